@@ -1,0 +1,190 @@
+"""What an engine is, and how the house finds it.
+
+One new file in this folder is all an engine needs::
+
+    class Smudge:
+        name = "smudge"                 # as in ``--engine smudge``
+        title = "Smudge"                # as in the app
+        summary = "Blurs the masked surface."
+        kind: Kind = "structural"
+        needs = frozenset({"mask"})     # of "mask", "regions", "examples", "donor"
+        rewrites_background = False
+
+        class Params(EngineParams):
+            strength: float = Field(0.5, ge=0, le=1, title="Strength", description="How far the blur goes.")
+
+        def available(self) -> str | None:      # None, or the reason why not and what to do
+            return None
+
+        def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+            ...
+            yield settle(self, request, changed, request.mask)
+
+The registry scans the folder, the form and the CLI's ``--param`` come from ``Params``, and the contract
+test in ``tests/engines/test_contract.py`` runs over whatever is registered.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+import core
+from core.errors import Cancelled, InputError, MaskError, NotFound
+from core.quality import visible_change
+from core.types import Image, Kind, Mask, Recipe, Request, Sample
+
+NEEDS = frozenset({"mask", "regions", "examples", "donor"})
+
+
+class EngineParams(BaseModel):
+    """Base of every engine's ``Params``: frozen, unknown names refused, the mask check shared by all."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tighten: bool = Field(
+        True,
+        title="Mask what changed",
+        description="Trim the mask to the pixels that visibly changed, and give the others back to the photo.",
+    )
+
+
+@dataclass
+class Context:
+    """What a job lends an engine while it works."""
+
+    device: str = "auto"
+    progress: Callable[[int, int, Image | None], None] = lambda done, total, preview=None: None
+    cancelled: Callable[[], bool] = lambda: False
+    cache: dict[Any, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise Cancelled if the person pressed stop; engines call this at every step."""
+        if self.cancelled():
+            raise Cancelled("stopped; what was finished is kept")
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """See the module's docstring. ``generate`` yields at least one Sample or raises."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    kind: ClassVar[Kind]
+    needs: ClassVar[frozenset[str]]
+    rewrites_background: ClassVar[bool]
+    Params: ClassVar[type[EngineParams]]
+
+    def available(self) -> str | None: ...
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]: ...
+
+
+class NothingChanged(InputError):
+    """The engine left no visible change; a batch tries the next seed, a person changes the settings."""
+
+
+def settle(
+    engine: Engine,
+    request: Request,
+    generated: Image,
+    mask: Mask,
+    *,
+    kind: Kind | None = None,
+    instances: tuple[Mask, ...] = (),
+    params: EngineParams | None = None,
+) -> Sample:
+    """Make the mask true and the background exact, and sign the result with its recipe.
+
+    ``generated`` is uint8 (H, W, 3), ``mask`` the bool (H, W) that bounds what may have changed. Where
+    ``params.tighten`` is set the mask shrinks to what visibly changed; either way every pixel outside the
+    final mask is the photo's own, bit for bit.
+    """
+    photo = request.normal.pixels
+    params = params or read_params(engine, request.params)
+    if params.tighten and not engine.rewrites_background:
+        mask = visible_change(photo, generated, within=mask)
+    if not mask.any():
+        raise NothingChanged(
+            f"{engine.name}: nothing visible changed on {request.normal.name!r}; "
+            "raise the strength, enlarge the mask or take another seed"
+        )
+    image = generated if engine.rewrites_background else np.where(mask[..., None], generated, photo)
+    recipe = Recipe(
+        engine=engine.name,
+        label=request.label,
+        kind=kind or engine.kind,
+        normal_id=request.normal.id,
+        seed=request.seed,
+        params=params.model_dump(mode="json"),
+        placement=dict(request.placement),
+        donor_id=request.donor.id if request.donor else None,
+        example_ids=tuple(e.id for e in request.examples),
+        version=core.__version__,
+    )
+    instances = tuple(part & mask for part in instances if (part & mask).any())
+    return Sample(image=image, mask=mask, label=request.label, kind=recipe.kind, recipe=recipe, instances=instances)
+
+
+def require_mask(engine: Engine, request: Request) -> Mask:
+    """The request's mask, or MaskError telling how to give one."""
+    if request.mask is None:
+        raise MaskError(f"{engine.name}: needs a mask; draw one, click a region or choose automatic placement")
+    return request.mask
+
+
+def read_params(engine: Engine, given: Mapping[str, Any]) -> Any:
+    """``given`` checked against the engine's Params; InputError with one line per wrong value."""
+    return read_model(engine.Params, given, f"engine {engine.name}")
+
+
+def read_model(model: type[BaseModel], given: Mapping[str, Any], what: str) -> Any:
+    """``given`` checked against a pydantic model; InputError in one line, naming each wrong value."""
+    try:
+        return model(**given)
+    except ValidationError as error:
+        known = ", ".join(model.model_fields)
+        parts = []
+        for e in error.errors():
+            name = ".".join(map(str, e["loc"]))
+            hint = (
+                f"there is no {name!r} (there are: {known})"
+                if e["type"] == "extra_forbidden"
+                else f"{name}: {e['msg']}, got {e['input']!r}"
+            )
+            parts.append(hint)
+        raise InputError(f"{what}: " + "; ".join(parts)) from error
+
+
+@cache
+def engines() -> dict[str, Engine]:
+    """Every engine of this folder by name, in alphabetical order of their files."""
+    found: dict[str, Engine] = {}
+    for module_info in pkgutil.iter_modules(importlib.import_module("core.engines").__path__):
+        module = importlib.import_module(f"core.engines.{module_info.name}")
+        for value in vars(module).values():
+            if isinstance(value, type) and value.__module__.startswith(module.__name__) and _is_engine(value):
+                if value.name in found:
+                    raise RuntimeError(f"two engines are called {value.name!r}: {value} and {type(found[value.name])}")
+                found[value.name] = value()
+    return found
+
+
+def _is_engine(cls: type) -> bool:
+    return all(hasattr(cls, a) for a in ("name", "kind", "needs", "Params", "generate", "available"))
+
+
+def engine(name: str) -> Engine:
+    """The engine called ``name``; NotFound names those there are."""
+    try:
+        return engines()[name]
+    except KeyError:
+        raise NotFound(f"engine {name!r}: there are {', '.join(engines())}") from None

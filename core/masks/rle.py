@@ -1,0 +1,37 @@
+"""Run lengths: how masks travel to the browser, into recipes and into COCO.
+
+Row-major (C order), starting with the run of False, so ``[0, 3, 1]`` is three True and one False.
+COCO counts column by column: transpose the mask first (core.export.coco does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.errors import MaskError
+from core.types import Mask
+
+
+def encode(mask: Mask) -> list[int]:
+    """Run lengths of a bool (H, W) mask; they sum to H*W."""
+    flat = np.ascontiguousarray(mask).reshape(-1)
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    runs = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
+    return [0, *runs] if flat[0] else runs
+
+
+def decode(runs: Sequence[int], shape: tuple[int, int]) -> Mask:
+    """The bool mask of ``shape`` (H, W) with these run lengths; MaskError if they do not fill it."""
+    counts = np.asarray(runs)
+    size = shape[0] * shape[1]
+    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts.size and counts.min() < 0) or counts.sum() != size:
+        total = counts.sum() if counts.ndim == 1 and counts.dtype.kind in "iu" else "no numbers"
+        raise MaskError(
+            f"mask: expected non-negative run lengths that sum to {size} ({shape[1]}x{shape[0]}), got {total}; "
+            "draw the mask on this photo"
+        )
+    values = np.zeros(counts.size, np.bool_)
+    values[1::2] = True
+    return np.repeat(values, counts).reshape(shape)
