@@ -1,0 +1,95 @@
+"""Which pixels a person would see as changed."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import MaskError
+from core.types import Image, Mask
+
+VISIBLE_LEVELS = 8
+"""Levels of 255 from which a difference counts. About 3 % of full scale: well above the 1-2 % at which an
+edge becomes just noticeable on a calm surface, and above the noise and JPEG ripple of a camera (2-4 levels)."""
+
+SPECK_PIXELS = 3
+"""A lone change of fewer pixels than this is seen only when it is twice as strong."""
+
+GAP_RADIUS = 2
+"""Gaps up to twice this many pixels inside a change belong to it: a person sees the defect, not its noise."""
+
+HOLE_PIXELS = 32
+"""Enclosed holes up to this area belong to the change around them."""
+
+
+def difference(before: Image, after: Image) -> npt.NDArray[np.uint8]:
+    """Largest absolute channel difference per pixel: uint8 (H, W), 0..255, of two uint8 (H, W, 3) images."""
+    b, g, r = cv2.split(cv2.absdiff(before, after))
+    return np.asarray(cv2.max(cv2.max(b, g), r), np.uint8)
+
+
+def mask_box(mask: Mask, pad: int = 0) -> tuple[slice, slice]:
+    """Row and column slices of the smallest box around the bool (H, W) mask, grown by ``pad`` inside the frame.
+
+    An empty mask gives empty slices.
+    """
+    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
+    if w == 0 or h == 0:
+        return slice(0, 0), slice(0, 0)
+    return (
+        slice(max(0, y - pad), min(mask.shape[0], y + h + pad)),
+        slice(max(0, x - pad), min(mask.shape[1], x + w + pad)),
+    )
+
+
+def visible_change(before: Image, after: Image, within: Mask) -> Mask:
+    """The part of ``within`` in which ``after`` visibly differs from ``before``.
+
+    ``before`` and ``after`` are uint8 (H, W, 3), ``within`` bool (H, W); the result is bool (H, W). A pixel
+    counts from VISIBLE_LEVELS on in any channel; gaps and holes smaller than noise are closed, lone faint specks
+    are dropped, thin lines stay. Undoing the change outside the result and asking again gives the same result.
+    MaskError when the shapes differ.
+    """
+    if before.shape != after.shape or within.shape != before.shape[:2]:
+        raise MaskError(
+            f"visible change: expected two images and a mask of one size, got {before.shape[:2]}, "
+            f"{after.shape[:2]} and {within.shape}; compare a sample with its own photo"
+        )
+    result = np.zeros(within.shape, np.bool_)
+    rows, cols = mask_box(within, pad=GAP_RADIUS)
+    if rows.stop == 0:
+        return result
+    inside = np.ascontiguousarray(within[rows, cols]).view(np.uint8)
+    diff = difference(np.ascontiguousarray(before[rows, cols]), np.ascontiguousarray(after[rows, cols])) * inside
+    changed = cv2.compare(diff, VISIBLE_LEVELS, cv2.CMP_GE)
+    if cv2.countNonZero(changed):
+        result[rows, cols] = (_closed(changed, diff) != 0) & (inside != 0)
+    return result
+
+
+def _closed(changed: npt.NDArray[np.uint8], diff: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    # Pieces are told apart after the dilation, so that dropping one cannot alter how another closes.
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * GAP_RADIUS + 1, 2 * GAP_RADIUS + 1))
+    wide = cv2.dilate(changed, disc)
+    wide[_specks(wide, changed, diff)] = 0
+    filled = cv2.erode(wide, disc)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.bitwise_not(filled), connectivity=4)
+    height, width = filled.shape
+    x, y, w, h, area = stats.T
+    hole = (area <= HOLE_PIXELS) & (x > 0) & (y > 0) & (x + w < width) & (y + h < height)
+    hole[0] = False
+    if hole.any():
+        filled[hole[labels]] = 255
+    return np.asarray(filled, np.uint8)
+
+
+def _specks(wide: npt.NDArray[np.uint8], changed: npt.NDArray[np.uint8], diff: npt.NDArray[np.uint8]) -> Mask:
+    count, labels = cv2.connectedComponents(wide, connectivity=8)
+    points = changed != 0
+    owner = labels[points]
+    pixels = np.bincount(owner, minlength=count)
+    strong = np.bincount(owner[diff[points] >= 2 * VISIBLE_LEVELS], minlength=count) > 0
+    speck = (pixels < SPECK_PIXELS) & ~strong
+    speck[0] = False
+    return np.asarray(speck[labels], np.bool_) if speck.any() else np.zeros(wide.shape, np.bool_)
