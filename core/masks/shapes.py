@@ -1,0 +1,316 @@
+"""Believable defect shapes drawn from nothing but a label's name, an area and a generator.
+
+Each shape is a field over the pixels that grows from the defect's heart outward; the mask is the ``area``
+lowest pixels of it, so the area comes out exact and a shape stays connected where its field has one basin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil, cos, log, pi, sin, sqrt
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import InputError, NotFound
+from core.masks.morphology import bounds
+from core.types import Mask
+
+_Field = npt.NDArray[np.float32]
+Shape = Callable[[float, float, np.random.Generator], _Field]
+"""(area in px, angle in radians of its long axis, generator) to a field float32 (h, w) on a canvas that fits."""
+
+
+def draw_shape(
+    name: str, shape_hw: tuple[int, int], area_px: float, rng: np.random.Generator, angle: float | None = None
+) -> Mask:
+    """A shape of about ``area_px`` pixels in the middle of an empty (H, W) canvas.
+
+    ``angle`` in radians is the direction of its long axis, from x toward y (clockwise as seen); None draws one.
+    Where the shape is longer than the canvas its ends are folded into it by drawing it rounder, and at last cut.
+    NotFound for an unknown name, InputError for an area that the canvas cannot hold.
+    """
+    height, width = shape_hw
+    if not 1 <= area_px <= height * width:
+        raise InputError(f"shape {name!r}: expected an area of 1 to {height * width} px, got {area_px:g}")
+    patch = shape_patch(name, area_px, rng, angle, (height, width))
+    mask = np.zeros(shape_hw, np.bool_)
+    top, left = (height - patch.shape[0]) // 2, (width - patch.shape[1]) // 2
+    mask[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
+    return mask
+
+
+def shape_patch(
+    name: str,
+    area_px: float,
+    rng: np.random.Generator,
+    angle: float | None = None,
+    max_hw: tuple[int, int] | None = None,
+) -> Mask:
+    """As :func:`draw_shape`, on a canvas that just fits the shape and is no larger than ``max_hw``."""
+    if name not in SHAPES:
+        raise NotFound(f"shape {name!r}: there are {', '.join(SHAPES)}")
+    angle = float(rng.uniform(0, pi)) if angle is None else angle
+    field = SHAPES[name](max(1.0, float(area_px)), angle, rng)
+    if max_hw is not None:
+        field = _window(field, max_hw, area_px)
+    mask = _lowest(field, area_px)
+    found = bounds(mask)
+    assert found is not None
+    return mask[found[0] : found[2], found[1] : found[3]]
+
+
+def shape_for_label(label: str) -> str:
+    """The shape that suits a label, by the words in it; "blob" for words that say nothing of a shape."""
+    words = label.lower()
+    for name, stems in _WORDS:
+        if any(stem in words for stem in stems):
+            return name
+    return "blob"
+
+
+# In the order in which they are looked for: "pin_hole" must not be read as "hole" alone.
+_WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("pits", ("pits", "pitting", "pock", "porosity", "rolled_in", "rolled-in", "corrosion", "speck")),
+    ("crack", ("crack", "fissure", "craz", "fracture", "rupture", "split", "tear", "torn")),
+    ("scratch", ("scratch", "scrape", "scuff", "cut", "thread", "hair", "fiber", "fibre", "line", "groove", "gouge")),
+    ("stain", ("stain", "uneven", "discolo", "contamin", "rust", "oil", "burn", "smear", "patch", "water", "spill")),
+    ("chip", ("chip", "break", "broken", "fray", "flak", "edge", "bent", "squeez", "missing", "damage", "copper")),
+    (
+        "spot",
+        ("spot", "hole", "dent", "bite", "spur", "bubble", "blister", "pit", "poke", "dot", "open", "short", "inclusion"),
+    ),
+)
+
+
+def _lowest(field: _Field, area_px: float) -> Mask:
+    """The ``area_px`` pixels where the field is lowest; pixels at infinity are never taken."""
+    flat = field.reshape(-1)
+    count = min(max(1, round(area_px)), int(np.isfinite(flat).sum()))
+    mask = np.zeros(flat.size, np.bool_)
+    mask[np.argpartition(flat, count - 1)[:count]] = True
+    return mask.reshape(field.shape)
+
+
+def _window(field: _Field, max_hw: tuple[int, int], area_px: float) -> _Field:
+    """The field cut to ``max_hw``, and padded to it where the cut would leave no room for the area."""
+    for axis in (0, 1):
+        room = max_hw[axis]
+        excess = field.shape[axis] - room
+        if excess > 0:
+            field = np.take(field, range(excess // 2, excess // 2 + room), axis=axis)
+    if np.isfinite(field).sum() < area_px or min(field.shape) < 3:
+        pad = [((m - s) // 2, m - s - (m - s) // 2) for m, s in zip(max_hw, field.shape, strict=True)]
+        field = np.pad(field, pad, mode="linear_ramp", end_values=float(field.max()) + max(max_hw))
+    return field
+
+
+def _grid(half_h: float, half_w: float) -> tuple[_Field, _Field]:
+    """y, x float32 about the centre of a canvas with these half sides."""
+    rows, cols = ceil(half_h), ceil(half_w)
+    y, x = np.mgrid[-rows : rows + 1, -cols : cols + 1].astype(np.float32)
+    return y, x
+
+
+def _turned(area: float, angle: float, aspect: float, reach: float) -> tuple[_Field, _Field]:
+    """y, x in units of an ellipse of ``area`` and ``aspect`` (long over short) turned by ``angle``."""
+    long = sqrt(area / pi * aspect)
+    short = long / aspect
+    c, s = cos(angle), sin(angle)
+    half_w = reach * sqrt((long * c) ** 2 + (short * s) ** 2) + 2
+    half_h = reach * sqrt((long * s) ** 2 + (short * c) ** 2) + 2
+    y, x = _grid(half_h, half_w)
+    return (y * c - x * s) / short, (x * c + y * s) / long
+
+
+def _noise(shape: tuple[int, ...], cell: float, octaves: int, rng: np.random.Generator) -> _Field:
+    """Fractal noise float32 (h, w) in about -1..1, its coarsest cells ``cell`` px wide."""
+    height, width = shape[:2]
+    total = np.zeros((height, width), np.float32)
+    for octave in range(octaves):
+        size = max(cell / 2**octave, 1.0)
+        grid = rng.normal(0, 0.5, (ceil(height / size) + 3, ceil(width / size) + 3)).astype(np.float32)
+        fine = cv2.resize(grid, None, fx=size, fy=size, interpolation=cv2.INTER_CUBIC)
+        total += fine[:height, :width] * 0.55**octave
+        if size <= 2:
+            break
+    return total
+
+
+def _wavy_radius(theta: _Field, rng: np.random.Generator, amount: float, harmonics: int) -> _Field:
+    """A star-shaped outline's radius about 1 for each angle, from a few random harmonics."""
+    radius = np.ones_like(theta)
+    for k in range(2, harmonics + 2):
+        radius += amount / sqrt(k) * float(rng.normal()) * np.cos(k * theta + float(rng.uniform(0, 2 * pi)))
+    return np.clip(radius, 0.35, 2.0)
+
+
+def _spot(area: float, angle: float, rng: np.random.Generator) -> _Field:
+    y, x = _turned(area, angle, float(np.exp(abs(rng.normal(0, 0.25)))), 1.6)
+    theta = np.arctan2(y, x)
+    return np.asarray(np.hypot(x, y) / _wavy_radius(theta, rng, 0.09, 5), np.float32)
+
+
+def _blob(area: float, angle: float, rng: np.random.Generator) -> _Field:
+    y, x = _turned(area, angle, float(rng.uniform(1.0, 1.9)), 2.0)
+    theta = np.arctan2(y, x)
+    radius = _wavy_radius(theta, rng, 0.2, 4)
+    field = np.hypot(x, y) / radius + 0.10 * _noise(x.shape, max(3.0, sqrt(area) / 3), 4, rng)
+    return _one_basin(field, area)
+
+
+def _stain(area: float, angle: float, rng: np.random.Generator) -> _Field:
+    y, x = _turned(area, angle, float(rng.uniform(1.0, 2.4)), 2.4)
+    theta = np.arctan2(y, x)
+    radius = _wavy_radius(theta, rng, 0.25, 5)
+    field = np.hypot(x, y) / radius + 0.30 * _noise(x.shape, max(3.0, sqrt(area) / 2), 6, rng)
+    return _one_basin(field, area)
+
+
+def _one_basin(field: _Field, area: float) -> _Field:
+    """The field where its ``area`` lowest pixels, once islands are dropped and holes filled, are one piece."""
+    low, high = area, min(2.0 * area, field.size - 1.0)
+    goal = min(round(area), field.size)
+    piece = None
+    for _ in range(7):
+        middle = (low + high) / 2
+        candidate = _largest_filled(_lowest(field, middle))
+        size = int(candidate.sum())
+        if piece is None or size >= goal:
+            piece = candidate
+        if size >= goal:
+            high = middle
+        else:
+            low = middle
+        if goal <= size <= goal + max(1, 0.02 * goal):
+            break
+    assert piece is not None
+    # Trim from the outside in, so that what remains is still one piece.
+    return np.where(piece, field - 1000, field).astype(np.float32)
+
+
+def _largest_filled(mask: Mask) -> Mask:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    piece = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.pad(~piece, 1, constant_values=True).astype(np.uint8), connectivity=4)
+    return np.asarray((labels != labels[0, 0])[1:-1, 1:-1])
+
+
+def _chip(area: float, angle: float, rng: np.random.Generator) -> _Field:
+    y, x = _turned(area, angle, float(rng.uniform(1.1, 2.2)), 2.0)
+    corners = int(rng.integers(5, 9))
+    turns = (np.arange(corners) + rng.uniform(-0.35, 0.35, corners)) * (2 * pi / corners)
+    radii = rng.uniform(0.6, 1.25, corners)
+    px, py = radii * np.cos(turns), radii * np.sin(turns)
+    theta = np.arctan2(y, x)
+    field = np.zeros_like(x)
+    for i in range(corners):
+        j = (i + 1) % corners
+        span = (turns[j] - turns[i]) % (2 * pi)
+        sector = np.mod(theta - turns[i], 2 * pi) <= span
+        cross = px[i] * py[j] - px[j] * py[i]
+        # The edge from corner i to j as the line n.p = 1: how far out a pixel is relative to it.
+        gauge = (x * (py[j] - py[i]) - y * (px[j] - px[i])) / cross
+        field = np.where(sector, gauge, field)
+    return np.asarray(field, np.float32)
+
+
+def _pits(area: float, angle: float, rng: np.random.Generator) -> _Field:
+    count = int(np.clip(round(3 + log(max(area, 2)) * rng.uniform(0.5, 1.6)), 2, max(2, area / 4)))
+    radii = np.exp(rng.normal(0, 0.45, count))
+    radii *= sqrt(area / pi / float((radii**2).sum()))
+    spread = sqrt(area) * float(rng.uniform(1.2, 2.0))
+    along, across = rng.normal(0, spread * 0.8, count), rng.normal(0, spread * 0.45, count)
+    cx = along * cos(angle) - across * sin(angle)
+    cy = along * sin(angle) + across * cos(angle)
+    reach = float(radii.max()) * 2 + 2
+    rows = np.arange(int(cy.min() - reach), int(cy.max() + reach) + 2, dtype=np.float32)
+    cols = np.arange(int(cx.min() - reach), int(cx.max() + reach) + 2, dtype=np.float32)
+    field = np.full((rows.size, cols.size), np.inf, np.float32)
+    for i in range(count):
+        d = np.hypot(rows[:, None] - cy[i], cols[None, :] - cx[i]) / max(float(radii[i]), 0.5)
+        field = np.minimum(field, d)
+    return np.asarray(field + 0.15 * _noise(field.shape, max(2.0, float(radii.mean())), 2, rng), np.float32)
+
+
+def _crack(area: float, angle: float, rng: np.random.Generator) -> _Field:
+    # Real cracks of a few hundred pixels are two to four wide and widen slowly as they get longer.
+    width = float(np.clip(0.55 * area**0.27 * rng.uniform(0.8, 1.3), 1.2, 40))
+    length = area / width / 1.25
+    main = _jagged(np.zeros(2), angle, length, 0.35, rng)
+    lines = [(main, 1.0)]
+    for _ in range(int(rng.integers(0, 3)) if length > 40 else 0):
+        start = int(rng.integers(len(main) // 5 + 1, max(len(main) * 4 // 5, len(main) // 5 + 2)))
+        turn = float(rng.uniform(0.4, 1.1)) * float(rng.choice([-1.0, 1.0]))
+        branch = _jagged(main[start], angle + turn, length * float(rng.uniform(0.12, 0.35)), 0.4, rng)
+        lines.append((branch, 0.6))
+    return _line_field(lines, taper=0.75, rough=0.35, reach=width * 2 + 3, rng=rng)
+
+
+def _scratch(area: float, angle: float, rng: np.random.Generator) -> _Field:
+    width = float(np.clip(0.5 * area**0.25 * rng.uniform(0.8, 1.3), 1.1, 25))
+    length = area / width / 0.9
+    steps = max(3, int(length / 3))
+    t = np.linspace(-0.5, 0.5, steps)
+    bow = float(rng.normal(0, 0.07)) * (t**2 - 0.25) * 4 + float(rng.normal(0, 0.02)) * t * (t**2 - 0.25) * 20
+    along, across = t * length, bow * length
+    points = np.stack([along * cos(angle) - across * sin(angle), along * sin(angle) + across * cos(angle)], axis=1)
+    return _line_field([(points, 1.0)], taper=0.85, rough=0.12, reach=width * 2 + 3, rng=rng)
+
+
+def _jagged(
+    start: npt.NDArray[np.float64], angle: float, length: float, swing: float, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """A line (N, 2) of short straight pieces that change direction abruptly but keep the general course."""
+    points = [np.asarray(start, np.float64)]
+    heading, done = 0.0, 0.0
+    mean_step = max(2.0, length / 18)
+    while done < length:
+        step = min(float(rng.exponential(mean_step)) + 1.5, length - done + 0.01)
+        heading = 0.45 * heading + float(rng.normal(0, swing))
+        points.append(points[-1] + step * np.array([cos(angle + heading), sin(angle + heading)]))
+        done += step
+    return np.asarray(points)
+
+
+def _line_field(
+    lines: list[tuple[npt.NDArray[np.float64], float]],
+    taper: float,
+    rough: float,
+    reach: float,
+    rng: np.random.Generator,
+) -> _Field:
+    """Distance to lines over their local width: 0 on them, so every level is as connected as the lines are."""
+    everything = np.concatenate([points for points, _ in lines])
+    low = np.floor(everything.min(axis=0) - reach)
+    size = np.ceil(everything.max(axis=0) + reach - low).astype(int) + 1
+    drawn = np.ones((int(size[1]), int(size[0])), np.uint8)
+    width = np.zeros(drawn.shape, np.float32)
+    for points, scale in lines:
+        local = np.round((points - low)).astype(np.int32)
+        lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
+        share = lengths / max(lengths[-1], 1e-9)
+        waves = 1 + rough * np.interp(share, np.linspace(0, 1, 9), rng.normal(0, 1, 9))
+        ends = 1 - taper * np.abs(2 * share - 1) ** 1.5 if scale == 1.0 else 1 - taper * share
+        here = np.clip(scale * ends * waves, 0.12, 2.0)
+        for i in range(len(local) - 1):
+            cv2.line(drawn, local[i].tolist(), local[i + 1].tolist(), 0)
+            cv2.line(width, local[i].tolist(), local[i + 1].tolist(), float(here[i]))
+    distance, labels = cv2.distanceTransformWithLabels(drawn, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    by_label = np.zeros(int(labels.max()) + 1, np.float32)
+    on_line = drawn == 0
+    by_label[labels[on_line]] = width[on_line]
+    return np.asarray(distance / np.maximum(by_label[labels], 0.12), np.float32)
+
+
+SHAPES: dict[str, Shape] = {
+    "crack": _crack,
+    "scratch": _scratch,
+    "spot": _spot,
+    "blob": _blob,
+    "pits": _pits,
+    "chip": _chip,
+    "stain": _stain,
+}
+"""Every shape by name, for menus and for :func:`draw_shape`."""
