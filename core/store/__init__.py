@@ -1,0 +1,25 @@
+"""The store: one folder per project, SQLite beside content-addressed files."""
+
+from core.store.project import Project
+from core.store.rows import (
+    ExampleRow,
+    JobRow,
+    JobStatus,
+    NormalRow,
+    RegionRow,
+    RegionSource,
+    SampleFilter,
+    SampleRow,
+)
+
+__all__ = [
+    "ExampleRow",
+    "JobRow",
+    "JobStatus",
+    "NormalRow",
+    "Project",
+    "RegionRow",
+    "RegionSource",
+    "SampleFilter",
+    "SampleRow",
+]

@@ -1,0 +1,81 @@
+"""What every part of a project shares: its folder, its database, its files, its settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, select, text
+from sqlalchemy.dialects.sqlite import insert
+
+from core.store.database import Database
+from core.store.files import Files
+from core.store.tables import FILE_COLUMNS, FILE_LIST_COLUMNS, settings
+
+
+class Store:
+    """The base of Project."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path).absolute()
+        self._db = Database(self.path / "project.db")
+        self._files = Files(self.path)
+
+    @property
+    def cache_dir(self) -> Path:
+        """A folder for what can be made again (thumbnails, embeddings); anyone may delete it."""
+        folder = self.path / "cache"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Make what this thread writes in the block one transaction: all of it is kept, or none.
+
+        Keep it short: nobody else can write meanwhile.
+        """
+        with self._db.write():
+            yield
+
+    def close(self) -> None:
+        """Close the database; may be called twice."""
+        self._db.close()
+
+    def file_path(self, file: str) -> Path:
+        """The absolute path of a relative file name or a sha256 (or its beginning); NotFound."""
+        return self._files.find(file)
+
+    def get_setting(self, key: str, default: Any = None) -> Any:
+        """The JSON value kept under ``key``."""
+        with self._db.read() as db:
+            row = db.execute(select(settings.c.value).where(settings.c.key == key)).one_or_none()
+        return default if row is None else row.value
+
+    def set_setting(self, key: str, value: Any) -> None:
+        """Keep a JSON value under ``key``."""
+        with self._db.write() as db:
+            db.execute(
+                insert(settings)
+                .values(key=key, value=value)
+                .on_conflict_do_update(index_elements=["key"], set_={"value": value})
+            )
+
+    def _files_in_use(self) -> set[str]:
+        used: set[str] = set()
+        with self._db.read() as db:
+            for column in FILE_COLUMNS:
+                used.update(db.execute(select(column).where(column.is_not(None))).scalars())
+            for column in FILE_LIST_COLUMNS:
+                for names in db.execute(select(column)).scalars():
+                    used.update(names)
+        return used
+
+
+def among(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+    """``column IN values`` for any number of values: SQLite limits parameters, not the length of a JSON list."""
+    name = f"among_{column.name}"
+    listed = text(f"SELECT value FROM json_each(:{name})").bindparams(**{name: json.dumps(list(values))})
+    return column.in_(listed)

@@ -1,0 +1,131 @@
+"""Connections to ``project.db``: many readers, one writer at a time, and errors in one line."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.exc import DatabaseError, IntegrityError
+
+from core.errors import StoreError
+
+BUSY_S = 15.0
+"""Seconds to wait for another program's write before saying that the project is busy."""
+
+
+class Database:
+    """One SQLite file in WAL mode: short ``BEGIN IMMEDIATE`` transactions to write, snapshots to read.
+
+    Within a process writers queue on a lock; across processes SQLite's own lock and busy timeout hold.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._writer = _engine(path, read_only=False)
+        self._reader = _engine(path, read_only=True)
+        self._joined = threading.local()
+        self._closed = False
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A snapshot; inside this thread's own ``write`` it is that transaction."""
+        current = getattr(self._joined, "connection", None)
+        if current is not None:
+            yield current
+            return
+        self._check_open()
+        with one_line(self.path.parent), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction, durable when the block ends; nested blocks of one thread are one transaction."""
+        current = getattr(self._joined, "connection", None)
+        if current is not None:
+            yield current
+            return
+        with self._lock:
+            self._check_open()
+            with one_line(self.path.parent), self._writer.begin() as connection:
+                self._joined.connection = connection
+                try:
+                    yield connection
+                finally:
+                    self._joined.connection = None
+
+    def close(self) -> None:
+        """Close every connection; may be called twice."""
+        with self._lock:
+            self._closed = True
+            self._reader.dispose()
+            self._writer.dispose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"project {self.path.parent}: it was closed; open it again")
+
+
+def _engine(path: Path, read_only: bool) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=1 if read_only is False else 4,
+        max_overflow=0 if read_only is False else 60,
+        connect_args={"timeout": BUSY_S, "isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: Any) -> None:
+        prepare_connection(connection)
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def prepare_connection(connection: sqlite3.Connection) -> None:
+    """The settings every connection needs; ``synchronous=FULL`` makes a commit outlive a power cut."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -16000")
+
+
+@contextmanager
+def one_line(folder: Path) -> Iterator[None]:
+    """Turn what SQLite says about ``folder`` into a StoreError that tells a person what to do."""
+    try:
+        yield
+    except IntegrityError:
+        raise  # a broken rule of the tables is a bug of ours, not of the folder
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        raise StoreError(explain(folder, str(getattr(error, "orig", None) or error))) from error
+
+
+def explain(folder: Path, said: str) -> str:
+    """One line for SQLite's message ``said``."""
+    low = said.lower()
+    if "locked" in low or "busy" in low:
+        return (
+            f"project {folder}: another program has been writing to it for {BUSY_S:.0f} s; try again when it is done"
+        )
+    if "readonly" in low or "read-only" in low or "unable to open" in low:
+        return f"project {folder}: the folder cannot be written; check its permissions or copy it elsewhere"
+    if "malformed" in low or "not a database" in low or "disk image" in low:
+        return (
+            f"project {folder}: project.db is damaged ({said}); put a backup in its place "
+            "(project.db.backup-* if there is one) or import the photos into a new project"
+        )
+    if "full" in low:
+        return f"project {folder}: the disk is full; free some space and try again, nothing was lost"
+    return f"project {folder}: project.db cannot be used ({said}); check the disk and the folder's permissions"

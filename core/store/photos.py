@@ -1,0 +1,223 @@
+"""Photos of good parts, real anomalies, and the named regions on the photos."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from core.errors import InputError, MaskError, NotFound
+from core.store.base import Store, among
+from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
+from core.store.tables import examples, normals, regions, samples
+from core.types import KINDS, Kind, check_label
+
+
+class Photos(Store):
+    """What a person brings in."""
+
+    def add_normal(
+        self,
+        data: bytes,
+        ext: str,
+        name: str,
+        width: int,
+        height: int,
+        grey: bool,
+        notes: Sequence[str] = (),
+    ) -> NormalRow:
+        """Add a photo of ``width`` x ``height`` pixels by its file's bytes; the same bytes twice are one row."""
+        photo = self._files.put(data, ext)
+        row = {
+            "id": photo.digest[:16],
+            "name": name,
+            "width": width,
+            "height": height,
+            "grey": int(grey),
+            "notes": list(notes),
+            "file": photo.file,
+            "created": time.time(),
+        }
+        with self._db.write() as db:
+            self._files.ensure(photo)
+            db.execute(insert(normals).values(row).on_conflict_do_nothing(index_elements=["id"]))
+        return self.normal_row(photo.digest[:16])
+
+    def has_normal(self, data: bytes) -> bool:
+        """Whether a photo with these very bytes is in the project."""
+        return bool(self._normals(among(normals.c.id, [hashlib.sha256(data).hexdigest()[:16]])))
+
+    def normals(self, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
+        """Photos in the order they were added."""
+        return self._normals(offset=offset, limit=limit)
+
+    def normal_row(self, id: str) -> NormalRow:
+        """The photo ``id``; NotFound."""
+        found = self._normals(normals.c.id == id)
+        if not found:
+            raise NotFound(f"photo {id!r} is not in project {self.path}; it may have been removed")
+        return found[0]
+
+    def count_normals(self) -> int:
+        """How many photos of good parts there are."""
+        with self._db.read() as db:
+            return int(db.execute(select(func.count()).select_from(normals)).scalar_one())
+
+    def remove_normals(self, ids: Iterable[str]) -> int:
+        """Remove photos and their regions; return how many. InputError while samples were made from them."""
+        ids = list(ids)
+        with self._db.write() as db:
+            made = db.execute(select(func.count()).where(among(samples.c.normal_id, ids))).scalar_one()
+            if made:
+                raise InputError(f"{made} sample(s) were made from these photos; delete the samples first")
+            return int(db.execute(delete(normals).where(among(normals.c.id, ids))).rowcount)
+
+    def _normals(self, *where: Any, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
+        query = select(normals).where(*where).order_by(normals.c.number).offset(offset)
+        query = query.limit(-1 if limit is None else limit)
+        with self._db.read() as db:
+            return [self._normal(row) for row in db.execute(query)]
+
+    def _normal(self, row: Row[Any]) -> NormalRow:
+        path = self.path / row.file
+        return NormalRow(row.id, row.name, row.width, row.height, bool(row.grey), tuple(row.notes), path)
+
+    def add_example(
+        self,
+        data: bytes,
+        ext: str,
+        label: str,
+        kind: Kind,
+        mask_pngs: Sequence[bytes],
+        name: str,
+        width: int,
+        height: int,
+    ) -> ExampleRow:
+        """Add a real anomaly: a photo's bytes and one mask PNG per defect; the same ones twice are one row."""
+        label = check_label(label)
+        if kind not in KINDS:
+            raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
+        if not mask_pngs:
+            raise MaskError(f"example {name!r}: expected at least one mask; give a mask of the defect")
+        stored = [self._files.put(data, ext), *(self._files.put(png, "png") for png in mask_pngs)]
+        id = hashlib.sha256("/".join([label, *(s.digest for s in stored)]).encode()).hexdigest()[:16]
+        row = {
+            "id": id,
+            "label": label,
+            "kind": kind,
+            "name": name,
+            "width": width,
+            "height": height,
+            "file": stored[0].file,
+            "masks": [s.file for s in stored[1:]],
+            "created": time.time(),
+        }
+        with self._db.write() as db:
+            for file in stored:
+                self._files.ensure(file)
+            statement = insert(examples).values(row)
+            db.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"kind": kind}))
+        return self.example_row(id)
+
+    def examples(self, label: str | None = None) -> list[ExampleRow]:
+        """Real anomalies in the order they were added, perhaps only those of ``label``."""
+        return self._examples(*([examples.c.label == label] if label is not None else []))
+
+    def example_row(self, id: str) -> ExampleRow:
+        """The example ``id``; NotFound."""
+        found = self._examples(examples.c.id == id)
+        if not found:
+            raise NotFound(f"example {id!r} is not in project {self.path}; it may have been removed")
+        return found[0]
+
+    def remove_examples(self, ids: Iterable[str]) -> int:
+        """Remove real anomalies; return how many."""
+        with self._db.write() as db:
+            return int(db.execute(delete(examples).where(among(examples.c.id, ids))).rowcount)
+
+    def _examples(self, *where: Any) -> list[ExampleRow]:
+        with self._db.read() as db:
+            rows = db.execute(select(examples).where(*where).order_by(examples.c.number)).all()
+        return [
+            ExampleRow(
+                r.id,
+                r.label,
+                r.kind,
+                r.name,
+                r.width,
+                r.height,
+                self.path / r.file,
+                tuple(self.path / m for m in r.masks),
+            )
+            for r in rows
+        ]
+
+    def set_region(
+        self,
+        normal_id: str,
+        name: str,
+        mask_png: bytes,
+        source: RegionSource = "hand",
+        confidence: float = 1.0,
+    ) -> RegionRow:
+        """Draw a named region on a photo, in place of one of the same name."""
+        name = _check_region_name(name)
+        if not (math.isfinite(confidence) and 0 <= confidence <= 1):
+            raise InputError(f"region {name!r}: expected a confidence from 0 to 1, got {confidence!r}")
+        mask = self._files.put(mask_png, "png")
+        row = {"source": source, "confidence": confidence, "file": mask.file, "created": time.time()}
+        with self._db.write() as db:
+            self.normal_row(normal_id)
+            self._files.ensure(mask)
+            statement = insert(regions).values(normal_id=normal_id, name=name, **row)
+            db.execute(statement.on_conflict_do_update(index_elements=["normal_id", "name"], set_=row))
+        return RegionRow(normal_id, name, source, confidence, self.path / mask.file)
+
+    def regions(self, normal_id: str) -> list[RegionRow]:
+        """The regions of one photo by name."""
+        return self.region_rows([normal_id])
+
+    def region_rows(self, normal_ids: Iterable[str] | None = None) -> list[RegionRow]:
+        """The regions of these photos, or of all; photo by photo as they were added, then by name."""
+        query = select(regions).join(normals, normals.c.id == regions.c.normal_id)
+        if normal_ids is not None:
+            query = query.where(among(regions.c.normal_id, normal_ids))
+        with self._db.read() as db:
+            rows = db.execute(query.order_by(normals.c.number, regions.c.name)).all()
+        return [RegionRow(r.normal_id, r.name, r.source, r.confidence, self.path / r.file) for r in rows]
+
+    def region_names(self) -> dict[str, int]:
+        """How many photos have each region, by name."""
+        query = select(regions.c.name, func.count()).group_by(regions.c.name).order_by(regions.c.name)
+        with self._db.read() as db:
+            return {name: count for name, count in db.execute(query)}
+
+    def rename_region(self, normal_id: str, old: str, new: str) -> None:
+        """Give a region another name; NotFound if ``old`` is not on the photo, InputError if ``new`` is."""
+        new = _check_region_name(new)
+        here = regions.c.normal_id == normal_id
+        with self._db.write() as db:
+            names = set(db.execute(select(regions.c.name).where(here)).scalars())
+            if old not in names:
+                raise NotFound(f"region {old!r} is not on photo {normal_id} (it has: {', '.join(names) or 'none'})")
+            if new != old and new in names:
+                raise InputError(f"region {new!r} is on this photo already; choose another name or delete it first")
+            db.execute(update(regions).where(here, regions.c.name == old).values(name=new))
+
+    def delete_region(self, normal_id: str, name: str) -> bool:
+        """Take a region off a photo; False if it was not there."""
+        with self._db.write() as db:
+            here = (regions.c.normal_id == normal_id) & (regions.c.name == name)
+            return bool(db.execute(delete(regions).where(here)).rowcount)
+
+
+def _check_region_name(name: str) -> str:
+    clean = " ".join(name.split())
+    if not clean or len(clean) > 64 or not clean.isprintable():
+        raise InputError(f"region name {name!r}: expected 1 to 64 printable characters, for example 'washer'")
+    return clean

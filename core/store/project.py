@@ -1,0 +1,101 @@
+"""A project: one folder with ``project.db``, ``files/`` and a ``cache/`` that can be thrown away."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from types import TracebackType
+
+from core.errors import StoreError
+from core.store import schema
+from core.store.base import Store
+from core.store.files import FOLDER, TEMP, cannot_write, sync_folder
+from core.store.jobs import Jobs
+from core.store.photos import Photos
+from core.store.samples import Samples
+from core.store.verdicts import Verdicts
+
+DATABASE = "project.db"
+ORPHAN_S = 3600.0
+"""Age at which a file without a row is taken for the leftover of a killed process."""
+
+
+class Project(Photos, Samples, Verdicts, Jobs, Store):
+    """Everything a person made in one folder. Safe to use from many threads and several processes.
+
+    Files are durable before the row that names them is written, so what is listed is whole, and what a
+    method returned outlives the process.
+    """
+
+    @classmethod
+    def create(cls, path: Path, name: str | None = None) -> Project:
+        """Make a project in a new or empty folder; StoreError otherwise."""
+        path = Path(path).absolute()
+        if (path / DATABASE).exists():
+            raise StoreError(f"project {path}: it exists already; open it or choose another folder")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            other = [p.name for p in path.iterdir() if not p.name.startswith(TEMP) and not _is_empty_part(p)]
+            if other:
+                raise StoreError(
+                    f"project {path}: expected a new or empty folder, it holds {other[0]!r}; choose another folder"
+                )
+            (path / FOLDER).mkdir(exist_ok=True)
+            schema.create(path / DATABASE)
+            sync_folder(path)
+        except FileExistsError:
+            raise StoreError(f"project {path}: a file has this name; choose another folder") from None
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        project = cls(path)
+        project.set_setting("name", name or path.name)
+        return project
+
+    @classmethod
+    def open(cls, path: Path) -> Project:
+        """Open a project, bring its tables up to date, and clear what a killed process left behind."""
+        path = Path(path).absolute()
+        if not (path / DATABASE).is_file():
+            what = "there is no such folder" if not path.exists() else "there is no project.db in it"
+            raise StoreError(
+                f"{path} is not a Flawsmith project: {what}; make one with 'new' or choose another folder"
+            )
+        schema.bring_up_to_date(path / DATABASE)
+        project = cls(path)
+        try:
+            project._interrupt_dead_jobs()
+            project._sweep_if_due()
+        except BaseException:
+            project.close()
+            raise
+        return project
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return str(self.get_setting("name", self.path.name))
+
+    def sweep(self, older_than_s: float = ORPHAN_S) -> int:
+        """Delete files that nothing refers to and that are older than this; return how many."""
+        with self._db.write():
+            return self._files.sweep(self._files_in_use(), older_than_s)
+
+    def _sweep_if_due(self) -> None:
+        if time.time() - float(self.get_setting("swept", 0.0)) > ORPHAN_S:
+            self.sweep()
+            self.set_setting("swept", time.time())
+            for leftover in self.path.glob(f"{TEMP}*"):
+                if time.time() - leftover.stat().st_mtime > ORPHAN_S:
+                    leftover.unlink(missing_ok=True)
+
+    def __enter__(self) -> Project:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _is_empty_part(path: Path) -> bool:
+    return path.name in (FOLDER, "cache") and path.is_dir() and not any(path.iterdir())

@@ -1,0 +1,109 @@
+"""What the store hands out: frozen values, safe to pass between threads, never live database objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from core.types import Kind, Verdict
+
+RegionSource = Literal["hand", "auto", "propagated"]
+JobStatus = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True)
+class NormalRow:
+    """A photo of a good part. ``id`` is the first 16 hex digits of its content's sha256; ``path`` is absolute."""
+
+    id: str
+    name: str
+    width: int
+    height: int
+    grey: bool
+    notes: tuple[str, ...]
+    path: Path
+
+
+@dataclass(frozen=True)
+class ExampleRow:
+    """A real anomaly: its photo and one mask file per defect instance."""
+
+    id: str
+    label: str
+    kind: Kind
+    name: str
+    width: int
+    height: int
+    path: Path
+    mask_paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class RegionRow:
+    """A named part of one photo; ``path`` is its mask, a PNG of 0 and 255."""
+
+    normal_id: str
+    name: str
+    source: RegionSource
+    confidence: float
+    path: Path
+
+
+@dataclass(frozen=True)
+class SampleRow:
+    """A generated anomaly; ``path`` is its image. ``number`` counts samples in the order they were added."""
+
+    id: str
+    number: int
+    normal_id: str
+    label: str
+    kind: Kind
+    engine: str
+    seed: int
+    recipe_json: str
+    verdict: Verdict
+    reason: str
+    scores: Mapping[str, float]
+    path: Path
+    mask_path: Path
+    attention_path: Path | None
+    instance_paths: tuple[Path, ...]
+    job_id: str | None
+    created: float
+
+
+@dataclass(frozen=True)
+class SampleFilter:
+    """Which samples, in which order; None leaves a field open.
+
+    ``min_score`` keeps samples that have each named score at or above its value. ``order_by`` is "created"
+    or the name of a score; samples without that score come last.
+    """
+
+    label: str | None = None
+    engine: str | None = None
+    verdict: Verdict | str | None = None
+    normal_id: str | None = None
+    job_id: str | None = None
+    min_score: Mapping[str, float] = field(default_factory=dict)
+    order_by: str = "created"
+    descending: bool = False
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A piece of long work; ``pid`` is the process that does it, times are seconds since 1970."""
+
+    id: str
+    kind: str
+    title: str
+    args_json: str
+    status: JobStatus
+    done: int
+    total: int
+    message: str
+    pid: int
+    created: float
+    updated: float

@@ -1,0 +1,128 @@
+"""The version of a project's tables: made new, recognised, brought up to date. Alembic loads only for the last."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import create_engine, event
+
+from core.errors import StoreError
+from core.store import database
+from core.store.files import TEMP, cannot_write
+from core.store.tables import APPLICATION_ID, metadata
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+"""The newest revision in ``migrations/versions``."""
+
+
+def create(path: Path) -> None:
+    """Make an empty ``project.db``, under its name only when it is whole; StoreError if one is there."""
+    temp = path.parent / f"{TEMP}{uuid.uuid4().hex}.db"
+    try:
+        engine = create_engine(f"sqlite:///{temp}")
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{HEAD}')")
+        engine.dispose()
+        _claim(temp, path)
+    except FileExistsError:
+        raise StoreError(f"project {path.parent}: it exists already; open it or choose another folder") from None
+    finally:
+        temp.unlink(missing_ok=True)
+
+
+def _claim(temp: Path, path: Path) -> None:
+    # A hard link fails if another process was first, where a rename would take its database away.
+    try:
+        os.link(temp, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        if path.exists():
+            raise FileExistsError(path) from None
+        os.rename(temp, path)
+
+
+def bring_up_to_date(path: Path, migrations: Path = MIGRATIONS, head: str = HEAD) -> Path | None:
+    """Migrate an old ``project.db`` after copying it; return the copy's path, or None if it was current.
+
+    StoreError when the file is not a project's, is damaged, or was written by a newer Flawsmith.
+    """
+    with database.one_line(path.parent), closing(sqlite3.connect(path, timeout=database.BUSY_S)) as connection:
+        if _version(connection, path) == head:
+            return None
+    return _migrate(path, migrations, head)
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> str:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreError(
+            f"{path.parent} is not a Flawsmith project: project.db belongs to another program; choose another folder"
+        )
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if row is None:
+        raise StoreError(f"project {path.parent}: project.db has no version; put a backup in its place")
+    return str(row[0])
+
+
+def _migrate(path: Path, migrations: Path, head: str) -> Path | None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": database.BUSY_S, "isolation_level": None})
+    # Foreign keys stay off here: a rebuilt table would otherwise take its children's rows with it.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with database.one_line(path.parent), engine.begin() as connection:
+            raw: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
+            version = _version(raw, path)
+            if version == head:  # another process was first
+                return None
+            if version not in known:
+                raise StoreError(
+                    f"project {path.parent}: it was written by a newer Flawsmith (tables {version}, "
+                    f"this one knows {head}); update Flawsmith to open it"
+                )
+            backup = _back_up(path, version)
+            config.attributes["connection"] = connection
+            _upgrade(config, path, head)
+            if raw.execute("PRAGMA foreign_key_check").fetchone():
+                raise StoreError(f"project {path.parent}: could not be brought up to date; it was left as it was")
+            return backup
+    finally:
+        engine.dispose()
+
+
+def _upgrade(config: object, path: Path, head: str) -> None:
+    from alembic import command
+    from alembic.util import CommandError
+
+    try:
+        command.upgrade(config, head)  # type: ignore[arg-type]
+    except CommandError as error:
+        raise StoreError(f"project {path.parent}: could not be brought up to date ({error})") from error
+
+
+def _back_up(path: Path, version: str) -> Path:
+    backup = path.with_name(f"{path.name}.backup-{version}")
+    temp = path.parent / f"{TEMP}{uuid.uuid4().hex}.db"
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(temp)) as copy:
+            source.backup(copy)
+        os.replace(temp, backup)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from error
+    finally:
+        temp.unlink(missing_ok=True)
+    return backup
