@@ -31,14 +31,13 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import core
 from core.errors import Cancelled, InputError, MaskError, NotFound
-from core.quality import visible_change
+from core.quality import mask_box, visible_change
 from core.types import Image, Kind, Mask, Recipe, Request, Sample
 
 NEEDS = frozenset({"mask", "regions", "examples", "donor"})
@@ -56,13 +55,21 @@ class EngineParams(BaseModel):
     )
 
 
+def _no_progress(done: int, total: int, preview: Image | None = None) -> None:
+    """Nobody watches."""
+
+
+def _never() -> bool:
+    return False
+
+
 @dataclass
 class Context:
     """What a job lends an engine while it works."""
 
     device: str = "auto"
-    progress: Callable[[int, int, Image | None], None] = lambda done, total, preview=None: None
-    cancelled: Callable[[], bool] = lambda: False
+    progress: Callable[[int, int, Image | None], None] = _no_progress
+    cancelled: Callable[[], bool] = _never
     cache: dict[Any, Any] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -75,13 +82,26 @@ class Context:
 class Engine(Protocol):
     """See the module's docstring. ``generate`` yields at least one Sample or raises."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
-    summary: ClassVar[str]
-    kind: ClassVar[Kind]
-    needs: ClassVar[frozenset[str]]
-    rewrites_background: ClassVar[bool]
-    Params: ClassVar[type[EngineParams]]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def needs(self) -> frozenset[str]: ...
+
+    @property
+    def rewrites_background(self) -> bool: ...
+
+    @property
+    def Params(self) -> type[EngineParams]: ...
 
     def available(self) -> str | None: ...
 
@@ -117,7 +137,7 @@ def settle(
             f"{engine.name}: nothing visible changed on {request.normal.name!r}; "
             "raise the strength, enlarge the mask or take another seed"
         )
-    image = generated if engine.rewrites_background else np.where(mask[..., None], generated, photo)
+    image = generated if engine.rewrites_background else _within(photo, generated, mask)
     recipe = Recipe(
         engine=engine.name,
         label=request.label,
@@ -132,6 +152,15 @@ def settle(
     )
     instances = tuple(part & mask for part in instances if (part & mask).any())
     return Sample(image=image, mask=mask, label=request.label, kind=recipe.kind, recipe=recipe, instances=instances)
+
+
+def _within(photo: Image, generated: Image, mask: Mask) -> Image:
+    """``photo`` with the pixels of ``mask`` taken from ``generated``; only the mask's box is worked on."""
+    image = photo.copy()
+    box = mask_box(mask)
+    inside = mask[box]
+    image[box][inside] = generated[box][inside]
+    return image
 
 
 def require_mask(engine: Engine, request: Request) -> Mask:
@@ -167,11 +196,12 @@ def read_model(model: type[BaseModel], given: Mapping[str, Any], what: str) -> A
 @cache
 def engines() -> dict[str, Engine]:
     """Every engine of this folder by name, in alphabetical order of their files."""
-    found: dict[str, Engine] = {}
+    found: dict[str, Any] = {}
     for module_info in pkgutil.iter_modules(importlib.import_module("core.engines").__path__):
         module = importlib.import_module(f"core.engines.{module_info.name}")
-        for value in vars(module).values():
-            if isinstance(value, type) and value.__module__.startswith(module.__name__) and _is_engine(value):
+        classes: list[Any] = [value for value in vars(module).values() if isinstance(value, type)]
+        for value in classes:
+            if value.__module__.startswith(module.__name__) and _is_engine(value):
                 if value.name in found:
                     raise RuntimeError(f"two engines are called {value.name!r}: {value} and {type(found[value.name])}")
                 found[value.name] = value()
@@ -179,7 +209,9 @@ def engines() -> dict[str, Engine]:
 
 
 def _is_engine(cls: type) -> bool:
-    return all(hasattr(cls, a) for a in ("name", "kind", "needs", "Params", "generate", "available"))
+    return cls is not Engine and all(
+        hasattr(cls, a) for a in ("name", "kind", "needs", "Params", "generate", "available")
+    )
 
 
 def engine(name: str) -> Engine:

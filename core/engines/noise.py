@@ -1,0 +1,88 @@
+"""Gradient noise and distance fields: the brushes of the model-free engines."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.types import Mask
+
+Field = npt.NDArray[np.float32]
+"""``float32 (H, W)``."""
+
+_SAMPLES_PER_CELL = 6
+
+
+def perlin(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> Field:
+    """Perlin's gradient noise over ``shape`` (H, W): float32, about -1..1, features ``cell`` px wide.
+
+    Coarse cells are evaluated on a coarse grid and enlarged: the noise is smooth there, so that the cost does not
+    grow with the picture.
+    """
+    cell = max(1.0, cell)
+    step = max(1, int(cell / _SAMPLES_PER_CELL))
+    rows, cols = (max(2, -(-side // step) + 1) for side in shape)
+    y, x = np.arange(rows, dtype=np.float32) * (step / cell), np.arange(cols, dtype=np.float32) * (step / cell)
+    iy, ix = y.astype(np.intp), x.astype(np.intp)
+    fy, fx = (y - iy)[:, None], (x - ix)[None, :]
+    angle = rng.uniform(0, 2 * np.pi, (iy[-1] + 2, ix[-1] + 2)).astype(np.float32)
+    gy, gx = np.sin(angle), np.cos(angle)
+
+    def corner(dy: int, dx: int) -> Field:
+        at = np.ix_(iy + dy, ix + dx)
+        return np.asarray(gy[at] * (fy - dy) + gx[at] * (fx - dx), np.float32)
+
+    sy, sx = _fade(fy), _fade(fx)
+    top = corner(0, 0) * (1 - sx) + corner(0, 1) * sx
+    low = corner(1, 0) * (1 - sx) + corner(1, 1) * sx
+    noise = (top * (1 - sy) + low * sy) * np.float32(np.sqrt(2))
+    if step > 1:
+        noise = cv2.resize(noise, (cols * step, rows * step), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(noise[: shape[0], : shape[1]], np.float32)
+
+
+def fractal(
+    shape: tuple[int, int], cell: float, rng: np.random.Generator, octaves: int = 4, roughness: float = 0.5
+) -> Field:
+    """Sum of ``octaves`` of perlin, each half as wide and ``roughness`` times as strong; float32, unit deviation."""
+    total = perlin(shape, cell, rng)
+    for octave in range(1, octaves):
+        if cell / 2**octave < 1:
+            break
+        total += np.float32(roughness**octave) * perlin(shape, cell / 2**octave, rng)
+    return np.asarray((total - total.mean()) / max(float(total.std()), 1e-3), np.float32)
+
+
+def depth(mask: Mask) -> Field:
+    """Distance in pixels from each pixel of ``mask`` to the nearest one outside; 0 outside. The frame is no edge."""
+    if mask.all():
+        return np.full(mask.shape, max(mask.shape) / 2, np.float32)
+    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5), np.float32)
+
+
+def relative_depth(inside: Field) -> Field:
+    """0 at the outline .. 1 on the middle line of a shape of any width; ``inside`` as from ``depth``."""
+    widest = float(inside.max())
+    size = min(2 * int(np.ceil(widest)) + 1, 61)
+    peak = inside
+    for _ in range(max(1, int(np.ceil(widest / 30)))):
+        peak = cv2.dilate(peak, np.ones((size, size), np.uint8))
+    return np.asarray(inside / np.maximum(peak, 1e-3), np.float32)
+
+
+def smoothstep(low: float, high: float, x: Field) -> Field:
+    """0 below ``low``, 1 above ``high``, smooth between."""
+    t = np.clip((x - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def slope_light(height: Field, angle: float) -> Field:
+    """Shading of a height field under light from ``angle`` (radians): the slope towards it, float32, signed."""
+    gx = cv2.Scharr(height, cv2.CV_32F, 1, 0, scale=1 / 32)
+    gy = cv2.Scharr(height, cv2.CV_32F, 0, 1, scale=1 / 32)
+    return np.asarray(gx * np.float32(np.cos(angle)) + gy * np.float32(np.sin(angle)), np.float32)
+
+
+def _fade(t: Field) -> Field:
+    return np.asarray(t * t * t * (t * (t * 6 - 15) + 10), np.float32)

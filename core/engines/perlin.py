@@ -1,0 +1,126 @@
+"""DRAEM's Perlin-masked anomalies (Zavrtanik et al., ICCV 2021), grown into looks an inspector knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.device import numpy_rng
+from core.engines.base import Context, EngineParams, read_params, require_mask, settle
+from core.engines.noise import Field as Map
+from core.engines.noise import depth, fractal, relative_depth, smoothstep
+from core.engines.patches import Source, material_patch
+from core.engines.styles import STYLES, Brush, choose_style
+from core.engines.surface import Pixels, Surface, Tone, give_back, pick_tone, strengthen, surface_of
+from core.types import Kind, Mask, Request, Sample
+
+Style = Literal["auto", "stain", "burn", "corrosion", "crack", "scratch", "dent", "pit", "texture", "noise"]
+
+
+class PerlinParams(EngineParams):
+    """Form and bounds of the ``perlin`` engine."""
+
+    style: Style = Field(
+        "auto",
+        title="Style",
+        description="What the damage looks like; auto reads the label, then the mask's form (thin: crack or scratch).",
+    )
+    tone: Tone = Field("auto", title="Tone", description="Darker or brighter than the surface; auto reads the label.")
+    source: Source = Field(
+        "auto",
+        title="Texture source",
+        description="Where the style 'texture' takes its material: this photo, a donor photo or a real example.",
+    )
+    opacity_min: float = Field(0.6, ge=0.05, le=1, title="Opacity from", description="Weakest strength, β in DRAEM.")
+    opacity_max: float = Field(1.0, ge=0.05, le=1, title="Opacity to", description="Greatest strength.")
+    ragged: float = Field(
+        0.35, ge=0, le=1, title="Ragged outline", description="How far noise eats into the mask; 0 keeps it as drawn."
+    )
+    grain: float = Field(
+        0.35, ge=0.02, le=1, title="Grain", description="Size of the noise's widest features, as a share of the mask."
+    )
+    roughness: float = Field(
+        0.55, ge=0.1, le=0.9, title="Roughness", description="Weight of fine noise against coarse noise."
+    )
+    contrast: float = Field(
+        16, ge=8, le=120, title="Least contrast", description="Levels of 255 by which the middle differs at least."
+    )
+
+
+class Perlin:
+    """Noise-shaped damage painted into the mask."""
+
+    name = "perlin"
+    title = "Perlin damage"
+    summary = "Stains, burns, cracks, scratches, dents and pits made of fractal noise and light."
+    kind: Kind = "structural"
+    needs = frozenset({"mask"})
+    rewrites_background = False
+    Params = PerlinParams
+
+    def available(self) -> str | None:
+        """Nothing to install."""
+        return None
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample per request; InputError when opacities are the wrong way round."""
+        ctx.check()
+        params: PerlinParams = read_params(self, request.params)
+        mask = require_mask(self, request)
+        rng = numpy_rng(request.seed, self.name)
+        surface = surface_of(request, mask, ctx)
+        inside = depth(surface.mask)
+        style = params.style if params.style != "auto" else choose_style(request.label, inside, rng)
+        brush = _brush(request, params, surface, inside, style, rng)
+        ctx.check()
+        pixels = _paint(brush, params, style, request)
+        ctx.progress(1, 1, None)
+        yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
+
+
+def _brush(
+    request: Request, params: PerlinParams, surface: Surface, inside: Map, style: str, rng: np.random.Generator
+) -> Brush:
+    low, high = sorted((params.opacity_min, params.opacity_max))
+    size = float(np.sqrt(surface.mask.sum()))
+    cell = max(2.0, params.grain * size)
+    if params.ragged > 0 and float(inside.max()) > 2:
+        inside = _eaten(surface.mask, inside, params, cell, rng)
+    material = material_patch(request, params.source, surface, rng) if style == "texture" else None
+    return Brush(
+        surface=surface,
+        inside=inside,
+        rel=relative_depth(inside),
+        strength=float(rng.uniform(low, high)),
+        tone=pick_tone(surface, params.tone, request.label if params.style == "auto" else style, rng),
+        cell=cell,
+        roughness=params.roughness,
+        light=float(rng.uniform(0, 2 * np.pi)),
+        rng=rng,
+        material=material,
+    )
+
+
+def _eaten(mask: Mask, inside: Map, params: PerlinParams, cell: float, rng: np.random.Generator) -> Map:
+    """The distance field of the mask after noise has eaten into its outline by up to ``ragged`` of its half width."""
+    reach = params.ragged * 0.35 * float(inside.max())
+    bite = fractal(mask.shape, max(3.0, cell * 0.6), rng, 4, params.roughness)
+    left = mask & (inside > reach * np.clip(bite, 0, 2.5))
+    return depth(left) if left.any() else inside
+
+
+def _paint(brush: Brush, params: PerlinParams, style: str, request: Request) -> Pixels:
+    painted = STYLES[style](brush)
+    surface = brush.surface
+    if surface.two_tone is not None and style not in ("texture", "noise"):
+        # On a photo of two tones there is no half-dark: what is damaged has the other tone.
+        level = surface.two_tone[0] if brush.tone < 0 else surface.two_tone[1]
+        hit = (brush.inside > 0) & (smoothstep(0, 0.5, brush.rel + 0.12 * brush.noise(0.5)) > 0.3)
+        return np.where(hit[..., None], np.float32(level), surface.pixels)
+    ramp = brush.rim(2.0)
+    if style in ("dent", "scratch"):
+        return painted
+    return strengthen(surface, painted, ramp, max(params.contrast, 1.5 * surface.texture), brush.tone)
