@@ -7,14 +7,13 @@ import hashlib
 import os
 import re
 import time
-import uuid
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import InputError, NotFound, StoreError
+from core.images.write import atomic_write
 
-TEMP = ".tmp-"
 FOLDER = "files"
 
 
@@ -63,9 +62,9 @@ class Files:
             if not path.parent.is_dir():
                 path.parent.mkdir(parents=True, exist_ok=True)
                 sync_folder(path.parent.parent)
-            write_durably(path, stored.data)
         except OSError as error:
             raise cannot_write(self.root, error) from error
+        atomic_write(path, stored.data)
 
     def find(self, wanted: str) -> Path:
         """The file with this relative path, sha256 or beginning of a sha256 (4 digits or more)."""
@@ -107,21 +106,6 @@ class Files:
         for name in names:
             with os.scandir(name) as entries:
                 yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is there whole or not at all."""
-    temp = path.parent / f"{TEMP}{uuid.uuid4().hex}"
-    try:
-        with open(temp, "xb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(temp, path)
-    except BaseException:
-        temp.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

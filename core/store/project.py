@@ -7,9 +7,10 @@ from pathlib import Path
 from types import TracebackType
 
 from core.errors import StoreError
+from core.images.write import TEMP_PREFIX
 from core.store import schema
 from core.store.base import Store
-from core.store.files import FOLDER, TEMP, cannot_write, sync_folder
+from core.store.files import FOLDER, cannot_write, sync_folder
 from core.store.jobs import Jobs
 from core.store.photos import Photos
 from core.store.samples import Samples
@@ -35,7 +36,7 @@ class Project(Photos, Samples, Verdicts, Jobs, Store):
             raise StoreError(f"project {path}: it exists already; open it or choose another folder")
         try:
             path.mkdir(parents=True, exist_ok=True)
-            other = [p.name for p in path.iterdir() if not p.name.startswith(TEMP) and not _is_empty_part(p)]
+            other = [p.name for p in path.iterdir() if not p.name.startswith(TEMP_PREFIX) and not _is_empty_part(p)]
             if other:
                 raise StoreError(
                     f"project {path}: expected a new or empty folder, it holds {other[0]!r}; choose another folder"
@@ -84,7 +85,7 @@ class Project(Photos, Samples, Verdicts, Jobs, Store):
         if time.time() - float(self.get_setting("swept", 0.0)) > ORPHAN_S:
             self.sweep()
             self.set_setting("swept", time.time())
-            for leftover in self.path.glob(f"{TEMP}*"):
+            for leftover in self.path.glob(f"{TEMP_PREFIX}*"):
                 if time.time() - leftover.stat().st_mtime > ORPHAN_S:
                     leftover.unlink(missing_ok=True)
 

@@ -42,18 +42,18 @@ class ExampleRow:
 
 @dataclass(frozen=True)
 class RegionRow:
-    """A named part of one photo; ``path`` is its mask, a PNG of 0 and 255."""
+    """A named part of one photo; ``mask_path`` is a PNG of 0 and 255."""
 
     normal_id: str
     name: str
     source: RegionSource
     confidence: float
-    path: Path
+    mask_path: Path
 
 
 @dataclass(frozen=True)
 class SampleRow:
-    """A generated anomaly; ``path`` is its image. ``number`` counts samples in the order they were added."""
+    """A generated anomaly. ``number`` grows in the order samples were added; ``descriptor`` is as it was given."""
 
     id: str
     number: int
@@ -66,10 +66,11 @@ class SampleRow:
     verdict: Verdict
     reason: str
     scores: Mapping[str, float]
-    path: Path
+    image_path: Path
     mask_path: Path
     attention_path: Path | None
     instance_paths: tuple[Path, ...]
+    descriptor: bytes | None
     job_id: str | None
     created: float
 

@@ -49,6 +49,8 @@ class Samples(Store):
         label = check_label(label)
         if kind not in KINDS:
             raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
+        if not 0 <= seed < 2**63:
+            raise InputError(f"seed {seed}: expected 0 to {2**63 - 1}")
         image, mask = self._files.put(image_png, "png"), self._files.put(mask_png, "png")
         attention = self._files.put(attention_png, "png") if attention_png is not None else None
         instances = [self._files.put(png, "png") for png in instance_pngs]
@@ -112,13 +114,6 @@ class Samples(Store):
                 raise NotFound(f"sample {id!r} is not in project {self.path}; it may have been deleted")
             return self._rows(db, [number])[0]
 
-    def descriptors(self, where: SampleFilter = EVERYTHING) -> dict[str, bytes]:
-        """The stored descriptor of each sample that has one, by id, in the filter's order."""
-        query = select(samples.c.id, sample_details.c.descriptor).join(sample_details)
-        query = query.where(sample_details.c.descriptor.is_not(None))
-        with self._db.read() as db:
-            return {id: blob for id, blob in db.execute(_ordered(_filtered(query, where), where))}
-
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Samples per label and verdict; each label has all three verdicts."""
         query = select(samples.c.label, samples.c.verdict, func.count()).group_by(samples.c.label, samples.c.verdict)
@@ -148,7 +143,11 @@ class Samples(Store):
             return int(db.execute(delete(samples).where(among(samples.c.id, ids))).rowcount)
 
     def _rows(self, db: Connection, numbers: Sequence[int]) -> list[SampleRow]:
-        query = select(samples, sample_details.c.recipe).join(sample_details).where(among(samples.c.number, numbers))
+        query = (
+            select(samples, sample_details.c.recipe, sample_details.c.descriptor)
+            .join(sample_details)
+            .where(among(samples.c.number, numbers))
+        )
         found = {row.number: row for row in db.execute(query)}
         return [self._sample(found[number]) for number in numbers]
 
@@ -165,10 +164,11 @@ class Samples(Store):
             verdict=Verdict(row.verdict),
             reason=row.reason,
             scores=dict(row.scores),
-            path=self.path / row.image,
+            image_path=self.path / row.image,
             mask_path=self.path / row.mask,
             attention_path=self.path / row.attention if row.attention else None,
             instance_paths=tuple(self.path / name for name in row.instances),
+            descriptor=row.descriptor,
             job_id=row.job_id,
             created=row.created,
         )

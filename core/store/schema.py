@@ -11,8 +11,9 @@ from pathlib import Path
 from sqlalchemy import create_engine, event
 
 from core.errors import StoreError
+from core.images.write import TEMP_PREFIX
 from core.store import database
-from core.store.files import TEMP, cannot_write
+from core.store.files import cannot_write
 from core.store.tables import APPLICATION_ID, metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -22,7 +23,7 @@ HEAD = "0001"
 
 def create(path: Path) -> None:
     """Make an empty ``project.db``, under its name only when it is whole; StoreError if one is there."""
-    temp = path.parent / f"{TEMP}{uuid.uuid4().hex}.db"
+    temp = path.parent / f"{TEMP_PREFIX}{uuid.uuid4().hex}.db"
     try:
         engine = create_engine(f"sqlite:///{temp}")
         with engine.begin() as connection:
@@ -116,7 +117,7 @@ def _upgrade(config: object, path: Path, head: str) -> None:
 
 def _back_up(path: Path, version: str) -> Path:
     backup = path.with_name(f"{path.name}.backup-{version}")
-    temp = path.parent / f"{TEMP}{uuid.uuid4().hex}.db"
+    temp = path.parent / f"{TEMP_PREFIX}{uuid.uuid4().hex}.db"
     try:
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(temp)) as copy:
             source.backup(copy)
