@@ -180,9 +180,10 @@ class Request:
 class Recipe:
     """All it takes to make a sample again: same recipe, same bytes on one machine.
 
-    ``mask_rle`` is the requested mask (see core.masks.rle) when a person drew it; in bulk it is None
-    and ``placement`` with ``seed`` gives it. ``feather`` is the width, in pixels, of the band outside
-    the mask that the engine may have touched; 0 means that every pixel outside is the photo's own.
+    ``mask`` and ``regions`` (name, mask) are what the engine was given, packed by core.masks.rle, so that
+    a recipe stands alone beside its photo; ``placement`` says how the mask was found in bulk. ``feather``
+    is the width, in pixels, of the band outside the mask that the engine may have touched; 0 means that
+    every pixel outside the mask is the photo's own.
     """
 
     engine: str
@@ -192,7 +193,8 @@ class Recipe:
     seed: int
     params: dict[str, Any] = field(default_factory=dict)
     placement: dict[str, Any] = field(default_factory=dict)
-    mask_rle: tuple[int, ...] | None = None
+    mask: str | None = None
+    regions: tuple[tuple[str, str], ...] = ()
     donor_id: str | None = None
     example_ids: tuple[str, ...] = ()
     feather: int = 0
@@ -207,10 +209,10 @@ class Recipe:
         """Inverse of to_json; InputError on anything else."""
         try:
             raw = json.loads(text)
-            raw["mask_rle"] = tuple(raw["mask_rle"]) if raw.get("mask_rle") is not None else None
+            raw["regions"] = tuple((str(name), str(packed)) for name, packed in raw.get("regions", ()))
             raw["example_ids"] = tuple(raw.get("example_ids", ()))
             return cls(**raw)
-        except (json.JSONDecodeError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise InputError(
                 f"recipe: expected the JSON that Flawsmith writes into its PNGs, got {text[:60]!r}"
             ) from error

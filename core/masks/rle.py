@@ -6,6 +6,9 @@ COCO counts column by column: transpose the mask first (core.export.coco does).
 
 from __future__ import annotations
 
+import base64
+import binascii
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,3 +38,21 @@ def decode(runs: Sequence[int], shape: tuple[int, int]) -> Mask:
     values = np.zeros(counts.size, np.bool_)
     values[1::2] = True
     return np.repeat(values, counts).reshape(shape)
+
+
+def pack(mask: Mask) -> str:
+    """A bool (H, W) mask as a short text for recipes; ``unpack`` needs the shape, which the photo gives."""
+    return base64.b85encode(zlib.compress(np.packbits(mask).tobytes(), 6)).decode()
+
+
+def unpack(text: str, shape: tuple[int, int]) -> Mask:
+    """Inverse of pack; MaskError if ``text`` does not hold a mask of ``shape`` (H, W)."""
+    size = shape[0] * shape[1]
+    try:
+        # The bound keeps a hostile recipe from inflating to gigabytes.
+        raw = zlib.decompressobj().decompress(base64.b85decode(text), (size + 7) // 8 + 1)
+    except (ValueError, binascii.Error, zlib.error) as error:
+        raise MaskError(f"mask: expected a packed mask from a recipe, got {text[:30]!r}") from error
+    if len(raw) != (size + 7) // 8:
+        raise MaskError(f"mask: the packed mask is not of {shape[1]}x{shape[0]} pixels; it belongs to another photo")
+    return np.unpackbits(np.frombuffer(raw, np.uint8), count=size).reshape(shape).astype(np.bool_)

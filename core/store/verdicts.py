@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Integer, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, literal, select, update
 
 from core.errors import InputError, NotFound
 from core.store.base import Store, among
@@ -30,9 +30,7 @@ class Verdicts(Store):
             self._check_there(db, wanted)
             if not db.execute(select(func.count()).where(chosen, differs)).scalar_one():
                 return 0
-            db.execute(delete(verdict_batches).where(verdict_batches.c.undone == 1))
-            fresh = insert(verdict_batches).values(undone=0, created=time.time())
-            batch = int(db.execute(fresh.returning(verdict_batches.c.number)).scalar_one())
+            batch = self._new_step(db)
             log = select(
                 literal(batch, Integer),
                 samples.c.number,
@@ -44,6 +42,39 @@ class Verdicts(Store):
             db.execute(insert(verdict_changes).from_select([c.name for c in verdict_changes.c], log))
             db.execute(update(samples).where(chosen).values(verdict=str(verdict), reason=reason))
         return batch
+
+    def review(self, verdicts: Iterable[tuple[str, Verdict | str, str]]) -> int:
+        """Give each sample (id, verdict, reason) its own verdict, all in one undoable step; return its number.
+
+        As set_verdicts: NotFound, changing nothing, if one of them is not there; 0 if nothing changed.
+        """
+        wanted = {id: (str(Verdict(verdict)), reason) for id, verdict, reason in verdicts}
+        columns = (samples.c.id, samples.c.number, samples.c.verdict, samples.c.reason)
+        with self._db.write() as db:
+            self._check_there(db, set(wanted))
+            changes = [
+                {"sample": r.number, "old_verdict": r.verdict, "old_reason": r.reason, "new": wanted[r.id]}
+                for r in db.execute(select(*columns).where(among(samples.c.id, set(wanted))))
+                if (r.verdict, r.reason) != wanted[r.id]
+            ]
+            if not changes:
+                return 0
+            batch = self._new_step(db)
+            for change in changes:
+                change["batch"] = batch
+                change["new_verdict"], change["new_reason"] = change.pop("new")
+            db.execute(insert(verdict_changes), changes)
+            by_number = update(samples).where(samples.c.number == bindparam("at"))
+            db.execute(
+                by_number.values(verdict=bindparam("to"), reason=bindparam("why")),
+                [{"at": c["sample"], "to": c["new_verdict"], "why": c["new_reason"]} for c in changes],
+            )
+        return batch
+
+    def _new_step(self, db: Connection) -> int:
+        db.execute(delete(verdict_batches).where(verdict_batches.c.undone == 1))
+        fresh = insert(verdict_batches).values(undone=0, created=time.time())
+        return int(db.execute(fresh.returning(verdict_batches.c.number)).scalar_one())
 
     def undo_verdicts(self) -> list[str]:
         """Take the last step back; return the ids of its samples, [] if there is nothing to undo."""

@@ -1,0 +1,137 @@
+"""``regions``, ``generate`` and ``review``: the app's work in bulk, headless."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
+from core.errors import InputError
+from core.workbench import Batch, Workbench
+
+
+def regions(
+    project: ProjectPath,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Segment everything: on every photo, or with --propagate on one.")
+    ] = False,
+    propagate: Annotated[bool, typer.Option("--propagate", help="Carry named regions to every other photo.")] = False,
+    mask: Annotated[list[str], typer.Option("--mask", help="NAME=FILE: a region's mask for --photo.")] = [],  # noqa: B006
+    photo: Annotated[
+        str | None, typer.Option(help="Photo (file name) for --mask and --auto; the first if left out.")
+    ] = None,
+    segmenter: Annotated[str | None, typer.Option(help="Segmenter to use from now on.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List, segment or propagate the regions of the part."""
+    with Workbench.open(project) as bench:
+        if segmenter:
+            bench.regions.use(segmenter)
+        chosen = _photo(bench, photo)
+        for text in mask:
+            name, _, file = text.partition("=")
+            if not file:
+                raise InputError(f"--mask {text!r}: write it as NAME=FILE, for example washer=washer.png")
+            bench.regions.save(chosen, name, bench.masks.read(Path(file), chosen))
+        result: dict[str, Any] = {"project": str(bench.path), "segmenter": bench.regions.segmenter().name}
+        if auto:
+            result["proposed"] = _propose(
+                bench, [chosen] if propagate or photo else [r.id for r in bench.photos.page()]
+            )
+        if propagate:
+            with progress_bar("Carrying regions over") as progress:
+                result |= bench.regions.propagate(progress=progress)
+        result["names"] = bench.regions.names()
+    lines = [f"{name}: on {count} photos" for name, count in result["names"].items()] or ["no regions yet"]
+    if result.get("doubtful"):
+        lines.append(f"{len(result['doubtful'])} photos need a look: their regions are doubtful")
+    finish(result, as_json, lines)
+
+
+def generate(
+    project: ProjectPath,
+    engine: Annotated[str, typer.Option(help="Engine, for example cut_paste, perlin, poisson, layout.")],
+    label: Annotated[str | None, typer.Option(help="Label of the anomalies; the engine's name if left out.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many to make.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    param: Annotated[list[str], typer.Option("--param", help="A setting of the engine as name=value.")] = [],  # noqa: B006
+    place: Annotated[list[str], typer.Option("--place", help="A placement rule as name=value.")] = [],  # noqa: B006
+    keep_best: Annotated[int | None, typer.Option(min=1, help="Review at once and keep at most this many.")] = None,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Samples made side by side.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Make anomalies in bulk."""
+    began = time.monotonic()
+    with Workbench.open(project) as bench:
+        batch = Batch(
+            engine=engine,
+            label=label or engine,
+            count=count,
+            seed=seed,
+            params=pairs(param, "--param"),
+            placement=pairs(place, "--place"),
+            workers=workers,
+        )
+        with progress_bar(f"{engine} · {batch.label}") as progress:
+            made = bench.studio.generate(batch, keep_best=keep_best, progress=progress)
+        result = {
+            "samples": made["samples"],
+            "kept": made["kept"],
+            "seconds": round(time.monotonic() - began, 3),
+            "project": str(bench.path),
+            "engine": engine,
+            "label": batch.label,
+            "given_up": made["given_up"],
+            "reasons": made.get("reasons", {}),
+        }
+    lines = [f"{made['message']} in {result['seconds']:.1f} s"]
+    if keep_best:
+        lines.append(f"kept {result['kept']}; rejected: {result['reasons'] or 'none'}")
+    finish(result, as_json, lines)
+
+
+def review(
+    project: ProjectPath,
+    auto: Annotated[bool, typer.Option("--auto", help="Keep or reject every new sample by the rules.")] = False,
+    rule: Annotated[list[str], typer.Option("--rule", help="A rule as name=value, for example min_covered=0.8.")] = [],  # noqa: B006
+    undo: Annotated[bool, typer.Option("--undo", help="Take the last verdicts back.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Count the samples; keep or reject the new ones by their scores."""
+    if rule and not auto:
+        raise InputError("--rule: it belongs to --auto; add --auto or leave it out")
+    with Workbench.open(project) as bench:
+        result: dict[str, Any] = {"project": str(bench.path)}
+        if undo:
+            result["undone"] = len(bench.review.undo())
+        if auto:
+            result |= bench.review.auto(bench.review.rules(pairs(rule, "--rule")))
+        result["counts"] = bench.review.counts()
+    lines = [f"{label}: " + ", ".join(f"{n} {v}" for v, n in by.items()) for label, by in result["counts"].items()]
+    lines += [f"rejected {n}: {why}" for why, n in result.get("reasons", {}).items()]
+    finish(result, as_json, lines or ["no samples yet; launch.py generate makes some"])
+
+
+def _photo(bench: Workbench, name: str | None) -> str:
+    rows = bench.photos.page()
+    if not rows:
+        raise InputError("the project has no photos; import a folder of good parts first")
+    if name is None:
+        return rows[0].id
+    found = [r.id for r in rows if name in (r.name, Path(r.name).name, r.id)]
+    if not found:
+        raise InputError(f"--photo {name!r}: there is no such photo in the project (the first is {rows[0].name!r})")
+    return found[0]
+
+
+def _propose(bench: Workbench, normal_ids: list[str]) -> int:
+    total = 0
+    with progress_bar("Segmenting") as progress:
+        for done, normal_id in enumerate(normal_ids):
+            if not bench.regions.on(normal_id):
+                total += len(bench.regions.auto(normal_id))
+            progress(done + 1, len(normal_ids))
+    return total

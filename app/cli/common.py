@@ -1,0 +1,51 @@
+"""What the commands share: progress on stderr, the JSON line on stdout, ``k=v`` options."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.errors import InputError
+
+ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
+
+
+def finish(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
+    """Print the result: one JSON line, or ``lines`` for a person."""
+    print(json.dumps(result) if as_json else "\n".join(lines), flush=True)
+
+
+def pairs(given: list[str], option: str) -> dict[str, Any]:
+    """``["beta=0.4", "style=burn"]`` as a dict; values are JSON where they parse, else text."""
+    values: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise InputError(f"{option} {text!r}: write it as name=value, for example {option} count=2")
+        try:
+            values[name.replace("-", "_")] = json.loads(value)
+        except ValueError:
+            values[name.replace("-", "_")] = value
+    return values
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr where that is a terminal; yields ``progress(done, total, ...)``."""
+    if not sys.stderr.isatty():
+        yield lambda done, total, *more, **named: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total, *more, **named: bar.update(task, completed=done, total=total)

@@ -1,0 +1,57 @@
+"""The list of commands, and what happens to errors.
+
+Every command takes ``--json``: one JSON object on the last line of stdout; progress and logs go to stderr.
+Bad input ends with one line ``error: ...`` on stderr and exit code 2; Ctrl-C with 130; a bug with a traceback.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from app.cli import bulk, data, models, serve
+from core.errors import Cancelled, FlawsmithError
+
+app = typer.Typer(
+    name="launch.py",
+    help="Flawsmith: believable anomalies with exact masks, from photos of good parts.",
+    add_completion=False,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("ui")(serve.ui)
+app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve.test)
+app.command("new")(data.new)
+app.command("regions")(bulk.regions)
+app.command("generate")(bulk.generate)
+app.command("review")(bulk.review)
+app.command("export")(data.export)
+app.command("models")(models.models)
+app.command("bench")(serve.bench)
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line and return its exit code."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        code = app(argv or ["ui"], standalone_mode=False)
+    except FlawsmithError as error:
+        stopped = isinstance(error, Cancelled)
+        return _say("stopped" if stopped else "error", str(error), 130 if stopped else 2)
+    except KeyboardInterrupt:
+        return _say("stopped", "interrupted; what was finished is kept", 130)
+    except Exception as error:
+        # Typer vendors click, so usage errors are recognised by what they can do, not by their class.
+        if not hasattr(error, "format_message"):
+            raise
+        return _say("error", f"{error.format_message().rstrip('.')}; see launch.py --help", 2)
+    return int(code or 0)
+
+
+def _say(what: str, line: str, code: int) -> int:
+    print(f"{what}: {line}", file=sys.stderr, flush=True)
+    return code

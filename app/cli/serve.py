@@ -1,0 +1,60 @@
+"""``ui``, ``test`` and ``bench``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.common import AsJson, finish
+
+HOUSE = Path(__file__).resolve().parents[2]
+
+
+def ui(
+    project: Annotated[
+        Path | None, typer.Argument(metavar="[PROJECT]", help="The last one opened if left out.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port; the first free one from 7860 if left out.")
+    ] = None,
+    auth: Annotated[Path | None, typer.Option(help="File of user:password lines; asks for a login.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> None:
+    """Open the app."""
+    from app.main import serve
+
+    serve(project, host=host, port=port, auth=auth, browser=browser)
+
+
+def test(context: typer.Context) -> None:
+    """Run the tests; arguments go to pytest."""
+    # Tests and their servers share the cores: more than one thread each makes torch and OpenCV many times slower.
+    quiet = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    environment = {**quiet, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", **os.environ}
+    command = [sys.executable, "-m", "pytest", *context.args]
+    raise typer.Exit(subprocess.run(command, cwd=HOUSE, env=environment).returncode)
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="Which benchmark; `list` shows them.")] = "core",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure speed on this machine."""
+    from core.bench import run_bench
+
+    result: dict[str, Any] = run_bench(name, quick=quick)
+    finish(result, as_json, [f"{key}: {value}" for key, value in _flat(result)])
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for key, value in tree.items():
+        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+    return rows

@@ -1,0 +1,101 @@
+"""What the stages work on: photos, regions, examples and object masks of a project, read once and kept warm."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from core.errors import InputError
+from core.images import mask_png_bytes, read_image, read_mask
+from core.images.write import atomic_write
+from core.masks.foreground import object_mask
+from core.masks.placement import Terrain
+from core.store import Project
+from core.types import AnomalyExample, Mask, NormalImage, Region
+
+T = TypeVar("T")
+
+WARM_BYTES = 512 << 20
+"""Decoded photos and masks kept in memory; the oldest go first."""
+
+
+class Material:
+    """Reads a project's pictures into the types the engines take. Safe to share between threads."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._warm: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def normal(self, normal_id: str) -> NormalImage:
+        """The photo with this id."""
+        return self._keep(("normal", normal_id), lambda: self._read_normal(normal_id), lambda n: n.pixels.nbytes)
+
+    def object_mask(self, normal_id: str) -> Mask:
+        """Where the part is on this photo, bool (H, W); kept on disk too, since finding it costs more than reading."""
+        return self._keep(("object", normal_id), lambda: self._find_object(normal_id), lambda m: m.nbytes)
+
+    def regions(self, normal_id: str) -> tuple[Region, ...]:
+        """The named regions of this photo, as they are now."""
+        rows = self.project.regions(normal_id)
+        return tuple(Region(r.name, read_mask(r.mask_path), r.source, r.confidence) for r in rows)
+
+    def terrain(self, normal_id: str, regions: Sequence[Region]) -> Terrain:
+        """Where anomalies may lie on this photo, with what placement needs precomputed."""
+        key = ("terrain", normal_id + "".join(f"/{r.name}:{hash(r.mask.tobytes())}" for r in regions))
+        shape = self.normal(normal_id).shape
+        build = lambda: Terrain.of(self.object_mask(normal_id), regions)  # noqa: E731
+        return self._keep(key, build, lambda _: 8 * shape[0] * shape[1])
+
+    def examples(self, label: str | None = None, most: int = 64) -> tuple[AnomalyExample, ...]:
+        """Real anomalies of ``label`` (all labels if None), at most ``most``."""
+        rows = self.project.examples(label)[:most]
+        return tuple(self.example(r.id) for r in rows)
+
+    def example(self, example_id: str) -> AnomalyExample:
+        """The real anomaly with this id."""
+        return self._keep(("example", example_id), lambda: self._read_example(example_id), lambda e: e.pixels.nbytes)
+
+    def _read_normal(self, normal_id: str) -> NormalImage:
+        row = self.project.normal_row(normal_id)
+        return NormalImage(row.id, row.name, read_image(row.path))
+
+    def _read_example(self, example_id: str) -> AnomalyExample:
+        for row in self.project.examples():
+            if row.id == example_id:
+                masks = tuple(read_mask(p) for p in row.mask_paths)
+                return AnomalyExample(row.id, row.label, read_image(row.path), masks, row.kind)
+        raise InputError(f"example {example_id!r}: it is not in this project; import it again")
+
+    def _find_object(self, normal_id: str) -> Mask:
+        path = self.project.cache_dir / "object" / f"{normal_id}.png"
+        if path.is_file():
+            return read_mask(path)
+        mask = object_mask(self.normal(normal_id).pixels)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, mask_png_bytes(mask))
+        return mask
+
+    def _keep(self, key: tuple[str, str], build: Callable[[], T], size: Callable[[T], int]) -> T:
+        with self._lock:
+            if key in self._warm:
+                self._warm.move_to_end(key)
+                return self._warm[key][0]
+        value = build()
+        with self._lock:
+            if key not in self._warm:
+                self._warm[key] = (value, size(value))
+                self._bytes += size(value)
+            while self._bytes > WARM_BYTES and len(self._warm) > 1:
+                self._bytes -= self._warm.popitem(last=False)[1][1]
+        return value
+
+
+def mean_area(examples: Sequence[AnomalyExample]) -> float | None:
+    """Mean anomaly area in pixels over ``examples`` (A_avg of GAA eq. 6); None without examples."""
+    return float(np.mean([e.mask.sum() for e in examples])) if examples else None

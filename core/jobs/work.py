@@ -1,0 +1,234 @@
+"""Bulk generation: photo → mask → request → engine → scores → store, one sample after the other or side by side.
+
+Every sample draws from seeds derived from (batch seed, index, attempt), so the same batch gives the same bytes
+whatever the number of workers, and sample 7 of 10 is sample 7 of 1,000.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.device import derive_seed, numpy_rng
+from core.engines.base import Context, Engine, NothingChanged, engine, read_model, read_params
+from core.errors import Cancelled, InputError, Unavailable
+from core.images import is_grey, mask_png_bytes, png_bytes
+from core.jobs.material import Material
+from core.masks import rle
+from core.masks.placement import Placement, plan_masks
+from core.quality import descriptor, scores
+from core.store import Project, SampleRow
+from core.types import Mask, Recipe, Region, Request, Sample, check_label
+
+ATTEMPTS = 6
+"""Seeds tried for one sample before the batch gives it up as impossible."""
+
+
+class Batch(BaseModel):
+    """What to make in bulk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: str
+    label: str
+    count: int = Field(20, ge=1, le=1_000_000)
+    seed: int = Field(0, ge=0)
+    params: dict[str, Any] = {}
+    placement: dict[str, Any] = {}
+    normal_ids: tuple[str, ...] = ()
+    workers: int = Field(2, ge=1, le=256)
+
+
+def generate(
+    material: Material,
+    batch: Batch,
+    *,
+    job_id: str | None = None,
+    progress: Callable[..., None] = lambda *news, **more: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Make and store a batch; returns ``{"samples", "given_up", "cancelled", "sample_ids", "message"}``.
+
+    Samples are stored in index order as soon as they and all before them are there; cancel keeps those.
+    InputError before anything is made if the batch itself is wrong; a sample whose every attempt changes
+    nothing is counted in ``given_up``.
+    """
+    chosen = check(material, batch)
+    ctx = Context(cancelled=cancelled)
+    ids: list[str] = []
+    given_up: list[str] = []
+    stopped = False
+    try:
+        for outcome in _in_order(lambda i: _attempts(material, chosen, batch, i, ctx), batch, cancelled):
+            if isinstance(outcome, Sample):
+                ids.append(store(material.project, outcome, job_id).id)
+            else:
+                given_up.append(outcome)
+            preview = outcome.image if isinstance(outcome, Sample) else None
+            progress(len(ids) + len(given_up), batch.count, preview)
+    except Cancelled:
+        stopped = True
+    if not ids and given_up:
+        raise InputError(f"{batch.engine}: no sample came out; the last reason was: {given_up[-1]}")
+    message = f"{len(ids)} samples" + (f", {len(given_up)} given up ({given_up[-1]})" if given_up else "")
+    return {
+        "samples": len(ids),
+        "given_up": len(given_up),
+        "cancelled": stopped,
+        "sample_ids": ids,
+        "message": message,
+    }
+
+
+def check(material: Material, batch: Batch) -> Engine:
+    """The batch's engine, if the batch can run at all; InputError, NotFound or Unavailable if not."""
+    chosen = engine(batch.engine)
+    if reason := chosen.available():
+        raise Unavailable(f"engine {batch.engine}: {reason}")
+    check_label(batch.label)
+    read_params(chosen, batch.params)
+    placement = read_model(Placement, batch.placement, "placement")
+    if not _normal_ids(material.project, batch):
+        raise InputError("the project has no photos of good parts; import a folder of them first")
+    if "regions" in chosen.needs and not material.project.region_names():
+        raise InputError(
+            f"engine {batch.engine}: needs named regions and this project has none; "
+            "run `launch.py regions PROJECT --auto --propagate` or click them in the Regions tab"
+        )
+    if placement.source == "examples" and not material.project.examples(batch.label):
+        raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
+    return chosen
+
+
+def request_for(material: Material, chosen: Engine, batch: Batch, index: int, attempt: int = 0) -> Request:
+    """The ``index``-th request of a batch: every photo once before any comes again, in a seeded order."""
+    ids = _normal_ids(material.project, batch)
+    lap, position = divmod(index + attempt * 7919, len(ids))
+    order = numpy_rng(batch.seed, "photos", lap).permutation(len(ids))
+    normal = material.normal(ids[order[position]])
+    seed = derive_seed(batch.seed, index, attempt)
+    regions = material.regions(normal.id)
+    examples = material.examples(batch.label)
+    placement = read_model(Placement, batch.placement, "placement")
+    mask: Mask | None = None
+    if "mask" in chosen.needs:
+        terrain = material.terrain(normal.id, regions)
+        parts = plan_masks(
+            placement, batch.label, terrain, numpy_rng(seed, "mask"), example_masks=[e.mask for e in examples]
+        )
+        mask = parts[0].copy()
+        for part in parts[1:]:
+            mask |= part
+    donor_id = ids[int(numpy_rng(seed, "donor").integers(len(ids)))]
+    one_example = examples[int(numpy_rng(seed, "example").integers(len(examples)))] if examples else None
+    return Request(
+        normal=normal,
+        label=batch.label,
+        params=batch.params,
+        seed=seed,
+        mask=mask,
+        regions=regions,
+        examples=(one_example,) if one_example else (),
+        donor=material.normal(donor_id) if donor_id != normal.id else None,
+        object_mask=material.object_mask(normal.id),
+        placement=placement.model_dump(mode="json") if mask is not None else {},
+    )
+
+
+def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
+    """The engine's samples, signed with all that was asked and scored against the photo."""
+    packed = rle.pack(request.mask) if request.mask is not None else None
+    regions = tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
+    for sample in chosen.generate(request, ctx):
+        signed = replace(sample, recipe=replace(sample.recipe, mask=packed, regions=regions))
+        yield signed.scored(scores(request.normal.pixels, signed))
+
+
+def remake(material: Material, recipe: Recipe) -> Sample:
+    """The sample of a recipe, again; NotFound or InputError if its photo or examples are gone."""
+    chosen = engine(recipe.engine)
+    normal = material.normal(recipe.normal_id)
+    request = Request(
+        normal=normal,
+        label=recipe.label,
+        params=recipe.params,
+        seed=recipe.seed,
+        mask=rle.unpack(recipe.mask, normal.shape) if recipe.mask else None,
+        regions=tuple(Region(name, rle.unpack(text, normal.shape)) for name, text in recipe.regions),
+        examples=tuple(material.example(i) for i in recipe.example_ids),
+        donor=material.normal(recipe.donor_id) if recipe.donor_id else None,
+        object_mask=material.object_mask(normal.id),
+        placement=recipe.placement,
+    )
+    return next(iter(make(chosen, request, Context())))
+
+
+def store(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
+    """Write a sample, its recipe inside its PNG, with the scores and the near-duplicate descriptor."""
+    recipe = sample.recipe.to_json()
+    image = png_bytes(sample.image, {"flawsmith": recipe}, grey=is_grey(sample.image))
+    attention = None
+    if sample.attention is not None:
+        grey = (sample.attention[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2)
+        attention = png_bytes(grey, grey=True)
+    return project.add_sample(
+        image,
+        mask_png_bytes(sample.mask),
+        normal_id=sample.recipe.normal_id,
+        label=sample.label,
+        kind=sample.kind,
+        engine=sample.recipe.engine,
+        seed=sample.recipe.seed,
+        recipe_json=recipe,
+        scores=dict(sample.scores),
+        attention_png=attention,
+        instance_pngs=[mask_png_bytes(m) for m in sample.instances],
+        descriptor=descriptor(sample.image, sample.mask).tobytes(),
+        job_id=job_id,
+    )
+
+
+def _attempts(material: Material, chosen: Engine, batch: Batch, index: int, ctx: Context) -> Sample | str:
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        ctx.check()
+        try:
+            return next(make(chosen, request_for(material, chosen, batch, index, attempt), ctx))
+        except (NothingChanged, InputError) as error:
+            reason = str(error)
+    return reason
+
+
+def _in_order(
+    one: Callable[[int], Sample | str], batch: Batch, cancelled: Callable[[], bool]
+) -> Iterator[Sample | str]:
+    """Outcomes in index order, at most ``2 * workers`` made ahead of the one that is taken."""
+    if batch.workers == 1:
+        yield from (one(i) for i in range(batch.count))
+        return
+    with ThreadPoolExecutor(batch.workers, thread_name_prefix="generate") as pool:
+        indices = iter(range(batch.count))
+        waiting: list[Future[Sample | str]] = [
+            pool.submit(one, i) for i in itertools.islice(indices, 2 * batch.workers)
+        ]
+        try:
+            while waiting:
+                outcome = waiting.pop(0).result()
+                if cancelled():
+                    raise Cancelled("stopped")
+                waiting += [pool.submit(one, i) for i in itertools.islice(indices, 1)]
+                yield outcome
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _normal_ids(project: Project, batch: Batch) -> tuple[str, ...]:
+    if batch.normal_ids:
+        return tuple(project.normal_row(i).id for i in batch.normal_ids)
+    return tuple(row.id for row in project.normals())

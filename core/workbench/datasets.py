@@ -1,0 +1,104 @@
+"""Datasets out of a project: export what was kept, with the photos of good parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from core import export as formats
+from core.errors import ExportError
+from core.export.base import Item
+from core.jobs.material import Material
+from core.jobs.runner import JobControl, Runner
+from core.store import SampleFilter, SampleRow
+from core.types import GOOD, Verdict
+
+
+class Datasets:
+    """The desk behind the Export tab and ``launch.py export``."""
+
+    formats = formats.FORMATS
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._project = material.project
+        self._jobs = jobs
+
+    def chosen(self, everything: bool = False) -> tuple[list[SampleRow], str | None]:
+        """The samples an export takes, and a warning if they were not reviewed.
+
+        Kept ones; as long as nothing at all was reviewed, all of them; ``everything`` adds the new ones.
+        """
+        kept = self._project.samples(SampleFilter(verdict=Verdict.KEPT))
+        new = self._project.samples(SampleFilter(verdict=Verdict.NEW))
+        if everything:
+            return kept + new, None
+        if not kept and new and not self._project.count_samples(SampleFilter(verdict=Verdict.REJECTED)):
+            return new, f"nothing was reviewed yet: all {len(new)} new samples are exported"
+        return kept, None
+
+    def export(
+        self,
+        format: str,
+        out: Path,
+        options: Mapping[str, Any] | None = None,
+        *,
+        everything: bool = False,
+        real: bool = True,
+        progress: Callable[..., None] = lambda *news: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """Write a dataset to ``out``; returns the report that ``export --json`` prints.
+
+        ``real`` adds the imported real anomalies to the generated ones.
+        """
+        samples, warning = self.chosen(everything)
+        items = [*self._normals(), *map(_sample_item, samples), *(self._real() if real else ())]
+        if not samples and len(items) == self._project.count_normals():
+            raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
+        options = {"category": _category(self._project.name), **(options or {})}
+        report = formats.export(items, out, format, options, progress=progress, cancelled=cancelled)
+        result = report.as_dict()
+        if warning:
+            result["warnings"] = [warning, *result["warnings"]]
+        return result
+
+    def start_export(self, format: str, out: Path, options: Mapping[str, Any], everything: bool, real: bool) -> str:
+        """``export`` in the background."""
+
+        def work(control: JobControl) -> dict[str, Any]:
+            progress = lambda done, total: control.progress(done, total, message="Writing")  # noqa: E731
+            return self.export(
+                format, out, options, everything=everything, real=real, progress=progress, cancelled=control.cancelled
+            )
+
+        return self._jobs.submit("export", f"Export {format}", work)
+
+    def _normals(self) -> list[Item]:
+        return [
+            Item(name=Path(r.name).stem, image=r.path, label=GOOD, kind=None, masks=(), source=r.name)
+            for r in self._project.normals()
+        ]
+
+    def _real(self) -> list[Item]:
+        return [
+            Item(name=Path(r.name).stem, image=r.path, label=r.label, kind=r.kind, masks=r.mask_paths, source=r.name)
+            for r in self._project.examples()
+        ]
+
+
+def _sample_item(row: SampleRow) -> Item:
+    return Item(
+        name=row.id,
+        image=row.image_path,
+        label=row.label,
+        kind=row.kind,
+        masks=row.instance_paths or (row.mask_path,),
+        recipe_json=row.recipe_json,
+        source=row.normal_id,
+    )
+
+
+def _category(name: str) -> str:
+    clean = "".join(c if c in "abcdefghijklmnopqrstuvwxyz0123456789_" else "_" for c in name.lower()).strip("_")
+    return clean or "product"

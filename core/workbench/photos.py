@@ -1,0 +1,100 @@
+"""Photos of good parts and real anomalies: import, list, look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.images import read_image, read_mask, thumbnail_bytes
+from core.images.write import atomic_write
+from core.jobs import intake
+from core.jobs.intake import IntakeReport
+from core.jobs.material import Material
+from core.jobs.runner import JobControl, Runner
+from core.store import ExampleRow, NormalRow
+
+THUMB_SIDE = 320
+"""Longer side of a thumbnail in pixels; twice the 160 that the gallery shows, for dense screens."""
+
+
+class Photos:
+    """The desk behind the Product tab."""
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._material = material
+        self._project = material.project
+        self._jobs = jobs
+
+    def take_in(
+        self,
+        source: Path,
+        *,
+        anomalies: Path | None = None,
+        progress: Callable[..., None] = lambda *news: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> IntakeReport:
+        """Import ``source`` (folder, zip, file, MVTec layout) and, if given, a folder of labelled anomalies."""
+        return intake.take_in(self._project, source, anomalies=anomalies, progress=progress, cancelled=cancelled)
+
+    def start_take_in(self, source: Path, anomalies: Path | None = None) -> str:
+        """The same in the background; the job's result is the report as a dict."""
+
+        def work(control: JobControl) -> dict[str, Any]:
+            progress = lambda done, total: control.progress(done, total, message="Reading photos")  # noqa: E731
+            return self.take_in(source, anomalies=anomalies, progress=progress, cancelled=control.cancelled).as_dict()
+
+        return self._jobs.submit("import", f"Import {source.name}", work, lane="studio")
+
+    def page(self, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
+        """Photos in the order of their names."""
+        return self._project.normals(offset, limit)
+
+    def count(self) -> int:
+        """How many photos of good parts there are."""
+        return self._project.count_normals()
+
+    def row(self, normal_id: str) -> NormalRow:
+        """Name, size, notes and file of one photo; NotFound if it is gone."""
+        return self._project.normal_row(normal_id)
+
+    def neighbour(self, normal_id: str, step: int) -> NormalRow:
+        """The photo ``step`` places on in the list, round the end."""
+        rows = self.page()
+        place = next((i for i, r in enumerate(rows) if r.id == normal_id), 0)
+        return rows[(place + step) % len(rows)]
+
+    def remove(self, normal_ids: list[str]) -> None:
+        """Take photos out of the project, with their regions and samples."""
+        self._project.remove_normals(normal_ids)
+
+    def examples(self, label: str | None = None) -> list[ExampleRow]:
+        """Real anomalies."""
+        return self._project.examples(label)
+
+    def thumbnail(self, normal_id: str) -> Path:
+        """A small picture of a photo, made once and kept in the project's cache."""
+        path = self._project.cache_dir / "thumbs" / f"{normal_id}.webp"
+        if not path.is_file():
+            _write(path, thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
+        return path
+
+    def example_thumbnail(self, row: ExampleRow) -> Path:
+        """A small picture of a real anomaly with its mask outlined."""
+        path = self._project.cache_dir / "thumbs" / f"example-{row.id}.webp"
+        if not path.is_file():
+            mask = read_mask(row.mask_paths[0])
+            for other in row.mask_paths[1:]:
+                mask = mask | read_mask(other)
+            _write(path, thumbnail_bytes(read_image(row.path), THUMB_SIDE, mask))
+        return path
+
+    def object_mask(self, normal_id: str) -> Path:
+        """Where the part is, as a PNG; computed on first use."""
+        self._material.object_mask(normal_id)
+        return self._project.cache_dir / "object" / f"{normal_id}.png"
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, data)

@@ -1,0 +1,44 @@
+"""Which project was opened last, and where new ones go."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from platformdirs import user_documents_path, user_state_path
+
+from core.images.write import atomic_write
+
+MOST = 12
+
+
+def state_folder() -> Path:
+    """Where Flawsmith remembers things between starts; FLAWSMITH_STATE moves it."""
+    return Path(os.environ.get("FLAWSMITH_STATE") or user_state_path("flawsmith"))
+
+
+def projects_folder() -> Path:
+    """Where the app puts new projects; FLAWSMITH_PROJECTS moves it."""
+    return Path(os.environ.get("FLAWSMITH_PROJECTS") or user_documents_path() / "Flawsmith")
+
+
+def recent() -> list[Path]:
+    """Projects opened before and still there, the last one first."""
+    try:
+        listed = json.loads((state_folder() / "recent.json").read_text())
+        return [p for p in map(Path, listed) if (p / "project.db").is_file()]
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def remember(project: Path) -> None:
+    """Put ``project`` first among the recent ones; a read-only home is no reason to fail."""
+    project = project.resolve()
+    rest = [p for p in recent() if p != project]
+    try:
+        state_folder().mkdir(parents=True, exist_ok=True)
+        listed = [str(p) for p in [project, *rest]][:MOST]
+        atomic_write(state_folder() / "recent.json", json.dumps(listed).encode())
+    except OSError:
+        return

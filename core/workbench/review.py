@@ -1,0 +1,126 @@
+"""Looking through samples: page, compare, keep, reject, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.engines.base import read_model
+from core.images import png_bytes, read_image, read_mask, thumbnail_bytes
+from core.images.write import atomic_write
+from core.jobs.material import Material
+from core.jobs.review import Rules, auto_review, believability
+from core.quality import group_near_duplicates, nearest
+from core.quality.visible import difference
+from core.store import NormalRow, SampleFilter, SampleRow
+from core.types import Verdict
+
+__all__ = ["Comparison", "Review", "Rules", "believability"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A sample beside the photo it was made from. Paths are PNG or JPEG files a browser shows."""
+
+    sample: SampleRow
+    normal: NormalRow
+    source_path: Path
+    image_path: Path
+    mask_path: Path
+    attention_path: Path | None
+
+
+class Review:
+    """The desk behind the Review tab and ``launch.py review``."""
+
+    def __init__(self, material: Material) -> None:
+        self._project = material.project
+
+    def page(self, chosen: SampleFilter, offset: int = 0, limit: int = 48) -> list[SampleRow]:
+        """A page of samples."""
+        return self._project.samples(chosen, offset, limit)
+
+    def count(self, chosen: SampleFilter) -> int:
+        """How many samples a filter lets through."""
+        return self._project.count_samples(chosen)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Samples per label and verdict."""
+        return self._project.label_counts()
+
+    def row(self, sample_id: str) -> SampleRow:
+        """One sample; NotFound if it is gone."""
+        return self._project.sample_row(sample_id)
+
+    def compare(self, sample_id: str) -> Comparison:
+        """The sample with its photo, mask and attention map."""
+        row = self._project.sample_row(sample_id)
+        normal = self._project.normal_row(row.normal_id)
+        return Comparison(row, normal, normal.path, row.image_path, row.mask_path, row.attention_path)
+
+    def thumbnail(self, row: SampleRow, outline: bool = True) -> Path:
+        """A small picture of a sample, with its mask outlined or not; made once."""
+        path = self._project.cache_dir / "thumbs" / f"{row.id}{'-mask' if outline else ''}.webp"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            mask = read_mask(row.mask_path) if outline else None
+            atomic_write(path, thumbnail_bytes(read_image(row.image_path), 320, mask))
+        return path
+
+    def difference(self, sample_id: str) -> Path:
+        """Where and how much the sample differs from its photo, as a grey PNG; made once."""
+        seen = self.compare(sample_id)
+        path = self._project.cache_dir / "difference" / f"{sample_id}.png"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, _heat(seen))
+        return path
+
+    def set_verdict(self, sample_ids: Sequence[str], verdict: Verdict | str, reason: str = "") -> None:
+        """Keep, reject or reset samples; one undo takes it back."""
+        self._project.set_verdicts(list(sample_ids), Verdict(verdict), reason)
+
+    def undo(self) -> list[str]:
+        """Take the last verdicts back, also after a restart; returns the samples concerned."""
+        return self._project.undo_verdicts()
+
+    def redo(self) -> list[str]:
+        """Give the verdicts last taken back again."""
+        return self._project.redo_verdicts()
+
+    @staticmethod
+    def rules(given: Mapping[str, Any]) -> Rules:
+        """Rules from names and values; InputError names each wrong one."""
+        return read_model(Rules, given, "rules")
+
+    def auto(self, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:
+        """Apply the rules to new samples; see core.jobs.review."""
+        return auto_review(self._project, rules, chosen)
+
+    def groups(self, rows: Sequence[SampleRow], distance: float = 0.08) -> list[int]:
+        """A group number for each row; near-duplicates share one."""
+        return group_near_duplicates(_vectors(rows), distance)
+
+    def distance_to_kept(self, row: SampleRow) -> float:
+        """Distance 0..1 to the most similar kept sample of the same label; 1.0 if there is none."""
+        kept = self._project.samples(SampleFilter(label=row.label, verdict=Verdict.KEPT))
+        others = [r for r in kept if r.id != row.id]
+        return nearest(_vectors([row])[0], _vectors(others)) if others else 1.0
+
+    def delete(self, sample_ids: Sequence[str]) -> None:
+        """Remove samples for good."""
+        self._project.delete_samples(list(sample_ids))
+
+
+def _vectors(rows: Sequence[SampleRow]) -> np.ndarray:
+    return np.stack([np.frombuffer(r.descriptor or b"", np.float32) for r in rows])
+
+
+def _heat(seen: Comparison) -> bytes:
+    gap = difference(read_image(seen.source_path), read_image(seen.image_path))
+    scaled = np.clip(gap.astype(np.uint16) * 3, 0, 255).astype(np.uint8)
+    return png_bytes(np.repeat(scaled[..., None], 3, axis=2), grey=True)

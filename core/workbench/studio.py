@@ -1,0 +1,184 @@
+"""Making anomalies: one at a time with a preview, or in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.device import derive_seed
+from core.engines.base import Context, Engine, EngineParams, engine, engines, read_params
+from core.errors import InputError, Unavailable
+from core.images import read_png_text
+from core.jobs import review as rules_of
+from core.jobs import work
+from core.jobs.material import Material
+from core.jobs.runner import JobControl, Runner
+from core.store import SampleFilter, SampleRow
+from core.types import KINDS, Kind, Mask, Recipe, Request, Sample, Verdict, check_label
+
+
+@dataclass(frozen=True)
+class EngineCard:
+    """An engine as the app shows it. ``reason`` is None, or why it cannot be used and what to do."""
+
+    name: str
+    title: str
+    summary: str
+    kind: Kind
+    needs: frozenset[str]
+    reason: str | None
+    params: type[EngineParams]
+    rewrites_background: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """One photo's worth of anomalies to try in the Studio."""
+
+    engine: str
+    label: str
+    normal_id: str
+    params: Mapping[str, Any]
+    mask: Mask | None = None
+    seed: int = 0
+    variants: int = 4
+
+
+class Studio:
+    """The desk behind the Studio tab and ``launch.py generate``."""
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._material = material
+        self._project = material.project
+        self._jobs = jobs
+
+    def engines(self) -> dict[str, EngineCard]:
+        """All engines, those that cannot run here with the reason."""
+        return {name: _card(e) for name, e in engines().items()}
+
+    def labels(self) -> list[str]:
+        """Labels in use: of samples and of real anomalies."""
+        return sorted({*self._project.label_counts(), *(e.label for e in self._project.examples())})
+
+    def check(self, order: Order) -> Engine:
+        """The order's engine; an error in one line if the order cannot be carried out."""
+        chosen = engine(order.engine)
+        if reason := chosen.available():
+            raise Unavailable(f"engine {order.engine}: {reason}")
+        check_label(order.label)
+        read_params(chosen, order.params)
+        if "mask" in chosen.needs and (order.mask is None or not order.mask.any()):
+            raise InputError(f"{chosen.title} needs a mask: click a region, draw one, or press Place")
+        if "regions" in chosen.needs and not self._project.regions(order.normal_id):
+            raise InputError(f"{chosen.title} needs named regions on this photo: click and name them in Regions")
+        return chosen
+
+    def request(self, order: Order, variant: int = 0) -> Request:
+        """What the engine gets for one variant: variant 0 has the order's own seed."""
+        normal = self._material.normal(order.normal_id)
+        seed = order.seed if variant == 0 else derive_seed(order.seed, variant)
+        examples = self._material.examples(order.label)
+        others = [r for r in self._project.normals(0, 50) if r.id != normal.id]
+        return Request(
+            normal=normal,
+            label=order.label,
+            params=order.params,
+            seed=seed,
+            mask=order.mask,
+            regions=self._material.regions(normal.id),
+            examples=(examples[seed % len(examples)],) if examples else (),
+            donor=self._material.normal(others[seed % len(others)].id) if others else None,
+            object_mask=self._material.object_mask(normal.id),
+        )
+
+    def try_out(self, order: Order, control: JobControl | None = None) -> list[SampleRow]:
+        """Make the order's variants and store them as new samples, one by one."""
+        chosen = self.check(order)
+        cancelled = control.cancelled if control else lambda: False
+        ctx = Context(cancelled=cancelled)
+        rows: list[SampleRow] = []
+        problem: InputError | None = None
+        for variant in range(order.variants):
+            ctx.check()
+            try:
+                sample = next(work.make(chosen, self.request(order, variant), ctx))
+            except InputError as error:
+                problem = error
+                continue
+            rows.append(work.store(self._project, sample, control.job_id if control else None))
+            if control:
+                control.progress(len(rows), order.variants, sample.image)
+        if not rows and problem:
+            raise problem
+        return rows
+
+    def start(self, order: Order) -> str:
+        """``try_out`` in the background; the job's samples carry its id."""
+        self.check(order)
+        run = lambda control: {"sample_ids": [r.id for r in self.try_out(order, control)]}  # noqa: E731
+        return self._jobs.submit("try", f"{order.engine} · {order.label}", run, lane="studio")
+
+    def generate(
+        self,
+        batch: work.Batch,
+        *,
+        keep_best: int | None = None,
+        job_id: str | None = None,
+        progress: Callable[..., None] = lambda *news: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """A batch, and its automatic review if ``keep_best`` is given; see core.jobs.work.generate."""
+        job_id = (
+            job_id or self._project.add_job("generate", f"{batch.engine} · {batch.label}", batch.model_dump_json()).id
+        )
+        result = work.generate(self._material, batch, job_id=job_id, progress=progress, cancelled=cancelled)
+        if keep_best:
+            chosen = SampleFilter(job_id=job_id, verdict=Verdict.NEW)
+            reviewed = rules_of.auto_review(self._project, rules_of.Rules(keep_best=keep_best), chosen)
+            result = {**result, **reviewed}
+        return {"kept": 0, **result}
+
+    def start_batch(self, batch: work.Batch, keep_best: int | None = None) -> str:
+        """``generate`` in the background."""
+        work.check(self._material, batch)
+
+        def run(control: JobControl) -> dict[str, Any]:
+            return self.generate(
+                batch,
+                keep_best=keep_best,
+                job_id=control.job_id,
+                progress=control.progress,
+                cancelled=control.cancelled,
+            )
+
+        title = f"{batch.count} × {batch.engine} · {batch.label}"
+        return self._jobs.submit("generate", title, run, args_json=batch.model_dump_json())
+
+    def samples_of(self, job_id: str) -> list[SampleRow]:
+        """The samples a job has made so far, oldest first."""
+        return self._project.samples(SampleFilter(job_id=job_id))
+
+    def remake(self, recipe: Recipe) -> Sample:
+        """The sample of a recipe, again, not stored."""
+        return work.remake(self._material, recipe)
+
+    def recipe(self, sample_id: str) -> Recipe:
+        """How a sample was made."""
+        return Recipe.from_json(self._project.sample_row(sample_id).recipe_json)
+
+    @staticmethod
+    def recipe_from_png(path: Path) -> Recipe:
+        """The recipe inside a PNG that Flawsmith wrote; InputError if there is none."""
+        text = read_png_text(path).get("flawsmith")
+        if text is None:
+            raise InputError(f"{path.name}: no recipe inside; use a PNG that Flawsmith generated or exported")
+        return Recipe.from_json(text)
+
+
+def _card(e: Engine) -> EngineCard:
+    return EngineCard(e.name, e.title, e.summary, e.kind, e.needs, e.available(), e.Params, e.rewrites_background)
+
+
+__all__: Sequence[str] = ("KINDS", "EngineCard", "Order", "Studio")

@@ -1,0 +1,126 @@
+"""The rules of the house that no linter knows: who may import whom, and what loads when."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+FLOORS: list[set[str]] = [
+    {"app", "launch"},
+    {"core.bench"},
+    {"core.workbench"},
+    {"core.jobs"},
+    {"core.engines", "core.evaluate"},
+    {"core.concepts", "core.memory", "core.residual", "core.quality"},
+    {"core.segment", "core.features", "core.diffusion", "core.store", "core.export", "core.weights"},
+    {"core.images", "core.masks", "core.device"},
+    {"core.types"},
+    {"core.errors"},
+]
+"""Top floor first. A room imports from lower floors only, and not from a neighbour, but for these:"""
+
+NEIGHBOURS = {
+    ("core.segment", "core.features"),  # propagation finds moved parts by their features
+    ("core.segment", "core.weights"),  # SAM asks where its checkpoints are
+}
+
+ONE_PLACE = {
+    "gradio": "app",
+    "diffusers": "core/diffusion",
+    "peft": "core/concepts",
+    "segment_anything": "core/segment",
+    "ray": "core/jobs",
+    "efficientnet_lite_pytorch": "core/features",
+}
+
+APP_MAY_IMPORT = ("core.workbench", "core.types", "core.errors", "core.bench")
+
+
+def sources() -> Iterator[tuple[Path, ast.Module]]:
+    for path in [ROOT / "launch.py", *sorted((ROOT / "core").rglob("*.py")), *sorted((ROOT / "app").rglob("*.py"))]:
+        yield path.relative_to(ROOT), ast.parse(path.read_text())
+
+
+def imports(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, "relative import"
+            if node.module in ("core", "app"):
+                yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+            else:
+                yield node.module, node.lineno
+
+
+def room(name: str) -> str | None:
+    parts = name.split(".")
+    if parts[0] in ("app", "launch"):
+        return parts[0]
+    return ".".join(parts[:2]) if parts[0] == "core" and len(parts) > 1 else None
+
+
+def floor(name: str) -> int | None:
+    return next((i for i, rooms in enumerate(FLOORS) if name in rooms), None)
+
+
+def test_imports_go_downwards() -> None:
+    offenders = []
+    for path, tree in sources():
+        here = room(".".join(path.with_suffix("").parts))
+        if here is None or floor(here) is None:
+            continue
+        for name, line in imports(tree):
+            there = room(name)
+            if there is None or there == here or (here, there) in NEIGHBOURS or floor(there) is None:
+                continue
+            if floor(there) <= floor(here):  # type: ignore[operator]
+                offenders.append(f"{path}:{line} imports {name}: {here} may not look up or sideways to {there}")
+    assert not offenders, "\n".join(offenders)
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {room(".".join(path.with_suffix("").parts)) for path, _ in sources()} - {None, "core.__init__"}
+    homeless = {r for r in rooms if floor(r) is None}  # type: ignore[arg-type]
+    assert not homeless, f"add {homeless} to FLOORS"
+
+
+def test_the_app_sees_only_the_workbench() -> None:
+    offenders = [
+        f"{path}:{line} imports {name}"
+        for path, tree in sources()
+        if path.parts[0] in ("app", "launch.py")
+        for name, line in imports(tree)
+        if name.startswith("core.") and not name.startswith(APP_MAY_IMPORT)
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_heavy_libraries_are_imported_in_one_place() -> None:
+    offenders = [
+        f"{path}:{line} imports {name}; only {home} may"
+        for path, tree in sources()
+        for name, line in imports(tree)
+        if (home := ONE_PLACE.get(name.split(".")[0])) and not str(path).startswith(home)
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+@pytest.mark.parametrize("module", ["core.workbench", "app.cli.main", "app.main"])
+def test_torch_stays_unloaded(module: str) -> None:
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or f"importing {module} loads torch"
+
+
+def test_files_stay_rooms() -> None:
+    """A file of more than 400 lines is two rooms; the house asks for a folder at about 300."""
+    long = {str(path): n for path, _ in sources() if (n := len((ROOT / path).read_text().splitlines())) > 400}
+    assert not long
