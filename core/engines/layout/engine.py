@@ -1,0 +1,111 @@
+"""The layout engine: from a request to a sample with a true mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from core.device import numpy_rng
+from core.engines.base import Context, NothingChanged, read_params, settle
+from core.engines.layout.choose import at_border, named
+from core.engines.layout.edits import OPS, Edit, Scene, with_target
+from core.engines.layout.params import LayoutParams
+from core.engines.layout.place import NoPlace
+from core.images import is_grey
+from core.quality import visible_change
+from core.types import Image, Kind, Mask, Request, Sample
+
+ATTEMPTS = 4
+"""How many of the possible regions are tried before giving up."""
+SOFT_LEVELS = 2.0
+"""A broad difference is seen at a lower contrast than a lone pixel's: the edge of a shadow given back to the
+photo shows as a ring from about 2 levels of 255 on."""
+
+
+class Layout:
+    """Edits named regions: a missing, extra, displaced, turned, exchanged or recoloured component."""
+
+    name = "layout"
+    title = "Layout"
+    summary = "Remove, duplicate, move, rotate, flip, swap, replace or recolour a component of the photo."
+    kind: Kind = "logical"
+    needs = frozenset({"regions"})
+    rewrites_background = False
+    Params = LayoutParams
+
+    def available(self) -> str | None:
+        """Always: it needs no weights."""
+        return None
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample. Of several regions that are meant, random ones are tried until one can be edited."""
+        params: LayoutParams = read_params(self, request.params)
+        photo = request.normal.pixels
+        rng = numpy_rng(request.seed, "layout")
+        targets = named(request.regions, params.region, params.instance, request.normal.name)
+        scene = Scene(
+            photo, request.normal.name, is_grey(photo), request.regions, targets[0], params, request.object_mask, rng
+        )
+        yield self._first_success(scene, _order(scene, targets, rng), request, ctx)
+
+    def _first_success(self, scene: Scene, targets: list[int], request: Request, ctx: Context) -> Sample:
+        failure: NoPlace | NothingChanged | None = None
+        for target in targets[:ATTEMPTS]:
+            ctx.check()
+            try:
+                rng = numpy_rng(request.seed, "layout", target)
+                sample = self._sample(OPS[scene.params.op](with_target(scene, target, rng)), scene, request)
+            except (NoPlace, NothingChanged) as error:
+                failure = failure or error
+                continue
+            ctx.progress(1, 1, sample.image)
+            return sample
+        assert failure is not None
+        raise failure
+
+    def _sample(self, edit: Edit, scene: Scene, request: Request) -> Sample:
+        image = np.repeat(edit.image[..., :1], 3, axis=2) if scene.grey else edit.image
+        bounds = np.logical_or.reduce(edit.places)
+        mask = seen_change(scene.photo, image, bounds) if scene.params.tighten else bounds
+        # The mask is already as tight as it may be; the recipe keeps the settings that were asked for.
+        loose = scene.params.model_copy(update={"tighten": False})
+        instances = _split(mask, edit.places)
+        sample = settle(self, request, image, mask, params=loose, instances=instances)
+        return replace(sample, recipe=replace(sample.recipe, params=scene.params.model_dump(mode="json")))
+
+
+def seen_change(before: Image, after: Image, bounds: Mask) -> Mask:
+    """The bool (H, W) part of ``bounds`` that changed visibly, broad faint changes (shadows) included."""
+    sharp = visible_change(before, after, within=bounds)
+    if not sharp.any():
+        return sharp
+    x, y, width, height = cv2.boundingRect(bounds.view(np.uint8))
+    view = (slice(y, y + height), slice(x, x + width))
+    change = after[view].astype(np.float32) - before[view]
+    soft = np.abs(cv2.GaussianBlur(change, (0, 0), 2.0)).max(axis=2) >= SOFT_LEVELS
+    out = sharp.copy()
+    out[view] |= soft & bounds[view] & (change != 0).any(axis=2)
+    return out
+
+
+def _order(scene: Scene, targets: list[int], rng: np.random.Generator) -> list[int]:
+    """Targets in random order; those cut by the frame last where the cut would be laid bare."""
+    shuffled = [targets[i] for i in rng.permutation(len(targets))]
+    if scene.params.op in ("remove", "recolour"):
+        return shuffled
+    return sorted(shuffled, key=lambda i: at_border(scene.regions[i].mask))
+
+
+def _split(mask: Mask, places: tuple[Mask, ...]) -> tuple[Mask, ...]:
+    """One instance per place; a pixel of two places belongs to the later one, which lies on top."""
+    if len(places) < 2:
+        return (mask,)
+    parts: list[Mask] = []
+    taken = np.zeros_like(mask)
+    for place in reversed(places):
+        parts.append(mask & place & ~taken)
+        taken |= place
+    return tuple(part for part in reversed(parts) if part.any())

@@ -1,0 +1,191 @@
+"""The soft shadow a part casts on its surface, as four numbers fitted to the photo.
+
+Model: surface(x) = plane(x) * (1 - depth * blur(mask shifted by (dy, dx), sigma)). Being a model rather than
+a cut-out of pixels, it goes with the part wherever it is put: the light stays where it is when the part turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.engines.layout.window import Floats, blur, distance_to
+from core.types import Mask
+
+WORK_SIZE = 56
+"""The part's side, in pixels, to which its window is shrunk for the fit."""
+RING = 0.45
+"""How far around the part the fit looks, in sides of the part."""
+MIN_DEPTH = 0.03
+MIN_T = 7.0
+"""How many standard errors the depth must be from 0; high because texture is correlated."""
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """``depth`` 0..0.9 of darkening, offset (dy, dx) and softness ``sigma`` in photo pixels; depth 0 is none."""
+
+    depth: float = 0.0
+    dy: float = 0.0
+    dx: float = 0.0
+    sigma: float = 1.0
+
+    @property
+    def reach(self) -> int:
+        """How many pixels beyond the part it can be seen."""
+        return int(np.ceil(max(abs(self.dy), abs(self.dx)) + 3.0 * self.sigma)) if self.depth else 0
+
+    def cast(self, alpha: Floats) -> Floats:
+        """What the surface is multiplied with, float32 (H, W) in 0..1, for a part of opacity ``alpha`` (H, W)."""
+        if not self.depth:
+            return np.ones_like(alpha)
+        return 1.0 - self.depth * _spread(alpha, self.dy, self.dx, self.sigma)
+
+
+def _spread(alpha: Floats, dy: float, dx: float, sigma: float) -> Floats:
+    shifted = _shifted(alpha, dy, dx) if dy or dx else alpha
+    out: Floats = cv2.GaussianBlur(shifted, (0, 0), max(sigma, 0.3), borderType=cv2.BORDER_REPLICATE)
+    return out
+
+
+def _shifted(alpha: Floats, dy: float, dx: float) -> Floats:
+    # A part cut by the frame goes on outside it, and so does its shadow: hence the replicated border.
+    move = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    size = (alpha.shape[1], alpha.shape[0])
+    out: Floats = cv2.warpAffine(alpha, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return out
+
+
+def _least_squares(design: np.ndarray, values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    normal = (design * weights[:, None]).T
+    return np.asarray(np.linalg.solve(normal @ design + 1e-6 * np.eye(design.shape[1]), normal @ values))
+
+
+def fit_shadow(luminance: Floats, part: Mask, surface: Mask, size: float) -> Shadow:
+    """Fit a part's shadow in a window around it.
+
+    luminance: float32 (H, W) in 0..255. part: bool (H, W). surface: bool (H, W), pixels that may show the bare
+    surface (not the part, its soft edge or other parts). size: the part's side in pixels.
+    """
+    scale = min(1.0, WORK_SIZE / size)
+    small = (max(8, round(luminance.shape[1] * scale)), max(8, round(luminance.shape[0] * scale)))
+    light = cv2.resize(luminance, small, interpolation=cv2.INTER_AREA)
+    alpha = cv2.resize(part.astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    seen = cv2.resize(surface.astype(np.float32), small, interpolation=cv2.INTER_AREA) > 0.99
+    away = distance_to(alpha > 0.5)
+    seen &= away < RING * size * scale
+    if seen.sum() < 60:
+        return Shadow()
+    fit = _Fit(light, alpha, seen, away[seen], size * scale)
+    if fit.level < 8:
+        return Shadow()
+    best = fit.search()
+    if best is None:
+        return Shadow()
+    depth, dy, dx, sigma = best
+    return Shadow(depth, dy / scale, dx / scale, sigma / scale)
+
+
+class _Fit:
+    """The search at working size: a robust plane first, then offset and softness on a grid, twice finer."""
+
+    def __init__(self, light: Floats, alpha: Floats, seen: Mask, away: Floats, size: float) -> None:
+        self.alpha, self.seen, self.size = alpha, seen, size
+        rows, cols = np.nonzero(seen)
+        height, width = light.shape
+        self.plane = np.stack([np.ones(rows.size), rows / height - 0.5, cols / width - 0.5], 1)
+        self.values = light[seen].astype(np.float64)
+        self.near = away < 0.12 * size
+        # The level is read close by: farther off there may be a wall, and another surface behind it.
+        home = ~self.near & (away < 0.3 * size)
+        self.home = home if home.sum() > 30 else np.ones_like(home)
+        self.level = float(np.median(self.values[self.home]))
+        self.noise = 1.0
+        self.weights = self._first_weights()
+
+    def _first_weights(self) -> np.ndarray:
+        """Weights 0/1 that leave out walls, lines and other things; dark pixels near the part may be shadow."""
+        residual = self.values - self.level
+        for _ in range(3):
+            self.noise = max(0.75, 1.4826 * float(np.median(np.abs(residual[self.home]))))
+            weights = (np.abs(residual) < 2.5 * self.noise).astype(float)
+            if weights.sum() < 30:
+                break
+            residual = self.values - self.plane @ _least_squares(self.plane, self.values, weights)
+        shadowed = self.near & (residual < 0) & (residual > -0.8 * self.level)
+        return ((np.abs(residual) < 2.5 * self.noise) | shadowed).astype(float)
+
+    def search(self) -> tuple[float, float, float, float] | None:
+        """(depth, dy, dx, sigma) at working size, or None where there is no shadow to speak of."""
+        step = max(0.04 * self.size, 0.7)
+        offsets = np.arange(-3, 4) * step
+        widths = [max(s * self.size, 0.5) for s in (0.015, 0.03, 0.06, 0.1, 0.16)]
+        found = self._best(widths, offsets, offsets)
+        for shrink, spread in ((0.5, (0.75, 1.0, 1.33)), (0.25, (0.87, 1.0, 1.15))):
+            if found is None:
+                return None
+            depth, dy, dx, sigma, _ = found
+            self._reweigh(depth, dy, dx, sigma)
+            fine = np.array([-1.0, 0.0, 1.0]) * step * shrink
+            found = self._best([max(sigma * f, 0.4) for f in spread], dy + fine, dx + fine)
+        if found is None:
+            return None
+        depth, dy, dx, sigma, t = found
+        return (depth, dy, dx, sigma) if depth >= MIN_DEPTH and t >= MIN_T else None
+
+    def _best(
+        self, widths: Sequence[float], downs: npt.NDArray[np.float64], rights: npt.NDArray[np.float64]
+    ) -> tuple[float, float, float, float, float] | None:
+        """The grid point that explains most, with its depth and how many standard errors that is from 0."""
+        grid = [(float(dy), float(dx), s) for s in widths for dy, dx in product(downs, rights)]
+        soft = {s: _spread(self.alpha, 0, 0, s) for s in widths}
+        shapes = np.stack([_shifted(soft[s], dy, dx)[self.seen] for dy, dx, s in grid]).astype(np.float64)
+        root = np.sqrt(self.weights)
+        base = np.linalg.qr(self.plane * root[:, None])[0]
+        target = self.values * root
+        target = target - base @ (base.T @ target)
+        rows = shapes * root
+        rows -= (rows @ base) @ base.T
+        power = (rows * rows).sum(1) + 1e-9
+        slopes = rows @ target / power
+        gain = np.where(slopes < 0, slopes * slopes * power, 0.0)
+        best = int(np.argmax(gain))
+        if gain[best] <= 0:
+            return None
+        depth = float(np.clip(-slopes[best] / max(self.level, 1.0), 0.0, 0.9))
+        return (depth, *grid[best], float(np.sqrt(gain[best]) / self.noise))
+
+    def _reweigh(self, depth: float, dy: float, dx: float, sigma: float) -> None:
+        """Leave out what the model does not explain."""
+        shape = 1.0 - depth * _spread(self.alpha, dy, dx, sigma)[self.seen]
+        design = self.plane * shape[:, None]
+        residual = self.values - design @ _least_squares(design, self.values, self.weights)
+        scale = max(0.75, 1.4826 * float(np.median(np.abs(residual[self.weights > 0]))))
+        self.noise = scale
+        self.weights = (np.abs(residual) < 3.0 * scale).astype(float)
+
+
+def dark_residue(luminance: Floats, part: Mask, surface: Mask, shade: Floats, size: float) -> Mask:
+    """Pixels around the part that stay darker than the surface after the fitted shadow is divided out.
+
+    Only darkness that touches the part counts, so a line or a wall across a strip of bare surface is left.
+    """
+    away = distance_to(part)
+    ring = surface & (away > 0.12 * size) & (away < 0.5 * size)
+    if ring.sum() < 40:
+        return np.zeros_like(part)
+    even = luminance / np.maximum(shade, 0.1)
+    level = float(np.median(even[ring]))
+    weight = blur(surface.astype(np.float32), 1.5)
+    smooth = blur(np.where(surface, even, 0).astype(np.float32), 1.5) / np.maximum(weight, 1e-3)
+    spread = 1.4826 * float(np.median(np.abs(smooth[ring] - level)))
+    dark = surface & (weight > 0.05) & (smooth < level - max(0.06 * level, 3.5 * spread, 3.0)) & (away < 0.25 * size)
+    _, labels = cv2.connectedComponents((dark | (away < 4)).astype(np.uint8))
+    touching = labels == labels[part][0]
+    found: Mask = dark & touching
+    return found

@@ -1,0 +1,81 @@
+"""Windows: work happens in a small box around what changes, never on the whole frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.types import Mask
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows y0..y1 and columns x0..x1 of a frame, ends excluded; it may hang over the frame's border."""
+
+    y0: int
+    x0: int
+    y1: int
+    x1: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return (self.y1 - self.y0, self.x1 - self.x0)
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        return (slice(self.y0, self.y1), slice(self.x0, self.x1))
+
+    def grown(self, margin: int) -> Window:
+        return Window(self.y0 - margin, self.x0 - margin, self.y1 + margin, self.x1 + margin)
+
+    def clipped(self, shape: tuple[int, ...]) -> Window:
+        """The part inside a frame of ``shape`` (H, W, ...); may be empty."""
+        y0, x0 = max(self.y0, 0), max(self.x0, 0)
+        return Window(y0, x0, max(min(self.y1, shape[0]), y0), max(min(self.x1, shape[1]), x0))
+
+    def inside(self, outer: Window) -> tuple[slice, slice]:
+        """Slices of this window in the coordinates of ``outer``, which holds it."""
+        return (
+            slice(self.y0 - outer.y0, self.y1 - outer.y0),
+            slice(self.x0 - outer.x0, self.x1 - outer.x0),
+        )
+
+    def frame(self, patch: npt.NDArray[Any], shape: tuple[int, int]) -> Mask:
+        """A bool mask of ``shape`` that holds the bool ``patch`` at this window, cut at the border."""
+        full = np.zeros(shape, np.bool_)
+        seen = self.clipped(shape)
+        full[seen.slices] = patch[seen.inside(self)]
+        return full
+
+
+def window_of(mask: Mask) -> Window:
+    """The tight box of a mask that is not empty."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return Window(y, x, y + height, x + width)
+
+
+def distance(mask: Mask) -> Floats:
+    """Euclidean distance in pixels to the nearest False; inside only, 0 elsewhere. Float32 (H, W)."""
+    out: Floats = cv2.distanceTransform(np.ascontiguousarray(mask, np.uint8), cv2.DIST_L2, 5)
+    return out
+
+
+def distance_to(mask: Mask) -> Floats:
+    """Euclidean distance in pixels to the nearest True; 0 inside. Far away everywhere if there is none."""
+    if not mask.any():
+        return np.full(mask.shape, 1e6, np.float32)
+    return distance(~mask)
+
+
+def blur(array: npt.NDArray[Any], sigma: float) -> Floats:
+    """Gaussian blur of a float32 array (H, W) or (H, W, C); the border is mirrored."""
+    if sigma <= 0.05:
+        return array
+    out: Floats = cv2.GaussianBlur(array, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return out
