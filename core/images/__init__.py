@@ -1,0 +1,37 @@
+"""Photos: read and write files, crop and paste, blend, and fill holes."""
+
+from core.images.blend import alpha_blend, inner_alpha, poisson_blend
+from core.images.crop import Roi, roi_around
+from core.images.read import MAX_PIXELS, MIN_SIDE, Photo, read_image, read_mask, read_photo
+from core.images.write import (
+    TEMP_PREFIX,
+    atomic_write,
+    clean_temporary,
+    is_grey,
+    mask_png_bytes,
+    png_bytes,
+    read_png_text,
+    thumbnail_bytes,
+)
+
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "TEMP_PREFIX",
+    "Photo",
+    "Roi",
+    "alpha_blend",
+    "atomic_write",
+    "clean_temporary",
+    "inner_alpha",
+    "is_grey",
+    "mask_png_bytes",
+    "png_bytes",
+    "poisson_blend",
+    "read_image",
+    "read_mask",
+    "read_photo",
+    "read_png_text",
+    "roi_around",
+    "thumbnail_bytes",
+]

@@ -1,0 +1,110 @@
+"""Files into arrays: every format an inspector's camera writes, and a clear line for everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ImageError
+from core.images.decode import decode
+from core.images.depth import to_8_bit
+from core.images.write import is_grey, png_bytes
+from core.types import Image, Mask, check_image, check_mask
+
+MAX_PIXELS = 200_000_000
+"""Above this an image is refused as a decompression bomb: 200 megapixels, 600 MB decoded."""
+MIN_SIDE = 16
+"""A photo has at least this many pixels a side."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo as read, and the file bytes worth keeping.
+
+    ``pixels`` is uint8 (H, W, 3) RGB; ``grey`` says that its three channels are equal everywhere.
+    ``notes`` are lines for a person on what was converted. ``data`` with extension ``ext`` (".png", ".jpg")
+    is the original file when a browser shows exactly ``pixels`` from it, else a PNG of ``pixels``.
+    """
+
+    pixels: Image
+    name: str
+    grey: bool
+    notes: tuple[str, ...]
+    data: bytes
+    ext: str
+
+
+def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Photo:
+    """Read a PNG, JPEG, TIFF, BMP, WebP or still GIF from a path or from a file's bytes.
+
+    Alpha is laid over white, CMYK and palettes become RGB, EXIF rotation is applied, more than 8 bits are
+    scaled (see ``core.images.depth``); ``notes`` says so. Raises ImageError, one line, for a file that is
+    missing, empty, truncated, not an image, animated or of several pages, larger than ``max_pixels``
+    pixels, or smaller than 16 pixels a side.
+    """
+    data, name = _bytes_of(source, name)
+    decoded = decode(data, name, max_pixels)
+    height, width = decoded.colour.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise ImageError(
+            f"{name}: expected at least {MIN_SIDE} pixels a side, got {width}x{height}; give the full-size photo"
+        )
+    colour, depth_notes = to_8_bit(decoded.colour, name)
+    notes = [*decoded.notes, *depth_notes]
+    if decoded.alpha is not None and decoded.alpha.min() < 1:
+        colour = _over_white(colour, decoded.alpha)
+        notes.append("alpha dropped over white")
+    pixels = check_image(colour if colour.ndim == 3 else np.repeat(colour[..., None], 3, axis=2), name)
+    grey = is_grey(pixels)
+    if decoded.verbatim:
+        return Photo(pixels, name, grey, tuple(notes), data, ".png" if decoded.format == "PNG" else ".jpg")
+    return Photo(pixels, name, grey, tuple(notes), png_bytes(pixels, grey=grey), ".png")
+
+
+def read_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
+    """The pixels that ``read_photo`` gives, uint8 (H, W, 3) RGB; ImageError as there."""
+    return read_photo(source, max_pixels=max_pixels).pixels
+
+
+def read_mask(
+    source: Path | bytes,
+    shape: tuple[int, int] | None = None,
+    *,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Mask:
+    """Read a mask, bool (H, W), from any file ``read_photo`` takes; True where it shows anything but black.
+
+    Takes 0/255, 0/1, 16-bit, palette and colour masks. With transparency the strokes are what is opaque
+    and not black; if nothing is, all that is opaque. A JPEG is cut at half brightness, because lossy coding
+    scatters small values around every edge. MaskError if it is not ``shape`` (H, W); ImageError as there.
+    """
+    data, name = _bytes_of(source, name)
+    decoded = decode(data, name, max_pixels)
+    level = 127 if decoded.format in ("JPEG", "MPO") and decoded.colour.max() > 127 else 0
+    colour = decoded.colour if decoded.colour.ndim == 2 else decoded.colour.max(axis=2)
+    mask: Mask = colour > level
+    if decoded.alpha is not None and decoded.alpha.min() < 1:
+        drawn = mask & (decoded.alpha > 0)
+        mask = drawn if drawn.any() else decoded.alpha > 0
+    return check_mask(mask, shape, name)
+
+
+def _bytes_of(source: Path | bytes, name: str | None) -> tuple[bytes, str]:
+    if isinstance(source, bytes):
+        return source, name or "image"
+    name = name or source.name
+    try:
+        return source.read_bytes(), name
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ImageError(f"{name}: cannot be opened ({reason}); check the path and its rights") from error
+
+
+def _over_white(colour: npt.NDArray[np.uint8], alpha: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+    weight = alpha if colour.ndim == 2 else alpha[..., None]
+    mixed: npt.NDArray[np.float32] = 255 + (colour.astype(np.float32) - 255) * weight
+    return np.rint(mixed).astype(np.uint8)
