@@ -22,7 +22,8 @@ from core.images.tiff import read_deep_tiff
 
 Array = npt.NDArray[Any]
 
-_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP", "WEBP", "GIF")
+# Pillow opens a JPEG with more pictures in it (MPO) through JPEG.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
 _KNOWN_OTHERS = {
     b"%PDF": "a PDF",
     b"\x00\x00\x00\x0cjP  ": "a JPEG 2000",
@@ -147,7 +148,8 @@ def _arrays(image: PIL.Image.Image) -> tuple[Array, npt.NDArray[np.float32] | No
     """Colour and alpha of an image of at most 8 bits a channel."""
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
-        return rgba[..., :3], rgba[..., 3] / np.float32(255)
+        alpha: npt.NDArray[np.float32] = rgba[..., 3] / np.float32(255)
+        return rgba[..., :3], alpha
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L")), None
     if image.mode.startswith(("I", "F")):

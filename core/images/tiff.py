@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import logging
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -24,8 +27,10 @@ def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> tuple[Array, npt.
     import tifffile
 
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
+        with _silent(tifffile.logger()), tifffile.TiffFile(io.BytesIO(data)) as file:
             pages: list[Any] = [page for page in file.pages if not page.is_reduced]
+            if not pages:
+                raise ValueError("it holds no picture")
             if len(pages) != 1:
                 raise ImageError(f"{name}: expected one photo, got a TIFF of {len(pages)} pages; save one page")
             page = pages[0]
@@ -44,6 +49,16 @@ def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> tuple[Array, npt.
     except Exception as error:  # a decoder may raise anything on broken bytes
         text = " ".join(str(error).split())[:120]
         raise ImageError(f"{name}: the TIFF is truncated or damaged ({text}); copy or export it again") from error
+
+
+@contextlib.contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    """The reader logs what it stumbles on before it raises; the person gets one line, ours."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _pixels(page: Any, data: bytes) -> Array:
