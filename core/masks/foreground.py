@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.masks.morphology import bounds, drop_small, fill_holes, grow, shrink, smooth
+from core.masks.morphology import drop_small, fill_holes, grow, shrink
 from core.types import Image, Mask, check_image
 
 WORK_SIDE = 256

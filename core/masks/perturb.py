@@ -7,7 +7,7 @@ Name here ↔ symbol in the paper:
 - contours ↔ F(·) (eq. 5)
 - ``delta`` ↔ δ of the polygon approximation P(·, δ) (eq. 5), here in local widths
 - ``jitter`` ↔ ΔP, random perturbation of the vertices (eq. 5), here in local widths
-- outcome of :func:`_reshape` ↔ M_opt (eq. 5), its area ↔ A_M (eq. 6)
+- outcome of :func:`reshape` ↔ M_opt (eq. 5), its area ↔ A_M (eq. 6)
 - ``mean_area`` ↔ A_avg, mean area of the label's examples (eq. 6)
 - ``alpha`` ↔ α (eq. 6)
 - :func:`size_factor` ↔ the bracket of eq. 6, applied to the coordinates about the centroid
@@ -19,7 +19,8 @@ place, so that a disc becomes a polygon while a crack of two pixels bends but ne
 
 from __future__ import annotations
 
-from math import cbrt, ceil, sqrt
+from collections.abc import Callable
+from math import cbrt, ceil, cos, sin, sqrt
 
 import cv2
 import numpy as np
@@ -31,6 +32,8 @@ from core.masks.morphology import bounds, close, depth, distance_to
 from core.types import Mask, check_mask
 
 _Points = npt.NDArray[np.float64]
+Contours = list[list[_Points]]
+"""Parts, each an outer ring and its holes; rings are (N, 2) float x, y of pixel centres."""
 _SUBPIXEL_BITS = 6
 
 
@@ -90,7 +93,7 @@ def enhance(mask: Mask, params: Enhancement, rng: np.random.Generator, mean_area
 
 def enhance_patch(patch: Mask, params: Enhancement, rng: np.random.Generator, mean_area: float | None) -> Mask:
     """As :func:`enhance`, but the result comes on a canvas of its own that just fits it."""
-    contours = _reshape(patch, params, rng)
+    contours = reshape(patch, params, rng)
     area = int(np.count_nonzero(rasterise(contours)))
     target = float(area)
     if mean_area is not None:
@@ -98,7 +101,7 @@ def enhance_patch(patch: Mask, params: Enhancement, rng: np.random.Generator, me
     return scaled_to(contours, target)
 
 
-def scaled_to(contours: list[list[_Points]], target: float) -> Mask:
+def scaled_to(contours: Contours, target: float) -> Mask:
     """The contours drawn at the size at which they cover ``target`` pixels as nearly as whole pixels allow."""
     factor = 1.0
     best = rasterise(contours)
@@ -115,7 +118,16 @@ def scaled_to(contours: list[list[_Points]], target: float) -> Mask:
     return best
 
 
-def rasterise(contours: list[list[_Points]]) -> Mask:
+def turned(contours: Contours, angle: float, mirror: bool = False) -> Contours:
+    """Contours mirrored left to right first if asked, then turned by ``angle`` radians from x toward y."""
+    c, s = cos(angle), sin(angle)
+    matrix = np.array([[c, s], [-s, c]])
+    if mirror:
+        matrix = np.diag([-1.0, 1.0]) @ matrix
+    return [[ring @ matrix for ring in part] for part in contours]
+
+
+def rasterise(contours: Contours) -> Mask:
     """Parts, each an outer ring and its holes as (N, 2) x, y of pixel centres, on a canvas that just fits them.
 
     A ring's own line is always drawn, so a part is connected however thin it is.
@@ -137,7 +149,7 @@ def rasterise(contours: list[list[_Points]]) -> Mask:
     return canvas.view(np.bool_)[found[0] : found[2], found[1] : found[3]]
 
 
-def trace(patch: Mask, keep_holes: bool = True) -> list[list[_Points]]:
+def trace(patch: Mask, keep_holes: bool = True) -> Contours:
     """Outer ring and holes of each part, (N, 2) float x, y of pixel centres; the inverse of :func:`rasterise`."""
     mode = cv2.RETR_CCOMP if keep_holes else cv2.RETR_EXTERNAL
     rings, hierarchy = cv2.findContours(patch.astype(np.uint8), mode, cv2.CHAIN_APPROX_NONE)
@@ -168,7 +180,7 @@ def paste(patch: Mask, height: int, width: int, top: int, left: int) -> Mask:
     return mask
 
 
-def _reshape(patch: Mask, params: Enhancement, rng: np.random.Generator) -> list[list[_Points]]:
+def reshape(patch: Mask, params: Enhancement, rng: np.random.Generator) -> Contours:
     """Eq. 5 as contours about the centroid: P(F(closing(M_a)), δ) + ΔP."""
     pad = ceil(params.close_px) + 2
     closed = close(np.pad(patch, pad), params.close_px)
@@ -214,7 +226,7 @@ def _simplified(
     return kept, width[index]
 
 
-def _bending(rng: np.random.Generator, extent: float, amount: float):  # type: ignore[no-untyped-def]
+def _bending(rng: np.random.Generator, extent: float, amount: float) -> Callable[[_Points], _Points]:
     """A smooth random displacement: both sides of a thin part move together, so it stays as thin as it was."""
     waves = rng.uniform(0.6, 1.6, (3, 2)) * rng.choice([-1.0, 1.0], (3, 2)) * (2 * np.pi / max(extent, 1.0))
     phases = rng.uniform(0, 2 * np.pi, 3)

@@ -18,8 +18,8 @@ from core.masks.morphology import bounds
 from core.types import Mask
 
 _Field = npt.NDArray[np.float32]
-Shape = Callable[[float, float, np.random.Generator], _Field]
-"""(area in px, angle in radians of its long axis, generator) to a field float32 (h, w) on a canvas that fits."""
+Shape = Callable[[float, float, float, np.random.Generator], _Field]
+"""(area in px, angle in radians of its long axis, longest in px, generator) to a field float32 (h, w) on a canvas that fits."""
 
 
 def draw_shape(
@@ -52,7 +52,10 @@ def shape_patch(
     if name not in SHAPES:
         raise NotFound(f"shape {name!r}: there are {', '.join(SHAPES)}")
     angle = float(rng.uniform(0, pi)) if angle is None else angle
-    field = SHAPES[name](max(1.0, float(area_px)), angle, rng)
+    longest = np.inf
+    if max_hw is not None:
+        longest = 0.9 * min(max_hw[0] / max(abs(sin(angle)), 1e-9), max_hw[1] / max(abs(cos(angle)), 1e-9))
+    field = SHAPES[name](max(1.0, float(area_px)), angle, max(1.0, longest), rng)
     if max_hw is not None:
         field = _window(field, max_hw, area_px)
     mask = _lowest(field, area_px)
@@ -79,7 +82,21 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("chip", ("chip", "break", "broken", "fray", "flak", "edge", "bent", "squeez", "missing", "damage", "copper")),
     (
         "spot",
-        ("spot", "hole", "dent", "bite", "spur", "bubble", "blister", "pit", "poke", "dot", "open", "short", "inclusion"),
+        (
+            "spot",
+            "hole",
+            "dent",
+            "bite",
+            "spur",
+            "bubble",
+            "blister",
+            "pit",
+            "poke",
+            "dot",
+            "open",
+            "short",
+            "inclusion",
+        ),
     ),
 )
 
@@ -146,13 +163,13 @@ def _wavy_radius(theta: _Field, rng: np.random.Generator, amount: float, harmoni
     return np.clip(radius, 0.35, 2.0)
 
 
-def _spot(area: float, angle: float, rng: np.random.Generator) -> _Field:
+def _spot(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     y, x = _turned(area, angle, float(np.exp(abs(rng.normal(0, 0.25)))), 1.6)
     theta = np.arctan2(y, x)
     return np.asarray(np.hypot(x, y) / _wavy_radius(theta, rng, 0.09, 5), np.float32)
 
 
-def _blob(area: float, angle: float, rng: np.random.Generator) -> _Field:
+def _blob(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     y, x = _turned(area, angle, float(rng.uniform(1.0, 1.9)), 2.0)
     theta = np.arctan2(y, x)
     radius = _wavy_radius(theta, rng, 0.2, 4)
@@ -160,7 +177,7 @@ def _blob(area: float, angle: float, rng: np.random.Generator) -> _Field:
     return _one_basin(field, area)
 
 
-def _stain(area: float, angle: float, rng: np.random.Generator) -> _Field:
+def _stain(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     y, x = _turned(area, angle, float(rng.uniform(1.0, 2.4)), 2.4)
     theta = np.arctan2(y, x)
     radius = _wavy_radius(theta, rng, 0.25, 5)
@@ -193,11 +210,13 @@ def _one_basin(field: _Field, area: float) -> _Field:
 def _largest_filled(mask: Mask) -> Mask:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
     piece = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(np.pad(~piece, 1, constant_values=True).astype(np.uint8), connectivity=4)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(
+        np.pad(~piece, 1, constant_values=True).astype(np.uint8), connectivity=4
+    )
     return np.asarray((labels != labels[0, 0])[1:-1, 1:-1])
 
 
-def _chip(area: float, angle: float, rng: np.random.Generator) -> _Field:
+def _chip(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     y, x = _turned(area, angle, float(rng.uniform(1.1, 2.2)), 2.0)
     corners = int(rng.integers(5, 9))
     turns = (np.arange(corners) + rng.uniform(-0.35, 0.35, corners)) * (2 * pi / corners)
@@ -216,7 +235,7 @@ def _chip(area: float, angle: float, rng: np.random.Generator) -> _Field:
     return np.asarray(field, np.float32)
 
 
-def _pits(area: float, angle: float, rng: np.random.Generator) -> _Field:
+def _pits(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     count = int(np.clip(round(3 + log(max(area, 2)) * rng.uniform(0.5, 1.6)), 2, max(2, area / 4)))
     radii = np.exp(rng.normal(0, 0.45, count))
     radii *= sqrt(area / pi / float((radii**2).sum()))
@@ -234,10 +253,10 @@ def _pits(area: float, angle: float, rng: np.random.Generator) -> _Field:
     return np.asarray(field + 0.15 * _noise(field.shape, max(2.0, float(radii.mean())), 2, rng), np.float32)
 
 
-def _crack(area: float, angle: float, rng: np.random.Generator) -> _Field:
+def _crack(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     # Real cracks of a few hundred pixels are two to four wide and widen slowly as they get longer.
     width = float(np.clip(0.55 * area**0.27 * rng.uniform(0.8, 1.3), 1.2, 40))
-    length = area / width / 1.25
+    length = min(area / width / 1.25, longest)
     main = _jagged(np.zeros(2), angle, length, 0.35, rng)
     lines = [(main, 1.0)]
     for _ in range(int(rng.integers(0, 3)) if length > 40 else 0):
@@ -248,9 +267,9 @@ def _crack(area: float, angle: float, rng: np.random.Generator) -> _Field:
     return _line_field(lines, taper=0.75, rough=0.35, reach=width * 2 + 3, rng=rng)
 
 
-def _scratch(area: float, angle: float, rng: np.random.Generator) -> _Field:
+def _scratch(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     width = float(np.clip(0.5 * area**0.25 * rng.uniform(0.8, 1.3), 1.1, 25))
-    length = area / width / 0.9
+    length = min(area / width / 0.9, longest)
     steps = max(3, int(length / 3))
     t = np.linspace(-0.5, 0.5, steps)
     bow = float(rng.normal(0, 0.07)) * (t**2 - 0.25) * 4 + float(rng.normal(0, 0.02)) * t * (t**2 - 0.25) * 20
@@ -288,7 +307,7 @@ def _line_field(
     drawn = np.ones((int(size[1]), int(size[0])), np.uint8)
     width = np.zeros(drawn.shape, np.float32)
     for points, scale in lines:
-        local = np.round((points - low)).astype(np.int32)
+        local = np.round(points - low).astype(np.int32)
         lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
         share = lengths / max(lengths[-1], 1e-9)
         waves = 1 + rough * np.interp(share, np.linspace(0, 1, 9), rng.normal(0, 1, 9))

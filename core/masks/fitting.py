@@ -1,0 +1,151 @@
+"""Find a place on free ground for a shape, and cut it to the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import atan2, pi
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.masks.morphology import largest
+from core.masks.terrain import Ground
+from core.types import Mask
+
+Maker = Callable[[float, float | None], Mask]
+"""(area in px, direction of the long axis in radians or None for any) to a shape on a canvas that just fits it.
+
+The same shape each time it is called, only larger or turned.
+"""
+_FITS = 0.97
+"""Share of a shape that must lie on the ground."""
+_TRIES = 12
+_SHRINK = 0.7
+
+
+def inside(
+    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, direction: float | Literal["edge"] | None
+) -> Mask:
+    """The shape somewhere on the ground: bool (H, W), not empty, a subset of the ground.
+
+    Places are drawn evenly from all where it fits; where there is none the shape gets smaller until there is.
+    ``direction`` in radians turns it; "edge" turns it along the edge nearest to its place.
+    """
+    while area >= 2:
+        places = ground.centres(rng, _TRIES, 0.0)
+        angle = _edge_direction(ground, places[0]) if direction == "edge" else direction
+        patch = maker(area, angle)
+        places = places if direction != "edge" else places[:1]
+        room = 0.35 * min(patch.shape)
+        if direction != "edge":
+            places = np.concatenate([ground.centres(rng, _TRIES, room), places])
+        found = _first_fit(patch, ground.mask, places, _FITS)
+        if found is None and direction != "edge":
+            found = _search(patch, ground, rng)
+        if found is not None:
+            return found
+        area *= _SHRINK
+    _, row, col = ground.deepest
+    mask = np.zeros(ground.mask.shape, np.bool_)
+    mask[row, col] = True
+    return mask
+
+
+def along_edge(
+    maker: Maker, area: float, whole: Ground, free: Ground, rng: np.random.Generator, tangent: bool
+) -> Mask | None:
+    """The shape on the edge of ``whole`` and cut by it, a subset of ``free``; None where no place was found.
+
+    It is drawn so much larger that what the cut leaves has the area asked for.
+    """
+    points, normals = whole.edge
+    for _ in range(_TRIES):
+        index = int(rng.integers(len(points)))
+        point, normal = points[index], normals[index]
+        angle = atan2(normal[1], normal[0]) + pi / 2 if tangent else None
+        share_inside = float(rng.uniform(0.55, 1.0))
+        drawn_area, best = area, None
+        for _ in range(3):
+            patch = maker(drawn_area, angle)
+            mask = _on_edge(patch, point, normal, share_inside, free.mask)
+            left = int(np.count_nonzero(mask))
+            if left < 0.3 * drawn_area or left == 0:
+                break
+            best = mask
+            if abs(left - area) <= 0.1 * area:
+                return best
+            drawn_area *= area / left
+        if best is not None and 0.5 * area <= np.count_nonzero(best) <= 1.6 * area:
+            return best
+        area *= 0.9
+    return None
+
+
+def _edge_direction(ground: Ground, place: npt.NDArray[np.int64]) -> float:
+    points, normals = ground.edge
+    nearest = int(np.argmin(((points - place[::-1]) ** 2).sum(axis=1)))
+    return atan2(normals[nearest, 1], normals[nearest, 0]) + pi / 2
+
+
+def _first_fit(patch: Mask, ground: Mask, centres: npt.NDArray[np.int64], share: float) -> Mask | None:
+    """The patch at the first of the centres (N, 2) row, column where at least ``share`` of it is on the ground."""
+    height, width = patch.shape
+    needed = share * np.count_nonzero(patch)
+    if height > ground.shape[0] or width > ground.shape[1]:
+        return None
+    for row, col in centres:
+        top, left = int(row) - height // 2, int(col) - width // 2
+        if top < 0 or left < 0 or top + height > ground.shape[0] or left + width > ground.shape[1]:
+            continue
+        common = ground[top : top + height, left : left + width] & patch
+        if np.count_nonzero(common) >= needed:
+            return _settled(common, patch, ground.shape, top, left)
+    return None
+
+
+def _search(patch: Mask, ground: Ground, rng: np.random.Generator) -> Mask | None:
+    """The patch at one of the places where it fits best, found by correlation on the reduced grid."""
+    step = ground.step
+    grid = ground.mask[step // 2 :: step, step // 2 :: step].astype(np.float32)
+    size = (max(1, round(patch.shape[1] / step)), max(1, round(patch.shape[0] / step)))
+    if size[0] > grid.shape[1] or size[1] > grid.shape[0]:
+        return None
+    kernel = cv2.resize(patch.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    kernel /= kernel.sum()
+    cover = cv2.matchTemplate(grid, kernel, cv2.TM_CCORR)
+    good = np.flatnonzero(cover.reshape(-1) >= max(0.9, float(cover.max()) - 0.03))
+    if not len(good):
+        return None
+    rows, cols = np.divmod(good[rng.integers(0, len(good), _TRIES)], cover.shape[1])
+    corner = np.stack([rows, cols], axis=1) * step
+    return _first_fit(patch, ground.mask, corner + np.array(patch.shape) // 2, _FITS)
+
+
+def _on_edge(
+    patch: Mask, point: npt.NDArray[np.float64], normal: npt.NDArray[np.float64], share: float, free: Mask
+) -> Mask:
+    """The patch put on an edge point so that about ``share`` of its depth is inside, cut to the free ground."""
+    rows, cols = np.nonzero(patch)
+    reach = (cols - patch.shape[1] // 2) * normal[0] + (rows - patch.shape[0] // 2) * normal[1]
+    low, high = float(reach.min()), float(reach.max())
+    centre = point - normal * (low + (1 - share) * (high - low))
+    top, left = round(centre[1]) - patch.shape[0] // 2, round(centre[0]) - patch.shape[1] // 2
+    y0, x0 = max(0, top), max(0, left)
+    y1, x1 = min(free.shape[0], top + patch.shape[0]), min(free.shape[1], left + patch.shape[1])
+    if y0 >= y1 or x0 >= x1:
+        return np.zeros(free.shape, np.bool_)
+    common = free[y0:y1, x0:x1] & patch[y0 - top : y1 - top, x0 - left : x1 - left]
+    return _settled(common, patch, free.shape, y0, x0)
+
+
+def _settled(common: Mask, patch: Mask, shape: tuple[int, ...], top: int, left: int) -> Mask:
+    """The cut patch in the frame; a shape that was one piece stays one."""
+    if np.count_nonzero(common) < np.count_nonzero(patch):
+        count, _ = cv2.connectedComponents(patch.astype(np.uint8), connectivity=8)
+        if count == 2:
+            common = largest(common)
+    mask = np.zeros(shape, np.bool_)
+    mask[top : top + common.shape[0], left : left + common.shape[1]] = common
+    return mask

@@ -1,0 +1,71 @@
+"""A real example's mask, ready to be varied, turned, resized and drawn elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import atan2, pi
+
+import numpy as np
+
+from core.masks.morphology import bounds
+from core.masks.perturb import Enhancement, reshape, scaled_to, trace, turned
+from core.types import Mask
+
+
+@dataclass(frozen=True)
+class Stencil:
+    """``patch`` is the mask cut to its box, ``scale`` the factor on lengths that brings it to the photo's scale."""
+
+    patch: Mask
+    scale: float
+
+    @classmethod
+    def of(cls, mask: Mask, shape_hw: tuple[int, int]) -> Stencil:
+        """Stencil of a non-empty example mask for a photo of (H, W) pixels."""
+        found = bounds(mask)
+        assert found is not None, "an empty example mask"
+        y0, x0, y1, x1 = found
+        return cls(mask[y0:y1, x0:x1], _scale(mask, shape_hw))
+
+    @staticmethod
+    def area_on(mask: Mask, shape_hw: tuple[int, int]) -> float:
+        """Area in pixels of an example's mask once it is on a photo of (H, W) pixels."""
+        return int(np.count_nonzero(mask)) * _scale(mask, shape_hw) ** 2
+
+    @property
+    def area(self) -> float:
+        """Pixels on the photo."""
+        return int(np.count_nonzero(self.patch)) * self.scale**2
+
+    def maker(self, params: Enhancement | None, seed: int, rotate: bool) -> Callable[[float, float | None], Mask]:
+        """What draws this mask with a given area in pixels and direction in radians (None: as it comes)."""
+        rng = np.random.default_rng(seed)
+        contours = reshape(self.patch, params, rng) if params else trace(self.patch)
+        mirror = bool(rng.random() < 0.5) and rotate
+        turn = float(rng.uniform(0, 2 * pi)) if rotate else 0.0
+        upside_down = pi if rotate and rng.random() < 0.5 else 0.0
+        own = axis_of(self.patch)
+
+        def draw(area_px: float, angle: float | None) -> Mask:
+            by = turn if angle is None else angle + upside_down - (pi - own if mirror else own)
+            if angle is None and not rotate and params is None and abs(area_px - self.patch.sum()) < 1:
+                return self.patch
+            placed = turned(contours, by, mirror)
+            start = (area_px / max(1, np.count_nonzero(self.patch))) ** 0.5
+            return scaled_to([[ring * start for ring in part] for part in placed], area_px)
+
+        return draw
+
+
+def axis_of(mask: Mask) -> float:
+    """Direction of the long axis of a non-empty mask in radians from x toward y, 0 <= axis < pi."""
+    rows, cols = np.nonzero(mask)
+    y, x = rows - rows.mean(), cols - cols.mean()
+    return 0.5 * atan2(2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean())) % pi
+
+
+def _scale(mask: Mask, shape_hw: tuple[int, int]) -> float:
+    """1 for photos of about the same size, which were likely taken by the same camera; else the ratio of sides."""
+    ratio = max(shape_hw) / max(mask.shape)
+    return 1.0 if 0.5 <= ratio <= 2 else ratio
