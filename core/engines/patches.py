@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.surface import Pixels, Surface, luma
+from core.engines.surface import Pixels, Surface
 from core.errors import InputError
 from core.types import Image, Mask, Request
 
@@ -77,22 +77,21 @@ def draw_turns(
     ]
 
 
-def strengths(
+def probes(
     source: Image, surface: Surface, turns: list[Turn], rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """For each of N turns: mean signed and mean absolute luminance difference to the surface, float32 (N,) each."""
+    """Luminance of N turned patches (N, P) and of the surface (P,) at P random points of the mask, float32."""
     ys, xs = np.nonzero(surface.mask)
-    probe = rng.integers(0, ys.size, min(_PROBES, ys.size)) if ys.size > _PROBES else np.arange(ys.size)
-    ys, xs = ys[probe], xs[probe]
-    here = luma(surface.pixels)[ys, xs]
+    if ys.size > _PROBES:
+        some = rng.integers(0, ys.size, _PROBES)
+        ys, xs = ys[some], xs[some]
     centre_y, centre_x = (surface.mask.shape[0] - 1) / 2, (surface.mask.shape[1] - 1) / 2
     maps = np.stack([_matrix(turn, centre_y, centre_x) for turn in turns])
     points = np.stack([xs, ys, np.ones_like(xs)]).astype(np.float32)
     at = np.rint(maps @ points).astype(np.intp)
     there = source[_mirror(at[:, 1], source.shape[0]), _mirror(at[:, 0], source.shape[1])]
-    grey = there.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    gap = grey - here
-    return gap.mean(axis=1), np.abs(gap).mean(axis=1)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return there.astype(np.float32) @ weights, surface.pixels[ys, xs] @ weights
 
 
 def choose_turn(
@@ -100,11 +99,21 @@ def choose_turn(
 ) -> Turn:
     """A turn whose patch visibly differs: by chance among those that differ by ``levels`` towards ``tone``, else the
     one that differs most."""
-    signed, absolute = strengths(source, surface, turns, rng)
+    patches, here = probes(source, surface, turns, rng)
+    signed, absolute = (patches - here).mean(axis=1), np.abs(patches - here).mean(axis=1)
     fit = np.flatnonzero((absolute >= levels) & (np.sign(signed) == tone))
     if fit.size:
         return turns[int(rng.choice(fit))]
+    if not absolute.any():
+        return turns[int(rng.integers(len(turns)))]
     return turns[int((absolute + tone * signed).argmax())]
+
+
+def structured_turn(source: Image, surface: Surface, turns: list[Turn], rng: np.random.Generator) -> Turn:
+    """A turn by chance from the quarter whose patches have the most structure: flat ones vanish when cloned."""
+    patches, _ = probes(source, surface, turns, rng)
+    best = np.argsort(-patches.std(axis=1), kind="stable")[: max(1, len(turns) // 4)]
+    return turns[int(rng.choice(best))]
 
 
 def cut(source: Image, turn: Turn, shape: tuple[int, int], sharp: bool = False) -> Pixels:

@@ -11,7 +11,7 @@ from pydantic import Field
 from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
 from core.engines.noise import Field as Map
-from core.engines.noise import depth, fractal, relative_depth, smoothstep
+from core.engines.noise import depth, fractal, relative_depth, soft
 from core.engines.patches import Source, material_patch
 from core.engines.styles import STYLES, Brush, choose_style
 from core.engines.surface import Pixels, Surface, Tone, give_back, pick_tone, strengthen, surface_of
@@ -66,7 +66,7 @@ class Perlin:
         return None
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
-        """One sample per request; InputError when opacities are the wrong way round."""
+        """One sample per request; NothingChanged when the surface leaves no room for the damage."""
         ctx.check()
         params: PerlinParams = read_params(self, request.params)
         mask = require_mask(self, request)
@@ -76,7 +76,7 @@ class Perlin:
         style = params.style if params.style != "auto" else choose_style(request.label, inside, rng)
         brush = _brush(request, params, surface, inside, style, rng)
         ctx.check()
-        pixels = _paint(brush, params, style, request)
+        pixels = _paint(brush, params, style)
         ctx.progress(1, 1, None)
         yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
 
@@ -87,18 +87,19 @@ def _brush(
     low, high = sorted((params.opacity_min, params.opacity_max))
     size = float(np.sqrt(surface.mask.sum()))
     cell = max(2.0, params.grain * size)
-    if params.ragged > 0 and float(inside.max()) > 2:
+    if params.ragged > 0 and float(inside.max()) > 2 and surface.two_tone is None:
         inside = _eaten(surface.mask, inside, params, cell, rng)
     material = material_patch(request, params.source, surface, rng) if style == "texture" else None
     return Brush(
         surface=surface,
         inside=inside,
         rel=relative_depth(inside),
-        strength=float(rng.uniform(low, high)),
-        tone=pick_tone(surface, params.tone, request.label if params.style == "auto" else style, rng),
+        strength=float(rng.uniform(low, high)) if surface.two_tone is None else 1.0,
+        tone=pick_tone(surface, params.tone, f"{request.label} {style}", rng),
         cell=cell,
         roughness=params.roughness,
         light=float(rng.uniform(0, 2 * np.pi)),
+        unit=max(1.0, min(request.normal.shape) / 256),
         rng=rng,
         material=material,
     )
@@ -112,13 +113,14 @@ def _eaten(mask: Mask, inside: Map, params: PerlinParams, cell: float, rng: np.r
     return depth(left) if left.any() else inside
 
 
-def _paint(brush: Brush, params: PerlinParams, style: str, request: Request) -> Pixels:
+def _paint(brush: Brush, params: PerlinParams, style: str) -> Pixels:
     painted = STYLES[style](brush)
     surface = brush.surface
     if surface.two_tone is not None and style not in ("texture", "noise"):
         # On a photo of two tones there is no half-dark: what is damaged has the other tone.
         level = surface.two_tone[0] if brush.tone < 0 else surface.two_tone[1]
-        hit = (brush.inside > 0) & (smoothstep(0, 0.5, brush.rel + 0.12 * brush.noise(0.5)) > 0.3)
+        edge = soft(surface.mask.astype(np.float32), 0.35 * max(float(brush.inside.max()), 1.0))
+        hit = edge + 0.15 * params.ragged * brush.noise(1.0, 2) > min(0.5, 0.6 * float(edge.max()))
         return np.where(hit[..., None], np.float32(level), surface.pixels)
     ramp = brush.rim(2.0)
     if style in ("dent", "scratch"):

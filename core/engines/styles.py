@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.engines.noise import Field, fractal, relative_depth, slope_light, smoothstep
+from core.engines.noise import Field, fractal, slope_light, smoothstep, soft
 from core.engines.surface import Pixels, Surface, highlight, luma, shade
 
 
 @dataclass(frozen=True)
 class Brush:
     """What a style paints with. ``inside`` is the distance to the outline in px, ``rel`` that over the local half
-    width (0..1), ``strength`` the opacity β in 0..1, ``tone`` -1 darker or +1 brighter, ``light`` the lamp's angle.
+    width (0..1), ``strength`` the opacity β in 0..1, ``tone`` -1 darker or +1 brighter, ``light`` the lamp's angle,
+    ``cell`` the width of the noise's features in px, ``unit`` the px that one pixel of a 256 px photo would be.
     """
 
     surface: Surface
@@ -30,8 +31,14 @@ class Brush:
     cell: float
     roughness: float
     light: float
+    unit: float
     rng: np.random.Generator
     material: Pixels | None = None
+
+    @property
+    def thin(self) -> bool:
+        """A line rather than an area."""
+        return is_thin(self.inside)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -65,37 +72,46 @@ def burn(brush: Brush) -> Pixels:
 
 def corrosion(brush: Brush) -> Pixels:
     """Many small pits eaten into the surface, denser towards the middle, each with a lit edge."""
-    patchy = brush.noise(0.25, 3) + 0.55 * brush.noise(1.0, 2) + 1.2 * brush.rim(0.5 * float(brush.inside.max()))
-    pits = smoothstep(0.2, 1.0, patchy)
+    size = min(1.0, 7 * brush.unit / brush.cell)
+    spread = 0.8 * brush.noise(min(1.0, 5 * size), 2) + 1.4 * brush.rim(0.5 * float(brush.inside.max()))
+    pits = smoothstep(0.4, 1.5, brush.noise(size, 3) + spread - 0.6)
     relief = np.clip(-3.0 * slope_light(cv2.GaussianBlur(pits, (0, 0), 0.8), brush.light), -0.35, 0.35)
     amount = (0.7 * pits + 0.12) * brush.rim(1.5) + relief * pits
     return _tinted(brush, shade(brush.surface.pixels, amount * np.float32(brush.strength), brush.tone), pits, 0.8)
 
 
 def crack(brush: Brush) -> Pixels:
-    """A gap in the surface: an almost black core of uneven width, a thin lit lip on the side that faces the lamp."""
-    wander = brush.noise(0.6, 3)
-    core = smoothstep(0.25, 0.62, brush.rel + 0.1 * wander)
-    core *= np.clip(0.86 + 0.1 * brush.noise(2.0, 2), 0.5, 1)
-    lip = np.clip(slope_light(cv2.GaussianBlur(core, (0, 0), 0.8), brush.light) * 2.0, 0, 1) * (1 - core)
-    return shade(brush.surface.pixels, (0.85 * core - 0.35 * lip) * np.float32(brush.strength), brush.tone)
+    """A gap in the surface: an almost black core of uneven width, a thin lit lip on the side that faces the lamp.
+
+    In a broad mask it runs as a net of gaps: the ridges of a noise field.
+    """
+    if brush.thin:
+        half = smoothstep(0.15, 0.75, brush.rel + 0.12 * brush.noise(1.5, 2))
+        core = half * np.clip(0.85 + 0.12 * brush.noise(2.0, 2), 0.35, 1)
+    else:
+        veins = brush.noise(1.2, 4)
+        slope = np.hypot(slope_light(veins, 0), slope_light(veins, np.pi / 2)) + 1e-3
+        core = np.exp(-((veins / slope / 1.1) ** 2)).astype(np.float32) * brush.rim(2.0)
+    core = np.minimum(cv2.GaussianBlur(core, (0, 0), 0.6) * 1.15, 1) * (brush.inside > 0)
+    lip = np.clip(slope_light(cv2.GaussianBlur(core, (0, 0), 0.8), brush.light) * 1.5, 0, 1) * (1 - core)
+    return shade(brush.surface.pixels, (0.85 * core - 0.3 * lip) * np.float32(brush.strength), brush.tone)
 
 
 def scratch(brush: Brush) -> Pixels:
     """A groove: one flank catches the lamp, the other lies in shadow, streaks run along it."""
-    groove = cv2.GaussianBlur(-smoothstep(0, 1, brush.rel), (0, 0), 0.7)
+    groove = cv2.GaussianBlur(-smoothstep(0, 1, brush.rel), (0, 0), 0.8)
     flank = slope_light(groove, brush.light)
-    scale = max(float(np.abs(flank[brush.surface.mask]).mean()) * 2.0, 0.02)
+    scale = max(float(np.abs(flank[brush.surface.mask]).mean()) * 2.5, 0.02)
     flank = np.clip(flank / scale, -1, 1)
-    bare = brush.rim(1.2) * np.clip(0.55 + 0.2 * brush.noise(0.5, 3), 0.2, 1)
-    return shade(brush.surface.pixels, (0.55 * bare + 0.5 * flank) * np.float32(brush.strength), brush.tone)
+    bare = smoothstep(0.1, 0.8, brush.rel) * np.clip(0.5 + 0.22 * brush.noise(1.0, 3), 0.1, 0.9)
+    return shade(brush.surface.pixels, (0.65 * bare + 0.4 * flank) * np.float32(brush.strength), brush.tone)
 
 
 def dent(brush: Brush) -> Pixels:
     """A hollow pressed into the surface: dark on the side near the lamp, bright on the far one, its grain intact."""
     reach = max(1.0, float(brush.inside.max()))
     bowl = -smoothstep(0, 1.1, brush.inside / reach) * reach + 0.05 * reach * brush.noise(1.5, 2)
-    bowl = cv2.GaussianBlur(bowl, (0, 0), max(0.8, 0.12 * reach))
+    bowl = soft(bowl, max(0.8, 0.12 * reach))
     light = slope_light(bowl, brush.light)
     light = light / max(float(np.quantile(np.abs(light[brush.surface.mask]), 0.9)), 1e-3)
     amount = np.clip(0.55 * light - 0.12, -0.8, 0.8) * brush.rim(2.0)
@@ -105,10 +121,12 @@ def dent(brush: Brush) -> Pixels:
 def pit(brush: Brush) -> Pixels:
     """A hole or blister: a black hollow with a soft wall, its far wall lit."""
     reach = max(1.0, float(brush.inside.max()))
-    deep = np.clip(brush.inside / reach + 0.1 * brush.noise(0.8, 3), 0, 1)
+    deep = np.clip(brush.inside / reach + 0.08 * brush.noise(1.0, 2), 0, 1)
     hollow = smoothstep(0.0, 0.45, deep)
-    wall = np.clip(slope_light(cv2.GaussianBlur(-hollow, (0, 0), 0.8), brush.light) * reach, -1, 1)
-    return shade(brush.surface.pixels, (0.82 * hollow - 0.3 * wall) * np.float32(brush.strength), brush.tone)
+    wall = slope_light(soft(-hollow, max(0.8, 0.1 * reach)), brush.light)
+    wall = np.clip(wall * reach, -1, 1) * brush.rim(2.0)
+    grit = np.clip(1 + 0.06 * brush.noise(0.3, 3), 0.7, 1.1)
+    return shade(brush.surface.pixels, (0.8 * hollow * grit - 0.3 * wall) * np.float32(brush.strength), brush.tone)
 
 
 def texture(brush: Brush) -> Pixels:
@@ -124,6 +142,8 @@ def noise(brush: Brush) -> Pixels:
     fields = [brush.noise(0.4, 4) for _ in range(channels)] * (3 // channels)
     top = highlight(brush.surface.pixels)
     material = np.dstack([np.clip(0.45 + 0.3 * f, 0, 1) * top for f in fields]).astype(np.float32)
+    if brush.surface.two_tone is not None:
+        material = np.where(np.dstack(fields) > 0, *map(np.float32, brush.surface.two_tone))
     beta = (np.float32(brush.strength) * brush.rim(1.5))[..., None]
     return np.asarray(brush.surface.pixels * (1 - beta) + material * beta, np.float32)
 
@@ -133,12 +153,12 @@ STYLES: dict[str, Callable[[Brush], Pixels]] = {
 }
 
 _WORDS = {
-    "crack": ("crack", "fissure", "split", "cut", "fray", "open"),
+    "crack": ("crack", "fissure", "split", "cut"),
     "scratch": ("scratch", "scrape", "groove", "abras"),
     "dent": ("dent", "bump", "bulge", "deform", "press", "squeez", "uneven"),
     "pit": ("hole", "pit", "blister", "bubble", "void", "pore", "chip", "break", "broken", "bite"),
     "burn": ("burn", "scorch", "char", "heat"),
-    "corrosion": ("rust", "corros", "oxid", "rough"),
+    "corrosion": ("rust", "corros", "oxid", "rough", "fray"),
     "stain": ("stain", "oil", "dirt", "spot", "contam", "water", "glue", "discol", "liquid", "smudge"),
     "texture": ("fold", "thread", "color", "colour", "foreign", "metal_contamination"),
 }
@@ -149,26 +169,24 @@ def choose_style(label: str, inside: Field, rng: np.random.Generator) -> str:
     for style, words in _WORDS.items():
         if any(word in label for word in words):
             return style
-    area, widest = float(np.count_nonzero(inside)), max(float(inside.max()), 0.5)
-    if area > 25 * widest * widest:
+    if is_thin(inside):
         return str(rng.choice(["crack", "scratch"]))
-    if area < 60:
+    if np.count_nonzero(inside) < 60:
         return "pit"
     return str(rng.choice(["stain", "burn", "corrosion", "dent", "pit"]))
 
 
-def relative(inside: Field) -> Field:
-    """See core.engines.noise.relative_depth; for shapes a pixel or two wide everything is core."""
-    return relative_depth(inside)
+def is_thin(inside: Field) -> bool:
+    """Whether a shape with this distance field is a line: much longer than wide."""
+    widest = max(float(inside.max()), 0.5)
+    return float(np.count_nonzero(inside)) > 25 * widest * widest
 
 
 def _tinted(brush: Brush, pixels: Pixels, amount: Field, how: float) -> Pixels:
     """Warm the darkened part of a colour photo: oxides and films absorb blue before red."""
     if brush.surface.grey or brush.tone > 0:
         return pixels
-    before, after = luma(brush.surface.pixels), luma(pixels)
     warm = np.clip(amount * (1.3 - amount) * 2.4, 0, 1) * np.float32(how * brush.strength * 0.5)
     colour = np.array([1.12, 0.95, 0.62], np.float32)
-    grey = cv2.cvtColor(after, cv2.COLOR_GRAY2RGB) * colour
-    del before
+    grey = cv2.cvtColor(luma(pixels), cv2.COLOR_GRAY2RGB) * colour
     return np.asarray(pixels * (1 - warm[..., None]) + grey * warm[..., None], np.float32)

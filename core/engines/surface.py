@@ -17,7 +17,7 @@ Pixels = npt.NDArray[np.float32]
 """``float32 (h, w, 3)``, RGB, 0..255: a crop being worked on."""
 Tone = Literal["auto", "darker", "brighter"]
 
-_DARK_WORDS = ("crack", "hole", "burn", "stain", "pit", "chip", "rust", "corros", "oil", "dirt", "open", "void")
+_DARK_WORDS = ("crack", "hole", "burn", "stain", "pit", "chip", "rust", "corros", "oil", "dirt", "void")
 _BRIGHT_WORDS = ("scratch", "glare", "flash", "residue", "bright", "dust", "solder")
 
 
@@ -90,7 +90,7 @@ def shade(pixels: Pixels, amount: npt.NDArray[np.float32], tone: int) -> Pixels:
 
 def highlight(pixels: Pixels) -> float:
     """The level, 0..255, that a highlight of this surface has."""
-    return min(255.0, 1.5 * float(np.quantile(pixels[::3, ::3], 0.95)) + 35.0)
+    return min(255.0, 1.3 * float(np.quantile(pixels[::3, ::3], 0.95)) + 30.0)
 
 
 def pick_tone(surface: Surface, tone: Tone, label: str, rng: np.random.Generator) -> int:
@@ -113,21 +113,29 @@ def pick_tone(surface: Surface, tone: Tone, label: str, rng: np.random.Generator
 
 
 def strengthen(surface: Surface, pixels: Pixels, weight: npt.NDArray[np.float32], levels: float, tone: int) -> Pixels:
-    """Shift ``pixels`` so that the mask differs from the surface by at least ``levels`` on average.
+    """Shift ``pixels`` so that everywhere in the mask the neighbourhood differs from the surface by ``levels``.
 
     ``weight`` float32 (h, w), 0..1, spreads the shift (a dome, an edge ramp). What differs enough stays as it is;
-    else the mean moves on in the direction it has, or to ``tone`` where it hardly has one.
+    the rest moves on in the direction the mean has, or to ``tone`` where it hardly has one.
     """
-    heavy = surface.mask & (weight > 0.5)
-    heavy = heavy if heavy.any() else surface.mask
-    gap = luma(pixels)[heavy] - luma(surface.pixels)[heavy]
-    seen = float(np.abs(gap).mean())
-    if seen >= levels:
-        return pixels
-    drift = float(gap.mean())
+    heavy = np.where(surface.mask, np.maximum(weight, 1e-3), 0).astype(np.float32)
+    gap = (luma(pixels) - luma(surface.pixels)) * heavy
+    total = max(float(heavy.sum()), 1e-6)
+    drift = float(gap.sum()) / total
     sign = float(np.sign(drift)) if abs(drift) > VISIBLE_LEVELS / 2 else float(tone)
-    shift = sign * (levels - sign * drift)
-    return np.asarray(pixels + np.float32(shift) * weight[..., None], np.float32)
+    side = 2 * max(2, int(0.25 * np.sqrt(np.count_nonzero(surface.mask)))) + 1
+    around = np.maximum(_near(heavy, side), 1e-6)
+    seen, mean = _near(np.abs(gap), side) / around, _near(gap, side) / around
+    lack = np.clip((levels - seen) * 4 / levels, 0, 1)
+    shift = sign * np.clip(levels - sign * mean, 0, None) * lack * weight * surface.mask
+    return np.asarray(pixels + shift[..., None], np.float32)
+
+
+def _near(field: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
+    """Mean over a window, twice: close to a Gaussian, at a cost that does not depend on ``side``."""
+    window = (side, side)
+    once = cv2.blur(field, window, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(cv2.blur(once, window, borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
 def _is_grey(photo: Image) -> bool:

@@ -1,0 +1,108 @@
+"""CutPaste (Li et al., CVPR 2021) and Crop&Paste of real defects: pixels from elsewhere, laid into the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field
+
+from core.device import numpy_rng
+from core.engines.base import Context, EngineParams, read_params, require_mask, settle
+from core.engines.noise import depth, smoothstep
+from core.engines.patches import Source, choose_turn, cut, draw_turns, jittered, pick_source, source_image
+from core.engines.surface import Pixels, Surface, Tone, give_back, pick_tone, strengthen, surface_of
+from core.engines.transplant import transplant
+from core.types import Kind, Request, Sample
+
+
+class CutPasteParams(EngineParams):
+    """Form and bounds of the ``cut_paste`` engine."""
+
+    source: Source = Field(
+        "auto",
+        title="Patch from",
+        description="A real example of the label, this photo (same) or a donor photo; auto takes an example if any.",
+    )
+    tone: Tone = Field("auto", title="Tone", description="Prefer darker or brighter patches; auto reads the label.")
+    rotate: float = Field(180, ge=0, le=180, title="Rotation (degrees)", description="Patches turn up to this far.")
+    scale_min: float = Field(0.5, ge=0.2, le=4, title="Scale from", description="Smallest enlargement of a patch.")
+    scale_max: float = Field(1.5, ge=0.2, le=4, title="Scale to", description="Greatest enlargement of a patch.")
+    jitter: float = Field(
+        0.3, ge=0, le=1, title="Colour jitter", description="How far brightness, contrast and colour may drift."
+    )
+    contrast: float = Field(
+        18, ge=8, le=120, title="Least contrast", description="Levels of 255 by which the patch differs on average."
+    )
+    feather: float = Field(
+        1.0, ge=0, le=32, title="Edge blend (px)", description="Width of the fade inside the mask's edge."
+    )
+    candidates: int = Field(
+        24, ge=1, le=256, title="Candidates", description="Random patches to choose a visible one from."
+    )
+
+
+class CutPaste:
+    """A patch of another place, photo or real defect, fitted into the mask."""
+
+    name = "cut_paste"
+    title = "Cut and paste"
+    summary = "A patch of this photo, of a donor or of a real defect, turned, matched in light and pasted in."
+    kind: Kind = "structural"
+    needs = frozenset({"mask"})
+    rewrites_background = False
+    Params = CutPasteParams
+
+    def available(self) -> str | None:
+        """Nothing to install."""
+        return None
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample per request; InputError when the wanted source is not there."""
+        ctx.check()
+        params: CutPasteParams = read_params(self, request.params)
+        mask = require_mask(self, request)
+        rng = numpy_rng(request.seed, self.name)
+        surface = surface_of(request, mask, ctx, pad=4)
+        origin = pick_source(request, params.source, rng)
+        ctx.check()
+        if origin == "example":
+            pixels = _real(request, params, surface, rng)
+        else:
+            pixels = _patch(request, params, surface, origin, rng)
+        ctx.progress(1, 1, None)
+        yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
+
+
+def _patch(
+    request: Request, params: CutPasteParams, surface: Surface, origin: str, rng: np.random.Generator
+) -> Pixels:
+    source = source_image(request, origin)
+    tone = pick_tone(surface, params.tone, request.label, rng)
+    allowed = request.object_mask if origin == "same" else None
+    turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
+    levels = max(params.contrast, 1.5 * surface.texture)
+    turn = choose_turn(source, surface, turns, levels if surface.two_tone is None else 96.0, tone, rng)
+    patch = cut(source, turn, surface.mask.shape)
+    if surface.two_tone is not None:
+        return patch
+    return _blended(surface, jittered(patch, params.jitter, surface.grey, rng), params.feather, levels, tone)
+
+
+def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator) -> Pixels:
+    same_label = [e for e in request.examples if e.label == request.label] or list(request.examples)
+    example = same_label[int(rng.integers(len(same_label)))]
+    patch = transplant(example, surface, rng, params.rotate)
+    if surface.two_tone is not None:
+        return patch
+    patch = jittered(patch, 0.3 * params.jitter, surface.grey, rng)
+    # A real defect is faint where it is faint: it is helped only up to what can be seen at all.
+    return _blended(surface, patch, params.feather, min(params.contrast, 12.0), pick_tone(surface, "auto", "", rng))
+
+
+def _blended(surface: Surface, patch: Pixels, feather: float, levels: float, tone: int) -> Pixels:
+    inside = depth(surface.mask)
+    width = min(feather, 0.5 * float(inside.max()))
+    alpha = smoothstep(0.0, width + 1, inside + 0.5) if width > 0 else surface.mask.astype(np.float32)
+    patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone)
+    return np.asarray(surface.pixels + (patch - surface.pixels) * alpha[..., None], np.float32)

@@ -1,0 +1,114 @@
+"""NSA, natural synthetic anomalies (Schlueter et al., ECCV 2022): a patch cloned in by its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from pydantic import Field
+
+from core.device import numpy_rng
+from core.engines.base import Context, EngineParams, read_params, require_mask, settle
+from core.engines.noise import Field as Map
+from core.engines.noise import depth, relative_depth, smoothstep
+from core.engines.patches import Source, choose_turn, cut, draw_turns, pick_source, source_image, structured_turn
+from core.engines.surface import Pixels, Surface, Tone, give_back, luma, pick_tone, strengthen, surface_of
+from core.engines.transplant import transplant
+from core.images import poisson_blend
+from core.types import Kind, Request, Sample
+
+
+class PoissonParams(EngineParams):
+    """Form and bounds of the ``poisson`` engine."""
+
+    source: Source = Field(
+        "auto",
+        title="Patch from",
+        description="A real example of the label, this photo (same) or a donor photo; auto takes an example if any.",
+    )
+    tone: Tone = Field("auto", title="Tone", description="Where a faint patch is helped: darker or brighter.")
+    rotate: float = Field(180, ge=0, le=180, title="Rotation (degrees)", description="Patches turn up to this far.")
+    scale_min: float = Field(0.7, ge=0.2, le=4, title="Scale from", description="Smallest enlargement of a patch.")
+    scale_max: float = Field(1.4, ge=0.2, le=4, title="Scale to", description="Greatest enlargement of a patch.")
+    gain: float = Field(
+        1.4, ge=0.2, le=4, title="Structure", description="How much stronger the patch's own gradients become."
+    )
+    mixed: bool = Field(
+        False,
+        title="Mixed gradients",
+        description="Keep the stronger gradient of patch and photo: the surface's texture shows through.",
+    )
+    contrast: float = Field(
+        16, ge=8, le=120, title="Least contrast", description="Levels of 255 by which the middle differs at least."
+    )
+    candidates: int = Field(
+        24, ge=1, le=256, title="Candidates", description="Random patches to choose one with structure from."
+    )
+
+
+class Poisson:
+    """A patch that melts into its surroundings without an edge."""
+
+    name = "poisson"
+    title = "Seamless clone"
+    summary = "A patch of this photo, of a donor or of a real defect, cloned in by its gradients: no visible edge."
+    kind: Kind = "structural"
+    needs = frozenset({"mask"})
+    rewrites_background = False
+    Params = PoissonParams
+
+    def available(self) -> str | None:
+        """Nothing to install."""
+        return None
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample per request; InputError when the wanted source is not there."""
+        ctx.check()
+        params: PoissonParams = read_params(self, request.params)
+        mask = require_mask(self, request)
+        rng = numpy_rng(request.seed, self.name)
+        surface = surface_of(request, mask, ctx, pad=4)
+        origin = pick_source(request, params.source, rng)
+        tone = pick_tone(surface, params.tone, request.label, rng)
+        patch = _patch(request, params, surface, origin, tone, rng)
+        ctx.check()
+        photo = surface.pixels.astype(np.uint8)
+        cloned = poisson_blend(photo, np.clip(patch, 0, 255).astype(np.uint8), surface.mask, params.mixed)
+        pixels = _visible(surface, cloned.astype(np.float32), params, tone)
+        ctx.progress(1, 1, None)
+        yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
+
+
+def _patch(
+    request: Request, params: PoissonParams, surface: Surface, origin: str, tone: int, rng: np.random.Generator
+) -> Pixels:
+    if origin == "example":
+        same_label = [e for e in request.examples if e.label == request.label] or list(request.examples)
+        return transplant(same_label[int(rng.integers(len(same_label)))], surface, rng, params.rotate)
+    source = source_image(request, origin)
+    allowed = request.object_mask if origin == "same" else None
+    turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
+    if surface.two_tone is not None:
+        return cut(source, choose_turn(source, surface, turns, 96.0, tone, rng), surface.mask.shape)
+    patch = cut(source, structured_turn(source, surface, turns, rng), surface.mask.shape)
+    mean = patch.mean(axis=(0, 1))
+    # Kept off the ends of the range, since a clipped patch has lost the gradients that shall be cloned.
+    return np.asarray(np.clip((patch - mean) * params.gain, -115, 115) + np.clip(mean, 120, 135), np.float32)
+
+
+def _visible(surface: Surface, pixels: Pixels, params: PoissonParams, tone: int) -> Pixels:
+    """Help a clone that went under, by a dome that is 0 at the outline, so that no edge comes back."""
+    dome = _dome(depth(surface.mask))
+    if surface.two_tone is not None:
+        dark, light = surface.two_tone
+        middle = (dark + light) / 2
+        flipped = (luma(pixels) > middle) != (luma(surface.pixels) > middle)
+        if np.count_nonzero(flipped & surface.mask) >= 0.3 * np.count_nonzero(surface.mask):
+            return pixels
+        return np.asarray(pixels + tone * 1.5 * (light - dark) * dome[..., None], np.float32)
+    return strengthen(surface, pixels, dome, max(params.contrast, 1.5 * surface.texture), tone)
+
+
+def _dome(inside: Map) -> Map:
+    """0 at the outline .. 1 in the middle half, whatever the mask's width."""
+    return smoothstep(0.0, 0.7, relative_depth(inside))
