@@ -10,15 +10,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.masks.morphology import drop_small, fill_holes, grow, shrink
+from core.masks.morphology import bounds, close, depth, drop_small, fill_holes, grow, shrink, smooth
 from core.types import Image, Mask, check_image
 
 WORK_SIDE = 256
 """Longest side in pixels at which the part is searched."""
-_PLAIN_SPREAD = 9.0
-"""Largest noise of a background still called plain, in Lab units (0..255 per channel)."""
+_PLAIN_SPREAD = 14.0
+"""How far in Lab units (0..255 per channel) a pixel of a plain background may be from its smooth colour."""
+_PLAIN_SHARE = 0.6
+"""Share of the frame that must show the plain background; the rest may be the part that touches it."""
 _MIN_CONTRAST = 14.0
 """Smallest colour distance of part and background, in Lab units."""
+_MOST_CONTACTS = 2
+"""In how many places a part may run off the photo."""
+_SHADOW = 0.2
+"""Share of the ground's lightness (Lab L) that a cast shadow may take."""
+_LEAST_THICKNESS = 0.05
+"""Smallest half width of a part, as a share of the photo's short side."""
 
 _Field = npt.NDArray[np.float32]
 
@@ -37,13 +45,18 @@ def object_mask(image: Image) -> Mask:
     background = _background_model(lab)
     if background is None:
         return everything
-    distance = _distance(lab, background)
-    threshold = _threshold(distance)
-    found = _plausible_part(distance, threshold, lab)
-    if found is None:
-        return everything
-    mask = found if small.shape[:2] == (height, width) else _at_full_size(image, found, background, threshold)
-    return mask if mask.any() else everything
+    basis = _basis(lab.shape[0], lab.shape[1])
+    # Shadows are darker ground, so the dark side is forgiven first; a part that is itself a little darker than the
+    # ground is found without that.
+    for shadow in (_SHADOW, 0.0):
+        distance = _distance(lab, basis @ background, shadow)
+        threshold = _threshold(distance)
+        found = _plausible_part(distance, threshold)
+        if found is not None:
+            if small.shape[:2] != (height, width):
+                found = _at_full_size(image, found, background, threshold, shadow)
+            return found if found.any() else everything
+    return everything
 
 
 def _reduced(image: Image) -> Image:
@@ -66,24 +79,22 @@ def _background_model(lab: _Field) -> _Field | None:
     """Coefficients (6, 3) of the background's colour as a quadratic of the position, or None if it is not plain.
 
     Lighting falls off smoothly over a table, so one constant colour would call its dark corners a part. Fitted to
-    the frame's pixels with outliers (a part that touches the frame) left out step by step.
+    the frame's pixels by weights that fade where a pixel does not follow (a part that touches the frame).
     """
     frame = _frame(lab.shape)
     basis = _basis(lab.shape[0], lab.shape[1])[frame]
     colours = lab[frame]
-    inside = np.linalg.norm(colours - np.median(colours, axis=0), axis=1) < 3 * _PLAIN_SPREAD
-    coefficients = np.zeros((6, 3), np.float32)
-    for _ in range(4):
-        if inside.mean() < 0.55:
-            return None
-        # A ridge keeps the curved terms small where the frame does not ask for them.
-        ridge = np.diag(np.array([0, 1, 1, 4, 4, 4], np.float32)) * (0.02 * inside.sum())
-        design = basis[inside]
-        coefficients = np.linalg.solve(design.T @ design + ridge, design.T @ colours[inside])
+    # The ridge keeps the curved terms small where the frame does not ask for them.
+    ridge = np.diag(np.array([0, 1, 1, 4, 4, 4], np.float32)) * (0.005 * len(basis))
+    weights = np.ones(len(basis), np.float32)
+    scale = 40.0
+    for _ in range(12):
+        weighted = basis * weights[:, None]
+        coefficients = np.linalg.solve(weighted.T @ basis + ridge * weights.mean(), weighted.T @ colours)
         rest = np.linalg.norm(colours - basis @ coefficients, axis=1)
-        spread = 1.4826 * float(np.median(rest[inside]))
-        inside = rest < max(4.0, 3 * spread)
-    return np.asarray(coefficients, np.float32) if spread <= _PLAIN_SPREAD and inside.mean() >= 0.55 else None
+        scale = max(3.0, 0.7 * scale)
+        weights = (1 / (1 + (rest / scale) ** 2) ** 2).astype(np.float32)
+    return np.asarray(coefficients, np.float32) if np.mean(rest < _PLAIN_SPREAD) >= _PLAIN_SHARE else None
 
 
 def _basis(height: int, width: int) -> _Field:
@@ -94,9 +105,13 @@ def _basis(height: int, width: int) -> _Field:
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
 
 
-def _distance(lab: _Field, coefficients: _Field) -> _Field:
-    expected = _basis(lab.shape[0], lab.shape[1]) @ coefficients
-    return np.asarray(np.sqrt(((lab - expected) ** 2).sum(axis=-1)), np.float32)
+def _distance(lab: _Field, expected: _Field, shadow: float) -> _Field:
+    """Colour distance (...,) of pixels (..., 3) from the background expected there; ``shadow`` is the share of its
+    lightness that a pixel may lack without counting as different."""
+    difference = lab - expected
+    light = difference[..., 0]
+    light = np.where(light < 0, np.minimum(light + shadow * np.maximum(expected[..., 0], 0), 0), light)
+    return np.asarray(np.sqrt(light**2 + (difference[..., 1:] ** 2).sum(axis=-1)), np.float32)
 
 
 def _threshold(distance: _Field) -> float:
@@ -107,31 +122,61 @@ def _threshold(distance: _Field) -> float:
     return float(level) * top / 255
 
 
-def _plausible_part(distance: _Field, threshold: float, lab: _Field) -> Mask | None:
+def _plausible_part(distance: _Field, threshold: float) -> Mask | None:
     """The pixels beyond the threshold if they look like parts on a plain ground, else None."""
     found = distance > threshold
-    found = drop_small(shrink(grow(found, 1.5), 1.5), max(12, round(0.002 * found.size)))
+    found = drop_small(close(found, 1.5), max(12, round(0.002 * found.size)))
     found = fill_holes(found, max_area=round(0.02 * found.size))
-    share = found.mean()
-    if not 0.01 <= share <= 0.97:
+    if not 0.01 <= found.mean() <= 0.97:
         return None
-    frame = _frame(found.shape)
-    if found[frame].mean() > 0.45:
+    if not _framed_like_a_part(found):
+        return None
+    if float(depth(np.pad(found, 1)).max()) < _LEAST_THICKNESS * min(found.shape):
         return None
     near, far = shrink(found, 2), ~grow(found, 2)
     if not near.any() or not far.any():
         return None
     contrast = float(np.median(distance[near]) - np.median(distance[far]))
-    noise = float(np.percentile(distance[far], 90))
-    if contrast < max(_MIN_CONTRAST, 2.0 * noise):
+    if contrast < max(_MIN_CONTRAST, 1.5 * float(np.percentile(distance[far], 90))):
         return None
-    # The ground of a photo is one piece along the frame; islands of it mean that the part is a pattern.
-    return found
+    return found if _has_crisp_edge(found, distance, contrast) else None
 
 
-def _at_full_size(image: Image, found: Mask, coefficients: _Field, threshold: float) -> Mask:
-    """The part at the photo's size: its edge decided anew from the photo's own pixels in a band around it."""
+def _framed_like_a_part(found: Mask) -> bool:
+    """Whether someone aimed the camera at this: about in the middle, and hardly running off the photo.
+
+    Tracks of a board and the weave of a cloth run off in many places and lie anywhere.
+    """
+    ring = np.concatenate([found[0], found[1:, -1], found[-1, -2::-1], found[-2:0:-1, 0]])
+    contacts = np.count_nonzero(ring != np.roll(ring, 1)) // 2
+    box_y0, box_x0, box_y1, box_x1 = bounds(found) or (0, 0, 0, 0)
+    off_y = abs((box_y0 + box_y1) / found.shape[0] - 1) / 2
+    off_x = abs((box_x0 + box_x1) / found.shape[1] - 1) / 2
+    if not contacts:
+        return max(off_y, off_x) <= 0.25
+    return contacts <= _MOST_CONTACTS and max(off_y, off_x) <= 0.12 and bool(found.mean() >= 0.15)
+
+
+def _has_crisp_edge(found: Mask, distance: _Field, contrast: float) -> bool:
+    """Whether most of the outline is a step: a shade or a vignette rises slowly, a part's edge at once."""
+    outside, inside = grow(found, 3) & ~grow(found, 2), found & ~shrink(found, 3) & shrink(found, 2)
+    if not outside.any() or not inside.any():
+        return False
+    return float(np.median(distance[inside]) - np.median(distance[outside])) > 0.5 * contrast
+
+
+def _at_full_size(image: Image, found: Mask, coefficients: _Field, threshold: float, shadow: float) -> Mask:
+    """The part at the photo's size, its edge decided anew from the photo's own pixels in a band around it."""
     height, width = image.shape[:2]
-    factor = max(height, width) / WORK_SIDE
     soft = cv2.resize(found.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(soft > 0.5)
+    mask = np.asarray(soft > 0.5)
+    band = (soft > 0.02) & (soft < 0.98)
+    rows, cols = np.nonzero(band)
+    if not len(rows):
+        return mask
+    blurred = cv2.GaussianBlur(image, (0, 0), 1.0)
+    lab = cv2.cvtColor(blurred[rows, cols][None], cv2.COLOR_RGB2LAB)[0].astype(np.float32)
+    x, y = cols * (2 / max(width - 1, 1)) - 1, rows * (2 / max(height - 1, 1)) - 1
+    expected = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1) @ coefficients
+    mask[rows, cols] = _distance(lab, expected.astype(np.float32), shadow) > threshold
+    return smooth(mask, max(height, width) / WORK_SIDE)
