@@ -9,9 +9,9 @@ from pydantic import Field
 
 from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.engines.noise import depth, smoothstep
+from core.engines.noise import depth, is_thin, smoothstep
 from core.engines.patches import Source, choose_turn, cut, draw_turns, jittered, pick_source, source_image
-from core.engines.surface import Pixels, Surface, Tone, give_back, pick_tone, strengthen, surface_of
+from core.engines.surface import Pixels, Surface, Tone, give_back, needed_levels, pick_tone, strengthen, surface_of
 from core.engines.transplant import transplant
 from core.types import Kind, Request, Sample
 
@@ -35,7 +35,7 @@ class CutPasteParams(EngineParams):
         18, ge=8, le=120, title="Least contrast", description="Levels of 255 by which the patch differs on average."
     )
     feather: float = Field(
-        1.0, ge=0, le=32, title="Edge blend (px)", description="Width of the fade inside the mask's edge."
+        1.5, ge=0, le=32, title="Edge blend (px)", description="Width of the fade inside the mask's edge."
     )
     candidates: int = Field(
         24, ge=1, le=256, title="Candidates", description="Random patches to choose a visible one from."
@@ -81,7 +81,7 @@ def _patch(
     tone = pick_tone(surface, params.tone, request.label, rng)
     allowed = request.object_mask if origin == "same" else None
     turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
-    levels = max(params.contrast, 1.5 * surface.texture)
+    levels = needed_levels(surface, params.contrast, is_thin(depth(surface.mask)))
     turn = choose_turn(source, surface, turns, levels if surface.two_tone is None else 96.0, tone, rng)
     patch = cut(source, turn, surface.mask.shape)
     if surface.two_tone is not None:
@@ -96,13 +96,15 @@ def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.ra
     if surface.two_tone is not None:
         return patch
     patch = jittered(patch, 0.3 * params.jitter, surface.grey, rng)
-    # A real defect is faint where it is faint: it is helped only up to what can be seen at all.
-    return _blended(surface, patch, params.feather, min(params.contrast, 12.0), pick_tone(surface, "auto", "", rng))
+    # A real defect may be fainter than a made one, and faint in places.
+    levels = 0.7 * needed_levels(surface, params.contrast, False)
+    tone = pick_tone(surface, params.tone, request.label, rng)
+    return _blended(surface, patch, params.feather, levels, tone, whole=False)
 
 
-def _blended(surface: Surface, patch: Pixels, feather: float, levels: float, tone: int) -> Pixels:
+def _blended(surface: Surface, patch: Pixels, feather: float, levels: float, tone: int, whole: bool = True) -> Pixels:
     inside = depth(surface.mask)
     width = min(feather, 0.5 * float(inside.max()))
     alpha = smoothstep(0.0, width + 1, inside + 0.5) if width > 0 else surface.mask.astype(np.float32)
-    patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone)
+    patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone, even=whole and is_thin(inside))
     return np.asarray(surface.pixels + (patch - surface.pixels) * alpha[..., None], np.float32)

@@ -87,6 +87,12 @@ def soft(field: Field, sigma: float) -> Field:
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
+def is_thin(inside: Field) -> bool:
+    """Whether a shape with this distance field is a line: much longer than wide."""
+    widest = max(float(inside.max()), 0.5)
+    return float(np.count_nonzero(inside)) > 25 * widest * widest
+
+
 def smoothstep(low: float, high: float, x: Field) -> Field:
     """0 below ``low``, 1 above ``high``, smooth between."""
     t = np.clip((x - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1)

@@ -14,7 +14,7 @@ from core.engines.noise import Field as Map
 from core.engines.noise import depth, fractal, relative_depth, soft
 from core.engines.patches import Source, material_patch
 from core.engines.styles import STYLES, Brush, choose_style
-from core.engines.surface import Pixels, Surface, Tone, give_back, pick_tone, strengthen, surface_of
+from core.engines.surface import Pixels, Surface, Tone, give_back, needed_levels, pick_tone, strengthen, surface_of
 from core.types import Kind, Mask, Request, Sample
 
 Style = Literal["auto", "stain", "burn", "corrosion", "crack", "scratch", "dent", "pit", "texture", "noise"]
@@ -125,4 +125,4 @@ def _paint(brush: Brush, params: PerlinParams, style: str) -> Pixels:
     ramp = brush.rim(2.0)
     if style in ("dent", "scratch"):
         return painted
-    return strengthen(surface, painted, ramp, max(params.contrast, 1.5 * surface.texture), brush.tone)
+    return strengthen(surface, painted, ramp, needed_levels(surface, params.contrast, False), brush.tone)

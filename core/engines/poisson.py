@@ -9,10 +9,19 @@ from pydantic import Field
 
 from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.engines.noise import Field as Map
-from core.engines.noise import depth, relative_depth, smoothstep
+from core.engines.noise import depth, is_thin, relative_depth, smoothstep
 from core.engines.patches import Source, choose_turn, cut, draw_turns, pick_source, source_image, structured_turn
-from core.engines.surface import Pixels, Surface, Tone, give_back, luma, pick_tone, strengthen, surface_of
+from core.engines.surface import (
+    Pixels,
+    Surface,
+    Tone,
+    give_back,
+    luma,
+    needed_levels,
+    pick_tone,
+    strengthen,
+    surface_of,
+)
 from core.engines.transplant import transplant
 from core.images import poisson_blend
 from core.types import Kind, Request, Sample
@@ -31,7 +40,7 @@ class PoissonParams(EngineParams):
     scale_min: float = Field(0.7, ge=0.2, le=4, title="Scale from", description="Smallest enlargement of a patch.")
     scale_max: float = Field(1.4, ge=0.2, le=4, title="Scale to", description="Greatest enlargement of a patch.")
     gain: float = Field(
-        1.4, ge=0.2, le=4, title="Structure", description="How much stronger the patch's own gradients become."
+        1.2, ge=0.2, le=4, title="Structure", description="How much stronger the patch's own gradients become."
     )
     mixed: bool = Field(
         False,
@@ -74,7 +83,7 @@ class Poisson:
         ctx.check()
         photo = surface.pixels.astype(np.uint8)
         cloned = poisson_blend(photo, np.clip(patch, 0, 255).astype(np.uint8), surface.mask, params.mixed)
-        pixels = _visible(surface, cloned.astype(np.float32), params, tone)
+        pixels = _visible(surface, cloned.astype(np.float32), params, tone, origin == "example")
         ctx.progress(1, 1, None)
         yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
 
@@ -92,13 +101,16 @@ def _patch(
         return cut(source, choose_turn(source, surface, turns, 96.0, tone, rng), surface.mask.shape)
     patch = cut(source, structured_turn(source, surface, turns, rng), surface.mask.shape)
     mean = patch.mean(axis=(0, 1))
+    # In a line there is no room for a pattern: what is seen of it looks like beads.
+    gain = params.gain * (0.4 if is_thin(depth(surface.mask)) else 1.0)
     # Kept off the ends of the range, since a clipped patch has lost the gradients that shall be cloned.
-    return np.asarray(np.clip((patch - mean) * params.gain, -115, 115) + np.clip(mean, 120, 135), np.float32)
+    return np.asarray(np.clip((patch - mean) * gain, -115, 115) + np.clip(mean, 120, 135), np.float32)
 
 
-def _visible(surface: Surface, pixels: Pixels, params: PoissonParams, tone: int) -> Pixels:
+def _visible(surface: Surface, pixels: Pixels, params: PoissonParams, tone: int, real: bool) -> Pixels:
     """Help a clone that went under, by a dome that is 0 at the outline, so that no edge comes back."""
-    dome = _dome(depth(surface.mask))
+    inside = depth(surface.mask)
+    dome, thin = smoothstep(0.0, 0.7, relative_depth(inside)), is_thin(inside)
     if surface.two_tone is not None:
         dark, light = surface.two_tone
         middle = (dark + light) / 2
@@ -106,9 +118,5 @@ def _visible(surface: Surface, pixels: Pixels, params: PoissonParams, tone: int)
         if np.count_nonzero(flipped & surface.mask) >= 0.3 * np.count_nonzero(surface.mask):
             return pixels
         return np.asarray(pixels + tone * 1.5 * (light - dark) * dome[..., None], np.float32)
-    return strengthen(surface, pixels, dome, max(params.contrast, 1.5 * surface.texture), tone)
-
-
-def _dome(inside: Map) -> Map:
-    """0 at the outline .. 1 in the middle half, whatever the mask's width."""
-    return smoothstep(0.0, 0.7, relative_depth(inside))
+    levels = needed_levels(surface, params.contrast, thin)
+    return strengthen(surface, pixels, dome, levels, tone, even=thin and not real)

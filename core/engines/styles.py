@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.engines.noise import Field, fractal, slope_light, smoothstep, soft
+from core.engines.noise import Field, fractal, is_thin, slope_light, smoothstep, soft
 from core.engines.surface import Pixels, Surface, highlight, luma, shade
 
 
@@ -72,9 +72,9 @@ def burn(brush: Brush) -> Pixels:
 
 def corrosion(brush: Brush) -> Pixels:
     """Many small pits eaten into the surface, denser towards the middle, each with a lit edge."""
-    size = min(1.0, 7 * brush.unit / brush.cell)
-    spread = 0.8 * brush.noise(min(1.0, 5 * size), 2) + 1.4 * brush.rim(0.5 * float(brush.inside.max()))
-    pits = smoothstep(0.4, 1.5, brush.noise(size, 3) + spread - 0.6)
+    size = min(1.0, 4 * brush.unit / brush.cell)
+    spread = 0.7 * brush.noise(min(1.0, 6 * size), 2) + 1.3 * brush.rim(0.5 * float(brush.inside.max()))
+    pits = smoothstep(0.1, 1.4, 0.9 * brush.noise(size, 3) + spread - 0.6)
     relief = np.clip(-3.0 * slope_light(cv2.GaussianBlur(pits, (0, 0), 0.8), brush.light), -0.35, 0.35)
     amount = (0.7 * pits + 0.12) * brush.rim(1.5) + relief * pits
     return _tinted(brush, shade(brush.surface.pixels, amount * np.float32(brush.strength), brush.tone), pits, 0.8)
@@ -174,12 +174,6 @@ def choose_style(label: str, inside: Field, rng: np.random.Generator) -> str:
     if np.count_nonzero(inside) < 60:
         return "pit"
     return str(rng.choice(["stain", "burn", "corrosion", "dent", "pit"]))
-
-
-def is_thin(inside: Field) -> bool:
-    """Whether a shape with this distance field is a line: much longer than wide."""
-    widest = max(float(inside.max()), 0.5)
-    return float(np.count_nonzero(inside)) > 25 * widest * widest
 
 
 def _tinted(brush: Brush, pixels: Pixels, amount: Field, how: float) -> Pixels:

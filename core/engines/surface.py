@@ -99,7 +99,7 @@ def pick_tone(surface: Surface, tone: Tone, label: str, rng: np.random.Generator
     if surface.two_tone is not None and tone == "auto":
         dark, light = surface.two_tone
         share = (level - dark) / max(light - dark, 1)
-        return -1 if rng.random() < np.clip(1.5 * share - 0.25, 0.02, 0.98) else 1
+        return -1 if rng.random() < 1.5 * share - 0.25 else 1
     wish = -1 if rng.random() < 0.7 else 1
     if tone != "auto":
         wish = -1 if tone == "darker" else 1
@@ -112,20 +112,33 @@ def pick_tone(surface: Surface, tone: Tone, label: str, rng: np.random.Generator
     return -1 if wish > 0 and level > 235 else wish
 
 
-def strengthen(surface: Surface, pixels: Pixels, weight: npt.NDArray[np.float32], levels: float, tone: int) -> Pixels:
+def needed_levels(surface: Surface, least: float, thin: bool) -> float:
+    """Levels by which damage must differ to be seen here: ``least``, more on rough and on bright surfaces (Weber).
+
+    A line covers few pixels, so that it needs more than an area.
+    """
+    level = float(luma(surface.pixels)[surface.mask].mean())
+    return max(least, 1.5 * surface.texture, (0.25 if thin else 0.12) * min(level, 255 - level + 60))
+
+
+def strengthen(
+    surface: Surface, pixels: Pixels, weight: npt.NDArray[np.float32], levels: float, tone: int, even: bool = False
+) -> Pixels:
     """Shift ``pixels`` so that everywhere in the mask the neighbourhood differs from the surface by ``levels``.
 
     ``weight`` float32 (h, w), 0..1, spreads the shift (a dome, an edge ramp). What differs enough stays as it is;
-    the rest moves on in the direction the mean has, or to ``tone`` where it hardly has one.
+    the rest moves on in the direction the mean has, or to ``tone`` where it hardly has one. ``even``: all of it
+    must differ towards ``tone``, as a line that shall be followed by the eye.
     """
     heavy = np.where(surface.mask, np.maximum(weight, 1e-3), 0).astype(np.float32)
     gap = (luma(pixels) - luma(surface.pixels)) * heavy
     total = max(float(heavy.sum()), 1e-6)
     drift = float(gap.sum()) / total
-    sign = float(np.sign(drift)) if abs(drift) > VISIBLE_LEVELS / 2 else float(tone)
+    sign = float(np.sign(drift)) if abs(drift) > VISIBLE_LEVELS / 2 and not even else float(tone)
     side = 2 * max(2, int(0.25 * np.sqrt(np.count_nonzero(surface.mask)))) + 1
     around = np.maximum(_near(heavy, side), 1e-6)
     seen, mean = _near(np.abs(gap), side) / around, _near(gap, side) / around
+    seen = np.clip(sign * mean, 0, None) if even else seen
     lack = np.clip((levels - seen) * 4 / levels, 0, 1)
     shift = sign * np.clip(levels - sign * mean, 0, None) * lack * weight * surface.mask
     return np.asarray(pixels + shift[..., None], np.float32)
