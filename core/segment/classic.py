@@ -1,0 +1,182 @@
+"""Click → region without any weights, for when no checkpoint is on this machine.
+
+Each click is looked at in windows of halving size. Every window gives a few dozen guesses (proposals.py), measured
+and ranked (rank.py); further clicks add or take away what they stand for; the outline is finished at full
+resolution (refine.py).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from core.segment.base import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, stop_if
+from core.segment.boxes import box_guesses
+from core.segment.edit import correct, whole_guess
+from core.segment.everything import all_regions
+from core.segment.proposals import propose
+from core.segment.rank import Guess, add_agreement, measure, trust, worth
+from core.segment.refine import to_photo
+from core.segment.views import Pyramid
+from core.types import Image, Mask, check_image
+
+_SMALLEST_WINDOW = 70
+_REMEMBERED_CLICKS = 24
+
+
+class ClassicPrepared:
+    """A photo ready for clicks; what a click means is remembered, so a session of clicks costs one each."""
+
+    def __init__(self, image: Image) -> None:
+        self.pyramid = Pyramid(image)
+        self._memory: OrderedDict[tuple[float, float], list[Guess]] = OrderedDict()
+        self._answers: OrderedDict[tuple[Click, ...], list[Guess]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the photo's copies."""
+        return self.pyramid.nbytes
+
+    def predict(
+        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
+    ) -> list[Candidate]:
+        """See core.segment.base.Prepared."""
+        checked, box, given = check_prompt(self.pyramid.shape, clicks, box_xyxy, mask)
+        start = None
+        if given is not None:
+            start = [whole_guess(self.pyramid, given)]
+        elif box is not None:
+            start = box_guesses(self.pyramid, box)
+        guesses = self._answer(_in_order(checked), start, box)
+        found = []
+        for guess, score in pick_scales(guesses):
+            full = to_photo(self.pyramid, guess.view, guess.mask)
+            found.append(Candidate(obey(full, checked, box), score))
+        return found
+
+    def _answer(self, clicks: tuple[Click, ...], start: list[Guess] | None, box: Box | None) -> list[Guess]:
+        """What the clicks mean together, best first; without ``start`` the first click is positive."""
+        if not clicks and start is not None:
+            return start
+        if len(clicks) == 1 and start is None:
+            return self.guesses(clicks[0].x, clicks[0].y)
+        with self._lock:
+            if start is None and clicks in self._answers:
+                return self._answers[clicks]
+        before = self._answer(clicks[:-1], start, box)
+        last = clicks[-1]
+        wholes = before if start is not None else self.guesses(clicks[0].x, clicks[0].y)
+        found = correct(self.pyramid, before[0], clicks, self.guesses(last.x, last.y), wholes, box)
+        if start is None:
+            with self._lock:
+                self._answers[clicks] = found
+                while len(self._answers) > _REMEMBERED_CLICKS:
+                    self._answers.popitem(last=False)
+        return found
+
+    def guesses(self, x: float, y: float) -> list[Guess]:
+        """What one click may mean, best first; at least one."""
+        key = (round(x, 1), round(y, 1))
+        with self._lock:
+            if key in self._memory:
+                self._memory.move_to_end(key)
+                return self._memory[key]
+        found = self._look(x, y)
+        with self._lock:
+            self._memory[key] = found
+            while len(self._memory) > _REMEMBERED_CLICKS:
+                self._memory.popitem(last=False)
+        return found
+
+    def _look(self, x: float, y: float) -> list[Guess]:
+        height, width = self.pyramid.shape
+        side = 1.6 * max(height, width)
+        found: list[Guess] = []
+        while True:
+            view = self.pyramid.around(x, y, side)
+            at = view.at(x, y)
+            found += [measure(view, m, height * width, at) for m in propose(view, x, y)]
+            if side <= _SMALLEST_WINDOW:
+                break
+            side /= 2
+        if not found:
+            found = [measure(view, _dot(view.shape, at), height * width, at)]
+        add_agreement(found)
+        order = np.argsort(-worth(found), kind="stable")
+        return [found[k] for k in order]
+
+
+def _dot(shape: tuple[int, int], at: tuple[int, int]) -> Mask:
+    """The click itself, when nothing around it stands out."""
+    dot = np.zeros(shape, np.uint8)
+    cv2.circle(dot, at, 3, 1, -1)
+    return dot > 0
+
+
+def _in_order(clicks: Sequence[Click]) -> tuple[Click, ...]:
+    """The clicks as given, but a positive one first: there must be something to take away from."""
+    first = next((k for k, c in enumerate(clicks) if c.positive), 0)
+    return (*clicks[first : first + 1], *clicks[:first], *clicks[first + 1 :])
+
+
+def pick_scales(guesses: list[Guess]) -> list[tuple[Guess, float]]:
+    """The best guess, and the best clearly smaller and clearly larger ones, best first, with scores 0..1."""
+    worths = worth(guesses)
+    scores = trust(worths)
+    order = [int(k) for k in np.argsort(-worths, kind="stable")]
+    first = order[0]
+    area = guesses[first].area
+    chosen = [first]
+    for fits in (lambda a: a < 0.65 * area, lambda a: a > 1.5 * area):
+        other = next((k for k in order if fits(guesses[k].area)), None)
+        if other is not None:
+            chosen.append(other)
+    chosen.sort(key=lambda k: -worths[k])
+    return [(guesses[k], float(scores[k])) for k in chosen]
+
+
+def obey(mask: Mask, clicks: Sequence[Click], box: Box | None) -> Mask:
+    """``mask`` with the prompt as a hard rule: positive clicks in, negative ones out, nothing outside the box."""
+    out = mask.copy()
+    if box is not None:
+        out &= box_mask(box, (out.shape[0], out.shape[1]))
+    for click in clicks:
+        out[int(click.y), int(click.x)] = click.positive
+    if not out.any() and box is not None:
+        out = box_mask(box, (out.shape[0], out.shape[1]))
+        for click in clicks:
+            out[int(click.y), int(click.x)] = click.positive
+    return out
+
+
+class ClassicSegmenter:
+    """Weight-free; always available."""
+
+    name: ClassVar[str] = "classic"
+    title: ClassVar[str] = "Classic (no weights)"
+
+    def available(self) -> str | None:
+        """Always None: it needs nothing."""
+        return None
+
+    def prepare(
+        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
+    ) -> ClassicPrepared:
+        """Lab pyramid of the photo: some 5 ms per megapixel."""
+        stop_if(cancelled)
+        prepared = ClassicPrepared(check_image(image))
+        if progress is not None:
+            progress(1, 1)
+        return prepared
+
+    def regions(
+        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
+    ) -> list[Candidate]:
+        """Components that stand out, largest first."""
+        return all_regions(self.prepare(image), progress, cancelled)

@@ -1,0 +1,254 @@
+"""Corrections: what a further click adds to the region so far, or takes from it.
+
+Clicks are taken one after the other, each as a correction of what the ones before it gave: that is what the
+person saw when clicking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.segment.base import Box, Click, box_mask
+from core.segment.rank import Guess, measure, worth
+from core.segment.views import Pyramid, View, project
+from core.types import Mask
+
+_PIECES = 10
+_WHOLES = 5
+_GRID = 176
+
+EDIT_FEATURES = (
+    "worth",  # of the result, by core.segment.rank
+    "gain",  # its worth less that of the region so far
+    "deep",  # depth of the click in the change it makes, 0..1
+    "grow",  # log2 of change over region, where the change is the larger
+    "shrink",  # the same where it is the smaller
+    "basin",  # 1 for the watershed between the clicks
+    "rank",  # place of the piece among what the click alone may mean
+    "whole",  # 1 for a fresh reading of the first click instead of a correction
+    "kept",  # IoU with the region so far
+    "reach",  # log2 of how far the change goes from the click over how far the outline was from it, if positive
+)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to obey the click: the resulting mask on the view, and EDIT_FEATURES."""
+
+    mask: Mask
+    features: npt.NDArray[np.float64]
+
+
+def region_view(pyramid: Pyramid, region: tuple[float, ...], clicks: Sequence[Click], pieces: Sequence[Guess]) -> View:
+    """A view that holds the region's box, all clicks and the likely pieces."""
+    xs = [region[0], region[2], *(c.x for c in clicks)]
+    ys = [region[1], region[3], *(c.y for c in clicks)]
+    for guess in pieces[:3]:
+        xs += [guess.box[0], guess.box[2]]
+        ys += [guess.box[1], guess.box[3]]
+    pad = 0.12 * max(max(xs) - min(xs), max(ys) - min(ys)) + 6
+    return pyramid.window(min(xs) - pad, min(ys) - pad, max(xs) + pad, max(ys) + pad, _GRID)
+
+
+def whole_guess(pyramid: Pyramid, mask: Mask) -> Guess:
+    """A photo-sized mask, bool (H, W), as a guess on a view around it."""
+    height, width = pyramid.shape
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = (float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
+    view = region_view(pyramid, box, (), ())
+    on_view = _to_view(mask, view)
+    if not on_view.any():
+        on_view[view.at((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)[::-1]] = True
+    return measure(view, on_view, height * width)
+
+
+def _to_view(mask: Mask, view: View) -> Mask:
+    h, w = view.shape
+    x1, y1 = view.x0 + int(np.ceil(w / view.zoom)), view.y0 + int(np.ceil(h / view.zoom))
+    crop = mask[view.y0 : y1, view.x0 : x1].astype(np.uint8) * 255
+    how = cv2.INTER_AREA if view.zoom < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(crop, (w, h), interpolation=how) > 127)
+
+
+def correct(
+    pyramid: Pyramid,
+    so_far: Guess,
+    clicks: Sequence[Click],
+    pieces: Sequence[Guess],
+    wholes: Sequence[Guess],
+    box: Box | None,
+) -> list[Guess]:
+    """``so_far`` after the last of ``clicks`` had its say, best first.
+
+    ``pieces`` are what that click alone may mean, ``wholes`` what the first one may.
+    """
+    view = region_view(pyramid, so_far.box, clicks, pieces)
+    limit = _to_view(box_mask(box, pyramid.shape), view) if box is not None else None
+    found = options(view, so_far, clicks, pieces, wholes, limit)
+    values = np.stack([o.features for o in found]) @ _WEIGHTS
+    height, width = pyramid.shape
+    order = [int(k) for k in np.argsort(-values, kind="stable")[:6]]
+    out = [measure(view, found[k].mask, height * width) for k in order]
+    top = float(worth(out[:1])[0])
+    return [valued(guess, top + 2 * float(values[k] - values[order[0]])) for guess, k in zip(out, order, strict=True)]
+
+
+def valued(guess: Guess, value: float) -> Guess:
+    """``guess`` whose worth is ``value``: the options were already judged, with more to go by."""
+    guess.features[-1] = 0.0
+    guess.features[-1] = (value - float(worth([guess])[0])) / float(_AGREE)
+    return guess
+
+
+def options(
+    view: View,
+    so_far: Guess,
+    clicks: Sequence[Click],
+    pieces: Sequence[Guess],
+    wholes: Sequence[Guess],
+    limit: Mask | None,
+) -> list[Option]:
+    """Every way found to obey all clicks, at least one; masks on ``view``, within ``limit``."""
+    click = clicks[-1]
+    base = project(so_far.mask, so_far.view, view)
+    if limit is not None:
+        base &= limit
+    photo_area = view.shape[0] * view.shape[1]
+    before = float(worth([measure(view, base, photo_area)])[0]) if base.any() else 0.0
+    at = view.at(click.x, click.y)
+    others = [view.at(c.x, c.y) for c in clicks if c.positive != click.positive]
+    friends = [view.at(c.x, c.y) for c in clicks if c.positive == click.positive]
+    candidates: list[tuple[Mask, float, float, float]] = []
+    for rank, guess in enumerate(pieces[:_PIECES]):
+        candidates.append((_merge(base, project(guess.mask, guess.view, view), click), 0.0, float(rank), 0.0))
+    for share in (0.35, 0.7):
+        candidates.append((_merge(base, _basin(view, at, others, friends, share), click), 1.0, 0.0, 0.0))
+    near = _edge_distance(base, at)
+    local = _disc(view, at, round(1.6 * near + 2))
+    candidates.append((_merge(base, local & _like(view, at), click), 1.0, 0.0, 0.0))
+    candidates += [(_merge(base, local & _basin(view, at, others, friends, 0.7), click), 1.0, 0.0, 0.0)]
+    for guess in wholes[:_WHOLES]:
+        candidates.append((project(guess.mask, guess.view, view), 0.0, 0.0, 1.0))
+    out: list[Option] = []
+    for mask, basin, rank, whole in candidates:
+        if limit is not None:
+            mask = mask & limit
+        if not mask.any() or not _obeys(mask, view, clicks):
+            continue
+        out.append(_judged(view, base, mask, at, before, (basin, rank, whole), photo_area))
+    if not out:
+        blot = _disc(view, at, max(2, int(0.12 * np.sqrt(max(np.count_nonzero(base), 1)))))
+        mask = _merge(base, blot, click)
+        for c in clicks:
+            column, row = view.at(c.x, c.y)
+            mask[row, column] = c.positive
+        if not mask.any():
+            mask[at[1], at[0]] = True
+        out.append(_judged(view, base, mask, at, before, (1.0, 0.0, 0.0), photo_area))
+    return out
+
+
+def _merge(base: Mask, piece: Mask, click: Click) -> Mask:
+    return (base | piece) if click.positive else (base & ~piece)
+
+
+def _obeys(mask: Mask, view: View, clicks: Sequence[Click]) -> bool:
+    for click in clicks:
+        column, row = view.at(click.x, click.y)
+        if bool(mask[row, column]) != click.positive:
+            return False
+    return True
+
+
+def _judged(
+    view: View,
+    base: Mask,
+    mask: Mask,
+    at: tuple[int, int],
+    before: float,
+    kind: tuple[float, float, float],
+    photo_area: int,
+) -> Option:
+    value = float(worth([measure(view, mask, photo_area)])[0])
+    change = mask != base
+    changed, size = int(np.count_nonzero(change)), max(int(np.count_nonzero(base)), 1)
+    ratio = float(np.log2(max(changed, 1) / size))
+    kept = np.count_nonzero(mask & base) / max(np.count_nonzero(mask | base), 1)
+    basin, rank, whole = kind
+    ys, xs = np.nonzero(change)
+    far = float(np.sqrt(((xs - at[0]) ** 2 + (ys - at[1]) ** 2).max())) if len(ys) else 0.0
+    reach = max(float(np.log2((far + 1) / (_edge_distance(base, at) + 1))), 0.0)
+    features = [
+        value,
+        value - before,
+        _depth(change, at),
+        max(ratio, 0),
+        max(-ratio, 0),
+        basin,
+        rank,
+        whole,
+        kept,
+        reach,
+    ]
+    return Option(mask, np.array(features, np.float64))
+
+
+def _basin(
+    view: View, at: tuple[int, int], others: list[tuple[int, int]], friends: list[tuple[int, int]], share: float
+) -> Mask:
+    """Marker watershed between the click and all clicks of the other sign, ``share`` of the way to the nearest."""
+    h, w = view.shape
+    reach = share * min((float(np.hypot(c - at[0], r - at[1])) for c, r in others), default=0.4 * max(h, w)) + 3
+    far = np.ones((h, w), np.uint8)
+    cv2.circle(far, at, int(reach), 0, -1)
+    markers = np.where(far > 0, 2, 0).astype(np.int32)
+    markers[[0, -1]] = 2
+    markers[:, [0, -1]] = 2
+    for column, row in others:
+        cv2.circle(markers, (column, row), 2, 2, -1)
+    for column, row in [at, *friends]:
+        if far[row, column] == 0:
+            cv2.circle(markers, (column, row), 2, 1, -1)
+    cv2.watershed(np.ascontiguousarray(view.lab), markers)
+    own = cv2.dilate((markers == 1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    for column, row in others:
+        own[row, column] = False
+    return np.asarray(own)
+
+
+def _edge_distance(mask: Mask, at: tuple[int, int]) -> float:
+    """How far the point is from the outline of ``mask``, in view pixels; the view's size if there is none."""
+    side = mask == mask[at[1], at[0]]
+    if side.all():
+        return float(max(mask.shape))
+    return float(cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, 3)[at[1], at[0]])
+
+
+def _like(view: View, at: tuple[int, int]) -> Mask:
+    """Pixels coloured like the click's."""
+    delta = view.colour - view.colour[at[1], at[0]]
+    limit = max(8.0, 3 * view.texture)
+    return np.asarray(np.einsum("ijk,ijk->ij", delta, delta) < limit**2)
+
+
+def _depth(change: Mask, at: tuple[int, int]) -> float:
+    """Depth of the click in the change it makes, 0..1: people click the middle of what is wrong."""
+    padded = np.pad(change, 1).astype(np.uint8)
+    field = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
+    return float(field[at[1] + 1, at[0] + 1] / max(float(field.max()), 1e-3))
+
+
+def _disc(view: View, at: tuple[int, int], radius: int) -> Mask:
+    out: npt.NDArray[np.uint8] = np.zeros(view.shape, np.uint8)
+    cv2.circle(out, at, radius, 1, -1)
+    return out > 0
+
+
+_AGREE = 12.5
+# Fitted like core.segment.rank's, on simulated corrections.
+_WEIGHTS = np.array([0.14, 0.30, 3.7, -0.9, 0.25, -2.0, -0.23, 4.0, 0.25, -0.5])

@@ -1,0 +1,129 @@
+"""All components of a photo at once: click everywhere that could be one, keep what stands out, drop the doubles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from core.segment.base import Cancel, Candidate, Progress, stop_if
+from core.segment.proposals import propose
+from core.segment.rank import FEATURES, Guess, add_agreement, measure, trust, worth
+from core.segment.refine import to_photo
+from core.segment.views import Pyramid, View
+
+_OVERVIEW = 256
+_GRID = 88
+_SEEDS = 70
+_APART = FEATURES.index("apart")
+_FRAME = FEATURES.index("frame")
+_EDGE = FEATURES.index("edge")
+_WORTH = 6.0
+_SAME = 0.6
+
+
+class Looks(Protocol):
+    """A prepared photo."""
+
+    pyramid: Pyramid
+
+
+@dataclass(frozen=True)
+class _Seed:
+    x: float
+    y: float
+    extent: float
+
+
+def all_regions(photo: Looks, progress: Progress | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
+    """Regions that stand out from their surroundings, largest first; none for a plain surface."""
+    pyramid = photo.pyramid
+    height, width = pyramid.shape
+    overview = pyramid.window(0, 0, width, height, _OVERVIEW)
+    seeds = _seeds(overview)
+    taken = np.zeros(overview.shape, np.bool_)
+    found: list[tuple[Guess, float]] = []
+    for done, seed in enumerate(seeds):
+        stop_if(cancelled)
+        if progress is not None:
+            progress(done, len(seeds))
+        column, row = overview.at(seed.x, seed.y)
+        if taken[row, column]:
+            continue
+        for guess, value in _readings(pyramid, seed):
+            found.append((guess, value))
+            taken |= _on(overview, guess)
+    kept = _distinct(found)
+    out = [Candidate(to_photo(pyramid, g.view, g.mask), float(trust(np.array([v]))[0])) for g, v in kept]
+    out = [c for c in out if c.mask.any()]
+    if progress is not None:
+        progress(len(seeds), len(seeds))
+    return sorted(out, key=lambda c: -int(np.count_nonzero(c.mask)))
+
+
+def _seeds(overview: View) -> list[_Seed]:
+    """Deepest points of the flat areas of the overview, largest area first."""
+    seeds: list[_Seed] = []
+    for factor in (1.5, 3.0):
+        flat = (overview.gradient < factor * overview.texture).astype(np.uint8)
+        flat = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        depth = cv2.distanceTransform(np.pad(flat, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
+        order = np.argsort(-stats[1:, cv2.CC_STAT_AREA]) + 1
+        for k in order[:_SEEDS]:
+            x, y, w, h, area = (int(v) for v in stats[k])
+            if area < 12:
+                break
+            own = np.where(labels[y : y + h, x : x + w] == k, depth[y : y + h, x : x + w], 0)
+            r, c = np.unravel_index(int(own.argmax()), own.shape)
+            z = overview.zoom
+            px, py = overview.x0 + (x + int(c) + 0.5) / z, overview.y0 + (y + int(r) + 0.5) / z
+            seeds.append(_Seed(px, py, max(w, h) / z))
+        del count
+    seeds.sort(key=lambda s: s.extent)
+    return seeds[:_SEEDS]
+
+
+def _readings(pyramid: Pyramid, seed: _Seed) -> list[tuple[Guess, float]]:
+    """The best things the seed may lie in, if any stands out."""
+    height, width = pyramid.shape
+    guesses: list[Guess] = []
+    for side in {min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)}:
+        view = pyramid.around(seed.x, seed.y, side, _GRID)
+        at = view.at(seed.x, seed.y)
+        guesses += [measure(view, m, height * width, at) for m in propose(view, seed.x, seed.y)]
+    if not guesses:
+        return []
+    add_agreement(guesses)
+    values = worth(guesses)
+    out: list[tuple[Guess, float]] = []
+    for k in np.argsort(-values, kind="stable"):
+        guess = guesses[int(k)]
+        if values[k] < _WORTH or len(out) == 1:
+            break
+        f = guess.features
+        if f[_APART] < 0.45 or f[_FRAME] > 0.02 or f[_EDGE] < 0.3 or guess.area > 0.5 * height * width:
+            continue
+        out.append((guess, float(values[k])))
+    return out
+
+
+def _on(overview: View, guess: Guess) -> np.ndarray:
+    from core.segment.views import project
+
+    return project(guess.mask, guess.view, overview)
+
+
+def _distinct(found: list[tuple[Guess, float]]) -> list[tuple[Guess, float]]:
+    """Best of each group of near-equal guesses (by box and area)."""
+    if not found:
+        return []
+    found = sorted(found, key=lambda pair: -pair[1])
+    near = add_agreement([g for g, _ in found])
+    kept: list[int] = []
+    for k in range(len(found)):
+        if not kept or near[k, kept].max() < _SAME:
+            kept.append(k)
+    return [found[k] for k in kept]

@@ -1,0 +1,161 @@
+"""What one click may mean: many quick guesses in one view, to be ranked by core.segment.rank.
+
+Four families, each weak alone: pixels coloured like the click, pixels unlike the window's surroundings, marker
+watershed between the click and a ring, and each of these with thin bridges cut.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.segment.views import Floats, View
+from core.types import Mask
+
+_LIKE = (5.0, 7.0, 10.0, 14.0, 19.0, 26.0, 36.0, 50.0)
+_UNLIKE = (2.0, 3.0, 4.5, 7.0)
+_RINGS = (0.47, 0.3)
+
+
+def propose(view: View, x: float, y: float) -> list[Mask]:
+    """bool (h, w) masks that hold the photo point (x, y), at least 6 view pixels each, unordered."""
+    column, row = view.at(x, y)
+    like = _distance_to_click(view, column, row)
+    unlike = _distance_to_surroundings(view, column, row)
+    found: list[Mask] = []
+    for limit in _LIKE:
+        found += _around((like < limit), column, row)
+    if unlike is not None:
+        for limit in _UNLIKE:
+            found += _around((unlike > limit), column, row)
+    for radius in _RINGS:
+        found += _watershed(view, like, column, row, radius)
+    found = distinct(found)
+    cut = [piece for mask in found for piece in _without_bridges(mask, column, row)]
+    return distinct(found + cut)
+
+
+def _distance_to_click(view: View, column: int, row: int) -> Floats:
+    patch = view.colour[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].reshape(-1, 3)
+    delta = view.colour - np.median(patch, axis=0)
+    return np.sqrt(np.einsum("ijk,ijk->ij", delta, delta))
+
+
+def _distance_to_surroundings(view: View, column: int, row: int) -> Floats | None:
+    """Standard deviations from the nearest of the ring's three main colours; None when the click is like them."""
+    h, w = view.shape
+    ring = np.ones((h, w), np.bool_)
+    edge = max(2, min(h, w) // 12)
+    ring[edge : h - edge, edge : w - edge] = False
+    pixels = view.colour[ring]
+    pixels = pixels[:: max(1, len(pixels) // 400)]
+    if len(pixels) < 12:
+        return None
+    spread = surface_model(pixels)
+    out = distance_to_model(view.colour, spread)
+    near = out[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+    return out if near.max() > _UNLIKE[0] else None
+
+
+Model = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+
+
+def surface_model(pixels: npt.NDArray[np.float32], modes: int = 3) -> Model:
+    """Up to ``modes`` (mean, deviation) pairs of float32 (n, 3) colours; rare ones are left out."""
+    modes = min(modes, len(pixels))
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 8, 0.5)
+    cv2.setRNGSeed(7)
+    _, labels, _ = cv2.kmeans(np.ascontiguousarray(pixels), modes, None, stop, 1, cv2.KMEANS_PP_CENTERS)
+    model: Model = []
+    for k in range(modes):
+        own = pixels[labels[:, 0] == k]
+        if len(own) >= max(4, 0.08 * len(pixels)):
+            model.append((own.mean(axis=0), np.maximum(own.std(axis=0), 3.0)))
+    return model or [(pixels.mean(axis=0), np.maximum(pixels.std(axis=0), 3.0))]
+
+
+def distance_to_model(colour: Floats, model: Model) -> Floats:
+    """float32 (h, w): root mean square of deviations from the nearest mode."""
+    out: Floats | None = None
+    for mean, deviation in model:
+        z = (colour - mean) / deviation
+        d = np.sqrt(np.einsum("ijk,ijk->ij", z, z) / 3)
+        out = d if out is None else np.minimum(out, d)
+    assert out is not None
+    return out
+
+
+def _around(mask: Mask, column: int, row: int) -> list[Mask]:
+    """The component at the click, with pinholes filled; nothing if it is a speck or the whole window."""
+    h, w = mask.shape
+    seed = (column, row)
+    if not mask[row, column]:
+        ys, xs = np.nonzero(mask[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3])
+        if not len(ys):
+            return []
+        seed = (max(column - 2, 0) + int(xs[0]), max(row - 2, 0) + int(ys[0]))
+    _, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
+    own = np.asarray(labels == labels[seed[1], seed[0]])
+    size = int(np.count_nonzero(own))
+    if size < 6 or size > 0.9 * h * w:
+        return []
+    return [fill_pinholes(own, size)]
+
+
+def fill_pinholes(mask: Mask, size: int, share: float = 0.015) -> Mask:
+    """``mask`` with holes below ``share`` of its ``size`` (or 3 pixels) filled: grain, not a bore."""
+    limit = max(3, int(share * size))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).view(np.uint8), connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] <= limit
+    small[0] = False
+    return np.asarray(mask | small[labels]) if count > 1 and small.any() else mask
+
+
+def _watershed(view: View, like: Floats, column: int, row: int, radius: float) -> list[Mask]:
+    h, w = view.shape
+    markers = np.full((h, w), 2, np.int32)
+    reach = int(radius * max(h, w))
+    cv2.circle(markers, (column, row), reach, 0, -1)
+    markers[[0, -1]] = 2
+    markers[:, [0, -1]] = 2
+    cv2.circle(markers, (column, row), max(2, reach // 25), 1, -1)
+    # Edges of the photo and of the distance to the clicked colour both hold the flood.
+    relief = np.dstack([view.lab[..., 0], np.minimum(like * 2, 255).astype(np.uint8), view.lab[..., 2]])
+    cv2.watershed(np.ascontiguousarray(relief), markers)
+    own = markers == 1
+    # The watershed line itself (-1) belongs to the object on its inner side.
+    own = cv2.morphologyEx(own.view(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
+    return _around(own, column, row)
+
+
+def _without_bridges(mask: Mask, column: int, row: int) -> list[Mask]:
+    """What stays with the click once bridges thinner than a share of the object's size are cut."""
+    size = int(np.count_nonzero(mask))
+    if size < 60:
+        return []
+    out = []
+    for share in (0.08, 0.2):
+        k = int(round(share * np.sqrt(size))) | 1
+        if k < 3:
+            continue
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (k, k))
+        opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disc) > 0
+        if opened[row, column] and np.count_nonzero(opened) < 0.97 * size:
+            out += _around(opened, column, row)
+    return out
+
+
+def distinct(masks: list[Mask], above: float = 0.94) -> list[Mask]:
+    """``masks`` without those that overlap an earlier one by more than ``above`` (IoU)."""
+    if len(masks) < 2:
+        return masks
+    flat = np.stack([m.reshape(-1) for m in masks]).astype(np.float32)
+    common = flat @ flat.T
+    area = np.diag(common)
+    overlap = common / (area[:, None] + area[None, :] - common)
+    kept: list[int] = []
+    for i in range(len(masks)):
+        if not kept or overlap[i, kept].max() <= above:
+            kept.append(i)
+    return [masks[i] for i in kept]
