@@ -148,7 +148,8 @@ def _arrays(image: PIL.Image.Image) -> tuple[Array, npt.NDArray[np.float32] | No
     """Colour and alpha of an image of at most 8 bits a channel."""
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
-        alpha: npt.NDArray[np.float32] = rgba[..., 3] / np.float32(255)
+        alpha = rgba[..., 3].astype(np.float32)
+        alpha /= 255
         return rgba[..., :3], alpha
     if image.mode in ("1", "L"):
         return np.asarray(image.convert("L")), None

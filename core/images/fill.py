@@ -1,0 +1,131 @@
+"""Let the surface go on where something was taken away."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+from core.errors import MaskError
+from core.images.blend import _box
+from core.images.crop import Roi
+from core.images.labels import Labels, choose_labels
+from core.images.offsets import Offsets, candidate_offsets
+from core.images.poisson import Field
+from core.images.stitch import refine_offsets, stitch
+from core.images.write import is_grey
+from core.types import Image, Mask, check_image, check_mask
+
+_WORK_SIDE = 144
+"""Sources are sought in a picture of at most this many pixels a side."""
+_LEAST_ROI = 96
+_CONTEXT = 1.0
+"""How far around the hole sources are sought, in sides of its box."""
+_LEAST_KNOWN = 0.1
+
+
+def fill_hole(photo: Image, hole: Mask, rng: np.random.Generator, avoid: Mask | None = None) -> Image:
+    """``photo`` with the surface going on where ``hole`` is True; exactly the photo elsewhere.
+
+    ``hole`` and ``avoid``, the pixels not to copy from (other components, say), are bool (H, W). MaskError if
+    less than a tenth of the photo is left to copy from. Grey stays grey.
+    """
+    photo = check_image(photo)
+    hole = check_mask(hole, photo.shape[:2], "hole")
+    sources = ~hole if avoid is None else ~(hole | check_mask(avoid, photo.shape[:2], "avoid"))
+    if not hole.any():
+        return photo.copy()
+    if sources.mean() < _LEAST_KNOWN:
+        raise MaskError(
+            f"hole: expected at least {_LEAST_KNOWN:.0%} of the photo left to continue the surface from, "
+            f"got {sources.mean():.1%}; make the hole or the region to avoid smaller"
+        )
+    out = photo.copy()
+    for part in _parts(hole):
+        roi = _search_area(part, sources)
+        pixels = photo[roi.slices]
+        grey = is_grey(pixels)
+        image = pixels[..., :1].astype(np.float32) if grey else pixels.astype(np.float32)
+        filled = _fill(image, part[roi.slices], sources[roi.slices], rng)
+        filled8 = np.rint(np.clip(filled, 0, 255)).astype(np.uint8)
+        np.copyto(out[roi.slices], filled8, where=part[roi.slices][..., None])
+    return out
+
+
+def _parts(hole: Mask) -> list[Mask]:
+    count, labels = cv2.connectedComponents(hole.view(np.uint8), connectivity=8)
+    return [labels == index for index in range(1, count)]
+
+
+def _search_area(hole: Mask, sources: Mask) -> Roi:
+    """The hole's box with enough around it to copy from, inside the frame."""
+    box = _box(hole, grow=0)
+    assert box is not None
+    height, width = hole.shape
+    around = max(int(_CONTEXT * max(box.shape)), _LEAST_ROI // 2)
+    y0, y1 = max(box.y0 - around, 0), min(box.y1 + around, height)
+    x0, x1 = max(box.x0 - around, 0), min(box.x1 + around, width)
+    return Roi(y0, x0, y1, x1)
+
+
+def _fill(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> Field:
+    scale = max(1, math.ceil(max(hole.shape) / _WORK_SIDE))
+    small, small_hole, small_sources = _reduce(image, hole, sources, scale)
+    reach = float(cv2.distanceTransform(np.pad(small_hole, 1).view(np.uint8), cv2.DIST_L2, 3).max())
+    window = int(np.clip(reach, 9, 25)) | 1
+    offsets = candidate_offsets(small, small_hole, small_sources, window)
+    labels = choose_labels(small, small_hole, small_sources, offsets, rng)
+    height, width = hole.shape
+    full = labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
+    full[~hole] = -1
+    offsets = refine_offsets(image, sources, full, offsets, scale)
+    rows, columns = np.indices(hole.shape)
+    named = full >= 0
+    rows[named] += offsets[full[named], 0]
+    columns[named] += offsets[full[named], 1]
+    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    usable = named & inside
+    usable[usable] = sources[rows[usable], columns[usable]]
+    lost = hole & ~usable
+    if lost.any():
+        _cover(rows, columns, lost, sources, offsets)
+    return stitch(image, hole, sources, (rows, columns))
+
+
+def _cover(rows: Labels, columns: Labels, lost: Mask, sources: Mask, offsets: Offsets) -> None:
+    """Give pixels left without a source any offset that has one there, else the nearest source pixel."""
+    ys, xs = np.nonzero(lost)
+    for dy, dx in offsets:
+        if not len(ys):
+            return
+        y, x = ys + dy, xs + dx
+        good = (y >= 0) & (x >= 0) & (y < lost.shape[0]) & (x < lost.shape[1])
+        good[good] = sources[y[good], x[good]]
+        rows[ys[good], xs[good]], columns[ys[good], xs[good]] = y[good], x[good]
+        ys, xs = ys[~good], xs[~good]
+    if len(ys):
+        _, nearest = cv2.distanceTransformWithLabels(
+            (~sources).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        at = np.zeros((int(nearest.max()) + 1, 2), np.int64)
+        at[nearest[sources]] = np.argwhere(sources)
+        rows[ys, xs], columns[ys, xs] = at[nearest[ys, xs]].T
+
+
+def _reduce(image: Field, hole: Mask, sources: Mask, scale: int) -> tuple[Field, Mask, Mask]:
+    """Everything on blocks of ``scale`` pixels: hole where any is, source where all are."""
+    if scale == 1:
+        return image, hole, sources
+    height, width = hole.shape
+    size = (-(-width // scale), -(-height // scale))
+    pad = (0, size[1] * scale - height, 0, size[0] * scale - width)
+    padded = cv2.copyMakeBorder(image, *pad, cv2.BORDER_REPLICATE)
+    small = cv2.resize(padded, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], image.shape[2])
+
+    def blocks(mask: Mask) -> Mask:
+        whole = np.pad(mask, ((0, pad[1]), (0, pad[3])))
+        pooled = cv2.resize(whole.view(np.uint8) * np.float32(1), size, interpolation=cv2.INTER_AREA)
+        return pooled > 0
+
+    return small, blocks(hole), ~blocks(~sources)

@@ -1,0 +1,92 @@
+"""Copy a hole's pixels from where its labels say, at full resolution, without seams."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from core.images.labels import Labels
+from core.images.offsets import Offsets
+from core.images.poisson import Field, solve
+from core.types import Mask
+
+_SHADING = 30.0
+"""A step at the rim above this many grey levels is an edge of the scene, not shading to be evened out."""
+
+
+def refine_offsets(image: Field, sources: Mask, labels: Labels, offsets: Offsets, scale: int) -> Offsets:
+    """``offsets`` of a picture reduced by ``scale``, brought to full resolution by matching at each label's rim."""
+    full = offsets * scale
+    if scale == 1:
+        return full
+    for index in np.unique(labels[labels >= 0]):
+        near = cv2.dilate((labels == index).view(np.uint8), np.ones((2 * scale + 9,) * 2, np.uint8)).astype(np.bool_)
+        ys, xs = np.nonzero(near & sources & (labels < 0))
+        if not len(ys):
+            continue
+        step = max(1, len(ys) // 1500)
+        points = np.stack([ys[::step], xs[::step]], axis=1)
+        full[index] = _best_shift(image, sources, points, full[index], scale)
+    return full
+
+
+def _best_shift(image: Field, sources: Mask, points: Offsets, offset: Offsets, scale: int) -> Offsets:
+    """Search around ``offset`` with halving steps for the least mean absolute difference at ``points``."""
+    here = image[points[:, 0], points[:, 1]]
+    step = max(1, scale // 2)
+    while True:
+        scores = {}
+        for dy in range(-2, 3):
+            for dx in range(-2, 3):
+                trial = offset + np.array((dy, dx)) * step
+                scores[dy, dx] = (_difference(image, sources, points + trial, here), dy * dy + dx * dx)
+        best = min(scores, key=scores.__getitem__)
+        offset = offset + np.array(best) * step
+        if step == 1:
+            return offset
+        step //= 2
+
+
+def _difference(image: Field, sources: Mask, places: Offsets, here: Field) -> float:
+    inside = (places >= 0).all(axis=1) & (places < image.shape[:2]).all(axis=1)
+    ys, xs = places[inside].T
+    usable = sources[ys, xs]
+    if usable.sum() < 0.7 * len(places):
+        return float("inf")
+    return float(np.abs(here[inside][usable] - image[ys[usable], xs[usable]]).mean())
+
+
+def stitch(image: Field, hole: Mask, sources: Mask, places: tuple[Labels, Labels]) -> Field:
+    """``image`` float32 (h, w, c) with ``hole`` filled from ``places``, the row and the column of each pixel's source.
+
+    Gradients are copied, not values (Perez et al. 2003): shading runs on from the rim, grain comes along.
+    Across a seam between two sources the mean of both gradients counts, and the plain step where they differ much.
+    """
+    copied = image[places]
+    source = np.zeros_like(image)
+    for axis in (0, 1):
+        a = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
+        b = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
+        ahead, ahead_known = _neighbour(image, sources, places, a, axis, 1)
+        behind, behind_known = _neighbour(image, sources, places, b, axis, -1)
+        # What each side expects its neighbour to be, against what the neighbour is.
+        plain = copied[b] - copied[a]
+        trust_a = (hole[a] & ahead_known & (np.abs(ahead - copied[b]).max(axis=2) < _SHADING))[..., None]
+        trust_b = (hole[b] & behind_known & (np.abs(behind - copied[a]).max(axis=2) < _SHADING))[..., None]
+        step_a, step_b = ahead - copied[a], copied[b] - behind
+        step = np.where(trust_a, np.where(trust_b, (step_a + step_b) / 2, step_a), np.where(trust_b, step_b, plain))
+        source[a] -= step
+        source[b] += step
+    return solve(copied, hole, source)
+
+
+def _neighbour(
+    image: Field, sources: Mask, places: tuple[Labels, Labels], part: tuple[slice, slice], axis: int, by: int
+) -> tuple[Field, Mask]:
+    """The pixel beside each source, and whether it may be copied."""
+    moved = [places[0][part], places[1][part]]
+    limit = image.shape[axis] - 1
+    inside = moved[axis] + by
+    moved[axis] = np.clip(inside, 0, limit)
+    at = (moved[0], moved[1])
+    return image[at], sources[at] & (inside >= 0) & (inside <= limit)
