@@ -11,7 +11,17 @@ from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
 from core.engines.noise import depth, is_thin, smoothstep
 from core.engines.patches import Source, choose_turn, cut, draw_turns, jittered, pick_source, source_image
-from core.engines.surface import Pixels, Surface, Tone, give_back, needed_levels, pick_tone, strengthen, surface_of
+from core.engines.surface import (
+    Pixels,
+    Surface,
+    Tone,
+    give_back,
+    needed_levels,
+    needs_tone,
+    pick_tone,
+    strengthen,
+    surface_of,
+)
 from core.engines.transplant import transplant
 from core.types import Kind, Request, Sample
 
@@ -81,12 +91,19 @@ def _patch(
     tone = pick_tone(surface, params.tone, request.label, rng)
     allowed = request.object_mask if origin == "same" else None
     turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
-    levels = needed_levels(surface, params.contrast, is_thin(depth(surface.mask)))
+    thin = is_thin(depth(surface.mask))
+    levels = needed_levels(surface, params.contrast, thin)
     turn = choose_turn(source, surface, turns, levels if surface.two_tone is None else 96.0, tone, rng)
     patch = cut(source, turn, surface.mask.shape)
     if surface.two_tone is not None:
         return patch
-    return _blended(surface, jittered(patch, params.jitter, surface.grey, rng), params.feather, levels, tone)
+    patch = jittered(patch, params.jitter, surface.grey, rng)
+    if thin:
+        # In a line there is no room for a pattern: what is seen of it looks like beads.
+        patch = 0.5 * (patch + patch[surface.mask].mean(axis=0))
+    return _blended(
+        surface, patch, params.feather, levels, tone, needs_tone(surface, request.label, params.tone, thin)
+    )
 
 
 def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator) -> Pixels:
@@ -99,12 +116,12 @@ def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.ra
     # A real defect may be fainter than a made one, and faint in places.
     levels = 0.7 * needed_levels(surface, params.contrast, False)
     tone = pick_tone(surface, params.tone, request.label, rng)
-    return _blended(surface, patch, params.feather, levels, tone, whole=False)
+    return _blended(surface, patch, params.feather, levels, tone, even=False)
 
 
-def _blended(surface: Surface, patch: Pixels, feather: float, levels: float, tone: int, whole: bool = True) -> Pixels:
+def _blended(surface: Surface, patch: Pixels, feather: float, levels: float, tone: int, even: bool) -> Pixels:
     inside = depth(surface.mask)
     width = min(feather, 0.5 * float(inside.max()))
     alpha = smoothstep(0.0, width + 1, inside + 0.5) if width > 0 else surface.mask.astype(np.float32)
-    patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone, even=whole and is_thin(inside))
+    patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone, even=even)
     return np.asarray(surface.pixels + (patch - surface.pixels) * alpha[..., None], np.float32)

@@ -99,7 +99,6 @@ def _brush(
         cell=cell,
         roughness=params.roughness,
         light=float(rng.uniform(0, 2 * np.pi)),
-        unit=max(1.0, min(request.normal.shape) / 256),
         rng=rng,
         material=material,
     )

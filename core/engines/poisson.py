@@ -11,7 +11,8 @@ from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
 from core.engines.noise import depth, is_thin, relative_depth, smoothstep
 from core.engines.patches import Source, choose_turn, cut, draw_turns, pick_source, source_image, structured_turn
-from core.engines.surface import (
+from core.engines.surface import Pixels, Surface, Tone, give_back, luma, needed_levels, needs_tone, pick_tone
+from core.engines.surface import strengthen, surface_of
     Pixels,
     Surface,
     Tone,
@@ -83,7 +84,7 @@ class Poisson:
         ctx.check()
         photo = surface.pixels.astype(np.uint8)
         cloned = poisson_blend(photo, np.clip(patch, 0, 255).astype(np.uint8), surface.mask, params.mixed)
-        pixels = _visible(surface, cloned.astype(np.float32), params, tone, origin == "example")
+        pixels = _visible(request, surface, cloned.astype(np.float32), params, tone, origin == "example")
         ctx.progress(1, 1, None)
         yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
 
@@ -107,7 +108,9 @@ def _patch(
     return np.asarray(np.clip((patch - mean) * gain, -115, 115) + np.clip(mean, 120, 135), np.float32)
 
 
-def _visible(surface: Surface, pixels: Pixels, params: PoissonParams, tone: int, real: bool) -> Pixels:
+def _visible(
+    request: Request, surface: Surface, pixels: Pixels, params: PoissonParams, tone: int, real: bool
+) -> Pixels:
     """Help a clone that went under, by a dome that is 0 at the outline, so that no edge comes back."""
     inside = depth(surface.mask)
     dome, thin = smoothstep(0.0, 0.7, relative_depth(inside)), is_thin(inside)
@@ -119,4 +122,9 @@ def _visible(surface: Surface, pixels: Pixels, params: PoissonParams, tone: int,
             return pixels
         return np.asarray(pixels + tone * 1.5 * (light - dark) * dome[..., None], np.float32)
     levels = needed_levels(surface, params.contrast, thin)
-    return strengthen(surface, pixels, dome, levels, tone, even=thin and not real)
+    drift = float((luma(pixels) - luma(surface.pixels))[surface.mask].mean())
+    if real:
+        tone = int(np.sign(drift)) if abs(drift) > 2 else tone
+        return strengthen(surface, pixels, dome, levels, tone, even=needs_tone(surface, "", "auto", False))
+    even = needs_tone(surface, request.label, params.tone, thin)
+    return strengthen(surface, pixels, dome, levels, tone, even)

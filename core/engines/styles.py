@@ -20,7 +20,7 @@ from core.engines.surface import Pixels, Surface, highlight, luma, shade
 class Brush:
     """What a style paints with. ``inside`` is the distance to the outline in px, ``rel`` that over the local half
     width (0..1), ``strength`` the opacity β in 0..1, ``tone`` -1 darker or +1 brighter, ``light`` the lamp's angle,
-    ``cell`` the width of the noise's features in px, ``unit`` the px that one pixel of a 256 px photo would be.
+    ``cell`` the width of the noise's features in px.
     """
 
     surface: Surface
@@ -31,7 +31,6 @@ class Brush:
     cell: float
     roughness: float
     light: float
-    unit: float
     rng: np.random.Generator
     material: Pixels | None = None
 
@@ -72,7 +71,7 @@ def burn(brush: Brush) -> Pixels:
 
 def corrosion(brush: Brush) -> Pixels:
     """Many small pits eaten into the surface, denser towards the middle, each with a lit edge."""
-    size = min(1.0, 4 * brush.unit / brush.cell)
+    size = min(1.0, 4 * brush.surface.unit / brush.cell)
     spread = 0.7 * brush.noise(min(1.0, 6 * size), 2) + 1.3 * brush.rim(0.5 * float(brush.inside.max()))
     pits = smoothstep(0.1, 1.4, 0.9 * brush.noise(size, 3) + spread - 0.6)
     relief = np.clip(-3.0 * slope_light(cv2.GaussianBlur(pits, (0, 0), 0.8), brush.light), -0.35, 0.35)

@@ -17,7 +17,10 @@ Pixels = npt.NDArray[np.float32]
 """``float32 (h, w, 3)``, RGB, 0..255: a crop being worked on."""
 Tone = Literal["auto", "darker", "brighter"]
 
-_DARK_WORDS = ("crack", "hole", "burn", "stain", "pit", "chip", "rust", "corros", "oil", "dirt", "void")
+_SMALL = 300
+"""Pixels of a mask at 256 px photo side below which only a difference of the mean is seen, not one of pattern."""
+
+_DARK_WORDS = ("crack", "hole", "burn", "stain", "pit", "chip", "rust", "corros", "oil", "dirt", "void", "spot")
 _BRIGHT_WORDS = ("scratch", "glare", "flash", "residue", "bright", "dust", "solder")
 
 
@@ -27,6 +30,7 @@ class Surface:
 
     ``rows``, ``cols`` are the mask's box; ``mask`` bool (h, w) and ``pixels`` float32 (h, w, 3) are its crops.
     ``grey``: the photo has no colour. ``two_tone``: its (dark, light) levels when it has but two, else None.
+    ``unit``: how many px of this photo one pixel of a photo of 256 px a side would be, at least 1.
     """
 
     rows: slice
@@ -35,6 +39,7 @@ class Surface:
     pixels: Pixels
     grey: bool
     two_tone: tuple[int, int] | None
+    unit: float
 
     @property
     def texture(self) -> float:
@@ -53,7 +58,9 @@ def surface_of(request: Request, mask: Mask, ctx: Context, pad: int = 0) -> Surf
     grey, two_tone = ctx.cache[key]
     rows, cols = mask_box(mask, pad)
     crop = photo[rows, cols].astype(np.float32)
-    return Surface(rows, cols, np.ascontiguousarray(mask[rows, cols]), crop, grey, two_tone)
+    return Surface(
+        rows, cols, np.ascontiguousarray(mask[rows, cols]), crop, grey, two_tone, max(1.0, min(photo.shape[:2]) / 256)
+    )
 
 
 def give_back(request: Request, surface: Surface, pixels: Pixels) -> Image:
@@ -121,6 +128,12 @@ def needed_levels(surface: Surface, least: float, thin: bool) -> float:
     return max(least, 1.5 * surface.texture, (0.25 if thin else 0.12) * min(level, 255 - level + 60))
 
 
+def needs_tone(surface: Surface, label: str, tone: Tone, thin: bool) -> bool:
+    """Whether the damage must be darker or brighter as a whole: small and thin masks, and labels that say so."""
+    words = any(word in label for word in _DARK_WORDS + _BRIGHT_WORDS)
+    return thin or words or tone != "auto" or int(np.count_nonzero(surface.mask)) < _SMALL * surface.unit**2
+
+
 def strengthen(
     surface: Surface, pixels: Pixels, weight: npt.NDArray[np.float32], levels: float, tone: int, even: bool = False
 ) -> Pixels:
@@ -128,7 +141,7 @@ def strengthen(
 
     ``weight`` float32 (h, w), 0..1, spreads the shift (a dome, an edge ramp). What differs enough stays as it is;
     the rest moves on in the direction the mean has, or to ``tone`` where it hardly has one. ``even``: all of it
-    must differ towards ``tone``, as a line that shall be followed by the eye.
+    must differ in its mean towards ``tone``, as a line that the eye shall follow or a small spot.
     """
     heavy = np.where(surface.mask, np.maximum(weight, 1e-3), 0).astype(np.float32)
     gap = (luma(pixels) - luma(surface.pixels)) * heavy
