@@ -153,8 +153,8 @@ def _framed_like_a_part(found: Mask) -> bool:
     off_y = abs((box_y0 + box_y1) / found.shape[0] - 1) / 2
     off_x = abs((box_x0 + box_x1) / found.shape[1] - 1) / 2
     if not contacts:
-        return max(off_y, off_x) <= 0.25
-    return contacts <= _MOST_CONTACTS and max(off_y, off_x) <= 0.12 and bool(found.mean() >= 0.15)
+        return bool(max(off_y, off_x) <= 0.25)
+    return bool(contacts <= _MOST_CONTACTS and max(off_y, off_x) <= 0.12 and found.mean() >= 0.15)
 
 
 def _has_crisp_edge(found: Mask, distance: _Field, contrast: float) -> bool:

@@ -84,12 +84,22 @@ def fill_holes(mask: Mask, max_area: int | None = None) -> Mask:
 
     A gap that reaches the frame's edge is not a hole.
     """
-    outside = np.pad(~mask, 1, constant_values=True).astype(np.uint8)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
-    fill = np.ones(len(stats), np.bool_) if max_area is None else stats[:, cv2.CC_STAT_AREA] <= max_area
-    fill[labels[0, 0]] = False
+    found = bounds(mask)
+    if found is None:
+        return mask.copy()
+    window = np.s_[found[0] : found[2], found[1] : found[3]]
+    height, width = mask[window].shape
+    # A gap that reaches the box's edge reaches the world outside it.
+    gaps = (~mask[window]).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(gaps, connectivity=4)
+    left, top, wide, high, area = stats.T
+    fill = (left > 0) & (top > 0) & (left + wide < width) & (top + high < height)
+    if max_area is not None:
+        fill &= area <= max_area
     fill[0] = True
-    return fill[labels[1:-1, 1:-1]]
+    filled = mask.copy()
+    filled[window] = fill[labels]
+    return filled
 
 
 def invert(mask: Mask) -> Mask:
@@ -100,15 +110,22 @@ def invert(mask: Mask) -> Mask:
 def outline(mask: Mask, width: float = 1) -> Mask:
     """The mask's own pixels within ``width`` of its edge; the frame's edge closes the line."""
     _check_length(width, "outline")
-    return mask & (depth(np.pad(mask, 1))[1:-1, 1:-1] <= width)
+    found = bounds(mask)
+    line = np.zeros_like(mask)
+    if found is not None:
+        window = np.s_[found[0] : found[2], found[1] : found[3]]
+        line[window] = mask[window] & (depth(np.pad(mask[window], 1))[1:-1, 1:-1] <= width)
+    return line
 
 
 def components(mask: Mask) -> list[Mask]:
     """The connected parts as masks of the same shape, in reading order of their top left pixels."""
-    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    values, first = np.unique(labels.reshape(-1), return_index=True)
-    order = values[np.argsort(first, kind="stable")]
-    return [labels == value for value in order if value > 0] if count > 1 else []
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    starts = []
+    for value in range(1, count):
+        left, top, wide = (int(n) for n in stats[value, :3])
+        starts.append((top, left + int(np.argmax(labels[top, left : left + wide] == value)), value))
+    return [labels == value for _, _, value in sorted(starts)]
 
 
 def drop_small(mask: Mask, area: int) -> Mask:
@@ -116,7 +133,7 @@ def drop_small(mask: Mask, area: int) -> Mask:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     keep = stats[:, cv2.CC_STAT_AREA] >= area
     keep[0] = False
-    return keep[labels]
+    return np.asarray(keep[labels], np.bool_)
 
 
 def largest(mask: Mask) -> Mask:
@@ -124,7 +141,7 @@ def largest(mask: Mask) -> Mask:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if len(stats) < 2:
         return mask.copy()
-    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    return np.asarray(labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])), np.bool_)
 
 
 def polygon(points_xy: npt.ArrayLike, shape: tuple[int, int]) -> Mask:
@@ -149,8 +166,12 @@ def polygon(points_xy: npt.ArrayLike, shape: tuple[int, int]) -> Mask:
     slope = (x1[edge] - x0[edge]) / (y1[edge] - y0[edge])
     crossing = x0[edge] + (rows + 0.5 - y0[edge]) * slope
     cols = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.int64)
-    toggles = np.bincount(rows * (width + 1) + cols, minlength=height * (width + 1)).reshape(height, width + 1)
-    mask = np.asarray(np.cumsum(toggles[:, :width], axis=1) % 2 == 1)
+    mask = np.zeros(shape, np.bool_)
+    if len(rows):
+        top, bottom, right = int(rows.min()), int(rows.max()) + 1, min(width, int(cols.max()))
+        toggles = np.bincount((rows - top) * (width + 1) + cols, minlength=(bottom - top) * (width + 1))
+        odd = (toggles.reshape(bottom - top, width + 1)[:, :right] & 1).astype(np.uint8)
+        mask[top:bottom, :right] = np.bitwise_xor.accumulate(odd, axis=1) == 1
     if not mask.any():
         raise MaskError(f"polygon: no pixel of the {width}x{height} photo lies inside; draw it larger or on the photo")
     return mask

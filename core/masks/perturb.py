@@ -43,27 +43,27 @@ class Enhancement(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     close_px: float = Field(
-        1.0, ge=0, le=50, title="Close gaps",
+        default=1.0, ge=0, le=50, title="Close gaps",
         description="Gaps and holes narrower than about twice this many pixels are filled first. 0 leaves them.",
     )  # fmt: skip
     delta: float = Field(
-        0.15, ge=0, le=1, title="Simplify outline (δ)",
+        default=0.15, ge=0, le=1, title="Simplify outline (δ)",
         description="How far the polygon may leave the outline, as a share of the mask's width there. 0 keeps it.",
     )  # fmt: skip
     jitter: float = Field(
-        0.25, ge=0, le=1, title="Vary outline (ΔP)",
+        default=0.25, ge=0, le=1, title="Vary outline (ΔP)",
         description="How far corners are moved at random, as a share of the mask's width there. 0 moves none.",
     )  # fmt: skip
     bend: float = Field(
-        0.06, ge=0, le=0.3, title="Bend",
+        default=0.06, ge=0, le=0.3, title="Bend",
         description="How far the whole shape is bent at random, as a share of its length. 0 keeps it straight.",
     )  # fmt: skip
     alpha: float = Field(
-        0.5, ge=0, le=1, title="Pull toward the mean size (α)",
+        default=0.5, ge=0, le=1, title="Pull toward the mean size (α)",
         description="1 gives every mask the mean area of its label, 0 keeps more of its own size.",
     )  # fmt: skip
     keep_holes: bool = Field(
-        True, title="Keep holes", description="Keep the holes that closing left; off fills them all."
+        default=True, title="Keep holes", description="Keep the holes that closing left; off fills them all."
     )
 
 
@@ -233,7 +233,7 @@ def _bending(rng: np.random.Generator, extent: float, amount: float) -> Callable
     directions = rng.normal(0, amount * extent / 3, (3, 2))
 
     def warp(points: _Points) -> _Points:
-        return points + np.sin(points @ waves.T + phases) @ directions
+        return np.asarray(points + np.sin(points @ waves.T + phases) @ directions)
 
     return warp
 

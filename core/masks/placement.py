@@ -211,7 +211,7 @@ def _structural(
     align = placement.align if placement.align != "auto" else ("edge" if edge else "none")
     mask = along_edge(maker, area, whole, ground, rng, align == "edge") if edge else None
     if mask is None:
-        mask = inside(maker, area, ground, rng, {"axis": whole.axis, "edge": "edge"}.get(align))
+        mask = inside(maker, area, ground, rng, whole.axis if align == "axis" else "edge" if align == "edge" else None)
     taken |= grow(mask, placement.gap_px)
     return mask
 

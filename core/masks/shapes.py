@@ -14,12 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, NotFound
-from core.masks.morphology import bounds
+from core.masks.morphology import bounds, depth, distance_to, fill_holes, largest
 from core.types import Mask
 
 _Field = npt.NDArray[np.float32]
 Shape = Callable[[float, float, float, np.random.Generator], _Field]
-"""(area in px, angle in radians of its long axis, longest in px, generator) to a field float32 (h, w) on a canvas that fits."""
+"""(area in px, angle of its long axis in radians, longest in px, generator) to a field float32 (h, w) that fits it."""
+
+
+_SCATTERED = frozenset({"pits"})
+_LINES = frozenset({"crack", "scratch"})
+_RAGGED = frozenset({"blob", "stain", "pits"})
+_RAGGED_AREA = 3000.0
 
 
 def draw_shape(
@@ -55,10 +61,19 @@ def shape_patch(
     longest = np.inf
     if max_hw is not None:
         longest = 0.9 * min(max_hw[0] / max(abs(sin(angle)), 1e-9), max_hw[1] / max(abs(cos(angle)), 1e-9))
-    field = SHAPES[name](max(1.0, float(area_px)), angle, max(1.0, longest), rng)
+    # Ragged shapes are drawn at a bounded size and enlarged: their cost would grow faster than their area.
+    enlarge = sqrt(max(1.0, area_px / _RAGGED_AREA)) if name in _RAGGED else 1.0
+    field = SHAPES[name](max(1.0, area_px / enlarge**2), angle, max(1.0, longest), rng)
+    if enlarge > 1:
+        soft = _lowest(field, area_px / enlarge**2).astype(np.float32)
+        field = -cv2.resize(soft, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
     if max_hw is not None:
         field = _window(field, max_hw, area_px)
     mask = _lowest(field, area_px)
+    if name not in _SCATTERED:
+        mask = largest(mask) if name in _LINES else fill_holes(largest(mask))
+        if abs(np.count_nonzero(mask) - area_px) > 0.05 * area_px:
+            mask = _lowest(_edge_distance(mask), area_px)
     found = bounds(mask)
     assert found is not None
     return mask[found[0] : found[2], found[1] : found[3]]
@@ -106,7 +121,13 @@ def _lowest(field: _Field, area_px: float) -> Mask:
     flat = field.reshape(-1)
     count = min(max(1, round(area_px)), int(np.isfinite(flat).sum()))
     mask = np.zeros(flat.size, np.bool_)
-    mask[np.argpartition(flat, count - 1)[:count]] = True
+    chosen = np.arange(flat.size)
+    if flat.size > 20_000:
+        # A sample tells roughly where the level is, so that only pixels near and below it need sorting.
+        share = min(1.0, 1.3 * count / flat.size + 0.01)
+        below = np.flatnonzero(flat <= np.quantile(flat[::17], share))
+        chosen = below if len(below) >= count else chosen
+    mask[chosen[np.argpartition(flat[chosen], count - 1)[:count]]] = True
     return mask.reshape(field.shape)
 
 
@@ -138,7 +159,7 @@ def _turned(area: float, angle: float, aspect: float, reach: float) -> tuple[_Fi
     half_w = reach * sqrt((long * c) ** 2 + (short * s) ** 2) + 2
     half_h = reach * sqrt((long * s) ** 2 + (short * c) ** 2) + 2
     y, x = _grid(half_h, half_w)
-    return (y * c - x * s) / short, (x * c + y * s) / long
+    return ((y * c - x * s) / short).astype(np.float32), ((x * c + y * s) / long).astype(np.float32)
 
 
 def _noise(shape: tuple[int, ...], cell: float, octaves: int, rng: np.random.Generator) -> _Field:
@@ -170,19 +191,20 @@ def _spot(area: float, angle: float, longest: float, rng: np.random.Generator) -
 
 
 def _blob(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
-    y, x = _turned(area, angle, float(rng.uniform(1.0, 1.9)), 2.0)
-    theta = np.arctan2(y, x)
-    radius = _wavy_radius(theta, rng, 0.2, 4)
-    field = np.hypot(x, y) / radius + 0.10 * _noise(x.shape, max(3.0, sqrt(area) / 3), 4, rng)
-    return _one_basin(field, area)
+    return _ragged(area, angle, float(rng.uniform(1.0, 1.9)), 0.35, 0.10, rng)
 
 
 def _stain(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
-    y, x = _turned(area, angle, float(rng.uniform(1.0, 2.4)), 2.4)
-    theta = np.arctan2(y, x)
-    radius = _wavy_radius(theta, rng, 0.25, 5)
-    field = np.hypot(x, y) / radius + 0.30 * _noise(x.shape, max(3.0, sqrt(area) / 2), 6, rng)
-    return _one_basin(field, area)
+    return _ragged(area, angle, float(rng.uniform(1.0, 2.4)), 0.5, 0.22, rng)
+
+
+def _ragged(area: float, angle: float, aspect: float, warp: float, fringe: float, rng: np.random.Generator) -> _Field:
+    """An ellipse bent by coarse noise (``warp``) and with a fractal edge (``fringe``), both in its radii."""
+    y, x = _turned(area, angle, aspect, 2.2)
+    cell = max(3.0, 0.8 * sqrt(area / pi))
+    dx, dy = warp * _noise(x.shape, cell, 2, rng), warp * _noise(x.shape, cell, 2, rng)
+    field = np.hypot(x + dx, y + dy) + fringe * _noise(x.shape, 0.7 * cell, 5, rng)
+    return _one_basin(np.asarray(field, np.float32), area)
 
 
 def _one_basin(field: _Field, area: float) -> _Field:
@@ -192,7 +214,7 @@ def _one_basin(field: _Field, area: float) -> _Field:
     piece = None
     for _ in range(7):
         middle = (low + high) / 2
-        candidate = _largest_filled(_lowest(field, middle))
+        candidate = fill_holes(largest(_lowest(field, middle)))
         size = int(candidate.sum())
         if piece is None or size >= goal:
             piece = candidate
@@ -203,17 +225,13 @@ def _one_basin(field: _Field, area: float) -> _Field:
         if goal <= size <= goal + max(1, 0.02 * goal):
             break
     assert piece is not None
-    # Trim from the outside in, so that what remains is still one piece.
-    return np.where(piece, field - 1000, field).astype(np.float32)
+    # Signed distance: ranks trim or grow the piece evenly along its edge and open no holes.
+    return _edge_distance(piece)
 
 
-def _largest_filled(mask: Mask) -> Mask:
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    piece = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(
-        np.pad(~piece, 1, constant_values=True).astype(np.uint8), connectivity=4
-    )
-    return np.asarray((labels != labels[0, 0])[1:-1, 1:-1])
+def _edge_distance(piece: Mask) -> _Field:
+    """Distance to the edge in px, negative inside."""
+    return np.where(piece, -depth(np.pad(piece, 1))[1:-1, 1:-1], distance_to(piece)).astype(np.float32)
 
 
 def _chip(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
@@ -256,7 +274,7 @@ def _pits(area: float, angle: float, longest: float, rng: np.random.Generator) -
 def _crack(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     # Real cracks of a few hundred pixels are two to four wide and widen slowly as they get longer.
     width = float(np.clip(0.55 * area**0.27 * rng.uniform(0.8, 1.3), 1.2, 40))
-    length = min(area / width / 1.25, longest)
+    length = min(area / width / 1.25, 0.5 * area, longest)
     main = _jagged(np.zeros(2), angle, length, 0.35, rng)
     lines = [(main, 1.0)]
     for _ in range(int(rng.integers(0, 3)) if length > 40 else 0):
@@ -269,7 +287,8 @@ def _crack(area: float, angle: float, longest: float, rng: np.random.Generator) 
 
 def _scratch(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
     width = float(np.clip(0.5 * area**0.25 * rng.uniform(0.8, 1.3), 1.1, 25))
-    length = min(area / width / 0.9, longest)
+    # A line's own pixels all have to fit into the area, corners of its stairs included.
+    length = min(area / width / 0.9, 0.7 * area, longest)
     steps = max(3, int(length / 3))
     t = np.linspace(-0.5, 0.5, steps)
     bow = float(rng.normal(0, 0.07)) * (t**2 - 0.25) * 4 + float(rng.normal(0, 0.02)) * t * (t**2 - 0.25) * 20
@@ -284,10 +303,10 @@ def _jagged(
     """A line (N, 2) of short straight pieces that change direction abruptly but keep the general course."""
     points = [np.asarray(start, np.float64)]
     heading, done = 0.0, 0.0
-    mean_step = max(2.0, length / 18)
+    mean_step = max(1.5, 0.9 * length**0.45)
     while done < length:
-        step = min(float(rng.exponential(mean_step)) + 1.5, length - done + 0.01)
-        heading = 0.45 * heading + float(rng.normal(0, swing))
+        step = min(float(rng.exponential(mean_step)) + 1.0, length - done + 0.01)
+        heading = 0.5 * heading + float(rng.normal(0, swing))
         points.append(points[-1] + step * np.array([cos(angle + heading), sin(angle + heading)]))
         done += step
     return np.asarray(points)
@@ -301,26 +320,33 @@ def _line_field(
     rng: np.random.Generator,
 ) -> _Field:
     """Distance to lines over their local width: 0 on them, so every level is as connected as the lines are."""
+    # Wide lines are worked out on a coarser grid; the ratio of distance to width is smooth enough to enlarge.
+    coarse = 2.0 if reach >= 12 else 1.0
     everything = np.concatenate([points for points, _ in lines])
-    low = np.floor(everything.min(axis=0) - reach)
-    size = np.ceil(everything.max(axis=0) + reach - low).astype(int) + 1
+    low = everything.min(axis=0) - reach
+    size = np.ceil((everything.max(axis=0) + reach - low) / coarse).astype(int) + 1
     drawn = np.ones((int(size[1]), int(size[0])), np.uint8)
     width = np.zeros(drawn.shape, np.float32)
     for points, scale in lines:
-        local = np.round(points - low).astype(np.int32)
         lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
-        share = lengths / max(lengths[-1], 1e-9)
-        waves = 1 + rough * np.interp(share, np.linspace(0, 1, 9), rng.normal(0, 1, 9))
+        share = np.linspace(0, 1, max(2, ceil(2.5 * lengths[-1] / coarse)))
+        cols, rows = (
+            np.round((np.interp(share * lengths[-1], lengths, points[:, i]) - low[i]) / coarse).astype(np.int64)
+            for i in (0, 1)
+        )
+        knots = max(4, int(lengths[-1] / (2.5 * reach)))
+        waves = 1 + rough * np.interp(share, np.linspace(0, 1, knots), rng.normal(0, 1, knots))
         ends = 1 - taper * np.abs(2 * share - 1) ** 1.5 if scale == 1.0 else 1 - taper * share
-        here = np.clip(scale * ends * waves, 0.12, 2.0)
-        for i in range(len(local) - 1):
-            cv2.line(drawn, local[i].tolist(), local[i + 1].tolist(), 0)
-            cv2.line(width, local[i].tolist(), local[i + 1].tolist(), float(here[i]))
+        drawn[rows, cols] = 0
+        width[rows, cols] = np.maximum(width[rows, cols], np.clip(scale * ends * waves, 0.15, 1.8))
     distance, labels = cv2.distanceTransformWithLabels(drawn, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    by_label = np.zeros(int(labels.max()) + 1, np.float32)
+    by_label = np.ones(int(labels.max()) + 1, np.float32)
     on_line = drawn == 0
     by_label[labels[on_line]] = width[on_line]
-    return np.asarray(distance / np.maximum(by_label[labels], 0.12), np.float32)
+    field = np.asarray(distance / by_label[labels], np.float32)
+    if coarse > 1:
+        field = np.asarray(cv2.resize(field, None, fx=coarse, fy=coarse, interpolation=cv2.INTER_LINEAR), np.float32)
+    return field
 
 
 SHAPES: dict[str, Shape] = {

@@ -67,5 +67,5 @@ def axis_of(mask: Mask) -> float:
 
 def _scale(mask: Mask, shape_hw: tuple[int, int]) -> float:
     """1 for photos of about the same size, which were likely taken by the same camera; else the ratio of sides."""
-    ratio = max(shape_hw) / max(mask.shape)
+    ratio = max(shape_hw) / max(mask.shape[0], mask.shape[1])
     return 1.0 if 0.5 <= ratio <= 2 else ratio

@@ -50,7 +50,7 @@ class Ground:
     @cached_property
     def step(self) -> int:
         """Pixels from one cell of the grid to the next."""
-        return max(1, max(self.mask.shape) // GRID_SIDE)
+        return max(1, max(self.mask.shape[0], self.mask.shape[1]) // GRID_SIDE)
 
     @cached_property
     def _cells(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -75,7 +75,7 @@ class Ground:
         pick = rng.integers(0, len(rows), count)
         shift = rng.integers(-(self.step // 2), self.step - self.step // 2, (count, 2)) if self.step > 1 else 0
         limit = np.array(self.mask.shape) - 1
-        return np.clip(np.stack([rows[pick], cols[pick]], axis=1) + shift, 0, limit)
+        return np.asarray(np.clip(np.stack([rows[pick], cols[pick]], axis=1) + shift, 0, limit), np.int64)
 
     @cached_property
     def deepest(self) -> tuple[float, int, int]:
