@@ -11,14 +11,14 @@ from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
 from core.engines.noise import depth, is_thin, relative_depth, smoothstep
 from core.engines.patches import Source, choose_turn, cut, draw_turns, pick_source, source_image, structured_turn
-from core.engines.surface import Pixels, Surface, Tone, give_back, luma, needed_levels, needs_tone, pick_tone
-from core.engines.surface import strengthen, surface_of
+from core.engines.surface import (
     Pixels,
     Surface,
     Tone,
     give_back,
     luma,
     needed_levels,
+    needs_tone,
     pick_tone,
     strengthen,
     surface_of,
