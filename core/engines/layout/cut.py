@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from core.engines.layout.shadow import Shadow, dark_residue, fit_shadow
 from core.engines.layout.window import Floats, Window, blur, distance, distance_to, window_of
@@ -14,6 +15,8 @@ from core.types import Image, Mask
 
 FILL_SHADE = 0.90
 """Where the shadow is darker than this the surface is filled; elsewhere the shadow is divided out."""
+EDGE = 0.02
+"""Opacity from which a pixel belongs to a part."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,20 @@ class Part:
 
     @property
     def footprint(self) -> Mask:
-        return self.alpha > 0.02
+        return self.alpha > EDGE
 
 
 @dataclass(frozen=True)
 class Hole:
-    """What taking a part away uncovers: bool (h, w) to be filled, float32 (h, w) shade to be divided out."""
+    """What taking a part away uncovers.
+
+    mask: bool (h, w), to be filled: the part, its edge and its deep shadow. core: bool (h, w), the part alone,
+    all that need be filled where it is put back. shade: float32 (h, w), what the rest is divided by.
+    """
 
     window: Window
     mask: Mask
+    core: Mask
     shade: Floats
 
 
@@ -61,30 +69,37 @@ def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tup
     tight = window_of(mask)
     size = float(np.sqrt(mask[tight.slices].sum()))
     band = band_width(size)
-    window = tight.grown(int(np.ceil(0.6 * size + 4 * band))).clipped(mask.shape)
-    pixels = photo[window.slices].astype(np.float32)
-    inner, other = mask[window.slices], others[window.slices]
-    alpha, colour = _matte(pixels, inner, other & ~inner, band)
-    luminance = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    bare = (distance_to(inner) > band) & (distance_to(other & ~inner) > 2 * band)
+    edge = tight.grown(int(np.ceil(4 * band))).clipped(mask.shape)
+    window = edge.grown(int(np.ceil(0.5 * size))).clipped(mask.shape)
+    inner = mask[window.slices]
+    other = others[window.slices] & ~inner
+    alpha, colour = _matte(photo[edge.slices].astype(np.float32), mask[edge.slices], other[edge.inside(window)], band)
+    luminance = cv2.cvtColor(photo[window.slices], cv2.COLOR_RGB2GRAY).astype(np.float32)
+    away = distance_to(inner)
+    bare = (away > band) & (distance_to(other) > 2 * band)
     shadow = fit_shadow(luminance, inner, bare, size) if with_shadow else Shadow()
     shade = shadow.cast(inner.astype(np.float32))
-    hole = (distance_to(inner) <= band) | (alpha > 0.02)
+    core = away <= 0
+    core[edge.inside(window)] |= alpha > EDGE
+    hole = (away <= band) | core
     if with_shadow:
         hole |= (shade < FILL_SHADE) | dark_residue(luminance, inner, bare, shade, size)
-    hole &= ~(other & ~inner)
+    hole &= ~other
     rows, cols = np.nonzero(inner)
     centre = (float(rows.mean()) + window.y0, float(cols.mean()) + window.x0)
-    part = Part(window, alpha, colour, centre, shadow, _surface_colour(pixels, bare, inner, shade, size))
-    return part, Hole(window, hole, np.where(other & ~inner, 1, shade).astype(np.float32))
+    near = bare & (away < 0.35 * size)
+    surface = _surface_colour(photo[window.slices], near if near.sum() > 20 else ~inner, shade)
+    part = Part(edge, alpha, colour, centre, shadow, surface)
+    return part, Hole(window, hole, core & ~other, np.where(other, 1, shade).astype(np.float32))
 
 
-def _surface_colour(pixels: Floats, bare: Mask, inner: Mask, shade: Floats, size: float) -> Floats:
-    near = bare & (distance_to(inner) < 0.35 * size)
-    chosen = near if near.sum() > 20 else bare if bare.any() else ~inner
+def _surface_colour(pixels: Image, chosen: Mask, shade: Floats) -> Floats:
+    """Median RGB of the chosen pixels, float32 (3,) in 0..255, as it is without the shadow."""
     if not chosen.any():
-        chosen = inner
-    return np.asarray(np.median(pixels[chosen] / np.maximum(shade[chosen], 0.1)[:, None], axis=0), np.float32)
+        return np.asarray(pixels.reshape(-1, 3).mean(0), np.float32)
+    every = max(1, int(chosen.sum()) // 2000)
+    lit = pixels[chosen][::every] / np.maximum(shade[chosen][::every], 0.1)[:, None]
+    return np.asarray(np.median(lit, axis=0), np.float32)
 
 
 def _matte(pixels: Floats, inner: Mask, other: Mask, band: float) -> tuple[Floats, Floats]:
@@ -101,7 +116,9 @@ def _matte(pixels: Floats, inner: Mask, other: Mask, band: float) -> tuple[Float
     step = fore - back
     prior = np.clip(0.5 + signed / 1.5, 0, 1)
     trust = 3 * 12.0**2
-    alpha = (((pixels - back) * step).sum(2) + trust * prior) / ((step * step).sum(2) + trust)
+    alpha = (_dot(pixels - back, step) + trust * prior) / (_dot(step, step) + trust)
+    # Texture alone makes faint opacities far from the edge: stretched away.
+    alpha = (alpha - 0.1) / 0.8
     alpha = np.clip(alpha, np.clip(signed / band, 0, 1), np.clip(1 + signed / band, 0, 1))
     alpha = np.where(np.abs(signed) <= band, blur(alpha.astype(np.float32), 0.5), signed > 0).astype(np.float32)
     alpha[other] = 0
@@ -111,25 +128,15 @@ def _matte(pixels: Floats, inner: Mask, other: Mask, band: float) -> tuple[Float
     return alpha, colour.astype(np.float32)
 
 
-def _local_mean(pixels: Floats, weight: Floats, sigma: float) -> Floats:
-    """Weighted mean around each pixel; where no weight is near, of a wider and wider neighbourhood."""
+def _local_mean(pixels: Floats, weight: npt.NDArray[Any], sigma: float) -> Floats:
+    """Weighted mean around each pixel, float32 (h, w, 3); the overall mean where no weight is near."""
     weight = weight.astype(np.float32)
-    total = weight.sum()
-    if total <= 0:
+    if (total := float(weight.sum())) <= 0:
         return pixels
-    mean = (pixels * weight[..., None]).sum((0, 1)) / total
-    value = np.empty_like(pixels)
-    value[:] = mean
-    for width in (4 * sigma, sigma):
-        share = blur(weight, width)[..., None]
-        local = blur(pixels * weight[..., None], width)
-        value = (local + 1e-3 * value) / (share + 1e-3)
-    return value.astype(np.float32)
+    weighted = pixels * weight[..., None]
+    mean = weighted.reshape(-1, 3).sum(0) / total
+    return np.asarray((blur(weighted, sigma) + 1e-4 * mean) / (blur(weight, sigma) + 1e-4)[..., None], np.float32)
 
 
-def union(masks: Sequence[Mask], shape: tuple[int, int]) -> Mask:
-    """The union of bool masks of ``shape``; all False if there are none."""
-    out = np.zeros(shape, np.bool_)
-    for mask in masks:
-        out |= mask
-    return out
+def _dot(a: Floats, b: Floats) -> Floats:
+    return np.asarray(np.einsum("ijk,ijk->ij", a, b), np.float32)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
+from core.engines.base import NothingChanged
 from core.engines.layout.choose import base_name, check_liftable, named, obstacles
 from core.engines.layout.cut import Hole, Part, cut
 from core.engines.layout.params import LayoutParams
 from core.engines.layout.paste import lay, moved_to, transformed, uncover
 from core.engines.layout.place import NoPlace, free_shift
 from core.engines.layout.recolour import random_shift, recoloured
-from core.engines.layout.window import distance_to
+from core.engines.layout.window import distance_to, window_of
 from core.errors import InputError
 from core.types import Image, Mask, Region
 
@@ -63,7 +65,7 @@ def remove(scene: Scene) -> Edit:
     """A missing part: its place is filled, its shadow goes."""
     others = scene.others()
     _, hole = scene.cut(scene.target, others)
-    return Edit(uncover(scene.photo, hole, _avoid(others), scene.rng), (_bounds(scene, hole),))
+    return Edit(uncover(scene.photo, hole, others, scene.rng), (_bounds(scene, hole),))
 
 
 def duplicate(scene: Scene) -> Edit:
@@ -80,7 +82,7 @@ def move(scene: Scene) -> Edit:
     others = scene.others()
     part, hole = scene.cut(scene.target, others)
     part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
-    bare = uncover(scene.photo, hole, _avoid(others), scene.rng)
+    bare = uncover(scene.photo, hole, others, scene.rng)
     image, place = _lay(scene, bare, _relocated(scene, bare, part, others))
     return Edit(image, (_bounds(scene, hole), place))
 
@@ -89,6 +91,8 @@ def rotate(scene: Scene) -> Edit:
     """A part turned about its middle."""
     params, others = scene.params, scene.others()
     part, hole = scene.cut(scene.target, others)
+    if params.angle is not None and params.angle % 360 == 0 and params.scale == 1:
+        raise InputError(f"layout: a turn of {params.angle:g} degrees changes nothing; give another angle")
     if params.angle is not None:
         turned = transformed(part, params.angle, params.scale)
     else:
@@ -174,19 +178,32 @@ def _relocated(scene: Scene, surface: Image, part: Part, blocked: Mask) -> Part:
 
 def _surface(scene: Scene) -> Mask:
     """Where parts may lie: the object if this one lies on it, else (parts on a tray) the whole frame."""
-    mask = scene.region.mask
     if scene.object_mask is None:
         return np.ones(scene.shape, np.bool_)
-    away = distance_to(mask)
-    ring = (away > 2) & (away < 2 + max(3.0, 0.15 * float(np.sqrt(mask.sum()))))
-    on_object = ring.any() and scene.object_mask[ring].mean() > 0.5
-    return (scene.object_mask | mask) if on_object else np.ones(scene.shape, np.bool_)
+    reach = 2 + max(3, round(0.15 * float(np.sqrt(scene.region.mask.sum()))))
+    view = window_of(scene.region.mask).grown(reach).clipped(scene.shape).slices
+    away = distance_to(scene.region.mask[view])
+    ring = scene.object_mask[view][(away > 2) & (away < reach)]
+    on_object = ring.size > 0 and ring.mean() > 0.5
+    return (scene.object_mask | scene.region.mask) if on_object else np.ones(scene.shape, np.bool_)
 
 
 def _put_back(scene: Scene, part: Part, hole: Hole, others: Mask) -> Edit:
-    bare = uncover(scene.photo, hole, _avoid(others), scene.rng)
+    """The turned part where it was. The surface about it stays, its old shadow exchanged for the new one."""
+    bare = uncover(scene.photo, replace(hole, mask=hole.core), others, scene.rng)
     image, place = _lay(scene, bare, part, adapt=False)
-    return Edit(image, (_bounds(scene, hole) | place,))
+    place |= _bounds(scene, hole)
+    view = window_of(scene.region.mask).slices
+    inside = cv2.erode(scene.region.mask[view].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    change = cv2.absdiff(image[view], scene.photo[view])[inside]
+    foot = part.window.frame(part.alpha > 0.5, scene.shape)
+    moved = (foot ^ scene.region.mask).sum() / scene.region.mask.sum()
+    if moved < 0.03 and change.mean() < 2:
+        raise NothingChanged(
+            f"layout: region {scene.region.name!r} looks the same when turned like this; "
+            "choose another region, another angle or op=flip on another axis"
+        )
+    return Edit(image, (place,))
 
 
 def _first_that_fits(scene: Scene, edit: Callable[[Scene, int], Edit]) -> Edit:
@@ -208,6 +225,7 @@ def _partners(scene: Scene) -> list[int]:
         found = [i for i in found if i != scene.target]
     else:
         found = [i for i, r in enumerate(scene.regions) if base_name(r.name) != base_name(mine.name)]
+        found = found or [i for i in range(len(scene.regions)) if i != scene.target]
     # A region on the other one is no partner: neither has a place of its own.
     found = [i for i in found if not (scene.regions[i].mask & mine.mask).any()]
     if not found:
@@ -230,8 +248,8 @@ def _swap_with(scene: Scene, partner: int) -> Edit:
                 f"layout: region {region.name!r} does not fit into the place of the other; "
                 "choose another pair or allow overlap"
             )
-    bare = uncover(scene.photo, hole, _avoid(others | scene.regions[partner].mask), scene.rng)
-    bare = uncover(bare, other_hole, _avoid(others | scene.region.mask), scene.rng)
+    bare = uncover(scene.photo, hole, others | scene.regions[partner].mask, scene.rng)
+    bare = uncover(bare, other_hole, others | scene.region.mask, scene.rng)
     image, first = _lay(scene, bare, there_new)
     image, second = _lay(scene, image, here_new)
     return Edit(image, (_bounds(scene, hole) | first, _bounds(scene, other_hole) | second))
@@ -247,7 +265,7 @@ def _replace_with(scene: Scene, partner: int) -> Edit:
             f"layout: region {scene.regions[partner].name!r} does not fit into the place of {scene.region.name!r}; "
             "choose another or allow overlap"
         )
-    bare = uncover(scene.photo, hole, _avoid(others), scene.rng)
+    bare = uncover(scene.photo, hole, others, scene.rng)
     image, place = _lay(scene, bare, new)
     return Edit(image, (_bounds(scene, hole) | place,))
 
@@ -277,11 +295,6 @@ def _lay(scene: Scene, image: Image, part: Part, adapt: bool = True) -> tuple[Im
 
 def _bounds(scene: Scene, hole: Hole) -> Mask:
     return hole.window.frame(hole.mask | (hole.shade < 0.999), scene.shape)
-
-
-def _avoid(others: Mask) -> Mask:
-    """Other parts with a margin for their edges and shadows: not to be copied into a hole."""
-    return distance_to(others) <= 4 if others.any() else others
 
 
 def with_target(scene: Scene, target: int, rng: np.random.Generator) -> Scene:

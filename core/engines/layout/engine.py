@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import cv2
@@ -14,6 +14,7 @@ from core.engines.layout.choose import at_border, named
 from core.engines.layout.edits import OPS, Edit, Scene, with_target
 from core.engines.layout.params import LayoutParams
 from core.engines.layout.place import NoPlace
+from core.engines.layout.window import blur, window_of
 from core.images import is_grey
 from core.quality import visible_change
 from core.types import Image, Kind, Mask, Request, Sample
@@ -23,6 +24,10 @@ ATTEMPTS = 4
 SOFT_LEVELS = 2.0
 """A broad difference is seen at a lower contrast than a lone pixel's: the edge of a shadow given back to the
 photo shows as a ring from about 2 levels of 255 on."""
+
+
+ISLAND_SHARE = 0.02
+"""Largest enclosed unchanged island, as a share of the changed area, that is counted in."""
 
 
 class Layout:
@@ -69,7 +74,7 @@ class Layout:
     def _sample(self, edit: Edit, scene: Scene, request: Request) -> Sample:
         image = np.repeat(edit.image[..., :1], 3, axis=2) if scene.grey else edit.image
         bounds = np.logical_or.reduce(edit.places)
-        mask = seen_change(scene.photo, image, bounds) if scene.params.tighten else bounds
+        mask = seen_change(scene.photo, image, edit.places) if scene.params.tighten else bounds
         # The mask is already as tight as it may be; the recipe keeps the settings that were asked for.
         loose = scene.params.model_copy(update={"tighten": False})
         instances = _split(mask, edit.places)
@@ -77,18 +82,27 @@ class Layout:
         return replace(sample, recipe=replace(sample.recipe, params=scene.params.model_dump(mode="json")))
 
 
-def seen_change(before: Image, after: Image, bounds: Mask) -> Mask:
-    """The bool (H, W) part of ``bounds`` that changed visibly, broad faint changes (shadows) included."""
-    sharp = visible_change(before, after, within=bounds)
-    if not sharp.any():
-        return sharp
-    x, y, width, height = cv2.boundingRect(bounds.view(np.uint8))
-    view = (slice(y, y + height), slice(x, x + width))
-    change = after[view].astype(np.float32) - before[view]
-    soft = np.abs(cv2.GaussianBlur(change, (0, 0), 2.0)).max(axis=2) >= SOFT_LEVELS
-    out = sharp.copy()
-    out[view] |= soft & bounds[view] & (change != 0).any(axis=2)
+def seen_change(before: Image, after: Image, places: Sequence[Mask]) -> Mask:
+    """The bool (H, W) part of the places that changed visibly, broad faint changes (shadows) included.
+
+    Small islands that chance to look as before belong to the change around them.
+    """
+    out = np.zeros(before.shape[:2], np.bool_)
+    for place in places:
+        view = window_of(place).grown(4).clipped(out.shape).slices
+        old, new, bounds = before[view], after[view], place[view]
+        sharp = visible_change(old, new, within=bounds)
+        change = cv2.cvtColor(new, cv2.COLOR_RGB2GRAY).astype(np.float32) - cv2.cvtColor(old, cv2.COLOR_RGB2GRAY)
+        soft = (np.abs(blur(change, 2.0)) >= SOFT_LEVELS) & (np.abs(change) >= 1) & bounds
+        out[view] |= _without_islands(sharp | soft, bounds) if sharp.any() else sharp
     return out
+
+
+def _without_islands(mask: Mask, bounds: Mask) -> Mask:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] <= max(32, ISLAND_SHARE * float(mask.sum()))
+    small[0] = False
+    return np.asarray(mask | (small[labels] & bounds), np.bool_)
 
 
 def _order(scene: Scene, targets: list[int], rng: np.random.Generator) -> list[int]:

@@ -12,6 +12,8 @@ from core.engines.layout.window import Floats, Window, blur, distance_to, window
 from core.images import fill_hole
 from core.types import Image, Mask
 
+AVOID_MARGIN = 5
+"""Pixels around other parts that no hole is filled from."""
 MAX_GAIN = 0.12
 """Most that a part is brightened or darkened to suit the light at its new place."""
 
@@ -98,7 +100,9 @@ def uncover(photo: Image, hole: Hole, avoid: Mask, rng: np.random.Generator) -> 
     near = Window(box.y0 + y0, box.x0 + x0, box.y1 + y0, box.x1 + x0).grown(max(32, side)).clipped(photo.shape)
     full = np.zeros(near.shape, np.bool_)
     full[hole.window.clipped(photo.shape).inside(near)] = hole.mask
-    photo[near.slices] = fill_hole(photo[near.slices], full, rng, avoid[near.slices] & ~full)
+    # Other parts with a margin for their edges and shadows are no surface to copy from.
+    away = distance_to(avoid[near.slices]) > AVOID_MARGIN
+    photo[near.slices] = fill_hole(photo[near.slices], full, rng, ~away & ~full)
     return photo
 
 

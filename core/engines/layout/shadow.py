@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from core.types import Mask
 
 WORK_SIZE = 56
 """The part's side, in pixels, to which its window is shrunk for the fit."""
+MOST_PIXELS = 1500
+"""Pixels of the ring that the fit looks at."""
 RING = 0.45
 """How far around the part the fit looks, in sides of the part."""
 MIN_DEPTH = 0.03
@@ -81,7 +84,7 @@ def fit_shadow(luminance: Floats, part: Mask, surface: Mask, size: float) -> Sha
     seen &= away < RING * size * scale
     if seen.sum() < 60:
         return Shadow()
-    fit = _Fit(light, alpha, seen, away[seen], size * scale)
+    fit = _Fit(light, alpha, seen, away, size * scale)
     if fit.level < 8:
         return Shadow()
     best = fit.search()
@@ -95,11 +98,14 @@ class _Fit:
     """The search at working size: a robust plane first, then offset and softness on a grid, twice finer."""
 
     def __init__(self, light: Floats, alpha: Floats, seen: Mask, away: Floats, size: float) -> None:
-        self.alpha, self.seen, self.size = alpha, seen, size
+        self.alpha, self.size = alpha, size
         rows, cols = np.nonzero(seen)
+        every = max(1, rows.size // MOST_PIXELS)
+        rows, cols, away = rows[::every], cols[::every], away[seen][::every]
+        self.rows, self.cols = rows.astype(np.float32), cols.astype(np.float32)
         height, width = light.shape
         self.plane = np.stack([np.ones(rows.size), rows / height - 0.5, cols / width - 0.5], 1)
-        self.values = light[seen].astype(np.float64)
+        self.values = light[rows, cols].astype(np.float64)
         self.near = away < 0.12 * size
         # The level is read close by: farther off there may be a wall, and another surface behind it.
         home = ~self.near & (away < 0.3 * size)
@@ -122,7 +128,7 @@ class _Fit:
 
     def search(self) -> tuple[float, float, float, float] | None:
         """(depth, dy, dx, sigma) at working size, or None where there is no shadow to speak of."""
-        step = max(0.04 * self.size, 0.7)
+        step = max(0.045 * self.size, 0.7)
         offsets = np.arange(-3, 4) * step
         widths = [max(s * self.size, 0.5) for s in (0.015, 0.03, 0.06, 0.1, 0.16)]
         found = self._best(widths, offsets, offsets)
@@ -138,32 +144,38 @@ class _Fit:
         depth, dy, dx, sigma, t = found
         return (depth, dy, dx, sigma) if depth >= MIN_DEPTH and t >= MIN_T else None
 
+    def _cover(self, sigma: float, shifts: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
+        """The softened part at the seen pixels for every (dy, dx): float64 (shifts, pixels)."""
+        soft = _spread(self.alpha, 0, 0, sigma)
+        dy, dx = (np.array([shift[axis] for shift in shifts], np.float32)[:, None] for axis in (0, 1))
+        at_x, at_y = self.cols - dx, self.rows - dy
+        return np.asarray(cv2.remap(soft, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float64)
+
     def _best(
-        self, widths: Sequence[float], downs: npt.NDArray[np.float64], rights: npt.NDArray[np.float64]
+        self, widths: Sequence[float], downs: npt.NDArray[Any], rights: npt.NDArray[Any]
     ) -> tuple[float, float, float, float, float] | None:
         """The grid point that explains most, with its depth and how many standard errors that is from 0."""
-        grid = [(float(dy), float(dx), s) for s in widths for dy, dx in product(downs, rights)]
-        soft = {s: _spread(self.alpha, 0, 0, s) for s in widths}
-        shapes = np.stack([_shifted(soft[s], dy, dx)[self.seen] for dy, dx, s in grid]).astype(np.float64)
+        shifts = [(float(dy), float(dx)) for dy, dx in product(downs, rights)]
         root = np.sqrt(self.weights)
         base = np.linalg.qr(self.plane * root[:, None])[0]
         target = self.values * root
         target = target - base @ (base.T @ target)
-        rows = shapes * root
-        rows -= (rows @ base) @ base.T
-        power = (rows * rows).sum(1) + 1e-9
-        slopes = rows @ target / power
-        gain = np.where(slopes < 0, slopes * slopes * power, 0.0)
-        best = int(np.argmax(gain))
-        if gain[best] <= 0:
-            return None
-        depth = float(np.clip(-slopes[best] / max(self.level, 1.0), 0.0, 0.9))
-        return (depth, *grid[best], float(np.sqrt(gain[best]) / self.noise))
+        best: tuple[float, float, float, float, float] | None = None
+        for sigma in widths:
+            rows = self._cover(sigma, shifts) * root
+            rows -= (rows @ base) @ base.T
+            power = np.einsum("ij,ij->i", rows, rows) + 1e-9
+            slopes = rows @ target / power
+            gain = np.where(slopes < 0, slopes * slopes * power, 0.0)
+            i = int(np.argmax(gain))
+            t = float(np.sqrt(gain[i]) / self.noise)
+            if gain[i] > 0 and (best is None or t > best[4]):
+                best = (float(np.clip(-slopes[i] / max(self.level, 1.0), 0.0, 0.9)), *shifts[i], sigma, t)
+        return best
 
     def _reweigh(self, depth: float, dy: float, dx: float, sigma: float) -> None:
         """Leave out what the model does not explain."""
-        shape = 1.0 - depth * _spread(self.alpha, dy, dx, sigma)[self.seen]
-        design = self.plane * shape[:, None]
+        design = self.plane * (1.0 - depth * self._cover(sigma, [(dy, dx)])[0])[:, None]
         residual = self.values - design @ _least_squares(design, self.values, self.weights)
         scale = max(0.75, 1.4826 * float(np.median(np.abs(residual[self.weights > 0]))))
         self.noise = scale
@@ -174,6 +186,7 @@ def dark_residue(luminance: Floats, part: Mask, surface: Mask, shade: Floats, si
     """Pixels around the part that stay darker than the surface after the fitted shadow is divided out.
 
     Only darkness that touches the part counts, so a line or a wall across a strip of bare surface is left.
+    Shapes and units as in fit_shadow; shade float32 (H, W).
     """
     away = distance_to(part)
     ring = surface & (away > 0.12 * size) & (away < 0.5 * size)
@@ -182,10 +195,8 @@ def dark_residue(luminance: Floats, part: Mask, surface: Mask, shade: Floats, si
     even = luminance / np.maximum(shade, 0.1)
     level = float(np.median(even[ring]))
     weight = blur(surface.astype(np.float32), 1.5)
-    smooth = blur(np.where(surface, even, 0).astype(np.float32), 1.5) / np.maximum(weight, 1e-3)
+    smooth = blur(even * surface, 1.5) / np.maximum(weight, 1e-3)
     spread = 1.4826 * float(np.median(np.abs(smooth[ring] - level)))
     dark = surface & (weight > 0.05) & (smooth < level - max(0.06 * level, 3.5 * spread, 3.0)) & (away < 0.25 * size)
     _, labels = cv2.connectedComponents((dark | (away < 4)).astype(np.uint8))
-    touching = labels == labels[part][0]
-    found: Mask = dark & touching
-    return found
+    return np.asarray(dark & (labels == labels[part][0]), np.bool_)
