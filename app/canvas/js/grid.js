@@ -1,0 +1,163 @@
+// The mask at the photo's own resolution: one byte (0 or 1) a pixel, a pixel count per tile, and
+// a pyramid of coverage (0..255) so that a thin crack stays visible when zoomed out.
+
+const TILE = 128;
+
+class MaskGrid {
+  constructor(w, h) {
+    this.w = w;
+    this.h = h;
+    this.bits = new Uint8Array(w * h);
+    this.tilesX = Math.ceil(w / TILE);
+    this.tilesY = Math.ceil(h / TILE);
+    this.counts = new Int32Array(this.tilesX * this.tilesY);
+    this.area = 0;
+    this.edit = null; // tile index -> its bytes before the edit under way
+    this.levels = [{ w, h, data: this.bits }];
+    while (Math.max(w, h) >> this.levels.length >= 128) {
+      const last = this.levels[this.levels.length - 1], lw = (last.w + 1) >> 1, lh = (last.h + 1) >> 1;
+      this.levels.push({ w: lw, h: lh, data: new Uint8Array(lw * lh) });
+    }
+  }
+
+  clip(r) {
+    const c = {
+      x0: Math.max(0, Math.floor(r.x0)), y0: Math.max(0, Math.floor(r.y0)),
+      x1: Math.min(this.w, Math.ceil(r.x1)), y1: Math.min(this.h, Math.ceil(r.y1)),
+    };
+    return c.x1 > c.x0 && c.y1 > c.y0 ? c : null;
+  }
+
+  box() {
+    // A rectangle of whole tiles around the ones, or null: cheap, not tight.
+    let x0 = this.tilesX, y0 = this.tilesY, x1 = -1, y1 = -1;
+    for (let ty = 0, t = 0; ty < this.tilesY; ty++) {
+      for (let tx = 0; tx < this.tilesX; tx++, t++) {
+        if (!this.counts[t]) continue;
+        x0 = Math.min(x0, tx); x1 = Math.max(x1, tx); y0 = Math.min(y0, ty); y1 = ty;
+      }
+    }
+    return x1 < 0 ? null : this.clip({ x0: x0 * TILE, y0: y0 * TILE, x1: (x1 + 1) * TILE, y1: (y1 + 1) * TILE });
+  }
+
+  runs() {
+    const box = this.box();
+    return box ? encodeRuns(this.bits, box.y0 * this.w, box.y1 * this.w) : [this.w * this.h];
+  }
+
+  eachTile(r, visit) {
+    for (let ty = Math.floor(r.y0 / TILE); ty * TILE < r.y1; ty++) {
+      for (let tx = Math.floor(r.x0 / TILE); tx * TILE < r.x1; tx++) visit(ty * this.tilesX + tx);
+    }
+  }
+
+  tileRect(t) {
+    const x0 = (t % this.tilesX) * TILE, y0 = Math.floor(t / this.tilesX) * TILE;
+    return { x0, y0, x1: Math.min(this.w, x0 + TILE), y1: Math.min(this.h, y0 + TILE) };
+  }
+
+  readTile(t) {
+    const r = this.tileRect(t), n = r.x1 - r.x0;
+    if (this.counts[t] === 0) return 0;
+    if (this.counts[t] === n * (r.y1 - r.y0)) return 1;
+    const out = new Uint8Array(n * (r.y1 - r.y0));
+    for (let y = r.y0, o = 0; y < r.y1; y++, o += n) out.set(this.bits.subarray(y * this.w + r.x0, y * this.w + r.x1), o);
+    return out;
+  }
+
+  writeTile(t, from) {
+    const r = this.tileRect(t), n = r.x1 - r.x0;
+    for (let y = r.y0, o = 0; y < r.y1; y++, o += n) {
+      const at = y * this.w + r.x0;
+      if (typeof from === "number") this.bits.fill(from, at, at + n);
+      else this.bits.set(from.subarray(o, o + n), at);
+    }
+  }
+
+  begin() { this.edit = new Map(); }
+
+  keep(r) {
+    // Before writing into r: remember what its tiles held.
+    if (this.edit) this.eachTile(r, (t) => { if (!this.edit.has(t)) this.edit.set(t, this.readTile(t)); });
+  }
+
+  // Make the mask equal to `runs` inside r, where all differences are.
+  write(runs, r) {
+    const { w, bits } = this;
+    this.keep(r);
+    for (let y = r.y0; y < r.y1; y++) bits.fill(0, y * w + r.x0, y * w + r.x1);
+    forOnes(runs, (from, to) => {
+      const last = Math.min(r.y1 - 1, Math.floor((to - 1) / w));
+      for (let y = Math.max(r.y0, Math.floor(from / w)); y <= last; y++) {
+        const a = Math.max(from, y * w + r.x0), b = Math.min(to, y * w + r.x1);
+        if (b > a) bits.fill(1, a, b);
+      }
+    });
+    this.refresh(r);
+  }
+
+  // A round brush of this diameter drawn from p to q: pixels whose centre is inside. Returns the rectangle touched.
+  stroke(p, q, diameter, value) {
+    const rad = Math.max(0.5, diameter / 2), { w, bits } = this;
+    const r = this.clip({
+      x0: Math.min(p.x, q.x) - rad - 1, y0: Math.min(p.y, q.y) - rad - 1,
+      x1: Math.max(p.x, q.x) + rad + 1, y1: Math.max(p.y, q.y) + rad + 1,
+    });
+    if (!r) return null;
+    this.keep(r);
+    for (let y = r.y0; y < r.y1; y++) {
+      const span = capsuleSpan(p, q, rad, y + 0.5);
+      if (!span) continue;
+      const x0 = Math.max(r.x0, Math.ceil(span[0] - 0.5)), x1 = Math.min(r.x1, Math.floor(span[1] - 0.5) + 1);
+      if (x1 > x0) bits.fill(value, y * w + x0, y * w + x1);
+    }
+    this.refresh(r);
+    return r;
+  }
+
+  // After writing into r: counts and pyramid.
+  refresh(r) {
+    const { bits, w } = this;
+    this.eachTile(r, (t) => {
+      const q = this.tileRect(t);
+      let n = 0;
+      for (let y = q.y0; y < q.y1; y++) {
+        for (let i = y * w + q.x0, end = y * w + q.x1; i < end; i++) n += bits[i];
+      }
+      this.area += n - this.counts[t];
+      this.counts[t] = n;
+    });
+    let { x0, y0, x1, y1 } = r;
+    for (let k = 1; k < this.levels.length; k++) {
+      const up = this.levels[k - 1], to = this.levels[k];
+      x0 >>= 1; y0 >>= 1; x1 = Math.min(to.w, (x1 + 1) >> 1); y1 = Math.min(to.h, (y1 + 1) >> 1);
+      // Level 0 holds bits, the others coverage; rounding up keeps a single pixel visible at every level.
+      const gain = k === 1 ? 255 : 1;
+      for (let y = y0; y < y1; y++) {
+        const a = 2 * y * up.w, b = Math.min(2 * y + 1, up.h - 1) * up.w;
+        for (let x = x0; x < x1; x++) {
+          const l = 2 * x, m = l + 1 < up.w ? l + 1 : l;
+          to.data[y * to.w + x] = (gain * (up.data[a + l] + up.data[a + m] + up.data[b + l] + up.data[b + m]) + 3) >> 2;
+        }
+      }
+    }
+  }
+}
+
+function capsuleSpan(p, q, rad, cy) {
+  // Where the line y = cy crosses the capsule around p-q: [left, right] or null. The capsule is convex.
+  let left = Infinity, right = -Infinity;
+  for (const c of [p, q]) {
+    const dy = cy - c.y, s = rad * rad - dy * dy;
+    if (s >= 0) { left = Math.min(left, c.x - Math.sqrt(s)); right = Math.max(right, c.x + Math.sqrt(s)); }
+  }
+  const dx = q.x - p.x, dy = q.y - p.y, length = Math.hypot(dx, dy);
+  if (length > 0) {
+    const nx = (-dy / length) * rad, ny = (dx / length) * rad;
+    for (const s of [1, -1]) {
+      const ax = p.x + s * nx, ay = p.y + s * ny, t = dy === 0 ? -1 : (cy - ay) / dy;
+      if (t >= 0 && t <= 1) { left = Math.min(left, ax + t * dx); right = Math.max(right, ax + t * dx); }
+    }
+  }
+  return left <= right ? [left, right] : null;
+}

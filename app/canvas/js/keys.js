@@ -1,0 +1,69 @@
+// Shortcuts. Buttons bear theirs in data-key; the rest is here. They work while the focus or the pointer is on
+// the canvas, and never while typing somewhere else.
+
+class Keys {
+  constructor(root, stage, actions) {
+    this.root = root;
+    this.stage = stage;
+    this.actions = actions; // {key: function(event)}; a function that returns false leaves the key alone
+    this.over = false;
+    this.buttons = new Map();
+    for (const b of root.querySelectorAll("[data-key]")) {
+      for (const key of b.dataset.key.split(" ")) this.buttons.set(key.toLowerCase(), b);
+    }
+    root.addEventListener("pointerenter", () => { this.over = true; });
+    root.addEventListener("pointerleave", () => { this.over = false; });
+    this.listen(window, "keydown", (e) => this.down(e));
+    this.listen(window, "keyup", (e) => this.up(e));
+    this.listen(window, "blur", () => actions.released());
+  }
+
+  listen(target, type, handler) {
+    // The window outlives the canvas: let go once it is gone from the page.
+    const run = (e) => {
+      if (this.root.isConnected) handler(e);
+      else target.removeEventListener(type, run);
+    };
+    target.addEventListener(type, run);
+  }
+
+  ours(event) {
+    const at = document.activeElement;
+    if (this.root.offsetParent === null || event.defaultPrevented) return false;
+    if (at && at !== document.body && !this.root.contains(at)) {
+      if (at.matches("input, textarea, select, [contenteditable]")) return false;
+      if (!this.over) return false;
+    }
+    return this.over || this.root.contains(at);
+  }
+
+  name(e) {
+    const key = e.key === " " ? "space" : e.key === "`" || e.code === "Backquote" ? "backquote" : e.key.toLowerCase();
+    const letter = /^[a-z]$/.test(key);
+    return (e.ctrlKey || e.metaKey ? "ctrl+" : "") + (e.shiftKey && letter ? "shift+" : "") + key;
+  }
+
+  down(event) {
+    if (!this.ours(event) || event.altKey) return;
+    const name = this.name(event), button = this.buttons.get(name), action = this.actions[name];
+    // The slider keeps its arrows; a focused button keeps Space and Enter.
+    const at = document.activeElement, inBar = at !== this.stage && this.root.contains(at);
+    if (inBar && (name === "space" || name === "enter" || (at.matches("input") && name.startsWith("arrow")))) return;
+    if (action) {
+      if (action(event) !== false) event.preventDefault();
+    } else if (button && !event.repeat) {
+      event.preventDefault();
+      if (button.dataset.do === "original") this.actions.held(true);
+      else button.click();
+    } else if (button) {
+      event.preventDefault();
+      if (button.dataset.do === "undo" || button.dataset.do === "redo") button.click();
+    }
+  }
+
+  up(event) {
+    const name = this.name(event), button = this.buttons.get(name);
+    if (name === "space") this.actions.released("space");
+    if (button && button.dataset.do === "original") this.actions.held(false);
+  }
+}

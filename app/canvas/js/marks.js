@@ -1,0 +1,186 @@
+// The `top` layer: points, boxes, the brush's ring, polygon corners, names of regions, the moved region.
+
+const POSITIVE = "#1fb86a", NEGATIVE = "#e5484d", GUIDE = "#ffffff", SHADE = "rgba(12, 15, 22, 0.75)";
+
+class Marks {
+  constructor(view, context) {
+    this.view = view;
+    this.g = context;
+  }
+
+  px(n) { return n * this.view.ratio; }
+
+  at(p) { return { x: p.x * this.view.scale + this.view.tx, y: p.y * this.view.scale + this.view.ty }; }
+
+  paint(S, names) {
+    const g = this.g;
+    g.setTransform(1, 0, 0, 1, 0, 0);
+    g.clearRect(0, 0, this.view.width, this.view.height);
+    if (!this.view.w) return;
+    if (names) this.names(S.regions, S.ghost);
+    if (S.ghost) this.ghost(S.ghost);
+    const prompt = S.pending || S.prompt;
+    if (prompt && prompt.box) this.rectangle(prompt.box, false);
+    if (S.rubber) this.rectangle(S.rubber, S.tool === "box");
+    if (S.polygon.length) this.polygon(S.polygon, S.pointer);
+    if (prompt) for (const p of prompt.points) this.point(p, S.pending && !(S.prompt && S.prompt.points.includes(p)));
+    if (S.pointer && (S.tool === "brush" || S.tool === "erase") && !S.readonly && !S.panning) this.ring(S);
+  }
+
+  // A light line over a dark one: to be seen on any photo.
+  double(width, dash) {
+    const g = this.g;
+    g.lineJoin = "round";
+    g.setLineDash([]);
+    g.strokeStyle = SHADE;
+    g.lineWidth = this.px(width + 2);
+    g.stroke();
+    g.setLineDash(dash ? dash.map((n) => this.px(n)) : []);
+    g.strokeStyle = GUIDE;
+    g.lineWidth = this.px(width);
+    g.stroke();
+    g.setLineDash([]);
+  }
+
+  point(p, waiting) {
+    const g = this.g, a = this.at(p);
+    g.beginPath();
+    g.arc(a.x, a.y, this.px(5.5), 0, 7);
+    g.fillStyle = p.label ? POSITIVE : NEGATIVE;
+    g.globalAlpha = waiting ? 0.55 : 1;
+    g.fill();
+    this.double(1.6);
+    g.beginPath();
+    g.moveTo(a.x - this.px(2.6), a.y);
+    g.lineTo(a.x + this.px(2.6), a.y);
+    if (p.label) { g.moveTo(a.x, a.y - this.px(2.6)); g.lineTo(a.x, a.y + this.px(2.6)); }
+    g.strokeStyle = GUIDE;
+    g.lineWidth = this.px(1.5);
+    g.stroke();
+    g.globalAlpha = 1;
+  }
+
+  rectangle(r, solid) {
+    const a = this.at({ x: r.x0, y: r.y0 }), b = this.at({ x: r.x1, y: r.y1 });
+    this.g.beginPath();
+    this.g.rect(a.x, a.y, b.x - a.x, b.y - a.y);
+    this.double(1.4, solid ? null : [5, 4]);
+  }
+
+  polygon(points, pointer) {
+    const g = this.g;
+    g.beginPath();
+    points.forEach((p, i) => { const a = this.at(p); if (i) g.lineTo(a.x, a.y); else g.moveTo(a.x, a.y); });
+    if (pointer) { const a = this.at(pointer); g.lineTo(a.x, a.y); }
+    if (points.length > 1) { g.save(); g.closePath(); g.fillStyle = "rgba(255, 255, 255, 0.14)"; g.fill(); g.restore(); }
+    this.double(1.4);
+    points.forEach((p, i) => {
+      const a = this.at(p);
+      g.beginPath();
+      g.arc(a.x, a.y, this.px(i ? 3.4 : 5), 0, 7);
+      g.fillStyle = i ? GUIDE : POSITIVE;
+      g.fill();
+      g.strokeStyle = SHADE;
+      g.lineWidth = this.px(1);
+      g.stroke();
+    });
+  }
+
+  ring(S) {
+    const g = this.g, a = this.at(S.pointer), r = Math.max(this.px(1.5), (S.size / 2) * this.view.scale);
+    g.beginPath();
+    g.arc(a.x, a.y, r, 0, 7);
+    this.double(1.2, S.erasing || S.tool === "erase" ? [4, 3] : null);
+    if (r > this.px(7)) {
+      g.beginPath();
+      g.arc(a.x, a.y, this.px(1.2), 0, 7);
+      g.fillStyle = GUIDE;
+      g.fill();
+    }
+  }
+
+  names(regions, ghost) {
+    const g = this.g, family = getComputedStyle(this.view.stage).fontFamily;
+    g.font = "600 " + this.px(11) + "px " + family;
+    g.textBaseline = "middle";
+    const taken = [];
+    for (const region of regions) {
+      const a = this.at({ x: region.box.x0, y: region.box.y0 }), b = this.at({ x: region.box.x1, y: region.box.y1 });
+      if (ghost && ghost.region === region) continue;
+      if (b.x - a.x < this.px(14) || b.y - a.y < this.px(10)) continue;
+      const pad = this.px(6), w = g.measureText(region.name).width + 2 * pad + this.px(9), h = this.px(18);
+      let x = Math.max(this.px(3), Math.min(this.view.width - w - this.px(3), (a.x + b.x - w) / 2));
+      let y = Math.max(this.px(3), Math.min(this.view.height - h - this.px(3), a.y - h - this.px(3)));
+      for (const t of taken) if (x < t.x + t.w && t.x < x + w && y < t.y + h && t.y < y + h) y = t.y + h + this.px(2);
+      taken.push({ x, y, w });
+      g.beginPath();
+      g.roundRect(x, y, w, h, h / 2);
+      g.fillStyle = "rgba(16, 19, 26, 0.82)";
+      g.fill();
+      g.beginPath();
+      g.arc(x + pad + this.px(2), y + h / 2, this.px(3.4), 0, 7);
+      g.fillStyle = region.color;
+      g.fill();
+      g.fillStyle = "#fff";
+      g.fillText(region.name, x + pad + this.px(9), y + h / 2 + this.px(0.5));
+    }
+  }
+
+  ghost(ghost) {
+    const g = this.g, scale = this.view.scale, moved = !ghost.still();
+    if (moved) {
+      g.save();
+      const a = this.at({ x: ghost.box.x0, y: ghost.box.y0 });
+      g.globalAlpha = 0.62;
+      g.drawImage(ghost.shadow, a.x, a.y, ghost.w * scale, ghost.h * scale);
+      g.restore();
+    }
+    const c = this.at(ghost.centre());
+    g.save();
+    g.translate(c.x, c.y);
+    g.rotate((ghost.angle * Math.PI) / 180);
+    const w = ghost.w * scale * ghost.scale, h = ghost.h * scale * ghost.scale;
+    if (moved) {
+      g.globalAlpha = 0.94;
+      g.imageSmoothingEnabled = true;
+      g.drawImage(ghost.sprite, -w / 2, -h / 2, w, h);
+      g.globalAlpha = 1;
+    }
+    g.beginPath();
+    g.rect(-w / 2, -h / 2, w, h);
+    this.double(1.2, [5, 4]);
+    g.beginPath();
+    g.moveTo(0, -h / 2);
+    g.lineTo(0, -h / 2 - this.px(GRIP));
+    this.double(1.2);
+    g.restore();
+    for (const [place, round] of [[ghost.turnGrip(this.view), true], [ghost.scaleGrip(this.view), false]]) {
+      g.beginPath();
+      if (round) g.arc(place.x, place.y, this.px(5.5), 0, 7);
+      else g.rect(place.x - this.px(4.5), place.y - this.px(4.5), this.px(9), this.px(9));
+      g.fillStyle = GUIDE;
+      g.fill();
+      g.strokeStyle = SHADE;
+      g.lineWidth = this.px(1.4);
+      g.stroke();
+    }
+    if (moved) this.tag(ghost, c, h);
+  }
+
+  tag(ghost, c, h) {
+    const g = this.g, parts = [ghost.region.name, Math.round(ghost.dx) + ", " + Math.round(ghost.dy) + " px"];
+    if (ghost.angle) parts.push(Math.round(ghost.angle * 10) / 10 + "\u00b0");
+    if (ghost.scale !== 1) parts.push(Math.round(ghost.scale * 100) + " %");
+    const text = parts.join("   ");
+    g.font = "600 " + this.px(11) + "px " + getComputedStyle(this.view.stage).fontFamily;
+    g.textBaseline = "middle";
+    const w = g.measureText(text).width + this.px(14), x = c.x - w / 2;
+    const y = Math.min(this.view.height - this.px(24), c.y + h / 2 + this.px(10));
+    g.beginPath();
+    g.roundRect(x, y, w, this.px(19), this.px(9));
+    g.fillStyle = "rgba(16, 19, 26, 0.85)";
+    g.fill();
+    g.fillStyle = "#fff";
+    g.fillText(text, x + this.px(7), y + this.px(10));
+  }
+}

@@ -1,0 +1,221 @@
+// What the pointer does with each tool. A press starts a gesture {move, up, cancel}; right or Shift takes away.
+
+const DRAG = 4; // CSS pixels that make a press a drag
+
+class Tools {
+  constructor(editor, view, prompter, mover, actions) {
+    this.editor = editor;
+    this.S = editor.S;
+    this.view = view;
+    this.prompter = prompter;
+    this.mover = mover;
+    this.actions = actions;
+    this.gesture = null;
+    this.fingers = new Map();
+  }
+
+  inside(p) { return p.x >= 0 && p.y >= 0 && p.x < this.S.value.width && p.y < this.S.value.height; }
+
+  within(p) {
+    return { x: Math.min(this.S.value.width, Math.max(0, p.x)), y: Math.min(this.S.value.height, Math.max(0, p.y)) };
+  }
+
+  down(event) {
+    const S = this.S;
+    if (!S.ready) return;
+    if (event.pointerType === "touch") this.fingers.set(event.pointerId, event);
+    if (this.fingers.size === 2) { this.cancel(); this.gesture = this.pinch(); return; }
+    if (this.gesture) return;
+    const p = this.view.toImage(event.clientX, event.clientY), take = event.button === 2 || event.shiftKey;
+    if (event.button === 1 || S.space || S.readonly) this.gesture = this.pan(event);
+    else if (event.button === 0 || event.button === 2) this.gesture = this["press_" + S.tool](event, p, take);
+    this.hover(event);
+  }
+
+  hover(event) {
+    const p = this.view.toImage(event.clientX, event.clientY);
+    this.S.pointer = p;
+    this.actions.pointer(p);
+    this.editor.marks();
+  }
+
+  move(event) {
+    if (!this.S.ready) return;
+    if (this.fingers.has(event.pointerId)) this.fingers.set(event.pointerId, event);
+    this.hover(event);
+    if (this.gesture) this.gesture.move(event);
+    else if (this.S.tool === "move") this.actions.cursor(this.mover.cursor(event));
+  }
+
+  up(event) {
+    this.fingers.delete(event.pointerId);
+    const gesture = this.gesture;
+    this.gesture = null;
+    if (gesture && gesture.up) gesture.up(event);
+    this.editor.marks();
+  }
+
+  cancel() {
+    const gesture = this.gesture;
+    this.gesture = null;
+    this.S.rubber = null;
+    if (gesture && gesture.cancel) gesture.cancel();
+    return !!gesture;
+  }
+
+  pan(event) {
+    let x = event.clientX, y = event.clientY;
+    this.S.panning = true;
+    this.actions.cursor("grabbing");
+    const end = () => { this.S.panning = false; this.actions.cursor(""); };
+    return {
+      move: (e) => {
+        this.view.pan((e.clientX - x) * this.view.ratio, (e.clientY - y) * this.view.ratio);
+        x = e.clientX;
+        y = e.clientY;
+        this.actions.viewed();
+      },
+      up: end,
+      cancel: end,
+    };
+  }
+
+  pinch() {
+    const state = () => {
+      const [a, b] = [...this.fingers.values()].map((f) => this.view.toDevice(f.clientX, f.clientY));
+      return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, d: Math.max(8, Math.hypot(a.x - b.x, a.y - b.y)) };
+    };
+    let was = state();
+    return {
+      move: () => {
+        if (this.fingers.size < 2) return;
+        const now = state();
+        this.view.pan(now.x - was.x, now.y - was.y);
+        this.view.zoomTo(this.view.scale * (now.d / was.d), now.x, now.y);
+        was = now;
+        this.actions.viewed();
+      },
+    };
+  }
+
+  // A rectangle drawn from p; done(rectangle in image pixels) or tap() when the pointer hardly moved.
+  drag(event, p, done, tap) {
+    const S = this.S, from = this.within(p), x = event.clientX, y = event.clientY;
+    return {
+      move: (e) => {
+        if (!S.rubber && Math.hypot(e.clientX - x, e.clientY - y) < DRAG) return;
+        const to = this.within(this.view.toImage(e.clientX, e.clientY));
+        S.rubber = {
+          x0: Math.min(from.x, to.x), y0: Math.min(from.y, to.y), x1: Math.max(from.x, to.x), y1: Math.max(from.y, to.y),
+        };
+      },
+      up: () => {
+        const box = S.rubber;
+        S.rubber = null;
+        if (!box) tap();
+        else if (box.x1 - box.x0 >= 1 && box.y1 - box.y0 >= 1) done(box);
+      },
+    };
+  }
+
+  press_click(event, p, take) {
+    const S = this.S, running = () => S.pending || S.prompt || { points: [], box: null };
+    const tap = () => {
+      const { points, box } = running();
+      if (!this.inside(p)) return;
+      if (points.length >= 64) this.editor.note("64 clicks are enough. Press Enter and start a new selection.", true);
+      else if (take && !points.length && !box) {
+        this.editor.note("Start with a left click on what you want; right click then removes.", false);
+      } else this.prompter.request([...points, { x: p.x, y: p.y, label: take ? 0 : 1 }], box);
+    };
+    return this.drag(event, p, (box) => this.prompter.request(running().points, box), tap);
+  }
+
+  press_box(event, p, take) {
+    const { width, height } = this.S.value;
+    return this.drag(event, p, (box) => this.join(spansToRuns(boxSpans(box, width, height), width, height), take), () => {});
+  }
+
+  // A finished shape joins the mask in the chosen mode, or is taken away.
+  join(runs, take) {
+    if (this.S.pending) this.prompter.drop();
+    this.editor.shape(runs, take ? "subtract" : this.S.mode);
+    this.prompter.report({});
+  }
+
+  press_brush(event, p, take) { return this.paint(p, take ? 0 : 1); }
+  press_erase(event, p, take) { return this.paint(p, take ? 1 : 0); }
+
+  paint(p, value) {
+    const S = this.S, { editor, prompter } = this, { grid, history } = editor, before = S.prompt;
+    if (S.pending) prompter.drop();
+    S.prompt = null;
+    S.erasing = value === 0;
+    grid.begin();
+    let last = p, dirty = null;
+    const to = (q) => {
+      const rect = grid.stroke(last, q, S.size, value);
+      last = q;
+      dirty = unite(dirty, rect);
+      editor.repaint(rect);
+      this.actions.counted();
+    };
+    to(p);
+    return {
+      move: (e) => {
+        const all = e.getCoalescedEvents ? e.getCoalescedEvents() : [];
+        for (const c of all.length ? all : [e]) to(this.view.toImage(c.clientX, c.clientY));
+      },
+      up: () => { S.erasing = false; editor.finish(dirty, before, null); prompter.report({}); },
+      cancel: () => {
+        S.erasing = false;
+        S.prompt = before;
+        editor.repaint(history.abandon());
+        this.actions.counted();
+      },
+    };
+  }
+
+  press_polygon(event, p, take) {
+    const S = this.S, first = S.polygon[0], q = this.within(p);
+    if (first && S.polygon.length > 2 && this.near(first, p)) this.close(take);
+    else { if (!first) S.polygonTakes = take; S.polygon = [...S.polygon, q]; }
+    return { move() {} };
+  }
+
+  near(a, b) { return (Math.hypot(a.x - b.x, a.y - b.y) * this.view.scale) / this.view.ratio < 9; }
+
+  double() {
+    const S = this.S, n = S.polygon.length;
+    if (S.tool !== "polygon" || n < 2) return;
+    // The second click of the pair set a corner on top of the first one's.
+    if (this.near(S.polygon[n - 1], S.polygon[n - 2])) S.polygon = S.polygon.slice(0, -1);
+    this.close(false);
+  }
+
+  close(take) {
+    const S = this.S, points = S.polygon, { width, height } = S.value;
+    if (points.length < 3) return;
+    S.polygon = [];
+    this.join(spansToRuns(polygonSpans(points, width, height), width, height), take || S.polygonTakes);
+  }
+
+  regionAt(p) {
+    if (!this.inside(p)) return null;
+    const index = Math.floor(p.y) * this.S.value.width + Math.floor(p.x);
+    return [...this.S.regions].reverse().find((r) => runsHold(r.runs, index)) || null;
+  }
+
+  press_region(event, p, take) {
+    const region = this.regionAt(p);
+    if (region) {
+      this.join(region.runs, take);
+      this.actions.picked(region);
+    } else {
+      this.editor.note(this.S.regions.length ? "There is no region here." : "This photo has no regions yet.", false);
+    }
+    return { move() {} };
+  }
+
+  press_move(event, p) { return this.mover.press(event, p, this.regionAt(p)); }
+}

@@ -1,0 +1,233 @@
+"""The canvas's static HTML: one table of tools and actions gives buttons, shortcuts and the help sheet.
+
+The script binds every ``data-key`` it finds, so a shortcut is written here and nowhere else. The text
+passes through Handlebars and a JavaScript template on its way: no backslash, backtick, dollar or brace in it.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import NamedTuple
+
+
+class Button(NamedTuple):
+    """One button: ``name`` for the script, ``keys`` separated by spaces, ``icon`` as the inside of a 20x20 SVG."""
+
+    name: str
+    title: str
+    keys: str
+    icon: str
+
+
+_DOT = 'fill="currentColor" stroke="none"'
+TOOLS = (
+    Button(
+        "click",
+        "Click to select: left adds, right or Shift removes, drag a box",
+        "S",
+        '<path d="M7 7l3.2 9.2 1.7-4.2 4.2-1.7z"/><path d="M6.2 2.8v1.6M2.8 6.2h1.6M3.8 3.8l1.1 1.1"/>',
+    ),
+    Button(
+        "brush",
+        "Brush: right or Shift erases",
+        "B",
+        '<path d="M16.8 3.2c-3.4 1.3-6.4 4-8 6.9l1.9 1.9c2.9-1.6 5.2-5 6.1-8.8z"/>'
+        '<path d="M7.6 11.4c-2 .2-2.6 1.5-2.7 3-.1 1-.7 1.7-1.7 2.1 3.4 1 6.3-.1 6.3-3.2z"/>',
+    ),
+    Button(
+        "erase",
+        "Eraser",
+        "E",
+        '<path d="M11.6 4.1l4.3 4.3-7.2 7.2H6.1l-2.6-2.6c-.4-.4-.4-1 0-1.4z"/><path d="M7.9 7.8l4.3 4.3M8.7 15.6h8"/>',
+    ),
+    Button(
+        "polygon",
+        "Polygon: click corners, double-click or Enter closes",
+        "P",
+        '<path d="M10 3.6l6.2 4.7-2.4 7.6H6.2L3.8 8.3z"/>'
+        f'<g {_DOT}><circle cx="10" cy="3.6" r="1.5"/><circle cx="16.2" cy="8.3" r="1.5"/>'
+        '<circle cx="13.8" cy="15.9" r="1.5"/><circle cx="6.2" cy="15.9" r="1.5"/><circle cx="3.8" cy="8.3" r="1.5"/></g>',
+    ),
+    Button(
+        "box",
+        "Box",
+        "R",
+        '<path d="M4.5 4.5h11v11h-11z" stroke-dasharray="2.6 2"/>'
+        f'<g {_DOT}><path d="M3 3h3v3H3zM14 3h3v3h-3zM3 14h3v3H3zM14 14h3v3h-3z"/></g>',
+    ),
+    Button(
+        "region",
+        "Region: click a named region to take it",
+        "G",
+        '<path d="M9.7 3.2h6.1c.6 0 1 .4 1 1v6.1L10.4 16.7c-.4.4-1 .4-1.4 0L3.3 11c-.4-.4-.4-1 0-1.4z"/>'
+        f'<circle cx="13.4" cy="6.6" r="1.3" {_DOT}/>',
+    ),
+    Button(
+        "move",
+        "Move a region: drag it, turn it by its handle or Alt-wheel",
+        "V",
+        '<path d="M10 2.8v14.4M2.8 10h14.4M7.9 4.9L10 2.8l2.1 2.1M7.9 15.1l2.1 2.1 2.1-2.1'
+        'M4.9 7.9L2.8 10l2.1 2.1M15.1 7.9l2.1 2.1-2.1 2.1"/>',
+    ),
+)
+_A, _B = '<circle cx="7.7" cy="10" r="4.7"/>', '<circle cx="12.3" cy="10" r="4.7"/>'
+_LENS = "M10 5.9a4.7 4.7 0 0 0 0 8.2 4.7 4.7 0 0 0 0-8.2z"
+_SOFT = 'fill="currentColor" fill-opacity=".45"'
+MODES = (
+    Button(
+        "add",
+        "Add to the mask",
+        "",
+        f'<g {_SOFT} stroke="none">{_A}{_B}</g><path d="M10 5.9a4.7 4.7 0 1 0 0 8.2 4.7 4.7 0 1 0 0-8.2z"/>',
+    ),
+    Button(
+        "subtract",
+        "Subtract from the mask",
+        "",
+        f'<path {_SOFT} d="M10 5.9a4.7 4.7 0 1 0 0 8.2 4.7 4.7 0 0 1 0-8.2z"/><circle cx="12.3" cy="10" r="4.7" stroke-dasharray="2 1.8"/>',
+    ),
+    Button("intersect", "Keep only what both have", "", f'{_A}{_B}<path {_SOFT} d="{_LENS}"/>'),
+    Button(
+        "replace",
+        "Replace the mask",
+        "",
+        f'<circle cx="7.7" cy="10" r="4.7" stroke-dasharray="2 1.8"/><circle cx="12.3" cy="10" r="4.7" {_SOFT}/>',
+    ),
+)
+EDITS = (
+    Button(
+        "undo",
+        "Undo",
+        "Ctrl+Z",
+        '<path d="M6.9 4.2L3.6 7.5l3.3 3.3"/><path d="M3.8 7.5h7.7a4.2 4.2 0 0 1 0 8.4H7.6"/>',
+    ),
+    Button(
+        "redo",
+        "Redo",
+        "Ctrl+Shift+Z Ctrl+Y",
+        '<path d="M13.1 4.2l3.3 3.3-3.3 3.3"/><path d="M16.2 7.5H8.5a4.2 4.2 0 0 0 0 8.4h3.9"/>',
+    ),
+    Button(
+        "clear",
+        "Clear the mask",
+        "Delete",
+        '<path d="M3.8 5.6h12.4M8 5.4V3.6h4v1.8M5.4 5.8l.7 10.6h7.8l.7-10.6M8.5 8.6v5M11.5 8.6v5"/>',
+    ),
+    Button(
+        "import",
+        "Import a mask picture of this photo's size, or drop one here",
+        "",
+        '<path d="M10 3v8.6M6.7 8.4L10 11.7l3.3-3.3M3.6 12.6v3.2c0 .6.4 1 1 1h10.8c.6 0 1-.4 1-1v-3.2"/>',
+    ),
+)
+VIEWS = (
+    Button(
+        "candidate",
+        "Next candidate of the segmenter",
+        "C",
+        '<path d="M7 6.6h9.4v9.4H7z"/><path d="M13.2 6.4V3.6H3.6v9.6h3.2"/>',
+    ),
+    Button(
+        "regions",
+        "Show or hide the regions",
+        "N",
+        '<path d="M10 3.2l7 3.8-7 3.8L3 7z"/><path d="M3.4 10.3L10 13.9l6.6-3.6M3.4 13.4L10 17l6.6-3.6"/>',
+    ),
+    Button(
+        "fill",
+        "Mask filled or as outline",
+        "M",
+        f'<circle cx="10" cy="10" r="6.6"/><path {_DOT} d="M10 3.4a6.6 6.6 0 0 1 0 13.2z"/>',
+    ),
+    Button(
+        "original",
+        "Hold to see the original photo",
+        "H Backquote",
+        '<path d="M2.6 10S5.4 5 10 5s7.4 5 7.4 5-2.8 5-7.4 5-7.4-5-7.4-5z"/><circle cx="10" cy="10" r="2.3"/>',
+    ),
+    Button(
+        "fit",
+        "Fit the photo",
+        "0",
+        '<path d="M3.2 7V3.2H7M13 3.2h3.8V7M16.8 13v3.8H13M7 16.8H3.2V13"/><path d="M6.6 7.6h6.8v4.8H6.6z"/>',
+    ),
+    Button(
+        "actual",
+        "Actual pixels",
+        "1",
+        '<path d="M4.3 6.2L6.2 5v10M13.4 6.2L15.3 5v10"/>'
+        f'<g {_DOT}><circle cx="10" cy="8" r="1.1"/><circle cx="10" cy="12.4" r="1.1"/></g>',
+    ),
+    Button(
+        "help",
+        "Shortcuts",
+        "?",
+        f'<circle cx="10" cy="10" r="7"/><path d="M7.9 8.1c.1-1.3 1-2 2.2-2s2.1.8 2.1 1.9c0 1.6-2.1 1.6-2.1 3.2"/><circle cx="10.1" cy="13.7" r=".9" {_DOT}/>',
+    ),
+)
+GESTURES = (
+    ("Right-click, Shift", "take away, with every tool"),
+    ("Enter", "confirm the selection, close the polygon"),
+    ("Esc", "cancel the clicks, the polygon or the move"),
+    ("Backspace", "remove the polygon's last corner"),
+    ("Q", "next mode: add, subtract, intersect, replace"),
+    ("[ ]", "smaller, larger brush (or Alt-wheel)"),
+    (", .", "turn the moved region (with Shift: by 15 degrees)"),
+    ("Wheel, pinch", "zoom at the pointer"),
+    ("Space-drag, middle-drag", "pan"),
+    ("Left, Right arrow", "previous, next photo"),
+)
+
+
+def _button(b: Button, kind: str, role: str = "") -> str:
+    shown = b.keys.replace("Ctrl+Shift+Z Ctrl+Y", "Ctrl+Shift+Z").split(" ")[0]
+    title = f"{b.title} ({shown})" if shown else b.title
+    keys = f' data-key="{escape(b.keys)}" aria-keyshortcuts="{escape(_aria(b.keys))}"' if b.keys else ""
+    extra = f' role="{role}" aria-checked="false"' if role else ""
+    return (
+        f'<button type="button" class="fsc-b" data-{kind}="{b.name}" title="{escape(title)}" '
+        f'aria-label="{escape(b.title)}"{keys}{extra}>'
+        f'<svg viewBox="0 0 20 20" aria-hidden="true">{b.icon}</svg></button>'
+    )
+
+
+def _aria(keys: str) -> str:
+    return keys.replace("Ctrl", "Control")
+
+
+def _buttons(group: tuple[Button, ...], kind: str, role: str = "") -> str:
+    return "".join(_button(b, kind, role) for b in group)
+
+
+def _help() -> str:
+    rows = [(b.keys.replace(" ", ", "), b.title) for b in (*TOOLS, *EDITS, *VIEWS) if b.keys]
+    cells = "".join(f"<dt><kbd>{escape(k)}</kbd></dt><dd>{escape(v)}</dd>" for k, v in (*rows, *GESTURES))
+    return f'<div class="fsc-sheet"><h3>Shortcuts</h3><dl>{cells}</dl><p>Press ? or Esc to close.</p></div>'
+
+
+def markup(empty: str) -> str:
+    """The component's HTML; ``empty`` is what the stage says while there is no photo."""
+    return f"""<div class="fsc" data-tool="click">
+<div class="fsc-bar">
+<div class="fsc-g" role="radiogroup" aria-label="How the next shape joins the mask">{_buttons(MODES, "mode", "radio")}</div>
+<label class="fsc-size" title="Brush size in photo pixels ([ and ])"><span>Size</span>
+<input type="range" min="0" max="100" step="1" value="40" aria-label="Brush size"><output>24 px</output></label>
+<div class="fsc-g" role="group" aria-label="Edit">{_buttons(EDITS, "do")}</div>
+<div class="fsc-g fsc-right" role="group" aria-label="View">{_buttons(VIEWS, "do")}</div>
+</div>
+<div class="fsc-body">
+<div class="fsc-tools" role="radiogroup" aria-label="Tool">{_buttons(TOOLS, "tool", "radio")}</div>
+<div class="fsc-stage" tabindex="0" role="application" aria-label="Mask canvas. Press question mark for shortcuts.">
+<canvas class="fsc-photo"></canvas><canvas class="fsc-over"></canvas><canvas class="fsc-top"></canvas>
+<div class="fsc-empty"><p>{escape(empty)}</p></div>
+<div class="fsc-busy" hidden><svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7" opacity=".25"/>
+<path d="M10 3a7 7 0 0 1 7 7"><animateTransform attributeName="transform" type="rotate" from="0 10 10" to="360 10 10"
+ dur="0.9s" repeatCount="indefinite"/></path></svg><span>Selecting</span></div>
+<div class="fsc-note" role="status" aria-live="polite" hidden></div>
+<div class="fsc-help" role="dialog" aria-label="Shortcuts" hidden>{_help()}</div>
+</div></div>
+<div class="fsc-status"><span class="fsc-zoom" title="Zoom"></span><span class="fsc-pos" title="Pixel under the pointer"></span>
+<span class="fsc-area" title="Area of the mask"></span><span class="fsc-hint"></span><span class="fsc-seg" title="Segmenter"></span>
+<span class="fsc-saved" title="The mask on the server"></span></div>
+<input type="file" class="fsc-file" accept="image/png,image/bmp,image/webp,image/gif" hidden tabindex="-1" aria-label="Mask picture">
+</div>"""
