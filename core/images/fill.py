@@ -11,7 +11,7 @@ from core.errors import MaskError
 from core.images.blend import _box
 from core.images.crop import Roi
 from core.images.labels import Labels, choose_labels
-from core.images.offsets import Offsets, candidate_offsets
+from core.images.offsets import Offsets, candidate_offsets, strangeness
 from core.images.poisson import Field
 from core.images.stitch import refine_offsets, stitch
 from core.images.write import is_grey
@@ -72,15 +72,14 @@ def _search_area(hole: Mask, sources: Mask) -> Roi:
 def _fill(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> Field:
     scale = max(1, math.ceil(max(hole.shape) / _WORK_SIDE))
     small, small_hole, small_sources = _reduce(image, hole, sources, scale)
-    reach = float(cv2.distanceTransform(np.pad(small_hole, 1).view(np.uint8), cv2.DIST_L2, 3).max())
-    window = int(np.clip(reach, 9, 25)) | 1
-    offsets = candidate_offsets(small, small_hole, small_sources, window)
-    labels = choose_labels(small, small_hole, small_sources, offsets, rng)
+    strange = strangeness(small, small_hole, small_sources)
+    offsets = candidate_offsets(small, small_hole, small_sources, strange)
+    labels = choose_labels(small, small_hole, small_sources, strange, offsets, rng)
     height, width = hole.shape
     full = labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
     full[~hole] = -1
     offsets = refine_offsets(image, sources, full, offsets, scale)
-    rows, columns = np.indices(hole.shape)
+    rows, columns = (index.astype(np.intp) for index in np.indices(hole.shape))
     named = full >= 0
     rows[named] += offsets[full[named], 0]
     columns[named] += offsets[full[named], 1]

@@ -10,67 +10,108 @@ from core.images.offsets import Offsets
 from core.images.poisson import Field
 from core.types import Mask
 
-Labels = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.intp]
 """(h, w): the index of a pixel's offset, -1 where it has none."""
 
 _ROUNDS = 6
 _LAST_WINDOW = 7
-_COHERENCE = 0.3
+_COHERENCE = 0.5
 _CLIP = 60.0**2
+"""A difference above this counts no more: an edge out of place is bad, however strong it is."""
+_FILLED_WEIGHT = 0.5
+_LEAST_SHARE = 0.02
 
 
-def choose_labels(image: Field, hole: Mask, sources: Mask, offsets: Offsets, rng: np.random.Generator) -> Labels:
+def choose_labels(
+    image: Field, hole: Mask, sources: Mask, strange: Field, offsets: Offsets, rng: np.random.Generator
+) -> Labels:
     """For every pixel of ``hole`` the offset under which its neighbourhood fits best; -1 elsewhere.
 
-    Starts from what the rim says in windows as wide as the hole, fills by copying, and repeats with ever smaller
-    windows on the filled picture (the coarse-to-fine completion of Wexler, Shechtman and Irani 2007, over a
-    short list of offsets instead of all patches). ``rng`` breaks ties.
+    Starts from what the rim says in windows wider than the hole, fills by copying, and repeats with ever
+    smaller windows on the filled picture (the coarse-to-fine completion of Wexler, Shechtman and Irani 2007, over a
+    short list of offsets instead of all patches). Offsets that win little are given up on the way, so few
+    large pieces remain. ``rng`` breaks ties.
     """
-    height, width = hole.shape
     reach = cv2.distanceTransform(np.pad(hole, 1).view(np.uint8), cv2.DIST_L2, 3).max()
-    shifted, valid = _shift_all(image, sources, offsets)
-    taste = rng.uniform(1.0, 1.1, len(offsets)).astype(np.float32)
-    filled, weight = image.copy(), (~hole).astype(np.float32)
-    labels = np.full((height, width), -1)
     windows = np.geomspace(2 * reach + _LAST_WINDOW, _LAST_WINDOW, _ROUNDS).astype(int) | 1
-    for window in windows:
-        cost = _costs(filled, weight, shifted, valid, int(window)) * taste[:, None, None]
-        if labels.max() >= 0:
-            typical = float(np.median(cost.min(axis=0)[hole]))
-            for index in np.unique(labels[hole]):
-                if index >= 0:
-                    share = cv2.blur((labels == index).astype(np.float32), (_LAST_WINDOW, _LAST_WINDOW))
-                    cost[index] -= _COHERENCE * typical * share
-        best = cost.argmin(axis=0)
-        covered = hole & np.isfinite(np.take_along_axis(cost, best[None], 0)[0])
-        labels = np.where(covered, best, -1)
-        ys, xs = np.nonzero(covered)
+    area = _around(hole, int(windows[0]) // 2)
+    filled, inside = image[area].copy(), hole[area]
+    shifted, prior = _shift_all(image, sources, strange, offsets, area)
+    prior *= rng.uniform(1.0, 1.2, (len(offsets), 1, 1)).astype(np.float32)
+    weight = (~inside).astype(np.float32)
+    names, labels = np.arange(len(offsets)), np.full(inside.shape, -1)
+    for turn, window in enumerate(windows):
+        cost = _costs(filled, weight, shifted, prior, int(window))
+        if turn:
+            _favour_current(cost, labels, inside)
+        labels = _cheapest(cost, inside)
+        shares = np.bincount(labels[inside] + 1, minlength=len(names) + 1)[1:] / inside.sum()
+        keep = shares >= (_LEAST_SHARE if turn else _LEAST_SHARE / 4)
+        if turn < _ROUNDS - 1 and keep.any() and not keep.all():
+            shifted, prior, names, cost = shifted[keep], prior[keep], names[keep], cost[keep]
+            labels = _cheapest(cost, inside)
+        ys, xs = np.nonzero(labels >= 0)
         filled[ys, xs] = shifted[labels[ys, xs], ys, xs]
-        weight[ys, xs] = 0.5
-    return labels
+        weight[ys, xs] = _FILLED_WEIGHT
+    out = np.full(hole.shape, -1)
+    out[area] = np.where(labels >= 0, names[labels], -1)
+    return out
 
 
-def _shift_all(image: Field, sources: Mask, offsets: Offsets) -> tuple[Field, npt.NDArray[np.bool_]]:
-    """For each offset the picture seen through it, (K, h, w, c), and where that is a source, (K, h, w)."""
+def _cheapest(cost: Field, inside: Mask) -> Labels:
+    best = cost.argmin(axis=0)
+    possible = np.isfinite(np.take_along_axis(cost, best[None], 0)[0])
+    return np.where(inside & possible, best, -1)
+
+
+def _favour_current(cost: Field, labels: Labels, inside: Mask) -> None:
+    """Make an offset cheaper where its own piece is near."""
+    least = cost.min(axis=0)[inside]
+    least = least[np.isfinite(least)]
+    typical = float(np.median(least)) if least.size else 0.0
+    for index in np.unique(labels[labels >= 0]):
+        share = cv2.blur((labels == index).astype(np.float32), (_LAST_WINDOW, _LAST_WINDOW))
+        cost[index] -= np.float32(_COHERENCE * typical) * share
+
+
+def _around(hole: Mask, margin: int) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + 1 + margin),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + 1 + margin),
+    )
+
+
+def _shift_all(
+    image: Field, sources: Mask, strange: Field, offsets: Offsets, area: tuple[slice, slice]
+) -> tuple[Field, Field]:
+    """``area`` seen through each offset, (K, h, w, c), and what copying from there costs, infinite where forbidden."""
     height, width = sources.shape
-    shifted = np.zeros((len(offsets), *image.shape), np.float32)
-    valid = np.zeros((len(offsets), height, width), np.bool_)
+    top, left = area[0].start, area[1].start
+    bottom, right = min(area[0].stop, height), min(area[1].stop, width)
+    shifted = np.zeros((len(offsets), bottom - top, right - left, image.shape[2]), np.float32)
+    prior = np.full(shifted.shape[:3], np.inf, np.float32)
+    allowed = np.where(sources, strange, np.float32(np.inf))
     for index, (dy, dx) in enumerate(offsets):
-        y0, y1, x0, x1 = max(0, -dy), min(height, height - dy), max(0, -dx), min(width, width - dx)
+        y0, y1 = max(top, -dy), min(bottom, height - dy)
+        x0, x1 = max(left, -dx), min(right, width - dx)
         if y0 < y1 and x0 < x1:
-            shifted[index, y0:y1, x0:x1] = image[y0 + dy : y1 + dy, x0 + dx : x1 + dx]
-            valid[index, y0:y1, x0:x1] = sources[y0 + dy : y1 + dy, x0 + dx : x1 + dx]
-    return shifted, valid
+            here = (index, slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+            there = (slice(y0 + dy, y1 + dy), slice(x0 + dx, x1 + dx))
+            shifted[here], prior[here] = image[there], allowed[there]
+    return shifted, prior
 
 
-def _costs(filled: Field, weight: Field, shifted: Field, valid: npt.NDArray[np.bool_], window: int) -> Field:
-    """Mean squared difference in a window around each pixel, (K, h, w); infinite where an offset has no source."""
-    total = cv2.blur(weight, (window, window), borderType=cv2.BORDER_CONSTANT)
-    out = np.empty(valid.shape, np.float32)
-    for index in range(len(valid)):
+def _costs(filled: Field, weight: Field, shifted: Field, prior: Field, window: int) -> Field:
+    """Mean squared difference in a window around each pixel, plus the price of its source, (K, h, w)."""
+    total = cv2.blur(weight, (window, window), borderType=cv2.BORDER_CONSTANT) + 1e-6
+    out = np.empty_like(prior)
+    for index in range(len(prior)):
         difference = filled - shifted[index]
-        squared = np.einsum("ijc,ijc->ij", difference, difference)
-        squared = np.where(valid[index], np.minimum(squared, _CLIP), _CLIP) * weight
-        out[index] = cv2.blur(squared, (window, window), borderType=cv2.BORDER_CONSTANT) / (total + 1e-6)
-    out[~valid] = np.inf
+        squared = np.einsum("ijc,ijc->ij", difference, difference) / np.float32(filled.shape[2])
+        np.minimum(squared, _CLIP, out=squared, where=True)
+        squared[np.isinf(prior[index])] = _CLIP
+        squared *= weight
+        out[index] = cv2.blur(squared, (window, window), borderType=cv2.BORDER_CONSTANT) / total
+    out += prior
     return out

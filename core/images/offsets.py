@@ -10,34 +10,97 @@ import scipy.fft
 from core.images.poisson import Field
 from core.types import Mask
 
-Offsets = npt.NDArray[np.int64]
+Offsets = npt.NDArray[np.intp]
 """(K, 2) rows and columns: pixel p is copied from p + offset."""
+Box = tuple[int, int, int, int]
 
-_POINTS = 12
-_PER_POINT = 4
-_WHOLE = 8
+_FORBIDDEN = 150.0**2
+"""What a pixel that must not be copied costs, as a squared difference of grey levels."""
+_FAMILIAR = 12.0**2
+_RIM_SAMPLES = 64
 
 
-def candidate_offsets(image: Field, hole: Mask, sources: Mask, window: int) -> Offsets:
-    """Shifts that are likely to continue the surface into ``hole``, best of each place first.
+def strangeness(image: Field, hole: Mask, sources: Mask) -> Field:
+    """How unlike anything at the hole's rim each pixel looks, float32 (h, w), squared grey levels; 0 if familiar.
 
-    ``image`` is float32 (h, w, c), ``sources`` the pixels that may be copied. The rim as a whole and windows of
-    ``window`` pixels around points of the rim are matched against every position (as the dominant offsets
-    of He and Sun 2012, but found where they are needed). Shifts shorter than half a window are left out: they only
-    smear the rim.
+    The surface must go on, not another component: what the rim does not show is not to be copied, however
+    well its own surroundings match. ``image`` is float32 (h, w, c).
     """
-    known = ~hole
-    found = [_matches(image, known, sources, _rim_box(hole, max(3, window // 3)), _WHOLE, hole)]
-    height, width = hole.shape
-    window = min(window, height, width)
-    for y, x in _rim_points(hole, _POINTS):
-        top = min(max(y - window // 2, 0), height - window)
-        left = min(max(x - window // 2, 0), width - window)
-        found.append(_matches(image, known, sources, (top, left, top + window, left + window), _PER_POINT, None))
+    sure = sources.astype(np.float32)
+    share = cv2.GaussianBlur(sure, (0, 0), 1.5)
+    smooth = cv2.GaussianBlur(image * sure[..., None], (0, 0), 1.5).reshape(image.shape)
+    smooth /= np.maximum(share, 1e-3)[..., None]
+    rim = cv2.dilate(hole.view(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_) & sources
+    seen = smooth[rim] if rim.any() else smooth[sources]
+    seen = seen[:: max(1, len(seen) // _RIM_SAMPLES)]
+    coarse = smooth[::2, ::2]
+    nearest = np.full(coarse.shape[:2], np.inf, np.float32)
+    for colour in seen:
+        difference = coarse - colour
+        np.minimum(nearest, np.einsum("ijc,ijc->ij", difference, difference), out=nearest)
+    nearest = np.maximum(nearest / image.shape[2] - _FAMILIAR, 0)
+    out: Field = cv2.resize(nearest, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return out
+
+
+def candidate_offsets(image: Field, hole: Mask, sources: Mask, strange: Field) -> Offsets:
+    """Shifts that are likely to continue the surface into ``hole``.
+
+    ``image`` is float32 (h, w, c), ``sources`` the pixels that may be copied, ``strange`` as above. The rim as a
+    whole, and windows around points of it, as wide as the hole and smaller, are matched against every
+    position (the dominant offsets of He and Sun 2012, but sought where they are needed). Shifts of a few pixels
+    are left out: they only smear the rim.
+    """
+    search = _Search(image.mean(axis=2), hole, np.where(sources, strange, np.float32(_FORBIDDEN)))
+    reach = float(cv2.distanceTransform(np.pad(hole, 1).view(np.uint8), cv2.DIST_L2, 3).max())
+    found = [search.matches(_rim_box(hole, 6), 6, hole)]
+    for window, points, count in ((int(2.5 * reach), 6, 3), (int(1.2 * reach), 9, 3)):
+        side = min(max(window, 9), *hole.shape)
+        for y, x in _rim_points(hole, points):
+            top = min(max(y - side // 2, 0), hole.shape[0] - side)
+            left = min(max(x - side // 2, 0), hole.shape[1] - side)
+            found.append(search.matches((top, left, top + side, left + side), count, None))
     offsets = np.concatenate(found)
-    far = np.abs(offsets).max(axis=1) >= max(4, window // 2)
-    unique, first = np.unique(offsets[far], axis=0, return_index=True)
+    offsets = offsets[np.abs(offsets).max(axis=1) >= max(4, int(reach / 2))]
+    unique, first = np.unique(offsets, axis=0, return_index=True)
     return unique[np.argsort(first)]
+
+
+class _Search:
+    """One picture's spectra, computed once; many windows matched against it."""
+
+    def __init__(self, grey: Field, hole: Mask, penalty: Field) -> None:
+        self.grey = grey - grey[~hole].mean()
+        self.known = (~hole).astype(np.float32)
+        self.fast = tuple(scipy.fft.next_fast_len(n, real=True) for n in grey.shape)
+        usable = self.grey * self.known
+        self.spectra = [scipy.fft.rfft2(field, self.fast) for field in (usable, usable * usable, penalty)]
+
+    def matches(self, box: Box, count: int, needed: Mask | None) -> Offsets:
+        """The ``count`` best places, apart from one another, for the known pixels of ``box``, as offsets.
+
+        All of the box, or its pixels in ``needed``, pay the penalty of where they come from.
+        """
+        top, left, bottom, right = box
+        part = (slice(top, bottom), slice(left, right))
+        shown = self.known[part]
+        paying = np.ones_like(shown) if needed is None else needed[part].astype(np.float32)
+        paying *= np.float32(max(shown.sum(), 1) / max(paying.sum(), 1))
+        total = 0
+        for field, spectrum in zip((-2 * self.grey[part] * shown, shown, paying), self.spectra, strict=True):
+            total = total + np.conj(scipy.fft.rfft2(field, self.fast)) * spectrum
+        score = scipy.fft.irfft2(total, self.fast)
+        height, width = shown.shape
+        score = score[: self.grey.shape[0] - height + 1, : self.grey.shape[1] - width + 1]
+        return _lowest(np.ascontiguousarray(score), count, max(2, min(height, width) // 8)) - np.array((top, left))
+
+
+def _lowest(score: Field, count: int, apart: int) -> Offsets:
+    """Positions of the lowest scores, each the lowest within ``apart`` pixels."""
+    floor = cv2.erode(score, np.ones((2 * apart + 1, 2 * apart + 1), np.uint8))
+    ys, xs = np.nonzero(score <= floor)
+    order = np.argsort(score[ys, xs], kind="stable")[:count]
+    return np.stack([ys[order], xs[order]], axis=1)
 
 
 def _rim_points(hole: Mask, count: int) -> list[tuple[int, int]]:
@@ -49,7 +112,7 @@ def _rim_points(hole: Mask, count: int) -> list[tuple[int, int]]:
     return [(int(y), int(x)) for y, x in line[chosen]]
 
 
-def _rim_box(hole: Mask, width: int) -> tuple[int, int, int, int]:
+def _rim_box(hole: Mask, width: int) -> Box:
     rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
     return (
         max(int(rows[0]) - width, 0),
@@ -57,46 +120,3 @@ def _rim_box(hole: Mask, width: int) -> tuple[int, int, int, int]:
         min(int(rows[-1]) + 1 + width, hole.shape[0]),
         min(int(columns[-1]) + 1 + width, hole.shape[1]),
     )
-
-
-def _matches(
-    image: Field, known: Mask, sources: Mask, box: tuple[int, int, int, int], count: int, must: Mask | None
-) -> Offsets:
-    """The ``count`` best places for the known pixels of ``box``, apart from one another, as offsets.
-
-    All of the box, or its pixels in ``must``, should come from ``sources``; what does not costs as much as a
-    difference of the image's own spread.
-    """
-    top, left, bottom, right = box
-    size = (bottom - top, right - left)
-    shown = known[top:bottom, left:right].astype(np.float32)
-    needed = np.ones(size, np.float32) if must is None else must[top:bottom, left:right].astype(np.float32)
-    usable = sources.astype(np.float32)
-    template = image[top:bottom, left:right] * shown[..., None]
-    masked = image * usable[..., None]
-    energy = np.einsum("ijc,ijc->ij", masked, masked)
-    pairs = [(template[..., c], masked[..., c], -2.0) for c in range(image.shape[2])]
-    pairs.append((shown, energy, 1.0))
-    spread = float(energy.sum() / max(usable.sum(), 1))
-    pairs.append((needed, 1 - usable, 4 * spread * shown.sum() / max(needed.sum(), 1)))
-    score = _correlate(pairs, image.shape[:2])[: image.shape[0] - size[0] + 1, : image.shape[1] - size[1] + 1]
-    return _lowest(score, count, max(2, min(size) // 8)) - np.array((top, left))
-
-
-def _correlate(pairs: list[tuple[Field, Field, float]], shape: tuple[int, ...]) -> Field:
-    """The weighted sum of cross-correlations; entry (y, x) has the template's corner at (y, x)."""
-    fast = tuple(scipy.fft.next_fast_len(n, real=True) for n in shape[:2])
-    total = 0
-    for template, image, weight in pairs:
-        spectrum = np.conj(scipy.fft.rfft2(template * np.float32(weight), fast))
-        total = total + spectrum * scipy.fft.rfft2(image, fast)
-    out: Field = scipy.fft.irfft2(total, fast)
-    return out
-
-
-def _lowest(score: Field, count: int, apart: int) -> Offsets:
-    """Positions of the lowest scores, each the lowest within ``apart`` pixels."""
-    floor = cv2.erode(score, np.ones((2 * apart + 1, 2 * apart + 1), np.uint8))
-    ys, xs = np.nonzero(score <= floor)
-    order = np.argsort(score[ys, xs], kind="stable")[:count]
-    return np.stack([ys[order], xs[order]], axis=1)

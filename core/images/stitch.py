@@ -24,7 +24,7 @@ def refine_offsets(image: Field, sources: Mask, labels: Labels, offsets: Offsets
         ys, xs = np.nonzero(near & sources & (labels < 0))
         if not len(ys):
             continue
-        step = max(1, len(ys) // 1500)
+        step = max(1, len(ys) // 600)
         points = np.stack([ys[::step], xs[::step]], axis=1)
         full[index] = _best_shift(image, sources, points, full[index], scale)
     return full
