@@ -14,10 +14,10 @@ from core.types import Image, Mask
 Descriptor = npt.NDArray[np.float32]
 
 _GRID = 5
-_SHARES = {"place": 0.25, "size": 0.15, "colour": 0.2, "shape": 0.2, "look": 0.2}
+_SHARES = {"place": 0.2, "size": 0.2, "aspect": 0.05, "colour": 0.2, "shape": 0.15, "look": 0.2}
 """Share of each part in the squared distance; they sum to 1, so that no distance exceeds 1."""
 
-DIMENSIONS = 2 + 2 + 6 + _GRID * _GRID + _GRID * _GRID
+DIMENSIONS = 2 + 1 + 1 + 6 + _GRID * _GRID + _GRID * _GRID
 
 
 def descriptor(image: Image, mask: Mask) -> Descriptor:
@@ -34,8 +34,9 @@ def descriptor(image: Image, mask: Mask) -> Descriptor:
     box_h, box_w = inside.shape
     place = np.array([(rows.start + rows.stop) / (2 * height), (cols.start + cols.stop) / (2 * width)])
     share = inside.sum() / (height * width)
-    # Logarithms, because twice the area looks the same step at every size; 14 octaves reach from a pixel to a photo.
-    size = np.array([np.log2(share * 2**14 + 1) / 14, (np.arctan2(box_h, box_w)) / (np.pi / 2)])
+    # Logarithms, because twice the area looks the same step at every size; 10 octaves reach below a speck.
+    size = np.array([np.log2(share * 2**10 + 1) / 10])
+    aspect = np.array([np.arctan2(box_h, box_w) / (np.pi / 2)])
     around = _ring(mask, rows, cols)
     within = image[rows, cols][mask[rows, cols]].mean(axis=0) / 255.0
     outside = image[around[0], around[1]][around[2]].mean(axis=0) / 255.0 if around[2].any() else within
@@ -43,7 +44,8 @@ def descriptor(image: Image, mask: Mask) -> Descriptor:
     shape = cv2.resize(inside, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(np.ascontiguousarray(image[rows, cols]), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255.0
     look = cv2.resize(grey * inside, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
-    parts = {"place": place, "size": size, "colour": colour, "shape": shape.ravel(), "look": look.ravel()}
+    parts = {"place": place, "size": size, "aspect": aspect, "colour": colour}
+    parts |= {"shape": shape.ravel(), "look": look.ravel()}
     vector = [part * np.sqrt(_SHARES[name] / part.size) for name, part in parts.items()]
     return np.concatenate(vector).astype(np.float32)
 

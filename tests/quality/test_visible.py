@@ -46,12 +46,12 @@ def test_thin_lines_stay_whole_and_thin() -> None:
     before = np.full((40, 40, 3), 120, np.uint8)
     after = before.copy()
     line = np.zeros((40, 40), np.bool_)
-    line[20, 3:37] = True
+    line[26, 3:37] = True
     np.fill_diagonal(line[2:18, 2:18], True)
     after[line] -= 12
     found = visible_change(before, after, everywhere(before))
     assert found[line].all()
-    assert found.sum() <= line.sum() + 4
+    assert not found[~line].any()
 
 
 def test_noise_inside_a_defect_leaves_no_holes() -> None:
@@ -70,7 +70,8 @@ def test_a_real_hole_in_a_ring_stays_open() -> None:
     after[(radius > 15) & (radius < 25)] = 60
     found = visible_change(before, after, everywhere(before))
     assert not found[radius < 12].any()
-    assert np.array_equal(found, (radius > 15) & (radius < 25))
+    ring = (radius > 15) & (radius < 25)
+    assert found[ring].all() and (found & ~ring).sum() < 0.02 * ring.sum()
 
 
 def test_lone_faint_specks_go_and_strong_ones_stay() -> None:
