@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError
 
 from core.errors import StoreError
 
@@ -103,17 +103,21 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def one_line(folder: Path) -> Iterator[None]:
-    """Turn what SQLite says about ``folder`` into a StoreError that tells a person what to do."""
+    """Turn what SQLite says about ``folder`` into a StoreError that tells a person what to do.
+
+    What the folder is not to blame for (a broken rule of the tables, a wrong statement) passes as it is.
+    """
     try:
         yield
-    except IntegrityError:
-        raise  # a broken rule of the tables is a bug of ours, not of the folder
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        raise StoreError(explain(folder, str(getattr(error, "orig", None) or error))) from error
+        said = str(getattr(error, "orig", None) or error)
+        if (line := explain(folder, said)) is None:
+            raise
+        raise StoreError(line) from error
 
 
-def explain(folder: Path, said: str) -> str:
-    """One line for SQLite's message ``said``."""
+def explain(folder: Path, said: str) -> str | None:
+    """One line for SQLite's message ``said``; None if it is not about the folder or the disk."""
     low = said.lower()
     if "locked" in low or "busy" in low:
         return (
@@ -121,11 +125,13 @@ def explain(folder: Path, said: str) -> str:
         )
     if "readonly" in low or "read-only" in low or "unable to open" in low:
         return f"project {folder}: the folder cannot be written; check its permissions or copy it elsewhere"
-    if "malformed" in low or "not a database" in low or "disk image" in low:
+    if "malformed" in low or "not a database" in low or "no such table" in low:
         return (
             f"project {folder}: project.db is damaged ({said}); put a backup in its place "
             "(project.db.backup-* if there is one) or import the photos into a new project"
         )
-    if "full" in low:
+    if "is full" in low:
         return f"project {folder}: the disk is full; free some space and try again, nothing was lost"
-    return f"project {folder}: project.db cannot be used ({said}); check the disk and the folder's permissions"
+    if "i/o error" in low:
+        return f"project {folder}: project.db cannot be read or written ({said}); check the disk"
+    return None

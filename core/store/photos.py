@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from core.errors import InputError, MaskError, NotFound
 from core.store.base import Store, among
 from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
-from core.store.tables import examples, normals, regions, samples
+from core.store.tables import examples, normals, regions
 from core.types import KINDS, Kind, check_label
 
 
@@ -67,13 +67,6 @@ class Photos(Store):
         """How many photos of good parts there are."""
         with self._db.read() as db:
             return int(db.execute(select(func.count()).select_from(normals)).scalar_one())
-
-    def remove_normals(self, ids: Iterable[str]) -> int:
-        """Remove photos with their regions and the samples made from them; return how many photos."""
-        ids = list(ids)
-        with self._db.write() as db:
-            db.execute(delete(samples).where(among(samples.c.normal_id, ids)))
-            return int(db.execute(delete(normals).where(among(normals.c.id, ids))).rowcount)
 
     def _normals(self, *where: Any, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
         query = select(normals).where(*where).order_by(normals.c.number).offset(offset)
@@ -202,7 +195,9 @@ class Photos(Store):
         with self._db.write() as db:
             names = set(db.execute(select(regions.c.name).where(here)).scalars())
             if old not in names:
-                raise NotFound(f"region {old!r} is not on photo {normal_id} (it has: {', '.join(names) or 'none'})")
+                raise NotFound(
+                    f"region {old!r} is not on photo {normal_id} (it has: {', '.join(sorted(names)) or 'none'})"
+                )
             if new != old and new in names:
                 raise InputError(f"region {new!r} is on this photo already; choose another name or delete it first")
             db.execute(update(regions).where(here, regions.c.name == old).values(name=new))

@@ -9,10 +9,8 @@ from types import TracebackType
 from core.errors import StoreError
 from core.images.write import TEMP_PREFIX
 from core.store import schema
-from core.store.base import Store
 from core.store.files import FOLDER, cannot_write, sync_folder
 from core.store.jobs import Jobs
-from core.store.photos import Photos
 from core.store.samples import Samples
 from core.store.verdicts import Verdicts
 
@@ -21,7 +19,7 @@ ORPHAN_S = 3600.0
 """Age at which a file without a row is taken for the leftover of a killed process."""
 
 
-class Project(Photos, Samples, Verdicts, Jobs, Store):
+class Project(Samples, Verdicts, Jobs):
     """Everything a person made in one folder. Safe to use from many threads and several processes.
 
     Files are durable before the row that names them is written, so what is listed is whole, and what a

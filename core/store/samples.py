@@ -8,20 +8,22 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import InputError, NotFound
-from core.store.base import Store, among
+from core.store import query
+from core.store.base import among
 from core.store.files import Stored
+from core.store.photos import Photos
 from core.store.rows import SampleFilter, SampleRow
-from core.store.tables import sample_details, sample_scores, samples
+from core.store.tables import normals, sample_details, sample_scores, samples, score_names
 from core.types import KINDS, Kind, Verdict, check_label
 
 EVERYTHING = SampleFilter()
 
 
-class Samples(Store):
+class Samples(Photos):
     """What engines make."""
 
     def add_sample(
@@ -78,7 +80,7 @@ class Samples(Store):
 
     def _insert(self, row: dict[str, Any], files: list[Stored], recipe_json: str, descriptor: bytes | None) -> None:
         with self._db.write() as db:
-            self.normal_row(row["normal_id"])  # type: ignore[attr-defined]
+            self.normal_row(row["normal_id"])
             for file in files:
                 self._files.ensure(file)
             fresh = insert(samples).values(row).on_conflict_do_nothing(index_elements=["id"])
@@ -90,21 +92,20 @@ class Samples(Store):
 
     def samples(self, where: SampleFilter = EVERYTHING, offset: int = 0, limit: int | None = None) -> list[SampleRow]:
         """A page of samples."""
-        page = _filtered(select(samples.c.number), where)
-        page = _ordered(page, where).offset(offset).limit(-1 if limit is None else limit)
         with self._db.read() as db:
-            numbers = list(db.execute(page).scalars())
-            return self._rows(db, numbers)
+            return self._rows(db, query.numbers(db, where, offset, limit))
 
     def count_samples(self, where: SampleFilter = EVERYTHING) -> int:
         """How many samples the filter lets through."""
         with self._db.read() as db:
-            return int(db.execute(_filtered(select(func.count()).select_from(samples), where)).scalar_one())
+            return query.count(db, where)
 
     def sample_ids(self, where: SampleFilter = EVERYTHING) -> list[str]:
         """Ids of all samples the filter lets through, in its order."""
         with self._db.read() as db:
-            return list(db.execute(_ordered(_filtered(select(samples.c.id), where), where)).scalars())
+            found = query.numbers(db, where)
+            ids = {n: id for n, id in db.execute(select(samples.c.number, samples.c.id).where(_numbered(found)))}
+            return [ids[number] for number in found]
 
     def sample_row(self, id: str) -> SampleRow:
         """The sample ``id``; NotFound."""
@@ -116,17 +117,17 @@ class Samples(Store):
 
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Samples per label and verdict; each label has all three verdicts."""
-        query = select(samples.c.label, samples.c.verdict, func.count()).group_by(samples.c.label, samples.c.verdict)
+        pair = samples.c.label, samples.c.verdict
         counts: dict[str, dict[str, int]] = {}
         with self._db.read() as db:
-            for label, verdict, count in db.execute(query):
+            for label, verdict, count in db.execute(select(*pair, func.count()).group_by(*pair)):
                 counts.setdefault(label, {v.value: 0 for v in Verdict})[verdict] = count
         return counts
 
     def score_names(self) -> list[str]:
         """The names of all scores there are."""
         with self._db.read() as db:
-            return list(db.execute(select(sample_scores.c.name).distinct().order_by(sample_scores.c.name)).scalars())
+            return list(db.execute(select(score_names.c.name).order_by(score_names.c.name)).scalars())
 
     def update_scores(self, id: str, scores: Mapping[str, float]) -> None:
         """Set these scores of a sample; scores of other names stay."""
@@ -140,15 +141,19 @@ class Samples(Store):
     def delete_samples(self, ids: Iterable[str]) -> int:
         """Delete samples, with their place in the undo list; return how many. Files go with the next sweep."""
         with self._db.write() as db:
-            return int(db.execute(delete(samples).where(among(samples.c.id, ids))).rowcount)
+            return _delete(db, among(samples.c.id, ids))
+
+    def remove_normals(self, ids: Iterable[str]) -> int:
+        """Remove photos with their regions and the samples made from them; return how many photos."""
+        ids = list(ids)
+        with self._db.write() as db:
+            _delete(db, among(samples.c.normal_id, ids))
+            return int(db.execute(delete(normals).where(among(normals.c.id, ids))).rowcount)
 
     def _rows(self, db: Connection, numbers: Sequence[int]) -> list[SampleRow]:
-        query = (
-            select(samples, sample_details.c.recipe, sample_details.c.descriptor)
-            .join(sample_details)
-            .where(among(samples.c.number, numbers))
-        )
-        found = {row.number: row for row in db.execute(query)}
+        details = sample_details.c.recipe, sample_details.c.descriptor
+        chosen = select(samples, *details).join(sample_details).where(_numbered(numbers))
+        found = {row.number: row for row in db.execute(chosen)}
         return [self._sample(found[number]) for number in numbers]
 
     def _sample(self, row: Any) -> SampleRow:
@@ -174,28 +179,8 @@ class Samples(Store):
         )
 
 
-def _filtered(query: Select[Any], where: SampleFilter) -> Select[Any]:
-    for name in ("label", "engine", "verdict", "normal_id", "job_id"):
-        if (value := getattr(where, name)) is not None:
-            query = query.where(samples.c[name] == str(value))
-    for name, value in where.min_score.items():
-        score = sample_scores.alias()
-        query = query.join(score, _score_of(score.c, name)).where(score.c.value >= value)
-    return query
-
-
-def _ordered(query: Select[Any], where: SampleFilter) -> Select[Any]:
-    tie = samples.c.number.desc() if where.descending else samples.c.number.asc()
-    if where.order_by == "created":
-        return query.order_by(tie)
-    score = sample_scores.alias()
-    value = score.c.value.desc() if where.descending else score.c.value.asc()
-    return query.outerjoin(score, _score_of(score.c, where.order_by)).order_by(value.nulls_last(), tie)
-
-
-def _score_of(score: Any, name: str) -> ColumnElement[bool]:
-    matches: ColumnElement[bool] = (score.sample == samples.c.number) & (score.name == name)
-    return matches
+def _numbered(numbers: Sequence[int]) -> ColumnElement[bool]:
+    return among(samples.c.number, numbers)
 
 
 def _check_scores(scores: Mapping[str, float]) -> dict[str, float]:
@@ -206,11 +191,19 @@ def _check_scores(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def _write_scores(db: Connection, number: int, scores: Mapping[str, float]) -> None:
-    if scores:
-        statement = insert(sample_scores)
-        db.execute(
-            statement.on_conflict_do_update(
-                index_elements=["sample", "name"], set_={"value": statement.excluded.value}
-            ),
-            [{"sample": number, "name": name, "value": value} for name, value in scores.items()],
-        )
+    if not scores:
+        return
+    db.execute(insert(score_names).on_conflict_do_nothing(), [{"name": name} for name in scores])
+    known = {name: score for score, name in db.execute(select(score_names))}
+    statement = insert(sample_scores)
+    db.execute(
+        statement.on_conflict_do_update(index_elements=["score", "sample"], set_={"value": statement.excluded.value}),
+        [{"score": known[name], "sample": number, "value": value} for name, value in scores.items()],
+    )
+
+
+def _delete(db: Connection, which: ColumnElement[bool]) -> int:
+    gone = list(db.execute(select(samples.c.number).where(which)).scalars())
+    every_score = sample_scores.c.score.in_(select(score_names.c.number))
+    db.execute(delete(sample_scores).where(every_score, among(sample_scores.c.sample, gone)))
+    return int(db.execute(delete(samples).where(_numbered(gone))).rowcount)

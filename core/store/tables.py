@@ -103,7 +103,7 @@ samples = Table(
     Column("created", Float, nullable=False),
     CheckConstraint("verdict IN ('new', 'kept', 'rejected')", name="known_verdict"),
     Index("samples_by_verdict", "verdict"),
-    Index("samples_by_label", "label", "verdict"),
+    Index("samples_by_label", "label", "verdict", "engine"),
     Index("samples_by_engine", "engine", "verdict"),
     Index("samples_by_normal", "normal_id"),
     Index("samples_by_job", "job_id"),
@@ -119,13 +119,17 @@ sample_details = Table(
     Column("descriptor", LargeBinary, nullable=True),
 )
 
+score_names = Table("score_names", metadata, _number("number"), _text("name", unique=True))
+
+# Score by score, so that one score of many samples lies together. No foreign key to samples, whose check
+# would need a third index: Samples deletes from both.
 sample_scores = Table(
     "sample_scores",
     metadata,
-    Column("sample", Integer, ForeignKey("samples.number", ondelete="CASCADE"), primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("score", Integer, ForeignKey("score_names.number"), primary_key=True, autoincrement=False),
+    Column("sample", Integer, primary_key=True, autoincrement=False),
     Column("value", Float, nullable=False),
-    Index("sample_scores_by_value", "name", "value", "sample"),
+    Index("sample_scores_by_value", "score", "value", "sample"),
     sqlite_with_rowid=False,
 )
 

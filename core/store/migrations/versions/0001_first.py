@@ -90,7 +90,7 @@ def _samples() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("samples_by_verdict", "samples", ["verdict"])
-    op.create_index("samples_by_label", "samples", ["label", "verdict"])
+    op.create_index("samples_by_label", "samples", ["label", "verdict", "engine"])
     op.create_index("samples_by_engine", "samples", ["engine", "verdict"])
     op.create_index("samples_by_normal", "samples", ["normal_id"])
     op.create_index("samples_by_job", "samples", ["job_id"])
@@ -101,13 +101,19 @@ def _samples() -> None:
         sa.Column("descriptor", sa.LargeBinary),
     )
     op.create_table(
+        "score_names",
+        sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
         "sample_scores",
-        sa.Column("sample", sa.Integer, sa.ForeignKey("samples.number", ondelete="CASCADE"), primary_key=True),
-        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("score", sa.Integer, sa.ForeignKey("score_names.number"), primary_key=True, autoincrement=False),
+        sa.Column("sample", sa.Integer, primary_key=True, autoincrement=False),
         sa.Column("value", sa.Float, nullable=False),
         sqlite_with_rowid=False,
     )
-    op.create_index("sample_scores_by_value", "sample_scores", ["name", "value", "sample"])
+    op.create_index("sample_scores_by_value", "sample_scores", ["score", "value", "sample"])
 
 
 def _verdicts() -> None:
