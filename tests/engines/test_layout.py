@@ -222,7 +222,7 @@ def test_recolour_changes_colour_and_keeps_texture() -> None:
     old, new = photo[inside].astype(float), sample.image[inside].astype(float)
     assert np.abs(new.mean(0) - old.mean(0)).max() > 25
     assert np.corrcoef(old.mean(1), new.mean(1))[0, 1] > 0.95
-    assert not sample.mask[disc_alpha(Disc("", 138, 60, 25, (0, 0, 0))) == 0].any()
+    assert not sample.mask[disc_alpha(Disc("", 138, 60, 26, (0, 0, 0))) == 0].any()
 
 
 def test_recolour_gives_a_grey_part_a_colour() -> None:

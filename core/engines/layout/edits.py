@@ -12,9 +12,10 @@ from core.engines.base import NothingChanged
 from core.engines.layout.choose import base_name, check_liftable, named, obstacles
 from core.engines.layout.cut import Hole, Part, cut
 from core.engines.layout.params import LayoutParams
-from core.engines.layout.paste import lay, moved_to, transformed, uncover
+from core.engines.layout.paste import lay, moved_to, transformed
 from core.engines.layout.place import NoPlace, free_shift
 from core.engines.layout.recolour import random_shift, recoloured
+from core.engines.layout.uncover import uncover
 from core.engines.layout.window import distance_to, window_of
 from core.errors import InputError
 from core.types import Image, Mask, Region

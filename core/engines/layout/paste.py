@@ -7,13 +7,10 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from core.engines.layout.cut import Hole, Part
+from core.engines.layout.cut import Part
 from core.engines.layout.window import Floats, Window, blur, distance_to, window_of
-from core.images import fill_hole
 from core.types import Image, Mask
 
-AVOID_MARGIN = 5
-"""Pixels around other parts that no hole is filled from."""
 MAX_GAIN = 0.12
 """Most that a part is brightened or darkened to suit the light at its new place."""
 
@@ -83,27 +80,6 @@ def moved_to(part: Part, centre: tuple[float, float]) -> Part:
         window=Window(w.y0 + dy, w.x0 + dx, w.y1 + dy, w.x1 + dx),
         centre=(part.centre[0] + dy, part.centre[1] + dx),
     )
-
-
-def uncover(photo: Image, hole: Hole, avoid: Mask, rng: np.random.Generator) -> Image:
-    """``photo`` with the hole's shadow divided out and its mask filled; ``avoid`` is not copied from."""
-    view = hole.window.slices
-    photo = photo.copy()
-    tail = (hole.shade < 0.999) & ~hole.mask
-    even = np.clip(np.rint(photo[view] / hole.shade[..., None]), 0, 255).astype(np.uint8)
-    photo[view] = np.where(tail[..., None], even, photo[view])
-    if not hole.mask.any():
-        return photo
-    box = window_of(hole.mask)
-    y0, x0 = hole.window.y0, hole.window.x0
-    side = max(box.shape)
-    near = Window(box.y0 + y0, box.x0 + x0, box.y1 + y0, box.x1 + x0).grown(max(32, side)).clipped(photo.shape)
-    full = np.zeros(near.shape, np.bool_)
-    full[hole.window.clipped(photo.shape).inside(near)] = hole.mask
-    # Other parts with a margin for their edges and shadows are no surface to copy from.
-    away = distance_to(avoid[near.slices]) > AVOID_MARGIN
-    photo[near.slices] = fill_hole(photo[near.slices], full, rng, ~away & ~full)
-    return photo
 
 
 def lay(photo: Image, part: Part, adapt: bool = True, with_shadow: bool = True) -> tuple[Image, Mask]:
