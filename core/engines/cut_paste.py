@@ -92,7 +92,8 @@ def _patch(
     allowed = request.object_mask if origin == "same" else None
     turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
     thin = is_thin(depth(surface.mask))
-    levels = needed_levels(surface, params.contrast, thin)
+    even = needs_tone(surface, request.label, params.tone, thin)
+    levels = needed_levels(surface, params.contrast, even)
     turn = choose_turn(source, surface, turns, levels if surface.two_tone is None else 96.0, tone, rng)
     patch = cut(source, turn, surface.mask.shape)
     if surface.two_tone is not None:

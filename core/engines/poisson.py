@@ -121,10 +121,11 @@ def _visible(
         if np.count_nonzero(flipped & surface.mask) >= 0.3 * np.count_nonzero(surface.mask):
             return pixels
         return np.asarray(pixels + tone * 1.5 * (light - dark) * dome[..., None], np.float32)
-    levels = needed_levels(surface, params.contrast, thin)
-    drift = float((luma(pixels) - luma(surface.pixels))[surface.mask].mean())
     if real:
+        # A real defect keeps its tone; only where it is too small for a pattern must its mean be seen.
+        drift = float((luma(pixels) - luma(surface.pixels))[surface.mask].mean())
         tone = int(np.sign(drift)) if abs(drift) > 2 else tone
-        return strengthen(surface, pixels, dome, levels, tone, even=needs_tone(surface, "", "auto", False))
-    even = needs_tone(surface, request.label, params.tone, thin)
-    return strengthen(surface, pixels, dome, levels, tone, even)
+        even = needs_tone(surface, "", "auto", False)
+    else:
+        even = needs_tone(surface, request.label, params.tone, thin)
+    return strengthen(surface, pixels, dome, needed_levels(surface, params.contrast, even), tone, even)

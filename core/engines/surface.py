@@ -119,13 +119,13 @@ def pick_tone(surface: Surface, tone: Tone, label: str, rng: np.random.Generator
     return -1 if wish > 0 and level > 235 else wish
 
 
-def needed_levels(surface: Surface, least: float, thin: bool) -> float:
+def needed_levels(surface: Surface, least: float, clear: bool) -> float:
     """Levels by which damage must differ to be seen here: ``least``, more on rough and on bright surfaces (Weber).
 
-    A line covers few pixels, so that it needs more than an area.
+    ``clear``: it shall be seen by its tone alone, as a line or a small spot must, and so it needs more.
     """
     level = float(luma(surface.pixels)[surface.mask].mean())
-    return max(least, 1.5 * surface.texture, (0.25 if thin else 0.12) * min(level, 255 - level + 60))
+    return max(least, 1.5 * surface.texture, min((0.28 if clear else 0.12) * level, 60.0))
 
 
 def needs_tone(surface: Surface, label: str, tone: Tone, thin: bool) -> bool:
