@@ -251,4 +251,4 @@ def _disc(view: View, at: tuple[int, int], radius: int) -> Mask:
 
 _AGREE = 12.5
 # Fitted like core.segment.rank's, on simulated corrections.
-_WEIGHTS = np.array([0.14, 0.30, 3.7, -0.9, 0.25, -2.0, -0.23, 4.0, 0.25, -0.5])
+_WEIGHTS = np.array([0.11, 0.29, 2.6, -0.6, 0.2, -1.6, -0.05, 2.8, 0.6, -0.4])

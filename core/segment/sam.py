@@ -1,0 +1,362 @@
+"""Segment Anything: the only file that imports segment_anything and mobile_sam.
+
+Checkpoints are read from the models folder (core.weights). The encoder runs once per photo; what it gives is
+kept for the photos last looked at, within a budget of bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core import weights
+from core.device import choose_device
+from core.errors import Cancelled, Unavailable
+from core.segment.base import Cancel, Candidate, Click, Progress, box_mask, check_prompt, iou, stop_if
+from core.types import Image, Mask, check_image
+
+if TYPE_CHECKING:
+    import torch
+
+CACHE_BYTES = 256 << 20
+_MIN_REGION = 1e-4
+"""Share of the photo below which an automatic region is dust."""
+
+
+@dataclass(frozen=True)
+class _Embedding:
+    """What the encoder gave: tensor (1, 256, 64, 64) on the CPU, for a photo of ``shape`` (H, W)."""
+
+    features: torch.Tensor
+    shape: tuple[int, int]
+    input_shape: tuple[int, int]
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.features.element_size() * self.features.nelement())
+
+
+class _Cache:
+    """Embeddings of the photos last used, dropped oldest first beyond ``budget`` bytes."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._kept: OrderedDict[str, _Embedding] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> _Embedding | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def put(self, key: str, value: _Embedding) -> None:
+        with self._lock:
+            self._kept[key] = value
+            self._kept.move_to_end(key)
+            while len(self._kept) > 1 and self.nbytes > self._budget:
+                self._kept.popitem(last=False)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(e.nbytes for e in self._kept.values())
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+class SamSegmenter:
+    """One SAM model. ``build`` gives the empty network; the checkpoint is loaded at the first photo."""
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        weights_name: str,
+        package: str,
+        install: str,
+        build: Callable[[], Any],
+        checkpoint: Path | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        device: str = "auto",
+    ) -> None:
+        self.name, self.title = name, title
+        self._weights, self._package, self._install, self._build = weights_name, package, install, build
+        self._checkpoint, self._device = checkpoint, device
+        self._model: Any = None
+        self._cache = _Cache(cache_bytes)
+        # One network: one thread at a time runs it, the others wait.
+        self._lock = threading.RLock()
+
+    def available(self) -> str | None:
+        """None, or the pip line or the fetch command that makes it available."""
+        missing = [m for m in self._package.split() if find_spec(m) is None]
+        if missing:
+            return f"{self.title}: run '{self._install}'"
+        if self._checkpoint is None and weights.find(self._weights) is None:
+            row = weights.weights(self._weights)
+            return (
+                f"{self.title}: fetch {row.file} ({row.size / 1e6:.0f} MB) on the Models tab or with "
+                f"'launch.py models fetch {row.name}', or put it into {weights.models_dir()}"
+            )
+        return None
+
+    def prepare(self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None) -> SamPrepared:
+        """Run the encoder, or take what it gave for this photo before. ``progress`` counts encoder blocks."""
+        photo = check_image(image)
+        stop_if(cancelled)
+        key = hashlib.blake2b(np.ascontiguousarray(photo).tobytes(), digest_size=16).hexdigest() + str(photo.shape)
+        embedding = self._cache.get(key)
+        if embedding is None:
+            with self._lock:
+                model = self._load()
+                embedding = _encode(model, photo, progress, cancelled)
+            self._cache.put(key, embedding)
+        elif progress is not None:
+            progress(1, 1)
+        return SamPrepared(self, embedding)
+
+    def regions(
+        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
+    ) -> list[Candidate]:
+        """SAM's automatic mask generator, largest first, cancelled within one batch of points."""
+        photo = check_image(image)
+        with self._lock:
+            model = self._load()
+            found = _everything(self._package.split()[0], model, photo, progress, cancelled)
+        least = _MIN_REGION * photo.shape[0] * photo.shape[1]
+        found = [c for c in found if np.count_nonzero(c.mask) >= least]
+        return sorted(found, key=lambda c: -int(np.count_nonzero(c.mask)))
+
+    def _load(self) -> Any:
+        if self._model is None:
+            if (reason := self.available()) is not None:
+                raise Unavailable(reason)
+            self._model = load_checkpoint(self._build(), self._path(), self.title).to(choose_device(self._device))
+        return self._model
+
+    def _path(self) -> Path:
+        if self._checkpoint is not None:
+            return self._checkpoint
+        found = weights.verify(self._weights)
+        if found.state != "present":
+            raise Unavailable(
+                f"{self.title}: {found.path} is not the published file (its size or sha256 differs); "
+                f"delete it and run 'launch.py models fetch {self._weights}'"
+            )
+        return found.path
+
+
+class SamPrepared:
+    """A photo with its embedding; a click costs one pass of the small decoder."""
+
+    def __init__(self, owner: SamSegmenter, embedding: _Embedding) -> None:
+        self._owner, self._embedding = owner, embedding
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the embedding."""
+        return self._embedding.nbytes
+
+    def predict(
+        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
+    ) -> list[Candidate]:
+        """See core.segment.base.Prepared."""
+        checked, box, given = check_prompt(self._embedding.shape, clicks, box_xyxy, mask)
+        points = np.array([[c.x, c.y] for c in checked], np.float32) if checked else None
+        labels = np.array([int(c.positive) for c in checked], np.int32) if checked else None
+        prior = _low_resolution(given, self._embedding.input_shape) if given is not None else None
+        if given is not None and points is None and box is None:
+            rows, columns = np.flatnonzero(given.any(axis=1)), np.flatnonzero(given.any(axis=0))
+            around = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        else:
+            around = box
+        # A lone click is ambiguous and gets part, object and whole; a fuller prompt has one answer.
+        several = len(checked) == 1 and box is None and given is None
+        predictor = self._predictor()
+        with self._owner._lock:
+            masks, scores, _ = predictor.predict(
+                point_coords=points,
+                point_labels=labels,
+                box=None if around is None else np.array(around, np.float32),
+                mask_input=prior,
+                multimask_output=several,
+            )
+        found = []
+        for k in np.argsort(-scores, kind="stable"):
+            full = masks[int(k)].astype(np.bool_)
+            if box is not None:
+                full &= box_mask(box, self._embedding.shape)
+            for click in checked:
+                full[int(click.y), int(click.x)] = click.positive
+            if full.any():
+                found.append(Candidate(full, float(np.clip(scores[int(k)], 0, 1))))
+        if not found and box is not None:
+            found.append(Candidate(box_mask(box, self._embedding.shape), 0.0))
+        return found or [Candidate(given.copy(), 0.0)] if given is not None else found
+
+    def _predictor(self) -> Any:
+        module = __import__(self._owner._package.split()[0])
+        with self._owner._lock:
+            predictor = module.SamPredictor(self._owner._load())
+        predictor.features = self._embedding.features.to(predictor.device)
+        predictor.original_size = self._embedding.shape
+        predictor.input_size = self._embedding.input_shape
+        predictor.is_image_set = True
+        return predictor
+
+
+def _low_resolution(mask: Mask, input_shape: tuple[int, int], side: int = 256, logit: float = 8.0) -> npt.NDArray:
+    """``mask`` as SAM's mask prompt: float32 (1, side, side) logits, padded as the network's input is."""
+    longest = max(input_shape)
+    h, w = max(round(input_shape[0] * side / longest), 1), max(round(input_shape[1] * side / longest), 1)
+    soft = cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+    out = np.full((1, side, side), -logit, np.float32)
+    out[0, :h, :w] = (soft - 0.5) * 2 * logit
+    return out
+
+
+def _encode(model: Any, photo: Image, progress: Progress | None, cancelled: Cancel | None) -> _Embedding:
+    """The encoder, block by block: each block reports and looks whether it shall stop."""
+    import torch
+    from segment_anything.utils.transforms import ResizeLongestSide
+
+    small = ResizeLongestSide(model.image_encoder.img_size).apply_image(photo)
+    tensor = torch.as_tensor(small, device=model.device).permute(2, 0, 1).contiguous()[None]
+    with _watched(model.image_encoder, progress, cancelled), torch.inference_mode():
+        features = model.image_encoder(model.preprocess(tensor))
+    return _Embedding(features.detach().cpu().clone(), (photo.shape[0], photo.shape[1]), tuple(small.shape[:2]))
+
+
+@contextmanager
+def _watched(encoder: Any, progress: Progress | None, cancelled: Cancel | None) -> Any:
+    """Hooks on the encoder's blocks, removed in the end whatever happens."""
+    blocks = list(getattr(encoder, "blocks", None) or getattr(encoder, "layers", ()))
+    done = 0
+
+    def after(*_: Any) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(done, len(blocks))
+        stop_if(cancelled)
+
+    hooks = [b.register_forward_hook(after) for b in blocks]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _everything(
+    package: str, model: Any, photo: Image, progress: Progress | None, cancelled: Cancel | None
+) -> list[Candidate]:
+    module = __import__(package)
+    # The generator knows no cancel: the decoder, run once a batch of points, looks for it.
+    generator = module.SamAutomaticMaskGenerator(model, points_per_side=32, points_per_batch=64, output_mode="binary_mask")
+    batches = -(-(32 * 32) // 64)
+    done = 0
+
+    def after(*_: Any) -> None:
+        nonlocal done
+        done += 1
+        if progress is not None:
+            progress(min(done, batches), batches)
+        stop_if(cancelled)
+
+    hook = model.mask_decoder.register_forward_hook(after)
+    try:
+        with _watched(model.image_encoder, None, cancelled):
+            records = generator.generate(np.ascontiguousarray(photo))
+    finally:
+        hook.remove()
+    found: list[Candidate] = []
+    for record in sorted(records, key=lambda r: -r["predicted_iou"]):
+        mask = np.asarray(record["segmentation"], np.bool_)
+        if all(iou(mask, kept.mask) < 0.85 for kept in found):
+            found.append(Candidate(mask, float(np.clip(record["predicted_iou"], 0, 1))))
+    return found
+
+
+def load_checkpoint(model: Any, path: Path, title: str) -> Any:
+    """``model`` with the state dict of ``path``, in evaluation mode.
+
+    Read with ``weights_only``: a pickle that would run code is refused. Unavailable, in one line, when the file is
+    truncated, no checkpoint, or of another model.
+    """
+    import pickle
+
+    import torch
+
+    if not path.is_file():
+        raise Unavailable(f"{title}: there is no file {path}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise Unavailable(
+            f"{title}: {path} is truncated or no PyTorch checkpoint of plain weights; delete it and fetch it again"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise Unavailable(f"{title}: {path} holds no state dict of tensors; use the published checkpoint")
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise Unavailable(
+            f"{title}: {path} is of another model ({len(state)} tensors do not fit); use the published checkpoint"
+        ) from error
+    return model.eval()
+
+
+def _build(package: str, kind: str) -> Callable[[], Any]:
+    def build() -> Any:
+        return __import__(package).sam_model_registry[kind](checkpoint=None)
+
+    return build
+
+
+_PIP = "pip install segment-anything"
+# mobilesam-mirror is the authors' code, packaged; it needs timm, which it does not ask for.
+_PIP_MOBILE = "pip install segment-anything mobilesam-mirror timm"
+
+
+def vit_h() -> SamSegmenter:
+    """Segment Anything, huge."""
+    return SamSegmenter("sam_vit_h", "SAM huge", "sam_vit_h", "segment_anything", _PIP, _build("segment_anything", "vit_h"))
+
+
+def vit_l() -> SamSegmenter:
+    """Segment Anything, large."""
+    return SamSegmenter(
+        "sam_vit_l", "SAM large", "sam_vit_l", "segment_anything", _PIP, _build("segment_anything", "vit_l")
+    )
+
+
+def vit_b() -> SamSegmenter:
+    """Segment Anything, base."""
+    return SamSegmenter(
+        "sam_vit_b", "SAM base", "sam_vit_b", "segment_anything", _PIP, _build("segment_anything", "vit_b")
+    )
+
+
+def mobile() -> SamSegmenter:
+    """MobileSAM."""
+    return SamSegmenter(
+        "sam_mobile",
+        "MobileSAM",
+        "sam_mobile",
+        "mobile_sam timm segment_anything",
+        _PIP_MOBILE,
+        _build("mobile_sam", "vit_t"),
+    )

@@ -1,0 +1,254 @@
+"""Model weights: which there are, where they live, whether they are whole, and how they get here.
+
+Flawsmith works without any of them. A folder of the user's data directory holds what was fetched
+(``FLAWSMITH_MODELS`` overrides it); ``assets/models`` holds the small ones that are shipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from core.errors import Cancelled, NotFound, Unavailable
+
+_BLOCK = 1 << 18
+_TIMEOUT_S = 30.0
+_TRIES = 5
+SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "models"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One file of weights. ``sha256`` is of the whole file, ``size`` in bytes."""
+
+    name: str
+    title: str
+    purpose: str
+    file: str
+    url: str
+    size: int
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class WeightStatus:
+    """Where a file of weights stands; ``path`` is where it is, or where it would be put."""
+
+    weights: Weights
+    state: Literal["present", "missing", "corrupt"]
+    path: Path
+    size: int
+
+
+_SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
+CATALOGUE: dict[str, Weights] = {
+    w.name: w
+    for w in (
+        Weights(
+            "sam_mobile",
+            "MobileSAM",
+            "Click segmentation: small, about 2 s a photo on a CPU.",
+            "mobile_sam.pt",
+            "https://raw.githubusercontent.com/ChaoningZhang/MobileSAM/"
+            "f706ad9c4eb7f219c00d9050e46328518ffb65d2/weights/mobile_sam.pt",
+            40_728_226,
+            "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
+            "Apache-2.0",
+        ),
+        Weights(
+            "sam_vit_b",
+            "Segment Anything, base",
+            "Click segmentation: about 12 s a photo on a CPU, well under 1 s on a GPU.",
+            "sam_vit_b_01ec64.pth",
+            _SAM + "sam_vit_b_01ec64.pth",
+            375_042_383,
+            "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+            "Apache-2.0",
+        ),
+        Weights(
+            "sam_vit_l",
+            "Segment Anything, large",
+            "Click segmentation for a GPU.",
+            "sam_vit_l_0b3195.pth",
+            _SAM + "sam_vit_l_0b3195.pth",
+            1_249_524_607,
+            "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+            "Apache-2.0",
+        ),
+        Weights(
+            "sam_vit_h",
+            "Segment Anything, huge",
+            "Click segmentation for a GPU, the most exact.",
+            "sam_vit_h_4b8939.pth",
+            _SAM + "sam_vit_h_4b8939.pth",
+            2_564_550_879,
+            "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+            "Apache-2.0",
+        ),
+    )
+}
+
+_seen: dict[tuple[Path, int, int], str] = {}
+
+
+def models_dir() -> Path:
+    """The folder for fetched weights; it need not exist yet."""
+    given = os.environ.get("FLAWSMITH_MODELS")
+    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("flawsmith")) / "models"
+
+
+def weights(name: str) -> Weights:
+    """The row called ``name``; NotFound names those there are."""
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise NotFound(f"weights {name!r}: there are {', '.join(CATALOGUE)}") from None
+
+
+def find(name: str) -> Path | None:
+    """The file of ``name`` where its size is right, in the user's folder or among the shipped; else None."""
+    row = weights(name)
+    for path in (models_dir() / row.file, SHIPPED / row.file):
+        if path.is_file() and path.stat().st_size == row.size:
+            return path
+    return None
+
+
+def status() -> list[WeightStatus]:
+    """Every row of the catalogue. Whole files are told from broken ones by size here; ``verify`` hashes them."""
+    return [_status(row) for row in CATALOGUE.values()]
+
+
+def _status(row: Weights) -> WeightStatus:
+    for path in (models_dir() / row.file, SHIPPED / row.file):
+        if path.is_file():
+            size = path.stat().st_size
+            known = _seen.get(_key(path))
+            whole = size == row.size and known in (None, row.sha256)
+            return WeightStatus(row, "present" if whole else "corrupt", path, size)
+    return WeightStatus(row, "missing", models_dir() / row.file, 0)
+
+
+def verify(name: str) -> WeightStatus:
+    """``name`` with its sha256 checked; remembered until the file changes."""
+    row = weights(name)
+    found = _status(row)
+    if found.state == "missing" or found.size != row.size:
+        return found
+    good = file_sha256(found.path) == row.sha256
+    return WeightStatus(row, "present" if good else "corrupt", found.path, found.size)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file; remembered by path, size and time of change."""
+    key = _key(path)
+    if key not in _seen:
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+        _seen[key] = digest.hexdigest()
+    return _seen[key]
+
+
+def _key(path: Path) -> tuple[Path, int, int]:
+    stat = path.stat()
+    return (path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+def fetch(
+    name: str,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """Download ``name`` and return its path; a whole file that is there already is not fetched again.
+
+    ``progress(bytes, total)``. The download goes to ``<file>.part`` and is taken up again there after a broken
+    connection or a stop; only a file with the right sha256 gets the final name.
+    Unavailable: no connection, or another file came. Cancelled: stopped; the part is kept for the next time.
+    """
+    row = weights(name)
+    if verify(name).state == "present":
+        return _status(row).path
+    folder = models_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(f"{folder}: can't be written ({error}); set FLAWSMITH_MODELS to another folder") from error
+    part = folder / (row.file + ".part")
+    for attempt in range(_TRIES):
+        before = part.stat().st_size if part.is_file() else 0
+        try:
+            _download(row, part, progress, cancelled)
+            break
+        except (OSError, EOFError) as error:
+            grown = (part.stat().st_size if part.is_file() else 0) > before
+            if attempt + 1 == _TRIES or not grown:
+                raise Unavailable(_by_hand(row, folder, error)) from error
+    digest = hashlib.sha256()
+    with part.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    if digest.hexdigest() != row.sha256:
+        part.unlink()
+        raise Unavailable(
+            f"{row.title}: what came from {row.url} has sha256 {digest.hexdigest()[:12]}…, not {row.sha256[:12]}…; "
+            "it was deleted. Try again, or fetch it over another connection"
+        )
+    final = folder / row.file
+    os.replace(part, final)
+    _seen[_key(final)] = row.sha256
+    return final
+
+
+def _download(
+    row: Weights,
+    part: Path,
+    progress: Callable[[int, int], None] | None,
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    have = part.stat().st_size if part.is_file() else 0
+    if have > row.size:
+        part.unlink()
+        have = 0
+    if have == row.size:
+        return
+    asked = urllib.request.Request(row.url, headers={"User-Agent": "flawsmith"})
+    if have:
+        asked.add_header("Range", f"bytes={have}-")
+    with urllib.request.urlopen(asked, timeout=_TIMEOUT_S) as answer:
+        # A server that ignores the range sends the whole file: start over.
+        resumed = answer.status == 206
+        done = have if resumed else 0
+        with part.open("ab" if resumed else "wb") as file:
+            while True:
+                if cancelled is not None and cancelled():
+                    raise Cancelled(f"{row.title}: download stopped; it goes on where it was next time")
+                block = answer.read(_BLOCK)
+                if not block:
+                    break
+                file.write(block)
+                done += len(block)
+                if progress is not None:
+                    progress(done, row.size)
+                if done > row.size:
+                    break
+    if done < row.size:
+        raise EOFError(f"the connection ended after {done} of {row.size} bytes")
+
+
+def _by_hand(row: Weights, folder: Path, error: Exception) -> str:
+    reason = getattr(error, "reason", None) or error
+    return (
+        f"{row.title}: {row.url} could not be fetched ({reason}). On a machine with a connection open that address, "
+        f"then put the file as {folder / row.file}"
+    )
