@@ -9,7 +9,8 @@ from pydantic import Field
 
 from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.engines.noise import depth, is_thin, smoothstep
+from core.engines.noise import Field as Map
+from core.engines.noise import depth, is_thin, smoothstep, uneven_line
 from core.engines.patches import Source, choose_turn, cut, draw_turns, jittered, pick_source, source_image
 from core.engines.surface import (
     Pixels,
@@ -91,7 +92,8 @@ def _patch(
     tone = pick_tone(surface, params.tone, request.label, rng)
     allowed = request.object_mask if origin == "same" else None
     turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
-    thin = is_thin(depth(surface.mask))
+    inside = depth(surface.mask)
+    thin = is_thin(inside)
     even = needs_tone(surface, request.label, params.tone, thin)
     levels = needed_levels(surface, params.contrast, even)
     turn = choose_turn(source, surface, turns, levels if surface.two_tone is None else 96.0, tone, rng)
@@ -102,9 +104,9 @@ def _patch(
     if thin:
         # In a line there is no room for a pattern: what is seen of it looks like beads.
         patch = 0.5 * (patch + patch[surface.mask].mean(axis=0))
-    return _blended(
-        surface, patch, params.feather, levels, tone, needs_tone(surface, request.label, params.tone, thin)
-    )
+    alpha = uneven_line(inside, rng) if thin else _edge(inside, params.feather)
+    patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone, even)
+    return _blended(surface, patch, alpha)
 
 
 def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator) -> Pixels:
@@ -117,12 +119,15 @@ def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.ra
     # A real defect may be fainter than a made one, and faint in places.
     levels = 0.7 * needed_levels(surface, params.contrast, False)
     tone = pick_tone(surface, params.tone, request.label, rng)
-    return _blended(surface, patch, params.feather, levels, tone, even=False)
+    patch = strengthen(surface, patch, np.ones(surface.mask.shape, np.float32), levels, tone)
+    return _blended(surface, patch, _edge(depth(surface.mask), params.feather))
 
 
-def _blended(surface: Surface, patch: Pixels, feather: float, levels: float, tone: int, even: bool) -> Pixels:
-    inside = depth(surface.mask)
+def _edge(inside: Map, feather: float) -> Map:
+    """Weight 0 outside the mask, 1 from ``feather`` px (at most half its width) inwards."""
     width = min(feather, 0.5 * float(inside.max()))
-    alpha = smoothstep(0.0, width + 1, inside + 0.5) if width > 0 else surface.mask.astype(np.float32)
-    patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone, even=even)
+    return smoothstep(0.0, width + 1, inside + 0.5) if width > 0 else (inside > 0).astype(np.float32)
+
+
+def _blended(surface: Surface, patch: Pixels, alpha: Map) -> Pixels:
     return np.asarray(surface.pixels + (patch - surface.pixels) * alpha[..., None], np.float32)

@@ -93,6 +93,14 @@ def is_thin(inside: Field) -> bool:
     return float(np.count_nonzero(inside)) > 25 * widest * widest
 
 
+def uneven_line(inside: Field, rng: np.random.Generator) -> Field:
+    """Weight 0..1 of a line that narrows, widens and fades along its way, as cracks do; strongest in its middle."""
+    widest = max(float(inside.max()), 1.0)
+    sway = fractal((inside.shape[0], inside.shape[1]), 12 * widest, rng, 3)
+    core = smoothstep(0.0, 0.75, relative_depth(inside) + 0.15 * sway)
+    return np.asarray(core * np.clip(0.9 + 0.14 * sway, 0.6, 1), np.float32)
+
+
 def smoothstep(low: float, high: float, x: Field) -> Field:
     """0 below ``low``, 1 above ``high``, smooth between."""
     t = np.clip((x - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1)

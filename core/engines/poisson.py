@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.device import numpy_rng
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.engines.noise import depth, is_thin, relative_depth, smoothstep
+from core.engines.noise import depth, is_thin, relative_depth, smoothstep, uneven_line
 from core.engines.patches import Source, choose_turn, cut, draw_turns, pick_source, source_image, structured_turn
 from core.engines.surface import (
     Pixels,
@@ -84,7 +84,7 @@ class Poisson:
         ctx.check()
         photo = surface.pixels.astype(np.uint8)
         cloned = poisson_blend(photo, np.clip(patch, 0, 255).astype(np.uint8), surface.mask, params.mixed)
-        pixels = _visible(request, surface, cloned.astype(np.float32), params, tone, origin == "example")
+        pixels = _visible(request, surface, cloned.astype(np.float32), params, tone, origin == "example", rng)
         ctx.progress(1, 1, None)
         yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
 
@@ -109,7 +109,13 @@ def _patch(
 
 
 def _visible(
-    request: Request, surface: Surface, pixels: Pixels, params: PoissonParams, tone: int, real: bool
+    request: Request,
+    surface: Surface,
+    pixels: Pixels,
+    params: PoissonParams,
+    tone: int,
+    real: bool,
+    rng: np.random.Generator,
 ) -> Pixels:
     """Help a clone that went under, by a dome that is 0 at the outline, so that no edge comes back."""
     inside = depth(surface.mask)
@@ -128,4 +134,5 @@ def _visible(
         even = needs_tone(surface, "", "auto", False)
     else:
         even = needs_tone(surface, request.label, params.tone, thin)
+        dome = uneven_line(inside, rng) if thin else dome
     return strengthen(surface, pixels, dome, needed_levels(surface, params.contrast, even), tone, even)

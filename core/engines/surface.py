@@ -125,7 +125,7 @@ def needed_levels(surface: Surface, least: float, clear: bool) -> float:
     ``clear``: it shall be seen by its tone alone, as a line or a small spot must, and so it needs more.
     """
     level = float(luma(surface.pixels)[surface.mask].mean())
-    return max(least, 1.5 * surface.texture, min((0.28 if clear else 0.12) * level, 60.0))
+    return max(least, 1.5 * surface.texture, min((0.33 if clear else 0.12) * level, 70.0))
 
 
 def needs_tone(surface: Surface, label: str, tone: Tone, thin: bool) -> bool:
