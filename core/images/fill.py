@@ -10,14 +10,14 @@ import numpy as np
 from core.errors import MaskError
 from core.images.blend import _box
 from core.images.crop import Roi
-from core.images.labels import Labels, choose_labels
+from core.images.labels import Labels, choose_labels, polish_labels
 from core.images.offsets import Offsets, candidate_offsets, strangeness
 from core.images.poisson import Field
 from core.images.stitch import refine_offsets, stitch
 from core.images.write import is_grey
 from core.types import Image, Mask, check_image, check_mask
 
-_WORK_SIDE = 144
+_WORK_SIDE = 176
 """Sources are sought in a picture of at most this many pixels a side."""
 _LEAST_ROI = 96
 _CONTEXT = 1.0
@@ -73,12 +73,14 @@ def _fill(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> 
     scale = max(1, math.ceil(max(hole.shape) / _WORK_SIDE))
     small, small_hole, small_sources = _reduce(image, hole, sources, scale)
     strange = strangeness(small, small_hole, small_sources)
-    offsets = candidate_offsets(small, small_hole, small_sources, strange)
-    labels = choose_labels(small, small_hole, small_sources, strange, offsets, rng)
+    offsets, matched = candidate_offsets(small, small_hole, small_sources, strange)
+    labels = choose_labels(small, small_hole, small_sources, strange, offsets, matched, rng)
     height, width = hole.shape
     full = labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
     full[~hole] = -1
     offsets = refine_offsets(image, sources, full, offsets, scale)
+    if scale > 1:
+        full = polish_labels(image, hole, sources, offsets, full)
     rows, columns = (index.astype(np.intp) for index in np.indices(hole.shape))
     named = full >= 0
     rows[named] += offsets[full[named], 0]

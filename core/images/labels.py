@@ -20,30 +20,46 @@ _CLIP = 60.0**2
 """A difference above this counts no more: an edge out of place is bad, however strong it is."""
 _FILLED_WEIGHT = 0.5
 _LEAST_SHARE = 0.02
+_SEAM_WINDOW = 9
+_WIDE_SHARE = 0.25
+_LEAST_TYPICAL = 5.0**2
+_TASTE = 3.0**2
+_TILE_PRICE = 20.0**2
 
 
 def choose_labels(
-    image: Field, hole: Mask, sources: Mask, strange: Field, offsets: Offsets, rng: np.random.Generator
+    image: Field,
+    hole: Mask,
+    sources: Mask,
+    strange: Field,
+    offsets: Offsets,
+    matched: int,
+    rng: np.random.Generator,
 ) -> Labels:
     """For every pixel of ``hole`` the offset under which its neighbourhood fits best; -1 elsewhere.
 
     Starts from what the rim says in windows wider than the hole, fills by copying, and repeats with ever
     smaller windows on the filled picture (the coarse-to-fine completion of Wexler, Shechtman and Irani 2007, over a
     short list of offsets instead of all patches). Offsets that win little are given up on the way, so few
-    large pieces remain. ``rng`` breaks ties.
+    large pieces remain. The offsets after the first ``matched`` fit nowhere in particular and are a last resort.
+    ``rng`` breaks ties.
     """
     reach = cv2.distanceTransform(np.pad(hole, 1).view(np.uint8), cv2.DIST_L2, 3).max()
     windows = np.geomspace(2 * reach + _LAST_WINDOW, _LAST_WINDOW, _ROUNDS).astype(int) | 1
     area = _around(hole, int(windows[0]) // 2)
     filled, inside = image[area].copy(), hole[area]
     shifted, prior = _shift_all(image, sources, strange, offsets, area)
-    prior *= rng.uniform(1.0, 1.2, (len(offsets), 1, 1)).astype(np.float32)
+    prior += rng.uniform(0.0, _TASTE, (len(offsets), 1, 1)).astype(np.float32)
+    prior[matched:] += _TILE_PRICE
     weight = (~inside).astype(np.float32)
     names, labels = np.arange(len(offsets)), np.full(inside.shape, -1)
     for turn, window in enumerate(windows):
         cost = _costs(filled, weight, shifted, prior, int(window))
         if turn:
             _favour_current(cost, labels, inside)
+        else:
+            # What fits the rim all around keeps an advantage over pieces that each fit one side only.
+            prior += np.float32(_WIDE_SHARE) * cost
         labels = _cheapest(cost, inside)
         shares = np.bincount(labels[inside] + 1, minlength=len(names) + 1)[1:] / inside.sum()
         keep = shares >= (_LEAST_SHARE if turn else _LEAST_SHARE / 4)
@@ -58,6 +74,31 @@ def choose_labels(
     return out
 
 
+def polish_labels(image: Field, hole: Mask, sources: Mask, offsets: Offsets, labels: Labels) -> Labels:
+    """``labels`` with their seams moved to where neighbouring pieces agree, at the full resolution."""
+    names = np.unique(labels[labels >= 0])
+    if len(names) < 2:
+        return labels
+    area = _around(hole, _SEAM_WINDOW // 2)
+    now = np.searchsorted(names, labels[area])
+    now[labels[area] < 0] = -1
+    filled, weight = image[area].copy(), np.ones(now.shape, np.float32)
+    shifted, prior = _shift_all(image, sources, np.zeros(hole.shape, np.float32), offsets[names], area)
+    ys, xs = np.nonzero(now >= 0)
+    filled[ys, xs] = shifted[now[ys, xs], ys, xs]
+    weight[hole[area]] = _FILLED_WEIGHT
+    cost = _costs(filled, weight, shifted, prior, _SEAM_WINDOW)
+    # A piece far from here has nothing to say here.
+    for index in range(len(names)):
+        near = cv2.dilate((now == index).view(np.uint8), np.ones((2 * _SEAM_WINDOW + 1,) * 2, np.uint8))
+        cost[index][near == 0] = np.inf
+    _favour_current(cost, now, hole[area])
+    now = _cheapest(cost, hole[area])
+    out = np.full(hole.shape, -1)
+    out[area] = np.where(now >= 0, names[now], -1)
+    return out
+
+
 def _cheapest(cost: Field, inside: Mask) -> Labels:
     best = cost.argmin(axis=0)
     possible = np.isfinite(np.take_along_axis(cost, best[None], 0)[0])
@@ -68,7 +109,7 @@ def _favour_current(cost: Field, labels: Labels, inside: Mask) -> None:
     """Make an offset cheaper where its own piece is near."""
     least = cost.min(axis=0)[inside]
     least = least[np.isfinite(least)]
-    typical = float(np.median(least)) if least.size else 0.0
+    typical = max(float(np.median(least)), _LEAST_TYPICAL) if least.size else 0.0
     for index in np.unique(labels[labels >= 0]):
         share = cv2.blur((labels == index).astype(np.float32), (_LAST_WINDOW, _LAST_WINDOW))
         cost[index] -= np.float32(_COHERENCE * typical) * share

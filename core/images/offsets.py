@@ -16,35 +16,42 @@ Box = tuple[int, int, int, int]
 
 _FORBIDDEN = 150.0**2
 """What a pixel that must not be copied costs, as a squared difference of grey levels."""
-_FAMILIAR = 12.0**2
+_FAMILIAR = 20.0**2
+_RARE = 0.1
+_RARE_PRICE = 30.0**2
 _RIM_SAMPLES = 64
+_BLOBS, _TILES = 6, 5
 
 
 def strangeness(image: Field, hole: Mask, sources: Mask) -> Field:
-    """How unlike anything at the hole's rim each pixel looks, float32 (h, w), squared grey levels; 0 if familiar.
+    """How unlike the hole's rim each pixel looks, float32 (h, w), squared grey levels; 0 if familiar.
 
     The surface must go on, not another component: what the rim does not show is not to be copied, however
-    well its own surroundings match. ``image`` is float32 (h, w, c).
+    well its own surroundings match, and what it shows on less than a tenth of its length only at a price.
+    ``image`` is float32 (h, w, c).
     """
     sure = sources.astype(np.float32)
     share = cv2.GaussianBlur(sure, (0, 0), 1.5)
     smooth = cv2.GaussianBlur(image * sure[..., None], (0, 0), 1.5).reshape(image.shape)
     smooth /= np.maximum(share, 1e-3)[..., None]
-    rim = cv2.dilate(hole.view(np.uint8), np.ones((9, 9), np.uint8)).astype(np.bool_) & sources
+    rim = cv2.dilate(hole.view(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_) & sources
     seen = smooth[rim] if rim.any() else smooth[sources]
     seen = seen[:: max(1, len(seen) // _RIM_SAMPLES)]
     coarse = smooth[::2, ::2]
-    nearest = np.full(coarse.shape[:2], np.inf, np.float32)
+    nearest, alike = np.full(coarse.shape[:2], np.inf, np.float32), np.zeros(coarse.shape[:2], np.float32)
     for colour in seen:
         difference = coarse - colour
-        np.minimum(nearest, np.einsum("ijc,ijc->ij", difference, difference), out=nearest)
-    nearest = np.maximum(nearest / image.shape[2] - _FAMILIAR, 0)
+        distance = np.einsum("ijc,ijc->ij", difference, difference) / np.float32(image.shape[2])
+        np.minimum(nearest, distance, out=nearest)
+        alike += distance < _FAMILIAR
+    alike /= len(seen)
+    nearest = np.maximum(nearest - _FAMILIAR, 0) + _RARE_PRICE * np.maximum(1 - alike / _RARE, 0)
     out: Field = cv2.resize(nearest, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
     return out
 
 
-def candidate_offsets(image: Field, hole: Mask, sources: Mask, strange: Field) -> Offsets:
-    """Shifts that are likely to continue the surface into ``hole``.
+def candidate_offsets(image: Field, hole: Mask, sources: Mask, strange: Field) -> tuple[Offsets, int]:
+    """Shifts that are likely to continue the surface into ``hole``, and how many of them, the first, match the rim.
 
     ``image`` is float32 (h, w, c), ``sources`` the pixels that may be copied, ``strange`` as above. The rim as a
     whole, and windows around points of it, as wide as the hole and smaller, are matched against every
@@ -60,10 +67,9 @@ def candidate_offsets(image: Field, hole: Mask, sources: Mask, strange: Field) -
             top = min(max(y - side // 2, 0), hole.shape[0] - side)
             left = min(max(x - side // 2, 0), hole.shape[1] - side)
             found.append(search.matches((top, left, top + side, left + side), count, None))
-    offsets = np.concatenate(found)
-    offsets = offsets[np.abs(offsets).max(axis=1) >= max(4, int(reach / 2))]
-    unique, first = np.unique(offsets, axis=0, return_index=True)
-    return unique[np.argsort(first)]
+    matched = _distinct(np.concatenate(found), max(4, int(reach / 2)))
+    tiles = _distinct(_tiles(hole, sources & (strange < _RARE_PRICE / 4)), 4)
+    return np.concatenate([matched, tiles]), len(matched)
 
 
 class _Search:
@@ -93,6 +99,27 @@ class _Search:
         height, width = shown.shape
         score = score[: self.grey.shape[0] - height + 1, : self.grey.shape[1] - width + 1]
         return _lowest(np.ascontiguousarray(score), count, max(2, min(height, width) // 8)) - np.array((top, left))
+
+
+def _tiles(hole: Mask, familiar: Mask) -> Offsets:
+    """Offsets that lay the widest familiar places over the hole, for when no window of the rim has a match."""
+    free = cv2.distanceTransform(np.pad(familiar, 1).view(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    places = _lowest(-free, _BLOBS, 6)
+    deep = cv2.distanceTransform(np.pad(hole, 1).view(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    targets = []
+    for _ in range(_TILES):
+        y, x = (int(v) for v in np.unravel_index(int(deep.argmax()), deep.shape))
+        targets.append((y, x))
+        radius = max(3, int(deep[y, x] * 0.7))
+        cv2.circle(deep, (x, y), radius, 0, -1)
+    return (places[:, None] - np.array(targets)[None]).reshape(-1, 2)
+
+
+def _distinct(offsets: Offsets, least: int) -> Offsets:
+    """``offsets`` of at least ``least`` pixels, each once, in their order."""
+    offsets = offsets[np.abs(offsets).max(axis=1) >= least]
+    _, first = np.unique(offsets, axis=0, return_index=True)
+    return offsets[np.sort(first)]
 
 
 def _lowest(score: Field, count: int, apart: int) -> Offsets:

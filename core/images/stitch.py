@@ -10,7 +10,7 @@ from core.images.offsets import Offsets
 from core.images.poisson import Field, solve
 from core.types import Mask
 
-_SHADING = 30.0
+_SHADING = 80.0
 """A step at the rim above this many grey levels is an edge of the scene, not shading to be evened out."""
 
 
