@@ -40,9 +40,9 @@ def whole_folder(out: Path, overwrite: bool) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         _sweep(out)
         part = out.parent / f".{out.name}.{_host()}-{os.getpid()}.partial"
+        if part.exists():
+            raise ExportError(f"{out}: another export into this folder is running; wait for it")
         part.mkdir()
-    except FileExistsError:
-        raise ExportError(f"{out}: another export into this folder is running; wait for it") from None
     except OSError as error:
         raise _unwritable(out, error) from error
     try:

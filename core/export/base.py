@@ -279,6 +279,14 @@ def folders_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
+def inside(root: Path, relative: str) -> Path:
+    """``root/relative``; ExportError if a table of someone else's dataset points out of its folder."""
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ExportError(f"{root}: the file name {relative!r} leads out of the dataset; repair the table")
+    return path
+
+
 def not_a_dataset(path: Path, name: str, expected: str) -> ExportError:
     """The error of a reader that finds nothing of its format."""
     what = "is not there" if not path.exists() else f"has no {expected}"

@@ -25,6 +25,7 @@ from core.export.base import (
     Plan,
     Split,
     Written,
+    inside,
     not_a_dataset,
     write_file,
 )
@@ -149,8 +150,8 @@ def _split_of(table: Path) -> Split:
 def _find_image(root: Path, table: Path, name: str) -> Path:
     folder = table.stem.removeprefix("instances_")
     for place in (root / "images" / folder, root / folder, root / "images", root):
-        if (place / name).is_file():
-            return place / name
+        if (image := inside(place, name)).is_file():
+            return image
     raise ExportError(f"{table}: image {name!r} is not in images/{folder}; put the images beside the annotations")
 
 

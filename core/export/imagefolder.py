@@ -22,6 +22,7 @@ from core.export.base import (
     Placed,
     Plan,
     Written,
+    inside,
     not_a_dataset,
     write_file,
 )
@@ -92,11 +93,11 @@ for split, rows in data.items():
             for line in table.read_text("utf-8").splitlines() if table.is_file() else ():
                 try:
                     row = json.loads(line)
-                    image = path / split / row["file_name"]
+                    image = inside(path / split, row["file_name"])
                     label, mask = str(row.get("label", image.parent.name)), row.get("mask_file_name")
                 except (ValueError, KeyError, TypeError) as error:
                     raise ExportError(f"{table}: expected file_name in each line, got {line[:60]!r}") from error
-                masks = (path / split / mask,) if mask and label != GOOD else ()
+                masks = (inside(path / split, mask),) if mask and label != GOOD else ()
                 kind = next((k for k in KINDS if k == row.get("kind")), None)
                 items.append((f"{split}/{row['file_name']}", Item(image.stem, image, label, kind, masks, split)))
         return enrich(path, items)

@@ -50,7 +50,8 @@ def write_sidecar(plan: Plan, fmt: Format, written: Sequence[Written], report: R
 
 def _samples(written: Sequence[Written]) -> str:
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    # Quoted, since a lone carriage return in a name would end the line.
+    table = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     table.writerow(COLUMNS)
     for w in written:
         item = w.placed.item
