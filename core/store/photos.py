@@ -48,10 +48,6 @@ class Photos(Store):
             db.execute(insert(normals).values(row).on_conflict_do_nothing(index_elements=["id"]))
         return self.normal_row(photo.digest[:16])
 
-    def has_normal(self, data: bytes) -> bool:
-        """Whether a photo with these very bytes is in the project."""
-        return bool(self._normals(among(normals.c.id, [hashlib.sha256(data).hexdigest()[:16]])))
-
     def normals(self, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
         """Photos in the order they were added."""
         return self._normals(offset=offset, limit=limit)
