@@ -93,7 +93,9 @@ def seen_change(before: Image, after: Image, places: Sequence[Mask]) -> Mask:
         old, new, bounds = before[view], after[view], place[view]
         sharp = visible_change(old, new, within=bounds)
         change = cv2.cvtColor(new, cv2.COLOR_RGB2GRAY).astype(np.float32) - cv2.cvtColor(old, cv2.COLOR_RGB2GRAY)
-        soft = (np.abs(blur(change, 2.0)) >= SOFT_LEVELS) & (np.abs(change) >= 1) & bounds
+        rest = (~sharp).astype(np.float32)
+        faint = blur(change * rest, 2.0) / np.maximum(blur(rest, 2.0), 0.05)
+        soft = (np.abs(faint) >= SOFT_LEVELS) & (np.abs(change) >= 1) & bounds
         out[view] |= _without_islands(sharp | soft, bounds) if sharp.any() else sharp
     return out
 
