@@ -132,7 +132,7 @@ def jittered(pixels: Pixels, amount: float, grey: bool, rng: np.random.Generator
     mean = pixels.mean(axis=(0, 1))
     contrast = 1 + rng.uniform(-0.6, 0.9) * amount
     shift = rng.uniform(-60, 60) * amount
-    gains = 1 + rng.uniform(-0.4, 0.4, 3) * amount if not grey else np.ones(3)
+    gains = 1 + rng.uniform(-0.25, 0.25, 3) * amount if not grey else np.ones(3)
     return np.asarray(((pixels - mean) * contrast + mean) * gains + shift, np.float32)
 
 

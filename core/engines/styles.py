@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from core.engines.noise import Field, fractal, is_thin, slope_light, smoothstep, soft
-from core.engines.surface import Pixels, Surface, highlight, luma, shade
+from core.engines.surface import Pixels, Surface, highlight, shade
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,6 @@ def _tinted(brush: Brush, pixels: Pixels, amount: Field, how: float) -> Pixels:
     """Warm the darkened part of a colour photo: oxides and films absorb blue before red."""
     if brush.surface.grey or brush.tone > 0:
         return pixels
-    warm = np.clip(amount * (1.3 - amount) * 2.4, 0, 1) * np.float32(how * brush.strength * 0.5)
-    colour = np.array([1.12, 0.95, 0.62], np.float32)
-    grey = cv2.cvtColor(luma(pixels), cv2.COLOR_GRAY2RGB) * colour
-    return np.asarray(pixels * (1 - warm[..., None]) + grey * warm[..., None], np.float32)
+    warm = np.clip(amount * (1.3 - amount) * 2.4, 0, 1) * np.float32(how * brush.strength)
+    colour = np.array([1.08, 0.92, 0.68], np.float32)
+    return np.asarray(pixels * (1 + (colour - 1) * warm[..., None]), np.float32)

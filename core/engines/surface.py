@@ -154,7 +154,9 @@ def strengthen(
     seen = np.clip(sign * mean, 0, None) if even else seen
     lack = np.clip((levels - seen) * 4 / levels, 0, 1)
     shift = sign * np.clip(levels - sign * mean, 0, None) * lack * weight * surface.mask
-    return np.asarray(pixels + shift[..., None], np.float32)
+    # Darkening multiplies, so that a coloured surface keeps its hue as it would in a shadow.
+    down = np.clip(shift, None, 0) / np.maximum(luma(pixels), 1)
+    return np.asarray(pixels * np.maximum(1 + down, 0)[..., None] + np.clip(shift, 0, None)[..., None], np.float32)
 
 
 def _near(field: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
