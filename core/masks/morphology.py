@@ -219,12 +219,43 @@ def depth(mask: Mask) -> npt.NDArray[np.float32]:
     """Distance float32 (H, W) of each pixel to the nearest one outside the mask; infinite if there is none."""
     if mask.all():
         return np.full(mask.shape, np.inf, np.float32)
-    return np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+    distance = np.asarray(cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
+    # Its last bit depends on where the array lies in memory. Squares of distances are whole numbers, so that
+    # rounding them makes equal masks give equal distances, and a radius of 5 reach exactly 5 pixels.
+    np.multiply(distance, distance, out=distance)
+    np.rint(distance, out=distance)
+    return np.asarray(np.sqrt(distance, out=distance))
 
 
 def distance_to(mask: Mask) -> npt.NDArray[np.float32]:
     """Distance float32 (H, W) of each pixel to the mask; infinite if it is empty."""
     return depth(~mask)
+
+
+def edge_distance(mask: Mask) -> npt.NDArray[np.float32]:
+    """Distance float32 (H, W) to the mask's edge, negative inside; the frame's edge counts as outside."""
+    inside = depth(np.pad(mask, 1))[1:-1, 1:-1]
+    return np.where(mask, -inside, distance_to(mask)).astype(np.float32)
+
+
+def to_area(mask: Mask, area: float) -> Mask:
+    """The mask grown or trimmed evenly along its edge until it has ``area`` pixels (or fills the frame)."""
+    return lowest(edge_distance(mask), area)
+
+
+def lowest(field: npt.NDArray[np.float32], area_px: float) -> Mask:
+    """The ``area_px`` pixels where the field (H, W) is lowest, at least one; pixels at infinity are never taken."""
+    flat = field.reshape(-1)
+    count = min(max(1, round(area_px)), int(np.isfinite(flat).sum()))
+    mask = np.zeros(flat.size, np.bool_)
+    chosen = np.arange(flat.size)
+    if flat.size > 20_000:
+        # A sample tells roughly where the level is, so that only pixels near and below it need sorting.
+        share = min(1.0, 1.3 * count / flat.size + 0.01)
+        below = np.flatnonzero(flat <= np.quantile(flat[::17], share))
+        chosen = below if len(below) >= count else chosen
+    mask[chosen[np.argpartition(flat[chosen], count - 1)[:count]]] = True
+    return mask.reshape(field.shape)
 
 
 def _check_length(px: float, what: str) -> None:

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import MaskError
-from core.masks.morphology import bounds, close, depth, distance_to
+from core.masks.morphology import bounds, close, depth, distance_to, to_area
 from core.types import Mask, check_mask
 
 _Points = npt.NDArray[np.float64]
@@ -103,18 +103,29 @@ def enhance_patch(patch: Mask, params: Enhancement, rng: np.random.Generator, me
 
 def scaled_to(contours: Contours, target: float) -> Mask:
     """The contours drawn at the size at which they cover ``target`` pixels as nearly as whole pixels allow."""
-    factor = 1.0
     best = rasterise(contours)
     best_area = area = int(np.count_nonzero(best))
-    for _ in range(5):
+    # A line one pixel wide gets longer but never wider, a single pixel not even that: past these factors
+    # the mask is widened instead, and below them it stays larger than asked rather than lose its form.
+    low, high = 0.5 * sqrt(target / area), 1.25 * sqrt(target / area)
+    factor = 1.0
+    for _ in range(7):
         if abs(best_area - target) <= max(1.0, 0.02 * target):
-            break
-        # The area grows with the square of the factor, or as the factor for lines of one pixel.
+            return best
+        low, high = (max(low, factor), high) if area < target else (low, min(high, factor))
+        # The area grows with the square of the factor; where pixels are too coarse for that, halve the bracket.
         factor *= sqrt(target / area)
+        if not low < factor < high:
+            factor = (low + high) / 2
         drawn = rasterise([[ring * factor for ring in part] for part in contours])
         area = int(np.count_nonzero(drawn))
         if abs(area - target) < abs(best_area - target):
             best, best_area = drawn, area
+    if best_area < 0.95 * target:
+        best = to_area(np.pad(best, ceil(sqrt(target))), target)
+        found = bounds(best)
+        assert found is not None
+        best = best[found[0] : found[2], found[1] : found[3]]
     return best
 
 

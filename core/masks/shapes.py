@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, NotFound
-from core.masks.morphology import bounds, depth, distance_to, fill_holes, largest
+from core.masks.morphology import bounds, edge_distance, fill_holes, largest, lowest, to_area
 from core.types import Mask
 
 _Field = npt.NDArray[np.float32]
@@ -65,15 +65,15 @@ def shape_patch(
     enlarge = sqrt(max(1.0, area_px / _RAGGED_AREA)) if name in _RAGGED else 1.0
     field = SHAPES[name](max(1.0, area_px / enlarge**2), angle, max(1.0, longest), rng)
     if enlarge > 1:
-        soft = _lowest(field, area_px / enlarge**2).astype(np.float32)
+        soft = lowest(field, area_px / enlarge**2).astype(np.float32)
         field = -cv2.resize(soft, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
     if max_hw is not None:
         field = _window(field, max_hw, area_px)
-    mask = _lowest(field, area_px)
+    mask = lowest(field, area_px)
     if name not in _SCATTERED:
         mask = largest(mask) if name in _LINES else fill_holes(largest(mask))
         if abs(np.count_nonzero(mask) - area_px) > 0.05 * area_px:
-            mask = _lowest(_edge_distance(mask), area_px)
+            mask = to_area(mask, area_px)
     found = bounds(mask)
     assert found is not None
     return mask[found[0] : found[2], found[1] : found[3]]
@@ -114,21 +114,6 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
 )
-
-
-def _lowest(field: _Field, area_px: float) -> Mask:
-    """The ``area_px`` pixels where the field is lowest; pixels at infinity are never taken."""
-    flat = field.reshape(-1)
-    count = min(max(1, round(area_px)), int(np.isfinite(flat).sum()))
-    mask = np.zeros(flat.size, np.bool_)
-    chosen = np.arange(flat.size)
-    if flat.size > 20_000:
-        # A sample tells roughly where the level is, so that only pixels near and below it need sorting.
-        share = min(1.0, 1.3 * count / flat.size + 0.01)
-        below = np.flatnonzero(flat <= np.quantile(flat[::17], share))
-        chosen = below if len(below) >= count else chosen
-    mask[chosen[np.argpartition(flat[chosen], count - 1)[:count]]] = True
-    return mask.reshape(field.shape)
 
 
 def _window(field: _Field, max_hw: tuple[int, int], area_px: float) -> _Field:
@@ -214,7 +199,7 @@ def _one_basin(field: _Field, area: float) -> _Field:
     piece = None
     for _ in range(7):
         middle = (low + high) / 2
-        candidate = fill_holes(largest(_lowest(field, middle)))
+        candidate = fill_holes(largest(lowest(field, middle)))
         size = int(candidate.sum())
         if piece is None or size >= goal:
             piece = candidate
@@ -226,12 +211,7 @@ def _one_basin(field: _Field, area: float) -> _Field:
             break
     assert piece is not None
     # Signed distance: ranks trim or grow the piece evenly along its edge and open no holes.
-    return _edge_distance(piece)
-
-
-def _edge_distance(piece: Mask) -> _Field:
-    """Distance to the edge in px, negative inside."""
-    return np.where(piece, -depth(np.pad(piece, 1))[1:-1, 1:-1], distance_to(piece)).astype(np.float32)
+    return edge_distance(piece)
 
 
 def _chip(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import atan2, pi
+from math import atan2, pi, sqrt
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Stencil:
             if angle is None and not rotate and params is None and abs(area_px - self.patch.sum()) < 1:
                 return self.patch
             placed = turned(contours, by, mirror)
-            start = (area_px / max(1, np.count_nonzero(self.patch))) ** 0.5
+            start = sqrt(area_px / np.count_nonzero(self.patch))
             return scaled_to([[ring * start for ring in part] for part in placed], area_px)
 
         return draw
@@ -67,5 +67,5 @@ def axis_of(mask: Mask) -> float:
 
 def _scale(mask: Mask, shape_hw: tuple[int, int]) -> float:
     """1 for photos of about the same size, which were likely taken by the same camera; else the ratio of sides."""
-    ratio = max(shape_hw) / max(mask.shape[0], mask.shape[1])
+    ratio = max(shape_hw) / max(int(n) for n in mask.shape)
     return 1.0 if 0.5 <= ratio <= 2 else ratio

@@ -50,7 +50,7 @@ class Ground:
     @cached_property
     def step(self) -> int:
         """Pixels from one cell of the grid to the next."""
-        return max(1, max(self.mask.shape[0], self.mask.shape[1]) // GRID_SIDE)
+        return max(1, max(int(n) for n in self.mask.shape) // GRID_SIDE)
 
     @cached_property
     def _cells(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
