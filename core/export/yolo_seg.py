@@ -156,7 +156,7 @@ def _names(path: Path) -> dict[int, str]:
 def _item(root: Path, image: Path, split: Split, names: dict[int, str], exact: list[Path]) -> Item:
     table = root / "labels" / split / f"{image.stem}.txt"
     lines = table.read_text("utf-8").splitlines() if table.is_file() else []
-    rows = [(k, values) for k, values in _numbers(table, lines)]
+    rows = list(_numbers(table, lines))
     if not rows:
         return Item(image.stem, image, GOOD, split=split)
     label = names.get(rows[0][0], f"class_{rows[0][0]}")

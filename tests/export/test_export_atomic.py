@@ -111,6 +111,16 @@ def test_an_empty_folder_and_missing_parents_are_fine(kit, tmp_path: Path) -> No
     assert len(read(tmp_path / "empty")) == len(read(tmp_path / "a" / "b" / "c")) == 16
 
 
+def test_two_exports_into_one_folder_at_once(kit, tmp_path: Path) -> None:
+    def second(done: int, total: int) -> None:
+        if done == 3:
+            with pytest.raises(ExportError, match="another export into this folder is running"):
+                export(kit.items(), tmp_path / "set", "voc")
+
+    export(kit.items(), tmp_path / "set", "coco", progress=second)
+    assert len(read(tmp_path / "set", "coco")) == 16
+
+
 def test_a_parent_that_is_a_file(kit, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ExportError, match="cannot write"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -166,3 +167,18 @@ def test_coco_polygons_and_plain_run_lengths_of_others(tmp_path: Path, kit) -> N
     assert item.label == "Big" and len(item.masks) == 2
     assert item.masks[0][5:10, 5:15].all() and item.masks[0].sum() == 50
     assert item.masks[1][:, 1].all() and item.masks[1].sum() == 20
+
+
+@pytest.mark.skipif("FLAWSMITH_DATA" not in os.environ, reason="needs real photos: set FLAWSMITH_DATA")
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("data", ["magnetic_tile", "deep_pcb"])
+def test_real_photos_go_through_every_format(data: str, name: str, kit, tmp_path: Path) -> None:
+    folder = Path(os.environ["FLAWSMITH_DATA"]) / data
+    assert detect(folder) == "mvtec-ad"
+    found = read(folder)
+    given_items = [i for i in found if i.good][:12] + [i for i in found if not i.good][::9]
+    export(given_items, tmp_path / "set", name, {"category": data})
+    back = {i.name + i.label: i for i in read(tmp_path / "set")}
+    for item in given_items:
+        same = back[item.name + item.label]
+        assert np.array_equal(kit.pixels(same), kit.pixels(item)) and np.array_equal(kit.union(same), kit.union(item))
