@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, select, text
 from sqlalchemy.dialects.sqlite import insert
 
 from core.store.database import Database
-from core.store.files import Files
+from core.store.files import Files, Stored
 from core.store.tables import FILE_COLUMNS, FILE_LIST_COLUMNS, settings
 
 
@@ -47,6 +47,13 @@ class Store:
     def file_path(self, file: str) -> Path:
         """The absolute path of a relative file name or a sha256 (or its beginning); NotFound."""
         return self._files.find(file)
+
+    def keep_file(self, data: bytes, ext: str) -> Stored:
+        """Write a file ahead of its row, from any thread; give the result to an ``add_...`` in place of the bytes.
+
+        A file that never gets a row is swept later.
+        """
+        return self._files.put(data, ext)
 
     def get_setting(self, key: str, default: Any = None) -> Any:
         """The JSON value kept under ``key``."""

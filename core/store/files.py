@@ -46,6 +46,10 @@ class Files:
         self.ensure(stored)
         return stored
 
+    def taken(self, data: bytes | Stored, ext: str) -> Stored:
+        """``data`` with a file, whether it has one already or not."""
+        return data if isinstance(data, Stored) else self.put(data, ext)
+
     def ensure(self, stored: Stored) -> None:
         """Write the file again if it is gone.
 

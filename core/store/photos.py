@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import InputError, MaskError, NotFound
 from core.store.base import Store, among
+from core.store.files import Stored
 from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
 from core.store.tables import examples, normals, regions
 from core.types import KINDS, Kind, check_label
@@ -23,7 +24,7 @@ class Photos(Store):
 
     def add_normal(
         self,
-        data: bytes,
+        data: bytes | Stored,
         ext: str,
         name: str,
         width: int,
@@ -32,7 +33,7 @@ class Photos(Store):
         notes: Sequence[str] = (),
     ) -> NormalRow:
         """Add a photo of ``width`` x ``height`` pixels by its file's bytes; the same bytes twice are one row."""
-        photo = self._files.put(data, ext)
+        photo = self._files.taken(data, ext)
         row = {
             "id": photo.digest[:16],
             "name": name,
@@ -76,11 +77,11 @@ class Photos(Store):
 
     def add_example(
         self,
-        data: bytes,
+        data: bytes | Stored,
         ext: str,
         label: str,
         kind: Kind,
-        mask_pngs: Sequence[bytes],
+        mask_pngs: Sequence[bytes | Stored],
         name: str,
         width: int,
         height: int,
@@ -91,7 +92,7 @@ class Photos(Store):
             raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
         if not mask_pngs:
             raise MaskError(f"example {name!r}: expected at least one mask; give a mask of the defect")
-        stored = [self._files.put(data, ext), *(self._files.put(png, "png") for png in mask_pngs)]
+        stored = [self._files.taken(data, ext), *(self._files.taken(png, "png") for png in mask_pngs)]
         id = hashlib.sha256("/".join([label, *(s.digest for s in stored)]).encode()).hexdigest()[:16]
         row = {
             "id": id,

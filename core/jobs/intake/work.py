@@ -1,12 +1,12 @@
-"""Reading the planned photos in threads and adding them one by one, in order."""
+"""Reading the planned photos and writing their files in threads; adding their rows in order."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,13 @@ from core.errors import Cancelled, InputError, MaskError
 from core.images import mask_png_bytes, read_mask, read_photo
 from core.jobs.intake.entries import Problem
 from core.jobs.intake.plan import Anomaly, GoodPhoto, Plan, scan, scan_anomalies
-from core.store import Project
+from core.store import Project, Stored
+from core.types import Mask
 
-READ_AHEAD = 8
-"""Photos read and not yet added."""
+THREADS = 6
+"""Reading is partly waiting for the disk, so more threads than cores help."""
+READ_AHEAD = 16
+"""Photos read and not yet added: as many as share a transaction, few enough not to pile up in memory."""
 
 
 @dataclass(frozen=True)
@@ -98,59 +101,75 @@ def _take(
     tally = _Tally(project)
     problems = list(plan.problems)
     progress(0, plan.total)
-    pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="intake")
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
     try:
-        for done, (item, reading) in enumerate(_in_order(pool, [*plan.normals, *plan.anomalies])):
+        done = 0
+        for group in _in_order(pool, project, [*plan.normals, *plan.anomalies]):
             if cancelled():
                 raise Cancelled(f"stopped after {done} of {plan.total} photos; they are kept")
-            try:
-                photo = reading.result()
-            except InputError as error:
-                problems.append(Problem.of(item.entry.name, error))
-            else:
-                tally.add(item, photo)
-            progress(done + 1, plan.total)
+            with project.batch():
+                for item, photo in group:
+                    if isinstance(photo, Problem):
+                        problems.append(photo)
+                    else:
+                        tally.add(item, photo)
+            done += len(group)
+            progress(done, plan.total)
     finally:
         pool.shutdown(cancel_futures=True)
     return tally.report(plan, problems)
 
 
 def _in_order(
-    pool: ThreadPoolExecutor, items: Sequence[GoodPhoto | Anomaly]
-) -> Iterator[tuple[GoodPhoto | Anomaly, Future[_Read]]]:
-    """Read ahead a little: enough to keep the threads busy, not so much that photos pile up in memory."""
-    ahead: deque[tuple[GoodPhoto | Anomaly, Future[_Read]]] = deque()
-    for item in items:
-        ahead.append((item, pool.submit(_read, item)))
-        if len(ahead) > READ_AHEAD:
-            yield ahead.popleft()
-    yield from ahead
+    pool: ThreadPoolExecutor, project: Project, items: Sequence[GoodPhoto | Anomaly]
+) -> Iterator[list[tuple[GoodPhoto | Anomaly, _Read | Problem]]]:
+    """What was read, in groups: the next photo and those behind it that are ready too."""
+    ahead: deque[tuple[GoodPhoto | Anomaly, Future[_Read | Problem]]] = deque()
+    rest = iter(items)
+    while True:
+        for item in islice(rest, READ_AHEAD - len(ahead)):
+            ahead.append((item, pool.submit(_read, project, item)))
+        if not ahead:
+            return
+        group: list[tuple[GoodPhoto | Anomaly, _Read | Problem]] = []
+        while ahead and (not group or ahead[0][1].done()):
+            item, reading = ahead.popleft()
+            group.append((item, reading.result()))
+        yield group
 
 
 @dataclass(frozen=True)
 class _Read:
     """A photo that turned out fine, without its pixels."""
 
-    data: bytes
+    photo: Stored
     ext: str
     width: int
     height: int
     grey: bool
     notes: tuple[str, ...]
-    mask_pngs: tuple[bytes, ...] = ()
+    masks: tuple[Stored, ...] = ()
 
 
-def _read(item: GoodPhoto | Anomaly) -> _Read:
-    entry = item.entry
-    photo = read_photo(entry.load(), entry.name)
+def _read(project: Project, item: GoodPhoto | Anomaly) -> _Read | Problem:
+    """Decode a photo with its masks, all of them sound, and only then write their files."""
+    try:
+        photo = read_photo(item.entry.load(), item.entry.name)
+        masks = _read_masks(item, photo.pixels.shape[:2]) if isinstance(item, Anomaly) else []
+    except InputError as error:
+        return Problem.of(item.entry.name, error)
     height, width = photo.pixels.shape[:2]
-    masks: list[bytes] = []
-    if isinstance(item, Anomaly):
-        drawn = [read_mask(m.load(), (height, width), name=f"its mask {m.name}") for m in item.masks]
-        masks = [mask_png_bytes(mask) for mask in drawn if mask.any()]
-        if not masks:
-            raise MaskError(f"its mask {item.masks[0].name} is empty; draw the defect in it")
-    return _Read(photo.data, photo.ext, width, height, photo.grey, photo.notes, tuple(masks))
+    files = tuple(project.keep_file(mask_png_bytes(mask), "png") for mask in masks)
+    return _Read(project.keep_file(photo.data, photo.ext), photo.ext, width, height, photo.grey, photo.notes, files)
+
+
+def _read_masks(item: Anomaly, shape: tuple[int, ...]) -> list[Mask]:
+    size = (shape[0], shape[1])
+    masks = [read_mask(entry.load(), size, name=f"its mask {entry.name}") for entry in item.masks]
+    drawn = [mask for mask in masks if mask.any()]
+    if not drawn:
+        raise MaskError(f"its mask {item.masks[0].name} is empty; draw the defect in it")
+    return drawn
 
 
 class _Tally:
@@ -168,10 +187,10 @@ class _Tally:
         if isinstance(item, GoodPhoto):
             notes = photo.notes + ((f"from the {item.split} part",) if item.split else ())
             size = photo.width, photo.height, photo.grey
-            id = self._project.add_normal(photo.data, photo.ext, name, *size, notes).id
+            id = self._project.add_normal(photo.photo, photo.ext, name, *size, notes).id
         else:
-            form = item.label, item.kind, photo.mask_pngs
-            id = self._project.add_example(photo.data, photo.ext, *form, name, photo.width, photo.height).id
+            form = item.label, item.kind, photo.masks
+            id = self._project.add_example(photo.photo, photo.ext, *form, name, photo.width, photo.height).id
         if id in self._known:
             self._duplicates.append(name)
         elif isinstance(item, GoodPhoto):
