@@ -121,12 +121,19 @@ def scaled_to(contours: Contours, target: float) -> Mask:
         area = int(np.count_nonzero(drawn))
         if abs(area - target) < abs(best_area - target):
             best, best_area = drawn, area
-    if best_area < 0.95 * target:
-        best = to_area(np.pad(best, ceil(sqrt(target))), target)
-        found = bounds(best)
-        assert found is not None
-        best = best[found[0] : found[2], found[1] : found[3]]
-    return best
+    if abs(best_area - target) <= max(1.0, 0.02 * target):
+        return best
+    room = ceil(sqrt(target)) if best_area < target else 0
+    exact = to_area(np.pad(best, room), target)
+    if _parts(exact) > _parts(best):
+        return best
+    found = bounds(exact)
+    assert found is not None
+    return exact[found[0] : found[2], found[1] : found[3]]
+
+
+def _parts(mask: Mask) -> int:
+    return int(cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)[0])
 
 
 def turned(contours: Contours, angle: float, mirror: bool = False) -> Contours:
@@ -177,14 +184,16 @@ def trace(patch: Mask, keep_holes: bool = True) -> Contours:
 
 
 def paste(patch: Mask, height: int, width: int, top: int, left: int) -> Mask:
-    """``patch`` on an empty (height, width) mask, moved into the frame; its middle where it does not fit."""
+    """``patch`` on an empty (height, width) mask, moved into the frame; if too large, cut about its middle."""
     ph, pw = patch.shape
-    if ph > height:
-        cut = (ph - height) // 2
-        patch, top, ph = patch[cut : cut + height], 0, height
-    if pw > width:
-        cut = (pw - width) // 2
-        patch, left, pw = patch[:, cut : cut + width], 0, width
+    if ph > height or pw > width:
+        rows, cols = np.nonzero(patch)
+        middle = int(np.argmin((rows - ph / 2) ** 2 + (cols - pw / 2) ** 2))
+        y0 = min(max(0, int(rows[middle]) - height // 2), max(0, ph - height))
+        x0 = min(max(0, int(cols[middle]) - width // 2), max(0, pw - width))
+        patch = patch[y0 : y0 + height, x0 : x0 + width]
+        top, left = top + y0, left + x0
+        ph, pw = patch.shape
     top, left = min(max(top, 0), height - ph), min(max(left, 0), width - pw)
     mask = np.zeros((height, width), np.bool_)
     mask[top : top + ph, left : left + pw] = patch
