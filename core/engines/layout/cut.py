@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.engines.layout.edge import band_width
 from core.engines.layout.shadow import Shadow, dark_residue, fit_shadow
 from core.engines.layout.window import Floats, Window, blur, distance, distance_to, window_of
 from core.types import Image, Mask
@@ -49,8 +50,8 @@ class Part:
 class Hole:
     """What taking a part away uncovers.
 
-    mask: bool (h, w), to be filled: the part, its edge and its deep shadow. core: bool (h, w), the part alone,
-    all that need be filled where it is put back. shade: float32 (h, w), what the rest is divided by.
+    mask: bool (h, w), to be filled: the part, its edge and its deep shadow. core: bool (h, w), without the
+    shadow: all that need be filled where the part is put back. shade: float32 (h, w), what the rest is divided by.
     """
 
     window: Window
@@ -59,16 +60,11 @@ class Hole:
     shade: Floats
 
 
-def band_width(size: float) -> float:
-    """Half-width in pixels of the band in which a region's edge may really lie."""
-    return float(np.clip(1.3 + 0.012 * size, 2.0, 5.0))
-
-
 def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tuple[Part, Hole]:
     """Lift the region ``mask`` off ``photo``; ``others`` are pixels of other parts. All (H, W)."""
     tight = window_of(mask)
     size = float(np.sqrt(mask[tight.slices].sum()))
-    band = band_width(size)
+    band = band_width(photo, mask, others)
     edge = tight.grown(int(np.ceil(4 * band))).clipped(mask.shape)
     window = edge.grown(int(np.ceil(0.5 * size))).clipped(mask.shape)
     inner = mask[window.slices]
@@ -79,9 +75,9 @@ def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tup
     bare = (away > band) & (distance_to(other) > 2 * band)
     shadow = fit_shadow(luminance, inner, bare, size) if with_shadow else Shadow()
     shade = shadow.cast(inner.astype(np.float32))
-    core = away <= 0
+    core = away <= band
     core[edge.inside(window)] |= alpha > EDGE
-    hole = (away <= band) | core
+    hole = core.copy()
     if with_shadow:
         hole |= (shade < FILL_SHADE) | dark_residue(luminance, inner, bare, shade, size)
     hole &= ~other

@@ -13,7 +13,7 @@ from core.types import Image, Mask
 
 AVOID_MARGIN = 5
 """Pixels around other parts that no hole is filled from."""
-SIDE_WALL = 4
+SIDE_WALL = 2
 """Pixels around a part that may still be its own side rather than the surface in its shadow."""
 LEAST_SOURCE = 0.2
 """Share of the window that must be left to fill from."""
@@ -103,7 +103,7 @@ def _goes_through(contacts: npt.NDArray[np.intp], hole: Mask) -> bool:
     """Does the line between the two ends of what touches the hole run inside the hole? contacts: (N, 2) y, x."""
     one = contacts[np.argmax(((contacts - contacts.mean(0)) ** 2).sum(1))]
     other = contacts[np.argmax(((contacts - one) ** 2).sum(1))]
-    if ((one - other) ** 2).sum() < 0.02 * hole.sum():
+    if ((one - other) ** 2).sum() < 0.1 * hole.sum():
         return False
     points = np.rint(np.linspace(one, other, 64)).astype(int)
     return bool(hole[points[:, 0], points[:, 1]].mean() > 0.5)
