@@ -13,7 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 FLOORS: list[set[str]] = [
-    {"app", "launch"},
+    {"launch"},
+    {"app"},
     {"core.bench"},
     {"core.workbench"},
     {"core.jobs"},

@@ -60,9 +60,11 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the kept samples as a dataset that detector libraries load unchanged."""
-    options = pairs(option, "--option") | ({"overwrite": True} if overwrite else {})
+    options = pairs(option, "--option")
     with Workbench.open(project) as bench, progress_bar("Writing") as progress:
-        report = bench.datasets.export(format, out, options, everything=everything, real=real, progress=progress)
+        report = bench.datasets.export(
+            format, out, options, everything=everything, real=real, overwrite=overwrite, progress=progress
+        )
     lines = [f"{n} {where}" for where, n in report["images"].items()]
     lines += [f"warning: {w}" for w in report["warnings"]]
     finish(report, as_json, [*lines, f"dataset: {report['path']}"])

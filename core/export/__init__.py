@@ -1,6 +1,17 @@
 """Datasets out and in: ``export`` writes one, ``read`` reads it back, ``detect`` tells the format of a folder."""
 
 from core.export.base import ExportOptions, Format, Item, Report, read_options
-from core.export.run import FORMATS, detect, export, read
+from core.export.run import FORMATS, detect, export, format_named, read
 
-__all__ = ["FORMATS", "ExportOptions", "Format", "Item", "Report", "detect", "export", "read", "read_options"]
+__all__ = [
+    "FORMATS",
+    "ExportOptions",
+    "Format",
+    "Item",
+    "Report",
+    "detect",
+    "export",
+    "format_named",
+    "read",
+    "read_options",
+]

@@ -32,8 +32,9 @@ class Rules(BaseModel):
         description="Pixels changed beyond the mask and its declared feather.",
     )  # fmt: skip
     max_seam: float = Field(
-        12.0, ge=1, le=100, title="Strongest seam",
-        description="Contrast of the outline relative to the photo's own; above it the pasting shows.",
+        40.0, ge=1, le=200, title="Strongest seam",
+        description="Contrast of the outline relative to the photo's own; above it the pasting shows. "
+        "On a smooth surface every defect has a strong one, so lower it only for textured products.",
     )  # fmt: skip
     duplicates: float = Field(
         0.08, ge=0, le=2, title="Near-duplicate distance",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from core import export as formats
+from core import export as exporting
 from core.errors import ExportError
 from core.export.base import Item
 from core.jobs.material import Material
@@ -18,7 +18,8 @@ from core.types import GOOD, Verdict
 class Datasets:
     """The desk behind the Export tab and ``launch.py export``."""
 
-    formats = formats.FORMATS
+    formats = exporting.FORMATS
+    Options = exporting.ExportOptions
 
     def __init__(self, material: Material, jobs: Runner) -> None:
         self._project = material.project
@@ -45,6 +46,7 @@ class Datasets:
         *,
         everything: bool = False,
         real: bool = True,
+        overwrite: bool = False,
         progress: Callable[..., None] = lambda *news: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
@@ -52,27 +54,38 @@ class Datasets:
 
         ``real`` adds the imported real anomalies to the generated ones.
         """
+        exporting.format_named(format)
+        options = exporting.read_options({"category": _category(self._project.name), **(options or {})})
         samples, warning = self.chosen(everything)
         items = [*self._normals(), *map(_sample_item, samples), *(self._real() if real else ())]
         if not samples and len(items) == self._project.count_normals():
             raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
-        options = {"category": _category(self._project.name), **(options or {})}
-        report = formats.export(items, out, format, options, progress=progress, cancelled=cancelled)
-        result = report.as_dict()
+        report = exporting.export(
+            items, out, format, options, overwrite=overwrite, progress=progress, cancelled=cancelled
+        )
+        result = report.to_dict()
         if warning:
             result["warnings"] = [warning, *result["warnings"]]
         return result
 
-    def start_export(self, format: str, out: Path, options: Mapping[str, Any], everything: bool, real: bool) -> str:
-        """``export`` in the background."""
+    def start_export(self, format: str, out: Path, options: Mapping[str, Any], **more: bool) -> str:
+        """``export`` in the background; ``more`` are its switches everything, real, overwrite."""
+        exporting.read_options({"category": _category(self._project.name), **options})
 
         def work(control: JobControl) -> dict[str, Any]:
             progress = lambda done, total: control.progress(done, total, message="Writing")  # noqa: E731
-            return self.export(
-                format, out, options, everything=everything, real=real, progress=progress, cancelled=control.cancelled
-            )
+            return self.export(format, out, options, progress=progress, cancelled=control.cancelled, **more)
 
         return self._jobs.submit("export", f"Export {format}", work)
+
+    @staticmethod
+    def snippet(dataset: Path) -> str:
+        """The code that loads an export with its detector library."""
+        return (dataset / "load_me.py").read_text()
+
+    def default_category(self) -> str:
+        """The product's name as a category that every format can hold."""
+        return _category(self._project.name)
 
     def _normals(self) -> list[Item]:
         return [

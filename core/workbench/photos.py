@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +28,24 @@ class Photos:
 
     def take_in(
         self,
-        source: Path,
+        source: Path | Sequence[Path],
         *,
         anomalies: Path | None = None,
         progress: Callable[..., None] = lambda *news: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> IntakeReport:
-        """Import ``source`` (folder, zip, file, MVTec layout) and, if given, a folder of labelled anomalies."""
+        """Import ``source`` (folder, zip, files, MVTec layout) and, if given, a folder of labelled anomalies."""
         return intake.take_in(self._project, source, anomalies=anomalies, progress=progress, cancelled=cancelled)
 
-    def start_take_in(self, source: Path, anomalies: Path | None = None) -> str:
+    def start_take_in(self, source: Path | Sequence[Path], anomalies: Path | None = None) -> str:
         """The same in the background; the job's result is the report as a dict."""
 
         def work(control: JobControl) -> dict[str, Any]:
             progress = lambda done, total: control.progress(done, total, message="Reading photos")  # noqa: E731
             return self.take_in(source, anomalies=anomalies, progress=progress, cancelled=control.cancelled).as_dict()
 
-        return self._jobs.submit("import", f"Import {source.name}", work, lane="studio")
+        title = f"Import {source.name if isinstance(source, Path) else 'photos'}"
+        return self._jobs.submit("import", title, work, lane="studio")
 
     def page(self, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
         """Photos in the order of their names."""
@@ -74,14 +75,14 @@ class Photos:
 
     def thumbnail(self, normal_id: str) -> Path:
         """A small picture of a photo, made once and kept in the project's cache."""
-        path = self._project.cache_dir / "thumbs" / f"{normal_id}.webp"
+        path = self._project.cache_dir / "thumbs" / f"{normal_id}.jpg"
         if not path.is_file():
             _write(path, thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
         return path
 
     def example_thumbnail(self, row: ExampleRow) -> Path:
         """A small picture of a real anomaly with its mask outlined."""
-        path = self._project.cache_dir / "thumbs" / f"example-{row.id}.webp"
+        path = self._project.cache_dir / "thumbs" / f"example-{row.id}.jpg"
         if not path.is_file():
             mask = read_mask(row.mask_paths[0])
             for other in row.mask_paths[1:]:

@@ -12,12 +12,15 @@ from core.images import mask_png_bytes
 from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
 from core.segment import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
-from core.segment.propagate import propagate
-from core.store import RegionRow
+from core.segment.propagate import Propagator
+from core.store import NormalRow, RegionRow
 from core.types import Mask, Region
 
 WARM_PHOTOS = 6
 """Prepared photos kept: SAM's embedding is 4 MB, the classic segmenter's pyramid about 40 MB at 12 MP."""
+
+DOUBTFUL = 0.5
+"""Confidence below which a person should look at a propagated region."""
 
 
 class Regions:
@@ -31,10 +34,6 @@ class Regions:
         self._lock = threading.Lock()
         # One photo is prepared at a time: an encoder takes all cores as it is.
         self._preparing = threading.Lock()
-
-    def segmenters(self) -> dict[str, Segmenter]:
-        """All segmenters by name; ``available()`` of each says why it cannot be used, or None."""
-        return segmenters()
 
     def segmenter(self) -> Segmenter:
         """The one in use: the person's choice where it is available, else the best there is."""
@@ -151,29 +150,45 @@ class Regions:
     ) -> dict[str, Any]:
         """Carry the regions of annotated photos to all others; regions drawn by hand are never replaced.
 
-        Returns ``{"photos", "regions", "doubtful": [normal ids, least confident first]}``.
+        Returns ``{"photos", "regions", "doubtful": [normal ids, worst first]}``.
         """
         by_photo = self._by_hand(source_ids)
         if not by_photo:
             raise InputError("propagate: no photo has a region yet; click and name one on at least one photo")
         sources = [(self._material.normal(i).pixels, self._material.regions(i)) for i in by_photo]
+        carrier = Propagator(sources)
         targets = [r.id for r in self._project.normals() if r.id not in by_photo]
-        confidence: dict[str, float] = {}
         written = 0
         for done, normal_id in enumerate(targets):
             if cancelled():
                 raise Cancelled(f"stopped after {done} of {len(targets)} photos; their regions are kept")
-            found = propagate(sources, self._material.normal(normal_id).pixels)
+            found = carrier.to(self._material.normal(normal_id).pixels, cancelled)
             for region in found:
                 self.save(normal_id, region.name, region.mask, "propagated", region.confidence)
             written += len(found)
-            expected = {r.name for _, regions in sources for r in regions}
-            confidence[normal_id] = (
-                min((r.confidence for r in found), default=0.0) if len(found) >= len(expected) else 0.0
-            )
             progress(done + 1, len(targets))
-        doubtful = sorted((i for i, c in confidence.items() if c < 0.5), key=lambda i: confidence[i])
-        return {"photos": len(targets), "regions": written, "doubtful": doubtful}
+        return {"photos": len(targets), "regions": written, "doubtful": [row.id for row, _ in self.doubtful()]}
+
+    def doubtful(self, below: float = DOUBTFUL) -> list[tuple[NormalRow, float]]:
+        """Photos to look at, worst first, with a confidence 0..1: the lowest of their propagated regions.
+
+        A photo on which a region was not found at all counts as 0; before any propagation there is none.
+        """
+        rows = self._project.region_rows(None)
+        if not any(r.source == "propagated" for r in rows):
+            return []
+        on_photo: dict[str, list[RegionRow]] = {}
+        for row in rows:
+            on_photo.setdefault(row.normal_id, []).append(row)
+        expected = {r.name for r in rows}
+        worst = []
+        for normal in self._project.normals():
+            here = on_photo.get(normal.id, [])
+            if any(r.source != "propagated" for r in here):
+                continue
+            complete = {r.name for r in here} == expected
+            worst.append((normal, min(r.confidence for r in here) if complete else 0.0))
+        return sorted((pair for pair in worst if pair[1] < below), key=lambda pair: pair[1])
 
     def start_propagate(self) -> str:
         """``propagate`` in the background."""
@@ -191,3 +206,8 @@ class Regions:
         return sorted({r.normal_id for r in rows if r.source == "hand"}) or sorted(
             {r.normal_id for r in rows if r.source == "auto"}
         )
+
+
+def all_segmenters() -> dict[str, Segmenter]:
+    """All segmenters by name; ``available()`` of each says why it cannot be used, or None."""
+    return segmenters()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from core.jobs import work
 from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
-from core.types import KINDS, Kind, Mask, Recipe, Request, Sample, Verdict, check_label
+from core.types import Kind, Mask, Recipe, Request, Sample, Verdict, check_label
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Studio:
 
     def engines(self) -> dict[str, EngineCard]:
         """All engines, those that cannot run here with the reason."""
-        return {name: _card(e) for name, e in engines().items()}
+        return engine_cards()
 
     def labels(self) -> list[str]:
         """Labels in use: of samples and of real anomalies."""
@@ -177,8 +177,10 @@ class Studio:
         return Recipe.from_json(text)
 
 
+def engine_cards() -> dict[str, EngineCard]:
+    """All engines as the app shows them, those that cannot run here with the reason."""
+    return {name: _card(e) for name, e in engines().items()}
+
+
 def _card(e: Engine) -> EngineCard:
     return EngineCard(e.name, e.title, e.summary, e.kind, e.needs, e.available(), e.Params, e.rewrites_background)
-
-
-__all__: Sequence[str] = ("KINDS", "EngineCard", "Order", "Studio")

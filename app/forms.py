@@ -1,0 +1,126 @@
+"""An engine's ``Params`` as controls, and their values back by name.
+
+A field's title, description, default and bounds come from the pydantic model, so the form, the command line
+and the docs can never disagree.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+import gradio as gr
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+
+@dataclass(frozen=True)
+class Form:
+    """Controls of a model, in the order of its fields; a field may own two (a pair of numbers)."""
+
+    model: type[BaseModel]
+    fields: tuple[tuple[str, int], ...]
+    components: tuple[gr.components.Component, ...]
+
+    def read(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Field values by name from the components' values; None for an emptied optional field."""
+        given: dict[str, Any] = {}
+        position = 0
+        for name, width in self.fields:
+            mine = values[position : position + width]
+            position += width
+            given[name] = _back(self.model.model_fields[name], list(mine))
+        return given
+
+    def show(self, params: dict[str, Any]) -> list[Any]:
+        """Component values for stored ``params``; what is missing gets its default."""
+        values: list[Any] = []
+        for name, width in self.fields:
+            value = params.get(name, self.model.model_fields[name].get_default(call_default_factory=True))
+            values += list(value) if width == 2 else [_shown(self.model.model_fields[name], value)]
+        return values
+
+
+def build(model: type[BaseModel], skip: Sequence[str] = ()) -> Form:
+    """Make the controls inside the current Gradio layout."""
+    fields: list[tuple[str, int]] = []
+    components: list[gr.components.Component] = []
+    for name, info in model.model_fields.items():
+        if name not in skip:
+            made = _controls(name, info)
+            fields.append((name, len(made)))
+            components += made
+    return Form(model, tuple(fields), tuple(components))
+
+
+def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
+    kind, optional = _bare(info.annotation)
+    title, help_text = info.title or name.replace("_", " ").capitalize(), info.description
+    default = info.get_default(call_default_factory=True)
+    low, high = _bounds(info)
+    common: dict[str, Any] = {"label": title, "info": help_text, "interactive": True}
+    if kind is bool:
+        return [gr.Checkbox(default, **common)]
+    if get_origin(kind) is Literal:
+        return [gr.Dropdown(list(get_args(kind)), value=default, **common)]
+    if get_origin(kind) is tuple and get_args(kind)[:1] in ((float,), (int,)) and Ellipsis not in get_args(kind):
+        step = 1 if get_args(kind)[0] is int else None
+        with gr.Row(equal_height=True):
+            return [
+                gr.Number(
+                    default[0], label=f"{title}: from", info=help_text, step=step, interactive=True, min_width=80
+                ),
+                gr.Number(default[1], label="to", info="\u00a0", step=step, interactive=True, min_width=80),
+            ]
+    if kind in (int, float) and not optional and low is not None and high is not None and high - low <= 4096:
+        step = 1 if kind is int else _nice_step(high - low)
+        return [gr.Slider(low, high, value=default, step=step, **common)]
+    if kind in (int, float):
+        return [gr.Number(default, minimum=low, maximum=high, precision=0 if kind is int else None, **common)]
+    if get_origin(kind) is tuple:
+        return [gr.Textbox(", ".join(default or ()), placeholder="comma separated; empty means any", **common)]
+    return [gr.Textbox("" if default is None else str(default), **common)]
+
+
+def _back(info: FieldInfo, values: list[Any]) -> Any:
+    kind, optional = _bare(info.annotation)
+    if len(values) == 2:
+        return tuple(values)
+    value = values[0]
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in str(value or "").split(",") if part.strip())
+    if optional and value in ("", None):
+        return None
+    if kind is int and value is not None:
+        return int(value)
+    return value
+
+
+def _shown(info: FieldInfo, value: Any) -> Any:
+    kind, _ = _bare(info.annotation)
+    return ", ".join(value or ()) if get_origin(kind) is tuple else value
+
+
+def _bare(annotation: Any) -> tuple[Any, bool]:
+    """The annotation without ``| None``, and whether it had it."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [a for a in get_args(annotation) if a is not type(None)]
+        return inner[0], True
+    if get_origin(annotation) is typing.Annotated:
+        return _bare(get_args(annotation)[0])
+    return annotation, False
+
+
+def _bounds(info: FieldInfo) -> tuple[Any, Any]:
+    low = high = None
+    for rule in info.metadata:
+        low = getattr(rule, "ge", None) if getattr(rule, "ge", None) is not None else getattr(rule, "gt", low)
+        high = getattr(rule, "le", None) if getattr(rule, "le", None) is not None else getattr(rule, "lt", high)
+    return low, high
+
+
+def _nice_step(span: float) -> float:
+    return next((s for s in (0.001, 0.005, 0.01, 0.05, 0.1, 0.5) if span / s <= 200), 1.0)

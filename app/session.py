@@ -1,0 +1,151 @@
+"""Who is looking at what. A session is one browser tab; it survives a reload, the server's memory holds it.
+
+The browser makes the session's id and keeps it in ``sessionStorage``; every event sends it as its first input.
+A workbench is shared by all sessions on the same project.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from core.errors import InputError, StoreError
+from core.types import Mask
+from core.workbench import SampleFilter, Workbench
+from core.workbench.recent import recent, remember
+
+MOST_SESSIONS = 200
+"""Sessions remembered; the one unused for longest is forgotten first (its project keeps everything stored)."""
+
+
+@dataclass
+class Session:
+    """What one browser tab is doing. Only ids and small values; pictures live in the project."""
+
+    id: str
+    bench: Workbench | None = None
+    normal_id: str = ""
+    masks: dict[str, Mask] = field(default_factory=dict)
+    mask_seq: dict[str, int] = field(default_factory=dict)
+    job_id: str = ""
+    batch_id: str = ""
+    sample_id: str = ""
+    filter: SampleFilter = field(default_factory=SampleFilter)
+    page: int = 0
+    memory: dict[str, Any] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def open_bench(self) -> Workbench:
+        """The open project's workbench; InputError if none is open."""
+        if self.bench is None:
+            raise InputError("no project is open: make or open one in the Product tab")
+        return self.bench
+
+    def photo(self) -> str:
+        """The id of the photo on the table: the chosen one, else the first; "" without photos."""
+        if self.bench is None:
+            return ""
+        ids = [r.id for r in self.bench.photos.page(0, 1)]
+        if self.normal_id:
+            try:
+                return self.bench.photos.row(self.normal_id).id
+            except LookupError:
+                self.normal_id = ""
+        self.normal_id = ids[0] if ids else ""
+        return self.normal_id
+
+    def mask(self) -> Mask | None:
+        """The mask drawn on the photo on the table, or None."""
+        drawn = self.masks.get(self.photo())
+        return drawn if drawn is not None and drawn.any() else None
+
+    def set_mask(self, normal_id: str, mask: Mask) -> None:
+        """Remember a mask for a photo."""
+        self.masks[normal_id] = np.asarray(mask, np.bool_)
+
+
+class Sessions:
+    """All sessions and open projects of this server."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._benches: dict[Path, Workbench] = {}
+        self._lock = threading.RLock()
+        self.first: Path | None = None
+
+    def get(self, sid: str) -> Session:
+        """The session with this id; a new one opens the project named on the command line or the last one."""
+        with self._lock:
+            if sid not in self._sessions:
+                self._sessions[sid] = Session(sid, bench=self._default())
+                while len(self._sessions) > MOST_SESSIONS:
+                    self._sessions.popitem(last=False)
+            self._sessions.move_to_end(sid)
+            return self._sessions[sid]
+
+    def check(self, path: Path) -> Path:
+        """The absolute path of a project that can be opened; StoreError if it is none."""
+        return self._bench(path.expanduser().resolve()).path
+
+    def open(self, sid: str, path: Path) -> Session:
+        """Put the project at ``path`` on this session's table; StoreError if it is none."""
+        return self._put(sid, self._bench(path.expanduser().resolve()))
+
+    def create(self, sid: str, path: Path, name: str) -> Session:
+        """Make a new project and put it on this session's table."""
+        path = path.expanduser().resolve()
+        with self._lock:
+            bench = self._benches[path] = Workbench.create(path, name)
+        return self._put(sid, bench)
+
+    def close(self) -> None:
+        """Close every project."""
+        with self._lock:
+            for bench in self._benches.values():
+                bench.close()
+            self._benches.clear()
+            self._sessions.clear()
+
+    def _put(self, sid: str, bench: Workbench) -> Session:
+        with self._lock:
+            fresh = Session(sid, bench=bench)
+            self._sessions[sid] = fresh
+        remember(bench.path)
+        _serve_files(bench)
+        return fresh
+
+    def _default(self) -> Workbench | None:
+        for path in filter(None, (self.first, *recent())):
+            try:
+                bench = self._bench(path)
+            except StoreError:
+                continue
+            _serve_files(bench)
+            return bench
+        return None
+
+    def _bench(self, path: Path) -> Workbench:
+        with self._lock:
+            if path not in self._benches:
+                self._benches[path] = Workbench.open(path)
+            return self._benches[path]
+
+
+def _serve_files(bench: Workbench) -> None:
+    # Pictures are served from where they lie, behind Gradio's login check; the database is not.
+    gr.set_static_paths([bench.path / "files", bench.path / "cache"])
+
+
+sessions = Sessions()
+
+
+def file_url(path: Path) -> str:
+    """Where the browser finds a file of an open project."""
+    return f"/gradio_api/file={path}"

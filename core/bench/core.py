@@ -1,0 +1,118 @@
+"""``launch.py bench core``: engines, clicks, the canvas, export, start and memory."""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from core.bench import app as app_bench
+from core.bench.peers import peers
+from core.bench.scenes import scene
+from core.device import derive_seed, numpy_rng
+from core.engines.base import Context, engines
+from core.export import Item, export
+from core.masks.foreground import object_mask
+from core.masks.placement import Placement, plan_masks
+from core.masks.terrain import Terrain
+from core.segment import Click, segmenters
+from core.types import NormalImage, Region, Request
+
+MODEL_FREE = ("cut_paste", "perlin", "poisson", "layout")
+SIZES = (256, 1024)
+
+
+def measure(quick: bool = False) -> dict[str, Any]:
+    """All figures; see docs/benchmarks.md for what each is and the aim it is held against."""
+    # One thread: the figure is images per CPU-second, and two threads that share a core measure each other.
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        result: dict[str, Any] = {
+            "engines": {name: {str(s): _engine(name, s, quick) for s in SIZES} for name in MODEL_FREE},
+            "peers": {name: {str(s): rate(s) for s in SIZES} for name, rate in peers(quick).items()},
+            "click_p95_ms": _clicks(1024, 12 if quick else 40),
+        }
+    finally:
+        cv2.setNumThreads(before)
+    result["export_1000_s"] = _export(100 if quick else 1000)
+    result |= app_bench.measure(quick)
+    return result
+
+
+def median_rate(work: Callable[[int], Any], repeats: int, each: int) -> float:
+    """Calls per CPU-second: the median over ``repeats`` of ``each`` calls, after one that warms up."""
+    work(0)
+    rates = []
+    for repeat in range(repeats):
+        began = time.process_time()
+        for i in range(each):
+            work(1 + repeat * each + i)
+        rates.append(each / max(time.process_time() - began, 1e-9))
+    return round(statistics.median(rates), 1)
+
+
+def _engine(name: str, size: int, quick: bool) -> float:
+    chosen = engines()[name]
+    scenes = [scene(size, seed) for seed in range(4)]
+    requests = [_request(name, normal, regions, i) for i, (normal, regions) in enumerate(scenes * 4)]
+    ctx = Context()
+
+    def once(i: int) -> None:
+        given = requests[i % len(requests)]
+        next(iter(chosen.generate(given, ctx)))
+
+    return median_rate(once, 3 if quick else 7, 8 if size <= 256 else 3)
+
+
+def _request(name: str, normal: NormalImage, regions: tuple[Region, ...], seed: int) -> Request:
+    part = object_mask(normal.pixels)
+    terrain = Terrain.of(part, regions)
+    mask = plan_masks(Placement(), "scratch", terrain, numpy_rng(seed, "mask"))[0]
+    ops = ("remove", "duplicate", "move", "rotate", "flip", "swap", "recolour")
+    params = {"op": ops[seed % len(ops)]} if name == "layout" else {}
+    return Request(normal, "scratch", params, derive_seed(seed), mask=mask, regions=regions, object_mask=part)
+
+
+def _clicks(size: int, count: int) -> float:
+    normal, regions = scene(size, 11)
+    rng = numpy_rng(0, "clicks")
+    ready = segmenters()["classic"].prepare(normal.pixels)
+    spent = []
+    for i in range(count + 1):
+        ys, xs = np.nonzero(regions[i % len(regions)].mask)
+        at = int(rng.integers(len(ys)))
+        began = time.perf_counter()
+        ready.predict([Click(float(xs[at]), float(ys[at]))])
+        spent.append((time.perf_counter() - began) * 1000)
+    return round(p95(spent[1:]), 1)
+
+
+def p95(values: Iterable[float]) -> float:
+    """The 95th percentile."""
+    return float(np.percentile(list(values), 95))
+
+
+def _export(pairs: int) -> float:
+    """Seconds to export ``pairs`` image+mask pairs at 512² as MVTec AD, scaled to 1,000; the images are in memory."""
+    normal, regions = scene(512, 3)
+    rng = numpy_rng(0, "export")
+    items = []
+    for i in range(pairs):
+        image = np.roll(normal.pixels, int(rng.integers(512)), axis=1)
+        items.append(Item(f"s{i}", image, "scratch", "structural", (regions[i % 4].mask,)))
+    goods = [Item(f"g{i}", normal.pixels) for i in range(10)]
+    folder = Path(tempfile.mkdtemp(prefix="flawsmith-bench-"))
+    try:
+        began = time.perf_counter()
+        export([*goods, *items], folder / "out", "mvtec-ad", {"category": "bench"})
+        return round((time.perf_counter() - began) * 1000 / pairs, 2)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,42 @@
+"""The same figure for packages that users would otherwise take, where they are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+
+import numpy as np
+
+from core.bench.scenes import scene
+
+
+def peers(quick: bool) -> dict[str, Callable[[int], float]]:
+    """Name → function from size to images per CPU-second; only what is installed."""
+    found: dict[str, Callable[[int], float]] = {}
+    if importlib.util.find_spec("anomalib"):
+        found["anomalib_perlin"] = lambda size: _anomalib(size, quick)
+    if importlib.util.find_spec("defect_synthesis"):
+        found["defect_synthesis_scratch"] = lambda size: _defect_synthesis(size, quick)
+    return found
+
+
+def _anomalib(size: int, quick: bool) -> float:
+    import torch
+    from anomalib.data.utils.generators.perlin import PerlinAnomalyGenerator
+
+    from core.bench.core import median_rate
+
+    torch.set_num_threads(1)
+    generator = PerlinAnomalyGenerator(probability=1.0)
+    image = torch.from_numpy(np.array(scene(size, 1)[0].pixels)).permute(2, 0, 1).float() / 255
+    return median_rate(lambda _: generator(image), 3 if quick else 5, 4 if size <= 256 else 1)
+
+
+def _defect_synthesis(size: int, quick: bool) -> float:
+    import defect_synthesis
+
+    from core.bench.core import median_rate
+
+    generator = defect_synthesis.Scratch()
+    image = np.array(scene(size, 1)[0].pixels[..., ::-1])
+    return median_rate(lambda _: generator.apply(image), 3 if quick else 5, 8 if size <= 256 else 2)

@@ -1,0 +1,63 @@
+"""Shared fixtures: photos drawn in code, and a home of its own for every test run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees or touches the projects, weights or recent list of the person who runs it."""
+    home = tmp_path_factory.mktemp("home")
+    names = {"FLAWSMITH_STATE": "state", "FLAWSMITH_PROJECTS": "projects", "FLAWSMITH_MODELS": "models"}
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update({name: str(home / folder) for name, folder in names.items()})
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(threads)
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+@pytest.fixture(scope="session")
+def part_photos() -> list[np.ndarray]:
+    """Six photos, 96 rows by 128 columns, of a grainy plate with two dark discs that sit a little differently."""
+    photos = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        image = np.clip(rng.normal(160, 9, (96, 128)), 0, 255).astype(np.uint8)
+        image = cv2.GaussianBlur(image, (0, 0), 0.8)
+        for centre, shade in (((36 + seed % 3, 48), 70), ((92, 46 + seed % 2), 100)):
+            cv2.circle(image, centre, 14, shade, -1)
+        photos.append(np.repeat(image[..., None], 3, axis=2))
+    return photos
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory: pytest.TempPathFactory, part_photos: list[np.ndarray]) -> Path:
+    """The photos as PNG files in a folder."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, image in enumerate(part_photos):
+        cv2.imwrite(str(folder / f"plate {number}.png"), image)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def disc_masks() -> dict[str, np.ndarray]:
+    """Masks of the two discs on the first photo."""
+    masks = {}
+    for name, centre in (("left disc", (36, 48)), ("right disc", (92, 46))):
+        canvas = np.zeros((96, 128), np.uint8)
+        cv2.circle(canvas, centre, 14, 1, -1)
+        masks[name] = canvas.astype(bool)
+    return masks
