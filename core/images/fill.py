@@ -23,6 +23,8 @@ _LEAST_ROI = 96
 _CONTEXT = 1.0
 """How far around the hole sources are sought, in sides of its box."""
 _LEAST_KNOWN = 0.1
+_TOGETHER = 17
+_LEAST_SOURCES = 400
 
 
 def fill_hole(photo: Image, hole: Mask, rng: np.random.Generator, avoid: Mask | None = None) -> Image:
@@ -47,15 +49,17 @@ def fill_hole(photo: Image, hole: Mask, rng: np.random.Generator, avoid: Mask | 
         pixels = photo[roi.slices]
         grey = is_grey(pixels)
         image = pixels[..., :1].astype(np.float32) if grey else pixels.astype(np.float32)
-        filled = _fill(image, part[roi.slices], sources[roi.slices], rng)
+        filled = _fill(image, part[roi.slices], ~hole[roi.slices], sources[roi.slices], rng)
         filled8 = np.rint(np.clip(filled, 0, 255)).astype(np.uint8)
         np.copyto(out[roi.slices], filled8, where=part[roi.slices][..., None])
     return out
 
 
 def _parts(hole: Mask) -> list[Mask]:
-    count, labels = cv2.connectedComponents(hole.view(np.uint8), connectivity=8)
-    return [labels == index for index in range(1, count)]
+    """The hole's parts; those within a few pixels of one another count as one."""
+    near = cv2.dilate(hole.view(np.uint8), np.ones((_TOGETHER, _TOGETHER), np.uint8))
+    count, labels = cv2.connectedComponents(near, connectivity=8)
+    return [hole] if count == 2 else [hole & (labels == index) for index in range(1, count)]
 
 
 def _search_area(hole: Mask, sources: Mask) -> Roi:
@@ -64,24 +68,32 @@ def _search_area(hole: Mask, sources: Mask) -> Roi:
     assert box is not None
     height, width = hole.shape
     around = max(int(_CONTEXT * max(box.shape)), _LEAST_ROI // 2)
-    y0, y1 = max(box.y0 - around, 0), min(box.y1 + around, height)
-    x0, x1 = max(box.x0 - around, 0), min(box.x1 + around, width)
-    return Roi(y0, x0, y1, x1)
+    while True:
+        y0, y1 = max(box.y0 - around, 0), min(box.y1 + around, height)
+        x0, x1 = max(box.x0 - around, 0), min(box.x1 + around, width)
+        enough = int(sources[y0:y1, x0:x1].sum()) >= max(int(hole.sum()), _LEAST_SOURCES)
+        if enough or (y1 - y0, x1 - x0) == hole.shape:
+            return Roi(y0, x0, y1, x1)
+        around *= 2
 
 
-def _fill(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> Field:
+def _fill(image: Field, hole: Mask, known: Mask, sources: Mask, rng: np.random.Generator) -> Field:
     scale = max(1, math.ceil(max(hole.shape) / _WORK_SIDE))
-    small, small_hole, small_sources = _reduce(image, hole, sources, scale)
-    strange = strangeness(small, small_hole, small_sources)
-    offsets, matched = candidate_offsets(small, small_hole, small_sources, strange)
-    labels = choose_labels(small, small_hole, small_sources, strange, offsets, matched, rng)
+    small, small_hole, small_known, small_sources = _reduce(image, hole, known, sources, scale)
+    offsets, labels = np.zeros((0, 2), np.intp), np.full(small_hole.shape, -1)
+    if small_sources.any():
+        strange = strangeness(small, small_hole, small_sources)
+        offsets, matched = candidate_offsets(small, small_hole, small_known, small_sources, strange)
+        if len(offsets):
+            labels = choose_labels(small, small_hole, small_known, small_sources, strange, offsets, matched, rng)
     height, width = hole.shape
     full = labels.repeat(scale, 0).repeat(scale, 1)[:height, :width]
     full[~hole] = -1
     offsets = refine_offsets(image, sources, full, offsets, scale)
     if scale > 1:
-        full = polish_labels(image, hole, sources, offsets, full)
-    rows, columns = (index.astype(np.intp) for index in np.indices(hole.shape))
+        full = polish_labels(image, hole, known, sources, offsets, full)
+    rows = np.repeat(np.arange(height)[:, None], width, axis=1)
+    columns = np.repeat(np.arange(width)[None], height, axis=0)
     named = full >= 0
     rows[named] += offsets[full[named], 0]
     columns[named] += offsets[full[named], 1]
@@ -114,10 +126,10 @@ def _cover(rows: Labels, columns: Labels, lost: Mask, sources: Mask, offsets: Of
         rows[ys, xs], columns[ys, xs] = at[nearest[ys, xs]].T
 
 
-def _reduce(image: Field, hole: Mask, sources: Mask, scale: int) -> tuple[Field, Mask, Mask]:
-    """Everything on blocks of ``scale`` pixels: hole where any is, source where all are."""
+def _reduce(image: Field, hole: Mask, known: Mask, sources: Mask, scale: int) -> tuple[Field, Mask, Mask, Mask]:
+    """Everything on blocks of ``scale`` pixels: hole where any is, known and source where all are."""
     if scale == 1:
-        return image, hole, sources
+        return image, hole, known, sources
     height, width = hole.shape
     size = (-(-width // scale), -(-height // scale))
     pad = (0, size[1] * scale - height, 0, size[0] * scale - width)
@@ -127,6 +139,7 @@ def _reduce(image: Field, hole: Mask, sources: Mask, scale: int) -> tuple[Field,
     def blocks(mask: Mask) -> Mask:
         whole = np.pad(mask, ((0, pad[1]), (0, pad[3])))
         pooled = cv2.resize(whole.view(np.uint8) * np.float32(1), size, interpolation=cv2.INTER_AREA)
-        return pooled > 0
+        touched: Mask = pooled > 0
+        return touched
 
-    return small, blocks(hole), ~blocks(~sources)
+    return small, blocks(hole), ~blocks(~known), ~blocks(~sources)

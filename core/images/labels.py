@@ -30,6 +30,7 @@ _TILE_PRICE = 20.0**2
 def choose_labels(
     image: Field,
     hole: Mask,
+    known: Mask,
     sources: Mask,
     strange: Field,
     offsets: Offsets,
@@ -51,7 +52,7 @@ def choose_labels(
     shifted, prior = _shift_all(image, sources, strange, offsets, area)
     prior += rng.uniform(0.0, _TASTE, (len(offsets), 1, 1)).astype(np.float32)
     prior[matched:] += _TILE_PRICE
-    weight = (~inside).astype(np.float32)
+    weight = known[area].astype(np.float32)
     names, labels = np.arange(len(offsets)), np.full(inside.shape, -1)
     for turn, window in enumerate(windows):
         cost = _costs(filled, weight, shifted, prior, int(window))
@@ -74,7 +75,7 @@ def choose_labels(
     return out
 
 
-def polish_labels(image: Field, hole: Mask, sources: Mask, offsets: Offsets, labels: Labels) -> Labels:
+def polish_labels(image: Field, hole: Mask, known: Mask, sources: Mask, offsets: Offsets, labels: Labels) -> Labels:
     """``labels`` with their seams moved to where neighbouring pieces agree, at the full resolution."""
     names = np.unique(labels[labels >= 0])
     if len(names) < 2:
@@ -82,7 +83,7 @@ def polish_labels(image: Field, hole: Mask, sources: Mask, offsets: Offsets, lab
     area = _around(hole, _SEAM_WINDOW // 2)
     now = np.searchsorted(names, labels[area])
     now[labels[area] < 0] = -1
-    filled, weight = image[area].copy(), np.ones(now.shape, np.float32)
+    filled, weight = image[area].copy(), known[area].astype(np.float32)
     shifted, prior = _shift_all(image, sources, np.zeros(hole.shape, np.float32), offsets[names], area)
     ys, xs = np.nonzero(now >= 0)
     filled[ys, xs] = shifted[now[ys, xs], ys, xs]

@@ -51,15 +51,16 @@ def strangeness(image: Field, hole: Mask, sources: Mask) -> Field:
     return out
 
 
-def candidate_offsets(image: Field, hole: Mask, sources: Mask, strange: Field) -> tuple[Offsets, int]:
+def candidate_offsets(image: Field, hole: Mask, known: Mask, sources: Mask, strange: Field) -> tuple[Offsets, int]:
     """Shifts that are likely to continue the surface into ``hole``, and how many of them, the first, match the rim.
 
-    ``image`` is float32 (h, w, c), ``sources`` the pixels that may be copied, ``strange`` as above. The rim as a
+    ``image`` is float32 (h, w, c), ``known`` the pixels to match, ``sources`` those that may be copied,
+    ``strange`` as above. The rim as a
     whole, and windows around points of it, as wide as the hole and smaller, are matched against every
     position (the dominant offsets of He and Sun 2012, but sought where they are needed). Shifts of a few pixels
     are left out: they only smear the rim.
     """
-    search = _Search(image.mean(axis=2), hole, np.where(sources, strange, np.float32(_FORBIDDEN)))
+    search = _Search(image.mean(axis=2), known, np.where(sources, strange, np.float32(_FORBIDDEN)))
     reach = float(cv2.distanceTransform(np.pad(hole, 1).view(np.uint8), cv2.DIST_L2, 3).max())
     found = [search.matches(_rim_box(hole, 6), 6, hole)]
     for window, points, count in ((int(2.5 * reach), 6, 3), (int(1.2 * reach), 9, 3)):
@@ -76,9 +77,9 @@ def candidate_offsets(image: Field, hole: Mask, sources: Mask, strange: Field) -
 class _Search:
     """One picture's spectra, computed once; many windows matched against it."""
 
-    def __init__(self, grey: Field, hole: Mask, penalty: Field) -> None:
-        self.grey = grey - grey[~hole].mean()
-        self.known = (~hole).astype(np.float32)
+    def __init__(self, grey: Field, known: Mask, penalty: Field) -> None:
+        self.grey = grey - grey[known].mean()
+        self.known = known.astype(np.float32)
         self.fast = tuple(scipy.fft.next_fast_len(n, real=True) for n in grey.shape)
         usable = self.grey * self.known
         self.spectra = [scipy.fft.rfft2(field, self.fast) for field in (usable, usable * usable, penalty)]
@@ -99,7 +100,9 @@ class _Search:
         score = scipy.fft.irfft2(total, self.fast)
         height, width = shown.shape
         score = score[: self.grey.shape[0] - height + 1, : self.grey.shape[1] - width + 1]
-        return _lowest(np.ascontiguousarray(score), count, max(2, min(height, width) // 8)) - np.array((top, left))
+        places = _lowest(np.ascontiguousarray(score), count, max(2, min(height, width) // 8))
+        offsets: Offsets = places - np.array((top, left), np.intp)
+        return offsets
 
 
 def _tiles(hole: Mask, familiar: Mask) -> Offsets:
@@ -113,7 +116,8 @@ def _tiles(hole: Mask, familiar: Mask) -> Offsets:
         targets.append((y, x))
         radius = max(3, int(deep[y, x] * 0.7))
         cv2.circle(deep, (x, y), radius, 0, -1)
-    return (places[:, None] - np.array(targets)[None]).reshape(-1, 2)
+    offsets: Offsets = (places[:, None] - np.array(targets, np.intp)[None]).reshape(-1, 2)
+    return offsets
 
 
 def _distinct(offsets: Offsets, least: int) -> Offsets:
@@ -128,7 +132,7 @@ def _lowest(score: Field, count: int, apart: int) -> Offsets:
     floor = cv2.erode(score, np.ones((2 * apart + 1, 2 * apart + 1), np.uint8))
     ys, xs = np.nonzero(score <= floor)
     order = np.argsort(score[ys, xs], kind="stable")[:count]
-    return np.stack([ys[order], xs[order]], axis=1)
+    return np.stack([ys[order], xs[order]], axis=1).astype(np.intp)
 
 
 def _rim_points(hole: Mask, count: int) -> list[tuple[int, int]]:

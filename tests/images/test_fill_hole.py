@@ -134,6 +134,34 @@ def test_too_little_left_to_copy_is_said(cover: str) -> None:
         fill_hole(photo, hole, numpy_rng(0), avoid)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32), st.integers(16, 40), st.integers(16, 40), st.integers(1, 9))
+def test_any_hole_and_anything_to_avoid_is_filled_from_what_may_be_copied(
+    seed: int, height: int, width: int, block: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    kind = np.kron(rng.integers(0, 3, (height, width)), np.ones((block, block)))[:height, :width]
+    hole, avoid, sources = kind == 0, kind == 1, kind == 2
+    photo = rng.integers(90, 110, (height, width, 3), np.uint8)
+    photo[hole] = 255
+    if sources.mean() < 0.1:
+        with pytest.raises(MaskError):
+            fill_hole(photo, hole, numpy_rng(seed), avoid)
+        return
+    out = fill_hole(photo, hole, numpy_rng(seed), avoid)
+    assert np.array_equal(out[~hole], photo[~hole])
+    assert out.max() < 160
+
+
+def test_what_stands_in_one_hole_does_not_guide_the_filling_of_another() -> None:
+    photo = photo_of(120 + grain((200, 200), 5))
+    one, two = disc((200, 200), 60, 70, 20), disc((200, 200), 60, 125, 20)
+    bright, dark = photo.copy(), photo.copy()
+    bright[one | two], dark[one | two] = 255, 0
+    filled = [fill_hole(p, one | two, numpy_rng(0)) for p in (bright, dark)]
+    assert np.array_equal(filled[0], filled[1])
+
+
 def test_an_empty_hole_changes_nothing() -> None:
     photo = photo_of(120 + grain((60, 60), 5))
     assert np.array_equal(fill_hole(photo, np.zeros((60, 60), np.bool_), numpy_rng(0)), photo)
