@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError, InputError
-from core.images.crop import Roi
+from core.images.crop import Roi, box_of
 from core.images.poisson import Field, solve
 from core.images.write import is_grey
 from core.types import Image, Mask, check_image, check_mask
@@ -27,7 +27,7 @@ def inner_alpha(mask: Mask, radius: float) -> npt.NDArray[np.float32]:
     if not radius >= 0:
         raise InputError(f"radius: expected 0 or more pixels, got {radius!r}; 0 means a hard edge")
     alpha = mask.astype(np.float32)
-    box = _box(mask)
+    box = box_of(mask)
     if box is None or mask.all():
         return alpha
     depth = cv2.distanceTransform(mask[box.slices].view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -41,7 +41,7 @@ def alpha_blend(under: Image, over: Image, alpha: npt.NDArray[np.float32]) -> Im
     if alpha.shape != under.shape[:2]:
         raise InputError(f"alpha: expected {under.shape[:2]} as the photo, got {alpha.shape}; make it from this photo")
     out = under.copy()
-    box = _box(alpha > 0, grow=0)
+    box = box_of(alpha > 0, grow=0)
     if box is not None:
         below, above = under[box.slices].astype(np.float32), over[box.slices]
         out[box.slices] = np.rint(below + np.clip(alpha[box.slices], 0, 1)[..., None] * (above - below))
@@ -99,7 +99,7 @@ def _mixed_source(photo: Field, patch: Field) -> Field:
 
 def _parts(mask: Mask) -> Iterator[tuple[Roi, Mask]]:
     """The mask's parts with a rim of one pixel; together in one box where that is cheaper."""
-    whole = _box(mask)
+    whole = box_of(mask)
     if whole is None:
         return
     # Parts that meet only at a corner share no equation: two pixels are neighbours along rows and columns.
@@ -116,19 +116,6 @@ def _parts(mask: Mask) -> Iterator[tuple[Roi, Mask]]:
             Roi(whole.y0 + y0, whole.x0 + x0, whole.y0 + y1, whole.x0 + x1),
             labels[y0:y1, x0:x1] == index,
         )
-
-
-def _box(mask: Mask, grow: int = 1) -> Roi | None:
-    """The box of the mask, widened by ``grow`` inside the frame; None if it is empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
-        return None
-    return Roi(
-        max(int(rows[0]) - grow, 0),
-        max(int(columns[0]) - grow, 0),
-        min(int(rows[-1]) + 1 + grow, mask.shape[0]),
-        min(int(columns[-1]) + 1 + grow, mask.shape[1]),
-    )
 
 
 def _same_size(photo: Image, patch: Image) -> tuple[Image, Image]:

@@ -66,14 +66,26 @@ def roi_around(mask: Mask, margin: float = 0.5, min_side: int = 64) -> Roi:
 
     At the frame's edge the region is shifted inwards before it is cut. MaskError if the mask is empty.
     """
+    box = box_of(mask, grow=0)
+    if box is None:
+        raise MaskError("mask: it is empty, so there is no region around it; draw or place a mask")
+    extra = round(margin * max(box.shape))
+    y0, y1 = _widen(box.y0, box.y1, extra, min_side, mask.shape[0])
+    x0, x1 = _widen(box.x0, box.x1, extra, min_side, mask.shape[1])
+    return Roi(y0, x0, y1, x1)
+
+
+def box_of(mask: Mask, grow: int = 1) -> Roi | None:
+    """The box of the mask, widened by ``grow`` inside the frame; None if it is empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
-        raise MaskError("mask: it is empty, so there is no region around it; draw or place a mask")
-    top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    extra = int(round(margin * max(bottom - top, right - left)))
-    y0, y1 = _widen(top, bottom, extra, min_side, mask.shape[0])
-    x0, x1 = _widen(left, right, extra, min_side, mask.shape[1])
-    return Roi(y0, x0, y1, x1)
+        return None
+    return Roi(
+        max(int(rows[0]) - grow, 0),
+        max(int(columns[0]) - grow, 0),
+        min(int(rows[-1]) + 1 + grow, mask.shape[0]),
+        min(int(columns[-1]) + 1 + grow, mask.shape[1]),
+    )
 
 
 def _widen(start: int, end: int, extra: int, least: int, limit: int) -> tuple[int, int]:

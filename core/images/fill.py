@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 
 from core.errors import MaskError
-from core.images.blend import _box
-from core.images.crop import Roi
+from core.images.crop import Roi, box_of
 from core.images.labels import Labels, choose_labels, polish_labels
 from core.images.offsets import Offsets, candidate_offsets, strangeness
 from core.images.poisson import Field
@@ -64,7 +63,7 @@ def _parts(hole: Mask) -> list[Mask]:
 
 def _search_area(hole: Mask, sources: Mask) -> Roi:
     """The hole's box with enough around it to copy from, inside the frame."""
-    box = _box(hole, grow=0)
+    box = box_of(hole, grow=0)
     assert box is not None
     height, width = hole.shape
     around = max(int(_CONTEXT * max(box.shape)), _LEAST_ROI // 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from core.images.crop import box_of
 from core.images.labels import Labels
 from core.images.offsets import Offsets
 from core.images.poisson import Field, solve
@@ -62,8 +63,13 @@ def stitch(image: Field, hole: Mask, sources: Mask, places: tuple[Labels, Labels
     Gradients are copied, not values (Perez et al. 2003): shading runs on from the rim, grain comes along.
     Across a seam between two sources the mean of both gradients counts, and the plain step where they differ much.
     """
+    box = box_of(hole)
+    if box is None:
+        return image
+    # Only the hole and its rim are worked on; sources are looked up in the whole picture.
+    hole, places = hole[box.slices], (places[0][box.slices], places[1][box.slices])
     copied = image[places]
-    source = np.zeros_like(image)
+    source = np.zeros_like(copied)
     for axis in (0, 1):
         a = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
         b = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
@@ -71,13 +77,24 @@ def stitch(image: Field, hole: Mask, sources: Mask, places: tuple[Labels, Labels
         behind, behind_known = _neighbour(image, sources, places, b, axis, -1)
         # What each side expects its neighbour to be, against what the neighbour is.
         plain = copied[b] - copied[a]
-        trust_a = (hole[a] & ahead_known & (np.abs(ahead - copied[b]).max(axis=2) < _SHADING))[..., None]
-        trust_b = (hole[b] & behind_known & (np.abs(behind - copied[a]).max(axis=2) < _SHADING))[..., None]
+        trust_a = (hole[a] & ahead_known & (_apart(ahead, copied[b]) < _SHADING))[..., None]
+        trust_b = (hole[b] & behind_known & (_apart(behind, copied[a]) < _SHADING))[..., None]
         step_a, step_b = ahead - copied[a], copied[b] - behind
         step = np.where(trust_a, np.where(trust_b, (step_a + step_b) / 2, step_a), np.where(trust_b, step_b, plain))
         source[a] -= step
         source[b] += step
-    return solve(copied, hole, source)
+    out = image.copy()
+    out[box.slices] = solve(copied, hole, source)
+    return out
+
+
+def _apart(one: Field, other: Field) -> Field:
+    """The largest difference of any channel, (h, w)."""
+    difference = np.abs(one - other)
+    largest: Field = difference[..., 0]
+    for channel in range(1, difference.shape[2]):
+        largest = np.maximum(largest, difference[..., channel])
+    return largest
 
 
 def _neighbour(
