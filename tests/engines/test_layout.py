@@ -366,3 +366,16 @@ def test_cancel_stops_it() -> None:
     request = Request(NormalImage("id", "x", draw()), "odd", {}, 0, regions=regions_of())
     with pytest.raises(Cancelled):
         list(engine("layout").generate(request, Context(cancelled=lambda: True)))
+
+
+@pytest.mark.parametrize("op", ["remove", "move"])
+def test_a_soft_lens_leaves_no_rim(op: str) -> None:
+    def soft(discs: tuple[Disc, ...]) -> np.ndarray:
+        return cv2.GaussianBlur(draw(discs, noise=0), (0, 0), 2.0)
+
+    nut = Disc("nut", 138, 60, 40, (190, 150, 70))
+    photo, truth = soft((DISCS[1], nut)), soft(DISCS[1:2])
+    sample = run(photo, regions_of((DISCS[1], nut)), op=op, region="nut", dx=70 if op == "move" else None)
+    left = np.s_[90:186, 10:80]
+    assert np.abs(photo[left].astype(int) - truth[left]).max() > 60
+    assert np.abs(sample.image[left].astype(int) - truth[left]).max() < 12
