@@ -20,7 +20,7 @@ place, so that a disc becomes a polygon while a crack of two pixels bends but ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import cbrt, ceil, cos, sin, sqrt
+from math import cbrt, ceil, cos, log, sin, sqrt
 
 import cv2
 import numpy as np
@@ -225,11 +225,17 @@ def local_width(mask: Mask) -> npt.NDArray[np.float32]:
     """How wide the mask is at each of its pixels: float32 (H, W), the diameter of the largest disc in it there."""
     inside = depth(np.pad(mask, 1))[1:-1, 1:-1]
     width = np.minimum(2 * inside, 1).astype(np.float32)
-    radius, widest = 1.0, float(inside.max())
-    while radius <= widest:
-        reached = distance_to(inside >= radius) < radius
-        width[reached & mask] = 2 * radius - 1
-        radius *= 1.3
+    widest = float(inside.max())
+    # Discs of a few sizes, the largest exact; large ones need only every second or fourth pixel, and a centre
+    # that is a tenth off reaches the rim as well.
+    for level in range(int(log(widest, 1.5)), -1, -1):
+        radius = widest / 1.5**level
+        stride = 1 if radius < 5 else 2 if radius < 12 else 4
+        centres = inside[::stride, ::stride] >= (radius if stride == 1 else 0.9 * radius)
+        near = distance_to(centres) * stride < radius
+        if stride > 1:
+            near = near.repeat(stride, axis=0).repeat(stride, axis=1)[: mask.shape[0], : mask.shape[1]]
+        width[near & mask] = 2 * radius - 1
     return width
 
 
@@ -240,10 +246,12 @@ def _simplified(
     if len(ring) < 4 or delta == 0:
         return ring, width
     # A wavy part and a thin one share a ring: the thin one rules, lest it be cut off.
-    tolerance = max(0.5, delta * float(np.percentile(width, 25)))
+    tolerance = max(0.5, delta * float(np.partition(width, len(width) // 4)[len(width) // 4]))
     kept = cv2.approxPolyDP(ring.astype(np.float32)[:, None, :], tolerance, True)[:, 0, :].astype(np.float64)
-    index = np.argmin(((kept[:, None, :] - ring[None, :, :]) ** 2).sum(axis=2), axis=1)
-    return kept, width[index]
+    # The vertices are points of the ring: find each again by its place.
+    places, wanted = ring[:, 1] * 1e6 + ring[:, 0], kept[:, 1] * 1e6 + kept[:, 0]
+    order = np.argsort(places)
+    return kept, width[order[np.searchsorted(places[order], wanted)]]
 
 
 def _bending(rng: np.random.Generator, extent: float, amount: float) -> Callable[[_Points], _Points]:

@@ -8,6 +8,7 @@ their enhanced forms ↔ M_G (eq. 6, :mod:`core.masks.perturb`), regions ↔ M_R
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import exp, log, pi
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from core.masks.fitting import Maker, along_edge, inside
 from core.masks.morphology import grow
 from core.masks.perturb import Enhancement, size_factor
 from core.masks.shapes import SHAPES, shape_for_label, shape_patch
-from core.masks.stencil import Stencil
+from core.masks.stencil import Stencil, scale_to
 from core.masks.terrain import Ground, Terrain
 from core.types import Mask, Region
 
@@ -97,6 +98,22 @@ class Placement(BaseModel):
         return self
 
 
+@dataclass(frozen=True)
+class Examples:
+    """The non-empty masks of a label's examples and their mean area in pixels on the photo (A_avg of eq. 6)."""
+
+    masks: tuple[Mask, ...]
+    mean_area: float
+
+    @classmethod
+    def of(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> Examples:
+        """Masks of any size, for a photo of (H, W) pixels."""
+        areas = [int(np.count_nonzero(mask)) * scale_to(mask, shape_hw) ** 2 for mask in masks]
+        filled = [area for area in areas if area]
+        kept = tuple(mask for mask, area in zip(masks, areas, strict=True) if area)
+        return cls(kept, sum(filled) / len(filled) if filled else 0.0)
+
+
 def plan_mask(
     placement: Placement,
     label: str,
@@ -130,8 +147,8 @@ def plan_masks(
     where the label has no examples but they were asked for, where logical defects lack regions, and where no
     room is left.
     """
-    examples = [mask for mask in example_masks if mask.any()]
-    if placement.source == "examples" and not examples:
+    examples = Examples.of(example_masks, terrain.shape)
+    if placement.source == "examples" and not examples.masks:
         raise InputError(f"label {label!r}: it has no example masks; import examples or set source=shapes")
     for name in placement.regions:
         terrain.region(name)
@@ -147,7 +164,7 @@ def plan_masks(
 
 
 def _combined(
-    placement: Placement, label: str, terrain: Terrain, rng: np.random.Generator, examples: list[Mask]
+    placement: Placement, label: str, terrain: Terrain, rng: np.random.Generator, examples: Examples
 ) -> list[Mask]:
     """At least two defects: a whole region first where there is a small enough one, then structural ones."""
     count = max(2, placement.count)
@@ -198,7 +215,7 @@ def _structural(
     label: str,
     terrain: Terrain,
     rng: np.random.Generator,
-    examples: list[Mask],
+    examples: Examples,
     taken: Mask,
     edge: bool,
 ) -> Mask:
@@ -231,16 +248,15 @@ def _maker(
     terrain: Terrain,
     ground: Ground,
     rng: np.random.Generator,
-    examples: list[Mask],
+    examples: Examples,
 ) -> tuple[Maker, float]:
     """What draws the defect at a given area and direction, and the area it should have in pixels."""
     stencil = None
     area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
-    if examples:
-        stencil = Stencil.of(examples[int(rng.integers(len(examples)))], terrain.shape)
+    if examples.masks:
+        stencil = Stencil.of(examples.masks[int(rng.integers(len(examples.masks)))], terrain.shape)
         if placement.size_like_examples:
-            mean = sum(Stencil.area_on(mask, terrain.shape) for mask in examples) / len(examples)
-            area = stencil.area * size_factor(stencil.area, mean, placement.alpha) ** 2
+            area = stencil.area * size_factor(stencil.area, examples.mean_area, placement.alpha) ** 2
     seed = int(rng.integers(2**63))
     if stencil is not None and placement.source != "shapes":
         params = Enhancement(jitter=placement.jitter) if placement.perturb else None

@@ -26,12 +26,7 @@ class Stencil:
         found = bounds(mask)
         assert found is not None, "an empty example mask"
         y0, x0, y1, x1 = found
-        return cls(mask[y0:y1, x0:x1], _scale(mask, shape_hw))
-
-    @staticmethod
-    def area_on(mask: Mask, shape_hw: tuple[int, int]) -> float:
-        """Area in pixels of an example's mask once it is on a photo of (H, W) pixels."""
-        return int(np.count_nonzero(mask)) * _scale(mask, shape_hw) ** 2
+        return cls(mask[y0:y1, x0:x1], scale_to(mask, shape_hw))
 
     @property
     def area(self) -> float:
@@ -65,7 +60,10 @@ def axis_of(mask: Mask) -> float:
     return 0.5 * atan2(2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean())) % pi
 
 
-def _scale(mask: Mask, shape_hw: tuple[int, int]) -> float:
-    """1 for photos of about the same size, which were likely taken by the same camera; else the ratio of sides."""
+def scale_to(mask: Mask, shape_hw: tuple[int, int]) -> float:
+    """Factor on lengths that brings an example to a photo of (H, W) pixels.
+
+    1 for photos of about the same size, which were likely taken by the same camera; else the ratio of sides.
+    """
     ratio = max(shape_hw) / max(int(n) for n in mask.shape)
     return 1.0 if 0.5 <= ratio <= 2 else ratio
