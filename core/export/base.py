@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core.errors import ExportError, InputError
+from core.images import mask_png_bytes
 from core.types import GOOD, Image, Kind, Mask
 
 Split = Literal["train", "val", "test"]
@@ -180,16 +181,28 @@ class Placed:
 
 @dataclass(frozen=True)
 class Content:
-    """The bytes of an item: a PNG of mode L or RGB, its size, and its instance masks (bool (H, W), none empty)."""
+    """The bytes of an item: a PNG of mode L or RGB, its size, and its instance masks (bool (H, W), none empty).
+
+    ``mask_files`` holds, beside each mask, the 0/255 PNG it came from, or None: such a file is copied.
+    """
 
     png: bytes
     shape: tuple[int, int]
     masks: tuple[Mask, ...]
+    mask_files: tuple[bytes | None, ...]
 
     @property
     def union(self) -> Mask:
         """Where any defect is; all False for a normal."""
         return np.logical_or.reduce(self.masks) if self.masks else np.zeros(self.shape, np.bool_)
+
+    def mask_png(self, k: int) -> bytes:
+        """Instance ``k`` as a PNG of mode L, 0 and 255."""
+        return self.mask_files[k] or mask_png_bytes(self.masks[k])
+
+    def union_png(self) -> bytes:
+        """All instances in one PNG of mode L, 0 and 255."""
+        return self.mask_png(0) if len(self.masks) == 1 else mask_png_bytes(self.union)
 
 
 @dataclass(frozen=True)

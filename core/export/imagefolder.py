@@ -27,7 +27,6 @@ from core.export.base import (
     write_file,
 )
 from core.export.sidecar import enrich
-from core.images import mask_png_bytes
 from core.types import GOOD, KINDS
 
 _SPLIT_WORDS = "train|training|validation|valid|dev|val|test|testing|eval|evaluation"
@@ -54,7 +53,7 @@ class ImageFolder(Format):
     def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
         place = f"{placed.item.label}/{placed.stem}.png"
         image = write_file(plan.folder, f"{placed.split}/images/{place}", content.png)
-        mask = write_file(plan.folder, f"{placed.split}/masks/{place}", mask_png_bytes(content.union))
+        mask = write_file(plan.folder, f"{placed.split}/masks/{place}", content.union_png())
         return Written(placed, image, mask)
 
     def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:

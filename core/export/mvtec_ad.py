@@ -25,7 +25,6 @@ from core.export.base import (
     write_file,
 )
 from core.export.sidecar import enrich
-from core.images import mask_png_bytes
 from core.types import GOOD
 
 
@@ -43,7 +42,7 @@ class MvtecAd(Format):
         if placed.item.good:
             return Written(placed, image)
         mask = f"{base}/ground_truth/{label}/{placed.stem}_mask.png"
-        return Written(placed, image, write_file(plan.folder, mask, mask_png_bytes(content.union)))
+        return Written(placed, image, write_file(plan.folder, mask, content.union_png()))
 
     def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
         return []

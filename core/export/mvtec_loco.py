@@ -31,7 +31,7 @@ from core.export.base import (
 )
 from core.export.mvtec_ad import category_folder
 from core.export.sidecar import enrich
-from core.images import mask_png_bytes, read_image
+from core.images import read_image
 from core.types import GOOD, Kind, Mask
 
 CONFIG = "defects_config.json"
@@ -72,7 +72,7 @@ class MvtecLoco(Format):
         code = pixel_value(plan, item.label)
         for k, mask in enumerate(content.masks if not item.good else ()):
             relative = f"{base}/ground_truth/{folder}/{placed.stem}/{k:03d}.png"
-            write_file(plan.folder, relative, _coded_png(mask, code))
+            write_file(plan.folder, relative, content.mask_png(k) if code == 255 else _coded_png(mask, code))
         one = len(content.masks) == 1 and not item.good
         only = f"{base}/ground_truth/{folder}/{placed.stem}/000.png" if one else ""
         return Written(placed, image, only, frozenset() if item.good or item.kind else frozenset({"kind"}))
@@ -156,8 +156,6 @@ def _defects(plan: Plan) -> Iterator[dict[str, object]]:
 
 
 def _coded_png(mask: Mask, code: int) -> bytes:
-    if code == 255:
-        return mask_png_bytes(mask)
     ok, data = cv2.imencode(".png", mask.astype(np.uint8) * np.uint8(code), [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not ok:
         raise ExportError("mask: could not be written as PNG")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from core.errors import ExportError, InputError
@@ -95,14 +96,14 @@ def load(item: Item, grey: bool, keep_text: bool) -> Content:
     """
     try:
         png, shape = _image(item.image, grey, keep_text)
-        masks = tuple(mask for given in item.masks if (mask := _mask(given, shape)).any())
+        masks = [found for given in item.masks if (found := _mask(given, shape))[0].any()]
     except (InputError, OSError, ValueError) as error:
         raise ExportError(f"{item.name!r}: {_reason(error)}") from error
     if not item.good and not masks:
         raise ExportError(
             f"{item.name!r}: labelled {item.label!r} but its mask holds no pixel; draw the mask or reject the sample"
         )
-    return Content(png, shape, masks)
+    return Content(png, shape, tuple(m for m, _ in masks), tuple(data for _, data in masks))
 
 
 def _image(image: Path | Image, grey: bool, keep_text: bool) -> tuple[bytes, tuple[int, int]]:
@@ -117,8 +118,17 @@ def _image(image: Path | Image, grey: bool, keep_text: bool) -> tuple[bytes, tup
     return png_bytes(pixels, grey=grey), (pixels.shape[0], pixels.shape[1])
 
 
-def _mask(mask: Path | Mask, shape: tuple[int, int]) -> Mask:
-    return read_mask(mask, shape) if isinstance(mask, Path) else check_mask(np.asarray(mask), shape)
+def _mask(mask: Path | Mask, shape: tuple[int, int]) -> tuple[Mask, bytes | None]:
+    """The mask, and the file it came from if that is what we would write: one channel, 0 and 255, no text."""
+    if not isinstance(mask, Path):
+        return check_mask(np.asarray(mask), shape), None
+    data = mask.read_bytes()
+    facts = inspect_png(data)
+    if facts is not None and facts.plain and facts.mode_l and not facts.has_text and facts.shape == shape:
+        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if values is not None and not ((values != 0) & (values != 255)).any():
+            return values > 0, data
+    return read_mask(data, shape), None
 
 
 def _reason(error: Exception) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from core.export.base import Content, Format, Item, Placed, Plan, Written, not_a_dataset, write_file
 from core.export.mvtec_ad import category_folder, read_category
-from core.images import mask_png_bytes
 
 _TOP = "visa_pytorch"
 
@@ -33,7 +32,7 @@ class Visa(Format):
         if placed.item.good:
             return Written(placed, image)
         mask = f"{base}/ground_truth/bad/{placed.stem}.png"
-        return Written(placed, image, write_file(plan.folder, mask, mask_png_bytes(content.union)))
+        return Written(placed, image, write_file(plan.folder, mask, content.union_png()))
 
     def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
         out = io.StringIO()

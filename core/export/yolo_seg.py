@@ -32,7 +32,6 @@ from core.export.base import (
 )
 from core.export.pngs import image_size
 from core.export.sidecar import enrich
-from core.images import mask_png_bytes
 from core.types import GOOD, Mask
 
 _INSIDE = 0.25
@@ -62,7 +61,7 @@ class YoloSeg(Format):
                 lost.add("parts")
             index = plan.labels.index(placed.item.label)
             lines += [_line(index, polygon, content.shape) for polygon in polygons]
-            mask_path = write_file(plan.folder, f"masks/{split}/{stem}_{k:03d}.png", mask_png_bytes(mask))
+            mask_path = write_file(plan.folder, f"masks/{split}/{stem}_{k:03d}.png", content.mask_png(k))
         write_file(plan.folder, f"labels/{split}/{stem}.txt", "".join(lines))
         return Written(placed, image, mask_path if len(content.masks) == 1 else "", frozenset(lost))
 
