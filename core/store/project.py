@@ -40,15 +40,13 @@ class Project(Samples, Verdicts, Jobs):
                     f"project {path}: expected a new or empty folder, it holds {other[0]!r}; choose another folder"
                 )
             (path / FOLDER).mkdir(exist_ok=True)
-            schema.create(path / DATABASE)
+            schema.create(path / DATABASE, name or path.name)
             sync_folder(path)
         except FileExistsError:
             raise StoreError(f"project {path}: a file has this name; choose another folder") from None
         except OSError as error:
             raise cannot_write(path, error) from error
-        project = cls(path)
-        project.set_setting("name", name or path.name)
-        return project
+        return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> Project:

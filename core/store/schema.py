@@ -14,23 +14,28 @@ from core.errors import StoreError
 from core.images.write import TEMP_PREFIX
 from core.store import database
 from core.store.files import cannot_write
-from core.store.tables import APPLICATION_ID, metadata
+from core.store.tables import APPLICATION_ID, metadata, settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0001"
 """The newest revision in ``migrations/versions``."""
 
 
-def create(path: Path) -> None:
-    """Make an empty ``project.db``, under its name only when it is whole; StoreError if one is there."""
+def create(path: Path, name: str) -> None:
+    """Make a ``project.db`` that holds nothing but the project's ``name``; StoreError if one is there.
+
+    It appears under its own name only when it is whole.
+    """
     temp = path.parent / f"{TEMP_PREFIX}{uuid.uuid4().hex}.db"
     try:
-        engine = create_engine(f"sqlite:///{temp}")
+        engine = create_engine(f"sqlite:///{temp}", connect_args={"isolation_level": None})
         with engine.begin() as connection:
+            connection.exec_driver_sql("BEGIN")  # one sync to disk, not one per table
             metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
             connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{HEAD}')")
+            connection.execute(settings.insert().values(key="name", value=name))
         engine.dispose()
         _claim(temp, path)
     except FileExistsError:

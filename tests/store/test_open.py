@@ -212,7 +212,7 @@ def test_the_migrations_give_the_same_tables_as_a_new_project(tmp_path):
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-    schema.create(tmp_path / "new.db")
+    schema.create(tmp_path / "new.db", "new")
     as_before_the_first_migration(tmp_path / "migrated.db")
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS))
