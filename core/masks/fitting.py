@@ -19,15 +19,15 @@ Maker = Callable[[float, float | None], Mask]
 
 The same shape each time it is called, only larger or turned.
 """
+Direction = float | Literal["edge"] | None
+"""Of a shape's long axis: radians from x toward y, along the edge where it lies, or any."""
 _FITS = 0.97
 """Share of a shape that must lie on the ground."""
 _TRIES = 12
 _SHRINK = 0.7
 
 
-def inside(
-    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, direction: float | Literal["edge"] | None
-) -> Mask:
+def inside(maker: Maker, area: float, ground: Ground, rng: np.random.Generator, direction: Direction) -> Mask:
     """The shape somewhere on the ground: bool (H, W), not empty, a subset of the ground.
 
     Places are drawn evenly from all where it fits; where there is none the shape gets smaller until there is.
@@ -54,7 +54,7 @@ def inside(
 
 
 def along_edge(
-    maker: Maker, area: float, whole: Ground, free: Ground, rng: np.random.Generator, tangent: bool
+    maker: Maker, area: float, whole: Ground, free: Ground, rng: np.random.Generator, direction: Direction
 ) -> Mask | None:
     """The shape on the edge of ``whole`` and cut by it, a subset of ``free``; None where no place was found.
 
@@ -64,7 +64,7 @@ def along_edge(
     for _ in range(_TRIES):
         index = int(rng.integers(len(points)))
         point, normal = points[index], normals[index]
-        angle = atan2(normal[1], normal[0]) + pi / 2 if tangent else None
+        angle = atan2(normal[1], normal[0]) + pi / 2 if direction == "edge" else direction
         share_inside = float(rng.uniform(0.55, 1.0))
         drawn_area, best = area, None
         for _ in range(3):

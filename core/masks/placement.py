@@ -16,10 +16,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import InputError
-from core.masks.fitting import Maker, along_edge, inside
+from core.masks.fitting import Direction, Maker, along_edge, inside
 from core.masks.morphology import grow
 from core.masks.perturb import Enhancement, size_factor
-from core.masks.shapes import SHAPES, shape_for_label, shape_patch
+from core.masks.shapes import shape_for_label, shape_patch
 from core.masks.stencil import Stencil, scale_to
 from core.masks.terrain import Ground, Terrain
 from core.types import Mask, Region
@@ -67,7 +67,7 @@ class Placement(BaseModel):
     align: Literal["auto", "none", "axis", "edge"] = Field(
         "auto", title="Align with",
         description="axis: along the region's long axis; edge: along its nearest edge; none: as turned; "
-        "auto: edge for the anomaly type edge, else none.",
+        "auto: edge for the anomaly type edge, but cracks run in at any angle; else none.",
     )  # fmt: skip
     perturb: bool = Field(
         True, title="Vary examples", description="Change the outline of example masks at random (GAA, eq. 5)."
@@ -175,7 +175,7 @@ def _combined(
     small = [n for n in names if terrain.regions[n].area < _LARGEST_SHARE * terrain.part.area]
     masks = []
     if small:
-        masks.append(terrain.regions[small[int(rng.integers(len(small)))]].mask)
+        masks.append(terrain.regions[small[int(rng.integers(len(small)))]].mask.copy())
         taken |= grow(masks[0], placement.gap_px)
     elsewhere = placement.model_copy(update={"regions": _open_regions(placement, terrain, taken)})
     for _ in range(count - len(masks)):
@@ -200,7 +200,7 @@ def _whole_regions(placement: Placement, terrain: Terrain, rng: np.random.Genera
     for index in rng.permutation(len(names)):
         mask = terrain.region(names[index]).mask
         if len(masks) < count and not (mask & taken).any():
-            masks.append(mask)
+            masks.append(mask.copy())
             taken |= mask
     if len(masks) < count:
         raise InputError(
@@ -225,12 +225,19 @@ def _structural(
     ground = _free(whole, taken, f"region {name!r}" if name else "the part")
     maker, area = _maker(placement, label, terrain, ground, rng, examples)
     area = max(1.0, min(area, _LARGEST_SHARE * ground.area))
-    align = placement.align if placement.align != "auto" else ("edge" if edge else "none")
-    mask = along_edge(maker, area, whole, ground, rng, align == "edge") if edge else None
+    align = placement.align
+    if align == "auto":
+        align = "edge" if edge and _shape_name(placement, label) != "crack" else "none"
+    direction: Direction = whole.axis if align == "axis" else "edge" if align == "edge" else None
+    mask = along_edge(maker, area, whole, ground, rng, direction) if edge else None
     if mask is None:
-        mask = inside(maker, area, ground, rng, whole.axis if align == "axis" else "edge" if align == "edge" else None)
+        mask = inside(maker, area, ground, rng, direction)
     taken |= grow(mask, placement.gap_px)
     return mask
+
+
+def _shape_name(placement: Placement, label: str) -> str:
+    return shape_for_label(label) if placement.shape == "auto" else placement.shape
 
 
 def _free(ground: Ground, taken: Mask, what: str) -> Ground:
@@ -261,7 +268,7 @@ def _maker(
     if stencil is not None and placement.source != "shapes":
         params = Enhancement(jitter=placement.jitter) if placement.perturb else None
         return stencil.maker(params, seed, placement.rotate), area
-    name = shape_for_label(label) if placement.shape == "auto" else placement.shape
+    name = _shape_name(placement, label)
 
     def draw(area_px: float, angle: float | None) -> Mask:
         own = np.random.default_rng(seed)
@@ -271,6 +278,3 @@ def _maker(
         return shape_patch(name, area_px, own, angle, ground.extent)
 
     return draw, area
-
-
-assert set(SHAPES) | {"auto"} == set(ShapeName.__args__)  # type: ignore[attr-defined]

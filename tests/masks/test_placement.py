@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from pydantic import ValidationError
 from core.errors import InputError, MaskError, NotFound
 from core.masks.morphology import components, distance_to, grow
 from core.masks.placement import Placement, plan_mask, plan_masks
-from core.masks.shapes import draw_shape
+from core.masks.shapes import SHAPES, draw_shape
 from core.masks.stencil import axis_of
 from core.masks.terrain import Ground, Terrain
 from core.types import Region
@@ -209,6 +211,10 @@ def test_a_ground_thinner_than_a_cell_still_bears_a_mask():
     mask = plan_masks(Placement(size_pct=(5, 5)), "spot", Terrain.of(part), np.random.default_rng(0))[0]
     assert mask.any() and not (mask & ~part).any()
     assert Ground(part).deepest[1] == 501
+
+
+def test_every_shape_can_be_chosen():
+    assert set(get_args(Placement.model_fields["shape"].annotation)) == {"auto", *SHAPES}
 
 
 def test_mistakes_are_named():
