@@ -30,7 +30,7 @@ def build(shell: Shell) -> None:
         with gr.Column(scale=3, min_width=320):
             with gr.Accordion("Project", open=True):
                 pick = gr.Dropdown([], label="Open a project", info="Recent ones; or type a folder.",
-                                   allow_custom_value=True, interactive=True)  # fmt: skip
+                                   allow_custom_value=True, interactive=True, elem_id="fs-open")  # fmt: skip
                 name = gr.Textbox(label="New project", placeholder="for example bearing cap, line 3", max_lines=1)
                 make = gr.Button("Make project", size="sm")
             with gr.Accordion("Import photos", open=True):

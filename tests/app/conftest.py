@@ -1,0 +1,192 @@
+"""A server of our own on a project of drawn photos, and a browser that fails on every error it sees."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from core.workbench import Batch, Workbench
+
+ROOT = Path(__file__).resolve().parents[2]
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+PATIENCE_MS = 40_000
+"""Only failures wait this long; a busy machine needs it."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running app: where it answers, the project it was started on, and its folders."""
+
+    url: str
+    project: Path
+    home: Path
+
+
+@pytest.fixture(scope="session")
+def template_project(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Path:
+    """A project of six drawn photos; copy it, do not change it."""
+    path = tmp_path_factory.mktemp("template") / "plates"
+    with Workbench.create(path, "plates") as bench:
+        bench.photos.take_in(photo_folder)
+    return path
+
+
+@pytest.fixture
+def new_project(tmp_path: Path, template_project: Path) -> Callable[..., Path]:
+    """``new_project(name, samples=0)`` copies the drawn photos into a project of its own for one test."""
+
+    def make(name: str = "plates", samples: int = 0) -> Path:
+        path = tmp_path / name
+        shutil.copytree(template_project, path)
+        with Workbench.open(path) as bench:
+            bench.project.set_setting("name", name)
+            if samples:
+                scratches = Batch(engine="cut_paste", label="scratch", count=-(-samples // 2), seed=1, workers=1)
+                bench.studio.generate(scratches)
+            if samples > 1:
+                bench.studio.generate(Batch(engine="perlin", label="stain", count=samples // 2, seed=2, workers=1))
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, template_project: Path) -> Iterator[Server]:
+    """The app as a person starts it, on a copy of the drawn photos."""
+    home = tmp_path_factory.mktemp("server")
+    project = home / "projects" / "plates"
+    shutil.copytree(template_project, project)
+    with running(home, project) as ready:
+        yield ready
+
+
+class running:  # noqa: N801  used as a context manager
+    """The app in a process of its own: ``with running(home, project, "--auth", file) as server``."""
+
+    def __init__(self, home: Path, project: Path | None, *more: str) -> None:
+        self.home, self.project, self.more = home, project, more
+
+    def __enter__(self) -> Server:
+        port = free_port()
+        folders = {f"FLAWSMITH_{n.upper()}": str(self.home / n) for n in ("state", "projects", "models")}
+        alone = {"FLAWSMITH_VENV": "none", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TMPDIR": str(self.home)}
+        given = [str(self.project)] if self.project else []
+        command = [sys.executable, "launch.py", "ui", *given, "--port", str(port), "--no-browser", *self.more]
+        self.log = (self.home / f"server-{port}.log").open("w+")
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | folders | alone, stdout=self.log, stderr=subprocess.STDOUT
+        )
+        url = f"http://127.0.0.1:{port}/"
+        until = time.monotonic() + 90
+        while not _answers(url):
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"the app does not start:\n{Path(self.log.name).read_text()[-3000:]}")
+            time.sleep(0.1)
+        return Server(url, self.project or self.home, self.home)
+
+    def __exit__(self, *error: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=path, args=FLAGS, headless=True)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+    """``new_page(project=None, **context)`` opens the app in a browser of its own; errors fail the test."""
+    contexts: list[BrowserContext] = []
+    problems: list[str] = []
+
+    def open_page(project: Path | None = None, url: str = server.url, **options: object) -> Page:
+        context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda e: problems.append(f"page error: {e}"))
+        page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
+        page.on("response", lambda r: problems.append(f"HTTP {r.status}: {r.url}") if r.status >= 400 else None)
+        page.goto(url)
+        arrived(page)
+        if project is not None:
+            open_project(page, project)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def page(new_page: Callable[..., Page]) -> Page:
+    """The app on the server's own project."""
+    return new_page()
+
+
+def arrived(page: Page) -> None:
+    """Wait until the page is built and knows its session."""
+    expect(page.locator("#fs-project")).not_to_be_empty()
+    expect(page.locator("#fs-project .prose")).to_be_visible()
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Show a tab."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+
+
+def open_project(page: Page, path: Path) -> None:
+    """Open a project by its folder, as a person types it."""
+    open_tab(page, "Product")
+    box = page.locator("#fs-open input")
+    box.fill(str(path))
+    box.press("Enter")
+    expect(page.locator("#fs-project b")).to_have_text(path.name)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
