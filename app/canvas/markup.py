@@ -166,16 +166,16 @@ VIEWS = (
     ),
 )
 GESTURES = (
-    ("Right-click, Shift", "take away, with every tool"),
-    ("Enter", "confirm the selection, close the polygon"),
-    ("Esc", "cancel the clicks, the polygon or the move"),
-    ("Backspace", "remove the polygon's last corner"),
-    ("Q", "next mode: add, subtract, intersect, replace"),
-    ("[ ]", "smaller, larger brush (or Alt-wheel)"),
-    (", .", "turn the moved region (with Shift: by 15 degrees)"),
-    ("Wheel, pinch", "zoom at the pointer"),
-    ("Space-drag, middle-drag", "pan"),
-    ("Left, Right arrow", "previous, next photo"),
+    ("Right click", "Take away, with every tool (or Shift)"),
+    ("Enter", "Keep the selection, close the polygon"),
+    ("Esc", "Cancel the clicks, the polygon or the move"),
+    ("Backspace", "Remove the polygon's last corner"),
+    ("Q", "Next mode: add, subtract, intersect, replace"),
+    ("[ ]", "Smaller, larger brush (or Alt-wheel)"),
+    (", .", "Turn the moved region (with Shift by 15 degrees)"),
+    ("Wheel", "Zoom at the pointer (or pinch)"),
+    ("Space-drag", "Pan (or drag with the middle button)"),
+    ("\u2190 \u2192", "Previous, next photo"),
 )
 
 
@@ -200,9 +200,15 @@ def _buttons(group: tuple[Button, ...], kind: str, role: str = "") -> str:
 
 
 def _help() -> str:
-    rows = [(b.keys.replace(" ", ", "), b.title) for b in (*TOOLS, *EDITS, *VIEWS) if b.keys]
-    cells = "".join(f"<dt><kbd>{escape(k)}</kbd></dt><dd>{escape(v)}</dd>" for k, v in (*rows, *GESTURES))
+    rows = [(b.keys, b.title) for b in (*TOOLS, *EDITS, *VIEWS) if b.keys]
+    cells = "".join(_row(keys.split(" "), text) for keys, text in rows)
+    cells += "".join(_row([k] if len(k) > 3 else k.split(" "), text) for k, text in GESTURES)
     return f'<div class="fsc-sheet"><h3>Shortcuts</h3><dl>{cells}</dl><p>Press ? or Esc to close.</p></div>'
+
+
+def _row(keys: list[str], text: str) -> str:
+    caps = "".join(f"<kbd>{escape('~' if k == 'Backquote' else k)}</kbd>" for k in keys).replace("~", "&#96;")
+    return f"<div><dt>{caps}</dt><dd>{escape(text)}</dd></div>"
 
 
 def markup(empty: str) -> str:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,24 @@ class Bench:
             photo[dist < self.radius * scale] = (level + 6, level, level - 8)
         return np.clip(photo, 0, 255).astype(np.uint8)
 
-    def disc(self, cx: float, cy: float, radius: float) -> np.ndarray:
-        mask = np.zeros((self.height, self.width), np.uint8)
-        cv2.circle(mask, (round(cx), round(cy)), round(radius), 1, -1)
-        return mask.astype(bool)
+    def spans(self, cx: float, cy: float, radius: float) -> list[tuple[int, int, int]]:
+        """(row, first column, end column) of a disc: pixels whose centre is inside."""
+        rows = np.arange(max(0, int(cy - radius)), min(self.height, int(cy + radius) + 2))
+        half = np.sqrt(np.maximum(0, radius**2 - (rows + 0.5 - cy) ** 2))
+        x0 = np.maximum(0, np.ceil(cx - half - 0.5)).astype(int)
+        x1 = np.minimum(self.width, np.floor(cx + half - 0.5) + 1).astype(int)
+        return [s for s in zip(rows.tolist(), x0.tolist(), x1.tolist(), strict=True) if s[2] > s[1]]
+
+    def runs(self, spans: list[tuple[int, int, int]]) -> list[int]:
+        """Run lengths of the union of row spans."""
+        out, at = [], 0
+        for start, end in sorted((y * self.width + x0, y * self.width + x1) for y, x0, x1 in spans):
+            if start > at or not out:
+                out += [start - at, end - start]
+            else:
+                out[-1] += max(0, end - at)
+            at = max(at, end)
+        return [*out, self.width * self.height - at] if at < self.width * self.height else out
 
     def segment(self, data: dict[str, Any]) -> dict[str, Any]:
         query = protocol.parse_segment(data, self.width, self.height)
@@ -66,16 +81,16 @@ class Bench:
         time.sleep(self.slow.get(query.sid, 0.0))
         if self.slow.get(query.sid):
             self.slow[query.sid] = 0.05  # only the first answer is slow: it comes after the second
+        cells: dict[tuple[float, float], bool] = {}
+        for point in query.points:
+            cells[self.centre(point.x, point.y)] = point.positive
         found = []
         for share in (1.0, 0.72, 0.36):
-            mask = np.zeros((self.height, self.width), bool)
+            spans = [s for c, on in cells.items() if on for s in self.spans(*c, self.radius * share)]
             if query.box_xyxy:
                 x0, y0, x1, y1 = (round(v) for v in query.box_xyxy)
-                mask[y0:y1, x0:x1] = True
-            for point in query.points:
-                disc = self.disc(*self.centre(point.x, point.y), self.radius * share)
-                mask = mask | disc if point.positive else mask & ~disc
-            found.append((rle.encode(mask), 0.9 * share))
+                spans += [(y, x0, x1) for y in range(y0, y1)]
+            found.append((self.runs(spans), 0.9 * share))
         return protocol.segment_reply(found, query.seq, "discs", 1000 * (time.perf_counter() - start))
 
     def put_mask(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -90,8 +105,8 @@ class Bench:
         update = self.masks[sid].get(image_id)
         regions = []
         for k, (i, j) in enumerate(((0, 0), (2, 1), (3, 2))):
-            mask = self.disc((i + 0.5) * self.pitch, (j + 0.5) * self.pitch, self.radius)
-            regions.append({"name": f"disc {k + 1}", "color": COLORS[k], "rle": rle.encode(mask)})
+            runs = self.runs(self.spans((i + 0.5) * self.pitch, (j + 0.5) * self.pitch, self.radius))
+            regions.append({"name": f"disc {k + 1}", "color": COLORS[k], "rle": runs})
         return protocol.canvas_value(
             image_id,
             f"/gradio_api/file={self.folder}/{image_id}.png",
@@ -111,7 +126,9 @@ def build(bench: Bench) -> gr.Blocks:
             push = gr.Button("Push", elem_id="push")
             other = gr.Button("Other", elem_id="other")
             fixed = gr.Button("Readonly", elem_id="fixed")
-        seen = gr.Textbox(label="Seen", elem_id="seen")
+            fresh = gr.Button("Fresh", elem_id="fresh")
+            lose = gr.Button("Lose", elem_id="lose")
+        seen = gr.Textbox(label="Seen", elem_id="seen", interactive=True)
         word = gr.Textbox(label="Event", elem_id="event")
 
         def start(request: gr.Request) -> dict[str, Any]:
@@ -141,12 +158,19 @@ def build(bench: Bench) -> gr.Blocks:
         def turn(value: dict[str, Any]) -> dict[str, Any]:
             return bench.value(value["sid"], "b" if value["image_id"] == "a" else "a")
 
+        def renew() -> dict[str, Any]:
+            sid = uuid.uuid4().hex
+            bench.masks[sid] = {}
+            return bench.value(sid, "a")
+
         demo.load(start, None, canvas)
+        fresh.click(renew, None, canvas)
         area.click(server_area, [canvas], seen, js=FLUSH_JS)
         slow.click(make_slow, [canvas], word)
         push.click(push_mask, [canvas], canvas)
         other.click(turn, [canvas], canvas)
         fixed.click(lambda v: bench.value(v["sid"], v["image_id"], readonly=True), [canvas], canvas)
+        lose.click(lambda v: str(bench.masks.pop(v["sid"]) and "lost"), [canvas], word)
         canvas.next_photo(turn, [canvas], canvas)
         for name in ("confirmed", "region_moved", "region_picked", "previous_photo"):
             getattr(canvas, name)(tell(name), None, word)

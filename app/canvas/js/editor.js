@@ -81,21 +81,19 @@ class Editor {
     this.screen.changed();
   }
 
-  // The mask becomes `runs`; all differences lie in rect (null: nothing changes but the prompt).
-  apply(runs, rect, before = null, after = null) {
+  // The mask becomes `runs`, as one step of undo. Returns the rectangle that changed, or null.
+  apply(runs, before = null, after = null) {
     this.grid.begin();
-    if (rect) this.grid.write(runs, rect);
+    const rect = this.grid.assign(runs);
     this.finish(rect, before, after);
+    return rect;
   }
 
   // Join a shape to the mask as one step; ends a running prompt.
   shape(runs, how) {
     const before = this.S.prompt;
     this.S.prompt = null;
-    const result = combineRuns(this.grid.runs(), runs, how);
-    const own = runsBox(runs, this.grid.w);
-    const rect = how === "add" || how === "subtract" ? own : unite(this.grid.box(), own);
-    this.apply(result, rect, before, null);
+    this.apply(combineRuns(this.grid.runs(), runs, how), before, null);
   }
 
   clear() {

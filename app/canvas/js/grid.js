@@ -12,6 +12,7 @@ class MaskGrid {
     this.tilesY = Math.ceil(h / TILE);
     this.counts = new Int32Array(this.tilesX * this.tilesY);
     this.area = 0;
+    this.cached = null; // runs() of the mask as it is
     this.edit = null; // tile index -> its bytes before the edit under way
     this.levels = [{ w, h, data: this.bits }];
     while (Math.max(w, h) >> this.levels.length >= 128) {
@@ -41,8 +42,9 @@ class MaskGrid {
   }
 
   runs() {
-    const box = this.box();
-    return box ? encodeRuns(this.bits, box.y0 * this.w, box.y1 * this.w) : [this.w * this.h];
+    const box = this.cached ? null : this.box();
+    if (!this.cached) this.cached = box ? encodeRuns(this.bits, box.y0 * this.w, box.y1 * this.w) : [this.w * this.h];
+    return this.cached;
   }
 
   eachTile(r, visit) {
@@ -81,19 +83,25 @@ class MaskGrid {
     if (this.edit) this.eachTile(r, (t) => { if (!this.edit.has(t)) this.edit.set(t, this.readTile(t)); });
   }
 
-  // Make the mask equal to `runs` inside r, where all differences are.
-  write(runs, r) {
-    const { w, bits } = this;
-    this.keep(r);
-    for (let y = r.y0; y < r.y1; y++) bits.fill(0, y * w + r.x0, y * w + r.x1);
-    forOnes(runs, (from, to) => {
-      const last = Math.min(r.y1 - 1, Math.floor((to - 1) / w));
-      for (let y = Math.max(r.y0, Math.floor(from / w)); y <= last; y++) {
-        const a = Math.max(from, y * w + r.x0), b = Math.min(to, y * w + r.x1);
-        if (b > a) bits.fill(1, a, b);
+  // Make the mask equal to `runs`, touching only what differs. Returns the rectangle touched, or null.
+  assign(runs) {
+    const { w } = this, touched = new Set(), flips = combineRuns(this.runs(), runs, "differ");
+    let dirty = null;
+    forOnes(flips, (from, to) => {
+      for (let i = from; i < to;) {
+        const y = Math.floor(i / w), x = i - y * w, end = Math.min(to, (y + 1) * w, i - (x % TILE) + TILE);
+        const t = Math.floor(y / TILE) * this.tilesX + Math.floor(x / TILE);
+        if (!touched.has(t)) {
+          touched.add(t);
+          if (this.edit && !this.edit.has(t)) this.edit.set(t, this.readTile(t));
+          dirty = unite(dirty, this.tileRect(t));
+        }
+        for (; i < end; i++) this.bits[i] ^= 1;
       }
     });
-    this.refresh(r);
+    for (const t of touched) this.refresh(this.tileRect(t));
+    this.cached = runs;
+    return dirty;
   }
 
   // A round brush of this diameter drawn from p to q: pixels whose centre is inside. Returns the rectangle touched.
@@ -118,6 +126,7 @@ class MaskGrid {
   // After writing into r: counts and pyramid.
   refresh(r) {
     const { bits, w } = this;
+    this.cached = null;
     this.eachTile(r, (t) => {
       const q = this.tileRect(t);
       let n = 0;

@@ -1,5 +1,7 @@
 // Shortcuts. Buttons bear theirs in data-key; the rest is here. They work while the focus or the pointer is on
-// the canvas, and never while typing somewhere else.
+// the canvas; with the focus on nothing or a button, those that neither scroll the page nor delete. Never while typing elsewhere.
+
+const CLOSE_ONLY = ["space", "enter", "delete", "backspace", "arrowleft", "arrowright"];
 
 class Keys {
   constructor(root, stage, actions) {
@@ -13,7 +15,9 @@ class Keys {
     }
     root.addEventListener("pointerenter", () => { this.over = true; });
     root.addEventListener("pointerleave", () => { this.over = false; });
-    this.listen(window, "keydown", (e) => this.down(e));
+    // The focus ring is for those who came by Tab, not for those who clicked.
+    this.listen(window, "keydown", (e) => { if (e.key === "Tab") root.classList.add("fsc-tabbed"); this.down(e); });
+    this.listen(window, "pointerdown", () => root.classList.remove("fsc-tabbed"));
     this.listen(window, "keyup", (e) => this.up(e));
     this.listen(window, "blur", () => actions.released());
   }
@@ -27,14 +31,12 @@ class Keys {
     target.addEventListener(type, run);
   }
 
-  ours(event) {
+  ours(event, name) {
     const at = document.activeElement;
     if (this.root.offsetParent === null || event.defaultPrevented) return false;
-    if (at && at !== document.body && !this.root.contains(at)) {
-      if (at.matches("input, textarea, select, [contenteditable]")) return false;
-      if (!this.over) return false;
-    }
-    return this.over || this.root.contains(at);
+    if (this.root.contains(at)) return true;
+    if (at && at.matches("input, textarea, select, [contenteditable]")) return false;
+    return this.over || ((!at || at.matches("body, button")) && !CLOSE_ONLY.includes(name));
   }
 
   name(e) {
@@ -44,8 +46,9 @@ class Keys {
   }
 
   down(event) {
-    if (!this.ours(event) || event.altKey) return;
-    const name = this.name(event), button = this.buttons.get(name), action = this.actions[name];
+    const name = this.name(event);
+    if (event.altKey || !this.ours(event, name)) return;
+    const button = this.buttons.get(name), action = this.actions[name];
     // The slider keeps its arrows; a focused button keeps Space and Enter.
     const at = document.activeElement, inBar = at !== this.stage && this.root.contains(at);
     if (inBar && (name === "space" || name === "enter" || (at.matches("input") && name.startsWith("arrow")))) return;

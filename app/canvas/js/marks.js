@@ -17,8 +17,8 @@ class Marks {
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.clearRect(0, 0, this.view.width, this.view.height);
     if (!this.view.w) return;
-    if (names) this.names(S.regions, S.ghost);
-    if (S.ghost) this.ghost(S.ghost);
+    if (names) this.names(S.regions, S.tool === "move" ? S.ghost : null);
+    if (S.ghost && S.tool === "move") this.ghost(S.ghost);
     const prompt = S.pending || S.prompt;
     if (prompt && prompt.box) this.rectangle(prompt.box, false);
     if (S.rubber) this.rectangle(S.rubber, S.tool === "box");

@@ -36,7 +36,7 @@ class Overlay {
 
   // Repaint the image rectangle r. The outline reaches `reach` device pixels beyond what changed.
   paint(grid, r) {
-    const view = this.view, line = Math.max(1, Math.round(1.4 * view.ratio)), reach = line + 1;
+    const view = this.view, line = Math.max(1, Math.round(1.6 * view.ratio)), reach = line + 1;
     const s = view.toScreen(r, reach + 2);
     if (!s) return;
     const w = s.x1 - s.x0, h = s.y1 - s.y0, pw = w + 2 * reach, ph = h + 2 * reach;

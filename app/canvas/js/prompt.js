@@ -82,14 +82,9 @@ class Prompter {
 
   // Bring the mask from prompt `before` (or null) to `after`, as one step of undo.
   show(before, after) {
-    const editor = this.editor, shape = after.candidates[after.index].rle;
-    const result = combineRuns(after.base, shape, after.mode);
-    const local = after.mode === "add" || after.mode === "subtract";
-    const w = editor.grid.w, old = before && before.candidates[before.index].rle;
-    const same = local && (!before || before.mode === after.mode);
-    const rect = same ? unite(runsBox(shape, w), old && runsBox(old, w)) : unite(editor.grid.box(), runsBox(result, w));
-    editor.S.prompt = after;
-    editor.apply(result, rect, before, after);
+    const shape = after.candidates[after.index].rle;
+    this.editor.S.prompt = after;
+    this.editor.apply(combineRuns(after.base, shape, after.mode), before, after);
   }
 
   // The same clicks with another candidate or mode, in place of the last step.
@@ -126,7 +121,7 @@ class Prompter {
     this.drop();
     if (prompt) {
       editor.S.prompt = null;
-      editor.apply(prompt.base, unite(editor.grid.box(), runsBox(prompt.base, editor.grid.w)), prompt, null);
+      editor.apply(prompt.base, prompt, null);
     }
     this.report({});
     editor.marks();

@@ -15,10 +15,17 @@ function encodeRuns(bits, from, to) {
   }
 }
 
+const JOINS = {
+  add: (p, q) => p | q,
+  subtract: (p, q) => p & (q ^ 1),
+  intersect: (p, q) => p & q,
+  replace: (p, q) => q,
+  differ: (p, q) => p ^ q,
+};
+
 function combineRuns(a, b, how) {
-  // a is the mask, b the new shape; how: add, subtract, intersect, replace.
-  if (how === "replace") return b.slice();
-  const join = how === "add" ? (p, q) => p | q : how === "subtract" ? (p, q) => p & (q ^ 1) : (p, q) => p & q;
+  // a is the mask, b the new shape; how: add, subtract, intersect, replace, differ.
+  const join = JOINS[how];
   const out = [];
   let i = 0, j = 0, ra = a[0], rb = b[0], value = 0, length = 0;
   while (i < a.length && j < b.length) {

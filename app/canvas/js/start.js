@@ -21,7 +21,7 @@ element.__mask = root.__mask = {
     const { tool, mode, size, readonly, polygon, timings } = S, p = S.pending || S.prompt;
     return {
       tool, mode, size, readonly, polygon, timings, points: p ? p.points : [], box: p ? p.box : null, scale: view.scale,
-      image_id: S.value && S.value.image_id, regions: S.regions.map((r) => r.name), ratio: view.ratio,
+      image_id: S.value && S.value.image_id, sid: S.value && S.value.sid, regions: S.regions.map((r) => r.name), ratio: view.ratio,
       undo: editor.history ? editor.history.past.length : 0, undoBytes: editor.history ? editor.history.bytes : 0,
     };
   },

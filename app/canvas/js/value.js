@@ -121,7 +121,7 @@ async function open(value, mine) {
   view.fitted = true;
   if (!view.resize() && view.width) view.fit();
   if (!S.sized) setSize(Math.max(8, Math.max(width, height) / 50));
-  if (value.mask_rle) editor.grid.write(value.mask_rle, editor.all());
+  if (value.mask_rle && runsSum(value.mask_rle) === width * height) editor.grid.assign(value.mask_rle);
   root.classList.add("fsc-open");
   note("");
   S.ready = true;
@@ -135,10 +135,10 @@ function takeMask(runs) {
   const { grid, history } = editor;
   if (runsSum(runs) !== grid.w * grid.h) { note("The mask does not fit this photo. Reload the page.", true); return; }
   if (S.pending) prompter.drop();
-  const before = S.prompt, rect = unite(grid.box(), runsBox(runs, grid.w));
+  const before = S.prompt;
   S.prompt = null;
   grid.begin();
-  if (rect) grid.write(runs, rect);
+  const rect = grid.assign(runs);
   history.commit(before, null);
   editor.repaint(rect);
   editor.marks();
