@@ -135,7 +135,7 @@ class AnomalyExample:
     @property
     def mask(self) -> Mask:
         """The union of all instances."""
-        return np.logical_or.reduce(self.masks)
+        return np.asarray(np.logical_or.reduce(self.masks), np.bool_)
 
 
 @dataclass(frozen=True)

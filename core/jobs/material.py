@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from core.errors import InputError
 from core.images import mask_png_bytes, read_image, read_mask
 from core.images.write import atomic_write
 from core.masks.foreground import object_mask
-from core.masks.placement import Terrain
+from core.masks.terrain import Terrain
 from core.store import Project
 from core.types import AnomalyExample, Mask, NormalImage, Region
 
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 WARM_BYTES = 512 << 20
 """Decoded photos and masks kept in memory; the oldest go first."""
+
+VOTERS = 15
+"""Photos asked whether the part fills the frame."""
 
 
 class Material:
@@ -43,14 +46,15 @@ class Material:
     def regions(self, normal_id: str) -> tuple[Region, ...]:
         """The named regions of this photo, as they are now."""
         rows = self.project.regions(normal_id)
-        return tuple(Region(r.name, read_mask(r.mask_path), r.source, r.confidence) for r in rows)
+        return tuple(Region(r.name, self._mask(r.mask_path), r.source, r.confidence) for r in rows)
 
     def terrain(self, normal_id: str, regions: Sequence[Region]) -> Terrain:
         """Where anomalies may lie on this photo, with what placement needs precomputed."""
-        key = ("terrain", normal_id + "".join(f"/{r.name}:{hash(r.mask.tobytes())}" for r in regions))
+        key = ("terrain", normal_id + "".join(f"/{r.name}:{id(r.mask)}" for r in regions))
         shape = self.normal(normal_id).shape
-        build = lambda: Terrain.of(self.object_mask(normal_id), regions)  # noqa: E731
-        return self._keep(key, build, lambda _: 8 * shape[0] * shape[1])
+        # The kept value holds the regions, so that no other mask can take one's identity meanwhile.
+        build = lambda: (Terrain.of(self.object_mask(normal_id), regions), tuple(regions))  # noqa: E731
+        return self._keep(key, build, lambda _: 8 * shape[0] * shape[1])[0]
 
     def examples(self, label: str | None = None, most: int = 64) -> tuple[AnomalyExample, ...]:
         """Real anomalies of ``label`` (all labels if None), at most ``most``."""
@@ -61,18 +65,32 @@ class Material:
         """The real anomaly with this id."""
         return self._keep(("example", example_id), lambda: self._read_example(example_id), lambda e: e.pixels.nbytes)
 
+    def _mask(self, path: Path) -> Mask:
+        # Files are named by their content, so a path stands for the same mask for ever.
+        return self._keep(("mask", path.name), lambda: read_mask(path), lambda m: m.nbytes)
+
     def _read_normal(self, normal_id: str) -> NormalImage:
         row = self.project.normal_row(normal_id)
         return NormalImage(row.id, row.name, read_image(row.path))
 
     def _read_example(self, example_id: str) -> AnomalyExample:
-        for row in self.project.examples():
-            if row.id == example_id:
-                masks = tuple(read_mask(p) for p in row.mask_paths)
-                return AnomalyExample(row.id, row.label, read_image(row.path), masks, row.kind)
-        raise InputError(f"example {example_id!r}: it is not in this project; import it again")
+        row = self.project.example_row(example_id)
+        masks = tuple(read_mask(p) for p in row.mask_paths)
+        return AnomalyExample(row.id, row.label, read_image(row.path), masks, row.kind)
 
     def _find_object(self, normal_id: str) -> Mask:
+        found = self._object_alone(normal_id)
+        if found.all() or not self._part_fills_frame():
+            return found
+        return np.ones(found.shape, np.bool_)
+
+    def _part_fills_frame(self) -> bool:
+        """Whether the part fills most photos: one product is photographed one way, so the odd one out is an error."""
+        ids = [row.id for row in self.project.normals(0, VOTERS)]
+        whole = self._keep(("vote", "/".join(ids)), lambda: [self._object_alone(i).all() for i in ids], len)
+        return sum(whole) > len(whole) / 2
+
+    def _object_alone(self, normal_id: str) -> Mask:
         path = self.project.cache_dir / "object" / f"{normal_id}.png"
         if path.is_file():
             return read_mask(path)
@@ -85,7 +103,7 @@ class Material:
         with self._lock:
             if key in self._warm:
                 self._warm.move_to_end(key)
-                return self._warm[key][0]
+                return cast(T, self._warm[key][0])
         value = build()
         with self._lock:
             if key not in self._warm:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class Rules(BaseModel):
     )
 
 
-def believability(scores: dict[str, float]) -> float:
+def believability(scores: Mapping[str, float]) -> float:
     """One number 0..1 to rank by: a full mask and a quiet seam, given that the change is visible at all.
 
     mask_covered · 1/√seam · min(1, change/0.06): the seam counts by its square root because a real crack has a
@@ -56,7 +56,7 @@ def believability(scores: dict[str, float]) -> float:
     return float(scores.get("mask_covered", 0.0) * visible / np.sqrt(seam))
 
 
-def fault(scores: dict[str, float], rules: Rules) -> str | None:
+def fault(scores: Mapping[str, float], rules: Rules) -> str | None:
     """Why these scores fail the rules, or None if they pass."""
     if (outside := scores.get("change_outside", 0.0)) > rules.max_outside:
         return f"{outside:.0f} pixels changed outside the mask"
@@ -101,7 +101,7 @@ def _duplicates(best_first: Sequence[SampleRow], distance: float) -> list[tuple[
     with_vector = [r for r in best_first if r.descriptor]
     if len(with_vector) < 2:
         return []
-    vectors = np.stack([np.frombuffer(r.descriptor, np.float32) for r in with_vector])
+    vectors = np.stack([np.frombuffer(r.descriptor or b"", np.float32) for r in with_vector])
     first: dict[int, SampleRow] = {}
     twins = []
     for row, group in zip(with_vector, group_near_duplicates(vectors, distance), strict=True):

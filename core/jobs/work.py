@@ -9,13 +9,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.base import Context, Engine, NothingChanged, engine, read_model, read_params
+from core.engines.base import Context, Engine, engine, read_model, read_params
 from core.errors import Cancelled, InputError, Unavailable
 from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.material import Material
@@ -23,10 +24,13 @@ from core.masks import rle
 from core.masks.placement import Placement, plan_masks
 from core.quality import descriptor, scores
 from core.store import Project, SampleRow
-from core.types import Mask, Recipe, Region, Request, Sample, check_label
+from core.types import AnomalyExample, Mask, Recipe, Region, Request, Sample, check_label
 
 ATTEMPTS = 6
 """Seeds tried for one sample before the batch gives it up as impossible."""
+
+ANOTHER_PHOTO = 7919
+"""Places on in the order of photos that another attempt goes; a prime, so that it is another photo."""
 
 
 class Batch(BaseModel):
@@ -58,13 +62,13 @@ def generate(
     InputError before anything is made if the batch itself is wrong; a sample whose every attempt changes
     nothing is counted in ``given_up``.
     """
-    chosen = check(material, batch)
+    plan = prepare(material, batch)
     ctx = Context(cancelled=cancelled)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
     try:
-        for outcome in _in_order(lambda i: _attempts(material, chosen, batch, i, ctx), batch, cancelled):
+        for outcome in _in_order(lambda i: _attempts(plan, i, ctx), batch, cancelled):
             if isinstance(outcome, Sample):
                 ids.append(store(material.project, outcome, job_id).id)
             else:
@@ -85,58 +89,67 @@ def generate(
     }
 
 
-def check(material: Material, batch: Batch) -> Engine:
-    """The batch's engine, if the batch can run at all; InputError, NotFound or Unavailable if not."""
+@dataclass(frozen=True)
+class Plan:
+    """A batch that was found feasible, with what all its samples share."""
+
+    material: Material
+    batch: Batch
+    engine: Engine
+    placement: Placement
+    normal_ids: tuple[str, ...]
+    examples: tuple[AnomalyExample, ...]
+
+
+def prepare(material: Material, batch: Batch) -> Plan:
+    """The batch's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
+    project = material.project
     chosen = engine(batch.engine)
     if reason := chosen.available():
         raise Unavailable(f"engine {batch.engine}: {reason}")
     check_label(batch.label)
     read_params(chosen, batch.params)
     placement = read_model(Placement, batch.placement, "placement")
-    if not _normal_ids(material.project, batch):
+    ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
+    if not ids:
         raise InputError("the project has no photos of good parts; import a folder of them first")
-    if "regions" in chosen.needs and not material.project.region_names():
+    if "regions" in chosen.needs and not project.region_names():
         raise InputError(
             f"engine {batch.engine}: needs named regions and this project has none; "
-            "run `launch.py regions PROJECT --auto --propagate` or click them in the Regions tab"
+            "run `launch.py regions PROJECT --auto` or click them in the Regions tab"
         )
-    if placement.source == "examples" and not material.project.examples(batch.label):
-        raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
-    return chosen
-
-
-def request_for(material: Material, chosen: Engine, batch: Batch, index: int, attempt: int = 0) -> Request:
-    """The ``index``-th request of a batch: every photo once before any comes again, in a seeded order."""
-    ids = _normal_ids(material.project, batch)
-    lap, position = divmod(index + attempt * 7919, len(ids))
-    order = numpy_rng(batch.seed, "photos", lap).permutation(len(ids))
-    normal = material.normal(ids[order[position]])
-    seed = derive_seed(batch.seed, index, attempt)
-    regions = material.regions(normal.id)
     examples = material.examples(batch.label)
-    placement = read_model(Placement, batch.placement, "placement")
+    if placement.source == "examples" and not examples:
+        raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
+    return Plan(material, batch, chosen, placement, ids, examples)
+
+
+def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
+    """The ``index``-th request of a batch: every photo once before any comes again, in a seeded order."""
+    material, ids, label = plan.material, plan.normal_ids, plan.batch.label
+    lap, position = divmod(index + attempt * ANOTHER_PHOTO, len(ids))
+    order = numpy_rng(plan.batch.seed, "photos", lap).permutation(len(ids))
+    normal = material.normal(ids[order[position]])
+    seed = derive_seed(plan.batch.seed, index, attempt)
+    regions = material.regions(normal.id)
     mask: Mask | None = None
-    if "mask" in chosen.needs:
+    if "mask" in plan.engine.needs:
         terrain = material.terrain(normal.id, regions)
-        parts = plan_masks(
-            placement, batch.label, terrain, numpy_rng(seed, "mask"), example_masks=[e.mask for e in examples]
-        )
-        mask = parts[0].copy()
-        for part in parts[1:]:
-            mask |= part
+        rng = numpy_rng(seed, "mask")
+        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=[e.mask for e in plan.examples])
+        mask = np.asarray(np.logical_or.reduce(parts), np.bool_)
     donor_id = ids[int(numpy_rng(seed, "donor").integers(len(ids)))]
-    one_example = examples[int(numpy_rng(seed, "example").integers(len(examples)))] if examples else None
     return Request(
         normal=normal,
-        label=batch.label,
-        params=batch.params,
+        label=label,
+        params=plan.batch.params,
         seed=seed,
         mask=mask,
         regions=regions,
-        examples=(one_example,) if one_example else (),
+        examples=plan.examples and (plan.examples[int(numpy_rng(seed, "example").integers(len(plan.examples)))],),
         donor=material.normal(donor_id) if donor_id != normal.id else None,
         object_mask=material.object_mask(normal.id),
-        placement=placement.model_dump(mode="json") if mask is not None else {},
+        placement=plan.placement.model_dump(mode="json") if mask is not None else {},
     )
 
 
@@ -193,13 +206,13 @@ def store(project: Project, sample: Sample, job_id: str | None = None) -> Sample
     )
 
 
-def _attempts(material: Material, chosen: Engine, batch: Batch, index: int, ctx: Context) -> Sample | str:
+def _attempts(plan: Plan, index: int, ctx: Context) -> Sample | str:
     reason = ""
     for attempt in range(ATTEMPTS):
         ctx.check()
         try:
-            return next(make(chosen, request_for(material, chosen, batch, index, attempt), ctx))
-        except (NothingChanged, InputError) as error:
+            return next(make(plan.engine, request_for(plan, index, attempt), ctx))
+        except InputError as error:
             reason = str(error)
     return reason
 
@@ -226,9 +239,3 @@ def _in_order(
         finally:
             for future in waiting:
                 future.cancel()
-
-
-def _normal_ids(project: Project, batch: Batch) -> tuple[str, ...]:
-    if batch.normal_ids:
-        return tuple(project.normal_row(i).id for i in batch.normal_ids)
-    return tuple(row.id for row in project.normals())

@@ -55,13 +55,13 @@ class Datasets:
         ``real`` adds the imported real anomalies to the generated ones.
         """
         exporting.format_named(format)
-        options = exporting.read_options({"category": _category(self._project.name), **(options or {})})
+        checked = exporting.read_options({"category": _category(self._project.name), **(options or {})})
         samples, warning = self.chosen(everything)
         items = [*self._normals(), *map(_sample_item, samples), *(self._real() if real else ())]
         if not samples and len(items) == self._project.count_normals():
             raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
         report = exporting.export(
-            items, out, format, options, overwrite=overwrite, progress=progress, cancelled=cancelled
+            items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
         )
         result = report.to_dict()
         if warning:

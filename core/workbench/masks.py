@@ -59,7 +59,7 @@ class Masks:
         placement = read_model(Placement, params, "placement")
         examples = [e.mask for e in self._material.examples(label or None)]
         parts = plan_masks(placement, label, terrain, numpy_rng(seed, "mask"), example_masks=examples)
-        return np.logical_or.reduce(parts)
+        return np.asarray(np.logical_or.reduce(parts), np.bool_)
 
     def read(self, path: Path, normal_id: str) -> Mask:
         """A mask file for this photo; MaskError if its size is another."""

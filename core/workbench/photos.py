@@ -48,7 +48,7 @@ class Photos:
         return self._jobs.submit("import", title, work, lane="studio")
 
     def page(self, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
-        """Photos in the order of their names."""
+        """Photos in the order they were imported."""
         return self._project.normals(offset, limit)
 
     def count(self) -> int:
@@ -89,11 +89,6 @@ class Photos:
                 mask = mask | read_mask(other)
             _write(path, thumbnail_bytes(read_image(row.path), THUMB_SIDE, mask))
         return path
-
-    def object_mask(self, normal_id: str) -> Path:
-        """Where the part is, as a PNG; computed on first use."""
-        self._material.object_mask(normal_id)
-        return self._project.cache_dir / "object" / f"{normal_id}.png"
 
 
 def _write(path: Path, data: bytes) -> None:

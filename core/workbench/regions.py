@@ -13,7 +13,7 @@ from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
 from core.segment import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
 from core.segment.propagate import Propagator
-from core.store import NormalRow, RegionRow
+from core.store import NormalRow, RegionRow, RegionSource
 from core.types import Mask, Region
 
 WARM_PHOTOS = 6
@@ -99,7 +99,9 @@ class Regions:
         """Region names and on how many photos each is."""
         return self._project.region_names()
 
-    def save(self, normal_id: str, name: str, mask: Mask, source: str = "hand", confidence: float = 1.0) -> RegionRow:
+    def save(
+        self, normal_id: str, name: str, mask: Mask, source: RegionSource = "hand", confidence: float = 1.0
+    ) -> RegionRow:
         """Store a region; one of the same name on this photo is replaced."""
         name = " ".join(name.split())
         if not name or len(name) > 64:
@@ -135,7 +137,7 @@ class Regions:
     def auto(self, normal_id: str, progress: Any = None, cancelled: Any = None) -> list[RegionRow]:
         """Store all proposals of a photo as ``region_1``, ``region_2`` ... for a person to name."""
         found = self.propose(normal_id, progress, cancelled)
-        rows = []
+        rows: list[RegionRow] = []
         for candidate in found:
             name = self.free_name(normal_id, f"region_{len(rows) + 1}")
             rows.append(self.save(normal_id, name, candidate.mask, "auto", min(1.0, max(0.0, candidate.score))))

@@ -108,7 +108,8 @@ class Review:
     @staticmethod
     def rules(given: Mapping[str, Any]) -> Rules:
         """Rules from names and values; InputError names each wrong one."""
-        return read_model(Rules, given, "rules")
+        checked: Rules = read_model(Rules, given, "rules")
+        return checked
 
     def auto(self, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:
         """Apply the rules to new samples; see core.jobs.review."""

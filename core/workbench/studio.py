@@ -142,7 +142,7 @@ class Studio:
 
     def start_batch(self, batch: work.Batch, keep_best: int | None = None) -> str:
         """``generate`` in the background."""
-        work.check(self._material, batch)
+        work.prepare(self._material, batch)
 
         def run(control: JobControl) -> dict[str, Any]:
             return self.generate(
