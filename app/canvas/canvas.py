@@ -7,27 +7,27 @@
 
 **Value** (Python to browser; build it with ``protocol.canvas_value``): ``{"v", "rev", "image_id", "url", "width",
 "height", "sid", "mask_rle": [...] | null, "regions": [{"name", "color", "rle" | "url"}], "readonly", "segmenter"}``.
-The same ``image_id`` and ``url`` again keep zoom and undo: ``mask_rle`` then becomes one undoable edit, and null leaves the
-mask alone. ``sid`` names the session (server functions are not told which one calls), the handlers look it up.
+The same ``image_id`` and ``url`` again keep zoom and undo: ``mask_rle`` then becomes one undoable edit, and null
+leaves the mask alone. ``sid`` names the session (server functions are not told which one calls).
 
 **Handlers** take one dict and return one; they run in a thread pool outside Gradio's queue, so they lock what they
 share. A ``FlawsmithError`` becomes ``{"ok": false, "error": line}`` and a notice on the canvas. Every request holds
-``v, sid, image_id, seq``; ``seq`` grows through the page's life and beyond a reload (it starts at the clock), so a lower
-one than seen before is old and may be refused.
+``v, sid, image_id, seq``; ``seq`` grows through the page's life and beyond a reload (it starts at the clock), so a
+lower one than seen before is old and may be refused.
 
 - ``segment``: ``points: [{"x", "y", "label": 1 | 0}]`` in image pixels, ``box: [x0, y0, x1, y1] | null``, ``rle``: the
   candidate being refined or null. Returns ``protocol.segment_reply``: ``candidates: [{"rle", "score"}]`` best first
   (key C goes through them), ``segmenter``, ``ms``. Answers to any but the newest click are dropped by the browser.
-- ``put_mask``: ``size: [width, height]``, ``rle``; returns ``protocol.mask_reply``. Sent 150 ms after a change, one at a
-  time, always the newest; ``protocol.parse_mask`` checks it.
+- ``put_mask``: ``size: [width, height]``, ``rle``; returns ``protocol.mask_reply``. Sent 150 ms after a change, one
+  at a time, always the newest; ``protocol.parse_mask`` checks it.
 
 Runs (rle) are row-major and start with the run of zeros, as in ``core.masks.rle``.
 
 **Events** (``canvas.NAME(fn, ...)``, data in ``gr.EventData``); the mask is on the server before they fire:
 ``confirmed {image_id, area}`` Enter; ``mask_saved {image_id, area, seq}`` after each acknowledged change;
-``next_photo`` and ``previous_photo {image_id}``; ``region_picked {image_id, name}``; ``region_moved {image_id, name, dx,
-dy, angle, scale}``: the region turned clockwise by ``angle`` degrees and scaled about the centre of its bounding box,
-then moved by (dx, dy) image pixels; (0, 0, 0, 1) puts it back.
+``next_photo`` and ``previous_photo {image_id}``; ``region_picked {image_id, name}``;
+``region_moved {image_id, name, dx, dy, angle, scale}``: the region turned clockwise by ``angle`` degrees and scaled
+about the centre of its bounding box, then moved by (dx, dy) image pixels; (0, 0, 0, 1) puts it back.
 
 **In the page**: ``await window.flawsmithFlush()`` resolves when every canvas's newest mask is acknowledged and rejects
 with the server's reason otherwise. Tests use ``element.__mask`` (see ``js/canvas.js``).

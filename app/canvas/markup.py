@@ -7,6 +7,7 @@ passes through Handlebars and a JavaScript template on its way: no backslash, ba
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -46,7 +47,8 @@ TOOLS = (
         "P",
         '<path d="M10 3.6l6.2 4.7-2.4 7.6H6.2L3.8 8.3z"/>'
         f'<g {_DOT}><circle cx="10" cy="3.6" r="1.5"/><circle cx="16.2" cy="8.3" r="1.5"/>'
-        '<circle cx="13.8" cy="15.9" r="1.5"/><circle cx="6.2" cy="15.9" r="1.5"/><circle cx="3.8" cy="8.3" r="1.5"/></g>',
+        '<circle cx="13.8" cy="15.9" r="1.5"/><circle cx="6.2" cy="15.9" r="1.5"/>'
+        '<circle cx="3.8" cy="8.3" r="1.5"/></g>',
     ),
     Button(
         "box",
@@ -84,7 +86,8 @@ MODES = (
         "subtract",
         "Subtract from the mask",
         "",
-        f'<path {_SOFT} d="M10 5.9a4.7 4.7 0 1 0 0 8.2 4.7 4.7 0 0 1 0-8.2z"/><circle cx="12.3" cy="10" r="4.7" stroke-dasharray="2 1.8"/>',
+        f'<path {_SOFT} d="M10 5.9a4.7 4.7 0 1 0 0 8.2 4.7 4.7 0 0 1 0-8.2z"/>'
+        '<circle cx="12.3" cy="10" r="4.7" stroke-dasharray="2 1.8"/>',
     ),
     Button("intersect", "Keep only what both have", "", f'{_A}{_B}<path {_SOFT} d="{_LENS}"/>'),
     Button(
@@ -162,7 +165,8 @@ VIEWS = (
         "help",
         "Shortcuts",
         "?",
-        f'<circle cx="10" cy="10" r="7"/><path d="M7.9 8.1c.1-1.3 1-2 2.2-2s2.1.8 2.1 1.9c0 1.6-2.1 1.6-2.1 3.2"/><circle cx="10.1" cy="13.7" r=".9" {_DOT}/>',
+        f'<circle cx="10" cy="10" r="7"/><path d="M7.9 8.1c.1-1.3 1-2 2.2-2s2.1.8 2.1 1.9c0 1.6-2.1 1.6-2.1 3.2"/>'
+        f'<circle cx="10.1" cy="13.7" r=".9" {_DOT}/>',
     ),
 )
 GESTURES = (
@@ -213,27 +217,15 @@ def _row(keys: list[str], text: str) -> str:
 
 def markup(empty: str) -> str:
     """The component's HTML; ``empty`` is what the stage says while there is no photo."""
-    return f"""<div class="fsc" data-tool="click">
-<div class="fsc-bar">
-<div class="fsc-g" role="radiogroup" aria-label="How the next shape joins the mask">{_buttons(MODES, "mode", "radio")}</div>
-<label class="fsc-size" title="Brush size in photo pixels ([ and ])"><span>Size</span>
-<input type="range" min="0" max="100" step="1" value="40" aria-label="Brush size"><output>24 px</output></label>
-<div class="fsc-g" role="group" aria-label="Edit">{_buttons(EDITS, "do")}</div>
-<div class="fsc-g fsc-right" role="group" aria-label="View">{_buttons(VIEWS, "do")}</div>
-</div>
-<div class="fsc-body">
-<div class="fsc-tools" role="radiogroup" aria-label="Tool">{_buttons(TOOLS, "tool", "radio")}</div>
-<div class="fsc-stage" tabindex="0" role="application" aria-label="Mask canvas. Press question mark for shortcuts.">
-<canvas class="fsc-photo"></canvas><canvas class="fsc-over"></canvas><canvas class="fsc-top"></canvas>
-<div class="fsc-empty"><p>{escape(empty)}</p></div>
-<div class="fsc-busy" hidden><svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7" opacity=".25"/>
-<path d="M10 3a7 7 0 0 1 7 7"><animateTransform attributeName="transform" type="rotate" from="0 10 10" to="360 10 10"
- dur="0.9s" repeatCount="indefinite"/></path></svg><span>Selecting</span></div>
-<div class="fsc-note" role="status" aria-live="polite" hidden></div>
-<div class="fsc-help" role="dialog" aria-label="Shortcuts" hidden>{_help()}</div>
-</div></div>
-<div class="fsc-status"><span class="fsc-zoom" title="Zoom"></span><span class="fsc-pos" title="Pixel under the pointer"></span>
-<span class="fsc-area" title="Area of the mask"></span><span class="fsc-hint"></span><span class="fsc-seg" title="Segmenter"></span>
-<span class="fsc-saved" title="The mask on the server"></span></div>
-<input type="file" class="fsc-file" accept="image/png,image/bmp,image/webp,image/gif" hidden tabindex="-1" aria-label="Mask picture">
-</div>"""
+    parts = {
+        "MODE_BUTTONS": _buttons(MODES, "mode", "radio"),
+        "EDIT_BUTTONS": _buttons(EDITS, "do"),
+        "VIEW_BUTTONS": _buttons(VIEWS, "do"),
+        "TOOL_BUTTONS": _buttons(TOOLS, "tool", "radio"),
+        "HELP_SHEET": _help(),
+        "EMPTY_TEXT": escape(empty),
+    }
+    html = Path(__file__).with_name("canvas.html").read_text("utf-8")
+    for name, part in parts.items():
+        html = html.replace(name, part)
+    return html

@@ -118,9 +118,10 @@ class Canvas:
         self.page.wait_for_function("/^[0-9]+$/.test(document.querySelector('#seen textarea, #seen input').value)")
         return int(box.input_value())
 
-    def event(self, start: str) -> str:
+    def event(self, *parts: str) -> str:
+        """The last event that Python got, once it holds all of ``parts``."""
         field = "document.querySelector('#event textarea, #event input').value"
-        self.page.wait_for_function(f"{field}.startsWith({start!r})")
+        self.page.wait_for_function(f"(parts) => parts.every((p) => {field}.includes(p))", arg=list(parts))
         return str(self.page.evaluate(field))
 
 

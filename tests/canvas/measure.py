@@ -24,7 +24,7 @@ HOOK = "document.querySelector('#mc .fsc').__mask"
 STROKE = """async (seconds) => {
   const stage = document.querySelector('#mc .fsc-stage'), box = stage.getBoundingClientRect();
   const send = (type, x, y) => stage.dispatchEvent(new PointerEvent(type, {
-    pointerId: 1, button: 0, buttons: 1, clientX: x, clientY: y, bubbles: true, pointerType: 'mouse', isPrimary: true}));
+    pointerId: 1, button: 0, buttons: 1, clientX: x, clientY: y, bubbles: true, pointerType: 'mouse'}));
   stage.setPointerCapture = () => {};
   const times = [], start = performance.now(), mid = [box.left + box.width / 2, box.top + box.height / 2];
   send('pointerdown', ...mid);
@@ -45,7 +45,7 @@ def quantile(values: list[float], q: float) -> float:
 
 
 def wait_ready(page: Page) -> None:
-    page.wait_for_function(f"document.querySelector('#mc .fsc')?.__mask?.ready", timeout=60_000)
+    page.wait_for_function("document.querySelector('#mc .fsc')?.__mask?.ready", timeout=60_000)
 
 
 def clicks(page: Page, width: int, height: int, count: int) -> list[dict[str, float]]:

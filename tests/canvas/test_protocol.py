@@ -14,21 +14,23 @@ from core.errors import InputError, MaskError
 from core.masks import rle
 
 W, H = 40, 30
+HEAD = {"v": 1, "sid": "s", "image_id": "i", "seq": 7}
 
 
 def request(**change: Any) -> dict[str, Any]:
-    data = {"v": 1, "sid": "s", "image_id": "i", "seq": 7, "points": [{"x": 3.5, "y": 4, "label": 1}], "box": None, "rle": None}
-    return {**data, **change}
+    points = [{"x": 3.5, "y": 4, "label": 1}]
+    return {**HEAD, "points": points, "box": None, "rle": None, **change}
 
 
 def update(**change: Any) -> dict[str, Any]:
-    return {"v": 1, "sid": "s", "image_id": "i", "seq": 7, "size": [W, H], "rle": [100, 50, W * H - 150], **change}
+    return {**HEAD, "size": [W, H], "rle": [100, 50, W * H - 150], **change}
 
 
 def test_a_good_request_is_parsed() -> None:
     query = protocol.parse_segment(request(box=[1, 2, 39, 30], rle=[W * H]), W, H)
     assert query.points == (protocol.ClickPoint(3.5, 4.0, True),)
-    assert query.box_xyxy == (1, 2, 39, 30) and query.runs == (W * H,) and (query.sid, query.image_id, query.seq) == ("s", "i", 7)
+    assert query.box_xyxy == (1, 2, 39, 30) and query.runs == (W * H,)
+    assert (query.sid, query.image_id, query.seq) == ("s", "i", 7)
     mask = protocol.parse_mask(update(), W, H)
     assert mask.area == 50
     assert protocol.mask_reply(mask) == {"ok": True, "seq": 7, "area": 50}
@@ -39,7 +41,8 @@ def test_a_good_request_is_parsed() -> None:
     request(points=[]), request(points={}), request(points=[{"x": 1, "y": 1, "label": 0}]),
     request(points=[{"x": 1, "y": 1, "label": 1}] * 65), request(points=[{"x": -1, "y": 1, "label": 1}]),
     request(points=[{"x": W + 1, "y": 1, "label": 1}]), request(points=[{"x": float("nan"), "y": 1, "label": 1}]),
-    request(points=[{"x": "1", "y": 1, "label": 1}]), request(points=[{"x": 1, "y": 1, "label": 2}]), request(points=[5]),
+    request(points=[{"x": "1", "y": 1, "label": 1}]), request(points=[{"x": 1, "y": 1, "label": 2}]),
+    request(points=[5]),
     request(box=[1, 2, 3]), request(box=[5, 2, 5, 9]), request(box=[5, 9, 8, 2]), request(box=[0, 0, W, H + 1]),
     request(rle=[1, 2]), request(rle="runs"),
 ])  # fmt: skip
@@ -50,7 +53,8 @@ def test_a_bad_request_is_refused_in_one_line(bad: Any) -> None:
 
 
 @pytest.mark.parametrize("bad", [
-    update(size=[H, W]), update(size=None), update(rle=[]), update(rle=None), update(rle=[W * H - 1]), update(rle=[W * H + 1]),
+    update(size=[H, W]), update(size=None), update(rle=[]), update(rle=None), update(rle=[W * H - 1]),
+    update(rle=[W * H + 1]),
     update(rle=[-1, W * H + 1]), update(rle=[1.5, W * H - 1.5]), update(rle=[True, W * H - 1]), update(rle=["1"]),
     update(rle=[0] * (W * H + 2)),
 ])  # fmt: skip
