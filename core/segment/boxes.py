@@ -61,7 +61,13 @@ def _grab(view: View, inside: Mask) -> Mask:
     cv2.setRNGSeed(7)
     try:
         cv2.grabCut(
-            np.ascontiguousarray(view.lab), labels, None, np.zeros((1, 65)), np.zeros((1, 65)), 2, cv2.GC_INIT_WITH_MASK
+            np.ascontiguousarray(view.lab),
+            labels,
+            None,
+            np.zeros((1, 65)),
+            np.zeros((1, 65)),
+            2,
+            cv2.GC_INIT_WITH_MASK,
         )
     except cv2.error:
         # Too few pixels on one side to model: the other guesses stand.
@@ -76,7 +82,8 @@ def _flood(view: View, inside: Mask) -> Mask:
     markers = np.where(inside, 0, 2).astype(np.int32)
     cv2.ellipse(markers, centre, axes, 0, 0, 360, 1, -1)
     cv2.watershed(np.ascontiguousarray(view.lab), markers)
-    return cv2.morphologyEx((markers == 1).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
+    own = cv2.morphologyEx((markers == 1).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    return np.asarray(own > 0)
 
 
 def _largest(mask: Mask) -> Mask:

@@ -20,7 +20,7 @@ from core.segment.boxes import box_guesses
 from core.segment.edit import correct, whole_guess
 from core.segment.everything import all_regions
 from core.segment.proposals import propose
-from core.segment.rank import Guess, add_agreement, measure, trust, worth
+from core.segment.rank import Guess, measured, trust, worth
 from core.segment.refine import to_photo
 from core.segment.views import Pyramid
 from core.types import Image, Mask, check_image
@@ -97,17 +97,14 @@ class ClassicPrepared:
     def _look(self, x: float, y: float) -> list[Guess]:
         height, width = self.pyramid.shape
         side = 1.6 * max(height, width)
-        found: list[Guess] = []
-        while True:
-            view = self.pyramid.around(x, y, side)
-            at = view.at(x, y)
-            found += [measure(view, m, height * width, at) for m in propose(view, x, y)]
-            if side <= _SMALLEST_WINDOW:
-                break
-            side /= 2
-        if not found:
-            found = [measure(view, _dot(view.shape, at), height * width, at)]
-        add_agreement(found)
+        steps = max(1, round(np.log(side / _SMALLEST_WINDOW) / np.log(2.2)))
+        raw = []
+        for k in range(steps + 1):
+            view = self.pyramid.around(x, y, side * (_SMALLEST_WINDOW / side) ** (k / steps))
+            raw += [(view, m) for m in propose(view, x, y)]
+        if not raw:
+            raw = [(view, _dot(view.shape, view.at(x, y)))]
+        found = measured(raw, height * width, x, y)
         order = np.argsort(-worth(found), kind="stable")
         return [found[k] for k in order]
 
@@ -133,10 +130,9 @@ def pick_scales(guesses: list[Guess]) -> list[tuple[Guess, float]]:
     first = order[0]
     area = guesses[first].area
     chosen = [first]
-    for fits in (lambda a: a < 0.65 * area, lambda a: a > 1.5 * area):
-        other = next((k for k in order if fits(guesses[k].area)), None)
-        if other is not None:
-            chosen.append(other)
+    smaller = [k for k in order if guesses[k].area < 0.65 * area]
+    larger = [k for k in order if guesses[k].area > 1.5 * area]
+    chosen += smaller[:1] + larger[:1]
     chosen.sort(key=lambda k: -worths[k])
     return [(guesses[k], float(scores[k])) for k in chosen]
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segment.base import Box, Click, box_mask
+from core.segment.base import Box, Click, box_mask, iou
 from core.segment.rank import Guess, measure, worth
 from core.segment.views import Pyramid, View, project
 from core.types import Mask
@@ -33,6 +33,7 @@ EDIT_FEATURES = (
     "whole",  # 1 for a fresh reading of the first click instead of a correction
     "kept",  # IoU with the region so far
     "reach",  # log2 of how far the change goes from the click over how far the outline was from it, if positive
+    "short",  # the same where it stays nearer, if positive
 )
 
 
@@ -121,19 +122,8 @@ def options(
     photo_area = view.shape[0] * view.shape[1]
     before = float(worth([measure(view, base, photo_area)])[0]) if base.any() else 0.0
     at = view.at(click.x, click.y)
-    others = [view.at(c.x, c.y) for c in clicks if c.positive != click.positive]
-    friends = [view.at(c.x, c.y) for c in clicks if c.positive == click.positive]
-    candidates: list[tuple[Mask, float, float, float]] = []
-    for rank, guess in enumerate(pieces[:_PIECES]):
-        candidates.append((_merge(base, project(guess.mask, guess.view, view), click), 0.0, float(rank), 0.0))
-    for share in (0.35, 0.7):
-        candidates.append((_merge(base, _basin(view, at, others, friends, share), click), 1.0, 0.0, 0.0))
-    near = _edge_distance(base, at)
-    local = _disc(view, at, round(1.6 * near + 2))
-    candidates.append((_merge(base, local & _like(view, at), click), 1.0, 0.0, 0.0))
-    candidates += [(_merge(base, local & _basin(view, at, others, friends, 0.7), click), 1.0, 0.0, 0.0)]
-    for guess in wholes[:_WHOLES]:
-        candidates.append((project(guess.mask, guess.view, view), 0.0, 0.0, 1.0))
+    candidates = _readings(view, base, clicks, pieces)
+    candidates += [(project(g.mask, g.view, view), 0.0, 0.0, 1.0) for g in wholes[:_WHOLES]]
     out: list[Option] = []
     for mask, basin, rank, whole in candidates:
         if limit is not None:
@@ -142,7 +132,7 @@ def options(
             continue
         out.append(_judged(view, base, mask, at, before, (basin, rank, whole), photo_area))
     if not out:
-        blot = _disc(view, at, max(2, int(0.12 * np.sqrt(max(np.count_nonzero(base), 1)))))
+        blot = _disc(view, at, max(2, int(0.12 * float(np.sqrt(max(int(np.count_nonzero(base)), 1))))))
         mask = _merge(base, blot, click)
         for c in clicks:
             column, row = view.at(c.x, c.y)
@@ -150,6 +140,24 @@ def options(
         if not mask.any():
             mask[at[1], at[0]] = True
         out.append(_judged(view, base, mask, at, before, (1.0, 0.0, 0.0), photo_area))
+    return out
+
+
+def _readings(
+    view: View, base: Mask, clicks: Sequence[Click], pieces: Sequence[Guess]
+) -> list[tuple[Mask, float, float, float]]:
+    """(result, "basin", "rank", "whole") for every piece that the last click may add or take away."""
+    click = clicks[-1]
+    at = view.at(click.x, click.y)
+    others = [view.at(c.x, c.y) for c in clicks if c.positive != click.positive]
+    friends = [view.at(c.x, c.y) for c in clicks if c.positive == click.positive]
+    out: list[tuple[Mask, float, float, float]] = []
+    for rank, guess in enumerate(pieces[:_PIECES]):
+        out.append((_merge(base, project(guess.mask, guess.view, view), click), 0.0, float(rank), 0.0))
+    basins = [_basin(view, at, others, friends, share) for share in (0.35, 0.7)]
+    local = _disc(view, at, round(1.6 * _edge_distance(base, at) + 2))
+    for piece in (*basins, local & _like(view, at), local & basins[1]):
+        out.append((_merge(base, piece, click), 1.0, 0.0, 0.0))
     return out
 
 
@@ -178,11 +186,11 @@ def _judged(
     change = mask != base
     changed, size = int(np.count_nonzero(change)), max(int(np.count_nonzero(base)), 1)
     ratio = float(np.log2(max(changed, 1) / size))
-    kept = np.count_nonzero(mask & base) / max(np.count_nonzero(mask | base), 1)
+    kept = iou(mask, base)
     basin, rank, whole = kind
     ys, xs = np.nonzero(change)
     far = float(np.sqrt(((xs - at[0]) ** 2 + (ys - at[1]) ** 2).max())) if len(ys) else 0.0
-    reach = max(float(np.log2((far + 1) / (_edge_distance(base, at) + 1))), 0.0)
+    reach = float(np.log2((far + 1) / (_edge_distance(base, at) + 1)))
     features = [
         value,
         value - before,
@@ -193,7 +201,8 @@ def _judged(
         rank,
         whole,
         kept,
-        reach,
+        max(reach, 0.0),
+        max(-reach, 0.0),
     ]
     return Option(mask, np.array(features, np.float64))
 
@@ -249,6 +258,6 @@ def _disc(view: View, at: tuple[int, int], radius: int) -> Mask:
     return out > 0
 
 
-_AGREE = 12.5
+_AGREE = 17.0
 # Fitted like core.segment.rank's, on simulated corrections.
-_WEIGHTS = np.array([0.11, 0.29, 2.6, -0.6, 0.2, -1.6, -0.05, 2.8, 0.6, -0.4])
+_WEIGHTS = np.array([0.2, 0.45, 2.4, -0.55, 0.2, -0.8, -0.15, 3.2, 0.65, -0.3, -1.4])

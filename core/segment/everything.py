@@ -10,9 +10,10 @@ import numpy as np
 
 from core.segment.base import Cancel, Candidate, Progress, stop_if
 from core.segment.proposals import propose
-from core.segment.rank import FEATURES, Guess, add_agreement, measure, trust, worth
+from core.segment.rank import FEATURES, Guess, add_agreement, measured, trust, worth
 from core.segment.refine import to_photo
-from core.segment.views import Pyramid, View
+from core.segment.views import Pyramid, View, project
+from core.types import Mask
 
 _OVERVIEW = 256
 _GRID = 88
@@ -20,7 +21,8 @@ _SEEDS = 70
 _APART = FEATURES.index("apart")
 _FRAME = FEATURES.index("frame")
 _EDGE = FEATURES.index("edge")
-_WORTH = 6.0
+_WORTH = 9.0
+_LEAST = 8e-4
 _SAME = 0.6
 
 
@@ -89,14 +91,13 @@ def _seeds(overview: View) -> list[_Seed]:
 def _readings(pyramid: Pyramid, seed: _Seed) -> list[tuple[Guess, float]]:
     """The best things the seed may lie in, if any stands out."""
     height, width = pyramid.shape
-    guesses: list[Guess] = []
-    for side in {min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)}:
+    raw: list[tuple[View, Mask]] = []
+    for side in sorted({min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)})[::-1]:
         view = pyramid.around(seed.x, seed.y, side, _GRID)
-        at = view.at(seed.x, seed.y)
-        guesses += [measure(view, m, height * width, at) for m in propose(view, seed.x, seed.y)]
-    if not guesses:
+        raw += [(view, m) for m in propose(view, seed.x, seed.y)]
+    if not raw:
         return []
-    add_agreement(guesses)
+    guesses = measured(raw, height * width, seed.x, seed.y)
     values = worth(guesses)
     out: list[tuple[Guess, float]] = []
     for k in np.argsort(-values, kind="stable"):
@@ -104,15 +105,13 @@ def _readings(pyramid: Pyramid, seed: _Seed) -> list[tuple[Guess, float]]:
         if values[k] < _WORTH or len(out) == 1:
             break
         f = guess.features
-        if f[_APART] < 0.45 or f[_FRAME] > 0.02 or f[_EDGE] < 0.3 or guess.area > 0.5 * height * width:
+        if f[_APART] < 0.45 or f[_FRAME] > 0.02 or f[_EDGE] < 0.4 or not _LEAST < guess.area / (height * width) < 0.5:
             continue
         out.append((guess, float(values[k])))
     return out
 
 
-def _on(overview: View, guess: Guess) -> np.ndarray:
-    from core.segment.views import project
-
+def _on(overview: View, guess: Guess) -> Mask:
     return project(guess.mask, guess.view, overview)
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from core.types import Image, Mask
 
-_GRID = 40
-_TURNS = 48
+_GRID = 48
+_TURNS = 60
 Floats = npt.NDArray[np.float32]
 
 
@@ -20,7 +20,7 @@ class Look:
     """A part cut out of its photo. ``centre`` (x, y) and ``radius`` in photo pixels.
 
     ``shapes`` and ``surfaces`` are float32 (_TURNS, _GRID*_GRID): mask and lightness, turned in equal steps about
-    the centroid; the grid spans 1.25 radii each way. ``colour`` is a Lab histogram, ``feature`` a unit vector or
+    the centroid; the grid spans 1.15 radii each way. ``colour`` is a Lab histogram, ``feature`` a unit vector or
     None without torch.
     """
 
@@ -54,7 +54,7 @@ def look(image: Image, mask: Mask, features: Floats | None = None) -> Look:
     lab = cv2.cvtColor(image, cv2.COLOR_RGB2LAB)
     shapes, surfaces = [], []
     soft, grey = mask.astype(np.float32), lab[..., 0].astype(np.float32)
-    scale = _GRID / (2.5 * radius)
+    scale = _GRID / (2.3 * radius)
     if scale < 1:
         k = int(round(1 / scale)) | 1
         soft, grey = cv2.blur(soft, (k, k)), cv2.blur(grey, (k, k))
@@ -68,13 +68,19 @@ def look(image: Image, mask: Mask, features: Floats | None = None) -> Look:
             ).ravel()
         )
     return Look(
-        mask, (cx, cy), radius, float(len(ys)), np.stack(shapes), np.stack(surfaces), _histogram(lab, mask),
+        mask,
+        (cx, cy),
+        radius,
+        float(len(ys)),
+        np.stack(shapes),
+        np.stack(surfaces),
+        _histogram(lab, mask),
         _pooled(features, mask) if features is not None else None,
     )
 
 
 def _histogram(lab: npt.NDArray[np.uint8], mask: Mask) -> Floats:
-    """Root of a soft 8x12x12 histogram over Lab: chroma fine (parts differ in it), lightness coarse (lamps do)."""
+    """Root of a soft 6x16x16 histogram over Lab: chroma fine (parts differ in it), lightness coarse (lamps do)."""
     h, _ = np.histogramdd(lab[mask].astype(np.float32), bins=(6, 16, 16), range=((0, 256), (64, 192), (64, 192)))
     smooth = cv2.GaussianBlur(h.astype(np.float32).reshape(6, 256), (1, 3), 0.8).reshape(6, 16, 16)
     for axis in (1, 2):
@@ -109,8 +115,8 @@ def compare(a: Look, b: Look) -> Match:
     colour = float(a.colour @ b.colour)
     shape = best * np.sqrt(size)
     feature = None if a.feature is None or b.feature is None else float(np.clip(a.feature @ b.feature, 0, 1))
-    parts = [(0.55, shape), (0.15, max(surface[pick], 0.0)), (0.15, colour)]
-    parts.append((0.15, feature if feature is not None else shape))
+    # Colour weighs little: the same part comes in steel and in brass, under other lamps.
+    parts = [(0.62, shape), (0.14, surface[pick]), (0.1, colour), (0.14, shape if feature is None else feature)]
     score = sum(w * v for w, v in parts)
     return Match(float(score), 360.0 * int(turns[pick]) / _TURNS, float(shape), float(surface[pick]), colour, feature)
 

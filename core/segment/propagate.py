@@ -17,18 +17,22 @@ from scipy.optimize import linear_sum_assignment
 
 from core import features
 from core.errors import InputError, Unavailable
-from core.segment.base import Cancel, Candidate, Click, Prepared, Segmenter, iou, stop_if
+from core.segment.base import Cancel, Click, Prepared, Segmenter, iou, stop_if
 from core.segment.classic import ClassicSegmenter
-from core.segment.match import Look, Match, compare, look
+from core.segment.match import Look, compare, look
 from core.segment.register import Registration, agreement, evened, register
 from core.types import Image, Mask, Region, check_image
 
 Annotated = tuple[Image, Sequence[Region]]
 
-_STILL = 0.6
+_STILL = 0.75
 """Correlation of region and surroundings above which a part counts as not having moved."""
-_PRESENT = 0.68
+_EXACT = 0.93
+"""Correlation above which the warped outline is not questioned."""
+_PRESENT = 0.66
 """Match score below which a region counts as absent."""
+_PLACE = 0.08
+"""Share of the score for lying where the part lay."""
 _SNAP = 0.8
 """A snapped outline must agree this much (IoU) with the warped one to replace it."""
 
@@ -117,8 +121,7 @@ class Propagator:
             return {}
         dense = self._dense(photo)
         looks = [look(photo, m, dense) for m in pool]
-        table = [[self._best(name, one, photo) for one in looks] for name in names]
-        scores = np.array([[m.score for m in row] for row in table])
+        scores = np.array([[self._score(name, one, photo) for one in looks] for name in names])
         out: dict[str, _Find] = {}
         rows, columns = linear_sum_assignment(-np.where(scores >= _PRESENT, scores, 0))
         taken: list[Mask] = []
@@ -131,9 +134,7 @@ class Propagator:
             taken.append(pool[c])
         return out
 
-    def _pool(
-        self, photo: Image, prepared: Prepared, names: list[str], cancelled: Cancel | None
-    ) -> list[Mask]:
+    def _pool(self, photo: Image, prepared: Prepared, names: list[str], cancelled: Cancel | None) -> list[Mask]:
         """Components of the right size: from the all-regions pass and from clicks where the part used to be."""
         areas = [one.area for s in self._sources for r, one in zip(s.regions, s.looks, strict=True) if r.name in names]
         candidates = self._segmenter.regions(photo, None, cancelled)
@@ -143,7 +144,7 @@ class Propagator:
                 if region.name not in names:
                     continue
                 sy, sx = height / source.pixels.shape[0], width / source.pixels.shape[1]
-                for x, y in _inner_points(one):
+                for x, y in _inner_points(one.mask):
                     stop_if(cancelled)
                     candidates += prepared.predict([Click(min(x * sx, width - 1), min(y * sy, height - 1))])
         out: list[Mask] = []
@@ -153,15 +154,18 @@ class Propagator:
                 out.append(candidate.mask)
         return out
 
-    def _best(self, name: str, one: Look, photo: Image) -> Match:
-        """The best match of ``one`` with any annotated region called ``name``."""
-        found = [
-            compare(theirs, one)
-            for s in self._sources
-            for r, theirs in zip(s.regions, s.looks, strict=True)
-            if r.name == name
-        ]
-        return max(found, key=lambda m: m.score)
+    def _score(self, name: str, one: Look, photo: Image) -> float:
+        """The best match of ``one`` with any annotated region called ``name``; parts mostly keep their place."""
+        best = 0.0
+        for source in self._sources:
+            size = np.array([photo.shape[1] / source.pixels.shape[1], photo.shape[0] / source.pixels.shape[0]])
+            for region, theirs in zip(source.regions, source.looks, strict=True):
+                if region.name != name:
+                    continue
+                gone = float(np.linalg.norm(np.array(theirs.centre) * size - np.array(one.centre)))
+                near = float(np.exp(-((gone / (0.25 * np.hypot(*photo.shape[:2]))) ** 2)))
+                best = max(best, (1 - _PLACE) * compare(theirs, one).score + _PLACE * near)
+        return best
 
 
 def propagate(
@@ -184,22 +188,74 @@ def _still(
     warped = registration.warp(region.mask, shape)
     if np.count_nonzero(warped) < 0.5 * np.count_nonzero(region.mask):
         return None
-    alike = _alike(registration.warp_image(source, shape), target, warped)
+    seen = registration.warp_image(source, shape)
+    dy, dx = _nudge(seen, target, warped)
+    if dy or dx:
+        move = np.array([[1.0, 0.0, dx], [0.0, 1.0, dy]])
+        size = (shape[1], shape[0])
+        seen = np.asarray(cv2.warpAffine(seen, move, size, borderMode=cv2.BORDER_REPLICATE))
+        warped = cv2.warpAffine(warped.astype(np.uint8), move, size) > 0
+        if not warped.any():
+            return None
+    alike = _alike(seen, target, warped)
     if alike < _STILL:
         return None
     snapped = prepared.predict([], None, warped)[0].mask
     agreed = iou(snapped, warped)
     mask = snapped if agreed >= _SNAP else warped
-    return _Find(mask, 0.5 * min(1.0, (alike - _STILL) / 0.3 + 0.3) + 0.5 * min(1.0, max(agreed, 0.3)))
+    if alike < _EXACT:
+        mask, agreed = _re_outlined(prepared, warped, mask, agreed)
+    return _Find(mask, 0.5 * min(1.0, (alike - _STILL) / 0.2 + 0.3) + 0.5 * min(1.0, max(agreed, 0.3)))
+
+
+def _re_outlined(prepared: Prepared, warped: Mask, mask: Mask, agreed: float) -> tuple[Mask, float]:
+    """The part's own outline where a click on it gives nearly the warped one: it moved or turned a little."""
+    (x, y), *_ = _inner_points(warped)
+    for candidate in prepared.predict([Click(x, y)]):
+        grown = np.count_nonzero(candidate.mask) / np.count_nonzero(warped)
+        near = iou(candidate.mask, warped)
+        if near >= 0.72 and 0.85 < grown < 1.18:
+            return candidate.mask, near
+    return mask, agreed
+
+
+def _window(mask: Mask, margin: float) -> tuple[slice, slice, int]:
+    """Rows and columns of the mask's box with a margin (share of its longer side), and that side."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    side = int(max(rows[-1] - rows[0], columns[-1] - columns[0])) + 1
+    pad = max(4, int(margin * side))
+    y = slice(max(int(rows[0]) - pad, 0), int(rows[-1]) + pad + 1)
+    return y, slice(max(int(columns[0]) - pad, 0), int(columns[-1]) + pad + 1), side
+
+
+def _nudge(seen: Image, target: Image, mask: Mask) -> tuple[int, int]:
+    """Whole pixels (dy, dx) by which this part sits off the registration: up to an eighth of its size."""
+    y, x, side = _window(mask, 0.15)
+    reach = max(2, side // 8)
+    h, w = mask.shape
+    top, left = min(reach, y.start), min(reach, x.start)
+    bottom, right = min(reach, h - min(y.stop, h)), min(reach, w - min(x.stop, w))
+    near = target[y.start - top : min(y.stop, h) + bottom, x.start - left : min(x.stop, w) + right]
+    scale = min(1.0, 128 / side)
+    planes = []
+    for image in (seen[y, x], near):
+        grey = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY)
+        size = (max(round(grey.shape[1] * scale), 4), max(round(grey.shape[0] * scale), 4))
+        planes.append(cv2.resize(grey, size, interpolation=cv2.INTER_AREA).astype(np.float32))
+    if planes[0].shape[0] > planes[1].shape[0] or planes[0].shape[1] > planes[1].shape[1] or planes[0].std() < 1:
+        return 0, 0
+    table = cv2.matchTemplate(planes[1], planes[0], cv2.TM_CCOEFF_NORMED)
+    r, c = np.unravel_index(int(table.argmax()), table.shape)
+    home = table[min(round(top * scale), table.shape[0] - 1), min(round(left * scale), table.shape[1] - 1)]
+    # The registration is right unless the picture clearly says otherwise.
+    if table[r, c] < home + 0.03:
+        return 0, 0
+    return round(int(r) / scale) - top, round(int(c) / scale) - left
 
 
 def _alike(warped: Image, target: Image, mask: Mask) -> float:
     """Correlation -1..1 in the region with a rim, lighting taken out."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    side = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-    pad = max(4, int(0.2 * side))
-    y = slice(max(int(rows[0]) - pad, 0), int(rows[-1]) + pad + 1)
-    x = slice(max(int(columns[0]) - pad, 0), int(columns[-1]) + pad + 1)
+    y, x, side = _window(mask, 0.2)
     scale = min(1.0, 160 / side)
     part = mask[y, x].astype(np.uint8)
     size = (max(int(part.shape[1] * scale), 6), max(int(part.shape[0] * scale), 6))
@@ -212,17 +268,19 @@ def _alike(warped: Image, target: Image, mask: Mask) -> float:
         planes.append([evened(small[..., c], sigma=max(size) / 3) for c in range(3)])
     weights = [float(np.std(p[where])) for p in planes[1]]
     total = sum(w * agreement(p, q, where) for w, p, q in zip(weights, *planes, strict=True))
-    return total / max(sum(weights), 1e-6)
+    return float(total / max(sum(weights), 1e-6))
 
 
-def _inner_points(one: Look) -> list[tuple[float, float]]:
+def _inner_points(mask: Mask) -> list[tuple[float, float]]:
     """The deepest point of the region, and the deepest of its other half."""
-    field = cv2.distanceTransform(np.pad(one.mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    ys, xs = np.nonzero(mask)
+    centre = (float(xs.mean()), float(ys.mean()))
+    field = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
     y, x = np.unravel_index(int(field.argmax()), field.shape)
     first = (float(x), float(y))
     yy, xx = np.ogrid[: field.shape[0], : field.shape[1]]
-    away = (xx - x) * (one.centre[0] - x) + (yy - y) * (one.centre[1] - y) > 0
-    if not (away & one.mask).any():
+    away = (xx - x) * (centre[0] - x) + (yy - y) * (centre[1] - y) > 0
+    if not (away & mask).any():
         return [first]
     y2, x2 = np.unravel_index(int(np.where(away, field, 0).argmax()), field.shape)
     return [first, (float(x2), float(y2))]
@@ -230,7 +288,8 @@ def _inner_points(one: Look) -> list[tuple[float, float]]:
 
 def _overlap(a: Mask, b: Mask) -> float:
     """Intersection over the smaller area."""
-    return float(np.count_nonzero(a & b)) / max(min(np.count_nonzero(a), np.count_nonzero(b)), 1)
+    smaller = min(int(np.count_nonzero(a)), int(np.count_nonzero(b)))
+    return float(np.count_nonzero(a & b)) / max(smaller, 1)
 
 
 def _calibrated(score: float, margin: float) -> float:

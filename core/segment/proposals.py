@@ -15,6 +15,7 @@ from core.types import Mask
 
 _LIKE = (5.0, 7.0, 10.0, 14.0, 19.0, 26.0, 36.0, 50.0)
 _UNLIKE = (2.0, 3.0, 4.5, 7.0)
+_CLOSER = (0.5, 0.62)
 _RINGS = (0.47, 0.3)
 
 
@@ -22,40 +23,50 @@ def propose(view: View, x: float, y: float) -> list[Mask]:
     """bool (h, w) masks that hold the photo point (x, y), at least 6 view pixels each, unordered."""
     column, row = view.at(x, y)
     like = _distance_to_click(view, column, row)
-    unlike = _distance_to_surroundings(view, column, row)
     found: list[Mask] = []
     for limit in _LIKE:
         found += _around((like < limit), column, row)
-    if unlike is not None:
-        for limit in _UNLIKE:
-            found += _around((unlike > limit), column, row)
+    own = _own_model(view, column, row)
+    for ring in _surroundings(view, column, row):
+        unlike = distance_to_model(view.colour, surface_model(ring))
+        near = unlike[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+        if near.max() > _UNLIKE[0]:
+            for limit in _UNLIKE:
+                found += _around((unlike > limit), column, row)
+        # Grain makes single pixels join the wrong side: the vote of the neighbourhood counts.
+        share = cv2.GaussianBlur(unlike / (unlike + own + 0.1), (0, 0), 1.5)
+        for limit in _CLOSER:
+            found += _around((share > limit), column, row)
     for radius in _RINGS:
         found += _watershed(view, like, column, row, radius)
     found = distinct(found)
-    cut = [piece for mask in found for piece in _without_bridges(mask, column, row)]
-    return distinct(found + cut)
+    found = distinct(found + [piece for mask in found for piece in _without_bridges(mask, column, row)])
+    return [fill_pinholes(mask, int(np.count_nonzero(mask))) for mask in found]
 
 
 def _distance_to_click(view: View, column: int, row: int) -> Floats:
     patch = view.colour[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].reshape(-1, 3)
     delta = view.colour - np.median(patch, axis=0)
-    return np.sqrt(np.einsum("ijk,ijk->ij", delta, delta))
+    return np.asarray(np.sqrt(np.einsum("ijk,ijk->ij", delta, delta)), np.float32)
 
 
-def _distance_to_surroundings(view: View, column: int, row: int) -> Floats | None:
-    """Standard deviations from the nearest of the ring's three main colours; None when the click is like them."""
+def _own_model(view: View, column: int, row: int) -> Floats:
+    """Deviations from the colours within a few pixels of the click."""
+    reach = max(3, max(view.shape) // 24)
+    patch = view.colour[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
+    return distance_to_model(view.colour, surface_model(np.ascontiguousarray(patch.reshape(-1, 3)), modes=2))
+
+
+def _surroundings(view: View, column: int, row: int) -> list[Floats]:
+    """Colours (n, 3) along the window's frame, and along a circle about the click."""
     h, w = view.shape
-    ring = np.ones((h, w), np.bool_)
+    frame = np.ones((h, w), np.bool_)
     edge = max(2, min(h, w) // 12)
-    ring[edge : h - edge, edge : w - edge] = False
-    pixels = view.colour[ring]
-    pixels = pixels[:: max(1, len(pixels) // 400)]
-    if len(pixels) < 12:
-        return None
-    spread = surface_model(pixels)
-    out = distance_to_model(view.colour, spread)
-    near = out[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-    return out if near.max() > _UNLIKE[0] else None
+    frame[edge : h - edge, edge : w - edge] = False
+    circle = np.zeros((h, w), np.uint8)
+    cv2.circle(circle, (column, row), int(0.33 * max(h, w)), 1, max(2, edge // 2))
+    pixels = [view.colour[frame], view.colour[circle > 0]]
+    return [p[:: max(1, len(p) // 400)] for p in pixels if len(p) >= 12]
 
 
 Model = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
@@ -87,7 +98,7 @@ def distance_to_model(colour: Floats, model: Model) -> Floats:
 
 
 def _around(mask: Mask, column: int, row: int) -> list[Mask]:
-    """The component at the click, with pinholes filled; nothing if it is a speck or the whole window."""
+    """The component at the click; nothing if it is a speck or the whole window."""
     h, w = mask.shape
     seed = (column, row)
     if not mask[row, column]:
@@ -100,16 +111,26 @@ def _around(mask: Mask, column: int, row: int) -> list[Mask]:
     size = int(np.count_nonzero(own))
     if size < 6 or size > 0.9 * h * w:
         return []
-    return [fill_pinholes(own, size)]
+    return [own]
 
 
 def fill_pinholes(mask: Mask, size: int, share: float = 0.015) -> Mask:
     """``mask`` with holes below ``share`` of its ``size`` (or 3 pixels) filled: grain, not a bore."""
     limit = max(3, int(share * size))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).view(np.uint8), connectivity=4)
+    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(ys):
+        return mask
+    # Holes lie within the bounding box; what touches its sides is outside.
+    part = (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1))
+    around = np.pad(~mask[part], 1, constant_values=True).view(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] <= limit
     small[0] = False
-    return np.asarray(mask | small[labels]) if count > 1 and small.any() else mask
+    if count < 3 or not small.any():
+        return mask
+    out = mask.copy()
+    out[part] |= small[labels][1:-1, 1:-1]
+    return out
 
 
 def _watershed(view: View, like: Floats, column: int, row: int, radius: float) -> list[Mask]:
@@ -150,10 +171,12 @@ def distinct(masks: list[Mask], above: float = 0.94) -> list[Mask]:
     """``masks`` without those that overlap an earlier one by more than ``above`` (IoU)."""
     if len(masks) < 2:
         return masks
-    flat = np.stack([m.reshape(-1) for m in masks]).astype(np.float32)
+    # Every other pixel is enough to tell near-equals, but not for specks.
+    step = 1 if masks[0].size < 4000 or min(int(np.count_nonzero(m)) for m in masks) < 60 else 2
+    flat = np.stack([m[::step, ::step].reshape(-1) for m in masks]).astype(np.float32)
     common = flat @ flat.T
     area = np.diag(common)
-    overlap = common / (area[:, None] + area[None, :] - common)
+    overlap = common / (area[:, None] + area[None, :] - common + 1e-6)
     kept: list[int] = []
     for i in range(len(masks)):
         if not kept or overlap[i, kept].max() <= above:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segment.views import View
+from core.segment.views import Floats, View
 from core.types import Mask
 
 FEATURES = (
@@ -39,60 +39,34 @@ class Guess:
     features: npt.NDArray[np.float64]
 
 
+def _lower_fifth(values: npt.NDArray[np.float32]) -> float:
+    k = len(values) // 5
+    return float(np.partition(values, k)[k])
+
+
 def measure(view: View, mask: Mask, photo_area: int, at: tuple[int, int] | None = None) -> Guess:
     """``mask`` (non-empty, on ``view``) with its features; ``at`` is the click as (column, row), if there is one."""
     h, w = view.shape
     ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     y0, y1, x0, x1 = int(ys[0]), int(ys[-1]) + 1, int(xs[0]), int(xs[-1]) + 1
     pad = 3 + max(y1 - y0, x1 - x0) // 5
-    rows = slice(max(y0 - pad, 0), min(y1 + pad, h))
-    columns = slice(max(x0 - pad, 0), min(x1 + pad, w))
+    rows, columns = slice(max(y0 - pad, 0), min(y1 + pad, h)), slice(max(x0 - pad, 0), min(x1 + pad, w))
     part = np.ascontiguousarray(mask[rows, columns])
-    gradient = view.gradient[rows, columns]
     area = int(np.count_nonzero(part))
-
-    solid8 = part.view(np.uint8)
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    inner = cv2.erode(solid8, cross, borderType=cv2.BORDER_CONSTANT, borderValue=1)
-    rim = (cv2.dilate(solid8, cross) > inner)
-    on_rim = cv2.dilate(gradient, cross)[rim & part]
-    strong, weak = (float(on_rim.mean()), float(np.percentile(on_rim, 20))) if on_rim.size else (0.0, 0.0)
-    core = gradient[cv2.erode(inner, cross, borderType=cv2.BORDER_CONSTANT, borderValue=1) > 0]
-    within = float(core.mean()) if core.size else view.texture
-
-    codes = view.codes[rows, columns]
-    outer = cv2.dilate(solid8, np.ones((2 * pad + 1, 2 * pad + 1), np.uint8)) > 0
-    beyond = cv2.dilate(solid8, np.ones((5, 5), np.uint8)) > 0
-    inside = np.bincount(codes[part], minlength=360) / area
-    near = np.bincount(codes[outer & ~beyond], minlength=360).astype(float)
-    near /= max(near.sum(), 1)
-    apart = 1 - float(np.sqrt(inside * near).sum()) if near.any() else 0.0
-
-    contours, _ = cv2.findContours(solid8, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(contours, key=len)
-    length = max(cv2.arcLength(outline, True), 1.0)
-    filled = max(cv2.contourArea(outline), 1.0)
-    hull = max(cv2.contourArea(cv2.convexHull(outline)), 1.0)
+    roundness, solid, length = _form(part)
     sides = (mask[:, 0].sum(), mask[0].sum(), mask[:, -1].sum(), mask[-1].sum())
-    cut = sum(int(n) for n, open_ in zip(sides, view.inside, strict=True) if open_) / length
-    edge = sum(int(n) for n, open_ in zip(sides, view.inside, strict=True) if not open_) / length
-    depth = 0.5
-    if at is not None:
-        field = cv2.distanceTransform(cv2.copyMakeBorder(solid8, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
-        r, c = at[1] - rows.start + 1, at[0] - columns.start + 1
-        depth = float(field[r, c] / field.max()) if 0 <= r < field.shape[0] and 0 <= c < field.shape[1] else 0.0
+    cut = sum(int(n) for n, goes_on in zip(sides, view.inside, strict=True) if goes_on) / length
+    ends = sum(int(n) for n, goes_on in zip(sides, view.inside, strict=True) if not goes_on) / length
+    deep = 0.5 if at is None else _depth(part, at[0] - columns.start, at[1] - rows.start)
     features = np.array(
         [
-            np.log((strong + 0.3) / view.texture),
-            np.log((weak + 0.3) / view.texture),
-            np.log((strong + 0.3) / (within + 0.3)),
-            apart,
-            float(inside.max()),
+            *_edges(part, view.gradient[rows, columns], view.texture),
+            *_colours(part, view.codes[rows, columns], pad),
             min(cut, 1.0),
-            min(edge, 1.0),
-            min(4 * np.pi * filled / length**2, 1.0),
-            filled / hull,
-            depth,
+            min(ends, 1.0),
+            roundness,
+            solid,
+            deep,
             np.log10(area / (h * w)),
             np.log10(max(area / view.zoom**2 / photo_area, 1e-7)),
             0.0,
@@ -103,31 +77,108 @@ def measure(view: View, mask: Mask, photo_area: int, at: tuple[int, int] | None 
     return Guess(view, mask, box, area / z**2, features)
 
 
+def _edges(part: Mask, gradient: Floats, texture: float) -> tuple[float, float, float]:
+    """ "edge", "weak" and "step"."""
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    inner = cv2.erode(part.view(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    # The steepest place next to the outline counts: the mask may be a pixel off.
+    on_rim = cv2.dilate(gradient, cross)[part & (inner == 0)]
+    strong, weak = (float(on_rim.mean()), _lower_fifth(on_rim)) if on_rim.size else (0.0, 0.0)
+    core = gradient[cv2.erode(inner, cross, borderType=cv2.BORDER_CONSTANT, borderValue=1) > 0]
+    within = float(core.mean()) if core.size else texture
+    logs = np.log([(strong + 0.3) / texture, (weak + 0.3) / texture, (strong + 0.3) / (within + 0.3)])
+    return float(logs[0]), float(logs[1]), float(logs[2])
+
+
+def _colours(part: Mask, codes: npt.NDArray[np.intp], pad: int) -> tuple[float, float]:
+    """ "apart" and "plain"."""
+    solid = part.view(np.uint8)
+    outer = cv2.dilate(solid, np.ones((2 * pad + 1, 2 * pad + 1), np.uint8)) > 0
+    beyond = cv2.dilate(solid, np.ones((5, 5), np.uint8)) > 0
+    inside = np.bincount(codes[part], minlength=360) / max(int(np.count_nonzero(part)), 1)
+    near = np.bincount(codes[outer & ~beyond], minlength=360).astype(np.float64)
+    if not near.any():
+        return 0.0, float(inside.max())
+    return 1 - float(np.sqrt(inside * near / near.sum()).sum()), float(inside.max())
+
+
+def _form(part: Mask) -> tuple[float, float, float]:
+    """ "round", "solid" and the length of the outer outline."""
+    contours, _ = cv2.findContours(part.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(contours, key=len)
+    length = max(cv2.arcLength(outline, True), 1.0)
+    filled = max(cv2.contourArea(outline), 1.0)
+    hull = max(cv2.contourArea(cv2.convexHull(outline)), 1.0)
+    return min(4 * np.pi * filled / length**2, 1.0), filled / hull, length
+
+
+def _depth(part: Mask, column: int, row: int) -> float:
+    if not (0 <= row < part.shape[0] and 0 <= column < part.shape[1]):
+        return 0.0
+    field = cv2.distanceTransform(np.pad(part, 1).view(np.uint8), cv2.DIST_L2, 3)
+    return float(field[row + 1, column + 1] / max(float(field.max()), 1e-3))
+
+
 def add_agreement(guesses: list[Guess]) -> npt.NDArray[np.float64]:
     """Fill in "agree" of every guess; returns their nearness (n, n), 0..1, from boxes and areas alone."""
-    boxes = np.array([g.box for g in guesses])
-    areas = np.array([g.area for g in guesses])
+    near = nearness(np.array([g.box for g in guesses]), np.array([g.area for g in guesses]))
+    for guess, agree in zip(guesses, _agree(near), strict=True):
+        guess.features[-1] = agree
+    return near
+
+
+def nearness(boxes: npt.NDArray[np.float64], areas: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """IoU of boxes (n, 4) times the ratio of areas (n,), as (n, n): cheap, and near the masks' IoU when high."""
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     common = np.prod(np.clip(high - low, 0, None), axis=2)
     full = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     near = common / (full[:, None] + full[None, :] - common + 1e-9)
-    near = near * np.minimum(areas[:, None], areas[None, :]) / np.maximum(areas[:, None], areas[None, :])
-    for k, guess in enumerate(guesses):
-        guess.features[-1] = (np.count_nonzero(near[k] > 0.75) - 1) / max(len(guesses) - 1, 1)
-    return near
+    return np.asarray(near * np.minimum(areas[:, None], areas[None, :]) / np.maximum(areas[:, None], areas[None, :]))
+
+
+def _agree(near: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(((near > 0.75).sum(axis=1) - 1) / max(len(near) - 1, 1))
+
+
+def measured(found: list[tuple[View, Mask]], photo_area: int, x: float, y: float) -> list[Guess]:
+    """Guesses for what one click gave in several views (sharpest last); of near-equals the sharpest whole one."""
+    boxes, areas, cut = [], [], []
+    for view, mask in found:
+        ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        z = view.zoom
+        boxes.append(
+            (view.x0 + xs[0] / z, view.y0 + ys[0] / z, view.x0 + (xs[-1] + 1) / z, view.y0 + (ys[-1] + 1) / z)
+        )
+        areas.append(np.count_nonzero(mask) / z**2)
+        h, w = view.shape
+        at_frame = (xs[0] == 0, ys[0] == 0, xs[-1] == w - 1, ys[-1] == h - 1)
+        cut.append(any(a and b for a, b in zip(at_frame, view.inside, strict=True)))
+    near = nearness(np.array(boxes), np.array(areas))
+    agree = _agree(near)
+    out: list[Guess] = []
+    kept: list[int] = []
+    for k in sorted(range(len(found)), key=lambda k: (cut[k], -k)):
+        if kept and near[k, kept].max() > 0.9:
+            continue
+        kept.append(k)
+        view, mask = found[k]
+        guess = measure(view, mask, photo_area, view.at(x, y))
+        guess.features[-1] = agree[k]
+        out.append(guess)
+    return out
 
 
 # Fitted so that the first guess overlaps best with what people outline: machine parts, coins, surface defects.
 # A linear rule on purpose: on kinds of photos it was not fitted to, it kept more of its worth than trees did.
-_WEIGHTS = np.array([0.40, -0.1, 0.3, 3.3, -2.9, -8.3, -3.2, 3.6, 4.0, 6.9, 1.6, -0.3, 12.5])
+_WEIGHTS = np.array([0.3, 0.1, 0.5, 2.9, -2.3, -9.0, -3.2, 2.8, 4.0, 6.2, 1.6, -0.7, 17.0])
 
 
 def worth(guesses: list[Guess]) -> npt.NDArray[np.float64]:
     """How good each guess is, higher is better; comparable within one photo."""
-    return np.stack([g.features for g in guesses]) @ _WEIGHTS
+    return np.asarray(np.stack([g.features for g in guesses]) @ _WEIGHTS)
 
 
 def trust(worths: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``worths`` as scores in 0..1."""
-    return 1 / (1 + np.exp(-(worths - 6.0) / 3.0))
+    return np.asarray(1 / (1 + np.exp(-(worths - 6.0) / 3.0)))

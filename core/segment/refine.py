@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from core.segment.views import Floats, Pyramid, View
 from core.types import Mask
@@ -56,14 +57,14 @@ def _resample(mask: Mask, view: View, x0: int, y0: int, step: int, w: int, h: in
     return np.asarray(cv2.GaussianBlur(soft, (0, 0), 0.6 * s) if s > 1.5 else soft)
 
 
-def _settle(lab: np.ndarray, soft: Floats, band: float) -> Floats:
+def _settle(lab: npt.NDArray[np.uint8], soft: Floats, band: float) -> Floats:
     colour = cv2.medianBlur(np.ascontiguousarray(lab), 3).astype(np.float32)
     k = 2 * int(np.ceil(2 * band + 1)) + 1
     width = 2 * int(np.ceil(band)) + 1
     for _ in range(2):
         hard = (soft > 0.5).astype(np.uint8)
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
-        near = (cv2.dilate(hard, kernel) != cv2.erode(hard, kernel))
+        near = cv2.dilate(hard, kernel) != cv2.erode(hard, kernel)
         if not near.any():
             break
         inner, outer = _side(colour, soft, k), _side(colour, 1 - soft, k)
@@ -74,7 +75,7 @@ def _settle(lab: np.ndarray, soft: Floats, band: float) -> Floats:
         believe = apart / (apart + 120.0)
         new = believe * cv2.GaussianBlur(like, (0, 0), 0.7) + (1 - believe) * soft
         soft = np.where(near, new, soft)
-    return cv2.GaussianBlur(soft, (0, 0), 0.6)
+    return np.asarray(cv2.GaussianBlur(soft, (0, 0), 0.6))
 
 
 def _side(colour: Floats, weight: Floats, k: int) -> Floats:

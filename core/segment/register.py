@@ -93,7 +93,7 @@ def _shift(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
 
 
 def _turn(source: Image, target: Image, scale: float) -> npt.NDArray[np.float64] | None:
-    detector = cv2.ORB_create(nfeatures=900, fastThreshold=8)
+    detector = cv2.ORB.create(nfeatures=900, fastThreshold=8)
     found = []
     for image in (source, target):
         size = (max(round(image.shape[1] * scale), 8), max(round(image.shape[0] * scale), 8))

@@ -22,8 +22,8 @@ import numpy.typing as npt
 
 from core import weights
 from core.device import choose_device
-from core.errors import Cancelled, Unavailable
-from core.segment.base import Cancel, Candidate, Click, Progress, box_mask, check_prompt, iou, stop_if
+from core.errors import Unavailable
+from core.segment.base import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, iou, stop_if
 from core.types import Image, Mask, check_image
 
 if TYPE_CHECKING:
@@ -90,10 +90,11 @@ class SamSegmenter:
         checkpoint: Path | None = None,
         cache_bytes: int = CACHE_BYTES,
         device: str = "auto",
+        points_per_side: int = 32,
     ) -> None:
         self.name, self.title = name, title
         self._weights, self._package, self._install, self._build = weights_name, package, install, build
-        self._checkpoint, self._device = checkpoint, device
+        self._checkpoint, self._device, self._points = checkpoint, device, points_per_side
         self._model: Any = None
         self._cache = _Cache(cache_bytes)
         # One network: one thread at a time runs it, the others wait.
@@ -134,7 +135,7 @@ class SamSegmenter:
         photo = check_image(image)
         with self._lock:
             model = self._load()
-            found = _everything(self._package.split()[0], model, photo, progress, cancelled)
+            found = _everything(self._package.split()[0], model, photo, self._points, progress, cancelled)
         least = _MIN_REGION * photo.shape[0] * photo.shape[1]
         found = [c for c in found if np.count_nonzero(c.mask) >= least]
         return sorted(found, key=lambda c: -int(np.count_nonzero(c.mask)))
@@ -176,15 +177,16 @@ class SamPrepared:
         checked, box, given = check_prompt(self._embedding.shape, clicks, box_xyxy, mask)
         points = np.array([[c.x, c.y] for c in checked], np.float32) if checked else None
         labels = np.array([int(c.positive) for c in checked], np.int32) if checked else None
-        prior = _low_resolution(given, self._embedding.input_shape) if given is not None else None
+        predictor = self._predictor()
+        side = predictor.model.prompt_encoder.mask_input_size[0]
+        prior = _low_resolution(given, self._embedding.input_shape, side) if given is not None else None
         if given is not None and points is None and box is None:
             rows, columns = np.flatnonzero(given.any(axis=1)), np.flatnonzero(given.any(axis=0))
-            around = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+            around: Box | None = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
         else:
             around = box
         # A lone click is ambiguous and gets part, object and whole; a fuller prompt has one answer.
         several = len(checked) == 1 and box is None and given is None
-        predictor = self._predictor()
         with self._owner._lock:
             masks, scores, _ = predictor.predict(
                 point_coords=points,
@@ -202,9 +204,10 @@ class SamPrepared:
                 full[int(click.y), int(click.x)] = click.positive
             if full.any():
                 found.append(Candidate(full, float(np.clip(scores[int(k)], 0, 1))))
-        if not found and box is not None:
-            found.append(Candidate(box_mask(box, self._embedding.shape), 0.0))
-        return found or [Candidate(given.copy(), 0.0)] if given is not None else found
+        if not found:
+            # The network left nothing inside the box, or of the mask: give back what was asked about.
+            found.append(Candidate(box_mask(box, self._embedding.shape) if box is not None else _given(given), 0.0))
+        return found
 
     def _predictor(self) -> Any:
         module = __import__(self._owner._package.split()[0])
@@ -217,7 +220,12 @@ class SamPrepared:
         return predictor
 
 
-def _low_resolution(mask: Mask, input_shape: tuple[int, int], side: int = 256, logit: float = 8.0) -> npt.NDArray:
+def _given(mask: Mask | None) -> Mask:
+    assert mask is not None
+    return mask.copy()
+
+
+def _low_resolution(mask: Mask, input_shape: tuple[int, int], side: int, logit: float = 8.0) -> npt.NDArray:
     """``mask`` as SAM's mask prompt: float32 (1, side, side) logits, padded as the network's input is."""
     longest = max(input_shape)
     h, w = max(round(input_shape[0] * side / longest), 1), max(round(input_shape[1] * side / longest), 1)
@@ -236,13 +244,15 @@ def _encode(model: Any, photo: Image, progress: Progress | None, cancelled: Canc
     tensor = torch.as_tensor(small, device=model.device).permute(2, 0, 1).contiguous()[None]
     with _watched(model.image_encoder, progress, cancelled), torch.inference_mode():
         features = model.image_encoder(model.preprocess(tensor))
-    return _Embedding(features.detach().cpu().clone(), (photo.shape[0], photo.shape[1]), tuple(small.shape[:2]))
+    return _Embedding(
+        features.detach().cpu().clone(), (photo.shape[0], photo.shape[1]), (small.shape[0], small.shape[1])
+    )
 
 
 @contextmanager
 def _watched(encoder: Any, progress: Progress | None, cancelled: Cancel | None) -> Any:
     """Hooks on the encoder's blocks, removed in the end whatever happens."""
-    blocks = list(getattr(encoder, "blocks", None) or getattr(encoder, "layers", ()))
+    blocks = list(encoder.blocks if hasattr(encoder, "blocks") else encoder.layers)
     done = 0
 
     def after(*_: Any) -> None:
@@ -261,12 +271,14 @@ def _watched(encoder: Any, progress: Progress | None, cancelled: Cancel | None) 
 
 
 def _everything(
-    package: str, model: Any, photo: Image, progress: Progress | None, cancelled: Cancel | None
+    package: str, model: Any, photo: Image, points: int, progress: Progress | None, cancelled: Cancel | None
 ) -> list[Candidate]:
     module = __import__(package)
     # The generator knows no cancel: the decoder, run once a batch of points, looks for it.
-    generator = module.SamAutomaticMaskGenerator(model, points_per_side=32, points_per_batch=64, output_mode="binary_mask")
-    batches = -(-(32 * 32) // 64)
+    generator = module.SamAutomaticMaskGenerator(
+        model, points_per_side=points, points_per_batch=64, output_mode="binary_mask"
+    )
+    batches = -(-points * points // 64)
     done = 0
 
     def after(*_: Any) -> None:
@@ -333,7 +345,9 @@ _PIP_MOBILE = "pip install segment-anything mobilesam-mirror timm"
 
 def vit_h() -> SamSegmenter:
     """Segment Anything, huge."""
-    return SamSegmenter("sam_vit_h", "SAM huge", "sam_vit_h", "segment_anything", _PIP, _build("segment_anything", "vit_h"))
+    return SamSegmenter(
+        "sam_vit_h", "SAM huge", "sam_vit_h", "segment_anything", _PIP, _build("segment_anything", "vit_h")
+    )
 
 
 def vit_l() -> SamSegmenter:

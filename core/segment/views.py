@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from core.types import Image, Mask
 
-GRID = 144
+GRID = 128
 MAX_ZOOM = 3.0
 """A window is enlarged at most this much: beyond that the pixels hold nothing new."""
 
@@ -64,7 +64,8 @@ class View:
         """float32 (h, w): colour steps per view pixel, of the smoothed copy."""
         gx = cv2.Sobel(self.colour, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
         gy = cv2.Sobel(self.colour, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
-        return np.sqrt(np.einsum("ijk,ijk->ij", gx, gx) + np.einsum("ijk,ijk->ij", gy, gy), dtype=np.float32)
+        square = np.einsum("ijk,ijk->ij", gx, gx) + np.einsum("ijk,ijk->ij", gy, gy)
+        return np.asarray(np.sqrt(square), np.float32)
 
     @cached_property
     def texture(self) -> float:
@@ -75,13 +76,14 @@ class View:
     def codes(self) -> npt.NDArray[np.intp]:
         """int (h, w): each pixel's bin in a 10x6x6 Lab histogram that spans the window's colours."""
         lab = self.lab.reshape(-1, 3).astype(np.float32)
-        low, high = np.percentile(lab[::7], [1, 99], axis=0)
+        some = np.sort(lab[::7], axis=0)
+        low, high = some[len(some) // 100], some[-1 - len(some) // 100]
         bins = np.array([10, 6, 6], np.float32)
         # A span of at least 24 steps: the noise of a plain surface shall not fill the histogram.
         span = np.maximum(high - low, 24)
         low = (low + high - span) / 2
         index = np.clip((lab - low) / span * bins, 0, bins - 1).astype(np.intp)
-        return ((index[:, 0] * 6 + index[:, 1]) * 6 + index[:, 2]).reshape(self.shape)
+        return np.asarray((index[:, 0] * 6 + index[:, 1]) * 6 + index[:, 2]).reshape(self.shape)
 
 
 class Pyramid:
@@ -116,19 +118,19 @@ class Pyramid:
         how = cv2.INTER_AREA if zoom * step < 1 else cv2.INTER_CUBIC
         lab = cv2.resize(crop, size, interpolation=how) if crop.shape[1::-1] != size else crop
         inside = (left > 0, top > 0, right < width, bottom < height)
-        return View(left, top, zoom, _calm(lab, zoom), inside)
+        return View(left, top, zoom, _calm(lab), inside)
 
     def around(self, x: float, y: float, side: float, grid: int = GRID) -> View:
         """A square window of ``side`` photo pixels centred on a point."""
         return self.window(x - side / 2, y - side / 2, x + side / 2, y + side / 2, grid)
 
 
-def _calm(lab: npt.NDArray[np.uint8], zoom: float) -> npt.NDArray[np.uint8]:
+def _calm(lab: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     size = 3 if min(lab.shape[:2]) > 3 else 1
     calm = cv2.medianBlur(np.ascontiguousarray(lab), size)
     # Grain-sized steps are smoothed, steps as large as an edge are not.
     noise = float(np.median(cv2.absdiff(calm, cv2.blur(calm, (5, 5))).max(axis=2)))
-    return cv2.bilateralFilter(calm, 7, 8 + 3 * noise, 2.0)
+    return np.asarray(cv2.bilateralFilter(calm, 7, 8 + 3 * noise, 2.0))
 
 
 def project(mask: Mask, view: View, target: View) -> Mask:
