@@ -137,7 +137,7 @@ def build(bench: Bench) -> gr.Blocks:
             return bench.value(sid, "a")
 
         def server_area(value: dict[str, Any]) -> str:
-            update = bench.masks[value["sid"]].get(value["image_id"])
+            update = bench.masks.get(value["sid"], {}).get(value["image_id"])
             return str(update.area if update else 0)
 
         def make_slow(value: dict[str, Any]) -> str:
@@ -170,7 +170,7 @@ def build(bench: Bench) -> gr.Blocks:
         push.click(push_mask, [canvas], canvas)
         other.click(turn, [canvas], canvas)
         fixed.click(lambda v: bench.value(v["sid"], v["image_id"], readonly=True), [canvas], canvas)
-        lose.click(lambda v: str(bench.masks.pop(v["sid"]) and "lost"), [canvas], word)
+        lose.click(lambda v: "lost" if bench.masks.pop(v["sid"]) is not None else "", [canvas], word)
         canvas.next_photo(turn, [canvas], canvas)
         for name in ("confirmed", "region_moved", "region_picked", "previous_photo"):
             getattr(canvas, name)(tell(name), None, word)

@@ -207,13 +207,18 @@ def test_generate_at_once_sees_the_newest_mask(canvas: Any) -> None:
 
 def test_a_mask_that_cannot_be_saved_is_said_and_generate_does_not_run(canvas: Any) -> None:
     canvas.page.locator("#lose").click()
+    canvas.event("lost")
     canvas.key("r")
-    canvas.page.wait_for_timeout(300)
     canvas.drag((100, 100), (300, 300))
     canvas.page.wait_for_selector("#mc .fsc-note.fsc-bad:has-text('session')")
     assert canvas.page.locator("#mc .fsc-saved").inner_text() == "Not saved"
     reason = canvas.js("M.flush().then(() => '', (e) => e.message)")
     assert "reload the page" in reason
+    box = canvas.page.locator("#seen textarea, #seen input").first
+    box.fill("?")
+    canvas.page.locator("#generate").click()
+    canvas.page.wait_for_timeout(1000)
+    assert box.input_value() == "?", "Generate ran on a mask that the server does not have"
 
 
 def test_reload_and_two_sessions(open_canvas: Any) -> None:
