@@ -30,7 +30,7 @@ Runs (rle) are row-major and start with the run of zeros, as in ``core.masks.rle
 about the centre of its bounding box, then moved by (dx, dy) image pixels; (0, 0, 0, 1) puts it back.
 
 **In the page**: ``await window.flawsmithFlush()`` resolves when every canvas's newest mask is acknowledged and rejects
-with the server's reason otherwise. Tests use ``element.__mask`` (see ``js/canvas.js``).
+with the server's reason otherwise. ``element.__mask`` (see ``js/start.js``) is for tests and for scripts of the page.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ window.flawsmithFlush = () => {
 };
 
 // For tests: screen(x, y) is where image point (x, y) lies on the page, saved counts acknowledgements,
-// timings are {total, paint} in ms from a click to the frame that shows its mask.
+// timings are {total, paint} in ms from a click to the frame that shows its mask. For the page: tool(name) takes up a tool,
+// putBack() shows the moved region where it was, without an event.
 element.__mask = root.__mask = {
   get ready() { return S.ready; },
   get saved() { return S.acks; },
@@ -29,6 +30,8 @@ element.__mask = root.__mask = {
   at: (x, y) => editor.grid.bits[y * editor.grid.w + x],
   runs: () => editor.grid.runs(),
   screen: (x, y) => view.toClient(x, y),
+  tool: (name) => { if (S.tool !== name) setTool(name); },
+  putBack: () => { if (!tools.gesture) mover.forget(); },
   flush,
 };
 

@@ -143,4 +143,6 @@ function takeMask(runs) {
   editor.repaint(rect);
   editor.marks();
   showSegmenter({});
+  // A stroke that is on its way to the server would be newer there than this mask.
+  if (sync.pending || sync.running) sync.changed();
 }
