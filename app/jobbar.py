@@ -12,6 +12,7 @@ from app.shell import Shell, on
 from core.errors import NotFound
 from core.types import Event
 
+Slot = Literal["job_id", "batch_id", "try_id", "bulk_id", "carry_id"]
 FINAL = ("done", "failed", "cancelled", "interrupted")
 WORDS = {"done": "Done", "failed": "Failed", "cancelled": "Stopped", "interrupted": "Interrupted", "queued": "Waiting"}
 
@@ -19,12 +20,12 @@ WORDS = {"done": "Done", "failed": "Failed", "cancelled": "Stopped", "interrupte
 class JobBar:
     """A hidden row until a job runs. ``ended`` changes to the job's id when it has ended, however it ended.
 
-    ``slot`` names the field of Session that holds the job's id: the studio's quick jobs and bulk jobs run side
-    by side, so each has its own bar.
+    ``slot`` names the field of Session that holds the job's id: jobs of different tabs run side by side, so each
+    kind has its own bar.
     """
 
-    def __init__(self, shell: Shell, slot: Literal["job_id", "batch_id"], poll_s: float = 0.4) -> None:
-        self.slot = slot
+    def __init__(self, shell: Shell, slot: Slot, poll_s: float = 0.4) -> None:
+        self.slot: Slot = slot
         with gr.Row(visible=False, elem_classes="fs-job", equal_height=True) as self.row:
             self.html = gr.HTML(elem_classes="fs-job-line")
             self.cancel = gr.Button("Stop", size="sm", scale=0, min_width=72, elem_classes="fs-job-stop")

@@ -35,6 +35,9 @@ class Session:
     mask_seq: dict[str, int] = field(default_factory=dict)
     job_id: str = ""
     batch_id: str = ""
+    try_id: str = ""
+    bulk_id: str = ""
+    carry_id: str = ""
     sample_id: str = ""
     filter: SampleFilter = field(default_factory=SampleFilter)
     page: int = 0
