@@ -9,6 +9,7 @@ import numpy as np
 
 from core.errors import MaskError
 from core.images.crop import Roi, box_of
+from core.images.grain import fill_plain
 from core.images.labels import Labels, choose_labels, polish_labels
 from core.images.offsets import Offsets, candidate_offsets, strangeness
 from core.images.poisson import Field
@@ -21,6 +22,7 @@ _WORK_SIDE = 176
 _LEAST_ROI = 96
 _CONTEXT = 1.0
 """How far around the hole sources are sought, in sides of its box."""
+_NEAR = 0.6
 _LEAST_KNOWN = 0.1
 _TOGETHER = 17
 _LEAST_SOURCES = 400
@@ -44,14 +46,32 @@ def fill_hole(photo: Image, hole: Mask, rng: np.random.Generator, avoid: Mask | 
         )
     out = photo.copy()
     for part in _parts(hole):
-        roi = _search_area(part, sources)
-        pixels = photo[roi.slices]
-        grey = is_grey(pixels)
-        image = pixels[..., :1].astype(np.float32) if grey else pixels.astype(np.float32)
-        filled = _fill(image, part[roi.slices], ~hole[roi.slices], sources[roi.slices], rng)
+        near = _near(part)
+        image = _as_floats(photo[near.slices])
+        filled = fill_plain(image, part[near.slices], sources[near.slices], rng)
+        if filled is None:
+            near = _search_area(part, sources)
+            image = _as_floats(photo[near.slices])
+            image = image[..., None] if image.ndim == 2 else image
+            filled = _fill(image, part[near.slices], ~hole[near.slices], sources[near.slices], rng)
         filled8 = np.rint(np.clip(filled, 0, 255)).astype(np.uint8)
-        np.copyto(out[roi.slices], filled8, where=part[roi.slices][..., None])
+        filled8 = filled8[..., None] if filled8.ndim == 2 else filled8
+        np.copyto(out[near.slices], filled8, where=part[near.slices][..., None])
     return out
+
+
+def _as_floats(pixels: Image) -> Field:
+    """float32 (h, w, 3), or (h, w) where grey: then there is a third to do."""
+    return np.ascontiguousarray(pixels[..., 0] if is_grey(pixels) else pixels).astype(np.float32)
+
+
+def _near(hole: Mask) -> Roi:
+    """The hole's box with enough around it to tell what surface it is in, inside the frame."""
+    box = box_of(hole, grow=0)
+    assert box is not None
+    near = box_of(hole, grow=max(round(_NEAR * max(box.shape)), _LEAST_ROI // 4))
+    assert near is not None
+    return near
 
 
 def _parts(hole: Mask) -> list[Mask]:

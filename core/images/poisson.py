@@ -14,6 +14,7 @@ _LAPLACE = np.array([[0, 1, 0], [1, -4, 1], [0, 1, 0]], np.float32)
 _DAMPING = np.float32(0.8 / 4)
 _MOST_STEPS = 30
 _COARSEST = 4
+_RELAXATIONS = 4
 
 
 def solve(known: Field, inside: Mask, source: Field | None = None, tolerance: float = 0.25) -> Field:
@@ -107,3 +108,35 @@ def _cycle(rest: Field, grids: list[Field]) -> Field:
     for _ in range(2):
         e += damping * (_laplace(e) + rest)
     return e
+
+
+def membrane(values: Field, fixed: Mask) -> Field:
+    """A smooth sheet through ``values`` where ``fixed`` is True, free elsewhere and at the border.
+
+    float32 (h, w) or (h, w, c); some pixel must be fixed. It is close to the harmonic one: solved from coarse to
+    fine, a few relaxations at each level.
+    """
+    levels = []
+    share = fixed.astype(np.float32)
+    known = values * (share if values.ndim == 2 else share[..., None])
+    while True:
+        held = share if values.ndim == 2 else share[..., None]
+        levels.append((known / np.maximum(held, 1e-6), (held > 0).astype(np.float32)))
+        if max(share.shape) <= 2 or (share > 0).all():
+            break
+        size = (-(-share.shape[1] // 2), -(-share.shape[0] // 2))
+        pad = (0, size[1] * 2 - share.shape[0], 0, size[0] * 2 - share.shape[1])
+        if any(pad):
+            known, share = (cv2.copyMakeBorder(f, *pad, cv2.BORDER_CONSTANT) for f in (known, share))
+        known, share = (cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in (known, share))
+    height, width = share.shape
+    u = np.broadcast_to(known.sum(axis=(0, 1)) / share.sum(), known.shape).astype(np.float32)
+    for target, held in reversed(levels):
+        height, width = target.shape[:2]
+        if u.shape[:2] != (height, width):
+            u = cv2.resize(u, (2 * u.shape[1], 2 * u.shape[0]), interpolation=cv2.INTER_LINEAR)[:height, :width]
+        for _ in range(_RELAXATIONS):
+            u += held * (target - u)
+            u = cv2.blur(u, (3, 3), borderType=cv2.BORDER_REPLICATE)
+        u += held * (target - u)
+    return u
