@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.segment.base import Box, Click, box_mask, iou
+from core.segment.proposals import distance_to_model, fill_pinholes, surface_model
 from core.segment.rank import Guess, measure, worth
 from core.segment.views import Pyramid, View, project
 from core.types import Mask
@@ -124,6 +125,7 @@ def options(
     at = view.at(click.x, click.y)
     candidates = _readings(view, base, clicks, pieces)
     candidates += [(project(g.mask, g.view, view), 0.0, 0.0, 1.0) for g in wholes[:_WHOLES]]
+    candidates += [(mask, 0.0, 0.0, 1.0) for mask in _by_colour(view, base, clicks)]
     out: list[Option] = []
     for mask, basin, rank, whole in candidates:
         if limit is not None:
@@ -158,6 +160,33 @@ def _readings(
     local = _disc(view, at, round(1.6 * _edge_distance(base, at) + 2))
     for piece in (*basins, local & _like(view, at), local & basins[1]):
         out.append((_merge(base, piece, click), 1.0, 0.0, 0.0))
+    return out
+
+
+def _by_colour(view: View, base: Mask, clicks: Sequence[Click]) -> list[Mask]:
+    """The region told from the rest by the colours about the clicks of either sign (and outside it)."""
+    reach = max(2, max(view.shape) // 28)
+    patches: dict[bool, list[npt.NDArray[np.float32]]] = {True: [], False: []}
+    for click in clicks:
+        column, row = view.at(click.x, click.y)
+        rows, columns = slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1)
+        patches[click.positive].append(view.colour[rows, columns].reshape(-1, 3))
+    outside = view.colour[cv2.dilate(base.view(np.uint8), np.ones((7, 7), np.uint8)) == 0]
+    if not patches[True] or not patches[False]:
+        return []
+    if len(outside) > 30:
+        patches[False].append(outside[:: max(1, len(outside) // 200)])
+    near = distance_to_model(view.colour, surface_model(np.concatenate(patches[True]), modes=2))
+    far = distance_to_model(view.colour, surface_model(np.concatenate(patches[False]), modes=4))
+    share = cv2.GaussianBlur(far / (far + near + 0.1), (0, 0), 2.0)
+    ceiling = cv2.dilate(base.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    out = []
+    for limit in (0.45, 0.55, 0.65):
+        _, labels = cv2.connectedComponents(((share > limit) & ceiling).view(np.uint8), connectivity=4)
+        seeds = {int(labels[view.at(c.x, c.y)[::-1]]) for c in clicks if c.positive} - {0}
+        if seeds:
+            own = np.isin(labels, list(seeds))
+            out.append(fill_pinholes(own, int(np.count_nonzero(own)), 0.03))
     return out
 
 

@@ -21,7 +21,8 @@ _SEEDS = 70
 _APART = FEATURES.index("apart")
 _FRAME = FEATURES.index("frame")
 _EDGE = FEATURES.index("edge")
-_WORTH = 9.0
+_SOLID = FEATURES.index("solid")
+_WORTH = 10.0
 _LEAST = 8e-4
 _SAME = 0.6
 
@@ -105,7 +106,9 @@ def _readings(pyramid: Pyramid, seed: _Seed) -> list[tuple[Guess, float]]:
         if values[k] < _WORTH or len(out) == 1:
             break
         f = guess.features
-        if f[_APART] < 0.45 or f[_FRAME] > 0.02 or f[_EDGE] < 0.4 or not _LEAST < guess.area / (height * width) < 0.5:
+        share = guess.area / (height * width)
+        weak = f[_APART] < 0.45 or f[_EDGE] < 0.4 or f[_SOLID] < 0.62
+        if weak or f[_FRAME] > 0.02 or not _LEAST < share < 0.5:
             continue
         out.append((guess, float(values[k])))
     return out

@@ -7,11 +7,11 @@ kept for the photos last looked at, within a budget of bytes.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import threading
-from collections import OrderedDict
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,60 +20,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core import weights
+from core import weights as models
 from core.device import choose_device
 from core.errors import Unavailable
 from core.segment.base import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, iou, stop_if
+from core.segment.checkpoint import Embedding, EmbeddingCache, load_checkpoint
 from core.types import Image, Mask, check_image
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 CACHE_BYTES = 256 << 20
 _MIN_REGION = 1e-4
 """Share of the photo below which an automatic region is dust."""
-
-
-@dataclass(frozen=True)
-class _Embedding:
-    """What the encoder gave: tensor (1, 256, 64, 64) on the CPU, for a photo of ``shape`` (H, W)."""
-
-    features: torch.Tensor
-    shape: tuple[int, int]
-    input_shape: tuple[int, int]
-
-    @property
-    def nbytes(self) -> int:
-        return int(self.features.element_size() * self.features.nelement())
-
-
-class _Cache:
-    """Embeddings of the photos last used, dropped oldest first beyond ``budget`` bytes."""
-
-    def __init__(self, budget: int) -> None:
-        self._budget = budget
-        self._kept: OrderedDict[str, _Embedding] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> _Embedding | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: str, value: _Embedding) -> None:
-        with self._lock:
-            self._kept[key] = value
-            self._kept.move_to_end(key)
-            while len(self._kept) > 1 and self.nbytes > self._budget:
-                self._kept.popitem(last=False)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(e.nbytes for e in self._kept.values())
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
 
 class SamSegmenter:
@@ -96,7 +55,7 @@ class SamSegmenter:
         self._weights, self._package, self._install, self._build = weights_name, package, install, build
         self._checkpoint, self._device, self._points = checkpoint, device, points_per_side
         self._model: Any = None
-        self._cache = _Cache(cache_bytes)
+        self._cache = EmbeddingCache(cache_bytes)
         # One network: one thread at a time runs it, the others wait.
         self._lock = threading.RLock()
 
@@ -105,11 +64,11 @@ class SamSegmenter:
         missing = [m for m in self._package.split() if find_spec(m) is None]
         if missing:
             return f"{self.title}: run '{self._install}'"
-        if self._checkpoint is None and weights.find(self._weights) is None:
-            row = weights.weights(self._weights)
+        if self._checkpoint is None and models.find(self._weights) is None:
+            row = models.weights(self._weights)
             return (
                 f"{self.title}: fetch {row.file} ({row.size / 1e6:.0f} MB) on the Models tab or with "
-                f"'launch.py models fetch {row.name}', or put it into {weights.models_dir()}"
+                f"'launch.py models fetch {row.name}', or put it into {models.models_dir()}"
             )
         return None
 
@@ -150,7 +109,7 @@ class SamSegmenter:
     def _path(self) -> Path:
         if self._checkpoint is not None:
             return self._checkpoint
-        found = weights.verify(self._weights)
+        found = models.verify(self._weights)
         if found.state != "present":
             raise Unavailable(
                 f"{self.title}: {found.path} is not the published file (its size or sha256 differs); "
@@ -162,7 +121,7 @@ class SamSegmenter:
 class SamPrepared:
     """A photo with its embedding; a click costs one pass of the small decoder."""
 
-    def __init__(self, owner: SamSegmenter, embedding: _Embedding) -> None:
+    def __init__(self, owner: SamSegmenter, embedding: Embedding) -> None:
         self._owner, self._embedding = owner, embedding
 
     @property
@@ -204,13 +163,14 @@ class SamPrepared:
                 full[int(click.y), int(click.x)] = click.positive
             if full.any():
                 found.append(Candidate(full, float(np.clip(scores[int(k)], 0, 1))))
-        if not found:
+        asked = box_mask(box, self._embedding.shape) if box is not None else given
+        if not found and asked is not None:
             # The network left nothing inside the box, or of the mask: give back what was asked about.
-            found.append(Candidate(box_mask(box, self._embedding.shape) if box is not None else _given(given), 0.0))
+            found.append(Candidate(asked.copy(), 0.0))
         return found
 
     def _predictor(self) -> Any:
-        module = __import__(self._owner._package.split()[0])
+        module = _module(self._owner._package.split()[0])
         with self._owner._lock:
             predictor = module.SamPredictor(self._owner._load())
         predictor.features = self._embedding.features.to(predictor.device)
@@ -220,9 +180,11 @@ class SamPrepared:
         return predictor
 
 
-def _given(mask: Mask | None) -> Mask:
-    assert mask is not None
-    return mask.copy()
+def _module(package: str) -> Any:
+    with warnings.catch_warnings():
+        # mobile_sam imports timm by its former names.
+        warnings.simplefilter("ignore")
+        return importlib.import_module(package)
 
 
 def _low_resolution(mask: Mask, input_shape: tuple[int, int], side: int, logit: float = 8.0) -> npt.NDArray:
@@ -235,7 +197,7 @@ def _low_resolution(mask: Mask, input_shape: tuple[int, int], side: int, logit: 
     return out
 
 
-def _encode(model: Any, photo: Image, progress: Progress | None, cancelled: Cancel | None) -> _Embedding:
+def _encode(model: Any, photo: Image, progress: Progress | None, cancelled: Cancel | None) -> Embedding:
     """The encoder, block by block: each block reports and looks whether it shall stop."""
     import torch
     from segment_anything.utils.transforms import ResizeLongestSide
@@ -244,7 +206,7 @@ def _encode(model: Any, photo: Image, progress: Progress | None, cancelled: Canc
     tensor = torch.as_tensor(small, device=model.device).permute(2, 0, 1).contiguous()[None]
     with _watched(model.image_encoder, progress, cancelled), torch.inference_mode():
         features = model.image_encoder(model.preprocess(tensor))
-    return _Embedding(
+    return Embedding(
         features.detach().cpu().clone(), (photo.shape[0], photo.shape[1]), (small.shape[0], small.shape[1])
     )
 
@@ -273,7 +235,7 @@ def _watched(encoder: Any, progress: Progress | None, cancelled: Cancel | None) 
 def _everything(
     package: str, model: Any, photo: Image, points: int, progress: Progress | None, cancelled: Cancel | None
 ) -> list[Candidate]:
-    module = __import__(package)
+    module = _module(package)
     # The generator knows no cancel: the decoder, run once a batch of points, looks for it.
     generator = module.SamAutomaticMaskGenerator(
         model, points_per_side=points, points_per_batch=64, output_mode="binary_mask"
@@ -302,75 +264,39 @@ def _everything(
     return found
 
 
-def load_checkpoint(model: Any, path: Path, title: str) -> Any:
-    """``model`` with the state dict of ``path``, in evaluation mode.
-
-    Read with ``weights_only``: a pickle that would run code is refused. Unavailable, in one line, when the file is
-    truncated, no checkpoint, or of another model.
-    """
-    import pickle
-
-    import torch
-
-    if not path.is_file():
-        raise Unavailable(f"{title}: there is no file {path}")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise Unavailable(
-            f"{title}: {path} is truncated or no PyTorch checkpoint of plain weights; delete it and fetch it again"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise Unavailable(f"{title}: {path} holds no state dict of tensors; use the published checkpoint")
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise Unavailable(
-            f"{title}: {path} is of another model ({len(state)} tensors do not fit); use the published checkpoint"
-        ) from error
-    return model.eval()
-
-
 def _build(package: str, kind: str) -> Callable[[], Any]:
     def build() -> Any:
-        return __import__(package).sam_model_registry[kind](checkpoint=None)
+        return _module(package).sam_model_registry[kind](checkpoint=None)
 
     return build
 
 
 _PIP = "pip install segment-anything"
-# mobilesam-mirror is the authors' code, packaged; it needs timm, which it does not ask for.
+# mobilesam-mirror is the authors' code (Apache-2.0), packaged; it needs timm, which it does not ask for.
 _PIP_MOBILE = "pip install segment-anything mobilesam-mirror timm"
+
+
+def _sam(kind: str, title: str) -> SamSegmenter:
+    build = _build("segment_anything", kind)
+    return SamSegmenter(f"sam_{kind}", title, f"sam_{kind}", "segment_anything", _PIP, build)
 
 
 def vit_h() -> SamSegmenter:
     """Segment Anything, huge."""
-    return SamSegmenter(
-        "sam_vit_h", "SAM huge", "sam_vit_h", "segment_anything", _PIP, _build("segment_anything", "vit_h")
-    )
+    return _sam("vit_h", "SAM huge")
 
 
 def vit_l() -> SamSegmenter:
     """Segment Anything, large."""
-    return SamSegmenter(
-        "sam_vit_l", "SAM large", "sam_vit_l", "segment_anything", _PIP, _build("segment_anything", "vit_l")
-    )
+    return _sam("vit_l", "SAM large")
 
 
 def vit_b() -> SamSegmenter:
     """Segment Anything, base."""
-    return SamSegmenter(
-        "sam_vit_b", "SAM base", "sam_vit_b", "segment_anything", _PIP, _build("segment_anything", "vit_b")
-    )
+    return _sam("vit_b", "SAM base")
 
 
 def mobile() -> SamSegmenter:
     """MobileSAM."""
-    return SamSegmenter(
-        "sam_mobile",
-        "MobileSAM",
-        "sam_mobile",
-        "mobile_sam timm segment_anything",
-        _PIP_MOBILE,
-        _build("mobile_sam", "vit_t"),
-    )
+    packages = "mobile_sam timm segment_anything"
+    return SamSegmenter("sam_mobile", "MobileSAM", "sam_mobile", packages, _PIP_MOBILE, _build("mobile_sam", "vit_t"))
