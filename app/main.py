@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import html
 import logging
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402  Gradio reads the variable above when it is imported
 
 from app import theme  # noqa: E402
-from app.session import Session, sessions  # noqa: E402
-from app.shell import SESSION_JS, Shell  # noqa: E402
+from app.session import sessions  # noqa: E402
+from app.shell import PRIVATE, SESSION_JS, Shell, headline  # noqa: E402
 from app.tabs import export, models, product, regions, review, studio  # noqa: E402
 from core.errors import InputError  # noqa: E402
 from core.workbench.recent import remember  # noqa: E402
@@ -35,12 +35,11 @@ def build() -> gr.Blocks:
             project = gr.HTML(elem_classes="fs-project", elem_id="fs-project")
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
-            shell = Shell(sid, opened, tabs)
+            shell = Shell(sid, opened, tabs, project)
             for tab in (product, regions, studio, review, export, models):
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")
-        page.load(_arrive, sid, [sid, opened, project], js=SESSION_JS, api_visibility="private")
-        opened.change(lambda s: _headline(sessions.get(s)), sid, project, api_visibility="private")
+        page.load(_arrive, sid, [sid, opened, project, tabs], js=SESSION_JS, **PRIVATE)
     return page
 
 
@@ -85,20 +84,10 @@ def serve(
         sessions.close()
 
 
-def _arrive(sid: str) -> tuple[str, str, str]:
+def _arrive(sid: str) -> list[Any]:
     session = sessions.get(sid)
-    return sid, str(session.bench.path) if session.bench else "-", _headline(session)
-
-
-def _headline(session: Session) -> str:
-    if session.bench is None:
-        return '<span class="fs-quiet">No project open</span>'
-    bench = session.bench
-    kept = sum(by.get("kept", 0) for by in bench.review.counts().values())
-    return (
-        f"<b>{html.escape(bench.project.name)}</b>"
-        f'<span class="fs-quiet">{bench.photos.count():,} photos · {kept:,} kept</span>'
-    )
+    opened = str(session.bench.path) if session.bench else "-"
+    return [sid, opened, headline(session), gr.Tabs(selected=session.tab)]
 
 
 def _wordmark() -> str:

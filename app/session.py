@@ -16,7 +16,7 @@ import gradio as gr
 import numpy as np
 
 from core.errors import InputError, StoreError
-from core.types import Mask
+from core.types import Mask, Verdict
 from core.workbench import SampleFilter, Workbench
 from core.workbench.recent import recent, remember
 
@@ -26,7 +26,11 @@ MOST_SESSIONS = 200
 
 @dataclass
 class Session:
-    """What one browser tab is doing. Only ids and small values; pictures live in the project."""
+    """What one browser tab is doing. Only ids and small values; pictures live in the project.
+
+    ``filter``, ``offset`` and ``grouped`` say what Review shows, ``tab`` which tab is in front, ``headline`` what
+    the browser's header says now.
+    """
 
     id: str
     bench: Workbench | None = None
@@ -39,8 +43,11 @@ class Session:
     bulk_id: str = ""
     carry_id: str = ""
     sample_id: str = ""
-    filter: SampleFilter = field(default_factory=SampleFilter)
-    page: int = 0
+    tab: str = "product"
+    headline: str = ""
+    filter: SampleFilter = SampleFilter(verdict=Verdict.NEW, descending=True)
+    offset: int = 0
+    grouped: bool = False
     memory: dict[str, Any] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -118,7 +125,8 @@ class Sessions:
 
     def _put(self, sid: str, bench: Workbench) -> Session:
         with self._lock:
-            fresh = Session(sid, bench=bench)
+            before = self._sessions.get(sid)
+            fresh = Session(sid, bench=bench, tab=before.tab if before else "product")
             self._sessions[sid] = fresh
         remember(bench.path)
         _serve_files(bench)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -29,22 +30,28 @@ PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 
 @dataclass
 class Shell:
-    """``sid`` is the first input of every event; ``opened`` changes when there is another project on the table."""
+    """``sid`` is the first input of every event; ``opened`` changes when there is another project on the table.
+
+    ``header`` is the last output of every event made by ``on`` and its kin, so that its counts are never old.
+    """
 
     sid: gr.Textbox
     opened: gr.State
     tabs: gr.Tabs
-    changed: dict[str, gr.State] = field(default_factory=dict)
+    header: gr.HTML
 
     def refresh(self, tab: gr.Tab, fill: Callable[[Session], Any], outputs: Sequence[Component]) -> None:
-        """Call ``fill(session)`` for ``outputs`` when the tab is shown and when another project is opened."""
+        """Call ``fill(session)`` for ``outputs`` when the tab comes to the front or a project is opened in it."""
 
-        @guarded
-        def filled(sid: str) -> Any:
-            return fill(sessions.get(sid))
+        def selected(session: Session) -> Any:
+            session.tab = str(tab.id)
+            return fill(session)
 
-        for happens in (tab.select, self.opened.change):
-            happens(filled, self.sid, list(outputs), **PRIVATE)
+        def opened(session: Session) -> Any:
+            return fill(session) if session.tab == tab.id else [gr.skip()] * len(outputs)
+
+        on(tab.select, selected, self, outputs=outputs)
+        on(self.opened.change, opened, self, outputs=outputs)
 
 
 def on(
@@ -59,9 +66,9 @@ def on(
 
     @guarded
     def handle(sid: str, *values: Any) -> Any:
-        return handler(sessions.get(sid), *values)
+        return _with_header(sid, handler(sessions.get(sid), *values), len(outputs))
 
-    return event(handle, [shell.sid, *inputs], list(outputs), **(PRIVATE | more))
+    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE | more))
 
 
 def on_pick(
@@ -75,9 +82,9 @@ def on_pick(
 
     @guarded
     def handle(sid: str, picked: gr.SelectData) -> Any:
-        return handler(sessions.get(sid), picked.index)
+        return _with_header(sid, handler(sessions.get(sid), picked.index), len(outputs))
 
-    return event(handle, [shell.sid], list(outputs), **(PRIVATE | more))
+    return event(handle, [shell.sid], [*outputs, shell.header], **(PRIVATE | more))
 
 
 def on_canvas(
@@ -91,6 +98,34 @@ def on_canvas(
 
     @guarded
     def handle(sid: str, sent: gr.EventData) -> Any:
-        return handler(sessions.get(sid), dict(sent._data or {}))
+        return _with_header(sid, handler(sessions.get(sid), dict(sent._data or {})), len(outputs))
 
-    return event(handle, [shell.sid], list(outputs), **(PRIVATE | more))
+    return event(handle, [shell.sid], [*outputs, shell.header], **(PRIVATE | more))
+
+
+def headline(session: Session) -> str:
+    """The project's name with its counts, HTML; remembered as what the browser shows."""
+    bench = session.bench
+    if bench is None:
+        session.headline = '<span class="fs-quiet">No project open</span>'
+    else:
+        photos, kept = bench.photos.count(), bench.review.kept()
+        many = "photo" if photos == 1 else "photos"
+        session.headline = (
+            f"<b>{html.escape(bench.project.name)}</b>"
+            f'<span class="fs-quiet">{photos:,} {many} · {kept:,} kept</span>'
+        )
+    return session.headline
+
+
+def _with_header(sid: str, result: Any, outputs: int) -> Any:
+    # The handler may have opened another project: ask for the session anew.
+    session = sessions.get(sid)
+    before = session.headline
+    now = headline(session)
+    header = gr.skip() if now == before else now
+    if outputs == 0:
+        return header
+    if outputs == 1:
+        return [result, header]
+    return [*([result] * outputs if isinstance(result, dict) else result), header]

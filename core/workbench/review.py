@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,13 @@ from core.quality import group_near_duplicates, nearest
 from core.quality.visible import difference
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import Image, Mask, Verdict
+from core.workbench.outline import outline
 
 OUTLINE = (255, 0, 170)
 """Magenta, RGB: a colour that hardly any product has."""
+
+MOST_GROUPED = 5000
+"""Samples looked through for look-alikes at once; more take seconds."""
 
 __all__ = ["Comparison", "Review", "Rules", "believability"]
 
@@ -75,6 +80,14 @@ class Review:
             atomic_write(path, thumbnail_bytes(read_image(row.image_path), 320, mask))
         return path
 
+    def outline(self, row: SampleRow) -> dict[str, Any]:
+        """The mask as an SVG path with its box, see core.workbench.outline; made once."""
+        path = self._project.cache_dir / "outlines" / f"{row.id}.json"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, json.dumps(outline(read_mask(row.mask_path))).encode())
+        return dict(json.loads(path.read_text()))
+
     def outlined(self, sample_id: str) -> Path:
         """The sample at full size with its mask outlined, as a PNG; made once."""
         row = self._project.sample_row(sample_id)
@@ -118,6 +131,33 @@ class Review:
     def groups(self, rows: Sequence[SampleRow], distance: float = 0.08) -> list[int]:
         """A group number for each row; near-duplicates share one."""
         return group_near_duplicates(_vectors(rows), distance)
+
+    def alike(self, chosen: SampleFilter, distance: float = 0.08) -> list[list[SampleRow]]:
+        """The filter's samples in groups of look-alikes, the most believable of each first.
+
+        Groups of several come before samples that resemble no other; both keep the filter's order. At most
+        the first MOST_GROUPED samples are looked at.
+        """
+        rows = self.page(chosen, 0, MOST_GROUPED)
+        if not rows:
+            return []
+        found: dict[int, list[SampleRow]] = {}
+        for row, group in zip(rows, self.groups(rows, distance), strict=True):
+            found.setdefault(group, []).append(row)
+        best_first = [sorted(g, key=lambda r: (-believability(dict(r.scores)), r.id)) for g in found.values()]
+        return sorted(best_first, key=lambda g: len(g) == 1)
+
+    def keep_best(self, sample_ids: Sequence[str]) -> str:
+        """Keep the most believable of look-alikes and reject the others, in one undoable step; returns its id."""
+        rows = [self.row(i) for i in sample_ids]
+        best = min(rows, key=lambda r: (-believability(dict(r.scores)), r.id))
+        others = [(r.id, Verdict.REJECTED, f"look-alike of {best.id}") for r in rows if r.id != best.id]
+        self._project.review([(best.id, Verdict.KEPT, "best of its look-alikes"), *others])
+        return best.id
+
+    def kept(self) -> int:
+        """How many samples are kept."""
+        return self._project.count_samples(SampleFilter(verdict=Verdict.KEPT))
 
     def distance_to_kept(self, row: SampleRow) -> float:
         """Distance 0..1 to the most similar kept sample of the same label; 1.0 if there is none."""
