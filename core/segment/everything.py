@@ -22,7 +22,7 @@ _APART = FEATURES.index("apart")
 _FRAME = FEATURES.index("frame")
 _EDGE = FEATURES.index("edge")
 _SOLID = FEATURES.index("solid")
-_WORTH = 10.0
+_WORTH = 9.0
 _LEAST = 8e-4
 _SAME = 0.6
 
