@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.engines.layout.window import window_of
+from core.engines.layout.window import count, window_of
 from core.errors import InputError
 from core.types import Mask, Region
 
@@ -65,22 +65,23 @@ def obstacles(regions: Sequence[Region], chosen: Sequence[int], shape: tuple[int
     neither is in the way.
     """
     out = np.zeros(shape, np.bool_)
+    views = [(regions[c].mask, window_of(regions[c].mask).slices) for c in chosen]
     for i, region in enumerate(regions):
-        if i in chosen or any(_nested(region.mask, regions[c].mask) for c in chosen):
+        if i in chosen or any(_nested(region.mask, mask, view) for mask, view in views):
             continue
         out |= region.mask
     return out
 
 
-def _nested(a: Mask, b: Mask) -> bool:
-    view = window_of(a).slices
-    both = int((a[view] & b[view]).sum())
-    return both > NESTED * min(int(a.sum()), int(b.sum()))
+def _nested(a: Mask, b: Mask, view: tuple[slice, slice]) -> bool:
+    """Does one lie on the other? ``view`` is the box of ``b``."""
+    both = count(a[view] & b[view])
+    return both > 0 and both > NESTED * min(count(a), count(b[view]))
 
 
 def check_liftable(region: Region) -> None:
     """InputError for a region so large that no surface is left to fill its place with."""
-    share = float(region.mask.mean())
+    share = count(region.mask) / region.mask.size
     if share > MAX_SHARE:
         raise InputError(
             f"layout: region {region.name!r} covers {share:.0%} of the photo, at most {MAX_SHARE:.0%} can be lifted "

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.engines.layout.edge import band_width
 from core.engines.layout.shadow import Shadow, dark_residue, fit_shadow
-from core.engines.layout.window import Floats, Window, blur, distance, distance_to, window_of
+from core.engines.layout.window import Floats, Window, blur, count, distance, distance_to, some, window_of
 from core.types import Image, Mask
 
 FILL_SHADE = 0.90
@@ -63,13 +63,13 @@ class Hole:
 def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tuple[Part, Hole]:
     """Lift the region ``mask`` off ``photo``; ``others`` are pixels of other parts. All (H, W)."""
     tight = window_of(mask)
-    size = float(np.sqrt(mask[tight.slices].sum()))
+    size = float(np.sqrt(count(mask[tight.slices])))
     band = band_width(photo, mask, others)
     edge = tight.grown(int(np.ceil(4 * band))).clipped(mask.shape)
     window = edge.grown(int(np.ceil(0.5 * size))).clipped(mask.shape)
     inner = mask[window.slices]
     other = others[window.slices] & ~inner
-    alpha, colour = _matte(photo[edge.slices].astype(np.float32), mask[edge.slices], other[edge.inside(window)], band)
+    alpha, colour = _matte(photo[edge.slices], mask[edge.slices], other[edge.inside(window)], band)
     luminance = cv2.cvtColor(photo[window.slices], cv2.COLOR_RGB2GRAY).astype(np.float32)
     away = distance_to(inner)
     bare = (away > band) & (distance_to(other) > 2 * band)
@@ -79,12 +79,12 @@ def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tup
     core[edge.inside(window)] |= alpha > EDGE
     hole = core.copy()
     if with_shadow:
-        hole |= (shade < FILL_SHADE) | dark_residue(luminance, inner, bare, shade, size)
+        hole |= (shade < FILL_SHADE) | dark_residue(luminance, inner, bare, shade, away, size)
     hole &= ~other
     rows, cols = np.nonzero(inner)
     centre = (float(rows.mean()) + window.y0, float(cols.mean()) + window.x0)
     near = bare & (away < 0.35 * size)
-    surface = _surface_colour(photo[window.slices], near if near.sum() > 20 else ~inner, shade)
+    surface = _surface_colour(photo[window.slices], near if count(near) > 20 else ~inner, shade)
     part = Part(edge, alpha, colour, centre, shadow, surface)
     return part, Hole(window, hole, core & ~other, np.where(other, 1, shade).astype(np.float32))
 
@@ -93,46 +93,55 @@ def _surface_colour(pixels: Image, chosen: Mask, shade: Floats) -> Floats:
     """Median RGB of the chosen pixels, float32 (3,) in 0..255, as it is without the shadow."""
     if not chosen.any():
         return np.asarray(pixels.reshape(-1, 3).mean(0), np.float32)
-    every = max(1, int(chosen.sum()) // 2000)
-    lit = pixels[chosen][::every] / np.maximum(shade[chosen][::every], 0.1)[:, None]
+    lit = some(pixels, chosen, 2000) / np.maximum(some(shade, chosen, 2000), 0.1)[:, None]
     return np.asarray(np.median(lit, axis=0), np.float32)
 
 
-def _matte(pixels: Floats, inner: Mask, other: Mask, band: float) -> tuple[Floats, Floats]:
+def _matte(photo: Image, inner: Mask, other: Mask, band: float) -> tuple[Floats, Floats]:
     """Opacity and unmixed colour in a thin band about the region's edge.
 
     I = a F + (1 - a) B, with F and B local means of what is surely part and surely surface; ``a`` is the
     least-squares answer, drawn towards the drawn edge where F and B look alike.
     """
+    pixels = photo.astype(np.float32)
     inside, outside = distance(inner), distance_to(inner)
     signed = np.where(inner, inside - 0.5, 0.5 - outside)
-    fore = _local_mean(pixels, np.where(inner, np.clip(inside / band, 0.03, 1) ** 3, 0), 1.2 * band)
-    free = ~inner & ~other
-    back = _local_mean(pixels, np.where(free, np.clip(outside / band, 0.03, 1) ** 3, 0), 1.2 * band)
-    step = fore - back
-    prior = np.clip(0.5 + signed / 1.5, 0, 1)
+    # All but the means is worked out on the band's pixels alone, as (N, 3).
+    at = np.nonzero(np.abs(signed) <= band)
+    fore = _local_mean(pixels, inner, inside / band, 1.2 * band, at)
+    back = _local_mean(pixels, ~inner & ~other, outside / band, 1.2 * band, at)
+    here, signed_here, step = pixels[at], signed[at], fore - back
+    prior = np.clip(0.5 + signed_here / 1.5, 0, 1)
     trust = 3 * 12.0**2
-    alpha = (_dot(pixels - back, step) + trust * prior) / (_dot(step, step) + trust)
+    found = (_dot(here - back, step) + trust * prior) / (_dot(step, step) + trust)
     # Texture alone makes faint opacities far from the edge: stretched away.
-    alpha = (alpha - 0.1) / 0.8
-    alpha = np.clip(alpha, np.clip(signed / band, 0, 1), np.clip(1 + signed / band, 0, 1))
-    alpha = np.where(np.abs(signed) <= band, blur(alpha.astype(np.float32), 0.5), signed > 0).astype(np.float32)
+    found = (found - 0.1) / 0.8
+    alpha = (signed > 0).astype(np.float32)
+    alpha[at] = np.clip(found, np.clip(signed_here / band, 0, 1), np.clip(1 + signed_here / band, 0, 1))
+    alpha[at] = blur(alpha, 0.5)[at]
     alpha[other] = 0
-    rest = pixels - (alpha[..., None] * fore + (1 - alpha[..., None]) * back)
-    share = alpha / (alpha**2 + (1 - alpha) ** 2)
-    colour = np.where((alpha >= 1)[..., None], pixels, np.clip(fore + rest * share[..., None], 0, 255))
-    return alpha, colour.astype(np.float32)
+    share = alpha[at][:, None]
+    rest = here - (share * fore + (1 - share) * back)
+    whole = np.clip(fore + rest * share / (share**2 + (1 - share) ** 2), 0, 255)
+    pixels[at] = np.where(share >= 1, here, whole)
+    return alpha, pixels
 
 
-def _local_mean(pixels: Floats, weight: npt.NDArray[Any], sigma: float) -> Floats:
-    """Weighted mean around each pixel, float32 (h, w, 3); the overall mean where no weight is near."""
-    weight = weight.astype(np.float32)
+def _local_mean(
+    pixels: Floats, chosen: Mask, depth: Floats, sigma: float, at: tuple[npt.NDArray[np.intp], ...]
+) -> Floats:
+    """Mean of the chosen pixels around each place ``at``, the deeper the weightier: float32 (N, 3).
+
+    The overall mean where none is near, and the pixels themselves where none is chosen at all.
+    """
+    weight = np.clip(depth, 0.03, 1) ** 3 * chosen
     if (total := float(weight.sum())) <= 0:
-        return pixels
+        return pixels[at]
     weighted = pixels * weight[..., None]
-    mean = weighted.reshape(-1, 3).sum(0) / total
-    return np.asarray((blur(weighted, sigma) + 1e-4 * mean) / (blur(weight, sigma) + 1e-4)[..., None], np.float32)
+    mean = cv2.sumElems(weighted)[:3] / np.float32(total)
+    spread = (blur(weighted, sigma)[at] + 1e-4 * mean) / (blur(weight, sigma)[at] + 1e-4)[:, None]
+    return np.asarray(spread, np.float32)
 
 
 def _dot(a: Floats, b: Floats) -> Floats:
-    return np.asarray(np.einsum("ijk,ijk->ij", a, b), np.float32)
+    return np.asarray(np.einsum("ij,ij->i", a, b), np.float32)

@@ -72,7 +72,7 @@ class Layout:
         raise failure
 
     def _sample(self, edit: Edit, scene: Scene, request: Request) -> Sample:
-        image = np.repeat(edit.image[..., :1], 3, axis=2) if scene.grey else edit.image
+        image = cv2.merge([cv2.extractChannel(edit.image, 0)] * 3) if scene.grey else edit.image
         bounds = np.logical_or.reduce(edit.places)
         mask = seen_change(scene.photo, image, edit.places) if scene.params.tighten else bounds
         # The mask is already as tight as it may be; the recipe keeps the settings that were asked for.

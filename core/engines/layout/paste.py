@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from core.engines.layout.cut import Part
-from core.engines.layout.window import Floats, Window, blur, distance_to, window_of
+from core.engines.layout.window import Floats, Window, blur, distance_to, some, window_of
 from core.types import Image, Mask
 
 MAX_GAIN = 0.12
@@ -90,23 +90,30 @@ def lay(photo: Image, part: Part, adapt: bool = True, with_shadow: bool = True) 
     reach = part.shadow.reach if with_shadow else 0
     wide = part.window.grown(reach)
     seen = wide.clipped(photo.shape)
-    alpha = np.pad(part.alpha, reach)[seen.inside(wide)]
-    colour = np.pad(part.colour, ((reach, reach), (reach, reach), (0, 0)))[seen.inside(wide)]
-    shade = part.shadow.cast(np.pad(part.alpha, reach))[seen.inside(wide)] if reach else np.ones_like(alpha)
-    under = photo[seen.slices].astype(np.float32)
-    gain = _gain(part, under, alpha) if adapt else 1.0
-    out = alpha[..., None] * colour * gain + (1 - alpha[..., None]) * under * shade[..., None]
+    padded = np.pad(part.alpha, reach)
+    alpha = padded[seen.inside(wide)]
+    out = photo[seen.slices].astype(np.float32)
+    gain = _gain(part, out, alpha) if adapt else 1.0
+    place = alpha > 0
+    if reach:
+        shade = part.shadow.cast(padded)[seen.inside(wide)]
+        place |= shade < 0.998
+        out *= shade[..., None]
+    core = part.window.clipped(photo.shape)
+    own = core.inside(part.window)
+    opacity, inner = part.alpha[own][..., None], out[core.inside(seen)]
+    inner += opacity * (part.colour[own] * np.float32(gain) - inner)
     photo = photo.copy()
     photo[seen.slices] = np.clip(np.rint(out), 0, 255).astype(np.uint8)
-    return photo, seen.frame((alpha > 0) | (shade < 0.998), photo.shape[:2])
+    return photo, seen.frame(place, photo.shape[:2])
 
 
 def _gain(part: Part, under: Floats, alpha: Floats) -> float:
     """How much brighter the light is here than where the part lay; 1 where the surfaces are of two kinds."""
-    around = (distance_to(alpha > 0.5) < max(4, 0.15 * part.size)).astype(np.float32)
+    around = distance_to(alpha > 0.5) < max(4, 0.15 * part.size)
     if not around.any():
         return 1.0
-    here = np.median(under[around > 0], axis=0)
+    here = np.median(some(under, around, 2000), axis=0)
     ratio = float(np.log((here.mean() + 4) / (part.surface.mean() + 4)))
     # Up to MAX_GAIN the difference is taken for light; beyond three times that for another material.
     fade = float(np.clip(1.5 - abs(ratio) / (2 * MAX_GAIN), 0, 1))

@@ -60,8 +60,9 @@ def _cells(mask: Mask, cell: int, above: int, before: int, edge: bool) -> Mask:
     height, width = mask.shape
     below, after = -(height + above) % cell, -(width + before) % cell
     padded = np.pad(mask, ((above, below), (before, after)), constant_values=edge)
-    blocks = padded.reshape(padded.shape[0] // cell, cell, padded.shape[1] // cell, cell)
-    return np.asarray(blocks.any(axis=(1, 3)), np.bool_)
+    # Rows first: whole rows are joined many pixels at a time.
+    rows = padded.reshape(padded.shape[0] // cell, cell, padded.shape[1]).any(axis=1)
+    return np.asarray(rows.reshape(rows.shape[0], -1, cell).any(axis=2), np.bool_)
 
 
 def _strangeness(photo: Image, surface: Floats, shape: tuple[int, int], cell: int) -> Floats:

@@ -15,17 +15,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.window import Floats, blur, distance_to
+from core.engines.layout.window import Floats, blur, count, distance_to, some
 from core.types import Mask
 
 WORK_SIZE = 56
 """The part's side, in pixels, to which its window is shrunk for the fit."""
-MOST_PIXELS = 1500
+MOST_PIXELS = 600
 """Pixels of the ring that the fit looks at."""
 RING = 0.45
 """How far around the part the fit looks, in sides of the part."""
 MIN_DEPTH = 0.03
-MIN_T = 7.0
+MIN_T = 5.0
 """How many standard errors the depth must be from 0; high because texture is correlated."""
 
 
@@ -52,8 +52,7 @@ class Shadow:
 
 def _spread(alpha: Floats, dy: float, dx: float, sigma: float) -> Floats:
     shifted = _shifted(alpha, dy, dx) if dy or dx else alpha
-    out: Floats = cv2.GaussianBlur(shifted, (0, 0), max(sigma, 0.3), borderType=cv2.BORDER_REPLICATE)
-    return out
+    return blur(shifted, max(sigma, 0.3), cv2.BORDER_REPLICATE)
 
 
 def _shifted(alpha: Floats, dy: float, dx: float) -> Floats:
@@ -144,21 +143,23 @@ class _Fit:
         depth, dy, dx, sigma, t = found
         return (depth, dy, dx, sigma) if depth >= MIN_DEPTH and t >= MIN_T else None
 
-    def _cover(self, sigma: float, shifts: Sequence[tuple[float, float]]) -> npt.NDArray[np.float64]:
-        """The softened part at the seen pixels for every (dy, dx): float64 (shifts, pixels)."""
+    def _cover(self, sigma: float, shifts: Sequence[tuple[float, float]]) -> Floats:
+        """The softened part at the seen pixels for every (dy, dx): float32 (shifts, pixels)."""
         soft = _spread(self.alpha, 0, 0, sigma)
         dy, dx = (np.array([shift[axis] for shift in shifts], np.float32)[:, None] for axis in (0, 1))
         at_x, at_y = self.cols - dx, self.rows - dy
-        return np.asarray(cv2.remap(soft, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float64)
+        out: Floats = cv2.remap(soft, at_x, at_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return out
 
     def _best(
         self, widths: Sequence[float], downs: npt.NDArray[Any], rights: npt.NDArray[Any]
     ) -> tuple[float, float, float, float, float] | None:
         """The grid point that explains most, with its depth and how many standard errors that is from 0."""
         shifts = [(float(dy), float(dx)) for dy, dx in product(downs, rights)]
-        root = np.sqrt(self.weights)
-        base = np.linalg.qr(self.plane * root[:, None])[0]
-        target = self.values * root
+        # The level taken off first, single precision is enough.
+        root = np.sqrt(self.weights).astype(np.float32)
+        base = np.linalg.qr(self.plane.astype(np.float32) * root[:, None])[0]
+        target = (self.values - self.level).astype(np.float32) * root
         target = target - base @ (base.T @ target)
         best: tuple[float, float, float, float, float] | None = None
         for sigma in widths:
@@ -182,21 +183,22 @@ class _Fit:
         self.weights = (np.abs(residual) < 3.0 * scale).astype(float)
 
 
-def dark_residue(luminance: Floats, part: Mask, surface: Mask, shade: Floats, size: float) -> Mask:
+def dark_residue(
+    luminance: Floats, part: Mask, surface: Mask, shade: Floats, away: Floats, size: float
+) -> Mask:
     """Pixels around the part that stay darker than the surface after the fitted shadow is divided out.
 
     Only darkness that touches the part counts, so a line or a wall across a strip of bare surface is left.
-    Shapes and units as in fit_shadow; shade float32 (H, W).
+    Shapes and units as in fit_shadow; shade float32 (H, W), away: the distance to the part.
     """
-    away = distance_to(part)
     ring = surface & (away > 0.12 * size) & (away < 0.5 * size)
-    if ring.sum() < 40:
+    if count(ring) < 40:
         return np.zeros_like(part)
     even = luminance / np.maximum(shade, 0.1)
-    level = float(np.median(even[ring]))
+    level = float(np.median(some(even, ring, MOST_PIXELS)))
     weight = blur(surface.astype(np.float32), 1.5)
     smooth = blur(even * surface, 1.5) / np.maximum(weight, 1e-3)
-    spread = 1.4826 * float(np.median(np.abs(smooth[ring] - level)))
+    spread = 1.4826 * float(np.median(np.abs(some(smooth, ring, MOST_PIXELS) - level)))
     dark = surface & (weight > 0.05) & (smooth < level - max(0.06 * level, 3.5 * spread, 3.0)) & (away < 0.25 * size)
     _, labels = cv2.connectedComponents((dark | (away < 4)).astype(np.uint8))
     return np.asarray(dark & (labels == labels[part][0]), np.bool_)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from core.types import Mask
 
 Floats = npt.NDArray[np.float32]
+COARSE_SIGMA = 1.8
+"""Blurs of at least twice this many pixels are worked out on a shrunk picture."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,35 @@ def distance_to(mask: Mask) -> Floats:
     return distance(~mask)
 
 
-def blur(array: npt.NDArray[Any], sigma: float) -> Floats:
-    """Gaussian blur of a float32 array (H, W) or (H, W, C); the border is mirrored."""
+def count(mask: Mask) -> int:
+    """How many pixels are True; much faster than a sum."""
+    return cv2.countNonZero(np.ascontiguousarray(mask).view(np.uint8))
+
+
+def some(array: npt.NDArray[Any], chosen: Mask, most: int) -> npt.NDArray[Any]:
+    """The chosen pixels of (H, W, ...), at most about ``most`` of them, evenly picked: (N, ...)."""
+    at = np.flatnonzero(chosen)
+    rows, cols = np.divmod(at[:: max(1, at.size // most)], chosen.shape[1])
+    return np.asarray(array[rows, cols])
+
+
+def blur(array: npt.NDArray[Any], sigma: float, border: int = cv2.BORDER_REFLECT_101) -> Floats:
+    """Gaussian blur of a float32 array (H, W) or (H, W, C); the border is mirrored unless said otherwise.
+
+    A wide one is worked out on a picture shrunk so far that nothing of it is lost.
+    """
     if sigma <= 0.05:
         return array
-    out: Floats = cv2.GaussianBlur(array, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
-    return out
+    scale = int(sigma / COARSE_SIGMA)
+    if scale < 2 or min(array.shape[:2]) < 4 * scale:
+        out: Floats = cv2.GaussianBlur(array, (0, 0), sigma, borderType=border)
+        return out
+    height, width = array.shape[:2]
+    # Whole blocks, lest the shrunk picture be shifted against the full one.
+    pad = (0, -height % scale, 0, -width % scale)
+    whole = cv2.copyMakeBorder(array, *pad, cv2.BORDER_REPLICATE) if any(pad) else array
+    size = (whole.shape[1] // scale, whole.shape[0] // scale)
+    small = cv2.resize(whole, size, interpolation=cv2.INTER_AREA)
+    small = cv2.GaussianBlur(small, (0, 0), sigma / scale, borderType=border)
+    out = cv2.resize(small, (whole.shape[1], whole.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return out[:height, :width]
