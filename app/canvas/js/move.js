@@ -72,11 +72,12 @@ function makeCanvas(w, h) {
 }
 
 class Mover {
-  constructor(editor, view, moved) {
+  constructor(editor, view, moved, picked) {
     this.editor = editor;
     this.S = editor.S;
     this.view = view;
     this.moved = moved; // moved(ghost)
+    this.picked = picked; // picked(region)
     this.timer = 0;
     this.sent = "";
   }
@@ -92,6 +93,7 @@ class Mover {
     }
     if (ghost && ghost.region !== region) this.clear();
     this.S.ghost = new Ghost(region, { element: this.S.image, width: this.S.value.width });
+    this.picked(region);
     return this.sliding(this.S.ghost, p);
   }
 

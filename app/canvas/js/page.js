@@ -32,13 +32,14 @@ const sync = new Sync(message, showSaved, (reply) => {
   trigger("mask_saved", { image_id: S.value.image_id, area: reply.area, seq: reply.seq });
 });
 const prompter = new Prompter(editor, showBusy, showSegmenter);
+const picked = (region) => say("region_picked", { image_id: S.value.image_id, name: region.name });
 const mover = new Mover(editor, view, (ghost) => {
   const { dx, dy, angle, scale } = ghost;
   say("region_moved", { image_id: S.value.image_id, name: ghost.region.name, dx, dy, angle, scale });
-});
+}, picked);
 const tools = new Tools(editor, view, prompter, mover, {
   pointer: showPointer, cursor: (c) => { stage.style.cursor = c; }, viewed, counted: showArea,
-  picked: (region) => say("region_picked", { image_id: S.value.image_id, name: region.name }),
+  picked,
 });
 
 function message() {
