@@ -50,7 +50,8 @@ def set_up(venv: Path, requirements: str) -> bool:
     _say(f"setting up {venv} from {requirements} (torch is large: a few minutes, about 7 GB)")
     uv = shutil.which("uv")
     steps = []
-    if not _python_of(venv).exists():
+    quiet = ["-q"] if _python_of(venv).exists() else []
+    if not quiet:
         steps.append(
             [uv, "venv", "--python", sys.executable, str(venv)] if uv else [sys.executable, "-m", "venv", str(venv)]
         )
@@ -59,7 +60,7 @@ def set_up(venv: Path, requirements: str) -> bool:
         if uv
         else [str(_python_of(venv)), "-m", "pip", "install"]
     )
-    steps.append([*install, "-r", str(HERE / requirements)])
+    steps.append([*install, *quiet, "-r", str(HERE / requirements)])
     for step in steps:
         if subprocess.run(step, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode != 0:
             _fail(

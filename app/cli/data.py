@@ -54,7 +54,7 @@ def export(
         str, typer.Option("--format", help="mvtec-ad, mvtec-loco, visa, coco, yolo-seg, voc, imagefolder.")
     ],
     everything: Annotated[bool, typer.Option("--all", help="Take unreviewed samples too.")] = False,
-    real: Annotated[bool, typer.Option("--real/--no-real", help="Add the imported real anomalies.")] = True,
+    real: Annotated[bool, typer.Option("--real", help="Add the imported real anomalies.")] = False,
     option: Annotated[list[str], typer.Option("--option", help="A setting of the format as name=value.")] = [],  # noqa: B006
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export at OUT.")] = False,
     as_json: AsJson = False,

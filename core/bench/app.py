@@ -120,7 +120,7 @@ def _served(command: list[str], port: int, folder: Path) -> Iterator[tuple[float
 def _answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
-            return answer.status == 200
+            return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 

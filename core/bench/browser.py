@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from playwright.sync_api import sync_playwright
 
-FIND = "[...document.querySelectorAll('*')].find(e => e.__mask && e.offsetParent)?.__mask"
+FIND = "[...document.querySelectorAll('.fsc')].find(e => e.offsetParent)?.__mask"
 READY = f"{FIND}?.ready"
 
 
 def click_to_paint(url: str, chromium: str, arguments: list[str], clicks: int) -> list[float]:
     """Milliseconds from the mouse button to the frame that shows the mask, for each of ``clicks`` clicks."""
-    spent = []
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=arguments, headless=True)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
@@ -19,11 +18,9 @@ def click_to_paint(url: str, chromium: str, arguments: list[str], clicks: int) -
         page.wait_for_function(READY, timeout=60_000)
         for i in range(clicks + 2):
             x, y = 400 + (i * 977) % 3300, 350 + (i * 613) % 2400
-            at = page.evaluate(f"{FIND}.screen({x}, {y})")
-            before = page.evaluate(f"{FIND}.paints")
-            page.mouse.click(*at)
-            page.wait_for_function(f"{FIND}.paints > {before}", timeout=30_000)
-            spent.append(float(page.evaluate(f"{FIND}.clickMs")))
+            page.mouse.click(*page.evaluate(f"{FIND}.screen({x}, {y})"))
+            page.wait_for_function(f"{FIND}.state.timings.length > {i} && !{FIND}.busy", timeout=60_000)
             page.keyboard.press("Escape")
+        spent = [float(t["total"]) for t in page.evaluate(f"{FIND}.state.timings")]
         browser.close()
     return spent[2:]

@@ -19,6 +19,7 @@ from core.bench.scenes import scene
 from core.device import derive_seed, numpy_rng
 from core.engines.base import Context, engines
 from core.export import Item, export
+from core.images import mask_png_bytes, png_bytes
 from core.masks.foreground import object_mask
 from core.masks.placement import Placement, plan_masks
 from core.masks.terrain import Terrain
@@ -101,18 +102,21 @@ def p95(values: Iterable[float]) -> float:
 
 
 def _export(pairs: int) -> float:
-    """Seconds to export ``pairs`` image+mask pairs at 512² as MVTec AD, scaled to 1,000; the images are in memory."""
-    normal, regions = scene(512, 3)
-    rng = numpy_rng(0, "export")
-    items = []
-    for i in range(pairs):
-        image = np.roll(normal.pixels, int(rng.integers(512)), axis=1)
-        items.append(Item(f"s{i}", image, "scratch", "structural", (regions[i % 4].mask,)))
-    goods = [Item(f"g{i}", normal.pixels) for i in range(10)]
+    """Seconds to export 512² image+mask pairs as MVTec AD, scaled to 1,000, from PNG files as in a project."""
     folder = Path(tempfile.mkdtemp(prefix="flawsmith-bench-"))
     try:
+        items = [_pair(folder, i) for i in range(pairs)]
+        good = scene(512, 3)[0].pixels
         began = time.perf_counter()
-        export([*goods, *items], folder / "out", "mvtec-ad", {"category": "bench"})
+        export([*(Item(f"g{i}", good) for i in range(10)), *items], folder / "out", "mvtec-ad", {"category": "bench"})
         return round((time.perf_counter() - began) * 1000 / pairs, 2)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _pair(folder: Path, number: int) -> Item:
+    normal, regions = scene(512, 3 + number % 4)
+    image, mask = folder / f"{number}.png", folder / f"{number}_mask.png"
+    image.write_bytes(png_bytes(np.roll(normal.pixels, number, axis=1), grey=True))
+    mask.write_bytes(mask_png_bytes(np.roll(regions[number % 4].mask, number, axis=1)))
+    return Item(f"s{number}", image, "scratch", "structural", (mask,))

@@ -87,7 +87,7 @@ class Material:
     def _part_fills_frame(self) -> bool:
         """Whether the part fills most photos: one product is photographed one way, so the odd one out is an error."""
         ids = [row.id for row in self.project.normals(0, VOTERS)]
-        whole = self._keep(("vote", "/".join(ids)), lambda: [self._object_alone(i).all() for i in ids], len)
+        whole = self._keep(("vote", "/".join(ids)), lambda: [bool(self._object_alone(i).all()) for i in ids], len)
         return sum(whole) > len(whole) / 2
 
     def _object_alone(self, normal_id: str) -> Mask:

@@ -17,7 +17,7 @@ from types import TracebackType
 from core.jobs.material import Material
 from core.jobs.runner import Runner
 from core.jobs.work import Batch
-from core.store import Project, SampleFilter
+from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
 from core.workbench.datasets import Datasets
 from core.workbench.masks import Masks
 from core.workbench.photos import Photos
@@ -26,7 +26,7 @@ from core.workbench.review import Review, Rules
 from core.workbench.studio import Studio
 from core.workbench.weights import Weights
 
-__all__ = ["Batch", "Rules", "SampleFilter", "Workbench"]
+__all__ = ["Batch", "NormalRow", "RegionRow", "Rules", "SampleFilter", "SampleRow", "Workbench"]
 
 
 class Workbench:

@@ -11,7 +11,7 @@ from core.errors import ExportError
 from core.export.base import Item
 from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
-from core.store import SampleFilter, SampleRow
+from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import GOOD, Verdict
 
 
@@ -45,7 +45,7 @@ class Datasets:
         options: Mapping[str, Any] | None = None,
         *,
         everything: bool = False,
-        real: bool = True,
+        real: bool = False,
         overwrite: bool = False,
         progress: Callable[..., None] = lambda *news: None,
         cancelled: Callable[[], bool] = lambda: False,
@@ -57,9 +57,12 @@ class Datasets:
         exporting.format_named(format)
         checked = exporting.read_options({"category": _category(self._project.name), **(options or {})})
         samples, warning = self.chosen(everything)
-        items = [*self._normals(), *map(_sample_item, samples), *(self._real() if real else ())]
-        if not samples and len(items) == self._project.count_normals():
+        normals = self._project.normals()
+        names = {r.id: r.name for r in normals}
+        anomalies = [*(_sample_item(r, names[r.normal_id]) for r in samples), *(self._real() if real else ())]
+        if not anomalies:
             raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
+        items = [*map(_normal_item, normals), *anomalies]
         report = exporting.export(
             items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
         )
@@ -87,12 +90,6 @@ class Datasets:
         """The product's name as a category that every format can hold."""
         return _category(self._project.name)
 
-    def _normals(self) -> list[Item]:
-        return [
-            Item(name=Path(r.name).stem, image=r.path, label=GOOD, kind=None, masks=(), source=r.name)
-            for r in self._project.normals()
-        ]
-
     def _real(self) -> list[Item]:
         return [
             Item(name=Path(r.name).stem, image=r.path, label=r.label, kind=r.kind, masks=r.mask_paths, source=r.name)
@@ -100,7 +97,11 @@ class Datasets:
         ]
 
 
-def _sample_item(row: SampleRow) -> Item:
+def _normal_item(row: NormalRow) -> Item:
+    return Item(name=row.name, image=row.path, label=GOOD)
+
+
+def _sample_item(row: SampleRow, source: str) -> Item:
     return Item(
         name=row.id,
         image=row.image_path,
@@ -108,7 +109,7 @@ def _sample_item(row: SampleRow) -> Item:
         kind=row.kind,
         masks=row.instance_paths or (row.mask_path,),
         recipe_json=row.recipe_json,
-        source=row.normal_id,
+        source=source,
     )
 
 

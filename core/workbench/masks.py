@@ -66,6 +66,11 @@ class Masks:
         return read_mask(path, self._material.normal(normal_id).shape)
 
     @staticmethod
+    def unpack(text: str, shape: tuple[int, int]) -> Mask:
+        """The mask in a recipe or a proposal; MaskError if it is not of ``shape`` (H, W)."""
+        return rle.unpack(text, shape)
+
+    @staticmethod
     def encode(mask: Mask) -> list[int]:
         """Run lengths for the browser."""
         return rle.encode(mask)

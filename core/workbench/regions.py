@@ -11,6 +11,7 @@ from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.images import mask_png_bytes
 from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
+from core.masks import rle
 from core.segment import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
 from core.segment.propagate import Propagator
 from core.store import NormalRow, RegionRow, RegionSource
@@ -119,16 +120,37 @@ class Regions:
         return next(n for n in (name, *(f"{name}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
 
     def rename(self, normal_id: str | None, old: str, new: str) -> None:
-        """Rename on one photo, or on every photo if ``normal_id`` is None."""
-        rows = [r for r in self._project.region_rows(None) if r.name == old and normal_id in (None, r.normal_id)]
-        for row in rows:
-            self._project.rename_region(row.normal_id, old, new)
+        """Rename on one photo, or on all if ``normal_id`` is None; InputError if a photo has ``new`` already."""
+        rows = self._project.region_rows(None if normal_id is None else [normal_id])
+        mine = [r.normal_id for r in rows if r.name == old]
+        taken = {r.normal_id for r in rows if r.name == new}
+        if new != old and (both := len(taken.intersection(mine))):
+            where = "this photo has" if normal_id else f"{both} photos have"
+            raise InputError(f"rename: {where} a region {new!r} already; choose another name or delete that one first")
+        for photo in mine:
+            self._project.rename_region(photo, old, new)
 
-    def delete(self, normal_id: str | None, name: str) -> None:
-        """Delete on one photo, or on every photo if ``normal_id`` is None."""
-        for row in self._project.region_rows(None):
-            if row.name == name and normal_id in (None, row.normal_id):
-                self._project.delete_region(row.normal_id, name)
+    def delete(self, normal_id: str | None, name: str) -> list[RegionRow]:
+        """Delete on one photo, or on every photo if ``normal_id`` is None; returns what ``restore`` takes back."""
+        rows = self._project.region_rows(None if normal_id is None else [normal_id])
+        gone = [row for row in rows if row.name == name]
+        for row in gone:
+            self._project.delete_region(row.normal_id, name)
+        return gone
+
+    def restore(self, rows: Sequence[RegionRow]) -> None:
+        """Bring deleted regions back; one drawn under the same name since then stays."""
+        for row in rows:
+            if all(row.name != r.name for r in self.on(row.normal_id)):
+                png = row.mask_path.read_bytes()
+                self._project.set_region(row.normal_id, row.name, png, row.source, row.confidence)
+
+    def approve(self, normal_id: str) -> None:
+        """A person looked at a photo's propagated regions and found them right: full confidence."""
+        for row in self.on(normal_id):
+            if row.source == "propagated":
+                png = row.mask_path.read_bytes()
+                self._project.set_region(normal_id, row.name, png, row.source, 1.0)
 
     def propose(self, normal_id: str, progress: Any = None, cancelled: Any = None) -> list[Candidate]:
         """All regions of a photo as the segmenter sees them, largest first, unnamed."""
@@ -191,6 +213,16 @@ class Regions:
             complete = {r.name for r in here} == expected
             worst.append((normal, min(r.confidence for r in here) if complete else 0.0))
         return sorted((pair for pair in worst if pair[1] < below), key=lambda pair: pair[1])
+
+    def start_propose(self, normal_id: str) -> str:
+        """``propose`` in the background; its result holds ``normal_id`` and ``found``: (packed mask, score)."""
+
+        def work(control: JobControl) -> dict[str, Any]:
+            report = lambda done, total: control.progress(done, total, message="Looking for parts")  # noqa: E731
+            found = self.propose(normal_id, report, control.cancelled)
+            return {"normal_id": normal_id, "found": [(rle.pack(c.mask), float(c.score)) for c in found]}
+
+        return self._jobs.submit("propose", "Find all regions", work, lane="studio")
 
     def start_propagate(self) -> str:
         """``propagate`` in the background."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.device import derive_seed
+import numpy as np
+
 from core.engines.base import Context, Engine, EngineParams, engine, engines, read_params
+from core.engines.layout.choose import base_name
 from core.errors import InputError, Unavailable
 from core.images import read_png_text
 from core.jobs import review as rules_of
@@ -76,9 +78,9 @@ class Studio:
         return chosen
 
     def request(self, order: Order, variant: int = 0) -> Request:
-        """What the engine gets for one variant: variant 0 has the order's own seed."""
+        """What the engine gets for one variant; its seed is the order's plus ``variant``."""
         normal = self._material.normal(order.normal_id)
-        seed = order.seed if variant == 0 else derive_seed(order.seed, variant)
+        seed = order.seed + variant
         examples = self._material.examples(order.label)
         others = [r for r in self._project.normals(0, 50) if r.id != normal.id]
         return Request(
@@ -159,6 +161,41 @@ class Studio:
     def samples_of(self, job_id: str) -> list[SampleRow]:
         """The samples a job has made so far, oldest first."""
         return self._project.samples(SampleFilter(job_id=job_id))
+
+    def latest(self, job_id: str, most: int) -> list[SampleRow]:
+        """The newest samples of a job, newest first."""
+        return self._project.samples(SampleFilter(job_id=job_id, descending=True), 0, most)
+
+    def part(self, normal_id: str, name: str) -> dict[str, Any]:
+        """The layout engine's ``region`` and ``instance`` for exactly this region, not for its whole family."""
+        names = [row.name for row in self._project.regions(normal_id)]
+        if name not in names:
+            raise InputError(f"region {name!r} is not on this photo any more; pick another one")
+        family = [n for n in names if n == name or (base_name(name) == name and base_name(n) == name)]
+        return {"region": name, "instance": family.index(name) + 1}
+
+    def moved_part(
+        self, normal_id: str, name: str, dx: float, dy: float, clockwise: float = 0.0, scale: float = 1.0
+    ) -> dict[str, Any]:
+        """The layout engine's params for a region dragged on the canvas.
+
+        There the part is turned ``clockwise`` by degrees and scaled about the middle of its box, then moved by
+        (dx, dy) pixels; the engine turns counter-clockwise about the centroid, so the shift makes up for it.
+        """
+        params = self.part(normal_id, name)
+        mask = next(r.mask for r in self._material.regions(normal_id) if r.name == name)
+        rows, columns = np.nonzero(mask)
+        off_x = (columns.min() + columns.max()) / 2 - columns.mean()
+        off_y = (rows.min() + rows.max()) / 2 - rows.mean()
+        scale = min(4.0, max(0.25, scale))
+        cos, sin = scale * np.cos(np.radians(clockwise)), scale * np.sin(np.radians(clockwise))
+        return params | {
+            "op": "move",
+            "dx": round(dx + off_x - (cos * off_x - sin * off_y)),
+            "dy": round(dy + off_y - (sin * off_x + cos * off_y)),
+            "angle": -float(clockwise),
+            "scale": float(scale),
+        }
 
     def remake(self, recipe: Recipe) -> Sample:
         """The sample of a recipe, again, not stored."""
