@@ -89,18 +89,19 @@ def on_pick(
 
 def on_canvas(
     event: Callable[..., Any],
-    handler: Callable[[Session, dict[str, Any]], Any],
+    handler: Callable[..., Any],
     shell: Shell,
     outputs: Sequence[Component],
+    inputs: Sequence[Component] = (),
     **more: Any,
 ) -> Any:
-    """An event of the mask canvas calls ``handler(session, data)`` with what the browser sent."""
+    """An event of a ``gr.HTML`` calls ``handler(session, data, *inputs)`` with what the browser sent."""
 
     @guarded
-    def handle(sid: str, sent: gr.EventData) -> Any:
-        return _with_header(sid, handler(sessions.get(sid), dict(sent._data or {})), len(outputs))
+    def handle(sid: str, sent: gr.EventData, *values: Any) -> Any:
+        return _with_header(sid, handler(sessions.get(sid), dict(sent._data or {}), *values), len(outputs))
 
-    return event(handle, [shell.sid], [*outputs, shell.header], **(PRIVATE | more))
+    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE | more))
 
 
 def headline(session: Session) -> str:

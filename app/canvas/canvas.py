@@ -25,7 +25,7 @@ Runs (rle) are row-major and start with the run of zeros, as in ``core.masks.rle
 
 **Events** (``canvas.NAME(fn, ...)``, data in ``gr.EventData``); the mask is on the server before they fire:
 ``confirmed {image_id, area}`` Enter; ``mask_saved {image_id, area, seq}`` after each acknowledged change;
-``next_photo`` and ``previous_photo {image_id}``; ``region_picked {image_id, name}``;
+``next_photo`` and ``previous_photo {image_id}``; ``region_picked {image_id, name}`` with the Region and the Move tool;
 ``region_moved {image_id, name, dx, dy, angle, scale}``: the region turned clockwise by ``angle`` degrees and scaled
 about the centre of its bounding box, then moved by (dx, dy) image pixels; (0, 0, 0, 1) puts it back.
 
