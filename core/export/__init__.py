@@ -1,7 +1,7 @@
 """Datasets out and in: ``export`` writes one, ``read`` reads it back, ``detect`` tells the format of a folder."""
 
 from core.export.base import ExportOptions, Format, Item, Report, read_options
-from core.export.run import FORMATS, detect, export, format_named, read
+from core.export.run import FORMATS, detect, export, format_named, preview, read
 
 __all__ = [
     "FORMATS",
@@ -12,6 +12,7 @@ __all__ = [
     "detect",
     "export",
     "format_named",
+    "preview",
     "read",
     "read_options",
 ]

@@ -74,6 +74,22 @@ def export(
     return report
 
 
+def preview(items: Iterable[Item], out: Path, format: str, options: ExportOptions) -> tuple[Report, str]:
+    """What ``export`` would write, without reading or writing an image: its report so far, and its layout.
+
+    The layout is the README's part on the files, Markdown. Raises as ``export`` does, but for files that turn
+    out broken; warnings that need the pixels (holes that a format loses) come with the export itself.
+    """
+    fmt = format_named(format)
+    given = list(items)
+    out = Path(out).expanduser().resolve()
+    _check_items(given)
+    fmt.check(given, out, options)
+    placed, warnings = place(given, fmt, options)
+    plan = Plan(out, options, _labels(placed), _kinds(placed))
+    return Report(fmt.name, out, _images(placed), tuple(warnings)), fmt.layout(plan)
+
+
 def read(path: Path, format: str | None = None) -> list[Item]:
     """The items of a dataset folder; ``format`` None asks ``detect``. ExportError if it cannot be read.
 
