@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -138,7 +137,7 @@ def _local_mean(
     if (total := float(weight.sum())) <= 0:
         return pixels[at]
     weighted = pixels * weight[..., None]
-    mean = cv2.sumElems(weighted)[:3] / np.float32(total)
+    mean = np.array(cv2.sumElems(weighted)[:3], np.float32) / np.float32(total)
     spread = (blur(weighted, sigma)[at] + 1e-4 * mean) / (blur(weight, sigma)[at] + 1e-4)[:, None]
     return np.asarray(spread, np.float32)
 

@@ -16,7 +16,7 @@ from core.engines.layout.paste import lay, moved_to, transformed
 from core.engines.layout.place import NoPlace, free_shift
 from core.engines.layout.recolour import random_shift, recoloured
 from core.engines.layout.uncover import uncover
-from core.engines.layout.window import distance_to, window_of
+from core.engines.layout.window import count, distance_to, window_of
 from core.errors import InputError
 from core.types import Image, Mask, Region
 
@@ -191,20 +191,27 @@ def _surface(scene: Scene) -> Mask:
 
 def _put_back(scene: Scene, part: Part, hole: Hole, others: Mask) -> Edit:
     """The turned part where it was. The surface about it stays, its old shadow exchanged for the new one."""
-    bare = uncover(scene.photo, replace(hole, mask=hole.core), others, scene.rng)
-    image, place = _lay(scene, bare, part, adapt=False)
-    place |= _bounds(scene, hole)
-    view = window_of(scene.region.mask).slices
-    inside = cv2.erode(scene.region.mask[view].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    change = cv2.absdiff(image[view], scene.photo[view])[inside]
-    foot = part.window.frame(part.alpha > 0.5, scene.shape)
-    moved = (foot ^ scene.region.mask).sum() / scene.region.mask.sum()
-    if moved < 0.03 and change.mean() < 2:
+    if _looks_the_same(scene, part):
         raise NothingChanged(
             f"layout: region {scene.region.name!r} looks the same when turned like this; "
             "choose another region, another angle or op=flip on another axis"
         )
+    bare = uncover(scene.photo, replace(hole, mask=hole.core), others, scene.rng)
+    image, place = _lay(scene, bare, part, adapt=False)
+    place |= _bounds(scene, hole)
     return Edit(image, (place,))
+
+
+def _looks_the_same(scene: Scene, part: Part) -> bool:
+    """Would the turned part be told from what lies there now?"""
+    mask = scene.region.mask
+    view = window_of(mask).slices
+    foot = part.window.frame(part.alpha > 0.5, scene.shape)
+    if count(foot ^ mask) >= 0.03 * count(mask[view]):
+        return False
+    image, _ = lay(scene.photo, part, adapt=False, with_shadow=False)
+    inside = cv2.erode(mask[view].astype(np.uint8), np.ones((5, 5), np.uint8))
+    return max(cv2.mean(cv2.absdiff(image[view], scene.photo[view]), inside)[:3]) < 2
 
 
 def _first_that_fits(scene: Scene, edit: Callable[[Scene, int], Edit]) -> Edit:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.layout.cut import Hole
-from core.engines.layout.window import Window, blur, distance_to, window_of
+from core.engines.layout.window import Window, blur, count, distance_to, some, widened, window_of
 from core.images import fill_hole
 from core.types import Image, Mask
 
@@ -15,24 +15,24 @@ AVOID_MARGIN = 5
 """Pixels around other parts that no hole is filled from."""
 SIDE_WALL = 2
 """Pixels around a part that may still be its own side rather than the surface in its shadow."""
+WALL_SIDE = 200
+"""The picture in which walls are looked for has about this many pixels a side."""
 LEAST_SOURCE = 0.2
 """Share of the window that must be left to fill from."""
 
 
 def uncover(photo: Image, hole: Hole, avoid: Mask, rng: np.random.Generator) -> Image:
     """``photo`` with the hole's shadow divided out and its mask filled; ``avoid`` (H, W) is not copied from."""
-    core = hole.window.frame(hole.core, avoid.shape)
     photo = _relit(photo, hole)
     lost = hole.window.frame(hole.mask, avoid.shape)
     if not lost.any():
         return photo
     near, unusable = _surroundings(lost, avoid)
     view = near.slices
-    inside = lost[view]
-    strange = _unlike_surface(photo[view], inside, unusable)
-    inside = inside & ~_only_shaded(strange, inside, distance_to(core[view]) <= SIDE_WALL)
-    strange = _passing_by(strange, inside)
-    if (~(inside | unusable | strange)).mean() > LEAST_SOURCE / 2:
+    core = hole.window.frame(hole.core, avoid.shape)[view]
+    kept, strange = _walls(photo[view], lost[view], unusable, core)
+    inside = lost[view] & ~kept
+    if count(~(inside | unusable | strange)) > LEAST_SOURCE / 2 * inside.size:
         unusable = unusable | strange
     photo[view] = fill_hole(photo[view], inside, rng, unusable & ~inside)
     return photo
@@ -41,10 +41,12 @@ def uncover(photo: Image, hole: Hole, avoid: Mask, rng: np.random.Generator) -> 
 def _relit(photo: Image, hole: Hole) -> Image:
     """A copy of ``photo`` with the shadow divided out."""
     photo = photo.copy()
-    view = hole.window.slices
     shaded = (hole.shade < 0.999) & ~hole.core
-    even = np.clip(np.rint(photo[view] / np.maximum(hole.shade, 0.1)[..., None]), 0, 255).astype(np.uint8)
-    photo[view] = np.where(shaded[..., None], even, photo[view])
+    if not shaded.any():
+        return photo
+    lit = cv2.merge([1 / np.maximum(hole.shade, 0.1)] * 3)
+    even = cv2.multiply(np.ascontiguousarray(photo[hole.window.slices]), lit, dtype=cv2.CV_8U)
+    photo[hole.window.slices] = np.where(shaded[..., None], even, photo[hole.window.slices])
     return photo
 
 
@@ -55,23 +57,45 @@ def _surroundings(lost: Mask, avoid: Mask) -> tuple[Window, Mask]:
     while True:
         near = tight.grown(margin).clipped(lost.shape)
         # Other parts get a margin for their edges and shadows.
-        unusable = (distance_to(avoid[near.slices]) <= AVOID_MARGIN) & ~lost[near.slices]
-        enough = (~(unusable | lost[near.slices])).mean() > LEAST_SOURCE
+        unusable = widened(avoid[near.slices], AVOID_MARGIN) & ~lost[near.slices]
+        enough = count(~(unusable | lost[near.slices])) > LEAST_SOURCE * unusable.size
         if enough or near.shape == lost.shape:
             return near, unusable if enough else avoid[near.slices] & ~lost[near.slices]
         margin *= 2
 
 
+def _walls(pixels: Image, hole: Mask, unusable: Mask, part: Mask) -> tuple[Mask, Mask]:
+    """What in the hole need not be filled, and what about it must not be copied; at about WALL_SIDE pixels a side."""
+    shape = hole.shape
+    scale = max(1, round(max(shape) / WALL_SIDE))
+    if scale > 1:
+        size = (-(-shape[1] // scale), -(-shape[0] // scale))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        hole, unusable, part = (_shrunk(mask, size) for mask in (hole, unusable, part))
+    strange = _unlike_surface(pixels, hole, unusable)
+    kept = _only_shaded(strange, hole, widened(part, -(-SIDE_WALL // scale)))
+    strange = _passing_by(strange, hole & ~kept)
+    if scale == 1:
+        return kept, strange
+    full = [cv2.resize(mask.view(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST) for mask in (kept, strange)]
+    return full[0].view(np.bool_), full[1].view(np.bool_)
+
+
+def _shrunk(mask: Mask, size: tuple[int, int]) -> Mask:
+    small = cv2.resize(mask.view(np.uint8) * np.float32(1), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small > 0, np.bool_)
+
+
 def _unlike_surface(pixels: Image, hole: Mask, unusable: Mask) -> Mask:
     """Walls, lines and things that are not the surface around the hole; in the hole too, shadow divided out."""
     away = distance_to(hole)
-    ring = (away > 0) & (away <= max(5.0, 0.12 * float(np.sqrt(hole.sum())))) & ~unusable
-    if ring.sum() < 40:
+    ring = (away > 0) & (away <= max(5.0, 0.12 * float(np.sqrt(count(hole))))) & ~unusable
+    if count(ring) < 40:
         return np.zeros_like(hole)
     smooth = blur(pixels.astype(np.float32), 1.0)
-    home = np.median(smooth[ring], axis=0)
-    off = np.abs(smooth - home).max(axis=2)
-    return np.asarray(off > max(12.0, 3.5 * 1.4826 * float(np.median(off[ring]))), np.bool_)
+    home = np.median(some(smooth, ring, 2000), axis=0)
+    off = np.maximum.reduce([np.abs(channel - level) for channel, level in zip(cv2.split(smooth), home, strict=True)])
+    return np.asarray(off > max(12.0, 3.5 * 1.4826 * float(np.median(some(off, ring, 2000)))), np.bool_)
 
 
 def _only_shaded(strange: Mask, hole: Mask, part: Mask) -> Mask:
@@ -79,8 +103,8 @@ def _only_shaded(strange: Mask, hole: Mask, part: Mask) -> Mask:
 
     They belong to something that lies mostly outside the hole; a remnant of the shadow itself does not.
     """
-    _, labels = cv2.connectedComponents((strange & ~part).astype(np.uint8))
-    inside = np.bincount(labels[hole], minlength=int(labels.max()) + 1)
+    number, labels = cv2.connectedComponents((strange & ~part).astype(np.uint8))
+    inside = np.bincount(labels[hole], minlength=number)
     outside = np.bincount(labels[~hole], minlength=inside.size)
     walls = (inside > 0) & (outside > 3 * inside)
     walls[0] = False
@@ -96,7 +120,7 @@ def _passing_by(strange: Mask, hole: Mask) -> Mask:
     for label in np.unique(labels[touching]):
         if _goes_through(np.argwhere(touching & (labels == label)), hole):
             strange[labels == label] = False
-    return distance_to(strange) <= 2
+    return widened(strange, 2)
 
 
 def _goes_through(contacts: npt.NDArray[np.intp], hole: Mask) -> bool:

@@ -80,6 +80,15 @@ def count(mask: Mask) -> int:
     return cv2.countNonZero(np.ascontiguousarray(mask).view(np.uint8))
 
 
+def widened(mask: Mask, pixels: int) -> Mask:
+    """The mask and all within a few ``pixels`` of it."""
+    if pixels < 1:
+        return mask
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+    out: Mask = cv2.dilate(np.ascontiguousarray(mask).view(np.uint8), disc).view(np.bool_)
+    return out
+
+
 def some(array: npt.NDArray[Any], chosen: Mask, most: int) -> npt.NDArray[Any]:
     """The chosen pixels of (H, W, ...), at most about ``most`` of them, evenly picked: (N, ...)."""
     at = np.flatnonzero(chosen)
