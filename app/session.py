@@ -39,6 +39,9 @@ class Session:
     mask_seq: dict[str, int] = field(default_factory=dict)
     job_id: str = ""
     batch_id: str = ""
+    import_id: str = ""
+    export_id: str = ""
+    fetch_id: str = ""
     try_id: str = ""
     bulk_id: str = ""
     carry_id: str = ""

@@ -55,25 +55,26 @@ class Datasets:
         ``real`` adds the imported real anomalies to the generated ones.
         """
         exporting.format_named(format)
-        checked = exporting.read_options({"category": _category(self._project.name), **(options or {})})
-        samples, warning = self.chosen(everything)
-        normals = self._project.normals()
-        names = {r.id: r.name for r in normals}
-        anomalies = [*(_sample_item(r, names[r.normal_id]) for r in samples), *(self._real() if real else ())]
-        if not anomalies:
-            raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
-        items = [*map(_normal_item, normals), *anomalies]
+        checked = self._options(options or {})
+        items, warning = self._items(everything, real)
         report = exporting.export(
             items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
         )
-        result = report.to_dict()
-        if warning:
-            result["warnings"] = [warning, *result["warnings"]]
-        return result
+        return _result(report, warning)
+
+    def preview(
+        self, format: str, out: Path, options: Mapping[str, Any], *, everything: bool = False, real: bool = False
+    ) -> dict[str, Any]:
+        """What ``export`` would report, with ``files``: (path, what it is) of everything in the dataset."""
+        items, warning = self._items(everything, real)
+        report, layout = exporting.preview(items, out, format, self._options(options))
+        lines = [line[3:].rsplit("`: ", 1) for line in layout.splitlines() if line.startswith("- `")]
+        files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
+        return {**_result(report, warning), "files": files}
 
     def start_export(self, format: str, out: Path, options: Mapping[str, Any], **more: bool) -> str:
         """``export`` in the background; ``more`` are its switches everything, real, overwrite."""
-        exporting.read_options({"category": _category(self._project.name), **options})
+        self._options(options)
 
         def work(control: JobControl) -> dict[str, Any]:
             progress = lambda done, total: control.progress(done, total, message="Writing")  # noqa: E731
@@ -90,6 +91,18 @@ class Datasets:
         """The product's name as a category that every format can hold."""
         return _category(self._project.name)
 
+    def _options(self, given: Mapping[str, Any]) -> exporting.ExportOptions:
+        return exporting.read_options({"category": self.default_category(), **given})
+
+    def _items(self, everything: bool, real: bool) -> tuple[list[Item], str | None]:
+        samples, warning = self.chosen(everything)
+        normals = self._project.normals()
+        names = {r.id: r.name for r in normals}
+        anomalies = [*(_sample_item(r, names[r.normal_id]) for r in samples), *(self._real() if real else ())]
+        if not anomalies:
+            raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
+        return [*map(_normal_item, normals), *anomalies], warning
+
     def _real(self) -> list[Item]:
         return [
             Item(name=Path(r.name).stem, image=r.path, label=r.label, kind=r.kind, masks=r.mask_paths, source=r.name)
@@ -99,6 +112,11 @@ class Datasets:
 
 def _normal_item(row: NormalRow) -> Item:
     return Item(name=row.name, image=row.path, label=GOOD)
+
+
+def _result(report: exporting.Report, warning: str | None) -> dict[str, Any]:
+    result = report.to_dict()
+    return {**result, "warnings": [*([warning] if warning else []), *result["warnings"]]}
 
 
 def _sample_item(row: SampleRow, source: str) -> Item:
