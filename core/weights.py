@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
-
 from core.errors import Cancelled, NotFound, Unavailable
 
 _BLOCK = 1 << 18
@@ -103,7 +101,11 @@ _seen: dict[tuple[Path, int, int], str] = {}
 def models_dir() -> Path:
     """The folder for fetched weights; it need not exist yet."""
     given = os.environ.get("FLAWSMITH_MODELS")
-    return Path(given).expanduser() if given else Path(platformdirs.user_data_dir("flawsmith")) / "models"
+    if given:
+        return Path(given).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("flawsmith") / "models"
 
 
 def weights(name: str) -> Weights:

@@ -6,8 +6,6 @@ import json
 import os
 from pathlib import Path
 
-from platformdirs import user_documents_path, user_state_path
-
 from core.images.write import atomic_write
 
 MOST = 12
@@ -15,12 +13,20 @@ MOST = 12
 
 def state_folder() -> Path:
     """Where Flawsmith remembers things between starts; FLAWSMITH_STATE moves it."""
-    return Path(os.environ.get("FLAWSMITH_STATE") or user_state_path("flawsmith"))
+    if given := os.environ.get("FLAWSMITH_STATE"):
+        return Path(given)
+    from platformdirs import user_state_path
+
+    return user_state_path("flawsmith")
 
 
 def projects_folder() -> Path:
     """Where the app puts new projects; FLAWSMITH_PROJECTS moves it."""
-    return Path(os.environ.get("FLAWSMITH_PROJECTS") or user_documents_path() / "Flawsmith")
+    if given := os.environ.get("FLAWSMITH_PROJECTS"):
+        return Path(given)
+    from platformdirs import user_documents_path
+
+    return user_documents_path() / "Flawsmith"
 
 
 def recent() -> list[Path]:

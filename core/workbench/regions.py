@@ -13,7 +13,6 @@ from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
 from core.masks import rle
 from core.segment import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
-from core.segment.propagate import Propagator
 from core.store import NormalRow, RegionRow, RegionSource
 from core.types import Mask, Region
 
@@ -180,6 +179,9 @@ class Regions:
         if not by_photo:
             raise InputError("propagate: no photo has a region yet; click and name one on at least one photo")
         sources = [(self._material.normal(i).pixels, self._material.regions(i)) for i in by_photo]
+        # Its matching needs scipy, which the page does not: the app is up sooner without.
+        from core.segment.propagate import Propagator
+
         carrier = Propagator(sources)
         targets = [r.id for r in self._project.normals() if r.id not in by_photo]
         written = 0
