@@ -12,7 +12,7 @@ from app.shell import Shell, on
 from core.errors import NotFound
 from core.types import Event
 
-Slot = Literal["job_id", "batch_id", "try_id", "bulk_id", "carry_id"]
+Slot = Literal["job_id", "batch_id", "try_id", "bulk_id", "carry_id", "import_id", "export_id", "fetch_id"]
 FINAL = ("done", "failed", "cancelled", "interrupted")
 WORDS = {"done": "Done", "failed": "Failed", "cancelled": "Stopped", "interrupted": "Interrupted", "queued": "Waiting"}
 
@@ -49,7 +49,7 @@ class JobBar:
         if over and session.memory.get(f"told-{job_id}") is None:
             session.memory[f"told-{job_id}"] = True
             _tell(event)
-        visible = not over or event.status != "done"
+        visible = event.status != "done"
         return [gr.update(visible=visible), _line(event), gr.Timer(active=not over), job_id if over else ""]
 
     def _stop(self, session: Session) -> None:
