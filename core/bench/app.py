@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.bench.figures import p95
 from core.bench.scenes import scene
 from core.images import png_bytes
 from core.store import Project
@@ -68,7 +69,6 @@ def _canvas(folder: Path, clicks: int) -> dict[str, Any]:
     if not chromium or not importlib.util.find_spec("playwright"):
         return {"canvas_p95_ms": None, "notes": ["canvas: needs chromium and `pip install playwright`"]}
     from core.bench.browser import click_to_paint
-    from core.bench.core import p95
 
     with _app(folder) as (_, _pid, port):
         spent = click_to_paint(f"http://127.0.0.1:{port}", chromium, list(CHROMIUM), clicks)

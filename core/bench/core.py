@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import cv2
 import numpy as np
 
 from core.bench import app as app_bench
+from core.bench.figures import median_rate, p95
 from core.bench.peers import peers
 from core.bench.scenes import scene
 from core.device import derive_seed, numpy_rng
@@ -46,18 +45,6 @@ def measure(quick: bool = False) -> dict[str, Any]:
     result["export_1000_s"] = _export(100 if quick else 1000)
     result |= app_bench.measure(quick)
     return result
-
-
-def median_rate(work: Callable[[int], Any], repeats: int, each: int) -> float:
-    """Calls per CPU-second: the median over ``repeats`` of ``each`` calls, after one that warms up."""
-    work(0)
-    rates = []
-    for repeat in range(repeats):
-        began = time.process_time()
-        for i in range(each):
-            work(1 + repeat * each + i)
-        rates.append(each / max(time.process_time() - began, 1e-9))
-    return round(statistics.median(rates), 1)
 
 
 def _engine(name: str, size: int, quick: bool) -> float:
@@ -94,11 +81,6 @@ def _clicks(size: int, count: int) -> float:
         ready.predict([Click(float(xs[at]), float(ys[at]))])
         spent.append((time.perf_counter() - began) * 1000)
     return round(p95(spent[1:]), 1)
-
-
-def p95(values: Iterable[float]) -> float:
-    """The 95th percentile."""
-    return float(np.percentile(list(values), 95))
 
 
 def _export(pairs: int) -> float:

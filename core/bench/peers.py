@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from core.bench.figures import median_rate
 from core.bench.scenes import scene
 
 
@@ -24,8 +25,6 @@ def _anomalib(size: int, quick: bool) -> float:
     import torch
     from anomalib.data.utils.generators.perlin import PerlinAnomalyGenerator
 
-    from core.bench.core import median_rate
-
     torch.set_num_threads(1)
     generator = PerlinAnomalyGenerator(probability=1.0)
     image = torch.from_numpy(np.array(scene(size, 1)[0].pixels)).permute(2, 0, 1).float() / 255
@@ -34,8 +33,6 @@ def _anomalib(size: int, quick: bool) -> float:
 
 def _defect_synthesis(size: int, quick: bool) -> float:
     import defect_synthesis
-
-    from core.bench.core import median_rate
 
     generator = defect_synthesis.Scratch()
     image = np.array(scene(size, 1)[0].pixels[..., ::-1])
