@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.layout.edge import band_width
-from core.engines.layout.shadow import Shadow, dark_residue, fit_shadow
+from core.engines.layout.shadow import Shadow, fit_shadow, residue
 from core.engines.layout.window import Floats, Window, blur, count, distance, distance_to, some, window_of
 from core.types import Image, Mask
 
@@ -78,7 +78,7 @@ def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tup
     core[edge.inside(window)] |= alpha > EDGE
     hole = core.copy()
     if with_shadow:
-        hole |= (shade < FILL_SHADE) | dark_residue(luminance, inner, bare, shade, away, size)
+        hole |= (shade < FILL_SHADE) | residue(luminance, inner, bare, shade, away, size)
     hole &= ~other
     rows, cols = np.nonzero(inner)
     centre = (float(rows.mean()) + window.y0, float(cols.mean()) + window.x0)

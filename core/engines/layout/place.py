@@ -6,12 +6,16 @@ import cv2
 import numpy as np
 
 from core.engines.layout.cut import Part
-from core.engines.layout.window import Floats
+from core.engines.layout.window import Floats, widened
 from core.errors import InputError
 from core.types import Image, Mask
 
 GRID = 128
 """Cells along the longer side of the coarse grid on which places are sought."""
+UNEVEN = 6.0
+"""Deviation in levels that one calm surface has at most; a wall or an edge under a part has more."""
+MOST_UNEVEN = 2.0
+"""The same for a lively surface, in deviations of its own."""
 
 
 class NoPlace(InputError):
@@ -47,12 +51,51 @@ def free_shift(
             f"layout: no free place for region {name!r} clear of the other regions; "
             "give dx and dy, or allow overlap, or choose a smaller region"
         )
-    cost = cv2.matchTemplate(_strangeness(photo, part.surface, closed.shape, cell), kernel, cv2.TM_CCORR)
-    cost /= kernel.sum()
+    small = _shrunk(photo, closed.shape, cell)
+    even = cv2.blur(small, (3, 3))
+    fits &= _spread(even, kernel) <= _most_spread(even, _ring(part, cell, closed))
+    if not fits.any():
+        raise NoPlace(
+            f"layout: no free place for region {name!r} that is all one surface; "
+            "give dx and dy, or choose a smaller region"
+        )
+    # A part of another make under the footprint is no worse than very strange.
+    off = np.minimum(((small - part.surface) ** 2).sum(2), 60.0**2 * 3)
+    cost = cv2.matchTemplate(off, kernel, cv2.TM_CCORR) / kernel.sum()
     limit = np.quantile(cost[fits], 0.2) * 1.1 + 1.0
     choices = np.argwhere(fits & (cost <= limit))
     y, x = choices[int(rng.integers(len(choices)))]
     return int(y - top) * cell, int(x - left) * cell
+
+
+def _spread(small: Floats, kernel: Floats) -> Floats:
+    """Standard deviation in levels of what lies under the footprint at each place, the liveliest channel's."""
+    weight = kernel / kernel.sum()
+    middle = small.reshape(-1, 3).mean(0)
+    found: list[Floats] = []
+    for channel in cv2.split(small - middle):
+        mean, power = (cv2.matchTemplate(field, weight, cv2.TM_CCORR) for field in (channel, channel * channel))
+        found.append(power - mean * mean)
+    return np.asarray(np.sqrt(np.maximum(np.maximum.reduce(found), 0)), np.float32)
+
+
+def _most_spread(small: Floats, ring: Mask) -> float:
+    """How uneven one surface may be, judged by neighbouring cells around the part; walls there count little."""
+    pairs = ring[:, 2:] & ring[:, :-2]
+    if not pairs.any():
+        return float("inf")
+    steps = np.abs(small[:, 2:] - small[:, :-2])[pairs]
+    deviation = 1.4826 * float(np.median(steps, axis=0).max()) / 2**0.5
+    return max(UNEVEN, MOST_UNEVEN * deviation)
+
+
+def _ring(part: Part, cell: int, closed: Mask) -> Mask:
+    """The free cells close around where the part lay."""
+    foot = part.window.frame(part.footprint, (closed.shape[0] * cell, closed.shape[1] * cell))
+    inner = _cells(foot, cell, 0, 0, edge=False)
+    reach = 2 + max(2, round(0.2 * part.size / cell))
+    ring: Mask = widened(inner, reach) & ~widened(inner, 2) & ~closed
+    return ring
 
 
 def _cells(mask: Mask, cell: int, above: int, before: int, edge: bool) -> Mask:
@@ -65,11 +108,11 @@ def _cells(mask: Mask, cell: int, above: int, before: int, edge: bool) -> Mask:
     return np.asarray(rows.reshape(rows.shape[0], -1, cell).any(axis=2), np.bool_)
 
 
-def _strangeness(photo: Image, surface: Floats, shape: tuple[int, int], cell: int) -> Floats:
-    """Mean squared difference from the home surface's colour per cell: float32 of ``shape``."""
+def _shrunk(photo: Image, shape: tuple[int, int], cell: int) -> Floats:
+    """The mean colour of every cell: float32 (*shape, 3) in 0..255. Of large cells, every few pixels are taken."""
+    every = max(1, cell // 4)
     below, after = shape[0] * cell - photo.shape[0], shape[1] * cell - photo.shape[1]
-    padded = np.pad(photo, ((0, below), (0, after), (0, 0)), mode="edge") if below or after else photo
-    small = cv2.resize(padded, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
-    off = ((small.astype(np.float32) - surface) ** 2).sum(2)
-    # A part of another make under the footprint is no worse than very strange.
-    return np.asarray(np.minimum(off, 60.0**2 * 3), np.float32)
+    if below or after:
+        photo = cv2.copyMakeBorder(photo, 0, below, 0, after, cv2.BORDER_REPLICATE)
+    few = photo[::every, ::every].astype(np.float32)
+    return np.asarray(cv2.resize(few, shape[::-1], interpolation=cv2.INTER_AREA), np.float32)

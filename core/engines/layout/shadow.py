@@ -15,18 +15,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.window import Floats, blur, count, distance_to, some
+from core.engines.layout.window import Floats, blur, count, distance_to, some, widened
 from core.types import Mask
 
 WORK_SIZE = 56
 """The part's side, in pixels, to which its window is shrunk for the fit."""
-MOST_PIXELS = 600
-"""Pixels of the ring that the fit looks at."""
+MOST_PIXELS = 500
+"""Pixels that the fit looks at, close to the part and farther off each."""
+CLOSE = 0.17
+"""How far shadows mostly reach, in sides of the part."""
 RING = 0.45
 """How far around the part the fit looks, in sides of the part."""
 MIN_DEPTH = 0.03
-MIN_T = 5.0
+MIN_T = 6.3
 """How many standard errors the depth must be from 0; high because texture is correlated."""
+CRUMB_GRAIN, CRUMB_LEVELS, CRUMB_AREA = 4.5, 14.0, 10
+"""A crumb of the part differs from the surface by so many deviations of its grain and so many levels, and has at
+most so many pixels, or half the part's side if that is more."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +98,22 @@ def fit_shadow(luminance: Floats, part: Mask, surface: Mask, size: float) -> Sha
     return Shadow(depth, dy / scale, dx / scale, sigma / scale)
 
 
+def _thinned(chosen: Mask) -> npt.NDArray[np.intp]:
+    """Flat indices of at most about MOST_PIXELS of the chosen pixels."""
+    at = np.flatnonzero(chosen)
+    return at[:: max(1, round(at.size / MOST_PIXELS))]
+
+
 class _Fit:
     """The search at working size: a robust plane first, then offset and softness on a grid, twice finer."""
 
     def __init__(self, light: Floats, alpha: Floats, seen: Mask, away: Floats, size: float) -> None:
         self.alpha, self.size = alpha, size
-        rows, cols = np.nonzero(seen)
-        every = max(1, rows.size // MOST_PIXELS)
-        rows, cols, away = rows[::every], cols[::every], away[seen][::every]
+        # Close by the shadow shows; farther off only the surface's slope is read.
+        close = seen & (away < CLOSE * size)
+        at = np.concatenate([_thinned(close), _thinned(seen & ~close)])
+        rows, cols = np.divmod(np.sort(at), seen.shape[1])
+        away = away[rows, cols]
         self.rows, self.cols = rows.astype(np.float32), cols.astype(np.float32)
         height, width = light.shape
         self.plane = np.stack([np.ones(rows.size), rows / height - 0.5, cols / width - 0.5], 1)
@@ -183,13 +196,12 @@ class _Fit:
         self.weights = (np.abs(residual) < 3.0 * scale).astype(float)
 
 
-def dark_residue(
-    luminance: Floats, part: Mask, surface: Mask, shade: Floats, away: Floats, size: float
-) -> Mask:
-    """Pixels around the part that stay darker than the surface after the fitted shadow is divided out.
+def residue(luminance: Floats, part: Mask, surface: Mask, shade: Floats, away: Floats, size: float) -> Mask:
+    """Pixels around the part that are still of it after the fitted shadow is divided out: bool (H, W).
 
-    Only darkness that touches the part counts, so a line or a wall across a strip of bare surface is left.
-    Shapes and units as in fit_shadow; shade float32 (H, W), away: the distance to the part.
+    Darkness that touches the part, so that a line or a wall across a strip of bare surface is left; and crumbs of
+    its edge that the region does not cover. Shapes and units as in fit_shadow; shade float32 (H, W), away: the
+    distance to the part.
     """
     ring = surface & (away > 0.12 * size) & (away < 0.5 * size)
     if count(ring) < 40:
@@ -199,6 +211,21 @@ def dark_residue(
     weight = blur(surface.astype(np.float32), 1.5)
     smooth = blur(even * surface, 1.5) / np.maximum(weight, 1e-3)
     spread = 1.4826 * float(np.median(np.abs(some(smooth, ring, MOST_PIXELS) - level)))
-    dark = surface & (weight > 0.05) & (smooth < level - max(0.06 * level, 3.5 * spread, 3.0)) & (away < 0.25 * size)
+    near = surface & (away < 0.25 * size)
+    dark = near & (weight > 0.05) & (smooth < level - max(0.06 * level, 3.5 * spread, 3.0))
     _, labels = cv2.connectedComponents((dark | (away < 4)).astype(np.uint8))
-    return np.asarray(dark & (labels == labels[part][0]), np.bool_)
+    dark &= labels == labels[part][0]
+    grain = 1.4826 * float(np.median(np.abs(some(even, ring, MOST_PIXELS) - level)))
+    odd = near & (np.abs(even - level) > max(CRUMB_GRAIN * grain, CRUMB_LEVELS))
+    return np.asarray(dark | _crumbs(odd, surface, away, size), np.bool_)
+
+
+def _crumbs(odd: Mask, surface: Mask, away: Floats, size: float) -> Mask:
+    """The small ones of the odd places that lie against the part, with the pixels about them."""
+    number, labels, stats, _ = cv2.connectedComponentsWithStats(odd.astype(np.uint8), connectivity=8)
+    if number == 1:
+        return odd
+    first = float(away[surface].min())
+    small = (stats[:, cv2.CC_STAT_AREA] <= max(CRUMB_AREA, 0.5 * size)) & (np.arange(number) > 0)
+    small[1:] &= np.bincount(labels[odd & (away < first + 1.5)], minlength=number)[1:] > 0
+    return widened(np.asarray(small[labels], np.bool_), 1) & surface
