@@ -10,6 +10,7 @@ from gradio.themes.utils.colors import Color
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 FONTS = ("Inter", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
+SCRIPTS = ("page.js", "folder.js", "studio.js")
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Roboto Mono", "monospace")
 
 TEAL = Color(
@@ -80,6 +81,9 @@ def theme() -> Base:
         button_border_width_dark="1px",
         button_secondary_border_color="*neutral_300",
         button_secondary_border_color_dark="*neutral_700",
+        checkbox_border_color="*neutral_300",
+        checkbox_border_color_dark="*neutral_500",
+        checkbox_background_color_dark="*neutral_950",
         slider_color="*primary_600",
         slider_color_dark="*primary_400",
     )
@@ -87,9 +91,10 @@ def theme() -> Base:
 
 def style_sheets() -> list[Path]:
     """The page's own style sheets."""
-    return [ASSETS / "css" / "flawsmith.css"]
+    return [ASSETS / "css" / name for name in ("flawsmith.css", "studio.css")]
 
 
 def head() -> str:
-    """Scripts of the page: the choice of light or dark outlives a reload, and the review keys."""
-    return f"<script>{(ASSETS / 'js' / 'page.js').read_text()}</script>"
+    """Scripts of the page: light or dark, its title, keys that press buttons, folders dropped on the import."""
+    scripts = "".join(f"<script>{(ASSETS / 'js' / name).read_text('utf-8')}</script>" for name in SCRIPTS)
+    return f"<style>body:not(.fs-ready) #fs-tabs {{ visibility: hidden; }}</style>{scripts}"

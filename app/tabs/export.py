@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,92 +13,184 @@ from app import forms
 from app.jobbar import JobBar
 from app.session import Session
 from app.shell import Shell, on
-from core.errors import InputError
+from core.errors import FlawsmithError, InputError
 from core.workbench.datasets import Datasets
 
 HIDDEN = ("category", "saturation")
-"""Options with a control of their own, or for the command line only (one number per label)."""
+"""Options with a control of their own."""
+FIRST = "mvtec-ad"
+
+
+class Controls:
+    """The left column: format, place, what goes in, how it is split."""
+
+    def __init__(self) -> None:
+        choices = [(f"{f.title}\n{f.summary}", name) for name, f in Datasets.formats.items()]
+        with gr.Group(elem_classes="fs-card"):
+            self.format = gr.Radio(choices, value=FIRST, label="Format", elem_classes="fs-formats",
+                                   elem_id="fs-formats")  # fmt: skip
+        with gr.Group(elem_classes="fs-card"):
+            with gr.Row(elem_classes="fs-plain"):
+                self.out = gr.Textbox(label="Folder to write", max_lines=1, scale=3, min_width=220, elem_id="fs-out",
+                                      info="A new folder on the machine that runs Flawsmith.")  # fmt: skip
+                self.category = gr.Textbox(label="Category", max_lines=1, scale=2, min_width=120,
+                                           info="The product's name in the dataset.")  # fmt: skip
+            with gr.Row(elem_classes="fs-plain"):
+                self.everything = gr.Checkbox(False, label="Unreviewed samples too", min_width=150)
+                self.real = gr.Checkbox(False, label="Imported real anomalies too", min_width=150)
+                self.overwrite = gr.Checkbox(False, label="Replace an earlier export", min_width=150)
+        with gr.Accordion("Split and details", open=False, elem_classes="fs-card"):
+            self.options = forms.build(Datasets.Options, skip=HIDDEN)
+            self.saturation = gr.Textbox(label="Saturation per label", max_lines=1,
+                                         placeholder="scratch=0.5, missing=1",
+                                         info="How much of a defect must be found to count in full: up to 1 a share "
+                                         "of its area, above 1 pixels. Labels not named: 1.",
+                                         visible=False)  # fmt: skip
+
+    @property
+    def inputs(self) -> list[Any]:
+        """All controls, in the order that ``read`` takes their values."""
+        return [self.format, self.out, self.category, self.everything, self.real, self.overwrite, self.saturation,
+                *self.options.components]  # fmt: skip
+
+    def defaults(self, session: Session) -> list[Any]:
+        """Values of ``inputs`` for a project that was not exported yet."""
+        out, category = "", ""
+        if session.bench is not None:
+            out = str(session.bench.path.parent / f"{session.bench.path.name}-export")
+            category = session.bench.datasets.default_category()
+        return [FIRST, out, category, False, False, False, "", *self.options.show({})]
+
+    def read(self, values: Sequence[Any]) -> tuple[str, Path, dict[str, Any], dict[str, bool]]:
+        """Format, folder, options, and the switches everything, real and overwrite; InputError if one is wrong."""
+        format, out, category, everything, real, overwrite, saturation, *rest = values
+        if not out.strip():
+            raise InputError("give a folder to write, for example /data/exports/bearing")
+        fits = self.fits(format)
+        options = {name: value for name, value in self.options.read(rest).items() if fits.get(name, True)}
+        options |= {"category": category.strip(), "saturation": _saturation(saturation) if fits["saturation"] else {}}
+        switches = {"everything": everything, "real": real, "overwrite": overwrite}
+        return format, Path(out.strip()).expanduser(), options, switches
+
+    def fitting(self, format: str) -> list[Any]:
+        """Updates that hide the options that mean nothing to ``format``."""
+        fits = self.fits(format)
+        names = [name for name, width in self.options.fields for _ in range(width)]
+        return [gr.update(visible=fits.get(name, True)) for name in ["saturation", *names]]
+
+    @staticmethod
+    def fits(format: str) -> dict[str, bool]:
+        """Whether each of the options that some formats have no use for means something to ``format``."""
+        chosen, loco = Datasets.formats[format], format == "mvtec-loco"
+        return {
+            "normal_val": chosen.has_val, "anomaly_train": chosen.trains_on_anomalies,
+            "pixel_codes": loco, "saturation": loco,
+        }  # fmt: skip
 
 
 def build(shell: Shell) -> None:
     """The tab."""
-    formats = Datasets.formats
     with gr.Tab("Export", id="export") as tab, gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=360):
-            format = gr.Radio([(f.title, name) for name, f in formats.items()], value="mvtec-ad", label="Format",
-                              elem_classes="fs-formats")  # fmt: skip
-            about = gr.HTML(_about("mvtec-ad"))
-            with gr.Row(equal_height=True):
-                out = gr.Textbox(label="Folder to write", max_lines=1, scale=3,
-                                 info="On the machine that runs Flawsmith; it must not exist yet.")  # fmt: skip
-                category = gr.Textbox(
-                    label="Category", max_lines=1, scale=2, info="Name of the product in the dataset."
-                )
-            with gr.Row():
-                everything = gr.Checkbox(False, label="Unreviewed samples too")
-                real = gr.Checkbox(True, label="Real anomalies too")
-                overwrite = gr.Checkbox(False, label="Replace an earlier export")
-            with gr.Accordion("Split and details", open=False):
-                options = forms.build(Datasets.Options, skip=HIDDEN)
+        with gr.Column(scale=6, min_width=380):
+            controls = Controls()
+        with gr.Column(scale=5, min_width=340), gr.Group(elem_classes="fs-card"):
+            preview = gr.HTML(elem_id="fs-preview")
             go = gr.Button("Export", variant="primary", elem_id="fs-export")
-            bar = JobBar(shell, "batch_id")
-        with gr.Column(scale=5, min_width=360):
-            preview = gr.HTML()
+            bar = JobBar(shell, "export_id")
             report = gr.HTML(elem_id="fs-report")
-            snippet = gr.Code(language="python", label="Load it", visible=False, interactive=False)
+            snippet = gr.Code(language="python", label="Load it: load_me.py in the export", visible=False,
+                              interactive=False, elem_id="fs-snippet")  # fmt: skip
+    shown = [preview, go]
+
+    def look(session: Session, *values: Any) -> list[Any]:
+        session.memory["export"] = list(values)
+        return _preview(session, controls, values)
 
     def fill(session: Session) -> list[Any]:
-        if session.bench is None:
-            return ["", gr.skip(), gr.skip(), *bar.look(session)]
-        name = session.bench.datasets.default_category()
-        target = session.bench.path.parent / f"{session.bench.path.name}-export"
-        return [_preview(session, False), str(target), name, *bar.look(session)]
+        values = session.memory.get("export") or controls.defaults(session)
+        return [*values, *_preview(session, controls, values), *bar.look(session), *_result(session)]
 
-    shell.refresh(tab, fill, [preview, out, category, *bar.parts])
-    format.change(_about, format, about, show_progress="hidden", api_visibility="private")
-    on(everything.input, _preview, shell, [everything], [preview])
+    shell.refresh(tab, fill, [*controls.inputs, *shown, *bar.parts, report, snippet])
+    for control in controls.inputs:
+        happens = control.release if isinstance(control, gr.Slider) else control.input
+        on(happens, look, shell, controls.inputs, shown, trigger_mode="always_last")
+    controls.format.change(controls.fitting, controls.format, [controls.saturation, *controls.options.components],
+                           show_progress="hidden", api_visibility="private")  # fmt: skip
 
-    def start(session: Session, chosen: str, out: str, category: str, everything: bool, real: bool, overwrite: bool,
-              *values: Any) -> list[Any]:  # fmt: skip
-        if not out.strip():
-            raise InputError("export: give a folder to write, for example /data/exports/bearing")
-        given = {**options.read(values), "category": category.strip()}
-        session.batch_id = session.open_bench.datasets.start_export(
-            chosen, Path(out.strip()).expanduser(), given, everything=everything, real=real, overwrite=overwrite
-        )
+    def start(session: Session, *values: Any) -> list[Any]:
+        format, out, options, switches = controls.read(values)
+        session.export_id = session.open_bench.datasets.start_export(format, out, options, **switches)
         return ["", gr.update(visible=False), *bar.look(session)]
 
-    inputs = [format, out, category, everything, real, overwrite, *options.components]
-    on(go.click, start, shell, inputs, [report, snippet, *bar.parts])
+    on(go.click, start, shell, controls.inputs, [report, snippet, *bar.parts])
     on(bar.ended.change, _result, shell, outputs=[report, snippet])
 
 
-def _about(name: str) -> str:
-    return f"<p class='fs-hint'>{html.escape(Datasets.formats[name].summary)}</p>"
-
-
-def _preview(session: Session, everything: bool) -> str:
+def _preview(session: Session, controls: Controls, values: Sequence[Any]) -> list[Any]:
     if session.bench is None:
-        return ""
-    samples, warning = session.bench.datasets.chosen(everything)
-    labels: dict[str, int] = {}
-    for row in samples:
-        labels[row.label] = labels.get(row.label, 0) + 1
-    chips = "".join(f"<span class='fs-chip'>{html.escape(k)} <b>{v:,}</b></span>" for k, v in sorted(labels.items()))
-    said = f"<p class='fs-warn'>{html.escape(warning)}</p>" if warning else ""
-    none = "" if samples else "<p class='fs-hint'>No samples yet: make some in Studio and keep the good ones.</p>"
-    photos = session.bench.photos.count()
-    return f"<div class='fs-summary'><p><b>{photos:,}</b> photos of good parts {chips}</p>{said}{none}</div>"
+        return [_nothing("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
+    try:
+        format, out, options, switches = controls.read(values)
+        overwrite = switches.pop("overwrite")
+        found = session.bench.datasets.preview(format, out, options, **switches)
+    except FlawsmithError as error:
+        return [_nothing(html.escape(_sentence(str(error)))), gr.update(interactive=False)]
+    there = ""
+    if out.exists() and not overwrite:
+        there = _warning("This folder exists already: choose another one, or tick “Replace an earlier export”.")
+    warnings = "".join(map(_warning, map(_sentence, found["warnings"])))
+    files = "".join(
+        f"<li><code>{html.escape(path)}</code><span>{html.escape(what)}</span></li>" for path, what in found["files"]
+    )
+    text = (
+        f"<h3>What will be written</h3><p class='fs-path'><code>{html.escape(found['path'])}/</code></p>"
+        f"<ul class='fs-tree'>{files}<li><code>README.md, load_me.py</code><span>what it is, and how to load it</span>"
+        f"</li></ul>{_counts(found['images'])}{there}{warnings}"
+    )
+    return [text, gr.update(interactive=True)]
+
+
+def _counts(images: dict[str, int]) -> str:
+    cells = "".join(
+        f"<div><dt>{html.escape(name.replace('_good', ', good'))}</dt><dd>{n:,}</dd></div>"
+        for name, n in images.items()
+    )
+    return f"<dl class='fs-numbers'>{cells}</dl>"
+
+
+def _nothing(text: str) -> str:
+    return f"<h3>What will be written</h3><p class='fs-hint'>{text}</p>"
+
+
+def _warning(text: str) -> str:
+    return f"<p class='fs-warn'>{html.escape(text)}</p>"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _saturation(text: str) -> dict[str, float]:
+    found = {}
+    for part in filter(None, (p.strip() for p in (text or "").split(","))):
+        label, _, value = part.partition("=")
+        try:
+            found[label.strip()] = float(value)
+        except ValueError:
+            raise InputError(f"saturation {part!r}: expected label=number, for example scratch=0.5") from None
+    return found
 
 
 def _result(session: Session) -> list[Any]:
-    result = session.open_bench.jobs.result(session.batch_id)
+    result = session.bench.jobs.result(session.export_id) if session.bench and session.export_id else {}
     if not result or "images" not in result:
-        return [gr.skip(), gr.skip()]
-    rows = "".join(f"<tr><th>{html.escape(k)}</th><td>{v:,}</td></tr>" for k, v in result["images"].items())
-    warnings = "".join(f"<p class='fs-warn'>{html.escape(w)}</p>" for w in result["warnings"])
+        return ["", gr.update(visible=False)]
+    path = Path(result["path"])
+    total = sum(result["images"].values())
+    warnings = "".join(map(_warning, map(_sentence, result["warnings"])))
     text = (
-        f"<div class='fs-report'><p>Written to <code>{html.escape(result['path'])}</code></p>"
-        f"<table class='fs-table'><tbody>{rows}</tbody></table>{warnings}</div>"
+        f"<div class='fs-report fs-done'><h3>Exported {total:,} images</h3>"
+        f"<p class='fs-path'><code>{html.escape(str(path))}</code></p>{_counts(result['images'])}{warnings}</div>"
     )
-    return [text, gr.update(value=session.open_bench.datasets.snippet(Path(result["path"])), visible=True)]
+    code = session.open_bench.datasets.snippet(path) if (path / "load_me.py").is_file() else ""
+    return [text, gr.update(value=code, visible=bool(code))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import gradio as gr
 
 from app.jobbar import JobBar
 from app.session import Session, sessions
-from app.shell import Shell, on
+from app.shell import Shell, on, on_pick
 from core.errors import InputError
 from core.workbench.recent import projects_folder, recent
 
 PAGE = 60
+GOOD, REAL = "good", "real"
+MOST_LISTED = 200
+REMOVE = "Remove from project"
 
 WELCOME = """<div class="fs-empty"><h2>Start with photos of good parts</h2>
 <p>Drop a folder, a zip or some files on the left, or give a path on this machine. Flawsmith reads PNG, JPEG, TIFF,
@@ -24,123 +28,216 @@ BMP and WebP, also greyscale and 16-bit, and whole MVTec AD or LOCO folders with
 ones, <b>Export</b> writes the dataset.</p></div>"""
 
 
+class Intake:
+    """The left column: which project, and what comes into it."""
+
+    def __init__(self, shell: Shell) -> None:
+        with gr.Group(elem_classes="fs-card"):
+            self.pick = gr.Dropdown([], label="Project", info="Choose a recent one, or type a project's folder.",
+                                    allow_custom_value=True, interactive=True, elem_id="fs-open")  # fmt: skip
+            with gr.Row(elem_classes="fs-inline"):
+                self.name = gr.Textbox(show_label=False, placeholder="Name of a new project", max_lines=1, scale=3,
+                                       min_width=140, elem_id="fs-new-name", container=False)  # fmt: skip
+                self.make = gr.Button("New project", size="sm", scale=1, min_width=96, elem_id="fs-new")
+        with gr.Group(elem_classes="fs-card"):
+            gr.HTML("<h3>Import</h3>")
+            self.files = gr.File(label="Drop photos of good parts, a folder or a zip", file_count="multiple",
+                                 height=128, elem_id="fs-drop", show_label=False)  # fmt: skip
+            self.path = gr.Textbox(label="or a folder or zip on this machine", max_lines=1, elem_id="fs-path",
+                                   placeholder="/data/line3/good",
+                                   info="An MVTec AD or LOCO folder brings its anomalies along.")  # fmt: skip
+            self.anomalies = gr.Textbox(label="Real anomalies (optional)", max_lines=1, elem_id="fs-anomalies",
+                                        placeholder="/data/line3/defects",
+                                        info="One sub-folder per label, masks beside the photos.")  # fmt: skip
+            self.take = gr.Button("Import", variant="primary", elem_id="fs-take")
+            self.bar = JobBar(shell, "import_id")
+            self.report = gr.HTML(elem_id="fs-import-report")
+        self.given = [self.files, self.path, self.anomalies]
+
+
+class Album:
+    """The right column: what the project holds."""
+
+    def __init__(self) -> None:
+        self.welcome = gr.HTML(WELCOME)
+        with gr.Row(visible=False, elem_classes="fs-pager fs-album", equal_height=True) as self.head:
+            self.kind = gr.Radio([("Good parts", GOOD), ("Real anomalies", REAL)], value=GOOD, show_label=False,
+                                 container=False, elem_classes="fs-segments", elem_id="fs-album-kind")  # fmt: skip
+            self.back = gr.Button("‹", size="sm", scale=0, min_width=36, elem_id="fs-album-back")
+            self.where = gr.HTML(elem_classes="fs-quiet")
+            self.forth = gr.Button("›", size="sm", scale=0, min_width=36, elem_id="fs-album-forth")
+            self.summary = gr.HTML(elem_classes="fs-quiet fs-right")
+        with gr.Row(visible=False, elem_classes="fs-picked", equal_height=True) as self.picked:
+            self.about = gr.HTML(elem_id="fs-picked")
+            self.work = gr.Button("Work on it in Studio", size="sm", scale=0, min_width=150, elem_id="fs-to-studio")
+            self.remove = gr.Button(REMOVE, size="sm", scale=0, min_width=150, elem_id="fs-remove")
+        self.gallery = gr.Gallery(show_label=False, height="auto", allow_preview=False, visible=False, buttons=[],
+                                  object_fit="contain", elem_classes="fs-gallery", elem_id="fs-album")  # fmt: skip
+        self.parts = [self.welcome, self.head, self.kind, self.back, self.where, self.forth, self.summary,
+                      self.picked, self.about, self.gallery]  # fmt: skip
+
+
 def build(shell: Shell) -> None:
     """The tab."""
     with gr.Tab("Product", id="product") as tab, gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=320):
-            with gr.Accordion("Project", open=True):
-                pick = gr.Dropdown([], label="Open a project", info="Recent ones; or type a folder.",
-                                   allow_custom_value=True, interactive=True, elem_id="fs-open")  # fmt: skip
-                name = gr.Textbox(label="New project", placeholder="for example bearing cap, line 3", max_lines=1)
-                make = gr.Button("Make project", size="sm")
-            with gr.Accordion("Import photos", open=True):
-                files = gr.File(label="Photos of good parts, or a zip", file_count="multiple", height=150)
-                path = gr.Textbox(label="or a folder on this machine", max_lines=1,
-                                  placeholder="/data/line3/good  (an MVTec layout brings its anomalies along)")  # fmt: skip
-                anomalies = gr.Textbox(label="Real anomalies (optional)", max_lines=1,
-                                       placeholder="folder with one sub-folder per label, masks beside")  # fmt: skip
-                take = gr.Button("Import", variant="primary")
-                bar = JobBar(shell, "job_id")
-                report = gr.HTML()
-        with gr.Column(scale=7, min_width=420):
-            summary = gr.HTML(WELCOME)
-            with gr.Row(visible=False, elem_classes="fs-pager", equal_height=True) as pager:
-                back = gr.Button("‹", size="sm", scale=0, min_width=36)
-                where = gr.HTML(elem_classes="fs-quiet")
-                forth = gr.Button("›", size="sm", scale=0, min_width=36)
-            photos = gr.Gallery(label="Photos of good parts", columns=6, height="auto", allow_preview=False,
-                                show_label=False, visible=False, object_fit="contain", elem_classes="fs-gallery")  # fmt: skip
-            real = gr.Gallery(label="Real anomalies", columns=6, height="auto", allow_preview=False,
-                              visible=False, object_fit="contain", elem_classes="fs-gallery")  # fmt: skip
-    shown = [pick, summary, pager, where, photos, real]
+        with gr.Column(scale=3, min_width=300):
+            intake = Intake(shell)
+        with gr.Column(scale=8, min_width=420):
+            album = Album()
+    shown = [intake.pick, *album.parts]
+    on_tab = [*shown, *intake.bar.parts, intake.report]
+    shell.refresh(tab, lambda s: [*_show(s), *intake.bar.look(s), _report(s)], on_tab)
+    on(intake.pick.input, _open, shell, [intake.pick], [shell.opened])
+    for event in (intake.make.click, intake.name.submit):
+        on(event, _make, shell, [intake.name], [shell.opened, intake.name])
+    starts = on(intake.take.click, _take, shell, intake.given, [shell.opened, *intake.given, intake.report])
+    on(starts.success, intake.bar.look, shell, outputs=intake.bar.parts)
+    on(intake.bar.ended.change, lambda s: [*_show(s), _report(s)], shell, outputs=[*shown, intake.report])
+    _wire_album(shell, album, shown)
 
-    def turn(session: Session, step: int) -> list[Any]:
-        pages = max(1, -(-session.open_bench.photos.count() // PAGE))
-        session.memory["product-page"] = (session.memory.get("product-page", 0) + step) % pages
+
+def _wire_album(shell: Shell, album: Album, shown: list[Any]) -> None:
+    for button, step in ((album.back, -1), (album.forth, 1)):
+        on(button.click, lambda s, step=step: _turn(s, step), shell, outputs=shown)
+
+    def switch(session: Session, kind: str) -> list[Any]:
+        session.memory |= {"album": kind, "album-page": 0, "album-at": None}
         return _show(session)
 
-    def on_opened(session: Session) -> list[Any]:
-        return [*_show(session), *bar.look(session)]
+    def pick(session: Session, index: int) -> list[Any]:
+        session.memory["album-at"] = session.memory.get("album-ids", [])[index]
+        return _picked(session)
 
-    shell.refresh(tab, on_opened, [*shown, *bar.parts])
-    on(pick.input, _open, shell, [pick], [shell.opened])
-    for event in (make.click, name.submit):
-        on(event, _make, shell, [name], [shell.opened, name])
-    starts = on(take.click, _take, shell, [files, path, anomalies], [shell.opened, files, *bar.parts])
-    starts.then(lambda sid: bar.look(sessions.get(sid)), shell.sid, bar.parts, show_progress="hidden")
+    def work_on(session: Session) -> Any:
+        session.normal_id = session.memory["album-at"]
+        return gr.Tabs(selected="studio")
 
-    def ended(session: Session) -> list[Any]:
-        return [*_show(session), _report(session)]
+    def remove(session: Session) -> list[Any]:
+        at = session.memory.get("album-at")
+        if session.memory.get("album-sure") != at:
+            session.memory["album-sure"] = at
+            return [*[gr.skip()] * len(shown), gr.update(value="Really, with its samples?", variant="stop")]
+        session.open_bench.photos.remove([at])
+        session.memory |= {"album-at": None, "album-sure": None}
+        return [*_show(session), gr.update(value=REMOVE, variant="secondary")]
 
-    on(bar.ended.change, ended, shell, outputs=[*shown, report])
-    on(back.click, lambda s: turn(s, -1), shell, outputs=shown)
-    on(forth.click, lambda s: turn(s, 1), shell, outputs=shown)
+    on(album.kind.input, switch, shell, [album.kind], shown)
+    on_pick(album.gallery.select, pick, shell, [album.picked, album.about, album.work, album.remove],
+            trigger_mode="always_last")  # fmt: skip
+    on(album.work.click, work_on, shell, outputs=[shell.tabs])
+    on(album.remove.click, remove, shell, outputs=[*shown, album.remove])
 
 
 def _show(session: Session) -> list[Any]:
     choices = [(f"{p.name}   {p.parent}", str(p)) for p in recent()]
+    hidden = gr.update(visible=False)
     if session.bench is None:
-        return [gr.update(choices=choices, value=None), WELCOME, gr.update(visible=False), "",
-                gr.update(visible=False), gr.update(visible=False)]  # fmt: skip
-    desk = session.bench.photos
-    count, page = desk.count(), session.memory.get("product-page", 0)
-    rows = desk.page(page * PAGE, PAGE)
-    pictures = [(str(desk.thumbnail(r.id)), Path(r.name).name) for r in rows]
-    examples = desk.examples()
-    real = [(str(desk.example_thumbnail(e)), e.label) for e in examples[:PAGE]]
+        pick = gr.update(choices=choices, value=None)
+        return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
     here = str(session.bench.path)
     if here not in [c[1] for c in choices]:
         choices.insert(0, (f"{session.bench.path.name}   {session.bench.path.parent}", here))
-    pages = -(-count // PAGE)
-    return [
-        gr.update(choices=choices, value=here),
-        _summary(session) if count or examples else WELCOME,
-        gr.update(visible=pages > 1),
-        f"{page * PAGE + 1:,} to {page * PAGE + len(rows):,} of {count:,}",
-        gr.update(value=pictures, visible=bool(pictures)),
-        gr.update(value=real, visible=bool(real), label=f"Real anomalies ({len(examples)})"),
-    ]
+    pick = gr.update(choices=choices, value=here)
+    good, real = session.bench.photos.count(), len(session.bench.photos.examples())
+    if not good and not real:
+        return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
+    kind = session.memory.get("album", GOOD) if real and good else (GOOD if good else REAL)
+    session.memory["album"] = kind
+    total = good if kind == GOOD else real
+    page = min(session.memory.get("album-page", 0), (total - 1) // PAGE)
+    session.memory["album-page"] = page
+    pictures, session.memory["album-ids"] = _pictures(session, kind, page)
+    kinds = gr.update(choices=[(f"Good parts ({good:,})", GOOD), (f"Real anomalies ({real:,})", REAL)], value=kind,
+                      visible=bool(real))  # fmt: skip
+    ids = session.memory["album-ids"]
+    at = ids.index(session.memory["album-at"]) if session.memory.get("album-at") in ids else None
+    if at is None:
+        session.memory["album-at"] = None
+    picked, about, *_ = _picked(session)
+    many = gr.update(visible=total > PAGE)
+    gallery = gr.update(value=pictures, visible=True, selected_index=at)
+    span = f"{page * PAGE + 1:,} to {page * PAGE + len(pictures):,} of {total:,}"
+    return [pick, hidden, gr.update(visible=True), kinds, many, span, many, _summary(session), picked, about, gallery]
+
+
+def _pictures(session: Session, kind: str, page: int) -> tuple[list[tuple[str, str]], list[str]]:
+    desk = session.open_bench.photos
+    if kind == GOOD:
+        rows = desk.page(page * PAGE, PAGE)
+        return [(str(desk.thumbnail(r.id)), Path(r.name).name) for r in rows], [r.id for r in rows]
+    examples = desk.examples()[page * PAGE : (page + 1) * PAGE]
+    return [(str(desk.example_thumbnail(e)), e.label) for e in examples], [e.id for e in examples]
 
 
 def _summary(session: Session) -> str:
     desk = session.open_bench.photos
-    rows, labels = desk.page(), {}
-    for example in desk.examples():
-        labels[example.label] = labels.get(example.label, 0) + 1
+    if session.memory["album"] == REAL:
+        labels = Counter(e.label for e in desk.examples())
+        chips = (f"<span class='fs-chip'>{html.escape(k)} <b>{n:,}</b></span>" for k, n in sorted(labels.items()))
+        return "".join(chips)
+    rows = desk.page()
     sizes = {(r.width, r.height) for r in rows}
-    size = "{} × {} px".format(*next(iter(sizes))) if len(sizes) == 1 else f"{len(sizes)} sizes"
-    chips = "".join(f"<span class='fs-chip'>{html.escape(k)} <b>{v}</b></span>" for k, v in sorted(labels.items()))
-    real = f"<p>Real anomalies {chips}</p>" if chips else ""
-    return f"<div class='fs-summary'><p><b>{len(rows):,}</b> photos of good parts · {size}</p>{real}</div>"
+    small, large = min(sizes, key=lambda s: s[0] * s[1]), max(sizes, key=lambda s: s[0] * s[1])
+    size = f"{small[0]} × {small[1]}" + (f" to {large[0]} × {large[1]} px" if small != large else " px")
+    grey = sum(r.grey for r in rows)
+    colour = "greyscale" if grey == len(rows) else "colour" if not grey else f"{grey:,} of them greyscale"
+    return f"{size}, {colour}"
+
+
+def _picked(session: Session) -> list[Any]:
+    at = session.memory.get("album-at")
+    if not at or session.bench is None:
+        return [gr.update(visible=False), "", gr.skip(), gr.skip()]
+    session.memory["album-sure"] = None
+    desk, good = session.bench.photos, session.memory["album"] == GOOD
+    row = desk.row(at) if good else next(e for e in desk.examples() if e.id == at)
+    notes = f", {', '.join(row.notes)}" if good and row.notes else ""
+    what = "" if good else f" · {row.label}, {len(row.mask_paths)} masks"
+    said = html.escape(f"{row.width} × {row.height}{what}{notes}")
+    text = f"<b>{html.escape(row.name)}</b> <span class='fs-quiet'>{said}</span>"
+    remove = gr.update(visible=good, value=REMOVE, variant="secondary")
+    return [gr.update(visible=True), text, gr.update(visible=good), remove]
+
+
+def _turn(session: Session, step: int) -> list[Any]:
+    desk = session.open_bench.photos
+    total = desk.count() if session.memory.get("album", GOOD) == GOOD else len(desk.examples())
+    session.memory["album-page"] = (session.memory.get("album-page", 0) + step) % max(1, -(-total // PAGE))
+    session.memory["album-at"] = None
+    return _show(session)
 
 
 def _open(session: Session, path: str | None) -> str:
-    if not path:
+    if not path or not path.strip():
         raise InputError("choose a project, or type the folder of one")
-    return f"{sessions.open(session.id, Path(path)).open_bench.path}"
+    return str(sessions.open(session.id, Path(path.strip())).open_bench.path)
 
 
-def _make(session: Session, name: str) -> tuple[str, str]:
-    path = projects_folder() / (re.sub(r"[^\w.-]+", "_", name.strip()) or "")
+def _make(session: Session, name: str) -> list[Any]:
     if not name.strip():
         raise InputError("give the new project a name, for example 'bearing cap, line 3'")
-    return str(sessions.create(session.id, path, name.strip()).open_bench.path), ""
+    path = _free(projects_folder() / _stem(name))
+    return [str(sessions.create(session.id, path, name.strip()).open_bench.path), ""]
 
 
 def _take(session: Session, files: list[str] | None, path: str, anomalies: str) -> list[Any]:
-    sources = [Path(f) for f in files or []] or ([Path(path.strip()).expanduser()] if path.strip() else [])
+    sources = [Path(f) for f in files or []] + ([Path(path.strip()).expanduser()] if path.strip() else [])
     extra = Path(anomalies.strip()).expanduser() if anomalies.strip() else None
     if not sources and extra is None:
-        raise InputError("import: drop photos or a zip, or give a folder on this machine")
+        raise InputError("nothing to import yet: drop photos or a zip, or give a folder on this machine")
     for place in [*sources, *([extra] if extra else [])]:
         if not place.exists():
             raise InputError(f"{place}: there is no such file or folder on the machine that runs Flawsmith")
     if session.bench is None:
-        stem = re.sub(r"[^\w.-]+", "_", sources[0].stem if sources else extra.stem) or "product"  # type: ignore[union-attr]
-        session = sessions.create(session.id, _free(projects_folder() / stem), stem)
+        name = sources[0].stem if sources else str(extra and extra.stem)
+        session = sessions.create(session.id, _free(projects_folder() / _stem(name)), name)
     source = sources[0] if len(sources) == 1 else sources
-    session.job_id = session.open_bench.photos.start_take_in(source, extra)
-    return [str(session.open_bench.path), None, gr.update(visible=True), "", gr.Timer(active=True), ""]
+    session.import_id = session.open_bench.photos.start_take_in(source, extra)
+    return [str(session.open_bench.path), None, "", "", ""]
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name.strip()).strip("._") or "product"
 
 
 def _free(path: Path) -> Path:
@@ -148,19 +245,24 @@ def _free(path: Path) -> Path:
 
 
 def _report(session: Session) -> str:
-    result = session.open_bench.jobs.result(session.job_id) if session.bench and session.job_id else {}
-    problems = result.get("problems", [])
+    if session.bench is None or not session.import_id:
+        return ""
+    result = session.bench.jobs.result(session.import_id)
     if not result:
         return ""
-    lines = "".join(
-        f"<li><b>{html.escape(str(p['path']))}</b> {html.escape(str(p['reason']))}</li>" for p in problems[:100]
+    problems, notes = result.get("problems", []), result.get("notes", [])
+    left_out = [f"<b>{html.escape(str(p['path']))}</b> {html.escape(str(p['reason']))}" for p in problems]
+    said = [html.escape(str(n)) for n in notes]
+    return (
+        f"<div class='fs-report'><p>{html.escape(str(result.get('message', 'Imported')))}</p>"
+        + _fold(f"{len(problems):,} left out, with the reason", left_out, "open")
+        + _fold(f"{len(notes):,} notes", said)
+        + "</div>"
     )
-    more = f"<li>and {len(problems) - 100} more</li>" if len(problems) > 100 else ""
-    left_out = (
-        f"<details open><summary>{len(problems)} left out</summary><ul>{lines}{more}</ul></details>"
-        if problems
-        else ""
-    )
-    notes = "".join(f"<li>{html.escape(str(n))}</li>" for n in result.get("notes", [])[:50])
-    said = f"<details><summary>Notes</summary><ul>{notes}</ul></details>" if notes else ""
-    return f"<div class='fs-report'><p>{html.escape(str(result.get('message', 'Imported')))}</p>{left_out}{said}</div>"
+
+
+def _fold(title: str, lines: list[str], state: str = "") -> str:
+    if not lines:
+        return ""
+    shown = [*lines[:MOST_LISTED], *([f"and {len(lines) - MOST_LISTED:,} more"] if len(lines) > MOST_LISTED else [])]
+    return f"<details {state}><summary>{title}</summary><ul>{''.join(f'<li>{x}</li>' for x in shown)}</ul></details>"

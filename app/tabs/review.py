@@ -36,10 +36,10 @@ class Filters:
             verdicts = [("new", "new"), ("kept", "kept"), ("rejected", "rejected"), ("all", ANY)]
             self.verdict = gr.Radio(verdicts, value="new", label="Show", scale=3, min_width=250,
                                     elem_classes="fs-segments", elem_id="fs-review-verdict")  # fmt: skip
-            self.label = gr.Dropdown([ANY], value=ANY, label="Label", scale=2, min_width=120,
+            self.label = gr.Dropdown([ANY], value=ANY, label="Label", scale=2, min_width=100,
                                      elem_id="fs-review-label")  # fmt: skip
-            self.engine = gr.Dropdown([ANY], value=ANY, label="Engine", scale=2, min_width=120)
-            self.order = gr.Dropdown(list(ORDERS), value="newest first", label="Order", scale=2, min_width=150)
+            self.engine = gr.Dropdown([ANY], value=ANY, label="Engine", scale=2, min_width=100)
+            self.order = gr.Dropdown(list(ORDERS), value="newest first", label="Order", scale=2, min_width=130)
             self.grouped = gr.Checkbox(False, label="Group look-alikes", scale=1, min_width=150,
                                        elem_id="fs-review-grouped")  # fmt: skip
         with gr.Accordion("Scores at least", open=False, elem_classes="fs-scores"), gr.Row():

@@ -9,23 +9,40 @@
     localStorage.setItem(KEY, document.body.classList.contains("dark") ? "0" : "1");
     apply();
   };
-  document.addEventListener("DOMContentLoaded", apply);
-  const wait = setInterval(() => {
-    if (document.querySelector("#fs-tabs")) { apply(); clearInterval(wait); }
-  }, 50);
-  setTimeout(() => clearInterval(wait), 10000);
 
-  // A key presses the visible button that names it: <button ... data-less id="fs-key-a">. Typing is left alone.
+  // The window is called after the project, and nothing is shown before the page knows its session.
+  const arrived = () => {
+    const project = document.querySelector("#fs-project");
+    if (!project || !project.textContent.trim()) return;
+    const name = project.querySelector("b");
+    const title = name ? name.textContent + " · Flawsmith" : "Flawsmith";
+    if (document.title !== title) document.title = title;
+    document.body.classList.add("fs-ready");
+  };
+  const begin = () => {
+    apply();
+    const wait = setInterval(() => {
+      if (!document.querySelector("#fs-tabs")) return;
+      clearInterval(wait);
+      apply();
+      arrived();
+      new MutationObserver(arrived).observe(document.querySelector(".fs-head"), { childList: true, subtree: true, characterData: true });
+    }, 30);
+    setTimeout(() => document.body.classList.add("fs-ready"), 8000);
+  };
+  if (document.body) begin();
+  else document.addEventListener("DOMContentLoaded", begin);
+
+  // A key presses the visible button of its class or id. Typing is left alone, and a held key counts once.
   const KEYS = {
-    a: "fs-key-keep", r: "fs-key-reject", u: "fs-key-undo",
-    ArrowRight: "fs-key-next", ArrowLeft: "fs-key-back", m: "fs-key-outline",
+    a: "fs-key-keep", r: "fs-key-reject", u: "fs-key-undo", ArrowRight: "fs-key-next", ArrowLeft: "fs-key-back",
   };
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, canvas, [contenteditable], [role=slider]");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const typing = event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, canvas, [contenteditable], [role=slider]");
+    if (typing || event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const id = KEYS[event.key] || KEYS[event.key.toLowerCase()];
     if (!id) return;
-    const button = [...document.querySelectorAll(`#${id}, .${id}`)].find((b) => b.offsetParent !== null && !b.disabled);
+    const button = [...document.querySelectorAll("#" + id + ", ." + id)].find((b) => b.offsetParent !== null && !b.disabled);
     if (button) { event.preventDefault(); button.click(); }
   });
 })();

@@ -14,7 +14,7 @@ class Compare {
     this.sample = null;
     this.mode = "slider";
     this.zoomed = false;
-    this.split = 0.5;
+    this.wanted = this.split = 0.5;
     this.scale = 1; // relative to the whole image in its pane
     this.middle = [0.5, 0.5]; // the image point in the middle of a pane, as shares
     this.bind();
@@ -30,6 +30,8 @@ class Compare {
     this.images[1].alt = "Sample, " + sample.label;
     this.svg.setAttribute("viewBox", "0 0 " + sample.width + " " + sample.height);
     for (const path of this.svg.children) path.setAttribute("d", sample.outline.path);
+    // The anomaly is what counts: it begins on the sample's side of the slider.
+    this.split = Math.max(0, Math.min(this.wanted, sample.outline.box[0] / sample.width - 0.04));
     this.frame();
   }
 
@@ -90,14 +92,13 @@ class Compare {
       style.height = height * s + "px";
       style.imageRendering = s > 3 ? "pixelated" : "auto";
     }
-    // The slider's way is the picture, not the empty margin.
-    const from = Math.max(0, place[0]), to = Math.min(w, place[0] + width * s);
-    this.span = [from, to];
+    this.span = [place[0], place[0] + width * s];
     this.paintSplit();
   }
 
   paintSplit() {
-    const [from, to] = this.span || [0, 1], x = from + this.split * (to - from);
+    // A share of the picture; zoomed in, it stays in sight.
+    const [from, to] = this.span || [0, 1], x = Math.min(this.size()[0], Math.max(0, from + this.split * (to - from)));
     this.handle.style.left = x + "px";
     this.panes[1].style.clipPath = this.mode === "slider" ? "inset(0 0 0 " + x + "px)" : "";
   }
@@ -150,7 +151,7 @@ class Compare {
 
   slideTo(event) {
     const [from, to] = this.span;
-    this.split = Math.min(1, Math.max(0, (this.local(event)[0] - from) / Math.max(1, to - from)));
+    this.wanted = this.split = Math.min(1, Math.max(0, (this.local(event)[0] - from) / Math.max(1, to - from)));
     this.paintSplit();
   }
 }
