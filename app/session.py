@@ -44,6 +44,7 @@ class Session:
     fetch_id: str = ""
     try_id: str = ""
     bulk_id: str = ""
+    find_id: str = ""
     carry_id: str = ""
     sample_id: str = ""
     tab: str = "product"
