@@ -1,114 +1,238 @@
-"""The strip of previews in the Studio: variants, the chosen one beside its photo, keep or discard."""
+"""The studio's previews: a film of small pictures, the chosen one beside its photo, keep or discard."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
 
-from app.session import Session
-from app.shell import Shell, on, on_pick
-from core.errors import InputError
+from app.session import Session, file_url
+from app.shell import Shell, on, on_canvas
+from app.table import ONE_BY_ONE
+from core.errors import InputError, NotFound
 from core.types import Verdict
+from core.workbench import SampleRow
 from core.workbench.review import Comparison
 
-SCORES = (
-    ("mask_covered", "mask that changed", "{:.0%}"),
-    ("change_inside", "strength", "{:.1%}"),
-    ("change_outside", "changed outside", "{:.0f} px"),
-    ("seam_contrast", "seam", "{:.1f}×"),
+MOST_TRIES = 12
+"""Studio jobs whose previews stay in the film."""
+MOST_SHOWN = 24
+EMPTY = (
+    "<div class='fs-film-empty'><b>Previews come here</b><p>Draw a mask on the photo or let a rule place one, "
+    "choose an engine and press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. With <b>Layout</b>, drag a part.</p></div>"
 )
-MARKS = {"kept": "✓ ", "rejected": "✕ ", "new": ""}
+MARKS = {"kept": "✓", "rejected": "✕", "new": ""}
+
+FILM_JS = """
+// Small pictures to choose from by mouse or arrow keys; "picked" tells {id}.
+const items = () => [...element.querySelectorAll("[data-id]")];
+let held = "";
+element.addEventListener("click", (event) => {
+  const item = event.target.closest("[data-id]");
+  if (item) { held = item.dataset.id; trigger("picked", { id: held }); }
+});
+element.addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const all = items(), next = all[all.indexOf(document.activeElement) + step];
+  event.preventDefault();
+  event.stopPropagation();
+  if (next) { next.focus(); next.click(); }
+});
+watch("value", () => {
+  // A new film takes the place of the one that had the focus.
+  const item = held && items().find((i) => i.dataset.id === held);
+  const idle = !document.activeElement || document.activeElement === document.body;
+  if (item && idle) item.focus({ preventScroll: true });
+  const chosen = element.querySelector("[aria-selected=true]");
+  if (chosen) chosen.parentElement.scrollLeft = Math.max(0, chosen.offsetLeft - chosen.parentElement.clientWidth / 2);
+});
+"""
 
 
 class Strip:
-    """Previews of the session's last studio job."""
+    """Previews of what the session tried last."""
 
     def __init__(self, shell: Shell) -> None:
-        self.gallery = gr.Gallery(show_label=False, columns=8, height="auto", allow_preview=False, visible=False,
-                                  object_fit="contain", elem_classes="fs-gallery fs-strip", elem_id="fs-strip")  # fmt: skip
-        with gr.Row(visible=False, equal_height=False, elem_classes="fs-compare") as self.detail:
-            with gr.Column(scale=5, min_width=260):
-                self.slider = gr.ImageSlider(label="Photo and sample", max_height=420, interactive=False, format="png",
-                                             elem_id="fs-slider", buttons=["fullscreen"])  # fmt: skip
-            with gr.Column(scale=4, min_width=220):
-                with gr.Row():
-                    self.mask = gr.Image(label="Mask", interactive=False, height=180, format="png", buttons=[])
-                    self.change = gr.Image(
-                        label="What changed", interactive=False, height=180, format="png", buttons=[]
-                    )
-                self.facts = gr.HTML(elem_id="fs-facts")
-                with gr.Row():
-                    self.keep = gr.Button("Keep (A)", variant="primary", elem_id="fs-keep", elem_classes="fs-key-keep")
-                    self.discard = gr.Button("Discard (R)", elem_id="fs-discard", elem_classes="fs-key-reject")
-                    self.keep_all = gr.Button("Keep all", min_width=80, elem_id="fs-keep-all")
-        self.parts = [self.gallery, self.detail, self.slider, self.mask, self.change, self.facts]
-        on_pick(self.gallery.select, self._pick, shell, self.parts)
-        on(self.keep.click, lambda s: self._judge(s, Verdict.KEPT), shell, outputs=self.parts)
-        on(self.discard.click, lambda s: self._judge(s, Verdict.REJECTED), shell, outputs=self.parts)
+        self.film = gr.HTML(EMPTY, js_on_load=FILM_JS, elem_id="fs-strip")
+        with gr.Column(visible=False, elem_classes="fs-detail", elem_id="fs-detail") as self.detail:
+            self.slider = gr.ImageSlider(label="Photo and sample", max_height=330, interactive=False, format="png",
+                                         elem_id="fs-slider", show_label=False, buttons=["fullscreen"])  # fmt: skip
+            with gr.Row(elem_classes="fs-verdicts"):
+                self.keep = gr.Button("Keep (A)", variant="primary", elem_id="fs-keep",
+                                      size="sm", min_width=60)  # fmt: skip
+                self.discard = gr.Button("Discard (X)", elem_id="fs-discard", size="sm", min_width=60)
+                self.undo = gr.Button("Undo (U)", elem_id="fs-undo-verdict", size="sm",
+                                      min_width=60)  # fmt: skip
+                self.keep_all = gr.Button("Keep all", elem_id="fs-keep-all", size="sm", min_width=60)
+            self.maps = gr.HTML(elem_id="fs-maps")
+            self.facts = gr.HTML(elem_id="fs-facts")
+            self.reuse = gr.Button("Copy settings from this sample", size="sm", elem_id="fs-reuse")
+        self.parts = [self.film, self.detail, self.slider, self.maps, self.facts]
+        on_canvas(self.film.picked, self._pick, shell, self.parts, **ONE_BY_ONE)
+        on(self.keep.click, lambda s: self._judge(s, Verdict.KEPT), shell, outputs=self.parts, **ONE_BY_ONE)
+        on(self.discard.click, lambda s: self._judge(s, Verdict.REJECTED), shell, outputs=self.parts, **ONE_BY_ONE)
+        on(self.undo.click, self._undo, shell, outputs=self.parts, **ONE_BY_ONE)
         on(self.keep_all.click, self._keep_all, shell, outputs=self.parts)
+
+    def begin(self, session: Session, job_id: str) -> None:
+        """A job was started: its previews come first, and its first one is shown as soon as it is there."""
+        session.memory["tries"] = [*session.memory.get("tries", []), job_id][-MOST_TRIES:]
+        session.memory["await"] = job_id
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``: the previews so far and the chosen one."""
-        if session.bench is None or not session.job_id:
-            return [gr.update(visible=False), gr.update(visible=False), *[gr.skip()] * 4]
-        rows = session.bench.studio.samples_of(session.job_id)
-        ids = [r.id for r in rows]
-        if session.sample_id not in ids:
-            session.sample_id = ids[0] if ids else ""
-        desk = session.bench.review
-        pictures = [(str(desk.thumbnail(r)), MARKS[r.verdict] + f"{i + 1}") for i, r in enumerate(rows)]
-        chosen = ids.index(session.sample_id) if session.sample_id else None
-        gallery = gr.update(value=pictures, visible=bool(rows), selected_index=chosen)
-        session.memory["strip"] = ids
-        return [gallery, gr.update(visible=bool(rows)), *(_detail(session) if rows else [gr.skip()] * 4)]
+        rows = _rows(session)
+        session.memory["film"] = _sign(rows)
+        if not rows:
+            session.memory["picked"] = ""
+            return [EMPTY, gr.update(visible=False), gr.skip(), "", ""]
+        _choose(session, rows)
+        picked = session.memory["picked"]
+        return [_film(session, rows, picked), gr.update(visible=True), *_detail(session, picked)]
 
     def grow(self, session: Session) -> list[Any]:
         """The same, but nothing is touched while no new preview has come."""
-        if session.bench is None or not session.job_id:
-            return [gr.skip()] * len(self.parts)
-        ids = [r.id for r in session.bench.studio.samples_of(session.job_id)]
-        return [gr.skip()] * len(self.parts) if ids == session.memory.get("strip") else self.show(session)
+        fresh = session.bench is not None and _sign(_rows(session)) != session.memory.get("film")
+        return self.show(session) if fresh else [gr.skip()] * len(self.parts)
 
-    def _pick(self, session: Session, index: int) -> list[Any]:
-        session.sample_id = session.memory["strip"][index]
-        return [gr.skip(), gr.skip(), *_detail(session)]
+    def _pick(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        session.memory["picked"] = str(sent.get("id", ""))
+        session.memory["await"] = ""
+        return self.show(session)
 
     def _judge(self, session: Session, verdict: Verdict) -> list[Any]:
-        if not session.sample_id:
+        picked = session.memory.get("picked")
+        if not picked:
             raise InputError("generate something first, then keep or discard it")
-        session.open_bench.review.set_verdict([session.sample_id], verdict)
-        ids = session.memory.get("strip", [])
-        rows = {r.id: r for r in session.open_bench.studio.samples_of(session.job_id)}
-        waiting = [i for i in ids if rows[i].verdict == Verdict.NEW]
-        session.sample_id = waiting[0] if waiting else session.sample_id
+        rows = _rows(session)
+        session.open_bench.review.set_verdict([picked], verdict)
+        ids = [r.id for r in rows]
+        place = ids.index(picked) if picked in ids else 0
+        waiting = [r.id for r in rows[place:] + rows[:place] if r.verdict == Verdict.NEW and r.id != picked]
+        session.memory["picked"] = waiting[0] if waiting else picked
+        return self.show(session)
+
+    def _undo(self, session: Session) -> list[Any]:
+        back = session.open_bench.review.undo()
+        if not back:
+            gr.Info("There is no verdict to take back.")
+        elif back[0] in {r.id for r in _rows(session)}:
+            session.memory["picked"] = back[0]
         return self.show(session)
 
     def _keep_all(self, session: Session) -> list[Any]:
-        rows = session.open_bench.studio.samples_of(session.job_id)
-        session.open_bench.review.set_verdict([r.id for r in rows if r.verdict == Verdict.NEW], Verdict.KEPT)
+        fresh = [r.id for r in _rows(session) if r.verdict == Verdict.NEW]
+        if not fresh:
+            raise InputError("keep all: every preview here has its verdict already")
+        session.open_bench.review.set_verdict(fresh, Verdict.KEPT)
         return self.show(session)
 
 
-def _detail(session: Session) -> list[Any]:
+def _rows(session: Session) -> list[SampleRow]:
+    """The film: samples of the newest job first."""
+    if session.bench is None:
+        return []
+    studio = session.bench.studio
+    tries = session.memory.get("tries", [])
+    return [row for job_id in reversed(tries) for row in studio.samples_of(job_id)][:MOST_SHOWN]
+
+
+def _sign(rows: list[SampleRow]) -> list[tuple[str, str]]:
+    return [(r.id, str(r.verdict)) for r in rows]
+
+
+def _choose(session: Session, rows: list[SampleRow]) -> None:
+    awaited = next((r.id for r in rows if r.job_id == session.memory.get("await")), "")
+    if awaited:
+        session.memory["picked"], session.memory["await"] = awaited, ""
+    elif session.memory.get("picked") not in {r.id for r in rows}:
+        session.memory["picked"] = rows[0].id
+
+
+def _film(session: Session, rows: list[SampleRow], picked: str) -> str:
     desk = session.open_bench.review
-    seen = desk.compare(session.sample_id)
-    pair = (str(seen.source_path), str(seen.image_path))
-    change = seen.attention_path or desk.difference(session.sample_id)
-    return [pair, str(seen.mask_path), str(change), facts(seen)]
+    cells = "".join(
+        f"<button type='button' role='option' data-id='{r.id}' data-verdict='{r.verdict}' "
+        f"aria-selected='{str(r.id == picked).lower()}' tabindex='{0 if r.id == picked else -1}' "
+        f"title='{html.escape(f'{r.label}, {r.engine}, seed {r.seed}, {r.verdict}')}'>"
+        f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}' draggable='false'>"
+        f"<i>{MARKS[r.verdict]}</i></button>"
+        for r in rows
+    )
+    return f"<div class='fs-film' role='listbox' aria-label='Previews'>{cells}</div>"
+
+
+def _detail(session: Session, picked: str) -> list[Any]:
+    desk = session.open_bench.review
+    try:
+        seen = desk.compare(picked)
+    except NotFound:
+        return [gr.skip(), "", ""]
+    change = seen.attention_path or desk.difference(picked)
+    name = "Attention" if seen.attention_path else "What changed"
+    around = desk.outline(seen.sample)
+    maps = _maps(seen, around, [("Sample", seen.image_path), ("Mask", seen.mask_path), (name, change)])
+    # The divider begins left of the mask, so that the sample's side shows what was made.
+    start = max(4.0, min(85.0, 100 * around["box"][0] / seen.normal.width - 5))
+    pair = gr.update(value=(str(seen.source_path), str(seen.image_path)), slider_position=start)
+    return [pair, maps, facts(seen)]
+
+
+def _maps(seen: Comparison, around: Mapping[str, Any], pictures: list[tuple[str, Any]]) -> str:
+    """Close-ups of the same square around the mask; the sample's with the mask outlined."""
+    width, height = seen.normal.width, seen.normal.height
+    x0, y0, x1, y1 = around["box"]
+    side = min(max(1.5 * max(x1 - x0, y1 - y0), 48), max(width, height))
+    left, top = (x0 + x1 - side) / 2, (y0 + y1 - side) / 2
+    cells = []
+    for place, (name, path) in enumerate(pictures):
+        line = f"<path d='{around['path']}'/>" if place == 0 else ""
+        cells.append(
+            f"<figure><svg viewBox='{left:g} {top:g} {side:g} {side:g}' role='img' aria-label='{name}, close-up'>"
+            f"<image href='{file_url(path)}' width='{width}' height='{height}'/>{line}</svg>"
+            f"<figcaption>{name}</figcaption></figure>"
+        )
+    return f"<div class='fs-maps'>{''.join(cells)}</div>"
 
 
 def facts(seen: Comparison) -> str:
-    """Scores and origin of a sample as a small table, HTML."""
+    """Origin and scores of a sample in words, HTML."""
     row = seen.sample
-    cells = "".join(
-        f"<div><dt>{title}</dt><dd>{form.format(row.scores[name])}</dd></div>"
-        for name, title, form in SCORES
-        if name in row.scores
+    lines = "".join(
+        f"<li data-level='{level}'><span>{words}</span><span>{number}</span></li>"
+        for words, number, level in in_words(row.scores)
     )
     why = f"<p class='fs-quiet'>{html.escape(row.reason)}</p>" if row.reason else ""
     return (
         f"<div class='fs-facts'><p><b>{html.escape(row.label)}</b> · {html.escape(row.engine)} · seed {row.seed}"
-        f"<span class='fs-verdict' data-verdict='{row.verdict}'>{row.verdict}</span></p><dl>{cells}</dl>{why}</div>"
+        f"<span class='fs-verdict' data-verdict='{row.verdict}'>{row.verdict}</span></p><ul>{lines}</ul>{why}</div>"
     )
+
+
+def in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """(words, number, "good" | "fair" | "bad" | "plain") for each score that says something to an inspector."""
+    said: list[tuple[str, str, str]] = []
+    if (covered := scores.get("mask_covered")) is not None:
+        words, level = _band(covered, ((0.75, "Mask much wider than the change", "bad"),
+                                       (0.95, "Mask a little wider than the change", "fair")),
+                             ("Mask fits what changed", "good"))  # fmt: skip
+        said.append((words, f"{covered:.0%} of it changed", level))
+    if (outside := scores.get("change_outside")) is not None:
+        words, level = ("Changed outside the mask", "bad") if outside else ("Rest of the photo untouched", "good")
+        said.append((words, f"{outside:,.0f} px outside", level))
+    if (inside := scores.get("change_inside")) is not None:
+        words, level = _band(inside, ((0.02, "Hardly to be seen", "fair"), (0.06, "Subtle", "plain"),
+                                      (0.18, "Clear", "plain")), ("Strong", "plain"))  # fmt: skip
+        said.append((words, f"{255 * inside:.0f} grey levels", level))
+    if (seam := scores.get("seam_contrast")) is not None:
+        words, level = _band(seam, ((1.6, "No seam to be seen", "good"), (4.0, "Slight edge at the outline", "plain")),
+                             ("Hard edge at the outline", "plain"))  # fmt: skip
+        said.append((words, f"{seam:.1f} × the photo's own", level))
+    return said
+
+
+def _band(value: float, below: tuple[tuple[float, str, str], ...], else_: tuple[str, str]) -> tuple[str, str]:
+    return next(((words, level) for limit, words, level in below if value < limit), else_)

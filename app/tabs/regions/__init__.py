@@ -1,0 +1,116 @@
+"""Regions: click the parts of the product, name them, carry them to every photo."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import gradio as gr
+
+from app.session import Session
+from app.shell import Shell, on, on_canvas
+from app.table import ONE_BY_ONE, SEEN_JS, Table
+from app.tabs.regions import carry, listed, proposals
+from core.errors import InputError
+
+TALL = "clamp(300px, calc(100vh - 282px), 980px)"
+HINT = """<p class="fs-hint">Click a part; right-click or <kbd>Shift</kbd>-click what does not belong to it, drag a box
+around a difficult one. <kbd>Enter</kbd>, type its name, <kbd>Enter</kbd>.</p>"""
+TO_NAME_JS = """() => {
+  const canvas = document.querySelector("#fs-regions-canvas .fsc");
+  if (canvas && canvas.__mask.count()) document.querySelector("#fs-region-name :is(input, textarea)").focus();
+}"""
+ONWARD_JS = """() => {
+  const next = document.querySelector("#fs-proposals");
+  const naming = next && next.offsetParent !== null;
+  const to = naming ? "#fs-region-name :is(input, textarea)" : "#fs-regions-canvas .fsc-stage";
+  document.querySelector(to).focus({ preventScroll: true });
+}"""
+"""After a region is saved the keys belong to the next one: its name where it is a proposal, else the photo."""
+KNOWN_JS = """
+element.addEventListener("click", (event) => {
+  const chip = event.target.closest("[data-name]");
+  if (chip) trigger("named", { name: chip.dataset.name });
+});
+"""
+
+
+def build(shell: Shell) -> None:
+    """The tab."""
+    with gr.Tab("Regions", id="regions") as tab, gr.Row(elem_classes="fs-parts", equal_height=False):
+        with gr.Column(min_width=320, elem_classes="fs-studio-photo"):
+            table = Table(shell, "regions", TALL)
+        with gr.Column(min_width=300, elem_classes="fs-side"), gr.Column(elem_classes="fs-side-scroll"):
+            with gr.Column(elem_classes="fs-panel"):
+                gr.HTML(HINT)
+                with gr.Row(elem_classes="fs-tight fs-joined", equal_height=True):
+                    name = gr.Textbox(label="Name of the selection", max_lines=1, scale=5, min_width=120,
+                                      placeholder="for example washer", elem_id="fs-region-name")  # fmt: skip
+                    save = gr.Button("Save", variant="primary", size="sm", scale=2, min_width=64,
+                                     elem_id="fs-region-save")  # fmt: skip
+                known = gr.HTML(js_on_load=KNOWN_JS, elem_id="fs-region-known")
+            finder = proposals.Finder(shell)
+            regions = listed.RegionList()
+            carrier = carry.Carrier(shell)
+    shown = [*table.parts, name, known, *regions.parts, *finder.parts]
+
+    def look(session: Session) -> list[Any]:
+        return [*table.show(session), _name(session), _known(session), *regions.show(session), *finder.show(session)]
+
+    def fill(session: Session) -> list[Any]:
+        bars = [*finder.bar.look(session), *carrier.bar.look(session)]
+        return [*look(session), *bars, *carrier.show(session)]
+
+    shell.refresh(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts])
+    on(table.moved.change, lambda s: [*look(s)[2:], *carrier.show(s)], shell, outputs=[*shown[2:], *carrier.parts])
+
+    def keep(session: Session, seen: str, given: str | None) -> list[Any]:
+        _save(table, finder, session, seen, given)
+        return [*look(session), *carrier.show(session)]
+
+    outputs = [*shown, *carrier.parts]
+    for press in (save.click, name.submit):
+        saved = table.on_seen(press, keep, [name], outputs)
+        saved.success(None, js=ONWARD_JS)
+    chip = lambda session, sent, seen: keep(session, seen, str(sent.get("name", "")))  # noqa: E731
+    on_canvas(known.named, chip, shell, outputs, [table.seen], js=SEEN_JS, **ONE_BY_ONE).success(None, js=ONWARD_JS)
+    table.canvas.confirmed(None, None, None, js=TO_NAME_JS, api_visibility="private")
+    listed.wire(regions, shell, table, look, shown)
+    proposals.wire(finder, shell, table, look, shown, ONWARD_JS)
+    carry.wire(carrier, shell, table, look, shown)
+
+
+def _save(table: Table, finder: proposals.Finder, session: Session, seen: str, given: str | None) -> None:
+    name = " ".join((given or "").split())
+    if not name:
+        raise InputError("give the region a name, for example 'washer'")
+    mask = table.mask(session, seen)
+    if mask is None:
+        raise InputError("nothing is selected: click the part on the photo first")
+    desk = session.open_bench.regions
+    free = name if session.memory.get("editing") == (seen, name) else desk.free_name(seen, name)
+    desk.save(seen, free, mask)
+    session.memory.pop("editing", None)
+    table.put(session, seen, None)
+    finder.next(session, seen, table)
+
+
+def _name(session: Session) -> Any:
+    photo, editing = session.memory.get("editing", ("", ""))
+    return editing if photo == session.photo() else ""
+
+
+def _known(session: Session) -> str:
+    """Names of the project that this photo does not have yet, to be given with one click."""
+    photo = session.photo()
+    if not photo:
+        return ""
+    desk = session.open_bench.regions
+    here = {r.name for r in desk.on(photo)}
+    chips = "".join(
+        f"<button type='button' data-name='{html.escape(n, quote=True)}' title='Save the selection under this name'>"
+        f"{html.escape(n)}</button>"
+        for n in sorted(desk.names())
+        if n not in here
+    )
+    return f"<div class='fs-known'><span>Missing here:</span>{chips}</div>" if chips else ""

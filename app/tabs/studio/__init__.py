@@ -1,0 +1,60 @@
+"""Studio: photo, mask, engine; variants side by side; keep or discard; the same in bulk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from app.jobbar import JobBar
+from app.session import Session
+from app.shell import Shell, on
+from app.strip import Strip
+from app.table import Table
+from app.tabs.studio import bulk, masks, parts, recipes, tries
+from app.tabs.studio.controls import Controls
+
+TALL = "clamp(300px, calc(100vh - 322px), 980px)"
+"""The canvas ends where the window does: header, navigation, tool bar and status line take the rest."""
+
+
+def build(shell: Shell) -> None:
+    """The tab."""
+    with gr.Tab("Studio", id="studio") as tab, gr.Row(elem_classes="fs-studio", equal_height=False):
+        with gr.Column(min_width=320, elem_classes="fs-studio-photo"):
+            table = Table(shell, "studio", TALL)
+        with gr.Column(min_width=300, elem_classes="fs-studio-result"):
+            with gr.Column(elem_classes="fs-bar-slot"):
+                bar = JobBar(shell, "try_id", poll_s=0.25)
+            strip = Strip(shell)
+        with gr.Column(min_width=300, elem_classes="fs-side"):
+            with gr.Column(elem_classes="fs-side-scroll"):
+                controls = Controls()
+                mask_tools = masks.MaskTools()
+                part_tools = parts.PartTools()
+                controls.settings()
+                work = bulk.Bulk(shell)
+                loader = recipes.Loader()
+            controls.foot()
+            maker = tries.Maker(shell, controls, table, bar, strip)
+    choices = [controls.label, mask_tools.regions]
+    shown = [*table.parts, *bar.parts, *work.bar.parts, *work.parts, *strip.parts, *part_tools.shown, *choices]
+
+    def fill(session: Session) -> list[Any]:
+        if session.bench is None:
+            session.memory.clear()
+        return [
+            *table.show(session), *bar.look(session), *work.bar.look(session), *work.show(session),
+            *strip.show(session), *part_tools.show(session), controls.label_update(session),
+            gr.update(choices=sorted(session.bench.regions.names()) if session.bench else []),
+        ]  # fmt: skip
+
+    shell.refresh(tab, fill, shown)
+    on(shell.opened.change, controls.restore, shell, outputs=controls.form)
+    on(table.moved.change, part_tools.show, shell, outputs=part_tools.shown)
+    controls.wire(shell, [mask_tools.box, part_tools.box])
+    masks.wire(mask_tools, shell, controls, table)
+    maker.wire()
+    parts.wire(part_tools, maker)
+    bulk.wire(work, shell, controls, mask_tools)
+    recipes.wire(loader, shell, controls, table, strip)

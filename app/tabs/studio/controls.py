@@ -1,0 +1,166 @@
+"""Engine, label, settings and seed: the form that every sample of the Studio comes from."""
+
+from __future__ import annotations
+
+import html
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from app import forms
+from app.session import Session
+from app.shell import Shell, on
+from core.errors import InputError
+from core.workbench.studio import EngineCard, engine_cards
+
+LABELS = {
+    "structural": ("scratch", "crack", "stain", "dent", "chip", "hole", "burn", "contamination"),
+    "logical": ("missing", "extra", "misplaced", "turned", "flipped", "swapped", "wrong_part", "wrong_colour"),
+    "combined": ("broken", "damaged"),
+}
+"""Names to choose from beside those in use; the first is the one before a person chose."""
+
+TOOL_JS = """(name) => {
+  const canvas = document.querySelector("#fs-studio-canvas .fsc");
+  if (!canvas || !canvas.__mask) return name;
+  const layout = name === "layout", regions = canvas.querySelector("[data-do=regions]");
+  if (layout) {
+    canvas.__mask.tool("move");
+    if (regions.getAttribute("aria-pressed") !== "true") regions.click();
+  } else if (canvas.__mask.state.tool === "move") canvas.__mask.tool("click");
+  return name;
+}"""
+"""With the layout engine the parts themselves are handled: regions shown, Move tool in hand."""
+
+
+class Controls:
+    """The right-hand column but for the mask tools; ``settings`` and ``foot`` add its lower parts."""
+
+    def __init__(self) -> None:
+        self.cards = engine_cards()
+        usable = [(card.title, name) for name, card in self.cards.items() if card.reason is None]
+        first = usable[0][1] if usable else None
+        with gr.Column(elem_classes="fs-panel"):
+            self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
+                                   elem_id="fs-engine")  # fmt: skip
+            self.about = gr.HTML(about(self.cards[first]) if first else "", elem_id="fs-engine-about")
+            gr.HTML(unusable(list(self.cards.values())), elem_classes="fs-unusable")
+            self.label = gr.Dropdown(
+                list(LABELS["structural"]), value="scratch", label="Label (the folder's name in the dataset)",
+                allow_custom_value=True, elem_id="fs-label",
+            )  # fmt: skip
+
+    def settings(self) -> None:
+        """The engines' own settings, one form visible at a time."""
+        self.groups: dict[str, gr.Column] = {}
+        self.forms: dict[str, forms.Form] = {}
+        with gr.Accordion("Settings of the engine", open=False, elem_classes="fs-fold", elem_id="fs-settings"):
+            for name, card in self.cards.items():
+                if card.reason is None:
+                    with gr.Column(visible=name == self.engine.value, elem_classes="fs-form") as self.groups[name]:
+                        self.forms[name] = forms.build(card.params)
+
+    def foot(self) -> None:
+        """Seed, number of variants and the button, always in sight."""
+        with gr.Column(elem_classes="fs-side-foot"):
+            with gr.Row(elem_classes="fs-foot-row", equal_height=True):
+                self.seed = gr.Textbox("1", label="Seed", max_lines=1, min_width=80, scale=3, elem_id="fs-seed")
+                self.dice = gr.Button("⚄", size="sm", scale=0, min_width=34, elem_id="fs-dice",
+                                      elem_classes="fs-dice")  # fmt: skip
+                self.variants = gr.Number(4, label="Variants", precision=0, minimum=1, maximum=16, min_width=64,
+                                          scale=2, elem_id="fs-variants")  # fmt: skip
+            self.fresh = gr.Checkbox(True, label="New seed every time", container=False, elem_id="fs-fresh")
+            self.go = gr.Button("Generate  (Ctrl+Enter)", variant="primary", elem_id="fs-generate")
+        self.form = [self.engine, self.label, self.seed, self.fresh, self.variants, *self.params]
+
+    @property
+    def params(self) -> list[Any]:
+        """Every engine's controls, one after the other."""
+        return [c for form in self.forms.values() for c in form.components]
+
+    def engine_params(self, name: str, values: Sequence[Any]) -> dict[str, Any]:
+        """The chosen engine's values out of those of ``params``."""
+        start = 0
+        for engine, form in self.forms.items():
+            if engine == name:
+                return form.read(values[start : start + len(form.components)])
+            start += len(form.components)
+        raise InputError(f"engine {name!r} cannot be used on this machine; choose another")
+
+    def params_update(self, name: str, params: dict[str, Any]) -> list[Any]:
+        """Updates for ``params`` that put one engine's values into its form."""
+        updates: list[Any] = []
+        for engine, form in self.forms.items():
+            updates += form.show(params) if engine == name else [gr.skip()] * len(form.components)
+        return updates
+
+    def keep(self, session: Session, values: Sequence[Any]) -> None:
+        """Remember the form (values of ``form``) so that a reload finds it as it was."""
+        session.memory["form"] = list(values)
+        session.memory.setdefault("labels", {})[self.kind(values[0])] = _clean(values[1])
+
+    def restore(self, session: Session) -> list[Any]:
+        """Updates for ``form``: as it was when something was made last, after a reload."""
+        return session.memory.get("form") or [gr.skip()] * len(self.form)
+
+    def kind(self, engine: str) -> str:
+        """Whether the engine breaks the surface or the arrangement."""
+        return self.cards[engine].kind if engine in self.cards else "structural"
+
+    def label_update(self, session: Session, engine: str | None = None) -> Any:
+        """The label's suggestions: those in use first; with ``engine`` also the label last used for its kind."""
+        used = session.bench.studio.labels() if session.bench else []
+        form = session.memory.get("form")
+        kind = self.kind(engine or (form[0] if form else self.engine.value))
+        choices = list(dict.fromkeys([*used, *LABELS[kind], *LABELS["structural"], *LABELS["logical"]]))
+        if engine is None:
+            return gr.update(choices=choices)
+        last = session.memory.get("labels", {}).get(kind)
+        return gr.update(choices=choices, value=last or LABELS[kind][0])
+
+    def roll(self, seed: Any, fresh: bool) -> int:
+        """The seed to use: the box's, or a new one."""
+        if fresh:
+            return secrets.randbelow(1_000_000)
+        text = str(seed or "0").strip()
+        if not text.isdecimal() or int(text) >= 2**63:
+            raise InputError(f"seed {text!r}: give a whole number from 0 up, or press the dice")
+        return int(text)
+
+    def wire(self, shell: Shell, boxes: Sequence[Any]) -> None:
+        """What choosing an engine and rolling the dice do; ``boxes``: the mask tools and the part tools."""
+        names = list(self.groups)
+
+        def choose(name: str) -> list[Any]:
+            card = self.cards[name]
+            tools = [gr.update(visible="mask" in card.needs), gr.update(visible=name == "layout")]
+            return [about(card), *tools, *(gr.update(visible=n == name) for n in names)]
+
+        self.engine.change(choose, self.engine, [self.about, *boxes, *(self.groups[n] for n in names)],
+                           js=TOOL_JS, show_progress="hidden", api_visibility="private")  # fmt: skip
+        on(self.engine.input, lambda s, name: self.label_update(s, name), shell, [self.engine], [self.label])
+        self.dice.click(
+            None, None, [self.seed, self.fresh],
+            js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",
+        )  # fmt: skip
+
+
+def about(card: EngineCard) -> str:
+    """What an engine does, HTML."""
+    return f"<p class='fs-hint'>{html.escape(card.summary)}</p>"
+
+
+def unusable(cards: Sequence[EngineCard]) -> str:
+    """The engines that cannot run here, greyed, each with the reason and what to do, HTML; "" if all can."""
+    rows = "".join(
+        f"<li aria-disabled='true'><b>{html.escape(c.title)}</b><span>{html.escape(c.reason)}</span></li>"
+        for c in cards
+        if c.reason is not None
+    )
+    return f"<ul>{rows}</ul>" if rows else ""
+
+
+def _clean(label: str | None) -> str:
+    return (label or "").strip()
