@@ -17,7 +17,8 @@ def peers(quick: bool) -> dict[str, Callable[[int], float]]:
     if importlib.util.find_spec("anomalib"):
         found["anomalib_perlin"] = lambda size: _anomalib(size, quick)
     if importlib.util.find_spec("defect_synthesis"):
-        found["defect_synthesis_scratch"] = lambda size: _defect_synthesis(size, quick)
+        for kind in ("Scratch", "Crack", "Stain"):
+            found[f"defect_synthesis_{kind.lower()}"] = lambda size, kind=kind: _defect_synthesis(kind, size, quick)
     return found
 
 
@@ -31,9 +32,9 @@ def _anomalib(size: int, quick: bool) -> float:
     return median_rate(lambda _: generator(image), 3 if quick else 5, 4 if size <= 256 else 1)
 
 
-def _defect_synthesis(size: int, quick: bool) -> float:
+def _defect_synthesis(kind: str, size: int, quick: bool) -> float:
     import defect_synthesis
 
-    generator = defect_synthesis.Scratch()
+    generator = getattr(defect_synthesis, f"{kind}Generator")()
     image = np.array(scene(size, 1)[0].pixels[..., ::-1])
     return median_rate(lambda _: generator.apply(image), 3 if quick else 5, 8 if size <= 256 else 2)
