@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -15,14 +16,14 @@ def peers(quick: bool) -> dict[str, Callable[[int], float]]:
     """Name → function from size to images per CPU-second; only what is installed."""
     found: dict[str, Callable[[int], float]] = {}
     if importlib.util.find_spec("anomalib"):
-        found["anomalib_perlin"] = lambda size: _anomalib(size, quick)
+        found["anomalib_perlin"] = partial(_anomalib, quick)
     if importlib.util.find_spec("defect_synthesis"):
         for kind in ("Scratch", "Crack", "Stain"):
-            found[f"defect_synthesis_{kind.lower()}"] = lambda size, kind=kind: _defect_synthesis(kind, size, quick)
+            found[f"defect_synthesis_{kind.lower()}"] = partial(_defect_synthesis, kind, quick)
     return found
 
 
-def _anomalib(size: int, quick: bool) -> float:
+def _anomalib(quick: bool, size: int) -> float:
     import torch
     from anomalib.data.utils.generators.perlin import PerlinAnomalyGenerator
 
@@ -32,7 +33,7 @@ def _anomalib(size: int, quick: bool) -> float:
     return median_rate(lambda _: generator(image), 3 if quick else 5, 4 if size <= 256 else 1)
 
 
-def _defect_synthesis(kind: str, size: int, quick: bool) -> float:
+def _defect_synthesis(kind: str, quick: bool, size: int) -> float:
     import defect_synthesis
 
     generator = getattr(defect_synthesis, f"{kind}Generator")()
