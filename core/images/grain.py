@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.images.crop import box_of
+from core.images.crop import Roi, box_of
 from core.images.poisson import Field, membrane
 from core.types import Mask
 
@@ -20,8 +20,10 @@ _MOST_COHERENT = 0.27
 """Grain runs in no direction: 0 is none, 1 only one (Bigun and Granlund 1987)."""
 _FAR_OUT = 4.5
 _MOST_OUT, _MOST_OUT_RIM = 0.003, 0.03
+_NOT_GRAIN = 7.0
 _LEAST_TILE = 12
 _LEAST_RIM = 0.15
+_RIM_SIGMA, _MEETING = 4.0, 5.0
 
 
 def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> Field | None:
@@ -42,11 +44,24 @@ def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator
     told = rim & sources[box.slices]
     if told.sum() < _LEAST_RIM * rim.sum():
         return None
-    step = here - grain
-    told &= _usual(step, told)
     out = image.copy()
-    out[box.slices] = np.where(inside if image.ndim == 2 else inside[..., None], grain + membrane(step, told), here)
+    filled = grain + _light(image, hole, sources, box, told)
+    step = here - filled
+    told &= _usual(step, told)
+    # At the rim the two grains are made to meet, but what they differ by has nothing to say far inside.
+    fade = np.exp(cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, 3) / -_MEETING)
+    filled += membrane(step, told) * (fade if image.ndim == 2 else fade[..., None])
+    out[box.slices] = np.where(inside if image.ndim == 2 else inside[..., None], filled, here)
     return out
+
+
+def _light(image: Field, hole: Mask, sources: Mask, box: Roi, told: Mask) -> Field:
+    """The surface's light over the box, from its mean within a few pixels of the rim."""
+    wide = box_of(hole, grow=1 + int(3 * _RIM_SIGMA))
+    assert wide is not None
+    low = _low(image[wide.slices], sources[wide.slices].astype(np.float32), _RIM_SIGMA)
+    top, left = box.y0 - wide.y0, box.x0 - wide.x0
+    return membrane(low[top : top + box.shape[0], left : left + box.shape[1]], told)
 
 
 def is_plain(image: Field, hole: Mask, sources: Mask) -> bool:
@@ -60,9 +75,9 @@ def is_plain(image: Field, hole: Mask, sources: Mask) -> bool:
     if scale == 1:
         return _even(luminance, hole, sources, max(hole.shape))
     size = (hole.shape[1] // scale, hole.shape[0] // scale)
-    small, share = (cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in (luminance, sources.view(np.uint8) * 255))
-    inside = cv2.resize(hole.view(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 0
-    return _even(small, inside, share == 255, max(size))
+    fields = (luminance, sources.astype(np.float32), hole.astype(np.float32))
+    small, share, inside = (cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in fields)
+    return _even(small, inside > 0, share > 0.999, max(size))
 
 
 def _even(image: Field, hole: Mask, sources: Mask, reach: int) -> bool:
@@ -123,7 +138,7 @@ def _resampled(
     rest = image - _low(image, sure, max(3.0, side / 3))
     if side >= max(shape):
         at = int(rng.integers(len(ys)))
-        return rest[tops[at] : tops[at] + shape[0], lefts[at] : lefts[at] + shape[1]]
+        return _level(rest[tops[at] : tops[at] + shape[0], lefts[at] : lefts[at] + shape[1]], 1.0)
     step = side // 2
     down, along = (-(-(n - side) // step) + 1 if n > side else 1 for n in shape)
     total = np.zeros((step * (down - 1) + side, step * (along - 1) + side, *image.shape[2:]), np.float32)
@@ -134,13 +149,18 @@ def _resampled(
     chosen = rng.integers(len(ys), size=down * along)
     for index, at in enumerate(chosen):
         y, x = step * (index // along), step * (index % along)
-        total[y : y + side, x : x + side] += (
-            weight * rest[tops[at] : tops[at] + side, lefts[at] : lefts[at] + side]
-        )
+        tile = rest[tops[at] : tops[at] + side, lefts[at] : lefts[at] + side]
+        total[y : y + side, x : x + side] += weight * _level(tile, weight)
         power[y : y + side, x : x + side] += window * window
     spread = np.sqrt(np.maximum(power, 1e-3))
     total /= spread if image.ndim == 2 else spread[..., None]
     return total[: shape[0], : shape[1]]
+
+
+def _level(tile: Field, weight: Field | float) -> Field:
+    """The tile less its weighted mean."""
+    mean = (tile * weight).mean(axis=(0, 1)) / np.mean(weight)
+    return np.asarray(tile - mean, np.float32)
 
 
 def _usual(step: Field, told: Mask) -> Mask:
@@ -148,6 +168,6 @@ def _usual(step: Field, told: Mask) -> Mask:
     level = step if step.ndim == 2 else step.mean(axis=2)
     known = level[told]
     middle = float(np.median(known))
-    limit = _FAR_OUT * 1.4826 * float(np.median(np.abs(known - middle))) + 4.0
+    limit = _NOT_GRAIN * 1.4826 * float(np.median(np.abs(known - middle))) + 10.0
     usual: Mask = np.abs(level - middle) <= limit
     return usual

@@ -13,6 +13,8 @@ from core.types import Image, Mask
 
 MAX_GAIN = 0.12
 """Most that a part is brightened or darkened to suit the light at its new place."""
+GAIN_ERROR = 0.015
+"""How exactly the light of a grainy surface can be told."""
 
 
 def transformed(part: Part, angle: float = 0.0, scale: float = 1.0, flip: str = "") -> Part:
@@ -115,6 +117,8 @@ def _gain(part: Part, under: Floats, alpha: Floats) -> float:
         return 1.0
     here = np.median(some(under, around, 2000), axis=0)
     ratio = float(np.log((here.mean() + 4) / (part.surface.mean() + 4)))
+    # What is less than the measure's own error is left alone.
+    ratio = float(np.sign(ratio) * max(abs(ratio) - GAIN_ERROR, 0))
     # Up to MAX_GAIN the difference is taken for light; beyond three times that for another material.
     fade = float(np.clip(1.5 - abs(ratio) / (2 * MAX_GAIN), 0, 1))
     return float(np.exp(np.clip(ratio, -MAX_GAIN, MAX_GAIN) * fade))

@@ -17,6 +17,7 @@ SIDE_WALL = 2
 """Pixels around a part that may still be its own side rather than the surface in its shadow."""
 WALL_SIDE = 200
 """The picture in which walls are looked for has about this many pixels a side."""
+GRAIN_AREA = 20
 LEAST_SOURCE = 0.2
 """Share of the window that must be left to fill from."""
 
@@ -114,8 +115,11 @@ def _only_shaded(strange: Mask, hole: Mask, part: Mask) -> Mask:
 def _passing_by(strange: Mask, hole: Mask) -> Mask:
     """What must not be copied into the hole, with a margin. What crosses the hole may be, for it goes on there."""
     away = distance_to(hole)
-    strange = strange & (away > 0)
-    _, labels = cv2.connectedComponents(strange.astype(np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((strange & (away > 0)).astype(np.uint8))
+    # A spot that small is grain.
+    things = stats[:, cv2.CC_STAT_AREA] > GRAIN_AREA
+    things[0] = False
+    strange = np.asarray(things[labels], np.bool_)
     touching = strange & (away <= 3)
     for label in np.unique(labels[touching]):
         if _goes_through(np.argwhere(touching & (labels == label)), hole):
