@@ -102,10 +102,9 @@ def _cells(mask: Mask, cell: int, above: int, before: int, edge: bool) -> Mask:
     """One bool per cell: is any of its pixels True? Pixels that fill up the border cells count as ``edge``."""
     height, width = mask.shape
     below, after = -(height + above) % cell, -(width + before) % cell
-    padded = np.pad(mask, ((above, below), (before, after)), constant_values=edge)
-    # Rows first: whole rows are joined many pixels at a time.
-    rows = padded.reshape(padded.shape[0] // cell, cell, padded.shape[1]).any(axis=1)
-    return np.asarray(rows.reshape(rows.shape[0], -1, cell).any(axis=2), np.bool_)
+    padded = np.pad(mask.astype(np.float32), ((above, below), (before, after)), constant_values=edge)
+    size = (padded.shape[1] // cell, padded.shape[0] // cell)
+    return np.asarray(cv2.resize(padded, size, interpolation=cv2.INTER_AREA) > 0, np.bool_)
 
 
 def _shrunk(photo: Image, shape: tuple[int, int], cell: int) -> Floats:

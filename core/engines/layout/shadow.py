@@ -140,9 +140,9 @@ class _Fit:
 
     def search(self) -> tuple[float, float, float, float] | None:
         """(depth, dy, dx, sigma) at working size, or None where there is no shadow to speak of."""
-        step = max(0.045 * self.size, 0.7)
-        offsets = np.arange(-3, 4) * step
-        widths = [max(s * self.size, 0.5) for s in (0.015, 0.03, 0.06, 0.1, 0.16)]
+        step = max(0.065 * self.size, 0.9)
+        offsets = np.arange(-2, 3) * step
+        widths = [max(s * self.size, 0.5) for s in (0.02, 0.045, 0.09, 0.16)]
         found = self._best(widths, offsets, offsets)
         for shrink, spread in ((0.5, (0.75, 1.0, 1.33)), (0.25, (0.87, 1.0, 1.15))):
             if found is None:
