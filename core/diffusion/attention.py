@@ -1,0 +1,293 @@
+"""Controllers of the UNet's attention, installed for the time of a ``with`` block.
+
+A controller may act at four points of every attention site:
+
+    qkv      queries, keys, values   each (B, heads, n, d)
+    logits   before the softmax      (B, heads, n, m), float32
+    probs    after the softmax       (B, heads, n, m), float32
+    out      after the output layer, before the residual is added   (B, n, C)
+
+n runs over the positions of a map ``site.shape`` (rows first), m over the same positions (self-attention) or the
+prompt's tokens (cross-attention). The site's own fused attention stays where no controller sees logits or probs: then
+the model's output is equal to the last bit. Where one does, they are computed in the open, in float32, and an idle
+controller changes the output by rounding only (within 1e-4 of its range in float32).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Site:
+    """One attention layer. ``shape`` (h, w) of its map is known while the model runs, (0, 0) before."""
+
+    name: str
+    cross: bool
+    place: Literal["down", "mid", "up"]
+    heads: int
+    shape: tuple[int, int] = (0, 0)
+
+
+class Controller:
+    """Does nothing; override ``wants`` and some of the four points."""
+
+    def wants(self, site: Site) -> bool:
+        """Whether to be installed at this site."""
+        return True
+
+    def qkv(self, site: Site, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values to use."""
+        return q, k, v
+
+    def logits(self, site: Site, logits: Tensor) -> Tensor:
+        """Logits to use."""
+        return logits
+
+    def probs(self, site: Site, probs: Tensor) -> Tensor:
+        """Probabilities to use."""
+        return probs
+
+    def out(self, site: Site, out: Tensor) -> Tensor:
+        """The layer's output to use."""
+        return out
+
+
+@contextmanager
+def controlled(unet: Any, *controllers: Controller) -> Iterator[None]:
+    """``unet`` under ``controllers``, which act in the order given; as before when the block ends, however it ends.
+
+    Blocks may be nested: the inner controllers act after the outer ones.
+    """
+    state = _State()
+    before: list[tuple[Any, Any]] = []
+    watch = unet.register_forward_pre_hook(state.see, with_kwargs=True)
+    try:
+        for name, layer in attention_layers(unet):
+            site = _site(name, layer)
+            wanted = tuple(c for c in controllers if c.wants(site))
+            if not wanted:
+                continue
+            own = layer.processor
+            before.append((layer, own))
+            outer, own = (own.controllers, own.own) if isinstance(own, _Processor) else ((), own)
+            layer.set_processor(_Processor(site, (*outer, *wanted), own, state))
+        yield
+    finally:
+        for layer, own in before:
+            layer.set_processor(own)
+        watch.remove()
+
+
+def attention_layers(unet: Any) -> list[tuple[str, Any]]:
+    """Every attention layer of a UNet with its name, in the order of the modules."""
+    return [(n, m) for n, m in unet.named_modules() if hasattr(m, "processor") and hasattr(m, "to_q")]
+
+
+def _site(name: str, layer: Any) -> Site:
+    place: Literal["down", "mid", "up"] = (
+        "down" if name.startswith("down") else "up" if name.startswith("up") else "mid"
+    )
+    return Site(name, bool(layer.is_cross_attention), place, int(layer.heads))
+
+
+class _State:
+    """Shape of the latents in the call that runs."""
+
+    def __init__(self) -> None:
+        self.latents = (0, 0)
+
+    def see(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        x = args[0] if args else kwargs["sample"]
+        self.latents = (int(x.shape[-2]), int(x.shape[-1]))
+
+    def map_of(self, positions: int) -> tuple[int, int]:
+        h, w = self.latents
+        while h * w > positions:
+            h, w = -(-h // 2), -(-w // 2)
+        return (h, w) if h * w == positions else (1, positions)
+
+
+@dataclass(frozen=True)
+class _Processor:
+    """What a layer calls in place of ``own``, its processor."""
+
+    site: Site
+    controllers: tuple[Controller, ...]
+    own: Any
+    state: _State
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        if hidden_states.ndim != 3 or attn.residual_connection or attn.group_norm is not None:
+            raise InputError(f"attention {self.site.name}: expected a transformer's attention of (B, n, C)")
+        site = replace(self.site, shape=self.state.map_of(hidden_states.shape[1]))
+        if not any(_overrides(c, point) for c in self.controllers for point in ("qkv", "logits", "probs")):
+            out: Tensor = self.own(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+        else:
+            out = self._attend(site, attn, hidden_states, encoder_hidden_states, attention_mask)
+        for c in self.controllers:
+            out = c.out(site, out)
+        return out
+
+    def _attend(
+        self, site: Site, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None, mask: Tensor | None
+    ) -> Tensor:
+        context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        if encoder_hidden_states is not None and attn.norm_cross:
+            context = attn.norm_encoder_hidden_states(context)
+        q, k, v = (
+            split.unflatten(2, (attn.heads, -1)).transpose(1, 2)
+            for split in (attn.to_q(hidden_states), attn.to_k(context), attn.to_v(context))
+        )
+        q = q if attn.norm_q is None else attn.norm_q(q)
+        k = k if attn.norm_k is None else attn.norm_k(k)
+        if mask is not None:
+            mask = attn.prepare_attention_mask(mask, k.shape[2], len(k)).unflatten(0, (len(k), -1))
+        for c in self.controllers:
+            q, k, v = c.qkv(site, q, k, v)
+        if any(_overrides(c, "logits") or _overrides(c, "probs") for c in self.controllers):
+            mixed = self._in_the_open(site, q, k, v, mask, attn.scale)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=attn.scale)
+        out: Tensor = attn.to_out[1](attn.to_out[0](mixed.transpose(1, 2).flatten(2).to(q.dtype)))
+        return out
+
+    def _in_the_open(self, site: Site, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+        logits = q.float() @ k.float().transpose(-1, -2) * scale
+        if mask is not None:
+            logits = logits + mask
+        for c in self.controllers:
+            logits = c.logits(site, logits)
+        probs = logits.softmax(dim=-1)
+        for c in self.controllers:
+            probs = c.probs(site, probs)
+        return probs.to(v.dtype) @ v
+
+
+def _overrides(controller: Controller, point: str) -> bool:
+    return getattr(type(controller), point) is not getattr(Controller, point)
+
+
+class Record(Controller):
+    """Averages the cross-attention maps of tokens over heads, layers and every call while it is installed.
+
+    ``tokens`` are positions in the padded prompt (core.diffusion.tokens.positions), None for all. ``sides`` are the
+    longer sides, in positions, of the maps to keep ((16,) for 16x16), None for all. ``rows`` are the rows of the batch
+    that count: under guidance the prompt's own is the last half, ``slice(-1, None)`` for one image.
+    """
+
+    def __init__(
+        self, tokens: Sequence[int] | None = None, sides: Collection[int] | None = None, rows: slice = slice(None)
+    ) -> None:
+        self._tokens = None if tokens is None else list(tokens)
+        self._sides = sides
+        self._rows = rows
+        self._sums: dict[tuple[int, int], tuple[Tensor, int]] = {}
+
+    def wants(self, site: Site) -> bool:
+        """Cross-attention only."""
+        return site.cross
+
+    def probs(self, site: Site, probs: Tensor) -> Tensor:
+        """Look, and pass on."""
+        if self._sides is None or max(site.shape) in self._sides:
+            seen = probs.detach()[self._rows].mean(dim=(0, 1)).transpose(0, 1)
+            seen = seen if self._tokens is None else seen[self._tokens]
+            total, calls = self._sums.get(site.shape, (torch.zeros_like(seen), 0))
+            self._sums[site.shape] = (total + seen, calls + 1)
+        return probs
+
+    def maps(self, shape: tuple[int, int] | None = None) -> Tensor:
+        """Mean maps float32 (tokens, h, w) on the CPU, 0..1, at ``shape`` or at the finest kept.
+
+        At a position the maps of all tokens of the prompt add up to 1. InputError where nothing was recorded.
+        """
+        if not self._sums:
+            raise InputError(f"attention maps: none of side {self._sides} passed; choose sides that the model has")
+        shape = shape or max(self._sums)
+        total = torch.zeros(())
+        for (h, w), (maps, _) in self._sums.items():
+            grid = maps.float().cpu().reshape(1, -1, h, w)
+            grid = grid if (h, w) == shape else F.interpolate(grid, shape, mode="bilinear", align_corners=False)
+            total = total + grid[0]
+        return total / sum(calls for _, calls in self._sums.values())
+
+    def reset(self) -> None:
+        """Forget what was recorded."""
+        self._sums = {}
+
+
+class Reweight(Controller):
+    """Gives tokens more or less of the cross-attention, everywhere or by a map.
+
+    ``weight`` is a number or a map (h, w), which is resized to each layer's; it may be set anew between steps.
+    ``how``: ``probs`` multiplies the attention itself (AnomalyDiffusion, section 3.3; Prompt-to-Prompt). ``logits``
+    multiplies before the softmax, as AnomalyDiffusion's code does: where a logit is negative, more weight is less
+    attention. ``share`` adds log(weight) to the logits: more weight is more attention, and the sum stays 1.
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[int],
+        weight: float | Tensor = 1.0,
+        how: Literal["probs", "logits", "share"] = "share",
+        rows: slice = slice(None),
+    ) -> None:
+        self._tokens = list(tokens)
+        self.weight = weight
+        self._how = how
+        self._rows = rows
+
+    def wants(self, site: Site) -> bool:
+        """Cross-attention only."""
+        return site.cross
+
+    def logits(self, site: Site, logits: Tensor) -> Tensor:
+        """Weighted, for ``logits`` and ``share``."""
+        if self._how == "probs":
+            return logits
+        weight = self._weight(site, logits)
+        return self._apply(
+            logits,
+            (lambda part: part * weight)
+            if self._how == "logits"
+            else (lambda part: part + weight.clamp(min=1e-8).log()),
+        )
+
+    def probs(self, site: Site, probs: Tensor) -> Tensor:
+        """Weighted, for ``probs``."""
+        if self._how != "probs":
+            return probs
+        weight = self._weight(site, probs)
+        return self._apply(probs, lambda part: part * weight)
+
+    def _apply(self, scores: Tensor, change: Any) -> Tensor:
+        scores = scores.clone()
+        rows = scores[self._rows]
+        rows[..., self._tokens] = change(rows[..., self._tokens])
+        return scores
+
+    def _weight(self, site: Site, like: Tensor) -> Tensor:
+        """(n, 1) of this layer's map, or one number."""
+        if not isinstance(self.weight, Tensor):
+            return torch.tensor(float(self.weight), device=like.device)
+        grid = self.weight.to(like.device, torch.float32)[None, None]
+        if tuple(grid.shape[2:]) != site.shape:
+            grid = F.interpolate(grid, site.shape, mode="bilinear", align_corners=False)
+        return grid.flatten()[:, None]

@@ -1,0 +1,183 @@
+"""A latent diffusion model as one frozen value, and plain functions on it.
+
+Latents are float32 (N, C, h, w), text is float32 (N, length, width), and ``eps`` is the noise the model sees in x_t,
+whatever the model itself predicts. Loading is core.diffusion.backbone's.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.diffusion.tokens import padded_ids
+from core.errors import Cancelled, InputError
+from core.types import Image, check_image
+
+Memory = Literal["full", "slicing", "offload"]
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A loaded model.
+
+    ``alphas_cumprod`` is float64 (T,) on the CPU: the share of signal at each training step (alpha-bar in DDPM).
+    ``placeholders`` are words of core.diffusion.tokens and their ids. ``memory`` says what is done to save memory.
+    """
+
+    name: str
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    alphas_cumprod: Tensor
+    prediction: Prediction
+    device: torch.device
+    dtype: torch.dtype
+    memory: Memory = "full"
+    placeholders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent covers along each axis."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def scaling(self) -> float:
+        """What the encoder's latents are multiplied by, so that they have about unit variance."""
+        return float(self.vae.config.scaling_factor)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.unet.config.in_channels)
+
+    @property
+    def side(self) -> int:
+        """The side, in pixels, of the images the model was trained on."""
+        return int(self.unet.config.sample_size) * self.factor
+
+    @property
+    def multiple(self) -> int:
+        """Sides of an image must be multiples of this many pixels."""
+        return int(self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
+    @property
+    def max_tokens(self) -> int:
+        """Length of the text the model reads, start and end included."""
+        return int(self.text_encoder.config.max_position_embeddings)
+
+
+@contextmanager
+def exclusive(backbone: Backbone, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Hold the model alone: controllers and placeholders of one job must not show in another's. Cancelled in wait."""
+    while not backbone.lock.acquire(timeout=0.2):
+        if cancelled is not None and cancelled():
+            raise Cancelled("stopped while another job used the model; what was finished is kept")
+    try:
+        yield
+    finally:
+        backbone.lock.release()
+
+
+@torch.no_grad()
+def encode_text(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
+    """Text float32 (N, length, width) of ``prompts``; placeholders are understood."""
+    return encode_ids(backbone, padded_ids(backbone, prompts))
+
+
+def encode_ids(backbone: Backbone, ids: Tensor) -> Tensor:
+    """Text float32 (N, length, width) of padded ids; gradients flow to placeholder vectors."""
+    encoder = _at_work(backbone, "text_encoder")
+    return cast(Tensor, encoder(ids.to(backbone.device)).last_hidden_state.float())
+
+
+@torch.no_grad()
+def encode_image(backbone: Backbone, image: Image, generator: torch.Generator | None = None) -> Tensor:
+    """Latents float32 (1, C, h, w) of an image uint8 (H, W, 3): the posterior's mode, or a draw from it.
+
+    InputError unless the sides are multiples of the encoder's factor.
+    """
+    pixels = check_image(image)
+    if pixels.shape[0] % backbone.factor or pixels.shape[1] % backbone.factor:
+        raise InputError(
+            f"image: expected sides that are multiples of {backbone.factor}, got {pixels.shape[1]}x{pixels.shape[0]}; "
+            "resize or pad it first"
+        )
+    x = torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    vae = _at_work(backbone, "vae")
+    posterior = vae.encode(x.to(backbone.device, backbone.dtype)).latent_dist
+    latents = posterior.mean.float()
+    if generator is not None:
+        noise = torch.randn(latents.shape, generator=generator)
+        latents = latents + posterior.std.float() * noise.to(latents.device)
+    return cast(Tensor, latents * backbone.scaling)
+
+
+@torch.no_grad()
+def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
+    """Images uint8 (H, W, 3), one for each of the latents (N, C, h, w)."""
+    vae = _at_work(backbone, "vae")
+    x = vae.decode((latents / backbone.scaling).to(backbone.device, backbone.dtype)).sample
+    x = ((x.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()
+    return [np.ascontiguousarray(picture) for picture in x.numpy()]
+
+
+def predict(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+    """What the UNet itself predicts from x_t, float32: noise, velocity or x_0 (``backbone.prediction``)."""
+    unet = _at_work(backbone, "unet")
+    when = t.to(backbone.device) if isinstance(t, Tensor) else torch.tensor(t, device=backbone.device)
+    moved = text.to(backbone.device, backbone.dtype)
+    return cast(Tensor, unet(x.to(backbone.device, backbone.dtype), when, encoder_hidden_states=moved).sample.float())
+
+
+def eps(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+    """The noise in x_t, float32, of latents (N, C, h, w) at training step ``t`` (one, or int64 (N,)).
+
+    v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022), so eps = sqrt(abar) v + sqrt(1 - abar) x_t.
+    """
+    out, x = predict(backbone, x, t, text), x.float()
+    if backbone.prediction == "epsilon":
+        return out
+    a = _abar(backbone, t, x)
+    if backbone.prediction == "v_prediction":
+        return a.sqrt() * out + (1 - a).sqrt() * x
+    return (x - a.sqrt() * out) / (1 - a).sqrt()
+
+
+def target(backbone: Backbone, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """What ``predict`` should give for x_t made of ``x0`` and ``noise`` (N, C, h, w): the target of training."""
+    if backbone.prediction == "epsilon":
+        return noise
+    a = _abar(backbone, t, x0)
+    return a.sqrt() * noise - (1 - a).sqrt() * x0 if backbone.prediction == "v_prediction" else x0
+
+
+def noised(backbone: Backbone, x0: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
+    """x_t = sqrt(abar) x_0 + sqrt(1 - abar) noise (DDPM, eq. 4)."""
+    a = _abar(backbone, t, x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * noise
+
+
+def _abar(backbone: Backbone, t: int | Tensor, like: Tensor) -> Tensor:
+    index = torch.as_tensor(t).cpu().reshape(-1)
+    return backbone.alphas_cumprod[index].to(like.device, torch.float32).reshape(-1, 1, 1, 1)
+
+
+def _at_work(backbone: Backbone, part: str) -> Any:
+    """The part, on the device; with offload the others leave it first."""
+    if backbone.memory == "offload" and backbone.device.type != "cpu":
+        for other in {"unet", "vae", "text_encoder"} - {part}:
+            if next(getattr(backbone, other).parameters()).device.type != "cpu":
+                getattr(backbone, other).to("cpu")
+        if next(getattr(backbone, part).parameters()).device.type == "cpu":
+            getattr(backbone, part).to(backbone.device)
+    return getattr(backbone, part)

@@ -1,0 +1,180 @@
+"""Prompts to token ids, and placeholder words that stand for k learned vectors.
+
+A placeholder is written ``<name>`` in a prompt. Its vectors are appended to the embedding table for the time of a
+``with`` block; the tokenizer is never touched, the prompt is cut at the placeholders and the pieces are joined as ids.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from core.errors import InputError, Unavailable
+from core.images import atomic_write
+
+if TYPE_CHECKING:
+    from core.diffusion.model import Backbone
+
+_NAME = re.compile(r"<[a-z0-9_]{1,48}>")
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A word and its vectors: float (k, width of the text encoder). ``notes`` say how it came about."""
+
+    word: str
+    vectors: Tensor
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.word):
+            raise InputError(f"placeholder {self.word!r}: write it <name>, with 1 to 48 of a-z, 0-9 and _ between")
+        if self.vectors.ndim != 2 or 0 in self.vectors.shape or not self.vectors.is_floating_point():
+            raise InputError(
+                f"placeholder {self.word}: expected float vectors (k, width), got {self.vectors.dtype} "
+                f"{tuple(self.vectors.shape)}"
+            )
+
+
+class ExtendedEmbedding(nn.Module):
+    """An embedding table with rows appended; only ``extra`` (k, width) takes gradients."""
+
+    def __init__(self, base: nn.Module, extra: Tensor) -> None:
+        super().__init__()
+        self.base = base
+        self.extra = extra if isinstance(extra, nn.Parameter) else nn.Parameter(extra, requires_grad=False)
+        self.first = int(base.num_embeddings)  # type: ignore[arg-type]
+        self.num_embeddings = self.first + extra.shape[0]
+
+    @property
+    def weight(self) -> Tensor:
+        """The whole table (rows, width)."""
+        known: Tensor = self.base.weight  # type: ignore[assignment]
+        return torch.cat([known, self.extra.to(known)])
+
+    def forward(self, ids: Tensor) -> Tensor:
+        new = ids >= self.first
+        known: Tensor = self.base(ids.masked_fill(new, 0))
+        learned = self.extra[(ids - self.first).clamp(min=0)].to(known)
+        return torch.where(new[..., None], learned, known)
+
+
+@contextmanager
+def placeholders(backbone: Backbone, words: Sequence[Placeholder]) -> Iterator[Backbone]:
+    """``backbone`` as it understands ``words``; the model is as before when the block ends, however it ends.
+
+    Vectors that are ``nn.Parameter`` are used as they are, so that an optimiser outside sees their gradients.
+    InputError where a word is taken or a vector has another width.
+    """
+    encoder = backbone.text_encoder
+    before = encoder.get_input_embeddings()
+    table, known = before, dict(backbone.placeholders)
+    for word in words:
+        if word.word in known:
+            raise InputError(f"placeholder {word.word}: it is there twice; rename one")
+        width = int(before.weight.shape[1])
+        if word.vectors.shape[1] != width:
+            raise InputError(
+                f"placeholder {word.word}: it was learned for a text encoder of width {word.vectors.shape[1]}, "
+                f"{backbone.name} has {width}; use the backbone it was learned on"
+            )
+        moved = word.vectors if isinstance(word.vectors, nn.Parameter) else word.vectors.to(before.weight.device)
+        table = ExtendedEmbedding(table, moved)
+        known[word.word] = tuple(range(table.first, table.num_embeddings))
+    try:
+        encoder.set_input_embeddings(table)
+        yield replace(backbone, placeholders=known)
+    finally:
+        encoder.set_input_embeddings(before)
+
+
+def prompt_ids(backbone: Backbone, prompt: str) -> list[int]:
+    """Ids of ``prompt`` without start, end and padding; placeholders give their k ids.
+
+    InputError where a word ``<...>`` is unknown or the prompt is longer than the model reads.
+    """
+    ids: list[int] = []
+    for piece in re.split(r"(<[^<>\s]*>)", prompt):
+        if piece in backbone.placeholders:
+            ids += backbone.placeholders[piece]
+        elif _NAME.fullmatch(piece):
+            have = ", ".join(backbone.placeholders) or "none"
+            raise InputError(f"prompt {prompt!r}: {piece} is not loaded (there are: {have}); load or learn it first")
+        elif piece.strip():
+            ids += backbone.tokenizer(piece, add_special_tokens=False, truncation=False, verbose=False).input_ids
+    room = backbone.max_tokens - 2
+    if len(ids) > room:
+        raise InputError(f"prompt of {len(ids)} tokens: the model reads {room}; shorten it ({prompt[:40]!r}...)")
+    return ids
+
+
+def padded_ids(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
+    """Ids int64 (N, length) with start, end and padding, as the text encoder reads them."""
+    tokenizer, rows = backbone.tokenizer, []
+    for prompt in prompts:
+        ids = [tokenizer.bos_token_id, *prompt_ids(backbone, prompt), tokenizer.eos_token_id]
+        rows.append(ids + [tokenizer.pad_token_id] * (backbone.max_tokens - len(ids)))
+    return torch.tensor(rows, dtype=torch.int64)
+
+
+def positions(backbone: Backbone, prompt: str, word: str) -> tuple[int, ...]:
+    """Where ``word`` (one word, several, or a placeholder) stands in the padded ids of ``prompt``: all its tokens.
+
+    InputError where the prompt does not hold it.
+    """
+    ids, part = prompt_ids(backbone, prompt), prompt_ids(backbone, word)
+    found: list[int] = []
+    for start in range(len(ids) - len(part) + 1) if part else ():
+        if ids[start : start + len(part)] == part:
+            found += range(start + 1, start + 1 + len(part))
+    if not found:
+        raise InputError(f"word {word!r}: it is not in the prompt {prompt!r}; name a word of the prompt")
+    return tuple(dict.fromkeys(found))
+
+
+def vectors_of(backbone: Backbone, word: str, count: int) -> Tensor:
+    """``count`` vectors float32 (count, width) to start learning from: those of ``word``'s tokens, repeated."""
+    ids = prompt_ids(backbone, word)
+    if not ids:
+        raise InputError(f"start word {word!r}: the tokenizer knows no token of it; give another, such as 'damage'")
+    table: Tensor = backbone.text_encoder.get_input_embeddings().weight.detach().float().cpu()
+    return table[[ids[i % len(ids)] for i in range(count)]].clone()
+
+
+def save_placeholders(path: Path, words: Sequence[Placeholder]) -> None:
+    """Write a concept file: safetensors, one tensor a word, notes as metadata."""
+    from safetensors.torch import save
+
+    tensors = {w.word: w.vectors.detach().float().cpu().contiguous() for w in words}
+    if len(tensors) != len(words) or not words:
+        raise InputError("concept file: expected at least one placeholder, each word once")
+    notes = {f"{w.word}.{key}": str(value) for w in words for key, value in w.notes.items()}
+    atomic_write(path, save(tensors, metadata={"format": "flawsmith-placeholders", **notes}))
+
+
+def load_placeholders(path: Path) -> list[Placeholder]:
+    """Inverse of save_placeholders; Unavailable where the file is missing or another kind of file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as file:
+            notes = dict(file.metadata() or {})
+            if notes.pop("format", None) != "flawsmith-placeholders":
+                raise Unavailable(f"{path}: it holds weights, but not of placeholders; give a concept file")
+            return [
+                Placeholder(
+                    word,
+                    file.get_tensor(word),
+                    {k.removeprefix(f"{word}."): v for k, v in notes.items() if k.startswith(f"{word}.")},
+                )
+                for word in sorted(file.keys())
+            ]
+    except (OSError, SafetensorError) as error:
+        raise Unavailable(f"{path}: no concept file can be read there ({error}); learn it again") from error
