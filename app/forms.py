@@ -78,6 +78,10 @@ def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
     if kind in (int, float) and not optional and low is not None and high is not None and high - low <= 4096:
         step = 1 if kind is int else _nice_step(high - low)
         return [gr.Slider(low, high, value=default, step=step, **common)]
+    if kind in (int, float) and optional:
+        # The browser has no empty number: it would send 0.
+        shown = "" if default is None else f"{default:g}"
+        return [gr.Textbox(shown, placeholder="no limit", max_lines=1, **common)]
     if kind in (int, float):
         return [gr.Number(default, minimum=low, maximum=high, precision=0 if kind is int else None, **common)]
     if get_origin(kind) is tuple:
@@ -92,16 +96,29 @@ def _back(info: FieldInfo, values: list[Any]) -> Any:
     value = values[0]
     if get_origin(kind) is tuple:
         return tuple(part.strip() for part in str(value or "").split(",") if part.strip())
-    if optional and value in ("", None):
+    if optional and (value is None or not str(value).strip()):
         return None
+    if kind in (int, float) and isinstance(value, str):
+        return _number(value)
     if kind is int and value is not None:
         return int(value)
     return value
 
 
+def _number(text: str) -> float | str:
+    """``text`` as a number, whole where it is; what is none is left for the model to refuse by name."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number.is_integer() else number
+
+
 def _shown(info: FieldInfo, value: Any) -> Any:
-    kind, _ = _bare(info.annotation)
-    return ", ".join(value or ()) if get_origin(kind) is tuple else value
+    kind, optional = _bare(info.annotation)
+    if get_origin(kind) is tuple:
+        return ", ".join(value or ())
+    return f"{value:g}" if optional and isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _bare(annotation: Any) -> tuple[Any, bool]:

@@ -66,6 +66,8 @@ def on(
 
     @guarded
     def handle(sid: str, *values: Any) -> Any:
+        if not sid:  # the page was built, but has not told yet who it is
+            return [gr.skip()] * (len(outputs) + 1) if outputs else gr.skip()
         return _with_header(sid, handler(sessions.get(sid), *values), len(outputs))
 
     return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE | more))

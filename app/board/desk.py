@@ -35,8 +35,8 @@ def look(session: Session, sent: Reply) -> Reply:
     span = slice(session.offset, session.offset + PAGE)
     if session.grouped:
         chosen = flat[span]
-        members = {n: [r.id for r in groups[n]] for n, _ in chosen if len(groups[n]) > 1}
-        rows = [_card(session, row) | {"group": n if n in members else None} for n, row in chosen]
+        members = {str(n): [r.id for r in groups[n]] for n, _ in chosen if len(groups[n]) > 1}
+        rows = [_card(session, row) | {"group": str(n) if str(n) in members else None} for n, row in chosen]
     else:
         members = {}
         rows = [_card(session, row) for row in desk.page(session.filter, session.offset, PAGE)]

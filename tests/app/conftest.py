@@ -24,6 +24,7 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
+DESK = {"width": 1440, "height": 900}
 PATIENCE_MS = 40_000
 """Only failures wait this long; a busy machine needs it."""
 
@@ -123,17 +124,28 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """One browser window for all tests: its pages share what was loaded, but each is a session of its own."""
+    context = browser.new_context(viewport=DESK)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
-    """``new_page(project=None, **context)`` opens the app in a browser of its own; errors fail the test."""
-    contexts: list[BrowserContext] = []
+def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterator[Callable[..., Page]]:
+    """``new_page(project=None, **context)`` opens the app; errors of the page fail the test.
+
+    With options for the context (``viewport``, ``color_scheme`` ...) it is a browser of its own.
+    """
+    pages: list[Page] = []
     problems: list[str] = []
 
     def open_page(project: Path | None = None, url: str = server.url, **options: object) -> Page:
-        context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))  # type: ignore[arg-type]
-        context.set_default_timeout(PATIENCE_MS)
-        contexts.append(context)
-        page = context.new_page()
+        own = browser.new_context(**({"viewport": DESK} | options)) if options else None  # type: ignore[arg-type]
+        page = (own or window).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        pages.append(page)
         page.on("pageerror", lambda e: problems.append(f"page error: {e}"))
         page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
         page.on("response", lambda r: problems.append(f"HTTP {r.status}: {r.url}") if r.status >= 400 else None)
@@ -144,8 +156,9 @@ def new_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.evaluate("localStorage.clear()")
+        page.close() if page.context is window else page.context.close()
     assert not problems, "\n".join(problems)
 
 

@@ -1,0 +1,222 @@
+"""Review as an inspector uses it: keys, mouse, filters, groups, undo, reload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.workbench import SampleFilter, Workbench
+from tests.app.conftest import open_tab
+
+pytestmark = pytest.mark.browser
+
+SHOWN = "#fs-review .fsb-tile"
+
+
+@pytest.fixture
+def project(new_project: Callable[..., Path]) -> Path:
+    """Eight new samples: four scratches, then four stains."""
+    return new_project("samples", samples=8)
+
+
+@pytest.fixture
+def board(new_page: Callable[..., Page], project: Path) -> Page:
+    """Review with eight new samples."""
+    page = new_page(project)
+    open_tab(page, "Review")
+    expect(page.locator(SHOWN)).to_have_count(8)
+    return page
+
+
+def verdicts(project: Path) -> dict[str, str]:
+    with Workbench.open(project) as bench:
+        return {r.id: str(r.verdict) for r in bench.review.page(SampleFilter(), 0, 100)}
+
+
+def ids(page: Page) -> list[str]:
+    return page.locator(SHOWN).evaluate_all("tiles => tiles.map((t) => t.dataset.id)")
+
+
+def current(page: Page) -> str:
+    return str(page.locator(".fsb-current").get_attribute("data-id"))
+
+
+def choose_label(page: Page, label: str) -> None:
+    page.locator("#fs-review-label input").click()
+    page.locator("li[role=option]", has_text=re.compile(rf"^\W*{label}")).click()
+
+
+def show(page: Page, verdict: str) -> None:
+    page.locator("#fs-review-verdict").get_by_label(verdict, exact=True).check(force=True)
+
+
+def kept_in_header(page: Page, count: int) -> None:
+    expect(page.locator("#fs-project")).to_contain_text(f" {count} kept")
+
+
+def test_verdicts_by_key(board: Page, project: Path) -> None:
+    shown = ids(board)
+    # Faster than the server answers: each key is for the sample that was marked when it was pressed.
+    for key in "AARAR":
+        board.keyboard.press(key)
+    kept_in_header(board, 3)
+    said = verdicts(project)
+    assert [said[i] for i in shown] == ["kept", "kept", "rejected", "kept", "rejected", "new", "new", "new"]
+    assert current(board) == shown[5]
+    expect(board.locator(f"[data-id='{shown[2]}']")).to_have_attribute("data-verdict", "rejected")
+
+    board.keyboard.press("u")
+    expect(board.locator(f"[data-id='{shown[4]}']")).to_have_attribute("data-verdict", "new")
+    assert current(board) == shown[4]
+    board.keyboard.press("u")
+    kept_in_header(board, 2)
+    board.locator("#fs-review-redo").click()
+    kept_in_header(board, 3)
+    for _ in range(5):
+        board.keyboard.press("u")
+    expect(board.locator(".fsb-note")).to_have_text("Nothing to undo.")
+    assert set(verdicts(project).values()) == {"new"}
+
+    # Letters typed into a field, and keys in another tab, are no verdicts.
+    board.locator("#fs-review-label input").click()
+    board.keyboard.type("ara")
+    board.keyboard.press("Escape")
+    open_tab(board, "Export")
+    board.keyboard.press("a")
+    assert set(verdicts(project).values()) == {"new"}
+
+
+def test_several_at_once_and_the_comparison(board: Page, project: Path) -> None:
+    shown = ids(board)
+    tiles = board.locator(SHOWN)
+    tiles.nth(1).click()
+    tiles.nth(3).click(modifiers=["Shift"])
+    expect(board.locator("#fs-review-keep")).to_contain_text("Keep 3")
+    tiles.nth(6).click(modifiers=["ControlOrMeta"])
+    board.locator("#fs-review-reject").click()
+    expect(board.locator(f"{SHOWN}[data-verdict=rejected]")).to_have_count(4)
+    board.keyboard.press("u")
+    expect(board.locator(f"{SHOWN}[data-verdict=rejected]")).to_have_count(0)
+    board.keyboard.press("ControlOrMeta+a")
+    board.keyboard.press("a")
+    kept_in_header(board, 8)
+    assert verdicts(project) == dict.fromkeys(shown, "kept")
+    compare(board)
+
+
+def compare(board: Page) -> None:
+    """Slider, side by side, outline, zoom, the photo for as long as a key is held."""
+    stage = board.locator("#fs-stage")
+    expect(stage).to_have_attribute("data-view", "slider")
+    images = stage.locator("img")
+    for image in (images.nth(0), images.nth(1)):
+        expect(image).to_have_js_property("naturalWidth", 128)
+    box = stage.bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    board.mouse.move(box["x"] + box["width"] * 0.6, y)
+    board.mouse.down()
+    board.mouse.move(box["x"] + box["width"] * 0.4, y)
+    board.mouse.up()
+    at = stage.locator(".fsb-handle").evaluate("h => parseFloat(h.style.left)")
+    assert abs(at - box["width"] * 0.4) < 3
+
+    outline = stage.locator("svg")
+    expect(outline).to_be_visible()
+    board.keyboard.press("m")
+    expect(outline).to_be_hidden()
+    board.get_by_role("button", name="Side by side").click()
+    left, right = images.nth(0).bounding_box(), images.nth(1).bounding_box()
+    assert left and right and left["x"] + left["width"] <= right["x"] and left["width"] == right["width"]
+    board.keyboard.press("z")
+    zoomed = images.nth(1).bounding_box()
+    assert zoomed and zoomed["width"] > right["width"]
+    board.keyboard.down("o")
+    assert images.nth(1).get_attribute("src") == images.nth(0).get_attribute("src")
+    board.keyboard.up("o")
+    assert images.nth(1).get_attribute("src") != images.nth(0).get_attribute("src")
+
+
+def test_filters_and_reload(board: Page, project: Path) -> None:
+    board.keyboard.press("a")
+    kept_in_header(board, 1)
+    show(board, "kept")
+    expect(board.locator(SHOWN)).to_have_count(1)
+    show(board, "rejected")
+    expect(board.locator(".fsb-empty")).to_contain_text("loosen it")
+    show(board, "all")
+    expect(board.locator(SHOWN)).to_have_count(8)
+    choose_label(board, "scratch")
+    expect(board.locator(SHOWN)).to_have_count(4)
+    expect(board.locator(".fsb-label").first).to_have_text("scratch")
+    board.keyboard.press("ArrowRight")
+    board.keyboard.press("ArrowRight")
+    at = current(board)
+
+    board.reload()
+    expect(board.get_by_role("tab", name="Review", exact=True)).to_have_attribute("aria-selected", "true")
+    expect(board.locator(SHOWN)).to_have_count(4)
+    expect(board.locator("#fs-review-label input")).to_have_value(re.compile("^scratch"))
+    assert current(board) == at
+
+    with Workbench.open(project) as bench:
+        seams = sorted(r.scores["seam_contrast"] for r in bench.review.page(SampleFilter(label="scratch"), 0, 9))
+    least = int(seams[-1])
+    board.get_by_role("button", name="Scores at least").click()
+    box = board.get_by_label("number input for Seam")
+    box.fill(str(least))
+    box.press("Tab")
+    expect(board.locator(SHOWN)).to_have_count(sum(s >= least for s in seams))
+
+
+def test_look_alikes_and_bulk(new_page: Callable[..., Page], project: Path) -> None:
+    with Workbench.open(project) as bench:
+        row = bench.review.page(SampleFilter(label="stain"), 0, 1)[0]
+        bench.project.add_sample(
+            row.image_path.read_bytes(), row.mask_path.read_bytes(), normal_id=row.normal_id, label=row.label,
+            kind=row.kind, engine=row.engine, seed=row.seed, recipe_json=row.recipe_json, scores=dict(row.scores),
+            descriptor=row.descriptor,
+        )  # fmt: skip
+    page = new_page(project)
+    open_tab(page, "Review")
+    page.get_by_label("Group look-alikes").check()
+    best = page.locator(".fsb-best").first
+    many = int(str(best.text_content()).rsplit(" ", 1)[1]) + 1
+    best.click()
+    kept_in_header(page, 1)
+    expect(page.locator(f"{SHOWN}[data-verdict=rejected]")).to_have_count(many - 1)
+    page.keyboard.press("u")
+    kept_in_header(page, 0)
+
+    page.get_by_role("button", name="Keep or reject in bulk by score").click()
+    page.locator("#fs-review-auto").click()
+    expect(page.locator(".fsb-empty")).to_be_visible()
+    said = list(verdicts(project).values())
+    assert "new" not in said and len(said) == 9
+    kept_in_header(page, said.count("kept"))
+    cells = page.locator("#fs-review-counts tfoot td")
+    expect(cells).to_have_text(["0", str(said.count("kept")), str(said.count("rejected"))])
+
+
+def test_pages_turn_without_missing_a_sample(new_page: Callable[..., Page], new_project: Callable[..., Path]) -> None:
+    project = new_project("many", samples=100)
+    page = new_page(project)
+    open_tab(page, "Review")
+    expect(page.locator(SHOWN)).to_have_count(48)
+    for _ in range(5):
+        page.keyboard.press("a")
+    seen = ids(page)
+    page.keyboard.press("PageDown")
+    expect(page.locator("#fs-review-where")).to_have_text("44 to 91 of 95")
+    seen += ids(page)
+    page.keyboard.press("PageDown")
+    expect(page.locator("#fs-review-where")).to_have_text("92 to 95 of 95")
+    seen += ids(page)
+    assert len(seen) == len(set(seen)) == 100
+    page.reload()
+    expect(page.locator("#fs-review-where")).to_have_text("92 to 95 of 95")
+    assert [verdicts(project)[i] for i in seen[:6]] == [*["kept"] * 5, "new"]
