@@ -26,6 +26,8 @@ _NEAR = 0.6
 _LEAST_KNOWN = 0.1
 _TOGETHER = 17
 _LEAST_SOURCES = 400
+_BEYOND = 10.0
+"""Grey levels that the filled surface may be brighter or darker than any that is copied from."""
 
 
 def fill_hole(photo: Image, hole: Mask, rng: np.random.Generator, avoid: Mask | None = None) -> Image:
@@ -76,9 +78,16 @@ def _near(hole: Mask) -> Roi:
 
 def _parts(hole: Mask) -> list[Mask]:
     """The hole's parts; those within a few pixels of one another count as one."""
-    near = cv2.dilate(hole.view(np.uint8), np.ones((_TOGETHER, _TOGETHER), np.uint8))
+    box = box_of(hole)
+    assert box is not None
+    near = cv2.dilate(hole[box.slices].view(np.uint8), np.ones((_TOGETHER, _TOGETHER), np.uint8))
     count, labels = cv2.connectedComponents(near, connectivity=8)
-    return [hole] if count == 2 else [hole & (labels == index) for index in range(1, count)]
+    if count == 2:
+        return [hole]
+    parts = [np.zeros_like(hole) for _ in range(1, count)]
+    for index, part in enumerate(parts, start=1):
+        part[box.slices] = hole[box.slices] & (labels == index)
+    return parts
 
 
 def _search_area(hole: Mask, sources: Mask) -> Roi:
@@ -122,7 +131,15 @@ def _fill(image: Field, hole: Mask, known: Mask, sources: Mask, rng: np.random.G
     lost = hole & ~usable
     if lost.any():
         _cover(rows, columns, lost, sources, offsets)
-    return stitch(image, hole, sources, (rows, columns))
+    return _in_range(stitch(image, hole, sources, (rows, columns)), image, sources)
+
+
+def _in_range(filled: Field, image: Field, sources: Mask) -> Field:
+    """Values as the sources have them, or a little beyond: a hole with little rim could drift away."""
+    for channel in range(image.shape[2]):
+        least, most, _, _ = cv2.minMaxLoc(image[..., channel], sources.view(np.uint8))
+        np.clip(filled[..., channel], least - _BEYOND, most + _BEYOND, out=filled[..., channel])
+    return filled
 
 
 def _cover(rows: Labels, columns: Labels, lost: Mask, sources: Mask, offsets: Offsets) -> None:

@@ -39,13 +39,10 @@ def strangeness(image: Field, hole: Mask, sources: Mask) -> Field:
     seen = smooth[rim] if rim.any() else smooth[sources]
     seen = seen[:: max(1, len(seen) // _RIM_SAMPLES)]
     coarse = smooth[::2, ::2]
-    nearest, alike = np.full(coarse.shape[:2], np.inf, np.float32), np.zeros(coarse.shape[:2], np.float32)
-    for colour in seen:
-        difference = coarse - colour
-        distance = np.einsum("ijc,ijc->ij", difference, difference) / np.float32(image.shape[2])
-        np.minimum(nearest, distance, out=nearest)
-        alike += distance < _FAMILIAR
-    alike /= len(seen)
+    points = coarse.reshape(-1, image.shape[2])
+    squares = np.einsum("ij,ij->i", points, points)[:, None] + np.einsum("ij,ij->i", seen, seen)
+    distances = np.maximum(squares - 2 * points @ seen.T, 0).reshape(*coarse.shape[:2], -1) / image.shape[2]
+    nearest, alike = distances.min(axis=2), (distances < _FAMILIAR).mean(axis=2, dtype=np.float32)
     nearest = np.maximum(nearest - _FAMILIAR, 0) + _RARE_PRICE * np.maximum(1 - alike / _RARE, 0)
     out: Field = cv2.resize(nearest, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
     return out
@@ -63,7 +60,7 @@ def candidate_offsets(image: Field, hole: Mask, known: Mask, sources: Mask, stra
     search = _Search(image.mean(axis=2), known, np.where(sources, strange, np.float32(_FORBIDDEN)))
     reach = float(cv2.distanceTransform(np.pad(hole, 1).view(np.uint8), cv2.DIST_L2, 3).max())
     found = [search.matches(_rim_box(hole, 6), 6, hole)]
-    for window, points, count in ((int(2.5 * reach), 6, 3), (int(1.2 * reach), 9, 3)):
+    for window, points, count in ((int(2.5 * reach), 5, 3), (int(1.2 * reach), 7, 3)):
         side = min(max(window, 9), *hole.shape)
         for y, x in _rim_points(hole, points):
             top = min(max(y - side // 2, 0), hole.shape[0] - side)

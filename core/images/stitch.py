@@ -6,11 +6,13 @@ import cv2
 import numpy as np
 
 from core.images.crop import box_of
-from core.images.labels import Labels
+from core.images.labels import Labels, used
 from core.images.offsets import Offsets
 from core.images.poisson import Field, solve
 from core.types import Mask
 
+_RIM_POINTS = 300
+_TOLERANCE = 0.5
 _SHADING = 80.0
 """A step at the rim above this many grey levels is an edge of the scene, not shading to be evened out."""
 
@@ -20,14 +22,17 @@ def refine_offsets(image: Field, sources: Mask, labels: Labels, offsets: Offsets
     full = offsets * scale
     if scale == 1:
         return full
-    for index in np.unique(labels[labels >= 0]):
-        near = cv2.dilate((labels == index).view(np.uint8), np.ones((2 * scale + 9,) * 2, np.uint8)).astype(np.bool_)
-        ys, xs = np.nonzero(near & sources & (labels < 0))
-        if not len(ys):
-            continue
-        step = max(1, len(ys) // 600)
-        points = np.stack([ys[::step], xs[::step]], axis=1)
-        full[index] = _best_shift(image, sources, points, full[index], scale)
+    reach = scale + 4
+    outside = sources & (labels < 0)
+    for index in used(labels):
+        box = box_of(labels == index, grow=reach)
+        assert box is not None
+        piece = (labels[box.slices] == index).view(np.uint8)
+        near = cv2.dilate(piece, np.ones((2 * reach + 1,) * 2, np.uint8)).astype(np.bool_)
+        points = np.argwhere(near & outside[box.slices]) + (box.y0, box.x0)
+        if len(points):
+            points = points[:: max(1, len(points) // _RIM_POINTS)]
+            full[index] = _best_shift(image, sources, points, full[index], scale)
     return full
 
 
@@ -35,26 +40,27 @@ def _best_shift(image: Field, sources: Mask, points: Offsets, offset: Offsets, s
     """Search around ``offset`` with halving steps for the least mean absolute difference at ``points``."""
     here = image[points[:, 0], points[:, 1]]
     step = max(1, scale // 2)
+    # The nearest first: of equals, it wins.
+    steps = np.argwhere(np.ones((5, 5))) - 2
+    steps = steps[np.argsort((steps * steps).sum(axis=1), kind="stable")]
     while True:
-        scores = {}
-        for dy in range(-2, 3):
-            for dx in range(-2, 3):
-                trial = offset + np.array((dy, dx)) * step
-                scores[dy, dx] = (_difference(image, sources, points + trial, here), dy * dy + dx * dx)
-        best = min(scores, key=scores.__getitem__)
-        offset = offset + np.array(best) * step
+        trials = offset + steps * step
+        offset = trials[np.argmin(_differences(image, sources, points, trials, here))]
         if step == 1:
             return offset
         step //= 2
 
 
-def _difference(image: Field, sources: Mask, places: Offsets, here: Field) -> float:
-    inside = (places >= 0).all(axis=1) & (places < image.shape[:2]).all(axis=1)
-    ys, xs = places[inside].T
-    usable = sources[ys, xs]
-    if usable.sum() < 0.7 * len(places):
-        return float("inf")
-    return float(np.abs(here[inside][usable] - image[ys[usable], xs[usable]]).mean())
+def _differences(image: Field, sources: Mask, points: Offsets, offsets: Offsets, here: Field) -> Field:
+    """Mean absolute difference at ``points`` per offset; infinite where too few of them may be copied."""
+    places = points[None] + offsets[:, None]
+    limit = np.array(sources.shape)
+    inside = ((places >= 0) & (places < limit)).all(axis=2)
+    ys, xs = np.moveaxis(np.clip(places, 0, limit - 1), 2, 0)
+    usable = (inside & sources[ys, xs]).astype(np.float32)
+    count = usable.sum(axis=1)
+    apart = (np.abs(image[ys, xs] - here).mean(axis=2) * usable).sum(axis=1) / np.maximum(count, 1)
+    return np.where(count < 0.7 * len(points), np.float32(np.inf), apart)
 
 
 def stitch(image: Field, hole: Mask, sources: Mask, places: tuple[Labels, Labels]) -> Field:
@@ -84,7 +90,7 @@ def stitch(image: Field, hole: Mask, sources: Mask, places: tuple[Labels, Labels
         source[a] -= step
         source[b] += step
     out = image.copy()
-    out[box.slices] = solve(copied, hole, source)
+    out[box.slices] = solve(copied, hole, source, _TOLERANCE)
     return out
 
 
