@@ -1,25 +1,91 @@
-"""The page around the tabs."""
+"""The page around the tabs: header, light and dark, reload, two people, login."""
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.app.conftest import open_tab
+from core.workbench import Workbench
+from tests.app.conftest import Server, open_tab, running
 
 pytestmark = pytest.mark.browser
 
 TABS = ("Product", "Regions", "Studio", "Review", "Export", "Models")
 
 
-def test_every_tab_opens_without_an_error(page: Page) -> None:
+def test_tabs_title_manifest_and_dark(page: Page, server: Server) -> None:
     for name in TABS:
         open_tab(page, name)
+    expect(page).to_have_title("plates · Flawsmith")
+    manifest = page.request.get(f"{server.url}manifest.json")
+    assert manifest.ok
+    told = json.loads(manifest.text())
+    assert told["name"] == "Flawsmith" and told["display"] == "standalone"
+    for icon in told["icons"]:
+        assert page.request.get(urllib.parse.urljoin(server.url, icon["src"])).ok
+
+    body = page.locator("body")
+    was_dark = "dark" in (body.get_attribute("class") or "").split()
+    page.locator("#fs-dark").click()
+    for _ in range(2):
+        assert ("dark" in (body.get_attribute("class") or "").split()) is not was_dark
+        page.reload()
+        expect(page.locator("#fs-project b")).to_have_text("plates")
+    expect(page.get_by_role("tab", name="Models", exact=True)).to_have_attribute("aria-selected", "true")
 
 
-def test_header_names_the_project(new_page: Callable[..., Page], new_project: Callable[..., Path]) -> None:
-    page = new_page(new_project("bearings"))
-    expect(page.locator("#fs-project b")).to_have_text("bearings")
+def test_two_sessions_do_not_disturb_each_other(
+    new_page: Callable[..., Page], new_project: Callable[..., Path]
+) -> None:
+    left, right = new_page(new_project("left", samples=2)), new_page(new_project("right", samples=2))
+    open_tab(left, "Review")
+    expect(left.locator("#fs-review .fsb-tile")).to_have_count(2)
+    left.keyboard.press("a")
+    expect(left.locator("#fs-project")).to_contain_text("1 kept")
+    open_tab(right, "Review")
+    expect(right.locator("#fs-review .fsb-tile")).to_have_count(2)
+    expect(right.locator("#fs-project")).to_contain_text("0 kept")
+    for page, name in ((left, "left"), (right, "right")):
+        page.reload()
+        expect(page.locator("#fs-project b")).to_have_text(name)
+        expect(page).to_have_title(f"{name} · Flawsmith")
+
+
+def test_a_folder_that_is_no_project_is_refused_in_one_line(page: Page, tmp_path: Path) -> None:
+    open_tab(page, "Product")
+    box = page.locator("#fs-open input")
+    box.fill(str(tmp_path))
+    box.press("Enter")
+    notice = page.get_by_test_id("toast-body")
+    expect(notice).to_contain_text("is not a Flawsmith project")
+    expect(page.locator("#fs-project b")).to_have_text("plates")
+
+
+def test_login_guards_the_page_and_the_files(tmp_path: Path, new_project: Callable[..., Path]) -> None:
+    project = new_project("guarded")
+    with Workbench.open(project) as bench:
+        photo = bench.photos.page(0, 1)[0].path
+    logins = tmp_path / "logins.txt"
+    logins.write_text("ines:right horse\n")
+    with running(tmp_path, project, "--auth", str(logins)) as server:
+        guarded = [f"{server.url}gradio_api/file={photo}", f"{server.url}config"]
+        for url in guarded:
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(url, timeout=20)
+            assert refused.value.code in (401, 403)
+        person = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        form = urllib.parse.urlencode({"username": "ines", "password": "right horse"}).encode()
+        assert person.open(f"{server.url}login", form, timeout=20).status == 200
+        assert person.open(guarded[0], timeout=20).read() == photo.read_bytes()
+        # What a person can see is the pictures, never the database.
+        with pytest.raises(urllib.error.HTTPError) as hidden:
+            person.open(f"{server.url}gradio_api/file={project / 'project.db'}", timeout=20)
+        assert hidden.value.code in (403, 404)

@@ -1,0 +1,75 @@
+"""Export: the preview tells what will be written, the report what was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.types import Verdict
+from core.workbench import SampleFilter, Workbench
+from core.workbench.datasets import Datasets
+from tests.app.conftest import open_tab
+
+pytestmark = pytest.mark.browser
+
+
+def choose(page: Page, format: str) -> None:
+    page.locator("#fs-formats").get_by_label(Datasets.formats[format].title).check(force=True)
+
+
+def test_preview_export_and_report(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], tmp_path: Path
+) -> None:
+    project = new_project("dataset", samples=4)
+    with Workbench.open(project) as bench:
+        rows = bench.review.page(SampleFilter(label="scratch"), 0, 10)
+        bench.review.set_verdict([r.id for r in rows], Verdict.KEPT)
+    page = new_page(project)
+    open_tab(page, "Export")
+    preview = page.locator("#fs-preview")
+    expect(preview).to_contain_text("dataset/test/<label>/NNNNNN.png")
+    expect(preview.locator(".fs-numbers")).to_contain_text("scratch")
+    expect(preview.locator(".fs-numbers")).not_to_contain_text("stain")
+    page.get_by_label("Unreviewed samples too").check()
+    expect(preview.locator(".fs-numbers")).to_contain_text("stain")
+    choose(page, "coco")
+    expect(preview).to_contain_text("annotations/instances_<split>.json")
+
+    out = page.locator("#fs-out textarea, #fs-out input")
+    (tmp_path / "there").mkdir()
+    out.fill(str(tmp_path / "there"))
+    expect(preview).to_contain_text("exists already")
+    out.fill(str(tmp_path / "out"))
+    expect(preview).not_to_contain_text("exists already")
+
+    # A reload in the middle keeps what was chosen.
+    page.reload()
+    expect(out).to_have_value(str(tmp_path / "out"))
+    expect(preview).to_contain_text("annotations/instances_<split>.json")
+    page.locator("#fs-export").click()
+    report = page.locator("#fs-report")
+    expect(report).to_contain_text("Exported 10 images")
+    expect(page.locator("#fs-snippet")).to_contain_text("pycocotools")
+    told = json.loads((tmp_path / "out" / "annotations" / "instances_train.json").read_text())
+    assert told["images"] and {c["name"] for c in told["categories"]} == {"scratch", "stain"}
+
+    # The same folder again is refused until a person says so.
+    page.locator("#fs-export").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text(str(tmp_path / "out"))
+    page.get_by_label("Replace an earlier export").check()
+    choose(page, "mvtec-ad")
+    expect(preview).to_contain_text("ground_truth")
+    page.locator("#fs-export").click()
+    expect(page.locator("#fs-snippet")).to_contain_text("MVTecAD")
+    assert sorted(p.name for p in (tmp_path / "out" / "dataset" / "test").iterdir()) == ["good", "scratch", "stain"]
+
+
+def test_without_samples_it_says_what_to_do(new_page: Callable[..., Page], new_project: Callable[..., Path]) -> None:
+    page = new_page(new_project("bare"))
+    open_tab(page, "Export")
+    expect(page.locator("#fs-preview")).to_contain_text("keep some samples in Review")
+    expect(page.locator("#fs-export")).to_be_disabled()

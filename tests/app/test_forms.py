@@ -1,0 +1,79 @@
+"""Params as controls and back: what a form shows is what the model gets."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import gradio as gr
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+
+from app import forms
+from core.workbench.datasets import Datasets
+from core.workbench.masks import Masks
+from core.workbench.review import Rules
+from core.workbench.studio import engine_cards
+
+
+class Odd(BaseModel):
+    """One field of every kind."""
+
+    flag: bool = True
+    way: Literal["left", "right"] = "right"
+    share: float = Field(0.5, ge=0, le=1, title="Share")
+    many: int = Field(3, ge=1, le=10)
+    far: int = Field(0, ge=0)
+    span: tuple[float, float] = (0.1, 0.9)
+    names: tuple[str, ...] = ("washer",)
+    limit: int | None = Field(None, ge=1)
+    text: str = "plain"
+
+
+def form_of(model: type[BaseModel], skip: tuple[str, ...] = ()) -> forms.Form:
+    with gr.Blocks():
+        return forms.build(model, skip=skip)
+
+
+def models() -> list[type[BaseModel]]:
+    engines = [card.params for card in engine_cards().values()]
+    return [Odd, Rules, Masks.Placement, Masks.Enhancement, *engines]
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda m: m.__qualname__)
+def test_untouched_controls_give_the_defaults(model: type[BaseModel]) -> None:
+    form = form_of(model)
+    values = [c.value for c in form.components]
+    assert model(**form.read(values)) == model()
+    assert model(**form.read(form.show({}))) == model()
+    assert len(form.components) == sum(width for _, width in form.fields)
+
+
+def test_skipped_options_have_no_control() -> None:
+    form = form_of(Datasets.Options, skip=("category", "saturation"))
+    assert {name for name, _ in form.fields} == set(Datasets.Options.model_fields) - {"category", "saturation"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"flag": False, "way": "left", "share": 0.25, "many": 7, "far": 90_000, "span": (0.2, 0.3), "text": "x, y"},
+        {"names": (), "limit": 12},
+        {"names": ("nut", "bolt"), "limit": None},
+    ],
+)
+def test_what_is_shown_is_read_back(given: dict[str, Any]) -> None:
+    form = form_of(Odd)
+    assert Odd(**form.read(form.show(given))) == Odd(**given)
+
+
+def test_a_word_where_a_number_belongs_is_refused_by_name() -> None:
+    form = form_of(Odd)
+    values = form.show({})
+    values[[c.label for c in form.components].index("Limit")] = "ten"
+    with pytest.raises(ValidationError, match="limit"):
+        Odd(**form.read(values))
+
+
+def test_bounds_reach_the_controls() -> None:
+    share = next(c for c in form_of(Odd).components if c.label == "Share")
+    assert isinstance(share, gr.Slider) and (share.minimum, share.maximum) == (0, 1)
