@@ -19,10 +19,36 @@ from core.types import Mask
 
 def encode(mask: Mask) -> list[int]:
     """Run lengths of a bool (H, W) mask; they sum to H*W."""
-    flat = np.ascontiguousarray(mask).reshape(-1)
-    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    runs = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
-    return [0, *runs] if flat[0] else runs
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return [mask.size]
+    first, last = int(rows[0]), int(rows[-1]) + 1
+    return encode_window(mask[first:last], first, 0, (mask.shape[0], mask.shape[1]))
+
+
+def encode_window(window: Mask, y0: int, x0: int, shape: tuple[int, int]) -> list[int]:
+    """Run lengths of a mask of ``shape`` (H, W) that is ``window``, bool (h, w), at row y0 and column x0, else False.
+
+    The same as ``encode`` of the whole mask, at the cost of the window. MaskError if the window leaves the frame.
+    """
+    h, w = window.shape
+    height, width = shape
+    if y0 < 0 or x0 < 0 or y0 + h > height or x0 + w > width:
+        raise MaskError(f"mask: a {w}x{h} window at ({x0}, {y0}) leaves the {width}x{height} frame; crop it first")
+    # A False column after each row ends its runs there, so that starts and ends of runs alternate.
+    fenced = np.zeros((h, w + 1), np.bool_)
+    fenced[:, :w] = window
+    flat = fenced.reshape(-1)
+    edges = np.flatnonzero(np.concatenate(([flat[0]], flat[1:] != flat[:-1]))) if flat.size else np.zeros(0, np.intp)
+    rows = edges // (w + 1)
+    edges += (y0 + rows) * width + x0 - rows * (w + 1)
+    if w == width and len(edges):
+        # Runs that reach the right side may go on in the next row.
+        whole = np.flatnonzero(edges[1:-1:2] == edges[2::2]) * 2 + 1
+        edges = np.delete(edges, np.concatenate((whole, whole + 1)))
+    size = height * width
+    ends = [size] if not len(edges) or edges[-1] != size else []
+    return list(np.diff(np.concatenate(([0], edges, ends)).astype(np.int64)).tolist())
 
 
 def decode(runs: Sequence[int], shape: tuple[int, int]) -> Mask:

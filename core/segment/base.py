@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from core.errors import Cancelled, InputError, NotFound
+from core.masks import rle
 from core.types import Image, Mask, check_mask
 
 Progress = Callable[[int, int], None]
@@ -35,10 +36,36 @@ class Click:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A proposed region: bool (H, W) of the photo's size, and how much the segmenter trusts it, 0..1."""
+    """A proposed region, and how much the segmenter trusts it, 0..1.
 
-    mask: Mask
+    ``part``, bool (h, w), is the window that holds the region; ``corner`` is the window's first (row, column) on the
+    photo of ``shape`` (H, W). Without ``shape`` the window is the photo: ``Candidate(mask, score)``.
+    """
+
+    part: Mask
     score: float
+    corner: tuple[int, int] = (0, 0)
+    shape: tuple[int, int] | None = None
+
+    @cached_property
+    def mask(self) -> Mask:
+        """bool (H, W) of the photo's size."""
+        if self.shape is None:
+            return self.part
+        full = np.zeros(self.shape, np.bool_)
+        y0, x0 = self.corner
+        full[y0 : y0 + self.part.shape[0], x0 : x0 + self.part.shape[1]] = self.part
+        return full
+
+    @property
+    def area(self) -> int:
+        """Pixels in the region."""
+        return int(np.count_nonzero(self.part))
+
+    def runs(self) -> list[int]:
+        """Run lengths of ``mask`` as core.masks.rle gives them, at the cost of the window alone."""
+        y0, x0 = self.corner
+        return rle.encode_window(self.part, y0, x0, self.shape or (self.part.shape[0], self.part.shape[1]))
 
 
 class Prepared(Protocol):
@@ -141,11 +168,17 @@ def check_prompt(
     return list(clicks), box, mask
 
 
-def box_mask(box: Box, shape: tuple[int, int]) -> Mask:
-    """bool (H, W), True on the pixels whose centre lies in the box."""
-    out = np.zeros(shape, np.bool_)
+def whole_box(box: Box) -> tuple[int, int, int, int]:
+    """The box on whole pixels: first column and row, and those after the last."""
     x0, y0, x1, y1 = box
-    out[int(np.floor(y0)) : int(np.ceil(y1)), int(np.floor(x0)) : int(np.ceil(x1))] = True
+    return int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1))
+
+
+def box_mask(box: Box, shape: tuple[int, int]) -> Mask:
+    """bool (H, W), True on the pixels that the box touches."""
+    out = np.zeros(shape, np.bool_)
+    x0, y0, x1, y1 = whole_box(box)
+    out[y0:y1, x0:x1] = True
     return out
 
 

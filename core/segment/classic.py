@@ -15,7 +15,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from core.segment.base import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, stop_if
+from core.segment.base import Box, Cancel, Candidate, Click, Progress, check_prompt, stop_if, whole_box
 from core.segment.boxes import box_guesses
 from core.segment.edit import correct, whole_guess
 from core.segment.everything import all_regions
@@ -56,8 +56,8 @@ class ClassicPrepared:
         guesses = self._answer(_in_order(checked), start, box)
         found = []
         for guess, score in pick_scales(guesses):
-            full = to_photo(self.pyramid, guess.view, guess.mask)
-            found.append(Candidate(obey(full, checked, box), score))
+            part, corner = to_photo(self.pyramid, guess.view, guess.mask)
+            found.append(obey(part, corner, self.pyramid.shape, checked, box, score))
         return found
 
     def _answer(self, clicks: tuple[Click, ...], start: list[Guess] | None, box: Box | None) -> list[Guess]:
@@ -137,18 +137,45 @@ def pick_scales(guesses: list[Guess]) -> list[tuple[Guess, float]]:
     return [(guesses[k], float(scores[k])) for k in chosen]
 
 
-def obey(mask: Mask, clicks: Sequence[Click], box: Box | None) -> Mask:
-    """``mask`` with the prompt as a hard rule: positive clicks in, negative ones out, nothing outside the box."""
-    out = mask.copy()
+def obey(
+    part: Mask, corner: tuple[int, int], shape: tuple[int, int], clicks: Sequence[Click], box: Box | None, score: float
+) -> Candidate:
+    """A window with the prompt as a hard rule: positive clicks in, negative ones out, nothing outside the box."""
+    y0, x0 = corner
+    frame = (x0, y0, x0 + part.shape[1], y0 + part.shape[0])
     if box is not None:
-        out &= box_mask(box, (out.shape[0], out.shape[1]))
+        left, top, right, bottom = whole_box(box)
+        part = part.copy()
+        part[: max(top - y0, 0)] = part[max(bottom - y0, 0) :] = False
+        part[:, : max(left - x0, 0)] = part[:, max(right - x0, 0) :] = False
+    part, frame = _holding(part, frame, [c for c in clicks if c.positive])
+    _set_clicks(part, frame, clicks)
+    if box is not None and not part.any():
+        frame = whole_box(box)
+        part = np.ones((frame[3] - frame[1], frame[2] - frame[0]), np.bool_)
+        _set_clicks(part, frame, clicks)
+    return Candidate(part, score, (frame[1], frame[0]), shape)
+
+
+Frame = tuple[int, int, int, int]
+
+
+def _holding(part: Mask, frame: Frame, clicks: Sequence[Click]) -> tuple[Mask, Frame]:
+    """The window enlarged, where it must be, so that it holds all ``clicks``."""
+    xs, ys = [int(c.x) for c in clicks], [int(c.y) for c in clicks]
+    x0, y0, x1, y1 = frame
+    left, top = min([x0, *xs]), min([y0, *ys])
+    right, bottom = max([x1, *(x + 1 for x in xs)]), max([y1, *(y + 1 for y in ys)])
+    if (left, top, right, bottom) == frame:
+        return part, frame
+    return np.pad(part, ((y0 - top, bottom - y1), (x0 - left, right - x1))), (left, top, right, bottom)
+
+
+def _set_clicks(part: Mask, frame: Frame, clicks: Sequence[Click]) -> None:
+    x0, y0, x1, y1 = frame
     for click in clicks:
-        out[int(click.y), int(click.x)] = click.positive
-    if not out.any() and box is not None:
-        out = box_mask(box, (out.shape[0], out.shape[1]))
-        for click in clicks:
-            out[int(click.y), int(click.x)] = click.positive
-    return out
+        if x0 <= int(click.x) < x1 and y0 <= int(click.y) < y1:
+            part[int(click.y) - y0, int(click.x) - x0] = click.positive
 
 
 class ClassicSegmenter:

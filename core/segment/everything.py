@@ -59,11 +59,15 @@ def all_regions(photo: Looks, progress: Progress | None = None, cancelled: Cance
             found.append((guess, value))
             taken |= _on(overview, guess)
     kept = _distinct(found)
-    out = [Candidate(to_photo(pyramid, g.view, g.mask), float(trust(np.array([v]))[0])) for g, v in kept]
-    out = [c for c in out if c.mask.any()]
+    out = [_candidate(pyramid, guess, value) for guess, value in kept]
     if progress is not None:
         progress(len(seeds), len(seeds))
-    return sorted(out, key=lambda c: -int(np.count_nonzero(c.mask)))
+    return sorted((c for c in out if c.area), key=lambda c: -c.area)
+
+
+def _candidate(pyramid: Pyramid, guess: Guess, value: float) -> Candidate:
+    part, corner = to_photo(pyramid, guess.view, guess.mask)
+    return Candidate(part, float(trust(np.array([value]))[0]), corner, pyramid.shape)
 
 
 def _seeds(overview: View) -> list[_Seed]:
