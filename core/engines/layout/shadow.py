@@ -154,7 +154,20 @@ class _Fit:
         if found is None:
             return None
         depth, dy, dx, sigma, t = found
-        return (depth, dy, dx, sigma) if depth >= MIN_DEPTH and t >= MIN_T else None
+        if depth < MIN_DEPTH or t < MIN_T or self._only_bent(depth, dy, dx, sigma):
+            return None
+        return depth, dy, dx, sigma
+
+    def _only_bent(self, depth: float, dy: float, dx: float, sigma: float) -> bool:
+        """Does light that falls off in a curve explain what is seen as well as a shadow does?"""
+        down, right = self.plane[:, 1], self.plane[:, 2]
+        bent = np.concatenate([self.plane, np.stack([down * down, right * right, down * right], 1)], axis=1)
+        shaded = self.plane * (1.0 - depth * self._cover(sigma, [(dy, dx)])[0])[:, None]
+        left = []
+        for design in (bent, shaded):
+            rest = self.values - design @ _least_squares(design, self.values, self.weights)
+            left.append(float((rest * rest * self.weights).sum()))
+        return left[0] <= left[1]
 
     def _cover(self, sigma: float, shifts: Sequence[tuple[float, float]]) -> Floats:
         """The softened part at the seen pixels for every (dy, dx): float32 (shifts, pixels)."""
