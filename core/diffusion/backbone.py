@@ -27,9 +27,7 @@ _KEPT = 2
 """Models kept warm. More would crowd out the work itself."""
 
 
-def load_backbone(
-    wanted: str = "auto", device: str = "auto", dtype: str = "auto", memory: Wish = "auto"
-) -> Backbone:
+def load_backbone(wanted: str = "auto", device: str = "auto", dtype: str = "auto", memory: Wish = "auto") -> Backbone:
     """The model ``wanted`` (see core.diffusion.locate), ready to use and kept warm for the next time.
 
     ``dtype`` auto is float16 on a GPU, float32 elsewhere; train with float32 or bfloat16. ``memory``: ``slicing``

@@ -205,15 +205,17 @@ def invert(
     x0: Tensor,
     schedule: Schedule,
     *,
-    rounds: int = 3,
+    rounds: int = 10,
+    tolerance: float = 1e-4,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
     """The noise from which DDIM (eta 0, same ``schedule`` and ``model``) comes back to ``x0``.
 
-    Each step solves ddim_step(x_t, eps(x_t, t)) = x_next for x_t by ``rounds`` fixed-point iterations; one round is
-    the usual inversion, which takes eps at x_next and drifts where steps are long. Guidance makes the iteration
-    diverge: invert with scale 1.
+    Each step solves ddim_step(x_t, eps(x_t, t)) = x_next for x_t by fixed-point iteration: at most ``rounds`` calls of
+    the model, fewer where x_t moves by less than ``tolerance`` times its size. One round is the usual inversion,
+    which takes eps at x_next and drifts where steps are long. Guidance makes the iteration diverge: invert with
+    scale 1.
     """
     x = x0.float()
     for done, step in enumerate(reversed(schedule.steps()), start=1):
@@ -221,7 +223,9 @@ def invert(
         for _ in range(max(rounds, 1)):
             stop_if(cancelled)
             noise = model(guess, step.t)
-            guess = ddim_step(known, noise, step.a_next, step.a)
+            last, guess = guess, ddim_step(known, noise, step.a_next, step.a)
+            if float((guess - last).square().mean()) <= tolerance**2 * float(guess.square().mean()):
+                break
         x = guess
         if progress is not None:
             progress(done, step.count, clean(x, noise, step.a))

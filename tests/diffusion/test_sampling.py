@@ -1,0 +1,234 @@
+"""The solvers against a Gaussian, for which everything is known; the loop and its hooks."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from core.device import torch_generator
+from core.diffusion.model import Backbone, encode_text
+from core.diffusion.sampling import (
+    Model,
+    Schedule,
+    Step,
+    clean,
+    ddim_step,
+    dpmpp_2m_step,
+    draw_noise,
+    guided,
+    invert,
+    make_schedule,
+    mix,
+    sample,
+)
+from core.errors import Cancelled, InputError
+
+SPREAD = 0.5
+"""The data of these tests are N(0, SPREAD squared)."""
+
+
+def deviation(a: float) -> float:
+    """Of x_t: a SPREAD^2 + 1 - a."""
+    return math.sqrt(a * SPREAD**2 + 1 - a)
+
+
+def gaussian(schedule: Schedule) -> Model:
+    """The best noise prediction for that data: E[eps | x_t] = sqrt(1 - a) x_t / var(x_t)."""
+    share = dict(zip(schedule.timesteps, schedule.alphas, strict=False))
+    return lambda x, t: math.sqrt(1 - share[t]) * x / deviation(share[t]) ** 2
+
+
+def even(count: int, low: float = -3.0, high: float = 3.0) -> Schedule:
+    """Even in lambda, which both solvers' orders are stated for; the training steps are mere names."""
+    lam = np.linspace(low, high, count + 1)
+    return Schedule(tuple(range(count, 0, -1)), tuple(float(1 / (1 + math.exp(-2 * v))) for v in lam))
+
+
+def error(method: str, count: int) -> float:
+    """Of the ODE's end, whose exact value is x times the ratio of the deviations."""
+    schedule = even(count)
+    x = torch.tensor([[[[1.7]]]], dtype=torch.float64)
+    exact = 1.7 * deviation(schedule.alphas[-1]) / deviation(schedule.alphas[0])
+    return abs(float(double(gaussian(schedule), x, schedule, method)) - exact)
+
+
+def double(model: Model, x: Tensor, schedule: Schedule, method: str) -> Tensor:
+    """The loop of ``sample`` in float64, so that rounding does not hide the order."""
+    past: tuple[Tensor, float] | tuple[()] = ()
+    for step in schedule.steps():
+        noise = model(x, step.t)
+        if method == "ddim":
+            x = ddim_step(x, noise, step.a, step.a_next)
+        else:
+            x0 = clean(x, noise, step.a)
+            x, past = dpmpp_2m_step(x, x0, step.a, step.a_next, *past), (x0, step.a)
+    return x
+
+
+@pytest.mark.parametrize(("method", "order"), [("ddim", 1), ("dpmpp_2m", 2)])
+def test_solvers_converge_at_their_order(method: str, order: int) -> None:
+    errors = [error(method, count) for count in (20, 40, 80, 160)]
+    rates = [math.log2(coarse / fine) for coarse, fine in zip(errors, errors[1:], strict=False)]
+    assert abs(rates[-1] - order) < 0.1 and rates == sorted(rates, key=lambda r: abs(r - order), reverse=True)
+
+
+@pytest.mark.parametrize("method", ["ddim", "dpmpp_2m"])
+def test_the_loop_runs_the_steps_as_written(method: str) -> None:
+    schedule = even(12)
+    x = torch.linspace(-2, 2, 16).reshape(1, 1, 4, 4)
+    looped = sample(gaussian(schedule), x, schedule, method=method)  # type: ignore[arg-type]
+    assert torch.allclose(looped, double(gaussian(schedule), x.double(), schedule, method).float(), atol=1e-6)
+
+
+def test_fresh_noise_keeps_the_distribution() -> None:
+    """With eta 1 every step draws anew, and what comes out is spread as the data are."""
+    schedule = even(100, -4, 4)
+    generator = torch_generator(1)
+    x = draw_noise((1, 1, 100, 100), generator) * deviation(schedule.alphas[0])
+    for eta in (0.0, 1.0):
+        out = sample(gaussian(schedule), x, schedule, eta=eta, generator=generator)
+        assert abs(float(out.std()) / deviation(schedule.alphas[-1]) - 1) < 0.03
+        start_shows = float(torch.corrcoef(torch.stack([x.flatten(), out.flatten()]))[0, 1])
+        assert start_shows > 0.99 if eta == 0 else abs(start_shows) < 0.2
+
+
+def test_the_last_step_gives_the_clean_image() -> None:
+    schedule = Schedule((2, 1), (0.1, 0.6, 1.0))
+    seen: list[Tensor] = []
+    for method in ("ddim", "dpmpp_2m"):
+        out = sample(
+            gaussian(schedule),
+            torch.ones(1, 1, 2, 2),
+            schedule,
+            method=method,  # type: ignore[arg-type]
+            after=[lambda x, step, x0: seen.append(x0) or x],  # type: ignore[func-returns-value]
+        )
+        assert torch.allclose(out, seen[-1], atol=1e-6)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 1000), st.sampled_from(["trailing", "leading"]), st.floats(0.01, 1.0))
+def test_schedules_fall_through_the_models_steps(count: int, spacing: str, strength: float) -> None:
+    table = torch.linspace(0.999, 0.004, 1000, dtype=torch.float64)
+    made = make_schedule(table, count, spacing, strength)  # type: ignore[arg-type]
+    assert list(made.timesteps) == sorted(set(made.timesteps), reverse=True)
+    assert 0 <= made.timesteps[-1] and made.timesteps[0] <= 999 and made.alphas[-1] == 1
+    assert len(made.timesteps) == max(1, round(count * strength))
+    if spacing == "trailing" and strength == 1:
+        assert made.timesteps[0] == 999
+
+
+@pytest.mark.parametrize(("count", "strength"), [(0, 1.0), (1001, 1.0), (10, 0.0), (10, 1.5)])
+def test_impossible_schedules_are_refused(count: int, strength: float) -> None:
+    with pytest.raises(InputError, match="expected"):
+        make_schedule(torch.linspace(0.99, 0.01, 1000), count, strength=strength)
+
+
+def test_hooks_come_in_order_and_may_change_the_latents() -> None:
+    schedule, log = even(3), []
+
+    def before(x: Tensor, step: Step) -> Tensor:
+        log.append(("before", step.t, float(x)))
+        return x + 1
+
+    def after(x: Tensor, step: Step, x0: Tensor) -> Tensor:
+        log.append(("after", step.t, step.last))
+        return torch.zeros_like(x)
+
+    seen: list[float] = []
+
+    def model(x: Tensor, t: int) -> Tensor:
+        seen.append(float(x))
+        return torch.zeros_like(x)
+
+    out = sample(model, torch.full((1, 1, 1, 1), 5.0), schedule, before=[before], after=[after])
+    assert [entry[:2] for entry in log] == [(w, t) for t in (3, 2, 1) for w in ("before", "after")]
+    assert [entry[2] for entry in log if entry[0] == "after"] == [False, False, True]
+    assert seen == [6, 1, 1] and float(out) == 0
+
+
+def test_stop_comes_before_the_next_call_of_the_model() -> None:
+    schedule, calls = even(10), []
+
+    def model(x: Tensor, t: int) -> Tensor:
+        calls.append(t)
+        return x
+
+    with pytest.raises(Cancelled):
+        sample(model, torch.zeros(1, 1, 1, 1), schedule, cancelled=lambda: len(calls) == 4)
+    assert len(calls) == 4
+    with pytest.raises(Cancelled):
+        invert(model, torch.zeros(1, 1, 1, 1), schedule, cancelled=lambda: len(calls) == 6)
+    assert len(calls) == 6
+
+
+def test_what_does_not_go_together_is_refused() -> None:
+    schedule = even(3)
+    with pytest.raises(InputError, match="ddim"):
+        sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, method="dpmpp_2m", eta=1.0)
+    with pytest.raises(InputError, match="generator"):
+        sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, eta=1.0)
+
+
+def test_inversion_of_a_gaussian_comes_back() -> None:
+    """More rounds of the fixed point come closer; few are enough."""
+    schedule = Schedule(tuple(range(20, 0, -1)), (*even(20, -3, 2).alphas[:20], 1.0))
+    x0 = torch.linspace(-1, 1, 16).reshape(1, 1, 4, 4)
+    gaps = []
+    for rounds in (1, 3, 8):
+        noise = invert(gaussian(schedule), x0, schedule, rounds=rounds, tolerance=0)
+        gaps.append(float((sample(gaussian(schedule), noise, schedule) - x0).abs().max()))
+    assert gaps[0] > 4 * gaps[1] > 16 * gaps[2]
+
+
+def test_inversion_of_the_model_comes_back(toy: Backbone) -> None:
+    model = guided(toy, encode_text(toy, ["a scratch"]))
+    schedule = make_schedule(toy.alphas_cumprod, 12)
+    x0 = draw_noise((1, 4, 8, 8), torch_generator(0))
+    gaps = []
+    for rounds in (1, 10):
+        back = sample(model, invert(model, x0, schedule, rounds=rounds), schedule)
+        gaps.append(float((back - x0).abs().max()))
+    assert gaps[1] < 0.05 < 0.5 < gaps[0]
+
+
+def test_inversion_asks_the_model_no_more_than_it_needs() -> None:
+    schedule, calls = even(10), []
+
+    def model(x: Tensor, t: int) -> Tensor:
+        calls.append(t)
+        return torch.full_like(x, 0.1)
+
+    invert(model, torch.linspace(-1, 1, 4).reshape(1, 1, 2, 2), schedule, rounds=9)
+    assert len(calls) == 20  # a constant is found in one round, and the second sees that it is
+
+
+def test_guidance_in_one_batch_is_guidance_in_two(toy: Backbone) -> None:
+    x = draw_noise((2, 4, 8, 8), torch_generator(0))
+    text, empty = encode_text(toy, ["a scratch"]), encode_text(toy, [""])
+    with_text, without = guided(toy, text)(x, 500), guided(toy, empty)(x, 500)
+    assert not torch.allclose(with_text, without)
+    both = guided(toy, text, empty, 3.0)(x, 500)
+    assert torch.allclose(both, without + 3 * (with_text - without), atol=1e-5)
+    assert torch.allclose(both, guided(toy, text, scale=3.0)(x, 500), atol=1e-5)
+
+
+def test_same_seed_same_bits(toy: Backbone) -> None:
+    def make(seed: int) -> Tensor:
+        generator = torch_generator(seed)
+        x = draw_noise((1, 4, 8, 8), generator)
+        model = guided(toy, encode_text(toy, ["a dent"]), scale=2.0)
+        return sample(model, x, make_schedule(toy.alphas_cumprod, 4), eta=1.0, generator=generator)
+
+    assert torch.equal(make(7), make(7)) and not torch.equal(make(7), make(8))
+
+
+def test_mix_and_clean_are_inverse() -> None:
+    x0, noise = torch.randn(2, 1, 4, 3, 3, generator=torch_generator(2))
+    assert torch.allclose(clean(mix(x0, noise, 0.3), noise, 0.3), x0, atol=1e-6)

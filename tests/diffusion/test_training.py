@@ -1,0 +1,195 @@
+"""The loop learns, stops, goes on where it was, and touches nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from core.diffusion.lessons import Lesson, Lessons, masked_loss, prepare
+from core.diffusion.model import Backbone, encode_text, predict
+from core.diffusion.tokens import Placeholder, placeholders, vectors_of
+from core.diffusion.training import Plan, Trained, train
+from core.errors import Cancelled, InputError, Unavailable
+
+PLAN = Plan(steps=5, batch=2, lr=0.05, seed=3, checkpoint_every=2)
+
+
+def spot(size: int = 10) -> np.ndarray:
+    mask = np.zeros((64, 64), np.bool_)
+    mask[20 : 20 + size, 30 : 30 + size] = True
+    return mask
+
+
+@pytest.fixture
+def invert(toy: Backbone, plate: np.ndarray) -> Callable[..., tuple[Tensor, Trained]]:
+    """Textual inversion of a spot on two plates; gives the vectors and how the run went."""
+
+    def run(plan: Plan = PLAN, **given: Any) -> tuple[Tensor, Trained]:
+        vectors = nn.Parameter(vectors_of(toy, "damage", 2))
+        with placeholders(toy, [Placeholder("<spot>", vectors)]) as known:
+            images = (plate, plate[::-1])
+            lessons = prepare(known, [Lesson(i, "a <spot>", spot()) for i in images], text_frozen=False)
+            held_out = prepare(known, [Lesson(plate[:, ::-1], "a <spot>", spot())], text_frozen=False)
+            checking = {"validation": held_out} if plan.validate_every else {}
+            trained = train(known, {"<spot>": vectors}, lessons, plan, **checking, **given)
+        return vectors.detach(), trained
+
+    return run
+
+
+def test_masked_loss_is_the_mean_of_the_weighted_square() -> None:
+    out, wanted = torch.zeros(2, 4, 8, 8), torch.full((2, 4, 8, 8), 2.0)
+    mask = torch.zeros(2, 1, 8, 8)
+    mask[0, 0, 0, 0] = 1
+    mask[1, 0, :4] = 1
+    plain = masked_loss(out, wanted, mask, area_weight=False)
+    assert torch.allclose(plain, torch.tensor([4 / 64, 2.0]))
+    assert torch.allclose(masked_loss(out, wanted, mask), torch.tensor([4.0, 4.0]))
+    both = masked_loss(out, wanted, mask, area_weight=False, background=0.5)
+    assert torch.allclose(both, torch.tensor([4 / 64 + 4 * 63 / 128, 3.0]))
+
+
+@pytest.mark.parametrize(("side", "weight"), [(8, 64.0), (16, 100.0), (1, 1.0)])
+def test_the_area_weight_stays_within_its_bounds(side: int, weight: float) -> None:
+    mask = torch.zeros(1, 1, side, side)
+    mask[..., 0, 0] = 1
+    out, wanted = torch.zeros(1, 4, side, side), torch.ones(1, 4, side, side)
+    ratio = masked_loss(out, wanted, mask) / masked_loss(out, wanted, mask, area_weight=False)
+    assert float(ratio) == pytest.approx(weight)
+
+
+def test_lessons_are_encoded_once(toy: Backbone, plate: np.ndarray) -> None:
+    lessons = [Lesson(plate, "a plate", spot(1)), Lesson(plate, "a plate")]
+    frozen = prepare(toy, lessons, text_frozen=True)
+    assert frozen.latents.shape == (2, 4, 8, 8) and frozen.masks.sum(dim=(1, 2, 3)).tolist() == [1, 64]
+    assert frozen.text is not None and torch.equal(frozen.text[1:], encode_text(toy, ["a plate"]))
+    assert prepare(toy, lessons, text_frozen=False).text is None
+    with pytest.raises(InputError, match="one size"):
+        prepare(toy, [Lesson(plate, ""), Lesson(plate[:32], "")], text_frozen=True)
+    with pytest.raises(InputError, match="at least one"):
+        prepare(toy, [], text_frozen=True)
+
+
+def test_inversion_lowers_the_loss_and_leaves_the_model(
+    toy: Backbone, invert: Callable[..., tuple[Tensor, Trained]]
+) -> None:
+    before = {k: v.clone() for k, v in (toy.unet.state_dict() | toy.text_encoder.state_dict()).items()}
+    start = vectors_of(toy, "damage", 2)
+    plan = replace(PLAN, steps=24, validate_every=8, validate_draws=8)
+    vectors, trained = invert(plan)
+    assert trained.validation[-1][1] < trained.validation[0][1] < trained.losses[0] * 3
+    assert not torch.allclose(vectors, start) and trained.steps == 24
+    after = toy.unet.state_dict() | toy.text_encoder.state_dict()
+    assert after.keys() == before.keys() and all(torch.equal(after[k], before[k]) for k in before)
+    assert not any(p.requires_grad for p in [*toy.unet.parameters(), *toy.text_encoder.parameters()])
+
+
+def test_same_seed_same_bits(invert: Callable[..., tuple[Tensor, Trained]]) -> None:
+    one, again, other = invert()[0], invert()[0], invert(replace(PLAN, seed=4))[0]
+    assert torch.equal(one, again) and not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("asked", range(2, 12, 4))
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    invert: Callable[..., tuple[Tensor, Trained]], tmp_path: Path, asked: int
+) -> None:
+    plan, path = replace(PLAN, validate_every=2, validate_draws=1), tmp_path / "run.pt"
+    whole, trained = invert(plan)
+    times = 0
+
+    def stop() -> bool:
+        nonlocal times
+        times += 1
+        return times == asked
+
+    with pytest.raises(Cancelled):
+        invert(plan, checkpoint=path, cancelled=stop)
+    vectors, resumed = invert(plan, checkpoint=path)
+    assert torch.equal(vectors, whole) and resumed == trained
+
+
+def test_a_run_can_be_made_longer(invert: Callable[..., tuple[Tensor, Trained]], tmp_path: Path) -> None:
+    invert(replace(PLAN, steps=3), checkpoint=tmp_path / "run.pt")
+    steps: list[int] = []
+    vectors, _ = invert(checkpoint=tmp_path / "run.pt", progress=lambda done, of, loss: steps.append(done))
+    assert steps == [4, 5] and torch.equal(vectors, invert()[0])
+
+
+def test_another_or_a_broken_checkpoint_is_refused(
+    invert: Callable[..., tuple[Tensor, Trained]], tmp_path: Path
+) -> None:
+    path = tmp_path / "run.pt"
+    invert(replace(PLAN, steps=1), checkpoint=path)
+    with pytest.raises(InputError, match="other settings"):
+        invert(replace(PLAN, lr=0.1), checkpoint=path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(Unavailable, match="broken"):
+        invert(checkpoint=path)
+
+
+def test_it_stops_early_and_keeps_the_best(toy: Backbone, plate: np.ndarray) -> None:
+    """A scale on the prediction that starts at its best and is driven off by a far too high rate."""
+    lessons = prepare(toy, [Lesson(plate, "a plate")], text_frozen=True)
+    scale = nn.Parameter(torch.zeros(()))
+
+    def predictor(x: Tensor, t: Tensor, text: Tensor) -> Tensor:
+        return x * scale
+
+    plan = Plan(steps=200, batch=1, lr=2.0, clip=0, validate_every=5, patience=3)
+    trained = train(toy, {"scale": scale}, lessons, plan, validation=lessons, predictor=predictor)
+    losses = [loss for _, loss in trained.validation]
+    assert trained.stopped_early and trained.steps < 200
+    assert losses.index(min(losses)) == len(losses) - 1 - plan.patience
+    again = train(
+        toy, {"scale": scale}, lessons, replace(plan, steps=5, lr=0.0), validation=lessons, predictor=predictor
+    )
+    assert again.validation[0][1] == pytest.approx(min(losses))
+
+
+def test_a_lora_like_set_of_parameters_learns(toy: Backbone, plate: np.ndarray) -> None:
+    """A low-rank addition to one layer, put there by a hook of the caller's."""
+    layer = toy.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_v
+    down, up = nn.Parameter(torch.randn(2, 16) * 0.1), nn.Parameter(torch.zeros(32, 2))
+    hook = layer.register_forward_hook(lambda module, args, out: out + args[0] @ down.T @ up.T)
+    try:
+        lessons = prepare(toy, [Lesson(plate, "a plate")], text_frozen=True)
+        plan = Plan(steps=24, batch=1, lr=0.02, validate_every=12, validate_draws=8)
+        trained = train(toy, {"down": down, "up": up}, lessons, plan, validation=lessons)
+    finally:
+        hook.remove()
+    assert trained.validation[-1][1] < trained.validation[0][1] and float(up.detach().abs().max()) > 0
+    assert up.requires_grad and up.grad is None
+
+
+def test_the_target_fits_what_the_model_predicts(toy: Backbone, plate: np.ndarray) -> None:
+    """Whatever is predicted, a perfect prediction has no loss."""
+    lessons = prepare(toy, [Lesson(plate, "a plate")], text_frozen=True)
+    nothing = nn.Parameter(torch.zeros(()))
+    for prediction in ("epsilon", "v_prediction", "sample"):
+        named = replace(toy, prediction=prediction)  # type: ignore[arg-type]
+
+        def oracle(x: Tensor, t: Tensor, text: Tensor, kind: str = prediction) -> Tensor:
+            a, x0 = toy.alphas_cumprod[t].float().reshape(-1, 1, 1, 1), lessons.latents
+            noise = (x - a.sqrt() * x0) / (1 - a).sqrt()
+            known = {"epsilon": noise, "sample": x0, "v_prediction": a.sqrt() * noise - (1 - a).sqrt() * x0}
+            return known[kind] + 0 * nothing
+
+        trained = train(named, {"nothing": nothing}, lessons, Plan(steps=3, batch=1), predictor=oracle)
+        assert max(trained.losses) < 1e-6
+
+
+def test_what_cannot_be_trained_is_said(toy: Backbone, plate: np.ndarray) -> None:
+    lessons: Lessons = prepare(toy, [Lesson(plate, "")], text_frozen=True)
+    nothing = {"nothing": nn.Parameter(torch.zeros(()))}
+    with pytest.raises(InputError, match="float16"):
+        train(replace(toy, dtype=torch.float16), nothing, lessons, PLAN)
+    with pytest.raises(InputError, match="validate_every"):
+        train(toy, nothing, lessons, replace(PLAN, validate_every=2))
+    assert predict(toy, lessons.latents, 3, encode_text(toy, [""])).shape == (1, 4, 8, 8)
