@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from app.cli import bulk, data, models, serve
+from app.cli import bulk, data, demo, models, serve
 from core.errors import Cancelled, FlawsmithError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("ui")(serve.ui)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve.test)
+app.command("demo")(demo.demo)
 app.command("new")(data.new)
 app.command("regions")(bulk.regions)
 app.command("generate")(bulk.generate)

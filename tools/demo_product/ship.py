@@ -1,0 +1,109 @@
+"""Writes what ships: for each product a folder in the layout of MVTec LOCO, with regions and labels beside it.
+
+PRODUCT/train/good/000.jpg ...                                        photos of good ones
+PRODUCT/validation/good/, test/good/                                  more of them
+PRODUCT/test/logical_anomalies/000.jpg, test/structural_anomalies/    faulty ones
+PRODUCT/ground_truth/<same>/000/000.png ...                           one mask per defect
+PRODUCT/regions/train/000/<name>.png                                  named components of the first photos
+PRODUCT/defects_config.json                                           as in LOCO
+PRODUCT/demo.json                                                     label, caption and seed of each photo
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from tools.demo_product import scenes
+from tools.demo_product.scenes import FAULTS, PRODUCTS, Scene, Sheet
+
+SIDE = 1024
+SPLITS = {"train": 24, "validation": 3, "test": 3}
+FIRST_SEED = {"train": 0, "validation": 1000, "test": 2000}
+FAULT_SEED = 3000
+WITH_REGIONS = 6
+"""So many of the first training photos get named regions."""
+REPEATS = {"brushed_plate": 2}
+"""How often each fault is shown; products with few kinds of faults show them more often."""
+QUALITY = {"fastener_tray": 70, "gear_unit": 70, "brushed_plate": 74}
+
+
+def write(product: str, folder: Path, sheet: Sheet, progress: Callable[[str], None] = print) -> int:
+    """Write one product; photos that are there with the same seed are made again all the same. Returns bytes."""
+    root = folder / product
+    part = folder / f"{product}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    records: list[dict[str, Any]] = []
+    for split, count in SPLITS.items():
+        for number in range(count):
+            seed = FIRST_SEED[split] + number
+            scene = scenes.make(scenes.normal(product, seed), SIDE, sheet)
+            path = part / split / "good" / f"{number:03d}.jpg"
+            _photo(path, scene, product)
+            records.append(
+                {"file": str(path.relative_to(part)), "label": "good", "caption": scene.caption, "seed": seed}
+            )
+            if split == "train" and number < WITH_REGIONS:
+                for name, mask in regions(scene).items():
+                    _mask(part / "regions" / "train" / f"{number:03d}" / f"{name}.png", mask)
+        progress(f"{product}: {count} good for {split}")
+    records += _faults(product, part, sheet)
+    _json(part / "demo.json", {"product": product, "side": SIDE, "photos": records})
+    names = [
+        {"defect_name": k, "pixel_value": 255, "saturation_threshold": 1.0, "relative_saturation": True}
+        for k in ("logical_anomalies", "structural_anomalies")
+    ]
+    _json(part / "defects_config.json", names)
+    shutil.rmtree(root, ignore_errors=True)
+    part.rename(root)
+    return sum(p.stat().st_size for p in root.rglob("*") if p.is_file())
+
+
+def regions(scene: Scene) -> dict[str, np.ndarray]:
+    """Named regions for a person: one per part, numbered where there are several of a word; none that is hidden."""
+    return {name.replace("_", " "): mask for name, mask in scene.instances.items() if mask.any()}
+
+
+def _faults(product: str, part: Path, sheet: Sheet) -> list[dict[str, Any]]:
+    records = []
+    numbers = {"logical": 0, "structural": 0}
+    for repeat in range(REPEATS.get(product, 1)):
+        for place, fault in enumerate(FAULTS[product]):
+            seed = FAULT_SEED + 100 * repeat + place
+            twin = scenes.faulty(product, seed, fault, SIDE, sheet)
+            number, group = numbers[fault.kind], f"{fault.kind}_anomalies"
+            numbers[fault.kind] += 1
+            path = part / "test" / group / f"{number:03d}.jpg"
+            _photo(path, twin.after, product)
+            for i, mask in enumerate(twin.changes):
+                _mask(part / "ground_truth" / group / f"{number:03d}" / f"{i:03d}.png", mask)
+            label = {"label": fault.label, "kind": fault.kind, "caption": twin.after.caption, "seed": seed}
+            records.append({"file": str(path.relative_to(part)), **label})
+    return records
+
+
+def _photo(path: Path, scene: Scene, product: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flags = [cv2.IMWRITE_JPEG_QUALITY, QUALITY[product], cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    cv2.imwrite(str(path), cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), flags)
+
+
+def _mask(path: Path, mask: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 0, cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def everything(folder: Path, sheet: Sheet, progress: Callable[[str], None] = print) -> dict[str, int]:
+    """All products; returns bytes per product."""
+    return {product: write(product, folder, sheet, progress) for product in PRODUCTS}
