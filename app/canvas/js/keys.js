@@ -1,6 +1,7 @@
 // Shortcuts. Buttons bear theirs in data-key; the rest is here. They work while the focus or the pointer is on
 // the canvas; with the focus on nothing or a button, those that neither scroll the page nor delete. Never while typing elsewhere.
 
+const NO_TEXT = "input[type=radio], input[type=checkbox], input[type=range]";
 const CLOSE_ONLY = ["space", "enter", "delete", "backspace", "arrowleft", "arrowright"];
 
 class Keys {
@@ -35,7 +36,8 @@ class Keys {
     const at = document.activeElement;
     if (this.root.offsetParent === null || event.defaultPrevented) return false;
     if (this.root.contains(at)) return true;
-    if (at && at.matches("input, textarea, select, [contenteditable]")) return false;
+    if (at && at.matches("textarea, select, [contenteditable], input") && !at.matches(NO_TEXT)) return false;
+    if (at && at.matches(NO_TEXT)) return !CLOSE_ONLY.includes(name);
     return this.over || ((!at || at.matches("body, button")) && !CLOSE_ONLY.includes(name));
   }
 
