@@ -27,6 +27,7 @@ CLOSE = 0.17
 RING = 0.45
 """How far around the part the fit looks, in sides of the part."""
 MIN_DEPTH = 0.03
+BENT_WIDTH = 0.08
 MIN_T = 6.3
 """How many standard errors the depth must be from 0; high because texture is correlated."""
 CRUMB_GRAIN, CRUMB_LEVELS, CRUMB_AREA = 4.5, 14.0, 10
@@ -154,14 +155,20 @@ class _Fit:
         if found is None:
             return None
         depth, dy, dx, sigma, t = found
-        if depth < MIN_DEPTH or t < MIN_T or self._only_bent(depth, dy, dx, sigma):
+        if depth < MIN_DEPTH or t < MIN_T:
             return None
-        return depth, dy, dx, sigma
-
-    def _only_bent(self, depth: float, dy: float, dx: float, sigma: float) -> bool:
-        """Does light that falls off in a curve explain what is seen as well as a shadow does?"""
+        if self.plane.shape[1] > 3:
+            # Of bent light and a wide shadow nobody can tell which is which.
+            return (depth, dy, dx, sigma) if sigma <= BENT_WIDTH * self.size else None
         down, right = self.plane[:, 1], self.plane[:, 2]
         bent = np.concatenate([self.plane, np.stack([down * down, right * right, down * right], 1)], axis=1)
+        if not self._explains(bent, depth, dy, dx, sigma):
+            return depth, dy, dx, sigma
+        self.plane = bent
+        return self.search()
+
+    def _explains(self, bent: np.ndarray, depth: float, dy: float, dx: float, sigma: float) -> bool:
+        """Does light that falls off in a curve explain what is seen as well as a shadow does?"""
         shaded = self.plane * (1.0 - depth * self._cover(sigma, [(dy, dx)])[0])[:, None]
         left = []
         for design in (bent, shaded):
