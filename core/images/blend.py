@@ -31,6 +31,8 @@ def inner_alpha(mask: Mask, radius: float) -> npt.NDArray[np.float32]:
     if box is None or mask.all():
         return alpha
     depth = cv2.distanceTransform(mask[box.slices].view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Its last bit depends on where the array lies in memory; squares of distances are whole numbers.
+    depth = np.sqrt(np.rint(depth * depth))
     alpha[box.slices] = np.minimum(depth / np.float32(radius + 1), 1)
     return alpha
 
