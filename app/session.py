@@ -117,6 +117,7 @@ class Sessions:
         path = path.expanduser().resolve()
         with self._lock:
             bench = self._benches[path] = Workbench.create(path, name)
+            _serve_files(bench)
         return self._put(sid, bench)
 
     def close(self) -> None:
@@ -133,23 +134,21 @@ class Sessions:
             fresh = Session(sid, bench=bench, tab=before.tab if before else "product")
             self._sessions[sid] = fresh
         remember(bench.path)
-        _serve_files(bench)
         return fresh
 
     def _default(self) -> Workbench | None:
         for path in filter(None, (self.first, *recent())):
             try:
-                bench = self._bench(path)
+                return self._bench(path)
             except StoreError:
                 continue
-            _serve_files(bench)
-            return bench
         return None
 
     def _bench(self, path: Path) -> Workbench:
         with self._lock:
             if path not in self._benches:
                 self._benches[path] = Workbench.open(path)
+                _serve_files(self._benches[path])
             return self._benches[path]
 
 

@@ -70,6 +70,8 @@ def on(
             return [gr.skip()] * (len(outputs) + 1) if outputs else gr.skip()
         return _with_header(sid, handler(sessions.get(sid), *values), len(outputs))
 
+    if "show_progress" in more:  # on what is waited for, not on the header
+        more["show_progress_on"] = list(outputs)
     return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE | more))
 
 

@@ -146,9 +146,7 @@ def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterat
         page = (own or window).new_page()
         page.set_default_timeout(PATIENCE_MS)
         pages.append(page)
-        page.on("pageerror", lambda e: problems.append(f"page error: {e}"))
-        page.on("console", lambda m: problems.append(f"console: {m.text}") if m.type == "error" else None)
-        page.on("response", lambda r: problems.append(f"HTTP {r.status}: {r.url}") if r.status >= 400 else None)
+        watch(page, problems)
         page.goto(url)
         arrived(page)
         if project is not None:
@@ -166,6 +164,26 @@ def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterat
 def page(new_page: Callable[..., Page]) -> Page:
     """The app on the server's own project."""
     return new_page()
+
+
+def watch(page: Page, problems: list[str]) -> None:
+    """Note every error that the page meets, but for requests that its own reload cuts off."""
+
+    def note(problem: str) -> None:
+        if not getattr(page, "reloading", False):
+            problems.append(problem)
+
+    page.on("pageerror", lambda e: note(f"page error: {e}"))
+    page.on("console", lambda m: note(f"console: {m.text}") if m.type == "error" else None)
+    page.on("response", lambda r: note(f"HTTP {r.status}: {r.url}") if r.status >= 400 else None)
+
+
+def reload(page: Page) -> None:
+    """Reload in the middle of whatever the page is doing."""
+    page.reloading = True  # type: ignore[attr-defined]
+    page.reload()
+    page.reloading = False  # type: ignore[attr-defined]
+    arrived(page)
 
 
 def arrived(page: Page) -> None:

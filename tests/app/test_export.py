@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from core.types import Verdict
 from core.workbench import SampleFilter, Workbench
 from core.workbench.datasets import Datasets
-from tests.app.conftest import open_tab
+from tests.app.conftest import open_tab, reload
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +47,7 @@ def test_preview_export_and_report(
     expect(preview).not_to_contain_text("exists already")
 
     # A reload in the middle keeps what was chosen.
-    page.reload()
+    reload(page)
     expect(out).to_have_value(str(tmp_path / "out"))
     expect(preview).to_contain_text("annotations/instances_<split>.json")
     page.locator("#fs-export").click()

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.workbench import Workbench
-from tests.app.conftest import Server, open_tab
+from tests.app.conftest import Server, open_tab, reload
 
 pytestmark = pytest.mark.browser
 
@@ -54,7 +54,7 @@ def test_import_by_path_lists_every_bad_file(page: Page, server: Server, photo_f
     expect(page.locator("#fs-album .thumbnail-item")).to_have_count(6)
     assert (server.home / "projects" / "cap_line_3" / "project.db").is_file()
 
-    page.reload()
+    reload(page)
     expect(report).to_contain_text("cut.png")
     expect(page.locator("#fs-album .thumbnail-item")).to_have_count(6)
 
@@ -86,7 +86,7 @@ def test_import_by_upload_zip_and_folder(page: Page) -> None:
     header(page, "3 photos")
     expect(page.locator("#fs-import-report")).to_contain_text("escaped.png")
 
-    drop_folder(page, "part", {"train/good/x.png": photo(20), "test/good/y.png": photo(21)})
+    drop_folder(page, "part", {"a/x.png": photo(20), "b/deep/x.png": photo(21)})
     page.locator("#fs-drop").get_by_text("part.zip").wait_for()
     page.locator("#fs-take").click()
     header(page, "5 photos")

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.workbench import SampleFilter, Workbench
-from tests.app.conftest import open_tab
+from tests.app.conftest import open_tab, reload
 
 pytestmark = pytest.mark.browser
 
@@ -157,7 +157,7 @@ def test_filters_and_reload(board: Page, project: Path) -> None:
     board.keyboard.press("ArrowRight")
     at = current(board)
 
-    board.reload()
+    reload(board)
     expect(board.get_by_role("tab", name="Review", exact=True)).to_have_attribute("aria-selected", "true")
     expect(board.locator(SHOWN)).to_have_count(4)
     expect(board.locator("#fs-review-label input")).to_have_value(re.compile("^scratch"))
@@ -184,6 +184,7 @@ def test_look_alikes_and_bulk(new_page: Callable[..., Page], project: Path) -> N
     page = new_page(project)
     open_tab(page, "Review")
     page.get_by_label("Group look-alikes").check()
+    expect(page.locator(".fsb-group").first).to_be_visible()
     best = page.locator(".fsb-best").first
     many = int(str(best.text_content()).rsplit(" ", 1)[1]) + 1
     best.click()
@@ -217,6 +218,6 @@ def test_pages_turn_without_missing_a_sample(new_page: Callable[..., Page], new_
     expect(page.locator("#fs-review-where")).to_have_text("92 to 95 of 95")
     seen += ids(page)
     assert len(seen) == len(set(seen)) == 100
-    page.reload()
+    reload(page)
     expect(page.locator("#fs-review-where")).to_have_text("92 to 95 of 95")
     assert [verdicts(project)[i] for i in seen[:6]] == [*["kept"] * 5, "new"]

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.workbench import Workbench
-from tests.app.conftest import Server, open_tab, running
+from tests.app.conftest import Server, open_tab, reload, running
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +37,7 @@ def test_tabs_title_manifest_and_dark(page: Page, server: Server) -> None:
     page.locator("#fs-dark").click()
     for _ in range(2):
         assert ("dark" in (body.get_attribute("class") or "").split()) is not was_dark
-        page.reload()
+        reload(page)
         expect(page.locator("#fs-project b")).to_have_text("plates")
     expect(page.get_by_role("tab", name="Models", exact=True)).to_have_attribute("aria-selected", "true")
 
@@ -54,7 +54,7 @@ def test_two_sessions_do_not_disturb_each_other(
     expect(right.locator("#fs-review .fsb-tile")).to_have_count(2)
     expect(right.locator("#fs-project")).to_contain_text("0 kept")
     for page, name in ((left, "left"), (right, "right")):
-        page.reload()
+        reload(page)
         expect(page.locator("#fs-project b")).to_have_text(name)
         expect(page).to_have_title(f"{name} · Flawsmith")
 

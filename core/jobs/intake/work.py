@@ -81,14 +81,17 @@ def take_in(
 ) -> IntakeReport:
     """Import ``source`` (see ``scan``) and, if given, a folder of real ``anomalies`` (see ``scan_anomalies``).
 
+    No source, an empty sequence, imports the anomalies alone.
+
     A file that cannot be used is listed with its reason and the others are imported; a file whose content
     is in the project already is listed as a duplicate. Each photo is kept whole or not at all. Raises
     InputError if there is nothing to look at, and Cancelled, keeping what was imported, when ``cancelled``
     says so; ``progress`` gets how many of how many photos are done.
     """
-    plan = scan(source, label=label)
+    only_anomalies = anomalies is not None and not isinstance(source, Path) and not source
+    plan = scan_anomalies(anomalies) if anomalies and only_anomalies else scan(source, label=label)
     try:
-        if anomalies is not None:
+        if anomalies is not None and not only_anomalies:
             plan = plan + scan_anomalies(anomalies)
         return _take(project, plan, progress, cancelled)
     finally:
