@@ -47,7 +47,7 @@ def band_width(photo: Image, mask: Mask, others: Mask) -> float:
     for width, means in enumerate(_leans(pixels, bare, outside, most, (back, step / power)), start=1):
         if not means.size:
             return least
-        lit = means[::1 if bright else -1][min(LIT_SECTOR * means.size // SECTORS, means.size - 1)]
+        lit = means[:: 1 if bright else -1][min(LIT_SECTOR * means.size // SECTORS, means.size - 1)]
         if lit < MIN_LEAN:
             return max(least, float(width))
     return max(least, most)

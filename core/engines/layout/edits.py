@@ -101,9 +101,7 @@ def rotate(scene: Scene) -> Edit:
         options = (transformed(part, float(a), params.scale) for a in angles)
         found = next((p for p in options if params.overlap or _fits(p, others)), None)
         if found is None:
-            raise NoPlace(
-                f"layout: region {scene.region.name!r} has no room to turn; give an angle or allow overlap"
-            )
+            raise NoPlace(f"layout: region {scene.region.name!r} has no room to turn; give an angle or allow overlap")
         turned = found
     return _put_back(scene, turned, hole, others)
 

@@ -1,0 +1,115 @@
+"""The layout engine and the surface: places on one surface only, light that is no shadow, crumbs of a part."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from core.engines.base import Context, engine
+from core.engines.layout.cut import cut
+from core.engines.layout.window import blur, some, widened
+from core.errors import InputError
+from core.types import NormalImage, Region, Request, Sample
+
+SIDE = 200
+
+
+def disc(y: float, x: float, radius: float) -> np.ndarray:
+    rows, columns = np.ogrid[:SIDE, :SIDE]
+    return (rows - y) ** 2 + (columns - x) ** 2 < radius**2
+
+
+def grain(seed: int = 0, strength: float = 5) -> np.ndarray:
+    field = cv2.GaussianBlur(np.random.default_rng(seed).standard_normal((SIDE, SIDE)), (0, 0), 1.5)
+    return field / field.std() * strength
+
+
+def photo_of(field: np.ndarray) -> np.ndarray:
+    return np.repeat(np.clip(np.rint(field), 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def tray() -> tuple[np.ndarray, np.ndarray]:
+    """Four slots of 84 pixels in a dark frame, and where the frame is."""
+    frame = np.ones((SIDE, SIDE), np.bool_)
+    for y in (10, 106):
+        for x in (10, 106):
+            frame[y : y + 84, x : x + 84] = False
+    return np.where(frame, 50, 110) + grain(), frame
+
+
+def run(field: np.ndarray, parts: dict[str, np.ndarray], seed: int = 0, **params: object) -> Sample:
+    field = field.copy()
+    for mask in parts.values():
+        field[mask] = 210
+    regions = tuple(Region(name, mask) for name, mask in parts.items())
+    request = Request(NormalImage("id", "tray.png", photo_of(field)), "odd", params, seed, regions=regions)
+    (sample,) = engine("layout").generate(request, Context())
+    return sample
+
+
+@pytest.mark.parametrize("op", ["duplicate", "move"])
+@pytest.mark.parametrize("seed", range(6))
+def test_parts_are_put_on_the_slots_not_on_the_frame(op: str, seed: int) -> None:
+    field, frame = tray()
+    sample = run(field, {"disc": disc(52, 52, 24)}, seed, op=op)
+    bright = cv2.medianBlur(sample.image[..., 0], 3) > 170
+    assert bright.sum() > 0.9 * disc(52, 52, 24).sum()
+    assert (bright & frame).sum() < 0.1 * bright.sum()
+
+
+def test_a_full_tray_has_no_place_for_one_more() -> None:
+    field, _ = tray()
+    parts = {f"disc_{i}": disc(y, x, 30) for i, (y, x) in enumerate([(52, 52), (52, 148), (148, 52), (148, 148)])}
+    with pytest.raises(InputError, match="no free place for region 'disc_[0-3]' that is all one surface"):
+        run(field, parts, op="duplicate")
+
+
+def test_a_lively_surface_is_still_one() -> None:
+    field = 120 + grain(1, 30)
+    assert run(field, {"disc": disc(60, 60, 22)}, op="duplicate").mask.any()
+
+
+def test_light_that_falls_off_is_not_taken_for_a_shadow() -> None:
+    rows, columns = np.mgrid[:SIDE, :SIDE] / SIDE
+    field = 150 - 220 * (rows - 0.3) ** 2 - 40 * (columns - 0.6) ** 2 + grain(2, 1.5)
+    part = disc(100, 100, 34)
+    field[part] = 220
+    lifted, hole = cut(photo_of(field), part, np.zeros_like(part))
+    assert lifted.shadow.depth * lifted.shadow.sigma < 0.5
+    assert hole.shade.min() > 0.85
+
+
+def test_crumbs_of_a_part_that_its_region_misses_go_with_it() -> None:
+    field = 110 + grain(3, 3)
+    whole = disc(100, 100, 30)
+    field[whole] = 215
+    tip = (slice(66, 70), slice(98, 102))
+    field[tip] = 215
+    sample_of = Request(
+        NormalImage("id", "x", photo_of(field)), "odd", {"op": "remove"}, 0, regions=(Region("disc", whole),)
+    )
+    (sample,) = engine("layout").generate(sample_of, Context())
+    assert sample.image[tip].max() < 140
+
+
+@pytest.mark.parametrize("sigma", [0.5, 3.0, 4.5, 8.0, 16.0])
+def test_a_wide_blur_worked_out_small_is_the_blur(sigma: float) -> None:
+    field = (disc(90, 110, 40) * 100).astype(np.float32)[:190]
+    exact = cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    assert np.abs(blur(field, sigma) - exact).max() < 2 and np.abs(blur(field, sigma) - exact).mean() < 0.4
+
+
+def test_some_pixels_are_few_and_chosen() -> None:
+    mask = disc(100, 100, 50)
+    picked = some(np.where(mask, 1, 0), mask, 500)
+    assert 500 <= picked.size < 1000 and (picked == 1).all()
+    assert some(np.arange(9).reshape(3, 3), np.eye(3, dtype=bool), 100).tolist() == [0, 4, 8]
+
+
+def test_widened_is_a_disc_about_each_pixel() -> None:
+    point = np.zeros((21, 21), np.bool_)
+    point[10, 10] = True
+    wide = widened(point, 5)
+    assert wide[5, 10] and wide[10, 15] and not wide[4, 10] and not wide[5, 5]
+    assert np.array_equal(widened(point, 0), point)
