@@ -111,11 +111,14 @@ def parts_on(picture: Picture, spec: Spec, sheet: Sheet) -> tuple[Picture, NDArr
     return picture, owner
 
 
-def damage(picture: Picture, spec: Spec) -> Picture:
-    """Draw the flaws into the ground."""
+def damage(picture: Picture, spec: Spec, solid: Picture | None = None) -> Picture:
+    """Draw the flaws into the ground, where it is ``solid`` (S, S) 0..1."""
+    whole = picture
     for flaw in spec.flaws:
         picture = flaws.apply(picture, flaw, frame(spec.camera, picture.shape[0]))
-    return picture
+    if solid is None or not spec.flaws:
+        return picture
+    return whole + (picture - whole) * lay_ground(solid, spec.camera)[..., None]
 
 
 def expose(picture: Picture, camera: Camera) -> Picture:

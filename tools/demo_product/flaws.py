@@ -74,11 +74,11 @@ def _scratch(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Fiel
         press = np.clip(np.sin(np.linspace(0.12, np.pi - 0.05, len(path))) ** 0.6 * rng.uniform(0.7, 1.15), 0.15, None)
         knots = np.arange(0, len(path) + 6, 6)
         press = press * (1 + 0.25 * np.interp(np.arange(len(path)), knots, rng.normal(size=len(knots))))
-        width = (0.0016 if k else 0.0030) * flaw.strength * side * np.clip(press, 0.15, 1.6)
+        width = (0.0013 if k else 0.0024) * flaw.strength * side * np.clip(press, 0.15, 1.6)
         groove = _draw(picture.shape, _map(path, to_pixels), width)
         soft = cv2.GaussianBlur(groove, (0, 0), max(0.5, 0.0009 * side))
         lit = _shade(-soft) * 0.75 * min(1.6, 1.2 + 0.1 * flaw.strength)
-        bright = soft * (0.16 + 0.05 * rng.normal())
+        bright = soft * (0.22 + 0.05 * rng.normal())
         out = out * (1 - 0.22 * soft[..., None]) + (lit + bright)[..., None] * (
             0.35 + 0.65 * out.mean(2, keepdims=True)
         )

@@ -45,9 +45,11 @@ def housing(ground: Ground, side: int, sheet: Sheet) -> Picture:
 def _brushing(rng: np.random.Generator, side: int) -> Picture:
     """Horizontal strokes of many lengths; variance about 1."""
     total = np.zeros((side, side), np.float32)
-    for lines, strokes, weight in ((256, 5, 0.55), (170, 14, 0.5), (256, 40, 0.35), (60, 3, 0.35)):
+    for lines, strokes, weight in ((256, 5, 0.55), (170, 14, 0.5), (256, 40, 0.35), (60, 3, 0.35), (640, 9, 0.40)):
         coarse = rng.standard_normal((lines, strokes), np.float32)
-        total += weight * cv2.resize(coarse, (side, side), interpolation=cv2.INTER_LINEAR)
+        total += weight * cv2.resize(
+            coarse, (side, side), interpolation=cv2.INTER_AREA if lines > side else cv2.INTER_LINEAR
+        )
     return total
 
 
@@ -109,6 +111,13 @@ def plate(ground: Ground, side: int, sheet: Sheet) -> Picture:
     for d in _distances(side):
         picture = _opening(picture, d, side)
     return np.clip(picture, 0, 1).astype(np.float32)
+
+
+def solid(product: str, side: int) -> Picture | None:
+    """Where there is surface to be damaged, float32 (S, S) 0..1; None where it is everywhere."""
+    if product != "brushed_plate":
+        return None
+    return np.asarray(np.clip(0.5 + np.minimum.reduce(_distances(side)) * side / 1.4, 0, 1), np.float32)
 
 
 def plate_regions(side: int) -> dict[str, np.ndarray]:

@@ -136,7 +136,8 @@ def _counted(word: str, n: int) -> str:
 
 def _levels(spec: Spec, side: int, sheet: Sheet) -> tuple[Picture, NDArray[np.int16]]:
     base = grounds.GROUNDS[spec.product](spec.ground, side, sheet)
-    ground = compose.damage(compose.lay_ground(base, spec.camera), spec)
+    solid = grounds.solid(spec.product, side)
+    ground = compose.damage(compose.lay_ground(base, spec.camera), spec, solid)
     picture, owner = compose.parts_on(ground, spec, sheet)
     return compose.expose(picture, spec.camera), owner
 

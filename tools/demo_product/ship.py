@@ -31,7 +31,7 @@ WITH_REGIONS = 6
 """So many of the first training photos get named regions."""
 REPEATS = {"brushed_plate": 2}
 """How often each fault is shown; products with few kinds of faults show them more often."""
-QUALITY = {"fastener_tray": 70, "gear_unit": 70, "brushed_plate": 74}
+QUALITY = {"fastener_tray": 70, "gear_unit": 70, "brushed_plate": 70}
 
 
 def write(product: str, folder: Path, sheet: Sheet, progress: Callable[[str], None] = print) -> int:
