@@ -76,8 +76,7 @@ def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
                 gr.Number(default[1], label="to", info="\u00a0", step=step, interactive=True, min_width=80),
             ]
     if kind in (int, float) and not optional and low is not None and high is not None and high - low <= 4096:
-        step = 1 if kind is int else _nice_step(high - low)
-        return [gr.Slider(low, high, value=default, step=step, **common)]
+        return [gr.Slider(low, high, value=default, step=1 if kind is int else _nice_step(high - low), **common)]
     if kind in (int, float) and optional:
         # The browser has no empty number: it would send 0.
         shown = "" if default is None else f"{default:g}"

@@ -113,7 +113,7 @@ def _wire_album(shell: Shell, album: Album, shown: list[Any]) -> None:
         return gr.Tabs(selected="studio")
 
     def remove(session: Session) -> list[Any]:
-        at = session.memory.get("album-at")
+        at = str(session.memory.get("album-at"))
         if session.memory.get("album-sure") != at:
             session.memory["album-sure"] = at
             return [*[gr.skip()] * len(shown), gr.update(value="Really, with its samples?", variant="stop")]
@@ -190,11 +190,13 @@ def _picked(session: Session) -> list[Any]:
         return [gr.update(visible=False), "", gr.skip(), gr.skip()]
     session.memory["album-sure"] = None
     desk, good = session.bench.photos, session.memory["album"] == GOOD
-    row = desk.row(at) if good else next(e for e in desk.examples() if e.id == at)
-    notes = f", {', '.join(row.notes)}" if good and row.notes else ""
-    what = "" if good else f" · {row.label}, {len(row.mask_paths)} masks"
-    said = html.escape(f"{row.width} × {row.height}{what}{notes}")
-    text = f"<b>{html.escape(row.name)}</b> <span class='fs-quiet'>{said}</span>"
+    if good:
+        photo = desk.row(at)
+        name, said = photo.name, ", ".join((f"{photo.width} × {photo.height}", *photo.notes))
+    else:
+        real = next(e for e in desk.examples() if e.id == at)
+        name, said = real.name, f"{real.width} × {real.height}, {real.label}, {len(real.mask_paths)} masked defects"
+    text = f"<b>{html.escape(name)}</b> <span class='fs-quiet'>{html.escape(said)}</span>"
     remove = gr.update(visible=good, value=REMOVE, variant="secondary")
     return [gr.update(visible=True), text, gr.update(visible=good), remove]
 

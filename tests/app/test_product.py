@@ -72,7 +72,7 @@ def test_import_by_upload_zip_and_folder(page: Page) -> None:
     make_project(page, "uploads")
     files = page.locator("#fs-drop input[type=file]")
     files.set_input_files([{"name": f"{i}.png", "mimeType": "image/png", "buffer": photo(i)} for i in range(2)])
-    page.locator("#fs-drop").get_by_text("1.png").wait_for()
+    page.locator("#fs-drop [aria-label='1.png']").wait_for()
     page.locator("#fs-take").click()
     header(page, "2 photos")
 
@@ -81,13 +81,13 @@ def test_import_by_upload_zip_and_folder(page: Page) -> None:
         archive.writestr("good/a.png", photo(10))
         archive.writestr("../escaped.png", photo(11))
     files.set_input_files([{"name": "parts.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}])
-    page.locator("#fs-drop").get_by_text("parts.zip").wait_for()
+    page.locator("#fs-drop [aria-label='parts.zip']").wait_for()
     page.locator("#fs-take").click()
     header(page, "3 photos")
     expect(page.locator("#fs-import-report")).to_contain_text("escaped.png")
 
     drop_folder(page, "part", {"a/x.png": photo(20), "b/deep/x.png": photo(21)})
-    page.locator("#fs-drop").get_by_text("part.zip").wait_for()
+    page.locator("#fs-drop [aria-label='part.zip']").wait_for()
     page.locator("#fs-take").click()
     header(page, "5 photos")
 
