@@ -30,6 +30,7 @@ FLOORS: list[set[str]] = [
 NEIGHBOURS = {
     ("core.segment", "core.features"),  # propagation finds moved parts by their features
     ("core.segment", "core.weights"),  # SAM asks where its checkpoints are
+    ("core.diffusion", "core.weights"),  # so do the diffusion models
 }
 
 ONE_PLACE = {

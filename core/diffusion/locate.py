@@ -157,8 +157,8 @@ def _from_hub_cache(repo: str) -> Source:
     folder = _cached(repo)
     if folder is None:
         raise Unavailable(
-            f'backbone {repo}: not fetched yet. Run: hf download {repo} --exclude "*.ckpt" "*.bin" (2 to 5 GB; its '
-            "licence is on its page), or offline copy its folder here and give that folder's path"
+            f"backbone {repo}: not on this machine. Run: {_command(repo)} (about 2 GB; its licence is on its page), "
+            "or offline copy its folder here and give the folder's path"
         )
     return Source(repo, _checked(folder))
 

@@ -1,0 +1,120 @@
+"""A prompt drawn into the mask by a latent diffusion model: any backbone, no training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from core.device import derive_seed, torch_generator
+from core.diffusion.locate import locate, missing_library
+from core.engines.base import Context, EngineParams, read_params, require_mask, settle
+from core.errors import FlawsmithError, InputError
+from core.images import is_grey
+from core.types import Image, Kind, Request, Sample
+
+
+class InpaintParams(EngineParams):
+    """Form and bounds of the ``inpaint`` engine."""
+
+    prompt: str = Field(
+        "{label}", title="Prompt", description="What to draw, in words; {label} stands for the anomaly's label."
+    )
+    negative: str = Field("", title="Not wanted", description="What guidance steers away from, in words.")
+    guidance: float = Field(
+        5.0, ge=1, le=20, title="Guidance", description="How strongly the prompt is followed; 1 is without guidance."
+    )
+    strength: float = Field(
+        1.0,
+        ge=0.05,
+        le=1,
+        title="Strength",
+        description="1 draws anew inside the mask; less keeps shapes and tones of the photo.",
+    )
+    steps: int = Field(30, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
+    sampler: Literal["ddim", "dpmpp_2m"] = Field(
+        "ddim", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
+    )
+    eta: float = Field(
+        0.0, ge=0, le=1, title="Fresh noise", description="Noise that DDIM adds on its way: 0 none, 1 as DDPM."
+    )
+    margin: float = Field(
+        0.5, ge=0, le=4, title="Context", description="Surroundings the model sees, as a share of the mask's box."
+    )
+    side: int = Field(
+        0,
+        ge=0,
+        le=1536,
+        title="Working size",
+        description="Longer side, in pixels, at which is drawn; 0 takes the size the model was trained at.",
+    )
+    feather: float = Field(
+        3.0, ge=0, le=64, title="Feather", description="Pixels inside the mask over which the drawing fades in."
+    )
+    seam: Literal["feather", "poisson"] = Field(
+        "feather", title="Seam", description="Fade at the mask's edge, or clone the drawing's gradients (Poisson)."
+    )
+    backbone: str = Field(
+        "auto",
+        title="Model",
+        description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
+    )
+
+
+class Inpaint:
+    """Blended diffusion inside the mask."""
+
+    name = "inpaint"
+    title = "Inpaint by prompt"
+    summary = "Draws what a prompt says into the mask with a diffusion model; all else stays the photo's own."
+    kind: Kind = "structural"
+    needs = frozenset({"mask"})
+    rewrites_background = False
+    Params = InpaintParams
+
+    def available(self) -> str | None:
+        """None, or which library or weights are missing and how to get them."""
+        if (reason := missing_library()) is not None:
+            return reason
+        try:
+            locate()
+        except FlawsmithError as error:
+            return str(error)
+        return None
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample per request; Unavailable when the model is not on this machine."""
+        ctx.check()
+        params: InpaintParams = read_params(self, request.params)
+        if params.sampler == "dpmpp_2m" and params.eta:
+            raise InputError(f"{self.name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
+        mask = require_mask(self, request)
+        from core.diffusion.backbone import load_backbone
+        from core.diffusion.blended import Frame, Look, inpaint
+        from core.diffusion.model import exclusive
+
+        backbone = load_backbone(params.backbone, ctx.device)
+        with exclusive(backbone, ctx.cancelled):
+            drawn = inpaint(
+                backbone,
+                request.normal.pixels,
+                mask,
+                params.prompt.replace("{label}", request.label.replace("_", " ")),
+                params.negative,
+                look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
+                frame=Frame(params.margin, params.side, params.feather, params.seam),
+                generator=torch_generator(derive_seed(request.seed, self.name)),
+                progress=ctx.progress,
+                cancelled=ctx.cancelled,
+            )
+        yield settle(self, request, _as_grey_as(request.normal.pixels, drawn), mask, params=params)
+
+
+def _as_grey_as(photo: Image, drawn: Image) -> Image:
+    """A grey photo gets a grey anomaly."""
+    if not is_grey(photo):
+        return drawn
+    return np.repeat(cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
