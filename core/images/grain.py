@@ -24,6 +24,7 @@ _NOT_GRAIN = 7.0
 _LEAST_TILE = 12
 _LEAST_RIM = 0.15
 _RIM_SIGMA, _MEETING = 4.0, 5.0
+_SLOPE_POINTS = 600
 
 
 def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> Field | None:
@@ -36,22 +37,25 @@ def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator
     box = box_of(hole)
     if box is None or not is_plain(image, hole, sources):
         return None
-    grain = _resampled(image, hole, sources, box.shape, rng)
+    # Means that lie to one side are biased by a slope of the light: it is put back at the end.
+    slope = _slope(image, sources)
+    flat = image - slope
+    grain = _resampled(flat, sources, box.shape, rng)
     if grain is None:
         return None
-    inside, here = hole[box.slices], image[box.slices]
+    inside, here = hole[box.slices], flat[box.slices]
     rim = (cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
     told = rim & sources[box.slices]
     if told.sum() < _LEAST_RIM * rim.sum():
         return None
     out = image.copy()
-    filled = grain + _light(image, hole, sources, box, told)
+    filled = grain + _light(flat, hole, sources, box, told)
     step = here - filled
     told &= _usual(step, told)
     # At the rim the two grains are made to meet, but what they differ by has nothing to say far inside.
     fade = np.exp(cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, 3) / -_MEETING)
     filled += membrane(step, told) * (fade if image.ndim == 2 else fade[..., None])
-    out[box.slices] = np.where(inside if image.ndim == 2 else inside[..., None], filled, here)
+    out[box.slices][inside] = (filled + slope[box.slices])[inside]
     return out
 
 
@@ -62,6 +66,20 @@ def _light(image: Field, hole: Mask, sources: Mask, box: Roi, told: Mask) -> Fie
     low = _low(image[wide.slices], sources[wide.slices].astype(np.float32), _RIM_SIGMA)
     top, left = box.y0 - wide.y0, box.x0 - wide.x0
     return membrane(low[top : top + box.shape[0], left : left + box.shape[1]], told)
+
+
+def _slope(image: Field, sure: Mask) -> Field:
+    """The plane through the sure pixels, as float32 of the picture's shape."""
+    at = np.flatnonzero(sure)
+    at = at[:: max(1, len(at) // _SLOPE_POINTS)]
+    rows, columns = np.divmod(at, sure.shape[1])
+    design = np.stack([np.ones(len(at)), rows, columns], axis=1).astype(np.float32)
+    values = image[rows, columns].reshape(len(at), -1)
+    normal = design.T @ design + np.eye(3, dtype=np.float32)
+    plane = np.linalg.solve(normal, design.T @ values).astype(np.float32)
+    down, along = (np.arange(n, dtype=np.float32) for n in sure.shape)
+    field = plane[0] + down[:, None, None] * plane[1] + along[None, :, None] * plane[2]
+    return np.asarray(field.reshape(image.shape), np.float32)
 
 
 def is_plain(image: Field, hole: Mask, sources: Mask) -> bool:
@@ -121,9 +139,7 @@ def _low(image: Field, sure: Field, sigma: float) -> Field:
     return out
 
 
-def _resampled(
-    image: Field, hole: Mask, sources: Mask, shape: tuple[int, int], rng: np.random.Generator
-) -> Field | None:
+def _resampled(image: Field, sources: Mask, shape: tuple[int, int], rng: np.random.Generator) -> Field | None:
     """Grain for a box of ``shape``, mean 0; None where no tile of the surface is free."""
     free = cv2.distanceTransform(np.pad(sources, 1).view(np.uint8), cv2.DIST_C, 3)[1:-1, 1:-1]
     side = min(2 * int(free.max()) - 1, max(shape))

@@ -78,12 +78,12 @@ def test_light_goes_on(seed: int) -> None:
     steep = 3 * light() - 240
     out = fill_plain((steep + grain(8 + seed)).astype(np.float32), HOLE, ~HOLE, numpy_rng(seed))
     assert out is not None
-    # The light of the quarters differs from the hole's mean by 15 levels.
+    # A fill without the slope would be off by up to 15 levels in a quarter.
     for rows in (slice(80), slice(80, None)):
         for columns in (slice(85), slice(85, None)):
             quarter = HOLE[rows, columns]
-            assert np.ptp(steep[rows, columns][quarter]) > 20
-            assert abs((out - steep)[rows, columns][quarter].mean()) < 7
+            assert np.ptp(steep[rows, columns][quarter]) > 19
+            assert abs((out - steep)[rows, columns][quarter].mean()) < 5
 
 
 def test_what_must_not_be_copied_does_not_stain_the_hole() -> None:
