@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,9 +50,12 @@ def test_the_mask_is_what_differs(product: str, fault: scenes.Fault, sheet: scen
     assert twin.mask.any()
     # Noise is the same in both, so the pictures show the mask too, but for rounding at its threshold.
     shown = np.abs(twin.after.image.astype(int) - twin.before.image).max(axis=2)
-    assert (shown[twin.mask] > VISIBLE - 2).all() or (shown[twin.mask] > VISIBLE - 2).mean() > 0.97
+    parts = np.logical_or.reduce([np.zeros_like(twin.mask), *twin.before.instances.values()])
+    parts |= np.logical_or.reduce([np.zeros_like(twin.mask), *twin.after.instances.values()])
+    assert (shown[twin.mask & ~parts] > VISIBLE - 2).all()
+    assert (shown[twin.mask] > VISIBLE - 2).mean() > 0.8
     assert shown[~twin.mask & ~specks].max() <= VISIBLE + 1
-    assert not (strength[twin.mask] <= VISIBLE).any()
+    assert not (strength[twin.mask & ~parts] <= VISIBLE).any()
     assert specks.sum() <= 0.05 * twin.mask.sum() + 8
     # Far from the change nothing at all differs.
     assert (twin.after.image == twin.before.image).all(axis=2)[strength == 0].all()
@@ -77,8 +81,10 @@ def test_instances_are_apart_and_a_gone_part_covers_its_mask(seed: int, product:
     assert slot not in twin.after.instances
     seen = twin.before.instances[slot]
     assert seen.sum() > 40
-    # Its own pixels change, save where it happens to look like what is under it; its shadow changes too.
-    assert (twin.mask & seen).sum() / seen.sum() > 0.75
+    assert twin.mask[seen].all()
+    # Beyond the part only its shadow and what it hid change: the neighbourhood of the part.
+    near = cv2.dilate(seen.astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
+    assert not (twin.mask & ~near).any()
     assert all(
         (twin.after.instances[n] & ~m).sum() < 0.35 * seen.sum()
         for n, m in twin.before.instances.items()

@@ -69,7 +69,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class Twins:
-    """The same moment twice. ``mask``: where ``after`` visibly differs; ``changes``: that per edited slot or flaw."""
+    """The same moment twice.
+
+    ``mask`` is where ``after`` visibly differs or shows another part, though of the same grey; ``changes`` is that per
+    edited slot or flaw.
+    """
 
     before: Scene
     after: Scene
@@ -92,8 +96,8 @@ def twins(before: Spec, after: Spec, side: int, sheet: Sheet | None = None) -> T
         raise ValueError("twins: expected the same product, ground and camera in both; change items and flaws only")
     sheet = sheet or load_sheet()
     a, b = make(before, side, sheet), make(after, side, sheet)
-    mask = difference(a.levels, b.levels)
-    changes = [mask & difference(_levels(one, side, sheet)[0], b.levels) for one in _undone(before, after)]
+    mask = _changed(a, b)
+    changes = [mask & _changed(make(one, side, sheet), b) for one in _undone(before, after)]
     return Twins(a, b, mask, tuple(c for c in changes if c.any()) or (mask,))
 
 
@@ -102,6 +106,16 @@ def faulty(product: str, seed: int, fault: Fault, side: int, sheet: Sheet | None
     before = normal(product, seed)
     after = fault.edit(before, np.random.default_rng([seed, sum(map(ord, fault.label))]))
     return twins(before, after, side, sheet)
+
+
+def _changed(a: Scene, b: Scene) -> Mask:
+    """Where two scenes visibly differ, or a part is seen in one that is not seen there in the other."""
+    mask = difference(a.levels, b.levels)
+    for one, two in ((a, b), (b, a)):
+        for item in one.spec.items:
+            there = two.instances[item.slot] if item in two.spec.items else np.zeros_like(mask)
+            mask = mask | (one.instances[item.slot] & ~there)
+    return mask
 
 
 def difference(a: Picture, b: Picture) -> Mask:
