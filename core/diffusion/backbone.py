@@ -72,7 +72,8 @@ def _load(source: Source, device: torch.device, dtype: torch.dtype, memory: Wish
     try:
         with _quiet():
             parts = _from_file(source, dtype) if source.layout == "file" else _from_folder(source.path, dtype)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, EOFError, AttributeError) as error:
+    except Exception as error:
+        # The libraries raise whatever a foreign or broken file makes them trip over.
         words = " ".join(str(error).split())[:160]
         raise Unavailable(
             f"{source.path}: cannot be loaded as a Stable Diffusion model ({words}); fetch it again, or give a model "

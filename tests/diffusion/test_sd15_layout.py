@@ -1,0 +1,80 @@
+"""Every path on Stable Diffusion 1.5's own configuration, with random weights: the real ones are then a setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from core.device import torch_generator
+from core.diffusion.attention import Record, Reweight, attention_layers, controlled
+from core.diffusion.backbone import forget_backbones, load_backbone
+from core.diffusion.blended import Frame, Look, inpaint
+from core.diffusion.lessons import Lesson, prepare
+from core.diffusion.model import Backbone, encode_image, encode_text
+from core.diffusion.sampling import guided, invert, make_schedule, sample
+from core.diffusion.tokens import Placeholder, placeholders, positions, vectors_of
+from core.diffusion.training import Plan, train
+from tests.diffusion.toy import write_sd15
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def sd15(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backbone]:
+    folder: Path = write_sd15(tmp_path_factory.mktemp("models") / "sd15")
+    yield load_backbone(str(folder), "cpu")
+    forget_backbones()
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    return np.random.default_rng(0).normal(128, 20, (128, 128, 3)).clip(0, 255).astype(np.uint8)
+
+
+def test_it_is_of_that_size(sd15: Backbone) -> None:
+    assert (sd15.side, sd15.multiple, sd15.factor, sd15.max_tokens) == (512, 64, 8, 77)
+    assert sum(p.numel() for p in sd15.unet.parameters()) == 859_520_964
+    assert len(sd15.tokenizer) == 49408 and encode_text(sd15, ["a scratch"]).shape == (1, 77, 768)
+    assert len(attention_layers(sd15.unet)) == 32
+
+
+def test_inpainting_with_controllers(sd15: Backbone, photo: np.ndarray) -> None:
+    mask = np.zeros((128, 128), np.bool_)
+    mask[40:70, 50:90] = True
+    words = positions(sd15, "a scratch", "scratch")
+    record = Record(words, sides=(16, 8), rows=slice(-1, None))
+    out = inpaint(
+        sd15,
+        photo,
+        mask,
+        "a scratch",
+        look=Look(steps=2, guidance=3.0, method="dpmpp_2m"),
+        frame=Frame(side=128),
+        generator=torch_generator(0),
+        controllers=[Reweight(words, 2.0), record],
+    )
+    assert np.array_equal(out[~mask], photo[~mask]) and not np.array_equal(out, photo)
+    assert record.maps().shape == (len(words), 16, 16)
+
+
+def test_inversion_and_back(sd15: Backbone, photo: np.ndarray) -> None:
+    z0, schedule = encode_image(sd15, photo), make_schedule(sd15.alphas_cumprod, 3)
+    model = guided(sd15, encode_text(sd15, [""]))
+    before = model(z0, 500)
+    with controlled(sd15.unet, Record()):
+        noise = invert(model, z0, schedule, rounds=3)
+    assert torch.equal(model(z0, 500), before) and bool(sample(model, noise, schedule).isfinite().all())
+
+
+def test_a_placeholder_learns(sd15: Backbone, photo: np.ndarray) -> None:
+    vectors = nn.Parameter(vectors_of(sd15, "damage", 4))
+    start = vectors.detach().clone()
+    with placeholders(sd15, [Placeholder("<new>", vectors)]) as known:
+        lessons = prepare(known, [Lesson(photo, "a <new>")], text_frozen=False)
+        trained = train(known, {"<new>": vectors}, lessons, Plan(steps=1, batch=1))
+    assert trained.steps == 1 and not torch.equal(vectors.detach(), start)
