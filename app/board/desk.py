@@ -25,7 +25,9 @@ Reply = dict[str, Any]
 
 def look(session: Session, sent: Reply) -> Reply:
     """The page of samples that the session's filter and place show."""
-    desk = session.open_bench.review
+    if session.bench is None:
+        return {"rows": [], "total": 0, "offset": 0, "page": PAGE, "groups": {}}
+    desk = session.bench.review
     total = desk.count(session.filter)
     if session.grouped:
         groups = desk.alike(session.filter)
