@@ -72,8 +72,11 @@ def _spread(small: Floats, kernel: Floats) -> Floats:
     """Standard deviation in levels of what lies under the footprint at each place, the liveliest channel's."""
     weight = kernel / kernel.sum()
     middle = small.reshape(-1, 3).mean(0)
+    channels = cv2.split(small - middle)
+    if np.array_equal(channels[0], channels[1]) and np.array_equal(channels[1], channels[2]):
+        channels = channels[:1]
     found: list[Floats] = []
-    for channel in cv2.split(small - middle):
+    for channel in channels:
         mean, power = (cv2.matchTemplate(field, weight, cv2.TM_CCORR) for field in (channel, channel * channel))
         found.append(power - mean * mean)
     return np.asarray(np.sqrt(np.maximum(np.maximum.reduce(found), 0)), np.float32)

@@ -20,7 +20,7 @@ from core.types import Mask
 
 WORK_SIZE = 56
 """The part's side, in pixels, to which its window is shrunk for the fit."""
-MOST_PIXELS = 500
+MOST_PIXELS = 400
 """Pixels that the fit looks at, close to the part and farther off each."""
 CLOSE = 0.17
 """How far shadows mostly reach, in sides of the part."""
@@ -191,13 +191,16 @@ class _Fit:
         shifts = [(float(dy), float(dx)) for dy, dx in product(downs, rights)]
         # The level taken off first, single precision is enough.
         root = np.sqrt(self.weights).astype(np.float32)
-        base = np.linalg.qr(self.plane.astype(np.float32) * root[:, None])[0]
+        base = self.plane.astype(np.float32) * root[:, None]
+        size = base.shape[1]
+        # What the plane explains is taken off both sides.
+        onto = base @ np.linalg.inv(base.T @ base + 1e-3 * np.eye(size, dtype=np.float32)).astype(np.float32)
         target = (self.values - self.level).astype(np.float32) * root
-        target = target - base @ (base.T @ target)
+        target = target - onto @ (base.T @ target)
         best: tuple[float, float, float, float, float] | None = None
         for sigma in widths:
             rows = self._cover(sigma, shifts) * root
-            rows -= (rows @ base) @ base.T
+            rows -= (rows @ onto) @ base.T
             power = np.einsum("ij,ij->i", rows, rows) + 1e-9
             slopes = rows @ target / power
             gain = np.where(slopes < 0, slopes * slopes * power, 0.0)
