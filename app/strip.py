@@ -82,6 +82,17 @@ class Strip:
         session.memory["tries"] = [*session.memory.get("tries", []), job_id][-MOST_TRIES:]
         session.memory["await"] = job_id
 
+    def end(self, session: Session, job_id: str) -> None:
+        """A job has ended: what it made again is in the film too, and said."""
+        ids = session.open_bench.jobs.result(job_id).get("sample_ids", ()) if job_id else ()
+        mine = {row.id for row in session.open_bench.studio.samples_of(job_id)} if ids else set()
+        again = [i for i in ids if i not in mine]
+        if again and job_id not in session.memory.setdefault("again", {}):
+            session.memory["again"][job_id] = again
+            session.memory["picked"] = again[0]
+            session.memory["film"] = None
+            gr.Info("Same settings, same sample: it was made before. Take another seed for another one.")
+
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``: the previews so far and the chosen one."""
         rows = _rows(session)
@@ -136,8 +147,22 @@ def _rows(session: Session) -> list[SampleRow]:
     if session.bench is None:
         return []
     studio = session.bench.studio
-    tries = session.memory.get("tries", [])
-    return [row for job_id in reversed(tries) for row in studio.samples_of(job_id)][:MOST_SHOWN]
+    rows: dict[str, SampleRow] = {}
+    for job_id in reversed(session.memory.get("tries", [])):
+        for row in [*studio.samples_of(job_id), *_again(session, job_id)]:
+            rows.setdefault(row.id, row)
+    return list(rows.values())[:MOST_SHOWN]
+
+
+def _again(session: Session, job_id: str) -> list[SampleRow]:
+    """Samples that a job made and an earlier one had made too: the store keeps them once, as the earlier one's."""
+    found = []
+    for sample_id in session.memory.get("again", {}).get(job_id, ()):
+        try:
+            found.append(session.open_bench.review.row(sample_id))
+        except NotFound:
+            continue  # deleted since
+    return found
 
 
 def _sign(rows: list[SampleRow]) -> list[tuple[str, str]]:

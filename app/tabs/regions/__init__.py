@@ -13,18 +13,22 @@ from app.table import ONE_BY_ONE, SEEN_JS, Table
 from app.tabs.regions import carry, listed, proposals
 from core.errors import InputError
 
-TALL = "clamp(300px, calc(100vh - 282px), 980px)"
+TALL = "clamp(300px, calc(100vh - 234px), 980px)"
 HINT = """<p class="fs-hint">Click a part; right-click or <kbd>Shift</kbd>-click what does not belong to it, drag a box
 around a difficult one. <kbd>Enter</kbd>, type its name, <kbd>Enter</kbd>.</p>"""
 TO_NAME_JS = """() => {
   const canvas = document.querySelector("#fs-regions-canvas .fsc");
-  if (canvas && canvas.__mask.count()) document.querySelector("#fs-region-name :is(input, textarea)").focus();
+  const box = document.querySelector("#fs-region-name :is(input, textarea)");
+  if (!canvas || !canvas.__mask.count()) return;
+  box.focus({ preventScroll: true });
+  box.select();
 }"""
 ONWARD_JS = """() => {
   const next = document.querySelector("#fs-proposals");
   const naming = next && next.offsetParent !== null;
   const to = naming ? "#fs-region-name :is(input, textarea)" : "#fs-regions-canvas .fsc-stage";
   document.querySelector(to).focus({ preventScroll: true });
+  if (naming) document.querySelector(to).select();
 }"""
 """After a region is saved the keys belong to the next one: its name where it is a proposal, else the photo."""
 KNOWN_JS = """
@@ -54,8 +58,10 @@ def build(shell: Shell) -> None:
             carrier = carry.Carrier(shell)
     shown = [*table.parts, name, known, *regions.parts, *finder.parts]
 
-    def look(session: Session) -> list[Any]:
-        return [*table.show(session), _name(session), _known(session), *regions.show(session), *finder.show(session)]
+    def look(session: Session, called: Any = None) -> list[Any]:
+        # A name that is being typed stays, however late this answer comes.
+        called = gr.skip() if called is None else called
+        return [*table.show(session), called, _known(session), *regions.show(session), *finder.show(session)]
 
     def fill(session: Session) -> list[Any]:
         bars = [*finder.bar.look(session), *carrier.bar.look(session)]
@@ -66,7 +72,7 @@ def build(shell: Shell) -> None:
 
     def keep(session: Session, seen: str, given: str | None) -> list[Any]:
         _save(table, finder, session, seen, given)
-        return [*look(session), *carrier.show(session)]
+        return [*look(session, ""), *carrier.show(session)]
 
     outputs = [*shown, *carrier.parts]
     for press in (save.click, name.submit):
@@ -93,11 +99,6 @@ def _save(table: Table, finder: proposals.Finder, session: Session, seen: str, g
     session.memory.pop("editing", None)
     table.put(session, seen, None)
     finder.next(session, seen, table)
-
-
-def _name(session: Session) -> Any:
-    photo, editing = session.memory.get("editing", ("", ""))
-    return editing if photo == session.photo() else ""
 
 
 def _known(session: Session) -> str:

@@ -47,7 +47,7 @@ class Carrier:
 
 
 def wire(
-    carrier: Carrier, shell: Shell, table: Table, look: Callable[[Session], list[Any]], shown: list[Any]
+    carrier: Carrier, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]
 ) -> None:
     """Start, watch, go to a photo, say that it is right; ``look`` gives updates for ``shown``."""
 

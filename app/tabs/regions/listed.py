@@ -88,7 +88,7 @@ class RegionList:
 
 
 def wire(
-    regions: RegionList, shell: Shell, table: Table, look: Callable[[Session], list[Any]], shown: list[Any]
+    regions: RegionList, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]
 ) -> None:
     """What the buttons of a row do; ``look`` gives updates for ``shown``."""
 
@@ -100,7 +100,7 @@ def wire(
             raise InputError(f"region {name!r} is not on this photo any more")
         session.memory["editing"] = (seen, name)
         table.put(session, seen, region.mask)
-        return look(session)
+        return look(session, name)
 
     def rename(session: Session, sent: dict[str, Any], seen: str, everywhere: bool) -> list[Any]:
         old, new = str(sent.get("old", "")), " ".join(str(sent.get("name", "")).split())

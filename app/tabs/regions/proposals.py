@@ -16,6 +16,8 @@ from app.table import ONE_BY_ONE, Table
 from core.types import Mask
 
 DRAFT_COLOUR = "#9aa0aa"
+BACKGROUND = 0.35
+"""Share of the photo from which a proposal is hardly a part."""
 SAME = 0.6
 """Intersection over union from which a proposal is a region that has its name already."""
 CHIPS_JS = """
@@ -88,7 +90,7 @@ class Finder:
 
 
 def wire(
-    finder: Finder, shell: Shell, table: Table, look: Callable[[Session], list[Any]], shown: list[Any], onward: str
+    finder: Finder, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any], onward: str
 ) -> None:
     """From the button to the last proposal; ``look`` gives updates for ``shown``."""
     table.drafts = lambda session, photo: _drawn(finder, session, photo)
@@ -151,15 +153,15 @@ def _mask(session: Session, photo: str, draft: Draft) -> Mask:
 
 
 def _fresh(session: Session, photo: str, found: list[tuple[str, float]]) -> list[Draft]:
-    """Proposals that are not regions of the photo already."""
+    """Proposals that are not regions of the photo already; what is so large that it must be the background last."""
     named = [region.mask for region in session.open_bench.regions.masks(photo)]
-    drafts: list[Draft] = []
+    fresh: list[tuple[bool, str, float]] = []
     for packed, score in found:
-        draft = Draft(len(drafts) + 1, packed, score)
-        mask = _mask(session, photo, draft)
+        mask = _mask(session, photo, Draft(0, packed, score))
         if all(np.count_nonzero(mask & m) < SAME * np.count_nonzero(mask | m) for m in named):
-            drafts.append(draft)
-    return drafts
+            fresh.append((float(mask.mean()) > BACKGROUND, packed, score))
+    fresh.sort(key=lambda one: one[0])
+    return [Draft(number, packed, score) for number, (_, packed, score) in enumerate(fresh, 1)]
 
 
 def _drawn(finder: Finder, session: Session, photo: str) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from app.table import Table
 from app.tabs.studio import bulk, masks, parts, recipes, tries
 from app.tabs.studio.controls import Controls
 
-TALL = "clamp(300px, calc(100vh - 322px), 980px)"
+TALL = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
 """The canvas ends where the window does: header, navigation, tool bar and status line take the rest."""
 
 
@@ -26,6 +26,7 @@ def build(shell: Shell) -> None:
         with gr.Column(min_width=300, elem_classes="fs-studio-result"):
             with gr.Column(elem_classes="fs-bar-slot"):
                 bar = JobBar(shell, "try_id", poll_s=0.25)
+            come = bulk.Progress(shell)
             strip = Strip(shell)
         with gr.Column(min_width=300, elem_classes="fs-side"):
             with gr.Column(elem_classes="fs-side-scroll"):
@@ -33,18 +34,18 @@ def build(shell: Shell) -> None:
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
                 controls.settings()
-                work = bulk.Bulk(shell)
+                work = bulk.Bulk()
                 loader = recipes.Loader()
             controls.foot()
             maker = tries.Maker(shell, controls, table, bar, strip)
     choices = [controls.label, mask_tools.regions]
-    shown = [*table.parts, *bar.parts, *work.bar.parts, *work.parts, *strip.parts, *part_tools.shown, *choices]
+    shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
 
     def fill(session: Session) -> list[Any]:
         if session.bench is None:
             session.memory.clear()
         return [
-            *table.show(session), *bar.look(session), *work.bar.look(session), *work.show(session),
+            *table.show(session), *bar.look(session), *come.bar.look(session), *come.show(session),
             *strip.show(session), *part_tools.show(session), controls.label_update(session),
             gr.update(choices=sorted(session.bench.regions.names()) if session.bench else []),
         ]  # fmt: skip
@@ -56,5 +57,5 @@ def build(shell: Shell) -> None:
     masks.wire(mask_tools, shell, controls, table)
     maker.wire()
     parts.wire(part_tools, maker)
-    bulk.wire(work, shell, controls, mask_tools)
+    bulk.wire(work, come, shell, controls, mask_tools)
     recipes.wire(loader, shell, controls, table, strip)

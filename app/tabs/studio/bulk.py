@@ -24,55 +24,67 @@ TO_REVIEW_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]
   .find((tab) => tab.textContent.trim() === 'Review').click()"""
 
 
-class Bulk:
-    """The fold-out for bulk work. ``parts`` is what ``show`` updates."""
+class Progress:
+    """What comes of a batch, above the previews. ``parts`` is what ``show`` updates."""
 
     def __init__(self, shell: Shell) -> None:
-        with gr.Accordion("In bulk, over all photos", open=False, elem_classes="fs-fold", elem_id="fs-bulk") as fold:
-            with gr.Row(elem_classes="fs-tight", equal_height=True):
-                self.count = gr.Number(100, label="How many", precision=0, minimum=1, maximum=100_000, min_width=80,
-                                       elem_id="fs-bulk-count")  # fmt: skip
-                self.best = gr.Number(None, label="Keep the best", precision=0, minimum=1, min_width=80,
-                                      placeholder="none", elem_id="fs-bulk-best")  # fmt: skip
-            gr.HTML(HINT)
-            self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
+        with gr.Column(visible=False, elem_classes="fs-bulk-box", elem_id="fs-bulk-box") as self.box:
             self.bar = JobBar(shell, "bulk_id")
             self.seen = gr.HTML(elem_id="fs-bulk-seen")
-            self.review = gr.Button("Review them", size="sm", variant="primary", visible=False,
-                                    elem_id="fs-bulk-review")  # fmt: skip
-        self.fold = fold
-        self.parts = [self.fold, self.seen, self.review]
+            with gr.Row(visible=False, elem_classes="fs-tight", equal_height=True) as self.over:
+                self.said = gr.HTML(elem_id="fs-bulk-said")
+                self.review = gr.Button("Review them", size="sm", variant="primary", scale=0, min_width=96,
+                                        elem_id="fs-bulk-review")  # fmt: skip
+                self.close = gr.Button("Close", size="sm", scale=0, min_width=56, elem_id="fs-bulk-close")
+        self.parts = [self.box, self.seen, self.over, self.said]
 
     def show(self, session: Session) -> list[Any]:
         """The newest samples of the session's batch, and the way to them once it has ended."""
         job_id = session.bulk_id
+        hidden = [gr.update(visible=False), "", gr.update(visible=False), ""]
         if session.bench is None or not job_id:
-            return [gr.skip(), "", gr.update(visible=False)]
+            return hidden
         try:
             event = session.bench.jobs.event(job_id)
         except NotFound:
-            return [gr.skip(), "", gr.update(visible=False)]
+            return hidden
         rows = session.bench.studio.latest(job_id, NEWEST)
         session.memory["bulk-seen"] = [r.id for r in rows]
         over = event.status in FINAL
-        made = session.bench.review.count(SampleFilter(job_id=job_id)) if over else 0
-        return [gr.update(open=True), _seen(session, rows, made), gr.update(visible=over and made > 0)]
+        desk = session.bench.review
+        cells = "".join(f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}'>" for r in rows)
+        said = _said(session) if over else ""
+        return [gr.update(visible=True), f"<div class='fs-grow'>{cells}</div>", gr.update(visible=over), said]
 
     def grow(self, session: Session) -> list[Any]:
         """The same, but nothing is touched while no new sample has come."""
         if session.bench is None or not session.bulk_id:
-            return [gr.skip()] * 2
+            return [gr.skip()] * len(self.parts)
         rows = session.bench.studio.latest(session.bulk_id, NEWEST)
         if [r.id for r in rows] == session.memory.get("bulk-seen"):
-            return [gr.skip()] * 2
-        return self.show(session)[1:]
+            return [gr.skip()] * len(self.parts)
+        return self.show(session)
 
 
-def wire(work: Bulk, shell: Shell, controls: Controls, tools: MaskTools) -> None:
+class Bulk:
+    """The fold-out that starts a batch."""
+
+    def __init__(self) -> None:
+        with gr.Accordion("In bulk, over all photos", open=False, elem_classes="fs-fold", elem_id="fs-bulk"):
+            with gr.Row(elem_classes="fs-tight", equal_height=True):
+                self.count = gr.Number(100, label="How many", precision=0, minimum=1, maximum=100_000, min_width=80,
+                                       elem_id="fs-bulk-count")  # fmt: skip
+                self.best = gr.Textbox("", label="Keep the best", placeholder="optional", max_lines=1, min_width=80,
+                                       elem_id="fs-bulk-best")  # fmt: skip
+            gr.HTML(HINT)
+            self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
+
+
+def wire(work: Bulk, come: Progress, shell: Shell, controls: Controls, tools: MaskTools) -> None:
     """Start, growing preview, the end, and the way to Review."""
     width = len(tools.placement)
 
-    def start(session: Session, count: float | None, best: float | None, *values: Any) -> list[Any]:
+    def start(session: Session, count: float | None, best: str | None, *values: Any) -> list[Any]:
         engine, label, seed, fresh, _, *params = values[width:]
         if session.bulk_id and _runs(session):
             raise InputError("a batch is being made already: wait for it, or stop it first")
@@ -84,20 +96,33 @@ def wire(work: Bulk, shell: Shell, controls: Controls, tools: MaskTools) -> None
             params=controls.engine_params(engine, params),
             placement=tools.read_placement(list(values[:width])),
         )
-        session.bulk_id = session.open_bench.studio.start_batch(order, int(best) if best else None)
+        session.bulk_id = session.open_bench.studio.start_batch(order, _best(best))
         session.memory.pop("bulk-seen", None)
-        return [*work.bar.look(session), *work.show(session), str(order.seed)]
+        return [*come.bar.look(session), *come.show(session), str(order.seed)]
 
     inputs = [work.count, work.best, *tools.placement, *controls.form]
-    on(work.go.click, start, shell, inputs, [*work.bar.parts, *work.parts, controls.seed])
-    on(work.bar.timer.tick, work.grow, shell, outputs=work.parts[1:], concurrency_limit=None)
-    on(work.bar.ended.change, work.show, shell, outputs=work.parts)
+    on(work.go.click, start, shell, inputs, [*come.bar.parts, *come.parts, controls.seed])
+    on(come.bar.timer.tick, come.grow, shell, outputs=come.parts, concurrency_limit=None)
+    on(come.bar.ended.change, come.show, shell, outputs=come.parts)
 
     def look_at_them(session: Session) -> None:
         session.filter = SampleFilter(job_id=session.bulk_id, descending=True)
         session.offset, session.grouped = 0, False
 
-    on(work.review.click, look_at_them, shell).then(None, js=TO_REVIEW_JS)
+    on(come.review.click, look_at_them, shell).then(None, js=TO_REVIEW_JS)
+
+    def close(session: Session) -> list[Any]:
+        session.bulk_id = ""
+        return [*come.bar.look(session), *come.show(session)]
+
+    on(come.close.click, close, shell, outputs=[*come.bar.parts, *come.parts])
+
+
+def _best(given: str | None) -> int | None:
+    text = (given or "").strip()
+    if text and not (text.isdecimal() and int(text) > 0):
+        raise InputError(f"keep the best: give a whole number from 1 up, or nothing; got {text!r}")
+    return int(text) if text else None
 
 
 def _runs(session: Session) -> bool:
@@ -107,12 +132,9 @@ def _runs(session: Session) -> bool:
         return False
 
 
-def _seen(session: Session, rows: list[Any], made: int) -> str:
+def _said(session: Session) -> str:
     desk = session.open_bench.review
-    cells = "".join(f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}'>" for r in rows)
-    said = ""
-    if made:
-        kept = desk.count(SampleFilter(job_id=session.bulk_id, verdict=Verdict.KEPT))
-        more = f", {kept:,} of them kept" if kept else ""
-        said = f"<p><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made{more}</p>"
-    return f"<div class='fs-grow'>{cells}</div>{said}" if rows else ""
+    made = desk.count(SampleFilter(job_id=session.bulk_id))
+    kept = desk.count(SampleFilter(job_id=session.bulk_id, verdict=Verdict.KEPT))
+    more = f", {kept:,} of them kept" if kept else ""
+    return f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made{more}</p>"

@@ -153,13 +153,16 @@ def about(card: EngineCard) -> str:
 
 
 def unusable(cards: Sequence[EngineCard]) -> str:
-    """The engines that cannot run here, greyed, each with the reason and what to do, HTML; "" if all can."""
-    rows = "".join(
-        f"<li aria-disabled='true'><b>{html.escape(c.title)}</b><span>{html.escape(c.reason)}</span></li>"
-        for c in cards
-        if c.reason is not None
-    )
+    """The engines that cannot run here, greyed: what is missing, and how to get it on demand. HTML, "" if all can."""
+    rows = "".join(_greyed(card.title, card.reason) for card in cards if card.reason is not None)
     return f"<ul>{rows}</ul>" if rows else ""
+
+
+def _greyed(title: str, reason: str) -> str:
+    what, _, how = reason.partition(". ")
+    head = f"<b>{html.escape(title)}</b><span>{html.escape(what)}</span>"
+    body = f"<details><summary>{head}</summary><p>{html.escape(how)}</p></details>" if how else head
+    return f"<li aria-disabled='true'>{body}</li>"
 
 
 def _clean(label: str | None) -> str:

@@ -77,6 +77,7 @@ class Maker:
         on(bar.timer.tick, strip.grow, shell, outputs=strip.parts, concurrency_limit=None)
 
         def ended(session: Session, job_id: str) -> list[Any]:
+            strip.end(session, job_id)
             return [*strip.grow(session), job_id]
 
         on(bar.ended.change, ended, shell, [bar.ended], [*strip.parts, self.ended])
