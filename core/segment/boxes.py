@@ -48,7 +48,7 @@ def _by_surroundings(view: View, inside: Mask) -> list[Mask]:
         rim = np.ones((h, w), np.bool_)
         rim[2 : h - 2, 2 : w - 2] = False
         outside = view.colour[rim]
-    far = distance_to_model(view.colour, surface_model(outside[:: max(1, len(outside) // 500)], modes=4))
+    far = distance_to_model(view, surface_model(outside[:: max(1, len(outside) // 500)], modes=4))
     return [far > limit for limit in _UNLIKE]
 
 

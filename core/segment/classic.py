@@ -8,7 +8,6 @@ resolution (refine.py).
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -19,6 +18,7 @@ from core.segment.base import Box, Cancel, Candidate, Click, Progress, check_pro
 from core.segment.boxes import box_guesses
 from core.segment.edit import correct, whole_guess
 from core.segment.everything import all_regions
+from core.segment.memory import Packed, Recent
 from core.segment.proposals import propose
 from core.segment.rank import Guess, measured, trust, worth
 from core.segment.refine import to_photo
@@ -26,7 +26,8 @@ from core.segment.views import Pyramid
 from core.types import Image, Mask, check_image
 
 _SMALLEST_WINDOW = 70
-_REMEMBERED_CLICKS = 24
+_STEP = 2.5
+_Prompt = tuple[tuple[Click, ...], Box | None]
 
 
 class ClassicPrepared:
@@ -34,9 +35,11 @@ class ClassicPrepared:
 
     def __init__(self, image: Image) -> None:
         self.pyramid = Pyramid(image)
-        self._memory: OrderedDict[tuple[float, float], list[Guess]] = OrderedDict()
-        self._answers: OrderedDict[tuple[Click, ...], list[Guess]] = OrderedDict()
         self._lock = threading.Lock()
+        self._meanings = Recent[tuple[float, float], list[Guess]]()
+        self._answers = Recent[tuple[Click, ...], list[Guess]]()
+        self._drawings = Recent[Guess, Packed]()
+        self._shown = Recent[_Prompt, list[tuple[Guess, Packed]]]()
 
     @property
     def nbytes(self) -> int:
@@ -46,58 +49,86 @@ class ClassicPrepared:
     def predict(
         self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
     ) -> list[Candidate]:
-        """See core.segment.base.Prepared."""
+        """See core.segment.base.Prepared. A ``mask`` from here, shown for all clicks but the last, is recognised."""
         checked, box, given = check_prompt(self.pyramid.shape, clicks, box_xyxy, mask)
-        start = None
-        if given is not None:
-            start = [whole_guess(self.pyramid, given)]
-        elif box is not None:
-            start = box_guesses(self.pyramid, box)
-        guesses = self._answer(_in_order(checked), start, box)
+        ordered = _in_order(checked)
+        guesses = self._answer(ordered, box) if given is None else self._corrected(ordered, box, given)
         found = []
         for guess, score in pick_scales(guesses):
-            part, corner = to_photo(self.pyramid, guess.view, guess.mask)
-            found.append(obey(part, corner, self.pyramid.shape, checked, box, score))
+            part, corner = self._draw(guess).window()
+            found.append((guess, obey(part, corner, self.pyramid.shape, checked, box, score)))
+        with self._lock:
+            self._shown.put((ordered, box), [(guess, Packed(c.part, c.corner)) for guess, c in found])
+        return [candidate for _, candidate in found]
+
+    def _answer(self, clicks: tuple[Click, ...], box: Box | None) -> list[Guess]:
+        """What the clicks mean together, best first; without a box the first click is positive."""
+        if box is not None:
+            return self._after(box_guesses(self.pyramid, box), clicks, 0, box)
+        with self._lock:
+            known = self._answers.get(clicks)
+        if known is not None:
+            return known
+        if len(clicks) == 1:
+            return self.guesses(clicks[0].x, clicks[0].y)
+        found = self._after(self._answer(clicks[:-1], None), clicks, len(clicks) - 1, None)
+        with self._lock:
+            self._answers.put(clicks, found)
         return found
 
-    def _answer(self, clicks: tuple[Click, ...], start: list[Guess] | None, box: Box | None) -> list[Guess]:
-        """What the clicks mean together, best first; without ``start`` the first click is positive."""
-        if not clicks and start is not None:
-            return start
-        if len(clicks) == 1 and start is None:
-            return self.guesses(clicks[0].x, clicks[0].y)
+    def _corrected(self, clicks: tuple[Click, ...], box: Box | None, given: Mask) -> list[Guess]:
+        """``given`` after the clicks that it does not obey had their say."""
         with self._lock:
-            if start is None and clicks in self._answers:
-                return self._answers[clicks]
-        before = self._answer(clicks[:-1], start, box)
-        last = clicks[-1]
-        wholes = before if start is not None else self.guesses(clicks[0].x, clicks[0].y)
-        found = correct(self.pyramid, before[0], clicks, self.guesses(last.x, last.y), wholes, box)
-        if start is None:
+            shown = self._shown.get((clicks[:-1], box)) or []
+        for guess, packed in shown:
+            if packed.is_all_of(given):
+                return self._after([guess], clicks, len(clicks) - 1, box)
+        heeded = [c for c in clicks if given[int(c.y), int(c.x)] == c.positive]
+        rest = [c for c in clicks if c not in heeded]
+        return self._after([whole_guess(self.pyramid, given)], (*heeded, *rest), len(heeded), box)
+
+    def _after(self, guesses: list[Guess], clicks: tuple[Click, ...], done: int, box: Box | None) -> list[Guess]:
+        """``guesses`` of the first ``done`` clicks (and the box), after the others had their say one by one."""
+        for k in range(done, len(clicks)):
+            last = clicks[k]
+            if self._heeds(guesses[0], last):
+                continue  # There is nothing to correct: a click inside must not cost pixels elsewhere.
+            wholes = self.guesses(clicks[0].x, clicks[0].y) if done and box is None else guesses
+            meanings = self.guesses(last.x, last.y)
+            guesses = correct(self.pyramid, guesses[0], clicks[: k + 1], meanings, wholes, box)
+        return guesses
+
+    def _heeds(self, guess: Guess, click: Click) -> bool:
+        part, (y0, x0) = self._draw(guess).window()
+        row, column = int(click.y) - y0, int(click.x) - x0
+        inside = 0 <= row < part.shape[0] and 0 <= column < part.shape[1] and bool(part[row, column])
+        return inside == click.positive
+
+    def _draw(self, guess: Guess) -> Packed:
+        with self._lock:
+            known = self._drawings.get(guess)
+        if known is None:
+            known = Packed(*to_photo(self.pyramid, guess.view, guess.mask))
             with self._lock:
-                self._answers[clicks] = found
-                while len(self._answers) > _REMEMBERED_CLICKS:
-                    self._answers.popitem(last=False)
-        return found
+                self._drawings.put(guess, known)
+        return known
 
     def guesses(self, x: float, y: float) -> list[Guess]:
         """What one click may mean, best first; at least one."""
         key = (round(x, 1), round(y, 1))
         with self._lock:
-            if key in self._memory:
-                self._memory.move_to_end(key)
-                return self._memory[key]
+            known = self._meanings.get(key)
+        if known is not None:
+            return known
         found = self._look(x, y)
         with self._lock:
-            self._memory[key] = found
-            while len(self._memory) > _REMEMBERED_CLICKS:
-                self._memory.popitem(last=False)
+            self._meanings.put(key, found)
         return found
 
     def _look(self, x: float, y: float) -> list[Guess]:
         height, width = self.pyramid.shape
         side = 1.6 * max(height, width)
-        steps = max(1, round(np.log(side / _SMALLEST_WINDOW) / np.log(2.2)))
+        steps = max(1, round(np.log(side / _SMALLEST_WINDOW) / np.log(_STEP)))
         raw = []
         for k in range(steps + 1):
             view = self.pyramid.around(x, y, side * (_SMALLEST_WINDOW / side) ** (k / steps))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from core.segment.base import Box, Click, box_mask, iou
 from core.segment.proposals import distance_to_model, fill_pinholes, surface_model
-from core.segment.rank import Guess, measure, worth
+from core.segment.rank import Guess, framed, measure, worth
 from core.segment.views import Pyramid, View, project
 from core.types import Mask
 
@@ -72,9 +72,9 @@ def whole_guess(pyramid: Pyramid, mask: Mask) -> Guess:
 def _to_view(mask: Mask, view: View) -> Mask:
     h, w = view.shape
     x1, y1 = view.x0 + int(np.ceil(w / view.zoom)), view.y0 + int(np.ceil(h / view.zoom))
-    crop = mask[view.y0 : y1, view.x0 : x1].astype(np.uint8) * 255
+    crop = mask[view.y0 : y1, view.x0 : x1].view(np.uint8)
     how = cv2.INTER_AREA if view.zoom < 1 else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(crop, (w, h), interpolation=how) > 127)
+    return np.asarray(cv2.resize(crop, (w, h), interpolation=how) > 0)
 
 
 def correct(
@@ -176,8 +176,8 @@ def _by_colour(view: View, base: Mask, clicks: Sequence[Click]) -> list[Mask]:
         return []
     if len(outside) > 30:
         patches[False].append(outside[:: max(1, len(outside) // 200)])
-    near = distance_to_model(view.colour, surface_model(np.concatenate(patches[True]), modes=2))
-    far = distance_to_model(view.colour, surface_model(np.concatenate(patches[False]), modes=4))
+    near = distance_to_model(view, surface_model(np.concatenate(patches[True]), modes=2))
+    far = distance_to_model(view, surface_model(np.concatenate(patches[False]), modes=4))
     share = cv2.GaussianBlur(far / (far + near + 0.1), (0, 0), 2.0)
     ceiling = cv2.dilate(base.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
     out = []
@@ -276,9 +276,8 @@ def _like(view: View, at: tuple[int, int]) -> Mask:
 
 def _depth(change: Mask, at: tuple[int, int]) -> float:
     """Depth of the click in the change it makes, 0..1: people click the middle of what is wrong."""
-    padded = np.pad(change, 1).astype(np.uint8)
-    field = cv2.distanceTransform(padded, cv2.DIST_L2, 3)
-    return float(field[at[1] + 1, at[0] + 1] / max(float(field.max()), 1e-3))
+    field = cv2.distanceTransform(framed(change), cv2.DIST_L2, 3)
+    return float(field[at[1] + 1, at[0] + 1]) / max(cv2.minMaxLoc(field)[1], 1e-3)
 
 
 def _disc(view: View, at: tuple[int, int], radius: int) -> Mask:

@@ -6,11 +6,14 @@ watershed between the click and a ring, and each of these with thin bridges cut.
 
 from __future__ import annotations
 
+import math
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segment.views import Floats, View
+from core.segment.views import MIDDLE, Floats, View
 from core.types import Mask
 
 _LIKE = (5.0, 7.0, 10.0, 14.0, 19.0, 26.0, 36.0, 50.0)
@@ -28,7 +31,7 @@ def propose(view: View, x: float, y: float) -> list[Mask]:
         found += _around((like < limit), column, row)
     own = _own_model(view, column, row)
     for ring in _surroundings(view, column, row):
-        unlike = distance_to_model(view.colour, surface_model(ring))
+        unlike = distance_to_model(view, surface_model(ring))
         near = unlike[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
         if near.max() > _UNLIKE[0]:
             for limit in _UNLIKE:
@@ -41,20 +44,20 @@ def propose(view: View, x: float, y: float) -> list[Mask]:
         found += _watershed(view, like, column, row, radius)
     found = distinct(found)
     found = distinct(found + [piece for mask in found for piece in _without_bridges(mask, column, row)])
-    return [fill_pinholes(mask, int(np.count_nonzero(mask))) for mask in found]
+    return [fill_pinholes(mask, cv2.countNonZero(mask.view(np.uint8))) for mask in found]
 
 
 def _distance_to_click(view: View, column: int, row: int) -> Floats:
     patch = view.colour[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].reshape(-1, 3)
-    delta = view.colour - np.median(patch, axis=0)
-    return np.asarray(np.sqrt(np.einsum("ijk,ijk->ij", delta, delta)), np.float32)
+    delta = view.colour - np.median(patch, axis=0).astype(np.float32)
+    return np.asarray(np.sqrt(np.einsum("ijk,ijk->ij", delta, delta)))
 
 
 def _own_model(view: View, column: int, row: int) -> Floats:
     """Deviations from the colours within a few pixels of the click."""
     reach = max(3, max(view.shape) // 24)
     patch = view.colour[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
-    return distance_to_model(view.colour, surface_model(np.ascontiguousarray(patch.reshape(-1, 3)), modes=2))
+    return distance_to_model(view, surface_model(np.ascontiguousarray(patch.reshape(-1, 3)), modes=2))
 
 
 def _surroundings(view: View, column: int, row: int) -> list[Floats]:
@@ -86,14 +89,21 @@ def surface_model(pixels: npt.NDArray[np.float32], modes: int = 3) -> Model:
     return model or [(pixels.mean(axis=0), np.maximum(pixels.std(axis=0), 3.0))]
 
 
-def distance_to_model(colour: Floats, model: Model) -> Floats:
+def distance_to_model(view: View, model: Model) -> Floats:
     """float32 (h, w): root mean square of deviations from the nearest mode."""
-    out: Floats | None = None
-    for mean, deviation in model:
-        z = (colour - mean) / deviation
-        d = np.sqrt(np.einsum("ijk,ijk->ij", z, z) / 3)
-        out = d if out is None else np.minimum(out, d)
-    assert out is not None
+    # sum of ((c - m) / d)^2 over the channels, written out as one matrix product.
+    weights, offsets = np.empty((6, len(model)), np.float32), np.empty(len(model), np.float32)
+    for k, (mean, deviation) in enumerate(model):
+        scale, centre = 1 / (3 * deviation**2), mean - MIDDLE
+        weights[:3, k], weights[3:, k], offsets[k] = scale, -2 * centre * scale, (centre**2 * scale).sum()
+    far = view.squares @ weights + offsets
+    return np.asarray(np.sqrt(np.maximum(_least(far), 0)).reshape(view.shape))
+
+
+def _least(columns: Floats) -> Floats:
+    out = columns[:, 0]
+    for k in range(1, columns.shape[1]):
+        out = np.minimum(out, columns[:, k])
     return out
 
 
@@ -108,7 +118,7 @@ def _around(mask: Mask, column: int, row: int) -> list[Mask]:
         seed = (max(column - 2, 0) + int(xs[0]), max(row - 2, 0) + int(ys[0]))
     _, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=4)
     own = np.asarray(labels == labels[seed[1], seed[0]])
-    size = int(np.count_nonzero(own))
+    size = cv2.countNonZero(own.view(np.uint8))
     if size < 6 or size > 0.9 * h * w:
         return []
     return [own]
@@ -117,12 +127,12 @@ def _around(mask: Mask, column: int, row: int) -> list[Mask]:
 def fill_pinholes(mask: Mask, size: int, share: float = 0.015) -> Mask:
     """``mask`` with holes below ``share`` of its ``size`` (or 3 pixels) filled: grain, not a bore."""
     limit = max(3, int(share * size))
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(ys):
+    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
+    if not w:
         return mask
     # Holes lie within the bounding box; what touches its sides is outside.
-    part = (slice(ys[0], ys[-1] + 1), slice(xs[0], xs[-1] + 1))
-    around = np.pad(~mask[part], 1, constant_values=True).view(np.uint8)
+    part = (slice(y, y + h), slice(x, x + w))
+    around = cv2.copyMakeBorder((~mask[part]).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] <= limit
     small[0] = False
@@ -152,19 +162,27 @@ def _watershed(view: View, like: Floats, column: int, row: int, radius: float) -
 
 def _without_bridges(mask: Mask, column: int, row: int) -> list[Mask]:
     """What stays with the click once bridges thinner than a share of the object's size are cut."""
-    size = int(np.count_nonzero(mask))
+    size = cv2.countNonZero(mask.view(np.uint8))
     if size < 60:
         return []
+    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     out = []
     for share in (0.08, 0.2):
-        k = int(round(share * np.sqrt(size))) | 1
+        k = int(round(share * math.sqrt(size))) | 1
         if k < 3:
             continue
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (k, k))
-        opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disc) > 0
-        if opened[row, column] and np.count_nonzero(opened) < 0.97 * size:
-            out += _around(opened, column, row)
+        rows, columns = slice(max(y - k, 0), y + h + k), slice(max(x - k, 0), x + w + k)
+        opened = cv2.morphologyEx(mask[rows, columns].view(np.uint8), cv2.MORPH_OPEN, _disc(k))
+        if opened[row - rows.start, column - columns.start] and cv2.countNonZero(opened) < 0.97 * size:
+            whole = np.zeros(mask.shape, np.bool_)
+            whole[rows, columns] = opened > 0
+            out += _around(whole, column, row)
     return out
+
+
+@cache
+def _disc(k: int) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (k, k)), np.uint8)
 
 
 def distinct(masks: list[Mask], above: float = 0.94) -> list[Mask]:

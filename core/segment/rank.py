@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -28,7 +29,7 @@ FEATURES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Guess:
     """A mask on its view, with its measures; ``box`` is x0, y0, x1, y1 and ``area`` in photo pixels."""
 
@@ -47,28 +48,26 @@ def _lower_fifth(values: npt.NDArray[np.float32]) -> float:
 def measure(view: View, mask: Mask, photo_area: int, at: tuple[int, int] | None = None) -> Guess:
     """``mask`` (non-empty, on ``view``) with its features; ``at`` is the click as (column, row), if there is one."""
     h, w = view.shape
-    ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    y0, y1, x0, x1 = int(ys[0]), int(ys[-1]) + 1, int(xs[0]), int(xs[-1]) + 1
-    pad = 3 + max(y1 - y0, x1 - x0) // 5
+    x0, y0, width, height = cv2.boundingRect(mask.view(np.uint8))
+    x1, y1 = x0 + width, y0 + height
+    pad = 3 + max(height, width) // 5
     rows, columns = slice(max(y0 - pad, 0), min(y1 + pad, h)), slice(max(x0 - pad, 0), min(x1 + pad, w))
     part = np.ascontiguousarray(mask[rows, columns])
-    area = int(np.count_nonzero(part))
+    area = cv2.countNonZero(part.view(np.uint8))
     roundness, solid, length = _form(part)
-    sides = (mask[:, 0].sum(), mask[0].sum(), mask[:, -1].sum(), mask[-1].sum())
-    cut = sum(int(n) for n, goes_on in zip(sides, view.inside, strict=True) if goes_on) / length
-    ends = sum(int(n) for n, goes_on in zip(sides, view.inside, strict=True) if not goes_on) / length
+    cut, ends = _on_frame(mask, view, (x0 == 0, y0 == 0, x1 == w, y1 == h))
     deep = 0.5 if at is None else _depth(part, at[0] - columns.start, at[1] - rows.start)
     features = np.array(
         [
-            *_edges(part, view.gradient[rows, columns], view.texture),
+            *_edges(part, view.steepest[rows, columns], view.gradient[rows, columns], view.texture),
             *_colours(part, view.codes[rows, columns], pad),
-            min(cut, 1.0),
-            min(ends, 1.0),
+            min(cut / length, 1.0),
+            min(ends / length, 1.0),
             roundness,
             solid,
             deep,
-            np.log10(area / (h * w)),
-            np.log10(max(area / view.zoom**2 / photo_area, 1e-7)),
+            math.log10(area / (h * w)),
+            math.log10(max(area / view.zoom**2 / photo_area, 1e-7)),
             0.0,
         ]
     )
@@ -77,29 +76,44 @@ def measure(view: View, mask: Mask, photo_area: int, at: tuple[int, int] | None 
     return Guess(view, mask, box, area / z**2, features)
 
 
-def _edges(part: Mask, gradient: Floats, texture: float) -> tuple[float, float, float]:
+def _on_frame(mask: Mask, view: View, touches: tuple[bool, bool, bool, bool]) -> tuple[int, int]:
+    """Pixels of ``mask`` on the window's frame where the photo goes on, and where it ends."""
+    cut = ends = 0
+    for touched, goes_on, side in zip(touches, view.inside, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True):
+        if touched:
+            count = int(np.count_nonzero(side))
+            cut, ends = (cut + count, ends) if goes_on else (cut, ends + count)
+    return cut, ends
+
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_FIVE = np.ones((5, 5), np.uint8)
+
+
+def _edges(part: Mask, steepest: Floats, gradient: Floats, texture: float) -> tuple[float, float, float]:
     """ "edge", "weak" and "step"."""
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    inner = cv2.erode(part.view(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    solid = part.view(np.uint8)
+    inner = cv2.erode(solid, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=1)
     # The steepest place next to the outline counts: the mask may be a pixel off.
-    on_rim = cv2.dilate(gradient, cross)[part & (inner == 0)]
+    on_rim = steepest[solid > inner]
     strong, weak = (float(on_rim.mean()), _lower_fifth(on_rim)) if on_rim.size else (0.0, 0.0)
-    core = gradient[cv2.erode(inner, cross, borderType=cv2.BORDER_CONSTANT, borderValue=1) > 0]
-    within = float(core.mean()) if core.size else texture
-    logs = np.log([(strong + 0.3) / texture, (weak + 0.3) / texture, (strong + 0.3) / (within + 0.3)])
-    return float(logs[0]), float(logs[1]), float(logs[2])
+    core = cv2.erode(inner, _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    within = cv2.mean(gradient, core)[0] if core.any() else texture
+    edge, rim, plain = strong + 0.3, weak + 0.3, within + 0.3
+    return math.log(edge / texture), math.log(rim / texture), math.log(edge / plain)
 
 
 def _colours(part: Mask, codes: npt.NDArray[np.intp], pad: int) -> tuple[float, float]:
     """ "apart" and "plain"."""
     solid = part.view(np.uint8)
-    outer = cv2.dilate(solid, np.ones((2 * pad + 1, 2 * pad + 1), np.uint8)) > 0
-    beyond = cv2.dilate(solid, np.ones((5, 5), np.uint8)) > 0
-    inside = np.bincount(codes[part], minlength=360) / max(int(np.count_nonzero(part)), 1)
-    near = np.bincount(codes[outer & ~beyond], minlength=360).astype(np.float64)
-    if not near.any():
-        return 0.0, float(inside.max())
-    return 1 - float(np.sqrt(inside * near / near.sum()).sum()), float(inside.max())
+    outer = cv2.dilate(solid, np.ones((2 * pad + 1, 2 * pad + 1), np.uint8))
+    beyond = cv2.dilate(solid, _FIVE)
+    own, near = codes[part], codes[outer > beyond]
+    inside = np.bincount(own, minlength=360) / max(len(own), 1)
+    plain = float(inside.max())
+    if not len(near):
+        return 0.0, plain
+    return 1 - float(np.sqrt(inside * np.bincount(near, minlength=360)).sum()) / math.sqrt(len(near)), plain
 
 
 def _form(part: Mask) -> tuple[float, float, float]:
@@ -115,8 +129,13 @@ def _form(part: Mask) -> tuple[float, float, float]:
 def _depth(part: Mask, column: int, row: int) -> float:
     if not (0 <= row < part.shape[0] and 0 <= column < part.shape[1]):
         return 0.0
-    field = cv2.distanceTransform(np.pad(part, 1).view(np.uint8), cv2.DIST_L2, 3)
-    return float(field[row + 1, column + 1] / max(float(field.max()), 1e-3))
+    field = cv2.distanceTransform(framed(part), cv2.DIST_L2, 3)
+    return float(field[row + 1, column + 1]) / max(cv2.minMaxLoc(field)[1], 1e-3)
+
+
+def framed(mask: Mask) -> npt.NDArray[np.uint8]:
+    """uint8 (h + 2, w + 2): ``mask`` with a frame of zeros."""
+    return np.asarray(cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0))
 
 
 def add_agreement(guesses: list[Guess]) -> npt.NDArray[np.float64]:
@@ -141,25 +160,28 @@ def _agree(near: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(((near > 0.75).sum(axis=1) - 1) / max(len(near) - 1, 1))
 
 
+_SAME = 0.88
+
+
 def measured(found: list[tuple[View, Mask]], photo_area: int, x: float, y: float) -> list[Guess]:
     """Guesses for what one click gave in several views (sharpest last); of near-equals the sharpest whole one."""
     boxes, areas, cut = [], [], []
     for view, mask in found:
-        ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
         z = view.zoom
         boxes.append(
-            (view.x0 + xs[0] / z, view.y0 + ys[0] / z, view.x0 + (xs[-1] + 1) / z, view.y0 + (ys[-1] + 1) / z)
+            (view.x0 + left / z, view.y0 + top / z, view.x0 + (left + width) / z, view.y0 + (top + height) / z)
         )
-        areas.append(np.count_nonzero(mask) / z**2)
+        areas.append(cv2.countNonZero(mask.view(np.uint8)) / z**2)
         h, w = view.shape
-        at_frame = (xs[0] == 0, ys[0] == 0, xs[-1] == w - 1, ys[-1] == h - 1)
+        at_frame = (left == 0, top == 0, left + width == w, top + height == h)
         cut.append(any(a and b for a, b in zip(at_frame, view.inside, strict=True)))
     near = nearness(np.array(boxes), np.array(areas))
     agree = _agree(near)
     out: list[Guess] = []
     kept: list[int] = []
     for k in sorted(range(len(found)), key=lambda k: (cut[k], -k)):
-        if kept and near[k, kept].max() > 0.9:
+        if kept and near[k, kept].max() > _SAME:
             continue
         kept.append(k)
         view, mask = found[k]

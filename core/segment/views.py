@@ -14,11 +14,14 @@ import numpy.typing as npt
 
 from core.types import Image, Mask
 
-GRID = 128
+GRID = 112
 MAX_ZOOM = 3.0
 """A window is enlarged at most this much: beyond that the pixels hold nothing new."""
 
 Floats = npt.NDArray[np.float32]
+
+MIDDLE = np.array([128, 180, 180], np.float32)
+"""Of the colours that ``View.colour`` holds."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,20 @@ class View:
         return np.asarray(np.sqrt(square), np.float32)
 
     @cached_property
+    def steepest(self) -> Floats:
+        """float32 (h, w): the largest ``gradient`` at the pixel and its four neighbours."""
+        return np.asarray(cv2.dilate(self.gradient, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))), np.float32)
+
+    @cached_property
+    def squares(self) -> Floats:
+        """float32 (h*w, 6): squares of ``colour`` about the middle grey, and ``colour`` about it."""
+        flat = self.colour.reshape(-1, 3)
+        out = np.empty((len(flat), 6), np.float32)
+        np.subtract(flat, MIDDLE, out=out[:, 3:])
+        np.multiply(out[:, 3:], out[:, 3:], out=out[:, :3])
+        return out
+
+    @cached_property
     def texture(self) -> float:
         """The usual gradient of this window: what an edge must rise above."""
         return float(np.median(self.gradient)) + 0.5
@@ -75,15 +92,15 @@ class View:
     @cached_property
     def codes(self) -> npt.NDArray[np.intp]:
         """int (h, w): each pixel's bin in a 10x6x6 Lab histogram that spans the window's colours."""
-        lab = self.lab.reshape(-1, 3).astype(np.float32)
-        some = np.sort(lab[::7], axis=0)
+        some = np.sort(self.lab.reshape(-1, 3)[::7].astype(np.float32), axis=0)
         low, high = some[len(some) // 100], some[-1 - len(some) // 100]
         bins = np.array([10, 6, 6], np.float32)
         # A span of at least 24 steps: the noise of a plain surface shall not fill the histogram.
         span = np.maximum(high - low, 24)
         low = (low + high - span) / 2
-        index = np.clip((lab - low) / span * bins, 0, bins - 1).astype(np.intp)
-        return np.asarray((index[:, 0] * 6 + index[:, 1]) * 6 + index[:, 2]).reshape(self.shape)
+        steps = np.arange(256, dtype=np.float32)[:, None]
+        table = np.clip((steps - low) / span * bins, 0, bins - 1).astype(np.intp) * np.array([36, 6, 1])
+        return np.asarray(sum(table[:, k].take(self.lab[..., k]) for k in range(3)), np.intp)
 
 
 class Pyramid:
@@ -129,8 +146,13 @@ def _calm(lab: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     size = 3 if min(lab.shape[:2]) > 3 else 1
     calm = cv2.medianBlur(np.ascontiguousarray(lab), size)
     # Grain-sized steps are smoothed, steps as large as an edge are not.
-    noise = float(np.median(cv2.absdiff(calm, cv2.blur(calm, (5, 5))).max(axis=2)))
+    noise = _median(np.maximum.reduce(cv2.split(cv2.absdiff(calm, cv2.blur(calm, (5, 5))))))
     return np.asarray(cv2.bilateralFilter(calm, 7, 8 + 3 * noise, 2.0))
+
+
+def _median(values: npt.NDArray[np.uint8]) -> float:
+    counts = np.cumsum(np.bincount(values.reshape(-1), minlength=256))
+    return float(np.searchsorted(counts, values.size / 2))
 
 
 def project(mask: Mask, view: View, target: View) -> Mask:
