@@ -16,8 +16,9 @@ from app import theme  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.shell import PRIVATE, SESSION_JS, Shell, headline  # noqa: E402
 from app.tabs import export, models, product, regions, review, studio  # noqa: E402
-from core.errors import InputError  # noqa: E402
-from core.workbench.recent import remember  # noqa: E402
+from core.errors import FlawsmithError, InputError  # noqa: E402
+from core.workbench.demo import demo_project  # noqa: E402
+from core.workbench.recent import recent, remember  # noqa: E402
 
 FIRST_PORT = 7860
 CACHE_CLEANING = (3600, 24 * 3600)
@@ -49,11 +50,14 @@ def serve(
     port: int | None = None,
     auth: Path | None = None,
     browser: bool = True,
+    demo: bool = True,
 ) -> None:
     """Build the page and serve it until the process is told to stop."""
     if project is not None:
         sessions.first = sessions.check(project)
         remember(sessions.first)
+    elif demo and not recent():
+        sessions.first = _demo()
     page = build()
     page.queue(default_concurrency_limit=4)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -82,6 +86,14 @@ def serve(
         page.block_thread()
     finally:
         sessions.close()
+
+
+def _demo() -> Path | None:
+    try:
+        return demo_project()
+    except FlawsmithError as error:  # the app is of use without it
+        logging.getLogger(__name__).warning("the demo cannot be opened: %s", error)
+        return None
 
 
 def _arrive(sid: str) -> list[Any]:

@@ -25,11 +25,12 @@ def ui(
     ] = None,
     auth: Annotated[Path | None, typer.Option(help="File of user:password lines; asks for a login.")] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+    demo: Annotated[bool, typer.Option(help="Open the demo product where there is no project yet.")] = True,
 ) -> None:
     """Open the app."""
     from app.main import serve
 
-    serve(project, host=host, port=port, auth=auth, browser=browser)
+    serve(project, host=host, port=port, auth=auth, browser=browser, demo=demo)
 
 
 def test(context: typer.Context) -> None:

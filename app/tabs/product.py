@@ -14,14 +14,18 @@ from app.jobbar import JobBar
 from app.session import Session, sessions
 from app.shell import Shell, on, on_pick
 from core.errors import InputError
+from core.workbench.demo import DEMOS, demo_project
 from core.workbench.recent import projects_folder, recent
 
 PAGE = 60
+DEMO = "demo:"
+"""Before a demo's name among the choices of projects: it is made when it is chosen."""
 GOOD, REAL = "good", "real"
 MOST_LISTED = 200
 REMOVE = "Remove from project"
 
 WELCOME = """<div class="fs-empty"><h2>Start with photos of good parts</h2>
+<p>To look around first, choose a <b>demo</b> in the list of projects on the left.</p>
 <p>Drop a folder, a zip or some files on the left, or give a path on this machine. Flawsmith reads PNG, JPEG, TIFF,
 BMP and WebP, also greyscale and 16-bit, and whole MVTec AD or LOCO folders with their labelled anomalies.</p>
 <p>Then: <b>Regions</b> names the parts of the product, <b>Studio</b> makes anomalies, <b>Review</b> keeps the good
@@ -130,6 +134,8 @@ def _wire_album(shell: Shell, album: Album, shown: list[Any]) -> None:
 
 def _show(session: Session) -> list[Any]:
     choices = [(f"{p.name}   {p.parent}", str(p)) for p in recent()]
+    made = {p.name for p in recent()}
+    choices += [(f"Demo: {d.title}", DEMO + d.name) for d in DEMOS if d.name not in made]
     hidden = gr.update(visible=False)
     if session.bench is None:
         pick = gr.update(choices=choices, value=None)
@@ -212,6 +218,8 @@ def _turn(session: Session, step: int) -> list[Any]:
 def _open(session: Session, path: str | None) -> str:
     if not path or not path.strip():
         raise InputError("choose a project, or type the folder of one")
+    if path.startswith(DEMO):
+        path = str(demo_project(path.removeprefix(DEMO)))
     return str(sessions.open(session.id, Path(path.strip())).open_bench.path)
 
 

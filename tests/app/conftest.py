@@ -89,7 +89,7 @@ class running:  # noqa: N801  used as a context manager
         folders = {f"FLAWSMITH_{n.upper()}": str(self.home / n) for n in ("state", "projects", "models")}
         alone = {"FLAWSMITH_VENV": "none", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TMPDIR": str(self.home)}
         given = [str(self.project)] if self.project else []
-        command = [sys.executable, "launch.py", "ui", *given, "--port", str(port), "--no-browser", *self.more]
+        command = [sys.executable, "launch.py", "ui", *given, "--port", str(port), "--no-browser", "--no-demo", *self.more]
         self.log = (self.home / f"server-{port}.log").open("w+")
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=os.environ | folders | alone, stdout=self.log, stderr=subprocess.STDOUT
