@@ -112,9 +112,8 @@ def build(shell: Shell) -> None:
 
     shell.refresh(tab, fill, [*controls.inputs, *shown, *bar.parts, report, snippet])
     for control in controls.inputs:
-        # A text field's first input after the server filled it in goes unheard; its change does not.
-        quiet = isinstance(control, gr.Slider)
-        happens = control.release if quiet else control.change if isinstance(control, gr.Textbox) else control.input
+        # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
+        happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
         on(happens, look, shell, controls.inputs, shown, trigger_mode="always_last")
     controls.format.change(controls.fitting, controls.format, [controls.saturation, *controls.options.components],
                            show_progress="hidden", api_visibility="private")  # fmt: skip

@@ -49,11 +49,11 @@ class Filters:
             ]
         self.controls = [self.verdict, self.label, self.engine, self.order, self.grouped, *self.minima]
 
-    def read(self, session: Session, values: tuple[Any, ...]) -> None:
-        """Put the controls' values into the session."""
-        verdict, label, engine, order, session.grouped, *minima = values
+    def read(self, session: Session, values: tuple[Any, ...]) -> bool:
+        """Put the controls' values into the session; False if they are there already."""
+        verdict, label, engine, order, grouped, *minima = values
         by, descending = ORDERS[order]
-        session.filter = SampleFilter(
+        chosen = SampleFilter(
             label=None if label == ANY else label,
             engine=None if engine == ANY else engine,
             verdict=None if verdict == ANY else Verdict(verdict),
@@ -61,7 +61,10 @@ class Filters:
             order_by=by,
             descending=descending,
         )
-        session.offset = 0
+        if (chosen, grouped) == (session.filter, session.grouped):
+            return False
+        session.filter, session.grouped, session.offset = chosen, grouped, 0
+        return True
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``controls`` from the session, so that a reload finds them as they were."""
@@ -97,11 +100,11 @@ def build(shell: Shell) -> None:
     shell.refresh(tab, lambda s: [*_show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
 
     def refilter(session: Session, *values: Any) -> list[Any]:
-        filters.read(session, values)
-        return _show(session)
+        return _show(session) if filters.read(session, values) else [gr.skip()] * len(shown)
 
     for control in filters.controls:
-        happens = control.release if isinstance(control, gr.Slider) else control.input
+        # A number typed beside a slider is neither its release nor its input.
+        happens = control.change if isinstance(control, gr.Slider) else control.input
         on(happens, refilter, shell, filters.controls, shown, trigger_mode="always_last")
 
     on(board.judged, lambda s: _counts(s), shell, outputs=[counts], trigger_mode="always_last")

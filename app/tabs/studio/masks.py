@@ -44,7 +44,7 @@ class MaskTools:
                                     elem_classes="fs-px", elem_id="fs-px")  # fmt: skip
             with gr.Row(elem_classes="fs-tight", equal_height=True):
                 self.vary = gr.Button("Vary outline", size="sm", min_width=90, elem_id="fs-vary")
-                self.base = gr.Button("Back to the drawn one", size="sm", min_width=90, elem_id="fs-vary-base")
+                self.base = gr.Button("Back to drawn", size="sm", min_width=90, elem_id="fs-vary-base")
             with gr.Accordion("How outlines vary", open=False, elem_classes="fs-fold", elem_id="fs-vary-fold"):
                 with gr.Column(elem_classes="fs-form"):
                     self.enhancement = forms.build(Masks.Enhancement)
