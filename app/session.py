@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from core.errors import InputError, StoreError
 from core.types import Mask, Verdict
@@ -26,7 +25,7 @@ MOST_SESSIONS = 200
 
 @dataclass
 class Session:
-    """What one browser tab is doing. Only ids and small values; pictures live in the project.
+    """What one browser tab is doing. Only ids, masks and small values; pictures live in the project.
 
     ``filter``, ``offset`` and ``grouped`` say what Review shows, ``tab`` which tab is in front, ``headline`` what
     the browser's header says now.
@@ -74,15 +73,6 @@ class Session:
                 self.normal_id = ""
         self.normal_id = ids[0] if ids else ""
         return self.normal_id
-
-    def mask(self) -> Mask | None:
-        """The mask drawn on the photo on the table, or None."""
-        drawn = self.masks.get(self.photo())
-        return drawn if drawn is not None and drawn.any() else None
-
-    def set_mask(self, normal_id: str, mask: Mask) -> None:
-        """Remember a mask for a photo."""
-        self.masks[normal_id] = np.asarray(mask, np.bool_)
 
 
 class Sessions:

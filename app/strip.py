@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -19,6 +19,8 @@ from core.workbench.review import Comparison
 MOST_TRIES = 12
 """Studio jobs whose previews stay in the film."""
 MOST_SHOWN = 24
+CLOSE_UP = 4 / 3
+"""Width by height of the close-ups."""
 EMPTY = (
     "<div class='fs-film-empty'><b>Previews come here</b><p>Draw a mask on the photo or let a rule place one, "
     "choose an engine and press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. With <b>Layout</b>, drag a part.</p></div>"
@@ -207,20 +209,29 @@ def _detail(session: Session, picked: str) -> list[Any]:
 
 
 def _maps(seen: Comparison, around: Mapping[str, Any], pictures: list[tuple[str, Any]]) -> str:
-    """Close-ups of the same square around the mask; the sample's with the mask outlined."""
+    """Close-ups of the same place around the mask; the sample's with the mask outlined."""
     width, height = seen.normal.width, seen.normal.height
-    x0, y0, x1, y1 = around["box"]
-    side = min(max(1.5 * max(x1 - x0, y1 - y0), 48), max(width, height))
-    left, top = (x0 + x1 - side) / 2, (y0 + y1 - side) / 2
+    view = "{:g} {:g} {:g} {:g}".format(*_window(around["box"], width, height))
     cells = []
     for place, (name, path) in enumerate(pictures):
         line = f"<path d='{around['path']}'/>" if place == 0 else ""
         cells.append(
-            f"<figure><svg viewBox='{left:g} {top:g} {side:g} {side:g}' role='img' aria-label='{name}, close-up'>"
+            f"<figure><svg viewBox='{view}' role='img' aria-label='{name}, close-up'>"
             f"<image href='{file_url(path)}' width='{width}' height='{height}'/>{line}</svg>"
             f"<figcaption>{name}</figcaption></figure>"
         )
     return f"<div class='fs-maps'>{''.join(cells)}</div>"
+
+
+def _window(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
+    """(left, top, width, height) of a 4:3 view with some air around ``box`` (x0, y0, x1, y1), inside the photo."""
+    x0, y0, x1, y1 = box
+    wide = max(1.5 * (x1 - x0), 1.5 * (y1 - y0) * CLOSE_UP, 48.0)
+    wide = min(wide, max(width, height * CLOSE_UP))
+    tall = wide / CLOSE_UP
+    left = min(max((x0 + x1 - wide) / 2, 0), width - wide) if wide <= width else (width - wide) / 2
+    top = min(max((y0 + y1 - tall) / 2, 0), height - tall) if tall <= height else (height - tall) / 2
+    return left, top, wide, tall
 
 
 def facts(seen: Comparison) -> str:

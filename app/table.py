@@ -10,6 +10,7 @@ import html
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import gradio as gr
@@ -36,6 +37,8 @@ SEEN_JS = """async (sid, seen, ...values) => {
 }"""
 """The newest mask is on the server, and the second value is the photo that the person sees."""
 
+PREPARING_S = 0.7
+"""Between two looks at how far the preparation for clicks is."""
 ONE_BY_ONE: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id": "table"}
 """No press is lost, and answers come in the order of the presses."""
 
@@ -60,7 +63,9 @@ class Table:
         )  # fmt: skip
         self.moved = gr.State(0)
         self.seen = gr.Textbox(visible=False)
-        self.parts = [self.canvas, self.title]
+        self.timer = gr.Timer(PREPARING_S, active=False)
+        self.parts = [self.canvas, self.title, self.timer]
+        on(self.timer.tick, self._wait, shell, outputs=self.parts[1:])
         for event, step in (
             (self.back.click, -1), (self.forth.click, 1),
             (self.canvas.previous_photo, -1), (self.canvas.next_photo, 1),
@@ -92,8 +97,10 @@ class Table:
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``: the session's photo, its regions and the mask drawn on it."""
         if not session.photo():
-            return [None, '<span class="fs-quiet">No photos yet</span>']
-        return [self._value(session), title(session)]
+            return [None, '<span class="fs-quiet">No photos yet</span>', gr.Timer(active=False)]
+        value = self._value(session)
+        ready = session.open_bench.regions.is_ready(session.normal_id)
+        return [value, title(session), gr.Timer(active=not ready)]
 
     def go(self, session: Session, normal_id: str) -> list[Any]:
         """Put a photo on the table; updates for ``parts`` and ``moved``."""
@@ -120,8 +127,16 @@ class Table:
     def _step(self, session: Session, step: int) -> list[Any]:
         current = session.photo()
         if not current:
-            return [gr.skip(), gr.skip(), gr.skip()]
+            return [gr.skip()] * (len(self.parts) + 1)
         return self.go(session, session.open_bench.photos.neighbour(current, step).id)
+
+    def _wait(self, session: Session) -> list[Any]:
+        """How far the photo is prepared for clicks, while a slow segmenter looks at it."""
+        warming: Warming | None = session.memory.get("warming")
+        if warming is None or warming.normal_id != session.normal_id or warming.over:
+            return [title(session) if session.photo() else gr.skip(), gr.Timer(active=False)]
+        share = f" {100 * warming.done // warming.total} %" if warming.total else ""
+        return [f'{title(session)} <span class="fs-quiet">· preparing for clicks{share}</span>', gr.skip()]
 
     def _put_mask(self, data: dict[str, Any]) -> dict[str, Any]:
         """The canvas hands over the mask as it is now; an older one than we have is acknowledged and dropped."""
@@ -184,20 +199,39 @@ def segment(data: dict[str, Any]) -> dict[str, Any]:
     return segment_reply(candidates, query.seq, bench.regions.segmenter().title, spent)
 
 
+@dataclass
+class Warming:
+    """A photo on its way to quick clicks."""
+
+    normal_id: str
+    done: int = 0
+    total: int = 0
+    over: bool = False
+
+    def progress(self, done: int, total: int) -> None:
+        """``done`` of ``total`` steps are behind us."""
+        self.done, self.total = done, total
+
+
 def warm(session: Session, normal_id: str) -> None:
     """Prepare the photo for clicks in the background, so that the first one is as quick as the others."""
     regions = session.open_bench.regions
-    if not regions.is_ready(normal_id):
-        # Another photo may be on the table by the time an encoder gets to this one.
-        stale = lambda: session.normal_id != normal_id  # noqa: E731
-        threading.Thread(target=_prepare, args=(regions, normal_id, stale), daemon=True).start()
+    running: Warming | None = session.memory.get("warming")
+    if regions.is_ready(normal_id) or (running and running.normal_id == normal_id and not running.over):
+        return
+    session.memory["warming"] = warming = Warming(normal_id)
+    # Another photo may be on the table by the time an encoder gets to this one.
+    stale = lambda: session.normal_id != normal_id  # noqa: E731
+    threading.Thread(target=_prepare, args=(regions, warming, stale), daemon=True).start()
 
 
-def _prepare(regions: Any, normal_id: str, stale: Any) -> None:
+def _prepare(regions: Any, warming: Warming, stale: Callable[[], bool]) -> None:
     try:
-        regions.prepare(normal_id, None, stale)
+        regions.prepare(warming.normal_id, warming.progress, stale)
     except FlawsmithError:
         return  # the click itself will say what is wrong
+    finally:
+        warming.over = True
 
 
 def _addressed(data: dict[str, Any]) -> tuple[Session, Any]:

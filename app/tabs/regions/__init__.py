@@ -68,7 +68,9 @@ def build(shell: Shell) -> None:
         return [*look(session), *bars, *carrier.show(session)]
 
     shell.refresh(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts])
-    on(table.moved.change, lambda s: [*look(s)[2:], *carrier.show(s)], shell, outputs=[*shown[2:], *carrier.parts])
+    beside = len(table.parts)
+    around = lambda s: [*look(s)[beside:], *carrier.show(s)]  # noqa: E731
+    on(table.moved.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
 
     def keep(session: Session, seen: str, given: str | None) -> list[Any]:
         _save(table, finder, session, seen, given)

@@ -10,7 +10,7 @@ import gradio as gr
 from app.jobbar import FINAL, JobBar
 from app.session import Session, file_url
 from app.shell import Shell, on
-from app.tabs.studio.controls import Controls
+from app.tabs.studio.controls import Controls, clean
 from app.tabs.studio.masks import MaskTools
 from core.errors import InputError, NotFound
 from core.types import Verdict
@@ -90,7 +90,7 @@ def wire(work: Bulk, come: Progress, shell: Shell, controls: Controls, tools: Ma
             raise InputError("a batch is being made already: wait for it, or stop it first")
         order = Batch(
             engine=engine,
-            label=(label or "").strip(),
+            label=clean(label),
             count=max(1, int(count or 1)),
             seed=controls.roll(seed, fresh),
             params=controls.engine_params(engine, params),

@@ -99,7 +99,7 @@ class Controls:
     def keep(self, session: Session, values: Sequence[Any]) -> None:
         """Remember the form (values of ``form``) so that a reload finds it as it was."""
         session.memory["form"] = list(values)
-        session.memory.setdefault("labels", {})[self.kind(values[0])] = _clean(values[1])
+        session.memory.setdefault("labels", {})[self.kind(values[0])] = clean(values[1])
 
     def restore(self, session: Session) -> list[Any]:
         """Updates for ``form``: as it was when something was made last, after a reload."""
@@ -165,5 +165,6 @@ def _greyed(title: str, reason: str) -> str:
     return f"<li aria-disabled='true'>{body}</li>"
 
 
-def _clean(label: str | None) -> str:
-    return (label or "").strip()
+def clean(label: str | None) -> str:
+    """A label as typed, in the letters of datasets where that is plain: "Oil film" is oil_film."""
+    return "_".join((label or "").lower().replace("-", " ").split())

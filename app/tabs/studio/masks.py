@@ -11,7 +11,7 @@ from app import forms
 from app.session import Session
 from app.shell import Shell
 from app.table import Table
-from app.tabs.studio.controls import Controls
+from app.tabs.studio.controls import Controls, clean
 from core.errors import InputError
 from core.types import Mask
 from core.workbench.masks import Masks
@@ -79,7 +79,7 @@ def wire(tools: MaskTools, shell: Shell, controls: Controls, table: Table) -> No
     def place(session: Session, seen: str, label: str | None, *values: Any) -> list[Any]:
         session.memory["place"] = turn = session.memory.get("place", 0) + 1
         rules = tools.read_placement(list(values))
-        return table.put(session, seen, session.open_bench.masks.place(seen, (label or "").strip(), rules, turn))
+        return table.put(session, seen, session.open_bench.masks.place(seen, clean(label), rules, turn))
 
     table.on_seen(tools.place.click, place, [controls.label, *tools.placement], table.parts)
 
@@ -91,7 +91,7 @@ def wire(tools: MaskTools, shell: Shell, controls: Controls, table: Table) -> No
         turn = session.memory.get("turn", 0) + (0 if again else 1)
         session.memory["turn"] = turn
         params = tools.enhancement.read(list(values))
-        varied = session.open_bench.masks.perturb(base, params, turn, (label or "").strip())
+        varied = session.open_bench.masks.perturb(base, params, turn, clean(label))
         session.memory["varied"] = (seen, base, varied)
         return table.put(session, seen, varied)
 

@@ -10,6 +10,7 @@ import gradio as gr
 from app.session import Session
 from app.shell import on_canvas
 from app.table import ONE_BY_ONE, colours_of
+from app.tabs.studio.controls import clean
 from app.tabs.studio.tries import Maker, skips
 from core.errors import InputError
 
@@ -93,7 +94,7 @@ def wire(tools: PartTools, maker: Maker) -> None:
 
 def _label(given: str | None, op: str) -> str:
     """The person's own label, or what the edit is called."""
-    label = (given or "").strip()
+    label = clean(given)
     return label if label and label not in LABELS.values() else LABELS[op]
 
 

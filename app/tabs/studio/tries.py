@@ -12,7 +12,7 @@ from app.session import Session
 from app.shell import Shell, on
 from app.strip import Strip
 from app.table import Table
-from app.tabs.studio.controls import Controls
+from app.tabs.studio.controls import Controls, clean
 from core.workbench.studio import Order
 
 PUT_BACK_JS = """(ended) => {
@@ -44,7 +44,7 @@ class Maker:
         needs_mask = "mask" in self.controls.cards[engine].needs
         order = Order(
             engine=engine,
-            label=(label or "").strip(),
+            label=clean(label),
             normal_id=seen,
             params=self.controls.engine_params(engine, params),
             mask=self.table.mask(session, seen) if needs_mask else None,
