@@ -1,0 +1,133 @@
+"""Take the pictures of the docs: the app on the demo product, driven in a real browser.
+
+    python tools/pictures.py
+
+Needs Chromium and `pip install playwright`. The pictures go to docs/pictures/NAME.jpg.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+HOUSE = Path(__file__).resolve().parents[1]
+TARGET = HOUSE / "docs" / "pictures"
+PORT = 7877
+URL = f"http://127.0.0.1:{PORT}/"
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+CANVAS = "[...document.querySelectorAll('.fsc')].find(e => e.offsetParent)?.__mask"
+
+
+def main() -> None:
+    """Make a project from the demo, fill it from the command line, and walk through the tabs."""
+    home = Path(tempfile.mkdtemp(prefix="flawsmith-pictures-"))
+    environment = {**os.environ, "FLAWSMITH_VENV": "none", "FLAWSMITH_STATE": str(home / "state"),
+                   "FLAWSMITH_MODELS": "~/.local/share/flawsmith/models"}  # fmt: skip
+    project = home / "fastener_tray"
+    for command in (
+        ["demo", str(project)],
+        [
+            "generate",
+            str(project),
+            "--engine",
+            "layout",
+            "--label",
+            "missing",
+            "--count",
+            "12",
+            "--param",
+            "op=remove",
+        ],
+        ["generate", str(project), "--engine", "perlin", "--label", "stain", "--count", "12", "--seed", "3"],
+        ["generate", str(project), "--engine", "cut_paste", "--label", "scratch", "--count", "12", "--seed", "5"],
+        ["review", str(project), "--auto"],
+        ["generate", str(project), "--engine", "poisson", "--label", "dent", "--count", "24", "--seed", "8"],
+    ):
+        subprocess.run([sys.executable, "launch.py", *command], cwd=HOUSE, env=environment, check=True)
+    serve = [sys.executable, "launch.py", "ui", str(project), "--port", str(PORT), "--no-browser"]
+    server = subprocess.Popen(serve, cwd=HOUSE, env=environment)
+    try:
+        wait_for_server()
+        with sync_playwright() as play:
+            browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=[*CHROMIUM], headless=True)
+            walk(browser.new_page(viewport={"width": 1440, "height": 900}))
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(10)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def walk(page: Page) -> None:
+    """Every tab once."""
+    page.goto(URL)
+    take(page, "Product", "product")
+    open_tab(page, "Regions")
+    page.wait_for_function(f"{CANVAS}?.ready && {CANVAS}.state.regions.length > 0")
+    click(page, 720, 310)
+    shot(page, "regions")
+    studio(page)
+    take(page, "Review", "review")
+    open_tab(page, "Export")
+    shot(page, "export")
+    take(page, "Models", "models")
+
+
+def studio(page: Page) -> None:
+    """A mask by rule, four variants, the slider half way."""
+    open_tab(page, "Studio")
+    page.wait_for_function(f"{CANVAS}?.ready")
+    page.locator("#fs-engine label", has_text="Perlin").click()
+    page.locator("#fs-label input").fill("crack")
+    page.locator("#fs-label input").press("Enter")
+    page.locator("#fs-place").click()
+    page.wait_for_function(f"{CANVAS}.count() > 0")
+    page.locator("#fs-generate").click()
+    page.wait_for_function("document.querySelectorAll('#fs-strip [data-id]').length >= 4", timeout=60_000)
+    shot(page, "studio")
+
+
+def click(page: Page, x: float, y: float) -> None:
+    """Click an image point and wait for the mask."""
+    page.mouse.click(*page.evaluate(f"{CANVAS}.screen({x}, {y})"))
+    page.wait_for_function(f"!{CANVAS}.busy && {CANVAS}.count() > 0")
+
+
+def take(page: Page, tab: str, name: str) -> None:
+    """Open a tab and take its picture."""
+    open_tab(page, tab)
+    shot(page, name)
+
+
+def open_tab(page: Page, tab: str) -> None:
+    """Choose a tab by its title."""
+    page.get_by_role("tab", name=tab, exact=True).click()
+
+
+def shot(page: Page, name: str) -> None:
+    """One picture, once the page has come to rest."""
+    page.wait_for_timeout(2500)
+    page.screenshot(path=TARGET / f"{name}.jpg", type="jpeg", quality=82)
+
+
+def wait_for_server() -> None:
+    """Until the page answers, at most a minute."""
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(URL, timeout=2).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise SystemExit("the app did not start")
+
+
+if __name__ == "__main__":
+    main()
