@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import gradio as gr
@@ -51,6 +52,22 @@ class JobBar:
             _tell(event)
         visible = event.status != "done"
         return [gr.update(visible=visible), _line(event), gr.Timer(active=not over), job_id if over else ""]
+
+    def on_end(
+        self,
+        shell: Shell,
+        handler: Callable[..., Any],
+        inputs: Sequence[Any] = (),
+        outputs: Sequence[Any] = (),
+    ) -> Any:
+        """``handler(session, *inputs)`` when a job has ended; not when a page merely loads without one."""
+
+        def finished(session: Session, *values: Any) -> Any:
+            if session.bench is None or not getattr(session, self.slot):
+                return gr.skip() if len(outputs) == 1 else [gr.skip()] * len(outputs)
+            return handler(session, *values)
+
+        return on(self.ended.change, finished, shell, inputs, outputs)
 
     def _stop(self, session: Session) -> None:
         if session.bench is not None and getattr(session, self.slot):

@@ -124,7 +124,7 @@ def build(shell: Shell) -> None:
         return ["", gr.update(visible=False), *bar.look(session)]
 
     on(go.click, start, shell, controls.inputs, [report, snippet, *bar.parts])
-    on(bar.ended.change, _result, shell, outputs=[report, snippet])
+    bar.on_end(shell, _result, outputs=[report, snippet])
 
 
 def _preview(session: Session, controls: Controls, values: Sequence[Any]) -> list[Any]:

@@ -55,7 +55,7 @@ def build(shell: Shell) -> None:
 
     on(fetch.click, start, shell, [wanted], bar.parts)
     on(verify.click, check, shell, [wanted], [listed, said], show_progress="minimal")
-    on(bar.ended.change, fill, shell, outputs=[listed, segmenter, reasons, *bar.parts])
+    bar.on_end(shell, fill, outputs=[listed, segmenter, reasons, *bar.parts])
     on(segmenter.input, use, shell, [segmenter], [segmenter, reasons])
 
 

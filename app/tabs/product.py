@@ -96,7 +96,7 @@ def build(shell: Shell) -> None:
         on(event, _make, shell, [intake.name], [shell.opened, intake.name])
     starts = on(intake.take.click, _take, shell, intake.given, [shell.opened, *intake.given, intake.report])
     on(starts.success, intake.bar.look, shell, outputs=intake.bar.parts)
-    on(intake.bar.ended.change, lambda s: [*_show(s), _report(s)], shell, outputs=[*shown, intake.report])
+    intake.bar.on_end(shell, lambda s: [*_show(s), _report(s)], outputs=[*shown, intake.report])
     _wire_album(shell, album, shown)
 
 

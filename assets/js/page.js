@@ -22,11 +22,12 @@
   const begin = () => {
     apply();
     const wait = setInterval(() => {
-      if (!document.querySelector("#fs-tabs")) return;
+      const head = document.querySelector(".fs-head");
+      if (!head || !document.querySelector("#fs-tabs")) return;
       clearInterval(wait);
       apply();
       arrived();
-      new MutationObserver(arrived).observe(document.querySelector(".fs-head"), { childList: true, subtree: true, characterData: true });
+      new MutationObserver(arrived).observe(head, { childList: true, subtree: true, characterData: true });
     }, 30);
     setTimeout(() => document.body.classList.add("fs-ready"), 8000);
   };

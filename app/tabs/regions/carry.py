@@ -46,9 +46,7 @@ class Carrier:
         return [_check(session, unsure), gr.update(visible=here)]
 
 
-def wire(
-    carrier: Carrier, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]
-) -> None:
+def wire(carrier: Carrier, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]) -> None:
     """Start, watch, go to a photo, say that it is right; ``look`` gives updates for ``shown``."""
 
     def start(session: Session) -> list[Any]:
@@ -61,7 +59,7 @@ def wire(
         return [*look(session), *carrier.show(session)]
 
     outputs = [*shown, *carrier.parts]
-    on(carrier.bar.ended.change, ended, shell, outputs=outputs)
+    carrier.bar.on_end(shell, ended, outputs=outputs)
 
     def go(session: Session, normal_id: str) -> list[Any]:
         session.normal_id = session.open_bench.photos.row(normal_id).id

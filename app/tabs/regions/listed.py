@@ -87,9 +87,7 @@ class RegionList:
         return [_list(session, photo), gr.update(visible=bool(gone)), said]
 
 
-def wire(
-    regions: RegionList, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]
-) -> None:
+def wire(regions: RegionList, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]) -> None:
     """What the buttons of a row do; ``look`` gives updates for ``shown``."""
 
     def edit(session: Session, sent: dict[str, Any], seen: str) -> list[Any]:

@@ -115,7 +115,7 @@ def wire(
             finder.choose(session, table)
         return look(session)
 
-    on(finder.bar.ended.change, ended, shell, outputs=shown).then(None, js=_if_proposals(onward))
+    finder.bar.on_end(shell, ended, outputs=shown).then(None, js=_if_proposals(onward))
 
     def choose(session: Session, sent: dict[str, Any]) -> list[Any]:
         finder.choose(session, table, int(sent.get("number", 0)))

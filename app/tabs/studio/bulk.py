@@ -103,7 +103,7 @@ def wire(work: Bulk, come: Progress, shell: Shell, controls: Controls, tools: Ma
     inputs = [work.count, work.best, *tools.placement, *controls.form]
     on(work.go.click, start, shell, inputs, [*come.bar.parts, *come.parts, controls.seed])
     on(come.bar.timer.tick, come.grow, shell, outputs=come.parts, concurrency_limit=None)
-    on(come.bar.ended.change, come.show, shell, outputs=come.parts)
+    come.bar.on_end(shell, come.show, outputs=come.parts)
 
     def look_at_them(session: Session) -> None:
         session.filter = SampleFilter(job_id=session.bulk_id, descending=True)

@@ -80,7 +80,7 @@ class Maker:
             strip.end(session, job_id)
             return [*strip.grow(session), job_id]
 
-        on(bar.ended.change, ended, shell, [bar.ended], [*strip.parts, self.ended])
+        bar.on_end(shell, ended, [bar.ended], [*strip.parts, self.ended])
         self.ended.change(None, self.ended, None, js=PUT_BACK_JS, api_visibility="private")
 
         def stop(session: Session) -> None:
