@@ -7,6 +7,7 @@ resolution (refine.py).
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,10 +15,11 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from core.segment.base import Box, Cancel, Candidate, Click, Progress, check_prompt, stop_if, whole_box
+from core.segment.base import Box, Cancel, Candidate, Click, Progress, check_prompt, stop_if
 from core.segment.boxes import box_guesses
 from core.segment.edit import correct, whole_guess
 from core.segment.everything import all_regions
+from core.segment.heed import distance_to_same, obey
 from core.segment.memory import Packed, Recent
 from core.segment.proposals import propose
 from core.segment.rank import Guess, measured, trust, worth
@@ -55,8 +57,8 @@ class ClassicPrepared:
         guesses = self._answer(ordered, box) if given is None else self._corrected(ordered, box, given)
         found = []
         for guess, score in pick_scales(guesses):
-            part, corner = self._draw(guess).window()
-            found.append((guess, obey(part, corner, self.pyramid.shape, checked, box, score)))
+            part, corner = obey(*self._draw(guess).window(), checked, box)
+            found.append((guess, Candidate(part, score, corner, self.pyramid.shape)))
         with self._lock:
             self._shown.put((ordered, box), [(guess, Packed(c.part, c.corner)) for guess, c in found])
         return [candidate for _, candidate in found]
@@ -99,10 +101,10 @@ class ClassicPrepared:
         return guesses
 
     def _heeds(self, guess: Guess, click: Click) -> bool:
-        part, (y0, x0) = self._draw(guess).window()
-        row, column = int(click.y) - y0, int(click.x) - x0
-        inside = 0 <= row < part.shape[0] and 0 <= column < part.shape[1] and bool(part[row, column])
-        return inside == click.positive
+        """Whether the click lies where the region already is as it says, or so near that only the rim is meant."""
+        # Finer than the view and the region can tell: reading it as a part to add or remove costs whole parts.
+        rim = min(max(1.5, 0.75 / guess.view.zoom), 0.06 * math.sqrt(guess.area))
+        return distance_to_same(*self._draw(guess).window(), click, rim) is not None
 
     def _draw(self, guess: Guess) -> Packed:
         with self._lock:
@@ -166,47 +168,6 @@ def pick_scales(guesses: list[Guess]) -> list[tuple[Guess, float]]:
     chosen += smaller[:1] + larger[:1]
     chosen.sort(key=lambda k: -worths[k])
     return [(guesses[k], float(scores[k])) for k in chosen]
-
-
-def obey(
-    part: Mask, corner: tuple[int, int], shape: tuple[int, int], clicks: Sequence[Click], box: Box | None, score: float
-) -> Candidate:
-    """A window with the prompt as a hard rule: positive clicks in, negative ones out, nothing outside the box."""
-    y0, x0 = corner
-    frame = (x0, y0, x0 + part.shape[1], y0 + part.shape[0])
-    if box is not None:
-        left, top, right, bottom = whole_box(box)
-        part = part.copy()
-        part[: max(top - y0, 0)] = part[max(bottom - y0, 0) :] = False
-        part[:, : max(left - x0, 0)] = part[:, max(right - x0, 0) :] = False
-    part, frame = _holding(part, frame, [c for c in clicks if c.positive])
-    _set_clicks(part, frame, clicks)
-    if box is not None and not part.any():
-        frame = whole_box(box)
-        part = np.ones((frame[3] - frame[1], frame[2] - frame[0]), np.bool_)
-        _set_clicks(part, frame, clicks)
-    return Candidate(part, score, (frame[1], frame[0]), shape)
-
-
-Frame = tuple[int, int, int, int]
-
-
-def _holding(part: Mask, frame: Frame, clicks: Sequence[Click]) -> tuple[Mask, Frame]:
-    """The window enlarged, where it must be, so that it holds all ``clicks``."""
-    xs, ys = [int(c.x) for c in clicks], [int(c.y) for c in clicks]
-    x0, y0, x1, y1 = frame
-    left, top = min([x0, *xs]), min([y0, *ys])
-    right, bottom = max([x1, *(x + 1 for x in xs)]), max([y1, *(y + 1 for y in ys)])
-    if (left, top, right, bottom) == frame:
-        return part, frame
-    return np.pad(part, ((y0 - top, bottom - y1), (x0 - left, right - x1))), (left, top, right, bottom)
-
-
-def _set_clicks(part: Mask, frame: Frame, clicks: Sequence[Click]) -> None:
-    x0, y0, x1, y1 = frame
-    for click in clicks:
-        if x0 <= int(click.x) < x1 and y0 <= int(click.y) < y1:
-            part[int(click.y) - y0, int(click.x) - x0] = click.positive
 
 
 class ClassicSegmenter:

@@ -6,6 +6,7 @@ person saw when clicking.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segment.base import Box, Click, box_mask, iou
+from core.segment.base import Box, Click, box_mask
 from core.segment.proposals import distance_to_model, fill_pinholes, surface_model
 from core.segment.rank import Guess, framed, measure, worth
 from core.segment.views import Pyramid, View, project
@@ -35,6 +36,7 @@ EDIT_FEATURES = (
     "kept",  # IoU with the region so far
     "reach",  # log2 of how far the change goes from the click over how far the outline was from it, if positive
     "short",  # the same where it stays nearer, if positive
+    "against",  # pixels lost to a positive click, or gained by a negative one, as a share of the region
 )
 
 
@@ -120,28 +122,26 @@ def options(
     base = project(so_far.mask, so_far.view, view)
     if limit is not None:
         base &= limit
-    photo_area = view.shape[0] * view.shape[1]
-    before = float(worth([measure(view, base, photo_area)])[0]) if base.any() else 0.0
     at = view.at(click.x, click.y)
     candidates = _readings(view, base, clicks, pieces)
     candidates += [(project(g.mask, g.view, view), 0.0, 0.0, 1.0) for g in wholes[:_WHOLES]]
     candidates += [(mask, 0.0, 0.0, 1.0) for mask in _by_colour(view, base, clicks)]
+    judge = _Judge(view, base, at, click.positive)
     out: list[Option] = []
     for mask, basin, rank, whole in candidates:
         if limit is not None:
             mask = mask & limit
-        if not mask.any() or not _obeys(mask, view, clicks):
-            continue
-        out.append(_judged(view, base, mask, at, before, (basin, rank, whole), photo_area))
+        if mask.any() and _obeys(mask, view, clicks):
+            out.append(judge.option(mask, basin, rank, whole))
     if not out:
-        blot = _disc(view, at, max(2, int(0.12 * float(np.sqrt(max(int(np.count_nonzero(base)), 1))))))
+        blot = _disc(view, at, max(2, int(0.12 * float(np.sqrt(judge.size)))))
         mask = _merge(base, blot, click)
         for c in clicks:
             column, row = view.at(c.x, c.y)
             mask[row, column] = c.positive
         if not mask.any():
             mask[at[1], at[0]] = True
-        out.append(_judged(view, base, mask, at, before, (1.0, 0.0, 0.0), photo_area))
+        out.append(judge.option(mask, 1.0, 0.0, 0.0))
     return out
 
 
@@ -202,38 +202,51 @@ def _obeys(mask: Mask, view: View, clicks: Sequence[Click]) -> bool:
     return True
 
 
-def _judged(
-    view: View,
-    base: Mask,
-    mask: Mask,
-    at: tuple[int, int],
-    before: float,
-    kind: tuple[float, float, float],
-    photo_area: int,
-) -> Option:
-    value = float(worth([measure(view, mask, photo_area)])[0])
-    change = mask != base
-    changed, size = int(np.count_nonzero(change)), max(int(np.count_nonzero(base)), 1)
-    ratio = float(np.log2(max(changed, 1) / size))
-    kept = iou(mask, base)
-    basin, rank, whole = kind
-    ys, xs = np.nonzero(change)
-    far = float(np.sqrt(((xs - at[0]) ** 2 + (ys - at[1]) ** 2).max())) if len(ys) else 0.0
-    reach = float(np.log2((far + 1) / (_edge_distance(base, at) + 1)))
-    features = [
-        value,
-        value - before,
-        _depth(change, at),
-        max(ratio, 0),
-        max(-ratio, 0),
-        basin,
-        rank,
-        whole,
-        kept,
-        max(reach, 0.0),
-        max(-reach, 0.0),
-    ]
-    return Option(mask, np.array(features, np.float64))
+class _Judge:
+    """Measures what a click makes of the region ``base`` on ``view``."""
+
+    def __init__(self, view: View, base: Mask, at: tuple[int, int], positive: bool) -> None:
+        self._view, self._base, self._at, self._positive = view, base, at, positive
+        self._photo_area = view.shape[0] * view.shape[1]
+        self.size = max(cv2.countNonZero(base.view(np.uint8)), 1)
+        self._before = self._worth(base) if base.any() else 0.0
+        self._distance = _edge_distance(base, at)
+
+    def option(self, mask: Mask, basin: float, rank: float, whole: float) -> Option:
+        """``mask``, non-empty, with EDIT_FEATURES."""
+        value = self._worth(mask)
+        change = mask != self._base
+        changed = cv2.countNonZero(change.view(np.uint8))
+        lost = cv2.countNonZero((self._base > mask).view(np.uint8))
+        ratio = math.log2(max(changed, 1) / self.size)
+        reach = math.log2((_farthest(change, self._at) + 1) / (self._distance + 1))
+        features = [
+            value,
+            value - self._before,
+            _depth(change, self._at),
+            max(ratio, 0),
+            max(-ratio, 0),
+            basin,
+            rank,
+            whole,
+            (self.size - lost) / (self.size + changed - lost),
+            max(reach, 0.0),
+            max(-reach, 0.0),
+            min((lost if self._positive else changed - lost) / self.size, 1.0),
+        ]
+        return Option(mask, np.array(features, np.float64))
+
+    def _worth(self, mask: Mask) -> float:
+        return float(worth([measure(self._view, mask, self._photo_area)])[0])
+
+
+def _farthest(change: Mask, at: tuple[int, int]) -> float:
+    """How far the change goes from the click."""
+    points = cv2.findNonZero(change.view(np.uint8))
+    if points is None:
+        return 0.0
+    offsets = points.reshape(-1, 2) - np.array(at, np.int32)
+    return math.sqrt(int(np.einsum("ij,ij->i", offsets, offsets).max()))
 
 
 def _basin(
@@ -288,4 +301,4 @@ def _disc(view: View, at: tuple[int, int], radius: int) -> Mask:
 
 _AGREE = 17.0
 # Fitted like core.segment.rank's, on simulated corrections.
-_WEIGHTS = np.array([0.2, 0.45, 2.4, -0.55, 0.2, -0.8, -0.15, 3.2, 0.65, -0.3, -1.4])
+_WEIGHTS = np.array([0.2, 0.45, 2.4, -0.55, 0.2, -0.8, -0.15, 3.2, 0.65, -0.3, -1.4, -3.0])

@@ -9,6 +9,7 @@ from scipy.ndimage import binary_fill_holes
 from skimage import data
 
 from core.errors import Cancelled, InputError
+from core.masks import rle
 from core.segment import best_segmenter, segmenter, segmenters
 from core.segment.base import Click, iou
 from core.segment.classic import ClassicSegmenter
@@ -213,3 +214,50 @@ def test_next_click_is_in_the_error():
     click = next_click(np.ones_like(truth), truth)
     assert not click.positive and not truth[int(click.y), int(click.x)]
     assert next_click(truth, truth) is None
+
+
+def test_an_extra_click_on_a_good_mask_leaves_it_alone():
+    image, truth = tray()
+    prepared = SEGMENTER.prepare(image)
+    disc = prepared.predict([Click(75, 185)])[0].mask
+    assert iou(disc, truth["disc"]) > 0.9
+    for extra in (Click(60, 190), Click(180, 180, False)):
+        assert np.array_equal(prepared.predict([Click(75, 185), extra])[0].mask, disc)
+        assert np.array_equal(prepared.predict([Click(75, 185), extra], None, disc)[0].mask, disc)
+
+
+def test_a_click_beside_the_outline_moves_only_the_outline():
+    image, _ = tray()
+    prepared = SEGMENTER.prepare(image)
+    disc = prepared.predict([Click(75, 185)])[0].mask
+    edge = int(np.flatnonzero(disc[185])[-1]) + 1
+    found = prepared.predict([Click(75, 185), Click(edge, 185)])[0].mask
+    ys, xs = np.nonzero(found != disc)
+    assert found[185, edge] and np.hypot(xs - edge, ys - 185).max() <= 3
+
+
+def test_the_mask_that_was_shown_is_recognised():
+    image, _ = tray()
+    prepared = SEGMENTER.prepare(image)
+    clicks = [Click(70, 45), Click(180, 75)]
+    plain = prepared.predict(clicks)
+    shown = prepared.predict(clicks[:1])
+    for a, b in zip(plain, prepared.predict(clicks, None, shown[0].mask), strict=True):
+        assert np.array_equal(a.mask, b.mask)
+    other = prepared.predict(clicks, None, shown[-1].mask)[0].mask
+    assert np.count_nonzero(shown[-1].mask & other) > 0.9 * shown[-1].area
+
+
+def test_a_candidate_is_the_same_as_window_runs_and_mask():
+    image, _ = tray()
+    for candidate in SEGMENTER.prepare(image).predict([Click(75, 185)]):
+        assert candidate.mask.shape == (256, 256)
+        assert candidate.area == np.count_nonzero(candidate.mask)
+        assert candidate.runs() == rle.encode(candidate.mask)
+
+
+def test_a_click_on_a_large_photo_keeps_thin_outlines_sharp():
+    image, truth = tray()
+    large = cv2.resize(image, (2048, 2048), interpolation=cv2.INTER_CUBIC)
+    want = cv2.resize(truth["disc"].astype(np.float32), (2048, 2048), interpolation=cv2.INTER_CUBIC) > 0.5
+    assert iou(SEGMENTER.prepare(large).predict([Click(600, 1480)])[0].mask, want) > 0.97
