@@ -15,15 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from core.workbench import Batch, Workbench
 
 ROOT = Path(__file__).resolve().parents[2]
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
 DESK = {"width": 1440, "height": 900}
 PATIENCE_MS = 40_000
 """Only failures wait this long; a busy machine needs it."""
@@ -89,7 +85,8 @@ class running:  # noqa: N801  used as a context manager
         folders = {f"FLAWSMITH_{n.upper()}": str(self.home / n) for n in ("state", "projects", "models")}
         alone = {"FLAWSMITH_VENV": "none", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TMPDIR": str(self.home)}
         given = [str(self.project)] if self.project else []
-        command = [sys.executable, "launch.py", "ui", *given, "--port", str(port), "--no-browser", "--no-demo", *self.more]
+        command = [sys.executable, "launch.py", "ui", *given, "--port", str(port), "--no-browser", "--no-demo"]
+        command += self.more
         self.log = (self.home / f"server-{port}.log").open("w+")
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=os.environ | folders | alone, stdout=self.log, stderr=subprocess.STDOUT
@@ -110,18 +107,6 @@ class running:  # noqa: N801  used as a context manager
             self.process.kill()
             self.process.wait()
         self.log.close()
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=path, args=FLAGS, headless=True)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -46,18 +45,6 @@ def wait_for_server(url: str, process: subprocess.Popen[bytes]) -> None:
         except OSError:
             time.sleep(0.25)
     raise AssertionError("the app did not answer")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no chromium on this machine")
-    with sync_api.sync_playwright() as pw:
-        browser = pw.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"], headless=True)
-        yield browser
-        browser.close()
 
 
 class Canvas:
@@ -141,13 +128,13 @@ VIEWPORT = {"width": 1280, "height": 1100}
 
 
 @pytest.fixture
-def open_canvas(chromium: Any, canvas_url: str) -> Iterator[Callable[..., Canvas]]:
+def open_canvas(browser: Any, canvas_url: str) -> Iterator[Callable[..., Canvas]]:
     """open_canvas(query="", **context options): a new user's page; any error in it fails the test."""
     contexts: list[Any] = []
     errors: list[str] = []
 
     def open_page(query: str = "", **options: Any) -> Canvas:
-        contexts.append(chromium.new_context(**{"viewport": VIEWPORT, **options}))
+        contexts.append(browser.new_context(**{"viewport": VIEWPORT, **options}))
         return watched_page(contexts[-1], canvas_url + "/" + query, errors)
 
     yield open_page
@@ -157,9 +144,9 @@ def open_canvas(chromium: Any, canvas_url: str) -> Iterator[Callable[..., Canvas
 
 
 @pytest.fixture(scope="session")
-def shared(chromium: Any, canvas_url: str) -> Iterator[tuple[Canvas, list[str]]]:
+def shared(browser: Any, canvas_url: str) -> Iterator[tuple[Canvas, list[str]]]:
     errors: list[str] = []
-    context = chromium.new_context(viewport=VIEWPORT)
+    context = browser.new_context(viewport=VIEWPORT)
     yield watched_page(context, canvas_url, errors), errors
     context.close()
 
