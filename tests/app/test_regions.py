@@ -50,6 +50,7 @@ def named(project: Path, discs: dict[str, np.ndarray]) -> None:
 
 def test_click_enter_name_enter(regions: Hands, project: Path, disc_masks: dict[str, np.ndarray]) -> None:
     page = regions.page
+    expect(page.locator("#fs-segmenter")).to_contain_text("Clicks are answered by")
     for (x, y), text in (((36, 48), "left disc"), ((92, 46), "right disc")):
         regions.select(x, y)
         name(regions, text)

@@ -12,6 +12,7 @@ from app.shell import Shell, on, on_canvas
 from app.table import ONE_BY_ONE, SEEN_JS, Table
 from app.tabs.regions import carry, listed, proposals
 from core.errors import InputError
+from core.workbench.regions import all_segmenters
 
 TALL = "clamp(300px, calc(100vh - 234px), 980px)"
 HINT = """<p class="fs-hint">Click a part; right-click or <kbd>Shift</kbd>-click what does not belong to it, drag a box
@@ -46,7 +47,7 @@ def build(shell: Shell) -> None:
             table = Table(shell, "regions", TALL)
         with gr.Column(min_width=300, elem_classes="fs-side"), gr.Column(elem_classes="fs-side-scroll"):
             with gr.Column(elem_classes="fs-panel"):
-                gr.HTML(HINT)
+                hint = gr.HTML(HINT)
                 with gr.Row(elem_classes="fs-tight fs-joined", equal_height=True):
                     name = gr.Textbox(label="Name of the selection", max_lines=1, scale=5, min_width=120,
                                       placeholder="for example washer", elem_id="fs-region-name")  # fmt: skip
@@ -65,9 +66,9 @@ def build(shell: Shell) -> None:
 
     def fill(session: Session) -> list[Any]:
         bars = [*finder.bar.look(session), *carrier.bar.look(session)]
-        return [*look(session), *bars, *carrier.show(session)]
+        return [*look(session), *bars, *carrier.show(session), HINT + _segmenter(session)]
 
-    shell.refresh(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts])
+    shell.refresh(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts, hint])
     beside = len(table.parts)
     around = lambda s: [*look(s)[beside:], *carrier.show(s)]  # noqa: E731
     on(table.moved.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
@@ -101,6 +102,16 @@ def _save(table: Table, finder: proposals.Finder, session: Session, seen: str, g
     session.memory.pop("editing", None)
     table.put(session, seen, None)
     finder.next(session, seen, table)
+
+
+def _segmenter(session: Session) -> str:
+    """Which segmenter answers clicks, and where a better one comes from."""
+    if session.bench is None:
+        return ""
+    title = html.escape(session.bench.regions.segmenter().title)
+    missing = any(s.available() for s in all_segmenters().values())
+    better = " Better ones are fetched in <b>Models</b>." if missing else ""
+    return f"<p class='fs-hint' id='fs-segmenter'>Clicks are answered by {title}.{better}</p>"
 
 
 def _known(session: Session) -> str:
