@@ -17,7 +17,7 @@ import numpy.typing as npt
 from core.segment.base import Box, Click, box_mask
 from core.segment.proposals import distance_to_model, fill_pinholes, surface_model
 from core.segment.rank import Guess, framed, measure, worth
-from core.segment.views import Pyramid, View, project
+from core.segment.views import Pyramid, View, project, squared
 from core.types import Mask
 
 _PIECES = 10
@@ -282,9 +282,8 @@ def _edge_distance(mask: Mask, at: tuple[int, int]) -> float:
 
 def _like(view: View, at: tuple[int, int]) -> Mask:
     """Pixels coloured like the click's."""
-    delta = view.colour - view.colour[at[1], at[0]]
     limit = max(8.0, 3 * view.texture)
-    return np.asarray(np.einsum("ijk,ijk->ij", delta, delta) < limit**2)
+    return np.asarray(squared(view.colour - view.colour[at[1], at[0]]) < limit**2)
 
 
 def _depth(change: Mask, at: tuple[int, int]) -> float:

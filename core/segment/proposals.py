@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segment.views import MIDDLE, Floats, View
+from core.segment.views import Floats, View, squared
 from core.types import Mask
 
 _LIKE = (5.0, 7.0, 10.0, 14.0, 19.0, 26.0, 36.0, 50.0)
@@ -49,8 +49,8 @@ def propose(view: View, x: float, y: float) -> list[Mask]:
 
 def _distance_to_click(view: View, column: int, row: int) -> Floats:
     patch = view.colour[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].reshape(-1, 3)
-    delta = view.colour - np.median(patch, axis=0).astype(np.float32)
-    return np.asarray(np.sqrt(np.einsum("ijk,ijk->ij", delta, delta)))
+    offset = np.column_stack((np.eye(3), -np.median(patch, axis=0)))
+    return np.asarray(cv2.sqrt(squared(cv2.transform(view.colour, offset))), np.float32)
 
 
 def _own_model(view: View, column: int, row: int) -> Floats:
@@ -91,20 +91,12 @@ def surface_model(pixels: npt.NDArray[np.float32], modes: int = 3) -> Model:
 
 def distance_to_model(view: View, model: Model) -> Floats:
     """float32 (h, w): root mean square of deviations from the nearest mode."""
-    # sum of ((c - m) / d)^2 over the channels, written out as one matrix product.
-    weights, offsets = np.empty((6, len(model)), np.float32), np.empty(len(model), np.float32)
-    for k, (mean, deviation) in enumerate(model):
-        scale, centre = 1 / (3 * deviation**2), mean - MIDDLE
-        weights[:3, k], weights[3:, k], offsets[k] = scale, -2 * centre * scale, (centre**2 * scale).sum()
-    far = view.squares @ weights + offsets
-    return np.asarray(np.sqrt(np.maximum(_least(far), 0)).reshape(view.shape))
-
-
-def _least(columns: Floats) -> Floats:
-    out = columns[:, 0]
-    for k in range(1, columns.shape[1]):
-        out = np.minimum(out, columns[:, k])
-    return out
+    out: Floats | None = None
+    for mean, deviation in model:
+        z = squared(cv2.transform(view.colour, np.column_stack((np.diag(1 / deviation), -mean / deviation))))
+        out = z if out is None else cv2.min(out, z)
+    assert out is not None
+    return np.asarray(cv2.sqrt(out / 3), np.float32)
 
 
 def _around(mask: Mask, column: int, row: int) -> list[Mask]:
@@ -187,16 +179,16 @@ def _disc(k: int) -> npt.NDArray[np.uint8]:
 
 def distinct(masks: list[Mask], above: float = 0.94) -> list[Mask]:
     """``masks`` without those that overlap an earlier one by more than ``above`` (IoU)."""
-    if len(masks) < 2:
-        return masks
-    # Every other pixel is enough to tell near-equals, but not for specks.
-    step = 1 if masks[0].size < 4000 or min(int(np.count_nonzero(m)) for m in masks) < 60 else 2
-    flat = np.stack([m[::step, ::step].reshape(-1) for m in masks]).astype(np.float32)
-    common = flat @ flat.T
-    area = np.diag(common)
-    overlap = common / (area[:, None] + area[None, :] - common + 1e-6)
-    kept: list[int] = []
-    for i in range(len(masks)):
-        if not kept or overlap[i, kept].max() <= above:
-            kept.append(i)
-    return [masks[i] for i in kept]
+    kept: list[tuple[int, npt.NDArray[np.uint8]]] = []
+    for mask in masks:
+        own = mask.view(np.uint8)
+        area = cv2.countNonZero(own)
+        for other, seen in kept:
+            # Areas too different rule nearly all pairs out.
+            if min(area, other) > above * max(area, other):
+                common = cv2.countNonZero(cv2.bitwise_and(own, seen))
+                if common > above * (area + other - common):
+                    break
+        else:
+            kept.append((area, own))
+    return [own.view(np.bool_) for _, own in kept]

@@ -20,8 +20,10 @@ MAX_ZOOM = 3.0
 
 Floats = npt.NDArray[np.float32]
 
-MIDDLE = np.array([128, 180, 180], np.float32)
-"""Of the colours that ``View.colour`` holds."""
+
+def squared(vectors: Floats) -> Floats:
+    """float32 (h, w): squared lengths of float32 (h, w, 3)."""
+    return np.asarray(cv2.transform(cv2.multiply(vectors, vectors), np.ones((1, 3), np.float32)), np.float32)
 
 
 @dataclass(frozen=True)
@@ -67,22 +69,12 @@ class View:
         """float32 (h, w): colour steps per view pixel, of the smoothed copy."""
         gx = cv2.Sobel(self.colour, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
         gy = cv2.Sobel(self.colour, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
-        square = np.einsum("ijk,ijk->ij", gx, gx) + np.einsum("ijk,ijk->ij", gy, gy)
-        return np.asarray(np.sqrt(square), np.float32)
+        return np.asarray(cv2.sqrt(squared(gx) + squared(gy)), np.float32)
 
     @cached_property
     def steepest(self) -> Floats:
         """float32 (h, w): the largest ``gradient`` at the pixel and its four neighbours."""
         return np.asarray(cv2.dilate(self.gradient, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))), np.float32)
-
-    @cached_property
-    def squares(self) -> Floats:
-        """float32 (h*w, 6): squares of ``colour`` about the middle grey, and ``colour`` about it."""
-        flat = self.colour.reshape(-1, 3)
-        out = np.empty((len(flat), 6), np.float32)
-        np.subtract(flat, MIDDLE, out=out[:, 3:])
-        np.multiply(out[:, 3:], out[:, 3:], out=out[:, :3])
-        return out
 
     @cached_property
     def texture(self) -> float:
