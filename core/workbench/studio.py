@@ -174,6 +174,11 @@ class Studio:
         family = [n for n in names if n == name or (base_name(name) == name and base_name(n) == name)]
         return {"region": name, "instance": family.index(name) + 1}
 
+    def partners(self, normal_id: str, name: str) -> list[str]:
+        """The photo's other regions, those of another family first: two washers exchanged are no anomaly."""
+        others = [row.name for row in self._project.regions(normal_id) if row.name != name]
+        return sorted(others, key=lambda other: base_name(other) == base_name(name))
+
     def moved_part(
         self, normal_id: str, name: str, dx: float, dy: float, clockwise: float = 0.0, scale: float = 1.0
     ) -> dict[str, Any]:

@@ -281,6 +281,15 @@ def test_scores_in_words_tell_good_from_bad() -> None:
     assert not {words for words, *_ in good} & {words for words, *_ in bad}
 
 
+def test_partners_of_another_kind_come_first(project: Path, disc_masks: dict[str, np.ndarray]) -> None:
+    with Workbench.open(project) as bench:
+        photo = bench.photos.page()[0].id
+        bench.regions.save(photo, "knob", disc_masks["left disc"])
+        assert bench.studio.partners(photo, "disc") == ["knob", "disc_2"]
+        assert bench.studio.part(photo, "disc") == {"region": "disc", "instance": 1}
+        assert bench.studio.part(photo, "disc_2") == {"region": "disc_2", "instance": 1}
+
+
 @pytest.mark.parametrize("turn, scale", [(0.0, 1.0), (90.0, 1.0), (-30.0, 1.5), (180.0, 0.5)])
 def test_a_move_on_the_canvas_is_the_same_move_in_the_engine(project: Path, turn: float, scale: float) -> None:
     """Where the canvas puts the part's centroid, the engine's shift of the centroid leads too."""

@@ -47,7 +47,7 @@ class PartTools:
         names = [r.name for r in session.open_bench.regions.on(photo)] if photo else []
         at, name = session.memory.get("part", ("", ""))
         name = name if at == photo and name in names else ""
-        others = [n for n in names if n != name]
+        others = session.open_bench.studio.partners(photo, name) if photo else []
         return [_picked(session, names, name), gr.update(choices=others, value=others[0] if others else None)]
 
 
