@@ -194,7 +194,7 @@ def segment(data: dict[str, Any]) -> dict[str, Any]:
     mask = bench.masks.decode(list(query.runs), (row.height, row.width)) if query.runs else None
     clicks = [(p.x, p.y, p.positive) for p in query.points]
     found = bench.regions.click(row.id, clicks, query.box_xyxy, mask)
-    candidates = [(bench.masks.encode(c.mask), c.score) for c in found]
+    candidates = [(c.runs(), c.score) for c in found]
     spent = (time.perf_counter() - began) * 1000
     return segment_reply(candidates, query.seq, bench.regions.segmenter().title, spent)
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from core.segment.views import Floats, Pyramid, View
 from core.types import Mask
 
-_SIDE = 512
+_SIDE = 384
 """Longest side, in pixels, at which the outline of a large object is worked on."""
 
 
