@@ -186,6 +186,7 @@ def test_look_alikes_and_bulk(new_page: Callable[..., Page], project: Path) -> N
         )  # fmt: skip
     page = new_page(project)
     open_tab(page, "Review")
+    expect(page.locator(SHOWN)).to_have_count(9)
     page.get_by_label("Group look-alikes").check()
     expect(page.locator(".fsb-group").first).to_be_visible()
     best = page.locator(".fsb-best").first
