@@ -6,46 +6,22 @@ person saw when clicking.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from core.segment.base import Box, Click, box_mask
+from core.segment.judge import Judge, Option, edge_distance
 from core.segment.proposals import distance_to_model, fill_pinholes, surface_model
-from core.segment.rank import Guess, framed, measure, worth
+from core.segment.rank import Guess, measure, worth
 from core.segment.views import Pyramid, View, project, squared
 from core.types import Mask
 
 _PIECES = 10
 _WHOLES = 5
 _GRID = 176
-
-EDIT_FEATURES = (
-    "worth",  # of the result, by core.segment.rank
-    "gain",  # its worth less that of the region so far
-    "deep",  # depth of the click in the change it makes, 0..1
-    "grow",  # log2 of change over region, where the change is the larger
-    "shrink",  # the same where it is the smaller
-    "basin",  # 1 for the watershed between the clicks
-    "rank",  # place of the piece among what the click alone may mean
-    "whole",  # 1 for a fresh reading of the first click instead of a correction
-    "kept",  # IoU with the region so far
-    "reach",  # log2 of how far the change goes from the click over how far the outline was from it, if positive
-    "short",  # the same where it stays nearer, if positive
-    "against",  # pixels lost to a positive click, or gained by a negative one, as a share of the region
-)
-
-
-@dataclass(frozen=True)
-class Option:
-    """One way to obey the click: the resulting mask on the view, and EDIT_FEATURES."""
-
-    mask: Mask
-    features: npt.NDArray[np.float64]
 
 
 def region_view(pyramid: Pyramid, region: tuple[float, ...], clicks: Sequence[Click], pieces: Sequence[Guess]) -> View:
@@ -126,7 +102,7 @@ def options(
     candidates = _readings(view, base, clicks, pieces)
     candidates += [(project(g.mask, g.view, view), 0.0, 0.0, 1.0) for g in wholes[:_WHOLES]]
     candidates += [(mask, 0.0, 0.0, 1.0) for mask in _by_colour(view, base, clicks)]
-    judge = _Judge(view, base, at, click.positive)
+    judge = Judge(view, base, at, click.positive)
     out: list[Option] = []
     for mask, basin, rank, whole in candidates:
         if limit is not None:
@@ -157,7 +133,7 @@ def _readings(
     for rank, guess in enumerate(pieces[:_PIECES]):
         out.append((_merge(base, project(guess.mask, guess.view, view), click), 0.0, float(rank), 0.0))
     basins = [_basin(view, at, others, friends, share) for share in (0.35, 0.7)]
-    local = _disc(view, at, round(1.6 * _edge_distance(base, at) + 2))
+    local = _disc(view, at, round(1.6 * edge_distance(base, at) + 2))
     for piece in (*basins, local & _like(view, at), local & basins[1]):
         out.append((_merge(base, piece, click), 1.0, 0.0, 0.0))
     return out
@@ -202,53 +178,6 @@ def _obeys(mask: Mask, view: View, clicks: Sequence[Click]) -> bool:
     return True
 
 
-class _Judge:
-    """Measures what a click makes of the region ``base`` on ``view``."""
-
-    def __init__(self, view: View, base: Mask, at: tuple[int, int], positive: bool) -> None:
-        self._view, self._base, self._at, self._positive = view, base, at, positive
-        self._photo_area = view.shape[0] * view.shape[1]
-        self.size = max(cv2.countNonZero(base.view(np.uint8)), 1)
-        self._before = self._worth(base) if base.any() else 0.0
-        self._distance = _edge_distance(base, at)
-
-    def option(self, mask: Mask, basin: float, rank: float, whole: float) -> Option:
-        """``mask``, non-empty, with EDIT_FEATURES."""
-        value = self._worth(mask)
-        change = mask != self._base
-        changed = cv2.countNonZero(change.view(np.uint8))
-        lost = cv2.countNonZero((self._base > mask).view(np.uint8))
-        ratio = math.log2(max(changed, 1) / self.size)
-        reach = math.log2((_farthest(change, self._at) + 1) / (self._distance + 1))
-        features = [
-            value,
-            value - self._before,
-            _depth(change, self._at),
-            max(ratio, 0),
-            max(-ratio, 0),
-            basin,
-            rank,
-            whole,
-            (self.size - lost) / (self.size + changed - lost),
-            max(reach, 0.0),
-            max(-reach, 0.0),
-            min((lost if self._positive else changed - lost) / self.size, 1.0),
-        ]
-        return Option(mask, np.array(features, np.float64))
-
-    def _worth(self, mask: Mask) -> float:
-        return float(worth([measure(self._view, mask, self._photo_area)])[0])
-
-
-def _farthest(change: Mask, at: tuple[int, int]) -> float:
-    """How far the change goes from the click."""
-    points = cv2.findNonZero(change.view(np.uint8))
-    if points is None:
-        return 0.0
-    offsets = points.reshape(-1, 2) - np.array(at, np.int32)
-    return math.sqrt(int(np.einsum("ij,ij->i", offsets, offsets).max()))
-
-
 def _basin(
     view: View, at: tuple[int, int], others: list[tuple[int, int]], friends: list[tuple[int, int]], share: float
 ) -> Mask:
@@ -272,24 +201,10 @@ def _basin(
     return np.asarray(own)
 
 
-def _edge_distance(mask: Mask, at: tuple[int, int]) -> float:
-    """How far the point is from the outline of ``mask``, in view pixels; the view's size if there is none."""
-    side = mask == mask[at[1], at[0]]
-    if side.all():
-        return float(max(mask.shape))
-    return float(cv2.distanceTransform(side.astype(np.uint8), cv2.DIST_L2, 3)[at[1], at[0]])
-
-
 def _like(view: View, at: tuple[int, int]) -> Mask:
     """Pixels coloured like the click's."""
     limit = max(8.0, 3 * view.texture)
     return np.asarray(squared(view.colour - view.colour[at[1], at[0]]) < limit**2)
-
-
-def _depth(change: Mask, at: tuple[int, int]) -> float:
-    """Depth of the click in the change it makes, 0..1: people click the middle of what is wrong."""
-    field = cv2.distanceTransform(framed(change), cv2.DIST_L2, 3)
-    return float(field[at[1] + 1, at[0] + 1]) / max(cv2.minMaxLoc(field)[1], 1e-3)
 
 
 def _disc(view: View, at: tuple[int, int], radius: int) -> Mask:

@@ -1,4 +1,4 @@
-"""Segment Anything: the only file that imports segment_anything and mobile_sam.
+"""Segment Anything as a segmenter (core.segment.network runs it).
 
 Checkpoints are read from the models folder (core.weights). The encoder runs once per photo; what it gives is
 kept for the photos last looked at, within a budget of bytes.
@@ -7,28 +7,21 @@ kept for the photos last looked at, within a budget of bytes.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import threading
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from core import weights as models
 from core.device import choose_device
 from core.errors import Unavailable
-from core.segment.base import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, iou, stop_if
+from core.segment.base import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, stop_if
 from core.segment.checkpoint import Embedding, EmbeddingCache, load_checkpoint
+from core.segment.network import encode, everything, library, low_resolution
 from core.types import Image, Mask, check_image
-
-if TYPE_CHECKING:
-    pass
 
 CACHE_BYTES = 256 << 20
 _MIN_REGION = 1e-4
@@ -81,7 +74,7 @@ class SamSegmenter:
         if embedding is None:
             with self._lock:
                 model = self._load()
-                embedding = _encode(model, photo, progress, cancelled)
+                embedding = encode(model, photo, progress, cancelled)
             self._cache.put(key, embedding)
         elif progress is not None:
             progress(1, 1)
@@ -94,7 +87,7 @@ class SamSegmenter:
         photo = check_image(image)
         with self._lock:
             model = self._load()
-            found = _everything(self._package.split()[0], model, photo, self._points, progress, cancelled)
+            found = everything(self._package.split()[0], model, photo, self._points, progress, cancelled)
         least = _MIN_REGION * photo.shape[0] * photo.shape[1]
         found = [c for c in found if np.count_nonzero(c.mask) >= least]
         return sorted(found, key=lambda c: -int(np.count_nonzero(c.mask)))
@@ -138,7 +131,7 @@ class SamPrepared:
         labels = np.array([int(c.positive) for c in checked], np.int32) if checked else None
         predictor = self._predictor()
         side = predictor.model.prompt_encoder.mask_input_size[0]
-        prior = _low_resolution(given, self._embedding.input_shape, side) if given is not None else None
+        prior = low_resolution(given, self._embedding.input_shape, side) if given is not None else None
         if given is not None and points is None and box is None:
             rows, columns = np.flatnonzero(given.any(axis=1)), np.flatnonzero(given.any(axis=0))
             around: Box | None = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
@@ -170,9 +163,9 @@ class SamPrepared:
         return found
 
     def _predictor(self) -> Any:
-        module = _module(self._owner._package.split()[0])
+        package = library(self._owner._package.split()[0])
         with self._owner._lock:
-            predictor = module.SamPredictor(self._owner._load())
+            predictor = package.SamPredictor(self._owner._load())
         predictor.features = self._embedding.features.to(predictor.device)
         predictor.original_size = self._embedding.shape
         predictor.input_size = self._embedding.input_shape
@@ -180,93 +173,9 @@ class SamPrepared:
         return predictor
 
 
-def _module(package: str) -> Any:
-    with warnings.catch_warnings():
-        # mobile_sam imports timm by its former names.
-        warnings.simplefilter("ignore")
-        return importlib.import_module(package)
-
-
-def _low_resolution(mask: Mask, input_shape: tuple[int, int], side: int, logit: float = 8.0) -> npt.NDArray:
-    """``mask`` as SAM's mask prompt: float32 (1, side, side) logits, padded as the network's input is."""
-    longest = max(input_shape)
-    h, w = max(round(input_shape[0] * side / longest), 1), max(round(input_shape[1] * side / longest), 1)
-    soft = cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
-    out = np.full((1, side, side), -logit, np.float32)
-    out[0, :h, :w] = (soft - 0.5) * 2 * logit
-    return out
-
-
-def _encode(model: Any, photo: Image, progress: Progress | None, cancelled: Cancel | None) -> Embedding:
-    """The encoder, block by block: each block reports and looks whether it shall stop."""
-    import torch
-    from segment_anything.utils.transforms import ResizeLongestSide
-
-    small = ResizeLongestSide(model.image_encoder.img_size).apply_image(photo)
-    tensor = torch.as_tensor(small, device=model.device).permute(2, 0, 1).contiguous()[None]
-    with _watched(model.image_encoder, progress, cancelled), torch.inference_mode():
-        features = model.image_encoder(model.preprocess(tensor))
-    return Embedding(
-        features.detach().cpu().clone(), (photo.shape[0], photo.shape[1]), (small.shape[0], small.shape[1])
-    )
-
-
-@contextmanager
-def _watched(encoder: Any, progress: Progress | None, cancelled: Cancel | None) -> Any:
-    """Hooks on the encoder's blocks, removed in the end whatever happens."""
-    blocks = list(encoder.blocks if hasattr(encoder, "blocks") else encoder.layers)
-    done = 0
-
-    def after(*_: Any) -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(done, len(blocks))
-        stop_if(cancelled)
-
-    hooks = [b.register_forward_hook(after) for b in blocks]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _everything(
-    package: str, model: Any, photo: Image, points: int, progress: Progress | None, cancelled: Cancel | None
-) -> list[Candidate]:
-    module = _module(package)
-    # The generator knows no cancel: the decoder, run once a batch of points, looks for it.
-    generator = module.SamAutomaticMaskGenerator(
-        model, points_per_side=points, points_per_batch=64, output_mode="binary_mask"
-    )
-    batches = -(-points * points // 64)
-    done = 0
-
-    def after(*_: Any) -> None:
-        nonlocal done
-        done += 1
-        if progress is not None:
-            progress(min(done, batches), batches)
-        stop_if(cancelled)
-
-    hook = model.mask_decoder.register_forward_hook(after)
-    try:
-        with _watched(model.image_encoder, None, cancelled):
-            records = generator.generate(np.ascontiguousarray(photo))
-    finally:
-        hook.remove()
-    found: list[Candidate] = []
-    for record in sorted(records, key=lambda r: -r["predicted_iou"]):
-        mask = np.asarray(record["segmentation"], np.bool_)
-        if all(iou(mask, kept.mask) < 0.85 for kept in found):
-            found.append(Candidate(mask, float(np.clip(record["predicted_iou"], 0, 1))))
-    return found
-
-
 def _build(package: str, kind: str) -> Callable[[], Any]:
     def build() -> Any:
-        return _module(package).sam_model_registry[kind](checkpoint=None)
+        return library(package).sam_model_registry[kind](checkpoint=None)
 
     return build
 

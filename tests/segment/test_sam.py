@@ -7,7 +7,7 @@ import pytest
 
 from core import weights
 from core.errors import Cancelled, Unavailable
-from core.segment import sam, segmenters
+from core.segment import network, sam, segmenters
 from core.segment.base import Click
 
 torch = pytest.importorskip("torch")
@@ -94,7 +94,7 @@ def test_clicks_box_and_mask_reach_the_network_and_are_obeyed(checkpoint, photo)
     mask = found[0].mask
     assert mask[30, 40] and not mask[40, 60]
     assert not mask[:10].any() and not mask[60:].any() and not mask[:, :20].any() and not mask[:, 100:].any()
-    prior = sam._low_resolution(given, (165, 256), 256)
+    prior = network.low_resolution(given, (165, 256), 256)
     assert prior.shape == (1, 256, 256) and prior[0, 60, 100] > 0 > prior[0, 5, 5] and (prior[0, 170:] < 0).all()
 
 
