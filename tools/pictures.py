@@ -69,6 +69,7 @@ def main() -> None:
 def walk(page: Page) -> None:
     """Every tab once."""
     page.goto(URL)
+    page.wait_for_selector("body.fs-ready")
     take(page, "Product", "product")
     open_tab(page, "Regions")
     page.wait_for_function(f"{CANVAS}?.ready && {CANVAS}.state.regions.length > 0")

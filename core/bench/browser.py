@@ -14,6 +14,7 @@ def click_to_paint(url: str, chromium: str, arguments: list[str], clicks: int) -
         browser = play.chromium.launch(executable_path=chromium, args=arguments, headless=True)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.goto(url)
+        page.wait_for_selector("body.fs-ready")
         page.get_by_role("tab", name="Studio").click()
         page.wait_for_function(READY, timeout=60_000)
         for i in range(clicks + 2):
