@@ -99,7 +99,9 @@ def _demo() -> Path | None:
 def _arrive(sid: str) -> list[Any]:
     session = sessions.get(sid)
     opened = str(session.bench.path) if session.bench else "-"
-    return [sid, opened, headline(session), gr.Tabs(selected=session.tab)]
+    # The first tab is in front anyway; choosing it again would undo a person's quick click on another.
+    front = gr.skip() if session.tab == "product" else gr.Tabs(selected=session.tab)
+    return [sid, opened, headline(session), front]
 
 
 def _wordmark() -> str:
