@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from core.engines.noise import depth, relative_depth
 from core.engines.surface import Pixels, Surface
@@ -87,6 +86,9 @@ def _shape_map(defect: Mask, target: Mask, reverse: bool, mirror: bool) -> Coord
     step = step if small is not target else 1
     here, points = _shape_coordinates(small, False, False)
     there, pixels = _shape_coordinates(defect, reverse, mirror)
+    # Imported here, because the page is up sooner without scipy.
+    from scipy.spatial import cKDTree
+
     nearest = cKDTree(there).query(here)[1]
     where = np.zeros((*small.shape, 2), np.float32)
     where[points[:, 0], points[:, 1]] = pixels[nearest][:, ::-1]

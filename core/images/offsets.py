@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 
 from core.images.poisson import Field
 from core.types import Mask
@@ -75,11 +74,14 @@ class _Search:
     """One picture's spectra, computed once; many windows matched against it."""
 
     def __init__(self, grey: Field, known: Mask, penalty: Field) -> None:
+        import scipy.fft  # here, because the page is up sooner without it
+
+        self.fft = scipy.fft
         self.grey = grey - grey[known].mean()
         self.known = known.astype(np.float32)
-        self.fast = tuple(scipy.fft.next_fast_len(n, real=True) for n in grey.shape)
+        self.fast = tuple(self.fft.next_fast_len(n, real=True) for n in grey.shape)
         usable = self.grey * self.known
-        self.spectra = [scipy.fft.rfft2(field, self.fast) for field in (usable, usable * usable, penalty)]
+        self.spectra = [self.fft.rfft2(field, self.fast) for field in (usable, usable * usable, penalty)]
 
     def matches(self, box: Box, count: int, needed: Mask | None) -> Offsets:
         """The ``count`` best places, apart from one another, for the known pixels of ``box``, as offsets.
@@ -93,8 +95,8 @@ class _Search:
         paying *= np.float32(max(shown.sum(), 1) / max(paying.sum(), 1))
         total = 0
         for field, spectrum in zip((-2 * self.grey[part] * shown, shown, paying), self.spectra, strict=True):
-            total = total + np.conj(scipy.fft.rfft2(field, self.fast)) * spectrum
-        score = scipy.fft.irfft2(total, self.fast)
+            total = total + np.conj(self.fft.rfft2(field, self.fast)) * spectrum
+        score = self.fft.irfft2(total, self.fast)
         height, width = shown.shape
         score = score[: self.grey.shape[0] - height + 1, : self.grey.shape[1] - width + 1]
         places = _lowest(np.ascontiguousarray(score), count, max(2, min(height, width) // 8))
