@@ -10,53 +10,13 @@ import zipfile
 import zlib
 from pathlib import Path
 
-import numpy as np
 import PIL.Image
 import pytest
 
 from core.errors import InputError
 from core.jobs.intake import IntakeReport, entries, take_in
 from core.store import Project
-
-
-def picture(seed: int = 0, size: tuple[int, int] = (24, 32)) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
-
-
-def coded(array: np.ndarray, form: str = "PNG", **more) -> bytes:
-    out = io.BytesIO()
-    PIL.Image.fromarray(array).save(out, form, **more)
-    return out.getvalue()
-
-
-def png(seed: int = 0, size: tuple[int, int] = (24, 32)) -> bytes:
-    return coded(picture(seed, size))
-
-
-def mask_png(size: tuple[int, int] = (24, 32), value: int = 255, at: int = 4) -> bytes:
-    mask = np.zeros(size, np.uint8)
-    mask[at : at + 5, at : at + 6] = value
-    return coded(mask)
-
-
-def write(root: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    return root
-
-
-def zipped(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-@pytest.fixture
-def project(tmp_path):
-    with Project.create(tmp_path / "project") as made:
-        yield made
+from tests.jobs.files import coded, mask_png, picture, png, write, zipped
 
 
 def bomb_png() -> bytes:
