@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from app.cli import bulk, data, demo, models, serve
+from app.cli import bulk, data, demo, evaluate, models, serve
 from core.errors import Cancelled, FlawsmithError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("regions")(bulk.regions)
 app.command("generate")(bulk.generate)
 app.command("review")(bulk.review)
 app.command("export")(data.export)
+app.add_typer(evaluate.app, name="evaluate")
 app.command("models")(models.models)
 app.command("bench")(serve.bench)
 

@@ -1,0 +1,1 @@
+"""Exact metrics of score maps."""
