@@ -53,7 +53,7 @@ def slow(maps, masks, saturations, limit: float) -> float:  # noqa: ANN001
     return area([*x, 1.0], [*y, 1.0], limit)
 
 
-def scene(seed: int, levels: int | None = None, photos: int = 5, side: int = 24):
+def scene(seed: int, levels: int | None = None, photos: int = 5, side: int = 14):
     """Random maps with blobs as defects; ``levels`` makes ties."""
     rng = numpy_rng(seed, "scene")
     maps, masks, labels = [], [], []
@@ -62,7 +62,7 @@ def scene(seed: int, levels: int | None = None, photos: int = 5, side: int = 24)
         instances = []
         for _ in range(0 if i == 0 else int(rng.integers(1, 4))):
             y, x = rng.integers(0, side - 8, 2)
-            h, w = rng.integers(2, 8, 2)
+            h, w = rng.integers(2, 7, 2)
             mask = np.zeros((side, side), bool)
             mask[y : y + h, x : x + w] = True
             values[mask] += rng.uniform(0, 2)
