@@ -1,0 +1,74 @@
+"""Pictures for a person: a photo, where its defect is, and where a detector sees one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.images import png_bytes
+from core.types import Image, Mask
+
+OUTLINE = (255, 0, 200)
+_GAP = 6
+_PAPER = 255
+
+
+def heat_panel(
+    image: Image,
+    mask: Callable[[tuple[int, int]], Mask],
+    scores: npt.NDArray[np.float32],
+    limits: tuple[float, float],
+    tall: int = 240,
+) -> bytes:
+    """A PNG, photo | photo with the true outline | heat map, ``tall`` pixels high.
+
+    ``scores`` float (h, w) of any size; ``limits`` are the values drawn coldest and hottest, the same for all pictures
+    of a test set, so that they can be compared.
+    """
+    truth = mask((image.shape[0], image.shape[1]))
+    low, high = limits
+    level = np.clip((scores - low) / max(high - low, 1e-12), 0, 1)
+    heat = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
+    heat = cv2.resize(np.ascontiguousarray(heat), (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    blended = cv2.addWeighted(heat, 0.6, grey, 0.4, 0)
+    size = (max(1, round(image.shape[1] * tall / image.shape[0])), tall)
+    parts = [fitted(image, size), outlined(image, truth, size), outlined(blended, truth, size, (255, 255, 255))]
+    return png_bytes(beside(parts))
+
+
+def fitted(image: Image, size: tuple[int, int]) -> Image:
+    """``image`` at ``size`` (width, height)."""
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8)
+
+
+def outlined(image: Image, mask: Mask, size: tuple[int, int], colour: tuple[int, int, int] = OUTLINE) -> Image:
+    """``image`` at ``size`` (width, height) with a thin line around ``mask``, outside of it."""
+    canvas = fitted(image, size).copy()
+    share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    inside = (share > 0).astype(np.uint8)
+    canvas[cv2.dilate(inside, np.ones((3, 3), np.uint8)) != inside] = colour
+    return canvas
+
+
+def beside(parts: Sequence[Image]) -> Image:
+    """Pictures of one height, side by side on white."""
+    gap = np.full((parts[0].shape[0], _GAP, 3), _PAPER, np.uint8)
+    row: list[Image] = []
+    for part in parts:
+        row += [part, gap]
+    return np.concatenate(row[:-1], axis=1)
+
+
+def below(rows: Sequence[Image]) -> Image:
+    """Pictures under each other on white, aligned left."""
+    width = max(row.shape[1] for row in rows)
+    filled: list[Image] = []
+    for row in rows:
+        rest = np.full((row.shape[0], width - row.shape[1], 3), _PAPER, np.uint8)
+        filled += [np.concatenate((row, rest), axis=1), np.full((_GAP, width, 3), _PAPER, np.uint8)]
+    return np.concatenate(filled[:-1], axis=0)
