@@ -6,7 +6,7 @@ import os
 import secrets
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -115,6 +115,14 @@ def atomic_write(path: Path, data: bytes) -> None:
         raise StoreError(
             f"{path}: cannot be written ({reason}); check the folder, its rights and free space"
         ) from error
+
+
+def made_once(path: Path, make: Callable[[], bytes]) -> Path:
+    """``path``, holding what ``make`` gave the first time it was asked for; its folder is made too."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, make())
+    return path
 
 
 def clean_temporary(folder: Path) -> int:

@@ -10,8 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from core.images import mask_png_bytes, read_image, read_mask
-from core.images.write import atomic_write
+from core.images import made_once, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
 from core.masks.terrain import Terrain
 from core.store import Project
@@ -92,12 +91,7 @@ class Material:
 
     def _object_alone(self, normal_id: str) -> Mask:
         path = self.project.cache_dir / "object" / f"{normal_id}.png"
-        if path.is_file():
-            return read_mask(path)
-        mask = object_mask(self.normal(normal_id).pixels)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, mask_png_bytes(mask))
-        return mask
+        return read_mask(made_once(path, lambda: mask_png_bytes(object_mask(self.normal(normal_id).pixels))))
 
     def _keep(self, key: tuple[str, str], build: Callable[[], T], size: Callable[[T], int]) -> T:
         with self._lock:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.images import read_image, read_mask, thumbnail_bytes
-from core.images.write import atomic_write
+import numpy as np
+
+from core.images import made_once, read_image, read_mask, thumbnail_bytes
 from core.jobs import intake
 from core.jobs.intake import IntakeReport
 from core.jobs.material import Material
@@ -76,21 +77,14 @@ class Photos:
     def thumbnail(self, normal_id: str) -> Path:
         """A small picture of a photo, made once and kept in the project's cache."""
         path = self._project.cache_dir / "thumbs" / f"{normal_id}.jpg"
-        if not path.is_file():
-            _write(path, thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
-        return path
+        return made_once(path, lambda: thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
 
     def example_thumbnail(self, row: ExampleRow) -> Path:
         """A small picture of a real anomaly with its mask outlined."""
         path = self._project.cache_dir / "thumbs" / f"example-{row.id}.jpg"
-        if not path.is_file():
-            mask = read_mask(row.mask_paths[0])
-            for other in row.mask_paths[1:]:
-                mask = mask | read_mask(other)
-            _write(path, thumbnail_bytes(read_image(row.path), THUMB_SIDE, mask))
-        return path
 
+        def make() -> bytes:
+            mask = np.logical_or.reduce([read_mask(file) for file in row.mask_paths])
+            return thumbnail_bytes(read_image(row.path), THUMB_SIDE, mask)
 
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, data)
+        return made_once(path, make)

@@ -11,19 +11,14 @@ from typing import Any
 import numpy as np
 
 from core.engines.base import read_model
-from core.images import png_bytes, read_image, read_mask, thumbnail_bytes
-from core.images.write import atomic_write
+from core.images import made_once, png_bytes, read_image, read_mask, thumbnail_bytes
 from core.jobs.material import Material
 from core.jobs.review import Rules, auto_review, believability
-from core.masks import morphology
 from core.quality import group_near_duplicates, nearest
 from core.quality.visible import difference
 from core.store import NormalRow, SampleFilter, SampleRow
-from core.types import Image, Mask, Verdict
+from core.types import Verdict
 from core.workbench.outline import outline
-
-OUTLINE = (255, 0, 170)
-"""Magenta, RGB: a colour that hardly any product has."""
 
 MOST_GROUPED = 5000
 """Samples looked through for look-alikes at once; more take seconds."""
@@ -74,37 +69,22 @@ class Review:
     def thumbnail(self, row: SampleRow, outline: bool = True) -> Path:
         """A small picture of a sample, with its mask outlined or not; made once."""
         path = self._project.cache_dir / "thumbs" / f"{row.id}{'-mask' if outline else ''}.jpg"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            mask = read_mask(row.mask_path) if outline else None
-            atomic_write(path, thumbnail_bytes(read_image(row.image_path), 320, mask))
-        return path
+
+        def make() -> bytes:
+            return thumbnail_bytes(read_image(row.image_path), 320, read_mask(row.mask_path) if outline else None)
+
+        return made_once(path, make)
 
     def outline(self, row: SampleRow) -> dict[str, Any]:
         """The mask as an SVG path with its box, see core.workbench.outline; made once."""
         path = self._project.cache_dir / "outlines" / f"{row.id}.json"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, json.dumps(outline(read_mask(row.mask_path))).encode())
+        made_once(path, lambda: json.dumps(outline(read_mask(row.mask_path))).encode())
         return dict(json.loads(path.read_text()))
-
-    def outlined(self, sample_id: str) -> Path:
-        """The sample at full size with its mask outlined, as a PNG; made once."""
-        row = self._project.sample_row(sample_id)
-        path = self._project.cache_dir / "outlined" / f"{sample_id}.png"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, png_bytes(_with_outline(read_image(row.image_path), read_mask(row.mask_path))))
-        return path
 
     def difference(self, sample_id: str) -> Path:
         """Where and how much the sample differs from its photo, as a grey PNG; made once."""
         seen = self.compare(sample_id)
-        path = self._project.cache_dir / "difference" / f"{sample_id}.png"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, _heat(seen))
-        return path
+        return made_once(self._project.cache_dir / "difference" / f"{sample_id}.png", lambda: _heat(seen))
 
     def set_verdict(self, sample_ids: Sequence[str], verdict: Verdict | str, reason: str = "") -> None:
         """Keep, reject or reset samples; one undo takes it back."""
@@ -168,14 +148,6 @@ class Review:
     def delete(self, sample_ids: Sequence[str]) -> None:
         """Remove samples for good."""
         self._project.delete_samples(list(sample_ids))
-
-
-def _with_outline(image: Image, mask: Mask) -> Image:
-    drawn = image.copy()
-    # Outside the mask, so that the anomaly itself is seen whole.
-    width = max(1, round(min(mask.shape) / 400))
-    drawn[morphology.grow(mask, width) & ~mask] = OUTLINE
-    return drawn
 
 
 def _vectors(rows: Sequence[SampleRow]) -> np.ndarray:
