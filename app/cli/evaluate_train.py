@@ -2,8 +2,107 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+
+from app.cli.common import AsJson, pairs, progress_bar
+from app.cli.results import Out, ReportFile, deliver
+from core.workbench import measure_trained
+from core.workbench.measure_trained import Result, Task
+
+Train = Annotated[
+    Path, typer.Option("--train", help="Pairs and good photos to learn from: a project, a dataset or an MVTec layout.")
+]
+Test = Annotated[Path, typer.Option("--test", help="Real anomalies and good photos to test on, likewise.")]
+Preset = Annotated[str, typer.Option(help="cpu: minutes on one core; paper: as published, for a GPU.")]
+Seeds = Annotated[int, typer.Option(min=1, max=100, help="How many trainings; mean and spread are of these.")]
+Params = Annotated[list[str], typer.Option("--param", help="A setting of the training as name=value.")]
+Without = Annotated[list[str], typer.Option("--without", help="A label to leave out of both sets.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+DetectorName = Annotated[str, typer.Option("--detector", help="Which detector to train.")]
+Side = Annotated[
+    int, typer.Option(min=0, max=4096, help="Pixels a side at which maps are judged; 0: each photo's own size.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file to ``evaluate``."""
+    app.command("localization")(localization)
+    app.command("detection")(detection)
+    app.command("classification")(classification)
+
+
+def localization(
+    train: Train,
+    test: Test,
+    detector: DetectorName = "unet",
+    preset: Preset = "cpu",
+    seeds: Seeds = 3,
+    param: Params = [],  # noqa: B006
+    without: Without = [],  # noqa: B006
+    side: Side = 256,
+    device: Device = "auto",
+    out: Out = None,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a detector on pairs and say how well it finds real anomalies, pixel by pixel.
+
+    With --out a finished seed is kept there: the same command again goes on where it was stopped.
+    """
+    task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
+    _run(measure_trained.localization, "Localization", task, as_json, out, report)
+
+
+def detection(
+    train: Train,
+    test: Test,
+    detector: DetectorName = "unet",
+    preset: Preset = "cpu",
+    seeds: Seeds = 3,
+    param: Params = [],  # noqa: B006
+    without: Without = [],  # noqa: B006
+    side: Side = 256,
+    device: Device = "auto",
+    out: Out = None,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The same training asked about whole photos: is the part good? Their metrics come first."""
+    task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
+    _run(measure_trained.detection, "Detection", task, as_json, out, report)
+
+
+def classification(
+    train: Train,
+    test: Test,
+    preset: Preset = "cpu",
+    seeds: Seeds = 3,
+    param: Params = [],  # noqa: B006
+    without: Without = [],  # noqa: B006
+    device: Device = "auto",
+    out: Out = None,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train a classifier on pairs and say how often it names a real anomaly rightly."""
+    task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, keep=out)
+    _run(measure_trained.classification, "Classification", task, as_json, out, report)
+
+
+def _run(
+    evaluate: Callable[..., Result], what: str, task: Task, as_json: bool, out: Path | None, report: Path | None
+) -> None:
+    with progress_bar(what) as progress:
+        result = evaluate(task, progress=progress, curve=_say)
+    deliver(result, as_json, out, report)
+
+
+def _say(name: str, x: float, y: float) -> Any:
+    """Numbers of the test set as they come in, for logs; the loss is only in the curves."""
+    if not name.startswith("loss"):
+        print(f"epoch {x:g}: {name} {y:.4f}", file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import AsJson, finish
+from app.cli.common import AsJson, finish, pairs
 
 HOUSE = Path(__file__).resolve().parents[2]
 
@@ -43,14 +43,35 @@ def test(context: typer.Context) -> None:
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="Which benchmark; `list` shows them.")] = "core",
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats.")] = False,
+    name: Annotated[str, typer.Argument(help="core: speed; realism: do the pairs teach a detector.")] = "core",
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats, or a table of one short training.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(help="realism: folder with real anomalies (MVTec AD layout), or a folder of such.")
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="realism: what to test on; DATA_dev if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="realism: where the table goes, and goes on.")] = None,
+    rows: Annotated[
+        list[str], typer.Option("--rows", help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real.")
+    ] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="realism: trainings per row.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="realism: pairs per label.")] = None,
+    without: Annotated[list[str], typer.Option(help="realism: a label to leave out.")] = [],  # noqa: B006
+    preset: Annotated[str | None, typer.Option(help="realism: preset of the training.")] = None,
+    param: Annotated[list[str], typer.Option("--param", help="realism: a setting of the training.")] = [],  # noqa: B006
+    device: Annotated[str | None, typer.Option(help="realism: auto, cpu, cuda or mps.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure speed on this machine."""
+    """Measure this machine's speed, or how much the engines' pairs are worth."""
     from core.bench import run_bench
 
-    result: dict[str, Any] = run_bench(name, quick=quick)
+    given: dict[str, Any] = {
+        "data": data, "test": test, "out": out, "rows": [r for text in rows for r in text.split()], "seeds": seeds,
+        "count": count, "without": without, "preset": preset, "params": pairs(param, "--param"), "device": device,
+    }  # fmt: skip
+    given = {key: value for key, value in given.items() if value not in (None, [], {})}
+    if name == "realism":
+        given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
+    result: dict[str, Any] = run_bench(name, quick=quick, **given)
     finish(result, as_json, [f"{key}: {value}" for key, value in _flat(result)])
 
 

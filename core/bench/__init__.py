@@ -1,18 +1,23 @@
-"""Benchmarks of this machine: ``launch.py bench NAME``. Speeds are ratios or medians, measured in one run."""
+"""``launch.py bench NAME``: speed here, as ratios or medians of one run, and what the pairs are good for."""
 
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
-from core.errors import NotFound
+from core.errors import InputError, NotFound
 
-BENCHES = {"core": "core.bench.core"}
-"""Name → module with ``measure(quick: bool) -> dict``."""
+BENCHES = {"core": "core.bench.core", "realism": "core.bench.realism"}
+"""Name → module with ``measure(quick: bool, **options) -> dict``."""
 
 
-def run_bench(name: str, quick: bool = False) -> dict[str, Any]:
-    """Run one benchmark; NotFound names those there are."""
+def run_bench(name: str, quick: bool = False, **options: Any) -> dict[str, Any]:
+    """Run one benchmark with the options that were given; NotFound and InputError name those there are."""
     if name not in BENCHES:
         raise NotFound(f"benchmark {name!r}: there are {', '.join(BENCHES)}")
-    return dict(importlib.import_module(BENCHES[name]).measure(quick))
+    measure = importlib.import_module(BENCHES[name]).measure
+    known = set(inspect.signature(measure).parameters)
+    if strange := sorted(set(options) - known):
+        raise InputError(f"--{strange[0]}: the benchmark {name} has no such option; leave it out")
+    return dict(measure(quick, **options))

@@ -94,8 +94,7 @@ def _evaluate(
         train = [shot for shot in train if shot.good]
     check_apart(train, test)
     photos = TestSet(test, side, ctx.check)
-    config = {
-        **(source or {}),
+    own = {
         "detector": name,
         "preset": preset,
         "params": params.model_dump(mode="json"),
@@ -103,10 +102,12 @@ def _evaluate(
         "judged_at": photos.side or "own size",
         "device": str(choose_device(ctx.device)),
     }
-    key = fingerprint({"kind": kind, **{k: v for k, v in config.items() if k not in (source or {})}}, train, test)
+    key = fingerprint({"kind": kind, **own}, train, test)
     notes = _notes(train, test, without, photos)
-    results = run_seeds(seeds, ctx, f"{kind}-{key}", lambda own: _one(kind, chosen, params, train, photos, own, notes))
-    config |= {"seeds": list(seeds), "train_photos": _counts(train), "test_photos": photos.counts()}
+    one = lambda each: _one(kind, chosen, params, train, photos, each, notes)  # noqa: E731
+    results = run_seeds(seeds, ctx, f"{kind}-{key}", one)
+    counts = {"train_photos": _counts(train), "test_photos": photos.counts()}
+    config = {**(source or {}), **own, "seeds": list(seeds), **counts}
     title = f"{'Localization' if kind == 'localization' else 'Detection'}: {chosen.title}, {preset} preset"
     return summed_up(results, seeds, title, config)
 

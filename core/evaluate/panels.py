@@ -72,3 +72,33 @@ def below(rows: Sequence[Image]) -> Image:
         rest = np.full((row.shape[0], width - row.shape[1], 3), _PAPER, np.uint8)
         filled += [np.concatenate((row, rest), axis=1), np.full((_GAP, width, 3), _PAPER, np.uint8)]
     return np.concatenate(filled[:-1], axis=0)
+
+
+def confusion_picture(counts: npt.NDArray[np.integer], labels: Sequence[str]) -> bytes:
+    """A PNG of a confusion matrix: rows are the true labels, columns what was said, darker is a larger share."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    font, cell = ImageFont.load_default(15), 62
+    wide = int(max(font.getlength(label) for label in labels)) + 20
+    size = cell * len(labels)
+    page = Pillow.new("RGB", (wide + size + 16, wide + size + 44), (255, 255, 255))
+    draw = ImageDraw.Draw(page)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    top = 28 + wide
+    draw.text((wide, 6), "said", font=font, fill=(110, 110, 110))
+    draw.text((8, top - 20), "true", font=font, fill=(110, 110, 110))
+    for j, label in enumerate(labels):
+        name = Pillow.new("L", (wide, 22), 0)
+        ImageDraw.Draw(name).text((2, 2), label, font=font, fill=255)
+        turned = name.rotate(90, expand=True)
+        page.paste((40, 40, 40), (wide + j * cell + cell // 2 - 11, top - wide), turned)
+    for i, label in enumerate(labels):
+        draw.text((wide - 8, top + i * cell + cell // 2), label, font=font, fill=(40, 40, 40), anchor="rm")
+        for j in range(len(labels)):
+            left, upper, share = wide + j * cell, top + i * cell, float(shares[i, j])
+            shade = tuple(round(255 + (c - 255) * share) for c in (27, 79, 140))
+            draw.rectangle((left, upper, left + cell - 3, upper + cell - 3), fill=shade, outline=(205, 210, 216))
+            ink = (255, 255, 255) if share > 0.5 else (40, 40, 40)
+            draw.text((left + cell // 2, upper + cell // 2), str(counts[i, j]), font=font, fill=ink, anchor="mm")
+    return png_bytes(np.asarray(page, np.uint8))

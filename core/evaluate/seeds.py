@@ -82,7 +82,7 @@ def summed_up(results: Sequence[Result], seeds: Sequence[int], title: str, confi
     """One result of all seeds: means, standard deviations (n - 1), each seed's values; pictures of the first."""
     first = results[0]
     labels = dict.fromkeys(label for r in results for label in r.per_label)
-    curves = {}
+    curves: dict[str, Curve] = {}
     for place, (seed, result) in enumerate(zip(seeds, results, strict=True)):
         curves |= {_curve_name(name, place, seed): c for name, c in result.curves.items() if place == 0 or _live(c)}
     return replace(

@@ -143,7 +143,8 @@ def detectors() -> dict[str, Detector]:
     found: dict[str, Any] = {}
     for info in pkgutil.iter_modules(importlib.import_module("core.evaluate.detectors").__path__):
         module = importlib.import_module(f"core.evaluate.detectors.{info.name}")
-        for value in [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == module.__name__]:
+        classes: list[Any] = [v for v in vars(module).values() if isinstance(v, type)]
+        for value in [c for c in classes if c.__module__ == module.__name__]:
             if value is not Detector and all(hasattr(value, a) for a in ("name", "Params", "fit", "image_score")):
                 found[value.name] = value()
     return found

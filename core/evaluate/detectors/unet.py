@@ -126,7 +126,7 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(ctx.seed, "unet"))
             network = DiscriminativeNetwork(params.width)
-        self.network = network.to(self.step.device, memory_format=torch.channels_last)
+        self.network = network.to(self.step.device).to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=params.lr, foreach=False)
         milestones = [round(params.epochs * share) for share in (0.8, 0.9)]
         self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, milestones, gamma=0.2)

@@ -21,7 +21,8 @@ def fit_image(image: Image, shape: tuple[int, int]) -> Image:
     if image.shape[:2] == shape:
         return image
     shrinks = image.shape[0] * image.shape[1] > shape[0] * shape[1]
-    return cv2.resize(image, shape[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, shape[::-1], interpolation=how))
 
 
 def fit_mask(mask: Mask, shape: tuple[int, int], cover: float = 0.5) -> Mask:

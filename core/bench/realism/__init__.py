@@ -1,0 +1,246 @@
+"""``launch.py bench realism``: do the engines' pairs teach a detector to find real anomalies?
+
+One row per engine and one for the few real anomalies alone, on one learning folder and one test folder, the same
+budget for each: so many pairs per label, the same training, the same seeds. Every cell is kept as soon as it is
+finished, so a stopped table goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from core.bench.realism.machine import signature
+from core.bench.realism.rows import Row, make_pairs, open_project, parse_row, usual_rows
+from core.bench.realism.sheet import sheet
+from core.bench.realism.table import markdown, row_record
+from core.errors import Cancelled, FlawsmithError, InputError
+from core.evaluate.data import Shot, read_set
+from core.evaluate.detectors.base import TrainContext
+from core.evaluate.localization import evaluate_localization
+from core.evaluate.report import write_report
+from core.evaluate.result import Result
+from core.images import atomic_write
+
+DROWNING = {"magnetic_tile": ("uneven",)}
+"""Labels left out unless told otherwise: masks of "uneven" cover up to half a tile and drown every pixel metric."""
+
+QUICK = {"epochs": 2, "samples": 80, "test_every": 2}
+"""Changes to the training where --quick only asks whether the table can be made."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One table: where to learn, where to test, and with how much. The config stands beside the numbers."""
+
+    data: Path
+    test: Path
+    out: Path
+    count: int
+    seeds: int
+    preset: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    device: str = "auto"
+
+    def config(self) -> dict[str, Any]:
+        """What every cell of the table shares; a folder holds cells of one config only."""
+        return {
+            "learned_from": self.data.name,
+            "tested_on": self.test.name,
+            "without": list(self.without),
+            "pairs_per_label": self.count,
+            "detector": "unet",
+            "preset": self.preset,
+            "params": dict(self.params),
+            "device": self.device,
+        }
+
+
+def measure(
+    quick: bool = False,
+    *,
+    data: Path | None = None,
+    out: Path | None = None,
+    test: Path | None = None,
+    rows: Sequence[str] = (),
+    seeds: int = 3,
+    count: int | None = None,
+    without: Sequence[str] | None = None,
+    preset: str = "cpu",
+    params: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    progress: Callable[[str], None] = lambda line: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Make the tables and return ``{"signature", "tables": {folder: {"config", "rows"}}, "out"}``.
+
+    ``data`` is a folder in MVTec AD layout with real anomalies, tested on ``test`` (default: the folder of its name
+    with ``_dev`` behind), or a folder around such pairs of folders, and then there is one table for each. ``rows``
+    are as in core.bench.realism.rows.parse_row. InputError if a folder is missing or ``out`` holds another table.
+    """
+    if data is None or out is None:
+        raise InputError("bench realism: give --data (a folder with real anomalies) and --out (where the table goes)")
+    chosen = [parse_row(text) for text in rows] or usual_rows()
+    plan = Plan(data, data, out, count or (6 if quick else 100), 1 if quick else seeds, preset, device=device)
+    plan = replace(plan, params={**(QUICK if quick else {}), **(params or {})})
+    plans = [
+        replace(
+            plan,
+            data=d,
+            test=t,
+            out=out / d.name,
+            without=tuple(DROWNING.get(d.name, ()) if without is None else without),
+        )
+        for d, t in _folders(data, test)
+    ]
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        tables = {p.data.name: _Table(p, chosen, progress, cancelled).make() for p in plans}
+    finally:
+        cv2.setNumThreads(before)
+    return {"signature": signature(device), "out": str(out), "tables": tables}
+
+
+def _folders(data: Path, test: Path | None) -> list[tuple[Path, Path]]:
+    """The pairs of folders to learn from and to test on."""
+    data = data.expanduser().resolve()
+    if not data.is_dir():
+        raise InputError(f"--data {data}: there is no such folder")
+    if test is not None:
+        if not test.is_dir():
+            raise InputError(f"--test {test}: there is no such folder")
+        return [(data, test.expanduser().resolve())]
+    beside = data.with_name(f"{data.name}_dev")
+    if beside.is_dir():
+        return [(data, beside)]
+    inside = [d for d in sorted(data.iterdir()) if d.is_dir() and d.with_name(f"{d.name}_dev").is_dir()]
+    if not inside:
+        raise InputError(f"--data {data}: expected {beside.name} beside it to test on; name it with --test")
+    return [(d, d.with_name(f"{d.name}_dev")) for d in inside]
+
+
+class _Table:
+    """One table on the way: seeds in the outer loop, so that an unfinished one compares all rows already."""
+
+    def __init__(
+        self, plan: Plan, rows: Sequence[Row], progress: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> None:
+        self.plan, self.rows, self.say, self.cancelled = plan, rows, progress, cancelled
+        self.results: dict[str, Result] = {}
+        self.failed: dict[str, str] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+
+    def make(self) -> dict[str, Any]:
+        """Make, keep and return the table."""
+        plan = self.plan
+        plan.out.mkdir(parents=True, exist_ok=True)
+        _same_config(plan)
+        learned = [s for s in read_set(plan.data, "train", anomalies="all") if s.label not in plan.without]
+        test = [s for s in read_set(plan.test, "test") if s.label not in plan.without]
+        sets = self._sets(learned)
+        for done in range(1, plan.seeds + 1):
+            for row in [r for r in self.rows if r.name in sets]:
+                self._cell(row, sets[row.name], test, done)
+                self._write()
+        table = self._write()
+        if self.results:
+            write_report(plan.out / "report.html", list(self.results.values()), list(self.results))
+        return table
+
+    def _sets(self, learned: Sequence[Shot]) -> dict[str, list[Shot]]:
+        """What each row learns from; an engine that cannot run is noted and left out."""
+        good, real = [s for s in learned if s.good], [s for s in learned if not s.good]
+        labels = sorted({s.label for s in real})
+        sets: dict[str, list[Shot]] = {}
+        with open_project(self.plan.out / "project", self.plan.data) as bench:
+            for row in self.rows:
+                pairs: list[Shot] = []
+                self.facts[row.name] = {}
+                try:
+                    if row.engine:
+                        pairs, self.facts[row.name] = make_pairs(
+                            bench, row, labels, self.plan.count, self.plan.out / "pairs", self.say, self.cancelled
+                        )
+                except Cancelled:
+                    raise
+                except FlawsmithError as error:
+                    self.failed[row.name] = str(error)
+                    self.say(f"{row.name}: left out, {error}")
+                    continue
+                pairs += real if row.real else []
+                sets[row.name] = [*good, *pairs]
+                atomic_write(self.plan.out / f"sheet_{row.file}.png", sheet(pairs))
+        return sets
+
+    def _cell(self, row: Row, train: Sequence[Shot], test: Sequence[Shot], done: int) -> None:
+        plan, seed = self.plan, done - 1
+        path = plan.out / "cells" / row.file / f"seed-{seed}.json"
+        began, busy = time.monotonic(), time.process_time()
+        ctx = TrainContext(
+            device=plan.device,
+            checkpoint=plan.out / "trainings",
+            cancelled=self.cancelled,
+            curve=self._watch(row, seed),
+        )
+        result = evaluate_localization(
+            train,
+            test,
+            preset=plan.preset,
+            params=plan.params,
+            seeds=range(done),
+            ctx=ctx,
+            source={"pairs": row.name, "learned_from": plan.data.name, "tested_on": plan.test.name},
+        )
+        self.results[row.name] = result
+        if path.is_file():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        metrics, spent = dict(result.seeds[str(seed)]), round(time.monotonic() - began, 1)
+        cell = {
+            "row": row.name,
+            "seed": seed,
+            "metrics": metrics,
+            "wall_s": spent,
+            "cpu_s": round(time.process_time() - busy, 1),
+            "config": plan.config(),
+            "signature": signature(plan.device),
+        }
+        atomic_write(path, json.dumps(cell, indent=1).encode())
+        self.say(f"{row.name}, seed {seed}: pixel AP {metrics['pixel_ap']:.4f} in {spent:.0f} s")
+
+    def _watch(self, row: Row, seed: int) -> Callable[[str, float, float], None]:
+        def curve(name: str, x: float, y: float) -> None:
+            if not name.startswith("loss"):
+                self.say(f"{row.name}, seed {seed}, epoch {x:g}: {name} {y:.4f}")
+
+        return curve
+
+    def _write(self) -> dict[str, Any]:
+        rows = [row_record(r, self.results.get(r.name), self.facts[r.name], self._cells(r)) for r in self.rows]
+        table = {"config": self.plan.config(), "rows": rows, "left_out": self.failed}
+        signed = {"signature": signature(self.plan.device), **table}
+        atomic_write(self.plan.out / "results.json", json.dumps(signed, indent=1).encode())
+        atomic_write(self.plan.out / "table.md", markdown(signed).encode())
+        return table
+
+    def _cells(self, row: Row) -> list[dict[str, Any]]:
+        paths = sorted((self.plan.out / "cells" / row.file).glob("seed-*.json"))
+        return [json.loads(path.read_text()) for path in paths]
+
+
+def _same_config(plan: Plan) -> None:
+    """InputError if the folder holds cells of another config; else the config is written down."""
+    path = plan.out / "config.json"
+    if path.is_file():
+        before = json.loads(path.read_text())
+        if changed := [f"{k} {before.get(k)!r}" for k, v in plan.config().items() if before.get(k) != v]:
+            raise InputError(f"{plan.out}: holds a table made with {', '.join(changed)}; choose another --out")
+    atomic_write(path, json.dumps(plan.config(), indent=1).encode())

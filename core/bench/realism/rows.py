@@ -1,0 +1,142 @@
+"""Rows of the table: which engine, with which settings, with or without the real anomalies; and their pairs."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.engines.base import engine, engines, read_params
+from core.errors import Cancelled, InputError
+from core.evaluate.data import Shot
+from core.images import atomic_write
+from core.store import SampleRow
+from core.workbench import Batch, Workbench
+
+REAL = "real_few_shot"
+"""The row that learns from the learning folder's real anomalies alone."""
+
+FIRST = (REAL, "cut_paste", "perlin", "poisson")
+"""The order in which known rows are shown; others follow by name."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """``name`` as it was asked for; no ``engine`` is REAL; ``real`` adds the real anomalies to the pairs."""
+
+    name: str
+    engine: str | None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    real: bool = False
+
+    @property
+    def file(self) -> str:
+        """The name as part of a file's."""
+        return re.sub(r"[^a-z0-9_+=.-]+", "-", self.name.lower())
+
+    @property
+    def pairs_file(self) -> str:
+        """Rows with the same pairs share them."""
+        return re.sub(r"[^a-z0-9_=.-]+", "-", self.name.lower().removesuffix("+real"))
+
+
+def parse_row(text: str) -> Row:
+    """``real_few_shot``, ``ENGINE``, ``ENGINE:name=value,name=value``, each engine's also with ``+real`` behind.
+
+    An engine's row learns from its pairs and the good photos only, as in the papers; ``+real`` adds the few real
+    anomalies. NotFound for an engine that is not there, InputError for a setting that it lacks.
+    """
+    text = text.strip()
+    if text == REAL:
+        return Row(REAL, None, {}, True)
+    body = text.removesuffix("+real")
+    name, _, settings = body.partition(":")
+    params: dict[str, Any] = {}
+    for part in filter(None, settings.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise InputError(f"row {text!r}: write settings as {name}:name=value,name=value")
+        try:
+            params[key] = json.loads(value)
+        except ValueError:
+            params[key] = value
+    read_params(engine(name), params)
+    return Row(text, name, params, body != text)
+
+
+def usual_rows() -> list[Row]:
+    """Few-shot real, and every engine that can run here with nothing but a label, photos and examples."""
+    able = [e.name for e in engines().values() if "regions" not in e.needs and e.available() is None]
+    able.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
+    return [Row(REAL, None, {}, True), *(Row(name, name) for name in able)]
+
+
+def open_project(path: Path, data: Path) -> Workbench:
+    """The project in which the engines work: photos and real anomalies of ``data``, imported as a person would.
+
+    One that is there already is taken as it is, so concepts can be learned in it beforehand.
+    """
+    if path.is_dir():
+        return Workbench.open(path)
+    part = path.with_name(f"{path.name}.part")
+    if part.exists():
+        import shutil
+
+        shutil.rmtree(part)
+    with Workbench.create(part, data.name) as bench:
+        bench.photos.take_in(data)
+    part.rename(path)
+    return Workbench.open(path)
+
+
+def make_pairs(
+    bench: Workbench,
+    row: Row,
+    labels: Sequence[str],
+    count: int,
+    folder: Path,
+    say: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> tuple[list[Shot], dict[str, Any]]:
+    """``count`` pairs of each label by the row's engine, none sorted out, and facts about how they were made.
+
+    A label's batch that is finished is remembered in ``folder`` and not made again. The facts: ``pairs``,
+    ``given_up``, ``generate_s`` (wall), ``generate_cpu_s``.
+    """
+    assert row.engine
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{row.pairs_file}.json"
+    known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+    for label in labels:
+        if label in known:
+            continue
+        batch = Batch(engine=row.engine, label=label, count=count, params=dict(row.params), workers=1)
+        began, busy = time.monotonic(), time.process_time()
+        made = bench.studio.generate(batch, cancelled=cancelled)
+        if made["cancelled"]:
+            raise Cancelled(f"{row.name}: stopped while making {label}; finished labels are kept")
+        known[label] = {
+            "ids": made["sample_ids"],
+            "given_up": made["given_up"],
+            "wall_s": round(time.monotonic() - began, 2),
+            "cpu_s": round(time.process_time() - busy, 2),
+        }
+        atomic_write(path, json.dumps(known).encode())
+        say(f"{row.name}: {made['samples']} pairs of {label} in {known[label]['wall_s']:.0f} s")
+    own = [known[label] for label in labels]
+    shots = [_shot(bench.project.sample_row(id)) for part in own for id in part["ids"]]
+    facts = {
+        "pairs": len(shots),
+        "given_up": sum(part["given_up"] for part in own),
+        "generate_s": round(sum(part["wall_s"] for part in own), 1),
+        "generate_cpu_s": round(sum(part["cpu_s"] for part in own), 1),
+    }
+    return shots, facts
+
+
+def _shot(row: SampleRow) -> Shot:
+    return Shot(f"{row.label}/{row.id}", row.image_path, row.label, row.instance_paths or (row.mask_path,))

@@ -1,0 +1,50 @@
+"""A sheet of a row's pairs, so that a person can look: each pair as it is, and below it with its mask outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFont
+
+from core.evaluate.data import Shot
+from core.evaluate.panels import below, beside, fitted, outlined
+from core.images import png_bytes
+from core.types import Image
+
+TALL = 170
+WIDE = 220
+PER_LABEL = 7
+
+
+def sheet(pairs: Sequence[Shot]) -> bytes:
+    """A PNG with PER_LABEL pairs of each label, spread evenly over the label's pairs."""
+    rows: list[Image] = []
+    for label in sorted({shot.label for shot in pairs}):
+        own = [shot for shot in pairs if shot.label == label]
+        places = np.unique(np.linspace(0, len(own) - 1, min(PER_LABEL, len(own))).round().astype(int))
+        tiles = [_tiles(own[i]) for i in places]
+        rows += [_title(f"{label} ({len(own)})"), beside([plain for plain, _ in tiles]), beside([m for _, m in tiles])]
+    return png_bytes(below(rows))
+
+
+def _tiles(shot: Shot) -> tuple[Image, Image]:
+    image = shot.read()
+    mask = shot.mask((image.shape[0], image.shape[1]))
+    scale = min(TALL / image.shape[0], WIDE / image.shape[1])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return _framed(fitted(image, size)), _framed(outlined(image, mask, size))
+
+
+def _framed(tile: Image) -> Image:
+    """The tile on a white field of TALL x WIDE."""
+    field = np.full((TALL, WIDE, 3), 255, np.uint8)
+    field[: tile.shape[0], : tile.shape[1]] = tile
+    return field
+
+
+def _title(text: str) -> Image:
+    strip = Pillow.new("RGB", (WIDE * 2, 24), (255, 255, 255))
+    ImageDraw.Draw(strip).text((4, 3), text, font=ImageFont.load_default(15), fill=(30, 30, 30))
+    return np.asarray(strip, np.uint8)
