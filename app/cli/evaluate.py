@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from app.cli import evaluate_pairs, evaluate_train
+from app.cli.common import AsJson, progress_bar
+from app.cli.results import Out, ReportFile, deliver
+from core.workbench import measure
 
 app = typer.Typer(
     name="evaluate",
@@ -16,3 +22,24 @@ app = typer.Typer(
 )
 evaluate_train.register(app)
 evaluate_pairs.register(app)
+
+
+@app.command("maps")
+def maps(
+    scores: Annotated[
+        Path, typer.Option("--scores", help="Score maps: LABEL/NAME.tiff, .npy or 16-bit .png, also under test/.")
+    ],
+    masks: Annotated[Path, typer.Option("--masks", help="The test set, or its ground_truth folder.")],
+    defects_config: Annotated[
+        Path | None, typer.Option("--defects-config", help="defects_config.json, if the test set has none of its own.")
+    ] = None,
+    pro_fpr: Annotated[float, typer.Option("--pro-fpr", help="PRO counts up to this false positive rate.")] = 0.3,
+    spro_fpr: Annotated[float, typer.Option("--spro-fpr", help="sPRO counts up to this false positive rate.")] = 0.05,
+    out: Out = None,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Metrics of the score maps of any detector."""
+    with progress_bar("Reading score maps") as progress:
+        result = measure.maps(scores, masks, defects_config, pro_fpr=pro_fpr, spro_fpr=spro_fpr, progress=progress)
+    deliver(result, as_json, out, report)

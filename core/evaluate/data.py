@@ -60,11 +60,15 @@ class Shot:
 
         MaskError if a mask is of another size, or an anomaly has no anomalous pixel.
         """
-        found = [pair for given in self.masks for pair in self._split(given, shape)]
+        found = self.drawn(shape)
         if not found and not self.good:
             what = "its masks are empty" if self.masks else "it has no mask"
             raise MaskError(f"{self.name}: labelled {self.label!r} but {what}; draw the defect or leave the photo out")
         return found
+
+    def drawn(self, shape: tuple[int, int]) -> list[tuple[Mask, Saturation]]:
+        """As channels, but [] for an anomaly without an anomalous pixel."""
+        return [pair for given in self.masks for pair in self._split(given, shape)]
 
     def _split(self, given: Path | Mask, shape: tuple[int, int]) -> list[tuple[Mask, Saturation]]:
         if self.config is None or not isinstance(given, Path):
