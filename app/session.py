@@ -45,6 +45,7 @@ class Session:
     bulk_id: str = ""
     find_id: str = ""
     carry_id: str = ""
+    evaluate_id: str = ""
     sample_id: str = ""
     tab: str = "product"
     headline: str = ""
@@ -144,7 +145,7 @@ class Sessions:
 
 def _serve_files(bench: Workbench) -> None:
     # Pictures are served from where they lie, behind Gradio's login check; the database is not.
-    gr.set_static_paths([bench.path / "files", bench.path / "cache"])
+    gr.set_static_paths([bench.path / name for name in ("files", "cache", "evaluations")])
 
 
 sessions = Sessions()

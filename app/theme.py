@@ -91,7 +91,7 @@ def theme() -> Base:
 
 def style_sheets() -> list[Path]:
     """The page's own style sheets."""
-    return [ASSETS / "css" / name for name in ("flawsmith.css", "studio.css")]
+    return [ASSETS / "css" / name for name in ("flawsmith.css", "studio.css", "figures.css", "evaluate.css")]
 
 
 def head() -> str:

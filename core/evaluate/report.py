@@ -75,7 +75,7 @@ def _single(result: Result) -> str:
             _section("In short", view.tiles(result) + view.notes(result)),
             _section("All numbers", view.metric_table(result)),
             _section("Every training", view.seed_table(result)),
-            _section("Per label", view.bars([("", result)]) + view.label_table(result)),
+            _section("Per label", view.bars([("", result)]) + view.label_table(result) + view.confusion_table(result)),
             _section("Curves", view.curves([("", result)])),
             _section("Pictures", view.pictures(result, _data_uri)),
             _section("How to make it again", view.config_table(result.config)),
@@ -95,7 +95,7 @@ def _several(named: Sequence[view.Named]) -> str:
     for name, result in named:
         inside = (
             view.notes(result) + view.metric_table(result) + view.seed_table(result) + view.label_table(result)
-            + view.pictures(result, _data_uri) + view.config_table(result.config)
+            + view.confusion_table(result) + view.pictures(result, _data_uri) + view.config_table(result.config)
         )  # fmt: skip
         parts.append(f"<section><details><summary>{escape(name)}</summary>{inside}</details></section>")
     return "".join(parts)

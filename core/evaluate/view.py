@@ -12,7 +12,7 @@ from typing import Any
 
 from core.evaluate.charts import bar_chart, line_chart
 from core.evaluate.glossary import in_order, meaning, number, with_spread
-from core.evaluate.result import Picture, Result
+from core.evaluate.result import Curve, Picture, Result
 
 Named = tuple[str, Result]
 
@@ -28,13 +28,13 @@ CHANCE = ("roc", "image_roc")
 FIRST = ("pixel_ap", "pro", "pixel_auroc", "image_auroc")
 """What a detector is judged by at a glance; the other kinds show the first of their metrics."""
 BEST = "best on test"
+CONFUSION = "confusion"
+"""Of a classification's config and pictures: the counts, and the same as a picture, which the table replaces."""
+EPOCH = "epoch"
+"""Among the best-on-test values: which epoch they are of."""
 SELECTION = {
     "last": "Values of the last epoch: nothing was chosen by looking at the test photos.",
 }
-BEST_SAYS = (
-    "Best on test is the epoch that scored highest on the test photos themselves, as many papers print it. It "
-    "flatters: on new parts expect the plain value."
-)
 _TILES = 4
 _BARS = 3
 
@@ -44,7 +44,7 @@ def tiles(result: Result) -> str:
     cells = "".join(
         f"<div><dt>{escape(meaning(name).title)}</dt><dd>{number(result.metrics[name])}"
         f"{_small(result.spread.get(name))}</dd><p>{escape(meaning(name).says)}</p></div>"
-        for name in _first(result.metrics)[:_TILES]
+        for name in headline(result.metrics)[:_TILES]
     )
     return f"<dl class='ev-tiles'>{cells}</dl>"
 
@@ -52,6 +52,7 @@ def tiles(result: Result) -> str:
 def metric_table(result: Result) -> str:
     """Every metric with its spread, the best-on-test value marked as such, and its meaning."""
     best = bool(result.best_on_test)
+    shown = [name for name in result.best_on_test if name != EPOCH]
     head = f"<th>metric</th><th>{'last epoch' if best else 'value'}{' ± spread' if result.spread else ''}</th>"
     head += f"<th class='ev-best'>{BEST}</th>" if best else ""
     rows = "".join(
@@ -59,9 +60,9 @@ def metric_table(result: Result) -> str:
         f"<td>{_value(result.metrics.get(name), result.spread.get(name))}</td>"
         + (f"<td class='ev-best'>{_value(result.best_on_test.get(name))}</td>" if best else "")
         + "</tr>"
-        for name in in_order([*result.metrics, *result.best_on_test])
+        for name in in_order([*result.metrics, *shown])
     )
-    foot = f"<p class='ev-note'>{SELECTION.get(result.selection, '')} {BEST_SAYS}</p>" if best else ""
+    foot = f"<p class='ev-note'>{SELECTION.get(result.selection, '')} {_best_says(result)}</p>" if best else ""
     return f"<table class='ev-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{foot}"
 
 
@@ -82,7 +83,7 @@ def label_table(result: Result) -> str:
 def bars(results: Sequence[Named]) -> str:
     """A small chart for each of the first metrics that labels have; several results side by side."""
     labels = list(dict.fromkeys(label for _, r in results for label in r.per_label))
-    keys = _first(key for _, r in results for values in r.per_label.values() for key in values)
+    keys = headline(key for _, r in results for values in r.per_label.values() for key in values)
     names = [name for name, _ in results] if len(results) > 1 else [""]
     charts = [
         bar_chart(
@@ -97,19 +98,38 @@ def bars(results: Sequence[Named]) -> str:
 
 def curves(results: Sequence[Named]) -> str:
     """A chart for each kind of curve, with one line for each result that has it."""
-    keys = list(dict.fromkeys(key for _, r in results for key in r.curves))
+    return curve_charts([(name, result.curves) for name, result in results])
+
+
+def curve_charts(sets: Sequence[tuple[str, Mapping[str, Curve]]]) -> str:
+    """The same of named sets of curves that belong to no result yet."""
+    sets = sets if len(sets) > 1 else _by_seed(*sets[0])
+    keys = list(dict.fromkeys(key for _, curves in sets for key in curves))
     keys.sort(key=lambda key: list(CURVES).index(key) if key in CURVES else len(CURVES))
     charts = []
     for key in keys:
-        lines = [(name, r.curves[key]) for name, r in results if key in r.curves]
+        lines = [(name, curves[key]) for name, curves in sets if key in curves]
         charts.append(line_chart(CURVES.get(key, key.replace("_", " ").capitalize()), lines, key in CHANCE))
     return _row(charts)
+
+
+def _by_seed(name: str, curves: Mapping[str, Curve]) -> list[tuple[str, Mapping[str, Curve]]]:
+    """Curves named ``NAME, seed N`` as sets of their own, so that they share a chart with the first seed's."""
+    found: dict[str, dict[str, Curve]] = {"": {}}
+    for key, curve in curves.items():
+        plain, _, seed = key.partition(", seed ")
+        found.setdefault(seed, {})[plain] = curve
+    if len(found) == 1:
+        return [(name, curves)]
+    return [(f"seed {seed}" if seed else "first seed", own) for seed, own in found.items()]
 
 
 def pictures(result: Result, source: Callable[[Picture], str], link: bool = False) -> str:
     """The result's pictures with their captions; ``source`` gives each one's address, ``link`` opens it alone."""
     cells = ""
     for picture in result.pictures:
+        if picture.name == CONFUSION and CONFUSION in result.config:
+            continue
         address, caption = escape(source(picture)), escape(picture.caption)
         image = f"<img src='{address}' alt='{caption}'>"
         image = f"<a href='{address}' target='_blank' rel='noopener'>{image}</a>" if link else image
@@ -133,6 +153,28 @@ def compare_table(results: Sequence[Named]) -> str:
     return f"<table class='ev-table'><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
+def confusion_table(result: Result) -> str:
+    """How many photos of each label were given which label, darker for a larger share; "" for other kinds."""
+    counts: Mapping[str, Mapping[str, int]] = result.config.get(CONFUSION, {})
+    if not counts:
+        return ""
+    said = list(dict.fromkeys(name for row in counts.values() for name in row))
+    rows = ""
+    for label, row in counts.items():
+        total = max(1, sum(row.values()))
+        cells = "".join(
+            f"<td style='--ev-share: {100 * row.get(name, 0) / total:.0f}%'{' data-right' if name == label else ''}>"
+            f"{row.get(name, 0)}</td>"
+            for name in said
+        )
+        rows += f"<tr><th>{escape(label)}</th>{cells}</tr>"
+    head = "".join(f"<th>{escape(name)}</th>" for name in said)
+    return (
+        "<h3>Named as</h3><div class='ev-wide'><table class='ev-confusion'><thead><tr><th>really</th>"
+        f"{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
 def notes(result: Result) -> str:
     """What the person should know of how it was measured."""
     lines = "".join(f"<li>{escape(note)}</li>" for note in result.notes)
@@ -140,7 +182,8 @@ def notes(result: Result) -> str:
 
 
 def config_table(config: Mapping[str, Any]) -> str:
-    """All settings, nested ones with dotted names."""
+    """All settings, nested ones with dotted names; the confusion counts have a table of their own."""
+    config = {name: value for name, value in config.items() if name != CONFUSION}
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _flat(config))
     return f"<table class='ev-table ev-config'><tbody>{rows}</tbody></table>"
 
@@ -158,7 +201,8 @@ def _matrix(corner: str, rows: Sequence[tuple[str, Mapping[str, float]]]) -> str
     )
 
 
-def _first(names: Iterable[str]) -> list[str]:
+def headline(names: Iterable[str]) -> list[str]:
+    """``names`` with those first that a person looks at first."""
     ordered = in_order(names)
     return [*(name for name in FIRST if name in ordered), *(name for name in ordered if name not in FIRST)]
 
@@ -169,6 +213,15 @@ def _best(values: Sequence[float | None], better: str) -> set[int]:
         return set()
     top = max(known) if better == "high" else min(known)
     return {place for place, value in enumerate(values) if value == top}
+
+
+def _best_says(result: Result) -> str:
+    epoch = result.best_on_test.get(EPOCH)
+    which = "" if epoch is None else f" ({'on average ' if len(result.seeds) > 1 else ''}epoch {epoch:g})"
+    return (
+        f"Best on test is the epoch{which} that scored highest on the test photos themselves, as many papers print "
+        "it. It flatters: on new parts expect the plain value."
+    )
 
 
 def _says(name: str) -> str:

@@ -5,8 +5,8 @@
         bench.studio.generate(Batch(engine="cut_paste", label="crack", count=200, seed=1))
         bench.datasets.export("mvtec-ad", out)
 
-One desk per tab: photos, regions, studio, review, datasets, weights. Desks hold no state of a browser session;
-they share the project, the warm pictures (``material``) and the background runner (``jobs``).
+One desk per tab: photos, regions, studio, review, datasets, evaluations, weights. Desks hold no state of a browser
+session; they share the project, the warm pictures (``material``) and the background runner (``jobs``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from core.jobs.runner import Runner
 from core.jobs.work import Batch
 from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
 from core.workbench.datasets import Datasets
+from core.workbench.evaluations import Evaluations
 from core.workbench.masks import Masks
 from core.workbench.photos import Photos
 from core.workbench.regions import Regions
@@ -42,6 +43,7 @@ class Workbench:
         self.studio = Studio(self.material, self.jobs)
         self.review = Review(self.material)
         self.datasets = Datasets(self.material, self.jobs)
+        self.evaluations = Evaluations(self.material, self.jobs)
         self.weights = Weights(project, self.jobs)
 
     @classmethod

@@ -1,0 +1,193 @@
+"""Evaluate: numbers on the pairs and on what detectors learn from them; results stay and can be compared."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+
+from app import results
+from app.jobbar import JobBar
+from app.results import RunList
+from app.session import Session
+from app.shell import Shell, on, on_canvas
+from core.errors import FlawsmithError, InputError
+from core.workbench.evaluations import Trial, detector_cards
+
+KINDS = (
+    ("generation", "Generation quality", "Varied, clean, like real anomalies? No training."),
+    ("localization", "Localization", "Train a detector on the pairs, find real anomalies with it."),
+    ("classification", "Classification", "Train a classifier on the pairs, name real anomalies with it."),
+    ("maps", "Score maps", "Any detector's own output: one score map per test photo."),
+)
+IMPORTED, FOLDER = "imported", "folder"
+TRAINED = ("localization", "classification")
+PRESETS = [("Quick, on a CPU", "cpu"), ("As in the papers, on a GPU", "paper")]
+ALL = "all engines"
+MOST_TRAININGS = 5
+
+
+class Controls:
+    """The left column's upper card: what is evaluated, on what, how thoroughly."""
+
+    def __init__(self) -> None:
+        self.kind = gr.Radio([(f"{title}\n{says}", kind) for kind, title, says in KINDS], value=KINDS[0][0],
+                             label="What to evaluate", elem_classes="fs-formats", elem_id="fs-ev-kind")  # fmt: skip
+        self.against = gr.Radio([("Imported real anomalies", IMPORTED), ("A folder", FOLDER)], value=IMPORTED,
+                                label="Judge by", elem_classes="fs-segments", elem_id="fs-ev-against")  # fmt: skip
+        self.folder = gr.Textbox(label="Folder of real anomalies", max_lines=1, visible=False, elem_id="fs-ev-folder",
+                                 placeholder="/data/line3/test",
+                                 info="A dataset in the MVTec AD or LOCO layout, an export, or another "
+                                 "project.")  # fmt: skip
+        self.scores = gr.Textbox(label="Folder of score maps", max_lines=1, visible=False, elem_id="fs-ev-scores",
+                                 placeholder="/data/maps",
+                                 info="One .tiff, .npy or 16-bit PNG per test photo.")  # fmt: skip
+        self.masks = gr.Textbox(label="Folder of masks", max_lines=1, visible=False, elem_id="fs-ev-masks",
+                                placeholder="/data/line3/ground_truth",
+                                info="ground_truth of the dataset, or the dataset itself.")  # fmt: skip
+        self.defects = gr.Textbox(label="defects_config.json (optional)", max_lines=1, visible=False,
+                                  info="How much of each defect must be found to count in full, for sPRO.",
+                                  elem_id="fs-ev-defects")  # fmt: skip
+        with gr.Accordion("Details", open=False, elem_classes="fs-fold") as self.details:
+            self.engine = gr.Dropdown([ALL], value=ALL, label="Pairs made by", elem_id="fs-ev-engine")
+            self.detector = gr.Dropdown([], label="Detector", visible=False, elem_id="fs-ev-detector")
+            self.preset = gr.Radio(PRESETS, value="cpu", label="Size of a training", visible=False,
+                                   elem_classes="fs-segments", elem_id="fs-ev-preset")  # fmt: skip
+            self.trainings = gr.Slider(1, MOST_TRAININGS, value=1, step=1, label="Trainings", visible=False,
+                                       info="With two or more, the spread between them is told.",
+                                       elem_id="fs-ev-trainings")  # fmt: skip
+            self.name = gr.Textbox(label="Name of the run (optional)", max_lines=1, elem_id="fs-ev-name",
+                                   placeholder="after the second review")  # fmt: skip
+
+    @property
+    def inputs(self) -> list[Any]:
+        """All controls, in the order that ``trial`` takes their values."""
+        return [self.kind, self.against, self.folder, self.scores, self.masks, self.defects, self.engine,
+                self.detector, self.preset, self.trainings, self.name]  # fmt: skip
+
+    def trial(self, values: Sequence[Any]) -> Trial:
+        """What is asked for; InputError if a folder is missing."""
+        # A hidden field has no value in the browser.
+        kind, against, folder, scores, masks, defects, engine, detector, preset, trainings, name = (
+            value or "" for value in values
+        )
+        if kind == "maps":
+            return Trial("maps", name.strip(), scores=_path(scores, "the folder of score maps"),
+                         masks=_path(masks, "the folder of masks"),
+                         defects_config=_path(defects, "") if defects.strip() else None)  # fmt: skip
+        where = _path(folder, "a folder of real anomalies") if against == FOLDER else None
+        return Trial(cast(Any, kind), name.strip(), where, "" if engine == ALL else engine, detector or "unet",
+                     preset or "cpu", int(trainings or 1))  # fmt: skip
+
+    def show(self, session: Session) -> list[Any]:
+        """Updates of ``inputs`` for the session's project; what was chosen stays."""
+        plain = [KINDS[0][0], None, "", "", "", "", ALL, "unet", "cpu", 1, ""]
+        values = [p if v is None else v for p, v in zip(plain, session.memory.get("evaluate", plain), strict=True)]
+        real = len(session.bench.photos.examples()) if session.bench else 0
+        values[1] = values[1] or (IMPORTED if real or session.bench is None else FOLDER)
+        made = session.bench.evaluations.engines() if session.bench else {}
+        engines = [(f"all engines ({sum(made.values()):,})", ALL), *((f"{e} ({n:,})", e) for e, n in made.items())]
+        values[6] = values[6] if values[6] in made else ALL
+        session.memory["evaluate"] = values
+        shown = self.fitting(values)
+        shown[1] |= {"choices": [(f"Imported real anomalies ({real:,})", IMPORTED), ("A folder", FOLDER)]}
+        shown[6] |= {"choices": engines}
+        shown[7] |= {"choices": [(card.title, card.name) for card in detector_cards() if card.reason is None]}
+        return [update | {"value": value} for update, value in zip(shown, values, strict=True)]
+
+    @staticmethod
+    def fitting(values: Sequence[Any]) -> list[dict[str, Any]]:
+        """Updates of ``inputs`` that hide what means nothing to the kind of evaluation."""
+        kind, against = values[0], values[1]
+        maps, trained = kind == "maps", kind in TRAINED
+        visible = [True, not maps, not maps and against == FOLDER, maps, maps, maps, not maps,
+                   kind == "localization", trained, trained, True]  # fmt: skip
+        return [gr.update(visible=shown) for shown in visible]
+
+
+def build(shell: Shell) -> None:
+    """The tab."""
+    with gr.Tab("Evaluate", id="evaluate") as tab, gr.Row(equal_height=False, elem_classes="fs-ev"):
+        with gr.Column(scale=4, min_width=330):
+            with gr.Group(elem_classes="fs-card"):
+                controls = Controls()
+                plan = gr.HTML(elem_id="fs-ev-plan")
+                go = gr.Button("Evaluate", variant="primary", elem_id="fs-ev-go")
+                bar = JobBar(shell, "evaluate_id")
+            runs = RunList()
+        with gr.Column(scale=9, min_width=480):
+            live = gr.HTML(elem_id="fs-ev-live")
+            shown = gr.HTML(elem_id="fs-ev-result")
+    ready, right = [plan, go], [runs.html, shown]
+
+    def fill(session: Session) -> list[Any]:
+        updates = controls.show(session)
+        return [*updates, *_plan(session, controls), *bar.look(session), results.growing(session),
+                *results.both(session)]  # fmt: skip
+
+    shell.refresh(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
+
+    def look(session: Session, *values: Any) -> list[Any]:
+        if list(values) == session.memory.get("evaluate-seen"):  # the server's own update comes back as a change
+            return [gr.skip()] * len([*controls.inputs, *ready])
+        session.memory["evaluate-seen"] = session.memory["evaluate"] = list(values)
+        return [*controls.fitting(values), *_plan(session, controls)]
+
+    for control in controls.inputs:
+        # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
+        happens = control.change if isinstance(control, gr.Textbox | gr.Slider) else control.input
+        on(happens, look, shell, controls.inputs, [*controls.inputs, *ready], trigger_mode="always_last")
+
+    def start(session: Session, *values: Any) -> list[Any]:
+        session.memory["evaluate"] = list(values)
+        session.evaluate_id = session.open_bench.evaluations.start(controls.trial(values))
+        return [gr.update(interactive=False), *bar.look(session), results.growing(session)]
+
+    on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
+    on(bar.timer.tick, results.growing, shell, outputs=[live], concurrency_limit=None)
+
+    def ended(session: Session) -> list[Any]:
+        made = session.open_bench.jobs.result(session.evaluate_id).get("id")
+        if made:
+            session.memory["evaluations"] = [made]
+        return [*_plan(session, controls), "", *results.both(session)]
+
+    bar.on_end(shell, ended, outputs=[*ready, live, *right])
+    for event, handler in ((runs.html.opened, results.open_run), (runs.html.compared, results.compare),
+                           (runs.html.removed, results.remove)):  # fmt: skip
+        on_canvas(event, handler, shell, right, trigger_mode="multiple")
+
+
+def _plan(session: Session, controls: Controls) -> list[Any]:
+    """What would be measured on what, or what is missing; and whether the button can be pressed."""
+    if session.bench is None:
+        return [_hint("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
+    try:
+        trial = controls.trial(session.memory["evaluate"])
+        plan = session.bench.evaluations.preview(trial)
+    except FlawsmithError as error:
+        return [_hint(html.escape(_sentence(str(error)))), gr.update(interactive=False)]
+    facts = "".join(f"<dt>{html.escape(verb)}</dt><dd>{html.escape(what)}</dd>" for verb, what in plan.facts.items())
+    said = "".join(f"<p class='fs-warn'>{html.escape(line)}</p>" for line in plan.warnings)
+    said += "".join(_hint(html.escape(line)) for line in plan.notes)
+    return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(interactive=not results.running(session))]
+
+
+def _path(text: str, what: str) -> Path:
+    if not text.strip():
+        raise InputError(f"give {what}")
+    path = Path(text.strip()).expanduser()
+    if not path.exists():
+        raise InputError(f"{path}: there is no such file or folder on the machine that runs Flawsmith")
+    return path
+
+
+def _hint(text: str) -> str:
+    return f"<p class='fs-hint'>{text}</p>"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
