@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import InputError, NotFound
 
-BENCHES = {"core": "core.bench.core", "realism": "core.bench.realism"}
+BENCHES = {"click": "core.bench.click", "core": "core.bench.core", "realism": "core.bench.realism"}
 """Name → module with ``measure(quick: bool, **options) -> dict``."""
 
 

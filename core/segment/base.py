@@ -111,6 +111,7 @@ _FACTORIES = (
     "core.segment.sam:vit_l",
     "core.segment.sam:vit_b",
     "core.segment.sam:mobile",
+    "core.segment.mini:MiniSegmenter",
     "core.segment.classic:ClassicSegmenter",
 )
 

@@ -66,7 +66,7 @@ class ClassicPrepared:
     def _answer(self, clicks: tuple[Click, ...], box: Box | None) -> list[Guess]:
         """What the clicks mean together, best first; without a box the first click is positive."""
         if box is not None:
-            return self._after(box_guesses(self.pyramid, box), clicks, 0, box)
+            return self._after(self._boxed(box), clicks, 0, box)
         with self._lock:
             known = self._answers.get(clicks)
         if known is not None:
@@ -96,9 +96,16 @@ class ClassicPrepared:
             if self._heeds(guesses[0], last):
                 continue  # There is nothing to correct: a click inside must not cost pixels elsewhere.
             wholes = self.guesses(clicks[0].x, clicks[0].y) if done and box is None else guesses
-            meanings = self.guesses(last.x, last.y)
-            guesses = correct(self.pyramid, guesses[0], clicks[: k + 1], meanings, wholes, box)
+            guesses = self._correct(guesses[0], clicks[: k + 1], wholes, box)
         return guesses
+
+    def _correct(self, so_far: Guess, clicks: tuple[Click, ...], wholes: list[Guess], box: Box | None) -> list[Guess]:
+        """``so_far`` after the last click, which it does not heed; ``wholes`` are what the first one may mean."""
+        return correct(self.pyramid, so_far, clicks, self.guesses(clicks[-1].x, clicks[-1].y), wholes, box)
+
+    def _boxed(self, box: Box) -> list[Guess]:
+        """What the box may mean, best first; at least one."""
+        return box_guesses(self.pyramid, box)
 
     def _heeds(self, guess: Guess, click: Click) -> bool:
         """Whether the click lies where the region already is as it says, or so near that only the rim is meant."""

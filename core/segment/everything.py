@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from core.segment.base import Cancel, Candidate, Progress, stop_if
 from core.segment.proposals import propose
@@ -34,13 +36,21 @@ class Looks(Protocol):
 
 
 @dataclass(frozen=True)
-class _Seed:
+class Seed:
+    """A place that may be a region's, in photo pixels, and how far the flat area about it reaches."""
+
     x: float
     y: float
     extent: float
 
 
-def all_regions(photo: Looks, progress: Progress | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
+Hear = Callable[[Seed, list[Guess]], tuple[list[Guess], npt.NDArray[np.float64]]]
+"""A second opinion: from a seed and the guesses there, to guesses and their worth on the scale of ``rank.worth``."""
+
+
+def all_regions(
+    photo: Looks, progress: Progress | None = None, cancelled: Cancel | None = None, hear: Hear | None = None
+) -> list[Candidate]:
     """Regions that stand out from their surroundings, largest first; none for a plain surface."""
     pyramid = photo.pyramid
     height, width = pyramid.shape
@@ -55,7 +65,7 @@ def all_regions(photo: Looks, progress: Progress | None = None, cancelled: Cance
         column, row = overview.at(seed.x, seed.y)
         if taken[row, column]:
             continue
-        for guess, value in _readings(pyramid, seed):
+        for guess, value in _readings(pyramid, seed, hear):
             found.append((guess, value))
             taken |= _on(overview, guess)
     kept = _distinct(found)
@@ -70,9 +80,9 @@ def _candidate(pyramid: Pyramid, guess: Guess, value: float) -> Candidate:
     return Candidate(part, float(trust(np.array([value]))[0]), corner, pyramid.shape)
 
 
-def _seeds(overview: View) -> list[_Seed]:
+def _seeds(overview: View) -> list[Seed]:
     """Deepest points of the flat areas of the overview, largest area first."""
-    seeds: list[_Seed] = []
+    seeds: list[Seed] = []
     for factor in (1.5, 3.0):
         flat = (overview.gradient < factor * overview.texture).astype(np.uint8)
         flat = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
@@ -87,23 +97,23 @@ def _seeds(overview: View) -> list[_Seed]:
             r, c = np.unravel_index(int(own.argmax()), own.shape)
             z = overview.zoom
             px, py = overview.x0 + (x + int(c) + 0.5) / z, overview.y0 + (y + int(r) + 0.5) / z
-            seeds.append(_Seed(px, py, max(w, h) / z))
+            seeds.append(Seed(px, py, max(w, h) / z))
         del count
     seeds.sort(key=lambda s: s.extent)
     return seeds[:_SEEDS]
 
 
-def _readings(pyramid: Pyramid, seed: _Seed) -> list[tuple[Guess, float]]:
+def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None) -> list[tuple[Guess, float]]:
     """The best things the seed may lie in, if any stands out."""
     height, width = pyramid.shape
     raw: list[tuple[View, Mask]] = []
     for side in sorted({min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)})[::-1]:
         view = pyramid.around(seed.x, seed.y, side, _GRID)
         raw += [(view, m) for m in propose(view, seed.x, seed.y)]
-    if not raw:
-        return []
-    guesses = measured(raw, height * width, seed.x, seed.y)
-    values = worth(guesses)
+    guesses = measured(raw, height * width, seed.x, seed.y) if raw else []
+    values = worth(guesses) if raw else np.zeros(0)
+    if hear is not None:
+        guesses, values = hear(seed, guesses)
     out: list[tuple[Guess, float]] = []
     for k in np.argsort(-values, kind="stable"):
         guess = guesses[int(k)]

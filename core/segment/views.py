@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -30,7 +30,7 @@ def squared(vectors: Floats) -> Floats:
 class View:
     """A window of the photo: ``x0, y0`` its corner in photo pixels, ``zoom`` view pixels per photo pixel.
 
-    ``lab`` is uint8 (h, w, 3), OpenCV's 8-bit Lab, smoothed so that texture fades and edges stay.
+    ``lab`` is uint8 (h, w, 3), OpenCV's 8-bit Lab, of ``window`` and ``around`` smoothed as ``calmed`` does.
     ``inside`` says for left, top, right, bottom whether the window ends inside the photo (not at its frame).
     """
 
@@ -39,6 +39,10 @@ class View:
     zoom: float
     lab: npt.NDArray[np.uint8]
     inside: tuple[bool, bool, bool, bool]
+
+    def calmed(self) -> View:
+        """This view, smoothed so that texture fades and edges stay."""
+        return replace(self, lab=_calm(self.lab))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -114,6 +118,10 @@ class Pyramid:
 
     def window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> View:
         """The window (x0, y0)..(x1, y1), clipped to the photo, at a longer side of ``grid`` (or zoomed less)."""
+        return self.raw_window(x0, y0, x1, y1, grid).calmed()
+
+    def raw_window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> View:
+        """``window`` with its texture left in."""
         height, width = self.shape
         left, top = max(int(x0), 0), max(int(y0), 0)
         right, bottom = min(int(np.ceil(x1)), width), min(int(np.ceil(y1)), height)
@@ -127,7 +135,7 @@ class Pyramid:
         how = cv2.INTER_AREA if zoom * step < 1 else cv2.INTER_CUBIC
         lab = cv2.resize(crop, size, interpolation=how) if crop.shape[1::-1] != size else crop
         inside = (left > 0, top > 0, right < width, bottom < height)
-        return View(left, top, zoom, _calm(lab), inside)
+        return View(left, top, zoom, lab, inside)
 
     def around(self, x: float, y: float, side: float, grid: int = GRID) -> View:
         """A square window of ``side`` photo pixels centred on a point."""

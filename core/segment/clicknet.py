@@ -1,0 +1,158 @@
+"""The wiring of mini-click: a small U-Net from a window of a photo and its prompt to one logit per pixel.
+
+The wiring is told once, in terms of a ``block``: training hands in convolutions with batch normalisation, prediction
+hands in the shipped weights, into which that normalisation was folded. Torch is imported by the functions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+INPUTS = 11
+"""Red, green, blue; positive clicks, negative clicks, box, region so far; how unlike the pixel and its neighbourhood
+are to what was clicked as inside, and as outside."""
+STRIDE = 16
+"""Sides of a window are multiples of this."""
+WIDTHS = (16, 32, 64, 96)
+"""Channels at strides 2, 4, 8 and 16."""
+DISC = 3.0
+"""Radius of a click on its map, in window pixels."""
+
+HALF = 0.12
+"""Distance of colours, in units of the full range, at which they count as half unlike."""
+_FAR = 100.0
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A 3x3 convolution; ``plain`` ones have no normalisation and no rectifier after them."""
+
+    inputs: int
+    outputs: int
+    stride: int = 1
+    dilation: int = 1
+    plain: bool = False
+
+
+class Block(Protocol):
+    """Layer ``name`` applied to x (N, C, h, w), plus ``add`` before the rectifier."""
+
+    def __call__(self, name: str, x: Tensor, add: Tensor | None = None) -> Tensor: ...
+
+
+def layers(widths: Sequence[int] = WIDTHS) -> dict[str, Layer]:
+    """Every convolution by name."""
+    a, b, c, d = widths
+    return {
+        "down0": Layer(INPUTS, a, 2), "keep0": Layer(a, a),
+        "down1": Layer(a, b, 2), "res1a": Layer(b, b), "res1b": Layer(b, b),
+        "down2": Layer(b, c, 2), "res2a": Layer(c, c), "res2b": Layer(c, c),
+        "res2c": Layer(c, c), "res2d": Layer(c, c),
+        "down3": Layer(c, d, 2), "res3a": Layer(d, d), "res3b": Layer(d, d),
+        "res3c": Layer(d, d, 1, 2), "res3d": Layer(d, d, 1, 2),
+        "up2a": Layer(d + c, c), "up2b": Layer(c, c),
+        "up1a": Layer(c + b, b), "up1b": Layer(b, b),
+        "up0a": Layer(b + a, a), "up0b": Layer(a, a),
+        "head": Layer(a, 4, plain=True),
+    }  # fmt: skip
+
+
+def wire(x: Tensor, block: Block) -> Tensor:
+    """Logits (N, 1, h, w) of inputs (N, 11, h, w); h and w multiples of 16."""
+    import torch
+    from torch.nn import functional
+
+    def up(deep: Tensor, skip: Tensor) -> Tensor:
+        return torch.cat([functional.interpolate(deep, scale_factor=2.0, mode="nearest"), skip], 1)
+
+    def residual(x: Tensor, first: str, second: str) -> Tensor:
+        return block(second, block(first, x), add=x)
+
+    at2 = block("keep0", block("down0", x))
+    at4 = residual(block("down1", at2), "res1a", "res1b")
+    at8 = residual(residual(block("down2", at4), "res2a", "res2b"), "res2c", "res2d")
+    deep = residual(residual(block("down3", at8), "res3a", "res3b"), "res3c", "res3d")
+    y = block("up2b", block("up2a", up(deep, at8)))
+    y = block("up1b", block("up1a", up(y, at4)))
+    y = block("up0b", block("up0a", up(y, at2)))
+    return functional.pixel_shuffle(block("head", y), 2)
+
+
+class FoldedBlock:
+    """Blocks of shipped weights: ``NAME.weight`` (out, in, 3, 3) and ``NAME.bias`` (out,)."""
+
+    def __init__(self, weights: Mapping[str, Tensor], plan: Mapping[str, Layer]) -> None:
+        import torch
+
+        self._plan = plan
+        self._weights = {k: v.float().contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v.float()
+                         for k, v in weights.items()}  # fmt: skip
+
+    def __call__(self, name: str, x: Tensor, add: Tensor | None = None) -> Tensor:
+        from torch.nn import functional
+
+        layer = self._plan[name]
+        y = functional.conv2d(
+            x, self._weights[f"{name}.weight"], self._weights[f"{name}.bias"], layer.stride, layer.dilation,
+            layer.dilation,
+        )  # fmt: skip
+        if layer.plain:
+            return y
+        return (y if add is None else y.add_(add)).relu_()
+
+
+def encode(
+    rgb: npt.NDArray[np.uint8],
+    positive: npt.NDArray[np.float64],
+    negative: npt.NDArray[np.float64],
+    box: tuple[float, float, float, float] | None = None,
+    region: npt.NDArray[np.bool_] | None = None,
+) -> Floats:
+    """float32 (11, h, w): a window uint8 (h, w, 3) and its prompt in window pixels.
+
+    Clicks are (n, 2) columns and rows and may lie off the window, like the box; ``region``, bool (h, w), is the one
+    so far.
+    """
+    h, w = rgb.shape[:2]
+    out = np.zeros((INPUTS, h, w), np.float32)
+    out[:3] = rgb.transpose(2, 0, 1) / np.float32(127.5) - 1
+    for plane, points in ((3, positive), (4, negative)):
+        disc: npt.NDArray[np.uint8] = np.zeros((h, w), np.uint8)
+        for x, y in points:
+            # Circles in fixed point, 3 fractional bits.
+            cv2.circle(disc, (round(x * 8), round(y * 8)), round(DISC * 8), 1, -1, cv2.LINE_8, 3)
+        out[plane] = disc
+    if box is not None:
+        x0, y0, x1, y1 = (max(round(v), 0) for v in box)
+        out[5, y0:y1, x0:x1] = 1
+    if region is not None:
+        out[6] = region
+    sharp = rgb.astype(np.float32) / 255
+    smooth = cv2.blur(sharp, (5, 5))
+    for plane, points in ((7, positive), (9, negative)):
+        out[plane], out[plane + 1] = (_unlike(field, points) for field in (sharp, smooth))
+    return out
+
+
+def _unlike(field: Floats, points: npt.NDArray[np.float64]) -> Floats:
+    """float32 (h, w) 0..1: how far each colour is from that of the most similar click; near 1 without clicks."""
+    h, w = field.shape[:2]
+    nearest = np.full((h, w), _FAR, np.float32)
+    for x, y in points:
+        column, row = int(np.floor(x + 0.5)), int(np.floor(y + 0.5))
+        if 0 <= column < w and 0 <= row < h:
+            patch = field[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            offset = np.column_stack((np.eye(3), -patch.mean((0, 1))))
+            nearest = np.minimum(nearest, np.linalg.norm(cv2.transform(field, offset), axis=2))
+    return nearest / (nearest + np.float32(HALF))

@@ -1,0 +1,128 @@
+"""Fits the rules by which guesses are ranked: on fresh pictures of the training's kinds, for the highest mean IoU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.device import numpy_rng
+from core.segment.base import Click, iou
+from core.segment.looks import SIGNALS
+from core.segment.mini import MiniPrepared
+from core.segment.rank import Guess
+from core.segment.refine import to_photo
+from core.segment.simulate import next_click
+from tools.mini_click.lessons import loose_click
+from tools.mini_click.sources import picture
+
+Mask = NDArray[np.bool_]
+Case = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Signals (n, k) and IoUs (n,) of the guesses for one click."""
+FURTHER = 2
+"""Corrections that are looked at in each picture."""
+
+
+def cases(network: Any, count: int, seed: int) -> tuple[list[Case], list[Case]]:
+    """For first clicks and for corrections."""
+    first: list[Case] = []
+    further: list[Case] = []
+    for number in range(count):
+        rng = numpy_rng(seed, "ranking", number)
+        made = picture(rng)
+        truth = made.targets[int(rng.integers(len(made.targets)))]
+        prepared = MiniPrepared(made.image, network)
+        click = loose_click(truth, rng) if rng.random() < 0.3 else next_click(np.zeros_like(truth), truth)
+        assert click is not None
+        guesses, signals = prepared.readings(click.x, click.y)
+        values = np.array([_overlap(g, truth) for g in guesses])
+        first.append((signals, values))
+        # Mostly the best guess is corrected, sometimes another: the person saw what the rule chose.
+        so_far = guesses[int(values.argmax() if rng.random() < 0.6 else rng.integers(len(guesses)))]
+        further += _corrected(prepared, so_far, [click], truth, guesses)
+    return first, further
+
+
+def _corrected(
+    prepared: MiniPrepared, so_far: Guess, clicks: list[Click], truth: Mask, wholes: list[Guess]
+) -> list[Case]:
+    out: list[Case] = []
+    for _ in range(FURTHER):
+        click = next_click(_drawn(prepared, so_far, truth.shape), truth)
+        if click is None:
+            break
+        clicks = [*clicks, click]
+        guesses, signals = prepared.corrections(so_far, tuple(clicks), wholes, None)
+        values = np.array([_overlap(g, truth) for g in guesses])
+        out.append((signals, values))
+        so_far = guesses[int(values.argmax())]
+        if values.max() > 0.95:
+            break
+    return out
+
+
+def _drawn(prepared: MiniPrepared, guess: Guess, shape: tuple[int, ...]) -> Mask:
+    part, (y0, x0) = to_photo(prepared.pyramid, guess.view, guess.mask)
+    out = np.zeros(shape, bool)
+    out[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
+    return out
+
+
+def _overlap(guess: Guess, truth: Mask) -> float:
+    """IoU with the truth, both in photo pixels."""
+    height, width = truth.shape
+    rows = ((np.arange(height) + 0.5 - guess.view.y0) * guess.view.zoom).astype(np.float32) - 0.5
+    columns = ((np.arange(width) + 0.5 - guess.view.x0) * guess.view.zoom).astype(np.float32) - 0.5
+    map_x, map_y = np.meshgrid(columns, rows)
+    there = cv2.remap(guess.mask.astype(np.float32), map_x, map_y, cv2.INTER_LINEAR) > 0.5
+    return iou(there, truth)
+
+
+def fit(found: list[Case], decay: float = 2e-3) -> dict[str, Any]:
+    """Weights by name with slope and offset to the logit of IoU, and the mean IoU that the rule gets and could get."""
+    longest = max(len(values) for _, values in found)
+    signals = torch.zeros(len(found), longest, len(SIGNALS))
+    values = torch.zeros(len(found), longest)
+    absent = torch.ones(len(found), longest, dtype=torch.bool)
+    for k, (s, v) in enumerate(found):
+        signals[k, : len(v)], values[k, : len(v)] = torch.from_numpy(s).float(), torch.from_numpy(v).float()
+        absent[k, : len(v)] = False
+    spread = signals[~absent].std(0).clamp_min(1e-3)
+    weights = torch.zeros(len(SIGNALS), requires_grad=True)
+    optimiser = torch.optim.Adam([weights], lr=0.05)
+    for _ in range(600):
+        scores = (signals / spread) @ weights
+        share = torch.softmax(scores.masked_fill(absent, -1e9), 1)
+        loss = -(share * values).sum(1).mean() + decay * (weights**2).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    final = (weights / spread).detach()
+    scores = signals @ final
+    chosen = scores.masked_fill(absent, -1e9).argmax(1, keepdim=True)
+    slope, offset = _calibrated(scores[~absent], values[~absent])
+    return {
+        "weights": {name: round(float(w), 5) for name, w in zip(SIGNALS, final, strict=True)},
+        "slope": round(slope, 5),
+        "offset": round(offset, 5),
+        "iou": round(float(values.gather(1, chosen).mean()), 4),
+        "best": round(float(values.max(1).values.mean()), 4),
+        "cases": len(found),
+    }
+
+
+def _calibrated(scores: torch.Tensor, values: torch.Tensor) -> tuple[float, float]:
+    line = torch.tensor([0.5, 0.0], requires_grad=True)
+    optimiser = torch.optim.LBFGS([line], max_iter=60)
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(line[0] * scores + line[1], values)
+        loss.backward()
+        return loss
+
+    optimiser.step(closure)
+    return float(line[0].detach()), float(line[1].detach())
