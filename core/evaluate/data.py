@@ -158,6 +158,9 @@ def _dataset(path: Path, split: Split, anomalies: Anomalies | None, config: Path
     try:
         format = exporting.detect(path) or "mvtec-ad"
         items = exporting.read(path, format)
+        if format == "mvtec-loco" and not any(item.masks for item in items):
+            # A defects_config.json alone makes it look like LOCO; its masks may still be one file for each photo.
+            items = exporting.read(path, format := "mvtec-ad")
     except ExportError as error:
         raise InputError(
             f"{path}: expected a Flawsmith project, a dataset ({', '.join(exporting.FORMATS)}), or a folder with "

@@ -16,7 +16,7 @@ from core.evaluate.data import Shot, read_set
 from core.evaluate.metrics import MapMetrics, Tally
 from core.evaluate.panels import heat_panel
 from core.evaluate.result import Picture, Result
-from core.evaluate.saturation import DefectsConfig, read_defects_config
+from core.evaluate.saturation import CONFIG, DefectsConfig, read_defects_config
 from core.evaluate.scoremaps import Floats, check_size, find_maps, match, read_map
 from core.export.base import folders_in, images_in
 from core.export.pngs import image_size
@@ -96,8 +96,10 @@ def _test_set(masks: Path, found: Mapping[str, Path], defects_config: Path | Non
     if whole:
         listed = read_set(root, "test", defects_config=defects_config)
     else:
-        config = read_defects_config(defects_config) if defects_config else None
-        listed = _bare(masks, found, config)
+        drawn = masks / "ground_truth" if (masks / "ground_truth").is_dir() else masks
+        own = drawn.parent / CONFIG
+        chosen = defects_config or (own if drawn.name == "ground_truth" and own.is_file() else None)
+        listed = _bare(drawn, found, read_defects_config(chosen) if chosen else None)
     shots: dict[str, Shot] = {}
     for shot in listed:
         if shot.name in shots:

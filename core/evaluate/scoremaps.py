@@ -13,6 +13,8 @@ import numpy.typing as npt
 from core.errors import InputError, NotFound
 from core.evaluate.metrics import check_scores
 from core.export.base import folders_in
+from core.images import MAX_PIXELS
+from core.images.tiff import read_deep_tiff
 
 SUFFIXES = (".tiff", ".tif", ".npy", ".png")
 Floats = npt.NDArray[np.float32]
@@ -109,9 +111,7 @@ def _base(folder: Path) -> Path:
 
 
 def _tiff(path: Path) -> npt.NDArray[Any]:
-    import tifffile
-
-    values: npt.NDArray[Any] = np.asarray(tifffile.imread(path))
+    values, _, _ = read_deep_tiff(path.read_bytes(), f"score map {path.name}", MAX_PIXELS)
     return values
 
 
