@@ -22,6 +22,8 @@ FEATURES = "efficientnet-lite0 imagenet blocks 2+4+10 strides 4+8+16"
 _TAPS = {2: 24, 4: 40, 10: 112}
 CHANNELS = sum(_TAPS.values())
 MIN_SIDE = 32
+CLASS_SIDE = 224
+"""Side of the photo that class_features looks at."""
 
 _lock = threading.Lock()
 _network: Any = None
@@ -73,6 +75,26 @@ def patch_features(image: Image, stride: int = 8, longest: int | None = 512) -> 
         norm = np.linalg.norm(resized, axis=2, keepdims=True)
         parts.append(resized / np.maximum(norm, 1e-6) / np.sqrt(len(_TAPS)))
     return np.concatenate(parts, axis=2).astype(np.float32)
+
+
+def class_features(image: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What the whole photo looks like: float32 (1280,), and its ImageNet logits, float32 (1000,).
+
+    The photo, uint8 (H, W, 3) RGB, is brought to 224x224 and fed as (rgb - 127) / 128; the first vector is the last
+    map's mean over all places, which the second is a linear map of. Unavailable as in patch_features.
+    """
+    import torch
+
+    photo = check_image(image)
+    shrinks = photo.shape[0] * photo.shape[1] > CLASS_SIDE**2
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    small = cv2.resize(photo, (CLASS_SIDE, CLASS_SIDE), interpolation=how)
+    network = _load()
+    x = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)[None]
+    with torch.inference_mode(), _lock:
+        pooled = network.extract_features((x - 127.0) / 128.0).mean((2, 3))
+        logits = network._fc(pooled)
+    return pooled[0].numpy().copy(), logits[0].numpy().copy()
 
 
 def _fit(features: npt.NDArray[np.float32], h: int, w: int) -> npt.NDArray[np.float32]:

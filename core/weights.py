@@ -109,6 +109,27 @@ CATALOGUE: dict[str, Weights] = {
             "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
             "Apache-2.0",
         ),
+        Weights(
+            "inception_fid",
+            "Inception v3 (FID, 2015-12-05)",
+            "Inception Score and KID as they are published.",
+            "weights-inception-2015-12-05-6726825d.pth",
+            "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+            "weights-inception-2015-12-05-6726825d.pth",
+            95_628_359,
+            "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+            "Apache-2.0",
+        ),
+        Weights(
+            "vgg16_lpips",
+            "VGG16, ImageNet",
+            "IC-LPIPS as it is published.",
+            "vgg16-397923af.pth",
+            "https://download.pytorch.org/models/vgg16-397923af.pth",
+            553_433_881,
+            "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+            "BSD-3-Clause",
+        ),
     )
 }
 

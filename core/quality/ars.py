@@ -1,0 +1,255 @@
+"""Does the mask hold something that does not belong there? GAA's anomaly region score.
+
+A small discriminator learns what the product's good photos look like, patch by patch, and says of any photo
+where it looks otherwise. It needs no anomaly to learn from. Torch is loaded only where one is trained.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.device import derive_seed, numpy_rng, torch_generator
+from core.errors import Cancelled, InputError, MaskError, NotFound
+from core.features import CHANNELS, FEATURES, patch_features
+from core.images import atomic_write, read_image
+from core.types import Image, Mask, check_image, check_mask
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Floats = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+STRIDE = 8
+LONGEST = 512
+"""Cells of the score map are STRIDE pixels of the photo shrunk to a longer side of LONGEST."""
+
+MARGIN = 0.5
+"""th+ and th- of the loss (GAA, appendix B.2)."""
+
+SIGMA = 1.2
+"""Strength of the noise in units of the normals' own spread."""
+
+MAX_PHOTOS = 240
+MAX_VECTORS = 120_000
+"""More photos or patches than this are sampled: they add seconds and no knowledge."""
+
+_HIDDEN = 32
+_STEPS = 400
+_BATCH = 512
+_RATE = 1e-3
+_DECAY = 1e-5
+_FLOOR = 1e-3
+_SLOPE = 0.2
+_NEWS = 20
+
+
+@dataclass(frozen=True)
+class Discriminator:
+    """A trained discriminator; every array float32 and read-only.
+
+    Patch feature f (D,) -> adapted feature q = (f - mean) @ adaptor -> squares q*q -> two linear layers with a
+    leaky ReLU between them -> D(q), about +0.5 and more on good patches, -0.5 and less on anomalous ones.
+    """
+
+    mean: Floats
+    adaptor: Floats
+    hidden: Floats
+    hidden_bias: Floats
+    out: Floats
+    out_bias: Floats
+    seed: int = 0
+
+    def score_map(self, image: Image) -> Floats:
+        """float32 (H, W) in 0..1 of an image uint8 (H, W, 3): 0 looks good, 1 looks anomalous, 0.5 is the border.
+
+        ``clip(1/2 - D / (2 MARGIN), 0, 1)`` for each patch, upsampled (bilinear) to the image's pixels. ImageError if
+        the image is smaller than 32 pixels a side.
+        """
+        photo = check_image(image)
+        features = patch_features(photo, STRIDE, LONGEST)
+        h, w = features.shape[:2]
+        cells = self._cells(features.reshape(h * w, CHANNELS)).reshape(h, w)
+        height, width = photo.shape[:2]
+        shrunk = min(1.0, LONGEST / max(height, width))
+        # Cells may reach beyond the photo's edge: stretch them to what they cover, then cut.
+        size = (max(width, round(w * STRIDE / shrunk)), max(height, round(h * STRIDE / shrunk)))
+        full = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+        return np.ascontiguousarray(full, np.float32)
+
+    def _cells(self, features: Floats) -> Floats:
+        q = (features - self.mean) @ self.adaptor
+        hidden = (q * q) @ self.hidden + self.hidden_bias
+        logits = np.where(hidden > 0, hidden, _SLOPE * hidden) @ self.out + self.out_bias
+        return np.asarray(np.clip(0.5 - logits[:, 0] / (2 * MARGIN), 0, 1), np.float32)
+
+    def save(self, path: Path) -> Path:
+        """Write one safetensors file, whole or not at all, and return its path."""
+        from safetensors.numpy import save
+
+        about = json.dumps({"features": FEATURES, "seed": self.seed})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _SHAPES}
+        atomic_write(path, save(tensors, metadata={"about": about}))
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Discriminator:
+        """What ``save`` wrote; NotFound, or InputError if it is something else or on other features."""
+        from safetensors import SafetensorError, safe_open
+
+        if not path.is_file():
+            raise NotFound(f"{path}: there is no such file; train the discriminator first")
+        try:
+            with safe_open(path, "numpy") as file:
+                about = json.loads((file.metadata() or {}).get("about", "{}"))
+                arrays = {name: file.get_tensor(name) for name in file.keys()}
+        except (SafetensorError, OSError, ValueError) as error:
+            raise InputError(f"{path}: expected a discriminator that Flawsmith saved; train it again") from error
+        if about.get("features") != FEATURES or {name: a.shape for name, a in arrays.items()} != _SHAPES:
+            other = about.get("features", "something else")
+            raise InputError(f"{path}: expected a discriminator on {FEATURES!r}, got {other!r}; train it again")
+        return cls(**{name: a.astype(np.float32) for name, a in arrays.items()}, seed=int(about["seed"]))
+
+
+def anomaly_region_score(discriminator: Discriminator, image: Image, mask: Mask) -> float:
+    """ARS of one pair, in 0..1: mean over the mask of what the discriminator sees there.
+
+    ARS, score_map, mask <-> ARS, U(B_D(F(I_g))), M_Align (GAA, eq. 7): sum(S * M) / sum(M). 0: nothing in the mask
+    looks anomalous; 1: all of it clearly does. Anomalous pixels outside the mask neither help nor hurt.
+    MaskError if the mask is empty or of another size.
+    """
+    return region_score(discriminator.score_map(image), mask)
+
+
+def region_score(scores: Floats, mask: Mask) -> float:
+    """Mean of a score map float (H, W) over the bool (H, W) mask: eq. 7 for a map that is there already."""
+    inside = check_mask(mask, (scores.shape[0], scores.shape[1]))
+    if not inside.any():
+        raise MaskError("anomaly region score: the mask is empty; score pairs that have an anomaly")
+    return float(scores[inside].mean(dtype=np.float64))
+
+
+def train_discriminator(
+    normals: Sequence[Image | Path],
+    seed: int = 0,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Discriminator:
+    """A discriminator of the product on ``normals``, photos of good parts (uint8 (H, W, 3) or files).
+
+    Adapted features q of normal patches against q + n, n ~ N(0, SIGMA^2), with the margin loss
+    ``max(0, th+ - D(q)) + max(0, th- + D(q + n))`` (SimpleNet, eq. 6; GAA, appendix B.2). Two things differ from
+    SimpleNet because the patch features have length 1: its adaptor, a linear layer, is set to whiten the normals'
+    features, and its discriminator sees their squares. Noise of one strength in every raw direction is told from
+    normals by directions that no defect takes, and then says nothing about defects.
+
+    Same photos and seed, same discriminator on one machine. ``progress(done, total)`` counts photos, then steps.
+    At most MAX_PHOTOS photos are read, drawn by the seed. InputError without photos; Cancelled.
+    """
+    if not normals:
+        raise InputError("anomaly region score: there are no photos of good parts to learn from; add some")
+    rng = numpy_rng(seed, "ars")
+    chosen = list(range(len(normals)))
+    if len(chosen) > MAX_PHOTOS:
+        chosen = sorted(rng.permutation(len(chosen))[:MAX_PHOTOS].tolist())
+    total = len(chosen) + _STEPS // _NEWS
+    step = _stepper(total, progress, cancelled)
+    quota = MAX_VECTORS // len(chosen)
+    parts = []
+    for done, k in enumerate(chosen):
+        step(done)
+        features = _features(normals[k])
+        if len(features) > quota:
+            features = features[rng.permutation(len(features))[:quota]]
+        parts.append(features)
+    vectors = np.concatenate(parts)
+    mean, adaptor = _whitening(vectors)
+    adapted = ((vectors - mean) @ adaptor).astype(np.float32)
+    layers = _fit(adapted, seed, lambda k: step(len(chosen) + k))
+    if progress is not None:
+        progress(total, total)
+    return Discriminator(mean, adaptor, *layers, seed=seed)
+
+
+_SHAPES: dict[str, tuple[int, ...]] = {
+    "mean": (CHANNELS,),
+    "adaptor": (CHANNELS, CHANNELS),
+    "hidden": (CHANNELS, _HIDDEN),
+    "hidden_bias": (_HIDDEN,),
+    "out": (_HIDDEN, 1),
+    "out_bias": (1,),
+}
+
+
+def _features(photo: Image | Path) -> Floats:
+    image = read_image(photo) if isinstance(photo, Path) else check_image(photo)
+    return patch_features(image, STRIDE, LONGEST).reshape(-1, CHANNELS)
+
+
+def _stepper(total: int, progress: Progress | None, cancelled: Callable[[], bool] | None) -> Callable[[int], None]:
+    def step(done: int) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("learning the good photos was stopped")
+        if progress is not None:
+            progress(done, total)
+
+    return step
+
+
+def _whitening(vectors: Floats) -> tuple[Floats, Floats]:
+    """Mean (D,) and a matrix (D, D) after which the normals' features have unit spread in every direction."""
+    wide = vectors.astype(np.float64)
+    spread, axes = np.linalg.eigh(np.cov(wide.T))
+    # The floor keeps directions in which the photos at hand hardly differ from deciding everything.
+    floor = max(float(spread[-1]) * _FLOOR, 1e-12)
+    matrix = axes / np.sqrt(np.maximum(spread, 0) + floor)
+    return wide.mean(axis=0).astype(np.float32), matrix.astype(np.float32)
+
+
+def _fit(adapted: Floats, seed: int, news: Callable[[int], None]) -> tuple[Floats, Floats, Floats, Floats]:
+    """Train on adapted features (N, D); the layers with their batch norms folded in, as Discriminator takes them."""
+    import torch
+    from torch import nn
+
+    rng = torch_generator(derive_seed(seed, "ars", "fit"))
+    with torch.random.fork_rng(devices=[]):  # Linear draws its first values from the generator that all share
+        first, last = nn.Linear(CHANNELS, _HIDDEN), nn.Linear(_HIDDEN, 1)
+    for layer in (first, last):
+        nn.init.xavier_normal_(layer.weight, generator=rng)
+        nn.init.zeros_(layer.bias)
+    before, after = nn.BatchNorm1d(CHANNELS), nn.BatchNorm1d(_HIDDEN)
+    network = nn.Sequential(before, first, after, nn.LeakyReLU(_SLOPE), last)
+    optimizer = torch.optim.Adam(network.parameters(), lr=_RATE, weight_decay=_DECAY)
+    q = torch.from_numpy(adapted)
+    for k in range(_STEPS):
+        if k % _NEWS == 0:
+            news(k // _NEWS)
+        good = q[torch.randint(len(q), (_BATCH,), generator=rng)]
+        odd = good + SIGMA * torch.randn(good.shape, generator=rng)
+        said = network(torch.cat([good, odd]).square())[:, 0]
+        loss = (MARGIN - said[:_BATCH]).clamp(min=0).mean() + (MARGIN + said[_BATCH:]).clamp(min=0).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        scale, shift = _affine(before)
+        scale2, shift2 = _affine(after)
+        hidden = (first.weight * scale).T * scale2
+        bias = (first.weight @ shift + first.bias) * scale2 + shift2
+        return hidden.numpy(), bias.numpy(), last.weight.T.numpy().copy(), last.bias.numpy().copy()
+
+
+def _affine(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """A trained batch norm as scale and shift."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
+    return scale, norm.bias - norm.running_mean * scale
