@@ -111,10 +111,11 @@ def make_pairs(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{row.pairs_file}.json"
     known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
-    for label in labels:
+    for seed, label in enumerate(labels):
         if label in known:
             continue
-        batch = Batch(engine=row.engine, label=label, count=count, params=dict(row.params), workers=1)
+        # One seed per label and the same for every engine: all work on the same photos and, asked for one, masks.
+        batch = Batch(engine=row.engine, label=label, count=count, seed=seed, params=dict(row.params), workers=1)
         began, busy = time.monotonic(), time.process_time()
         made = bench.studio.generate(batch, cancelled=cancelled)
         if made["cancelled"]:

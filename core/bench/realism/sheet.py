@@ -38,10 +38,9 @@ def _tiles(shot: Shot) -> tuple[Image, Image]:
 
 
 def _framed(tile: Image) -> Image:
-    """The tile on a white field of TALL x WIDE."""
-    field = np.full((TALL, WIDE, 3), 255, np.uint8)
-    field[: tile.shape[0], : tile.shape[1]] = tile
-    return field
+    """The tile on a white field TALL pixels high."""
+    rest = np.full((TALL - tile.shape[0], tile.shape[1], 3), 255, np.uint8)
+    return np.concatenate((tile, rest), axis=0)
 
 
 def _title(text: str) -> Image:
