@@ -124,6 +124,8 @@ def build(shell: Shell) -> None:
     ready, right = [plan, go], [runs.html, shown]
 
     def fill(session: Session) -> list[Any]:
+        if session.bench is not None:  # a run goes on when its window is closed; the next one takes it over
+            session.evaluate_id = session.bench.evaluations.running() or session.evaluate_id
         updates = controls.show(session)
         return [*updates, *_plan(session, controls), *bar.look(session), results.growing(session),
                 *results.both(session)]  # fmt: skip

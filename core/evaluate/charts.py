@@ -20,6 +20,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 8, 38
 _NAME, _VALUE = 118, 48
 _BAR, _GAP = 13, 9
 _MOST_LETTERS = 18
+_FLAT = 1e-12
+"""A range below this is drawn as if it were 1."""
 
 
 def line_chart(title: str, lines: Sequence[tuple[str, Curve]], chance: bool = False) -> str:
@@ -106,9 +108,9 @@ def _path(xs: Sequence[float], ys: Sequence[float], across: _Scale, up: _Scale) 
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Four to seven round numbers from 0, or from below ``low`` where that is negative, to ``high`` or above."""
+    """A few round numbers from 0, or from below ``low`` where that is negative, to ``high`` or above."""
     low = min(low, 0.0)
-    span = (high - low) or 1.0
+    span = high - low if high - low > _FLAT else 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
     step = next(power * m for m in (1, 2, 2.5, 5, 10) if span / (power * m) <= 6)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)

@@ -25,8 +25,10 @@ CURVES = {
     "image_roc": "ROC, images", "image_pr": "Precision and recall, images", "loss": "Training loss",
 }  # fmt: skip
 CHANCE = ("roc", "image_roc")
-FIRST = ("pixel_ap", "pro", "pixel_auroc", "image_auroc")
-"""What a detector is judged by at a glance; the other kinds show the first of their metrics."""
+FIRST = (
+    "pixel_ap", "pro", "pixel_auroc", "image_auroc", "mask_iou", "ars", "memorised", "ic_lpips", "ic_efflite",
+)  # fmt: skip
+"""What a detector or the pairs are judged by at a glance; classifications show the first of their metrics."""
 BEST = "best on test"
 CONFUSION = "confusion"
 """Of a classification's config and pictures: the counts, and the same as a picture, which the table replaces."""

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import InputError, NotFound
 from core.evaluate import view
-from core.evaluate.detectors.base import TrainContext, detectors
+from core.evaluate.data import Shot
+from core.evaluate.detectors.base import detectors
 from core.evaluate.glossary import meaning, with_spread
 from core.evaluate.report import write_report
-from core.evaluate.result import MAX_POINTS, Curve, Result, Saved, load_saved, save_result
+from core.evaluate.result import Curve, Result, Saved, load_saved, save_result
+from core.evaluate.scoremaps import find_maps
 from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
-from core.store import Project, SampleFilter
-from core.types import Verdict
-from core.workbench.trials import Trial, describe, kept_pairs, reference, sets
+from core.store import SampleRow
+from core.workbench.evaluating import LiveCurves, run
+from core.workbench.trials import Trial, kept_pairs, reference, sets
 
 __all__ = ["DetectorCard", "Entry", "Evaluations", "Trial", "detector_cards", "view"]
 
@@ -30,7 +31,6 @@ FOLDER = "evaluations"
 _REPORT = "report.html"
 _TRAININGS = ".trainings"
 """Finished trainings of runs: one that was stopped goes on after them."""
-MAP_SUFFIXES = (".tiff", ".tif", ".npy", ".png")
 _WATCHED = 4
 """Runs whose live curves stay in memory."""
 
@@ -85,9 +85,11 @@ class Evaluations:
         return self._project.path / FOLDER
 
     def engines(self) -> dict[str, int]:
-        """Engines of the pairs that may be evaluated, with how many there are of each."""
-        project = self._project
-        rows = [r for v in (Verdict.KEPT, Verdict.NEW) for r in project.samples(SampleFilter(verdict=v))]
+        """Engines of the pairs that an evaluation takes, with how many there are of each; {} without pairs."""
+        try:
+            rows, _ = kept_pairs(self._project)
+        except InputError:
+            return {}
         return dict(Counter(row.engine for row in rows).most_common())
 
     def preview(self, trial: Trial) -> Preview:
@@ -96,8 +98,7 @@ class Evaluations:
             return Preview(_maps(trial))
         if trial.kind == "generation":
             pairs, notes = kept_pairs(self._project, trial.engine)
-            real = len(reference(self._project, trial.against))
-            return Preview({"Measures": f"{len(pairs):,} pairs", "Against": f"{real:,} real anomalies"}, tuple(notes))
+            return Preview(_compared(pairs, reference(self._project, trial.against)), tuple(notes))
         chosen = sets(self._project, trial)
         return Preview(chosen.counts(), chosen.notes, chosen.warnings)
 
@@ -107,7 +108,7 @@ class Evaluations:
         curves = LiveCurves()
 
         def work(control: JobControl) -> dict[str, Any]:
-            result = _run(self._project, trial, control, curves)
+            result = run(self._project, trial, control, curves, self.folder / _TRAININGS)
             if trial.name:
                 result = replace(result, title=trial.name)
             id = save_result(self.folder, result).name
@@ -118,6 +119,11 @@ class Evaluations:
         for old in list(self._live)[:-_WATCHED]:
             del self._live[old]
         return job_id
+
+    def running(self) -> str:
+        """The id of this process' newest run that has not ended; "" if there is none."""
+        active = {event.job_id for event in self._jobs.active()}
+        return next((job_id for job_id in reversed(self._live) if job_id in active), "")
 
     def live(self, job_id: str) -> dict[str, Curve]:
         """The curves of a run of this process so far, by name."""
@@ -179,97 +185,20 @@ class Evaluations:
         return path
 
 
-class LiveCurves:
-    """Curves that grow while somebody looks; long ones lose every other point, so that they stay short."""
-
-    def __init__(self) -> None:
-        self._points: dict[str, list[tuple[float, float]]] = {}
-        self._steps: dict[str, tuple[int, int]] = {}
-        self._lock = threading.Lock()
-
-    def add(self, name: str, x: float, y: float) -> None:
-        """Add a point."""
-        with self._lock:
-            points = self._points.setdefault(name, [])
-            step, seen = self._steps.get(name, (1, 0))
-            if seen % step == 0:
-                points.append((x, y))
-            if len(points) >= MAX_POINTS:
-                del points[1::2]
-                step *= 2
-            self._steps[name] = (step, seen + 1)
-
-    def now(self) -> dict[str, Curve]:
-        """The curves so far."""
-        with self._lock:
-            return {
-                name: Curve(tuple(x for x, _ in points), tuple(y for _, y in points), "epoch", name)
-                for name, points in self._points.items()
-            }
-
-
-def _run(project: Project, trial: Trial, control: JobControl, curves: LiveCurves) -> Result:
-    """The evaluation itself; each kind imports its room when it is asked for."""
-    progress = lambda done, total, message="": control.progress(done, total, message=message)  # noqa: E731
-    if trial.kind == "maps":
-        from core.evaluate.maps import evaluate_maps
-
-        assert trial.scores is not None and trial.masks is not None  # preview has seen them
-        return evaluate_maps(trial.scores, trial.masks, trial.defects_config, progress=progress,
-                             cancelled=control.cancelled)  # fmt: skip
-    if trial.kind == "generation":
-        return _generation(project, trial, progress, control.cancelled)
-    chosen = sets(project, trial)
-    ctx = TrainContext(
-        progress=progress, cancelled=control.cancelled, curve=curves.add, checkpoint=project.path / FOLDER / _TRAININGS
-    )
-    common: dict[str, Any] = {
-        "preset": trial.preset, "seeds": tuple(range(trial.trainings)), "ctx": ctx,
-        "source": _source(project, trial) | {"pairs": len(chosen.pairs)},
-    }  # fmt: skip
-    if trial.kind == "classification":
-        from core.evaluate.classification import evaluate_classification
-
-        result = evaluate_classification(chosen.train, chosen.test, **common)
-    else:
-        from core.evaluate.localization import evaluate_detection, evaluate_localization
-
-        run = evaluate_detection if trial.kind == "detection" else evaluate_localization
-        result = run(chosen.train, chosen.test, detector=trial.detector, **common)
-    title = describe(chosen.pairs, trial.against)
-    return replace(result, title=title, notes=(*chosen.warnings, *chosen.notes, *result.notes))
-
-
-def _generation(
-    project: Project, trial: Trial, progress: Callable[..., None], cancelled: Callable[[], bool]
-) -> Result:
-    from core.evaluate.generation import Pair, evaluate_generation
-
-    rows, notes = kept_pairs(project, trial.engine)
-    photos = {row.id: row.path for row in project.normals()}
-    pairs = [
-        Pair(r.id, r.image_path, r.label, r.instance_paths or (r.mask_path,), before=photos[r.normal_id]) for r in rows
-    ]
-    real = reference(project, trial.against)
-    result = evaluate_generation(pairs, real, progress=progress, cancelled=cancelled, source=_source(project, trial))
-    return replace(result, title=describe(rows, trial.against), notes=(*notes, *result.notes))
-
-
-def _source(project: Project, trial: Trial) -> dict[str, Any]:
-    """Where the photos came from, for the result's config."""
-    return {
-        "project": str(project.path), "against": str(trial.against or "imported real anomalies"),
-        "pairs_by": trial.engine or "all engines",
-    }  # fmt: skip
+def _compared(pairs: Sequence[SampleRow], real: Sequence[Shot]) -> dict[str, str]:
+    made, there = {p.label for p in pairs}, {s.label for s in real}
+    if not made & there:
+        raise InputError(
+            f"the labels don't match: the pairs are {', '.join(sorted(made))}, the real anomalies "
+            f"{', '.join(sorted(there))}; name them alike"
+        )
+    return {"Measures": f"{len(pairs):,} pairs", "Against": f"{len(real):,} real anomalies"}
 
 
 def _maps(trial: Trial) -> dict[str, str]:
     if trial.scores is None or trial.masks is None:
         raise InputError("give the folder of score maps and the folder of masks")
-    found = sum(path.suffix.lower() in MAP_SUFFIXES for path in trial.scores.rglob("*"))
-    if not found:
-        raise InputError(f"{trial.scores}: there is no score map in it; expected {', '.join(MAP_SUFFIXES)} files")
-    return {"Measures": f"{found:,} score maps", "Against": f"the masks in {trial.masks.name}"}
+    return {"Measures": f"{len(find_maps(trial.scores)):,} score maps", "Against": f"the masks in {trial.masks.name}"}
 
 
 def _entry(saved: Saved) -> Entry:

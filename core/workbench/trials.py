@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.engines.base import engines
 from core.errors import InputError
-from core.evaluate.data import Shot, read_set
+from core.evaluate.data import Shot, Split, read_set
 from core.evaluate.result import ResultKind
 from core.store import NormalRow, Project, SampleFilter, SampleRow
 from core.types import GOOD, Recipe, Verdict
@@ -85,7 +85,9 @@ def kept_pairs(project: Project, engine: str = "") -> tuple[list[SampleRow], lis
 def reference(project: Project, against: Path | None) -> list[Shot]:
     """Real anomalies to compare with; InputError without any."""
     if against is not None:
-        return [shot for shot in read_set(against, "all", normals=False) if not shot.good]
+        # Of another project, what is real is what was imported into it.
+        split: Split = "test" if (against / "project.db").is_file() else "all"
+        return [shot for shot in read_set(against, split, normals=False) if not shot.good]
     shots = [Shot(f"{r.label}/{Path(r.name).stem}", r.path, r.label, r.mask_paths) for r in project.examples()]
     if not shots:
         raise InputError("the project has no real anomalies: import some in Product, or choose a folder of them")

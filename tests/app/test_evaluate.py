@@ -1,0 +1,118 @@
+"""Evaluate: runs are started, kept, opened, compared, written down and removed; what is missing is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.images import mask_png_bytes
+from tests.app.conftest import open_tab, reload
+from tests.app.hands import set_value
+
+pytestmark = pytest.mark.browser
+
+RUNS = "#fs-ev-runs li"
+RESULT = "#fs-ev-result"
+
+
+def maps(folder: Path, sharp: float) -> Path:
+    """Score maps of six photos, 40 by 48; ``sharp`` is how far the two defects stand out from the noise."""
+    masks = folder.parent / "ground_truth" / "scratch"
+    masks.mkdir(parents=True, exist_ok=True)
+    for i in range(6):
+        rng = np.random.default_rng(i)
+        label = "scratch" if i < 2 else "good"
+        values = rng.normal(0, 1, (40, 48)).astype(np.float32)
+        if label == "scratch":
+            mask = np.zeros((40, 48), np.bool_)
+            mask[10 + i : 20, 8:30] = True
+            values[mask] += np.float32(sharp)
+            (masks / f"{i:03d}_mask.png").write_bytes(mask_png_bytes(mask))
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        np.save(folder / label / f"{i:03d}.npy", values)
+    return folder
+
+
+def evaluate(page: Page, scores: Path, name: str) -> None:
+    """Measure a folder of score maps under a name."""
+    set_value(page, "#fs-ev-scores", scores)
+    set_value(page, "#fs-ev-masks", scores.parent / "ground_truth")
+    set_value(page, "#fs-ev-name", name)
+    expect(page.locator("#fs-ev-plan")).to_contain_text("6 score maps")
+    expect(page.locator("#fs-ev-go")).to_be_enabled()
+    page.locator("#fs-ev-go").click()
+    expect(page.locator(RESULT).locator("h2")).to_have_text(name)
+
+
+def test_runs_are_kept_compared_and_written_down(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], tmp_path: Path
+) -> None:
+    page = new_page(new_project("judged"))
+    open_tab(page, "Evaluate")
+    result = page.locator(RESULT)
+    expect(result).to_contain_text("How good are the pairs?")
+    expect(page.locator("#fs-ev-plan")).to_contain_text("There are no pairs yet")
+    expect(page.locator("#fs-ev-go")).to_be_disabled()
+
+    page.locator("#fs-ev-kind").get_by_label("Score maps").check(force=True)
+    expect(page.locator("#fs-ev-plan")).to_contain_text("Give the folder of score maps")
+    page.get_by_role("button", name="Details").click()
+    evaluate(page, maps(tmp_path / "weak", 0.5), "weak <b>")
+    expect(result.locator(".ev-tiles")).to_contain_text("Pixel AUROC")
+    expect(result.locator(".ev-chart", has_text="PRO").first).to_be_visible()
+    expect(page.locator(".ev-pictures img").first).to_be_visible()
+    evaluate(page, maps(tmp_path / "sharp", 9.0), "sharp")
+    expect(page.locator(RUNS)).to_have_count(2)
+    expect(page.locator(RUNS).first).to_have_attribute("aria-current", "true")
+
+    # An earlier run by the keyboard; a reload keeps it in front.
+    page.locator(RUNS).first.locator(".fs-ev-open").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(result.locator("h2")).to_have_text("weak <b>")
+    reload(page)
+    expect(result.locator("h2")).to_have_text("weak <b>")
+
+    compare = page.locator("[data-compare]")
+    expect(compare).to_be_disabled()
+    for run in page.locator(RUNS).all():
+        run.locator("input").check()
+    compare.click()
+    expect(result.locator("h2")).to_have_text("Comparison")
+    row = result.locator("tr", has_text="Pixel AP").first
+    expect(row.locator("td[data-best]")).to_have_count(1)
+    titles = result.locator(".ev-table thead th").all_inner_texts()[1:]
+    best = row.locator("td").evaluate_all("cells => cells.findIndex((c) => 'best' in c.dataset)")
+    assert titles[best] == "sharp"
+    with page.expect_download() as saved:
+        page.locator("#fs-ev-report").click()
+    text = saved.value.path().read_text()
+    assert "weak &lt;b&gt;" in text and "weak <b>" not in text and "http" not in text
+
+    first = page.locator(RUNS).first.locator(".fs-ev-remove")
+    first.click()
+    expect(first).to_have_text("Really?")
+    first.click()
+    expect(page.locator(RUNS)).to_have_count(1)
+    expect(result.locator("h2")).to_have_text("weak <b>")
+
+
+def test_a_person_is_told_what_a_training_needs(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], tmp_path: Path
+) -> None:
+    page = new_page(new_project("untested", samples=2))
+    open_tab(page, "Evaluate")
+    plan, go = page.locator("#fs-ev-plan"), page.locator("#fs-ev-go")
+    # Without imported anomalies the folder is what is asked for.
+    expect(plan).to_contain_text("Give a folder of real anomalies")
+    page.locator("#fs-ev-kind").get_by_label("Localization").check(force=True)
+    page.locator("#fs-ev-against").get_by_label("Imported real anomalies").check(force=True)
+    expect(plan).to_contain_text("The project has no real anomalies: import some in Product")
+    expect(go).to_be_disabled()
+    page.locator("#fs-ev-against").get_by_label("A folder").check(force=True)
+    set_value(page, "#fs-ev-folder", tmp_path / "nowhere")
+    expect(plan).to_contain_text("there is no such file or folder")
