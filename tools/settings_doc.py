@@ -17,6 +17,8 @@ sys.path.insert(0, str(HOUSE))
 from pydantic import BaseModel  # noqa: E402
 
 from core.engines.base import engines  # noqa: E402
+from core.evaluate.classification import ClassifierParams  # noqa: E402
+from core.evaluate.detectors import DetectorParams, detectors  # noqa: E402
 from core.export import ExportOptions  # noqa: E402
 from core.jobs.review import Rules  # noqa: E402
 from core.masks.perturb import Enhancement  # noqa: E402
@@ -39,7 +41,18 @@ def text() -> str:
     parts += ["## How outlines vary", "The Vary outline button of the Studio (GAA, eqs. 5 and 6).", table(Enhancement)]
     parts += ["## Rules of the automatic review", "`review --auto --rule NAME=VALUE`", table(Rules)]
     parts += ["## Export", "`export --option NAME=VALUE`", table(ExportOptions)]
+    for found in detectors().values():
+        parts += [f"## Detector `{found.name}`: {found.title}", f"{found.summary} {_presets(found.Params)}"]
+        parts += [f"`evaluate localization --detector {found.name} --param NAME=VALUE`", table(found.Params)]
+    parts += ["## Classifier", _presets(ClassifierParams), "`evaluate classification --param NAME=VALUE`"]
+    parts += [table(ClassifierParams)]
     return "\n\n".join(parts) + "\n"
+
+
+def _presets(params: type[DetectorParams]) -> str:
+    """What each preset changes."""
+    changes = {name: ", ".join(f"{k} {v}" for k, v in values.items()) for name, values in params.PRESETS.items()}
+    return " ".join(f"Preset `{name}`: {text or 'the defaults below'}." for name, text in changes.items())
 
 
 def table(model: type[BaseModel]) -> str:
