@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -190,29 +191,43 @@ def _events(group: _Group) -> _Events:
     parts = [weights for _, _, weights in group.anomalous if weights is not None]
     spro = np.concatenate(parts) if parts else pro
     group.anomalous.clear()
-    zeros = np.zeros(len(scores), np.int64)
-    return _distinct(_Events(scores, np.ones(len(scores), np.int64), pro, spro, zeros, zeros))
+    order, first = _falling(scores)
+    none_yet = np.zeros(len(first), np.int64)
+    summed = np.add.reduceat(pro[order], first)
+    return _Events(
+        scores=scores[order[first]],
+        counts=np.diff(np.append(first, len(scores))),
+        pro=summed,
+        spro=summed if spro is pro else np.add.reduceat(spro[order], first),
+        above=none_yet,
+        level=none_yet,
+    )
 
 
 def _merged(parts: Sequence[_Events]) -> _Events:
-    names = ("scores", "counts", "pro", "spro", "above", "level")
-    return _distinct(_Events(*(np.concatenate([getattr(part, name) for part in parts]) for name in names)))
+    """The events of all labels, those of one score as one."""
+    order, first = _falling(np.concatenate([part.scores for part in parts]))
 
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.asarray(np.concatenate([getattr(part, name) for part in parts])[order])
 
-def _distinct(events: _Events) -> _Events:
-    """Events of one score as one, scores falling."""
-    order = np.argsort(events.scores)[::-1]
-    scores = events.scores[order]
-    first = np.flatnonzero(np.concatenate(([True], scores[1:] != scores[:-1])))
-    pro = np.add.reduceat(events.pro[order], first)
+    shared = all(part.spro is part.pro for part in parts)
+    pro = np.add.reduceat(joined("pro"), first)
     return _Events(
-        scores=scores[first],
-        counts=np.add.reduceat(events.counts[order], first),
+        scores=joined("scores")[first],
+        counts=np.add.reduceat(joined("counts"), first),
         pro=pro,
-        spro=pro if events.spro is events.pro else np.add.reduceat(events.spro[order], first),
-        above=events.above[order][first],
-        level=events.level[order][first],
+        spro=pro if shared else np.add.reduceat(joined("spro"), first),
+        above=joined("above")[first],
+        level=joined("level")[first],
     )
+
+
+def _falling(scores: Floats) -> tuple[Ints, Ints]:
+    """Indices that sort ``scores`` downwards, and where among them each distinct score begins."""
+    order = np.argsort(scores)[::-1]
+    ordered = scores[order]
+    return order, np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
 
 
 def _count(events: _Events, normal: Floats) -> None:
