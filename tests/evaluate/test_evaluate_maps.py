@@ -13,6 +13,7 @@ import pytest
 import tifffile
 
 from app.cli import run
+from app.cli.evaluate import app as commands
 from core.device import numpy_rng
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.evaluate import load_result
@@ -252,6 +253,12 @@ def test_a_wrong_map_file_is_told(name: str, array: np.ndarray | bytes, told: st
 def test_a_missing_map_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         read_map(tmp_path / "a.npy")
+
+
+def test_every_evaluate_command_is_documented() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "evaluate.md").read_text()
+    names = [command.name for command in commands.registered_commands]
+    assert "maps" in names and not [name for name in names if f"launch.py evaluate {name}" not in text]
 
 
 def test_the_command(tray: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
