@@ -1,0 +1,108 @@
+"""What the denoiser learns from: scenes and surfaces as latents, captions as ids, words' masks at 16x16; in shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tools.demo_product import scenes
+from tools.mini_model.captions import reworded, spoken
+from tools.mini_model.sizes import SIDE, TOKENS
+from tools.mini_model.surfaces import surface
+
+SHARD = 1024
+GRID = 16
+SEEDS = 2_000_000_000
+"""Scenes are rendered from seeds below this; the benchmark renders its own from there on."""
+WORDS_MOST = 8
+"""Most words of a caption whose masks are kept."""
+
+SHARES = (0.38, 0.3, 0.17, 0.15)
+"""Of fastener trays, gear units, brushed plates, and other surfaces."""
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Example:
+    """A picture uint8 (256, 256, 3), what is said of it, and where each word is seen: bool (256, 256)."""
+
+    image: NDArray[np.uint8]
+    caption: str
+    masks: dict[str, NDArray[np.bool_]]
+
+
+def example(rng: Rng) -> Example:
+    """One scene or surface with a caption in one of several wordings."""
+    which = int(rng.choice(len(SHARES), p=SHARES))
+    if which == len(scenes.PRODUCTS):
+        drawn = surface(rng, SIDE)
+        return Example(drawn.image, reworded(drawn.caption, rng), drawn.flaws)
+    seed, product = int(rng.integers(SEEDS)), scenes.PRODUCTS[which]
+    spec = scenes.normal(product, seed) if rng.random() < 0.25 else scenes.varied(product, seed)
+    scene = scenes.make(spec, SIDE)
+    masks = dict(scene.components)
+    if spec.flaws:
+        good = scenes.make(scenes.replace(spec, flaws=()), SIDE)
+        masks[spec.flaws[0].name] = scenes.difference(scene.levels, good.levels)
+    whole = not spec.flaws and len(spec.items) == len(scenes.normal(product, seed).items)
+    return Example(scene.image, reworded(scene.caption, rng, whole), masks)
+
+
+def examples(seed: int, shard: int, count: int = SHARD) -> Iterator[Example]:
+    """The pictures of one shard; the same ones every time."""
+    for i in range(count):
+        yield example(np.random.default_rng([seed, shard, i]))
+
+
+def write_shard(path: Path, autoencoder: Any, tokenizer: Any, seed: int, shard: int, count: int = SHARD) -> None:
+    """Encode one shard to ``path``: latents half (N, 4, 32, 32), ids int (N, 48), words' masks and token positions."""
+    from safetensors.torch import save_file
+
+    device = next(autoencoder.parameters()).device
+    latents, ids, grids, places = [], [], [], []
+    batch: list[Example] = []
+    for one in examples(seed, shard, count):
+        batch.append(one)
+        row = tokenizer(one.caption, padding="max_length", max_length=TOKENS, truncation=True).input_ids
+        ids.append(row)
+        grid, place = _words(one, row, tokenizer)
+        grids.append(grid)
+        places.append(place)
+        if len(batch) == 8 or len(ids) == count:
+            x = torch.from_numpy(np.stack([b.image for b in batch])).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+            with torch.no_grad():
+                latents.append(autoencoder.encode(x).latent_dist.mean.half().cpu())
+            batch = []
+    part = path.with_suffix(".part")
+    save_file(
+        {
+            "latents": torch.cat(latents).contiguous(),
+            "ids": torch.tensor(ids),
+            "masks": torch.stack(grids),
+            "places": torch.stack(places),
+        },
+        part,
+    )
+    part.replace(path)
+
+
+def _words(one: Example, row: list[int], tokenizer: Any) -> tuple[Tensor, Tensor]:
+    """Masks uint8 (WORDS_MOST, 16, 16) as shares of 255, and the position of their word in the prompt, 0 if none."""
+    grid = torch.zeros(WORDS_MOST, GRID, GRID, dtype=torch.uint8)
+    place = torch.zeros(WORDS_MOST, dtype=torch.int64)
+    k = 0
+    for word, mask in one.masks.items():
+        at = next((row.index(i) for i in spoken(word, tokenizer) if i in row), 0)
+        if at and mask.any() and k < WORDS_MOST:
+            small = cv2.resize(mask.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA)
+            grid[k], place[k], k = torch.from_numpy((small * 255).astype(np.uint8)), at, k + 1
+    return grid, place
