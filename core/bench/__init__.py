@@ -8,7 +8,12 @@ from typing import Any
 
 from core.errors import InputError, NotFound
 
-BENCHES = {"click": "core.bench.click", "core": "core.bench.core", "realism": "core.bench.realism"}
+BENCHES = {
+    "click": "core.bench.click",
+    "core": "core.bench.core",
+    "mini": "core.bench.mini",
+    "realism": "core.bench.realism",
+}
 """Name → module with ``measure(quick: bool, **options) -> dict``."""
 
 
