@@ -132,13 +132,14 @@ def _runs(entries: list[desk.Entry], chosen: list[str]) -> str:
 
 def _row(entry: desk.Entry, current: bool, compared: bool) -> str:
     title, id = html.escape(entry.title), html.escape(entry.id)
+    kind = view.KINDS[entry.kind]
     when = time.strftime("%d %b, %H:%M", time.localtime(entry.created))
     tick = " checked" if current and compared else ""
     return (
         f"<li data-id='{id}'{' aria-current=true' if current else ''}>"
         f"<input type='checkbox' value='{id}' aria-label='Compare {title}'{tick}>"
         f"<button type='button' class='fs-ev-open' data-open='{id}'><b>{title}</b>"
-        f"<span>{html.escape(entry.headline)} · {when}</span></button>"
+        f"<span>{kind} · {html.escape(entry.headline)} · {when}</span></button>"
         f"<button type='button' class='fs-ev-remove' data-remove='{id}' aria-label='Remove {title}' "
         f"title='Remove this run'>✕</button></li>"
     )

@@ -55,6 +55,7 @@ class Controls:
             self.engine = gr.Dropdown([ALL], value=ALL, label="Pairs made by", elem_id="fs-ev-engine")
             self.detector = gr.Dropdown([], label="Detector", visible=False, elem_id="fs-ev-detector")
             self.preset = gr.Radio(PRESETS, value="cpu", label="Size of a training", visible=False,
+                                   info="Quick takes minutes on one core.",
                                    elem_classes="fs-segments", elem_id="fs-ev-preset")  # fmt: skip
             self.trainings = gr.Slider(1, MOST_TRAININGS, value=1, step=1, label="Trainings", visible=False,
                                        info="With two or more, the spread between them is told.",

@@ -111,7 +111,8 @@ def curve_charts(sets: Sequence[tuple[str, Mapping[str, Curve]]]) -> str:
     charts = []
     for key in keys:
         lines = [(name, curves[key]) for name, curves in sets if key in curves]
-        charts.append(line_chart(CURVES.get(key, key.replace("_", " ").capitalize()), lines, key in CHANCE))
+        title = CURVES.get(key) or f"{meaning(key).title}, while learning"
+        charts.append(line_chart(title, lines, key in CHANCE))
     return _row(charts)
 
 
