@@ -6,6 +6,7 @@ learned on renders.
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 SIDE, STEPS, GUIDANCE = 256, 20, 3.0
 UNSEEN = 2_000_000_000
-"""First seed of the benchmark's scenes: trainings draw theirs below 2**31 at random, this block is left out there."""
+"""First seed of the benchmark's scenes; trainings draw theirs below."""
 ASSEMBLIES = ("fastener_tray", "gear_unit")
 
 
@@ -100,10 +101,9 @@ class Finder:
 def _renderer() -> Any:
     """The demo products' renderer, which is a tool of the project and not part of an installed core."""
     try:
-        from tools.demo_product import scenes
+        return importlib.import_module("tools.demo_product.scenes")
     except ImportError as error:
         raise Unavailable("bench mini: needs the folder tools/demo_product of the project, which renders") from error
-    return scenes
 
 
 def _described(image: Image) -> NDArray[np.float32]:

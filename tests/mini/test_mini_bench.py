@@ -1,0 +1,43 @@
+"""How the shipped model is measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.bench.mini import UNSEEN, Finder, psnr, token_iou
+from tools.mini_model import bank
+
+
+def test_psnr_of_a_known_error() -> None:
+    a = np.full((8, 8, 3), 100, np.uint8)
+    assert psnr(a, a + 5) == pytest.approx(20 * np.log10(255 / 5))
+
+
+def test_token_iou_counts_cells() -> None:
+    mask = np.zeros((256, 256), bool)
+    mask[:64, :64] = True
+    heat = np.zeros((16, 16), np.float32)
+    heat[:4, :4] = 0.8
+    assert token_iou(heat, mask) == 1
+    heat[:4, 4:8] = 0.7
+    assert token_iou(heat, mask) == 0.5
+    heat[:4, 4:8] = 0.3
+    assert token_iou(heat, mask) == 1, "below half the maximum"
+    assert token_iou(heat[::-1].copy(), mask) == 0
+
+
+def test_training_leaves_the_benchmarks_scenes_alone() -> None:
+    assert bank.SEEDS <= UNSEEN < 2**31
+
+
+def test_a_finder_names_what_it_sees() -> None:
+    class Bright:
+        def __init__(self, channel: int) -> None:
+            self.channel = channel
+
+        def predict(self, rows: np.ndarray) -> list[bool]:
+            return [bool(rows[0, self.channel] > 0)]
+
+    finder = Finder("gear_unit", ("gear", "lever"), (Bright(0), Bright(0)), 1.0)
+    assert finder.found(np.zeros((256, 256, 3), np.uint8)) in (set(), {"gear", "lever"})
