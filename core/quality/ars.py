@@ -43,13 +43,13 @@ MAX_VECTORS = 120_000
 """More photos or patches than this are sampled: they add seconds and no knowledge."""
 
 _HIDDEN = 32
-_STEPS = 400
+_STEPS = 120
 _BATCH = 512
-_RATE = 1e-3
+_RATE = 2e-3
 _DECAY = 1e-5
 _FLOOR = 1e-3
 _SLOPE = 0.2
-_NEWS = 20
+_NEWS = 10
 
 
 @dataclass(frozen=True)
