@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.measure import block_reduce
 
 from core.diffusion.locate import KNOWN, present
 from core.errors import Unavailable
@@ -106,9 +107,17 @@ def _renderer() -> Any:
         raise Unavailable("bench mini: needs the folder tools/demo_product of the project, which renders") from error
 
 
+def _without(spec: Any, word: str) -> Any:
+    """A scene without the parts called ``word``."""
+    for item in [item for item in spec.items if item.word == word]:
+        spec = spec.without(item.slot)
+    return spec
+
+
 def _described(image: Image) -> NDArray[np.float32]:
+    """Features of 8x8 cells of a picture of SIDE pixels, as one row."""
     features = patch_features(image, stride=16)
-    return np.asarray(cv2.resize(features.astype(np.float32), (8, 8), interpolation=cv2.INTER_AREA).ravel())
+    return np.asarray(block_reduce(features, (2, 2, 1), np.mean).ravel(), np.float32)
 
 
 def _through(backbone: Backbone, images: Sequence[Image]) -> Iterator[Image]:
@@ -156,9 +165,7 @@ def _composition(backbone: Backbone, finders: dict[str, Finder], count: int) -> 
             if len(words) < 2:
                 continue
             gone = str(rng.choice(words))
-            less = spec
-            for item in [item for item in spec.items if item.word == gone]:
-                less = less.without(item.slot)
+            less = _without(spec, gone)
             whole, without = (finder.found(_drawn(backbone, scenes.caption(s), i)) for s in (spec, less))
             seen += [w in whole for w in words]
             kept_out += [w not in whole for w in finder.words if w not in words]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.bench.mini import UNSEEN, Finder, psnr, token_iou
+from core.bench import mini
+from core.bench.mini import UNSEEN, psnr, token_iou
 from tools.mini_model import bank
 
 
@@ -31,13 +32,13 @@ def test_training_leaves_the_benchmarks_scenes_alone() -> None:
     assert bank.SEEDS <= UNSEEN < 2**31
 
 
-def test_a_finder_names_what_it_sees() -> None:
-    class Bright:
-        def __init__(self, channel: int) -> None:
-            self.channel = channel
+def test_a_finder_learned_on_renders_names_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tools.demo_product import scenes
 
-        def predict(self, rows: np.ndarray) -> list[bool]:
-            return [bool(rows[0, self.channel] > 0)]
-
-    finder = Finder("gear_unit", ("gear", "lever"), (Bright(0), Bright(0)), 1.0)
-    assert finder.found(np.zeros((256, 256, 3), np.uint8)) in (set(), {"gear", "lever"})
+    monkeypatch.setattr(mini, "_through", lambda backbone, images: iter(images))
+    finder = mini.Finder.learned(None, "gear_unit", 80)  # type: ignore[arg-type]
+    assert set(finder.words) == {"gear", "pinion", "bearing", "lever", "screw"}
+    spec = scenes.normal("gear_unit", 5)
+    assert "gear" in finder.found(scenes.make(spec, 256).image)
+    assert "gear" not in finder.found(scenes.make(spec.without("gear"), 256).image)
+    assert 0.7 < finder.accuracy <= 1
