@@ -6,22 +6,18 @@ Flawsmith works without any of them. A folder of the user's data directory holds
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.errors import Cancelled, NotFound, Unavailable
+from core.errors import NotFound, Unavailable
+from core.weights.transfer import Progress, check_room, download, known_sha256, put, reason_of
+from core.weights.transfer import file_sha256 as file_sha256
 
-_BLOCK = 1 << 18
-_TIMEOUT_S = 30.0
-_TRIES = 5
-SHIPPED = Path(__file__).resolve().parent.parent / "assets" / "models"
+SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
 @dataclass(frozen=True)
@@ -133,8 +129,6 @@ CATALOGUE: dict[str, Weights] = {
     )
 }
 
-_seen: dict[tuple[Path, int, int], str] = {}
-
 
 def models_dir() -> Path:
     """The folder for fetched weights; it need not exist yet."""
@@ -172,8 +166,7 @@ def _status(row: Weights) -> WeightStatus:
     for path in (models_dir() / row.file, SHIPPED / row.file):
         if path.is_file():
             size = path.stat().st_size
-            known = _seen.get(_key(path))
-            whole = size == row.size and known in (None, row.sha256)
+            whole = size == row.size and known_sha256(path) in (None, row.sha256)
             return WeightStatus(row, "present" if whole else "corrupt", path, size)
     return WeightStatus(row, "missing", models_dir() / row.file, 0)
 
@@ -188,26 +181,9 @@ def verify(name: str) -> WeightStatus:
     return WeightStatus(row, "present" if good else "corrupt", found.path, found.size)
 
 
-def file_sha256(path: Path) -> str:
-    """Hex sha256 of a file; remembered by path, size and time of change."""
-    key = _key(path)
-    if key not in _seen:
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-        _seen[key] = digest.hexdigest()
-    return _seen[key]
-
-
-def _key(path: Path) -> tuple[Path, int, int]:
-    stat = path.stat()
-    return (path.resolve(), stat.st_size, stat.st_mtime_ns)
-
-
 def fetch(
     name: str,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Path:
     """Download ``name`` and return its path; a whole file that is there already is not fetched again.
@@ -223,76 +199,25 @@ def fetch(
         raise Unavailable(
             f"{row.title}: {SHIPPED / row.file} comes with Flawsmith and is not whole; get its files again"
         )
-    folder = models_dir()
+    folder, final = models_dir(), models_dir() / row.file
+    part = final.with_name(f"{final.name}.part")
+    check_room(folder, row.size - (part.stat().st_size if part.is_file() else 0), row.title)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        download(row.url, part, row.size, progress, cancelled)
     except OSError as error:
-        raise Unavailable(f"{folder}: can't be written ({error}); set FLAWSMITH_MODELS to another folder") from error
-    part = folder / (row.file + ".part")
-    for attempt in range(_TRIES):
-        before = part.stat().st_size if part.is_file() else 0
-        try:
-            _download(row, part, progress, cancelled)
-            break
-        except (OSError, EOFError) as error:
-            grown = (part.stat().st_size if part.is_file() else 0) > before
-            if attempt + 1 == _TRIES or not grown:
-                raise Unavailable(_by_hand(row, folder, error)) from error
-    digest = hashlib.sha256()
-    with part.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != row.sha256:
+        raise Unavailable(_by_hand(row, folder, error)) from error
+    if (came := file_sha256(part)) != row.sha256:
         part.unlink()
         raise Unavailable(
-            f"{row.title}: what came from {row.url} has sha256 {digest.hexdigest()[:12]}…, not {row.sha256[:12]}…; "
+            f"{row.title}: what came from {row.url} has sha256 {came[:12]}…, not {row.sha256[:12]}…; "
             "it was deleted. Try again, or fetch it over another connection"
         )
-    final = folder / row.file
-    os.replace(part, final)
-    _seen[_key(final)] = row.sha256
+    put(part, final)
     return final
 
 
-def _download(
-    row: Weights,
-    part: Path,
-    progress: Callable[[int, int], None] | None,
-    cancelled: Callable[[], bool] | None,
-) -> None:
-    have = part.stat().st_size if part.is_file() else 0
-    if have > row.size:
-        part.unlink()
-        have = 0
-    if have == row.size:
-        return
-    asked = urllib.request.Request(row.url, headers={"User-Agent": "flawsmith"})
-    if have:
-        asked.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(asked, timeout=_TIMEOUT_S) as answer:
-        # A server that ignores the range sends the whole file: start over.
-        resumed = answer.status == 206
-        done = have if resumed else 0
-        with part.open("ab" if resumed else "wb") as file:
-            while True:
-                if cancelled is not None and cancelled():
-                    raise Cancelled(f"{row.title}: download stopped; it goes on where it was next time")
-                block = answer.read(_BLOCK)
-                if not block:
-                    break
-                file.write(block)
-                done += len(block)
-                if progress is not None:
-                    progress(done, row.size)
-                if done > row.size:
-                    break
-    if done < row.size:
-        raise EOFError(f"the connection ended after {done} of {row.size} bytes")
-
-
 def _by_hand(row: Weights, folder: Path, error: Exception) -> str:
-    reason = getattr(error, "reason", None) or error
     return (
-        f"{row.title}: {row.url} could not be fetched ({reason}). On a machine with a connection open that address, "
-        f"then put the file as {folder / row.file}"
+        f"{row.title}: {row.url} could not be fetched ({reason_of(error)}). On a machine with a connection open that "
+        f"address, then put the file as {folder / row.file}"
     )

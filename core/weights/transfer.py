@@ -1,0 +1,136 @@
+"""How large files get here: taken up where they broke off, stopped when asked, hashed, where there is room."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import shutil
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from core.errors import Cancelled, Unavailable
+
+Progress = Callable[[int, int], None]
+"""``progress(bytes, total)``."""
+
+_BLOCK = 1 << 18
+_TIMEOUT_S = 30.0
+_TRIES = 5
+_SPARE = 100_000_000
+_seen: dict[tuple[Path, int, int], str] = {}
+
+
+def download(
+    url: str,
+    part: Path,
+    size: int,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Bring the ``size`` bytes of ``url`` into ``part``, going on after the bytes that are there already.
+
+    A connection that breaks is made again as long as each one brings something. ``headers`` go to the address itself
+    and not to where it redirects, which may be somebody else. OSError when it can't be done; Cancelled when stopped:
+    in both cases the part is kept.
+    """
+    for attempt in range(_TRIES):
+        before = _size(part)
+        try:
+            _once(url, part, size, progress, cancelled, headers or {})
+            return
+        except (OSError, http.client.HTTPException) as error:
+            if attempt + 1 == _TRIES or _size(part) <= before:
+                raise error if isinstance(error, OSError) else ConnectionError(repr(error)) from error
+
+
+def _once(
+    url: str,
+    part: Path,
+    size: int,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+    headers: Mapping[str, str],
+) -> None:
+    have = _size(part)
+    if have > size:
+        part.unlink()
+        have = 0
+    if have == size and size:
+        return
+    asked = urllib.request.Request(url, headers={"User-Agent": "flawsmith"})
+    for name, value in headers.items():
+        asked.add_unredirected_header(name, value)
+    if have:
+        asked.add_header("Range", f"bytes={have}-")
+    with urllib.request.urlopen(asked, timeout=_TIMEOUT_S) as answer:
+        # A server that ignores the range sends the whole file: start over.
+        resumed = answer.status == 206
+        done = have if resumed else 0
+        with part.open("ab" if resumed else "wb") as file:
+            while True:
+                if cancelled is not None and cancelled():
+                    raise Cancelled("the download was stopped; it goes on where it was next time")
+                block = answer.read(_BLOCK)
+                if not block:
+                    break
+                file.write(block)
+                done += len(block)
+                if progress is not None:
+                    progress(min(done, size), size)
+                if done > size:
+                    break
+    if done < size:
+        raise ConnectionError(f"the connection ended after {done} of {size} bytes")
+
+
+def file_sha256(path: Path) -> str:
+    """Hex sha256 of a file; remembered by path, size and time of change."""
+    key = _key(path)
+    if key not in _seen:
+        with path.open("rb") as file:
+            _seen[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _seen[key]
+
+
+def known_sha256(path: Path) -> str | None:
+    """What file_sha256 found for this file, unchanged since then; None when nobody asked yet."""
+    return _seen.get(_key(path))
+
+
+def put(part: Path, final: Path) -> None:
+    """Give a whole file its name, in place of what bears it; its sha256 stays known."""
+    known = known_sha256(part)
+    os.replace(part, final)
+    if known:
+        _seen[_key(final)] = known
+
+
+def check_room(folder: Path, size: int, what: str) -> None:
+    """Unavailable unless ``folder`` can be written and ``size`` bytes fit on its disk."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise Unavailable(f"{folder}: can't be written ({error}); set FLAWSMITH_MODELS to another folder") from error
+    if size + _SPARE > free:
+        raise Unavailable(
+            f"{what}: {size / 1e9:.2f} GB are to come and {folder} has {free / 1e9:.2f} GB free; make room, or "
+            "set FLAWSMITH_MODELS to a folder on another disk"
+        )
+
+
+def reason_of(error: Exception) -> str:
+    """Why a download failed, in a few words and one line."""
+    return " ".join(str(getattr(error, "reason", None) or error).split())[:160]
+
+
+def _key(path: Path) -> tuple[Path, int, int]:
+    stat = path.stat()
+    return (path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
