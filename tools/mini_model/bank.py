@@ -19,6 +19,8 @@ from tools.mini_model.sizes import SIDE, TOKENS
 from tools.mini_model.surfaces import surface
 
 SHARD = 1024
+USUAL = 8
+"""Shards of usual scenes; those behind them hold sparse ones, or the model would not know an empty tray."""
 GRID = 16
 SEEDS = 2_000_000_000
 """Scenes are rendered from seeds below this; the benchmark renders its own from there on."""
@@ -40,14 +42,17 @@ class Example:
     masks: dict[str, NDArray[np.bool_]]
 
 
-def example(rng: Rng) -> Example:
-    """One scene or surface with a caption in one of several wordings."""
+def example(rng: Rng, sparse: bool = False) -> Example:
+    """One scene or surface with a caption in one of several wordings; in ``sparse`` scenes most parts are left out."""
     which = int(rng.choice(len(SHARES), p=SHARES))
     if which == len(scenes.PRODUCTS):
         drawn = surface(rng, SIDE)
         return Example(drawn.image, reworded(drawn.caption, rng), drawn.flaws)
     seed, product = int(rng.integers(SEEDS)), scenes.PRODUCTS[which]
-    spec = scenes.normal(product, seed) if rng.random() < 0.25 else scenes.varied(product, seed)
+    if sparse:
+        spec = scenes.varied(product, seed, float(rng.choice([0.05, 0.25, 0.5])))
+    else:
+        spec = scenes.normal(product, seed) if rng.random() < 0.25 else scenes.varied(product, seed)
     scene = scenes.make(spec, SIDE)
     masks = dict(scene.components)
     if spec.flaws:
@@ -60,7 +65,7 @@ def example(rng: Rng) -> Example:
 def examples(seed: int, shard: int, count: int = SHARD) -> Iterator[Example]:
     """The pictures of one shard; the same ones every time."""
     for i in range(count):
-        yield example(np.random.default_rng([seed, shard, i]))
+        yield example(np.random.default_rng([seed, shard, i]), shard >= USUAL)
 
 
 def write_shard(path: Path, autoencoder: Any, tokenizer: Any, seed: int, shard: int, count: int = SHARD) -> None:

@@ -55,7 +55,7 @@ def card(figures: dict[str, Any], first: dict[str, Any], second: dict[str, Any],
     return f"""# Flawsmith mini
 
 A latent diffusion model of Stable Diffusion's make and layout, small enough for a CPU. It draws the three rendered
-demo products and simple surfaces with named flaws at {SIDE}x{SIDE}; it knows nothing else. Apache-2.0, like the project.
+demo products and simple surfaces with named flaws at {SIDE}x{SIDE}; it knows nothing else. Apache-2.0.
 
     diffusers.StableDiffusionPipeline.from_pretrained("assets/models/mini")
 
@@ -63,8 +63,8 @@ demo products and simple surfaces with named flaws at {SIDE}x{SIDE}; it knows no
 
 `python -m tools.mini_model`, from nothing, on {where}, seed 0.
 
-- Autoencoder: {first["step"]:,} steps of 8 crops of 128x128 ({first["worked"] / 60:.0f} minutes): rendered scenes, drawn
-  surfaces, and photos that Python packages carry. Its encoder starts at the principal components of 8x8 cells.
+- Autoencoder: {first["step"]:,} steps of 8 crops of 128x128 ({first["worked"] / 60:.0f} minutes): rendered scenes,
+  drawn surfaces, and photos that Python packages carry. Its encoder starts at the principal components of 8x8 cells.
 - Denoiser (predicts v) and text encoder: {second["step"]:,} steps of {second["batch"]} rendered scenes and surfaces
   ({second["worked"] / 60:.0f} minutes). While they learn, each named component's cross-attention at 16x16 is drawn to
   its rendered mask.
