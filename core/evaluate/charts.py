@@ -24,12 +24,13 @@ _FLAT = 1e-12
 """A range below this is drawn as if it were 1."""
 
 
-def line_chart(title: str, lines: Sequence[tuple[str, Curve]], chance: bool = False) -> str:
+def line_chart(title: str, lines: Sequence[tuple[str, Curve | None]], chance: bool = False) -> str:
     """A figure of named curves with one pair of axes, taken from the first one.
 
-    ``chance`` draws the diagonal that guessing gives. "" without a curve that has points.
+    A name without a curve keeps its colour for other figures. ``chance`` draws the diagonal that guessing gives.
+    "" without a curve that has points.
     """
-    drawn = [(place % COLOURS, name, curve) for place, (name, curve) in enumerate(lines) if curve.x]
+    drawn = [(place % COLOURS, name, curve) for place, (name, curve) in enumerate(lines) if curve and curve.x]
     if not drawn:
         return ""
     xs = _ticks(min(min(c.x) for _, _, c in drawn), max(max(c.x) for _, _, c in drawn))
@@ -58,15 +59,17 @@ def line_chart(title: str, lines: Sequence[tuple[str, Curve]], chance: bool = Fa
         f"{escape(first.x_label)}</text><text class='axis' transform='translate(11 {middle:.0f}) rotate(-90)' "
         f"text-anchor='middle'>{escape(first.y_label)}</text>"
     )
-    legend = _legend([(colour, name) for colour, name, _ in drawn])
+    legend = _legend([(colour, name) for colour, name, _ in drawn]) if len(lines) > 1 else ""
     return _figure(title, f"{grid}{diagonal}{paths}{axes}", _TALL, legend)
 
 
 def bar_chart(title: str, rows: Sequence[tuple[str, Sequence[float | None]]], names: Sequence[str] = ("",)) -> str:
-    """A figure of horizontal bars: each row a label and one value per name; None leaves its bar out.
+    """A figure of horizontal bars: each row a label and one value per name.
 
-    Values within 0..1 are drawn on that scale, others from 0 to the largest. "" without rows.
+    None leaves its bar out, nothing but None the row. Values within 0..1 are drawn on that scale, others from 0
+    to the largest. "" without rows.
     """
+    rows = [(label, given) for label, given in rows if any(v is not None for v in given)]
     values = [v for _, vs in rows for v in vs if v is not None]
     if not values:
         return ""
@@ -122,8 +125,6 @@ def _short(label: str) -> str:
 
 
 def _legend(series: Sequence[tuple[int, str]]) -> str:
-    if len(series) < 2:
-        return ""
     items = "".join(f"<li><i class='s{colour % COLOURS}'></i>{escape(name)}</li>" for colour, name in series)
     return f"<ul class='ev-legend'>{items}</ul>"
 

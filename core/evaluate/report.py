@@ -84,11 +84,8 @@ def _single(result: Result) -> str:
 
 
 def _several(named: Sequence[view.Named]) -> str:
-    kinds = {r.kind for _, r in named}
-    mixed = "" if len(kinds) == 1 else "These measure different things: compare only numbers of the same name."
-    hint = f"<p class='ev-note'>{mixed}</p>" if mixed else ""
     parts = [
-        _section("Side by side", hint + view.compare_table(named)),
+        _section("Side by side", view.compare_table(named)),
         _section("Per label", view.bars(named)),
         _section("Curves", view.curves(named)),
     ]

@@ -6,6 +6,7 @@ which they are compared. assets/css/figures.css gives the parts their looks.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -110,7 +111,7 @@ def curve_charts(sets: Sequence[tuple[str, Mapping[str, Curve]]]) -> str:
     keys.sort(key=lambda key: list(CURVES).index(key) if key in CURVES else len(CURVES))
     charts = []
     for key in keys:
-        lines = [(name, curves[key]) for name, curves in sets if key in curves]
+        lines = [(name, curves.get(key)) for name, curves in sets]
         title = CURVES.get(key) or f"{meaning(key).title}, while learning"
         charts.append(line_chart(title, lines, key in CHANCE))
     return _row(charts)
@@ -141,8 +142,14 @@ def pictures(result: Result, source: Callable[[Picture], str], link: bool = Fals
 
 
 def compare_table(results: Sequence[Named]) -> str:
-    """One column per result, the best value of each metric marked; best-on-test values are not in it."""
-    names = in_order(key for _, r in results for key in r.metrics)
+    """One column per result, the best value of each metric marked; best-on-test values are not in it.
+
+    Metrics that only one result has are left out: there is nothing to compare.
+    """
+    counts = Counter(key for _, r in results for key in r.metrics)
+    names = in_order(key for key, times in counts.items() if times > 1)
+    if not names:
+        return "<p class='ev-note'>These runs measure different things: they have no number in common.</p>"
     head = "<th>metric</th>" + "".join(f"<th>{escape(name)}</th>" for name, _ in results)
     rows = []
     for key in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -146,13 +147,14 @@ class Evaluations:
 
     def named(self, ids: Sequence[str]) -> list[view.Named]:
         """Results with the names under which they are compared: their titles, told apart where they are the same."""
-        results = [self.load(id) for id in ids]
-        titles = [result.title for result in results]
-        names = [
-            f"{title} ({titles[: place + 1].count(title)})" if titles.count(title) > 1 else title
-            for place, title in enumerate(titles)
-        ]
-        return list(zip(names, results, strict=True))
+        saved = [load_saved(self._at(id)) for id in ids]
+        titles = Counter(one.result.title for one in saved)
+        named = []
+        for one in saved:
+            when = time.strftime("%d %b %H:%M:%S", time.localtime(one.created))
+            title = one.result.title
+            named.append((f"{title}, {when}" if titles[title] > 1 else title, one.result))
+        return named
 
     def remove(self, id: str) -> None:
         """Delete a kept run and its report; NotFound."""

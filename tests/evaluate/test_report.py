@@ -86,6 +86,20 @@ def test_side_by_side_marks_the_better_value_and_leaves_best_on_test_out() -> No
     assert "0.123" not in view.compare_table([("one", one), ("two", two)])
 
 
+def test_runs_without_a_common_number_are_not_compared() -> None:
+    one, two = result("one", metrics={"kid": 0.2}, spread={}), result("two", metrics={"accuracy": 0.9}, spread={})
+    assert "no number in common" in view.compare_table([("one", one), ("two", two)])
+
+
+def test_a_result_keeps_its_colour_in_every_chart() -> None:
+    line = Curve((0.0, 1.0), (1.0, 0.0), "x", "y")
+    one, two = result("one", curves={"pr": line}), result("two", curves={"pr": line, "roc": line})
+    roc, pr = view.curves([("one", one), ("two", two)]).split("<figure")[1:]
+    assert re.findall(r"class='line (s\d)'", roc) == ["s1"] and re.findall(r"class='line (s\d)'", pr) == ["s0", "s1"]
+    bars = charts.bar_chart("AP", [("dent", [None, 0.5]), ("crack", [None, None])], ["one", "two"])
+    assert "crack" not in bars and re.findall(r"class='bar (s\d)'", bars) == ["s1"]
+
+
 def test_equal_titles_are_told_apart() -> None:
     text = Page(report_html([result("same"), result("same"), result("other")])).text
     assert "same (1)" in text and "same (2)" in text and "other (" not in text
