@@ -135,3 +135,18 @@ def test_shards_hold_what_was_rendered(tmp_path: Path, tokenizer) -> None:  # ty
         said = [p for p in parts["places"][row].tolist() if p]
         seen = [w for w, m in one.masks.items() if m.any()]
         assert len(said) <= len(seen) and all(parts["masks"][row, k].any() for k in range(len(said)))
+
+
+def test_close_views_say_what_is_in_view() -> None:
+    rng_of = np.random.default_rng
+    for seed in range(12):
+        view = bank.close_view(rng_of(seed))
+        assert view.image.shape == (256, 256, 3) and "part of a" in view.caption
+        for word, mask in view.masks.items():
+            assert mask.shape == (256, 256) and mask.any() and word in view.caption
+
+
+def test_sparse_scenes_lack_most_parts() -> None:
+    usual = [len(e.masks) for e in bank.examples(0, 0, 40)]
+    sparse = [len(e.masks) for e in bank.examples(0, bank.USUAL, 40)]
+    assert np.mean(sparse) < 0.6 * np.mean(usual)

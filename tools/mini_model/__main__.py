@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--autoencoder-steps", type=int, nargs=2, default=(900, 3000), metavar=("BOTH", "END"))
     parser.add_argument("--steps", type=int, default=4000, help="steps of the denoiser")
     parser.add_argument("--batch", type=int, default=16, help="scenes in a step of the denoiser")
-    parser.add_argument("--shards", type=int, nargs=2, default=(0, 10), metavar=("FIRST", "END"))
+    parser.add_argument("--shards", type=int, nargs=2, default=(0, 13), metavar=("FIRST", "END"))
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tools.demo_product import scenes
-from tools.mini_model.captions import reworded, spoken
+from tools.demo_product.products import FLAWS, flaw
+from tools.mini_model.captions import closely, reworded, spoken
 from tools.mini_model.sizes import SIDE, TOKENS
 from tools.mini_model.surfaces import surface
 
 SHARD = 1024
-USUAL = 8
-"""Shards of usual scenes; those behind them hold sparse ones, or the model would not know an empty tray."""
+USUAL, SPARSE = 8, 10
+"""Where sparse scenes begin among the shards, for the model to know an empty tray, and where close views begin, which
+are what it is shown when it draws into a part of a large photo."""
 GRID = 16
 SEEDS = 2_000_000_000
 """Scenes are rendered from seeds below this; the benchmark renders its own from there on."""
@@ -62,10 +64,37 @@ def example(rng: Rng, sparse: bool = False) -> Example:
     return Example(scene.image, reworded(scene.caption, rng, whole), masks)
 
 
+def close_view(rng: Rng) -> Example:
+    """A quarter of a scene at twice the size, most often with a flaw; the caption names what is mostly in view."""
+    product = scenes.PRODUCTS[int(rng.choice(3, p=[0.25, 0.3, 0.45]))]
+    spec = scenes.varied(product, int(rng.integers(SEEDS)))
+    if rng.random() < 0.75:
+        spec = scenes.replace(spec, flaws=(flaw(str(rng.choice(FLAWS)), rng),))
+    whole = scenes.make(spec, 2 * SIDE)
+    masks = dict(whole.instances)
+    words = {item.slot: item.word for item in spec.items}
+    if spec.flaws:
+        masks["flaw"] = scenes.difference(whole.levels, scenes.make(scenes.replace(spec, flaws=()), 2 * SIDE).levels)
+        words["flaw"] = spec.flaws[0].name
+    y, x = (int(n) for n in rng.integers(0, SIDE + 1, 2))
+    if spec.flaws and masks["flaw"].any() and rng.random() < 0.85:
+        ys, xs = np.nonzero(masks["flaw"])
+        at = int(rng.integers(len(ys)))
+        y, x = (int(np.clip(p - rng.integers(48, SIDE - 48), 0, SIDE)) for p in (ys[at], xs[at]))
+    view = np.s_[y : y + SIDE, x : x + SIDE]
+    seen = {slot: masks[slot][view] for slot in words if masks[slot][view].sum() > 0.4 * max(masks[slot].sum(), 1)}
+    grouped: dict[str, NDArray[np.bool_]] = {}
+    for slot, mask in seen.items():
+        grouped[words[slot]] = grouped.get(words[slot], np.zeros_like(mask)) | mask
+    several = {word: sum(words[slot] == word for slot in seen) > 1 for word in grouped}
+    return Example(whole.image[view].copy(), reworded(closely(scenes.TITLES[product], several), rng), grouped)
+
+
 def examples(seed: int, shard: int, count: int = SHARD) -> Iterator[Example]:
     """The pictures of one shard; the same ones every time."""
     for i in range(count):
-        yield example(np.random.default_rng([seed, shard, i]), shard >= USUAL)
+        rng = np.random.default_rng([seed, shard, i])
+        yield close_view(rng) if shard >= SPARSE else example(rng, shard >= USUAL)
 
 
 def write_shard(path: Path, autoencoder: Any, tokenizer: Any, seed: int, shard: int, count: int = SHARD) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,16 @@ def reworded(caption: str, rng: np.random.Generator, whole: bool = False) -> str
         joined = listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " and " + listed[-1]
         caption = f"{title} with {joined}"
     return _opened(caption, rng)
+
+
+def closely(title: str, several: Mapping[str, bool]) -> str:
+    """A close view's caption: "part of a gear unit with a bearing and screws"; ``several`` says which are many."""
+    plural = {word: word + ("es" if word.endswith("ch") else "s") for word in several}
+    things = [plural[word] if many else f"a {word}" for word, many in several.items()]
+    if not things:
+        return f"part of {title}"
+    listed = things[0] if len(things) == 1 else ", ".join(things[:-1]) + " and " + things[-1]
+    return f"part of {title} with {listed}"
 
 
 def _opened(caption: str, rng: np.random.Generator) -> str:
