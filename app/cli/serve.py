@@ -56,6 +56,9 @@ def bench(
     seeds: Annotated[int | None, typer.Option(min=1, max=100, help="realism: trainings per row.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="realism: pairs per label.")] = None,
     without: Annotated[list[str], typer.Option(help="realism: a label to leave out.")] = [],  # noqa: B006
+    detector: Annotated[
+        str | None, typer.Option(help="realism: what learns from the pairs; unet if left out.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="realism: preset of the training.")] = None,
     param: Annotated[list[str], typer.Option("--param", help="realism: a setting of the training.")] = [],  # noqa: B006
     device: Annotated[str | None, typer.Option(help="realism: auto, cpu, cuda or mps.")] = None,
@@ -66,7 +69,8 @@ def bench(
 
     given: dict[str, Any] = {
         "data": data, "test": test, "out": out, "rows": [r for text in rows for r in text.split()], "seeds": seeds,
-        "count": count, "without": without, "preset": preset, "params": pairs(param, "--param"), "device": device,
+        "count": count, "without": without, "detector": detector, "preset": preset,
+        "params": pairs(param, "--param"), "device": device,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
     if name == "realism":

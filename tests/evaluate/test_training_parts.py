@@ -12,10 +12,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from core.device import numpy_rng
 from core.errors import Cancelled, InputError, NotFound
 from core.evaluate.detectors.base import DetectorParams, TrainContext, detector, detectors, pooled_maximum
+from core.evaluate.detectors.features import Features, FeaturesParams, features_of
 from core.evaluate.detectors.unet import UNet, UNetParams
 from core.evaluate.learn.draem import DOWN, DiscriminativeNetwork, focal_loss
 from core.evaluate.learn.feed import Feed, fit_mask
@@ -155,6 +157,22 @@ def test_scores_come_at_each_photos_own_size() -> None:
     maps = fitted.score(photos)
     assert [m.shape for m in maps] == [(40, 70), (33, 20)]
     assert all(m.dtype == np.float32 and 0 <= m.min() and m.max() <= 1 for m in maps)
+
+
+def test_frozen_features_learn_in_few_steps() -> None:
+    params = FeaturesParams.preset("cpu", {"side": 64, "epochs": 2, "samples": 160, "lr": 0.01})
+    fitted = Features().fit(shots({"good": 6, "dot": 4, "line": 4}, 0), params, TrainContext())
+    test = shots({"good": 2, "dot": 3, "line": 3}, 300)
+    maps = fitted.score([shot.read() for shot in test])
+    masks = [shot.mask(scores.shape) for shot, scores in zip(test, maps, strict=True)]
+    assert roc_auc_score(np.concatenate(masks).ravel(), np.concatenate(maps).ravel()) > 0.95
+
+
+def test_features_of_a_photo_are_found_once() -> None:
+    photo = shots({"good": 1}, 77)[0].read()
+    first = features_of(photo, 64)
+    assert first.shape == (16, 16, 176) and first.dtype == np.float16
+    assert features_of(photo.copy(), 64) is first and features_of(photo, 80) is not first
 
 
 def test_the_registry_loads_no_torch() -> None:

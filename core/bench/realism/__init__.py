@@ -45,6 +45,7 @@ class Plan:
     count: int
     seeds: int
     preset: str
+    detector: str = "unet"
     params: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     device: str = "auto"
@@ -56,7 +57,7 @@ class Plan:
             "tested_on": self.test.name,
             "without": list(self.without),
             "pairs_per_label": self.count,
-            "detector": "unet",
+            "detector": self.detector,
             "preset": self.preset,
             "params": dict(self.params),
             "device": self.device,
@@ -74,6 +75,7 @@ def measure(
     count: int | None = None,
     without: Sequence[str] | None = None,
     preset: str = "cpu",
+    detector: str = "unet",
     params: Mapping[str, Any] | None = None,
     device: str = "auto",
     progress: Callable[[str], None] = lambda line: None,
@@ -88,7 +90,9 @@ def measure(
     if data is None or out is None:
         raise InputError("bench realism: give --data (a folder with real anomalies) and --out (where the table goes)")
     chosen = [parse_row(text) for text in rows] or usual_rows()
-    plan = Plan(data, data, out, count or (6 if quick else 100), 1 if quick else seeds, preset, device=device)
+    plan = Plan(
+        data, data, out, count or (6 if quick else 100), 1 if quick else seeds, preset, detector, device=device
+    )
     plan = replace(plan, params={**(QUICK if quick else {}), **(params or {})})
     plans = [
         replace(
@@ -193,6 +197,7 @@ class _Table:
         result = evaluate_localization(
             train,
             test,
+            detector=plan.detector,
             preset=plan.preset,
             params=plan.params,
             seeds=range(done),

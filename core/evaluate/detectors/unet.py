@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-import cv2
-import numpy as np
 from pydantic import Field
 
-from core.device import choose_device, derive_seed, numpy_rng
-from core.errors import InputError
 from core.evaluate.data import Shot
-from core.evaluate.detectors.base import DetectorParams, ScoreMap, TrainContext, Watch, pooled_maximum
-from core.evaluate.learn.feed import Feed, fit_image
-from core.types import Image
-
-if TYPE_CHECKING:
-    import torch
-
-    from core.evaluate.learn.draem import DiscriminativeNetwork
-    from core.evaluate.learn.precision import Step
-
-_SCORED_AT_ONCE = 16
-_CURVE_POINTS = 200
+from core.evaluate.detectors.base import DetectorParams, Fitted, ScoreMap, TrainContext, Watch, pooled_maximum
+from core.evaluate.learn.feed import Feed
 
 
 class UNetParams(DetectorParams):
@@ -95,112 +80,15 @@ class UNet:
         """The papers' image score."""
         return pooled_maximum(scores)
 
-    def fit(
-        self, train: Sequence[Shot], params: UNetParams, ctx: TrainContext, watch: Watch | None = None
-    ) -> FittedUNet:
+    def fit(self, train: Sequence[Shot], params: UNetParams, ctx: TrainContext, watch: Watch | None = None) -> Fitted:
         """Train; the same seed gives the same network on one machine's CPU, on a GPU up to its rounding.
 
         ``watch(fitted, epoch)`` every ``test_every`` epochs and after the last. InputError if the training set
         lacks good photos or anomalies, or if the loss is no number any more; Cancelled within a step.
         """
         feed = Feed(train, params.side, params.cover, ctx.check)
-        run = _Run(feed, params, ctx)
-        for epoch in range(1, params.epochs + 1):
-            run.epoch(epoch)
-            if watch and (epoch % params.test_every == 0 or epoch == params.epochs):
-                watch(run.fitted(), epoch)
-        return run.fitted()
-
-
-class _Run:
-    """One training: network, optimiser and schedule."""
-
-    def __init__(self, feed: Feed, params: UNetParams, ctx: TrainContext) -> None:
-        import torch
-
         from core.evaluate.learn.draem import DiscriminativeNetwork
-        from core.evaluate.learn.precision import step_for
+        from core.evaluate.learn.pixels import Training, seeded
 
-        self.feed, self.params, self.ctx = feed, params, ctx
-        self.step = step_for(choose_device(ctx.device), params.precision)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(ctx.seed, "unet"))
-            network = DiscriminativeNetwork(params.width)
-        self.network = network.to(self.step.device).to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=params.lr, foreach=False)
-        milestones = [round(params.epochs * share) for share in (0.8, 0.9)]
-        self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, milestones, gamma=0.2)
-        self.per_epoch = math.ceil(params.samples / params.batch)
-        self.done = 0
-        self._losses: list[float] = []
-
-    def epoch(self, number: int) -> None:
-        """One pass of ``samples`` samples, then the schedule."""
-        self.network.train()
-        total = self.per_epoch * self.params.epochs
-        for _ in range(self.per_epoch):
-            self.ctx.check()
-            loss = self._advance()
-            self.done += 1
-            self._losses.append(loss)
-            if self.done % max(1, total // _CURVE_POINTS) == 0 or self.done == total:
-                self.ctx.curve("loss", self.done / self.per_epoch, float(np.mean(self._losses)))
-                self._losses.clear()
-            self.ctx.progress(self.done, total, f"epoch {number} of {self.params.epochs}, loss {loss:.4f}")
-        self.schedule.step()
-
-    def _advance(self) -> float:
-        import torch
-
-        from core.evaluate.learn.draem import focal_loss
-
-        rng = numpy_rng(self.ctx.seed, "batch", self.done)
-        images, masks = self.feed.batch(rng, self.params.batch, self.params.flips)
-        x = _tensor(images, self.step.device)
-        with self.step.autocast():
-            logits = self.network(x)
-        loss = focal_loss(logits, torch.from_numpy(masks).to(self.step.device))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise InputError(f"unet: the loss is {value} at step {self.done}; lower lr, or set precision to float32")
-        self.step.descend(loss, self.optimizer)
-        return value
-
-    def fitted(self) -> FittedUNet:
-        """The network as it is now; it goes on changing while the run goes on."""
-        return FittedUNet(self.network, self.params.side, self.step, self.ctx)
-
-
-class FittedUNet:
-    """A trained U-Net."""
-
-    def __init__(self, network: DiscriminativeNetwork, side: int, step: Step, ctx: TrainContext) -> None:
-        self._network, self._side, self._step, self._ctx = network, side, step, ctx
-
-    def score(self, images: Sequence[Image]) -> list[ScoreMap]:
-        """The probability that a pixel is anomalous, float32 (H, W) in 0..1 at each photo's own size."""
-        import torch
-
-        maps: list[ScoreMap] = []
-        self._network.eval()
-        for start in range(0, len(images), _SCORED_AT_ONCE):
-            self._ctx.check()
-            some = images[start : start + _SCORED_AT_ONCE]
-            small = np.stack([fit_image(image, (self._side, self._side)) for image in some])
-            with torch.inference_mode(), self._step.autocast():
-                logits = self._network(_tensor(small, self._step.device))
-            anomalous = torch.softmax(logits.float(), 1)[:, 1].cpu().numpy()
-            for image, scores in zip(some, anomalous, strict=True):
-                maps.append(_grown(scores, (image.shape[0], image.shape[1])))
-        return maps
-
-
-def _tensor(images: Any, device: torch.device) -> torch.Tensor:
-    """uint8 (B, H, W, 3) as float (B, 3, H, W) in 0..1, channels last in memory."""
-    import torch
-
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div_(255)
-
-
-def _grown(scores: Any, shape: tuple[int, int]) -> ScoreMap:
-    return np.asarray(cv2.resize(scores, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
+        network = seeded(lambda: DiscriminativeNetwork(params.width), ctx)
+        return Training(feed, network, params, ctx).run(watch)

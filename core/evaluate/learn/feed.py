@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,8 +13,8 @@ from core.errors import InputError
 from core.evaluate.data import Shot
 from core.types import Image, Mask
 
-Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]
-"""uint8 (B, side, side, 3) RGB and bool (B, side, side)."""
+Batch = tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]
+"""What the network takes, (B, h, w, C), and masks bool (B, side, side)."""
 
 
 def fit_image(image: Image, shape: tuple[int, int]) -> Image:
@@ -48,31 +49,38 @@ def fit_share(mask: Mask, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
 class Feed:
     """A training set in memory. ``cover`` is as in fit_mask; ``check`` is called for every photo read.
 
-    InputError without good photos or without anomalies.
+    ``prepare`` turns a photo uint8 (H, W, 3) into what the network takes, (h, w, C); left out, it is the photo at
+    ``side`` x ``side``. InputError without good photos or without anomalies.
     """
 
     def __init__(
-        self, shots: Sequence[Shot], side: int, cover: float = 0.5, check: Callable[[], None] = lambda: None
+        self,
+        shots: Sequence[Shot],
+        side: int,
+        cover: float = 0.5,
+        check: Callable[[], None] = lambda: None,
+        prepare: Callable[[Image], npt.NDArray[Any]] | None = None,
     ) -> None:
-        good = [shot for shot in shots if shot.good]
-        if not good or len(good) == len(shots):
+        good = sum(shot.good for shot in shots)
+        if not good or good == len(shots):
             raise InputError(
-                f"training set: expected good photos and anomalies with masks, got {len(good)} good photos and "
-                f"{len(shots) - len(good)} anomalies; add what is missing"
+                f"training set: expected good photos and anomalies with masks, got {good} good photos and "
+                f"{len(shots) - good} anomalies; add what is missing"
             )
         self.side = side
+        self.prepare = prepare or (lambda image: fit_image(image, (side, side)))
         self.labels = tuple(sorted({shot.label for shot in shots if not shot.good}))
-        self._good: list[Image] = []
-        self._pairs: dict[str, list[tuple[Image, Mask]]] = {label: [] for label in self.labels}
+        self._good: list[npt.NDArray[Any]] = []
+        self._pairs: dict[str, list[tuple[npt.NDArray[Any], Mask]]] = {label: [] for label in self.labels}
         for shot in shots:
             check()
             image = shot.read()
-            small = fit_image(image, (side, side))
+            taken = self.prepare(image)
             if shot.good:
-                self._good.append(small)
+                self._good.append(taken)
                 continue
             shape = (image.shape[0], image.shape[1])
-            self._pairs[shot.label].append((small, fit_mask(shot.mask(shape), (side, side), cover)))
+            self._pairs[shot.label].append((taken, fit_mask(shot.mask(shape), (side, side), cover)))
 
     def counts(self) -> dict[str, int]:
         """How many pictures of each label, and of ``good``."""
@@ -85,16 +93,17 @@ class Feed:
         this is the same in the mean, with every batch balanced. ``flips`` mirrors each sample up and down and left
         and right with p = 0.5; the published training does not.
         """
-        images = np.empty((size, self.side, self.side, 3), np.uint8)
+        inputs: list[npt.NDArray[Any]] = []
         masks = np.zeros((size, self.side, self.side), np.bool_)
         for place in range(size):
             if place < size // 2:
-                images[place] = self._good[rng.integers(len(self._good))]
+                taken = self._good[rng.integers(len(self._good))]
             else:
                 pairs = self._pairs[self.labels[rng.integers(len(self.labels))]]
-                images[place], masks[place] = pairs[rng.integers(len(pairs))]
+                taken, masks[place] = pairs[rng.integers(len(pairs))]
             if flips:
                 rows, columns = (slice(None, None, -1 if rng.random() < 0.5 else 1) for _ in range(2))
-                images[place] = images[place][rows, columns].copy()
+                taken = taken[rows, columns]
                 masks[place] = masks[place][rows, columns].copy()
-        return images, masks
+            inputs.append(taken)
+        return np.stack(inputs), masks

@@ -1,0 +1,129 @@
+"""Trains a network that says of each pixel whether it is anomalous, and scores photos with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.device import choose_device, derive_seed, numpy_rng
+from core.errors import InputError
+from core.evaluate.detectors.base import ScoreMap, TrainContext, Watch
+from core.evaluate.learn.draem import focal_loss
+from core.evaluate.learn.feed import Feed
+from core.evaluate.learn.precision import Precision, Step, step_for
+from core.types import Image
+
+_SCORED_AT_ONCE = 16
+_CURVE_POINTS = 200
+
+
+class PixelParams(Protocol):
+    """The settings that every such training has."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def lr(self) -> float: ...
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def test_every(self) -> int: ...
+    @property
+    def flips(self) -> bool: ...
+    @property
+    def precision(self) -> Precision: ...
+
+
+def seeded(build: Callable[[], nn.Module], ctx: TrainContext) -> nn.Module:
+    """The network that ``build`` makes with the context's seed; torch's own generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(ctx.seed, "network"))
+        return build()
+
+
+class Training:
+    """One training: network, optimiser and schedule. Adam, its rate cut to a fifth after 80 and 90 percent."""
+
+    def __init__(self, feed: Feed, network: nn.Module, params: PixelParams, ctx: TrainContext) -> None:
+        self.feed, self.params, self.ctx = feed, params, ctx
+        self.step = step_for(choose_device(ctx.device), params.precision)
+        self.network = network.to(self.step.device).to(memory_format=torch.channels_last)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=params.lr, foreach=False)
+        milestones = [round(params.epochs * share) for share in (0.8, 0.9)]
+        self.schedule = torch.optim.lr_scheduler.MultiStepLR(self.optimizer, milestones, gamma=0.2)
+        self.per_epoch = math.ceil(params.samples / params.batch)
+        self.done = 0
+        self._losses: list[float] = []
+
+    def run(self, watch: Watch | None) -> FittedPixels:
+        """Train to the end. ``watch(fitted, epoch)`` every ``test_every`` epochs and after the last."""
+        params, fitted = self.params, FittedPixels(self.network, self.feed, self.step, self.ctx)
+        for epoch in range(1, params.epochs + 1):
+            self._epoch(epoch)
+            if watch and (epoch % params.test_every == 0 or epoch == params.epochs):
+                watch(fitted, epoch)
+        return fitted
+
+    def _epoch(self, number: int) -> None:
+        self.network.train()
+        total = self.per_epoch * self.params.epochs
+        for _ in range(self.per_epoch):
+            self.ctx.check()
+            loss = self._advance()
+            self.done += 1
+            self._losses.append(loss)
+            if self.done % max(1, total // _CURVE_POINTS) == 0 or self.done == total:
+                self.ctx.curve("loss", self.done / self.per_epoch, float(np.mean(self._losses)))
+                self._losses.clear()
+            self.ctx.progress(self.done, total, f"epoch {number} of {self.params.epochs}, loss {loss:.4f}")
+        self.schedule.step()
+
+    def _advance(self) -> float:
+        rng = numpy_rng(self.ctx.seed, "batch", self.done)
+        inputs, masks = self.feed.batch(rng, self.params.batch, self.params.flips)
+        x = as_tensor(inputs, self.step.device)
+        with self.step.autocast():
+            logits = self.network(x)
+        loss = focal_loss(logits, torch.from_numpy(masks).to(self.step.device))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise InputError(f"training: the loss is {value} at step {self.done}; lower lr, or set precision=float32")
+        self.step.descend(loss, self.optimizer)
+        return value
+
+
+class FittedPixels:
+    """A trained network; while its training goes on, it goes on changing."""
+
+    def __init__(self, network: nn.Module, feed: Feed, step: Step, ctx: TrainContext) -> None:
+        self._network, self._prepare, self._step, self._ctx = network, feed.prepare, step, ctx
+
+    def score(self, images: Sequence[Image]) -> list[ScoreMap]:
+        """The probability that a pixel is anomalous, float32 (H, W) in 0..1 at each photo's own size."""
+        maps: list[ScoreMap] = []
+        self._network.eval()
+        for start in range(0, len(images), _SCORED_AT_ONCE):
+            self._ctx.check()
+            some = images[start : start + _SCORED_AT_ONCE]
+            x = as_tensor(np.stack([self._prepare(image) for image in some]), self._step.device)
+            with torch.inference_mode(), self._step.autocast():
+                logits = self._network(x)
+            anomalous = torch.softmax(logits.float(), 1)[:, 1].cpu().numpy()
+            for image, scores in zip(some, anomalous, strict=True):
+                grown = cv2.resize(scores, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+                maps.append(np.asarray(grown, np.float32))
+        return maps
+
+
+def as_tensor(inputs: Any, device: torch.device) -> Tensor:
+    """Photos uint8 (B, H, W, 3) as floats in 0..1, or features float (B, h, w, C): (B, C, H, W), channels last."""
+    x = torch.from_numpy(inputs).to(device).permute(0, 3, 1, 2)
+    return x.float().div_(255) if x.dtype == torch.uint8 else x.float()
