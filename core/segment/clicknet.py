@@ -138,8 +138,8 @@ def encode(
         out[5, y0:y1, x0:x1] = 1
     if region is not None:
         out[6] = region
-    sharp = rgb.astype(np.float32) / 255
-    smooth = cv2.blur(sharp, (5, 5))
+    sharp: Floats = rgb.astype(np.float32) / np.float32(255)
+    smooth: Floats = np.asarray(cv2.blur(sharp, (5, 5)), np.float32)
     for plane, points in ((7, positive), (9, negative)):
         out[plane], out[plane + 1] = (_unlike(field, points) for field in (sharp, smooth))
     return out

@@ -49,9 +49,13 @@ Hear = Callable[[Seed, list[Guess]], tuple[list[Guess], npt.NDArray[np.float64]]
 
 
 def all_regions(
-    photo: Looks, progress: Progress | None = None, cancelled: Cancel | None = None, hear: Hear | None = None
+    photo: Looks,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+    hear: Hear | None = None,
+    least: float = _WORTH,
 ) -> list[Candidate]:
-    """Regions that stand out from their surroundings, largest first; none for a plain surface."""
+    """Regions of at least the worth ``least`` that stand out, largest first; none for a plain surface."""
     pyramid = photo.pyramid
     height, width = pyramid.shape
     overview = pyramid.window(0, 0, width, height, _OVERVIEW)
@@ -65,7 +69,7 @@ def all_regions(
         column, row = overview.at(seed.x, seed.y)
         if taken[row, column]:
             continue
-        for guess, value in _readings(pyramid, seed, hear):
+        for guess, value in _readings(pyramid, seed, hear, least):
             found.append((guess, value))
             taken |= _on(overview, guess)
     kept = _distinct(found)
@@ -103,7 +107,7 @@ def _seeds(overview: View) -> list[Seed]:
     return seeds[:_SEEDS]
 
 
-def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None) -> list[tuple[Guess, float]]:
+def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None, least: float) -> list[tuple[Guess, float]]:
     """The best things the seed may lie in, if any stands out."""
     height, width = pyramid.shape
     raw: list[tuple[View, Mask]] = []
@@ -117,7 +121,7 @@ def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None) -> list[tuple[Gue
     out: list[tuple[Guess, float]] = []
     for k in np.argsort(-values, kind="stable"):
         guess = guesses[int(k)]
-        if values[k] < _WORTH or len(out) == 1:
+        if values[k] < least or len(out) == 1:
             break
         f = guess.features
         share = guess.area / (height * width)

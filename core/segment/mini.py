@@ -22,7 +22,7 @@ from core import weights as models
 from core.errors import Unavailable
 from core.segment.base import Box, Cancel, Candidate, Click, Progress, box_mask, stop_if
 from core.segment.classic import ClassicPrepared
-from core.segment.edit import valued
+from core.segment.edit import correct, valued
 from core.segment.everything import Seed, all_regions
 from core.segment.looks import Look, Network, Verdict, look, signals
 from core.segment.proposals import fill_pinholes
@@ -74,7 +74,9 @@ class MiniPrepared(ClassicPrepared):
         views = [self._around(so_far.box, clicks, margin) for margin in (0.3, 0.8)]
         looks = look(self._network, views, clicks, box, so_far)
         own = [g for one in looks if (g := self._guess(one, clicks, so_far, box)) is not None]
-        classic = super()._correct(so_far, clicks, wholes, box)
+        # The classic readings of the last click alone: hearing the network on them too would double the time.
+        pieces = super()._look(clicks[-1].x, clicks[-1].y)
+        classic = correct(self.pyramid, so_far, clicks, pieces, wholes, box)
         both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
         return both, signals(both, looks, marks, so_far)
 
@@ -216,7 +218,7 @@ class MiniSegmenter:
     ) -> list[Candidate]:
         """Components that stand out, largest first."""
         prepared = self.prepare(image)
-        return all_regions(prepared, progress, cancelled, prepared.hear)
+        return all_regions(prepared, progress, cancelled, prepared.hear, _BASE)
 
     def _ready(self) -> Network:
         with self._lock:

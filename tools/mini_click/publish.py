@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from core.bench.click import CLICKS, measure
 from core.segment.clicknet import WIDTHS, layers
@@ -19,7 +19,7 @@ from tools.mini_click.ranking import cases, fit
 from tools.mini_click.sources import describe
 from tools.mini_model.training import restore
 
-PICTURES = 400
+PICTURES = 200
 """On which the ranking is fitted."""
 _START = {"weights": {**dict.fromkeys(SIGNALS, 0.0), "worth": 1.0, "certain": 5.0, "frame": -8.0},
           "slope": 1.0, "offset": -2.0}  # fmt: skip
@@ -46,8 +46,8 @@ def write(state: dict[str, Any], out: Path, first: dict[str, Any], further: dict
     out.mkdir(parents=True, exist_ok=True)
     weights = {k: v.cpu().half().contiguous() for k, v in folded(state["average"]["weights"]).items()}
     file = out / "model.safetensors"
-    save_file(weights, file)
-    raw = file.read_bytes()
+    raw = save(weights)
+    file.write_bytes(raw)
     told = {"size": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
     config = {"widths": list(WIDTHS), "file": told, "first": first, "further": further}
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")

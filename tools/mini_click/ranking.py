@@ -90,7 +90,7 @@ def fit(found: list[Case], decay: float = 2e-3) -> dict[str, Any]:
     for k, (s, v) in enumerate(found):
         signals[k, : len(v)], values[k, : len(v)] = torch.from_numpy(s).float(), torch.from_numpy(v).float()
         absent[k, : len(v)] = False
-    spread = signals[~absent].std(0).clamp_min(1e-3)
+    spread = signals[~absent].std(0).clamp_min(0.05)
     weights = torch.zeros(len(SIGNALS), requires_grad=True)
     optimiser = torch.optim.Adam([weights], lr=0.05)
     for _ in range(600):
