@@ -11,7 +11,7 @@ from torch import nn
 
 from tools.mini_model import bank, captions, pictures
 from tools.mini_model.autoencoder import distance, psnr
-from tools.mini_model.denoiser import attention_loss
+from tools.mini_model.denoiser import attention_loss, importance
 from tools.mini_model.sizes import SIZES, TOKENS, autoencoder, write_tokenizer
 from tools.mini_model.surfaces import surface
 from tools.mini_model.training import Average, Muon, rate
@@ -150,3 +150,12 @@ def test_sparse_scenes_lack_most_parts() -> None:
     usual = [len(e.masks) for e in bank.examples(0, 0, 40)]
     sparse = [len(e.masks) for e in bank.examples(0, bank.USUAL, 40)]
     assert np.mean(sparse) < 0.6 * np.mean(usual)
+
+
+def test_small_named_things_weigh_more() -> None:
+    masks = torch.zeros(1, 2, 16, 16)
+    masks[0, 0, 0, 0], masks[0, 1, 8:, :] = 1, 1
+    weight = importance(masks, 32)
+    assert weight.shape == (1, 1, 32, 32) and float(weight.mean()) == pytest.approx(1)
+    assert float(weight[0, 0, 0, 0]) > 4 * float(weight[0, 0, 20, 20]) > 4 * float(weight[0, 0, 4, 20])
+    assert torch.equal(importance(torch.zeros(1, 2, 16, 16), 32), torch.ones(1, 1, 32, 32))
