@@ -31,6 +31,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -65,9 +66,10 @@ def _never() -> bool:
 
 @dataclass
 class Context:
-    """What a job lends an engine while it works."""
+    """What a job lends an engine while it works. ``concepts`` is where the project keeps what was learned."""
 
     device: str = "auto"
+    concepts: Path | None = None
     progress: Callable[[int, int, Image | None], None] = _no_progress
     cancelled: Callable[[], bool] = _never
     cache: dict[Any, Any] = field(default_factory=dict)

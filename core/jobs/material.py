@@ -34,6 +34,11 @@ class Material:
         self._bytes = 0
         self._lock = threading.Lock()
 
+    @property
+    def concepts(self) -> Path:
+        """The folder of the concepts learned in this project; it need not be there yet."""
+        return self.project.path / "concepts"
+
     def normal(self, normal_id: str) -> NormalImage:
         """The photo with this id."""
         return self._keep(("normal", normal_id), lambda: self._read_normal(normal_id), lambda n: n.pixels.nbytes)

@@ -63,7 +63,7 @@ def generate(
     nothing is counted in ``given_up``.
     """
     plan = prepare(material, batch)
-    ctx = Context(cancelled=cancelled)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
@@ -178,7 +178,7 @@ def remake(material: Material, recipe: Recipe) -> Sample:
         object_mask=material.object_mask(normal.id),
         placement=recipe.placement,
     )
-    return next(iter(make(chosen, request, Context())))
+    return next(iter(make(chosen, request, Context(concepts=material.concepts))))
 
 
 def store(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:

@@ -99,7 +99,7 @@ class Studio:
         """Make the order's variants and store them as new samples, one by one."""
         chosen = self.check(order)
         cancelled = control.cancelled if control else lambda: False
-        ctx = Context(cancelled=cancelled)
+        ctx = Context(cancelled=cancelled, concepts=self._material.concepts)
         rows: list[SampleRow] = []
         problem: InputError | None = None
         for variant in range(order.variants):
