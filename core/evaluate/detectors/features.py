@@ -49,7 +49,7 @@ class FeaturesParams(DetectorParams):
         800, ge=2, le=1_000_000, title="Samples per epoch", description="Drawn from the set, whatever its size."
     )
     test_every: int = Field(
-        2, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
+        3, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
     )
     cover: float = Field(
         0.25, ge=0, lt=1, title="Mask cover", description="Share of a shrunk pixel that a mask must cover."

@@ -24,9 +24,9 @@ class UNetParams(DetectorParams):
         },
     }  # fmt: skip
 
-    width: int = Field(16, ge=4, le=256, title="Width", description="Channels of the first level; published: 64.")
+    width: int = Field(8, ge=4, le=256, title="Width", description="Channels of the first level; published: 64.")
     side: int = Field(
-        160,
+        128,
         ge=32,
         le=1024,
         multiple_of=32,
@@ -34,19 +34,19 @@ class UNetParams(DetectorParams):
         description="Pixels a side that photos are brought to; published: 256.",
     )
     batch: int = Field(8, ge=2, le=256, title="Batch", description="Half good photos, half pairs.")
-    lr: float = Field(1e-3, gt=0, le=1, title="Learning rate", description="Of Adam; published: 0.0001.")
+    lr: float = Field(2e-3, gt=0, le=1, title="Learning rate", description="Of Adam; published: 0.0001.")
     epochs: int = Field(
-        8,
+        10,
         ge=1,
         le=10_000,
         title="Epochs",
         description="The rate falls to a fifth after 80 and again after 90 percent.",
     )
     samples: int = Field(
-        400, ge=2, le=1_000_000, title="Samples per epoch", description="Drawn from the set, whatever its size."
+        800, ge=2, le=1_000_000, title="Samples per epoch", description="Drawn from the set, whatever its size."
     )
     test_every: int = Field(
-        2, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
+        5, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
     )
     cover: float = Field(
         0.25,
