@@ -1,37 +1,80 @@
-"""``models``: which weights are here, and getting the others."""
+"""``models``: which weights and diffusion models are here, and getting the others."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app.cli.common import AsJson, finish, progress_bar
 from core.errors import InputError
-from core.workbench.weights import Weights
+from core.workbench.weights import WeightRow, Weights
 
 
 def models(
     action: Annotated[str, typer.Argument(help="list, fetch or verify.")] = "list",
-    name: Annotated[str | None, typer.Argument(help="The weights to fetch or verify.")] = None,
+    name: Annotated[str | None, typer.Argument(help="What to fetch or verify.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List, fetch or verify weight files."""
+    """List, fetch or verify diffusion models and weight files."""
     desk = Weights(None, None)
-    result: dict[str, Any] = {}
     if action == "fetch":
-        if name is None:
-            raise InputError("models fetch: say which, for example `launch.py models fetch sam_vit_b`; list shows all")
-        with progress_bar(f"Fetching {name}") as progress:
-            result["path"] = str(desk.fetch(name, progress))
+        _fetch(desk, name, as_json)
     elif action == "verify":
-        names = [name] if name else [s.name for s in desk.status() if s.state != "missing"]
-        result["verified"] = {n: desk.verify(n).state for n in names}
-    elif action != "list":
+        _verify(desk, name, as_json)
+    elif action == "list":
+        rows = desk.status()
+        finish({"models": [row.as_dict() for row in rows], "auto": desk.automatic()}, as_json, _listed(desk, rows))
+    else:
         raise InputError(f"models {action!r}: there are list, fetch NAME and verify [NAME]")
+
+
+def _fetch(desk: Weights, name: str | None, as_json: bool) -> None:
+    if name is None:
+        raise InputError("models fetch: say which, for example `launch.py models fetch sd15`; list shows all")
+    with progress_bar(f"Fetching {name}, MB") as progress:
+        path = str(desk.fetch(name, lambda done, total: progress(done // 1_000_000, -(-total // 1_000_000))))
     rows = desk.status()
-    result["models"] = [s.as_dict() for s in rows]
-    lines = [f"{s.state:8} {s.name:16} {s.size / 1e6:8.0f} MB  {s.licence:12} {s.purpose}" for s in rows]
-    if action == "verify":
-        lines = [f"{state:8} {n}" for n, state in result["verified"].items()] or ["no weights on this machine"]
-    finish(result, as_json, lines)
+    finish({"path": path, "models": [row.as_dict() for row in rows], "auto": desk.automatic()}, as_json, [path])
+
+
+def _verify(desk: Weights, name: str | None, as_json: bool) -> None:
+    names = [name] if name else [row.name for row in desk.status() if row.state != "missing"]
+    checked = [desk.verify(each) for each in names]
+    lines = [line for row in checked for line in (f"{row.state:10} {row.name}", *_indented(*row.problems))]
+    result = {
+        "verified": {row.name: row.state for row in checked},
+        "models": [row.as_dict() for row in desk.status()],
+        "auto": desk.automatic(),
+    }
+    finish(result, as_json, lines or ["no weights on this machine"])
+
+
+def _listed(desk: Weights, rows: list[WeightRow]) -> list[str]:
+    diffusion = [line for row in rows if row.kind == "diffusion" for line in _described(row)]
+    files = [line for row in rows if row.kind == "weights" for line in _described(row)]
+    return [
+        "Diffusion models",
+        *diffusion,
+        f"  auto is now: {desk.automatic()}",
+        "",
+        "Weights",
+        *files,
+        "",
+        "Present and whole? `models verify`. Get one: `models fetch NAME`.",
+    ]
+
+
+def _described(row: WeightRow) -> list[str]:
+    """A line for the eye to run along, and what is behind it."""
+    size = f"{row.size / 1e9:.1f} GB" if row.size >= 1e9 else f"{row.size / 1e6:.0f} MB"
+    head = f"  {row.state:10} {row.name:14} {size:>7}  {row.licence:22} {row.purpose}"
+    begun = [f"{row.begun / 1e6:.0f} MB are here already; fetch goes on there"] if row.begun else []
+    if row.state == "present":
+        return [head, *_indented(row.path)]
+    offline = [f"offline: {row.offline}"]
+    return [head, *_indented(*row.problems, *begun, *offline)]
+
+
+def _indented(*lines: str) -> list[str]:
+    return [f"{'':13}{line}" for line in lines]

@@ -1,4 +1,4 @@
-"""Models: which weights are on this machine, how to get the others, which segmenter answers clicks."""
+"""Models: which diffusion models and weights are here, how to get the others, which segmenter answers clicks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from core.errors import InputError
 from core.workbench.regions import all_segmenters
 from core.workbench.weights import WeightRow, Weights
 
-STATES = {"present": "on this machine", "missing": "not here", "corrupt": "damaged: fetch it again"}
+STATES = {"present": "on this machine", "missing": "not here", "corrupt": "damaged", "incomplete": "incomplete"}
+SECTIONS = (
+    (
+        "diffusion",
+        "Diffusion models",
+        "They draw anomalies from words. An engine whose model is set to auto takes the marked one.",
+    ),
+    ("weights", "Weights", "Everything else in Flawsmith works without them; with them, a click finds parts better."),
+)
 
 
 def build(shell: Shell) -> None:
@@ -35,9 +43,10 @@ def build(shell: Shell) -> None:
             reasons = gr.HTML(elem_id="fs-reasons")
 
     def fill(session: Session) -> list[Any]:
-        return [_table(), *_segmenters(session), *bar.look(session)]
+        return [_table(), _offline(), *_segmenters(session), *bar.look(session)]
 
-    shell.refresh(tab, fill, [listed, segmenter, reasons, *bar.parts])
+    filled = [listed, said, segmenter, reasons, *bar.parts]
+    shell.refresh(tab, fill, filled)
 
     def start(session: Session, name: str | None) -> list[Any]:
         if session.bench is None:
@@ -55,13 +64,13 @@ def build(shell: Shell) -> None:
 
     on(fetch.click, start, shell, [wanted], bar.parts)
     on(verify.click, check, shell, [wanted], [listed, said], show_progress="minimal")
-    bar.on_end(shell, fill, outputs=[listed, segmenter, reasons, *bar.parts])
+    bar.on_end(shell, fill, outputs=filled)
     on(segmenter.input, use, shell, [segmenter], [segmenter, reasons])
 
 
 def _chosen(name: str | None) -> str:
     if not name:
-        raise InputError("choose the weights in the list first")
+        raise InputError("choose a model in the list first")
     return name
 
 
@@ -70,41 +79,72 @@ def _names() -> list[tuple[str, str]]:
 
 
 def _table() -> str:
-    head = "".join(f"<th>{h}</th>" for h in ("Weights", "State", "Size", "Licence"))
-    rows = "".join(
-        f"<tr data-state='{row.state}'><th>{html.escape(row.title)}<br>"
-        f"<span class='fs-quiet'>{html.escape(row.purpose)}</span></th>"
-        f"<td>{STATES[row.state]}</td><td>{_megabytes(row.size)}</td><td>{html.escape(row.licence)}</td></tr>"
-        for row in Weights(None, None).status()
+    rows = Weights(None, None).status()
+    return "".join(
+        f"<h3>{title}</h3><p class='fs-hint'>{says}</p>{_rows([row for row in rows if row.kind == kind])}"
+        for kind, title, says in SECTIONS
     )
-    return (
-        "<h3>Weights</h3><p class='fs-hint'>Everything in Flawsmith works without weights; with them, a click finds "
-        f"parts better.</p><table class='fs-table'><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _rows(rows: list[WeightRow]) -> str:
+    head = "".join(f"<th>{h}</th>" for h in ("Name", "State", "Size", "Licence"))
+    body = "".join(
+        f"<tr data-state='{row.state}'><th>{_named(row)}</th><td>{STATES[row.state]}</td>"
+        f"<td>{_megabytes(row.size)}</td><td>{html.escape(row.licence)}</td></tr>"
+        for row in rows
     )
+    return f"<table class='fs-table fs-models'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _named(row: WeightRow) -> str:
+    """Title and purpose; then where it is, or what is wrong with it."""
+    auto = "<span class='fs-chip'>auto takes this one</span>" if row.auto else ""
+    more = [row.purpose]
+    more += [f"Stopped at {_megabytes(row.begun)}; Fetch goes on there."] if row.begun else []
+    more += [f"Press Fetch: {row.problems[0]}."] if row.problems and row.fetchable else list(row.problems[:1])
+    lines = "".join(f"<br><span class='fs-quiet'>{html.escape(line)}</span>" for line in more)
+    where = f"<br><code>{html.escape(row.path)}</code>" if row.state != "missing" else ""
+    return f"{html.escape(row.title)} {auto}{lines}{where}"
 
 
 def _offline() -> str:
-    folder = html.escape(str(Weights.folder()))
+    """How each missing thing gets here by hand; folders first, since they need more than a download."""
+    rows = [row for row in Weights(None, None).status() if row.offline]
+    folders = "".join(
+        f"<li><b>{html.escape(r.title)}</b> {html.escape(r.offline)}</li>" for r in rows if r.kind == "diffusion"
+    )
     files = "".join(
         f"<tr><th>{html.escape(row.title)}</th><td><a href='{html.escape(row.url)}' target='_blank' rel='noopener'>"
         f"{html.escape(row.url.rsplit('/', 1)[-1])}</a></td></tr>"
-        for row in Weights(None, None).status()
-        if row.url
+        for row in rows
+        if row.kind == "weights" and row.url
+    )
+    place = html.escape(str(Weights.folder()))
+    by_hand = (
+        f"<p>Weights: download the file on another machine and put it into <code>{place}</code> under its own name, "
+        f"then press Verify.</p><table class='fs-table'><tbody>{files}</tbody></table>"
+        if files
+        else ""
     )
     return (
-        f"<details class='fs-fold'><summary>No internet on this machine?</summary><p>Download the file on another one "
-        f"and put it into <code>{folder}</code> under its own name, then press Verify.</p>"
-        f"<table class='fs-table'><tbody>{files}</tbody></table></details>"
+        "<details class='fs-fold'><summary>No internet on this machine?</summary>"
+        f"<ul class='fs-offline'>{folders}</ul>{by_hand}</details>"
     )
 
 
 def _verified(row: WeightRow) -> str:
+    get = "press Fetch" if row.fetchable else f"it {row.offline}"
     words = {
-        "present": "is whole: its sha256 is right.",
-        "missing": "is not on this machine: press Fetch, or put the file into the folder below.",
-        "corrupt": "is damaged or not complete: press Fetch to get it again.",
+        "present": "is whole: its files are what they should be.",
+        "missing": "is not on this machine: "
+        + ("press Fetch, or see below." if row.fetchable else f"it {row.offline}."),
+        "corrupt": f"is damaged or not complete: {get} to get it again.",
+        "incomplete": f"is not whole: {'; '.join(row.problems[:3])}. To mend it, {get}.",
     }
-    return f"<p class='fs-said' data-state='{row.state}'><b>{html.escape(row.title)}</b> {words[row.state]}</p>"
+    return (
+        f"<p class='fs-said' data-state='{row.state}'><b>{html.escape(row.title)}</b> "
+        f"{html.escape(words[row.state])}</p>"
+    )
 
 
 def _segmenters(session: Session) -> list[Any]:

@@ -21,10 +21,14 @@ SINGLE_FILE = (".safetensors", ".ckpt")
 
 @dataclass(frozen=True)
 class Known:
-    """A model known by name. ``size`` in bytes as fetched; ``repo`` is its hub id, None where it is shipped."""
+    """A model known by name. ``size`` in bytes as fetched; ``repo`` is its hub id, None where it is shipped.
+
+    What the folder of a model that is there really takes says core.diffusion.folders.
+    """
 
     name: str
     title: str
+    purpose: str
     folder: str
     repo: str | None
     size: int
@@ -37,12 +41,21 @@ KNOWN: dict[str, Known] = {
         Known(
             "sd15",
             "Stable Diffusion 1.5",
+            "Draws anomalies from words, on any product; wants a GPU.",
             "stable-diffusion-v1-5",
             "stable-diffusion-v1-5/stable-diffusion-v1-5",
             2_132_604_798,
             "CreativeML Open RAIL-M",
         ),
-        Known("mini", "Flawsmith mini", "mini", None, 40_000_000, "Apache-2.0"),
+        Known(
+            "mini",
+            "Flawsmith mini",
+            "Draws anomalies from words: shipped, quick on a CPU; knows the demo products and plain surfaces.",
+            "mini",
+            None,
+            40_000_000,
+            "Apache-2.0",
+        ),
     )
 }
 """In the order in which ``auto`` looks for them."""
@@ -117,16 +130,15 @@ def _advice(known: Known) -> str:
     if known.repo is None:
         return f"{known.title} is not at {SHIPPED / known.folder}; it comes with Flawsmith: restore that folder"
     return (
-        f"no diffusion model on this machine. Fetch {known.title} ({known.size / 1e9:.1f} GB, {known.licence}): "
-        f"{_command(known.repo, place)} (offline: copy that folder from another machine to {place}), "
-        "or set FLAWSMITH_BACKBONE to a model folder or file"
+        f"no diffusion model on this machine. Fetch {known.title} ({known.size / 1e9:.1f} GB, {known.licence}) in the "
+        f"Models tab or with `launch.py models fetch {known.name}` (offline: do so on another machine and copy that "
+        f"folder to {place}), or set FLAWSMITH_BACKBONE to a model folder or file"
     )
 
 
-def _command(repo: str, place: Path | None = None) -> str:
+def _command(repo: str) -> str:
     """The hub's own command for the half-precision weights alone."""
-    where = f" --local-dir {place}" if place else ""
-    return f'hf download {repo} --include "*.json" "*.txt" "*.fp16.safetensors" --exclude "safety_checker/*"{where}'
+    return f'hf download {repo} --include "*.json" "*.txt" "*.fp16.safetensors" --exclude "safety_checker/*"'
 
 
 def _checked(folder: Path) -> Path:

@@ -124,7 +124,8 @@ def check_room(folder: Path, size: int, what: str) -> None:
 
 def reason_of(error: Exception) -> str:
     """Why a download failed, in a few words and one line."""
-    return " ".join(str(getattr(error, "reason", None) or error).split())[:160]
+    lines = [line.strip() for line in str(getattr(error, "reason", None) or error).splitlines() if line.strip()]
+    return " ".join(lines[:2])[:200].rstrip(".") or type(error).__name__
 
 
 def _key(path: Path) -> tuple[Path, int, int]:
