@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Floats = npt.NDArray[np.float32]
+Wide = npt.NDArray[np.float64]
 Progress = Callable[[int, int], None]
 
 STRIDE = 8
@@ -37,6 +38,9 @@ MARGIN = 0.5
 
 SIGMA = 1.2
 """Strength of the noise in units of the normals' own spread."""
+
+FOLDS = 5
+"""Parts of the patches of which each is adapted by what the others say."""
 
 MAX_PHOTOS = 240
 MAX_VECTORS = 120_000
@@ -172,8 +176,7 @@ def train_discriminator(
             features = features[rng.permutation(len(features))[:quota]]
         parts.append(features)
     vectors = np.concatenate(parts)
-    mean, adaptor = _whitening(vectors)
-    adapted = ((vectors - mean) @ adaptor).astype(np.float32)
+    mean, adaptor, adapted = _whitened(vectors)
     layers = _fit(adapted, seed, lambda k: step(len(chosen) + k))
     if progress is not None:
         progress(total, total)
@@ -205,14 +208,39 @@ def _stepper(total: int, progress: Progress | None, cancelled: Callable[[], bool
     return step
 
 
-def _whitening(vectors: Floats) -> tuple[Floats, Floats]:
-    """Mean (D,) and a matrix (D, D) after which the normals' features have unit spread in every direction."""
+def _whitened(vectors: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean (D,) and matrix (D, D) that give features of normals unit spread in every direction; and theirs, (N, D).
+
+    Each of FOLDS parts is whitened by what the others say: a photo that taught the matrix lies closer to it than the
+    next one will, the more so the fewer there are, and it is the next one that must look good.
+    """
     wide = vectors.astype(np.float64)
-    spread, axes = np.linalg.eigh(np.cov(wide.T))
+    folds = np.array_split(wide, min(FOLDS, len(wide)))
+    counts, sums = np.array([len(f) for f in folds]), np.array([f.sum(axis=0) for f in folds])
+    squares = np.array([f.T @ f for f in folds])
+    mean, roots, axes = _root(counts.sum(), sums.sum(axis=0), squares.sum(axis=0))
+    parts = []
+    for k, fold in enumerate(folds):
+        rest = (counts.sum() - counts[k], sums.sum(axis=0) - sums[k], squares.sum(axis=0) - squares[k])
+        there, root, own = _root(*rest) if rest[0] else (mean, roots, axes)
+        # Symmetric, then turned to the axes of all, so that every fold's numbers mean the same.
+        parts.append((fold - there) @ (own * root) @ own.T @ axes)
+    seen = np.concatenate(parts)
+    scale = np.maximum(seen.std(axis=0), 1.0)
+    return (
+        mean.astype(np.float32),
+        np.asarray(axes * roots / scale, np.float32),
+        np.asarray(seen / scale, np.float32),
+    )
+
+
+def _root(count: float, total: Wide, squares: Wide) -> tuple[Wide, Wide, Wide]:
+    """Mean, 1 / spread along the main axes, and these axes as columns, from sums over ``count`` vectors."""
+    mean = total / count
+    spread, axes = np.linalg.eigh(squares / count - np.outer(mean, mean))
     # The floor keeps directions in which the photos at hand hardly differ from deciding everything.
     floor = max(float(spread[-1]) * _FLOOR, 1e-12)
-    matrix = axes / np.sqrt(np.maximum(spread, 0) + floor)
-    return wide.mean(axis=0).astype(np.float32), matrix.astype(np.float32)
+    return mean, 1 / np.sqrt(np.maximum(spread, 0) + floor), axes
 
 
 def _fit(adapted: Floats, seed: int, news: Callable[[int], None]) -> tuple[Floats, Floats, Floats, Floats]:

@@ -29,6 +29,8 @@ INCEPTION, LPIPS = "inception_fid", "vgg16_lpips"
 _AT_ONCE = 64
 """Vectors of LPIPS kept in memory: one has 8 million numbers."""
 
+_CHUNK = 1 << 14
+
 
 @dataclass(frozen=True)
 class ClassJudge:
@@ -74,7 +76,10 @@ class LookJudge:
 def squared_distances(a: Floats, b: Floats) -> Floats:
     """Squared Euclidean distances float32 (N, M) of vectors (N, D) and (M, D), never below 0."""
     square = (a * a).sum(1, dtype=np.float64)[:, None] + (b * b).sum(1, dtype=np.float64)[None]
-    found = np.asarray(np.maximum(square - 2 * (a @ b.T).astype(np.float64), 0), np.float64)
+    product = np.zeros(square.shape)
+    for start in range(0, a.shape[1], _CHUNK):  # sums of millions of float32 products lose digits
+        product += a[:, start : start + _CHUNK] @ b[:, start : start + _CHUNK].T
+    found = np.maximum(square - 2 * product, 0)
     # Where two vectors are the same the terms cancel but for rounding: far below what any metric shows.
     found[found < 1e-6 * square] = 0
     return np.asarray(found, np.float32)

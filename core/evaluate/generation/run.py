@@ -33,6 +33,9 @@ from core.types import Image
 FEW = 50
 """Fewer images than this on a side make KID rough."""
 
+FEW_NORMALS = 10
+"""Fewer photos of good parts than this teach ARS too little of how they differ."""
+
 Numbers = dict[str, float]
 S = TypeVar("S", bound=Shot)
 
@@ -91,7 +94,7 @@ def evaluate_generation(
         config={**(source or {}), **_config(work, ours, theirs, len(good), len(learned))},
         metrics=_means(per_label.values()),
         per_label=per_label,
-        notes=tuple(_notes(work, ours, theirs, numbered)),
+        notes=tuple(_notes(work, ours, theirs, numbered, len(good))),
         pictures=pictures,
     )
 
@@ -202,11 +205,18 @@ def _config(work: Work, ours: Mapping[str, Sequence[Shot]], theirs: Mapping[str,
     }
 
 
-def _notes(work: Work, ours: Mapping[str, Sequence[Shot]], theirs: Mapping[str, Sequence[Shot]],
-           numbered: Sequence[gallery.Numbered]) -> Iterable[str]:  # fmt: skip
+def _notes(
+    work: Work,
+    ours: Mapping[str, Sequence[Shot]],
+    theirs: Mapping[str, Sequence[Shot]],
+    numbered: Sequence[gallery.Numbered],
+    good: int,
+) -> Iterable[str]:  # fmt: skip
     yield from work.judges.missing
     if work.discriminator is None:
         yield "ARS left out: there are no photos of good parts to learn from."
+    elif good < FEW_NORMALS:
+        yield f"ARS is rough: it learned from {good} photos of good parts, and takes what is new for anomalous."
     unaligned = [shot.name for shot, numbers in numbered if "mask_iou" not in numbers]
     if unaligned:
         why = f", {len(work.misfits)} of them for their size differs from their photo's" if work.misfits else ""
