@@ -8,7 +8,7 @@ import typer
 
 from app.cli.common import AsJson, finish, progress_bar
 from core.errors import InputError
-from core.workbench.weights import WeightRow, Weights
+from core.workbench.weights import WeightRow, Weights, megabytes
 
 
 def models(
@@ -33,7 +33,7 @@ def _fetch(desk: Weights, name: str | None, as_json: bool) -> None:
     if name is None:
         raise InputError("models fetch: say which, for example `launch.py models fetch sd15`; list shows all")
     with progress_bar(f"Fetching {name}, MB") as progress:
-        path = str(desk.fetch(name, lambda done, total: progress(done // 1_000_000, -(-total // 1_000_000))))
+        path = str(desk.fetch(name, lambda done, total: progress(megabytes(done), megabytes(total))))
     rows = desk.status()
     finish({"path": path, "models": [row.as_dict() for row in rows], "auto": desk.automatic()}, as_json, [path])
 

@@ -91,7 +91,7 @@ class Weights:
 
         def work(control: JobControl) -> dict[str, Any]:
             progress = lambda done, total: control.progress(  # noqa: E731
-                done // 1_000_000, -(-total // 1_000_000), message=f"MB of {title}"
+                megabytes(done), megabytes(total), message=f"MB of {title}"
             )
             return {"path": str(self.fetch(name, progress, control.cancelled))}
 
@@ -101,6 +101,11 @@ class Weights:
         """Check a weight file against its sha256, or a model's folder file by file."""
         _known(name)
         return _folder_row(folders.verify(name)) if name in KNOWN else _row(weights.verify(name))
+
+
+def megabytes(size: int) -> int:
+    """Whole megabytes, rounded up: all of something is never shown as less."""
+    return -(-size // 1_000_000)
 
 
 def _known(name: str) -> str:

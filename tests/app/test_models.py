@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -20,7 +22,7 @@ def test_states_verify_and_what_to_do_offline(page: Page, server: Server) -> Non
     damaged.write_bytes(b"half a download")
     try:
         open_tab(page, "Models")
-        table = page.locator("#fs-weights table")
+        table = page.locator("#fs-weights")
         expect(table.locator("tbody tr")).to_have_count(len(rows))
         expect(table.locator("tr[data-state=corrupt]")).to_contain_text(base.title)
         expect(page.locator("#fs-reasons")).to_contain_text("SAM base")
@@ -34,3 +36,31 @@ def test_states_verify_and_what_to_do_offline(page: Page, server: Server) -> Non
         expect(page.locator("#fs-weights-said a").first).to_be_visible()
     finally:
         damaged.unlink()
+
+
+def test_diffusion_models_are_told_verified_and_never_half_there(page: Page, server: Server) -> None:
+    rows = {row.name: row for row in Weights(None, None).status()}
+    title = rows["sd15"].title
+    folder = server.home / "models" / "stable-diffusion-v1-5"
+    (folder / "unet").mkdir(parents=True)
+    try:
+        open_tab(page, "Models")
+        row = page.locator("#fs-weights tr", has_text=title)
+        expect(row).to_have_attribute("data-state", "incomplete")
+        expect(row).to_contain_text("CreativeML Open RAIL-M")
+        expect(row).to_contain_text("model_index.json is missing")
+        expect(page.locator("#fs-weights .fs-chip")).to_have_count(1 if rows["mini"].state == "present" else 0)
+        page.locator("#fs-wanted input").click()
+        page.locator("li[role=option]", has_text=title).click()
+        page.locator("#fs-verify").click()
+        expect(page.locator("#fs-weights-said")).to_contain_text("is not whole: model_index.json is missing")
+        page.get_by_text("No internet on this machine?").click()
+        expect(page.locator("#fs-weights-said .fs-offline")).to_contain_text(f"to {folder}")
+        # The server of the tests may not go online, which is how a machine without internet answers.
+        page.locator("#fs-fetch").click()
+        notice = page.locator(".toast-body", has_text="HF_HUB_OFFLINE")
+        expect(notice).to_contain_text(f"copy the folder {folder.name}")
+        expect(page.locator(".fs-bar-text[data-status=failed]:visible")).to_contain_text(title)
+        assert [p.name for p in folder.iterdir()] == ["unet"]
+    finally:
+        shutil.rmtree(folder)

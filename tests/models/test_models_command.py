@@ -23,7 +23,11 @@ def hub(toy_folder: Path, bare: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """The hub that the environment names."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with Hub(half_precision(toy_folder, bare / "hub")) as one:
-        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", one.url)
+        for name, value in (
+            ("ENDPOINT", ""),
+            ("HUGGINGFACE_CO_URL_TEMPLATE", "/{repo_id}/resolve/{revision}/{filename}"),
+        ):
+            monkeypatch.setattr(f"huggingface_hub.constants.{name}", one.url + value)
         yield one
 
 
