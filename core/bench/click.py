@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from core.bench.scenes import scene as drawn_scene
 from core.errors import Unavailable
 from core.images import read_image, read_mask
 from core.segment import segmenters
-from core.segment.simulate import click_curve
+from core.segment.simulate import click_curve, next_click
 from core.types import Image, Mask
 
 NAMES = ("mini_click", "classic")
@@ -41,7 +42,7 @@ Case = tuple[Image, Mask]
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
-    """Per segmenter and set the mean IoU after 1, 3 and 5 clicks, and the 95th percentile of an answer in ms."""
+    """Per segmenter and set the mean IoU after 1, 3 and 5 clicks, and how long an answer takes one core."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -114,9 +115,16 @@ def _folders() -> dict[str, Path]:
 
 
 def _speed(segmenter: Any, count: int) -> float:
-    """Milliseconds of the slowest twentieth of answers to one to five clicks on photos of 1024²."""
+    """Milliseconds of one core's work that 95 % of answers to one to three clicks on photos of 1024² stay below."""
     spent: list[float] = []
-    for seed in range(count):
+    for seed in range(count + 1):
         normal, regions = drawn_scene(1024, seed)
-        spent += list(click_curve(segmenter, normal.pixels, regions[seed % len(regions)].mask, 5).seconds)
-    return round(p95(spent[5:]) * 1000, 1)
+        truth = regions[seed % len(regions)].mask
+        ready, clicks, found = segmenter.prepare(normal.pixels), [], np.zeros_like(truth)
+        while len(clicks) < 3 and (click := next_click(found, truth)) is not None:
+            clicks.append(click)
+            # Work, not time on the wall: other programs on the machine shall not count.
+            began = time.process_time()
+            found = ready.predict(clicks)[0].mask
+            spent.append((time.process_time() - began) * 1000 if seed else 0.0)
+    return round(p95([ms for ms in spent if ms]), 1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from core.errors import Unavailable
 from core.segment.base import Box, Click
-from core.segment.clicknet import INPUTS, STRIDE, FoldedBlock, encode, layers, wire
+from core.segment.clicknet import INPUTS, STRIDE, FoldedBlock, Layer, encode, layers, wire
 from core.segment.rank import FEATURES, Guess, worth
 from core.segment.views import Floats, View, project
 from core.types import Mask
@@ -52,6 +53,7 @@ class Network:
     """The shipped weights, ready; one thread at a time runs them."""
 
     def __init__(self, folder: Path) -> None:
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
@@ -60,9 +62,10 @@ class Network:
             self.further = _verdict(config["further"])
             plan = layers(config["widths"])
             weights = load_file(folder / "model.safetensors")
-            self._block = FoldedBlock(weights, plan)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            _check(weights, plan)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise Unavailable(f"mini-click: {folder} is damaged ({error}); get Flawsmith's files again") from error
+        self._block = FoldedBlock(weights, plan)
         self._lock = threading.Lock()
 
     def __call__(self, inputs: Floats) -> Floats:
@@ -72,6 +75,14 @@ class Network:
         with self._lock, torch.inference_mode():
             given = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
             return np.asarray(torch.sigmoid(wire(given, self._block))[:, 0].numpy())
+
+
+def _check(weights: Mapping[str, Any], plan: Mapping[str, Layer]) -> None:
+    """ValueError if the weights are not those of the plan."""
+    want = {f"{name}.weight": (one.outputs, one.inputs, 3, 3) for name, one in plan.items()}
+    want |= {f"{name}.bias": (one.outputs,) for name, one in plan.items()}
+    if {name: tuple(w.shape) for name, w in weights.items()} != want:
+        raise ValueError("model.safetensors is not the network that config.json tells of")
 
 
 def _verdict(entry: dict) -> Verdict:

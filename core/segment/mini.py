@@ -130,12 +130,13 @@ class MiniPrepared(ClassicPrepared):
     def _guess(
         self, one: Look, clicks: Sequence[Click], region: Guess | None = None, box: Box | None = None
     ) -> Guess | None:
-        """The network's answer as a guess; None where it holds nothing that was asked for."""
+        """The network's answer as a guess; None where it holds nothing asked for, or much of it is cut off."""
         mask = one.sure > 0.5
         if box is not None:
             mask &= _box_on(one.view, box)
         mask = _meant(mask, one.view, clicks, region, box is not None)
-        if np.count_nonzero(mask) < 4:
+        area = np.count_nonzero(mask)
+        if area < 4 or _cut(mask, one.view) > 0.6 * math.sqrt(area):
             return None
         height, width = self.pyramid.shape
         at = one.view.at(clicks[0].x, clicks[0].y) if clicks else None
@@ -167,6 +168,12 @@ def _meant(mask: Mask, view: View, clicks: Sequence[Click], region: Guess | None
     keep[0] = False
     own = np.asarray(keep[labels])
     return fill_pinholes(own, int(np.count_nonzero(own)), 0.01)
+
+
+def _cut(mask: Mask, view: View) -> int:
+    """Pixels of ``mask`` on the window's frame where the photo goes on."""
+    sides = zip(view.inside, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True)
+    return sum(int(np.count_nonzero(side)) for goes_on, side in sides if goes_on)
 
 
 def _ranked(guesses: list[Guess], given: npt.NDArray[np.float64], verdict: Verdict, keep: bool = False) -> list[Guess]:

@@ -31,10 +31,10 @@ def publish(work: Path, out: Path = SHIPPED / "mini-click") -> None:
     state = restore(work / "checkpoint.pt")
     if state is None:
         raise FileNotFoundError(f"{work / 'checkpoint.pt'}: nothing was trained there yet; run train first")
-    config = write(state, out, _START, _START)
-    first, further = cases(Network(out), PICTURES, seed=1)
-    rules = fit(first), fit(further)
-    config = write(state, out, *rules)
+    # What is shipped stays whole until the rules are fitted.
+    write(state, work / "unranked", _START, _START)
+    first, further = cases(Network(work / "unranked"), PICTURES, seed=1)
+    config = write(state, out, fit(first), fit(further))
     figures = measure()
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]
     (out / "README.md").write_text(card(state, lines, config, figures))
