@@ -36,6 +36,7 @@ NEIGHBOURS = {
 ONE_PLACE = {
     "gradio": "app",
     "diffusers": "core/diffusion",
+    "huggingface_hub": "core/diffusion",
     "peft": "core/concepts",
     "segment_anything": "core/segment",
     "ray": "core/jobs",

@@ -58,7 +58,7 @@ def _listed(desk: Weights, rows: list[WeightRow]) -> list[str]:
         *diffusion,
         f"  auto is now: {desk.automatic()}",
         "",
-        "Weights",
+        f"Weights (offline: open the address on another machine, put the file into {desk.folder()})",
         *files,
         "",
         "Present and whole? `models verify`. Get one: `models fetch NAME`.",
@@ -72,8 +72,8 @@ def _described(row: WeightRow) -> list[str]:
     begun = [f"{row.begun / 1e6:.0f} MB are here already; fetch goes on there"] if row.begun else []
     if row.state == "present":
         return [head, *_indented(row.path)]
-    offline = [f"offline: {row.offline}"]
-    return [head, *_indented(*row.problems, *begun, *offline)]
+    where = [row.url if row.kind == "weights" and row.url else f"offline: {row.offline}"]
+    return [head, *_indented(*row.problems, *begun, *where)]
 
 
 def _indented(*lines: str) -> list[str]:
