@@ -133,7 +133,7 @@ def _runs(entries: list[desk.Entry], chosen: list[str]) -> str:
 def _row(entry: desk.Entry, current: bool, compared: bool) -> str:
     title, id = html.escape(entry.title), html.escape(entry.id)
     kind = view.KINDS[entry.kind]
-    when = time.strftime("%d %b, %H:%M", time.localtime(entry.created))
+    when = time.strftime("%d %b %H:%M", time.localtime(entry.created))
     tick = " checked" if current and compared else ""
     return (
         f"<li data-id='{id}'{' aria-current=true' if current else ''}>"
