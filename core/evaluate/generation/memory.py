@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,15 +34,27 @@ def crop_around(image: Image, mask: Mask) -> tuple[Image, Mask]:
     Beyond the photo the edge is repeated. So a defect looks the same here wherever it lies and however large it is.
     """
     rows, cols = mask_box(mask)
-    side = max(_LEAST, round(_MARGIN * max(rows.stop - rows.start, cols.stop - cols.start)))
-    top, left = (rows.start + rows.stop - side) // 2, (cols.start + cols.stop - side) // 2
-    y = np.clip(np.arange(top, top + side), 0, mask.shape[0] - 1)
-    x = np.clip(np.arange(left, left + side), 0, mask.shape[1] - 1)
-    inside = (top + np.arange(side) == y)[:, None] & (left + np.arange(side) == x)
-    how = cv2.INTER_AREA if side > CROP else cv2.INTER_LINEAR
-    cut = cv2.resize(np.ascontiguousarray(image[np.ix_(y, x)]), (CROP, CROP), interpolation=how)
-    drawn = cv2.resize((mask[np.ix_(y, x)] & inside).astype(np.float32), (CROP, CROP), interpolation=how)
-    return np.asarray(cut, np.uint8), drawn >= min(0.5, float(drawn.max()))
+    height, width = rows.stop - rows.start, cols.stop - cols.start
+    side = max(float(_LEAST), _MARGIN * max(height, width))
+    near = mask_box(mask, pad=int(side))
+    y, x = (rows.start + rows.stop) / 2 - near[0].start, (cols.start + cols.stop) / 2 - near[1].start
+    step = side / CROP
+    # To the exact middle: half a pixel aside is two in the close-up of a speck, and its mirror image another defect.
+    matrix = np.array([[step, 0, x - (side - step + 1) / 2], [0, step, y - (side - step + 1) / 2]])
+    shown = _warped(image[near], matrix, step, cv2.BORDER_REPLICATE)
+    drawn = _warped(mask[near].astype(np.float32), matrix, step, cv2.BORDER_CONSTANT)
+    return np.asarray(shown, np.uint8), drawn >= min(0.5, float(drawn.max()))
+
+
+def _warped(array: npt.NDArray[Any], matrix: npt.NDArray[np.float64], step: float, border: int) -> npt.NDArray[Any]:
+    """``array`` read at ``matrix`` times output pixel, smoothed first where that skips pixels."""
+    source = np.ascontiguousarray(array)
+    if step > 1:
+        source = cv2.GaussianBlur(
+            source, (0, 0), 0.5 * np.sqrt(step * step - 1) + 1e-3, borderType=cv2.BORDER_REPLICATE
+        )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(source, matrix, (CROP, CROP), flags=flags, borderMode=border))
 
 
 def look(crop: Image, mask: Mask) -> Floats:
