@@ -20,10 +20,15 @@ FEATURES = "efficientnet-lite0 imagenet blocks 2+4+10 strides 4+8+16"
 
 # Last block of each stage: stride 4 (24 channels), 8 (40), 16 (112).
 _TAPS = {2: 24, 4: 40, 10: 112}
-CHANNELS = sum(_TAPS.values())
+LAYERS = tuple(_TAPS.values())
+"""Channels of each of the three parts of a vector, the finest first."""
+CHANNELS = sum(LAYERS)
 MIN_SIDE = 32
 CLASS_SIDE = 224
 """Side of the photo that class_features looks at."""
+
+Scales = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+"""Maps float32 (h_j, w_j, c_j) of one photo at strides 4, 8 and 16."""
 
 _lock = threading.Lock()
 _network: Any = None
@@ -75,6 +80,20 @@ def patch_features(image: Image, stride: int = 8, longest: int | None = 512) -> 
         norm = np.linalg.norm(resized, axis=2, keepdims=True)
         parts.append(resized / np.maximum(norm, 1e-6) / np.sqrt(len(_TAPS)))
     return np.concatenate(parts, axis=2).astype(np.float32)
+
+
+def scale_features(image: Image, side: int = 256) -> Scales:
+    """The activations themselves at strides 4, 8 and 16 of the photo brought to ``side`` x ``side`` pixels.
+
+    uint8 (H, W, 3) RGB to float32 (side/4, side/4, 24), (side/8, side/8, 40), (side/16, side/16, 112). The photo is
+    stretched to a square, so that maps of all photos compare place by place. Unavailable as in patch_features.
+    """
+    if side < MIN_SIDE or side % 16:
+        raise ValueError(f"side: expected a multiple of 16 from {MIN_SIDE} on, got {side}")
+    photo = check_image(image)
+    how = cv2.INTER_AREA if photo.shape[0] * photo.shape[1] > side**2 else cv2.INTER_LINEAR
+    first, second, third = _run(cv2.resize(photo, (side, side), interpolation=how))
+    return first, second, third
 
 
 def class_features(image: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
