@@ -1,0 +1,194 @@
+"""Component prompts as chips, and what edits make of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.concepts.prompt import (
+    MOST,
+    OPS,
+    Chip,
+    Edited,
+    Prompt,
+    apply,
+    choose,
+    plural,
+    prompt_of,
+    read_edits,
+    read_prompt,
+    singular,
+)
+from core.errors import InputError
+
+patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+
+TRAY = "a fastener tray with a bolt, a nut, two washers, a spring, a clip and a cap"
+WORDS = ("bolt", "nut", "washer", "switch", "gear", "box", "<part_1>")
+
+chips = st.builds(
+    Chip,
+    noun=st.sampled_from(WORDS),
+    count=st.integers(1, MOST),
+    adjective=st.sampled_from(("", "black", "orange", "very old")),
+)
+prompts = st.builds(
+    Prompt,
+    title=st.sampled_from(("", "a fastener tray", "photo of a gear unit")),
+    chips=st.lists(chips, min_size=1, max_size=6, unique_by=lambda c: c.noun).map(tuple),
+)
+
+
+def edited(text: str, prompt: str = TRAY) -> Edited:
+    return apply(read_prompt(prompt), read_edits(text))
+
+
+@patient
+@given(prompts)
+def test_a_sentence_reads_back(prompt: Prompt) -> None:
+    if any(c.noun.startswith("<") and c.count > 1 for c in prompt.chips):
+        return
+    assert read_prompt(prompt.text) == prompt
+    assert "".join(text for text, _ in prompt.pieces()) == prompt.text
+    words = [(text, i) for text, i in prompt.pieces() if i is not None]
+    assert words == [(chip.word, i) for i, chip in enumerate(prompt.chips)]
+
+
+def test_the_renderers_caption_reads_back() -> None:
+    prompt = read_prompt(TRAY)
+    assert prompt.text == TRAY
+    assert [(c.noun, c.count) for c in prompt.chips][:3] == [("bolt", 1), ("nut", 1), ("washer", 2)]
+    assert read_prompt("a bolt, two nuts, and an old washer").chips == (
+        Chip("bolt"), Chip("nut", 2), Chip("washer", 1, "old"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("noun", ["washer", "switch", "box", "glass", "gear", "bus"])
+def test_plurals_go_both_ways(noun: str) -> None:
+    assert singular(plural(noun)) == noun
+
+
+def test_regions_become_chips() -> None:
+    prompt = prompt_of(["bolt", "washer 1", "washer_2", "left disc", "right disc"], "a plate")
+    assert prompt.text == "a plate with a bolt, two washers, a left disc and a right disc"
+
+
+@pytest.mark.parametrize(
+    ("edit", "text"),
+    [
+        ("remove:bolt", "a fastener tray with a nut, two washers, a spring, a clip and a cap"),
+        ("remove:washer", "a fastener tray with a bolt, a nut, a spring, a clip and a cap"),
+        ("remove:washer=1", "a fastener tray with a bolt, a nut, a washer, a spring, a clip and a cap"),
+        ("repeat:nut", "a fastener tray with a bolt, two nuts, two washers, a spring, a clip and a cap"),
+        ("repeat:washers=2", "a fastener tray with a bolt, a nut, four washers, a spring, a clip and a cap"),
+        ("count:washer=3", "a fastener tray with a bolt, a nut, three washers, a spring, a clip and a cap"),
+        ("count:cap=0", "a fastener tray with a bolt, a nut, two washers, a spring and a clip"),
+        ("swap:nut,cap", TRAY),
+        ("replace:nut,gear", "a fastener tray with a bolt, a gear, two washers, a spring, a clip and a cap"),
+        ("replace:nut,orange gear", TRAY.replace("a nut", "an orange gear")),
+        ("weight:bolt=0.5", TRAY),
+        ("adjective:bolt=rusty", TRAY.replace("a bolt", "a rusty bolt")),
+        ("remove:bolt; count:washer=1", "a fastener tray with a nut, a washer, a spring, a clip and a cap"),
+    ],
+)
+def test_an_edit_does_what_it_says(edit: str, text: str) -> None:
+    done = edited(edit)
+    assert done.after.text == text and done.before.text == TRAY
+    assert len(done.places) == len(done.after.chips) and done.touched()
+    assert read_edits("; ".join(map(str, done.edits))) == done.edits
+
+
+def test_places_follow_the_chips() -> None:
+    assert edited("remove:bolt").places == (1, 2, 3, 4, 5)
+    assert edited("swap:nut,cap").places == (0, 5, 2, 3, 4, 1)
+    assert edited("swap:nut,cap; remove:bolt").places == (5, 2, 3, 4, 1)
+    assert edited("replace:nut,gear").places == (0, 1, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("edit", "touched"),
+    [("remove:bolt", {0}), ("swap:nut,cap", {1, 5}), ("count:washer=1", {2}), ("weight:cap=2", {5}),
+     ("adjective:clip=bent; remove:nut", {1, 4})],
+)  # fmt: skip
+def test_what_is_touched_is_known(edit: str, touched: set[int]) -> None:
+    assert set(edited(edit).touched()) == touched
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ("", "expected at least one"),
+        ("remove:pinion", "there is no 'pinion'.*bolt, nut"),
+        ("explode:bolt", "expected remove, repeat"),
+        ("swap:nut", "swap:nut,bolt"),
+        ("swap:nut,nut", "with itself"),
+        ("swap:nut,cap=3", "expected swap"),
+        ("replace:nut", "replace:nut,gear"),
+        ("count:washer", "count:washer=3"),
+        ("count:washer=many", "whole number from 0"),
+        ("count:washer=2.5", "whole number"),
+        ("count:washer=99", "0 to 12"),
+        ("count:washer=nan", "whole number"),
+        ("repeat:washer=11", "makes 13"),
+        ("remove:washer=3", "only 2"),
+        ("remove:washer=", "expected remove"),
+        ("remove=2", "expected remove"),
+        ("weight:bolt=-1", "0 to 4"),
+        ("weight:bolt=1", "leaves the components as they are"),
+        ("count:washer=2", "leaves the components as they are"),
+        ("swap:nut,cap; swap:cap,nut", "leaves the components as they are"),
+        ("adjective:bolt=<odd>", "one to three words"),
+        ("remove:bolt;remove:nut;remove:washer;remove:spring;remove:clip;remove:cap", "removes every component"),
+    ],
+)
+def test_bad_edits_are_refused_in_one_line(edit: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        edited(edit)
+    assert "\n" not in str(caught.value)
+
+
+def test_several_of_a_noun_need_their_adjective() -> None:
+    discs = "a plate with a left disc and a right disc"
+    with pytest.raises(InputError, match="several 'disc'.*left disc, right disc"):
+        edited("remove:disc", discs)
+    assert edited("remove:left disc", discs).after.text == "a plate with a right disc"
+
+
+@pytest.mark.parametrize("text", ["", "a tray with ", " with ", "a b<lt", "99 bolts"])
+def test_bad_prompts_are_refused_in_one_line(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_prompt(text)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="no named regions"):
+        prompt_of([])
+
+
+@patient
+@given(prompts, st.sampled_from(("remove", "repeat", "swap")), st.integers(0, 99))
+def test_chance_picks_what_is_there(prompt: Prompt, op: str, seed: int) -> None:
+    edits = read_edits(op)
+    if op == "swap" and len(prompt.chips) < 2:
+        with pytest.raises(InputError, match="takes two"):
+            choose(edits, prompt, np.random.default_rng(seed))
+        return
+    drawn = choose(edits, prompt, np.random.default_rng(seed))
+    assert drawn == choose(edits, prompt, np.random.default_rng(seed))
+    chip = prompt.chips[prompt.find(drawn[0].names[0], "")]
+    if (op == "remove" and len(prompt.chips) == 1 and chip.count == 1) or (op == "repeat" and chip.count == MOST):
+        with pytest.raises(InputError):
+            apply(prompt, drawn)
+        return
+    after = apply(prompt, drawn).after
+    change = sum(c.count for c in after.chips) - sum(c.count for c in prompt.chips)
+    assert change == {"remove": -1, "repeat": 1, "swap": 0}[op]
+
+
+def test_every_edit_has_an_example_that_works() -> None:
+    from core.concepts.prompt import EXAMPLES
+
+    assert set(EXAMPLES) == set(OPS)
+    for example in EXAMPLES.values():
+        for one in example.replace(" (all of them)", "").split(" or "):
+            assert edited(one).edits
