@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, StoreError
@@ -134,6 +134,7 @@ def test_charts_are_whole_svg_and_points_lie_where_they_belong() -> None:
     assert charts.line_chart("none", []) == "" and charts.bar_chart("none", []) == ""
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_ticks_are_few_even_and_around_the_values(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
