@@ -8,6 +8,7 @@ python -m tools.mini_model sheet --work DIR                     sample sheet of 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import torch
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4000, help="steps of the denoiser")
     parser.add_argument("--batch", type=int, default=16, help="scenes in a step of the denoiser")
     parser.add_argument("--shards", type=int, nargs=2, default=(0, 13), metavar=("FIRST", "END"))
+    parser.add_argument("--figures", type=Path, help="what bench mini --json printed, for the card")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.work.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,8 @@ def run(stage: str, size: Size, given: argparse.Namespace) -> None:
     elif stage == "denoiser":
         denoiser.train(size, vocabulary, work, given.steps, given.batch, given.seed, given.device)
     elif stage == "publish":
-        print(f"{publish(size, work, OUT, {}) / 1e6:.1f} MB in {OUT}")
+        figures = json.loads(given.figures.read_text()) if given.figures else {}
+        print(f"{publish(size, work, OUT, figures) / 1e6:.1f} MB in {OUT}")
     else:
         from tools.mini_model.sheet import sheet
 
