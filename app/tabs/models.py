@@ -80,8 +80,11 @@ def _names() -> list[tuple[str, str]]:
 
 def _table() -> str:
     rows = Weights(None, None).status()
+    elsewhere = "" if any(row.auto for row in rows) else f" Now auto is: {html.escape(Weights.automatic())}."
+    notes = {"diffusion": elsewhere}
     return "".join(
-        f"<h3>{title}</h3><p class='fs-hint'>{says}</p>{_rows([row for row in rows if row.kind == kind])}"
+        f"<h3>{title}</h3><p class='fs-hint'>{says}{notes.get(kind, '')}</p>"
+        f"{_rows([row for row in rows if row.kind == kind])}"
         for kind, title, says in SECTIONS
     )
 
@@ -100,11 +103,11 @@ def _named(row: WeightRow) -> str:
     """Title and purpose; then where it is, or what is wrong with it."""
     auto = "<span class='fs-chip'>auto takes this one</span>" if row.auto else ""
     more = [row.purpose]
-    more += [f"Stopped at {_megabytes(row.begun)}; Fetch goes on there."] if row.begun else []
+    more += [f"{_megabytes(row.begun)} of it came so far; Fetch goes on there."] if row.begun else []
     more += [f"Press Fetch: {row.problems[0]}."] if row.problems and row.fetchable else list(row.problems[:1])
     lines = "".join(f"<br><span class='fs-quiet'>{html.escape(line)}</span>" for line in more)
     where = f"<br><code>{html.escape(row.path)}</code>" if row.state != "missing" else ""
-    return f"{html.escape(row.title)} {auto}{lines}{where}"
+    return f"<b>{html.escape(row.title)}</b>{auto}{lines}{where}"
 
 
 def _offline() -> str:
