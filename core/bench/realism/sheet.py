@@ -16,6 +16,7 @@ from core.types import Image
 TALL = 170
 WIDE = 220
 PER_LABEL = 7
+_FRAME = 170
 
 
 def sheet(pairs: Sequence[Shot]) -> bytes:
@@ -38,7 +39,9 @@ def _tiles(shot: Shot) -> tuple[Image, Image]:
 
 
 def _framed(tile: Image) -> Image:
-    """The tile on a white field TALL pixels high."""
+    """The tile with a thin frame, since photos may be white at their edge, on a white field TALL pixels high."""
+    tile = tile.copy()
+    tile[[0, -1]] = tile[:, [0, -1]] = _FRAME
     rest = np.full((TALL - tile.shape[0], tile.shape[1], 3), 255, np.uint8)
     return np.concatenate((tile, rest), axis=0)
 
