@@ -105,7 +105,8 @@ the classic segmenter (`config.json` holds the rules of ranking).
 
 ## Data
 
-Everything is drawn or composed from a seed, so every mask is exact. Share of the pictures: {mix}.
+Everything is drawn or composed from a seed, so every mask is exact. Share of the pictures:
+{mix}.
 
 - scene: parts, bores, pockets and damage on the rendered demo products (`tools/demo_product`), seeds from 10,000,000;
 - flawed surface: drawn stone, steel, fabric, wood, leather and plastic with scratches, dents, cracks, stains, holes,
@@ -119,10 +120,11 @@ classic segmenter's own rule, was fitted on outlined photos, magnetic tiles amon
 
 ## Training
 
-`python -m tools.mini_click train`: {steps} steps, {lessons} windows of 128, then 160 pixels, {minutes:.0f} minutes on
-{device}, torch {torch}. A simulated person gives a click (77 %), a box, both, or a region to correct, then clicks the
-deepest error, up to four times; every answer is learnt from. Muon for the kernels, AdamW for the rest; cross-entropy
-plus soft IoU; averaged weights. Last tenth: loss {loss:.3f}, IoU after the first click {iou:.2f} on training windows.
+`python -m tools.mini_click train`: {steps} steps, {lessons} windows of 128, then 160 pixels, {minutes:.0f} minutes of
+wall time on {device}, torch {torch}.
+A simulated person gives a click (77 %), a box, both, or a region to correct, then clicks the deepest error, up to four
+times; every answer is learnt from. Muon for the kernels, AdamW for the rest; cross-entropy plus soft IoU; averaged
+weights. Last tenth: loss {loss:.3f}, IoU after the first click {iou:.2f} on training windows.
 The rate follows the clock, so a second run sees the same pictures in the same order but ends a little differently.
 
 The rules of ranking were fitted by `publish` on {pictures} fresh pictures of the same kinds.
