@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ from core.errors import InputError
 from core.workbench.regions import all_segmenters
 from core.workbench.weights import WeightRow, Weights
 
-STATES = {"present": "on this machine", "missing": "not here", "corrupt": "damaged", "incomplete": "incomplete"}
+STATES = {"present": "present", "missing": "missing", "corrupt": "damaged", "incomplete": "incomplete"}
 SECTIONS = (
     (
         "diffusion",
@@ -28,7 +29,7 @@ SECTIONS = (
 def build(shell: Shell) -> None:
     """The tab."""
     with gr.Tab("Models", id="models") as tab, gr.Row(equal_height=False):
-        with gr.Column(scale=7, min_width=440), gr.Group(elem_classes="fs-card"):
+        with gr.Column(scale=8, min_width=440), gr.Group(elem_classes="fs-card"):
             listed = gr.HTML(_table(), elem_id="fs-weights")
             with gr.Row(elem_classes="fs-inline"):
                 wanted = gr.Dropdown(_names(), show_label=False, container=False, scale=4, min_width=200,
@@ -37,7 +38,7 @@ def build(shell: Shell) -> None:
                 verify = gr.Button("Verify", size="sm", scale=1, min_width=80, elem_id="fs-verify")
             bar = JobBar(shell, "fetch_id")
             said = gr.HTML(_offline(), elem_id="fs-weights-said")
-        with gr.Column(scale=4, min_width=320), gr.Group(elem_classes="fs-card"):
+        with gr.Column(scale=4, min_width=280), gr.Group(elem_classes="fs-card"):
             segmenter = gr.Radio([], label="What answers clicks in Regions and Studio", elem_id="fs-segmenter",
                                  elem_classes="fs-formats")  # fmt: skip
             reasons = gr.HTML(elem_id="fs-reasons")
@@ -114,7 +115,7 @@ def _offline() -> str:
     """How each missing thing gets here by hand; folders first, since they need more than a download."""
     rows = [row for row in Weights(None, None).status() if row.offline]
     folders = "".join(
-        f"<li><b>{html.escape(r.title)}</b> {html.escape(r.offline)}</li>" for r in rows if r.kind == "diffusion"
+        f"<li><b>{html.escape(r.title)}</b> {_with_code(r.offline)}</li>" for r in rows if r.kind == "diffusion"
     )
     files = "".join(
         f"<tr><th>{html.escape(row.title)}</th><td><a href='{html.escape(row.url)}' target='_blank' rel='noopener'>"
@@ -135,6 +136,11 @@ def _offline() -> str:
     )
 
 
+def _with_code(text: str) -> str:
+    """HTML of a line in which `commands` are set off."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
 def _verified(row: WeightRow) -> str:
     get = "press Fetch" if row.fetchable else f"it {row.offline}"
     words = {
@@ -146,7 +152,7 @@ def _verified(row: WeightRow) -> str:
     }
     return (
         f"<p class='fs-said' data-state='{row.state}'><b>{html.escape(row.title)}</b> "
-        f"{html.escape(words[row.state])}</p>"
+        f"{_with_code(words[row.state])}</p>"
     )
 
 
