@@ -22,7 +22,7 @@ from core.bench.figures import p95
 from core.bench.scenes import scene as drawn_scene
 from core.errors import Unavailable
 from core.images import read_image, read_mask
-from core.segment import segmenters
+from core.segment import Click, segmenters
 from core.segment.simulate import click_curve, next_click
 from core.types import Image, Mask
 
@@ -120,7 +120,8 @@ def _speed(segmenter: Any, count: int) -> float:
     for seed in range(count + 1):
         normal, regions = drawn_scene(1024, seed)
         truth = regions[seed % len(regions)].mask
-        ready, clicks, found = segmenter.prepare(normal.pixels), [], np.zeros_like(truth)
+        clicks: list[Click] = []
+        ready, found = segmenter.prepare(normal.pixels), np.zeros_like(truth)
         while len(clicks) < 3 and (click := next_click(found, truth)) is not None:
             clicks.append(click)
             # Work, not time on the wall: other programs on the machine shall not count.

@@ -79,7 +79,8 @@ class Network:
 
 def _check(weights: Mapping[str, Any], plan: Mapping[str, Layer]) -> None:
     """ValueError if the weights are not those of the plan."""
-    want = {f"{name}.weight": (one.outputs, one.inputs, 3, 3) for name, one in plan.items()}
+    want: dict[str, tuple[int, ...]] = {}
+    want |= {f"{name}.weight": (one.outputs, one.inputs, 3, 3) for name, one in plan.items()}
     want |= {f"{name}.bias": (one.outputs,) for name, one in plan.items()}
     if {name: tuple(w.shape) for name, w in weights.items()} != want:
         raise ValueError("model.safetensors is not the network that config.json tells of")
