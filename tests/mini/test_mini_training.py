@@ -12,7 +12,7 @@ from tools.mini_model import autoencoder, bank, denoiser
 from tools.mini_model.publish import publish
 from tools.mini_model.sizes import Size, write_tokenizer
 
-TOY = Size((8, 8, 8, 8), (16, 16, 32), 1, 32, 1, head=16, text_only_at_32=True)
+TOY = Size((8, 8, 8, 16), (16, 16, 32), 1, 32, 1, head=16, text_only_at_32=True)
 
 
 @pytest.fixture(scope="module")

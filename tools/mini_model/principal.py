@@ -23,7 +23,10 @@ CONSTANT = 12.0
 
 @torch.no_grad()
 def start(model: Any, crops: Tensor) -> None:
-    """Set ``model``'s encoder (AutoencoderKL as tools.mini_model.sizes makes it) by ``crops`` (N, 3, h, w), -1..1."""
+    """Set ``model``'s encoder (AutoencoderKL as tools.mini_model.sizes makes it) by ``crops`` (N, 3, h, w), -1..1.
+
+    Its last level must be wider than the one before: the pairs are made in the kernel between the two.
+    """
     encoder = model.encoder
     opponent = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-0.5, 1.0, -0.5]])
     opponent = opponent / opponent.norm(dim=1, keepdim=True) * torch.tensor([[1.0], [HUE], [HUE]])

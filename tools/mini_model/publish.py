@@ -40,6 +40,7 @@ def publish(size: Size, work: Path, out: Path, figures: dict[str, Any], where: s
     both.load_state_dict(second["average"]["weights"])
     for name, model in {"vae": vae, "unet": both["unet"], "text_encoder": both["text"]}.items():
         model.half().save_pretrained(part / name)
+    _computes_in_single(part / "text_encoder" / "config.json")
     scheduler().save_pretrained(part / "scheduler")
     (part / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
     (part / "README.md").write_text(card(figures, first, second, where))
@@ -47,6 +48,12 @@ def publish(size: Size, work: Path, out: Path, figures: dict[str, Any], where: s
         shutil.rmtree(out)
     part.rename(out)
     return sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
+
+
+def _computes_in_single(config: Path) -> None:
+    """Without this, transformers loads half precision where diffusers loads single, and the pipeline cannot run."""
+    told = json.loads(config.read_text())
+    config.write_text(json.dumps(told | {"dtype": "float32"}, indent=2, sort_keys=True) + "\n")
 
 
 def card(figures: dict[str, Any], first: dict[str, Any], second: dict[str, Any], where: str = "one CPU core") -> str:
