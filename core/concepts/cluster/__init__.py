@@ -8,6 +8,7 @@ rounds.py     KMeans, the number of clusters, dense clusters split again
 amfc.py       all of it in one call
 edit.py       merge, split, move, rename
 file.py       clusterings as JSON
+kept.py       a project's clusters, and what becomes of a person's changes when examples come or go
 sheet.py      a contact sheet for a look
 model.py      Cluster, Clustering
 """

@@ -9,7 +9,7 @@ rim says how the region hangs together with what surrounds it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -42,7 +42,7 @@ def check_preset(preset: str) -> Preset:
     """``preset``, or InputError naming those there are."""
     if preset not in PRESETS:
         raise InputError(f"preset {preset!r}: expected one of {', '.join(PRESETS)}")
-    return cast(Preset, preset)
+    return preset
 
 
 def describe(image: Image, mask: Mask, preset: Preset) -> dict[str, Part]:

@@ -79,7 +79,7 @@ def rename(clustering: Clustering, old: str, new: str) -> Clustering:
     clustering[old]
     clean = _free(clustering, new, [old])
     clusters = tuple(replace(c, name=clean) if c.name == old else c for c in clustering.clusters)
-    return replace(clustering, clusters=clusters)
+    return replace(clustering, clusters=clusters, edited=True)
 
 
 def _rebuilt(clustering: Clustering, groups: Groups, names: Sequence[str]) -> Clustering:
@@ -87,7 +87,7 @@ def _rebuilt(clustering: Clustering, groups: Groups, names: Sequence[str]) -> Cl
     kept = np.unique(groups)
     packed = np.searchsorted(kept, groups)
     clusters = build_clusters(clustering.vectors, clustering.ids, packed, [names[k] for k in kept])
-    return replace(clustering, clusters=clusters)
+    return replace(clustering, clusters=clusters, edited=True)
 
 
 def _taken_out(own: Sequence[str], members: Sequence[str], name: str) -> Groups:

@@ -47,6 +47,7 @@ def to_json(clustering: Clustering) -> str:
         "features": clustering.features,
         "preset": clustering.preset,
         "seed": clustering.seed,
+        "edited": clustering.edited,
         "limit": limit,
         "weights": dict(clustering.weights),
         "clusters": [asdict(c) for c in clustering.clusters],
@@ -75,6 +76,7 @@ def from_json(text: str, name: str = "clusters") -> Clustering:
             weights=raw["weights"],
             limit=math.inf if raw["limit"] is None else float(raw["limit"]),
             rounds=tuple(Round(r["size"], r["k"], tuple(Trial(**t) for t in r["trials"])) for r in raw["rounds"]),
+            edited=bool(raw.get("edited", False)),
         )
     except InputError:
         raise

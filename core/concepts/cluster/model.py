@@ -37,7 +37,7 @@ class Trial:
     """How good ``k`` clusters of some regions are: larger ``calinski_harabasz``, smaller ``davies_bouldin``.
 
     ``score`` is what the choice goes by, 0 (best) .. 1, comparable among the trials of one round only; ``agreement``,
-    at most 1, says how surely the same groups come back without a quarter of the regions (0 where it was not asked).
+    0..1, says how surely the least sure cluster comes back without a quarter of the regions (0: it was not asked).
     """
 
     k: int
@@ -62,6 +62,7 @@ class Clustering:
 
     ``features`` names what the vectors were made of, and vectors of different names are not comparable; ``weights``
     are the shares of the feature parts, which sum to 1; ``limit`` is the size above which a cluster was split again.
+    ``edited`` says that a person has changed the clusters since.
     """
 
     clusters: tuple[Cluster, ...]
@@ -73,6 +74,7 @@ class Clustering:
     weights: Mapping[str, float] = field(default_factory=dict)
     limit: float = float("inf")
     rounds: tuple[Round, ...] = ()
+    edited: bool = False
 
     def __post_init__(self) -> None:
         vectors = np.array(self.vectors, np.float32)
@@ -120,7 +122,7 @@ def build_clusters(
     clusters = []
     for number, name in enumerate(names):
         at = np.flatnonzero(groups == number)
-        members = tuple(ids[i] for i in at)
+        members = tuple(ids[int(i)] for i in at)
         sums = distances(vectors[at]).sum(axis=1)
         central = members[int(np.argmin(np.round(sums, 6)))]
         clusters.append(Cluster(name, members, round(float(scores[at].mean()), 4), central))

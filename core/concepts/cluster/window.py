@@ -52,8 +52,8 @@ def window_around(image: Image, mask: Mask) -> Window:
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     pixels = np.asarray(cv2.resize(image[np.ix_(ys, xs)], (SIDE, SIDE), interpolation=how), np.uint8)
     share = _resized(mask[np.ix_(ys, xs)].astype(np.float32) * on_photo, how)
-    # A hair-thin region on a large window has no pixel that it covers by half; its best ones stand for it.
-    region = share >= min(0.5, float(share.max()))
+    # By half of the best covered pixel, not of a whole one: a hair-thin region on a large window covers none by half.
+    region = share >= 0.5 * float(share.max())
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RING + 1,) * 2)
     near = cv2.dilate((share > 0).astype(np.uint8), disc) > 0
     ring = near & (share == 0) & (_resized(on_photo.astype(np.float32), how) > 0.5)
