@@ -16,7 +16,7 @@ sys.path.insert(0, str(HOUSE))
 
 from pydantic import BaseModel  # noqa: E402
 
-from core.engines.base import engines  # noqa: E402
+from core.engines.base import engines, learners  # noqa: E402
 from core.evaluate.classification import ClassifierParams  # noqa: E402
 from core.evaluate.detectors import DetectorParams, detectors  # noqa: E402
 from core.export import ExportOptions  # noqa: E402
@@ -37,6 +37,8 @@ def text() -> str:
     for engine in engines().values():
         parts += [f"## Engine `{engine.name}`: {engine.title}", engine.summary]
         parts += ["`generate --param NAME=VALUE`", table(engine.Params)]
+        if engine.name in learners():
+            parts += [f"`learn --engine {engine.name} --param NAME=VALUE`", table(learners()[engine.name].Learning)]
     parts += ["## Placement of masks", "`generate --place NAME=VALUE`", table(Placement)]
     parts += ["## How outlines vary", "The Vary outline button of the Studio (GAA, eqs. 5 and 6).", table(Enhancement)]
     parts += ["## Rules of the automatic review", "`review --auto --rule NAME=VALUE`", table(Rules)]

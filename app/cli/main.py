@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from app.cli import bulk, data, demo, evaluate, models, serve
+from app.cli import bulk, data, demo, evaluate, learn, models, serve
 from core.errors import Cancelled, FlawsmithError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_
 app.command("demo")(demo.demo)
 app.command("new")(data.new)
 app.command("regions")(bulk.regions)
+app.command("learn")(learn.learn)
 app.command("generate")(bulk.generate)
 app.command("review")(bulk.review)
 app.command("export")(data.export)

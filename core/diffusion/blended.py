@@ -40,12 +40,37 @@ class Look:
 @dataclass(frozen=True)
 class Frame:
     """What is cut out and how it comes back: context ``margin`` relative to the mask's box, working ``side`` in pixels
-    (0: the model's own), inner ``feather`` in pixels, and how the edge is closed."""
+    (0: the model's own), inner ``feather`` in pixels, and how the edge is closed. ``square`` cuts out a square where
+    the photo has room for it. ``detail`` 0..1 gives back that share of the photo's fine structure that the model's
+    autoencoder loses, so that the surface's grain goes on inside the mask."""
 
     margin: float = 0.5
     side: int = 0
     feather: float = 3.0
     seam: Literal["feather", "poisson"] = "feather"
+    square: bool = False
+    detail: float = 0.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is drawn into: the ``window``, its latents ``z0`` (1, C, h, w) and the latent mask ``region`` (1, 1, h, w)
+    in 0..1."""
+
+    window: Window
+    z0: Tensor
+    region: Tensor
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What acts on the sampling of one scene. ``region`` gives the latent mask of a step where it is not the scene's
+    own throughout."""
+
+    before: Sequence[Before] = ()
+    after: Sequence[After] = ()
+    controllers: Sequence[Controller] = ()
+    region: Callable[[Step], Tensor] | None = None
 
 
 def latent_mask(mask: Mask, shape: tuple[int, int]) -> Tensor:
@@ -54,17 +79,20 @@ def latent_mask(mask: Mask, shape: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d(pixels, shape)
 
 
-def blending(z0: Tensor, mask: Tensor, noise: Tensor) -> tuple[Before, After]:
+def blending(
+    z0: Tensor, mask: Tensor, noise: Tensor, region: Callable[[Step], Tensor] | None = None
+) -> tuple[Before, After]:
     """Hooks that keep the latents outside ``mask`` those of the photo (AnomalyDiffusion, eq. 1).
 
     x = x m + (1 - m) q(z_0) at the start of each step and, with z_0 itself, after the last. ``z0`` is (1, C, h, w),
-    ``mask`` (1, 1, h, w) in 0..1. The photo is noised by the same ``noise`` (N, C, h, w) each time, so that it moves
-    along one path as the rest does.
+    ``mask`` (1, 1, h, w) in 0..1; ``region`` gives another mask for the start of a step. The photo is noised by the
+    same ``noise`` (N, C, h, w) each time, so that it moves along one path as the rest does.
     """
     keep = 1 - mask.to(z0.device)
 
     def before(x: Tensor, step: Step) -> Tensor:
-        return x * (1 - keep) + mix(z0, noise, step.a) * keep
+        kept = keep if region is None else 1 - region(step).to(z0.device)
+        return x * (1 - kept) + mix(z0, noise, step.a) * kept
 
     def after(x: Tensor, step: Step, x0: Tensor) -> Tensor:
         return x * (1 - keep) + z0 * keep if step.last else x
@@ -85,12 +113,16 @@ def inpaint(
     before: Sequence[Before] = (),
     after: Sequence[After] = (),
     controllers: Sequence[Controller] = (),
+    guide: Callable[[Scene], Guide] | None = None,
+    start: Image | None = None,
     progress: Callable[[int, int, Image | None], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Image:
     """``photo`` uint8 (H, W, 3) with ``text`` (a prompt, or float (1, length, width)) drawn inside ``mask`` (H, W).
 
-    Outside the mask every pixel is the photo's own. ``before`` and ``after`` run after the blending hooks.
+    Outside the mask every pixel is the photo's own. ``before`` and ``after`` run after the blending hooks; ``guide``
+    gives more of them, made for the scene. ``start``, of the photo's size, is what a ``strength`` below 1 starts from
+    in place of the photo.
     ``progress(done, count, preview)`` comes at each step, about ten times with a sketch of the photo. MaskError if
     the mask is empty; Cancelled within a step.
     """
@@ -99,11 +131,12 @@ def inpaint(
     window = open_window(backbone, photo, mask, frame)
     z0 = encode_image(backbone, window.pixels)
     region = latent_mask(window.roi.crop(mask), (z0.shape[2], z0.shape[3]))
+    more = guide(Scene(window, z0, region)) if guide is not None else Guide()
     noise = draw_noise(z0.shape, generator, z0)
     schedule = make_schedule(backbone.alphas_cumprod, look.steps, strength=look.strength)
     words = encode_text(backbone, [text]) if isinstance(text, str) else text
     model = guided(backbone, words, encode_text(backbone, [negative]), look.guidance)
-    keep, finish = blending(z0, region, noise)
+    keep, finish = blending(z0, region, noise, more.region)
     every = max(1, -(-len(schedule.timesteps) // 10))
     sketch = sketcher(z0, window.pixels)
 
@@ -112,20 +145,29 @@ def inpaint(
             preview = close_window(photo, mask, window, sketch(x0), frame) if done % every == 0 else None
             progress(done, count, preview)
 
-    with controlled(backbone.unet, *controllers):
+    origin = z0 if start is None else encode_image(backbone, _cut(check_image(start), window))
+    with controlled(backbone.unet, *controllers, *more.controllers):
         x = sample(
             model,
-            mix(z0, noise, schedule.alphas[0]) if look.strength < 1 else noise,
+            mix(origin, noise, schedule.alphas[0]) if look.strength < 1 else noise,
             schedule,
             method=look.method,
             eta=look.eta,
             generator=generator,
-            before=[keep, *before],
-            after=[finish, *after],
+            before=[keep, *before, *more.before],
+            after=[finish, *after, *more.after],
             progress=show,
             cancelled=cancelled,
         )
-    return close_window(photo, mask, window, decode(backbone, x)[0], frame)
+    drawn = decode(backbone, x)[0]
+    if frame.detail:
+        lost = window.pixels.astype(np.float32) - decode(backbone, z0)[0]
+        drawn = np.clip(np.rint(drawn + frame.detail * lost), 0, 255).astype(np.uint8)
+    return close_window(photo, mask, window, drawn, frame)
+
+
+def _cut(image: Image, window: Window) -> Image:
+    return resized(window.roi.crop(image), (window.pixels.shape[0], window.pixels.shape[1]))
 
 
 @dataclass(frozen=True)
@@ -144,6 +186,8 @@ def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: Frame) -> W
     if side % backbone.multiple:
         raise InputError(f"working size: expected a multiple of {backbone.multiple} for {backbone.name}, got {side}")
     roi = roi_around(mask, frame.margin, min(side, *mask.shape))
+    if frame.square:
+        roi = roi_around(mask, frame.margin, max(roi.shape))
     scale = side / max(roi.shape)
     h, w = (max(backbone.multiple, round(n * scale / backbone.multiple) * backbone.multiple) for n in roi.shape)
     return Window(roi, resized(roi.crop(photo), (h, w)))

@@ -207,6 +207,7 @@ def invert(
     *,
     rounds: int = 10,
     tolerance: float = 1e-4,
+    path: list[Tensor] | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
@@ -215,9 +216,11 @@ def invert(
     Each step solves ddim_step(x_t, eps(x_t, t)) = x_next for x_t by fixed-point iteration: at most ``rounds`` calls of
     the model, fewer where x_t moves by less than ``tolerance`` times its size. One round is the usual inversion,
     which takes eps at x_next and drifts where steps are long. Guidance makes the iteration diverge: invert with
-    scale 1.
+    scale 1. ``path`` gets the latents on the way, noisiest first: path[i] is x at ``schedule.alphas[i]``, path[-1] x0.
     """
     x = x0.float()
+    if path is not None:
+        path[:] = [x]
     for done, step in enumerate(reversed(schedule.steps()), start=1):
         known, guess = x, x
         for _ in range(max(rounds, 1)):
@@ -227,6 +230,8 @@ def invert(
             if float((guess - last).square().mean()) <= tolerance**2 * float(guess.square().mean()):
                 break
         x = guess
+        if path is not None:
+            path.insert(0, x)
         if progress is not None:
             progress(done, step.count, clean(x, noise, step.a))
     return x

@@ -139,6 +139,21 @@ def positions(backbone: Backbone, prompt: str, word: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def spans(backbone: Backbone, pieces: Sequence[str]) -> list[tuple[int, ...]]:
+    """Where each of ``pieces``, which make up a prompt, stands in its padded ids: the same word twice is told apart.
+
+    InputError where the tokenizer reads across the joint of two pieces; cut the prompt between words.
+    """
+    out, at, ids = [], 1, list[int]()
+    for piece in pieces:
+        own = prompt_ids(backbone, piece)
+        out.append(tuple(range(at, at + len(own))))
+        at, ids = at + len(own), ids + own
+    if ids != prompt_ids(backbone, prompt := "".join(pieces)):
+        raise InputError(f"prompt {prompt[:40]!r}...: its pieces read otherwise together; separate words by blanks")
+    return out
+
+
 def vectors_of(backbone: Backbone, word: str, count: int) -> Tensor:
     """``count`` vectors float32 (count, width) to start learning from: those of ``word``'s tokens, repeated."""
     ids = prompt_ids(backbone, word)

@@ -29,11 +29,13 @@ from core.images import atomic_write
 class Plan:
     """How to train. ``area_weight`` weights each masked loss by HW / |m|, clamped to 1..100; ``background`` is the
     weight of the loss outside the mask. Validation runs every ``validate_every`` steps (0: never) and stops the run
-    when ``patience`` of them in a row were no better; the best parameters are kept."""
+    when ``patience`` of them in a row were no better; the best parameters are kept. ``rates`` are pairs of a name's
+    beginning and a factor: such parameters learn at ``lr`` times it (the first that fits)."""
 
     steps: int
     batch: int = 4
     lr: float = 5e-3
+    rates: tuple[tuple[str, float], ...] = ()
     weight_decay: float = 0.0
     warmup: int = 0
     clip: float = 1.0
@@ -56,6 +58,9 @@ class Trained:
     stopped_early: bool
 
 
+Texts = Callable[[Lessons, Tensor], Tensor]
+
+
 def train(
     backbone: Backbone,
     parameters: Mapping[str, nn.Parameter],
@@ -65,12 +70,14 @@ def train(
     validation: Lessons | None = None,
     checkpoint: Path | None = None,
     predictor: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
+    texts: Texts | None = None,
     progress: Callable[[int, int, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Trained:
     """Train ``parameters`` in place; they must already be part of the model (an adapter, or placeholder vectors).
 
-    ``predictor(x, t, text)`` replaces core.diffusion.model.predict where the model is called otherwise.
+    ``predictor(x, t, text)`` replaces core.diffusion.model.predict where the model is called otherwise, and
+    ``texts(lessons, rows)`` gives the text (n, length, width) of these rows where more than their ids shapes it.
     ``checkpoint`` is written every so often, at a stop and at the end, and taken up if it is there; InputError if it
     is of another plan. ``progress(done, steps, loss)``. Cancelled within a step; the checkpoint holds what was done.
     """
@@ -78,7 +85,7 @@ def train(
         raise InputError("training: float16 loses small gradients; load the backbone with dtype float32 or bfloat16")
     if plan.validate_every and not validation:
         raise InputError("training: validation needs lessons of its own; give some, or set validate_every to 0")
-    run = _Run(backbone, dict(parameters), lessons, plan, predictor or _predictor(backbone))
+    run = _Run(backbone, dict(parameters), lessons, plan, predictor or _predictor(backbone), texts or _texts(backbone))
     if checkpoint is not None and checkpoint.is_file():
         run.restore(checkpoint)
     try:
@@ -100,6 +107,21 @@ def _predictor(backbone: Backbone) -> Callable[[Tensor, Tensor, Tensor], Tensor]
     return lambda x, t, text: predict(backbone, x, t, text)
 
 
+def _texts(backbone: Backbone) -> Texts:
+    def texts(lessons: Lessons, rows: Tensor) -> Tensor:
+        return encode_ids(backbone, lessons.ids[rows]) if lessons.text is None else lessons.text[rows]
+
+    return texts
+
+
+def steps_done(checkpoint: Path) -> int:
+    """How many steps the run behind a checkpoint has done; 0 where there is none that can be read."""
+    try:
+        return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["step"])
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError):
+        return 0
+
+
 class _Run:
     """The state of a run: what a checkpoint holds, and how it goes on."""
 
@@ -110,11 +132,16 @@ class _Run:
         lessons: Lessons,
         plan: Plan,
         predictor: Callable[[Tensor, Tensor, Tensor], Tensor],
+        texts: Texts,
     ) -> None:
         self.backbone, self.parameters, self.lessons = backbone, parameters, lessons
-        self.plan, self.predictor = plan, predictor
-        values = list(parameters.values())
-        self.optimizer = torch.optim.AdamW(values, lr=plan.lr, weight_decay=plan.weight_decay, foreach=False)
+        self.plan, self.predictor, self.texts = plan, predictor, texts
+        rates = [_rate(plan, name) for name in parameters]
+        groups = [
+            {"params": [p for p, own in zip(parameters.values(), rates, strict=True) if own == rate], "rate": rate}
+            for rate in dict.fromkeys(rates)
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay, foreach=False)
         self.step, self.early = 0, False
         self.losses: list[float] = []
         self.validated: list[tuple[int, float]] = []
@@ -139,7 +166,7 @@ class _Run:
         count = min(plan.batch, len(self.lessons))
         rows = torch.randperm(len(self.lessons), generator=generator)[:count]
         for group in self.optimizer.param_groups:
-            group["lr"] = plan.lr * min(1.0, (self.step + 1) / max(plan.warmup, 1))
+            group["lr"] = plan.lr * group["rate"] * min(1.0, (self.step + 1) / max(plan.warmup, 1))
         loss = self._losses(self.lessons, rows, generator).mean()
         stop_if(cancelled)
         self.optimizer.zero_grad(set_to_none=True)
@@ -173,8 +200,7 @@ class _Run:
         noise = torch.randn(x0.shape, generator=generator).to(backbone.device)
         t = torch.randint(len(backbone.alphas_cumprod), (len(rows),), generator=generator)
         x0, mask = x0.to(backbone.device), lessons.masks[rows].to(backbone.device)
-        text = encode_ids(backbone, lessons.ids[rows]) if lessons.text is None else lessons.text[rows]
-        out = self.predictor(noised(backbone, x0, noise, t), t, text)
+        out = self.predictor(noised(backbone, x0, noise, t), t, self.texts(lessons, rows))
         wanted = target(backbone, x0, noise, t)
         plan = self.plan
         return masked_loss(out, wanted, mask, area_weight=plan.area_weight, background=plan.background)
@@ -220,6 +246,10 @@ class _Run:
     def _plan(self) -> dict[str, Any]:
         # More steps than before is the same run, going on.
         return {k: v for k, v in asdict(self.plan).items() if k not in ("steps", "checkpoint_every")}
+
+
+def _rate(plan: Plan, name: str) -> float:
+    return next((factor for start, factor in plan.rates if name.startswith(start)), 1.0)
 
 
 @contextmanager

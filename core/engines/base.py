@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -37,9 +37,10 @@ from typing import Any, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import core
+from core.concepts.shelf import Concept
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.quality import mask_box, visible_change
-from core.types import Image, Kind, Mask, Recipe, Request, Sample
+from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Recipe, Request, Sample
 
 NEEDS = frozenset({"mask", "regions", "examples", "donor"})
 
@@ -60,18 +61,27 @@ def _no_progress(done: int, total: int, preview: Image | None = None) -> None:
     """Nobody watches."""
 
 
+def _no_curve(name: str, x: float, y: float) -> None:
+    """Nobody draws."""
+
+
 def _never() -> bool:
     return False
 
 
 @dataclass
 class Context:
-    """What a job lends an engine while it works. ``concepts`` is where the project keeps what was learned."""
+    """What a job lends an engine while it works.
+
+    ``concepts`` is where the project keeps what was learned; ``curve(name, x, y)`` takes a point of what grows while
+    an engine learns, such as its loss.
+    """
 
     device: str = "auto"
     concepts: Path | None = None
     progress: Callable[[int, int, Image | None], None] = _no_progress
     cancelled: Callable[[], bool] = _never
+    curve: Callable[[str, float, float], None] = _no_curve
     cache: dict[Any, Any] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -108,6 +118,31 @@ class Engine(Protocol):
     def available(self) -> str | None: ...
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]: ...
+
+
+@runtime_checkable
+class Learner(Engine, Protocol):
+    """An engine that learns from real anomalies or from photos of good parts before it can generate.
+
+    ``Learning`` is what a person may set; its ``Params`` have a ``concept``: an id, or "newest".
+    """
+
+    @property
+    def learns(self) -> bool: ...
+
+    @property
+    def Learning(self) -> type[BaseModel]: ...
+
+    def learn(
+        self,
+        examples: Sequence[AnomalyExample],
+        normals: Sequence[NormalImage],
+        label: str,
+        params: Any,
+        ctx: Context,
+    ) -> Concept:
+        """Learn ``label`` (every label of the examples if "") and shelve it in ``ctx.concepts``."""
+        ...
 
 
 class NothingChanged(InputError):
@@ -211,9 +246,21 @@ def engines() -> dict[str, Engine]:
 
 
 def _is_engine(cls: type) -> bool:
-    return cls is not Engine and all(
-        hasattr(cls, a) for a in ("name", "kind", "needs", "Params", "generate", "available")
-    )
+    parts = ("name", "kind", "needs", "Params", "generate", "available")
+    return cls not in (Engine, Learner) and all(hasattr(cls, part) for part in parts)
+
+
+def learners() -> dict[str, Learner]:
+    """Every engine that learns, by name."""
+    return {name: e for name, e in engines().items() if isinstance(e, Learner) and e.learns}
+
+
+def learner(name: str) -> Learner:
+    """The engine called ``name``, if it learns; NotFound or InputError names those that do."""
+    found = engine(name)
+    if name not in learners():
+        raise InputError(f"engine {name!r} does not learn; those that do: {', '.join(learners()) or 'none'}")
+    return learners()[found.name]
 
 
 def engine(name: str) -> Engine:

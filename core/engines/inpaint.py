@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-import cv2
-import numpy as np
 from pydantic import Field
 
 from core.device import derive_seed, torch_generator
-from core.diffusion.locate import locate, missing_library
 from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.errors import FlawsmithError, InputError
-from core.images import is_grey
-from core.types import Image, Kind, Request, Sample
+from core.engines.drawn import as_grey_as, no_model
+from core.errors import InputError
+from core.types import Kind, Request, Sample
 
 
 class InpaintParams(EngineParams):
@@ -77,13 +74,7 @@ class Inpaint:
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
-        if (reason := missing_library()) is not None:
-            return reason
-        try:
-            locate()
-        except FlawsmithError as error:
-            return str(error)
-        return None
+        return no_model()
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""
@@ -110,11 +101,4 @@ class Inpaint:
                 progress=ctx.progress,
                 cancelled=ctx.cancelled,
             )
-        yield settle(self, request, _as_grey_as(request.normal.pixels, drawn), mask, params=params)
-
-
-def _as_grey_as(photo: Image, drawn: Image) -> Image:
-    """A grey photo gets a grey anomaly."""
-    if not is_grey(photo):
-        return drawn
-    return np.repeat(cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
+        yield settle(self, request, as_grey_as(request.normal.pixels, drawn), mask, params=params)

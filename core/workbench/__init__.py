@@ -5,8 +5,8 @@
         bench.studio.generate(Batch(engine="cut_paste", label="crack", count=200, seed=1))
         bench.datasets.export("mvtec-ad", out)
 
-One desk per tab: photos, regions, studio, review, datasets, evaluations, weights. Desks hold no state of a browser
-session; they share the project, the warm pictures (``material``) and the background runner (``jobs``).
+One desk per tab: photos, regions, concepts, studio, review, datasets, evaluations, weights. Desks hold no state of a
+browser session; they share the project, the warm pictures (``material``) and the background runner (``jobs``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from core.jobs.material import Material
 from core.jobs.runner import Runner
 from core.jobs.work import Batch
 from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
+from core.workbench.concepts import Concepts
 from core.workbench.datasets import Datasets
 from core.workbench.evaluations import Evaluations
 from core.workbench.masks import Masks
@@ -40,6 +41,7 @@ class Workbench:
         self.photos = Photos(self.material, self.jobs)
         self.masks = Masks(self.material)
         self.regions = Regions(self.material, self.jobs)
+        self.concepts = Concepts(self.material, self.jobs)
         self.studio = Studio(self.material, self.jobs)
         self.review = Review(self.material)
         self.datasets = Datasets(self.material, self.jobs)

@@ -18,7 +18,8 @@ from core.workbench.trials import Trial, describe, kept_pairs, reference, sets
 class LiveCurves:
     """Curves that grow while somebody looks; long ones lose every other point, so that they stay short."""
 
-    def __init__(self) -> None:
+    def __init__(self, x_label: str = "epoch") -> None:
+        self._x_label = x_label
         self._points: dict[str, list[tuple[float, float]]] = {}
         self._steps: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
@@ -39,7 +40,7 @@ class LiveCurves:
         """The curves so far."""
         with self._lock:
             return {
-                name: Curve(tuple(x for x, _ in points), tuple(y for _, y in points), "epoch", name)
+                name: Curve(tuple(x for x, _ in points), tuple(y for _, y in points), self._x_label, name)
                 for name, points in self._points.items()
             }
 

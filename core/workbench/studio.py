@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from core.engines.base import Context, Engine, EngineParams, engine, engines, read_params
+from core.concepts.shelf import newest
+from core.engines.base import Context, Engine, EngineParams, engine, engines, learners, read_params
 from core.engines.layout.choose import base_name
-from core.errors import InputError, Unavailable
+from core.errors import InputError, NotFound, Unavailable
 from core.images import read_png_text
 from core.jobs import review as rules_of
 from core.jobs import work
@@ -57,8 +58,8 @@ class Studio:
         self._jobs = jobs
 
     def engines(self) -> dict[str, EngineCard]:
-        """All engines, those that cannot run here with the reason."""
-        return engine_cards()
+        """All engines, those that cannot run here, or that have learned nothing in this project, with the reason."""
+        return engine_cards(self._material.concepts)
 
     def labels(self) -> list[str]:
         """Labels in use: of samples and of real anomalies."""
@@ -219,10 +220,19 @@ class Studio:
         return Recipe.from_json(text)
 
 
-def engine_cards() -> dict[str, EngineCard]:
-    """All engines as the app shows them, those that cannot run here with the reason."""
-    return {name: _card(e) for name, e in engines().items()}
+def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
+    """All engines as the app shows them, those that cannot run here with the reason.
+
+    With a folder of ``concepts`` (it need not be there yet) an engine that has learned nothing says so.
+    """
+    return {name: _card(e, concepts) for name, e in engines().items()}
 
 
-def _card(e: Engine) -> EngineCard:
-    return EngineCard(e.name, e.title, e.summary, e.kind, e.needs, e.available(), e.Params, e.rewrites_background)
+def _card(e: Engine, concepts: Path | None) -> EngineCard:
+    reason = e.available()
+    if reason is None and concepts is not None and e.name in learners():
+        try:
+            newest(concepts, e.name)
+        except NotFound as error:
+            reason = str(error)
+    return EngineCard(e.name, e.title, e.summary, e.kind, e.needs, reason, e.Params, e.rewrites_background)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from core.engines.base import NEEDS, Context, Engine, EngineParams, NothingChanged, engines, read_params
+from core.engines.base import (
+    NEEDS,
+    Context,
+    Engine,
+    EngineParams,
+    NothingChanged,
+    engines,
+    learners,
+    read_model,
+    read_params,
+)
 from core.errors import Cancelled, FlawsmithError, InputError, MaskError
 from core.quality import scores, visible_change
 from core.types import KINDS, AnomalyExample, NormalImage, Recipe, Region, Request, Sample
@@ -55,7 +66,8 @@ def request_for(engine: Engine, seed: int = 1, photo: np.ndarray | None = None, 
     """A request with all that ``engine`` needs, and nothing that it does not."""
     photo = part_photo() if photo is None else photo
     shape = (photo.shape[0], photo.shape[1])
-    have: dict[str, Any] = {"params": {}, "label": "defect"}
+    # Few steps: the contract is not about how well a toy model draws.
+    have: dict[str, Any] = {"params": {"steps": 4} if "steps" in engine.Params.model_fields else {}, "label": "defect"}
     if "mask" in engine.needs and "mask" not in given:
         have["mask"] = blob(shape)
     if "regions" in engine.needs and "regions" not in given:
@@ -75,7 +87,27 @@ def real_example() -> AnomalyExample:
 
 
 def make(engine: Engine, request: Request, ctx: Context | None = None) -> list[Sample]:
-    return list(engine.generate(request, ctx or Context()))
+    return list(engine.generate(request, ctx or context(engine)))
+
+
+def context(engine: Engine, **given: Any) -> Context:
+    """A context in which an engine that learns has learned."""
+    return Context("cpu", TAUGHT.get(engine.name), **given)
+
+
+TAUGHT: dict[str, Path] = {}
+"""Where each engine that learns keeps what it was taught here."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def taught(toy_model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    normals = [NormalImage(f"n{seed}", f"{seed}.png", part_photo(seed=seed)) for seed in (7, 8)]
+    for name, learner in learners().items():
+        TAUGHT[name] = tmp_path_factory.mktemp(name)
+        lesson = read_model(learner.Learning, {"steps": 2}, name)
+        learner.learn([real_example()], normals, "defect", lesson, Context("cpu", TAUGHT[name]))
+    yield
+    TAUGHT.clear()
 
 
 def first(engine: Engine, build: Callable[[int], Request], tries: int = 5) -> Sample:
@@ -185,13 +217,13 @@ def test_grey_photos_stay_grey(name: str) -> None:
 def test_stop_is_honoured(name: str) -> None:
     engine = ENGINES[name]
     with pytest.raises(Cancelled):
-        make(engine, request_for(engine), Context(cancelled=lambda: True))
+        make(engine, request_for(engine), context(engine, cancelled=lambda: True))
 
 
 @each
 def test_the_photo_and_the_context_are_left_alone(name: str) -> None:
     engine = ENGINES[name]
-    request, ctx = request_for(engine, 2), Context()
+    request, ctx = request_for(engine, 2), context(engine)
     before = request.normal.pixels.copy()
     sample = make(engine, request, ctx)[0]
     assert np.array_equal(before, request.normal.pixels)

@@ -1,0 +1,52 @@
+"""``learn``: teach an engine an anomaly from a handful of real ones."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
+from core.workbench import Workbench
+from core.workbench.concepts import Order
+
+
+def learn(
+    project: ProjectPath,
+    engine: Annotated[str, typer.Option(help="Engine that learns, for example anomaly_diffusion.")],
+    label: Annotated[str | None, typer.Option(help="Label to learn; all labels together if left out.")] = None,
+    preset: Annotated[str | None, typer.Option(help="flawsmith, or as a paper or its code has it.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Training steps at most.")] = None,
+    adapt: Annotated[bool, typer.Option("--adapt", help="First adapt the model to the product's photos.")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same concept.")] = None,
+    param: Annotated[list[str], typer.Option("--param", help="A setting of the learning as name=value.")] = [],  # noqa: B006
+    as_json: AsJson = False,
+) -> None:
+    """Learn an anomaly from real examples; stopped, the same command goes on where it was."""
+    began = time.monotonic()
+    params = pairs(param, "--param")
+    given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "adapt": adapt or None}
+    params |= {name: value for name, value in given.items() if value is not None}
+    with Workbench.open(project) as bench:
+        order = Order(engine=engine, label=label or "", params=params)
+        with progress_bar(f"Learning {label or 'all labels'}") as progress:
+            made = bench.concepts.learn(order, progress=progress)
+        config = made.config
+        result = {
+            "project": str(bench.path),
+            "engine": engine,
+            "concept": made.id,
+            "labels": list(made.labels),
+            "backbone": made.backbone,
+            "examples": {name: len(ids) for name, ids in config.get("examples", {}).items()},
+            "steps": config.get("steps"),
+            "stopped_early": config.get("stopped_early"),
+            "loss": (config.get("losses") or [[0, None]])[-1][1],
+            "validation": config.get("validation", []),
+            "notes": list(made.notes),
+            "path": str(bench.concepts.folder / made.id),
+            "seconds": round(time.monotonic() - began, 1),
+        }
+    lines = [f"learned {made.title} as {made.id}: {result['steps']} steps in {result['seconds']:.0f} s"]
+    finish(result, as_json, [*lines, *made.notes, f"try it: launch.py generate {project} --engine {engine}"])

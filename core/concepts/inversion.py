@@ -1,0 +1,353 @@
+"""Masked textual inversion: what an anomaly looks like, learned as words from a handful of real examples.
+
+Name here ↔ symbol in AnomalyDiffusion (section 3.2): vectors ↔ e_a,i of label i, encoder ↔ E, its tokens ↔ e_s, the
+masked loss ↔ L_dif (eq. 5), learned over all labels together ↔ eq. 6. Against the released code, ``flawsmith`` looks
+at the defects' surroundings at the model's working size, keeps every defect at latent size (max-pool), weights its
+loss by HW / |m|, encodes pictures once, and stops by a validation loss.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.concepts import shelf
+from core.concepts.lessons import Material, Taught, held_out, prepare_surfaces, prepare_views
+from core.concepts.lora import adapter
+from core.concepts.settings import PRESETS, LearnParams, Preset
+from core.concepts.shelf import Concept
+from core.concepts.spatial import MaskEncoder, RowEmbedding, encode_with, make_encoder, seen_by, spatial_word
+from core.concepts.windows import Target, view
+from core.device import derive_seed, torch_generator
+from core.diffusion.blended import Frame, Look, inpaint
+from core.diffusion.lessons import Lessons
+from core.diffusion.model import Backbone, exclusive
+from core.diffusion.tokens import Placeholder, padded_ids, placeholders, prompt_ids, vectors_of
+from core.diffusion.training import Plan, Trained, steps_done, train
+from core.errors import Cancelled, InputError, StoreError
+from core.images import png_bytes
+from core.types import AnomalyExample, Image, NormalImage
+
+SPATIAL = "<where>"
+"""The word that stands for e_s in every prompt."""
+_COPIED_BELOW = 1e9
+"""Bytes of a model below which learning takes a copy, so that others can use the model meanwhile."""
+_PREVIEWS = 6
+_VALIDATED_EVERY, _DRAWS, _PATIENCE = 40, 6, 6
+_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Who looks on: ``progress(done, total, preview)``, ``curve(name, step, value)`` and ``cancelled()``."""
+
+    progress: Callable[[int, int, Image | None], None] = lambda done, total, preview: None
+    curve: Callable[[str, float, float], None] = lambda name, x, y: None
+    cancelled: Callable[[], bool] = lambda: False
+
+
+def anomaly_word(index: int) -> str:
+    """The word that stands for e_a of the ``index``-th label."""
+    return f"<anomaly{index}>"
+
+
+def learn(
+    backbone: Backbone,
+    groups: Mapping[str, Sequence[AnomalyExample]],
+    normals: Sequence[NormalImage],
+    params: LearnParams,
+    *,
+    engine: str,
+    folder: Path,
+    watch: Watch | None = None,
+    notes: Sequence[str] = (),
+) -> Concept:
+    """Learn one embedding for each of ``groups`` (label → real examples) with one mask encoder, and shelve them.
+
+    ``backbone`` is float32 or bfloat16; ``normals`` are needed to adapt to the product. The concept is saved under
+    ``folder``. Stopped or fallen, a run goes on from where it was when it is asked for again with the same photos and
+    settings. InputError or MaskError where there is nothing to learn from; Cancelled within a step; StoreError.
+    """
+    watch = watch or Watch()
+    began = time.monotonic()
+    preset = PRESETS[params.preset]
+    material = Material.of(groups, preset, backbone.side)
+    if params.adapt and not normals:
+        raise InputError("adapting to the product needs photos of good parts; import some, or leave it off")
+    identity = shelf.fingerprint(backbone)
+    run = folder / ".learning" / _key(engine, identity, params, material)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{run}: cannot be written ({error.strerror}); check the folder and free space") from error
+    try:
+        with _own(backbone, watch.cancelled) as model:
+            study = _Study(model, material, normals, params, preset, run, watch)
+            with study.ready():
+                tensors, report, pictures = study.learn()
+    except Cancelled as stop:
+        done = steps_done(run / "learn.pt")
+        raise Cancelled(f"stopped after {done} steps; learn again with the same settings to go on") from stop
+    labels = list(groups)
+    label = labels[0] if len(labels) == 1 else ""
+    concept = Concept(
+        shelf.new_id(label, engine, identity, _digest(tensors)),
+        engine,
+        label,
+        ", ".join(labels),
+        backbone.name,
+        identity,
+        shelf.now(),
+        {
+            **report,
+            "labels": labels,
+            "settings": params.model_dump(mode="json"),
+            "seconds": round(time.monotonic() - began, 1),
+            "examples": {name: [t.example.id for t in found] for name, found in material.targets.items()},
+            "tones": material.tones(),
+        },
+        (*notes, *material.notes),
+    )
+    shelf.save_concept(folder, concept, tensors, pictures)
+    shutil.rmtree(run, ignore_errors=True)
+    return concept
+
+
+@dataclass
+class _Study:
+    """One run: the model with its new words, and what is to be learned."""
+
+    backbone: Backbone
+    material: Material
+    normals: Sequence[NormalImage]
+    params: LearnParams
+    preset: Preset
+    folder: Path
+    watch: Watch
+    vectors: dict[str, nn.Parameter] = field(default_factory=dict)
+    lora: dict[str, nn.Parameter] = field(default_factory=dict)
+    known: Backbone = field(init=False)
+    encoder: MaskEncoder = field(init=False)
+    table: RowEmbedding = field(init=False)
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """The model understands the new words and wears the adapter; as before when the block ends."""
+        preset, params = self.preset, self.params
+        words = [_first_word(self.backbone, label, params.start_word) for label in self.material.targets]
+        start = vectors_of(self.backbone, words[0], preset.mask_tokens)
+        self.encoder = make_encoder(preset.encoder, start, derive_seed(params.seed, "encoder"))
+        self.encoder.to(self.backbone.device)
+        for index, word in enumerate(words):
+            first = vectors_of(self.backbone, word, preset.anomaly_tokens)
+            noise = torch.randn(first.shape, generator=torch_generator(derive_seed(params.seed, "start", index)))
+            # Equal tokens would only ever learn the same.
+            first = first + 0.1 * first.std() * noise
+            self.vectors[anomaly_word(index)] = nn.Parameter(first.to(self.backbone.device))
+        with ExitStack() as stack:
+            named = [Placeholder(word, vectors) for word, vectors in self.vectors.items()]
+            known = stack.enter_context(placeholders(self.backbone, named))
+            self.known, self.table = stack.enter_context(spatial_word(known, SPATIAL, preset.mask_tokens))
+            if params.adapt:
+                seed = derive_seed(params.seed, "adapter")
+                self.lora = stack.enter_context(adapter(self.backbone, params.rank, seed))
+            yield
+
+    def learn(self) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, bytes]]:
+        """Tensors of the concept, what to note of the run, and pictures."""
+        steps = self.params.steps or self.preset.budget(self.material.defects)
+        before = self.params.adapt_steps if self.params.adapt else 0
+        total = before + steps
+        adapted = self._adapt(total) if before else None
+        learning, holding = held_out(self.material, self.preset)
+        trained = self._rounds(learning, holding, steps, before)
+        tensors = {f"anomaly.{w}": v.detach() for w, v in self.vectors.items()}
+        tensors |= {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
+        tensors |= {name: value.detach() for name, value in self.lora.items()}
+        preview = self._preview(holding or learning)
+        report = {
+            "preset": self.params.preset,
+            "prompt": self.preset.prompts[0],
+            "normal_prompt": self.preset.normal_prompt,
+            "encoder": self.preset.encoder,
+            "margin": self.preset.margin,
+            "adapted": None if adapted is None else adapted.steps,
+            "steps": trained.steps,
+            "stopped_early": trained.stopped_early,
+            "losses": _thinned(trained.losses),
+            "validation": [list(point) for point in trained.validation],
+        }
+        return tensors, report, {"preview": png_bytes(preview)}
+
+    def _adapt(self, total: int) -> Trained:
+        """The adapter alone, on the product's photos (and on the examples' good surface)."""
+        lessons = prepare_surfaces(self.known, self.material, self.normals, self.preset, self.params.seed,
+                                   self.watch.cancelled)  # fmt: skip
+        plan = Plan(self.params.adapt_steps, self.preset.batch, lr=1e-3, warmup=20, clip=1.0, seed=self.params.seed)
+        return train(
+            self.known,
+            self.lora,
+            lessons,
+            plan,
+            checkpoint=self.folder / "adapt.pt",
+            progress=lambda done, of, loss: self._news(done, total, "adapting", done, loss),
+            cancelled=self.watch.cancelled,
+        )
+
+    def _rounds(self, learning: Sequence[Target], holding: Sequence[Target], steps: int, before: int) -> Trained:
+        """All steps on views drawn once, or in rounds on fresh views."""
+        preset, checkpoint = self.preset, self.folder / "learn.pt"
+        length = preset.fresh or steps
+        first = min(steps_done(checkpoint) // length, max(0, -(-steps // length) - 1))
+        for number in range(first, -(-steps // length)):
+            taught = prepare_views(
+                self.known, self.material, learning, preset, self._prompts, (self.params.seed, number),
+                self.normals if self.params.adapt else (), self.watch.cancelled,
+            )  # fmt: skip
+            until = min(steps, (number + 1) * length)
+            trained = self._train(taught, learning, holding, until, steps, before, checkpoint)
+            if trained.stopped_early:
+                break
+        return trained
+
+    def _train(
+        self, taught: Taught, learning: Sequence[Target], holding: Sequence[Target], until: int, steps: int,
+        before: int, checkpoint: Path,
+    ) -> Trained:  # fmt: skip
+        preset = self.preset
+        parameters = {**self.vectors, **{f"encoder.{n}": p for n, p in self.encoder.named_parameters()}, **self.lora}
+        every = _VALIDATED_EVERY if preset.validate else 0
+        plan = Plan(
+            until, preset.batch, preset.lr, (("encoder.", preset.encoder_rate), ("lora.", preset.adapter_rate)),
+            warmup=preset.warmup, clip=preset.clip, seed=self.params.seed, area_weight=preset.area_weight,
+            background=preset.background, validate_every=every, validate_draws=_DRAWS, patience=_PATIENCE,
+            checkpoint_every=50 if preset.validate else 500,
+        )  # fmt: skip
+        judged = self._judging(holding or learning) if every else None
+        shown = max(1, steps // _PREVIEWS)
+        sees = _Sees(taught, judged)
+
+        def news(done: int, of: int, loss: float) -> None:
+            picture = self._preview(holding or learning) if done % shown == 0 and done < steps else None
+            self._news(before + done, before + steps, "loss", done, loss, picture)
+
+        return train(
+            self.known,
+            parameters,
+            taught.lessons,
+            plan,
+            validation=judged.lessons if judged else None,
+            checkpoint=checkpoint,
+            texts=lambda lessons, rows: self._text(lessons, rows, sees.of(lessons)),
+            progress=news,
+            cancelled=self.watch.cancelled,
+        )
+
+    def _judging(self, found: Sequence[Target]) -> Taught:
+        """The windows as they are, never varied."""
+        still = replace(self.preset, motion=replace(self.preset.motion, share=0.0), views=1)
+        return prepare_views(self.known, self.material, found[:8], still, self._prompts, (self.params.seed, -1), (),
+                             self.watch.cancelled)  # fmt: skip
+
+    def _prompts(self, label: str, rng: np.random.Generator) -> str:
+        """A prompt that holds the label's word and the spatial word."""
+        index = list(self.material.targets).index(label)
+        template = self.preset.prompts[int(rng.integers(len(self.preset.prompts)))]
+        return template.format(f"{anomaly_word(index)} {SPATIAL}")
+
+    def _text(self, lessons: Lessons, rows: Tensor, seen: Tensor) -> Tensor:
+        tokens = self.encoder(seen[rows].to(self.known.device))
+        return encode_with(self.known, lessons.ids[rows], self.table, tokens)
+
+    def _news(self, done: int, total: int, name: str, step: int, loss: float, picture: Image | None = None) -> None:
+        self.watch.curve(name, step, loss)
+        self.watch.progress(done, total, picture)
+
+    @torch.no_grad()
+    def _preview(self, found: Sequence[Target]) -> Image:
+        """A real example and, beside it, what the model draws in its place by now."""
+        target = found[0]
+        shown = view(target, self.known.side, None, self.preset.motion)
+        prompt = self._prompts(_label_of(self.material, target), np.random.default_rng(0))
+        tokens = self.encoder(seen_by(self.encoder.kind, shown.mask).to(self.known.device))
+        text = encode_with(self.known, padded_ids(self.known, [prompt]), self.table, tokens)
+        drawn = inpaint(
+            self.known, shown.image, shown.mask, text, self.preset.normal_prompt,
+            look=Look(steps=10, guidance=3.0), frame=Frame(margin=4.0, side=self.known.side),
+            generator=torch_generator(derive_seed(self.params.seed, "preview")), cancelled=self.watch.cancelled,
+        )  # fmt: skip
+        return np.ascontiguousarray(np.concatenate([shown.image, drawn], axis=1))
+
+
+@dataclass(frozen=True)
+class _Sees:
+    """The masks the encoder reads for the lessons at hand: those of learning or those of validation."""
+
+    learning: Taught
+    judged: Taught | None
+
+    def of(self, lessons: Lessons) -> Tensor:
+        return self.judged.seen if self.judged is not None and lessons is self.judged.lessons else self.learning.seen
+
+
+@contextmanager
+def _own(backbone: Backbone, cancelled: Callable[[], bool]) -> Iterator[Backbone]:
+    """A model that may be changed: a copy of a small one, else the model itself, held alone."""
+    with ExitStack() as held:
+        held.enter_context(exclusive(backbone, cancelled))
+        parts = (backbone.unet, backbone.text_encoder)
+        if sum(p.nbytes for part in parts for p in part.parameters()) < _COPIED_BELOW:
+            unet, encoder = (copy.deepcopy(part) for part in parts)
+            backbone = replace(backbone, unet=unet, text_encoder=encoder, lock=threading.RLock())
+            held.close()
+        yield backbone
+
+
+def _first_word(backbone: Backbone, label: str, wanted: str) -> str:
+    """A word to start from: the one wanted, else those of the label where each is a token of its own, else damage."""
+    if wanted.strip():
+        return wanted
+    words = label.replace("_", " ").split()
+    known = all(len(prompt_ids(backbone, word)) == 1 for word in words)
+    return " ".join(words) if words and known else "damage"
+
+
+def _label_of(material: Material, target: Target) -> str:
+    return next(label for label, found in material.targets.items() if any(t is target for t in found))
+
+
+def _key(engine: str, identity: str, params: LearnParams, material: Material) -> str:
+    """Names the run: the same photos, masks and settings (but for the number of steps) go on where they were."""
+    settings = params.model_dump(mode="json", exclude={"steps"})
+    digest = hashlib.sha256(json.dumps([engine, identity, settings], sort_keys=True).encode())
+    for label, found in material.targets.items():
+        digest.update(label.encode())
+        for target in found:
+            digest.update(target.example.id.encode() + np.packbits(target.example.mask).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> bytes:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + tensors[name].detach().float().cpu().numpy().tobytes())
+    return digest.digest()
+
+
+def _thinned(losses: Sequence[float]) -> list[list[float]]:
+    """(step, mean loss since the last point), at most a few hundred points."""
+    width = max(1, -(-len(losses) // _POINTS))
+    return [[min(i + width, len(losses)), float(np.mean(losses[i : i + width]))] for i in range(0, len(losses), width)]

@@ -1,0 +1,138 @@
+"""Adaptive Attention Re-weighting: more attention to the anomaly's words where its drawing is least to be seen.
+
+Name here ↔ symbol in AnomalyDiffusion (section 3.3): weight ↔ w_m, region and mask ↔ m, z0 and window ↔ y, x0 ↔ x̂_0.
+
+    paper      w_m = |m|_1 Softmax(f(|m ⊙ y - m ⊙ x̂_0|²)), f(x) = 1/x, on decoded pixels (eq. 7); m'_c = m_c ⊙ w_m
+    code       w = |m|_1 (1/d) / Σ(1/d) of the noisy latents' distance d, 0 → 1, clamped to 1..1.5; times the logits of
+               these words and of the first token; the mask is dilated by int((t + 100) 8 / 1000) latents, to 0
+    flawsmith  w = (mean of d / d)^(1/2) of the predicted x̂_0's distance in latents, both evened out over neighbours
+               and steps, clamped to 1..3; more attention share (log w on the logits). Nothing is decoded.
+
+Eq. 7 is steep: with pixels in -1..1 the softmax of 1/x puts nearly all weight on the few least changed pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.diffusion.attention import Controller, Reweight
+from core.diffusion.blended import Guide, Scene
+from core.diffusion.model import Backbone, decode
+from core.diffusion.sampling import Step
+
+Variant = Literal["off", "paper", "code", "flawsmith"]
+CODE_BOUNDS = (1.0, 1.5)
+BOUNDS = (1.0, 3.0)
+_FIRST_TOKEN = 0
+"""The start token, which AnomalyDiffusion's code weights along by an index that is one off."""
+_MEMORY = 0.6
+"""Share of the distance of the steps before that stays: single steps are noisy."""
+
+
+def reweighting(backbone: Backbone, variant: Variant, tokens: tuple[int, ...], scene: Scene) -> Guide:
+    """What ``variant`` does to the sampling of ``scene``, for the words at ``tokens`` of the padded prompt."""
+    if variant == "off":
+        return Guide()
+    if variant == "code":
+        return _Code(tokens, scene).guide()
+    return (_Paper(backbone, tokens, scene) if variant == "paper" else _Flawsmith(tokens, scene)).guide()
+
+
+def paper_weight(distance: Tensor, mask: Tensor) -> Tensor:
+    """w_m of eq. 7 (H, W), from squared distances (H, W) and a mask (H, W) of 0 and 1; 0 outside the mask."""
+    inside = (mask > 0) & (distance > 0)
+    if not inside.any():
+        return (mask > 0).float()
+    f = torch.where(inside, 1 / distance.clamp(min=1e-12), -torch.inf)
+    return mask.sum() * f.flatten().softmax(dim=0).reshape(f.shape)
+
+
+def code_weight(distance: Tensor, mask: Tensor) -> Tensor:
+    """The released code's weight (h, w): |m| (1/d) / Σ(1/d), 1 where the distance is 0, clamped to 1..1.5."""
+    inverse = torch.where(distance > 0, 1 / distance.clamp(min=1e-12), 0.0)
+    share = mask.sum() * inverse / inverse.sum().clamp(min=1e-12)
+    return torch.where(share > 0, share, 1.0).clamp(*CODE_BOUNDS)
+
+
+def even_weight(distance: Tensor, mask: Tensor) -> Tensor:
+    """(mean d / d)^(1/2) clamped to 1..3 inside the mask (h, w), 1 outside: what changed least gets most."""
+    inside = mask > 0
+    if not inside.any():
+        return torch.ones_like(distance)
+    mean = distance[inside].mean().clamp(min=1e-8)
+    weight = (mean / distance.clamp(min=1e-8)).sqrt().clamp(*BOUNDS)
+    return torch.where(inside, weight, 1.0)
+
+
+class _Variant:
+    """One controller whose weight follows the drawing."""
+
+    def __init__(self, controller: Reweight) -> None:
+        self.controller = controller
+
+    def guide(self) -> Guide:
+        controllers: list[Controller] = [self.controller]
+        return Guide(after=[self.after], controllers=controllers)
+
+    def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class _Paper(_Variant):
+    def __init__(self, backbone: Backbone, tokens: tuple[int, ...], scene: Scene) -> None:
+        super().__init__(Reweight(tokens, 1.0, "probs", slice(-1, None)))
+        self._backbone, self._scene = backbone, scene
+        self._y = _pixels(scene.window.pixels)
+        self._mask = F.interpolate(scene.region.cpu(), tuple(self._y.shape[:2]), mode="nearest")[0, 0]
+
+    def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
+        seen = _pixels(decode(self._backbone, x0)[0])
+        weight = paper_weight((seen - self._y).square().sum(dim=2), self._mask)
+        # Layers read the map at their own size; means keep what points would miss.
+        shape = (x.shape[2], x.shape[3])
+        self.controller.weight = F.adaptive_avg_pool2d(weight[None, None], shape)[0, 0]
+        return x
+
+
+class _Code(_Variant):
+    def __init__(self, tokens: tuple[int, ...], scene: Scene) -> None:
+        super().__init__(Reweight((_FIRST_TOKEN, *tokens), 1.0, "logits", slice(-1, None)))
+        self._scene = scene
+
+    def guide(self) -> Guide:
+        return Guide(before=[self._before], controllers=[self.controller], region=self._grown)
+
+    def _before(self, x: Tensor, step: Step) -> Tensor:
+        mask = self._grown(step).to(x)
+        distance = (mask * (x - self._scene.z0)).square().mean(dim=1)[0]
+        self.controller.weight = code_weight(distance, mask[0, 0])
+        return x
+
+    def _grown(self, step: Step) -> Tensor:
+        reach = 0 if step.last else int((step.t + 100) * 8 / 1000)
+        region = self._scene.region
+        return F.max_pool2d(region, 2 * reach + 1, 1, reach) if reach else region
+
+
+class _Flawsmith(_Variant):
+    def __init__(self, tokens: tuple[int, ...], scene: Scene) -> None:
+        super().__init__(Reweight(tokens, 1.0, "share", slice(-1, None)))
+        self._scene = scene
+        self._distance: Tensor | None = None
+
+    def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
+        region = self._scene.region.to(x0)
+        change = (x0 - self._scene.z0.to(x0)).square().mean(dim=1, keepdim=True) * region
+        near = F.avg_pool2d(change, 3, 1, 1) / F.avg_pool2d(region, 3, 1, 1).clamp(min=1e-6)
+        now = near[0, 0]
+        self._distance = now if self._distance is None else _MEMORY * self._distance + (1 - _MEMORY) * now
+        self.controller.weight = even_weight(self._distance, region[0, 0])
+        return x
+
+
+def _pixels(image: object) -> Tensor:
+    return torch.as_tensor(image).float() / 127.5 - 1

@@ -1,0 +1,29 @@
+"""What the engines share that draw with a diffusion model. Needs no torch."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from core.diffusion.locate import locate, missing_library
+from core.errors import FlawsmithError
+from core.images import is_grey
+from core.types import Image
+
+
+def no_model() -> str | None:
+    """None, or which library or weights are missing and how to get them."""
+    if (reason := missing_library()) is not None:
+        return reason
+    try:
+        locate()
+    except FlawsmithError as error:
+        return str(error)
+    return None
+
+
+def as_grey_as(photo: Image, drawn: Image) -> Image:
+    """A grey photo gets a grey anomaly."""
+    if not is_grey(photo):
+        return drawn
+    return np.repeat(cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)

@@ -1,0 +1,78 @@
+"""Learning: a project's real anomalies and good photos → engine → concept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.concepts.shelf import Concept
+from core.engines.base import Context, Learner, learner, read_model
+from core.errors import InputError, Unavailable
+from core.jobs.material import Material
+from core.types import AnomalyExample, NormalImage, check_label
+
+MOST_NORMALS = 64
+"""Good photos lent to an engine that learns; of more, these are taken from all over the list."""
+
+
+class Order(BaseModel):
+    """What to learn: by which engine, which label ("" for every label there is, together), with which settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    engine: str
+    label: str = ""
+    params: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An order that was found feasible, with what is learned from."""
+
+    order: Order
+    engine: Learner
+    params: Any
+    examples: tuple[AnomalyExample, ...]
+    normals: tuple[NormalImage, ...]
+
+
+def prepare(material: Material, order: Order) -> Plan:
+    """The order's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
+    chosen = learner(order.engine)
+    if reason := chosen.available():
+        raise Unavailable(f"engine {order.engine}: {reason}")
+    params = read_model(chosen.Learning, order.params, f"learning with {order.engine}")
+    examples: tuple[AnomalyExample, ...] = ()
+    if "examples" in getattr(chosen, "learns_from", {"examples"}):
+        if order.label:
+            check_label(order.label)
+        examples = material.examples(order.label or None)
+        if not examples:
+            raise InputError(_nothing(material, order.label))
+    rows = material.project.normals()
+    step = max(1, -(-len(rows) // MOST_NORMALS))
+    normals = tuple(material.normal(row.id) for row in rows[::step])
+    return Plan(order, chosen, params, examples, normals)
+
+
+def learn(
+    material: Material,
+    plan: Plan,
+    *,
+    progress: Callable[..., None] = lambda *news, **more: None,
+    curve: Callable[[str, float, float], None] = lambda name, x, y: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Concept:
+    """Carry the plan out; the concept is in the project's folder when this returns. Cancelled within a step."""
+    ctx = Context(concepts=material.concepts, progress=progress, curve=curve, cancelled=cancelled)
+    return plan.engine.learn(plan.examples, plan.normals, plan.order.label, plan.params, ctx)
+
+
+def _nothing(material: Material, label: str) -> str:
+    there = sorted({row.label for row in material.project.examples()})
+    if not there:
+        return "nothing to learn from: the project has no real anomalies; import some with their masks"
+    return f"label {label!r}: there is no real anomaly of it to learn from (there are: {', '.join(there)})"

@@ -1,0 +1,97 @@
+"""Re-weighting: the formulas on maps one can work out, and that it acts on the drawing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.concepts.reweighting import BOUNDS, code_weight, even_weight, paper_weight, reweighting
+from core.diffusion.blended import Frame, Guide, Look, Scene, inpaint, open_window
+from core.diffusion.model import Backbone, encode_image
+from core.diffusion.sampling import Step
+
+LOOK = Look(steps=6, guidance=12.0)
+
+
+def test_the_papers_weight_adds_up_to_the_area_and_prefers_what_changed_least() -> None:
+    mask = torch.zeros(4, 4)
+    mask[1:3, 1:3] = 1
+    even = paper_weight(torch.full((4, 4), 2.0), mask)
+    assert torch.allclose(even, mask)
+    distance = torch.ones(4, 4)
+    distance[1, 1] = 0.25
+    weight = paper_weight(distance, mask)
+    assert float(weight.sum()) == pytest.approx(4) and (weight[mask == 0] == 0).all()
+    assert float(weight[1, 1] / weight[2, 2]) == pytest.approx(np.exp(4 - 1))
+    assert torch.equal(paper_weight(torch.zeros(4, 4), mask), mask)
+
+
+def test_the_codes_weight_is_clamped_and_one_where_nothing_is() -> None:
+    mask = torch.zeros(4, 4)
+    mask[0] = 1
+    distance = mask * torch.tensor([1.0, 1.0, 0.8, 0.01])
+    weight = code_weight(distance, mask)
+    assert (weight[1:] == 1).all() and float(weight[0, 3]) == 1.5 and float(weight[0, 0]) == 1
+    mild = code_weight(mask * torch.tensor([1.0, 1.0, 0.8, 1.0]), mask)
+    assert float(mild[0, 2]) == pytest.approx(4 * 1.25 / 4.25)
+
+
+def test_our_weight_is_one_for_the_mean_and_bounded() -> None:
+    mask = torch.zeros(4, 4)
+    mask[0] = 1
+    weight = even_weight(mask * torch.tensor([4.0, 4.0, 1.0, 7.0]), mask)
+    assert weight[0].tolist() == pytest.approx([1, 1, 2, 1]) and (weight[1:] == 1).all()
+    assert float(even_weight(mask * torch.tensor([8.0, 8.0, 8.0, 0.0]), mask)[0, 3]) == BOUNDS[1]
+    assert (even_weight(torch.rand(4, 4), torch.zeros(4, 4)) == 1).all()
+
+
+def scene_of(toy: Backbone, plate: np.ndarray, mask: np.ndarray) -> Scene:
+    window = open_window(toy, plate, mask, Frame())
+    region = torch.zeros(1, 1, 8, 8)
+    region[..., 3:5, 3:5] = 1
+    return Scene(window, encode_image(toy, window.pixels), region)
+
+
+@pytest.fixture(scope="module")
+def scene() -> tuple[np.ndarray, np.ndarray]:
+    plate = np.random.default_rng(0).integers(90, 150, (64, 64, 3)).astype(np.uint8)
+    mask = np.zeros((64, 64), np.bool_)
+    mask[24:40, 24:40] = True
+    return plate, mask
+
+
+def test_the_codes_mask_is_dilated_at_first_and_true_at_last(toy: Backbone, scene: Any) -> None:
+    guide = reweighting(toy, "code", (3, 4), scene_of(toy, *scene))
+    assert guide.region is not None
+    sizes = [float(guide.region(Step(i, 3, t, 0.1, 0.2)).sum()) for i, t in enumerate((900, 150, 20))]
+    assert sizes == [64, 36, 4]
+
+
+@pytest.mark.parametrize("variant", ["paper", "code", "flawsmith"])
+def test_it_acts_on_the_drawing_and_leaves_the_model(toy: Backbone, scene: Any, variant: Any) -> None:
+    photo, mask = scene
+    if variant == "flawsmith":
+        # Its weights are even over so few latents.
+        mask = np.pad(np.ones((48, 48), np.bool_), 8)
+    weights: list[Any] = []
+
+    def guided(made: Scene) -> Guide:
+        guide = reweighting(toy, variant, (2, 3), made)
+        controller: Any = guide.controllers[0]
+        watch = lambda x, step, x0: (weights.append(controller.weight), x)[1]  # noqa: E731
+        return Guide(guide.before, [*guide.after, watch], guide.controllers, guide.region)
+
+    def draw(**given: Any) -> np.ndarray:
+        seed = torch.Generator().manual_seed(1)
+        return inpaint(toy, photo, mask, "a dent", look=LOOK, frame=Frame(), generator=seed, **given)
+
+    plain, drawn, again = draw(), draw(guide=guided), draw(guide=lambda s: reweighting(toy, "off", (2,), s))
+    assert np.array_equal(plain, again)
+    assert (drawn[~mask] == photo[~mask]).all() and not np.array_equal(drawn, plain)
+    assert np.array_equal(draw(), plain)
+    assert all(w.shape == (8, 8) and torch.isfinite(w).all() for w in weights)
+    inside = weights[-1][3:5, 3:5]
+    assert float(inside.max()) >= 1 and (variant == "paper") == (float(weights[-1][0, 0]) == 0)
