@@ -74,16 +74,23 @@ def learn(
     folder: Path,
     watch: Watch | None = None,
     notes: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    preset: Preset | None = None,
+    about: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, bytes] | None = None,
 ) -> Concept:
     """Learn one embedding for each of ``groups`` (label → real examples) with one mask encoder, and shelve them.
 
+    Groups may be finer than labels: ``labels`` then says which label each is of. ``preset`` stands in for that of
+    ``params``; ``about`` (plain JSON values) and ``pictures`` (PNGs by name) are kept with the concept.
     ``backbone`` is float32 or bfloat16; ``normals`` are needed to adapt to the product. The concept is saved under
     ``folder``. Stopped or fallen, a run goes on from where it was when it is asked for again with the same photos and
     settings. InputError or MaskError where there is nothing to learn from; Cancelled within a step; StoreError.
     """
     watch = watch or Watch()
     began = time.monotonic()
-    preset = PRESETS[params.preset]
+    preset = preset or PRESETS[params.preset]
+    kinds = dict(labels or {name: name for name in groups})
     material = Material.of(groups, preset, backbone.side)
     if params.adapt and not normals:
         raise InputError("adapting to the product needs photos of good parts; import some, or leave it off")
@@ -95,25 +102,28 @@ def learn(
         raise StoreError(f"{run}: cannot be written ({error.strerror}); check the folder and free space") from error
     try:
         with _own(backbone, watch.cancelled) as model:
-            study = _Study(model, material, normals, params, preset, run, watch)
+            study = _Study(model, material, kinds, normals, params, preset, run, watch)
             with study.ready():
-                tensors, report, pictures = study.learn()
+                tensors, report, drawn = study.learn()
     except Cancelled as stop:
         done = steps_done(run / "learn.pt")
         raise Cancelled(f"stopped after {done} steps; learn again with the same settings to go on") from stop
-    labels = list(groups)
-    label = labels[0] if len(labels) == 1 else ""
+    learned = list(dict.fromkeys(kinds[name] for name in groups))
+    label = learned[0] if len(learned) == 1 else ""
+    finer = {} if labels is None else {"groups": [[name, kinds[name]] for name in groups]}
     concept = Concept(
         shelf.new_id(label, engine, identity, _digest(tensors)),
         engine,
         label,
-        ", ".join(labels),
+        ", ".join(learned) + (f" in {len(groups)} clusters" if len(groups) > len(learned) else ""),
         backbone.name,
         identity,
         shelf.now(),
         {
             **report,
-            "labels": labels,
+            **finer,
+            **(about or {}),
+            "labels": learned,
             "settings": params.model_dump(mode="json"),
             "seconds": round(time.monotonic() - began, 1),
             "examples": {name: [t.example.id for t in found] for name, found in material.targets.items()},
@@ -121,7 +131,7 @@ def learn(
         },
         (*notes, *material.notes),
     )
-    shelf.save_concept(folder, concept, tensors, pictures)
+    shelf.save_concept(folder, concept, tensors, {**(pictures or {}), **drawn})
     shutil.rmtree(run, ignore_errors=True)
     return concept
 
@@ -132,6 +142,7 @@ class _Study:
 
     backbone: Backbone
     material: Material
+    kinds: Mapping[str, str]
     normals: Sequence[NormalImage]
     params: LearnParams
     preset: Preset
@@ -147,7 +158,7 @@ class _Study:
     def ready(self) -> Iterator[None]:
         """The model understands the new words and wears the adapter; as before when the block ends."""
         preset, params = self.preset, self.params
-        words = [_first_word(self.backbone, label, params.start_word) for label in self.material.targets]
+        words = [_first_word(self.backbone, self.kinds[n], params.start_word) for n in self.material.targets]
         start = vectors_of(self.backbone, words[0], preset.mask_tokens)
         self.encoder = make_encoder(preset.encoder, start, derive_seed(params.seed, "encoder"))
         self.encoder.to(self.backbone.device)

@@ -68,6 +68,11 @@ class Concept:
         """Every label that was learned."""
         return (self.label,) if self.label else tuple(self.config.get("labels", ()))
 
+    @property
+    def groups(self) -> dict[str, str]:
+        """What has words of its own → its label, in order: the labels themselves, or clusters that are finer."""
+        return {name: label for name, label in self.config.get("groups") or [(one, one) for one in self.labels]}
+
 
 def new_id(label: str, *parts: str | bytes) -> str:
     """An id for a concept of ``label``: its name, and 8 digits of the sha256 of ``parts``."""

@@ -41,15 +41,14 @@ class Speaker:
 def speaking(backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor], label: str) -> Iterator[Speaker]:
     """``backbone`` as it understands ``label`` of ``concept``; as before when the block ends. Hold it alone meanwhile.
 
-    InputError where the concept holds another label.
+    Where the concept tells clusters of its labels apart, ``label`` is the name of one. InputError where it holds
+    others.
     """
-    labels = concept.labels
-    if label not in labels and len(labels) > 1:
-        raise InputError(
-            f"concept {concept.id}: it knows {', '.join(labels)}, not {label!r}; choose one of these labels"
-        )
+    groups = tuple(concept.groups)
+    if label not in groups and len(groups) > 1:
+        raise InputError(f"concept {concept.id}: it knows {', '.join(groups)}, not {label!r}; choose one of these")
     # A concept of one label draws it whatever the anomaly shall be called.
-    word = anomaly_word(labels.index(label) if label in labels else 0)
+    word = anomaly_word(groups.index(label) if label in groups else 0)
     vectors = tensors[f"anomaly.{word}"]
     state = {name.removeprefix("encoder."): v for name, v in tensors.items() if name.startswith("encoder.")}
     with ExitStack() as stack:

@@ -6,79 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-from pydantic import Field
+from collections.abc import Iterator, Sequence
 
 from core.concepts.settings import LearnParams
-from core.concepts.shelf import NEWEST, Concept, check_backbone, find_concept, load_concept
-from core.device import derive_seed, numpy_rng, torch_generator
-from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.engines.drawn import as_grey_as, no_model
+from core.concepts.shelf import Concept, find_concept
+from core.engines.base import Context, read_params, require_mask, settle
+from core.engines.drawn import no_model
+from core.engines.learned import LearnedParams, draw
 from core.errors import InputError
-from core.images import alpha_blend, inner_alpha
-from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from core.diffusion.model import Backbone
+from core.types import AnomalyExample, Kind, NormalImage, Request, Sample
 
 
-class AnomalyDiffusionParams(EngineParams):
+class AnomalyDiffusionParams(LearnedParams):
     """Form and bounds of the ``anomaly_diffusion`` engine."""
-
-    concept: str = Field(
-        NEWEST, title="Concept", description="What was learned, by its id; newest takes the latest of the label."
-    )
-    reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
-        "flawsmith",
-        title="Re-weighting",
-        description="More attention where the anomaly is hardly seen: ours, the paper's (eq. 7), its code's, or off.",
-    )
-    guidance: float = Field(
-        3.0, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."
-    )
-    strength: float = Field(
-        0.85,
-        ge=0.05,
-        le=1,
-        title="Strength",
-        description="1 draws anew inside the mask; less keeps more of what it starts from.",
-    )
-    start: Literal["tone", "photo"] = Field(
-        "tone",
-        title="Start from",
-        description="Below full strength: the mask in the tone of the learned anomalies, or the photo as it is.",
-    )
-    steps: int = Field(24, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
-    sampler: Literal["ddim", "dpmpp_2m"] = Field(
-        "ddim", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
-    )
-    eta: float = Field(
-        0.0, ge=0, le=1, title="Fresh noise", description="Noise that DDIM adds on its way: 0 none, 1 as DDPM."
-    )
-    margin: float = Field(
-        0.0,
-        ge=0,
-        le=8,
-        title="Context",
-        description="Surroundings the model sees, as a share of the mask's box; 0 takes what it was learned with.",
-    )
-    detail: float = Field(
-        0.7, ge=0, le=1, title="Grain", description="How much of the photo's grain goes on inside the mask."
-    )
-    feather: float = Field(
-        1.0, ge=0, le=64, title="Feather", description="Pixels inside the mask over which the drawing fades in."
-    )
-    seam: Literal["feather", "poisson"] = Field(
-        "feather", title="Seam", description="Fade at the mask's edge, or clone the drawing's gradients (Poisson)."
-    )
-    backbone: str = Field(
-        "auto", title="Model", description="auto is the one the concept was learned on; else as when learning."
-    )
 
 
 class AnomalyDiffusion:
@@ -123,74 +63,8 @@ class AnomalyDiffusion:
         """One sample per request; NotFound says how to learn where nothing was learned."""
         ctx.check()
         params: AnomalyDiffusionParams = read_params(self, request.params)
-        if params.sampler == "dpmpp_2m" and params.eta:
-            raise InputError(f"{self.name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
         mask = require_mask(self, request)
         concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
-        assert ctx.concepts is not None  # a concept was found there
-        from core.diffusion.backbone import load_backbone
-        from core.diffusion.model import exclusive
-
-        key = (self.name, concept.id, concept.created)
-        if key not in ctx.cache:
-            ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
-        model = params.backbone if params.backbone != "auto" else str(concept.config["settings"]["backbone"])
-        backbone = load_backbone(model, ctx.device)
-        with exclusive(backbone, ctx.cancelled):
-            check_backbone(concept, backbone)
-            drawn = self._draw(backbone, concept, ctx.cache[key], request, mask, params, ctx)
+        drawn = draw(self.name, concept, request.label, request, mask, params, ctx)
         used = params.model_copy(update={"concept": concept.id})
-        yield settle(self, request, as_grey_as(request.normal.pixels, drawn), mask, params=used)
-
-    def _draw(
-        self,
-        backbone: Backbone,
-        concept: Concept,
-        tensors: Mapping[str, Tensor],
-        request: Request,
-        mask: Mask,
-        params: AnomalyDiffusionParams,
-        ctx: Context,
-    ) -> Image:
-        from core.concepts.reweighting import reweighting
-        from core.concepts.speak import speaking
-        from core.diffusion.blended import Frame, Look, inpaint, open_window
-
-        photo = request.normal.pixels
-        margin = params.margin or float(concept.config["margin"])
-        frame = Frame(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
-        start = photo
-        if params.start == "tone" and params.strength < 1:
-            start = toned(photo, mask, tones_of(concept, request.label), numpy_rng(request.seed, self.name, "tone"))
-        with speaking(backbone, concept, tensors, request.label) as speaker:
-            window = open_window(backbone, photo, mask, frame)
-            return inpaint(
-                speaker.backbone,
-                photo,
-                mask,
-                speaker.text(window.roi.crop(mask)),
-                speaker.normal_prompt,
-                look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
-                frame=frame,
-                generator=torch_generator(derive_seed(request.seed, self.name)),
-                guide=lambda scene: reweighting(speaker.backbone, params.reweighting, speaker.positions, scene),
-                start=start,
-                progress=ctx.progress,
-                cancelled=ctx.cancelled,
-            )
-
-
-def tones_of(concept: Concept, label: str) -> list[list[float]]:
-    """Brightness of the learned anomalies of ``label`` against their surroundings, one (r, g, b) for each defect."""
-    tones: Mapping[str, Any] = concept.config.get("tones", {})
-    return list(tones.get(label) or next(iter(tones.values()), []))
-
-
-def toned(photo: Image, mask: Mask, tones: Sequence[Sequence[float]], rng: np.random.Generator) -> Image:
-    """``photo`` with the mask as much darker or brighter than its surroundings as one of ``tones``, varied."""
-    if not tones:
-        return photo
-    ratio = np.asarray(tones[int(rng.integers(len(tones)))], np.float32)
-    ratio = ratio ** np.float32(rng.uniform(0.8, 1.2))
-    painted = np.clip((photo.astype(np.float32) + 4) * ratio - 4, 0, 255).astype(np.uint8)
-    return alpha_blend(photo, painted, inner_alpha(mask, 0.5))
+        yield settle(self, request, drawn, mask, params=used)

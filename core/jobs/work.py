@@ -136,7 +136,7 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
     if "mask" in plan.engine.needs:
         terrain = material.terrain(normal.id, regions)
         rng = numpy_rng(seed, "mask")
-        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=[e.mask for e in plan.examples])
+        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=_models(plan, seed))
         mask = np.asarray(np.logical_or.reduce(parts), np.bool_)
     donor_id = ids[int(numpy_rng(seed, "donor").integers(len(ids)))]
     return Request(
@@ -151,6 +151,14 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
         object_mask=material.object_mask(normal.id),
         placement=plan.placement.model_dump(mode="json") if mask is not None else {},
     )
+
+
+def _models(plan: Plan, seed: int) -> list[Mask]:
+    """Real masks that this seed's shall be like: the label's, or those an engine says go with what it draws."""
+    shapes = getattr(plan.engine, "shapes", None)
+    if shapes is None:
+        return [e.mask for e in plan.examples]
+    return list(shapes(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
 
 
 def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:

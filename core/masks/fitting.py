@@ -19,21 +19,40 @@ Maker = Callable[[float, float | None], Mask]
 
 The same shape each time it is called, only larger or turned.
 """
-Direction = float | Literal["edge"] | None
-"""Of a shape's long axis: radians from x toward y, along the edge where it lies, or any."""
+Direction = float | Literal["edge", "middle"] | None
+"""Of a shape's long axis: radians from x toward y, along the edge where it lies, on the middle line and along it,
+or any."""
 _FITS = 0.97
 """Share of a shape that must lie on the ground."""
 _TRIES = 12
 _SHRINK = 0.7
 
 
-def inside(maker: Maker, area: float, ground: Ground, rng: np.random.Generator, direction: Direction) -> Mask:
+def inside(
+    maker: Maker,
+    area: float,
+    ground: Ground,
+    rng: np.random.Generator,
+    direction: Direction,
+    overflow: float = 0.0,
+    within: Mask | None = None,
+) -> Mask:
     """The shape somewhere on the ground: bool (H, W), not empty, a subset of the ground.
 
     Places are drawn evenly from all where it fits; where there is none the shape gets smaller until there is.
-    ``direction`` in radians turns it; "edge" turns it along the edge nearest to its place.
+    ``direction`` in radians turns it; "edge" turns it along the edge nearest to its place; "middle" puts it on the
+    ground's middle line and turns it along that. Up to ``overflow``, a share of it, may lie off the ground but
+    ``within`` a mask (H, W) that holds the ground; then it is a subset of that.
     """
+    fits = min(_FITS, 1 - overflow)
+    within = within if overflow else None
     while area >= 2:
+        if direction == "middle":
+            found = _on_middle(maker, area, ground, rng, fits, within)
+            if found is not None:
+                return found
+            area *= _SHRINK
+            continue
         places = ground.centres(rng, _TRIES, 0.0)
         angle = _edge_direction(ground, places[0]) if direction == "edge" else direction
         patch = maker(area, angle)
@@ -41,7 +60,7 @@ def inside(maker: Maker, area: float, ground: Ground, rng: np.random.Generator, 
         room = 0.35 * min(patch.shape)
         if direction != "edge":
             places = np.concatenate([ground.centres(rng, _TRIES, room), places])
-        found = _first_fit(patch, ground.mask, places, _FITS)
+        found = _first_fit(patch, ground.mask, places, fits, within)
         if found is None and direction != "edge":
             found = _search(patch, ground, rng)
         if found is not None:
@@ -53,8 +72,26 @@ def inside(maker: Maker, area: float, ground: Ground, rng: np.random.Generator, 
     return mask
 
 
+def _on_middle(
+    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, fits: float, within: Mask | None
+) -> Mask | None:
+    points, directions = ground.middle
+    for index in rng.permutation(len(points))[:_TRIES]:
+        patch = maker(area, float(directions[index]))
+        place = np.round(points[index : index + 1, ::-1]).astype(np.int64)
+        found = _first_fit(patch, ground.mask, place, fits, within)
+        if found is not None:
+            return found
+    return None
+
+
 def along_edge(
-    maker: Maker, area: float, whole: Ground, free: Ground, rng: np.random.Generator, direction: Direction
+    maker: Maker,
+    area: float,
+    whole: Ground,
+    free: Ground,
+    rng: np.random.Generator,
+    direction: float | Literal["edge"] | None,
 ) -> Mask | None:
     """The shape on the edge of ``whole`` and cut by it, a subset of ``free``; None where no place was found.
 
@@ -89,8 +126,13 @@ def _edge_direction(ground: Ground, place: npt.NDArray[np.int64]) -> float:
     return atan2(normals[nearest, 1], normals[nearest, 0]) + pi / 2
 
 
-def _first_fit(patch: Mask, ground: Mask, centres: npt.NDArray[np.int64], share: float) -> Mask | None:
-    """The patch at the first of the centres (N, 2) row, column where at least ``share`` of it is on the ground."""
+def _first_fit(
+    patch: Mask, ground: Mask, centres: npt.NDArray[np.int64], share: float, within: Mask | None = None
+) -> Mask | None:
+    """The patch at the first of the centres (N, 2) row, column where at least ``share`` of it is on the ground.
+
+    It is cut to the ground, or to ``within``; there, at most a thirtieth may be lost.
+    """
     height, width = patch.shape
     needed = share * np.count_nonzero(patch)
     if height > ground.shape[0] or width > ground.shape[1]:
@@ -99,8 +141,13 @@ def _first_fit(patch: Mask, ground: Mask, centres: npt.NDArray[np.int64], share:
         top, left = int(row) - height // 2, int(col) - width // 2
         if top < 0 or left < 0 or top + height > ground.shape[0] or left + width > ground.shape[1]:
             continue
-        common = ground[top : top + height, left : left + width] & patch
+        place = np.s_[top : top + height, left : left + width]
+        common = ground[place] & patch
         if np.count_nonzero(common) >= needed:
+            if within is not None:
+                common = within[place] & patch
+                if np.count_nonzero(common) < _FITS * np.count_nonzero(patch):
+                    continue
             return _settled(common, patch, ground.shape, top, left)
     return None
 

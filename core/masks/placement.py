@@ -64,10 +64,15 @@ class Placement(BaseModel):
         True, title="Turn and mirror",
         description="Any direction; off, examples keep theirs and drawn shapes follow the region's long axis.",
     )  # fmt: skip
-    align: Literal["auto", "none", "axis", "edge"] = Field(
+    align: Literal["auto", "none", "axis", "edge", "middle"] = Field(
         "auto", title="Align with",
-        description="axis: along the region's long axis; edge: along its nearest edge; none: as turned; "
-        "auto: edge for the anomaly type edge, but cracks run in at any angle; else none.",
+        description="axis: along the region's long axis; edge: along its nearest edge; middle: on its middle line and "
+        "along it, as on a bent wire; none: as turned; auto: edge for the anomaly type edge, but cracks run in at any "
+        "angle; else none.",
+    )  # fmt: skip
+    overflow: float = Field(
+        0.0, ge=0, le=0.6, title="Past the region",
+        description="Share of a defect that may lie beyond its region, though never beyond the part.",
     )  # fmt: skip
     perturb: bool = Field(
         True, title="Vary examples", description="Change the outline of example masks at random (GAA, eq. 5)."
@@ -228,10 +233,11 @@ def _structural(
     align = placement.align
     if align == "auto":
         align = "edge" if edge and _shape_name(placement, label) != "crack" else "none"
-    direction: Direction = whole.axis if align == "axis" else "edge" if align == "edge" else None
-    mask = along_edge(maker, area, whole, ground, rng, direction) if edge else None
+    direction: Direction = whole.axis if align == "axis" else align if align in ("edge", "middle") else None
+    mask = along_edge(maker, area, whole, ground, rng, None if direction == "middle" else direction) if edge else None
     if mask is None:
-        mask = inside(maker, area, ground, rng, direction)
+        room = (terrain.part.mask | whole.mask) & ~taken if name and placement.overflow else None
+        mask = inside(maker, area, ground, rng, direction, placement.overflow, room)
     taken |= grow(mask, placement.gap_px)
     return mask
 

@@ -104,6 +104,11 @@ class Ground:
             return points[inner], normals[inner]
         return points, normals
 
+    @cached_property
+    def middle(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Points (N, 2) x, y on the ground's middle line, and its direction (N,) there in radians from x toward y."""
+        return _middle_of(self.mask)
+
 
 @dataclass(frozen=True)
 class Terrain:
@@ -150,6 +155,34 @@ class Terrain:
                 "draw it larger"
             )
         return ground
+
+
+def _middle_of(mask: Mask) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Points and directions along the skeleton of a mask, without the twigs that run into its corners."""
+    from skimage.morphology import skeletonize
+
+    found = bounds(mask)
+    assert found is not None
+    y0, x0, y1, x1 = found
+    box = mask[y0:y1, x0:x1]
+    step = max(1, max(box.shape) // GRID_SIDE)
+    size = (-(-box.shape[1] // step), -(-box.shape[0] // step))
+    # Every cell that the mask touches, so that a thin wire stays whole.
+    grid = cv2.resize(box.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    deep = depth(np.pad(grid, 1))[1:-1, 1:-1]
+    line = skeletonize(grid)
+    line &= deep >= 0.6 * float(deep[line].max() if line.any() else 0)
+    rows, cols = np.nonzero(line if line.any() else grid)
+    cells = np.stack([cols, rows], axis=1).astype(np.float64)
+    near = np.hypot(*(cells[:, None] - cells[None]).transpose(2, 0, 1)) <= max(4.0, 1.5 * float(deep.max()))
+    directions = np.array([_direction(cells[one]) for one in near])
+    scale = np.array([box.shape[1] / size[0], box.shape[0] / size[1]])
+    return (cells + 0.5) * scale - 0.5 + (x0, y0), directions
+
+
+def _direction(points: npt.NDArray[np.float64]) -> float:
+    x, y = (points - points.mean(axis=0)).T
+    return 0.5 * atan2(2 * float((x * y).mean()), float((x * x).mean() - (y * y).mean())) % pi
 
 
 def _edge_of(mask: Mask) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -14,8 +14,8 @@ import pytest
 from core.concepts import shelf
 from core.concepts.settings import LearnParams
 from core.concepts.shelf import Concept
-from core.engines.anomaly_diffusion import toned, tones_of
 from core.engines.base import Context, Learner, NothingChanged, engine, learner, learners
+from core.engines.learned import toned, tones_of
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.quality import scores, visible_change
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample

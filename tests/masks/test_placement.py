@@ -146,6 +146,50 @@ def test_aligned_masks_follow_the_long_axis(angle, source):
         assert abs((axis_of(mask) - angle + np.pi / 2) % np.pi - np.pi / 2) < 0.35
 
 
+def wire(width):
+    """Half a ring of radius 80 and ``width`` on a part of 260x260 that is a disc of radius 120."""
+    part, y = disc((260, 260), 130, 130, 120), np.mgrid[:260, :260][0]
+    ring = disc((260, 260), 130, 130, 80 + width / 2) & ~disc((260, 260), 130, 130, 80 - width / 2)
+    return Terrain.of(part, [Region("wire", ring & (y < 130))])
+
+
+@pytest.mark.parametrize("width", [4, 12])
+def test_masks_on_the_middle_line_follow_a_bent_region(width):
+    terrain = wire(width)
+    points, directions = terrain.regions["wire"].middle
+    assert len(points) > 100 and np.abs(np.hypot(*(points - 130).T) - 80).max() < 2.5
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        placed = Placement(align="middle", regions=("wire",), shape="scratch", size_pct=(0.2, 0.4))
+        mask = plan_masks(placed, "x", terrain, rng)[0]
+        assert not (mask & ~terrain.regions["wire"].mask).any()
+        rows, cols = np.nonzero(mask)
+        assert abs(np.hypot(rows.mean() - 130, cols.mean() - 130) - 80) < 4
+        radial = np.arctan2(rows.mean() - 130, cols.mean() - 130)
+        assert abs((axis_of(mask) - radial) % np.pi - np.pi / 2) < 0.45
+
+
+def test_defects_may_reach_past_their_region_but_not_past_the_part():
+    terrain = wire(12)
+    region = terrain.regions["wire"].mask
+    shares = []
+    for seed in range(16):
+        for align in ("none", "middle"):
+            placed = Placement(align=align, regions=("wire",), shape="blob", size_pct=(0.3, 0.6), overflow=0.4)
+            mask = plan_masks(placed, "x", terrain, np.random.default_rng(seed))[0]
+            assert not (mask & ~terrain.part.mask).any()
+            shares.append((mask & ~region).sum() / mask.sum())
+    assert 0.1 < np.median(shares) and max(shares) <= 0.45
+
+
+def test_every_ground_has_a_middle_line():
+    spots = (disc((40, 60), 20, 30, 0.4), disc((40, 60), 20, 30, 12), np.ones((40, 60), bool), bar((40, 60), 1, 30, 1))
+    for mask in spots:
+        points, directions = Ground(mask).middle
+        assert len(points) == len(directions) > 0 and ((0 <= directions) & (directions < np.pi)).all()
+        assert mask[np.round(points[:, 1]).astype(int), np.round(points[:, 0]).astype(int)].all()
+
+
 def test_edge_masks_touch_the_edge_and_run_along_it():
     part = disc((260, 260), 130, 130, 100)
     terrain = Terrain.of(part)

@@ -1,0 +1,257 @@
+"""GAA (Lu et al. 2025): a label's anomalies told apart by their looks, each look learned and drawn by itself.
+
+Name here ↔ symbol in the paper: clusters ↔ those of AMFC (eq. 2, core.concepts.cluster), a cluster's words ↔ e_f of
+8 tokens, the shared encoder's ↔ e_p = E(M_a) of 4 tokens, both learned by the masked loss (eqs. 3 and 4,
+core.concepts.inversion), masks ↔ M_Align of 3.3 (core.masks.placement), drawing ↔ 3.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from core.concepts.cluster import by_instance, contact_sheet
+from core.concepts.cluster.kept import recall_or_cluster
+from core.concepts.settings import PRESETS, LearnParams, Preset
+from core.concepts.shelf import Concept, find_concept
+from core.concepts.windows import usable
+from core.device import derive_seed, numpy_rng
+from core.engines.base import Context, read_params, require_mask, settle
+from core.engines.drawn import no_model
+from core.engines.learned import LearnedParams, draw
+from core.errors import InputError
+from core.masks.morphology import grow
+from core.types import AnomalyExample, Kind, Mask, NormalImage, Request, Sample
+
+ANY, MIXED = "any", "mixed"
+_JOINED = 6
+"""Pixels between parts of a mask up to which they are one defect."""
+_PARTS = 6
+
+_STEPS = 310_000
+"""Of the paper's training on MVTec AD (appendix B.1); all else that it says is as AnomalyDiffusion has it."""
+
+
+class GaaParams(LearnedParams):
+    """Form and bounds of the ``gaa`` engine."""
+
+    reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
+        "off",
+        title="Re-weighting",
+        description="AnomalyDiffusion's, which GAA does without: more attention where the anomaly is hardly seen.",
+    )
+    cluster: str = Field(
+        ANY,
+        title="Cluster",
+        description="Which look of the label: a cluster's name; any: one of them, the large ones more often; "
+        "mixed: another for each separate part of the mask.",
+    )
+
+
+class GaaLearning(LearnParams):
+    """What a person may set when GAA learns."""
+
+    preset: Literal["flawsmith", "paper"] = Field(
+        "flawsmith", title="Preset", description="flawsmith: minutes; paper: GAA as published, for a GPU."
+    )
+    clusters: Literal["kept", "new", "none"] = Field(
+        "kept",
+        title="Clusters",
+        description="kept: those of the project, as they were changed by hand, else new ones; new: made now; "
+        "none: the label as one.",
+    )
+    most_clusters: int = Field(
+        10, ge=2, le=50, title="Clusters at most", description="From one round of clustering a label."
+    )
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What is learned: group → its examples, group → its label, notes on what was left out, and how it was told."""
+
+    groups: Mapping[str, Sequence[AnomalyExample]]
+    labels: Mapping[str, str]
+    notes: tuple[str, ...]
+    about: Mapping[str, Any]
+    sheets: Mapping[str, bytes]
+
+
+class Gaa:
+    """Blended diffusion with one of a label's learned looks, in masks like those of that look."""
+
+    name = "gaa"
+    title = "GAA"
+    summary = "Tells the looks of a label apart, learns each from a handful of real ones, and draws one into the mask."
+    kind: Kind = "structural"
+    needs = frozenset({"mask"})
+    rewrites_background = False
+    learns = True
+    Params = GaaParams
+    Learning = GaaLearning
+
+    def available(self) -> str | None:
+        """None, or which library or weights are missing and how to get them."""
+        return no_model()
+
+    def learn(
+        self,
+        examples: Sequence[AnomalyExample],
+        normals: Sequence[NormalImage],
+        label: str,
+        params: GaaLearning,
+        ctx: Context,
+    ) -> Concept:
+        """Learn the clusters of ``label``, or of every label of ``examples`` if it is "", with one mask encoder.
+
+        Errors as core.concepts.inversion.learn; Unavailable if the network that describes defects is missing.
+        """
+        ctx.check()
+        if ctx.concepts is None:
+            raise InputError(f"{self.name}: learning needs a folder to keep concepts in; open a project")
+        found = looks(examples, label, params, ctx)
+        from core.concepts.inversion import Watch, learn
+        from core.diffusion.backbone import load_backbone
+
+        return learn(
+            load_backbone(params.backbone, ctx.device, "float32"),
+            found.groups,
+            normals,
+            params,
+            engine=self.name,
+            folder=ctx.concepts,
+            watch=Watch(ctx.progress, ctx.curve, ctx.cancelled),
+            notes=found.notes,
+            labels=found.labels,
+            preset=preset_of(params.preset),
+            about={"clusters": dict(found.about)},
+            pictures=found.sheets,
+        )
+
+    def shapes(
+        self,
+        params: Mapping[str, Any],
+        label: str,
+        seed: int,
+        examples: Sequence[AnomalyExample],
+        concepts: Path | None,
+    ) -> list[Mask]:
+        """The masks that those for the sample of ``seed`` shall be like: of the cluster that it will be drawn from."""
+        chosen: GaaParams = read_params(self, params)
+        concept = find_concept(concepts, self.name, chosen.concept, label)
+        name = pick(concept, chosen.cluster, label, seed)
+        names = clusters_of(concept, label) if name == MIXED else (name,)
+        members = {m for n in names for m in concept.config["examples"][n]}
+        found = [e.mask for e in by_instance(examples) if e.id in members]
+        return found or [e.mask for e in examples]
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample per request; NotFound says how to learn where nothing was learned."""
+        ctx.check()
+        params: GaaParams = read_params(self, request.params)
+        mask = require_mask(self, request)
+        concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
+        name = pick(concept, params.cluster, request.label, request.seed)
+        used = params.model_copy(update={"concept": concept.id, "cluster": name})
+        if name != MIXED:
+            drawn = draw(self.name, concept, name, request, mask, params, ctx)
+            yield settle(self, request, drawn, mask, params=used)
+            return
+        drawn, parts = request.normal.pixels, parts_of(mask)
+        for number, part in enumerate(parts):
+            own = derive_seed(request.seed, self.name, "part", number)
+            asked = replace(request, normal=replace(request.normal, pixels=drawn), seed=own)
+            drawn = draw(self.name, concept, pick(concept, ANY, request.label, own), asked, part, params, ctx)
+        yield settle(self, request, drawn, mask, instances=parts, params=used)
+
+
+def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, ctx: Context) -> Looks:
+    """The clusters of each label's defects that can be learned from, by a name of their own.
+
+    MaskError if no example of a label can be learned from; InputError if there is none; Cancelled.
+    """
+    groups: dict[str, list[AnomalyExample]] = {}
+    labels: dict[str, str] = {}
+    notes: list[str] = []
+    about: dict[str, Any] = {}
+    sheets: dict[str, bytes] = {}
+    wanted = [label] if label else sorted({e.label for e in examples})
+    for one in wanted:
+        regions = by_instance([e for e in examples if e.label == one])
+        if not regions:
+            raise InputError(f"label {one!r}: there is no real anomaly of it; import some with their masks")
+        kept, dropped = usable(regions)
+        notes += dropped
+        if params.clusters == "none":
+            groups[one], labels[one] = list(kept), one
+            continue
+        clustering = recall_or_cluster(
+            ctx.concepts,
+            one,
+            [e for e in examples if e.label == one],
+            preset=params.preset,
+            seed=params.seed,
+            most=params.most_clusters,
+            anew=params.clusters == "new",
+            cancelled=ctx.cancelled,
+        )
+        for cluster in clustering.clusters:
+            name = cluster.name if cluster.name not in groups else f"{one}_{cluster.name}"
+            members = [e for e in kept if e.id in cluster.members]
+            if members:
+                groups[name], labels[name] = members, one
+        about[one] = {
+            "features": clustering.features,
+            "weights": dict(clustering.weights),
+            "edited": clustering.edited,
+            "silhouettes": {c.name: c.silhouette for c in clustering.clusters},
+        }
+        sheets["clusters" if len(wanted) == 1 else f"clusters_{one}"] = contact_sheet(clustering, regions)
+    return Looks(groups, labels, tuple(notes), about, sheets)
+
+
+def preset_of(name: Literal["flawsmith", "paper"]) -> Preset:
+    """How a preset learns: as AnomalyDiffusion's of that name, but for the paper's prompt and number of steps."""
+    if name == "flawsmith":
+        return PRESETS[name]
+    return replace(PRESETS[name], prompts=("a photo of {}",), steps=_STEPS, most_steps=_STEPS)
+
+
+def clusters_of(concept: Concept, label: str) -> tuple[str, ...]:
+    """The clusters of ``label`` in ``concept``; all of them where it knows one label only, whatever that is called."""
+    own = tuple(name for name, of in concept.groups.items() if of == label)
+    if own or len(concept.labels) == 1:
+        return own or tuple(concept.groups)
+    raise InputError(
+        f"concept {concept.id}: it knows {', '.join(concept.labels)}, not {label!r}; choose one of these labels"
+    )
+
+
+def pick(concept: Concept, wanted: str, label: str, seed: int) -> str:
+    """The cluster that ``wanted`` stands for with this seed, or ``mixed``; InputError names those there are."""
+    names = clusters_of(concept, label)
+    if wanted in (*names, MIXED):
+        return wanted
+    if wanted != ANY:
+        raise InputError(f"cluster {wanted!r}: concept {concept.id} has {', '.join(names)}; or take any, or mixed")
+    sizes = np.array([len(concept.config["examples"][name]) for name in names], np.float64)
+    return names[int(numpy_rng(seed, "gaa", "cluster").choice(len(names), p=sizes / sizes.sum()))]
+
+
+def parts_of(mask: Mask) -> tuple[Mask, ...]:
+    """The separate defects of a mask, largest first, those close together as one; at most six, the rest with the last.
+
+    Disjoint bool (H, W), together the mask.
+    """
+    count, numbers = cv2.connectedComponents(grow(mask, _JOINED // 2).view(np.uint8), connectivity=8)
+    parts = [np.asarray((numbers == n) & mask, np.bool_) for n in range(1, count)]
+    parts = sorted((p for p in parts if p.any()), key=np.count_nonzero, reverse=True)
+    rest = parts[_PARTS:]
+    if rest:
+        parts = [*parts[: _PARTS - 1], np.asarray(np.logical_or.reduce([parts[_PARTS - 1], *rest]), np.bool_)]
+    return tuple(parts)
