@@ -211,6 +211,10 @@ def test_a_tile_is_white_beyond_the_photo_and_centred():
         and tile[22:, 22:].max() == 0
     )
     assert (crop_tile(image, mask, 80) == (255, 0, 200)).all(axis=2).any()
+    crack = np.zeros((100, 40), bool)
+    crack[2:98, 20] = True
+    tile = crop_tile(np.zeros((100, 40, 3), np.uint8), crack, 100, outline=False)
+    assert (tile[:, 30:70] < 20).mean() > 0.8 and tile[:, 75:].min() >= 250
 
 
 def test_regions_of_a_photo_with_several_defects():

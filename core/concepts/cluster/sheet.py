@@ -52,11 +52,15 @@ def typical_first(clustering: Clustering, cluster: Cluster) -> list[str]:
 
 
 def crop_tile(image: Image, mask: Mask, side: int = 112, outline: bool = True) -> Image:
-    """The region and as much around it again, uint8 (side, side, 3); white beyond the photo's edge."""
+    """The region and as much around it again, uint8 (side, side, 3); white beyond the photo's edge.
+
+    A region nearly as long as the photo is shown with the photo's own side, or its box and a tenth more.
+    """
     box = box_of(mask, grow=0)
     if box is None:
         raise InputError("crop: the mask is empty; give a mask of the defect")
-    reach = max(round(2.0 * max(box.shape)), 32)
+    long = max(box.shape)
+    reach = max(min(2 * long, max(*mask.shape, round(1.1 * long))), 32)
     top = (box.y0 + box.y1 - reach) // 2
     left = (box.x0 + box.x1 - reach) // 2
     size = (mask.shape[0], mask.shape[1])
