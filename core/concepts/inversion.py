@@ -27,7 +27,9 @@ from torch import Tensor, nn
 from core.concepts import shelf
 from core.concepts.lessons import Material, Taught, held_out, prepare_surfaces, prepare_views
 from core.concepts.lora import adapter
+from core.concepts.mask_words import SHAPE_STEPS, Shapes, learn_shapes
 from core.concepts.settings import PRESETS, LearnParams, Preset
+from core.concepts.shapes import picture_name, strip
 from core.concepts.shelf import Concept
 from core.concepts.spatial import MaskEncoder, RowEmbedding, encode_with, make_encoder, seen_by, spatial_word
 from core.concepts.windows import Target, view
@@ -39,7 +41,7 @@ from core.diffusion.tokens import Placeholder, padded_ids, placeholders, prompt_
 from core.diffusion.training import Plan, Trained, steps_done, train
 from core.errors import Cancelled, InputError, StoreError
 from core.images import png_bytes
-from core.types import AnomalyExample, Image, NormalImage
+from core.types import AnomalyExample, Image, Mask, NormalImage
 
 SPATIAL = "<where>"
 """The word that stands for e_s in every prompt."""
@@ -105,6 +107,10 @@ def learn(
             study = _Study(model, material, kinds, normals, params, preset, run, watch)
             with study.ready():
                 tensors, report, drawn = study.learn()
+            if params.shapes:
+                shapes = study.learn_shapes()
+                tensors |= shapes.tensors
+                drawn |= {picture_name(i): strip(s) for i, s in enumerate(shapes.drawn.values()) if s}
     except Cancelled as stop:
         done = steps_done(run / "learn.pt")
         raise Cancelled(f"stopped after {done} steps; learn again with the same settings to go on") from stop
@@ -154,6 +160,19 @@ class _Study:
     encoder: MaskEncoder = field(init=False)
     table: RowEmbedding = field(init=False)
 
+    @property
+    def _before(self) -> int:
+        return self.params.adapt_steps if self.params.adapt else 0
+
+    @property
+    def _steps(self) -> int:
+        return self.params.steps or self.preset.budget(self.material.defects, len(self.material.targets))
+
+    @property
+    def _after(self) -> int:
+        count = self.params.shapes * len(set(self.kinds.values()))
+        return SHAPE_STEPS + count if count else 0
+
     @contextmanager
     def ready(self) -> Iterator[None]:
         """The model understands the new words and wears the adapter; as before when the block ends."""
@@ -179,8 +198,7 @@ class _Study:
 
     def learn(self) -> tuple[dict[str, Tensor], dict[str, Any], dict[str, bytes]]:
         """Tensors of the concept, what to note of the run, and pictures."""
-        steps = self.params.steps or self.preset.budget(self.material.defects)
-        before = self.params.adapt_steps if self.params.adapt else 0
+        steps, before = self._steps, self._before
         total = before + steps
         adapted = self._adapt(total) if before else None
         learning, holding = held_out(self.material, self.preset)
@@ -202,6 +220,24 @@ class _Study:
             "validation": [list(point) for point in trained.validation],
         }
         return tensors, report, {"preview": png_bytes(preview)}
+
+    def learn_shapes(self) -> Shapes:
+        """The mask embedding of each label (eq. 9) and new shapes from it (eq. 10); the model must be as it was."""
+        masks: dict[str, list[Mask]] = {}
+        for name, found in self.material.targets.items():
+            masks.setdefault(self.kinds[name], []).extend(t.defect for t in found)
+        before = self._before + self._steps
+        return learn_shapes(
+            self.backbone,
+            masks,
+            steps=SHAPE_STEPS,
+            count=self.params.shapes,
+            rank=self.params.rank if self.preset.validate else 0,
+            seed=self.params.seed,
+            checkpoint=self.folder / "shapes.pt",
+            progress=lambda done: self.watch.progress(before + done, before + self._after, None),
+            cancelled=self.watch.cancelled,
+        )
 
     def _adapt(self, total: int) -> Trained:
         """The adapter alone, on the product's photos (and on the examples' good surface)."""
@@ -285,7 +321,7 @@ class _Study:
 
     def _news(self, done: int, total: int, name: str, step: int, loss: float, picture: Image | None = None) -> None:
         self.watch.curve(name, step, loss)
-        self.watch.progress(done, total, picture)
+        self.watch.progress(done, total + self._after, picture)
 
     @torch.no_grad()
     def _preview(self, found: Sequence[Target]) -> Image:

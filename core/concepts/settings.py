@@ -5,6 +5,7 @@ Where AnomalyDiffusion's paper and its released code differ, ``paper`` follows t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -37,6 +38,14 @@ class LearnParams(BaseModel):
         240, ge=1, le=100_000, title="Steps of adapting", description="Training steps on the product's photos."
     )
     rank: int = Field(16, ge=1, le=256, title="Rank", description="Rank of the adapter: more can change more.")
+    shapes: int = Field(
+        0,
+        ge=0,
+        le=256,
+        title="Mask shapes",
+        description="Learn the shapes of the masks too and draw so many new ones, for placement from learned shapes; "
+        "0: none.",
+    )
     start_word: str = Field(
         "",
         title="Start word",
@@ -48,6 +57,10 @@ class LearnParams(BaseModel):
         title="Model",
         description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
     )
+
+    def budget(self, defects: int) -> int:
+        """Training steps at most for so many defects, those of adapting among them."""
+        return (self.steps or PRESETS[self.preset].budget(defects)) + (self.adapt_steps if self.adapt else 0)
 
 
 @dataclass(frozen=True)
@@ -82,9 +95,9 @@ class Preset:
     background: float = 0.0
     validate: bool = False
 
-    def budget(self, defects: int) -> int:
-        """Steps for so many defects to learn from."""
-        return min(self.most_steps, self.steps + self.per_defect * defects)
+    def budget(self, defects: int, labels: int = 1) -> int:
+        """Steps for so many defects to learn from; labels that are learned together share what they have in common."""
+        return min(round(self.most_steps * math.sqrt(labels)), self.steps + self.per_defect * defects)
 
 
 _TEMPLATES = (

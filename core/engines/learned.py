@@ -48,9 +48,9 @@ class LearnedParams(EngineParams):
         title="Start from",
         description="Below full strength: the mask in the tone of the learned anomalies, or the photo as it is.",
     )
-    steps: int = Field(24, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
+    steps: int = Field(14, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
     sampler: Literal["ddim", "dpmpp_2m"] = Field(
-        "ddim", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
+        "dpmpp_2m", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
     )
     eta: float = Field(
         0.0, ge=0, le=1, title="Fresh noise", description="Noise that DDIM adds on its way: 0 none, 1 as DDPM."

@@ -16,16 +16,23 @@ from core.types import AnomalyExample, NormalImage, check_label
 
 MOST_NORMALS = 64
 """Good photos lent to an engine that learns; of more, these are taken from all over the list."""
+MOST_EXAMPLES = 512
 
 
 class Order(BaseModel):
-    """What to learn: by which engine, which label ("" for every label there is, together), with which settings."""
+    """What to learn: by which engine, which label (several with commas between, "" for all there are: these are
+    learned together), with which settings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     engine: str
     label: str = ""
     params: dict[str, Any] = {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels asked for; none for all."""
+        return tuple(dict.fromkeys(filter(None, (name.strip() for name in self.label.split(",")))))
 
 
 @dataclass(frozen=True)
@@ -47,11 +54,12 @@ def prepare(material: Material, order: Order) -> Plan:
     params = read_model(chosen.Learning, order.params, f"learning with {order.engine}")
     examples: tuple[AnomalyExample, ...] = ()
     if "examples" in getattr(chosen, "learns_from", {"examples"}):
-        if order.label:
-            check_label(order.label)
-        examples = material.examples(order.label or None)
-        if not examples:
-            raise InputError(_nothing(material, order.label))
+        for label in order.labels:
+            if not (found := material.examples(check_label(label))):
+                raise InputError(_nothing(material, label))
+            examples += found
+        if not order.labels and not (examples := material.examples(None, MOST_EXAMPLES)):
+            raise InputError(_nothing(material, ""))
     rows = material.project.normals()
     step = max(1, -(-len(rows) // MOST_NORMALS))
     normals = tuple(material.normal(row.id) for row in rows[::step])
@@ -68,7 +76,8 @@ def learn(
 ) -> Concept:
     """Carry the plan out; the concept is in the project's folder when this returns. Cancelled within a step."""
     ctx = Context(concepts=material.concepts, progress=progress, curve=curve, cancelled=cancelled)
-    return plan.engine.learn(plan.examples, plan.normals, plan.order.label, plan.params, ctx)
+    label = plan.order.labels[0] if len(plan.order.labels) == 1 else ""
+    return plan.engine.learn(plan.examples, plan.normals, label, plan.params, ctx)
 
 
 def _nothing(material: Material, label: str) -> str:

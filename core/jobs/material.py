@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from core.concepts.shapes import learned_masks
 from core.images import made_once, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
 from core.masks.terrain import Terrain
@@ -68,6 +69,10 @@ class Material:
     def example(self, example_id: str) -> AnomalyExample:
         """The real anomaly with this id."""
         return self._keep(("example", example_id), lambda: self._read_example(example_id), lambda e: e.pixels.nbytes)
+
+    def learned_masks(self, label: str) -> list[Mask]:
+        """New mask shapes of ``label`` that were drawn by a learned concept, as large as the real ones; NotFound."""
+        return learned_masks(self.concepts, label, [e.mask for e in self.examples(label)])
 
     def _mask(self, path: Path) -> Mask:
         # Files are named by their content, so a path stands for the same mask for ever.

@@ -39,9 +39,10 @@ class Placement(BaseModel):
         description="structural: inside a region or the part; edge: along its edge; logical: a whole region; "
         "combined: several of these that do not overlap.",
     )  # fmt: skip
-    source: Literal["auto", "examples", "shapes", "regions"] = Field(
+    source: Literal["auto", "examples", "learned", "shapes", "regions"] = Field(
         "auto", title="Masks from",
-        description="examples: masks of the label's real examples, moved and varied; shapes: drawn; "
+        description="examples: masks of the label's real examples, moved and varied; learned: drawn by "
+        "a learned concept's mask embedding; shapes: drawn by rule; "
         "regions: whole regions; auto: examples where the label has some, else shapes.",
     )  # fmt: skip
     shape: ShapeName = Field(
@@ -153,7 +154,7 @@ def plan_masks(
     room is left.
     """
     examples = Examples.of(example_masks, terrain.shape)
-    if placement.source == "examples" and not examples.masks:
+    if placement.source in ("examples", "learned") and not examples.masks:
         raise InputError(f"label {label!r}: it has no example masks; import examples or set source=shapes")
     for name in placement.regions:
         terrain.region(name)

@@ -57,7 +57,12 @@ class Masks:
         """A mask for ``label`` on a photo, where its placement rules allow."""
         terrain = self._material.terrain(normal_id, self._material.regions(normal_id))
         placement = read_model(Placement, params, "placement")
-        examples = [e.mask for e in self._material.examples(label or None)]
+        learned = placement.source == "learned"
+        examples = (
+            self._material.learned_masks(label)
+            if learned
+            else [e.mask for e in self._material.examples(label or None)]
+        )
         parts = plan_masks(placement, label, terrain, numpy_rng(seed, "mask"), example_masks=examples)
         return np.asarray(np.logical_or.reduce(parts), np.bool_)
 

@@ -10,28 +10,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.engines.base import engine, engines, read_params
+from core.engines.base import engine, engines, learners, read_model, read_params
 from core.errors import Cancelled, InputError
 from core.evaluate.data import Shot
 from core.images import atomic_write
+from core.jobs.learn import Order
 from core.store import SampleRow
 from core.workbench import Batch, Workbench
 
 REAL = "real_few_shot"
 """The row that learns from the learning folder's real anomalies alone."""
 
+_LEARN = "learn."
 FIRST = (REAL, "cut_paste", "perlin", "poisson")
 """The order in which known rows are shown; others follow by name."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """``name`` as it was asked for; no ``engine`` is REAL; ``real`` adds the real anomalies to the pairs."""
+    """``name`` as it was asked for; no ``engine`` is REAL; ``real`` adds the real anomalies to the pairs;
+    ``learning`` is what an engine learns with."""
 
     name: str
     engine: str | None
     params: Mapping[str, Any] = field(default_factory=dict)
     real: bool = False
+    learning: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -45,10 +49,11 @@ class Row:
 
 
 def parse_row(text: str) -> Row:
-    """``real_few_shot``, ``ENGINE``, ``ENGINE:name=value,name=value``, each engine's also with ``+real`` behind.
+    """``real_few_shot``, ``ENGINE``, ``ENGINE:name=value,learn.name=value``, each engine's also with ``+real`` behind.
 
     An engine's row learns from its pairs and the good photos only, as in the papers; ``+real`` adds the few real
-    anomalies. NotFound for an engine that is not there, InputError for a setting that it lacks.
+    anomalies. ``learn.`` marks settings of the learning; engines that can adapt to the product do, unless told
+    otherwise. NotFound for an engine that is not there, InputError for a setting that it lacks.
     """
     text = text.strip()
     if text == REAL:
@@ -64,15 +69,22 @@ def parse_row(text: str) -> Row:
             params[key] = json.loads(value)
         except ValueError:
             params[key] = value
+    learning = {key.removeprefix(_LEARN): params.pop(key) for key in list(params) if key.startswith(_LEARN)}
     read_params(engine(name), params)
-    return Row(text, name, params, body != text)
+    if name in learners():
+        model = learners()[name].Learning
+        learning = ({"adapt": True} if "adapt" in model.model_fields else {}) | learning
+        read_model(model, learning, f"row {text!r}")
+    elif learning:
+        raise InputError(f"row {text!r}: engine {name} does not learn")
+    return Row(text, name, params, body != text, learning)
 
 
 def usual_rows() -> list[Row]:
     """Few-shot real, and every engine that can run here with nothing but a label, photos and examples."""
     able = [e.name for e in engines().values() if "regions" not in e.needs and e.available() is None]
     able.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
-    return [Row(REAL, None, {}, True), *(Row(name, name) for name in able)]
+    return [Row(REAL, None, {}, True), *map(parse_row, able)]
 
 
 def open_project(path: Path, data: Path) -> Workbench:
@@ -105,17 +117,20 @@ def make_pairs(
     """``count`` pairs of each label by the row's engine, none sorted out, and facts about how they were made.
 
     A label's batch that is finished is remembered in ``folder`` and not made again. The facts: ``pairs``,
-    ``given_up``, ``generate_s`` (wall), ``generate_cpu_s``.
+    ``given_up``, ``generate_s`` (wall), ``generate_cpu_s``, and ``learn_cpu_s`` where the engine learned first.
     """
     assert row.engine
     folder.mkdir(parents=True, exist_ok=True)
+    learns = row.engine in learners()
+    concept = _concept(bench, row, labels, folder / "concepts.json", say, cancelled) if learns else {}
+    params = {**row.params, **({"concept": concept["id"]} if concept else {})}
     path = folder / f"{row.pairs_file}.json"
     known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
     for seed, label in enumerate(labels):
         if label in known:
             continue
         # One seed per label and the same for every engine: all work on the same photos and, asked for one, masks.
-        batch = Batch(engine=row.engine, label=label, count=count, seed=seed, params=dict(row.params), workers=1)
+        batch = Batch(engine=row.engine, label=label, count=count, seed=seed, params=params, workers=1)
         began, busy = time.monotonic(), time.process_time()
         made = bench.studio.generate(batch, cancelled=cancelled)
         if made["cancelled"]:
@@ -135,8 +150,27 @@ def make_pairs(
         "given_up": sum(part["given_up"] for part in own),
         "generate_s": round(sum(part["wall_s"] for part in own), 1),
         "generate_cpu_s": round(sum(part["cpu_s"] for part in own), 1),
+        **({"learn_cpu_s": concept["cpu_s"]} if concept else {}),
     }
     return shots, facts
+
+
+def _concept(
+    bench: Workbench, row: Row, labels: Sequence[str], path: Path, say: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> dict[str, Any]:  # fmt: skip
+    """What the row's engine has learned of ``labels``, all together; learned now if it was not before."""
+    assert row.engine
+    known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+    key = json.dumps([row.engine, row.learning, list(labels)], sort_keys=True)
+    if key not in known:
+        began = time.process_time()
+        order = Order(engine=row.engine, label=",".join(labels), params=dict(row.learning))
+        made = bench.concepts.learn(order, cancelled=cancelled)
+        known[key] = {"id": made.id, "cpu_s": round(time.process_time() - began, 1)}
+        atomic_write(path, json.dumps(known).encode())
+        say(f"{row.name}: learned {made.title} in {known[key]['cpu_s']:.0f} s of CPU")
+    return known[key]
 
 
 def _shot(row: SampleRow) -> Shot:
