@@ -41,7 +41,11 @@ def text() -> str:
             parts += [f"`learn --engine {engine.name} --param NAME=VALUE`", table(learners()[engine.name].Learning)]
     parts += ["## Placement of masks", "`generate --place NAME=VALUE`", table(Placement)]
     parts += ["## How outlines vary", "The Vary outline button of the Studio (GAA, eqs. 5 and 6).", table(Enhancement)]
-    parts += ["## Rules of the automatic review", "`review --auto --rule NAME=VALUE`", table(Rules)]
+    parts += [
+        "## Rules of the automatic review",
+        "`review --auto --rule NAME=VALUE`, `generate --keep-best N --rule NAME=VALUE`",
+    ]
+    parts += [table(Rules)]
     parts += ["## Export", "`export --option NAME=VALUE`", table(ExportOptions)]
     for found in detectors().values():
         parts += [f"## Detector `{found.name}`: {found.title}", f"{found.summary} {_presets(found.Params)}"]

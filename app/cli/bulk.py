@@ -55,15 +55,27 @@ def generate(
     project: ProjectPath,
     engine: Annotated[str, typer.Option(help="Engine, for example cut_paste, perlin, poisson, layout.")],
     label: Annotated[str | None, typer.Option(help="Label of the anomalies; the engine's name if left out.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many to make.")] = 20,
+    count: Annotated[
+        int, typer.Option(min=1, help="How many to make; with --keep-best, how many to make at most.")
+    ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     param: Annotated[list[str], typer.Option("--param", help="A setting of the engine as name=value.")] = [],  # noqa: B006
     place: Annotated[list[str], typer.Option("--place", help="A placement rule as name=value.")] = [],  # noqa: B006
-    keep_best: Annotated[int | None, typer.Option(min=1, help="Review at once and keep at most this many.")] = None,
+    keep_best: Annotated[
+        int | None, typer.Option(min=1, help="Judge each, and go on until this many good ones are kept.")
+    ] = None,
+    rule: Annotated[
+        list[str], typer.Option("--rule", help="With --keep-best: a rule as name=value, as in review.")
+    ] = [],  # noqa: B006,E501
+    spend: Annotated[
+        bool, typer.Option("--spend", help="With --keep-best: make all of --count, then keep the best.")
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Samples made side by side.")] = 2,
     as_json: AsJson = False,
 ) -> None:
-    """Make anomalies in bulk."""
+    """Make anomalies in bulk; with --keep-best, judge them and make more until enough good ones are kept."""
+    if keep_best is None and (rule or spend):
+        raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
     began = time.monotonic()
     with Workbench.open(project) as bench:
         batch = Batch(
@@ -75,8 +87,9 @@ def generate(
             placement=pairs(place, "--place"),
             workers=workers,
         )
+        rules = bench.review.rules({**pairs(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
         with progress_bar(f"{engine} · {batch.label}") as progress:
-            made = bench.studio.generate(batch, keep_best=keep_best, progress=progress)
+            made = bench.studio.generate(batch, rules=rules, spend=spend, progress=progress)
         result = {
             "samples": made["samples"],
             "kept": made["kept"],
@@ -86,11 +99,12 @@ def generate(
             "label": batch.label,
             "given_up": made["given_up"],
             "reasons": made.get("reasons", {}),
+            "message": made["message"],
         }
+        result |= {name: made[name] for name in ("rejected", "quota", "budget", "ended", "notes") if name in made}
     lines = [f"{made['message']} in {result['seconds']:.1f} s"]
-    if keep_best:
-        lines.append(f"kept {result['kept']}; rejected: {result['reasons'] or 'none'}")
-    finish(result, as_json, lines)
+    lines += [f"rejected {n}: {why}" for why, n in result["reasons"].items()]
+    finish(result, as_json, [*lines, *(f"note: {note}" for note in result.get("notes", []))])
 
 
 def review(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.quality import group_near_duplicates
 from core.store import Project, SampleFilter, SampleRow
 from core.types import Verdict
+
+PASSED = "passed the rules"
+OUTSIDE = "changed outside the mask"
+FAINT = "hardly visible"
+LOOSE = "mask larger than the change"
+SEAM = "hard seam"
+USUAL = "looks like a good part"
+COPY = "copy of a real example"
+TWIN = "near-duplicate of a better one"
+SURPLUS = "not among the best"
+REASONS = (OUTSIDE, FAINT, LOOSE, SEAM, USUAL, COPY, TWIN, SURPLUS)
+"""Why a sample is rejected. A stored reason is one of these, then what was measured in parentheses."""
+
+BLIND = 0.5
+"""An untouched photo that scores this much looks anomalous itself: there ARS can't tell, and is not asked."""
+
+ENOUGH_ARS = 0.25
+"""ARS this far above the untouched photo's is as good as more: real hairline cracks have no more than that."""
 
 
 class Rules(BaseModel):
@@ -36,9 +55,19 @@ class Rules(BaseModel):
         description="Contrast of the outline relative to the photo's own; above it the pasting shows. "
         "On a smooth surface every defect has a strong one, so lower it only for textured products.",
     )  # fmt: skip
+    min_ars: float = Field(
+        0.05, ge=0, le=1, title="Least anomaly region score",
+        description="By how much the anomaly region score (ARS) must exceed that of the same mask on the untouched "
+        "photo, where it was measured; below it good parts look just like it. 0 turns it off.",
+    )  # fmt: skip
+    copies: bool = Field(
+        False, title="Copies of real examples",
+        description="Allow samples that repeat a real example, where likeness to them was measured.",
+    )  # fmt: skip
     duplicates: float = Field(
         0.08, ge=0, le=2, title="Near-duplicate distance",
-        description="Samples closer than this are one group, of which the best is kept; 0 keeps all.",
+        description="Samples closer than this are one group, of which the best is kept, or the one kept before; "
+        "0 keeps all.",
     )  # fmt: skip
     keep_best: int | None = Field(
         None, ge=1, title="Keep the best", description="Keep at most this many; empty keeps all that pass."
@@ -48,25 +77,94 @@ class Rules(BaseModel):
 def believability(scores: Mapping[str, float]) -> float:
     """One number 0..1 to rank by: a full mask and a quiet seam, given that the change is visible at all.
 
-    mask_covered · 1/√seam · min(1, change/0.06): the seam counts by its square root because a real crack has a
-    sharp outline too, and beyond 6 % of full scale a stronger change is not a better one.
+    mask_covered · 1/√seam · min(1, change/0.06) · (1 + min(1, gain/ENOUGH_ARS))/2: the seam counts by its square
+    root because a real crack has a sharp outline too, and beyond 6 % of full scale a stronger change is not a better
+    one. ``gain`` is the anomaly region score above the untouched photo's; where it was not measured, or can't tell,
+    the last factor is 1.
     """
     seam = max(scores.get("seam_contrast", 1.0), 1.0)
     visible = min(1.0, scores.get("change_inside", 0.0) / 0.06)
-    return float(scores.get("mask_covered", 0.0) * visible / np.sqrt(seam))
+    gain = ars_gain(scores)
+    stands_out = 1.0 if gain is None else (1 + min(1.0, max(0.0, gain) / ENOUGH_ARS)) / 2
+    return float(scores.get("mask_covered", 0.0) * visible * stands_out / np.sqrt(seam))
+
+
+def ars_gain(scores: Mapping[str, float]) -> float | None:
+    """Anomaly region score above that of the same mask on the untouched photo; None where ARS says nothing."""
+    if "ars" not in scores or (floor := scores.get("ars_floor", 0.0)) >= BLIND:
+        return None
+    return scores["ars"] - floor
 
 
 def fault(scores: Mapping[str, float], rules: Rules) -> str | None:
-    """Why these scores fail the rules, or None if they pass."""
+    """Why these scores fail the rules, one of REASONS with what was measured; or None if they pass."""
     if (outside := scores.get("change_outside", 0.0)) > rules.max_outside:
-        return f"{outside:.0f} pixels changed outside the mask"
+        return f"{OUTSIDE} ({outside:.0f} pixels, at most {rules.max_outside})"
     if (change := scores.get("change_inside", 0.0)) < rules.min_change:
-        return f"hardly visible (change {change:.3f} < {rules.min_change:.3f})"
+        return f"{FAINT} (changed by {change:.1%}, at least {rules.min_change:.1%})"
     if (covered := scores.get("mask_covered", 0.0)) < rules.min_covered:
-        return f"mask too large (covered {covered:.2f} < {rules.min_covered:.2f})"
+        return f"{LOOSE} ({covered:.0%} of it changed, at least {rules.min_covered:.0%})"
     if (seam := scores.get("seam_contrast", 1.0)) > rules.max_seam:
-        return f"hard seam ({seam:.1f} > {rules.max_seam:.1f})"
+        return f"{SEAM} ({seam:.1f} times the photo's own, at most {rules.max_seam:.1f})"
+    gain = ars_gain(scores)
+    if rules.min_ars and gain is not None and gain < rules.min_ars:
+        return f"{USUAL} (ARS {scores['ars']:.2f}, the untouched photo {scores['ars_floor']:.2f})"
+    likeness = scores.get("likeness", 0.0)
+    if not rules.copies and likeness >= scores.get("copy_limit", np.inf):
+        return f"{COPY} (likeness {likeness:.2f}, must stay below {scores['copy_limit']:.2f})"
     return None
+
+
+def kind_of(reason: str) -> str:
+    """A stored reason without what was measured; "by hand" for a verdict that a person gave without one."""
+    return reason.partition(" (")[0] or "by hand"
+
+
+def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
+    """How often each kind of reason occurs, the most frequent first."""
+    found = Counter(map(kind_of, reasons))
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """``kept``: the best first. ``reasons``: why not, by the id of each other row. ``passed``: kept and surplus."""
+
+    kept: tuple[SampleRow, ...]
+    reasons: Mapping[str, str]
+    passed: int
+
+    def verdicts(self) -> list[tuple[str, Verdict, str]]:
+        """What the store's ``review`` takes."""
+        rejected = [(i, Verdict.REJECTED, reason) for i, reason in self.reasons.items()]
+        return [*((row.id, Verdict.KEPT, PASSED) for row in self.kept), *rejected]
+
+
+def sift(rows: Sequence[SampleRow], rules: Rules, before: Sequence[SampleRow] = ()) -> Sifted:
+    """Tell the good from the bad by the rules; the same for any order of ``rows``.
+
+    What passes every rule of its own scores is taken from the most believable down, each unless it is a
+    near-duplicate of one taken or of one kept ``before``, at most ``rules.keep_best``.
+    """
+    reasons = {row.id: reason for row in rows if (reason := fault(row.scores, rules))}
+    passed = [row for row in rows if row.id not in reasons]
+    passed.sort(key=lambda r: (-believability(r.scores), r.id))
+    if rules.duplicates > 0:
+        for row, twin in _duplicates(passed, before, rules.duplicates):
+            reasons[row.id] = f"{TWIN} (of {twin.id})"
+        passed = [row for row in passed if row.id not in reasons]
+    room = len(passed) if rules.keep_best is None else rules.keep_best
+    for place, row in enumerate(passed[room:], room + 1):
+        reasons[row.id] = f"{SURPLUS} (place {place} of the {len(passed)} that pass; {room} are kept)"
+    return Sifted(tuple(passed[:room]), reasons, len(passed))
+
+
+def kept_before(project: Project, rows: Sequence[SampleRow]) -> list[SampleRow]:
+    """Samples of the rows' labels that are kept already and not among the rows."""
+    mine = {row.id for row in rows}
+    labels = sorted({row.label for row in rows})
+    kept = [r for label in labels for r in project.samples(SampleFilter(label=label, verdict=Verdict.KEPT))]
+    return [row for row in kept if row.id not in mine]
 
 
 def auto_review(project: Project, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:
@@ -75,38 +173,34 @@ def auto_review(project: Project, rules: Rules, chosen: SampleFilter | None = No
     Returns ``{"kept", "rejected", "reasons": {reason: count}}``.
     """
     rows = project.samples(chosen or SampleFilter(verdict=Verdict.NEW))
-    reasons: dict[str, str] = {}
-    for row in rows:
-        if reason := fault(row.scores, rules):
-            reasons[row.id] = reason
-    passed = [r for r in rows if r.id not in reasons]
-    passed.sort(key=lambda r: (-believability(r.scores), r.id))
-    if rules.duplicates > 0:
-        for row, twin in _duplicates(passed, rules.duplicates):
-            reasons[row.id] = f"near-duplicate of {twin.id}"
-        passed = [r for r in passed if r.id not in reasons]
-    for row in passed[rules.keep_best :] if rules.keep_best else ():
-        reasons[row.id] = f"not among the best {rules.keep_best}"
-    kept = [r.id for r in passed if r.id not in reasons]
-    project.review(
-        [(i, Verdict.KEPT, "passed the rules") for i in kept]
-        + [(i, Verdict.REJECTED, reason) for i, reason in reasons.items()]
-    )
-    kinds = Counter(reason.split(" (")[0].split(" of ")[0] for reason in reasons.values())
-    return {"kept": len(kept), "rejected": len(reasons), "reasons": dict(kinds.most_common())}
+    sifted = sift(rows, rules, kept_before(project, rows))
+    project.review(sifted.verdicts())
+    reasons = count_reasons(sifted.reasons.values())
+    return {"kept": len(sifted.kept), "rejected": len(sifted.reasons), "reasons": reasons}
 
 
-def _duplicates(best_first: Sequence[SampleRow], distance: float) -> list[tuple[SampleRow, SampleRow]]:
-    """(row, its better twin) for all but the best of each group."""
-    with_vector = [r for r in best_first if r.descriptor]
-    if len(with_vector) < 2:
+def _duplicates(
+    best_first: Sequence[SampleRow], before: Sequence[SampleRow], distance: float
+) -> list[tuple[SampleRow, SampleRow]]:
+    """(row, its better or earlier twin) for all but the best of each group."""
+    rows = [row for row in best_first if row.descriptor]
+    old = [row for row in before if row.descriptor]
+    if not rows:
         return []
-    vectors = np.stack([np.frombuffer(r.descriptor or b"", np.float32) for r in with_vector])
+    vectors, twins = _vectors(rows), []
+    if old:
+        kept = _vectors(old)
+        gaps = [np.linalg.norm(kept - vector, axis=1) for vector in vectors]
+        twins = [(r, old[int(g.argmin())]) for r, g in zip(rows, gaps, strict=True) if g.min() <= distance]
+        novel = [k for k, g in enumerate(gaps) if g.min() > distance]
+        rows, vectors = [rows[k] for k in novel], vectors[novel]
     first: dict[int, SampleRow] = {}
-    twins = []
-    for row, group in zip(with_vector, group_near_duplicates(vectors, distance), strict=True):
+    for row, group in zip(rows, group_near_duplicates(vectors, distance), strict=True):
         if group in first:
             twins.append((row, first[group]))
-        else:
-            first[group] = row
+        first.setdefault(group, row)
     return twins
+
+
+def _vectors(rows: Sequence[SampleRow]) -> np.ndarray:
+    return np.stack([np.frombuffer(row.descriptor or b"", np.float32) for row in rows])

@@ -10,11 +10,12 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+import core
 from core.device import derive_seed, numpy_rng
 from core.engines.base import Context, Engine, engine, read_model, read_params
 from core.errors import Cancelled, InputError, Unavailable
@@ -24,7 +25,9 @@ from core.masks import rle
 from core.masks.placement import Placement, plan_masks
 from core.quality import descriptor, scores
 from core.store import Project, SampleRow
-from core.types import AnomalyExample, Mask, Recipe, Region, Request, Sample, check_label
+from core.types import AnomalyExample, Image, Mask, Recipe, Region, Request, Sample, check_label
+
+T = TypeVar("T")
 
 ATTEMPTS = 6
 """Seeds tried for one sample before the batch gives it up as impossible."""
@@ -68,7 +71,7 @@ def generate(
     given_up: list[str] = []
     stopped = False
     try:
-        for outcome in _in_order(lambda i: _attempts(plan, i, ctx), batch, cancelled):
+        for outcome in outcomes(plan, range(batch.count), ctx, lambda request: first(plan, request, ctx)):
             if isinstance(outcome, Sample):
                 ids.append(store(material.project, outcome, job_id).id)
             else:
@@ -155,6 +158,8 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
 
 def _models(plan: Plan, seed: int) -> list[Mask]:
     """Real masks that this seed's shall be like: the label's, or those an engine says go with what it draws."""
+    if plan.placement.source == "learned":
+        return plan.material.learned_masks(plan.batch.label)
     shapes = getattr(plan.engine, "shapes", None)
     if shapes is None:
         return [e.mask for e in plan.examples]
@@ -167,7 +172,42 @@ def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
     regions = tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
     for sample in chosen.generate(request, ctx):
         signed = replace(sample, recipe=replace(sample.recipe, mask=packed, regions=regions))
-        yield signed.scored(scores(request.normal.pixels, signed))
+        yield signed.scored(scores(photo_of(request, sample), signed))
+
+
+def first(plan: Plan, request: Request, ctx: Context) -> Sample:
+    """The first sample that the plan's engine makes of ``request``."""
+    return next(make(plan.engine, request, ctx))
+
+
+def photo_of(request: Request, sample: Sample) -> Image:
+    """The photo that ``sample`` is to be compared with: the donor's where the engine says it changed that one."""
+    donor = request.donor
+    if donor is not None and donor.id == sample.recipe.normal_id:
+        return donor.pixels
+    return request.normal.pixels
+
+
+def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
+    """Whether ``recipe`` is what ``request`` would be signed with, so that making it again gives the same bytes."""
+    packed = rle.pack(request.mask) if request.mask is not None else None
+    regions = tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
+    asked = Recipe(
+        engine=chosen.name,
+        label=request.label,
+        kind=recipe.kind,
+        normal_id=request.normal.id,
+        seed=request.seed,
+        params=read_params(chosen, request.params).model_dump(mode="json"),
+        placement=recipe.placement,
+        mask=packed,
+        regions=regions,
+        donor_id=request.donor.id if request.donor else None,
+        example_ids=tuple(e.id for e in request.examples),
+        feather=recipe.feather,
+        version=core.__version__,
+    )
+    return asked == recipe
 
 
 def remake(material: Material, recipe: Recipe) -> Sample:
@@ -214,36 +254,36 @@ def store(project: Project, sample: Sample, job_id: str | None = None) -> Sample
     )
 
 
-def _attempts(plan: Plan, index: int, ctx: Context) -> Sample | str:
-    reason = ""
-    for attempt in range(ATTEMPTS):
-        ctx.check()
-        try:
-            return next(make(plan.engine, request_for(plan, index, attempt), ctx))
-        except InputError as error:
-            reason = str(error)
-    return reason
+def outcomes(plan: Plan, indices: range, ctx: Context, one: Callable[[Request], T]) -> Iterator[T | str]:
+    """What ``one`` makes of each request of ``indices``, in their order whatever the workers; or why it could not.
 
-
-def _in_order(
-    one: Callable[[int], Sample | str], batch: Batch, cancelled: Callable[[], bool]
-) -> Iterator[Sample | str]:
-    """Outcomes in index order, at most ``2 * workers`` made ahead of the one that is taken."""
-    if batch.workers == 1:
-        yield from (one(i) for i in range(batch.count))
+    At most ``2 * workers`` are made ahead of the one that is taken. Cancelled within a step of the engine.
+    """
+    if plan.batch.workers == 1:
+        yield from (_attempts(plan, i, ctx, one) for i in indices)
         return
-    with ThreadPoolExecutor(batch.workers, thread_name_prefix="generate") as pool:
-        indices = iter(range(batch.count))
-        waiting: list[Future[Sample | str]] = [
-            pool.submit(one, i) for i in itertools.islice(indices, 2 * batch.workers)
+    with ThreadPoolExecutor(plan.batch.workers, thread_name_prefix="generate") as pool:
+        left = iter(indices)
+        waiting: list[Future[T | str]] = [
+            pool.submit(_attempts, plan, i, ctx, one) for i in itertools.islice(left, 2 * plan.batch.workers)
         ]
         try:
             while waiting:
                 outcome = waiting.pop(0).result()
-                if cancelled():
-                    raise Cancelled("stopped")
-                waiting += [pool.submit(one, i) for i in itertools.islice(indices, 1)]
+                ctx.check()
+                waiting += [pool.submit(_attempts, plan, i, ctx, one) for i in itertools.islice(left, 1)]
                 yield outcome
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _attempts(plan: Plan, index: int, ctx: Context, one: Callable[[Request], T]) -> T | str:
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        ctx.check()
+        try:
+            return one(request_for(plan, index, attempt))
+        except InputError as error:
+            reason = str(error)
+    return reason

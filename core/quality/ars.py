@@ -6,6 +6,7 @@ where it looks otherwise. It needs no anomaly to learn from. Torch is loaded onl
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -78,16 +79,13 @@ class Discriminator:
         ``clip(1/2 - D / (2 MARGIN), 0, 1)`` for each patch, upsampled (bilinear) to the image's pixels. ImageError if
         the image is smaller than 32 pixels a side.
         """
-        photo = check_image(image)
-        features = patch_features(photo, STRIDE, LONGEST)
+        return spread(self.cells(image), (image.shape[0], image.shape[1]))
+
+    def cells(self, image: Image) -> Floats:
+        """The same as ``score_map`` before it is upsampled: float32 (h, w), small enough to keep for many photos."""
+        features = patch_features(check_image(image), STRIDE, LONGEST)
         h, w = features.shape[:2]
-        cells = self._cells(features.reshape(h * w, CHANNELS)).reshape(h, w)
-        height, width = photo.shape[:2]
-        shrunk = min(1.0, LONGEST / max(height, width))
-        # Cells may reach beyond the photo's edge: stretch them to what they cover, then cut.
-        size = (max(width, round(w * STRIDE / shrunk)), max(height, round(h * STRIDE / shrunk)))
-        full = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
-        return np.ascontiguousarray(full, np.float32)
+        return self._cells(features.reshape(h * w, CHANNELS)).reshape(h, w)
 
     def _cells(self, features: Floats) -> Floats:
         q = (features - self.mean) @ self.adaptor
@@ -124,6 +122,16 @@ class Discriminator:
         return cls(**{name: a.astype(np.float32) for name, a in arrays.items()}, seed=int(about["seed"]))
 
 
+def spread(cells: Floats, shape: tuple[int, int]) -> Floats:
+    """Cells float32 (h, w) of a photo of ``shape`` (H, W) as its score map float32 (H, W), bilinear."""
+    height, width = shape
+    shrunk = min(1.0, LONGEST / max(height, width))
+    # Cells may reach beyond the photo's edge: stretch them to what they cover, then cut.
+    size = (max(width, round(cells.shape[1] * STRIDE / shrunk)), max(height, round(cells.shape[0] * STRIDE / shrunk)))
+    full = cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    return np.ascontiguousarray(full, np.float32)
+
+
 def anomaly_region_score(discriminator: Discriminator, image: Image, mask: Mask) -> float:
     """ARS of one pair, in 0..1: mean over the mask of what the discriminator sees there.
 
@@ -140,6 +148,28 @@ def region_score(scores: Floats, mask: Mask) -> float:
     if not inside.any():
         raise MaskError("anomaly region score: the mask is empty; score pairs that have an anomaly")
     return float(scores[inside].mean(dtype=np.float64))
+
+
+def discriminator_of(
+    photos: Sequence[Path],
+    folder: Path,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Discriminator:
+    """The discriminator trained on these files (seed 0), trained now if ``folder`` does not hold it yet.
+
+    The file's name is a digest of the features and of the photos' own names, so files must be named by their content
+    as the store names them; another photo, or one less, is another discriminator. Errors as train_discriminator.
+    """
+    photos = sorted(photos, key=lambda photo: photo.name)
+    names = "/".join(photo.name for photo in photos)
+    path = folder / f"{hashlib.sha256(f'{FEATURES}/{names}'.encode()).hexdigest()[:16]}.safetensors"
+    try:
+        return Discriminator.load(path)
+    except (NotFound, InputError):  # not there yet, or of another version
+        found = train_discriminator(photos, 0, progress, cancelled)
+        found.save(path)
+        return found
 
 
 def train_discriminator(

@@ -14,12 +14,12 @@ from core.engines.base import Context, Engine, EngineParams, engine, engines, le
 from core.engines.layout.choose import base_name
 from core.errors import InputError, NotFound, Unavailable
 from core.images import read_png_text
-from core.jobs import review as rules_of
-from core.jobs import work
+from core.jobs import quota, work
 from core.jobs.material import Material
+from core.jobs.review import Rules
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
-from core.types import Kind, Mask, Recipe, Request, Sample, Verdict, check_label
+from core.types import Kind, Mask, Recipe, Request, Sample, check_label
 
 
 @dataclass(frozen=True)
@@ -127,36 +127,44 @@ class Studio:
         self,
         batch: work.Batch,
         *,
-        keep_best: int | None = None,
+        rules: Rules | None = None,
+        spend: bool = False,
         job_id: str | None = None,
-        progress: Callable[..., None] = lambda *news: None,
+        progress: Callable[..., None] = lambda *news, **more: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
-        """A batch, and its automatic review if ``keep_best`` is given; see core.jobs.work.generate."""
-        job_id = (
-            job_id or self._project.add_job("generate", f"{batch.engine} · {batch.label}", batch.model_dump_json()).id
-        )
-        result = work.generate(self._material, batch, job_id=job_id, progress=progress, cancelled=cancelled)
-        if keep_best:
-            chosen = SampleFilter(job_id=job_id, verdict=Verdict.NEW)
-            reviewed = rules_of.auto_review(self._project, rules_of.Rules(keep_best=keep_best), chosen)
-            result = {**result, **reviewed}
-        return {"kept": 0, **result}
+        """A batch that waits for review, see core.jobs.work.generate; or with ``rules.keep_best`` the best of it.
 
-    def start_batch(self, batch: work.Batch, keep_best: int | None = None) -> str:
-        """``generate`` in the background."""
+        See core.jobs.quota.fill for ``rules``, ``spend`` and what it returns then.
+        """
+        title = f"{batch.engine} · {batch.label}"
+        job_id = job_id or self._project.add_job("generate", title, batch.model_dump_json()).id
+        if rules is None:
+            return {"kept": 0} | work.generate(
+                self._material, batch, job_id=job_id, progress=progress, cancelled=cancelled
+            )
+        return quota.fill(
+            self._material, batch, rules, spend=spend, job_id=job_id, progress=progress, cancelled=cancelled
+        )
+
+    def start_batch(self, batch: work.Batch, rules: Rules | None = None, spend: bool = False) -> str:
+        """``generate`` in the background; errors of the order itself are raised here."""
         work.prepare(self._material, batch)
+        if rules is not None:
+            quota.check_quota(batch, rules)
 
         def run(control: JobControl) -> dict[str, Any]:
             return self.generate(
                 batch,
-                keep_best=keep_best,
+                rules=rules,
+                spend=spend,
                 job_id=control.job_id,
                 progress=control.progress,
                 cancelled=control.cancelled,
             )
 
-        title = f"{batch.count} × {batch.engine} · {batch.label}"
+        best = f"the best {rules.keep_best} of at most " if rules is not None else ""
+        title = f"{best}{batch.count} × {batch.engine} · {batch.label}"
         return self._jobs.submit("generate", title, run, args_json=batch.model_dump_json())
 
     def samples_of(self, job_id: str) -> list[SampleRow]:

@@ -90,7 +90,8 @@ def test_review_keeps_the_best_and_export_takes_them(
 ) -> None:
     argv = ("--engine", "cut_paste", "--label", "scratch", "--count", "6", "--seed", "2", "--keep-best", "3")
     made = call(capsys, "generate", project, *argv)
-    assert made["kept"] <= 3 and made["kept"] + sum(made["reasons"].values()) == 6
+    assert made["kept"] <= 3 and made["kept"] + sum(made["reasons"].values()) == made["samples"] <= 6
+    assert (made["quota"], made["budget"]) == (3, 6) and made["ended"] == ("full" if made["kept"] == 3 else "spent")
     report = call(capsys, "export", project, tmp_path / "out", "--format", "mvtec-ad", "--option", "category=plate")
     assert report["format"] == "mvtec-ad" and report["images"].get("scratch", 0) == made["kept"]
     assert len(list(Path(report["path"]).rglob("ground_truth/scratch/*.png"))) == made["kept"]
@@ -118,6 +119,10 @@ BAD = [
     (["generate", "{project}", "--engine", "perlin", "--place", "source=examples"], "no real anomaly"),
     (["generate", "{project}", "--engine", "perlin", "--count", "0"], "count"),
     (["generate", "{project}", "--engine", "perlin", "--seed", "-1"], "seed"),
+    (["generate", "{project}", "--engine", "perlin", "--count", "3", "--keep-best", "4"], "more than the 3"),
+    (["generate", "{project}", "--engine", "perlin", "--spend"], "--keep-best"),
+    (["generate", "{project}", "--engine", "perlin", "--rule", "min_change=0.1"], "--keep-best"),
+    (["generate", "{project}", "--engine", "perlin", "--keep-best", "2", "--rule", "min_change=7"], "min_change"),
     (["generate", "{project}", "--engine", "layout", "--param", "region=bolt"], "bolt"),
     (["regions", "{project}", "--photo", "nope.png", "--auto"], "nope.png"),
     (["regions", "{project}", "--mask", "nope"], "NAME=FILE"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -13,13 +14,13 @@ from app.shell import Shell, on
 from app.tabs.studio.controls import Controls, clean
 from app.tabs.studio.masks import MaskTools
 from core.errors import InputError, NotFound
-from core.types import Verdict
-from core.workbench import Batch, SampleFilter
+from core.workbench import Batch, Rules, SampleFilter
 
 NEWEST = 8
 """Previews of the running batch."""
 HINT = """<p class="fs-hint">With the engine, label, seed and settings of this form, on every photo in turn. Masks come
-from the placement rules; with Layout, parts come from its settings.</p>"""
+from the placement rules; with Layout, parts come from its settings. <b>Keep the best</b> judges each sample and goes
+on until that many good ones are kept; the others are rejected and say why.</p>"""
 TO_REVIEW_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]')]
   .find((tab) => tab.textContent.trim() === 'Review').click()"""
 
@@ -72,10 +73,12 @@ class Bulk:
     def __init__(self) -> None:
         with gr.Accordion("In bulk, over all photos", open=False, elem_classes="fs-fold", elem_id="fs-bulk"):
             with gr.Row(elem_classes="fs-tight", equal_height=True):
-                self.count = gr.Number(100, label="How many", precision=0, minimum=1, maximum=100_000, min_width=80,
-                                       elem_id="fs-bulk-count")  # fmt: skip
-                self.best = gr.Textbox("", label="Keep the best", placeholder="optional", max_lines=1, min_width=80,
-                                       elem_id="fs-bulk-best")  # fmt: skip
+                self.count = gr.Number(100, label="Make at most", precision=0, minimum=1, maximum=100_000,
+                                       min_width=80, elem_id="fs-bulk-count")  # fmt: skip
+                self.best = gr.Textbox("", label="Keep the best", placeholder="all, unjudged", max_lines=1,
+                                       min_width=80, elem_id="fs-bulk-best")  # fmt: skip
+            self.spend = gr.Checkbox(False, label="Make them all, then choose", container=False, visible=False,
+                                     elem_id="fs-bulk-spend")  # fmt: skip
             gr.HTML(HINT)
             self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
 
@@ -84,7 +87,7 @@ def wire(work: Bulk, come: Progress, shell: Shell, controls: Controls, tools: Ma
     """Start, growing preview, the end, and the way to Review."""
     width = len(tools.placement)
 
-    def start(session: Session, count: float | None, best: str | None, *values: Any) -> list[Any]:
+    def start(session: Session, count: float | None, best: str | None, spend: bool, *values: Any) -> list[Any]:
         engine, label, seed, fresh, _, *params = values[width:]
         if session.bulk_id and _runs(session):
             raise InputError("a batch is being made already: wait for it, or stop it first")
@@ -96,11 +99,14 @@ def wire(work: Bulk, come: Progress, shell: Shell, controls: Controls, tools: Ma
             params=controls.engine_params(engine, params),
             placement=tools.read_placement(list(values[:width])),
         )
-        session.bulk_id = session.open_bench.studio.start_batch(order, _best(best))
+        rules = Rules(keep_best=keep) if (keep := _best(best)) else None
+        session.bulk_id = session.open_bench.studio.start_batch(order, rules, bool(spend))
         session.memory.pop("bulk-seen", None)
         return [*come.bar.look(session), *come.show(session), str(order.seed)]
 
-    inputs = [work.count, work.best, *tools.placement, *controls.form]
+    work.best.change(lambda best: gr.update(visible=bool((best or "").strip())), work.best, work.spend,
+                     show_progress="hidden", api_visibility="private")  # fmt: skip
+    inputs = [work.count, work.best, work.spend, *tools.placement, *controls.form]
     on(work.go.click, start, shell, inputs, [*come.bar.parts, *come.parts, controls.seed])
     on(come.bar.timer.tick, come.grow, shell, outputs=come.parts, concurrency_limit=None)
     come.bar.on_end(shell, come.show, outputs=come.parts)
@@ -133,8 +139,28 @@ def _runs(session: Session) -> bool:
 
 
 def _said(session: Session) -> str:
-    desk = session.open_bench.review
-    made = desk.count(SampleFilter(job_id=session.bulk_id))
-    kept = desk.count(SampleFilter(job_id=session.bulk_id, verdict=Verdict.KEPT))
-    more = f", {kept:,} of them kept" if kept else ""
-    return f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made{more}</p>"
+    done = session.open_bench.jobs.result(session.bulk_id)
+    if "quota" in done:
+        return f"<p class='fs-bulk-said'>{_outcome(done)}</p>{_reasons(done['reasons'])}{_notes(done['notes'])}"
+    made = session.open_bench.review.count(SampleFilter(job_id=session.bulk_id))
+    return f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made</p>"
+
+
+def _outcome(done: Mapping[str, Any]) -> str:
+    kept = f"<b>{done['kept']:,} of {done['quota']:,}</b> kept"
+    lost = f", {done['given_up']:,} given up" if done["given_up"] else ""
+    if done["ended"] == "spent":
+        return f"{kept}; the {done['budget']:,} to be made are spent{lost}"
+    return f"{'Stopped: ' if done['ended'] == 'stopped' else ''}{kept} after {done['samples']:,} made{lost}"
+
+
+def _reasons(reasons: Mapping[str, int]) -> str:
+    if not reasons:
+        return ""
+    rows = "".join(f"<tr><td>{html.escape(why)}</td><td>{many:,}</td></tr>" for why, many in reasons.items())
+    head = "<thead><tr><th>rejected because</th><th>samples</th></tr></thead>"
+    return f"<table class='fs-table fs-narrow' id='fs-bulk-why'>{head}<tbody>{rows}</tbody></table>"
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return "".join(f"<p class='fs-hint'>{html.escape(note)}</p>" for note in notes)

@@ -1,0 +1,118 @@
+"""The rules of the automatic review: properties over any scores, and what each rule says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.jobs.review import (
+    BLIND,
+    COPY,
+    ENOUGH_ARS,
+    FAINT,
+    LOOSE,
+    OUTSIDE,
+    REASONS,
+    SEAM,
+    SURPLUS,
+    TWIN,
+    USUAL,
+    Rules,
+    believability,
+    count_reasons,
+    fault,
+    kind_of,
+    sift,
+)
+from core.store import SampleRow
+from core.types import Verdict
+
+GOOD = {"change_inside": 0.2, "change_outside": 0.0, "mask_covered": 1.0, "seam_contrast": 2.0}
+
+share = st.floats(0, 1)
+some_scores = st.fixed_dictionaries(
+    {
+        "change_inside": share, "mask_covered": share, "seam_contrast": st.floats(1, 60),
+        "change_outside": st.sampled_from([0.0, 9.0]),
+    },
+    optional={"ars": share, "ars_floor": share, "likeness": share, "copy_limit": st.just(0.9)},
+)  # fmt: skip
+
+
+def row(number: int, scores: dict[str, float], place: float = 0.0) -> SampleRow:
+    return SampleRow(
+        f"{number:04d}", number, "n", "stain", "structural", "perlin", number, "{}", Verdict.NEW, "", scores,
+        Path("i"), Path("m"), None, (), np.array([place, 0.0], np.float32).tobytes(), None, 0.0,
+    )  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(some_scores, share), max_size=24), st.integers(1, 8), st.floats(0, 0.4), st.randoms(),
+    st.lists(share, max_size=3),
+)  # fmt: skip
+def test_each_row_is_kept_or_has_its_reason_in_any_order(found, most, distance, random, earlier) -> None:
+    rows = [row(n, scores, place) for n, (scores, place) in enumerate(found)]
+    before = [row(900 + n, GOOD, place) for n, place in enumerate(earlier)]
+    rules = Rules(keep_best=most, duplicates=distance)
+    sifted = sift(rows, rules, before)
+    kept = {r.id for r in sifted.kept}
+    assert len(sifted.kept) == min(most, sifted.passed) and kept | set(sifted.reasons) == {r.id for r in rows}
+    assert not kept & set(sifted.reasons) and all(kind_of(why) in REASONS for why in sifted.reasons.values())
+    assert all(fault(r.scores, rules) is None for r in sifted.kept)
+    ranks = [believability(r.scores) for r in sifted.kept]
+    surplus = [believability(r.scores) for r in rows if kind_of(sifted.reasons.get(r.id, "")) == SURPLUS]
+    assert ranks == sorted(ranks, reverse=True) and max(surplus, default=0) <= min(ranks, default=0) + 1e-12
+    places = [float(np.frombuffer(r.descriptor or b"", np.float32)[0]) for r in sifted.kept]
+    if distance:
+        for k, place in enumerate(places):
+            assert all(abs(place - other) > distance - 1e-3 for other in [*places[:k], *earlier])
+    shuffled = random.sample(rows, len(rows))
+    again = sift(shuffled, rules, before)
+    assert again.kept == sifted.kept and again.reasons == sifted.reasons
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"change_outside": 1.0}, OUTSIDE),
+        ({"change_inside": 0.01}, FAINT),
+        ({"mask_covered": 0.5}, LOOSE),
+        ({"seam_contrast": 41.0}, SEAM),
+        ({"ars": 0.30, "ars_floor": 0.27}, USUAL),
+        ({"ars": 0.30, "ars_floor": 0.20}, None),
+        ({"ars": 0.1, "ars_floor": BLIND}, None),
+        ({"likeness": 0.9, "copy_limit": 0.9}, COPY),
+        ({"likeness": 0.89, "copy_limit": 0.9}, None),
+        ({}, None),
+    ],
+)
+def test_each_rule_says_what_it_measured(change: dict[str, float], kind: str | None) -> None:
+    reason = fault(GOOD | change, Rules())
+    assert (reason and kind_of(reason)) == kind
+    assert reason is None or reason.endswith(")")
+    off = Rules(max_outside=9, min_change=0, min_covered=0, max_seam=200, min_ars=0, copies=True)
+    assert fault(GOOD | change, off) is None
+
+
+def test_where_ars_cannot_tell_it_changes_no_rank() -> None:
+    plain = believability(GOOD)
+    assert believability(GOOD | {"ars": 1.0, "ars_floor": 0.9}) == plain
+    ranks = [believability(GOOD | {"ars": gain, "ars_floor": 0.0}) for gain in (0.0, 0.1, ENOUGH_ARS, 1.0)]
+    assert ranks[0] == plain / 2 < ranks[1] < ranks[2] == ranks[3] == plain
+
+
+def test_one_kept_before_counts_and_reasons_are_counted_by_kind() -> None:
+    rows = [
+        row(1, GOOD, 0.5),
+        row(2, GOOD, 0.9),
+        row(3, GOOD | {"change_inside": 0.0}),
+        row(4, GOOD | {"change_inside": 0.01}),
+    ]
+    sifted = sift(rows, Rules(), [row(9, GOOD, 0.52)])
+    assert [r.id for r in sifted.kept] == ["0002"] and sifted.reasons["0001"] == f"{TWIN} (of 0009)"
+    assert count_reasons([*sifted.reasons.values(), ""]) == {FAINT: 2, "by hand": 1, TWIN: 1}
