@@ -15,7 +15,7 @@ import gradio as gr  # noqa: E402  Gradio reads the variable above when it is im
 from app import theme  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.shell import PRIVATE, SESSION_JS, Shell, headline  # noqa: E402
-from app.tabs import evaluate, export, models, product, regions, review, studio  # noqa: E402
+from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
 from core.errors import FlawsmithError, InputError  # noqa: E402
 from core.workbench.demo import demo_project  # noqa: E402
 from core.workbench.recent import recent, remember  # noqa: E402
@@ -37,7 +37,7 @@ def build() -> gr.Blocks:
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
             shell = Shell(sid, opened, tabs, project)
-            for tab in (product, regions, studio, review, export, evaluate, models):
+            for tab in (product, regions, concepts, studio, review, export, evaluate, models):
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")
         page.load(_arrive, sid, [sid, opened, project, tabs], js=SESSION_JS, **PRIVATE)

@@ -46,6 +46,7 @@ class Session:
     find_id: str = ""
     carry_id: str = ""
     evaluate_id: str = ""
+    learn_id: str = ""
     sample_id: str = ""
     tab: str = "product"
     headline: str = ""
@@ -145,7 +146,7 @@ class Sessions:
 
 def _serve_files(bench: Workbench) -> None:
     # Pictures are served from where they lie, behind Gradio's login check; the database is not.
-    gr.set_static_paths([bench.path / name for name in ("files", "cache", "evaluations")])
+    gr.set_static_paths([bench.path / name for name in ("files", "cache", "concepts", "evaluations")])
 
 
 sessions = Sessions()

@@ -91,7 +91,8 @@ def theme() -> Base:
 
 def style_sheets() -> list[Path]:
     """The page's own style sheets."""
-    return [ASSETS / "css" / name for name in ("flawsmith.css", "studio.css", "figures.css", "evaluate.css")]
+    names = ("flawsmith", "studio", "figures", "evaluate", "concepts")
+    return [ASSETS / "css" / f"{name}.css" for name in names]
 
 
 def head() -> str:

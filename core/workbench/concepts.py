@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from core.concepts import shelf
 from core.concepts.shelf import Concept
-from core.engines.base import learners
+from core.engines.base import learner, learners, read_model
+from core.errors import InputError, NotFound
 from core.evaluate.result import Curve
 from core.jobs import learn as work
 from core.jobs.learn import Order
 from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
 from core.workbench.evaluating import LiveCurves
+from core.workbench.examples import ExampleCard, Examples
+from core.workbench.lessons import LearnerCard, Preview, Watcher, duration, from_examples, learner_cards, smooth
+from core.workbench.regions import Regions
 
+__all__ = ["Concept", "Concepts", "LearnerCard", "Order", "Preview", "duration", "learner_cards"]
+
+MOST_EXAMPLES = 64
+"""Examples of one order at most, as core.jobs.material hands them out."""
 _WATCHED = 8
+_KIND = "learn"
+_PACE = "learning_pace"
+"""Setting of the project: seconds a step by engine, preset and model, as they were last time."""
+
+
+@dataclass(frozen=True)
+class _Live:
+    """What grows while something is learned."""
+
+    curves: LiveCurves
+    pictures: Path
 
 
 class Concepts:
@@ -24,8 +49,10 @@ class Concepts:
 
     def __init__(self, material: Material, jobs: Runner) -> None:
         self._material = material
+        self._project = material.project
         self._jobs = jobs
-        self._live: dict[str, LiveCurves] = {}
+        self._live: dict[str, _Live] = {}
+        self.examples = Examples(material, Regions(material, jobs))
 
     @property
     def folder(self) -> Path:
@@ -40,22 +67,59 @@ class Concepts:
         """What was learned, newest first."""
         return shelf.list_concepts(self.folder, engine, label)
 
+    def concept(self, id: str) -> Concept:
+        """One of them; NotFound."""
+        return shelf.read_card(self.folder / Path(id).name)
+
     def picture(self, id: str, name: str = "preview") -> Path | None:
         """A picture of a concept, or None if it has none of that name."""
         path = self.folder / id / f"{name}.png"
         return path if path.is_file() else None
 
+    def curves(self, concept: Concept) -> dict[str, Curve]:
+        """How a concept's loss fell while it was learned, by name; {} where it was not noted."""
+        named = {"loss": concept.config.get("losses"), "validation": concept.config.get("validation")}
+        return {
+            name: smooth(
+                Curve(tuple(p[0] for p in points), tuple(p[1] for p in points), "step", name), 1 + len(points) // 16
+            )
+            for name, points in named.items()
+            if points
+        }
+
     def rename(self, id: str, title: str) -> Concept:
         """Give a concept another title."""
-        return shelf.rename_concept(self.folder, id, title)
+        return shelf.rename_concept(self.folder, self.concept(id).id, title)
 
     def delete(self, id: str) -> None:
         """Remove a concept; samples made with it stay, but cannot be made again."""
-        shelf.delete_concept(self.folder, id)
+        shelf.delete_concept(self.folder, self.concept(id).id)
 
     def check(self, order: Order) -> None:
         """An error in one line if the order cannot be carried out."""
         work.prepare(self._material, order)
+
+    def preview(self, order: Order) -> Preview:
+        """What the order would take, without reading a photo; InputError says what is missing."""
+        chosen = learner(order.engine)
+        params = read_model(chosen.Learning, order.params, f"learning with {order.engine}")
+        facts: dict[str, str] = {}
+        notes: list[str] = []
+        warnings: list[str] = []
+        usable: list[ExampleCard] = []
+        if from_examples(chosen):
+            usable, facts["From"], notes, warnings = self._material_of(order.label)
+        else:
+            photos = self._project.count_normals()
+            if not photos:
+                raise InputError("nothing to learn from: import photos of good parts in Product")
+            facts["From"] = _count(min(photos, work.MOST_NORMALS), "photo") + " of good parts"
+        steps = _steps(params, sum(card.defects for card in usable))
+        if steps:
+            facts["Steps"] = f"{steps:,} at most"
+        if steps and (pace := self._project.get_setting(_PACE, {}).get(_kind_of(order.engine, params))):
+            facts["Takes"] = f"about {duration(pace * steps)}"
+        return Preview(facts, tuple(notes), tuple(warnings), self._goes_on(order, params))
 
     def learn(
         self,
@@ -71,20 +135,143 @@ class Concepts:
 
     def start(self, order: Order) -> str:
         """``learn`` in the background; the job's result is ``{"concept": id, "message"}``. InputError at once."""
-        self.check(order)
-        curves = LiveCurves("step")
+        plan = work.prepare(self._material, order)
+        args = self._args(order)
+        run_of = hashlib.sha256(repr(_comparable(json.loads(args), plan.params)).encode()).hexdigest()[:16]
+        live = self._taken_up(run_of, bool(self._goes_on(order, plan.params)))
 
         def run(control: JobControl) -> dict[str, Any]:
-            made = self.learn(order, progress=control.progress, curve=curves.add, cancelled=control.cancelled)
+            watcher = Watcher(control, live.pictures)
+            try:
+                made = self.learn(order, progress=watcher.progress, curve=live.curves.add, cancelled=control.cancelled)
+            finally:
+                self._note_pace(_kind_of(order.engine, plan.params), watcher.pace)
             return {"concept": made.id, "message": f"learned {made.title}"}
 
-        title = f"Learn {order.label or 'all labels'} · {order.engine}"
-        job_id = self._jobs.submit("learn", title, run, args_json=order.model_dump_json())
-        self._live[job_id] = curves
+        title = f"{learner(order.engine).title}: {order.label or 'all labels'}"
+        job_id = self._jobs.submit(_KIND, title, run, args_json=args)
+        self._live[job_id] = live
         for old in list(self._live)[:-_WATCHED]:
             del self._live[old]
         return job_id
 
+    def can_keep(self, job_id: str) -> bool:
+        """Whether a learning that was stopped has got far enough to be kept as it is."""
+        order = self._order_of(job_id)
+        return order is not None and "steps" in learner(order.engine).Learning.model_fields and bool(self.live(job_id))
+
+    def keep(self, job_id: str) -> str:
+        """Make a concept of what a stopped learning has learned so far, in the background; the new job's id."""
+        order = self._order_of(job_id)
+        if order is None:
+            raise NotFound(f"job {job_id!r}: there is no such learning; press Learn to begin again")
+        # A run that has done more steps than are asked for ends at once.
+        return self.start(order.model_copy(update={"params": {**order.params, "steps": 1}}))
+
+    def running(self) -> str:
+        """The id of this process' newest learning that has not ended; "" if there is none."""
+        active = {event.job_id for event in self._jobs.active()}
+        return next((job_id for job_id in reversed(self._live) if job_id in active), "")
+
     def live(self, job_id: str) -> dict[str, Curve]:
         """The loss curves of a job of this process so far, by name."""
-        return self._live[job_id].now() if job_id in self._live else {}
+        return self._live[job_id].curves.now() if job_id in self._live else {}
+
+    def live_smooth(self, job_id: str) -> dict[str, Curve]:
+        """The same as running means: a single step's loss says more of its noise than of what was learned."""
+        return {name: smooth(curve) for name, curve in self.live(job_id).items()}
+
+    def live_pictures(self, job_id: str) -> list[tuple[int, Path]]:
+        """What a job of this process drew while it learned: (step, picture), the earliest first."""
+        if job_id not in self._live:
+            return []
+        return sorted((int(path.stem), path) for path in self._live[job_id].pictures.glob("*.png"))
+
+    def _taken_up(self, run: str, goes_on: bool) -> _Live:
+        """Curves and pictures of a run: those there are where it goes on, else none yet."""
+        pictures = self._project.cache_dir / "learning" / run
+        if goes_on:
+            known = (live.curves for live in reversed(self._live.values()) if live.pictures == pictures)
+            return _Live(next(known, LiveCurves("step")), pictures)
+        shutil.rmtree(pictures, ignore_errors=True)
+        return _Live(LiveCurves("step"), pictures)
+
+    def _order_of(self, job_id: str) -> Order | None:
+        try:
+            row = self._project.job_row(job_id)
+        except NotFound:
+            return None
+        fields = {k: v for k, v in json.loads(row.args_json).items() if k in Order.model_fields}
+        return Order(**fields) if row.kind == _KIND else None
+
+    def _note_pace(self, kind: str, pace: float) -> None:
+        if pace:
+            known = self._project.get_setting(_PACE, {})
+            self._project.set_setting(_PACE, {**known, kind: round(pace, 4)})
+
+    def _material_of(self, label: str) -> tuple[list[ExampleCard], str, list[str], list[str]]:
+        """What can be learned from, in words too, notes on what is left out, and warnings."""
+        cards = self.examples.cards(label or None)
+        if not cards:
+            there = sorted({card.row.label for card in self.examples.cards()})
+            if not there:
+                raise InputError("no real anomaly yet: add a photo of a defect, or import some in Product")
+            raise InputError(f"there is no example of {label!r} (there are: {', '.join(there)})")
+        notes = []
+        if len(cards) > MOST_EXAMPLES:
+            notes.append(f"The first {MOST_EXAMPLES} of {len(cards):,} examples are taken.")
+            cards = cards[:MOST_EXAMPLES]
+        usable = [card for card in cards if card.fault is None]
+        if not usable:
+            raise InputError(f"no example can be learned from: {cards[0].fault}")
+        if left := len(cards) - len(usable):
+            notes.append(f"{_count(left, 'example')} left out: see the marked ones.")
+        defects = sum(card.defects for card in usable)
+        words = _count(len(usable), "example") + (f", {defects:,} defects" if defects > len(usable) else "")
+        few = sorted({c.row.label for c in usable if sum(o.row.label == c.row.label for o in usable) == 1})
+        warnings = [f"Only one example of {name}: all that is drawn will look like it." for name in few]
+        return usable, words, notes, warnings
+
+    def _goes_on(self, order: Order, params: BaseModel) -> str:
+        """Where a stopped run of the same photos and settings, but for the number of steps, would go on."""
+        if not any((self.folder / ".learning").glob("*/*.pt")):
+            return ""
+        wanted = _comparable(json.loads(self._args(order)), params)
+        for row in reversed(self._project.jobs()):
+            if row.kind != _KIND:
+                continue
+            args = json.loads(row.args_json)
+            if args.get("engine") != order.engine or _comparable(args, type(params)) != wanted:
+                continue
+            if row.status in ("cancelled", "interrupted", "failed") and row.done:
+                return f"step {row.done:,} of {row.total:,}"
+            return ""
+        return ""
+
+    def _args(self, order: Order) -> str:
+        examples = [row.id for row in self._project.examples(order.label or None)]
+        return json.dumps(order.model_dump(mode="json") | {"examples": examples})
+
+
+def _steps(params: Any, defects: int) -> int:
+    """Steps that settings ask for; 0 where that is only known once the photos are read."""
+    budget: Callable[[int], int] | None = getattr(params, "budget", None)
+    return budget(defects) if budget else int(getattr(params, "steps", 0) or 0)
+
+
+def _kind_of(engine: str, params: Any) -> str:
+    return " ".join([engine, *(str(getattr(params, name, "")) for name in ("preset", "backbone"))])
+
+
+def _comparable(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> Sequence[Any]:
+    """What makes two orders the same run: labels, examples, and all settings but the number of steps."""
+    kind = model if isinstance(model, type) else type(model)
+    try:
+        settings = kind(**args.get("params", {})).model_dump(mode="json", exclude={"steps"})
+    except ValueError:
+        return ()
+    return (args.get("engine"), args.get("label"), args.get("examples"), settings)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

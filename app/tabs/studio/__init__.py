@@ -52,6 +52,7 @@ def build(shell: Shell) -> None:
 
     shell.refresh(tab, fill, shown)
     on(shell.opened.change, controls.restore, shell, outputs=controls.form)
+    on(tab.select, controls.take, shell, outputs=controls.form)
     on(table.moved.change, part_tools.show, shell, outputs=part_tools.shown)
     controls.wire(shell, [mask_tools.box, part_tools.box])
     masks.wire(mask_tools, shell, controls, table)

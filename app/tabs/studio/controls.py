@@ -105,6 +105,15 @@ class Controls:
         """Updates for ``form``: as it was when something was made last, after a reload."""
         return session.memory.get("form") or [gr.skip()] * len(self.form)
 
+    def take(self, session: Session) -> list[Any]:
+        """Updates for ``form``: the engine, label and settings that another tab wants tried, once."""
+        wanted = session.memory.pop("try", None)
+        if wanted is None or wanted["engine"] not in self.forms:
+            return [gr.skip()] * len(self.form)
+        engine = wanted["engine"]
+        kept = [gr.skip()] * 3
+        return [engine, wanted["label"] or gr.skip(), *kept, *self.params_update(engine, wanted["params"])]
+
     def kind(self, engine: str) -> str:
         """Whether the engine breaks the surface or the arrangement."""
         return self.cards[engine].kind if engine in self.cards else "structural"

@@ -1,0 +1,155 @@
+"""Concepts: masks are drawn, anomalies learned, stopped, taken up again, kept, tried, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.images import mask_png_bytes
+from core.workbench import Workbench
+from tests.app.conftest import open_tab, reload
+from tests.app.hands import Hands, set_value
+from tests.diffusion.toy import write_toy
+
+pytestmark = pytest.mark.browser
+
+TILES = "#fs-cx-tiles .fs-cx-tile"
+CARDS = "#fs-cx-learned article"
+PLAN = "#fs-learn-plan"
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_toy(tmp_path_factory.mktemp("models") / "toy")
+
+
+def defect(part: np.ndarray, centre: tuple[int, int], radius: int = 6) -> tuple[bytes, np.ndarray]:
+    """A photo with a dark hole as PNG, and the hole's mask."""
+    mask = cv2.circle(np.zeros(part.shape[:2], np.uint8), centre, radius, 1, -1).astype(bool)
+    photo = part.copy()
+    photo[mask] //= 5
+    return cv2.imencode(".png", photo)[1].tobytes(), mask
+
+
+def settings(page: Page, toy: Path, steps: int) -> None:
+    """Learn on the toy model, in so many steps."""
+    fold = page.get_by_role("button", name="Settings of the learning")
+    fold.click()
+    form = page.locator("#fs-learn-settings .fs-form:visible")
+    form.get_by_label("Steps", exact=True).fill(str(steps))
+    form.get_by_label("Model", exact=True).fill(str(toy))
+    form.get_by_label("Model", exact=True).press("Tab")
+    expect(page.locator(PLAN)).to_contain_text(f"{steps:,} at most")
+
+
+def test_a_defect_is_drawn_learned_and_tried(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], part_photos: list[np.ndarray], toy: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    photo = tmp_path / "hole 1.png"
+    photo.write_bytes(defect(part_photos[0], (64, 20))[0])
+    page = new_page(new_project("drawn"))
+    open_tab(page, "Concepts")
+    expect(page.locator("#fs-cx-tiles")).to_contain_text("Show it some real defects")
+    expect(page.locator(PLAN)).to_contain_text("No real anomaly yet")
+    expect(page.locator("#fs-learn-go")).to_be_disabled()
+
+    with page.expect_file_chooser() as chooser:
+        page.locator("#fs-cx-add").click()
+    chooser.value.set_files(photo)
+    hands = Hands(page, "concepts")
+    hands.ready()
+    expect(page.locator("#fs-cx-side")).to_be_hidden()
+    page.locator("#fs-cx-save").click()
+    expect(page.get_by_text("there is no mask yet")).to_be_visible()
+    page.get_by_text("there is no mask yet").click()
+    page.locator("#fs-concepts-canvas .fsc-stage").focus()
+    drawn = hands.box((56, 12), (72, 28))
+    set_value(page, "#fs-cx-draw-label", "Hole")
+    page.locator("#fs-cx-save").click()
+    expect(page.locator(TILES)).to_have_count(1)
+    expect(page.locator("#fs-cx-tiles h4")).to_have_text("hole 1")
+
+    # The tile opens its mask again; a smaller one takes its place.
+    page.locator(TILES).locator("[data-open]").press("Enter")
+    hands.until(f"M.ready && M.count() === {drawn}")
+    page.locator("#fs-concepts-canvas .fsc-stage").focus()
+    page.keyboard.press("Delete")
+    hands.box((58, 14), (70, 26))
+    page.keyboard.press("Enter")
+    expect(page.locator("#fs-cx-side")).to_be_visible()
+    expect(page.locator(TILES)).to_have_count(1)
+
+    expect(page.locator(PLAN)).to_contain_text("Only one example of hole")
+    settings(page, toy, 3)
+    page.locator("#fs-learn-go").click()
+    expect(page.locator(CARDS)).to_have_count(1)
+    card = page.locator(CARDS)
+    expect(card.locator("dl").first).to_contain_text("1 example")
+    expect(card.locator("figure img")).to_be_visible()
+    card.locator("[data-rename]").press("Enter")
+    page.keyboard.type("small <holes>")
+    page.keyboard.press("Enter")
+    expect(card.locator("h4")).to_have_text("small <holes>")
+
+    id = card.get_attribute("data-id")
+    card.locator("[data-try]").click()
+    expect(page.locator("#fs-engine label.selected")).to_have_text("AnomalyDiffusion")
+    expect(page.locator("#fs-label input")).to_have_value("hole")
+    page.locator("#fs-settings button").first.click()
+    expect(page.locator("#fs-settings .fs-form:visible").get_by_label("Concept")).to_have_value(str(id))
+
+    open_tab(page, "Concepts")
+    delete = card.locator("[data-delete]")
+    delete.click()
+    expect(delete).to_have_text("Really?")
+    delete.click()
+    expect(page.locator(CARDS)).to_have_count(0)
+    tile = page.locator(TILES).locator("[data-open]")
+    tile.press("Delete")
+    expect(page.locator(TILES)).to_have_attribute("data-sure", "1")
+    tile.press("Delete")
+    expect(page.locator("#fs-cx-tiles")).to_contain_text("Show it some real defects")
+
+
+def test_learning_survives_a_reload_and_a_stop(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], part_photos: list[np.ndarray], toy: Path
+) -> None:
+    project = new_project("stopped")
+    with Workbench.open(project) as bench:
+        for number, (label, centre) in enumerate((("hole", (64, 20)), ("hole", (70, 75)), ("pit", (30, 15)))):
+            data, mask = defect(part_photos[number], centre)
+            size = (mask.shape[1], mask.shape[0])
+            bench.project.add_example(data, "png", label, "structural", [mask_png_bytes(mask)], f"{label}.png", *size)
+        speck = np.zeros((96, 128), bool)
+        speck[3, 3:5] = True
+        bench.project.add_example(data, "png", "pit", "structural", [mask_png_bytes(speck)], "speck.png", 128, 96)
+    page = new_page(project)
+    open_tab(page, "Concepts")
+    expect(page.locator(TILES)).to_have_count(4)
+    expect(page.locator(TILES + "[data-fault]")).to_have_count(1)
+    expect(page.locator(".fs-cx-why")).to_contain_text("its mask has 2 px")
+    expect(page.locator(PLAN)).to_contain_text("3 examples")
+    page.locator("#fs-learn-label input").click()
+    page.get_by_role("option", name="hole (2)").click()
+    expect(page.locator(PLAN)).to_contain_text("2 examples")
+    settings(page, toy, 4000)
+    page.locator("#fs-learn-go").click()
+    live = page.locator("#fs-cx-live")
+    expect(live.locator(".ev-chart path.line")).to_be_visible()
+    reload(page)
+    expect(page.locator("#fs-learn-label input")).to_have_value("hole (2)")
+    expect(page.locator("#fs-learn-go")).to_be_disabled()
+    expect(live.locator(".ev-chart path.line")).to_be_visible()
+    page.locator("#fs-cx-side .fs-job-stop").click()
+    expect(live.locator("h3").first).to_contain_text("Stopped at step")
+    expect(page.locator("#fs-learn-go")).to_have_text("Go on")
+    live.locator("[data-keep]").click()
+    expect(page.locator(CARDS)).to_have_count(1)
+    expect(page.locator(CARDS + "[data-new]")).to_contain_text("2 examples")
+    expect(live.locator("section")).to_have_count(0)

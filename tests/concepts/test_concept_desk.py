@@ -1,0 +1,112 @@
+"""The desk of the Concepts tab: examples drawn, redrawn and refused, and what an order would take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from core.errors import ImageError, InputError, MaskError, NotFound
+from core.evaluate.result import Curve
+from core.images import mask_png_bytes, read_mask
+from core.workbench import Workbench
+from core.workbench.concepts import Order
+from core.workbench.lessons import duration, smooth
+
+ENGINE = "anomaly_diffusion"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, photo_folder: Path) -> Iterator[Workbench]:
+    with Workbench.create(tmp_path / "plates") as made:
+        made.photos.take_in(photo_folder)
+        yield made
+
+
+def disc(x: int, y: int, radius: int = 6) -> np.ndarray:
+    return cv2.circle(np.zeros((96, 128), np.uint8), (x, y), radius, 1, -1).astype(bool)
+
+
+def test_a_drawn_mask_becomes_an_example_and_a_redrawn_one_takes_its_place(
+    bench: Workbench, photo_folder: Path
+) -> None:
+    desk = bench.concepts.examples
+    draft = desk.bring(photo_folder / "plate 1.png")
+    assert draft.shape == (96, 128) and draft.path.is_relative_to(bench.path)
+    first = desk.keep(draft, disc(60, 20), "pit", "structural")
+    assert [c.row.id for c in desk.cards("pit")] == [first.id] and desk.tile(first).is_file()
+
+    again, mask = desk.redraw(first.id)
+    assert np.array_equal(mask, disc(60, 20)) and again.label == "pit"
+    smaller = desk.keep(again, disc(60, 20, 3), "hole", "combined")
+    (card,) = desk.cards()
+    assert card.row == smaller and smaller.kind == "combined" and smaller.path == first.path
+    assert np.array_equal(read_mask(smaller.mask_paths[0]), disc(60, 20, 3))
+    assert desk.keep(desk.redraw(smaller.id)[0], disc(60, 20, 3), "hole", "combined").id == smaller.id
+
+    desk.remove(smaller.id)
+    assert not desk.cards()
+    with pytest.raises(NotFound):
+        desk.remove(smaller.id)
+
+
+@pytest.mark.parametrize(
+    ("mask", "says"),
+    [
+        (None, "there is no mask yet"),
+        (np.zeros((96, 128), bool), "there is no mask yet"),
+        (np.ones((96, 128), bool), "draw the defect alone"),
+        (disc(60, 20, 0), "too few to show a defect"),
+        (np.ones((5, 5), bool), "expected the photo's 128x96 pixels"),
+    ],
+)
+def test_a_mask_that_cannot_be_learned_from_is_not_kept(
+    bench: Workbench, photo_folder: Path, mask: np.ndarray | None, says: str
+) -> None:
+    desk = bench.concepts.examples
+    draft = desk.bring(photo_folder / "plate 1.png")
+    with pytest.raises(MaskError, match=says):
+        desk.keep(draft, mask, "pit")
+    with pytest.raises(InputError, match="label"):
+        desk.keep(draft, disc(60, 20), "Good Ü")
+    assert not desk.cards()
+
+
+def test_what_is_no_photo_is_refused(bench: Workbench, tmp_path: Path) -> None:
+    (tmp_path / "notes.png").write_text("not a photo")
+    with pytest.raises(ImageError, match=r"notes\.png"):
+        bench.concepts.examples.bring(tmp_path / "notes.png")
+
+
+def test_an_order_is_told_in_words_before_it_starts(bench: Workbench, photo_folder: Path) -> None:
+    desk = bench.concepts
+    with pytest.raises(InputError, match="no real anomaly yet"):
+        desk.preview(Order(engine=ENGINE))
+    data = (photo_folder / "plate 0.png").read_bytes()
+    masks = {"pit": disc(60, 20) | disc(20, 80), "dent": disc(100, 80)}
+    for label, mask in masks.items():
+        bench.project.add_example(data, "png", label, "structural", [mask_png_bytes(mask)], "a.png", 128, 96)
+    bench.project.add_example(data, "png", "dent", "structural", [mask_png_bytes(disc(9, 9, 0))], "b.png", 128, 96)
+
+    seen = desk.preview(Order(engine=ENGINE, params={"steps": 7, "adapt": True, "adapt_steps": 5}))
+    assert seen.facts == {"From": "2 examples, 3 defects", "Steps": "12 at most"}
+    assert seen.notes == ("1 example left out: see the marked ones.",) and len(seen.warnings) == 2
+    assert not seen.goes_on
+    fewer, more = (desk.preview(Order(engine=ENGINE, label=name)).facts["Steps"] for name in ("dent", "pit"))
+    assert fewer != more
+    with pytest.raises(InputError, match="there are: dent, pit"):
+        desk.preview(Order(engine=ENGINE, label="burn"))
+    with pytest.raises(InputError, match="steps"):
+        desk.preview(Order(engine=ENGINE, params={"steps": -1}))
+
+
+def test_curves_are_smoothed_by_the_mean_of_the_last_values() -> None:
+    assert smooth(Curve((1, 2, 3, 4), (4.0, 2.0, 6.0, 0.0), "step", "loss"), 2).y == (4.0, 3.0, 4.0, 3.0)
+
+
+@pytest.mark.parametrize(("seconds", "says"), [(0.2, "1 s"), (61, "61 s"), (130, "2 min"), (7200, "2.0 hours")])
+def test_times_are_in_a_person_s_unit(seconds: float, says: str) -> None:
+    assert duration(seconds) == says
