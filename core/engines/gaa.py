@@ -46,6 +46,10 @@ class GaaParams(LearnedParams):
         title="Re-weighting",
         description="AnomalyDiffusion's, which GAA does without: more attention where the anomaly is hardly seen.",
     )
+    steps: int = Field(20, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
+    sampler: Literal["ddim", "dpmpp_2m"] = Field(
+        "ddim", title="Sampler", description="DDIM, as in the paper, or DPM-Solver++(2M), which needs fewer steps."
+    )
     cluster: str = Field(
         ANY,
         title="Cluster",
