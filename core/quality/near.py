@@ -41,9 +41,12 @@ def descriptor(image: Image, mask: Mask) -> Descriptor:
     within = image[rows, cols][mask[rows, cols]].mean(axis=0) / 255.0
     outside = image[around[0], around[1]][around[2]].mean(axis=0) / 255.0 if around[2].any() else within
     colour = np.concatenate([within, (within - outside + 1) / 2])
-    shape = cv2.resize(inside, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+    # By the fullest cell, or every thin crack would look like every other: all their cells are nearly empty.
+    cells = cv2.resize(inside, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+    fullest = max(float(cells.max()), 1e-6)
+    shape = cells / fullest
     grey = cv2.cvtColor(np.ascontiguousarray(image[rows, cols]), cv2.COLOR_RGB2GRAY).astype(np.float32) / 255.0
-    look = cv2.resize(grey * inside, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+    look = cv2.resize(grey * inside, (_GRID, _GRID), interpolation=cv2.INTER_AREA) / fullest
     parts = {"place": place, "size": size, "aspect": aspect, "colour": colour}
     parts |= {"shape": shape.ravel(), "look": look.ravel()}
     vector = [part * np.sqrt(_SHARES[name] / part.size) for name, part in parts.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +33,25 @@ def test_the_same_again_is_close_and_another_is_not() -> None:
         (base[0], np.flip(np.tri(128, dtype=np.bool_) & base[1], 0).copy()),
     ]
     assert again < 0.05 < 0.1 < min(gap(base, other) for other in others)
+
+
+def line(*points: tuple[int, int], width: int = 2, side: int = 128) -> tuple[np.ndarray, np.ndarray]:
+    canvas = np.zeros((side, side), np.uint8)
+    cv2.polylines(canvas, [np.array(points, np.int32)], False, 1, width)
+    image = np.full((side, side, 3), 128, np.uint8)
+    image[canvas > 0] = 60
+    return image, canvas > 0
+
+
+def test_two_thin_cracks_are_not_the_same_because_both_are_thin() -> None:
+    base = line((30, 30), (60, 80), (90, 90))
+    again = max(gap(base, line((31, 30), (61, 80), (91, 90))), gap(base, line((30, 30), (60, 80), (90, 90), width=3)))
+    others = [
+        line((30, 90), (60, 80), (90, 30)),
+        line((30, 30), (80, 40), (90, 90)),
+        line((30, 30), (35, 85), (90, 90)),
+    ]
+    assert again < 0.08 < min(gap(base, other) for other in others)
 
 
 @settings(deadline=None, max_examples=40)
