@@ -41,8 +41,8 @@ class Look:
 class Frame:
     """What is cut out and how it comes back: context ``margin`` relative to the mask's box, working ``side`` in pixels
     (0: the model's own), inner ``feather`` in pixels, and how the edge is closed. ``square`` cuts out a square where
-    the photo has room for it. ``detail`` 0..1 gives back that share of the photo's fine structure that the model's
-    autoencoder loses, so that the surface's grain goes on inside the mask."""
+    the photo has room for it. ``detail`` 0..1 gives back that share of the fine structure that the model's autoencoder
+    loses, so that the surface's grain goes on inside the mask."""
 
     margin: float = 0.5
     side: int = 0
@@ -122,7 +122,7 @@ def inpaint(
 
     Outside the mask every pixel is the photo's own. ``before`` and ``after`` run after the blending hooks; ``guide``
     gives more of them, made for the scene. ``start``, of the photo's size, is what a ``strength`` below 1 starts from
-    in place of the photo.
+    in place of the photo, and whose fine structure the frame's ``detail`` gives back.
     ``progress(done, count, preview)`` comes at each step, about ten times with a sketch of the photo. MaskError if
     the mask is empty; Cancelled within a step.
     """
@@ -145,7 +145,8 @@ def inpaint(
             preview = close_window(photo, mask, window, sketch(x0), frame) if done % every == 0 else None
             progress(done, count, preview)
 
-    origin = z0 if start is None else encode_image(backbone, _cut(check_image(start), window))
+    begun = window.pixels if start is None else _cut(check_image(start), window)
+    origin = z0 if start is None else encode_image(backbone, begun)
     with controlled(backbone.unet, *controllers, *more.controllers):
         x = sample(
             model,
@@ -161,7 +162,7 @@ def inpaint(
         )
     drawn = decode(backbone, x)[0]
     if frame.detail:
-        lost = window.pixels.astype(np.float32) - decode(backbone, z0)[0]
+        lost = begun.astype(np.float32) - decode(backbone, origin)[0]
         drawn = np.clip(np.rint(drawn + frame.detail * lost), 0, 255).astype(np.uint8)
     return close_window(photo, mask, window, drawn, frame)
 

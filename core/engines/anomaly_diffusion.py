@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from core.concepts.settings import LearnParams
 from core.concepts.shelf import Concept, find_concept
@@ -58,6 +60,17 @@ class AnomalyDiffusion:
         backbone = load_backbone(params.backbone, ctx.device, "float32")
         watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
         return learn(backbone, groups, normals, params, engine=self.name, folder=ctx.concepts, watch=watch)
+
+    def kin(
+        self,
+        params: Mapping[str, Any],
+        label: str,
+        seed: int,
+        examples: Sequence[AnomalyExample],
+        concepts: Path | None,
+    ) -> Sequence[AnomalyExample]:
+        """The examples that the sample of ``seed`` may be like: any of the label."""
+        return examples
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""

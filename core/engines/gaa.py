@@ -137,22 +137,21 @@ class Gaa:
             pictures=found.sheets,
         )
 
-    def shapes(
+    def kin(
         self,
         params: Mapping[str, Any],
         label: str,
         seed: int,
         examples: Sequence[AnomalyExample],
         concepts: Path | None,
-    ) -> list[Mask]:
-        """The masks that those for the sample of ``seed`` shall be like: of the cluster that it will be drawn from."""
+    ) -> Sequence[AnomalyExample]:
+        """The examples that the sample of ``seed`` may be like: those of the cluster that it will be drawn from."""
         chosen: GaaParams = read_params(self, params)
         concept = find_concept(concepts, self.name, chosen.concept, label)
         name = pick(concept, chosen.cluster, label, seed)
         names = clusters_of(concept, label) if name == MIXED else (name,)
         members = {m for n in names for m in concept.config["examples"][n]}
-        found = [e.mask for e in by_instance(examples) if e.id in members]
-        return found or [e.mask for e in examples]
+        return tuple(e for e in by_instance(examples) if e.id in members) or examples
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""

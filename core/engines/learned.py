@@ -12,6 +12,8 @@ from core.concepts.shelf import NEWEST, Concept, check_backbone, load_concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.base import Context, EngineParams
 from core.engines.drawn import as_grey_as
+from core.engines.surface import give_back, surface_of
+from core.engines.transplant import transplant
 from core.errors import InputError
 from core.images import alpha_blend, inner_alpha
 from core.types import Image, Mask, Request
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.diffusion.model import Backbone
+
+
+TURNS = 180.0
+"""Degrees either way by which a real example may be turned on its way into the mask."""
 
 
 class LearnedParams(EngineParams):
@@ -34,19 +40,20 @@ class LearnedParams(EngineParams):
         description="More attention where the anomaly is hardly seen: ours, the paper's (eq. 7), its code's, or off.",
     )
     guidance: float = Field(
-        3.0, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."
+        2.0, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."
     )
     strength: float = Field(
-        0.85,
+        0.4,
         ge=0.05,
         le=1,
         title="Strength",
         description="1 draws anew inside the mask; less keeps more of what it starts from.",
     )
-    start: Literal["tone", "photo"] = Field(
-        "tone",
+    start: Literal["example", "tone", "photo"] = Field(
+        "example",
         title="Start from",
-        description="Below full strength: the mask in the tone of the learned anomalies, or the photo as it is.",
+        description="Below full strength: a real example carried over into the mask, the mask in the tone of the "
+        "learned anomalies, or the photo as it is.",
     )
     steps: int = Field(14, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
     sampler: Literal["ddim", "dpmpp_2m"] = Field(
@@ -114,9 +121,7 @@ def _blended(
     photo = request.normal.pixels
     margin = params.margin or float(concept.config["margin"])
     frame = Frame(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
-    start = photo
-    if params.start == "tone" and params.strength < 1:
-        start = toned(photo, mask, tones_of(concept, group), numpy_rng(request.seed, name, "tone"))
+    start = None if params.strength == 1 else begun(params.start, name, request, mask, tones_of(concept, group), ctx)
     with speaking(backbone, concept, tensors, group) as speaker:
         window = open_window(backbone, photo, mask, frame)
         return inpaint(
@@ -133,6 +138,23 @@ def _blended(
             progress=ctx.progress,
             cancelled=ctx.cancelled,
         )
+
+
+def begun(
+    start: str, name: str, request: Request, mask: Mask, tones: Sequence[Sequence[float]], ctx: Context
+) -> Image:
+    """What a drawing below full strength starts from: the photo, with something in the mask already.
+
+    Where a request brings no example its anomalies' tone stands in for it.
+    """
+    photo, rng = request.normal.pixels, numpy_rng(request.seed, name, "start")
+    if start == "example" and request.examples:
+        surface = surface_of(request, mask, ctx, pad=4)
+        example = request.examples[int(rng.integers(len(request.examples)))]
+        patch = transplant(example, surface, rng, TURNS)
+        alpha = inner_alpha(surface.mask, 1.0)[..., None]
+        return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
+    return photo if start == "photo" else toned(photo, mask, tones, rng)
 
 
 def tones_of(concept: Concept, group: str) -> list[list[float]]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from core.concepts.cluster import by_instance
 from core.concepts.shapes import learned_masks
 from core.images import made_once, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
@@ -67,7 +68,10 @@ class Material:
         return tuple(self.example(r.id) for r in rows)
 
     def example(self, example_id: str) -> AnomalyExample:
-        """The real anomaly with this id."""
+        """The real anomaly with this id; ``<id>#2`` is the second of its masks alone."""
+        whole, _, number = example_id.partition("#")
+        if number:
+            return next(e for e in by_instance([self.example(whole)]) if e.id == example_id)
         return self._keep(("example", example_id), lambda: self._read_example(example_id), lambda e: e.pixels.nbytes)
 
     def learned_masks(self, label: str) -> list[Mask]:

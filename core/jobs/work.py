@@ -135,11 +135,12 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
     normal = material.normal(ids[order[position]])
     seed = derive_seed(plan.batch.seed, index, attempt)
     regions = material.regions(normal.id)
+    examples, models = _examples(plan, seed)
     mask: Mask | None = None
     if "mask" in plan.engine.needs:
         terrain = material.terrain(normal.id, regions)
         rng = numpy_rng(seed, "mask")
-        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=_models(plan, seed))
+        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=models)
         mask = np.asarray(np.logical_or.reduce(parts), np.bool_)
     donor_id = ids[int(numpy_rng(seed, "donor").integers(len(ids)))]
     return Request(
@@ -149,21 +150,27 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
         seed=seed,
         mask=mask,
         regions=regions,
-        examples=plan.examples and (plan.examples[int(numpy_rng(seed, "example").integers(len(plan.examples)))],),
+        examples=examples,
         donor=material.normal(donor_id) if donor_id != normal.id else None,
         object_mask=material.object_mask(normal.id),
         placement=plan.placement.model_dump(mode="json") if mask is not None else {},
     )
 
 
-def _models(plan: Plan, seed: int) -> list[Mask]:
-    """Real masks that this seed's shall be like: the label's, or those an engine says go with what it draws."""
+def _examples(plan: Plan, seed: int) -> tuple[tuple[AnomalyExample, ...], list[Mask]]:
+    """The real anomaly lent to this seed's sample, and the masks that its own shall be like.
+
+    An engine that draws what it has learned says which examples go with that; its mask is like the very example it
+    gets, so that look and outline belong together.
+    """
+    kin = getattr(plan.engine, "kin", None)
+    found = plan.examples
+    if kin is not None:
+        found = tuple(kin(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
+    chosen = found and (found[int(numpy_rng(seed, "example").integers(len(found)))],)
     if plan.placement.source == "learned":
-        return plan.material.learned_masks(plan.batch.label)
-    shapes = getattr(plan.engine, "shapes", None)
-    if shapes is None:
-        return [e.mask for e in plan.examples]
-    return list(shapes(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
+        return chosen, plan.material.learned_masks(plan.batch.label)
+    return chosen, [e.mask for e in (chosen if kin is not None else plan.examples)]
 
 
 def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:

@@ -160,7 +160,7 @@ def test_a_concept_of_another_backbone_is_refused(shelf_folder: Path, tmp_path: 
 def test_stop_is_honoured_within_a_step(shelf_folder: Path) -> None:
     steps: list[int] = []
     with pytest.raises(Cancelled):
-        make(request(), shelf_folder, progress=lambda i, n, p: steps.append(i), cancelled=lambda: bool(steps))
+        make(request(params={"steps": 9}), shelf_folder, progress=lambda i, n, p: steps.append(i), cancelled=lambda: bool(steps))
     assert steps == [1]
 
 
