@@ -53,22 +53,26 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Memory:
-    """``vectors`` float32 (N, WIDTH), one row for each of ``ids``; ``kind`` says what they are."""
+    """``vectors`` (N, WIDTH), one row for each of ``ids``, kept as float16; ``kind`` says what they are."""
 
     ids: tuple[str, ...]
-    vectors: Floats
+    vectors: npt.NDArray[np.floating]
     kind: str = KIND
     _parts: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
     _squares: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
     _centre: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        rows = np.asarray(self.vectors, np.float32)
+        rows = np.asarray(self.vectors, np.float16)
         if rows.shape != (len(self.ids), WIDTH) or len(set(self.ids)) != len(self.ids):
             raise InputError(f"memory: expected one row of {WIDTH} numbers for each of {len(self.ids)} ids, each once")
         # Distances do not change when all is moved, and near 0 the products below round least.
-        centre = rows.mean(axis=0) if len(rows) else np.zeros(WIDTH, np.float32)
-        parts = tuple(np.ascontiguousarray(part) for part in np.split(rows - centre, _PARTS, axis=1))
+        centre = rows.mean(axis=0, dtype=np.float32) if len(rows) else np.zeros(WIDTH, np.float32)
+        ends = np.split(centre, _PARTS)
+        parts = tuple(
+            np.subtract(part, middle, dtype=np.float32)
+            for part, middle in zip(np.split(rows, _PARTS, axis=1), ends, strict=True)
+        )
         for name, value in (
             ("vectors", rows),
             ("_centre", centre),
@@ -191,7 +195,7 @@ def save_memory(path: Path, memory: Memory) -> None:
     """Write ``memory`` whole or not at all: an .npz of float16 vectors, 23 kB a photo."""
     buffer = io.BytesIO()
     ids = np.array(memory.ids, dtype=np.str_)
-    np.savez(buffer, ids=ids, vectors=memory.vectors.astype(np.float16), kind=np.array(memory.kind))
+    np.savez(buffer, ids=ids, vectors=memory.vectors, kind=np.array(memory.kind))
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, buffer.getvalue())
 
@@ -202,6 +206,6 @@ def load_memory(path: Path) -> Memory | None:
         with np.load(path, allow_pickle=False) as kept:
             if str(kept["kind"]) != KIND:
                 return None
-            return Memory(tuple(map(str, kept["ids"])), kept["vectors"].astype(np.float32))
+            return Memory(tuple(map(str, kept["ids"])), kept["vectors"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -25,15 +25,15 @@ from core.types import Image, Mask, check_image
 
 Floats = npt.NDArray[np.float32]
 
-SHARE = 0.35
+SHARE = 0.4
 """Of the soft map's maximum, from which a place is in the mask."""
 FLOOR = 0.06
 """Least difference of attention (0..1, all components together) that is a change at all."""
 REACH = 1.0
 """Cells by which the refined mask may leave the unrefined one: a cell's own width is as sure as attention is."""
-LEVELS = 6.0
+LEVELS = 8.0
 """Levels of 255 from which a refined pixel differs; see core.quality.visible for a photo's own noise."""
-EDGE = 0.2
+EDGE = 0.1
 """Of the way from the mean of what did not change to that of what did: low, so that soft shadows count too."""
 CELL_SHARE = 0.02
 """Of the coarse piece it belongs to, below which a refined piece is a speck."""
@@ -142,13 +142,10 @@ def _whole(changed: Mask, unrefined: Mask, near: Mask, cell: float) -> Mask:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     closed = cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_CLOSE, disc) & near.view(np.uint8)
     outlines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    small = (cell / 2) ** 2
     filled = closed.copy()
     for outline in outlines:
-        inner = np.zeros_like(closed)
-        cv2.drawContours(inner, [outline], -1, 1, cv2.FILLED)
-        if _holes(inner & ~closed) <= max(small, 0.25 * float(inner.sum())):
-            filled |= inner
+        cv2.drawContours(filled, [outline], -1, 1, cv2.FILLED)
+    filled = closed | _small(filled & ~closed, (cell / 4) ** 2)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(filled, connectivity=8)
     met = np.zeros(count, np.bool_)
     met[np.unique(labels[unrefined])] = True
@@ -157,5 +154,9 @@ def _whole(changed: Mask, unrefined: Mask, near: Mask, cell: float) -> Mask:
     return np.asarray(met[labels], np.bool_)
 
 
-def _holes(mask: npt.NDArray[np.uint8]) -> float:
-    return float(np.count_nonzero(mask))
+def _small(holes: npt.NDArray[np.uint8], most: float) -> npt.NDArray[np.uint8]:
+    """The holes of at most so many pixels."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(holes, connectivity=4)
+    keep = stats[:, cv2.CC_STAT_AREA] <= most
+    keep[0] = False
+    return np.asarray(keep[labels], np.uint8)

@@ -10,6 +10,7 @@ from core.errors import InputError, NotFound
 
 BENCHES = {
     "click": "core.bench.click",
+    "comgen": "core.bench.comgen",
     "core": "core.bench.core",
     "mini": "core.bench.mini",
     "realism": "core.bench.realism",

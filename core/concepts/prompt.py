@@ -97,8 +97,8 @@ class Prompt:
     def find(self, name: str, edit: str) -> int:
         """Which chip ``name`` means: adjective and noun, or the noun alone where one chip bears it."""
         wanted = " ".join(name.split())
-        for key in (lambda c: c.name, lambda c: c.noun):
-            found = [i for i, c in enumerate(self.chips) if wanted in (key(c), plural(key(c)))]
+        for known in ([c.name for c in self.chips], [c.noun for c in self.chips]):
+            found = [i for i, one in enumerate(known) if wanted in (one, plural(one))]
             if len(found) == 1:
                 return found[0]
         have = ", ".join(dict.fromkeys(c.name for c in self.chips)) or "none"

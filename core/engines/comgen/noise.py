@@ -1,0 +1,106 @@
+"""Low-density sampling under a distance constraint (ComGEN, section III-B): pictures from noise, ranked by d.
+
+Each candidate is drawn with the edited prompt, compared with photos of good parts (eq. 5) and given its d (eq. 6).
+Too near is no anomaly, too far is no product; of the others the farthest is taken, from the least dense place allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.concepts.prompt import Edited
+from core.device import derive_seed, torch_generator
+from core.diffusion.model import Backbone, decode, encode_image, encode_text
+from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
+from core.engines.base import Context
+from core.engines.comgen.draw import hold, read, reading_prompt, working_shape
+from core.engines.comgen.params import ComGenParams
+from core.errors import InputError
+from core.features import scale_features
+from core.memory import SIDE, Memory, describe, distance
+from core.residual import Residual, refined, residual
+from core.types import Image, Mask, NormalImage, Request
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture uint8 (h, w, 3) from noise, its nearest good part, and how they differ; masks of the picture's size.
+
+    ``notes`` are for the recipe: d of every candidate, and which were rejected.
+    """
+
+    image: Image
+    neighbour: NormalImage
+    residual: Residual
+    mask: Mask
+    notes: Mapping[str, Any]
+
+
+def best_candidate(
+    backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
+) -> Candidate:
+    """The farthest of the candidates with d_min <= d <= d_max; InputError, which names each d, where none is."""
+    normals = _references(request)
+    memory = Memory(tuple(n.id for n in normals), np.stack([describe(n.pixels) for n in normals]))
+    drawn, steps = [], params.candidates * params.steps
+    for k in range(params.candidates):
+        image = _drawn(backbone, request, edited, params, ctx, k, steps)
+        scales = scale_features(image, SIDE)
+        near = memory.nearest(describe(scales)[None])[0][0]
+        normal = next(n for n in normals if n.id == near.id)
+        drawn.append((distance(scales, scale_features(normal.pixels, SIDE)), normal, image))
+    ranked = sorted((one for one in drawn if params.d_min <= one[0] <= params.d_max), key=lambda one: -one[0])
+    if not ranked:
+        said = ", ".join(f"{d:.2f}" for d, _, _ in drawn)
+        raise InputError(
+            f"comgen: of {len(drawn)} pictures none lies between d_min {params.d_min:g} and d_max {params.d_max:g} "
+            f"from a good part (d: {said}); widen the bounds, or draw more candidates"
+        )
+    d, normal, image = ranked[0]
+    notes = {
+        "neighbour": normal.id,
+        "d": round(d, 4),
+        "candidates": [round(one[0], 4) for one in drawn],
+        "rejected": [round(one[0], 4) for one in drawn if not params.d_min <= one[0] <= params.d_max],
+    }
+    found, mask = _compared(backbone, image, normal, edited, params, ctx)
+    return Candidate(image, normal, found, mask, notes)
+
+
+def _references(request: Request) -> Sequence[NormalImage]:
+    donor = request.donor
+    return [request.normal] + ([donor] if donor is not None and donor.id != request.normal.id else [])
+
+
+def _drawn(
+    backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context, k: int, total: int
+) -> Image:
+    h, w = (n // backbone.factor for n in working_shape(backbone, request.normal.shape))
+    noise = draw_noise(
+        (1, backbone.channels, h, w), torch_generator(derive_seed(request.seed, "comgen", "noise", k))
+    ).to(backbone.device)
+    model = guided(backbone, encode_text(backbone, [edited.after.text]), None, params.guidance)
+    schedule = make_schedule(backbone.alphas_cumprod, params.steps)
+
+    def show(done: int, count: int, _: Any) -> None:
+        ctx.progress(k * params.steps + done, total, None)
+
+    return decode(backbone, sample(model, noise, schedule, progress=show, cancelled=ctx.cancelled))[0]
+
+
+def _compared(
+    backbone: Backbone, image: Image, normal: NormalImage, edited: Edited, params: ComGenParams, ctx: Context
+) -> tuple[Residual, Mask]:
+    """Eqs. 7 to 10 on a picture and its inverted neighbour; where nothing is sure, all that differs is the mask."""
+    held = hold(backbone, normal.pixels, edited.before, params.steps, ctx.progress, ctx.cancelled)
+    asked = reading_prompt(edited)
+    gen = read(backbone, encode_image(backbone, image), asked, held.schedule)
+    shape = (image.shape[0], image.shape[1])
+    found = residual(held.maps(backbone, asked), gen, [chip.name for chip in asked.chips], shape)
+    cell = max(shape) / max(gen.shape[1:])
+    mask = refined(found.unrefined, held.rebuilt, image, cell)
+    return found, mask if mask.any() else refined(np.ones(shape, np.bool_), held.rebuilt, image, cell)

@@ -1,0 +1,354 @@
+"""ComGEN's engine on a toy model: what an edit means on a photo, and that the sample is true to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from core.concepts.prompt import Edited, apply, read_edits, read_prompt
+from core.engines.base import Context
+from core.engines.comgen import ComGen
+from core.engines.comgen.parts import fitted, from_map, instances, shifted
+from core.engines.comgen.paste import enlarged, paste, true_mask
+from core.engines.comgen.plan import Carry, Plan, make_plan
+from core.errors import Cancelled, InputError
+from core.masks import rle
+from core.quality import visible_change
+from core.residual import grown
+from core.types import NormalImage, Region, Request
+from tests.diffusion.toy import write_toy
+
+SHAPE = (128, 160)
+PLACES = {"bolt": (30, 30), "nut": (34, 120), "washer 1": (90, 40), "washer 2": (94, 84)}
+PROMPT = "a metal plate with a bolt, a nut and two washers"
+
+
+def disc(y: float, x: float, radius: float = 11, shape: tuple[int, int] = SHAPE) -> np.ndarray:
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return np.hypot(rows - y, columns - x) < radius
+
+
+REGIONS = tuple(Region(name, disc(*at)) for name, at in PLACES.items())
+
+
+def photo(seed: int = 0, grey: bool = False) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    plate = np.full((*SHAPE, 3), (120, 124, 118), np.float32)
+    for k, at in enumerate(PLACES.values()):
+        plate[disc(*at)] = (200, 170 - 30 * k, 90)
+    plate = plate + rng.normal(0, 3, plate.shape)
+    if grey:
+        plate = np.repeat(plate[..., :1], 3, axis=2)
+    return np.clip(plate, 0, 255).round().astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import torch
+
+    from core.diffusion.backbone import forget_backbones
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield str(write_toy(tmp_path_factory.mktemp("models") / "toy"))
+    forget_backbones()
+    torch.set_num_threads(before)
+
+
+def request(model: str, seed: int = 1, pixels: np.ndarray | None = None, **params: Any) -> Request:
+    pixels = photo() if pixels is None else pixels
+    asked = {"backbone": model, "steps": 4, "edit": "remove:bolt", "prompt": PROMPT, **params}
+    return Request(NormalImage("n", "part.png", pixels), "missing", asked, seed, regions=REGIONS)
+
+
+def edited(text: str, prompt: str = PROMPT) -> Edited:
+    return apply(read_prompt(prompt), read_edits(text))
+
+
+def plan(text: str, seed: int = 0, margin: float = 5.0) -> Plan:
+    done = edited(text)
+    found = instances(done.before.chips, REGIONS, np.zeros((3, 16, 16), np.float32), SHAPE)
+    return make_plan(done, found, photo(), margin, 4, np.random.default_rng(seed))
+
+
+def at(name: str) -> np.ndarray:
+    return disc(*PLACES[name])
+
+
+def test_components_lie_where_their_regions_are_else_where_attention_is() -> None:
+    maps = np.zeros((3, 16, 20), np.float32)
+    maps[1, 2:6, 13:17] = 1
+    chips = read_prompt(PROMPT).chips
+    found = instances(chips, [r for r in REGIONS if r.name != "nut"], maps, SHAPE)
+    assert [len(one) for one in found] == [1, 1, 2]
+    assert np.array_equal(found[0][0], at("bolt")) and np.array_equal(found[2][1], at("washer 2"))
+    assert (found[1][0] & disc(32, 120, 18)).sum() > 0.9 * found[1][0].sum()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_map_is_parted_into_as_many_as_there_are(count: int) -> None:
+    seen, touching = np.zeros((16, 16), np.float32), np.zeros((16, 16), np.float32)
+    for k in range(count):
+        seen[2:5, 1 + 5 * k : 4 + 5 * k] = 1 - 0.1 * k
+    touching[2:6, 1:13] = 1
+    for one in (seen, touching):
+        found = from_map(one, count, (64, 64))
+        assert len(found) == count and all(mask.any() for mask in found)
+        assert np.sum(found, axis=0).max() == 1
+
+
+def test_masks_change_size_and_place() -> None:
+    assert fitted(disc(60, 80, 1), (16, 20)).sum() >= 1
+    assert np.array_equal(enlarged(at("bolt"), SHAPE), at("bolt"))
+    assert np.array_equal(shifted(at("bolt"), (4, 90)), disc(34, 120)) and not shifted(at("bolt"), (500, 0)).any()
+
+
+def test_removing_draws_there_and_nowhere_else() -> None:
+    made = plan("remove:bolt")
+    assert [act.component for act in made.acts] == ["bolt"] and made.acts[0].whole and not made.carried
+    assert np.array_equal(made.region, grown(at("bolt"), 5)) and np.array_equal(made.fresh, made.region)
+    assert len(made.looks) == 2 and all(len(looks) == 1 and looks[0].keep is None for looks in made.looks)
+
+
+def test_one_fewer_takes_one_by_chance_and_the_word_stays_with_the_other() -> None:
+    taken = set()
+    for seed in range(12):
+        made = plan("count:washer=1", seed)
+        (act,) = made.acts
+        gone = "washer 1" if (act.core & at("washer 1")).any() else "washer 2"
+        taken.add(gone)
+        keep = made.looks[2][0].keep
+        assert keep is not None and not keep[act.core].any()
+        assert keep[at("washer 2" if gone == "washer 1" else "washer 1")].all()
+    assert taken == {"washer 1", "washer 2"}
+
+
+def test_swapping_exchanges_places_and_looks() -> None:
+    made = plan("swap:bolt,nut")
+    assert sorted(act.component for act in made.acts) == ["bolt", "nut"]
+    assert made.region[at("bolt")].all() and made.region[at("nut")].all()
+    bolt, nut = made.looks[0][0], made.looks[1][0]
+    assert bolt.old == 0 and nut.old == 1
+    assert bolt.shift == pytest.approx((4 / 128, 88 / 160)) and nut.shift == pytest.approx((-4 / 128, -88 / 160))
+    for one, (shift, name) in zip(made.carried, (((4, 88), "bolt"), ((-4, -88), "nut")), strict=True):
+        assert one.shift == shift and np.array_equal(one.arrived, shifted(at(name), shift))
+        assert (one.around & one.arrived).sum() == one.arrived.sum() < one.around.sum()
+
+
+def test_swapping_one_of_several_leaves_the_others() -> None:
+    made = plan("swap:washer,nut", 3)
+    touched = [name for name in PLACES if (made.region & at(name)).any()]
+    assert len(touched) == 2 and "nut" in touched
+    stays, moves = made.looks[2]
+    assert stays.shift == (0, 0) and moves.shift != (0, 0) and not (stays.keep & moves.keep).any()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_more_lies_on_free_ground(seed: int) -> None:
+    made = plan("repeat:nut=2", seed)
+    taken = np.logical_or.reduce([r.mask for r in REGIONS])
+    assert len(made.acts) == 2 and not (made.acts[0].core & made.acts[1].core).any()
+    for act in made.acts:
+        assert (act.core & taken).sum() <= 0.02 * act.core.sum() and act.core.sum() == at("nut").sum()
+    assert [look.old for look in made.looks[1]] == [1, 1, 1] and not made.fresh.any()
+    assert all(down % 4 == right % 4 == 0 for one in made.carried for down, right in [one.shift])
+
+
+def test_no_room_for_one_more_is_said_in_one_line() -> None:
+    full = [Region("bolt", disc(64, 80, 78))]
+    done = edited("repeat:bolt", "a bolt")
+    found = instances(done.before.chips, full, np.zeros((1, 16, 16), np.float32), SHAPE)
+    with pytest.raises(InputError, match="no free place") as caught:
+        make_plan(done, found, photo(), 5, 4, np.random.default_rng(0))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_and_looks_keep_the_noise_and_replacing_does_not() -> None:
+    for text in ("weight:bolt=0.3", "adjective:bolt=rusty"):
+        made = plan(text)
+        assert made.region[at("bolt")].all() and not made.fresh.any() and not any(act.whole for act in made.acts)
+    assert plan("replace:nut,bolt").fresh[at("nut")].all()
+
+
+def test_neighbours_are_not_redrawn() -> None:
+    made = plan("remove:washer=1", margin=60.0)
+    others = [r.mask for r in REGIONS if not (r.mask & made.acts[0].core).any()]
+    assert not any((made.region & other).any() for other in others)
+
+
+def test_pasting_keeps_the_photo_outside_and_takes_over_its_tone() -> None:
+    image, mask = photo(), at("bolt")
+    small = cv2.resize(image, (80, 64), interpolation=cv2.INTER_AREA)
+    flat = np.full_like(small, (120, 124, 118))
+    darker = (small.astype(np.int16) - 12).clip(0).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    out = paste(image, small, darker, (flat.astype(np.int16) - 12).astype(np.uint8), mask, 0.0, rng)
+    assert np.array_equal(out[~mask], image[~mask])
+    inner = out[disc(*PLACES["bolt"], 6)].astype(float)
+    assert np.abs(inner.mean(axis=0) - (120, 124, 118)).max() < 4
+
+
+def test_grain_goes_on_as_strong_as_beside() -> None:
+    image, mask = photo(), at("bolt")
+    flat = np.full((64, 80, 3), (120, 124, 118), np.uint8)
+    for detail in (0.0, 0.5, 1.0):
+        out = paste(image, flat, flat, flat, mask, detail, np.random.default_rng(0)).astype(float)
+        spread = out[disc(*PLACES["bolt"], 5)].std(axis=0).mean()
+        assert spread == pytest.approx(3 * detail, abs=0.8)
+
+
+def test_what_is_carried_comes_back_sharp() -> None:
+    image, shift = photo(), (4, 44)
+    lines = np.zeros(SHAPE, np.bool_)
+    lines[::2] = True
+    image[lines & at("bolt")] = 20
+    arrived = shifted(at("bolt"), shift)
+    small = cv2.resize(image, (80, 64), interpolation=cv2.INTER_AREA)
+    half = disc(17, 37, 5.5, (64, 80))
+    moved = cv2.warpAffine(small, np.float32([[1, 0, 22], [0, 1, 2]]), (80, 64))  # type: ignore[call-overload]
+    drawn = np.where(half[..., None], moved, small)
+    one = Carry(half, half, (2, 22))
+    out = paste(image, small, small, drawn, grown(arrived, 4), 0.0, np.random.default_rng(0), [one])
+    core = disc(34, 74, 6)
+    there = image[disc(30, 30, 6)].astype(float)
+    assert np.abs(out[core].astype(float) - there).mean() < 6
+    blurred = paste(image, small, small, drawn, grown(arrived, 4), 0.0, np.random.default_rng(0))
+    assert np.abs(blurred[core].astype(float) - there).mean() > 30
+
+
+def test_the_mask_reaches_to_the_end_of_a_fading_change() -> None:
+    image = photo()
+    fade = np.clip(
+        1 - (np.hypot(*(np.mgrid[: SHAPE[0], : SHAPE[1]] - np.reshape((64, 80), (2, 1, 1)))) - 10) / 8, 0, 1
+    )
+    after = (image + 20 * fade[..., None]).clip(0, 255).astype(np.uint8)
+    mask, bounds = true_mask(image, after, disc(64, 80, 30)), disc(64, 80, 30)
+    sure = visible_change(image, after, bounds)
+    assert (sure & mask).sum() == sure.sum() < mask.sum() and not (mask & ~disc(64, 80, 18.5)).any()
+    assert not true_mask(image, image, bounds).any()
+
+
+def test_the_sample_is_true_and_says_what_was_done(model: str) -> None:
+    found = ComGen().find(request(model), Context())
+    sample, pixels = found.sample, photo()
+    assert np.array_equal(sample.image[~sample.mask], pixels[~sample.mask]) and sample.mask.any()
+    assert not (sample.mask & ~grown(at("bolt"), 22)).any()
+    assert sample.attention is not None and sample.attention.shape == SHAPE
+    assert 0 <= sample.attention.min() and sample.attention.max() <= 1
+    notes = sample.recipe.placement
+    assert (notes["prompt"], notes["edit"]) == (PROMPT, "remove:bolt")
+    assert notes["edited"] == "a metal plate with a nut and two washers"
+    assert set(found.residual.components) == {"bolt", "nut", "washer"} and found.unrefined.shape == SHAPE
+    json.loads(sample.recipe.to_json())
+
+
+def test_two_places_are_two_instances(model: str) -> None:
+    sample = ComGen().find(request(model, edit="swap:bolt,nut"), Context()).sample
+    assert len(sample.instances) == 2
+    assert np.array_equal(np.logical_or.reduce(sample.instances), sample.mask)
+    assert not np.logical_and.reduce(sample.instances).any()
+
+
+@pytest.mark.parametrize("edit", ["weight:bolt=0.2", "adjective:nut=metal", "replace:nut,bolt", "count:washer=3"])
+def test_every_kind_of_edit_runs(model: str, edit: str) -> None:
+    sample = next(ComGen().generate(request(model, edit=edit), Context()))
+    assert np.array_equal(sample.image[~sample.mask], photo()[~sample.mask])
+
+
+def test_the_same_again_and_another_seed_differs(model: str) -> None:
+    one, again, other = (ComGen().find(request(model, seed), Context()).sample for seed in (1, 1, 2))
+    assert one.image.tobytes() == again.image.tobytes() and one.recipe.to_json() == again.recipe.to_json()
+    assert one.image.tobytes() != other.image.tobytes()
+
+
+def test_a_second_edit_of_a_photo_inverts_nothing(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from core.engines.comgen import draw
+
+    calls, own = [], draw.invert
+    monkeypatch.setattr(draw, "invert", lambda *a, **k: calls.append(1) or own(*a, **k))
+    fresh = photo(77)
+    first = ComGen().find(request(model, pixels=fresh), Context()).sample
+    ComGen().find(request(model, pixels=fresh, edit="remove:nut"), Context())
+    assert len(calls) == 1
+    draw._held.clear()
+    assert ComGen().find(request(model, pixels=fresh), Context()).sample.image.tobytes() == first.image.tobytes()
+    assert len(calls) == 2
+
+
+def test_the_background_may_be_rewritten(model: str) -> None:
+    sample = ComGen().find(request(model, background="rewrite"), Context()).sample
+    assert sample.mask.any() and sample.image.shape == photo().shape
+    assert (sample.image[~sample.mask] != photo()[~sample.mask]).mean() > 0.5
+
+
+def test_from_noise_the_farthest_within_bounds_is_taken(model: str) -> None:
+    asked = request(model, mode="noise", candidates=3, d_max=6.0)
+    donor = NormalImage("d", "donor.png", photo(5))
+    found = ComGen().find(replace(asked, donor=donor), Context())
+    notes = found.sample.recipe.placement
+    assert notes["d"] == max(notes["candidates"]) and len(notes["candidates"]) == 3 and notes["rejected"] == []
+    assert notes["neighbour"] in ("n", "d") and found.sample.recipe.normal_id == notes["neighbour"]
+    limit = sorted(notes["candidates"])[1]
+    near = ComGen().find(request(model, mode="noise", candidates=3, d_max=limit), Context()).sample.recipe.placement
+    assert near["d"] <= limit
+    with pytest.raises(InputError, match="none lies between.*widen") as caught:
+        ComGen().find(request(model, mode="noise", candidates=2, d_max=0.0), Context())
+    assert "\n" not in str(caught.value)
+
+
+def test_the_prompt_comes_from_the_regions_where_none_is_given(model: str) -> None:
+    notes = ComGen().find(request(model, prompt=""), Context()).sample.recipe.placement
+    assert notes["prompt"] == "a bolt, a nut and two washers"
+    titled = ComGen().find(request(model, prompt="a metal plate with {components}"), Context()).sample
+    assert titled.recipe.placement["prompt"] == PROMPT
+    bare = replace(request(model), regions=())
+    assert ComGen().find(bare, Context()).sample.recipe.placement["prompt"] == PROMPT
+
+
+@pytest.mark.parametrize(
+    ("params", "regions", "said"),
+    [
+        ({"prompt": ""}, (), "no named regions"),
+        ({"prompt": "a plate with {components}"}, (), "no named regions"),
+        ({"edit": "remove:gear"}, REGIONS, "no 'gear'.*bolt, nut, washer"),
+        ({"edit": "remove:bolt;remove:nut;remove:washer"}, REGIONS, "every component"),
+        ({"edit": "melt"}, REGIONS, "expected remove"),
+        ({"prompt": f"a {'very ' * 90}long plate with a bolt and a nut"}, REGIONS, "shorten it"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(model: str, params: dict[str, Any], regions: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        ComGen().find(replace(request(model, **params), regions=regions), Context())
+    assert "\n" not in str(caught.value)
+
+
+def test_grey_stays_grey_and_a_stop_is_honoured(model: str) -> None:
+    image = ComGen().find(request(model, pixels=photo(grey=True)), Context()).sample.image
+    assert (image == image[..., :1]).all()
+    asked = [0]
+
+    def soon() -> bool:
+        asked[0] += 1
+        return asked[0] > 6
+
+    with pytest.raises(Cancelled):
+        ComGen().find(request(model, pixels=photo(33)), Context(cancelled=soon))
+
+
+def test_regions_pack_into_the_recipe(model: str, tmp_path: Path) -> None:
+    from core.jobs import work
+
+    sample = next(work.make(ComGen(), request(model), Context()))
+    assert [name for name, _ in sample.recipe.regions] == [r.name for r in REGIONS]
+    again = replace(request(model), params=sample.recipe.params, placement=sample.recipe.placement)
+    regions = tuple(Region(n, rle.unpack(text, SHAPE)) for n, text in sample.recipe.regions)
+    remade = next(work.make(ComGen(), replace(again, regions=regions), Context()))
+    assert remade.image.tobytes() == sample.image.tobytes()
+    assert remade.recipe.to_json() == sample.recipe.to_json()
