@@ -15,7 +15,7 @@ from core.types import Event
 
 Slot = Literal[
     "job_id", "batch_id", "try_id", "bulk_id", "find_id", "carry_id", "import_id", "export_id", "fetch_id",
-    "evaluate_id", "learn_id",
+    "evaluate_id", "learn_id", "group_id",
 ]  # fmt: skip
 FINAL = ("done", "failed", "cancelled", "interrupted")
 WORDS = {"done": "Done", "failed": "Failed", "cancelled": "Stopped", "interrupted": "Interrupted", "queued": "Waiting"}

@@ -47,6 +47,7 @@ class Session:
     carry_id: str = ""
     evaluate_id: str = ""
     learn_id: str = ""
+    group_id: str = ""
     sample_id: str = ""
     tab: str = "product"
     headline: str = ""

@@ -23,13 +23,14 @@ from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
 from core.workbench.evaluating import LiveCurves
 from core.workbench.examples import ExampleCard, Examples
+from core.workbench.groups import Groups
 from core.workbench.lessons import LearnerCard, Preview, Watcher, duration, from_examples, learner_cards, smooth
 from core.workbench.regions import Regions
 
 __all__ = ["Concept", "Concepts", "LearnerCard", "Order", "Preview", "duration", "learner_cards"]
 
-MOST_EXAMPLES = 64
-"""Examples of one order at most, as core.jobs.material hands them out."""
+_MOST_OF_LABEL = 64
+"""Examples of one label at most, as core.jobs.material hands them out."""
 _WATCHED = 8
 _KIND = "learn"
 _PACE = "learning_pace"
@@ -53,6 +54,7 @@ class Concepts:
         self._jobs = jobs
         self._live: dict[str, _Live] = {}
         self.examples = Examples(material, Regions(material, jobs))
+        self.groups = Groups(material, jobs)
 
     @property
     def folder(self) -> Path:
@@ -108,7 +110,7 @@ class Concepts:
         warnings: list[str] = []
         usable: list[ExampleCard] = []
         if from_examples(chosen):
-            usable, facts["From"], notes, warnings = self._material_of(order.label)
+            usable, facts["From"], notes, warnings = self._material_of(order)
         else:
             photos = self._project.count_normals()
             if not photos:
@@ -209,18 +211,19 @@ class Concepts:
             known = self._project.get_setting(_PACE, {})
             self._project.set_setting(_PACE, {**known, kind: round(pace, 4)})
 
-    def _material_of(self, label: str) -> tuple[list[ExampleCard], str, list[str], list[str]]:
+    def _material_of(self, order: Order) -> tuple[list[ExampleCard], str, list[str], list[str]]:
         """What can be learned from, in words too, notes on what is left out, and warnings."""
-        cards = self.examples.cards(label or None)
-        if not cards:
-            there = sorted({card.row.label for card in self.examples.cards()})
-            if not there:
-                raise InputError("no real anomaly yet: add a photo of a defect, or import some in Product")
-            raise InputError(f"there is no example of {label!r} (there are: {', '.join(there)})")
+        there = sorted({row.label for row in self._project.examples()})
+        if not there:
+            raise InputError("no real anomaly yet: add a photo of a defect, or import some in Product")
+        if strange := [label for label in order.labels if label not in there]:
+            raise InputError(f"there is no example of {strange[0]!r} (there are: {', '.join(there)})")
+        found = [self.examples.cards(label) for label in order.labels or (None,)]
+        most = _MOST_OF_LABEL if order.labels else work.MOST_EXAMPLES
+        cards = [card for one in found for card in one[:most]]
         notes = []
-        if len(cards) > MOST_EXAMPLES:
-            notes.append(f"The first {MOST_EXAMPLES} of {len(cards):,} examples are taken.")
-            cards = cards[:MOST_EXAMPLES]
+        if len(cards) < (total := sum(map(len, found))):
+            notes.append(f"The first {len(cards):,} of {total:,} examples are taken.")
         usable = [card for card in cards if card.fault is None]
         if not usable:
             raise InputError(f"no example can be learned from: {cards[0].fault}")
@@ -249,7 +252,7 @@ class Concepts:
         return ""
 
     def _args(self, order: Order) -> str:
-        examples = [row.id for row in self._project.examples(order.label or None)]
+        examples = [row.id for row in self._project.examples() if not order.labels or row.label in order.labels]
         return json.dumps(order.model_dump(mode="json") | {"examples": examples})
 
 

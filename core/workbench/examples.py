@@ -16,7 +16,7 @@ from core.images import made_once, mask_png_bytes, read_image, read_mask, read_p
 from core.jobs.material import Material
 from core.segment import Candidate, Click, Prepared
 from core.store import ExampleRow
-from core.types import AnomalyExample, Kind, Mask, check_label, check_mask
+from core.types import AnomalyExample, Image, Kind, Mask, check_label, check_mask
 from core.workbench.regions import Regions
 
 _TILE = 192
@@ -68,15 +68,7 @@ class Examples:
     def tile(self, row: ExampleRow) -> Path:
         """A small picture of the defect and its surroundings, the mask outlined; kept in the project's cache."""
         path = self._project.cache_dir / "thumbs" / f"defect-{row.id}.jpg"
-
-        def make() -> bytes:
-            mask = _drawn(row)
-            roi = roi_around(mask, 0.4, 48)
-            side = min(max(roi.shape), *mask.shape)
-            roi = roi_around(mask, 0.4, side)
-            return thumbnail_bytes(roi.crop(read_image(row.path)), _TILE, roi.crop(mask))
-
-        return made_once(path, make)
+        return made_once(path, lambda: defect_tile(read_image(row.path), _drawn(row)))
 
     def bring(self, source: Path, name: str | None = None) -> Draft:
         """A photo of a defect, read and kept, for its mask to be drawn; ImageError if it is no usable photo."""
@@ -133,6 +125,13 @@ class Examples:
         path = self._project.cache_dir / "examples" / f"{row.id}.json"
         facts = json.loads(made_once(path, lambda: json.dumps(_looked_at(row)).encode()).read_text())
         return ExampleCard(row, facts["fault"], facts["defects"])
+
+
+def defect_tile(image: Image, mask: Mask) -> bytes:
+    """A JPEG of the defect and its surroundings, as square as the photo allows, the mask outlined."""
+    side = min(max(roi_around(mask, 0.4, 48).shape), *mask.shape)
+    roi = roi_around(mask, 0.4, side)
+    return thumbnail_bytes(roi.crop(image), _TILE, roi.crop(mask))
 
 
 def _looked_at(row: ExampleRow) -> dict[str, str | int | None]:

@@ -20,7 +20,8 @@ from core.types import Image
 class LearnerCard:
     """An engine that learns, as the app shows it. ``reason`` is None, or why it cannot be used and what to do.
 
-    ``from_examples`` says whether it learns from real anomalies; else photos of good parts are enough.
+    ``from_examples`` says whether it learns from real anomalies; else photos of good parts are enough. ``clusters``
+    says whether it learns the looks of a label one by one.
     """
 
     name: str
@@ -29,6 +30,7 @@ class LearnerCard:
     reason: str | None
     params: type[BaseModel]
     from_examples: bool
+    clusters: bool
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,13 @@ def duration(seconds: float) -> str:
 
 def _learner_card(engine: Learner) -> LearnerCard:
     return LearnerCard(
-        engine.name, engine.title, engine.summary, engine.available(), engine.Learning, from_examples(engine)
+        engine.name,
+        engine.title,
+        engine.summary,
+        engine.available(),
+        engine.Learning,
+        from_examples(engine),
+        "clusters" in engine.Learning.model_fields,
     )
 
 

@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from core.concepts.cluster import Clustering, features_name
+from core.concepts.cluster.model import build_clusters
 from core.errors import ImageError, InputError, MaskError, NotFound
 from core.evaluate.result import Curve
 from core.images import mask_png_bytes, read_mask
+from core.jobs.clusters import save
 from core.workbench import Workbench
 from core.workbench.concepts import Order
 from core.workbench.lessons import duration, smooth
@@ -110,3 +113,56 @@ def test_curves_are_smoothed_by_the_mean_of_the_last_values() -> None:
 @pytest.mark.parametrize(("seconds", "says"), [(0.2, "1 s"), (61, "61 s"), (130, "2 min"), (7200, "2.0 hours")])
 def test_times_are_in_a_person_s_unit(seconds: float, says: str) -> None:
     assert duration(seconds) == says
+
+
+@pytest.fixture
+def grouped(bench: Workbench, photo_folder: Path) -> Workbench:
+    """Two groups of one label: a_1 with three defects, a_2 with two."""
+    data = (photo_folder / "plate 0.png").read_bytes()
+    for n in range(5):
+        png = mask_png_bytes(disc(20 + 20 * n, 20))
+        bench.project.add_example(data, "png", "a", "structural", [png], f"{n}.png", 128, 96)
+    ids = tuple(row.id for row in bench.project.examples("a"))
+    vectors = np.array([[0, 0], [0, 1], [4, 0], [9, 9], [9, 8]], np.float32)
+    built = build_clusters(vectors, ids, np.array([0, 0, 0, 1, 1]), ["a_1", "a_2"])
+    made = Clustering(built, ids, vectors, features_name("flawsmith"), "flawsmith", 0)
+    save(bench.material, "a", made)
+    return bench
+
+
+def named(bench: Workbench) -> dict[str, int]:
+    return {group.name: len(group.members) for group in bench.concepts.groups.of("a") or ()}
+
+
+def test_groups_are_changed_and_changes_taken_back(grouped: Workbench) -> None:
+    desk, ids = grouped.concepts.groups, [row.id for row in grouped.project.examples("a")]
+    assert named(grouped) == {"a_1": 3, "a_2": 2} and desk.tile("a", ids[0]).is_file()
+    desk.move("a", [ids[2], ids[3]], "a_2")
+    assert named(grouped) == {"a_1": 2, "a_2": 3}
+    desk.part("a", [ids[0], ids[3]])
+    assert sorted(named(grouped).values()) == [1, 2, 2]
+    together = next(g for g in desk.of("a") or () if ids[0] in g.members)
+    assert set(together.members) == {ids[0], ids[3]}
+    desk.rename("a", together.name, "spots")
+    desk.merge("a", ["spots", "a_1"])
+    assert named(grouped) == {"spots": 3, "a_2": 2}
+    desk.split("a", "a_2")
+    assert len(named(grouped)) == 3
+    for _ in range(5):
+        desk.undo("a")
+    assert named(grouped) == {"a_1": 3, "a_2": 2} and not desk.can_undo("a")
+    with pytest.raises(InputError, match="nothing to take back"):
+        desk.undo("a")
+    with pytest.raises(InputError, match="a group of their own already"):
+        desk.part("a", ids[3:])
+    with pytest.raises(InputError, match="choose some defects first"):
+        desk.part("a", [])
+
+
+def test_groups_of_other_examples_are_not_shown(grouped: Workbench) -> None:
+    grouped.concepts.examples.remove(grouped.project.examples("a")[0].id)
+    assert grouped.concepts.groups.of("a") is None
+    with pytest.raises(InputError, match="group them again"):
+        grouped.concepts.groups.rename("a", "a_1", "spots")
+    with pytest.raises(InputError, match="two examples or more"):
+        grouped.concepts.groups.start("b")

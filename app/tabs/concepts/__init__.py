@@ -13,6 +13,7 @@ from app.table import ONE_BY_ONE
 from app.tabs.concepts import examples, learned, learning
 from app.tabs.concepts.drawing import FOCUS_JS, Drawing
 from app.tabs.concepts.examples import ExampleList
+from app.tabs.concepts.groups import GroupRows
 
 
 def build(shell: Shell) -> None:
@@ -22,6 +23,7 @@ def build(shell: Shell) -> None:
             with gr.Column(elem_classes="fs-cx-main") as browse:
                 live = gr.HTML(js_on_load=learning.LIVE_JS, elem_id="fs-cx-live")
                 listed = ExampleList()
+                rows = GroupRows(shell, lambda session: controls.clusters(session))
                 shelf = learned.Shelf(learning.learner_cards())
             drawing = Drawing(shell)
         with gr.Column(elem_classes="fs-side", elem_id="fs-cx-side") as side:
@@ -34,7 +36,7 @@ def build(shell: Shell) -> None:
         drawing.side()
     form = [*controls.inputs, *controls.groups]
     ready = [plan, go]
-    lists = [*listed.parts, *shelf.parts]
+    lists = [*listed.parts, *rows.parts, *shelf.parts]
     modes = [browse, side, *drawing.parts]
 
     def mode(session: Session) -> list[Any]:
@@ -44,31 +46,35 @@ def build(shell: Shell) -> None:
     def look(session: Session) -> list[Any]:
         """All but the bar and what grows."""
         shown = controls.show(session)
-        return [*mode(session), *shown, *controls.fitting(session.memory["learn"][0]),
-                *learning.plan(session, controls), *listed.show(session), *shelf.show(session)]  # fmt: skip
+        beside = [*controls.fitting(session.memory["learn"][0]), *learning.plan(session, controls)]
+        return [*mode(session), *shown, *beside, *listed.show(session), *rows.show(session), *shelf.show(session)]
 
     everything = [*modes, *form, *ready, *lists]
 
     def fill(session: Session) -> list[Any]:
         if session.bench is not None:  # learning goes on when its window is closed; the next one takes it over
             session.learn_id = session.bench.concepts.running() or session.learn_id
-        return [*look(session), *bar.look(session), learning.growing(session)]
+        return [*look(session), *bar.look(session), *rows.bar.look(session), learning.growing(session)]
 
-    shell.refresh(tab, fill, [*everything, *bar.parts, live])
+    shell.refresh(tab, fill, [*everything, *bar.parts, *rows.bar.parts, live])
+    rows.wire()
 
     def changed(session: Session, value: Any, place: int) -> list[Any]:
         # Each tells of itself alone: while a page loads, the others may not have come to the browser yet.
         values = session.memory.get("learn")
         if values is None or values[place] == value:
-            return [gr.skip()] * (len(controls.groups) + len(ready))
+            return [gr.skip()] * (len(controls.groups) + len(ready) + len(rows.parts))
         values[place] = value
-        return [*controls.fitting(values[0]), *learning.plan(session, controls)]
+        if place == 1:
+            session.memory.pop("looks", None)
+        looks = rows.show(session) if place < 2 else [gr.skip()] * len(rows.parts)
+        return [*controls.fitting(values[0]), *learning.plan(session, controls), *looks]
 
     for place, control in enumerate(controls.inputs):
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
         happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
         on(happens, lambda s, v, place=place: changed(s, v, place), shell, [control],
-           [*controls.groups, *ready], trigger_mode="always_last")  # fmt: skip
+           [*controls.groups, *ready, *rows.parts], trigger_mode="always_last")  # fmt: skip
 
     def start(session: Session, *values: Any) -> list[Any]:
         session.memory["learn"] = list(values)

@@ -67,6 +67,11 @@ class Controls:
         """The text on the engine, the label's list, and each engine's own controls."""
         return [self.about, self.labels, *(column for pair in self.columns.values() for column in pair)]
 
+    def clusters(self, session: Session) -> bool:
+        """Whether the chosen engine learns the looks of a label one by one."""
+        card = self.cards.get((session.memory.get("learn") or [None])[0])
+        return card is not None and card.reason is None and card.clusters
+
     def order(self, values: Sequence[Any]) -> Order:
         """What is asked for."""
         engine, label, *rest = values
