@@ -164,6 +164,21 @@ def test_stop_is_honoured_within_a_step(shelf_folder: Path) -> None:
     assert steps == [1]
 
 
+def test_below_full_strength_it_starts_from_what_was_asked(shelf_folder: Path) -> None:
+    mask, plain = disc(40, 50, 12), plate(5)
+    drawn = {}
+    for start in ("example", "photo"):
+        params = {"start": start, "steps": 20, "strength": 0.1, "guidance": 1.0, "detail": 1.0}
+        try:
+            drawn[start] = make(request(params=params, examples=(hole(0),)), shelf_folder).image
+        except NothingChanged:
+            drawn[start] = plain
+    # The real hole is a quarter as bright as what is around it.
+    assert drawn["example"][mask].mean() < 0.7 * plain[mask].mean() < drawn["photo"][mask].mean()
+    alone = make(request(params={"steps": 4, "strength": 0.5}), shelf_folder)
+    assert alone.recipe.example_ids == ()
+
+
 def test_the_tone_is_that_of_a_learned_anomaly(shelf_folder: Path) -> None:
     concept = shelf.newest(shelf_folder, NAME, "hole")
     tones = tones_of(concept, "hole")
