@@ -149,9 +149,7 @@ class Gaa:
         chosen: GaaParams = read_params(self, params)
         concept = find_concept(concepts, self.name, chosen.concept, label)
         name = pick(concept, chosen.cluster, label, seed)
-        names = clusters_of(concept, label) if name == MIXED else (name,)
-        members = {m for n in names for m in concept.config["examples"][n]}
-        return tuple(e for e in by_instance(examples) if e.id in members) or examples
+        return members_of(concept, name, label, examples) or examples
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""
@@ -162,14 +160,17 @@ class Gaa:
         name = pick(concept, params.cluster, request.label, request.seed)
         used = params.model_copy(update={"concept": concept.id, "cluster": name})
         if name != MIXED:
-            drawn = draw(self.name, concept, name, request, mask, params, ctx)
+            asked = replace(request, examples=members_of(concept, name, request.label, request.examples))
+            drawn = draw(self.name, concept, name, asked, mask, params, ctx)
             yield settle(self, request, drawn, mask, params=used)
             return
         drawn, parts = request.normal.pixels, parts_of(mask)
         for number, part in enumerate(parts):
             own = derive_seed(request.seed, self.name, "part", number)
-            asked = replace(request, normal=replace(request.normal, pixels=drawn), seed=own)
-            drawn = draw(self.name, concept, pick(concept, ANY, request.label, own), asked, part, params, ctx)
+            look = pick(concept, ANY, request.label, own)
+            like = members_of(concept, look, request.label, request.examples)
+            asked = replace(request, normal=replace(request.normal, pixels=drawn), seed=own, examples=like)
+            drawn = draw(self.name, concept, look, asked, part, params, ctx)
         yield settle(self, request, drawn, mask, instances=parts, params=used)
 
 
@@ -233,6 +234,15 @@ def clusters_of(concept: Concept, label: str) -> tuple[str, ...]:
     raise InputError(
         f"concept {concept.id}: it knows {', '.join(concept.labels)}, not {label!r}; choose one of these labels"
     )
+
+
+def members_of(
+    concept: Concept, name: str, label: str, examples: Sequence[AnomalyExample]
+) -> tuple[AnomalyExample, ...]:
+    """Those of ``examples``, defect by defect, that cluster ``name`` was learned from; ``mixed`` is all clusters."""
+    names = clusters_of(concept, label) if name == MIXED else (name,)
+    members = {m for n in names for m in concept.config["examples"][n]}
+    return tuple(e for e in by_instance(examples) if e.id in members)
 
 
 def pick(concept: Concept, wanted: str, label: str, seed: int) -> str:

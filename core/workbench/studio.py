@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from core.jobs.material import Material
 from core.jobs.review import Rules
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
-from core.types import Kind, Mask, Recipe, Request, Sample, check_label
+from core.types import AnomalyExample, Kind, Mask, Recipe, Request, Sample, check_label
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Studio:
         """What the engine gets for one variant; its seed is the order's plus ``variant``."""
         normal = self._material.normal(order.normal_id)
         seed = order.seed + variant
-        examples = self._material.examples(order.label)
+        examples = self._examples(order, seed)
         others = [r for r in self._project.normals(0, 50) if r.id != normal.id]
         return Request(
             normal=normal,
@@ -95,6 +95,12 @@ class Studio:
             donor=self._material.normal(others[seed % len(others)].id) if others else None,
             object_mask=self._material.object_mask(normal.id),
         )
+
+    def _examples(self, order: Order, seed: int) -> Sequence[AnomalyExample]:
+        """The label's real anomalies, or those an engine says go with what it will draw."""
+        examples = self._material.examples(order.label)
+        kin = getattr(engine(order.engine), "kin", None)
+        return kin(order.params, order.label, seed, examples, self._material.concepts) if kin else examples
 
     def try_out(self, order: Order, control: JobControl | None = None) -> list[SampleRow]:
         """Make the order's variants and store them as new samples, one by one."""

@@ -19,8 +19,12 @@ from core.engines import gaa
 from core.engines.base import Context, engine, learner
 from core.engines.gaa import GaaLearning, parts_of, pick, preset_of
 from core.errors import InputError, MaskError, NotFound
+from core.images import mask_png_bytes, png_bytes
+from core.jobs import work
 from core.quality import scores
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
+from core.workbench import Workbench
+from core.workbench.studio import Order
 from tests.diffusion.toy import write_toy
 
 SHAPE = (80, 100)
@@ -154,18 +158,42 @@ def test_any_takes_large_clusters_more_often_and_a_name_takes_that(folder: Path)
 
 
 def test_masks_are_like_those_of_the_cluster_that_is_drawn(folder: Path) -> None:
-    shapes = gaa.Gaa().shapes
+    kin = gaa.Gaa().kin
     examples = [*SMALL, *LARGE]
-    sizes = {name: {int(e.mask.sum()) for e in group} for name, group in (("pin", SMALL), ("pit", LARGE))}
+    members = {"pin": [e.id for e in SMALL], "pit": [e.id for e in LARGE]}
     for seed in range(12):
-        found = shapes({}, "hole", seed, examples, folder)
         drawn = pick(shelf.newest(folder, "gaa", "hole"), "any", "hole", seed)
-        assert {int(m.sum()) for m in found} == sizes[drawn]
-    assert len(shapes({"cluster": "pit"}, "hole", 0, examples, folder)) == 2
-    assert len(shapes({"cluster": "mixed"}, "hole", 0, examples, folder)) == 5
-    assert len(shapes({}, "hole", 0, [hole(7)], folder)) == 1
+        assert [e.id for e in kin({}, "hole", seed, examples, folder)] == members[drawn]
+    assert len(kin({"cluster": "pit"}, "hole", 0, examples, folder)) == 2
+    assert len(kin({"cluster": "mixed"}, "hole", 0, examples, folder)) == 5
+    assert len(kin({}, "hole", 0, [hole(7)], folder)) == 1
     with pytest.raises(NotFound, match="launch.py learn"):
-        shapes({}, "hole", 0, examples, None)
+        kin({}, "hole", 0, examples, None)
+
+
+def test_a_drawing_starts_from_an_example_of_its_own_cluster_only(folder: Path) -> None:
+    params = {"steps": 3, "cluster": "pin"}
+    alone = make(request(params=params), folder).image.tobytes()
+    assert make(request(params=params, examples=(LARGE[0],)), folder).image.tobytes() == alone
+    assert make(request(params=params, examples=(SMALL[0],)), folder).image.tobytes() != alone
+
+
+def test_studio_and_bulk_lend_examples_of_the_cluster(folder: Path, tmp_path: Path) -> None:
+    with Workbench.create(tmp_path / "plate") as bench:
+        bench.project.add_normal(png_bytes(plate(5)), "png", "n.png", SHAPE[1], SHAPE[0], False)
+        examples = {}
+        for e in (SMALL[0], SMALL[1], LARGE[0]):
+            form = (png_bytes(e.pixels), "png", "hole", "structural", [mask_png_bytes(e.mask)], e.id)
+            examples[e.id] = bench.material.example(bench.project.add_example(*form, SHAPE[1], SHAPE[0]).id)
+        by_hand(bench.material.concepts, list(examples.values()), [0, 0, 1], ["pin", "pit"])
+        teach(bench.material.concepts, list(examples.values()))
+        normal = bench.project.normals()[0].id
+        for cluster, own in (("pin", {"hole0", "hole1"}), ("pit", {"hole3"})):
+            ids = {examples[name].id for name in own}
+            order = Order("gaa", "hole", normal, {"cluster": cluster}, disc(40, 50, 12))
+            assert {bench.studio.request(order, n).examples[0].id for n in range(6)} == ids
+            plan = work.prepare(bench.material, work.Batch(engine="gaa", label="hole", params={"cluster": cluster}))
+            assert {work.request_for(plan, n).examples[0].id for n in range(6)} == ids
 
 
 def test_a_sample_is_exact_outside_and_its_recipe_makes_it_again(folder: Path) -> None:
