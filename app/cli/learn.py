@@ -15,7 +15,10 @@ from core.workbench.concepts import Order
 def learn(
     project: ProjectPath,
     engine: Annotated[str, typer.Option(help="Engine that learns, for example anomaly_diffusion.")],
-    label: Annotated[str | None, typer.Option(help="Label to learn, or several with commas between; left out, all labels, together.")] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(help="Label to learn, or several with commas between; left out, all labels, together."),
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="flawsmith, or as a paper or its code has it.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps at most.")] = None,
     adapt: Annotated[bool, typer.Option("--adapt", help="First adapt the model to the product's photos.")] = False,

@@ -11,7 +11,6 @@ from pydantic import Field
 from core.concepts.shelf import NEWEST, Concept, check_backbone, load_concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.base import Context, EngineParams
-from core.engines.drawn import as_grey_as
 from core.engines.surface import give_back, surface_of
 from core.engines.transplant import transplant
 from core.errors import InputError
@@ -40,10 +39,10 @@ class LearnedParams(EngineParams):
         description="More attention where the anomaly is hardly seen: ours, the paper's (eq. 7), its code's, or off.",
     )
     guidance: float = Field(
-        2.0, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."
+        1.2, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."
     )
     strength: float = Field(
-        0.4,
+        0.25,
         ge=0.05,
         le=1,
         title="Strength",
@@ -70,7 +69,7 @@ class LearnedParams(EngineParams):
         description="Surroundings the model sees, as a share of the mask's box; 0 takes what it was learned with.",
     )
     detail: float = Field(
-        0.7, ge=0, le=1, title="Grain", description="How much of the photo's grain goes on inside the mask."
+        1.0, ge=0, le=1, title="Grain", description="How much of the fine grain goes on inside the mask."
     )
     feather: float = Field(
         1.0, ge=0, le=64, title="Feather", description="Pixels inside the mask over which the drawing fades in."
@@ -86,7 +85,7 @@ class LearnedParams(EngineParams):
 def draw(
     name: str, concept: Concept, group: str, request: Request, mask: Mask, params: LearnedParams, ctx: Context
 ) -> Image:
-    """The photo with ``group`` of ``concept`` drawn into ``mask``, as grey as the photo is: uint8 (H, W, 3).
+    """The photo with ``group`` of ``concept`` drawn into ``mask``, grey or two-tone as the photo is: uint8 (H, W, 3).
 
     ``group`` is a label or, where a concept tells groups of a label apart, one of these; ``name`` is the engine's.
     InputError where the sampler draws no noise but some was asked for; Unavailable where the concept was learned on
@@ -106,7 +105,8 @@ def draw(
     with exclusive(backbone, ctx.cancelled):
         check_backbone(concept, backbone)
         drawn = _blended(name, backbone, concept, ctx.cache[key], group, request, mask, params, ctx)
-    return as_grey_as(request.normal.pixels, drawn)
+    surface = surface_of(request, mask, ctx)
+    return give_back(request, surface, drawn[surface.rows, surface.cols].astype(np.float32))
 
 
 def _blended(

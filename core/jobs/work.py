@@ -135,12 +135,12 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
     normal = material.normal(ids[order[position]])
     seed = derive_seed(plan.batch.seed, index, attempt)
     regions = material.regions(normal.id)
-    examples, models = _examples(plan, seed)
+    examples, models, lead = _examples(plan, seed)
     mask: Mask | None = None
     if "mask" in plan.engine.needs:
         terrain = material.terrain(normal.id, regions)
         rng = numpy_rng(seed, "mask")
-        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=models)
+        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=models, lead=lead)
         mask = np.asarray(np.logical_or.reduce(parts), np.bool_)
     donor_id = ids[int(numpy_rng(seed, "donor").integers(len(ids)))]
     return Request(
@@ -157,8 +157,8 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
     )
 
 
-def _examples(plan: Plan, seed: int) -> tuple[tuple[AnomalyExample, ...], list[Mask]]:
-    """The real anomaly lent to this seed's sample, and the masks that its own shall be like.
+def _examples(plan: Plan, seed: int) -> tuple[tuple[AnomalyExample, ...], list[Mask], Mask | None]:
+    """The real anomaly lent to this seed's sample, the masks that its own shall be like, and which of them, if one.
 
     An engine that draws what it has learned says which examples go with that; its mask is like the very example it
     gets, so that look and outline belong together.
@@ -169,8 +169,8 @@ def _examples(plan: Plan, seed: int) -> tuple[tuple[AnomalyExample, ...], list[M
         found = tuple(kin(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
     chosen = found and (found[int(numpy_rng(seed, "example").integers(len(found)))],)
     if plan.placement.source == "learned":
-        return chosen, plan.material.learned_masks(plan.batch.label)
-    return chosen, [e.mask for e in (chosen if kin is not None else plan.examples)]
+        return chosen, plan.material.learned_masks(plan.batch.label), None
+    return chosen, [e.mask for e in found], chosen[0].mask if chosen and kin is not None else None
 
 
 def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:

@@ -8,7 +8,7 @@ their enhanced forms ↔ M_G (eq. 6, :mod:`core.masks.perturb`), regions ↔ M_R
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log, pi
 from typing import Any, Literal
 
@@ -106,10 +106,14 @@ class Placement(BaseModel):
 
 @dataclass(frozen=True)
 class Examples:
-    """The non-empty masks of a label's examples and their mean area in pixels on the photo (A_avg of eq. 6)."""
+    """The non-empty masks of a label's examples and their mean area in pixels on the photo (A_avg of eq. 6).
+
+    With a ``lead`` all defects are like that one; else each is like any of them.
+    """
 
     masks: tuple[Mask, ...]
     mean_area: float
+    lead: Mask | None = None
 
     @classmethod
     def of(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> Examples:
@@ -118,6 +122,10 @@ class Examples:
         filled = [area for area in areas if area]
         kept = tuple(mask for mask, area in zip(masks, areas, strict=True) if area)
         return cls(kept, sum(filled) / len(filled) if filled else 0.0)
+
+    def one(self, rng: np.random.Generator) -> Mask:
+        """The mask that a defect is like."""
+        return self.masks[int(rng.integers(len(self.masks)))] if self.lead is None else self.lead
 
 
 def plan_mask(
@@ -146,14 +154,19 @@ def plan_masks(
     terrain: Terrain,
     rng: np.random.Generator,
     example_masks: Sequence[Mask] = (),
+    lead: Mask | None = None,
 ) -> list[Mask]:
     """One bool (H, W) mask for each defect: not empty, on its region or the part, disjoint with the asked gap.
+
+    With a ``lead`` all are like that one of ``example_masks``, the sizes of all of which count (eq. 6).
 
     Same arguments and generator state, same masks. NotFound for a region that is not on this photo; InputError
     where the label has no examples but they were asked for, where logical defects lack regions, and where no
     room is left.
     """
     examples = Examples.of(example_masks, terrain.shape)
+    if lead is not None and lead.any():
+        examples = replace(examples, lead=lead)
     if placement.source in ("examples", "learned") and not examples.masks:
         raise InputError(f"label {label!r}: it has no example masks; import examples or set source=shapes")
     for name in placement.regions:
@@ -268,7 +281,7 @@ def _maker(
     stencil = None
     area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
     if examples.masks:
-        stencil = Stencil.of(examples.masks[int(rng.integers(len(examples.masks)))], terrain.shape)
+        stencil = Stencil.of(examples.one(rng), terrain.shape)
         if placement.size_like_examples:
             area = stencil.area * size_factor(stencil.area, examples.mean_area, placement.alpha) ** 2
     seed = int(rng.integers(2**63))
