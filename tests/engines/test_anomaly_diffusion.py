@@ -69,7 +69,9 @@ def teach(folder: Path, examples: list[AnomalyExample], label: str = "hole", **g
 
 def request(**given: Any) -> Request:
     photo = given.pop("photo", plate(5))
-    have = {"label": "hole", "params": {"steps": 3}, "seed": 1, "mask": disc(40, 50, 12)}
+    # A toy model changes little; near full strength it is seen.
+    params = {"steps": 3, "strength": 0.85, "guidance": 3.0} | given.pop("params", {})
+    have = {"label": "hole", "params": params, "seed": 1, "mask": disc(40, 50, 12)}
     return Request(normal=NormalImage("p", "p.png", photo), **{**have, **given})
 
 
@@ -159,8 +161,9 @@ def test_a_concept_of_another_backbone_is_refused(shelf_folder: Path, tmp_path: 
 
 def test_stop_is_honoured_within_a_step(shelf_folder: Path) -> None:
     steps: list[int] = []
+    watch: dict[str, Any] = {"progress": lambda i, n, p: steps.append(i), "cancelled": lambda: bool(steps)}
     with pytest.raises(Cancelled):
-        make(request(params={"steps": 9}), shelf_folder, progress=lambda i, n, p: steps.append(i), cancelled=lambda: bool(steps))
+        make(request(params={"steps": 16}), shelf_folder, **watch)
     assert steps == [1]
 
 
