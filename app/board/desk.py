@@ -18,6 +18,7 @@ SCORES = (
     ("change_inside", "strength", "{:.1%}"),
     ("change_outside", "changed outside", "{:.0f} px"),
     ("seam_contrast", "seam", "{:.1f}×"),
+    ("ars", "anomaly score", "{:.2f}"),
 )
 
 Reply = dict[str, Any]

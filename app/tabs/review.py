@@ -10,6 +10,7 @@ import gradio as gr
 from app import forms
 from app.board.board import ReviewBoard, look_again
 from app.board.desk import SCORES
+from app.reasons import reasons_table
 from app.session import Session
 from app.shell import Shell, on
 from core.types import Verdict
@@ -24,6 +25,7 @@ ORDERS = {
 }  # fmt: skip
 MINIMA = {
     "mask_covered": (1.0, 0.05), "change_inside": (0.5, 0.01), "change_outside": (500, 1), "seam_contrast": (50, 1),
+    "ars": (1.0, 0.05),
 }  # fmt: skip
 """Upper end and step of each score's slider; the share of the visible change hardly ever passes 0.5."""
 
@@ -92,11 +94,12 @@ def build(shell: Shell) -> None:
         with gr.Row(equal_height=False):
             with gr.Column(scale=6, min_width=420):
                 counts = gr.HTML(elem_id="fs-review-counts")
+                why = gr.HTML(elem_id="fs-review-why")
             with gr.Column(scale=5, min_width=340), gr.Accordion("Keep or reject in bulk by score", open=False):
                 rules = forms.build(Rules)
                 apply = gr.Button("Apply to the new samples of this filter", elem_id="fs-review-auto")
                 outcome = gr.HTML()
-    shown = [board, counts]
+    shown = [board, counts, why]
     shell.refresh(tab, lambda s: [*_show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
 
     def refilter(session: Session, *values: Any) -> list[Any]:
@@ -113,9 +116,8 @@ def build(shell: Shell) -> None:
         desk = session.open_bench.review
         fresh = SampleFilter(**{**vars(session.filter), "verdict": Verdict.NEW})
         done = desk.auto(desk.rules(rules.read(values)), fresh)
-        why = "".join(f"<li>{n:,} {html.escape(reason)}</li>" for reason, n in done["reasons"].items())
         said = f"<p>Kept {done['kept']:,}, rejected {done['rejected']:,}. Undo takes it back.</p>"
-        return [*_show(session), f"<div class='fs-report'>{said}<ul>{why}</ul></div>"]
+        return [*_show(session), f"<div class='fs-report'>{said}{reasons_table(done['reasons'])}</div>"]
 
     on(apply.click, by_score, shell, rules.components, [*shown, outcome])
 
@@ -123,7 +125,7 @@ def build(shell: Shell) -> None:
 def _show(session: Session) -> list[Any]:
     chosen = session.filter
     value = look_again(session.id) | {"verdict": chosen.verdict, "why": _why_empty(session)}
-    return [value, _counts(session)]
+    return [value, _counts(session), _why_rejected(session)]
 
 
 def _why_empty(session: Session) -> str:
@@ -151,3 +153,9 @@ def _counts(session: Session) -> str:
         f"<table class='fs-table fs-narrow'><thead><tr><th>label</th>{head}</tr></thead>"
         f"<tbody>{rows}</tbody>{foot}</table>"
     )
+
+
+def _why_rejected(session: Session) -> str:
+    if session.bench is None or session.filter.verdict not in (None, Verdict.REJECTED):
+        return ""
+    return reasons_table(session.bench.review.reasons(session.filter))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from core.engines.base import read_model
 from core.images import made_once, png_bytes, read_image, read_mask, thumbnail_bytes
 from core.jobs.material import Material
-from core.jobs.review import Rules, auto_review, believability
+from core.jobs.review import Rules, auto_review, believability, count_reasons
 from core.quality import group_near_duplicates, nearest
 from core.quality.visible import difference
 from core.store import NormalRow, SampleFilter, SampleRow
@@ -107,6 +107,11 @@ class Review:
     def auto(self, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:
         """Apply the rules to new samples; see core.jobs.review."""
         return auto_review(self._project, rules, chosen)
+
+    def reasons(self, chosen: SampleFilter) -> dict[str, int]:
+        """Why samples of a filter were rejected, the most frequent kind first; of the newest MOST_GROUPED of them."""
+        rejected = replace(chosen, verdict=Verdict.REJECTED, order_by="created", descending=True)
+        return count_reasons(row.reason for row in self.page(rejected, 0, MOST_GROUPED))
 
     def groups(self, rows: Sequence[SampleRow], distance: float = 0.08) -> list[int]:
         """A group number for each row; near-duplicates share one."""

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.jobbar import FINAL, JobBar
+from app.reasons import reasons_table
 from app.session import Session, file_url
 from app.shell import Shell, on
 from app.tabs.studio.controls import Controls, clean
@@ -141,7 +142,8 @@ def _runs(session: Session) -> bool:
 def _said(session: Session) -> str:
     done = session.open_bench.jobs.result(session.bulk_id)
     if "quota" in done:
-        return f"<p class='fs-bulk-said'>{_outcome(done)}</p>{_reasons(done['reasons'])}{_notes(done['notes'])}"
+        why = f"<div id='fs-bulk-why'>{reasons_table(done['reasons'])}</div>"
+        return f"<p class='fs-bulk-said'>{_outcome(done)}</p>{why}{_notes(done['notes'])}"
     made = session.open_bench.review.count(SampleFilter(job_id=session.bulk_id))
     return f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made</p>"
 
@@ -152,14 +154,6 @@ def _outcome(done: Mapping[str, Any]) -> str:
     if done["ended"] == "spent":
         return f"{kept}; the {done['budget']:,} to be made are spent{lost}"
     return f"{'Stopped: ' if done['ended'] == 'stopped' else ''}{kept} after {done['samples']:,} made{lost}"
-
-
-def _reasons(reasons: Mapping[str, int]) -> str:
-    if not reasons:
-        return ""
-    rows = "".join(f"<tr><td>{html.escape(why)}</td><td>{many:,}</td></tr>" for why, many in reasons.items())
-    head = "<thead><tr><th>rejected because</th><th>samples</th></tr></thead>"
-    return f"<table class='fs-table fs-narrow' id='fs-bulk-why'>{head}<tbody>{rows}</tbody></table>"
 
 
 def _notes(notes: Sequence[str]) -> str:
