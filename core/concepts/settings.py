@@ -58,9 +58,9 @@ class LearnParams(BaseModel):
         description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
     )
 
-    def budget(self, defects: int) -> int:
-        """Training steps at most for so many defects, those of adapting among them."""
-        return (self.steps or PRESETS[self.preset].budget(defects)) + (self.adapt_steps if self.adapt else 0)
+    def budget(self, defects: int, labels: int = 1) -> int:
+        """Training steps at most for so many defects of so many labels, those of adapting among them."""
+        return (self.steps or PRESETS[self.preset].budget(defects, labels)) + (self.adapt_steps if self.adapt else 0)
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,18 @@ TOOL_JS = """(name) => {
 """With the layout engine the parts themselves are handled: regions shown, Move tool in hand."""
 
 
+FIRST = "cut_paste"
+"""Chosen at first: it works at once, on any photo."""
+
+
 class Controls:
     """The right-hand column but for the mask tools; ``settings`` and ``foot`` add its lower parts."""
 
     def __init__(self) -> None:
         self.cards = engine_cards()
         usable = [(card.title, name) for name, card in self.cards.items() if card.reason is None]
-        first = usable[0][1] if usable else None
+        names = [name for _, name in usable]
+        first = FIRST if FIRST in names else next(iter(names), None)
         with gr.Column(elem_classes="fs-panel"):
             self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
                                    elem_id="fs-engine")  # fmt: skip
@@ -125,7 +130,8 @@ class Controls:
         kind = self.kind(engine or (form[0] if form else self.engine.value))
         choices = list(dict.fromkeys([*used, *LABELS[kind], *LABELS["structural"], *LABELS["logical"]]))
         if engine is None:
-            return gr.update(choices=choices)
+            first = {"value": used[0]} if used and not form else {}
+            return gr.update(choices=choices, **first)
         last = session.memory.get("labels", {}).get(kind)
         return gr.update(choices=choices, value=last or LABELS[kind][0])
 
