@@ -103,7 +103,7 @@ def learn(
     except OSError as error:
         raise StoreError(f"{run}: cannot be written ({error.strerror}); check the folder and free space") from error
     try:
-        with _own(backbone, watch.cancelled) as model:
+        with own_model(backbone, watch.cancelled) as model:
             study = _Study(model, material, kinds, normals, params, preset, run, watch)
             with study.ready():
                 tensors, report, drawn = study.learn()
@@ -118,7 +118,7 @@ def learn(
     label = learned[0] if len(learned) == 1 else ""
     finer = {} if labels is None else {"groups": [[name, kinds[name]] for name in groups]}
     concept = Concept(
-        shelf.new_id(label, engine, identity, _digest(tensors)),
+        shelf.new_id(label, engine, identity, shelf.digest_of(tensors)),
         engine,
         label,
         ", ".join(learned) + (f" in {len(groups)} clusters" if len(groups) > len(learned) else ""),
@@ -216,7 +216,7 @@ class _Study:
             "adapted": None if adapted is None else adapted.steps,
             "steps": trained.steps,
             "stopped_early": trained.stopped_early,
-            "losses": _thinned(trained.losses),
+            "losses": thinned(trained.losses),
             "validation": [list(point) for point in trained.validation],
         }
         return tensors, report, {"preview": png_bytes(preview)}
@@ -351,7 +351,7 @@ class _Sees:
 
 
 @contextmanager
-def _own(backbone: Backbone, cancelled: Callable[[], bool]) -> Iterator[Backbone]:
+def own_model(backbone: Backbone, cancelled: Callable[[], bool]) -> Iterator[Backbone]:
     """A model that may be changed: a copy of a small one, else the model itself, held alone."""
     with ExitStack() as held:
         held.enter_context(exclusive(backbone, cancelled))
@@ -387,14 +387,7 @@ def _key(engine: str, identity: str, params: LearnParams, material: Material) ->
     return digest.hexdigest()[:16]
 
 
-def _digest(tensors: Mapping[str, Tensor]) -> bytes:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode() + tensors[name].detach().float().cpu().numpy().tobytes())
-    return digest.digest()
-
-
-def _thinned(losses: Sequence[float]) -> list[list[float]]:
+def thinned(losses: Sequence[float]) -> list[list[float]]:
     """(step, mean loss since the last point), at most a few hundred points."""
     width = max(1, -(-len(losses) // _POINTS))
     return [[min(i + width, len(losses)), float(np.mean(losses[i : i + width]))] for i in range(0, len(losses), width)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -44,13 +44,16 @@ _HISSING = ("s", "x", "ch", "sh")
 class Chip:
     """One kind of component: its noun (a word, or a learned ``<word>``), how many, how it looks, how much it counts.
 
-    ``weight`` multiplies the attention of its word; 1 leaves it alone.
+    ``weight`` multiplies the attention of its word; 1 leaves it alone. A learned ``token`` is what the model reads in
+    place of the noun, or, where it ``stands_for_all``, of adjective and noun.
     """
 
     noun: str
     count: int = 1
     adjective: str = ""
     weight: float = 1.0
+    token: str = ""
+    stands_for_all: bool = False
 
     @property
     def name(self) -> str:
@@ -60,15 +63,24 @@ class Chip:
     @property
     def word(self) -> str:
         """The noun as it stands in the prompt: plural where there are several."""
+        if self.token:
+            return self.token
         return self.noun if self.count == 1 or self.noun.startswith("<") else plural(self.noun)
 
     @property
     def lead(self) -> str:
         """What stands before the word: the number and the adjective."""
+        adjective = "" if self.stands_for_all else self.adjective
         number = _NUMBERS[self.count]
-        if self.count == 1 and self.name[:1] in "aeio":
+        if self.count == 1 and (adjective or self.word)[:1] in "aeio":
             number = "an"
-        return " ".join(filter(None, (number, self.adjective)))
+        return " ".join(filter(None, (number, adjective)))
+
+    def spoken(self, words: Mapping[str, str]) -> Chip:
+        """With the learned word for its name, or for its noun, where there is one."""
+        if self.name in words:
+            return replace(self, token=words[self.name], stands_for_all=True)
+        return replace(self, token=words[self.noun]) if self.noun in words else self
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,15 @@ class Prompt:
                 before = " and " if i == len(self.chips) - 1 else ", "
             out += [(f"{before}{chip.lead} ", None), (chip.word, i)]
         return out or [(self.title, None)]
+
+    @property
+    def plain(self) -> Prompt:
+        """As a person reads it, without learned words."""
+        return replace(self, chips=tuple(replace(chip, token="", stands_for_all=False) for chip in self.chips))
+
+    def spoken(self, words: Mapping[str, str]) -> Prompt:
+        """As a model reads it that has learned ``words`` by name."""
+        return replace(self, chips=tuple(chip.spoken(words) for chip in self.chips))
 
     def find(self, name: str, edit: str) -> int:
         """Which chip ``name`` means: adjective and noun, or the noun alone where one chip bears it."""
@@ -129,6 +150,10 @@ class Edited:
     after: Prompt
     places: tuple[int, ...]
     edits: tuple[Edit, ...] = ()
+
+    def spoken(self, words: Mapping[str, str]) -> Edited:
+        """Both prompts as a model reads them that has learned ``words`` by name."""
+        return replace(self, before=self.before.spoken(words), after=self.after.spoken(words))
 
     def touched(self) -> tuple[int, ...]:
         """Chips of ``before`` that are gone, fewer, more, elsewhere or look otherwise."""

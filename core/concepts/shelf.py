@@ -221,6 +221,14 @@ def fingerprint(backbone: Backbone) -> str:
     return digest.hexdigest()
 
 
+def digest_of(tensors: Mapping[str, Tensor]) -> bytes:
+    """sha256 of named tensors."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + tensors[name].detach().float().cpu().numpy().tobytes())
+    return digest.digest()
+
+
 def check_backbone(concept: Concept, backbone: Backbone) -> None:
     """Unavailable, in one line, unless ``backbone`` is the model that the concept was learned on."""
     if fingerprint(backbone) != concept.fingerprint:

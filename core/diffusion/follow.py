@@ -201,6 +201,13 @@ class Edit:
         return [self.before], [self.after]
 
 
+def working_shape(backbone: Backbone, shape: tuple[int, int]) -> tuple[int, int]:
+    """(h, w) of the whole photo at the model's own size: its longer side, in multiples the model takes."""
+    scale, unit = backbone.side / max(shape), backbone.multiple
+    h, w = (max(unit, round(n * scale / unit) * unit) for n in shape)
+    return h, w
+
+
 def reading_side(backbone: Backbone, latents: Tensor) -> int:
     """The longer side of the attention maps to read: the model's own nearest to 16 from below."""
     side = max(latents.shape[-2:])

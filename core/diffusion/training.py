@@ -59,6 +59,8 @@ class Trained:
 
 
 Texts = Callable[[Lessons, Tensor], Tensor]
+Penalty = Callable[[Lessons, Tensor], Tensor]
+"""``penalty(lessons, rows)``: what is added to the loss of each of these rows, (n,), which just went through."""
 
 
 def train(
@@ -71,13 +73,15 @@ def train(
     checkpoint: Path | None = None,
     predictor: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
     texts: Texts | None = None,
+    penalty: Penalty | None = None,
     progress: Callable[[int, int, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Trained:
     """Train ``parameters`` in place; they must already be part of the model (an adapter, or placeholder vectors).
 
     ``predictor(x, t, text)`` replaces core.diffusion.model.predict where the model is called otherwise, and
-    ``texts(lessons, rows)`` gives the text (n, length, width) of these rows where more than their ids shapes it.
+    ``texts(lessons, rows)`` gives the text (n, length, width) of these rows where more than their ids shapes it;
+    ``penalty`` adds to the loss.
     ``checkpoint`` is written every so often, at a stop and at the end, and taken up if it is there; InputError if it
     is of another plan. ``progress(done, steps, loss)``. Cancelled within a step; the checkpoint holds what was done.
     """
@@ -86,6 +90,7 @@ def train(
     if plan.validate_every and not validation:
         raise InputError("training: validation needs lessons of its own; give some, or set validate_every to 0")
     run = _Run(backbone, dict(parameters), lessons, plan, predictor or _predictor(backbone), texts or _texts(backbone))
+    run.penalty = penalty
     if checkpoint is not None and checkpoint.is_file():
         run.restore(checkpoint)
     try:
@@ -142,6 +147,7 @@ class _Run:
             for rate in dict.fromkeys(rates)
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay, foreach=False)
+        self.penalty: Penalty | None = None
         self.step, self.early = 0, False
         self.losses: list[float] = []
         self.validated: list[tuple[int, float]] = []
@@ -203,7 +209,8 @@ class _Run:
         out = self.predictor(noised(backbone, x0, noise, t), t, self.texts(lessons, rows))
         wanted = target(backbone, x0, noise, t)
         plan = self.plan
-        return masked_loss(out, wanted, mask, area_weight=plan.area_weight, background=plan.background)
+        loss = masked_loss(out, wanted, mask, area_weight=plan.area_weight, background=plan.background)
+        return loss if self.penalty is None else loss + self.penalty(lessons, rows)
 
     def take_best(self) -> None:
         """The parameters of the best validation, where there was one."""

@@ -40,7 +40,7 @@ import core
 from core.concepts.shelf import Concept
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.quality import mask_box, visible_change
-from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Recipe, Request, Sample
+from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Recipe, Region, Request, Sample
 
 NEEDS = frozenset({"mask", "regions", "examples", "donor"})
 
@@ -65,6 +65,11 @@ def _no_curve(name: str, x: float, y: float) -> None:
     """Nobody draws."""
 
 
+def _no_regions(normal_id: str) -> Sequence[Region]:
+    """No photo has any."""
+    return ()
+
+
 def _never() -> bool:
     return False
 
@@ -74,7 +79,7 @@ class Context:
     """What a job lends an engine while it works.
 
     ``concepts`` is where the project keeps what was learned; ``curve(name, x, y)`` takes a point of what grows while
-    an engine learns, such as its loss.
+    an engine learns, such as its loss; ``regions_of(id)`` are the named regions of a photo that is learned from.
     """
 
     device: str = "auto"
@@ -82,6 +87,7 @@ class Context:
     progress: Callable[[int, int, Image | None], None] = _no_progress
     cancelled: Callable[[], bool] = _never
     curve: Callable[[str, float, float], None] = _no_curve
+    regions_of: Callable[[str], Sequence[Region]] = _no_regions
     cache: dict[Any, Any] = field(default_factory=dict)
 
     def check(self) -> None:

@@ -75,7 +75,9 @@ def learn(
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Concept:
     """Carry the plan out; the concept is in the project's folder when this returns. Cancelled within a step."""
-    ctx = Context(concepts=material.concepts, progress=progress, curve=curve, cancelled=cancelled)
+    ctx = Context(
+        concepts=material.concepts, progress=progress, curve=curve, cancelled=cancelled, regions_of=material.regions
+    )
     label = plan.order.labels[0] if len(plan.order.labels) == 1 else ""
     return plan.engine.learn(plan.examples, plan.normals, label, plan.params, ctx)
 

@@ -244,7 +244,7 @@ def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
 
 def _card(e: Engine, concepts: Path | None) -> EngineCard:
     reason = e.available()
-    if reason is None and concepts is not None and e.name in learners():
+    if reason is None and concepts is not None and e.name in learners() and getattr(e, "needs_concept", True):
         try:
             newest(concepts, e.name)
         except NotFound as error:

@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
+from core.concepts.components import ComponentParams
 from core.concepts.prompt import Edited, apply, read_edits, read_prompt
 from core.engines.base import Context
 from core.engines.comgen import ComGen
 from core.engines.comgen.parts import fitted, from_map, instances, shifted
 from core.engines.comgen.paste import enlarged, paste, true_mask
 from core.engines.comgen.plan import Carry, Plan, make_plan
-from core.errors import Cancelled, InputError
+from core.errors import Cancelled, InputError, NotFound
 from core.masks import rle
 from core.quality import visible_change
 from core.residual import grown
@@ -327,6 +328,29 @@ def test_bad_input_is_refused_in_one_line(model: str, params: dict[str, Any], re
     with pytest.raises(InputError, match=said) as caught:
         ComGen().find(replace(request(model, **params), regions=regions), Context())
     assert "\n" not in str(caught.value)
+
+
+def test_learned_components_speak_in_place_of_the_models_words(model: str, tmp_path: Path) -> None:
+    lesson = ComponentParams(steps=1, views=1, backbone=model, title="a metal plate")
+    normals = [NormalImage("n", "part.png", photo())]
+    ctx = Context(concepts=tmp_path, regions_of=lambda _: REGIONS)
+    concept = ComGen().learn([], normals, "", lesson, ctx)
+    own = ComGen().find(request(model), ctx).sample
+    found = ComGen().find(request(model, concept="newest"), ctx)
+    notes = found.sample.recipe
+    assert notes.params["concept"] == concept.id and notes.placement["prompt"] == PROMPT
+    assert found.prompt.text == "a metal plate with a <" + found.prompt.text.split("<", 1)[1]
+    assert found.sample.image.tobytes() != own.image.tobytes()
+    assert ComGen().find(request(model), ctx).sample.image.tobytes() == own.image.tobytes()
+    titled = ComGen().find(request(model, concept=concept.id, prompt=""), ctx).sample
+    assert titled.recipe.placement["prompt"] == PROMPT
+    with pytest.raises(InputError, match="knows bolt, nut, washer, and none"):
+        ComGen().find(request(model, concept=concept.id, prompt="a gear and a lever", edit="remove:gear"), ctx)
+    with pytest.raises(NotFound, match="not in this project"):
+        ComGen().find(request(model, concept="other"), ctx)
+    single = ComGen().learn([], normals, "", lesson.model_copy(update={"single": True}), ctx)
+    with pytest.raises(InputError, match="one word for the whole product"):
+        ComGen().find(request(model, concept=single.id), ctx)
 
 
 def test_grey_stays_grey_and_a_stop_is_honoured(model: str) -> None:

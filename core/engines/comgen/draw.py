@@ -19,7 +19,7 @@ from torch import Tensor
 from core.concepts.prompt import Edited, Prompt
 from core.diffusion.attention import controlled
 from core.diffusion.blended import resized, sketcher
-from core.diffusion.follow import Carried, Edit, Link, Source, Still, read_components, stand_still
+from core.diffusion.follow import Carried, Edit, Link, Source, Still, read_components, stand_still, working_shape
 from core.diffusion.model import Backbone, decode, encode_image, encode_text
 from core.diffusion.sampling import Schedule, draw_noise, guided, invert, make_schedule, sample
 from core.diffusion.tokens import spans
@@ -112,13 +112,6 @@ def _inverted(
     tokens = sorted(t for at in words_at(backbone, prompt).values() for t in at)
     still = stand_still(backbone, path, text, tokens, schedule.timesteps[-1])
     return Held(pixels, decode(backbone, z0)[0], schedule, tuple(path), still, prompt)
-
-
-def working_shape(backbone: Backbone, shape: tuple[int, int]) -> tuple[int, int]:
-    """(h, w) of the whole photo at the model's own size: its longer side, in multiples the model takes."""
-    scale, unit = backbone.side / max(shape), backbone.multiple
-    h, w = (max(unit, round(n * scale / unit) * unit) for n in shape)
-    return h, w
 
 
 def read(backbone: Backbone, z0: Tensor, prompt: Prompt, schedule: Schedule) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from core.concepts.components import ComponentParams
 from core.concepts.prompt import Edited, Prompt, apply, choose, prompt_of, read_edits, read_prompt
+from core.concepts.shelf import Concept, find_concept, load_concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.base import Context, NothingChanged, read_params, settle
 from core.engines.comgen.params import ComGenParams
@@ -20,7 +23,7 @@ from core.engines.comgen.plan import Plan, make_plan
 from core.engines.drawn import as_grey_as, no_model
 from core.errors import InputError
 from core.residual import Residual, grown, refined
-from core.types import Image, Kind, Mask, Region, Request, Sample
+from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Region, Request, Sample
 
 if TYPE_CHECKING:
     from core.diffusion.model import Backbone
@@ -57,11 +60,36 @@ class ComGen:
     kind: Kind = "logical"
     needs = frozenset({"regions"})
     rewrites_background = False
+    learns = True
+    learns_from = frozenset({"normals"})
+    needs_concept = False
     Params = ComGenParams
+    Learning = ComponentParams
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
         return no_model()
+
+    def learn(
+        self,
+        examples: Sequence[AnomalyExample],
+        normals: Sequence[NormalImage],
+        label: str,
+        params: ComponentParams,
+        ctx: Context,
+    ) -> Concept:
+        """Learn the components of ``normals``; real anomalies and labels play no part."""
+        ctx.check()
+        if ctx.concepts is None:
+            raise InputError(f"{self.name}: learning needs a folder to keep concepts in; open a project")
+        from core.concepts.components.learning import Photo, learn_components
+        from core.concepts.inversion import Watch
+        from core.diffusion.backbone import load_backbone
+
+        photos = [Photo(normal, tuple(ctx.regions_of(normal.id))) for normal in normals]
+        backbone = load_backbone(params.backbone, ctx.device, "float32")
+        watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
+        return learn_components(backbone, photos, params, engine=self.name, folder=ctx.concepts, watch=watch)
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""
@@ -74,16 +102,55 @@ class ComGen:
         """
         ctx.check()
         params: ComGenParams = read_params(self, request.params)
-        prompt = component_prompt(params.prompt, request.regions)
+        concept = self._concept(params, ctx)
+        title = str(concept.config["title"]) if concept is not None else ""
+        prompt = component_prompt(params.prompt, request.regions, title)
         edits = choose(read_edits(params.edit), prompt, numpy_rng(request.seed, self.name, "edit"))
         edited = apply(prompt, edits)
         from core.diffusion.backbone import load_backbone
         from core.diffusion.model import exclusive
 
-        backbone = load_backbone(params.backbone, ctx.device)
-        with exclusive(backbone, ctx.cancelled):
-            work = self._from_noise if params.mode == "noise" else self._from_photo
-            return work(backbone, request, edited, params, ctx)
+        model = params.backbone
+        if concept is not None:
+            params = params.model_copy(update={"concept": concept.id})
+            model = str(concept.config["settings"]["backbone"]) if model == "auto" else model
+        backbone = load_backbone(model, ctx.device)
+        work = self._from_noise if params.mode == "noise" else self._from_photo
+        with exclusive(backbone, ctx.cancelled), self._speaking(backbone, concept, edited, ctx) as (speaker, spoken):
+            return work(speaker, request, spoken, params, ctx)
+
+    def _concept(self, params: ComGenParams, ctx: Context) -> Concept | None:
+        """The learned components asked for; None for the model's own words. NotFound where there are none."""
+        if not params.concept.strip():
+            return None
+        concept = find_concept(ctx.concepts, self.name, params.concept)
+        if concept.config["single"]:
+            raise InputError(
+                f"{self.name}: concept {concept.id} has one word for the whole product, and edits need one for each "
+                "component; learn them without 'single', or choose another"
+            )
+        return concept
+
+    @contextmanager
+    def _speaking(
+        self, backbone: Backbone, concept: Concept | None, edited: Edited, ctx: Context
+    ) -> Iterator[tuple[Backbone, Edited]]:
+        """The model, and the edit as it is to read it."""
+        if concept is None or ctx.concepts is None:
+            yield backbone, edited
+            return
+        from core.concepts.components.speak import names_of, speaking
+
+        key = (self.name, concept.id, concept.created)
+        if key not in ctx.cache:
+            ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
+        with speaking(backbone, concept, ctx.cache[key]) as (speaker, words):
+            if not any(chip.spoken(words).token for chip in edited.before.chips):
+                raise InputError(
+                    f"{self.name}: concept {concept.id} knows {', '.join(names_of(concept))}, and none of these is in "
+                    f"{edited.before.text!r}; name the components as they were learned"
+                )
+            yield speaker, edited.spoken(words)
 
     def _from_photo(
         self, backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
@@ -132,9 +199,9 @@ class ComGen:
     def _finding(self, sample: Sample, edited: Edited, found: Residual, more: Mapping[str, Any]) -> Finding:
         shape = (sample.mask.shape[0], sample.mask.shape[1])
         notes = {
-            "prompt": edited.before.text,
+            "prompt": edited.before.plain.text,
             "edit": "; ".join(map(str, edited.edits)),
-            "edited": edited.after.text,
+            "edited": edited.after.plain.text,
             "named": found.named,
             "components": {name: round(mass, 3) for name, mass in found.masses.items() if mass >= 0.01},
             **more,
@@ -152,8 +219,9 @@ class ComGen:
         )
 
 
-def component_prompt(text: str, regions: tuple[Region, ...]) -> Prompt:
-    """The prompt a person gave, ``{components}`` in it filled with the regions' names; the regions' alone without."""
+def component_prompt(text: str, regions: tuple[Region, ...], title: str = "") -> Prompt:
+    """The prompt a person gave, ``{components}`` in it filled with the regions' names; without, the regions' alone,
+    after ``title``."""
     if text.strip() and LISTED not in text:
         return read_prompt(text)
     if not regions:
@@ -162,7 +230,7 @@ def component_prompt(text: str, regions: tuple[Region, ...]) -> Prompt:
             "Regions, or set prompt to what it shows ('a tray with a bolt, a nut and two washers')"
         )
     listed = prompt_of(region.name for region in regions)
-    return read_prompt(text.replace(LISTED, listed.text)) if text.strip() else listed
+    return read_prompt(text.replace(LISTED, listed.text)) if text.strip() else replace(listed, title=title)
 
 
 def _pasted(

@@ -14,10 +14,11 @@ import numpy as np
 
 from core.concepts.prompt import Edited
 from core.device import derive_seed, torch_generator
+from core.diffusion.follow import working_shape
 from core.diffusion.model import Backbone, decode, encode_image, encode_text
 from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
 from core.engines.base import Context
-from core.engines.comgen.draw import hold, read, reading_prompt, working_shape
+from core.engines.comgen.draw import hold, read, reading_prompt
 from core.engines.comgen.params import ComGenParams
 from core.errors import InputError
 from core.features import scale_features

@@ -25,6 +25,11 @@ class ComGenParams(EngineParams):
         description="The good part in words: 'a tray with a bolt, a nut and two washers'. {components} stands for "
         "the list of the photo's regions, which is also what is taken where this is empty.",
     )
+    concept: str = Field(
+        "",
+        title="Learned components",
+        description="Components that were learned, by their id, or newest; empty takes the model's own words.",
+    )
     mode: Literal["photo", "noise"] = Field(
         "photo",
         title="Start from",

@@ -1,0 +1,236 @@
+"""Learning a word for each component from photos of good parts: sentences, loss, and that only the words change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from core.concepts.components import ComponentParams, component_words
+from core.concepts.components.sentences import Sentences, make_sentences
+from core.concepts.prompt import apply, read_edits, read_prompt
+from core.concepts.shelf import list_concepts, load_concept
+from core.errors import Cancelled, FlawsmithError, InputError, Unavailable
+from core.types import NormalImage, Region
+from tests.concepts.conftest import plate
+from tests.diffusion.toy import write_toy
+
+SHAPE = (64, 64)
+NUT, BOLT = (18, 18), (44, 44)
+
+
+def disc(y: float, x: float, radius: float = 9) -> np.ndarray:
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    return np.hypot(rows - y, columns - x) < radius
+
+
+def regions(*names: str) -> tuple[Region, ...]:
+    return tuple(Region(name, disc(*place)) for name, place in zip(names, (NUT, BOLT, (18, 44)), strict=False))
+
+
+def photo(seed: int) -> NormalImage:
+    pixels = plate(seed, *SHAPE)
+    pixels[disc(*NUT)], pixels[disc(*BOLT)] = (220, 180, 60), (60, 60, 90)
+    return NormalImage(f"n{seed}", f"{seed}.png", pixels)
+
+
+def test_a_list_a_number_or_the_regions_say_what_is_learned() -> None:
+    listed = make_sentences("a lock nut and two bolts", "a tray", [])
+    assert listed.names == ("lock nut", "bolt") and listed.base.plain.text == "a tray with a lock nut and two bolts"
+    assert make_sentences("3", "", []).names == ("part1", "part2", "part3")
+    photos = [regions("nut", "bolt"), regions("bolt 1", "bolt 2"), regions("bolt 1", "bolt 2", "cap")]
+    usual = make_sentences("", "a tray", photos)
+    assert [(c.name, c.count) for c in usual.base.chips] == [("nut", 1), ("bolt", 2), ("cap", 1)]
+    assert make_sentences("", "", photos, single=True).names == ("product",)
+
+
+def test_a_photos_sentence_counts_what_it_shows() -> None:
+    sentences = make_sentences("", "a tray", [regions("nut", "bolt 1", "bolt 2")])
+    assert sentences.of(regions("bolt")).text == "a tray with a <part_1>"
+    assert sentences.of(regions("bolt 1", "bolt 2", "nut")).text == "a tray with a <part_0> and two <part_1>"
+    assert sentences.of(()).text == sentences.of(regions("gear")).text == "a tray with a <part_0> and two <part_1>"
+    assert Sentences(read_prompt("a nut"), single=True).of(regions("nut")).text == "a <part_0>"
+    assert sentences.covers("nut", regions("nut 3")[0]) and not sentences.covers("nut", regions("bolt")[0])
+
+
+def test_learned_words_take_the_place_of_names_and_edits_still_know_these() -> None:
+    words = component_words(("lock nut", "bolt", "Mutter Größe 8"))
+    assert len(set(words.values())) == 3
+    prompt = read_prompt("a tray with a lock nut, an old bolt and a gear")
+    spoken = prompt.spoken(words)
+    assert spoken.text == "a tray with a <part_0>, an old <part_1> and a gear" and spoken.plain == prompt
+    edited = apply(prompt, read_edits("adjective:lock nut=rusty; count:bolt=2")).spoken(words)
+    assert edited.after.text == "a tray with a rusty nut, two old <part_1> and a gear"
+    assert [c.name for c in spoken.chips] == ["lock nut", "old bolt", "gear"]
+    assert edited.touched() == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "said"),
+    [
+        ("", [], "no photo has named regions"),
+        ("a nut, a bolt and two nuts", [], "'nut' is named twice"),
+        ("25", [], "at most 24"),
+        ("a nut%", [], "is no component"),
+    ],
+)
+def test_what_cannot_be_learned_is_said_in_one_line(names: str, given: Sequence[Any], said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        make_sentences(names, "", given)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_read_pairs_and_know_their_steps() -> None:
+    assert ComponentParams(start_words="bolt=screw, lock nut = ring").starts() == {"bolt": "screw", "lock nut": "ring"}
+    with pytest.raises(InputError, match="no pair"):
+        ComponentParams(start_words="bolt").starts()
+    assert ComponentParams(steps=7).budget(100) == 7 and ComponentParams(preset="paper").budget(33) == 3 * 6100
+
+
+def test_the_attention_loss_is_one_minus_dice() -> None:
+    import torch
+
+    from core.concepts.components.guide import Wanted, off_region
+
+    cells = torch.zeros(2, 4, 4)
+    cells[0, :2], cells[1, 2:] = 1, 1
+    maps = torch.zeros(3, 16, 6)
+    maps[0, :, 1], maps[0, :, 4] = cells[0].flatten() * 0.3, cells[1].flatten() * 0.1
+    maps[1, :, 1], maps[1, :, 4] = cells[1].flatten(), cells[0].flatten()
+    here, nowhere = Wanted(((1,), (4,)), cells), Wanted((), torch.zeros(0, 4, 4))
+    assert off_region(maps, [here, here, nowhere]).tolist() == pytest.approx([0, 1, 0], abs=1e-6)
+    wide = torch.full((1, 16, 6), 0.2)
+    assert off_region(wide, [here]).tolist() == pytest.approx([1 - 2 * 8 / (16 + 8)])
+    logits = torch.zeros(1, 16, 6, requires_grad=True)
+    for _ in range(200):
+        loss = off_region(logits.softmax(dim=2), [here]).sum()
+        logits = (logits - 2 * torch.autograd.grad(loss, logits)[0]).detach().requires_grad_()
+    assert float(loss.detach()) < 0.1
+
+
+def test_maps_are_judged_by_the_cells_they_fill(tmp_path: Path) -> None:
+    from core.concepts.components.maps import map_iou, sheet
+
+    seen = np.zeros((16, 16), np.float32)
+    seen[:8] = 1
+    top, left = np.zeros((64, 64), np.bool_), np.zeros((64, 64), np.bool_)
+    top[:32], left[:, :32] = True, True
+    assert map_iou(seen, top) == 1 and map_iou(seen, left) == pytest.approx(1 / 3) and map_iou(seen, ~top) == 0
+    page = sheet([photo(1).pixels, photo(2).pixels], [{"nut": seen}, {"nut": seen, "bolt": seen}], side=32)
+    assert page.shape == (24 + 2 * 32 + 6, 3 * 32 + 2 * 6, 3)
+    lit, blank = page[24:56, 38:70].mean(axis=2), page[24:56, 76:108]
+    assert lit[:12].mean() > 3 * lit[20:].mean() and (blank == 255).all()
+
+
+def test_words_take_the_names_of_what_they_look_at() -> None:
+    from core.concepts.components.maps import best_names
+
+    assert best_names(np.zeros((3, 3))) == [0, 1, 2]
+    assert best_names(np.array([[0.1, 0.9, 0.0], [0.8, 0.7, 0.0], [0.0, 0.0, 0.0]])) == [1, 0, 2]
+    assert best_names(np.eye(3)[[2, 0, 1]]) == [2, 0, 1]
+
+
+def test_clusters_propose_a_number() -> None:
+    from core.concepts.components.propose import kinds
+
+    rng = np.random.default_rng(0)
+    ground = rng.integers(100, 110, (128, 128, 3)).astype(np.uint8)
+    two = ground.copy()
+    two[:64, :64] = np.kron(rng.integers(0, 2, (16, 16)), np.ones((4, 4)))[..., None] * 255
+    assert kinds([two, two[::-1].copy()]) == 1
+    assert 1 <= kinds([np.zeros((64, 64, 3), np.uint8)]) <= 8
+
+
+@pytest.fixture(scope="module")
+def photos() -> list[Any]:
+    from core.concepts.components.learning import Photo
+
+    return [Photo(photo(seed), regions("nut", "bolt")) for seed in (1, 2)]
+
+
+def learned(toy: Any, photos: Sequence[Any], folder: Path, watch: Any = None, **params: Any) -> Any:
+    from core.concepts.components.learning import learn_components
+
+    given = ComponentParams(**{"steps": 3, "views": 2, "title": "a metal plate", **params})
+    return learn_components(toy, photos, given, engine="comgen", folder=folder, watch=watch)
+
+
+def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any], tmp_path: Path) -> None:
+    import torch
+
+    from core.concepts.components.speak import speaking
+    from core.diffusion.model import encode_text
+
+    parts = (toy.unet, toy.text_encoder, toy.vae)
+    before = [p.detach().clone() for part in parts for p in part.parameters()]
+    pictures: list[Any] = []
+    from core.concepts.inversion import Watch
+
+    watch = Watch(progress=lambda done, of, picture: pictures.append(picture))
+    concept = learned(toy, photos, tmp_path, watch, tokens=2)
+    assert all(torch.equal(a, b) for a, b in zip(before, (p for m in parts for p in m.parameters()), strict=True))
+    assert [c.id for c in list_concepts(tmp_path, "comgen")] == [concept.id] and not list(tmp_path.glob(".learning/*"))
+    assert concept.config["names"] == ["nut", "bolt"] and set(concept.config["map_iou"]) == {"nut", "bolt"}
+    preview = cv2.imread(str(tmp_path / concept.id / "preview.png"))
+    given = {"nut": "bolt", "bolt": "nut"}
+    assert concept.config["renamed"] in ({}, given)
+    assert preview.shape[0] > 2 * 144 and any(p is not None for p in pictures)
+    kept, tensors = load_concept(tmp_path / concept.id)
+    assert kept == concept and {t.shape for t in tensors.values()} == {(2, 16)}
+    plain = encode_text(toy, ["a metal plate with a nut"])
+    with speaking(toy, concept, tensors) as (speaker, words):
+        text = encode_text(speaker, [f"a metal plate with a {words['nut']}"])
+        assert not torch.allclose(text, encode_text(speaker, [f"a metal plate with a {words['bolt']}"]))
+        assert torch.equal(encode_text(speaker, ["a metal plate with a nut"]), plain)
+    with pytest.raises(InputError, match="not loaded"):
+        encode_text(toy, [words["nut"]])
+    again = learned(toy, photos, tmp_path / "again", tokens=2)
+    assert again.id == concept.id
+
+
+def test_the_attention_loss_draws_words_to_their_regions(toy: Any, photos: list[Any], tmp_path: Path) -> None:
+    losses: dict[float, list[float]] = {}
+    for weight in (0.0, 1.0):
+        concept = learned(toy, photos, tmp_path / str(weight), steps=25, attention=weight)
+        losses[weight] = [loss for _, loss in concept.config["losses"]]
+    assert losses[1.0][0] > losses[0.0][0] + 0.1
+    apart = np.subtract(losses[1.0], losses[0.0])
+    assert apart[-5:].mean() < apart[:3].mean() - 0.01
+
+
+def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path) -> None:
+    from core.concepts.inversion import Watch
+
+    done = [0]
+    watch = Watch(progress=lambda step, of, picture: done.__setitem__(0, step), cancelled=lambda: done[0] >= 2)
+    with pytest.raises(Cancelled, match="after 2 steps"):
+        learned(toy, photos, tmp_path, watch, single=True)
+    steps: list[int] = []
+    concept = learned(toy, photos, tmp_path, Watch(progress=lambda step, of, _: steps.append(step)), single=True)
+    assert steps == [3] and concept.config["steps"] == 3
+    assert concept.id == learned(toy, photos, tmp_path / "whole", single=True).id
+
+
+def test_bad_orders_and_other_models_are_refused(toy: Any, photos: list[Any], tmp_path: Path) -> None:
+    from core.concepts.components.speak import speaking
+    from core.diffusion.backbone import load_backbone
+
+    bare = [replace(one, regions=()) for one in photos]
+    for given, params, said in (
+        ([], {}, "no photo of a good part"),
+        (bare, {"attention": 1.0, "names": "a nut"}, "needs named regions"),
+        (photos, {"start_words": "gear=nut"}, "'gear' is no component"),
+    ):
+        with pytest.raises(FlawsmithError, match=said) as caught:
+            learned(toy, given, tmp_path, **params)
+        assert "\n" not in str(caught.value)
+    concept = learned(toy, bare, tmp_path, names="a nut", steps=1)
+    assert concept.config["map_iou"] == {}
+    other = load_backbone(str(write_toy(tmp_path / "other", seed=1)), "cpu")
+    with pytest.raises(Unavailable, match="does not fit"), speaking(other, concept, {}):
+        pass
