@@ -12,6 +12,7 @@ BENCHES = {
     "click": "core.bench.click",
     "comgen": "core.bench.comgen",
     "core": "core.bench.core",
+    "few-shot": "core.bench.few_shot",
     "mini": "core.bench.mini",
     "realism": "core.bench.realism",
 }
