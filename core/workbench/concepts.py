@@ -78,6 +78,10 @@ class Concepts:
         path = self.folder / id / f"{name}.png"
         return path if path.is_file() else None
 
+    def more_pictures(self, id: str) -> list[tuple[str, Path]]:
+        """A concept's other pictures, such as its looks: (name, file)."""
+        return [(path.stem, path) for path in sorted((self.folder / id).glob("*.png")) if path.stem != "preview"]
+
     def curves(self, concept: Concept) -> dict[str, Curve]:
         """How a concept's loss fell while it was learned, by name; {} where it was not noted."""
         named = {"loss": concept.config.get("losses"), "validation": concept.config.get("validation")}
@@ -108,15 +112,16 @@ class Concepts:
         facts: dict[str, str] = {}
         notes: list[str] = []
         warnings: list[str] = []
-        usable: list[ExampleCard] = []
         if from_examples(chosen):
             usable, facts["From"], notes, warnings = self._material_of(order)
+            subjects = sum(card.defects for card in usable)
         else:
             photos = self._project.count_normals()
             if not photos:
                 raise InputError("nothing to learn from: import photos of good parts in Product")
-            facts["From"] = _count(min(photos, work.MOST_NORMALS), "photo") + " of good parts"
-        steps = _steps(params, sum(card.defects for card in usable))
+            subjects = min(photos, work.MOST_NORMALS)
+            facts["From"] = _count(subjects, "photo") + " of good parts"
+        steps = _steps(params, subjects)
         if steps:
             facts["Steps"] = f"{steps:,} at most"
         if steps and (pace := self._project.get_setting(_PACE, {}).get(_kind_of(order.engine, params))):
@@ -159,12 +164,12 @@ class Concepts:
 
     def can_keep(self, job_id: str) -> bool:
         """Whether a learning that was stopped has got far enough to be kept as it is."""
-        order = self._order_of(job_id)
+        order = self.order_of(job_id)
         return order is not None and "steps" in learner(order.engine).Learning.model_fields and bool(self.live(job_id))
 
     def keep(self, job_id: str) -> str:
         """Make a concept of what a stopped learning has learned so far, in the background; the new job's id."""
-        order = self._order_of(job_id)
+        order = self.order_of(job_id)
         if order is None:
             raise NotFound(f"job {job_id!r}: there is no such learning; press Learn to begin again")
         # A run that has done more steps than are asked for ends at once.
@@ -198,7 +203,8 @@ class Concepts:
         shutil.rmtree(pictures, ignore_errors=True)
         return _Live(LiveCurves("step"), pictures)
 
-    def _order_of(self, job_id: str) -> Order | None:
+    def order_of(self, job_id: str) -> Order | None:
+        """What a job was asked to learn; None if it is no learning of this project."""
         try:
             row = self._project.job_row(job_id)
         except NotFound:
@@ -256,10 +262,10 @@ class Concepts:
         return json.dumps(order.model_dump(mode="json") | {"examples": examples})
 
 
-def _steps(params: Any, defects: int) -> int:
-    """Steps that settings ask for; 0 where that is only known once the photos are read."""
+def _steps(params: Any, subjects: int) -> int:
+    """Steps that settings ask for with so many defects, or photos; 0 where only reading them tells."""
     budget: Callable[[int], int] | None = getattr(params, "budget", None)
-    return budget(defects) if budget else int(getattr(params, "steps", 0) or 0)
+    return budget(subjects) if budget else int(getattr(params, "steps", 0) or 0)
 
 
 def _kind_of(engine: str, params: Any) -> str:

@@ -8,9 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
+from core.concepts.cluster import Clustering, features_name
+from core.concepts.cluster.model import build_clusters
 from core.images import mask_png_bytes
+from core.jobs.clusters import save
 from core.workbench import Workbench
 from tests.app.conftest import open_tab, reload
 from tests.app.hands import Hands, set_value
@@ -21,6 +24,9 @@ pytestmark = pytest.mark.browser
 TILES = "#fs-cx-tiles .fs-cx-tile"
 CARDS = "#fs-cx-learned article"
 PLAN = "#fs-learn-plan"
+LOOKS = "#fs-cg [data-group]"
+FIRST_MS = 150_000
+"""Until the first thing is learned: the server loads the libraries for it."""
 
 
 @pytest.fixture(scope="module")
@@ -36,14 +42,19 @@ def defect(part: np.ndarray, centre: tuple[int, int], radius: int = 6) -> tuple[
     return cv2.imencode(".png", photo)[1].tobytes(), mask
 
 
+def field(page: Page, fold: str, title: str) -> Locator:
+    """The input of this title in the engine's form that is shown."""
+    label = page.locator(f"{fold} .fs-form:visible label", has=page.get_by_text(title, exact=True))
+    return label.locator("input, textarea")
+
+
 def settings(page: Page, toy: Path, steps: int) -> None:
     """Learn on the toy model, in so many steps."""
-    fold = page.get_by_role("button", name="Settings of the learning")
-    fold.click()
-    form = page.locator("#fs-learn-settings .fs-form:visible")
-    form.get_by_label("Steps", exact=True).fill(str(steps))
-    form.get_by_label("Model", exact=True).fill(str(toy))
-    form.get_by_label("Model", exact=True).press("Tab")
+    page.get_by_role("button", name="Settings of the learning").click()
+    for title, value in (("Steps", steps), ("Model", toy)):
+        box = field(page, "#fs-learn-settings", title)
+        box.fill(str(value))
+        box.press("Tab")
     expect(page.locator(PLAN)).to_contain_text(f"{steps:,} at most")
 
 
@@ -66,8 +77,7 @@ def test_a_defect_is_drawn_learned_and_tried(
     hands.ready()
     expect(page.locator("#fs-cx-side")).to_be_hidden()
     page.locator("#fs-cx-save").click()
-    expect(page.get_by_text("there is no mask yet")).to_be_visible()
-    page.get_by_text("there is no mask yet").click()
+    expect(page.get_by_text("give the defect a label")).to_be_visible()
     page.locator("#fs-concepts-canvas .fsc-stage").focus()
     drawn = hands.box((56, 12), (72, 28))
     set_value(page, "#fs-cx-draw-label", "Hole")
@@ -88,8 +98,8 @@ def test_a_defect_is_drawn_learned_and_tried(
     expect(page.locator(PLAN)).to_contain_text("Only one example of hole")
     settings(page, toy, 3)
     page.locator("#fs-learn-go").click()
-    expect(page.locator(CARDS)).to_have_count(1)
     card = page.locator(CARDS)
+    expect(card).to_have_count(1, timeout=FIRST_MS)
     expect(card.locator("dl").first).to_contain_text("1 example")
     expect(card.locator("figure img")).to_be_visible()
     card.locator("[data-rename]").press("Enter")
@@ -102,7 +112,7 @@ def test_a_defect_is_drawn_learned_and_tried(
     expect(page.locator("#fs-engine label.selected")).to_have_text("AnomalyDiffusion")
     expect(page.locator("#fs-label input")).to_have_value("hole")
     page.locator("#fs-settings button").first.click()
-    expect(page.locator("#fs-settings .fs-form:visible").get_by_label("Concept")).to_have_value(str(id))
+    expect(field(page, "#fs-settings", "Concept")).to_have_value(str(id))
 
     open_tab(page, "Concepts")
     delete = card.locator("[data-delete]")
@@ -129,6 +139,10 @@ def test_learning_survives_a_reload_and_a_stop(
         speck = np.zeros((96, 128), bool)
         speck[3, 3:5] = True
         bench.project.add_example(data, "png", "pit", "structural", [mask_png_bytes(speck)], "speck.png", 128, 96)
+        ids = tuple(row.id for row in bench.project.examples("hole"))
+        vectors = np.array([[0, 0], [9, 9]], np.float32)
+        built = build_clusters(vectors, ids, np.array([0, 1]), ["dark", "round"])
+        save(bench.material, "hole", Clustering(built, ids, vectors, features_name("flawsmith"), "flawsmith", 0))
     page = new_page(project)
     open_tab(page, "Concepts")
     expect(page.locator(TILES)).to_have_count(4)
@@ -141,7 +155,7 @@ def test_learning_survives_a_reload_and_a_stop(
     settings(page, toy, 4000)
     page.locator("#fs-learn-go").click()
     live = page.locator("#fs-cx-live")
-    expect(live.locator(".ev-chart path.line")).to_be_visible()
+    expect(live.locator(".ev-chart path.line")).to_be_visible(timeout=FIRST_MS)
     reload(page)
     expect(page.locator("#fs-learn-label input")).to_have_value("hole (2)")
     expect(page.locator("#fs-learn-go")).to_be_disabled()
@@ -153,3 +167,19 @@ def test_learning_survives_a_reload_and_a_stop(
     expect(page.locator(CARDS)).to_have_count(1)
     expect(page.locator(CARDS + "[data-new]")).to_contain_text("2 examples")
     expect(live.locator("section")).to_have_count(0)
+
+    # The looks of the label: one dragged onto the other is taken back, then merged by keys.
+    page.locator("#fs-learn-engine label", has_text="GAA").click()
+    looks = page.locator(LOOKS)
+    expect(looks).to_have_count(2)
+    looks.nth(0).locator("[data-member]").drag_to(looks.nth(1))
+    expect(looks).to_have_count(1)
+    expect(looks.locator("[data-member]")).to_have_count(2)
+    page.locator("#fs-cg [data-undo]").press("Enter")
+    expect(looks).to_have_count(2)
+    looks.nth(0).locator("[data-merge]").select_option("round")
+    expect(looks).to_have_count(1)
+    looks.locator("[data-rename]").press("Enter")
+    page.keyboard.type("Dark spots")
+    page.keyboard.press("Enter")
+    expect(looks.locator("h4 b")).to_have_text("dark_spots")

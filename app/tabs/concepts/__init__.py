@@ -54,7 +54,7 @@ def build(shell: Shell) -> None:
     def fill(session: Session) -> list[Any]:
         if session.bench is not None:  # learning goes on when its window is closed; the next one takes it over
             session.learn_id = session.bench.concepts.running() or session.learn_id
-        return [*look(session), *bar.look(session), *rows.bar.look(session), learning.growing(session)]
+        return [*look(session), *bar.look(session), *rows.bar.look(session), learning.growing(session, controls)]
 
     shell.refresh(tab, fill, [*everything, *bar.parts, *rows.bar.parts, live])
     rows.wire()
@@ -79,21 +79,21 @@ def build(shell: Shell) -> None:
     def start(session: Session, *values: Any) -> list[Any]:
         session.memory["learn"] = list(values)
         session.learn_id = session.open_bench.concepts.start(controls.order(values))
-        return [gr.update(interactive=False), *bar.look(session), learning.growing(session)]
+        return [gr.update(interactive=False), *bar.look(session), learning.growing(session, controls)]
 
     on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
 
     def keep(session: Session, sent: dict[str, Any]) -> list[Any]:
         session.learn_id = session.open_bench.concepts.keep(session.learn_id)
-        return [gr.update(interactive=False), *bar.look(session), learning.growing(session)]
+        return [gr.update(interactive=False), *bar.look(session), learning.growing(session, controls)]
 
     on_canvas(live.learning_kept, keep, shell, [go, *bar.parts, live], **ONE_BY_ONE)
-    on(bar.timer.tick, learning.growing, shell, outputs=[live], concurrency_limit=None)
+    on(bar.timer.tick, lambda s: learning.growing(s, controls), shell, outputs=[live], concurrency_limit=None)
 
     def ended(session: Session) -> list[Any]:
         made = session.open_bench.jobs.result(session.learn_id).get("concept")
         session.memory["learned"] = made or session.memory.get("learned")
-        return [*learning.plan(session, controls), learning.growing(session), *shelf.show(session)]
+        return [*learning.plan(session, controls), learning.growing(session, controls), *shelf.show(session)]
 
     bar.on_end(shell, ended, outputs=[*ready, live, *shelf.parts]).success(None, js=learned.TO_NEW_JS)
 

@@ -6,7 +6,7 @@ import html
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -18,7 +18,7 @@ from app.shell import Shell, on
 from app.table import ONE_BY_ONE
 from app.tabs.studio.controls import LABELS, clean
 from core.errors import FlawsmithError, InputError
-from core.types import Mask
+from core.types import Kind, Mask
 from core.workbench.examples import Draft, Examples
 
 TALL = "clamp(300px, calc(100vh - 234px), 980px)"
@@ -98,13 +98,8 @@ class Drawing:
         name = clean(label)
         if not name:
             raise InputError("give the defect a label, for example scratch")
-        kinds = dict(structural="structural", logical="logical", combined="combined")
-        session.open_bench.concepts.examples.keep(
-            draft,
-            session.masks.get(_key(draft)),
-            name,
-            kinds.get(kind or "", draft.kind),  # type: ignore[arg-type]
-        )
+        drawn = session.masks.get(_key(draft))
+        session.open_bench.concepts.examples.keep(draft, drawn, name, cast(Kind, kind or draft.kind))
         session.memory["draft-label"], session.memory["draft-kind"] = name, kind
         self.leave(session)
 

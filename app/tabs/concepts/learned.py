@@ -88,10 +88,10 @@ class Shelf:
         concepts = session.bench.concepts.page() if session.bench else []
         if not concepts:
             return [""]
-        counts = Counter(", ".join(c.labels) for c in concepts)
+        counts = Counter(_subject(c) for c in concepts)
         chosen = session.memory.get("shelf", ALL)
         chosen = chosen if chosen in counts else ALL
-        shown = [c for c in concepts if chosen in (ALL, ", ".join(c.labels))]
+        shown = [c for c in concepts if chosen in (ALL, _subject(c))]
         cards = "".join(self._card(session, concept) for concept in shown)
         head = f"<h3>Learned <span class='fs-quiet'>{len(concepts):,}</span></h3>{_filter(counts, chosen)}"
         return [
@@ -139,7 +139,7 @@ class Shelf:
         }
         rows = "".join(f"<dt>{name}</dt><dd>{html.escape(said)}</dd>" for name, said in facts.items() if said)
         chips = "".join(f"<span class='fs-chip'>{html.escape(name)}</span>" for name in concept.labels)
-        labels = "" if concept.title == ", ".join(concept.labels) else f"<p>{chips}</p>"
+        labels = "" if concept.title == _subject(concept) else f"<p>{chips}</p>"
         new = " data-new" if session.memory.get("learned") == concept.id else ""
         return (
             f"<article data-id='{html.escape(concept.id, quote=True)}'{new}>"
@@ -168,12 +168,23 @@ def _details(session: Session, concept: Concept) -> str:
         name: value for name, value in dict(concept.config.get("settings", {})).items() if value not in ("", None)
     }
     rows = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(str(v))}</dd>" for k, v in settings.items())
-    inside = chart + (f"<ul>{notes}</ul>" if notes else "") + (f"<dl>{rows}</dl>" if rows else "")
+    looks = "".join(
+        f"<figure><img src='{file_url(path)}' alt='{html.escape(name, quote=True)}' loading='lazy'></figure>"
+        for name, path in session.open_bench.concepts.more_pictures(concept.id)
+    )
+    inside = looks + chart + (f"<ul>{notes}</ul>" if notes else "") + (f"<dl>{rows}</dl>" if rows else "")
     count = f" · {len(concept.notes):,} note{'s'[: len(concept.notes) != 1]}" if concept.notes else ""
     return f"<details class='fs-fold'><summary>How it was learned{count}</summary>{inside}</details>" if inside else ""
 
 
+def _subject(concept: Concept) -> str:
+    """What was learned, in words: labels, or the components of the product."""
+    return ", ".join(concept.labels or concept.config.get("names", ())) or concept.title
+
+
 def _learned_from(config: Mapping[str, Any]) -> str:
+    if photos := len(config.get("photos", ())):
+        return f"{photos:,} photo{'' if photos == 1 else 's'} of good parts"
     counts = {name: len(set(ids)) for name, ids in dict(config.get("examples", {})).items()}
     total = sum(counts.values())
     return f"{total:,} example{'' if total == 1 else 's'}" if total else ""

@@ -128,7 +128,7 @@ def plan(session: Session, controls: Controls) -> list[Any]:
     facts = "".join(f"<dt>{html.escape(verb)}</dt><dd>{html.escape(what)}</dd>" for verb, what in seen.facts.items())
     said = "".join(f"<p class='fs-warn'>{html.escape(line)}</p>" for line in seen.warnings)
     said += "".join(_hint(html.escape(line)) for line in seen.notes)
-    if seen.goes_on and not growing(session):
+    if seen.goes_on and not growing(session, controls):
         said += _hint(f"Stopped at {html.escape(seen.goes_on)}: <b>Go on</b> takes it up there.")
     button = "Go on" if seen.goes_on else "Learn"
     return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(value=button, interactive=not running(session))]
@@ -139,13 +139,15 @@ def running(session: Session) -> bool:
     return _status(session) in ("queued", "running")
 
 
-def growing(session: Session) -> str:
+def growing(session: Session, controls: Controls) -> str:
     """Curve and pictures of the learning in progress, or of one that was stopped; "" while there is none."""
     status = _status(session)
     if status in ("", "done"):
         return ""
     desk, job_id = session.open_bench.concepts, session.learn_id
     chart = view.curve_charts([("", desk.live_smooth(job_id))])
+    order = desk.order_of(job_id)
+    compared = order is not None and order.engine in controls.cards and controls.cards[order.engine].from_examples
     pictures = desk.live_pictures(job_id)
     event = session.open_bench.jobs.event(job_id)
     title, keep = "As it learns", ""
@@ -164,18 +166,16 @@ def growing(session: Session) -> str:
     head = f"<div class='fs-cx-head'><div><h3>{title}</h3><p class='fs-hint'>{says}</p></div>{keep}</div>"
     return (
         f"<section class='fs-cx-card fs-cx-live'>{head}"
-        f"<div class='fs-cx-grow'><div>{_film(pictures)}</div><div>{chart}</div></div></section>"
+        f"<div class='fs-cx-grow'><div>{_film(pictures, compared)}</div><div>{chart}</div></div></section>"
     )
 
 
-def _film(pictures: Sequence[tuple[int, Any]]) -> str:
+def _film(pictures: Sequence[tuple[int, Any]], compared: bool) -> str:
     if not pictures:
         return ""
     step, newest = pictures[-1]
-    large = (
-        f"<figure><img src='{file_url(newest)}' alt='Real and drawn, step {step:,}'>"
-        f"<figcaption>real, and drawn at step {step:,}</figcaption></figure>"
-    )
+    says = f"real, and drawn at step {step:,}" if compared else f"drawn at step {step:,}"
+    large = f"<figure><img src='{file_url(newest)}' alt='{says}'><figcaption>{says}</figcaption></figure>"
     before = "".join(
         f"<figure><img src='{file_url(path)}' alt='Step {step:,}'><figcaption>{step:,}</figcaption></figure>"
         for step, path in pictures[-1 - MOST_PICTURES : -1]
