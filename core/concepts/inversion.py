@@ -47,18 +47,19 @@ SPATIAL = "<where>"
 """The word that stands for e_s in every prompt."""
 _COPIED_BELOW = 1e9
 """Bytes of a model below which learning takes a copy, so that others can use the model meanwhile."""
-_PREVIEWS = 6
 _VALIDATED_EVERY, _DRAWS, _PATIENCE = 40, 6, 6
 _POINTS = 400
 
 
 @dataclass(frozen=True)
 class Watch:
-    """Who looks on: ``progress(done, total, preview)``, ``curve(name, step, value)`` and ``cancelled()``."""
+    """Who looks on: ``progress(done, total, preview)``, ``curve(name, step, value)`` and ``cancelled()``; and how many
+    ``previews`` on the way they want to see."""
 
     progress: Callable[[int, int, Image | None], None] = lambda done, total, preview: None
     curve: Callable[[str, float, float], None] = lambda name, x, y: None
     cancelled: Callable[[], bool] = lambda: False
+    previews: int = 6
 
 
 def anomaly_word(index: int) -> str:
@@ -284,7 +285,7 @@ class _Study:
             checkpoint_every=50 if preset.validate else 500,
         )  # fmt: skip
         judged = self._judging(holding or learning) if every else None
-        shown = max(1, steps // _PREVIEWS)
+        shown = max(1, steps // self.watch.previews) if self.watch.previews else steps
         sees = _Sees(taught, judged)
 
         def news(done: int, of: int, loss: float) -> None:

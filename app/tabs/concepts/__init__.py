@@ -14,6 +14,7 @@ from app.tabs.concepts import examples, learned, learning
 from app.tabs.concepts.drawing import FOCUS_JS, Drawing
 from app.tabs.concepts.examples import ExampleList
 from app.tabs.concepts.groups import GroupRows
+from core.workbench.concepts import learner_cards
 
 
 def build(shell: Shell) -> None:
@@ -24,7 +25,7 @@ def build(shell: Shell) -> None:
                 live = gr.HTML(js_on_load=learning.LIVE_JS, elem_id="fs-cx-live")
                 listed = ExampleList()
                 rows = GroupRows(shell, lambda session: controls.clusters(session))
-                shelf = learned.Shelf(learning.learner_cards())
+                shelf = learned.Shelf(learner_cards())
             drawing = Drawing(shell)
         with gr.Column(elem_classes="fs-side", elem_id="fs-cx-side") as side:
             with gr.Column(elem_classes="fs-side-scroll"):

@@ -45,7 +45,7 @@ class GroupRows:
 
     def wire(self) -> None:
         """What the rows tell."""
-        groups = lambda s: s.open_bench.concepts.groups  # noqa: E731
+        groups: Callable[[Session], Any] = lambda s: s.open_bench.concepts.groups  # noqa: E731
         acts: Sequence[tuple[Any, Callable[[Session, str, dict[str, Any]], None]]] = (
             (self.html.group_merged, lambda s, label, d: groups(s).merge(label, [str(d["to"]), str(d["from"])])),
             (self.html.group_moved, lambda s, label, d: groups(s).move(label, _members(d), str(d["to"]))),

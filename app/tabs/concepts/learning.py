@@ -75,7 +75,8 @@ class Controls:
     def order(self, values: Sequence[Any]) -> Order:
         """What is asked for."""
         engine, label, *rest = values
-        start, params = 0, {}
+        start = 0
+        params: dict[str, Any] = {}
         for name, pair in self.forms.items():
             for form in pair:
                 if name == engine:

@@ -13,6 +13,7 @@ from app import forms
 from app.session import Session
 from app.shell import Shell, on
 from core.errors import InputError
+from core.workbench.lessons import LearnerCard
 from core.workbench.studio import EngineCard, engine_cards
 
 LABELS = {
@@ -167,7 +168,7 @@ def about(card: EngineCard) -> str:
     return f"<p class='fs-hint'>{html.escape(card.summary)}</p>"
 
 
-def unusable(cards: Sequence[EngineCard]) -> str:
+def unusable(cards: Sequence[EngineCard | LearnerCard]) -> str:
     """The engines that cannot run here, greyed: what is missing, and how to get it on demand. HTML, "" if all can."""
     rows = "".join(_greyed(card.title, card.reason) for card in cards if card.reason is not None)
     return f"<ul>{rows}</ul>" if rows else ""
