@@ -96,15 +96,34 @@ class Prompt:
         return "".join(piece for piece, _ in self.pieces())
 
     def pieces(self) -> list[tuple[str, int | None]]:
-        """The text in pieces, each with the chip whose word it is, None for all between the words."""
-        out: list[tuple[str, int | None]] = []
+        """The text in pieces, each with the chip whose word it is, None for all between the words.
+
+        A chip's noun in the title is its word too: of "a gear unit with a gear" models read the first.
+        """
+        out = self._title_pieces()
         for i, chip in enumerate(self.chips):
             if i == 0:
-                before = f"{self.title} with " if self.title else ""
+                before = " with " if self.title else ""
             else:
                 before = " and " if i == len(self.chips) - 1 else ", "
             out += [(f"{before}{chip.lead} ", None), (chip.word, i)]
-        return out or [(self.title, None)]
+        return out
+
+    def _title_pieces(self) -> list[tuple[str, int | None]]:
+        nouns = [chip.noun for chip in self.chips]
+        whose = {
+            form: i
+            for i, chip in enumerate(self.chips)
+            if not chip.token and nouns.count(chip.noun) == 1
+            for form in (chip.noun, plural(chip.noun))
+        }
+        out: list[tuple[str, int | None]] = []
+        for part in re.findall(r"\S+|\s+", self.title):
+            if part not in whose and out and out[-1][1] is None:
+                out[-1] = (out[-1][0] + part, None)
+            else:
+                out.append((part, whose.get(part)))
+        return out
 
     @property
     def plain(self) -> Prompt:

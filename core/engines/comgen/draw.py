@@ -193,7 +193,11 @@ def words_at(backbone: Backbone, prompt: Prompt) -> dict[int, tuple[int, ...]]:
     """Positions in the padded prompt of each chip's word."""
     pieces = prompt.pieces()
     at = spans(backbone, [text for text, _ in pieces])
-    return {i: places for (_, i), places in zip(pieces, at, strict=True) if i is not None}
+    out: dict[int, tuple[int, ...]] = {}
+    for (_, i), places in zip(pieces, at, strict=True):
+        if i is not None:
+            out[i] = out.get(i, ()) + places
+    return out
 
 
 def _carried(one: Carry, z0: Tensor, factor: int) -> Carried:
