@@ -17,9 +17,9 @@ from tests.app.hands import Hands, choose_engine, previews, set_value
 pytestmark = pytest.mark.browser
 
 
-def made(project: Path) -> list[SampleRow]:
+def made(project: Path, most: int = 1000) -> list[SampleRow]:
     with Workbench.open(project) as bench:
-        return bench.review.page(SampleFilter(), 0, 1000)
+        return bench.review.page(SampleFilter(), 0, most)
 
 
 def begin(page: Page, server: Server, name: str, photos: Path) -> Path:
@@ -156,19 +156,20 @@ def test_a_batch_shows_what_comes_survives_a_reload_and_stops_at_once(
     page = new_page(project)
     Hands(page, "studio").open()
     page.locator("#fs-bulk > button").click()
-    set_value(page, "#fs-bulk-count", 5000)
+    set_value(page, "#fs-bulk-count", 50_000)
     page.locator("#fs-bulk-go").click()
     seen = page.locator("#fs-bulk-seen img")
     expect(seen.first).to_be_visible()
     reload(page)
     Hands(page, "studio").open()
     expect(seen.first).to_be_visible()
-    expect(page.locator("#fs-bulk-box .fs-bar-text")).to_contain_text("of 5,000")
+    expect(page.locator("#fs-bulk-box .fs-bar-text")).to_contain_text("of 50,000")
     page.locator("#fs-bulk-box .fs-job-stop").click()
     expect(page.locator("#fs-bulk-review")).to_be_visible()
-    rows = made(project)
-    assert 0 < len(rows) < 1000
-    expect(page.locator("#fs-bulk-said")).to_contain_text(f"{len(rows)} sample")
+    rows = made(project, 50_000)
+    # However slow the page was to press Stop on a busy machine.
+    assert 0 < len(rows) < 25_000
+    expect(page.locator("#fs-bulk-said")).to_contain_text(f"{len(rows):,} sample")
     assert all(r.image_path.is_file() and r.mask_path.is_file() for r in rows)
     page.locator("#fs-bulk-review").click()
     expect(page.get_by_role("tab", name="Review", exact=True)).to_have_attribute("aria-selected", "true")

@@ -99,7 +99,7 @@ TAUGHT: dict[str, Path] = {}
 """Where each engine that learns keeps what it was taught here."""
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def taught(toy_model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     normals = [NormalImage(f"n{seed}", f"{seed}.png", part_photo(seed=seed)) for seed in (7, 8)]
     for name, learner in learners().items():
