@@ -49,6 +49,7 @@ def main() -> None:
         ["generate", str(project), "--engine", "perlin", "--label", "stain", "--count", "12", "--seed", "3"],
         ["generate", str(project), "--engine", "cut_paste", "--label", "scratch", "--count", "12", "--seed", "5"],
         ["review", str(project), "--auto"],
+        ["learn", str(project), "--engine", "anomaly_diffusion", "--label", "crack", "--steps", "150"],
         ["generate", str(project), "--engine", "poisson", "--label", "dent", "--count", "24", "--seed", "8"],
     ):
         subprocess.run([sys.executable, "launch.py", *command], cwd=HOUSE, env=environment, check=True)
@@ -75,6 +76,9 @@ def walk(page: Page) -> None:
     page.wait_for_function(f"{CANVAS}?.ready && {CANVAS}.state.regions.length > 0")
     click(page, 720, 310)
     shot(page, "regions")
+    open_tab(page, "Concepts")
+    page.wait_for_selector("#fs-cx-learned article")
+    shot(page, "concepts")
     studio(page)
     take(page, "Review", "review")
     open_tab(page, "Export")

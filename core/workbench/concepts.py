@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -237,9 +238,7 @@ class Concepts:
             notes.append(f"{_count(left, 'example')} left out: see the marked ones.")
         defects = sum(card.defects for card in usable)
         words = _count(len(usable), "example") + (f", {defects:,} defects" if defects > len(usable) else "")
-        few = sorted({c.row.label for c in usable if sum(o.row.label == c.row.label for o in usable) == 1})
-        warnings = [f"Only one example of {name}: all that is drawn will look like it." for name in few]
-        return usable, words, notes, warnings
+        return usable, words, notes, _warnings(Counter(card.row.label for card in usable))
 
     def _goes_on(self, order: Order, params: BaseModel) -> str:
         """Where a stopped run of the same photos and settings, but for the number of steps, would go on."""
@@ -266,6 +265,15 @@ def _steps(params: Any, subjects: int) -> int:
     """Steps that settings ask for with so many defects, or photos; 0 where only reading them tells."""
     budget: Callable[[int], int] | None = getattr(params, "budget", None)
     return budget(subjects) if budget else int(getattr(params, "steps", 0) or 0)
+
+
+def _warnings(counts: Mapping[str, int]) -> list[str]:
+    few = [label for label, count in sorted(counts.items()) if count == 1]
+    if not few:
+        return []
+    names = f"{len(few):,} labels" if len(few) > 3 else ", ".join(few)
+    each = " each" if len(few) > 1 else ""
+    return [f"Only one example{each} of {names}: all that is drawn will look like it."]
 
 
 def _kind_of(engine: str, params: Any) -> str:

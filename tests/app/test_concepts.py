@@ -58,8 +58,8 @@ def settings(page: Page, toy: Path, steps: int) -> None:
     expect(page.locator(PLAN)).to_contain_text(f"{steps:,} at most")
 
 
-def test_a_defect_is_drawn_learned_and_tried(
-    new_page: Callable[..., Page], new_project: Callable[..., Path], part_photos: list[np.ndarray], toy: Path,
+def test_a_defect_is_drawn_redrawn_and_removed(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], part_photos: list[np.ndarray],
     tmp_path: Path,
 ) -> None:  # fmt: skip
     photo = tmp_path / "hole 1.png"
@@ -96,30 +96,6 @@ def test_a_defect_is_drawn_learned_and_tried(
     expect(page.locator(TILES)).to_have_count(1)
 
     expect(page.locator(PLAN)).to_contain_text("Only one example of hole")
-    settings(page, toy, 3)
-    page.locator("#fs-learn-go").click()
-    card = page.locator(CARDS)
-    expect(card).to_have_count(1, timeout=FIRST_MS)
-    expect(card.locator("dl").first).to_contain_text("1 example")
-    expect(card.locator("figure img")).to_be_visible()
-    card.locator("[data-rename]").press("Enter")
-    page.keyboard.type("small <holes>")
-    page.keyboard.press("Enter")
-    expect(card.locator("h4")).to_have_text("small <holes>")
-
-    id = card.get_attribute("data-id")
-    card.locator("[data-try]").click()
-    expect(page.locator("#fs-engine label.selected")).to_have_text("AnomalyDiffusion")
-    expect(page.locator("#fs-label input")).to_have_value("hole")
-    page.locator("#fs-settings button").first.click()
-    expect(field(page, "#fs-settings", "Concept")).to_have_value(str(id))
-
-    open_tab(page, "Concepts")
-    delete = card.locator("[data-delete]")
-    delete.click()
-    expect(delete).to_have_text("Really?")
-    delete.click()
-    expect(page.locator(CARDS)).to_have_count(0)
     tile = page.locator(TILES).locator("[data-open]")
     tile.press("Delete")
     expect(page.locator(TILES)).to_have_attribute("data-sure", "1")
@@ -127,7 +103,7 @@ def test_a_defect_is_drawn_learned_and_tried(
     expect(page.locator("#fs-cx-tiles")).to_contain_text("Show it some real defects")
 
 
-def test_learning_survives_a_reload_and_a_stop(
+def test_learning_survives_a_reload_and_a_stop_and_is_tried(
     new_page: Callable[..., Page], new_project: Callable[..., Path], part_photos: list[np.ndarray], toy: Path
 ) -> None:
     project = new_project("stopped")
@@ -167,6 +143,27 @@ def test_learning_survives_a_reload_and_a_stop(
     expect(page.locator(CARDS)).to_have_count(1)
     expect(page.locator(CARDS + "[data-new]")).to_contain_text("2 examples")
     expect(live.locator("section")).to_have_count(0)
+
+    card = page.locator(CARDS)
+    expect(card.locator("figure img").first).to_be_visible()
+    card.locator("[data-rename]").press("Enter")
+    page.keyboard.type("small <holes>")
+    page.keyboard.press("Enter")
+    expect(card.locator("h4")).to_have_text("small <holes>")
+
+    id = card.get_attribute("data-id")
+    card.locator("[data-try]").click()
+    expect(page.locator("#fs-engine label.selected")).to_have_text("AnomalyDiffusion")
+    expect(page.locator("#fs-label input")).to_have_value("hole")
+    page.locator("#fs-settings button").first.click()
+    expect(field(page, "#fs-settings", "Concept")).to_have_value(str(id))
+
+    open_tab(page, "Concepts")
+    delete = card.locator("[data-delete]")
+    delete.click()
+    expect(delete).to_have_text("Really?")
+    delete.click()
+    expect(page.locator(CARDS)).to_have_count(0)
 
     # The looks of the label: one dragged onto the other is taken back, then merged by keys.
     page.locator("#fs-learn-engine label", has_text="GAA").click()

@@ -99,7 +99,8 @@ def tile(session: Session, card: ExampleCard) -> str:
 
 def _groups(session: Session, cards: Sequence[ExampleCard]) -> str:
     labels = sorted({card.row.label for card in cards})
-    return "".join(_group(session, label, [c for c in cards if c.row.label == label]) for label in labels)
+    inside = "".join(_group(session, label, [c for c in cards if c.row.label == label]) for label in labels)
+    return f"<div class='fs-cx-labels'>{inside}</div>"
 
 
 def _group(session: Session, label: str, cards: Sequence[ExampleCard]) -> str:
