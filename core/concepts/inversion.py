@@ -47,7 +47,7 @@ SPATIAL = "<where>"
 """The word that stands for e_s in every prompt."""
 _COPIED_BELOW = 1e9
 """Bytes of a model below which learning takes a copy, so that others can use the model meanwhile."""
-_VALIDATED_EVERY, _DRAWS, _PATIENCE = 40, 6, 6
+_VALIDATED_EVERY, _DRAWS, _PATIENCE = 40, 6, 4
 _POINTS = 400
 
 
@@ -277,7 +277,7 @@ class _Study:
     ) -> Trained:  # fmt: skip
         preset = self.preset
         parameters = {**self.vectors, **{f"encoder.{n}": p for n, p in self.encoder.named_parameters()}, **self.lora}
-        every = _VALIDATED_EVERY if preset.validate else 0
+        every = max(_VALIDATED_EVERY, steps // 12) if preset.validate else 0
         plan = Plan(
             until, preset.batch, preset.lr, (("encoder.", preset.encoder_rate), ("lora.", preset.adapter_rate)),
             warmup=preset.warmup, clip=preset.clip, seed=self.params.seed, area_weight=preset.area_weight,

@@ -251,8 +251,9 @@ class _Run:
         self.losses, self.validated = list(state["losses"]), [(int(s), float(v)) for s, v in state["validated"]]
 
     def _plan(self) -> dict[str, Any]:
-        # More steps than before is the same run, going on.
-        return {k: v for k, v in asdict(self.plan).items() if k not in ("steps", "checkpoint_every")}
+        # More steps than before, looked at more or less often, is the same run, going on.
+        free = ("steps", "checkpoint_every", "validate_every")
+        return {k: v for k, v in asdict(self.plan).items() if k not in free}
 
 
 def _rate(plan: Plan, name: str) -> float:

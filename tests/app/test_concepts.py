@@ -128,7 +128,7 @@ def test_learning_survives_a_reload_and_a_stop_and_is_tried(
     page.locator("#fs-learn-label input").click()
     page.get_by_role("option", name="hole (2)").click()
     expect(page.locator(PLAN)).to_contain_text("2 examples")
-    settings(page, toy, 4000)
+    settings(page, toy, 60_000)
     page.locator("#fs-learn-go").click()
     live = page.locator("#fs-cx-live")
     expect(live.locator(".ev-chart path.line")).to_be_visible(timeout=FIRST_MS)

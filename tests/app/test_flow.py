@@ -174,4 +174,4 @@ def test_a_batch_shows_what_comes_survives_a_reload_and_stops_at_once(
     page.locator("#fs-bulk-review").click()
     expect(page.get_by_role("tab", name="Review", exact=True)).to_have_attribute("aria-selected", "true")
     expect(page.locator("#fs-review .fsb-tile")).to_have_count(min(48, len(rows)))
-    assert len(made(project)) == len(rows), "nothing is made after the stop"
+    assert len(made(project, 50_000)) == len(rows), "nothing is made after the stop"
