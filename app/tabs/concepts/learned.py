@@ -145,9 +145,11 @@ class Shelf:
             f"<article data-id='{html.escape(concept.id, quote=True)}'{new}>"
             f"{_picture(session, concept, bool(learner and learner.from_examples))}"
             f"<header><h4 title='Double-click to rename'>{title}</h4></header>{labels}<dl>{rows}</dl>"
-            f"{_details(session, concept)}<footer><button type='button' class='fs-ev-button' data-try>Try in Studio"
-            f"</button><button type='button' class='fs-cx-quiet' data-rename>Rename</button><button type='button' "
-            f"class='fs-cx-quiet' data-delete aria-label='Delete {title}'>Delete</button></footer></article>"
+            f"{_details(session, concept, learner)}<footer>"
+            "<button type='button' class='fs-ev-button' data-try>Try in Studio</button>"
+            "<button type='button' class='fs-cx-quiet' data-rename>Rename</button>"
+            f"<button type='button' class='fs-cx-quiet' data-delete aria-label='Delete {title}'>Delete</button>"
+            "</footer></article>"
         )
 
 
@@ -160,14 +162,13 @@ def _picture(session: Session, concept: Concept, compared: bool) -> str:
     return f"<figure><img src='{file_url(path)}' alt='{html.escape(alt, quote=True)}' loading='lazy'>{says}</figure>"
 
 
-def _details(session: Session, concept: Concept) -> str:
+def _details(session: Session, concept: Concept, learner: LearnerCard | None) -> str:
     curves = session.open_bench.concepts.curves(concept)
     chart = view.curve_charts([("", curves)]) if curves else ""
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in concept.notes)
-    settings = {
-        name: value for name, value in dict(concept.config.get("settings", {})).items() if value not in ("", None)
-    }
-    rows = "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(str(v))}</dd>" for k, v in settings.items())
+    rows = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in _settings(concept, learner)
+    )
     looks = "".join(
         f"<figure><img src='{file_url(path)}' alt='{html.escape(name, quote=True)}' loading='lazy'></figure>"
         for name, path in session.open_bench.concepts.more_pictures(concept.id)
@@ -175,6 +176,17 @@ def _details(session: Session, concept: Concept) -> str:
     inside = looks + chart + (f"<ul>{notes}</ul>" if notes else "") + (f"<dl>{rows}</dl>" if rows else "")
     count = f" · {len(concept.notes):,} note{'s'[: len(concept.notes) != 1]}" if concept.notes else ""
     return f"<details class='fs-fold'><summary>How it was learned{count}</summary>{inside}</details>" if inside else ""
+
+
+def _settings(concept: Concept, learner: LearnerCard | None) -> list[tuple[str, str]]:
+    """Titles and values of the settings; the steps are told above, as they were in the end."""
+    fields = learner.params.model_fields if learner else {}
+    found = []
+    for name, value in dict(concept.config.get("settings", {})).items():
+        if name != "steps" and value not in ("", None):
+            title = fields[name].title if name in fields else None
+            found.append((title or name, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)))
+    return found
 
 
 def _subject(concept: Concept) -> str:
