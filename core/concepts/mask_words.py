@@ -9,8 +9,8 @@ alone, so an adapter (LoRA) may learn along with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -80,7 +80,7 @@ def learn_shapes(
     named = [Placeholder(word, value) for word, value in vectors.items()]
     plan = Plan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
     with placeholders(backbone, named) as known:
-        with adapter(backbone, rank, derive_seed(seed, "shapes")) if rank else _nothing() as lora:
+        with adapter(backbone, rank, derive_seed(seed, "shapes")) if rank else nullcontext({}) as lora:
             ready = prepare(known, lessons, text_frozen=False, cancelled=cancelled)
             train(
                 known, {**vectors, **lora}, ready, plan, checkpoint=checkpoint, cancelled=cancelled,
@@ -89,9 +89,7 @@ def learn_shapes(
             drawn = {}
             for index, (label, word) in enumerate(words.items()):
                 generator = torch_generator(derive_seed(seed, "shapes", "draw", word))
-                before = steps + count * index
-                news = partial(_from, progress, before)
-                drawn[label] = draw_shapes(known, word, count, generator, cancelled, news)
+                drawn[label] = draw_shapes(known, word, count, generator, cancelled, progress, steps + count * index)
             tensors = {f"shape.{word}": value.detach().clone() for word, value in vectors.items()}
             tensors |= {f"shape.{name}": value.detach().clone() for name, value in lora.items()}
     return Shapes(tensors, drawn)
@@ -105,11 +103,15 @@ def draw_shapes(
     generator: torch.Generator,
     cancelled: Callable[[], bool] = lambda: False,
     progress: Callable[[int], None] = lambda done: None,
+    before: int = 0,
     *,
     steps: int = 20,
     batch: int = 8,
 ) -> tuple[Mask, ...]:
-    """At most ``count`` shapes bool (S, S) of a model that understands ``word``; what is no shape is left out."""
+    """At most ``count`` shapes bool (S, S) of a model that understands ``word``; what is no shape is left out.
+
+    ``progress(done)`` counts on from ``before``.
+    """
     text, nothing = encode_text(backbone, [word]), encode_text(backbone, [""])
     schedule = make_schedule(backbone.alphas_cumprod, steps)
     side = backbone.side // backbone.factor
@@ -122,7 +124,7 @@ def draw_shapes(
         for i in range(some):
             shape = cleaned(decode(backbone, latents[i : i + 1])[0])
             found += [shape] if shape is not None else []
-        progress(start + some)
+        progress(before + start + some)
     return tuple(found)
 
 
@@ -173,21 +175,7 @@ def _pictures(masks: Sequence[Mask], side: int, rng: np.random.Generator) -> lis
     return found
 
 
-def _from(progress: Callable[[int], None], before: int, done: int) -> None:
-    progress(before + done)
-
-
 def _start(backbone: Backbone, word: str, seed: int) -> Tensor:
     first = vectors_of(backbone, "a dark mask", _TOKENS)
     noise = torch.randn(first.shape, generator=torch_generator(derive_seed(seed, "shapes", word)))
     return (first + 0.1 * first.std() * noise).to(backbone.device)
-
-
-class _nothing:
-    """No adapter."""
-
-    def __enter__(self) -> dict[str, nn.Parameter]:
-        return {}
-
-    def __exit__(self, *_: object) -> None:
-        return None

@@ -13,9 +13,8 @@ from typing import Any
 from core.concepts.settings import LearnParams
 from core.concepts.shelf import Concept, find_concept
 from core.engines.base import Context, read_params, require_mask, settle
-from core.engines.drawn import no_model
+from core.engines.drawn import concepts_folder, no_model
 from core.engines.learned import LearnedParams, draw
-from core.errors import InputError
 from core.types import AnomalyExample, Kind, NormalImage, Request, Sample
 
 
@@ -50,8 +49,7 @@ class AnomalyDiffusion:
     ) -> Concept:
         """Learn ``label``, or every label of ``examples`` together if it is ""; see core.concepts.inversion.learn."""
         ctx.check()
-        if ctx.concepts is None:
-            raise InputError(f"{self.name}: learning needs a folder to keep concepts in; open a project")
+        folder = concepts_folder(self.name, ctx)
         from core.concepts.inversion import Watch, learn
         from core.diffusion.backbone import load_backbone
 
@@ -59,7 +57,7 @@ class AnomalyDiffusion:
         groups = {name: [e for e in examples if e.label == name] for name in labels}
         backbone = load_backbone(params.backbone, ctx.device, "float32")
         watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
-        return learn(backbone, groups, normals, params, engine=self.name, folder=ctx.concepts, watch=watch)
+        return learn(backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch)
 
     def kin(
         self,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 
 from core.diffusion.locate import locate, missing_library
-from core.errors import FlawsmithError
+from core.engines.base import Context
+from core.errors import FlawsmithError, InputError
 from core.images import is_grey
 from core.types import Image
 
@@ -20,6 +23,13 @@ def no_model() -> str | None:
     except FlawsmithError as error:
         return str(error)
     return None
+
+
+def concepts_folder(name: str, ctx: Context) -> Path:
+    """Where engine ``name`` keeps what it learns; InputError outside a project."""
+    if ctx.concepts is None:
+        raise InputError(f"{name}: learning needs a folder to keep concepts in; open a project")
+    return ctx.concepts
 
 
 def as_grey_as(photo: Image, drawn: Image) -> Image:

@@ -23,7 +23,7 @@ from core.concepts.shelf import Concept, find_concept
 from core.concepts.windows import usable
 from core.device import derive_seed, numpy_rng
 from core.engines.base import Context, read_params, require_mask, settle
-from core.engines.drawn import no_model
+from core.engines.drawn import concepts_folder, no_model
 from core.engines.learned import LearnedParams, draw
 from core.errors import InputError
 from core.masks.morphology import grow
@@ -116,8 +116,7 @@ class Gaa:
         Errors as core.concepts.inversion.learn; Unavailable if the network that describes defects is missing.
         """
         ctx.check()
-        if ctx.concepts is None:
-            raise InputError(f"{self.name}: learning needs a folder to keep concepts in; open a project")
+        folder = concepts_folder(self.name, ctx)
         found = looks(examples, label, params, ctx)
         from core.concepts.inversion import Watch, learn
         from core.diffusion.backbone import load_backbone
@@ -128,7 +127,7 @@ class Gaa:
             normals,
             params,
             engine=self.name,
-            folder=ctx.concepts,
+            folder=folder,
             watch=Watch(ctx.progress, ctx.curve, ctx.cancelled),
             notes=found.notes,
             labels=found.labels,

@@ -20,7 +20,7 @@ from core.engines.comgen.params import ComGenParams
 from core.engines.comgen.parts import instances
 from core.engines.comgen.paste import enlarged, paste, true_mask
 from core.engines.comgen.plan import Plan, make_plan
-from core.engines.drawn import as_grey_as, no_model
+from core.engines.drawn import as_grey_as, concepts_folder, no_model
 from core.errors import InputError
 from core.residual import Residual, grown, refined
 from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Region, Request, Sample
@@ -80,8 +80,7 @@ class ComGen:
     ) -> Concept:
         """Learn the components of ``normals``; real anomalies and labels play no part."""
         ctx.check()
-        if ctx.concepts is None:
-            raise InputError(f"{self.name}: learning needs a folder to keep concepts in; open a project")
+        folder = concepts_folder(self.name, ctx)
         from core.concepts.components.learning import Photo, learn_components
         from core.concepts.inversion import Watch
         from core.diffusion.backbone import load_backbone
@@ -89,7 +88,7 @@ class ComGen:
         photos = [Photo(normal, tuple(ctx.regions_of(normal.id))) for normal in normals]
         backbone = load_backbone(params.backbone, ctx.device, "float32")
         watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
-        return learn_components(backbone, photos, params, engine=self.name, folder=ctx.concepts, watch=watch)
+        return learn_components(backbone, photos, params, engine=self.name, folder=folder, watch=watch)
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""
