@@ -43,7 +43,13 @@ def test(context: typer.Context) -> None:
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="core: speed; realism: do the pairs teach a detector.")] = "core",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="core: speed; click, mini: what the shipped models can do; few-shot, comgen: learning and component "
+            "edits; realism: do the pairs teach a detector."
+        ),
+    ] = "core",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats, or a table of one short training.")] = False,
     data: Annotated[
         Path | None, typer.Option(help="realism: folder with real anomalies (MVTec AD layout), or a folder of such.")
