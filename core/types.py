@@ -222,7 +222,9 @@ class Recipe:
 class Sample:
     """A generated anomaly: the image, where it differs from its photo, and how it was made.
 
-    ``attention`` is a soft map float32 (H, W) in 0..1 where an engine has one (residual attention).
+    ``attention`` is a soft map float32 (H, W) in 0..1 where an engine has one (residual attention), ``components`` each
+    component's part in it, float32 (h, w) of any size, in 0..1 of the greatest value of their sum, and ``unrefined`` the
+    mask bool (H, W) that was cut from it before it followed visible edges.
     ``instances`` are the single defects whose union is ``mask``; empty means the mask is one defect.
     """
 
@@ -234,10 +236,15 @@ class Sample:
     attention: npt.NDArray[np.float32] | None = None
     instances: tuple[Mask, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    components: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    unrefined: Mask | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", check_image(self.image, "sample image"))
         object.__setattr__(self, "mask", check_mask(self.mask, self.image.shape[:2], "sample mask"))
+        if self.unrefined is not None:
+            unrefined = check_mask(self.unrefined, self.image.shape[:2], "sample's unrefined mask")
+            object.__setattr__(self, "unrefined", unrefined)
         check_label(self.label)
 
     def scored(self, scores: Mapping[str, float]) -> Sample:

@@ -299,6 +299,15 @@ def apply(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
 
     InputError where a component is unknown, a number is out of bounds, nothing is left, or nothing changed.
     """
+    edited = outcome(prompt, edits)
+    if not edited.touched():
+        said = "; ".join(map(str, edits))
+        raise InputError(f"edit {said!r}: it leaves the components as they are; change something")
+    return edited
+
+
+def outcome(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
+    """As ``apply``, but what changes nothing, or no edit at all, is no error."""
     chips, places = list(prompt.chips), list(range(len(prompt.chips)))
     for edit in edits:
         now = Prompt(prompt.title, tuple(chips))
@@ -315,11 +324,7 @@ def apply(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
             chips[at[0]] = chip
         if not chips:
             raise InputError(f"edit '{edit}': it removes every component; keep at least one")
-    edited = Edited(prompt, Prompt(prompt.title, tuple(chips)), tuple(places), tuple(edits))
-    if not edited.touched():
-        said = "; ".join(map(str, edits))
-        raise InputError(f"edit {said!r}: it leaves the components as they are; change something")
-    return edited
+    return Edited(prompt, Prompt(prompt.title, tuple(chips)), tuple(places), tuple(edits))
 
 
 def _changed(chip: Chip, edit: Edit) -> Chip | None:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 import core
 from core.device import derive_seed, numpy_rng
-from core.engines.base import Context, Engine, engine, read_model, read_params
+from core.engines.base import Context, Engine, engine, needed, read_model, read_params
 from core.errors import Cancelled, InputError, Unavailable
 from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.material import Material
@@ -111,12 +112,12 @@ def prepare(material: Material, batch: Batch) -> Plan:
     if reason := chosen.available():
         raise Unavailable(f"engine {batch.engine}: {reason}")
     check_label(batch.label)
-    read_params(chosen, batch.params)
+    needs = needed(chosen, read_params(chosen, batch.params))
     placement = read_model(Placement, batch.placement, "placement")
     ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
     if not ids:
         raise InputError("the project has no photos of good parts; import a folder of them first")
-    if "regions" in chosen.needs and not project.region_names():
+    if "regions" in needs and not project.region_names():
         raise InputError(
             f"engine {batch.engine}: needs named regions and this project has none; "
             "run `launch.py regions PROJECT --auto` or click them in the Regions tab"
@@ -240,10 +241,7 @@ def store(project: Project, sample: Sample, job_id: str | None = None) -> Sample
     """Write a sample, its recipe inside its PNG, with the scores and the near-duplicate descriptor."""
     recipe = sample.recipe.to_json()
     image = png_bytes(sample.image, {"flawsmith": recipe}, grey=is_grey(sample.image))
-    attention = None
-    if sample.attention is not None:
-        grey = (sample.attention[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2)
-        attention = png_bytes(grey, grey=True)
+    attention = _soft_png(sample.attention) if sample.attention is not None else None
     return project.add_sample(
         image,
         mask_png_bytes(sample.mask),
@@ -258,11 +256,18 @@ def store(project: Project, sample: Sample, job_id: str | None = None) -> Sample
         instance_pngs=[mask_png_bytes(m) for m in sample.instances],
         descriptor=descriptor(sample.image, sample.mask).tobytes(),
         job_id=job_id,
+        component_pngs={name: _soft_png(soft) for name, soft in sample.components.items()},
+        unrefined_png=mask_png_bytes(sample.unrefined) if sample.unrefined is not None else None,
     )
 
 
 def outcomes(plan: Plan, indices: range, ctx: Context, one: Callable[[Request], T]) -> Iterator[T | str]:
     """What ``one`` makes of each request of ``indices``, in their order whatever the workers; or why it could not.
+def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
+    """A map float32 (h, w) in 0..1 as a grey PNG."""
+    return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
+
+
 
     At most ``2 * workers`` are made ahead of the one that is taken. Cancelled within a step of the engine.
     """

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from core.store.database import Database
 from core.store.files import Files, Stored
-from core.store.tables import FILE_COLUMNS, FILE_LIST_COLUMNS, settings
+from core.store.tables import FILE_COLUMNS, FILE_LIST_COLUMNS, FILE_MAP_COLUMNS, settings
 
 
 class Store:
@@ -78,6 +78,9 @@ class Store:
             for column in FILE_LIST_COLUMNS:
                 for names in db.execute(select(column)).scalars():
                     used.update(names)
+            for column in FILE_MAP_COLUMNS:
+                for files in db.execute(select(column).where(column.is_not(None))).scalars():
+                    used.update((files or {}).values())
         return used
 
 

@@ -53,7 +53,10 @@ class RegionRow:
 
 @dataclass(frozen=True)
 class SampleRow:
-    """A generated anomaly. ``number`` grows in the order samples were added; ``descriptor`` is as it was given."""
+    """A generated anomaly. ``number`` grows in the order samples were added; ``descriptor`` is as it was given.
+
+    ``component_paths`` are grey PNGs, one for each component whose word's attention was compared.
+    """
 
     id: str
     number: int
@@ -73,6 +76,8 @@ class SampleRow:
     descriptor: bytes | None
     job_id: str | None
     created: float
+    component_paths: Mapping[str, Path] = field(default_factory=dict)
+    unrefined_path: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from core.store.base import among
 from core.store.files import Stored
 from core.store.photos import Photos
 from core.store.rows import SampleFilter, SampleRow
-from core.store.tables import normals, sample_details, sample_scores, samples, score_names
+from core.store.tables import UNREFINED, normals, sample_details, sample_scores, samples, score_names
 from core.types import KINDS, Kind, Verdict, check_label
 
 EVERYTHING = SampleFilter()
@@ -40,6 +40,8 @@ class Samples(Photos):
         scores: Mapping[str, float] | None = None,
         attention_png: bytes | None = None,
         instance_pngs: Sequence[bytes] = (),
+        component_pngs: Mapping[str, bytes] | None = None,
+        unrefined_png: bytes | None = None,
         descriptor: bytes | None = None,
         job_id: str | None = None,
     ) -> SampleRow:
@@ -56,6 +58,8 @@ class Samples(Photos):
         image, mask = self._files.put(image_png, "png"), self._files.put(mask_png, "png")
         attention = self._files.put(attention_png, "png") if attention_png is not None else None
         instances = [self._files.put(png, "png") for png in instance_pngs]
+        named = dict(component_pngs or {}) | ({UNREFINED: unrefined_png} if unrefined_png is not None else {})
+        maps = {name: self._files.put(png, "png") for name, png in named.items()}
         id = hashlib.sha256(f"{image.digest}/{mask.digest}/{recipe_json}".encode()).hexdigest()[:16]
         row = {
             "id": id,
@@ -74,11 +78,12 @@ class Samples(Photos):
             "instances": [s.file for s in instances],
             "created": time.time(),
         }
-        kept = [image, mask, *([attention] if attention else []), *instances]
-        self._insert(row, kept, recipe_json, descriptor)
+        kept = [image, mask, *([attention] if attention else []), *instances, *maps.values()]
+        details = {"recipe": recipe_json, "descriptor": descriptor, "maps": {n: s.file for n, s in maps.items()} or None}
+        self._insert(row, kept, details)
         return self.sample_row(id)
 
-    def _insert(self, row: dict[str, Any], files: list[Stored], recipe_json: str, descriptor: bytes | None) -> None:
+    def _insert(self, row: dict[str, Any], files: list[Stored], details: dict[str, Any]) -> None:
         with self._db.write() as db:
             self.normal_row(row["normal_id"])
             for file in files:
@@ -87,7 +92,7 @@ class Samples(Photos):
             number = db.execute(fresh.returning(samples.c.number)).scalar_one_or_none()
             if number is None:
                 return
-            db.execute(insert(sample_details).values(sample=number, recipe=recipe_json, descriptor=descriptor))
+            db.execute(insert(sample_details).values(sample=number, **details))
             _write_scores(db, number, row["scores"])
 
     def samples(self, where: SampleFilter = EVERYTHING, offset: int = 0, limit: int | None = None) -> list[SampleRow]:
@@ -151,12 +156,13 @@ class Samples(Photos):
             return int(db.execute(delete(normals).where(among(normals.c.id, ids))).rowcount)
 
     def _rows(self, db: Connection, numbers: Sequence[int]) -> list[SampleRow]:
-        details = sample_details.c.recipe, sample_details.c.descriptor
+        details = sample_details.c.recipe, sample_details.c.descriptor, sample_details.c.maps
         chosen = select(samples, *details).join(sample_details).where(_numbered(numbers))
         found = {row.number: row for row in db.execute(chosen)}
         return [self._sample(found[number]) for number in numbers]
 
     def _sample(self, row: Any) -> SampleRow:
+        maps = {name: self.path / file for name, file in (row.maps or {}).items()}
         return SampleRow(
             id=row.id,
             number=row.number,
@@ -176,6 +182,8 @@ class Samples(Photos):
             descriptor=row.descriptor,
             job_id=row.job_id,
             created=row.created,
+            unrefined_path=maps.pop(UNREFINED, None),
+            component_paths=maps,
         )
 
 

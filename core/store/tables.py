@@ -117,6 +117,7 @@ sample_details = Table(
     Column("sample", Integer, ForeignKey("samples.number", ondelete="CASCADE"), primary_key=True),
     _text("recipe"),
     Column("descriptor", LargeBinary, nullable=True),
+    Column("maps", JSON, nullable=True),
 )
 
 score_names = Table("score_names", metadata, _number("number"), _text("name", unique=True))
@@ -178,3 +179,7 @@ FILE_COLUMNS = (normals.c.file, examples.c.file, regions.c.file, samples.c.image
 """Columns holding the relative path of one file."""
 FILE_LIST_COLUMNS = (examples.c.masks, samples.c.instances)
 """Columns holding a JSON list of such paths."""
+FILE_MAP_COLUMNS = (sample_details.c.maps,)
+"""Columns holding a JSON object of such paths, or nothing."""
+UNREFINED = ""
+"""The name, in ``maps``, of the mask before it was refined; the others are components' names."""

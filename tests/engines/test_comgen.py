@@ -246,7 +246,10 @@ def test_the_sample_is_true_and_says_what_was_done(model: str) -> None:
     notes = sample.recipe.placement
     assert (notes["prompt"], notes["edit"]) == (PROMPT, "remove:bolt")
     assert notes["edited"] == "a metal plate with a nut and two washers"
-    assert set(found.residual.components) == {"bolt", "nut", "washer"} and found.unrefined.shape == SHAPE
+    assert set(found.residual.components) == {"bolt", "nut", "washer"} and sample.unrefined is not None
+    assert set(sample.components) == set(found.residual.components) and sample.unrefined.shape == SHAPE
+    total = np.sum(list(sample.components.values()), axis=0)
+    assert 0.99 < total.max() < 1.01 and sample.components["bolt"].min() >= 0
     json.loads(sample.recipe.to_json())
 
 

@@ -124,6 +124,8 @@ def test_a_sample_comes_back_as_it_went_in(project):
         scores={"seam_contrast": 0.25, "change_outside": 0},
         attention_png=b"soft",
         instance_pngs=[b"i1", b"i2"],
+        component_pngs={"nut": b"n", "left bolt": b"b"},
+        unrefined_png=b"coarse",
         descriptor=b"\0\1",
         job_id="j1",
     )
@@ -131,6 +133,11 @@ def test_a_sample_comes_back_as_it_went_in(project):
     assert row.image_path.read_bytes() == b"image 3" and row.mask_path.read_bytes() == b"mask 3"
     assert row.attention_path is not None and row.attention_path.read_bytes() == b"soft"
     assert [p.read_bytes() for p in row.instance_paths] == [b"i1", b"i2"]
+    assert {n: p.read_bytes() for n, p in row.component_paths.items()} == {"nut": b"n", "left bolt": b"b"}
+    assert row.unrefined_path is not None and row.unrefined_path.read_bytes() == b"coarse"
+    assert project.sweep(older_than_s=-1) == 0
+    bare = add_sample(project, 4)
+    assert (bare.component_paths, bare.unrefined_path) == ({}, None)
     assert (row.label, row.kind, row.engine, row.seed, row.recipe_json) == (
         "crack",
         "logical",

@@ -1,6 +1,7 @@
 """ComGEN: logical anomalies from photos of good parts alone, by editing the prompt that lists their components.
 
 engine.py   the engine: from a request to a sample; torch is loaded only when it works
+asked.py    what is asked for in words: the photo's prompt, the learned components; needs no torch
 params.py   what a person may set
 parts.py    where each component of a photo is
 plan.py     what an edit means on this photo: where to draw, and which word looks where

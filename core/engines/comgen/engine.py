@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 
 from core.concepts.components import ComponentParams
-from core.concepts.prompt import Edited, Prompt, apply, choose, prompt_of, read_edits, read_prompt
-from core.concepts.shelf import Concept, find_concept, load_concept
+from core.concepts.prompt import Chip, Edited, Prompt, apply, choose, read_edits
+from core.concepts.shelf import Concept, load_concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.base import Context, NothingChanged, read_params, settle
+from core.engines.comgen.asked import component_prompt, learned, lent, says_all
 from core.engines.comgen.params import ComGenParams
 from core.engines.comgen.parts import instances
 from core.engines.comgen.paste import enlarged, paste, true_mask
@@ -23,13 +24,12 @@ from core.engines.comgen.plan import Plan, make_plan
 from core.engines.drawn import as_grey_as, concepts_folder, no_model
 from core.errors import InputError
 from core.residual import Residual, grown, refined
-from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Region, Request, Sample
+from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
 
 if TYPE_CHECKING:
     from core.diffusion.model import Backbone
     from core.engines.comgen.draw import Held
 
-LISTED = "{components}"
 TOOK = 0.2
 """Share of a component that must visibly differ for the edit to have taken there."""
 RIM = 4.0
@@ -40,15 +40,14 @@ RIM = 4.0
 class Finding:
     """One sample with all that a person may want to see of how it came about.
 
-    ``residual`` is at the model's size; ``components`` of it says which is wrong. ``unrefined`` is the mask as eq. 10
-    gives it, at the photo's size; the sample's own is refined to what visibly changed.
+    ``residual`` is at the model's size; ``components`` of it says which is wrong. The sample's ``unrefined`` is the mask
+    as eq. 10 gives it; its own is refined to what visibly changed.
     """
 
     sample: Sample
     prompt: Prompt
     edited: Edited
     residual: Residual
-    unrefined: Mask
 
 
 class ComGen:
@@ -69,6 +68,10 @@ class ComGen:
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
         return no_model()
+
+    def makes_do_without(self, params: ComGenParams) -> frozenset[str]:
+        """Regions, where the components are named otherwise; their words' attention then says where they are."""
+        return frozenset({"regions"}) if params.concept.strip() or says_all(params.prompt) else frozenset()
 
     def learn(
         self,
@@ -101,58 +104,56 @@ class ComGen:
         """
         ctx.check()
         params: ComGenParams = read_params(self, request.params)
-        concept = self._concept(params, ctx)
-        title = str(concept.config["title"]) if concept is not None else ""
-        prompt = component_prompt(params.prompt, request.regions, title)
+        concept = learned(ctx.concepts, params.concept)
+        others = lent(ctx.concepts, params.borrowed, concept)
+        prompt = component_prompt(params.prompt, (region.name for region in request.regions), concept)
         edits = choose(read_edits(params.edit), prompt, numpy_rng(request.seed, self.name, "edit"))
         edited = apply(prompt, edits)
         from core.diffusion.backbone import load_backbone
         from core.diffusion.model import exclusive
 
-        model = params.backbone
-        if concept is not None:
-            params = params.model_copy(update={"concept": concept.id})
-            model = str(concept.config["settings"]["backbone"]) if model == "auto" else model
+        ids = {"concept": concept.id if concept is not None else "", "borrowed": ", ".join(one.id for one in others)}
+        params, model = params.model_copy(update=ids), params.backbone
+        if model == "auto" and (teachers := [concept, *others] if concept is not None else others):
+            model = str(teachers[0].config["settings"]["backbone"])
         backbone = load_backbone(model, ctx.device)
         work = self._from_noise if params.mode == "noise" else self._from_photo
-        with exclusive(backbone, ctx.cancelled), self._speaking(backbone, concept, edited, ctx) as (speaker, spoken):
-            return work(speaker, request, spoken, params, ctx)
-
-    def _concept(self, params: ComGenParams, ctx: Context) -> Concept | None:
-        """The learned components asked for; None for the model's own words. NotFound where there are none."""
-        if not params.concept.strip():
-            return None
-        concept = find_concept(ctx.concepts, self.name, params.concept)
-        if concept.config["single"]:
-            raise InputError(
-                f"{self.name}: concept {concept.id} has one word for the whole product, and edits need one for each "
-                "component; learn them without 'single', or choose another"
-            )
-        return concept
+        with exclusive(backbone, ctx.cancelled), self._speaking(backbone, concept, others, edited, ctx) as spoken:
+            return work(*spoken, request, params, ctx)
 
     @contextmanager
     def _speaking(
-        self, backbone: Backbone, concept: Concept | None, edited: Edited, ctx: Context
+        self, backbone: Backbone, concept: Concept | None, others: Sequence[Concept], edited: Edited, ctx: Context
     ) -> Iterator[tuple[Backbone, Edited]]:
-        """The model, and the edit as it is to read it."""
-        if concept is None or ctx.concepts is None:
-            yield backbone, edited
-            return
+        """The model, and the edit as it is to read it: with the concept's words, or those that ``others`` lend."""
         from core.concepts.components.speak import names_of, speaking
 
+        known = {chip.noun for chip in edited.before.chips}
+        with ExitStack() as stack:
+            for one in [*([concept] if concept is not None else []), *others]:
+                backbone, words = stack.enter_context(speaking(backbone, one, self._tensors(one, ctx)))
+                if one is concept:
+                    if not any(chip.spoken(words).token for chip in edited.before.chips):
+                        raise InputError(
+                            f"{self.name}: concept {one.id} knows {', '.join(names_of(one))}, and none of these is in "
+                            f"{edited.before.text!r}; name the components as they were learned, or choose the "
+                            "concept of this product"
+                        )
+                    edited = edited.spoken(words)
+                else:
+                    chips = (c if c.noun in known or c.token else c.spoken(words) for c in edited.after.chips)
+                    edited = replace(edited, after=replace(edited.after, chips=tuple(chips)))
+            yield backbone, edited
+
+    def _tensors(self, concept: Concept, ctx: Context) -> Any:
         key = (self.name, concept.id, concept.created)
         if key not in ctx.cache:
+            assert ctx.concepts is not None
             ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
-        with speaking(backbone, concept, ctx.cache[key]) as (speaker, words):
-            if not any(chip.spoken(words).token for chip in edited.before.chips):
-                raise InputError(
-                    f"{self.name}: concept {concept.id} knows {', '.join(names_of(concept))}, and none of these is in "
-                    f"{edited.before.text!r}; name the components as they were learned"
-                )
-            yield speaker, edited.spoken(words)
+        return ctx.cache[key]
 
     def _from_photo(
-        self, backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
+        self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
     ) -> Finding:
         from core.engines.comgen.draw import draw, hold
 
@@ -175,7 +176,7 @@ class ComGen:
         return self._finding(self._settled(request, image, mask, parts, params), edited, drawn.residual, {})
 
     def _from_noise(
-        self, backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
+        self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
     ) -> Finding:
         from core.engines.comgen.noise import best_candidate
 
@@ -207,8 +208,15 @@ class ComGen:
         }
         recipe = replace(sample.recipe, placement={**sample.recipe.placement, **notes})
         soft = cv2.resize(found.soft, shape[::-1], interpolation=cv2.INTER_LINEAR)
-        sample = replace(sample, recipe=recipe, attention=np.asarray(soft, np.float32))
-        return Finding(sample, edited.before, edited, found, enlarged(found.unrefined, shape))
+        most = max(float(found.soft.max()), 1e-6)
+        sample = replace(
+            sample,
+            recipe=recipe,
+            attention=np.asarray(soft, np.float32),
+            components={name: np.clip(part / most, 0, 1) for name, part in found.components.items()},
+            unrefined=enlarged(found.unrefined, shape),
+        )
+        return Finding(sample, edited.before, edited, found)
 
     def _unmoved(self, edited: Edited, request: Request) -> str:
         said = "; ".join(map(str, edited.edits))
@@ -216,20 +224,6 @@ class ComGen:
             f"{self.name}: {said!r} left nothing visibly changed on {request.normal.name!r}; raise the guidance, take "
             "another seed, or a model that knows these components"
         )
-
-
-def component_prompt(text: str, regions: tuple[Region, ...], title: str = "") -> Prompt:
-    """The prompt a person gave, ``{components}`` in it filled with the regions' names; without, the regions' alone,
-    after ``title``."""
-    if text.strip() and LISTED not in text:
-        return read_prompt(text)
-    if not regions:
-        raise InputError(
-            "comgen: this photo has no named regions, and no component prompt was given; name its components in "
-            "Regions, or set prompt to what it shows ('a tray with a bolt, a nut and two washers')"
-        )
-    listed = prompt_of(region.name for region in regions)
-    return read_prompt(text.replace(LISTED, listed.text)) if text.strip() else replace(listed, title=title)
 
 
 def _pasted(

@@ -17,7 +17,7 @@ class ComGenParams(EngineParams):
         title="Edit",
         description="What goes wrong: remove:washer=1; repeat:nut; swap:nut,bolt; replace:nut,gear; count:washer=3; "
         "weight:bolt=0.5; adjective:bolt=rusty. Several are joined by semicolons. remove, repeat or swap alone take "
-        "any component.",
+        "any component. From noise also none: what is rare comes by chance.",
     )
     prompt: str = Field(
         "",
@@ -29,6 +29,12 @@ class ComGenParams(EngineParams):
         "",
         title="Learned components",
         description="Components that were learned, by their id, or newest; empty takes the model's own words.",
+    )
+    borrowed: str = Field(
+        "",
+        title="Borrowed components",
+        description="Further learned components, by ids with commas between them: their words serve for what replace "
+        "puts in, such as another product's part.",
     )
     mode: Literal["photo", "noise"] = Field(
         "photo",

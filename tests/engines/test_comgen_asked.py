@@ -1,0 +1,67 @@
+"""What a photo's prompt is made of, and whose words it is read with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.concepts import shelf
+from core.concepts.shelf import Concept
+from core.engines.base import needed
+from core.engines.comgen import ComGen, ComGenParams
+from core.engines.comgen.asked import component_prompt, learned, lent
+from core.errors import InputError, NotFound
+
+TRAY = "a fastener tray with a bolt and two lock nuts"
+
+
+def concept(id: str = "tray-1", **config: object) -> Concept:
+    plain = {"names": ["bolt", "lock nut"], "counts": [1, 2], "title": "a fastener tray", "single": False}
+    return Concept(id, "comgen", "", id, "toy", "f", shelf.now(), plain | config)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    for one in (concept(), concept("gear-2", names=["gear"], counts=[1]), concept("whole-3", single=True)):
+        shelf.save_concept(tmp_path, one, {})
+    return tmp_path
+
+
+def test_a_photo_is_told_by_its_prompt_its_regions_or_what_was_learned() -> None:
+    assert component_prompt("a plate with a nut", ["bolt"], concept()).text == "a plate with a nut"
+    assert component_prompt("", ["bolt", "washer 1", "washer 2"]).text == "a bolt and two washers"
+    assert component_prompt("", ["bolt"], concept()).text == "a fastener tray with a bolt"
+    assert component_prompt("", [], concept()).text == TRAY
+    assert component_prompt("a box with {components}", [], concept()).text == "a box with a bolt and two lock nuts"
+    with pytest.raises(InputError, match="no named regions.*Regions.*Concepts") as caught:
+        component_prompt("a box with {components}", [])
+    assert "\n" not in str(caught.value)
+
+
+def test_words_come_from_one_concept_and_others_lend_theirs(kept: Path) -> None:
+    own = learned(kept, "tray-1")
+    assert own is not None and learned(kept, " ") is None
+    assert [one.id for one in lent(kept, "gear-2, tray-1,gear-2", own)] == ["gear-2"] and lent(kept, "") == ()
+    with pytest.raises(InputError, match="one word for the whole product"):
+        learned(kept, "whole-3")
+    with pytest.raises(NotFound, match="gear-2, tray-1|tray-1"):
+        learned(kept, "none-4")
+
+
+def test_regions_are_needed_where_nothing_else_names_the_components() -> None:
+    engine, bare = ComGen(), ComGenParams()
+    assert needed(engine, bare) == {"regions"}
+    assert needed(engine, replace_params(bare, prompt="a tray with {components}")) == {"regions"}
+    assert needed(engine, replace_params(bare, prompt=TRAY)) == needed(engine, replace_params(bare, concept="newest"))
+    assert needed(engine, replace_params(bare, concept="newest")) == frozenset()
+
+
+def replace_params(params: ComGenParams, **values: str) -> ComGenParams:
+    return params.model_copy(update=values)
+
+
+def test_a_prompt_says_how_many_of_each_by_what_was_learned() -> None:
+    once = replace(concept(), config={**concept().config, "counts": [3, 1], "title": ""})
+    assert component_prompt("", [], once).text == "three bolts and a lock nut"
