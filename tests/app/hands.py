@@ -10,6 +10,10 @@ from tests.app.conftest import open_tab
 
 Point = tuple[float, float]
 
+RETYPED = 4
+DRAWN_MS = 120
+"""A field that has just been shown is drawn a second time within this while."""
+
 
 class Hands:
     """``use`` is "studio" or "regions", as in the canvas' element id."""
@@ -87,7 +91,12 @@ def previews(page: Page, count: int) -> None:
 
 
 def set_value(page: Page, box: str, value: object) -> None:
-    """Type into the field of a component and leave it."""
+    """Type into the field of a component and leave it; again where the app was still drawing it, and drew it anew."""
     field = page.locator(f"{box} :is(input, textarea)").first
-    field.fill(str(value))
-    field.press("Tab")
+    for _ in range(RETYPED):
+        field.fill(str(value))
+        field.press("Tab")
+        page.wait_for_timeout(DRAWN_MS)
+        if field.input_value() == str(value):
+            return
+    expect(field).to_have_value(str(value))

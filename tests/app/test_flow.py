@@ -103,8 +103,8 @@ def test_from_photos_to_a_dataset(page: Page, server: Server, photo_folder: Path
     assert {r.engine for r in made(project)} == {"cut_paste", "perlin", "poisson", "layout"}
 
     open_tab(page, "Export")
-    page.locator("#fs-out :is(input, textarea)").fill(str(tmp_path / "out"))
-    page.locator("#fs-out :is(input, textarea)").press("Tab")
+    expect(page.locator("#fs-out :is(input, textarea)")).not_to_have_value("")
+    set_value(page, "#fs-out", tmp_path / "out")
     page.locator("#fs-export").click()
     expect(page.locator("#fs-report")).to_contain_text("Exported")
     check_dataset(tmp_path / "out", photo_folder / "plate 0.png")
