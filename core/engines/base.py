@@ -213,6 +213,15 @@ def require_mask(engine: Engine, request: Request) -> Mask:
     return request.mask
 
 
+def needed(engine: Engine, params: EngineParams) -> frozenset[str]:
+    """What the engine needs with these settings: its ``needs``, less what they make up for.
+
+    An engine of which some settings make up for a need says so by a method ``makes_do_without(params)``.
+    """
+    spared = getattr(engine, "makes_do_without", None)
+    return engine.needs - (spared(params) if spared else frozenset())
+
+
 def read_params(engine: Engine, given: Mapping[str, Any]) -> Any:
     """``given`` checked against the engine's Params; InputError with one line per wrong value."""
     return read_model(engine.Params, given, f"engine {engine.name}")
@@ -227,15 +236,6 @@ def read_model(model: type[BaseModel], given: Mapping[str, Any], what: str) -> A
         parts = []
         for e in error.errors():
             name = ".".join(map(str, e["loc"]))
-def needed(engine: Engine, params: EngineParams) -> frozenset[str]:
-    """What the engine needs with these settings: its ``needs``, less what they make up for.
-
-    An engine of which some settings make up for a need says so by a method ``makes_do_without(params)``.
-    """
-    spared = getattr(engine, "makes_do_without", None)
-    return engine.needs - (spared(params) if spared else frozenset())
-
-
             hint = (
                 f"there is no {name!r} (there are: {known})"
                 if e["type"] == "extra_forbidden"

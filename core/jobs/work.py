@@ -254,20 +254,20 @@ def store(project: Project, sample: Sample, job_id: str | None = None) -> Sample
         scores=dict(sample.scores),
         attention_png=attention,
         instance_pngs=[mask_png_bytes(m) for m in sample.instances],
-        descriptor=descriptor(sample.image, sample.mask).tobytes(),
-        job_id=job_id,
         component_pngs={name: _soft_png(soft) for name, soft in sample.components.items()},
         unrefined_png=mask_png_bytes(sample.unrefined) if sample.unrefined is not None else None,
+        descriptor=descriptor(sample.image, sample.mask).tobytes(),
+        job_id=job_id,
     )
 
 
-def outcomes(plan: Plan, indices: range, ctx: Context, one: Callable[[Request], T]) -> Iterator[T | str]:
-    """What ``one`` makes of each request of ``indices``, in their order whatever the workers; or why it could not.
 def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
     """A map float32 (h, w) in 0..1 as a grey PNG."""
     return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
 
 
+def outcomes(plan: Plan, indices: range, ctx: Context, one: Callable[[Request], T]) -> Iterator[T | str]:
+    """What ``one`` makes of each request of ``indices``, in their order whatever the workers; or why it could not.
 
     At most ``2 * workers`` are made ahead of the one that is taken. Cancelled within a step of the engine.
     """
