@@ -74,16 +74,31 @@ def _never() -> bool:
     return False
 
 
+class Goods(Protocol):
+    """The product's photos of good parts."""
+
+    def normal(self, normal_id: str) -> NormalImage:
+        """The photo with this id."""
+        ...
+
+    def nearest(self, image: Image, cancelled: Callable[[], bool] = _never) -> NormalImage:
+        """The photo that is most like ``image``, uint8 (H, W, 3) of any size (ComGEN, eq. 5). Cancelled between
+        photos."""
+        ...
+
+
 @dataclass
 class Context:
     """What a job lends an engine while it works.
 
-    ``concepts`` is where the project keeps what was learned; ``curve(name, x, y)`` takes a point of what grows while
-    an engine learns, such as its loss; ``regions_of(id)`` are the named regions of a photo that is learned from.
+    ``goods`` are the product's photos of good parts, None where there is no project; ``concepts`` is where the project
+    keeps what was learned; ``curve(name, x, y)`` takes a point of what grows while an engine learns, such as its loss;
+    ``regions_of(id)`` are the named regions of a photo that is learned from.
     """
 
     device: str = "auto"
     concepts: Path | None = None
+    goods: Goods | None = None
     progress: Callable[[int, int, Image | None], None] = _no_progress
     cancelled: Callable[[], bool] = _never
     curve: Callable[[str, float, float], None] = _no_curve

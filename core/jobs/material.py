@@ -15,8 +15,9 @@ from core.concepts.shapes import learned_masks
 from core.images import made_once, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
 from core.masks.terrain import Terrain
+from core.memory import describe, remember
 from core.store import Project
-from core.types import AnomalyExample, Mask, NormalImage, Region
+from core.types import AnomalyExample, Image, Mask, NormalImage, Region
 
 T = TypeVar("T")
 
@@ -44,6 +45,18 @@ class Material:
     def normal(self, normal_id: str) -> NormalImage:
         """The photo with this id."""
         return self._keep(("normal", normal_id), lambda: self._read_normal(normal_id), lambda n: n.pixels.nbytes)
+
+    def nearest(self, image: Image, cancelled: Callable[[], bool] = lambda: False) -> NormalImage:
+        """The photo of a good part that is most like ``image`` (ComGEN, eq. 5); Unavailable without the features.
+
+        Photos are described once and the vectors kept in the project's cache. Cancelled between photos.
+        """
+        ids = tuple(row.id for row in self.project.normals())
+        build = lambda: remember(  # noqa: E731
+            self.project.cache_dir / "reference.npz", ids, lambda i: self.normal(i).pixels, cancelled=cancelled
+        )
+        memory = self._keep(("memory", "/".join(ids)), build, lambda m: 3 * m.vectors.nbytes)
+        return self.normal(memory.nearest(describe(image)[None])[0][0].id)
 
     def object_mask(self, normal_id: str) -> Mask:
         """Where the part is on this photo, bool (H, W); kept on disk too, since finding it costs more than reading."""

@@ -66,7 +66,7 @@ def fill(
     """
     quota = check_quota(batch, rules)
     lot = _Lot(work.prepare(material, batch), rules, quota, job_id, progress)
-    ctx = Context(cancelled=cancelled, concepts=material.concepts)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, goods=material)
     stopped = False
     try:
         lot.learn(cancelled)
@@ -173,14 +173,14 @@ class _Lot:
         if row is not None and work.made_from(Recipe.from_json(row.recipe_json), request, self.plan.engine):
             return self._judged_again(row, request)
         sample = work.first(self.plan, request, ctx)
-        found = self.judge.scores(work.photo_of(request, sample), sample)
+        found = self.judge.scores(work.photo_of(request, sample, self.plan.material), sample)
         return sample.scored({**sample.scores, **found})
 
     def _judged_again(self, row: SampleRow, request: Request) -> SampleRow:
         # It may come from a batch without a quota, or from before other good photos came in.
         recipe = Recipe.from_json(row.recipe_json)
         sample = Sample(read_image(row.image_path), read_mask(row.mask_path), row.label, row.kind, recipe)
-        found = self.judge.scores(work.photo_of(request, sample), sample)
+        found = self.judge.scores(work.photo_of(request, sample, self.plan.material), sample)
         if any(abs(row.scores.get(name, math.inf) - value) > _SAME for name, value in found.items()):
             project = self.plan.material.project
             project.update_scores(row.id, found)

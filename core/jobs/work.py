@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import core
 from core.device import derive_seed, numpy_rng
-from core.engines.base import Context, Engine, engine, needed, read_model, read_params
+from core.engines.base import Context, Engine, Goods, engine, needed, read_model, read_params
 from core.errors import Cancelled, InputError, Unavailable
 from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.material import Material
@@ -67,7 +67,7 @@ def generate(
     nothing is counted in ``given_up``.
     """
     plan = prepare(material, batch)
-    ctx = Context(cancelled=cancelled, concepts=material.concepts)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, goods=material)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
@@ -180,7 +180,7 @@ def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
     regions = tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
     for sample in chosen.generate(request, ctx):
         signed = replace(sample, recipe=replace(sample.recipe, mask=packed, regions=regions))
-        yield signed.scored(scores(photo_of(request, sample), signed))
+        yield signed.scored(scores(photo_of(request, sample, ctx.goods), signed))
 
 
 def first(plan: Plan, request: Request, ctx: Context) -> Sample:
@@ -188,12 +188,14 @@ def first(plan: Plan, request: Request, ctx: Context) -> Sample:
     return next(make(plan.engine, request, ctx))
 
 
-def photo_of(request: Request, sample: Sample) -> Image:
-    """The photo that ``sample`` is to be compared with: the donor's where the engine says it changed that one."""
-    donor = request.donor
-    if donor is not None and donor.id == sample.recipe.normal_id:
-        return donor.pixels
-    return request.normal.pixels
+def photo_of(request: Request, sample: Sample, goods: Goods | None) -> Image:
+    """The photo that ``sample`` is to be compared with: the donor, or another of the project, where the engine says
+    that it is that one which differs."""
+    wanted = sample.recipe.normal_id
+    lent = [photo for photo in (request.normal, request.donor) if photo is not None and photo.id == wanted]
+    if not lent and goods is not None:
+        lent = [goods.normal(wanted)]
+    return (lent or [request.normal])[0].pixels
 
 
 def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
@@ -234,7 +236,7 @@ def remake(material: Material, recipe: Recipe) -> Sample:
         object_mask=material.object_mask(normal.id),
         placement=recipe.placement,
     )
-    return next(iter(make(chosen, request, Context(concepts=material.concepts))))
+    return next(iter(make(chosen, request, Context(concepts=material.concepts, goods=material))))
 
 
 def store(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:

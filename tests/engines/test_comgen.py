@@ -307,6 +307,32 @@ def test_from_noise_the_farthest_within_bounds_is_taken(model: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+class Shelf:
+    """A product's photos of good parts; the nearest is always the one called b."""
+
+    photos = {name: NormalImage(name, f"{name}.png", photo(i)) for i, name in enumerate("abc", 7)}
+
+    def normal(self, normal_id: str) -> NormalImage:
+        return self.photos[normal_id]
+
+    def nearest(self, image: np.ndarray, cancelled: Any = None) -> NormalImage:
+        return self.photos["b"]
+
+
+def test_from_noise_the_neighbour_is_looked_for_among_all_photos(model: str) -> None:
+    from core.jobs import work
+
+    asked, ctx = request(model, mode="noise", candidates=1, d_max=6.0, edit="none"), Context(goods=Shelf())
+    sample = next(work.make(ComGen(), asked, ctx))
+    notes = sample.recipe.placement
+    assert notes["neighbour"] == sample.recipe.normal_id == "b" and notes["edited"] == notes["prompt"]
+    assert (work.photo_of(asked, sample, ctx.goods) == Shelf.photos["b"].pixels).all()
+    own = ComGen().find(replace(asked, params={**asked.params, "compare": "photo"}), ctx).sample
+    assert own.recipe.normal_id == asked.normal.id
+    with pytest.raises(InputError, match="mode=noise"):
+        ComGen().find(request(model, edit="none"), Context())
+
+
 def test_the_prompt_comes_from_the_regions_where_none_is_given(model: str) -> None:
     notes = ComGen().find(request(model, prompt=""), Context()).sample.recipe.placement
     assert notes["prompt"] == "a bolt, a nut and two washers"
@@ -354,6 +380,8 @@ def test_learned_components_speak_in_place_of_the_models_words(model: str, tmp_p
     single = ComGen().learn([], normals, "", lesson.model_copy(update={"single": True}), ctx)
     with pytest.raises(InputError, match="one word for the whole product"):
         ComGen().find(request(model, concept=single.id), ctx)
+    whole = request(model, concept=single.id, mode="noise", edit="none", candidates=1, d_max=6.0)
+    assert ComGen().find(whole, ctx).sample.recipe.placement["prompt"] == "a product"
 
 
 def test_grey_stays_grey_and_a_stop_is_honoured(model: str) -> None:

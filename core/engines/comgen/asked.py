@@ -9,12 +9,16 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from core.concepts.prompt import Chip, Prompt, prompt_of, read_prompt
+import numpy as np
+
+from core.concepts.prompt import Chip, Edited, Prompt, apply, choose, prompt_of, read_edits, read_prompt
 from core.concepts.shelf import Concept, find_concept
 from core.errors import InputError
 
 ENGINE = "comgen"
 LISTED = "{components}"
+UNEDITED = "none"
+"""The edit that leaves the prompt alone: of samples from noise some are unlike any good part all the same."""
 
 
 def says_all(prompt: str) -> bool:
@@ -26,8 +30,10 @@ def component_prompt(text: str, regions: Iterable[str], concept: Concept | None 
     """The prompt a person gave, ``{components}`` in it filled with the list; without, the list alone.
 
     The list is of the photo's ``regions``, by their names, else of what the ``concept`` has learned, which gives its
-    title too. InputError where there is neither.
+    title too. Of one word for the whole product it is that word. InputError where there is neither.
     """
+    if concept is not None and concept.config["single"]:
+        return Prompt("", (Chip(*concept.config["names"]),))
     if says_all(text):
         return read_prompt(text)
     names = tuple(regions)
@@ -55,15 +61,27 @@ def learned_prompt(concept: Concept) -> Prompt:
     return Prompt(str(config["title"]), tuple(Chip(noun, count, adjective) for (adjective, _, noun), count in named))
 
 
-def learned(folder: Path | None, wanted: str) -> Concept | None:
+def edited_prompt(prompt: Prompt, edit: str, from_noise: bool, rng: np.random.Generator) -> Edited:
+    """The prompt before and after ``edit``; what it leaves open is drawn.
+
+    InputError as in core.concepts.prompt, and where nothing is to be edited on a photo.
+    """
+    if edit.strip() != UNEDITED:
+        return apply(prompt, choose(read_edits(edit), prompt, rng))
+    if not from_noise:
+        raise InputError(f"{ENGINE}: edit 'none' leaves the photo as it is; say what goes wrong, or set mode=noise")
+    return Edited(prompt, prompt, tuple(range(len(prompt.chips))))
+
+
+def learned(folder: Path | None, wanted: str, whole: bool = False) -> Concept | None:
     """The learned components asked for by id, or "newest"; None for "", the model's own words.
 
-    NotFound where there are none, InputError where they are one word for the whole product.
+    NotFound where there are none; InputError where they are one word for the ``whole`` product and that will not do.
     """
     if not wanted.strip():
         return None
     concept = find_concept(folder, ENGINE, wanted.strip())
-    if concept.config["single"]:
+    if concept.config["single"] and not whole:
         raise InputError(
             f"{ENGINE}: concept {concept.id} has one word for the whole product, and edits need one for each "
             "component; learn them without 'single', or choose another"

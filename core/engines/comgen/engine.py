@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from core.concepts.components import ComponentParams
-from core.concepts.prompt import Chip, Edited, Prompt, apply, choose, read_edits
+from core.concepts.prompt import Edited, Prompt
 from core.concepts.shelf import Concept, load_concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.base import Context, NothingChanged, read_params, settle
-from core.engines.comgen.asked import component_prompt, learned, lent, says_all
+from core.engines.comgen.asked import UNEDITED, component_prompt, edited_prompt, learned, lent, says_all
 from core.engines.comgen.params import ComGenParams
 from core.engines.comgen.parts import instances
 from core.engines.comgen.paste import enlarged, paste, true_mask
@@ -40,8 +40,8 @@ RIM = 4.0
 class Finding:
     """One sample with all that a person may want to see of how it came about.
 
-    ``residual`` is at the model's size; ``components`` of it says which is wrong. The sample's ``unrefined`` is the mask
-    as eq. 10 gives it; its own is refined to what visibly changed.
+    ``residual`` is at the model's size; ``components`` of it says which is wrong. The sample's ``unrefined`` is the
+    mask as eq. 10 gives it; its own is refined to what visibly changed.
     """
 
     sample: Sample
@@ -104,11 +104,11 @@ class ComGen:
         """
         ctx.check()
         params: ComGenParams = read_params(self, request.params)
-        concept = learned(ctx.concepts, params.concept)
+        concept = learned(ctx.concepts, params.concept, whole=params.edit.strip() == UNEDITED)
         others = lent(ctx.concepts, params.borrowed, concept)
         prompt = component_prompt(params.prompt, (region.name for region in request.regions), concept)
-        edits = choose(read_edits(params.edit), prompt, numpy_rng(request.seed, self.name, "edit"))
-        edited = apply(prompt, edits)
+        rng = numpy_rng(request.seed, self.name, "edit")
+        edited = edited_prompt(prompt, params.edit, params.mode == "noise", rng)
         from core.diffusion.backbone import load_backbone
         from core.diffusion.model import exclusive
 

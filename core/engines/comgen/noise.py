@@ -6,7 +6,7 @@ Too near is no anomaly, too far is no product; of the others the farthest is tak
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,14 +45,11 @@ def best_candidate(
     backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
 ) -> Candidate:
     """The farthest of the candidates with d_min <= d <= d_max; InputError, which names each d, where none is."""
-    normals = _references(request)
-    memory = Memory(tuple(n.id for n in normals), np.stack([describe(n.pixels) for n in normals]))
+    nearest = _association(request, params, ctx)
     drawn, steps = [], params.candidates * params.steps
     for k in range(params.candidates):
         image = _drawn(backbone, request, edited, params, ctx, k, steps)
-        scales = scale_features(image, SIDE)
-        near = memory.nearest(describe(scales)[None])[0][0]
-        normal = next(n for n in normals if n.id == near.id)
+        scales, normal = scale_features(image, SIDE), nearest(image)
         drawn.append((distance(scales, scale_features(normal.pixels, SIDE)), normal, image))
     ranked = sorted((one for one in drawn if params.d_min <= one[0] <= params.d_max), key=lambda one: -one[0])
     if not ranked:
@@ -72,9 +69,17 @@ def best_candidate(
     return Candidate(image, normal, found, mask, notes)
 
 
-def _references(request: Request) -> Sequence[NormalImage]:
-    donor = request.donor
-    return [request.normal] + ([donor] if donor is not None and donor.id != request.normal.id else [])
+def _association(request: Request, params: ComGenParams, ctx: Context) -> Callable[[Image], NormalImage]:
+    """Which good part a picture is compared with (eq. 5): of the product's photos, or, where there is no project, of
+    those of the request."""
+    if params.compare == "photo":
+        return lambda image: request.normal
+    goods = ctx.goods
+    if goods is not None:
+        return lambda image: goods.nearest(image, ctx.cancelled)
+    lent = {photo.id: photo for photo in (request.normal, request.donor) if photo is not None}
+    memory = Memory(tuple(lent), np.stack([describe(photo.pixels) for photo in lent.values()]))
+    return lambda image: lent[memory.nearest(describe(image)[None])[0][0].id]
 
 
 def _drawn(

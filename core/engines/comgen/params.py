@@ -81,6 +81,11 @@ class ComGenParams(EngineParams):
     candidates: int = Field(
         4, ge=1, le=64, title="Candidates", description="From noise: pictures drawn, of which the best is taken."
     )
+    compare: Literal["nearest", "photo"] = Field(
+        "nearest",
+        title="Compare with",
+        description="From noise: the good part that is most like the picture, or the chosen photo, whatever it shows.",
+    )
     d_min: float = Field(
         0.0,
         ge=0,

@@ -21,6 +21,9 @@ One new file in this folder is all a detector needs::
         def image_score(self, scores) -> float:     # of one photo, from its map
             return pooled_maximum(scores)
 
+        def unpack(self, packed, params, ctx) -> Fitted:    # optional, with Fitted.pack: runs keep the detector
+            ...
+
 Torch is imported inside functions only: the registry is read by the app and the command line before anything trains.
 """
 
@@ -29,7 +32,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -97,6 +100,36 @@ class Fitted(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A trained detector as it is kept: arrays by name, and what else a reader must know of them, as JSON."""
+
+    tensors: Mapping[str, npt.NDArray[Any]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A trained detector that can be kept; its detector has ``unpack``."""
+
+    def pack(self) -> Packed: ...
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A good photo that a detector compared with: ``image`` as the detector knows it, uint8 (h, w, 3)."""
+
+    name: str
+    image: Image
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A trained detector that compares each photo with a good one."""
+
+    def neighbour(self, image: Image) -> Neighbour: ...
+
+
 Watch = Callable[[Fitted, int], None]
 """Called while training with the detector as it is now and the number of epochs done."""
 
@@ -127,6 +160,15 @@ class Detector(Protocol):
     def image_score(self, scores: ScoreMap) -> float: ...
 
 
+@runtime_checkable
+class Unpacking(Detector, Protocol):
+    """A detector whose trained form can be kept and used again."""
+
+    def unpack(self, packed: Packed, params: Any, ctx: TrainContext) -> Fitted:
+        """What the ``pack`` of a trained one wrote; ``params`` are those it was trained with. InputError."""
+        ...
+
+
 def pooled_maximum(scores: ScoreMap) -> float:
     """The maximum of the averaged map: the papers' image score, 21x21 windows on a map of 256x256.
 
@@ -145,7 +187,7 @@ def detectors() -> dict[str, Detector]:
         module = importlib.import_module(f"core.evaluate.detectors.{info.name}")
         classes: list[Any] = [v for v in vars(module).values() if isinstance(v, type)]
         for value in [c for c in classes if c.__module__ == module.__name__]:
-            if value is not Detector and all(hasattr(value, a) for a in ("name", "Params", "fit", "image_score")):
+            if info.name != "base" and all(hasattr(value, a) for a in ("name", "Params", "fit", "image_score")):
                 found[value.name] = value()
     return found
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
 from core.evaluate.data import Shot
-from core.evaluate.detectors.base import DetectorParams, Fitted, ScoreMap, TrainContext, Watch, pooled_maximum
+from core.evaluate.detectors.base import (
+    DetectorParams,
+    Fitted,
+    Packed,
+    ScoreMap,
+    TrainContext,
+    Watch,
+    pooled_maximum,
+)
 from core.evaluate.learn.feed import Feed, fit_image
+from core.evaluate.learn.warm import Warm
 from core.features import CHANNELS, available, patch_features
 from core.types import Image
 
 STRIDE = 4
 """Pixels of the working size per feature vector."""
 
-_WARM_BYTES = 1536 << 20
-_warm: OrderedDict[tuple[bytes, int], npt.NDArray[np.float16]] = OrderedDict()
-_lock = threading.Lock()
+_warm: Warm[npt.NDArray[np.float16]] = Warm(1536 << 20, lambda found: found.nbytes)
 
 
 class FeaturesParams(DetectorParams):
@@ -91,20 +95,22 @@ class Features:
 
         return Training(feed, seeded(lambda: Head(CHANNELS, params.width, STRIDE), ctx), params, ctx).run(watch)
 
+    def unpack(self, packed: Packed, params: FeaturesParams, ctx: TrainContext) -> Fitted:
+        """A head that was kept; InputError."""
+        from core.evaluate.learn.head import Head
+        from core.evaluate.learn.pixels import unpacked
+
+        head = Head(CHANNELS, params.width, STRIDE)
+        return unpacked(head, packed, lambda image: features_of(image, params.side), ctx)
+
 
 def features_of(image: Image, side: int) -> npt.NDArray[np.float16]:
-    """float16 (side / 4, side / 4, CHANNELS) of the photo stretched to side x side; kept warm, oldest first out.
+    """float16 (side / 4, side / 4, CHANNELS) of the photo stretched to side x side; kept warm.
 
     Seeds and rows of a table share photos, and finding the features costs more than training on them.
     """
-    key = (hashlib.sha256(np.ascontiguousarray(image).data).digest(), side)
-    with _lock:
-        if key in _warm:
-            _warm.move_to_end(key)
-            return _warm[key]
-    found: Any = patch_features(fit_image(image, (side, side)), STRIDE, None).astype(np.float16)
-    with _lock:
-        _warm[key] = found
-        while len(_warm) * found.nbytes > _WARM_BYTES:
-            _warm.popitem(last=False)
-    return np.asarray(found)
+    return _warm.get(image, side, lambda: _found(image, side))
+
+
+def _found(image: Image, side: int) -> npt.NDArray[np.float16]:
+    return np.asarray(patch_features(fit_image(image, (side, side)), STRIDE, None), np.float16)

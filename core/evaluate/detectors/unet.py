@@ -9,8 +9,16 @@ from typing import Literal
 from pydantic import Field
 
 from core.evaluate.data import Shot
-from core.evaluate.detectors.base import DetectorParams, Fitted, ScoreMap, TrainContext, Watch, pooled_maximum
-from core.evaluate.learn.feed import Feed
+from core.evaluate.detectors.base import (
+    DetectorParams,
+    Fitted,
+    Packed,
+    ScoreMap,
+    TrainContext,
+    Watch,
+    pooled_maximum,
+)
+from core.evaluate.learn.feed import Feed, fit_image
 
 
 class UNetParams(DetectorParams):
@@ -92,3 +100,12 @@ class UNet:
 
         network = seeded(lambda: DiscriminativeNetwork(params.width), ctx)
         return Training(feed, network, params, ctx).run(watch)
+
+    def unpack(self, packed: Packed, params: UNetParams, ctx: TrainContext) -> Fitted:
+        """A network that was kept; InputError."""
+        from core.evaluate.learn.draem import DiscriminativeNetwork
+        from core.evaluate.learn.pixels import unpacked
+
+        shape = (params.side, params.side)
+        network = DiscriminativeNetwork(params.width)
+        return unpacked(network, packed, lambda image: fit_image(image, shape), ctx)

@@ -70,21 +70,29 @@ class Feed:
         self.side = side
         self.prepare = prepare or (lambda image: fit_image(image, (side, side)))
         self.labels = tuple(sorted({shot.label for shot in shots if not shot.good}))
-        self._good: list[npt.NDArray[Any]] = []
-        self._pairs: dict[str, list[tuple[npt.NDArray[Any], Mask]]] = {label: [] for label in self.labels}
+        self._good: list[Any] = []
+        self._pairs: dict[str, list[tuple[Any, Mask]]] = {label: [] for label in self.labels}
         for shot in shots:
             check()
             image = shot.read()
-            taken = self.prepare(image)
-            if shot.good:
+            mask = None if shot.good else shot.mask((image.shape[0], image.shape[1]))
+            taken = self.taken(image, mask)
+            if mask is None:
                 self._good.append(taken)
-                continue
-            shape = (image.shape[0], image.shape[1])
-            self._pairs[shot.label].append((taken, fit_mask(shot.mask(shape), (side, side), cover)))
+            else:
+                self._pairs[shot.label].append((taken, fit_mask(mask, (side, side), cover)))
 
     def counts(self) -> dict[str, int]:
         """How many pictures of each label, and of ``good``."""
         return {"good": len(self._good), **{label: len(pairs) for label, pairs in self._pairs.items()}}
+
+    def taken(self, image: Image, mask: Mask | None) -> Any:
+        """What is kept of a photo of the set; ``mask`` bool (H, W) is its anomaly, None for a good one."""
+        return self.prepare(image)
+
+    def shown(self, taken: Any, rng: np.random.Generator) -> npt.NDArray[Any]:
+        """What the network takes, (h, w, C), of a photo that was drawn into a batch."""
+        return np.asarray(taken)
 
     def batch(self, rng: np.random.Generator, size: int, flips: bool = False) -> Batch:
         """Half good photos, half pairs (one more pair where ``size`` is odd); labels come up equally often.
@@ -101,6 +109,7 @@ class Feed:
             else:
                 pairs = self._pairs[self.labels[rng.integers(len(self.labels))]]
                 taken, masks[place] = pairs[rng.integers(len(pairs))]
+            taken = self.shown(taken, rng)
             if flips:
                 rows, columns = (slice(None, None, -1 if rng.random() < 0.5 else 1) for _ in range(2))
                 taken = taken[rows, columns]

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from core.device import choose_device, derive_seed, numpy_rng
 from core.errors import InputError
-from core.evaluate.detectors.base import ScoreMap, TrainContext, Watch
+from core.evaluate.detectors.base import Packed, ScoreMap, TrainContext, Watch
 from core.evaluate.learn.draem import focal_loss
 from core.evaluate.learn.feed import Feed
 from core.evaluate.learn.precision import Precision, Step, step_for
@@ -49,11 +50,17 @@ def seeded(build: Callable[[], nn.Module], ctx: TrainContext) -> nn.Module:
         return build()
 
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of logits (B, 2, H, W) and masks bool (B, H, W)."""
+
+
 class Training:
     """One training: network, optimiser and schedule. Adam, its rate cut to a fifth after 80 and 90 percent."""
 
-    def __init__(self, feed: Feed, network: nn.Module, params: PixelParams, ctx: TrainContext) -> None:
-        self.feed, self.params, self.ctx = feed, params, ctx
+    def __init__(
+        self, feed: Feed, network: nn.Module, params: PixelParams, ctx: TrainContext, loss: Loss = focal_loss
+    ) -> None:
+        self.feed, self.params, self.ctx, self.loss = feed, params, ctx, loss
         self.step = step_for(choose_device(ctx.device), params.precision)
         self.network = network.to(self.step.device).to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=params.lr, foreach=False)
@@ -65,7 +72,7 @@ class Training:
 
     def run(self, watch: Watch | None) -> FittedPixels:
         """Train to the end. ``watch(fitted, epoch)`` every ``test_every`` epochs and after the last."""
-        params, fitted = self.params, FittedPixels(self.network, self.feed, self.step, self.ctx)
+        params, fitted = self.params, FittedPixels(self.network, self.feed.prepare, self.step, self.ctx)
         for epoch in range(1, params.epochs + 1):
             self._epoch(epoch)
             if watch and (epoch % params.test_every == 0 or epoch == params.epochs):
@@ -92,7 +99,7 @@ class Training:
         x = as_tensor(inputs, self.step.device)
         with self.step.autocast():
             logits = self.network(x)
-        loss = focal_loss(logits, torch.from_numpy(masks).to(self.step.device))
+        loss = self.loss(logits, torch.from_numpy(masks).to(self.step.device))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise InputError(f"training: the loss is {value} at step {self.done}; lower lr, or set precision=float32")
@@ -100,11 +107,15 @@ class Training:
         return value
 
 
+Prepare = Callable[[Image], npt.NDArray[Any]]
+"""A photo uint8 (H, W, 3) as the network takes it, (h, w, C)."""
+
+
 class FittedPixels:
     """A trained network; while its training goes on, it goes on changing."""
 
-    def __init__(self, network: nn.Module, feed: Feed, step: Step, ctx: TrainContext) -> None:
-        self._network, self._prepare, self._step, self._ctx = network, feed.prepare, step, ctx
+    def __init__(self, network: nn.Module, prepare: Prepare, step: Step, ctx: TrainContext) -> None:
+        self._network, self._prepare, self._step, self._ctx = network, prepare, step, ctx
 
     def score(self, images: Sequence[Image]) -> list[ScoreMap]:
         """The probability that a pixel is anomalous, float32 (H, W) in 0..1 at each photo's own size."""
@@ -121,6 +132,25 @@ class FittedPixels:
                 grown = cv2.resize(scores, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
                 maps.append(np.asarray(grown, np.float32))
         return maps
+
+    def pack(self) -> Packed:
+        """The network's weights and buffers."""
+        return Packed({name: value.cpu().numpy() for name, value in self._network.state_dict().items()})
+
+
+def unpacked(network: nn.Module, packed: Packed, prepare: Prepare, ctx: TrainContext) -> FittedPixels:
+    """What FittedPixels.pack wrote, in a ``network`` built like the one that was trained, computing in float32.
+
+    InputError if the weights are those of another network.
+    """
+    own = {name: torch.from_numpy(np.array(value)) for name, value in packed.tensors.items()}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise InputError("trained detector: its weights do not fit its settings; train it again") from error
+    step = step_for(choose_device(ctx.device), "float32")
+    placed = network.to(step.device).to(memory_format=torch.channels_last)
+    return FittedPixels(placed, prepare, step, ctx)
 
 
 def as_tensor(inputs: Any, device: torch.device) -> Tensor:
