@@ -7,7 +7,7 @@ The only file that imports peft.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,32 +29,70 @@ def adapter(backbone: Backbone, rank: int, seed: int) -> Iterator[dict[str, nn.P
 
     As long as nothing is learned the model's output is what it was.
     """
+    with adapters(backbone.unet, TARGETS, rank, {_NAME: seed}) as found:
+        yield {f"{PREFIX}{name}": value for name, value in found[_NAME].items()}
+
+
+@contextmanager
+def adapters(
+    module: nn.Module, targets: Sequence[str], rank: int, seeds: Mapping[str, int]
+) -> Iterator[dict[str, dict[str, nn.Parameter]]]:
+    """``module`` with new adapters by name, each from its seed, and their parameters: ``<layer>.a`` and ``<layer>.b``.
+
+    The first is at work in every call but where ``by_row`` says otherwise; without any of them when the block ends.
+    """
     try:
         from peft import LoraConfig, inject_adapter_in_model
         from peft.tuners.lora import LoraLayer
     except ImportError as error:
         raise Unavailable("adapting to a product needs peft; run: pip install peft") from error
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(TARGETS))
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=list(targets))
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            torch.manual_seed(seed)
-            inject_adapter_in_model(config, backbone.unet, adapter_name=_NAME)
-        found = {n: p for n, p in backbone.unet.named_parameters() if f".{_NAME}." in n}
-        yield {_short(name): value.requires_grad_(False) for name, value in found.items()}
+        found: dict[str, dict[str, nn.Parameter]] = {}
+        for adapter_name, seed in seeds.items():
+            with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.manual_seed(seed)
+                inject_adapter_in_model(config, module, adapter_name=adapter_name)
+            ending = f".{adapter_name}.weight"
+            named = {n.removesuffix(ending): p for n, p in module.named_parameters() if n.endswith(ending)}
+            for value in named.values():
+                value.requires_grad_(False)
+            found[adapter_name] = {_short(name): value for name, value in named.items()}
+        yield found
     finally:
-        for name, module in list(backbone.unet.named_modules()):
-            if isinstance(module, LoraLayer):
+        for name, layer in list(module.named_modules()):
+            if isinstance(layer, LoraLayer):
                 parent, _, last = name.rpartition(".")
-                setattr(backbone.unet.get_submodule(parent), last, module.base_layer)
-        if hasattr(backbone.unet, "peft_config"):
-            del backbone.unet.peft_config
+                setattr(module.get_submodule(parent), last, layer.base_layer)
+        if hasattr(module, "peft_config"):
+            del module.peft_config
+
+
+@contextmanager
+def by_row(module: nn.Module, names: Sequence[str]) -> Iterator[None]:
+    """Row i of every batch goes through the adapter ``names[i % len(names)]`` while the block runs.
+
+    peft mixes adapters in a batch at inference only, by a check of its model; its layers do so in training as well.
+    """
+    from peft.tuners.lora import LoraLayer
+
+    def choose(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return args, {**kwargs, "adapter_names": [names[i % len(names)] for i in range(len(args[0]))]}
+
+    layers = [m for m in module.modules() if isinstance(m, LoraLayer)]
+    watches = [layer.register_forward_pre_hook(choose, with_kwargs=True) for layer in layers]
+    try:
+        yield
+    finally:
+        for watch in watches:
+            watch.remove()
 
 
 def _short(name: str) -> str:
-    """``lora.<layer>.a`` and ``lora.<layer>.b`` of peft's names."""
-    layer, _, kind = name.removesuffix(f".{_NAME}.weight").rpartition(".lora_")
-    return f"{PREFIX}{layer}.{kind.lower()}"
+    """``<layer>.a`` and ``<layer>.b`` of peft's names."""
+    layer, _, kind = name.rpartition(".lora_")
+    return f"{layer}.{kind.lower()}"
 
 
 @contextmanager

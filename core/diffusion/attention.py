@@ -1,7 +1,8 @@
 """Controllers of the UNet's attention, installed for the time of a ``with`` block.
 
-A controller may act at four points of every attention site:
+A controller may act at five points of every attention site:
 
+    context  what keys and values are made of         (B, m, C)
     qkv      queries, keys, values   each (B, heads, n, d)
     logits   before the softmax      (B, heads, n, m), float32
     probs    after the softmax       (B, heads, n, m), float32
@@ -39,11 +40,15 @@ class Site:
 
 
 class Controller:
-    """Does nothing; override ``wants`` and some of the four points."""
+    """Does nothing; override ``wants`` and some of the five points."""
 
     def wants(self, site: Site) -> bool:
         """Whether to be installed at this site."""
         return True
+
+    def context(self, site: Site, context: Tensor) -> Tensor:
+        """What keys and values are to be made of: the text, or in self-attention the layer's own input."""
+        return context
 
     def qkv(self, site: Site, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values to use."""
@@ -137,6 +142,10 @@ class _Processor:
         if hidden_states.ndim != 3 or attn.residual_connection or attn.group_norm is not None:
             raise InputError(f"attention {self.site.name}: expected a transformer's attention of (B, n, C)")
         site = replace(self.site, shape=self.state.map_of(hidden_states.shape[1]))
+        for c in self.controllers:
+            if _overrides(c, "context"):
+                known = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+                encoder_hidden_states = c.context(site, known)
         if not any(_overrides(c, point) for c in self.controllers for point in ("qkv", "logits", "probs")):
             out: Tensor = self.own(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
         else:

@@ -1,0 +1,107 @@
+"""Two branches in one batch: joined and split, silent at zero, and the background heard by the whole alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from core.diffusion.attention import attention_layers, controlled
+from core.diffusion.branches import Compensation, Exchange, Interaction, join, narrow, split, trainable, wide
+from core.diffusion.model import Backbone, encode_text, predict
+from core.errors import InputError
+
+
+def batch(toy: Backbone, group: int, pairs: int = 2, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    text = encode_text(toy, ["a metal plate"] * (group * pairs))
+    return torch.randn(group * pairs, 4, 8, 8), text
+
+
+@torch.no_grad()
+def run(toy: Backbone, x: torch.Tensor, text: torch.Tensor, *controllers: Any) -> torch.Tensor:
+    with controlled(toy.unet, *controllers):
+        return predict(toy, x, 300, text)
+
+
+@pytest.mark.parametrize("group", [2, 3])
+def test_split_and_join_are_inverse_and_keep_every_row_in_its_place(group: int) -> None:
+    rows = [torch.randn(4, 3, 5, 5) for _ in range(group)]
+    joined = join(*rows)
+    assert all(torch.equal(a, b) for a, b in zip(split(joined, group), rows, strict=True))
+    assert torch.equal(joined[group + 1], rows[1][1])
+    assert torch.equal(narrow(wide(joined, group), group), joined)
+    assert torch.equal(wide(joined, group)[2, 3:6], rows[1][2])
+    with pytest.raises(InputError, match="rows a pair"):
+        split(joined[:-1], group)
+
+
+@pytest.mark.parametrize("group", [2, 3])
+def test_an_interaction_from_zero_changes_nothing(toy: Backbone, group: int) -> None:
+    x, text = batch(toy, group)
+    assert torch.equal(run(toy, x, text, Interaction(toy.unet, group, 0, zero=True)), run(toy, x, text))
+
+
+def test_a_random_interaction_mixes_the_branches_of_a_pair_and_no_others(toy: Backbone) -> None:
+    x, text = batch(toy, 3)
+    saim = Interaction(toy.unet, 3, 0, zero=False)
+    before = run(toy, x, text, saim)
+    plain = run(toy, x, text)
+    assert not torch.allclose(before[:2], plain[:2], atol=1e-4)
+    # A background goes through as it would alone.
+    assert torch.allclose(before[2::3], plain[2::3], atol=1e-5)
+    x = x.clone()
+    x[1] += 1  # the first pair's part
+    after = run(toy, x, text, saim)
+    assert (after[0] - before[0]).abs().max() > 1e-4
+    assert torch.allclose(after[2:], before[2:], atol=1e-5)
+
+
+def test_an_exchange_does_not_move_anything_in_space() -> None:
+    torch.manual_seed(0)
+    layer = Exchange(8, zero=False)
+    pairs = torch.randn(1, 6, 2, 8)
+    order = torch.randperm(6)
+    assert torch.allclose(layer(pairs)[:, order], layer(pairs[:, order]), atol=1e-6)
+
+
+@pytest.mark.parametrize("how", ["add", "blend"])
+def test_the_whole_alone_hears_the_background(toy: Backbone, how: Any) -> None:
+    x, text = batch(toy, 3)
+    plain = run(toy, x, text)
+    silent = Compensation(toy.unet, 0, scale=0.0, how=how)
+    assert torch.allclose(run(toy, x, text, silent), plain, atol=1e-5)
+    bcm = Compensation(toy.unet, 0, scale=0.5, how=how, bent=how == "add")
+    before = run(toy, x, text, bcm)
+    assert (before[0] - plain[0]).abs().max() > 1e-4
+    assert torch.allclose(before[1::3], plain[1::3], atol=1e-5)
+    x = x.clone()
+    x[2] += 1
+    after = run(toy, x, text, bcm)
+    assert (after[0] - before[0]).abs().max() > 1e-5
+    assert torch.allclose(after[[1, 3, 4, 5]], before[[1, 3, 4, 5]], atol=1e-5)
+
+
+def test_the_compensation_is_equation_5(toy: Backbone) -> None:
+    bcm = Compensation(toy.unet, 0, scale=0.3)
+    name, module = next((n, m) for n, m in attention_layers(toy.unet) if not m.is_cross_attention)
+    site = type("S", (), {"name": name, "cross": False})()
+    h = torch.randn(3, 7, module.to_q.in_features)
+    layer: Any = bcm.layers[name.replace(".", "-")]
+    expected = h[0] + 0.3 * layer.up(torch.nn.functional.silu(layer.down(h[2])))
+    found = bcm.context(site, h)  # type: ignore[arg-type]
+    assert torch.allclose(found[0], expected, atol=1e-6) and torch.equal(found[1:], h[1:])
+
+
+def test_every_layer_of_both_takes_gradients(toy: Backbone) -> None:
+    x, text = batch(toy, 3, 1)
+    layers = {"saim": Interaction(toy.unet, 3, 0, zero=False), "bcm": Compensation(toy.unet, 0, 0.1)}
+    learned = trainable(layers)
+    names = [n for n, _ in attention_layers(toy.unet)]
+    assert {n.split(".")[1] for n in learned} == {n.replace(".", "-") for n in names}
+    for value in learned.values():
+        value.requires_grad_(True)
+    with controlled(toy.unet, *layers.values()):
+        predict(toy, x, 300, text)[:2].square().mean().backward()
+    assert all(value.grad is not None for value in learned.values())
