@@ -112,7 +112,8 @@ def _patch(
 def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator) -> Pixels:
     same_label = [e for e in request.examples if e.label == request.label] or list(request.examples)
     example = same_label[int(rng.integers(len(same_label)))]
-    patch = transplant(example, surface, rng, params.rotate)
+    placed = request.placement.get("position") == "examples"
+    patch = transplant(example, surface, rng, 0.0 if placed else params.rotate)
     if surface.two_tone is not None:
         return patch
     patch = jittered(patch, 0.3 * params.jitter, surface.grey, rng)

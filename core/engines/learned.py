@@ -151,7 +151,8 @@ def begun(
     if start == "example" and request.examples:
         surface = surface_of(request, mask, ctx, pad=4)
         example = request.examples[int(rng.integers(len(request.examples)))]
-        patch = transplant(example, surface, rng, TURNS)
+        placed = request.placement.get("position") == "examples"
+        patch = transplant(example, surface, rng, 0.0 if placed else TURNS)
         alpha = inner_alpha(surface.mask, 1.0)[..., None]
         return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
     return photo if start == "photo" else toned(photo, mask, tones, rng)

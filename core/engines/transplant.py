@@ -55,7 +55,8 @@ def transplant(example: AnomalyExample, surface: Surface, rng: np.random.Generat
 def _aligned(defect: Mask, target: Mask, turned: bool, spread: float) -> tuple[npt.NDArray[np.float32], float]:
     """2x3 map from target to defect that makes centres, principal axes and extents agree, and the IoU it reaches."""
     (cd, ad, sd), (ct, at, st) = _axes(defect), _axes(target)
-    angle = np.pi if turned else 0.0
+    # An axis has no sign: of its two directions the one that turns the defect less.
+    angle = np.pi if turned != (np.cos(ad - at) < 0) else 0.0
     ratio = np.clip(sd / st, 0.2, 5.0)
     into = np.array([[np.cos(at), np.sin(at)], [-np.sin(at), np.cos(at)]])
     turn = ad + angle + spread

@@ -113,7 +113,7 @@ def prepare(material: Material, batch: Batch) -> Plan:
         raise Unavailable(f"engine {batch.engine}: {reason}")
     check_label(batch.label)
     needs = needed(chosen, read_params(chosen, batch.params))
-    placement = read_model(Placement, batch.placement, "placement")
+    placement = _positioned(read_model(Placement, batch.placement, "placement"), chosen)
     ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
     if not ids:
         raise InputError("the project has no photos of good parts; import a folder of them first")
@@ -126,6 +126,16 @@ def prepare(material: Material, batch: Batch) -> Plan:
     if placement.source == "examples" and not examples:
         raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
     return Plan(material, batch, chosen, placement, ids, examples)
+
+
+def _positioned(placement: Placement, chosen: Engine) -> Placement:
+    """With ``auto`` resolved: an engine that learned from examples puts its defects where these lie, unless a person
+    asked for another place."""
+    if placement.position != "auto":
+        return placement
+    asked = placement.regions or placement.anomaly_type != "structural" or placement.align != "auto"
+    own = hasattr(chosen, "kin") and placement.source in ("auto", "examples") and not asked
+    return placement.model_copy(update={"position": "examples" if own else "anywhere"})
 
 
 def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:

@@ -26,6 +26,8 @@ _FITS = 0.97
 """Share of a shape that must lie on the ground."""
 _TRIES = 12
 _SHRINK = 0.7
+SWAY = 0.15
+"""Radians either way by which a shape is turned that goes where an example of it lies."""
 
 
 def inside(
@@ -70,6 +72,27 @@ def inside(
     mask = np.zeros(ground.mask.shape, np.bool_)
     mask[row, col] = True
     return mask
+
+
+def around(
+    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, centre: tuple[float, float], axis: float
+) -> Mask | None:
+    """The shape near ``centre``, (row, column) as shares of the frame's sides: bool (H, W), a subset of the ground.
+
+    Its long axis lies within SWAY of ``axis`` in radians. What lies at the frame stays at it. None where it fits
+    nowhere near.
+    """
+    sides = np.array(ground.mask.shape, np.float64)
+    for spread in (0.04, 0.08, 0.16):
+        patch = maker(area, axis + float(rng.uniform(-SWAY, SWAY)))
+        half = np.array(patch.shape) // 2
+        most = np.maximum(sides - np.array(patch.shape) + half, half)
+        near = np.array(centre) * sides + rng.normal(0, spread * sides.min(), (_TRIES, 2))
+        places = np.asarray(np.clip(np.round(near), half, most), np.int64)
+        found = _first_fit(patch, ground.mask, places, _FITS)
+        if found is not None:
+            return found
+    return None
 
 
 def _on_middle(

@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import InputError
-from core.masks.fitting import Direction, Maker, along_edge, inside
+from core.masks.fitting import Direction, Maker, along_edge, around, inside
 from core.masks.morphology import grow
 from core.masks.perturb import Enhancement, size_factor
 from core.masks.shapes import shape_for_label, shape_patch
@@ -51,6 +51,11 @@ class Placement(BaseModel):
     regions: tuple[str, ...] = Field(
         (), title="Regions", description="Names of regions, each defect goes into one of them; none means the part."
     )
+    position: Literal["auto", "anywhere", "examples"] = Field(
+        "auto", title="Position",
+        description="examples: about where the example lies on its own photo, and turned as it is there; anywhere: "
+        "wherever it fits; auto: as the examples for engines that learned from them, else anywhere.",
+    )  # fmt: skip
     count: int = Field(1, ge=1, le=50, title="Defects", description="How many defects on one photo.")
     size_pct: tuple[float, float] = Field(
         (0.1, 2.0), title="Size range",
@@ -242,8 +247,13 @@ def _structural(
     name = placement.regions[int(rng.integers(len(placement.regions)))] if placement.regions else None
     whole = terrain.region(name) if name else terrain.part
     ground = _free(whole, taken, f"region {name!r}" if name else "the part")
-    maker, area = _maker(placement, label, terrain, ground, rng, examples)
+    stencil, maker, area = _maker(placement, label, terrain, ground, rng, examples)
     area = max(1.0, min(area, _LARGEST_SHARE * ground.area))
+    if stencil is not None and placement.position == "examples":
+        mask = around(maker, area, ground, rng, stencil.centre, stencil.axis)
+        if mask is not None:
+            taken |= grow(mask, placement.gap_px)
+            return mask
     align = placement.align
     if align == "auto":
         align = "edge" if edge and _shape_name(placement, label) != "crack" else "none"
@@ -276,8 +286,8 @@ def _maker(
     ground: Ground,
     rng: np.random.Generator,
     examples: Examples,
-) -> tuple[Maker, float]:
-    """What draws the defect at a given area and direction, and the area it should have in pixels."""
+) -> tuple[Stencil | None, Maker, float]:
+    """The example it is like, what draws it at a given area and direction, and the area it should have in pixels."""
     stencil = None
     area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
     if examples.masks:
@@ -287,7 +297,8 @@ def _maker(
     seed = int(rng.integers(2**63))
     if stencil is not None and placement.source != "shapes":
         params = Enhancement(jitter=placement.jitter) if placement.perturb else None
-        return stencil.maker(params, seed, placement.rotate), area
+        rotate = placement.rotate and placement.position != "examples"
+        return stencil, stencil.maker(params, seed, rotate), area
     name = _shape_name(placement, label)
 
     def draw(area_px: float, angle: float | None) -> Mask:
@@ -297,4 +308,4 @@ def _maker(
             angle = drawn if placement.rotate else ground.axis
         return shape_patch(name, area_px, own, angle, ground.extent)
 
-    return draw, area
+    return None, draw, area

@@ -15,10 +15,12 @@ from core.types import Mask
 
 @dataclass(frozen=True)
 class Stencil:
-    """``patch`` is the mask cut to its box, ``scale`` the factor on lengths that brings it to the photo's scale."""
+    """``patch`` is the mask cut to its box, ``scale`` the factor on lengths that brings it to the photo's scale,
+    ``centre`` the middle of that box (row, column) as shares of its own photo's sides."""
 
     patch: Mask
     scale: float
+    centre: tuple[float, float]
 
     @classmethod
     def of(cls, mask: Mask, shape_hw: tuple[int, int]) -> Stencil:
@@ -26,12 +28,18 @@ class Stencil:
         found = bounds(mask)
         assert found is not None, "an empty example mask"
         y0, x0, y1, x1 = found
-        return cls(mask[y0:y1, x0:x1], scale_to(mask, shape_hw))
+        centre = ((y0 + y1) / 2 / mask.shape[0], (x0 + x1) / 2 / mask.shape[1])
+        return cls(mask[y0:y1, x0:x1], scale_to(mask, shape_hw), centre)
 
     @property
     def area(self) -> float:
         """Pixels on the photo."""
         return int(np.count_nonzero(self.patch)) * self.scale**2
+
+    @property
+    def axis(self) -> float:
+        """Direction of the long axis in radians from x toward y."""
+        return axis_of(self.patch)
 
     def maker(self, params: Enhancement | None, seed: int, rotate: bool) -> Callable[[float, float | None], Mask]:
         """What draws this mask with a given area in pixels and direction in radians (None: as it comes)."""

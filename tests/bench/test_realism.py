@@ -115,6 +115,8 @@ def test_a_folder_of_folders_gives_a_table_each(folders: Path, tmp_path: Path) -
 def test_rows_are_read_and_checked() -> None:
     row = parse_row("cut_paste:source=same,jitter=0.5+real")
     assert (row.engine, row.params, row.real) == ("cut_paste", {"source": "same", "jitter": 0.5}, True)
+    row = parse_row("perlin:place.position=examples,keep=0.5")
+    assert (row.placement, row.keep, row.params) == ({"position": "examples"}, 0.5, {})
     assert parse_row("real_few_shot").engine is None
     assert [r.name for r in usual_rows()][:4] == ["real_few_shot", "cut_paste", "perlin", "poisson"]
     assert "layout" not in [r.name for r in usual_rows()]
@@ -122,6 +124,8 @@ def test_rows_are_read_and_checked() -> None:
         ("nonsense", "there are"),
         ("cut_paste:jitter", "name=value"),
         ("cut_paste:jitters=1", "jitters"),
+        ("cut_paste:place.colour=red", "colour"),
+        ("cut_paste:keep=2", "a share"),
     ):
         with pytest.raises(FlawsmithError, match=said):
             parse_row(text)

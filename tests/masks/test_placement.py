@@ -62,6 +62,7 @@ def test_masks_lie_on_their_ground_disjoint_and_not_empty(photo, seed, data):
         size_pct=(low, low * 2),
         size_like_examples=data.draw(st.booleans()),
         align=data.draw(st.sampled_from(["auto", "none", "axis", "edge"])),
+        position=data.draw(st.sampled_from(["anywhere", "examples"])),
         rotate=data.draw(st.booleans()),
         gap_px=1,
     )
@@ -297,3 +298,26 @@ def test_one_piece_shapes_stay_in_one_piece_when_cut():
         rng = np.random.default_rng(seed)
         mask = plan_masks(Placement(anomaly_type="edge", shape="crack", size_pct=(2, 4)), "x", terrain, rng)[0]
         assert len(components(mask)) == 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(seeds, st.sampled_from([(0.1, 0.1), (0.5, 0.9), (0.5, 0.5)]), st.floats(0, np.pi))
+def test_a_defect_goes_where_its_example_lies_and_lies_as_it_does(seed, where, angle):
+    example = np.roll(bar((100, 140), angle, 24, 6), (int(100 * where[0]) - 50, int(140 * where[1]) - 70), (0, 1))
+    example &= disc(example.shape, 100 * where[0], 140 * where[1], 20)
+    part = np.ones((150, 210), bool)
+    rule = Placement(position="examples", alpha=0)
+    mask = plan_mask(rule, "crack", part.shape, np.random.default_rng(seed), [], part, [example])
+    rows, cols = np.nonzero(mask)
+    assert abs(rows.mean() / 150 - where[0]) < 0.2 and abs(cols.mean() / 210 - where[1]) < 0.2
+    if where == (0.5, 0.5):
+        turn = (axis_of(mask) - angle + np.pi / 2) % np.pi - np.pi / 2
+        assert abs(turn) < 0.5
+
+
+def test_a_defect_whose_example_lies_off_this_part_goes_elsewhere_on_it():
+    part = disc((120, 120), 60, 95, 20)
+    example = disc((120, 120), 20, 15, 6)
+    rule = Placement(position="examples")
+    mask = plan_mask(rule, "spot", part.shape, np.random.default_rng(0), [], part, [example])
+    assert mask.any() and not (mask & ~part).any()

@@ -15,13 +15,15 @@ from core.errors import Cancelled, InputError
 from core.evaluate.data import Shot
 from core.images import atomic_write
 from core.jobs.learn import Order
+from core.jobs.review import Rules
+from core.masks.placement import Placement
 from core.store import SampleRow
 from core.workbench import Batch, Workbench
 
 REAL = "real_few_shot"
 """The row that learns from the learning folder's real anomalies alone."""
 
-_LEARN = "learn."
+_LEARN, _PLACE, _KEEP = "learn.", "place.", "keep"
 FIRST = (REAL, "cut_paste", "perlin", "poisson")
 """The order in which known rows are shown; others follow by name."""
 
@@ -29,13 +31,16 @@ FIRST = (REAL, "cut_paste", "perlin", "poisson")
 @dataclass(frozen=True)
 class Row:
     """``name`` as it was asked for; no ``engine`` is REAL; ``real`` adds the real anomalies to the pairs;
-    ``learning`` is what an engine learns with."""
+    ``learning`` is what an engine learns with, ``placement`` where the masks lie, and of the pairs made ``keep``, a
+    share, are kept by the filter."""
 
     name: str
     engine: str | None
     params: Mapping[str, Any] = field(default_factory=dict)
     real: bool = False
     learning: Mapping[str, Any] = field(default_factory=dict)
+    placement: Mapping[str, Any] = field(default_factory=dict)
+    keep: float = 1.0
 
     @property
     def file(self) -> str:
@@ -53,7 +58,8 @@ def parse_row(text: str) -> Row:
 
     An engine's row learns from its pairs and the good photos only, as in the papers; ``+real`` adds the few real
     anomalies. ``learn.`` marks settings of the learning; engines that can adapt to the product do, unless told
-    otherwise. NotFound for an engine that is not there, InputError for a setting that it lacks.
+    otherwise. ``place.`` marks rules of placement. ``keep=0.5`` makes twice as many and keeps the best half. NotFound
+    for an engine that is not there, InputError for a setting that it lacks.
     """
     text = text.strip()
     if text == REAL:
@@ -70,6 +76,11 @@ def parse_row(text: str) -> Row:
         except ValueError:
             params[key] = value
     learning = {key.removeprefix(_LEARN): params.pop(key) for key in list(params) if key.startswith(_LEARN)}
+    placement = {key.removeprefix(_PLACE): params.pop(key) for key in list(params) if key.startswith(_PLACE)}
+    read_model(Placement, placement, f"row {text!r}")
+    keep = params.pop(_KEEP, 1.0)
+    if not isinstance(keep, int | float) or not 0 < keep <= 1:
+        raise InputError(f"row {text!r}: keep: expected a share above 0 and up to 1, got {keep!r}")
     read_params(engine(name), params)
     if name in learners():
         model = learners()[name].Learning
@@ -77,7 +88,7 @@ def parse_row(text: str) -> Row:
         read_model(model, learning, f"row {text!r}")
     elif learning:
         raise InputError(f"row {text!r}: engine {name} does not learn")
-    return Row(text, name, params, body != text, learning)
+    return Row(text, name, params, body != text, learning, placement, float(keep))
 
 
 def usual_rows() -> list[Row]:
@@ -114,15 +125,17 @@ def make_pairs(
     say: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> tuple[list[Shot], dict[str, Any]]:
-    """``count`` pairs of each label by the row's engine, none sorted out, and facts about how they were made.
+    """``count`` pairs of each label by the row's engine, and facts about how they were made.
+
+    None are sorted out unless the row says ``keep``.
 
     A label's batch that is finished is remembered in ``folder`` and not made again. The facts: ``pairs``,
     ``given_up``, ``generate_s`` (wall), ``generate_cpu_s``, and ``learn_cpu_s`` where the engine learned first.
     """
     assert row.engine
     folder.mkdir(parents=True, exist_ok=True)
-    learns = row.engine in learners()
-    concept = _concept(bench, row, labels, folder / "concepts.json", say, cancelled) if learns else {}
+    learns = row.engine in learners() and "concept" not in row.params
+    concept = concept_of(bench, row, labels, folder / "concepts.json", say, cancelled) if learns else {}
     params = {**row.params, **({"concept": concept["id"]} if concept else {})}
     path = folder / f"{row.pairs_file}.json"
     known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
@@ -130,13 +143,17 @@ def make_pairs(
         if label in known:
             continue
         # One seed per label and the same for every engine: all work on the same photos and, asked for one, masks.
-        batch = Batch(engine=row.engine, label=label, count=count, seed=seed, params=params, workers=1)
+        batch = Batch(
+            engine=row.engine, label=label, count=round(count / row.keep), seed=seed, params=params,
+            placement=dict(row.placement), workers=1,
+        )  # fmt: skip
         began, busy = time.monotonic(), time.process_time()
-        made = bench.studio.generate(batch, cancelled=cancelled)
+        rules = Rules(keep_best=count) if row.keep < 1 else None
+        made = bench.studio.generate(batch, rules=rules, spend=row.keep < 1, cancelled=cancelled)
         if made["cancelled"]:
             raise Cancelled(f"{row.name}: stopped while making {label}; finished labels are kept")
         known[label] = {
-            "ids": made["sample_ids"],
+            "ids": [i for i in made["sample_ids"] if row.keep == 1 or _kept(bench, i)],
             "given_up": made["given_up"],
             "wall_s": round(time.monotonic() - began, 2),
             "cpu_s": round(time.process_time() - busy, 2),
@@ -155,7 +172,7 @@ def make_pairs(
     return shots, facts
 
 
-def _concept(
+def concept_of(
     bench: Workbench, row: Row, labels: Sequence[str], path: Path, say: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> dict[str, Any]:  # fmt: skip
@@ -171,6 +188,10 @@ def _concept(
         atomic_write(path, json.dumps(known).encode())
         say(f"{row.name}: learned {made.title} in {known[key]['cpu_s']:.0f} s of CPU")
     return known[key]
+
+
+def _kept(bench: Workbench, id: str) -> bool:
+    return bench.project.sample_row(id).verdict == "kept"
 
 
 def _shot(row: SampleRow) -> Shot:
