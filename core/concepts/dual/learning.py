@@ -40,8 +40,9 @@ from core.diffusion.model import Backbone, encode_image
 from core.diffusion.sampling import stop_if
 from core.diffusion.tokens import prompt_ids
 from core.diffusion.training import Plan, Trained, steps_done, train
-from core.errors import Cancelled, InputError, StoreError
+from core.errors import Cancelled, StoreError
 from core.images import png_bytes
+from core.quality import descriptor
 from core.types import AnomalyExample, Image, NormalImage
 
 _VALIDATED_EVERY, _DRAWS, _PATIENCE = 60, 4, 4
@@ -68,8 +69,6 @@ def learn_dual(
     watch, began = watch or Watch(), time.monotonic()
     preset = replace(PRESETS[params.preset], whole=params.whole)
     material = Material.of(groups, _as_seen(params, preset), round(preset.zoom * backbone.side))
-    if params.steps == 0 and params.preset != "flawsmith" and not material.defects:
-        raise InputError("nothing to learn from: there is no real anomaly")
     identity = shelf.fingerprint(backbone)
     run = folder / ".learning" / _key(engine, identity, params, material)
     try:
@@ -149,6 +148,8 @@ class _Study:
             "preset": params.preset,
             "build": build.plain(),
             "whole": self.preset.whole,
+            "side": self.backbone.side,
+            "looks": self._looks(),
             "extent": material.extent,
             "margin": margin_of(params, self.preset),
             "objects": self.finder if self.backgrounds else "",
@@ -158,6 +159,11 @@ class _Study:
             "validation": [list(point) for point in trained.validation],
         }
         return tensors, report, picture
+
+    def _looks(self) -> list[list[float]]:
+        """The descriptor of every example, by which copies are told (core.quality.near)."""
+        examples = {t.example.id: t.example for found in self.material.targets.values() for t in found}
+        return [[round(float(x), 5) for x in descriptor(e.pixels, e.mask)] for e in examples.values()]
 
     def _starts(self, build: Build) -> dict[str, str]:
         """The model's own words that learned ones start from: the label's, where it knows each, else damage."""

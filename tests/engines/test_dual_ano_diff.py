@@ -1,0 +1,184 @@
+"""The engine on a toy model that has learned both branches; the three ways to a mask on drawn parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from core.concepts import shelf
+from core.concepts.dual.settings import DualParams
+from core.engines.base import Context, NothingChanged, engine, learner, needed, read_params
+from core.engines.dual_ano_diff import DualAnoDiff
+from core.engines.dual_ano_diff.engine import Finding
+from core.engines.dual_ano_diff.masks import WAYS, find_masks, from_attention, from_part, from_segmenter
+from core.engines.dual_ano_diff.pane import pane_around, whole_pane
+from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
+from core.masks import rle
+from core.quality import scores
+from core.segment.base import iou
+from core.types import NormalImage, Recipe, Request
+from tests.diffusion.toy import write_toy
+from tests.engines.test_anomaly_diffusion import disc, hole, plate
+
+NAME = "dual_ano_diff"
+SIDE = 128
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Path:
+    """One concept of windows and, older, one of whole photos."""
+    folder = tmp_path_factory.mktemp("project") / "concepts"
+    for sight in ("whole", "window"):
+        params = DualParams(steps=2, rank=4, sight=sight)
+        normals = [NormalImage("n", "n.png", plate(9))]
+        learner(NAME).learn([hole(0), hole(1)], normals, "hole", params, Context("cpu", folder))
+    return folder
+
+
+def whole_id(folder: Path) -> str:
+    return next(c.id for c in shelf.list_concepts(folder) if c.config["whole"])
+
+
+def request(**given: Any) -> Request:
+    photo = given.pop("photo", plate(5))
+    params = {"steps": 3} | given.pop("params", {})
+    have = {"label": "hole", "params": params, "seed": 1, "mask": disc(40, 50, 12)}
+    return Request(normal=NormalImage("p", "p.png", photo), **{**have, **given})
+
+
+def find(asked: Request, folder: Path, **given: Any) -> Finding:
+    """The first of a few seeds that gives something, as a batch would take it."""
+    chosen = engine(NAME)
+    assert isinstance(chosen, DualAnoDiff)
+    for seed in range(asked.seed, asked.seed + 6):
+        try:
+            return chosen.find(replace(asked, seed=seed), Context("cpu", folder, **given))
+        except NothingChanged:
+            continue
+    raise AssertionError("six seeds in a row left nothing")
+
+
+@pytest.mark.parametrize("params", [{}, {"start": "example"}, {"start": "photo", "strength": 0.9}])
+def test_transplanted_the_photo_is_exact_outside(taught: Path, params: dict[str, Any]) -> None:
+    asked = request(params=params, examples=(hole(0),))
+    found = find(asked, taught)
+    sample = found.sample
+    assert scores(asked.normal.pixels, sample)["change_outside"] == 0
+    assert sample.mask.any() and not (sample.mask & ~asked.mask).any()
+    assert bool(found.on_photo) == ("start" in params)
+    again = find(replace(asked, seed=sample.recipe.seed, params=sample.recipe.params), taught)
+    assert again.sample.image.tobytes() == sample.image.tobytes()
+    assert again.sample.recipe == sample.recipe
+
+
+def test_a_whole_new_picture_needs_no_mask_and_brings_its_own(taught: Path) -> None:
+    params = {"transplant": False, "concept": whole_id(taught)}
+    chosen = engine(NAME)
+    assert needed(chosen, read_params(chosen, params)) == frozenset()
+    assert needed(chosen, read_params(chosen, {})) == {"mask"}
+    found = find(request(mask=None, params=params), taught)
+    assert found.sample.image.shape == (80, 100, 3)
+    assert np.array_equal(found.sample.mask, found.on_photo[found.masks.taken])
+    assert scores(plate(5), found.sample)["change_outside"] > 1000
+    grey = find(request(mask=None, params=params, photo=plate(5, grey=True)), taught).sample.image
+    assert (grey == grey[..., :1]).all()
+
+
+def test_the_recipe_tells_of_the_masks_and_of_the_nearest_example(taught: Path) -> None:
+    found = find(request(), taught)
+    notes = Recipe.from_json(found.sample.recipe.to_json()).placement
+    assert notes["mask_from"] == found.masks.taken and set(notes["agreement"]) == set(WAYS)
+    for way, packed in notes["pair_masks"].items():
+        assert np.array_equal(rle.unpack(packed, found.pair.part.shape[:2]), found.masks.found[way])
+    assert 0 <= notes["nearest_example"] <= 1
+
+
+def test_each_way_to_a_mask_can_be_chosen(taught: Path) -> None:
+    for way in WAYS:
+        try:
+            assert find(request(params={"mask": way}), taught).masks.taken == way
+        except AssertionError as error:
+            assert "six seeds" in str(error)
+
+
+def test_what_is_missing_is_said_in_one_line(taught: Path, tmp_path: Path) -> None:
+    chosen = engine(NAME)
+    assert isinstance(chosen, DualAnoDiff)
+    with pytest.raises(NotFound, match="learn PROJECT --engine dual_ano_diff --label hole"):
+        chosen.find(request(), Context("cpu", tmp_path))
+    with pytest.raises(InputError, match="sight=whole, or leave transplant on") as caught:
+        chosen.find(request(params={"transplant": False}), Context("cpu", taught))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(MaskError, match=NAME):
+        chosen.find(request(mask=None), Context("cpu", taught))
+    other = write_toy(tmp_path / "other", seed=7)
+    with pytest.raises(Unavailable, match="learned on the model 'toy' and does not fit 'other'"):
+        chosen.find(request(params={"backbone": str(other)}), Context("cpu", taught))
+
+
+def test_stop_is_honoured_within_a_step(taught: Path) -> None:
+    steps: list[int] = []
+    watch: dict[str, Any] = {"progress": lambda i, n, p: steps.append(i), "cancelled": lambda: bool(steps)}
+    with pytest.raises(Cancelled):
+        find(request(params={"steps": 16}), taught, **watch)
+    assert steps == [1]
+
+
+def drawn_pair(seed: int, level: int = 40) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A plate with a defect, the defect alone on grey with the ripple of an autoencoder, and its mask."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    mask = ((y - 60) / (6 + 3 * seed)) ** 2 + ((x - 50 - 5 * seed) / 16) ** 2 < 1
+    whole = np.clip(150 + rng.normal(0, 4, (SIDE, SIDE, 1)) + np.zeros(3), 0, 255)
+    whole[mask] = level
+    part = 131 + cv2.GaussianBlur(rng.normal(0, 8, (SIDE, SIDE, 3)).astype(np.float32), (0, 0), 1.5)
+    part[mask] = level
+    return whole.astype(np.uint8), np.clip(part, 0, 255).astype(np.uint8), mask
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("level", [40, 220])
+def test_the_part_and_the_segmenter_find_what_was_drawn(seed: int, level: int) -> None:
+    whole, part, mask = drawn_pair(seed, level)
+    by_part = from_part(part)
+    assert iou(by_part, mask) > 0.8
+    assert iou(from_segmenter(whole, by_part, lambda: False), mask) > 0.7
+
+
+def test_an_empty_part_gives_no_mask() -> None:
+    nothing = np.full((SIDE, SIDE, 3), 131, np.uint8)
+    assert not from_part(nothing).any()
+    assert not from_segmenter(nothing, from_part(nothing), lambda: False).any()
+    assert not from_attention(np.zeros((SIDE, SIDE), np.float32)).any()
+
+
+def test_the_mask_that_agrees_with_the_others_is_taken() -> None:
+    whole, part, mask = drawn_pair(1)
+    elsewhere = np.zeros((SIDE, SIDE), np.float32)
+    elsewhere[100:120, 90:120] = 1
+    found = find_masks(whole, part, elsewhere, "auto", lambda: False)
+    assert found.taken != "attention" and found.agreement["attention"] < 0.05
+    assert iou(found.mask, mask) > 0.7
+    assert find_masks(whole, part, elsewhere, "attention", lambda: False).taken == "attention"
+    nothing = np.full_like(part, 128)
+    seen = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 4)
+    alone = find_masks(whole, nothing, seen / seen.max(), "auto", lambda: False)
+    assert alone.taken == "attention" and iou(alone.mask, mask) > 0.4
+
+
+@pytest.mark.parametrize("shape", [(90, 140), (400, 300), (60, 60)])
+def test_a_pane_and_back_is_the_photo_again(shape: tuple[int, int]) -> None:
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    photo = np.dstack([100 + 50 * np.sin(x / 20), 100 + 50 * np.cos(y / 25), 120 + 0 * x]).astype(np.uint8)
+    mask = np.hypot(y - shape[0] * 0.7, x - shape[1] * 0.8) < 8
+    for pane in (whole_pane(shape, 128), pane_around(mask, 128, 1.0, 64)):
+        back = pane.back(pane.cut(photo))
+        assert back.shape == (*shape, 3)
+        assert np.abs(back - photo)[mask].mean() < 4
+        assert iou(pane.back_mask(pane.cut_mask(mask)), mask) > 0.6
+    assert np.abs(whole_pane(shape, 128).back(whole_pane(shape, 128).cut(photo)) - photo)[8:-8, 8:-8].mean() < 5
