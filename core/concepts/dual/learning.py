@@ -42,7 +42,6 @@ from core.diffusion.tokens import prompt_ids
 from core.diffusion.training import Plan, Trained, steps_done, train
 from core.errors import Cancelled, StoreError
 from core.images import png_bytes
-from core.quality import descriptor
 from core.types import AnomalyExample, Image, NormalImage
 
 _VALIDATED_EVERY, _DRAWS, _PATIENCE = 60, 4, 4
@@ -58,13 +57,15 @@ def learn_dual(
     engine: str,
     folder: Path,
     watch: Watch | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Concept:
     """Learn both branches for ``groups`` (label → real examples) together, and shelve them under ``folder``.
 
     Labels share the adapters, the interaction and the product's word, and have a word each for the anomaly; the paper
-    learns each label alone. ``backbone`` is float32 or bfloat16. Stopped or fallen, a run goes on from where it was
-    when it is asked for again with the same photos and settings. InputError or MaskError where there is nothing to
-    learn from; Unavailable where a part mask is asked of what is not there; Cancelled within a step; StoreError.
+    learns each label alone. ``about`` (plain JSON values) is kept with the concept. ``backbone`` is float32 or
+    bfloat16. Stopped or fallen, a run goes on from where it was when it is asked for again with the same photos and
+    settings. InputError or MaskError where there is nothing to learn from; Unavailable where a part mask is asked of
+    what is not there; Cancelled within a step; StoreError.
     """
     watch, began = watch or Watch(), time.monotonic()
     preset = replace(PRESETS[params.preset], whole=params.whole)
@@ -94,6 +95,7 @@ def learn_dual(
         shelf.now(),
         {
             **report,
+            **(about or {}),
             "labels": labels,
             "settings": params.model_dump(mode="json"),
             "seconds": round(time.monotonic() - began, 1),
@@ -149,7 +151,6 @@ class _Study:
             "build": build.plain(),
             "whole": self.preset.whole,
             "side": self.backbone.side,
-            "looks": self._looks(),
             "extent": material.extent,
             "margin": margin_of(params, self.preset),
             "objects": self.finder if self.backgrounds else "",
@@ -159,11 +160,6 @@ class _Study:
             "validation": [list(point) for point in trained.validation],
         }
         return tensors, report, picture
-
-    def _looks(self) -> list[list[float]]:
-        """The descriptor of every example, by which copies are told (core.quality.near)."""
-        examples = {t.example.id: t.example for found in self.material.targets.values() for t in found}
-        return [[round(float(x), 5) for x in descriptor(e.pixels, e.mask)] for e in examples.values()]
 
     def _starts(self, build: Build) -> dict[str, str]:
         """The model's own words that learned ones start from: the label's, where it knows each, else damage."""

@@ -92,7 +92,10 @@ class DualAnoDiff:
         groups = {name: [e for e in examples if e.label == name] for name in labels}
         backbone = load_backbone(params.backbone, ctx.device, "float32")
         watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
-        return learn_dual(backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch)
+        looks = [descriptor(e.pixels, e.mask).round(5).tolist() for group in groups.values() for e in group]
+        return learn_dual(
+            backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch, about={"looks": looks}
+        )
 
     def kin(
         self,
