@@ -25,6 +25,15 @@ class Form:
     fields: tuple[tuple[str, int], ...]
     components: tuple[gr.components.Component, ...]
 
+    def control(self, name: str) -> gr.components.Component:
+        """The control of the field ``name``; the first of a pair."""
+        position = 0
+        for field, width in self.fields:
+            if field == name:
+                return self.components[position]
+            position += width
+        raise KeyError(name)
+
     def read(self, values: Sequence[Any]) -> dict[str, Any]:
         """Field values by name from the components' values; None for an emptied optional field."""
         given: dict[str, Any] = {}

@@ -8,12 +8,14 @@ from typing import Any
 
 import gradio as gr
 
+from app.evidence import coarse, picture, why
 from app.session import Session, file_url
 from app.shell import Shell, on, on_canvas
 from app.table import ONE_BY_ONE
 from core.errors import InputError, NotFound
 from core.types import Verdict
 from core.workbench import SampleRow
+from core.workbench.evidence import Evidence
 from core.workbench.review import Comparison
 
 MOST_TRIES = 12
@@ -23,7 +25,8 @@ CLOSE_UP = 4 / 3
 """Width by height of the close-ups."""
 EMPTY = (
     "<div class='fs-film-empty'><b>Previews come here</b><p>Draw a mask on the photo or let a rule place one, "
-    "choose an engine and press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. With <b>Layout</b>, drag a part.</p></div>"
+    "choose an engine and press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. With <b>Layout</b>, drag a part; with "
+    "<b>Component edit</b>, strike out a component.</p></div>"
 )
 MARKS = {"kept": "✓", "rejected": "✕", "new": ""}
 
@@ -87,7 +90,10 @@ class Strip:
     def end(self, session: Session, job_id: str) -> None:
         """A job has ended: what it made again is in the film too, and said."""
         ids = session.open_bench.jobs.result(job_id).get("sample_ids", ()) if job_id else ()
-        mine = {row.id for row in session.open_bench.studio.samples_of(job_id)} if ids else set()
+        rows = session.open_bench.studio.samples_of(job_id) if ids else []
+        mine = {row.id for row in rows}
+        if any(row.component_paths for row in rows):
+            session.memory["film"] = None  # their nearest good part was looked for last
         again = [i for i in ids if i not in mine]
         if again and job_id not in session.memory.setdefault("again", {}):
             session.memory["again"][job_id] = again
@@ -198,29 +204,30 @@ def _detail(session: Session, picked: str) -> list[Any]:
         seen = desk.compare(picked)
     except NotFound:
         return [gr.skip(), "", ""]
-    change = seen.attention_path or desk.difference(picked)
-    name = "Attention" if seen.attention_path else "What changed"
-    around = desk.outline(seen.sample)
-    maps = _maps(seen, around, [("Sample", seen.image_path), ("Mask", seen.mask_path), (name, change)])
+    evidence, around = desk.evidence(seen.sample), desk.outline(seen.sample)
+    change = evidence.heat if evidence else seen.attention_path or desk.difference(picked)
+    name = "Residual attention" if evidence else "Attention" if seen.attention_path else "What changed"
+    maps = _maps(seen, around, [("Sample", seen.image_path), ("Mask", seen.mask_path), (name, change)], evidence)
     # The divider begins left of the mask, so that the sample's side shows what was made.
     start = max(4.0, min(85.0, 100 * around["box"][0] / seen.normal.width - 5))
     pair = gr.update(value=(str(seen.source_path), str(seen.image_path)), slider_position=start)
     return [pair, maps, facts(seen)]
 
 
-def _maps(seen: Comparison, around: Mapping[str, Any], pictures: list[tuple[str, Any]]) -> str:
-    """Close-ups of the same place around the mask; the sample's with the mask outlined."""
-    width, height = seen.normal.width, seen.normal.height
-    view = "{:g} {:g} {:g} {:g}".format(*_window(around["box"], width, height))
+def _maps(
+    seen: Comparison, around: Mapping[str, Any], pictures: list[tuple[str, Any]], evidence: Evidence | None
+) -> str:
+    """Close-ups of the same place around the mask; the sample's with the mask outlined, the mask with what it was
+    before it was refined, and what the engine saw of each component."""
+    size = (seen.normal.width, seen.normal.height)
+    view = "{:g} {:g} {:g} {:g}".format(*_window(around["box"], *size))
+    over = [f"<path d='{around['path']}'/>", coarse(evidence) if evidence else "", ""]
     cells = []
-    for place, (name, path) in enumerate(pictures):
-        line = f"<path d='{around['path']}'/>" if place == 0 else ""
-        cells.append(
-            f"<figure><svg viewBox='{view}' role='img' aria-label='{name}, close-up'>"
-            f"<image href='{file_url(path)}' width='{width}' height='{height}'/>{line}</svg>"
-            f"<figcaption>{name}</figcaption></figure>"
-        )
-    return f"<div class='fs-maps'>{''.join(cells)}</div>"
+    for (name, path), line in zip(pictures, over, strict=True):
+        said = f"{name} <span class='fs-coarse-key'>unrefined</span>" if evidence and name == "Mask" else name
+        drawn = picture(file_url(path), f"{name}, close-up", view, size, line)
+        cells.append(f"<figure>{drawn}<figcaption>{said}</figcaption></figure>")
+    return f"<div class='fs-maps'>{''.join(cells)}</div>{why(seen, evidence, view) if evidence else ''}"
 
 
 def _window(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:

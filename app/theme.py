@@ -91,7 +91,7 @@ def theme() -> Base:
 
 def style_sheets() -> list[Path]:
     """The page's own style sheets."""
-    names = ("flawsmith", "studio", "figures", "evaluate", "concepts")
+    names = ("flawsmith", "studio", "figures", "evaluate", "concepts", "chips")
     return [ASSETS / "css" / f"{name}.css" for name in names]
 
 

@@ -1,12 +1,11 @@
 """The component prompt while a person edits it: one press is one edit, and the text of all of them stays short.
 
-What is pressed and what is typed are one language: a press adds an edit such as ``remove:washer=1`` to those there are,
-and ``read_edits`` of the text gives the same chips again. Pure values and functions, as in core.concepts.prompt.
+What is pressed and what is typed are one language: a press adds an edit such as ``remove:washer=1`` to those there
+are, and ``read_edits`` of the text gives the same chips again. Pure values and functions, as in core.concepts.prompt.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
@@ -110,19 +109,15 @@ def _counted(prompt: Prompt, edits: tuple[Edit, ...], i: int, j: int) -> Edit | 
 
 def marked(before: str, after: str) -> list[tuple[str, Mark]]:
     """Both sentences as one: runs of words that stay, are struck out, or are new, in the order they are read."""
-    old, new = (re.findall(r"[^\s,]+|,", text) for text in (before, after))
+    old, new = before.split(), after.split()
     runs: list[tuple[str, Mark]] = []
     for kind, i, k, j, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if kind == "equal":
-            runs.append((_joined(old[i:k]), "same"))
+            runs.append((" ".join(old[i:k]), "same"))
             continue
-        runs += [(_joined(old[i:k]), "gone")] if k > i else []
-        runs += [(_joined(new[j:m]), "new")] if m > j else []
+        runs += [(" ".join(old[i:k]), "gone")] if k > i else []
+        runs += [(" ".join(new[j:m]), "new")] if m > j else []
     return runs
-
-
-def _joined(words: Sequence[str]) -> str:
-    return " ".join(words).replace(" ,", ",")
 
 
 def lighter(weight: float) -> float | None:

@@ -187,6 +187,26 @@ def find_concept(folder: Path | None, engine: str, wanted: str = NEWEST, label: 
     raise NotFound(f"{engine}: concept {wanted!r} is not in this project (there are: {names})")
 
 
+def adopt_concept(place: Path, folder: Path) -> Concept:
+    """A copy under ``folder`` of the concept in the folder ``place`` of another project; one of its id stays as it is.
+
+    NotFound, or Unavailable if it is broken; StoreError if the disk is full or refuses.
+    """
+    concept = read_card(place)
+    if (folder / concept.id / CARD).is_file():
+        return read_card(folder / concept.id)
+    temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
+    try:
+        shutil.copytree(place, temporary)
+        _take_place(temporary, folder / concept.id)
+        sync_folder(folder)
+    except OSError as error:
+        raise cannot_write(folder.parent, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return concept
+
+
 def rename_concept(folder: Path, id: str, title: str) -> Concept:
     """Give a concept another title."""
     concept = replace(read_card(folder / id), title=" ".join(title.split())[:80] or id)

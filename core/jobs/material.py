@@ -15,7 +15,7 @@ from core.concepts.shapes import learned_masks
 from core.images import made_once, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
 from core.masks.terrain import Terrain
-from core.memory import describe, remember
+from core.memory import Memory, describe, remember
 from core.store import Project
 from core.types import AnomalyExample, Image, Mask, NormalImage, Region
 
@@ -49,14 +49,22 @@ class Material:
     def nearest(self, image: Image, cancelled: Callable[[], bool] = lambda: False) -> NormalImage:
         """The photo of a good part that is most like ``image`` (ComGEN, eq. 5); Unavailable without the features.
 
-        Photos are described once and the vectors kept in the project's cache. Cancelled between photos.
+        Cancelled between photos.
         """
+        return self.normal(self.references(cancelled).nearest(describe(image)[None])[0][0].id)
+
+    @property
+    def references_path(self) -> Path:
+        """Where the photos' vectors are kept, in the project's cache."""
+        return self.project.cache_dir / "reference.npz"
+
+    def references(self, cancelled: Callable[[], bool] = lambda: False) -> Memory:
+        """All photos of good parts as core.memory describes them, each once. Cancelled between photos."""
         ids = tuple(row.id for row in self.project.normals())
         build = lambda: remember(  # noqa: E731
-            self.project.cache_dir / "reference.npz", ids, lambda i: self.normal(i).pixels, cancelled=cancelled
+            self.references_path, ids, lambda i: self.normal(i).pixels, cancelled=cancelled
         )
-        memory = self._keep(("memory", "/".join(ids)), build, lambda m: 3 * m.vectors.nbytes)
-        return self.normal(memory.nearest(describe(image)[None])[0][0].id)
+        return self._keep(("memory", "/".join(ids)), build, lambda m: 3 * m.vectors.nbytes)
 
     def object_mask(self, normal_id: str) -> Mask:
         """Where the part is on this photo, bool (H, W); kept on disk too, since finding it costs more than reading."""

@@ -18,6 +18,7 @@ from core.quality import group_near_duplicates, nearest
 from core.quality.visible import difference
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import Verdict
+from core.workbench.evidence import Evidence, Evidences
 from core.workbench.outline import outline
 
 MOST_GROUPED = 5000
@@ -43,6 +44,7 @@ class Review:
 
     def __init__(self, material: Material) -> None:
         self._project = material.project
+        self._evidences = Evidences(material)
 
     def page(self, chosen: SampleFilter, offset: int = 0, limit: int = 48) -> list[SampleRow]:
         """A page of samples."""
@@ -85,6 +87,10 @@ class Review:
         """Where and how much the sample differs from its photo, as a grey PNG; made once."""
         seen = self.compare(sample_id)
         return made_once(self._project.cache_dir / "difference" / f"{sample_id}.png", lambda: _heat(seen))
+
+    def evidence(self, row: SampleRow) -> Evidence | None:
+        """What the engine saw of each component; None where it compares no attention."""
+        return self._evidences.of(row)
 
     def set_verdict(self, sample_ids: Sequence[str], verdict: Verdict | str, reason: str = "") -> None:
         """Keep, reject or reset samples; one undo takes it back."""

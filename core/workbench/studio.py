@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.concepts.shelf import newest
-from core.engines.base import Context, Engine, EngineParams, engine, engines, learners, read_params
+from core.engines.base import Context, Engine, EngineParams, engine, engines, learners, needed, read_params
 from core.engines.layout.choose import base_name
 from core.errors import InputError, NotFound, Unavailable
 from core.images import read_png_text
@@ -19,7 +19,9 @@ from core.jobs.material import Material
 from core.jobs.review import Rules
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
-from core.types import AnomalyExample, Kind, Mask, Recipe, Request, Sample, check_label
+from core.types import AnomalyExample, Image, Kind, Mask, Recipe, Request, Sample, check_label
+from core.workbench.chips import Chips
+from core.workbench.evidence import Neighbours
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Studio:
         self._material = material
         self._project = material.project
         self._jobs = jobs
+        self.chips = Chips(material)
+        self.neighbours = Neighbours(material)
 
     def engines(self) -> dict[str, EngineCard]:
         """All engines, those that cannot run here, or that have learned nothing in this project, with the reason."""
@@ -71,11 +75,14 @@ class Studio:
         if reason := chosen.available():
             raise Unavailable(f"engine {order.engine}: {reason}")
         check_label(order.label)
-        read_params(chosen, order.params)
-        if "mask" in chosen.needs and (order.mask is None or not order.mask.any()):
+        needs = needed(chosen, read_params(chosen, order.params))
+        if "mask" in needs and (order.mask is None or not order.mask.any()):
             raise InputError(f"{chosen.title} needs a mask: click a region, draw one, or press Place")
-        if "regions" in chosen.needs and not self._project.regions(order.normal_id):
-            raise InputError(f"{chosen.title} needs named regions on this photo: click and name them in Regions")
+        if "regions" in needs and not self._project.regions(order.normal_id):
+            or_learn = ", or learn its components in Concepts" if chosen.name in learners() else ""
+            raise InputError(
+                f"{chosen.title} needs named regions on this photo: click and name them in Regions{or_learn}"
+            )
         return chosen
 
     def request(self, order: Order, variant: int = 0) -> Request:
@@ -106,7 +113,8 @@ class Studio:
         """Make the order's variants and store them as new samples, one by one."""
         chosen = self.check(order)
         cancelled = control.cancelled if control else lambda: False
-        ctx = Context(cancelled=cancelled, concepts=self._material.concepts)
+        told = _Progress(control, order.variants)
+        ctx = Context(cancelled=cancelled, concepts=self._material.concepts, goods=self._material, progress=told.step)
         rows: list[SampleRow] = []
         problem: InputError | None = None
         for variant in range(order.variants):
@@ -117,10 +125,13 @@ class Studio:
                 problem = error
                 continue
             rows.append(work.store(self._project, sample, control.job_id if control else None))
-            if control:
-                control.progress(len(rows), order.variants, sample.image)
+            told.made(sample.image)
         if not rows and problem:
             raise problem
+        for row in rows:
+            if row.component_paths:
+                told.says("comparing with the other good parts")
+                self.neighbours.find(row, cancelled)
         return rows
 
     def start(self, order: Order) -> str:
@@ -232,6 +243,32 @@ class Studio:
         if text is None:
             raise InputError(f"{path.name}: no recipe inside; use a PNG that Flawsmith generated or exported")
         return Recipe.from_json(text)
+
+
+class _Progress:
+    """A try's steps as one count: those of an engine that tells its own, else one for each variant."""
+
+    def __init__(self, control: JobControl | None, variants: int) -> None:
+        self._control, self._variants = control, variants
+        self._made, self._each = 0, 1
+
+    def step(self, done: int, total: int, preview: Image | None = None) -> None:
+        """As Context.progress."""
+        self._each = max(total, 1)
+        self._tell(self._made * self._each + done, preview)
+
+    def made(self, image: Image) -> None:
+        """One more variant is stored."""
+        self._made += 1
+        self._tell(self._made * self._each, image)
+
+    def says(self, message: str) -> None:
+        """What goes on after the last step."""
+        self._tell(self._made * self._each, None, message)
+
+    def _tell(self, done: int, preview: Image | None, message: str = "") -> None:
+        if self._control is not None:
+            self._control.progress(done, self._variants * self._each, preview, message)
 
 
 def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:

@@ -99,8 +99,8 @@ def test_the_last_component_stays() -> None:
 def test_the_edited_sentence_marks_what_is_struck_and_what_is_new() -> None:
     after = outcome(TRAY, edits_of("remove:bolt; count:washer=3; adjective:nut=rusty")).after.text
     runs = marked(TRAY.text, after)
-    assert " ".join(text for text, mark in runs if mark != "new").replace(" ,", ",") == TRAY.text
-    assert " ".join(text for text, mark in runs if mark != "gone").replace(" ,", ",") == after
+    assert " ".join(text for text, mark in runs if mark != "new") == TRAY.text
+    assert " ".join(text for text, mark in runs if mark != "gone") == after
     assert ("rusty", "new") in runs and ("two", "gone") in runs and ("three", "new") in runs
     assert [mark for _, mark in marked(TRAY.text, TRAY.text)] == ["same"]
 

@@ -11,7 +11,7 @@ from app.session import Session
 from app.shell import Shell, on
 from app.strip import Strip
 from app.table import Table
-from app.tabs.studio import bulk, masks, parts, recipes, tries
+from app.tabs.studio import bulk, chips, masks, parts, recipes, tries
 from app.tabs.studio.controls import Controls
 
 TALL = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
@@ -33,13 +33,17 @@ def build(shell: Shell) -> None:
                 controls = Controls()
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
+                board = chips.ChipBoard() if controls.usable(chips.ENGINE) else None
                 controls.settings()
+                if board is not None:
+                    board.attach(controls)
                 work = bulk.Bulk()
                 loader = recipes.Loader()
             controls.foot()
             maker = tries.Maker(shell, controls, table, bar, strip)
     choices = [controls.label, mask_tools.regions]
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
+    shown += board.shown if board is not None else []
 
     def fill(session: Session) -> list[Any]:
         if session.bench is None:
@@ -48,15 +52,18 @@ def build(shell: Shell) -> None:
             *table.show(session), *bar.look(session), *come.bar.look(session), *come.show(session),
             *strip.show(session), *part_tools.show(session), controls.label_update(session),
             gr.update(choices=sorted(session.bench.regions.names()) if session.bench else []),
+            *(board.show(session) if board is not None else []),
         ]  # fmt: skip
 
     shell.refresh(tab, fill, shown)
     on(shell.opened.change, controls.restore, shell, outputs=controls.form)
     on(tab.select, controls.take, shell, outputs=controls.form)
     on(table.moved.change, part_tools.show, shell, outputs=part_tools.shown)
-    controls.wire(shell, [mask_tools.box, part_tools.box])
+    controls.wire(shell, [mask_tools.box, part_tools.box, *([board.box] if board is not None else [])])
     masks.wire(mask_tools, shell, controls, table)
     maker.wire()
     parts.wire(part_tools, maker)
+    if board is not None:
+        chips.wire(board, maker)
     bulk.wire(work, come, shell, controls, mask_tools)
     recipes.wire(loader, shell, controls, table, strip)

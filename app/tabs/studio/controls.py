@@ -18,7 +18,9 @@ from core.workbench.studio import EngineCard, engine_cards
 
 LABELS = {
     "structural": ("scratch", "crack", "stain", "dent", "chip", "hole", "burn", "contamination"),
-    "logical": ("missing", "extra", "misplaced", "turned", "flipped", "swapped", "wrong_part", "wrong_colour"),
+    "logical": (
+        "missing", "extra", "misplaced", "turned", "flipped", "swapped", "wrong_part", "wrong_colour", "wrong_look",
+    ),
     "combined": ("broken", "damaged"),
 }
 """Names to choose from beside those in use; the first is the one before a person chose."""
@@ -27,13 +29,12 @@ TOOL_JS = """(name) => {
   const canvas = document.querySelector("#fs-studio-canvas .fsc");
   if (!canvas || !canvas.__mask) return name;
   const layout = name === "layout", regions = canvas.querySelector("[data-do=regions]");
-  if (layout) {
-    canvas.__mask.tool("move");
-    if (regions.getAttribute("aria-pressed") !== "true") regions.click();
-  } else if (canvas.__mask.state.tool === "move") canvas.__mask.tool("click");
+  if ((layout || name === "comgen") && regions.getAttribute("aria-pressed") !== "true") regions.click();
+  if (layout) canvas.__mask.tool("move");
+  else if (canvas.__mask.state.tool === "move") canvas.__mask.tool("click");
   return name;
 }"""
-"""With the layout engine the parts themselves are handled: regions shown, Move tool in hand."""
+"""Engines that name components show the regions; with the layout engine the Move tool is in hand."""
 
 
 FIRST = "cut_paste"
@@ -57,6 +58,10 @@ class Controls:
                 list(LABELS["structural"]), value="scratch", label="Label (the folder's name in the dataset)",
                 allow_custom_value=True, elem_id="fs-label",
             )  # fmt: skip
+
+    def usable(self, name: str) -> bool:
+        """Whether the engine can run on this machine."""
+        return name in self.cards and self.cards[name].reason is None
 
     def settings(self) -> None:
         """The engines' own settings, one form visible at a time."""
@@ -102,6 +107,13 @@ class Controls:
             updates += form.show(params) if engine == name else [gr.skip()] * len(form.components)
         return updates
 
+    def filled(self, name: str, params: dict[str, Any], values: Sequence[Any]) -> list[Any]:
+        """The values of ``params`` with one engine's own in their place."""
+        out: list[Any] = []
+        for engine, form in self.forms.items():
+            out += form.show(params) if engine == name else values[len(out) : len(out) + len(form.components)]
+        return out
+
     def keep(self, session: Session, values: Sequence[Any]) -> None:
         """Remember the form (values of ``form``) so that a reload finds it as it was."""
         session.memory["form"] = list(values)
@@ -146,12 +158,13 @@ class Controls:
         return int(text)
 
     def wire(self, shell: Shell, boxes: Sequence[Any]) -> None:
-        """What choosing an engine and rolling the dice do; ``boxes``: the mask tools and the part tools."""
+        """What choosing an engine and rolling the dice do; ``boxes``: mask tools, part tools, chips if any."""
         names = list(self.groups)
 
         def choose(name: str) -> list[Any]:
             card = self.cards[name]
-            tools = [gr.update(visible="mask" in card.needs), gr.update(visible=name == "layout")]
+            wanted = ["mask" in card.needs, name == "layout", name == "comgen"]
+            tools = [gr.update(visible=shown) for shown in wanted[: len(boxes)]]
             return [about(card), *tools, *(gr.update(visible=n == name) for n in names)]
 
         self.engine.change(choose, self.engine, [self.about, *boxes, *(self.groups[n] for n in names)],
