@@ -6,9 +6,11 @@ Name here ↔ symbol in AnomalyDiffusion (section 3.3): weight ↔ w_m, region a
     code       w = |m|_1 (1/d) / Σ(1/d) of the noisy latents' distance d, 0 → 1, clamped to 1..1.5; times the logits of
                these words and of the first token; the mask is dilated by int((t + 100) 8 / 1000) latents, to 0
     flawsmith  w = (mean of d / d)^(1/2) of the predicted x̂_0's distance in latents, both evened out over neighbours
-               and steps, clamped to 1..3; more attention share (log w on the logits). Nothing is decoded.
+               and steps, clamped to 1..3; more attention share (log w on the logits). Nothing is decoded. The mask
+               is dilated as by the code, by up to 5/32 of the window's side and to 0 at the end.
 
-Eq. 7 is steep: with pixels in -1..1 the softmax of 1/x puts nearly all weight on the few least changed pixels.
+With a small model the dilation is what fills a mask: a mask a few latents wide is held to its surroundings at every
+step. Eq. 7 is steep: with pixels in -1..1 the softmax of 1/x puts nearly all weight on the few least changed pixels.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ CODE_BOUNDS = (1.0, 1.5)
 BOUNDS = (1.0, 3.0)
 _FIRST_TOKEN = 0
 """The start token, which AnomalyDiffusion's code weights along by an index that is one off."""
+_ROOM = 5 / 32
+"""Share of the window's side by which ours dilates at pure noise: with the code's 8/32, wide masks fill with flat
+patches of another brightness."""
 _MEMORY = 0.6
 """Share of the distance of the steps before that stays: single steps are noisy."""
 
@@ -113,9 +118,7 @@ class _Code(_Variant):
         return x
 
     def _grown(self, step: Step) -> Tensor:
-        reach = 0 if step.last else int((step.t + 100) * 8 / 1000)
-        region = self._scene.region
-        return F.max_pool2d(region, 2 * reach + 1, 1, reach) if reach else region
+        return _dilated(self._scene.region, 0 if step.last else int((step.t + 100) * 8 / 1000))
 
 
 class _Flawsmith(_Variant):
@@ -123,6 +126,13 @@ class _Flawsmith(_Variant):
         super().__init__(Reweight(tokens, 1.0, "share", slice(-1, None)))
         self._scene = scene
         self._distance: Tensor | None = None
+
+    def guide(self) -> Guide:
+        return Guide(after=[self.after], controllers=[self.controller], region=self._grown)
+
+    def _grown(self, step: Step) -> Tensor:
+        region = self._scene.region
+        return _dilated(region, 0 if step.last else int(_ROOM * max(region.shape[2:]) * step.t / 1000))
 
     def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
         region = self._scene.region.to(x0)
@@ -132,6 +142,10 @@ class _Flawsmith(_Variant):
         self._distance = now if self._distance is None else _MEMORY * self._distance + (1 - _MEMORY) * now
         self.controller.weight = even_weight(self._distance, region[0, 0])
         return x
+
+
+def _dilated(region: Tensor, reach: int) -> Tensor:
+    return F.max_pool2d(region, 2 * reach + 1, 1, reach) if reach else region
 
 
 def _pixels(image: object) -> Tensor:

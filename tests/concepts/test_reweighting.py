@@ -63,11 +63,12 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
     return plate, mask
 
 
-def test_the_codes_mask_is_dilated_at_first_and_true_at_last(toy: Backbone, scene: Any) -> None:
-    guide = reweighting(toy, "code", (3, 4), scene_of(toy, *scene))
+@pytest.mark.parametrize(("variant", "expected"), [("code", [64, 36, 4]), ("flawsmith", [16, 4, 4])])
+def test_the_mask_is_dilated_at_first_and_true_at_last(toy: Backbone, scene: Any, variant: Any, expected: Any) -> None:
+    guide = reweighting(toy, variant, (3, 4), scene_of(toy, *scene))
     assert guide.region is not None
     sizes = [float(guide.region(Step(i, 3, t, 0.1, 0.2)).sum()) for i, t in enumerate((900, 150, 20))]
-    assert sizes == [64, 36, 4]
+    assert sizes == expected
 
 
 @pytest.mark.parametrize("variant", ["paper", "code", "flawsmith"])
