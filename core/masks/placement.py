@@ -28,6 +28,8 @@ ShapeName = Literal["auto", "crack", "scratch", "spot", "blob", "pits", "chip", 
 _LARGEST_SHARE = 0.5
 """Of the free ground that one defect may take."""
 
+_SIZED_AS_THERE = (0.8, 1.25)
+
 
 class Placement(BaseModel):
     """How masks are made and where on the part they lie."""
@@ -53,8 +55,8 @@ class Placement(BaseModel):
     )
     position: Literal["auto", "anywhere", "examples"] = Field(
         "auto", title="Position",
-        description="examples: about where the example lies on its own photo, and turned as it is there; anywhere: "
-        "wherever it fits; auto: as the examples for engines that learned from them, else anywhere.",
+        description="examples: about where the example lies on its own photo, turned, sized and outlined as there; "
+        "anywhere: wherever it fits; auto: as the examples for engines that learned from them, else anywhere.",
     )  # fmt: skip
     count: int = Field(1, ge=1, le=50, title="Defects", description="How many defects on one photo.")
     size_pct: tuple[float, float] = Field(
@@ -289,16 +291,18 @@ def _maker(
 ) -> tuple[Stencil | None, Maker, float]:
     """The example it is like, what draws it at a given area and direction, and the area it should have in pixels."""
     stencil = None
+    as_there = placement.position == "examples"
     area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
     if examples.masks:
         stencil = Stencil.of(examples.one(rng), terrain.shape)
-        if placement.size_like_examples:
+        if as_there:
+            area = stencil.area * rng.uniform(*_SIZED_AS_THERE)
+        elif placement.size_like_examples:
             area = stencil.area * size_factor(stencil.area, examples.mean_area, placement.alpha) ** 2
     seed = int(rng.integers(2**63))
     if stencil is not None and placement.source != "shapes":
-        params = Enhancement(jitter=placement.jitter) if placement.perturb else None
-        rotate = placement.rotate and placement.position != "examples"
-        return stencil, stencil.maker(params, seed, rotate), area
+        params = Enhancement(jitter=placement.jitter) if placement.perturb and not as_there else None
+        return stencil, stencil.maker(params, seed, placement.rotate and not as_there), area
     name = _shape_name(placement, label)
 
     def draw(area_px: float, angle: float | None) -> Mask:
