@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import evaluate_pairs, evaluate_train
+from app.cli import evaluate_pairs, evaluate_photo, evaluate_train
 from app.cli.common import AsJson, progress_bar
 from app.cli.results import Out, ReportFile, deliver
 from core.workbench import measure
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 evaluate_train.register(app)
 evaluate_pairs.register(app)
+evaluate_photo.register(app)
 
 
 @app.command("maps")

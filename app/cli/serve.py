@@ -47,7 +47,7 @@ def bench(
         str,
         typer.Argument(
             help="core: speed; click, mini: what the shipped models can do; few-shot, comgen: learning and component "
-            "edits; realism: do the pairs teach a detector."
+            "edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is worth."
         ),
     ] = "core",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats, or a table of one short training.")] = False,
@@ -55,19 +55,25 @@ def bench(
         Path | None, typer.Option(help="realism: folder with real anomalies (MVTec AD layout), or a folder of such.")
     ] = None,
     test: Annotated[Path | None, typer.Option(help="realism: what to test on; DATA_dev if left out.")] = None,
-    out: Annotated[Path | None, typer.Option(help="realism: where the table goes, and goes on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="tables: where the table goes, and goes on.")] = None,
     rows: Annotated[
-        list[str], typer.Option("--rows", help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real.")
+        list[str],
+        typer.Option(
+            "--rows", help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real; comgen-table: its rows."
+        ),
     ] = [],  # noqa: B006
-    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="realism: trainings per row.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="realism: pairs per label.")] = None,
+    product: Annotated[
+        list[str], typer.Option("--product", help="comgen-table: a demo product; both assemblies if left out.")
+    ] = [],  # noqa: B006
+    seeds: Annotated[int | None, typer.Option(min=1, max=100, help="tables: trainings per row.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label.")] = None,
     without: Annotated[list[str], typer.Option(help="realism: a label to leave out.")] = [],  # noqa: B006
     detector: Annotated[
         str | None, typer.Option(help="realism: what learns from the pairs; unet if left out.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="realism: preset of the training.")] = None,
-    param: Annotated[list[str], typer.Option("--param", help="realism: a setting of the training.")] = [],  # noqa: B006
-    device: Annotated[str | None, typer.Option(help="realism: auto, cpu, cuda or mps.")] = None,
+    param: Annotated[list[str], typer.Option("--param", help="tables: a setting of the training.")] = [],  # noqa: B006
+    device: Annotated[str | None, typer.Option(help="tables: auto, cpu, cuda or mps.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine's speed, or how much the engines' pairs are worth."""
@@ -75,11 +81,11 @@ def bench(
 
     given: dict[str, Any] = {
         "data": data, "test": test, "out": out, "rows": [r for text in rows for r in text.split()], "seeds": seeds,
-        "count": count, "without": without, "detector": detector, "preset": preset,
+        "product": product, "count": count, "without": without, "detector": detector, "preset": preset,
         "params": pairs(param, "--param"), "device": device,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name == "realism":
+    if name in ("realism", "comgen-table"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     finish(result, as_json, [f"{key}: {value}" for key, value in _flat(result)])

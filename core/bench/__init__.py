@@ -11,6 +11,7 @@ from core.errors import InputError, NotFound
 BENCHES = {
     "click": "core.bench.click",
     "comgen": "core.bench.comgen",
+    "comgen-table": "core.bench.ablation",
     "core": "core.bench.core",
     "few-shot": "core.bench.few_shot",
     "mini": "core.bench.mini",

@@ -16,8 +16,10 @@ from core.errors import InputError, Unavailable
 from core.evaluate.data import Shot, check_apart
 from core.evaluate.detectors.base import Detector, DetectorParams, Fitted, TrainContext, detector
 from core.evaluate.judge import TestSet, Verdict
+from core.evaluate.kept import FILE, Alarms, keep
 from core.evaluate.result import Result
 from core.evaluate.seeds import Recorder, fingerprint, run_seeds, summed_up
+from core.types import GOOD
 
 JUDGED_AT = 256
 """Side in pixels of maps and masks in the papers' numbers."""
@@ -47,7 +49,8 @@ def evaluate_localization(
 
     ``params`` change single values of the preset; labels ``without`` are left out of both sets; ``side`` is the size
     at which maps are judged (None: each photo's own). ``source`` (paths) goes into the result's config as it is.
-    With ``ctx.checkpoint`` a finished seed is kept there and not trained again.
+    With ``ctx.checkpoint`` a finished seed is kept there and not trained again. With ``ctx.keep`` the result's files
+    hold the detector of the first seed, for core.evaluate.kept.
     InputError if a set lacks good photos, anomalies or masks, or if a test photo was learned from; NotFound or
     Unavailable for the detector; Cancelled within a step.
     """
@@ -143,8 +146,9 @@ def _one(
             best.clear()
             best.update({**ordered(overall, kind), "epoch": float(epoch)})
 
-    chosen.fit(train, params, replace(ctx, curve=recorder), watch)
+    fitted = chosen.fit(train, params, replace(ctx, curve=recorder), watch)
     verdict = last[0]
+    kept = keep(chosen, params, fitted, _alarms(photos, verdict)) if ctx.keep else None
     return Result(
         kind=kind,
         title=chosen.title,
@@ -155,7 +159,14 @@ def _one(
         curves={**verdict.numbers.curves, **recorder.curves()},
         notes=notes,
         pictures=photos.pictures(verdict),
+        files={FILE: kept} if kept else {},
     )
+
+
+def _alarms(photos: TestSet, verdict: Verdict) -> Alarms:
+    """By what a later photo's scores are read: those of the test set."""
+    good = (s for label, s in zip(photos.labels, verdict.image_scores, strict=True) if label == GOOD)
+    return Alarms(verdict.numbers.threshold, tuple(sorted(good)), photos.side)
 
 
 def _rank(values: Mapping[str, float]) -> float:

@@ -29,15 +29,20 @@ def heat_panel(
     of a test set, so that they can be compared.
     """
     truth = mask((image.shape[0], image.shape[1]))
+    blended = heated(image, scores, limits)
+    size = (max(1, round(image.shape[1] * tall / image.shape[0])), tall)
+    parts = [fitted(image, size), outlined(image, truth, size), outlined(blended, truth, size, (255, 255, 255))]
+    return png_bytes(beside(parts))
+
+
+def heated(image: Image, scores: npt.NDArray[np.float32], limits: tuple[float, float]) -> Image:
+    """``scores`` float (h, w) in colours over ``image``, greyed; uint8 (H, W, 3)."""
     low, high = limits
     level = np.clip((scores - low) / max(high - low, 1e-12), 0, 1)
     heat = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
     heat = cv2.resize(np.ascontiguousarray(heat), (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    blended = cv2.addWeighted(heat, 0.6, grey, 0.4, 0)
-    size = (max(1, round(image.shape[1] * tall / image.shape[0])), tall)
-    parts = [fitted(image, size), outlined(image, truth, size), outlined(blended, truth, size, (255, 255, 255))]
-    return png_bytes(beside(parts))
+    return np.asarray(cv2.addWeighted(heat, 0.6, grey, 0.4, 0), np.uint8)
 
 
 def fitted(image: Image, size: tuple[int, int]) -> Image:

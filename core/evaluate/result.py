@@ -60,7 +60,8 @@ class Result:
     values of each seed. ``selection`` says of which epoch the metrics are; ``best_on_test`` holds those of the
     epoch that was best on the test set, which is how papers choose and what flatters a detector. ``notes`` are
     plain sentences: what was left out, which stand-in was used. A metric that is not defined for the data is
-    missing, never NaN.
+    missing, never NaN. ``files`` are kept beside the result under their names, such as the trained detector: bytes,
+    or where they lie.
     """
 
     kind: ResultKind
@@ -75,6 +76,7 @@ class Result:
     curves: Mapping[str, Curve] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -85,8 +87,10 @@ class Result:
         if odd:
             raise ValueError(f"metric {odd[0]!r}: expected a finite number; leave out what is not defined")
         names = [picture.name for picture in self.pictures]
-        if len(set(names)) != len(names) or any(not n or n != Path(n).name or n.startswith(".") for n in names):
+        if len(set(names)) != len(names) or not all(map(_plain_name, names)):
             raise ValueError(f"pictures: expected different plain names, got {names}")
+        if not all(_plain_name(name) and name not in (_FILE, _PICTURES) for name in self.files):
+            raise ValueError(f"files: expected plain names other than the result's own, got {list(self.files)}")
 
     def json(self) -> dict[str, Any]:
         """The flat object that the command line prints: the metrics, then what they mean; no curves, no pictures."""
@@ -117,8 +121,8 @@ class Saved:
 def save_result(folder: Path, result: Result) -> Path:
     """Write ``result`` into a new folder under ``folder`` and return it; it appears whole or not at all.
 
-    ``<id>/result.json`` and ``<id>/pictures/<name>.png``; the id begins with the time. StoreError if the
-    disk is full or the folder cannot be written.
+    ``<id>/result.json``, ``<id>/pictures/<name>.png`` and the result's files; the id begins with the time. StoreError
+    if the disk is full or the folder cannot be written.
     """
     created = time.time()
     id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(created))}-{result.kind}-{secrets.token_hex(3)}"
@@ -133,6 +137,11 @@ def save_result(folder: Path, result: Result) -> Path:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
+        for name, content in result.files.items():
+            if isinstance(content, bytes):
+                (part / name).write_bytes(content)
+            else:
+                _linked(content, part / name)
         part.rename(folder / id)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -153,7 +162,7 @@ def load_saved(path: Path) -> Saved:
     """As load_result, with its id and time."""
     try:
         raw = json.loads((path / _FILE).read_text("utf-8"))
-        return Saved(path.name, path, float(raw["created"]), _result(raw, path / _PICTURES))
+        return Saved(path.name, path, float(raw["created"]), _result(raw, path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"{path}: there is no result in it; give a folder that --out wrote") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -191,16 +200,29 @@ def _plain(result: Result) -> dict[str, Any]:
         "notes": list(result.notes),
         "curves": {name: asdict(curve) for name, curve in result.curves.items()},
         "pictures": pictures,
+        "files": list(result.files),
     }
 
 
-def _result(raw: dict[str, Any], pictures: Path) -> Result:
+def _plain_name(name: str) -> bool:
+    return bool(name) and name == Path(name).name and not name.startswith(".")
+
+
+def _linked(source: Path, target: Path) -> None:
+    """The same file under another name where the disk can do that, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _result(raw: dict[str, Any], folder: Path) -> Result:
     curves = {
         name: Curve(tuple(c["x"]), tuple(c["y"]), str(c["x_label"]), str(c["y_label"]))
         for name, c in raw["curves"].items()
     }
     shown = tuple(
-        Picture(p["name"], p["caption"], (pictures / f"{Path(p['name']).name}.png").read_bytes())
+        Picture(p["name"], p["caption"], (folder / _PICTURES / f"{Path(p['name']).name}.png").read_bytes())
         for p in raw["pictures"]
     )
     return Result(
@@ -216,4 +238,5 @@ def _result(raw: dict[str, Any], pictures: Path) -> Result:
         curves=curves,
         notes=tuple(raw["notes"]),
         pictures=shown,
+        files={name: folder / name for name in map(str, raw.get("files", ())) if (folder / name).is_file()},
     )

@@ -49,7 +49,7 @@ def run_seeds(seeds: Sequence[int], ctx: TrainContext, key: str, one: One) -> li
             done.append(found[0].result)
             continue
         try:
-            result = one(_for_seed(ctx, seed, place, len(seeds)))
+            result = one(replace(_for_seed(ctx, seed, place, len(seeds)), keep=ctx.keep and place == 0))
         except Cancelled as stop:
             if ctx.checkpoint is None:
                 raise Cancelled("stopped; nothing was kept") from stop

@@ -51,6 +51,15 @@ def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> tuple[Array, npt.
         raise ImageError(f"{name}: the TIFF is truncated or damaged ({text}); copy or export it again") from error
 
 
+def float_tiff(values: npt.NDArray[np.float32]) -> bytes:
+    """A TIFF file of a map float32 (H, W), as it is: what score maps are written as."""
+    import tifffile
+
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.asarray(values, np.float32), photometric="minisblack", metadata=None)
+    return buffer.getvalue()
+
+
 @contextlib.contextmanager
 def _silent(logger: logging.Logger) -> Iterator[None]:
     """The reader logs what it stumbles on before it raises; the person gets one line, ours."""

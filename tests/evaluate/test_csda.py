@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save
 from torch.nn import functional as F
 
-from core.errors import Cancelled, InputError, Unavailable
+from app.cli import run as cli
+from core.errors import Cancelled, InputError, NotFound, Unavailable
 from core.evaluate.data import Shot
 from core.evaluate.detectors.base import Comparing, Lasting, TrainContext, detector
 from core.evaluate.detectors.csda import CSDA, CSDAParams
+from core.evaluate.kept import FILE, load_detector
 from core.evaluate.learn import cross_scale as cs
 from core.evaluate.learn.classifier import resnet
 from core.evaluate.learn.references import Compared, References, references_of
 from core.evaluate.learn.trunk import pack, see, trunk
+from core.evaluate.localization import evaluate_detection
 from core.evaluate.metrics import map_metrics
+from core.evaluate.result import load_result, save_result
+from core.evaluate.scoremaps import read_map
 from core.features import available
 
 needs_features = pytest.mark.skipif(available() is not None, reason="the packaged features are not installed")
@@ -191,3 +200,72 @@ def test_it_stops_within_a_step_and_tells_how_far_it_is() -> None:
 
 def test_it_is_registered() -> None:
     assert isinstance(detector("csda"), CSDA) and detector("csda").needs_pairs
+
+
+@needs_features
+def test_a_run_keeps_its_detector_for_single_photos(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    test = shots({"good": 4, "square": 4}, 100)
+    given = {
+        "params": PARAMS.model_dump(),
+        "seeds": (0, 1),
+        "side": 64,
+        "ctx": TrainContext(checkpoint=tmp_path / "t"),
+    }
+    result = evaluate_detection(TRAIN, test, detector="csda", **given)
+    assert result.metrics["image_auroc"] > 0.9
+    run = save_result(tmp_path, result)
+    again = evaluate_detection(TRAIN, test, detector="csda", **given)
+    assert again.files[FILE] != result.files[FILE] and load_result(run).files == {FILE: run / FILE}
+    assert (save_result(tmp_path, again) / FILE).read_bytes() == (run / FILE).read_bytes() == result.files[FILE]
+
+    bad = test[4].read()
+    looks = [load_detector(run).look(shot.read()) for shot in (test[0], test[4])]
+    fresh = CSDA().fit(TRAIN, PARAMS, TrainContext(seed=0)).score([bad])[0]
+    assert looks[1].scores.tobytes() == fresh.tobytes() and looks[1].scores.shape == (80, 80)
+    assert looks[1].above_good == 1.0 and looks[1].score > looks[0].score
+    assert looks[1].neighbour and looks[1].neighbour.name.startswith("good/")
+    panel = cv2.imdecode(np.frombuffer(looks[1].picture(), np.uint8), cv2.IMREAD_COLOR)
+    assert panel.shape == (320, 3 * 320 + 12, 3)
+
+    photo = tmp_path / "part.png"
+    cv2.imwrite(str(photo), bad[..., ::-1])
+    assert cli(["evaluate", "photo", str(run), str(photo), "--out", str(tmp_path / "seen"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out.splitlines()[-1])["photos"][0]
+    assert said["image_score"] == pytest.approx(looks[1].score) and said["above_good"] == 1.0
+    assert np.array_equal(read_map(Path(said["map"])), looks[1].scores) and Path(said["picture"]).is_file()
+
+
+def test_what_is_no_detector_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = tmp_path / "part.png"
+    cv2.imwrite(str(photo), part(0)[0])
+    (tmp_path / "empty").mkdir()
+    broken, other = tmp_path / "broken.safetensors", tmp_path / "other.safetensors"
+    broken.write_bytes(b"no weights")
+    other.write_bytes(save({"a": np.zeros(2, np.float32)}))
+    for where, what, line in (
+        (tmp_path / "empty", photo, "there is no trained detector"),
+        (broken, photo, "damaged"),
+        (other, photo, "expected a detector that Flawsmith trained"),
+        (tmp_path / "empty", tmp_path / "nowhere.png", "no such photo"),
+        (tmp_path / "empty", tmp_path / "empty", "found no photo"),
+    ):
+        assert cli(["evaluate", "photo", str(where), str(what)]) == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert len(said) == 1 and line in said[0]
+    with pytest.raises(NotFound):
+        load_detector(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("name", ["unet", "features"])
+def test_other_detectors_are_kept_too(name: str) -> None:
+    chosen = detector(name)
+    if chosen.available():
+        pytest.skip("its library is not installed")
+    params = chosen.Params.preset("cpu", {"side": 64, "width": 4, "epochs": 1, "samples": 8})
+    fitted = chosen.fit(TRAIN, params, TrainContext())
+    kept = chosen.unpack(fitted.pack(), params, TrainContext())
+    image = part(50, "square")[0]
+    assert maps_of(kept, [image]) == maps_of(fitted, [image])
+    wider = chosen.Params.preset("cpu", {"side": 64, "width": 8})
+    with pytest.raises(InputError, match="do not fit"):
+        chosen.unpack(fitted.pack(), wider, TrainContext())

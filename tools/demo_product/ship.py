@@ -56,11 +56,8 @@ def write(product: str, folder: Path, sheet: Sheet, progress: Callable[[str], No
         progress(f"{product}: {count} good for {split}")
     records += _faults(product, part, sheet)
     _json(part / "demo.json", {"product": product, "side": SIDE, "photos": records})
-    names = [
-        {"defect_name": k, "pixel_value": 255, "saturation_threshold": 1.0, "relative_saturation": True}
-        for k in ("logical_anomalies", "structural_anomalies")
-    ]
-    _json(part / "defects_config.json", names)
+    whole = {"defect_name": "anomaly", "pixel_value": 255, "saturation_threshold": 1.0, "relative_saturation": True}
+    _json(part / "defects_config.json", [whole])
     shutil.rmtree(root, ignore_errors=True)
     part.rename(root)
     return sum(p.stat().st_size for p in root.rglob("*") if p.is_file())

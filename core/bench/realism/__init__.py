@@ -19,7 +19,7 @@ import cv2
 from core.bench.realism.machine import signature
 from core.bench.realism.rows import Row, make_pairs, open_project, parse_row, usual_rows
 from core.bench.realism.sheet import sheet
-from core.bench.realism.table import markdown, row_record
+from core.bench.realism.table import COLUMNS, markdown, row_record
 from core.errors import Cancelled, FlawsmithError, InputError
 from core.evaluate.data import Shot, read_set
 from core.evaluate.detectors.base import TrainContext
@@ -27,6 +27,7 @@ from core.evaluate.localization import evaluate_localization
 from core.evaluate.report import write_report
 from core.evaluate.result import Result
 from core.images import atomic_write
+from core.workbench import Workbench
 
 DROWNING = {"magnetic_tile": ("uneven",)}
 """Labels left out unless told otherwise: masks of "uneven" cover up to half a tile and drown every pixel metric."""
@@ -107,7 +108,7 @@ def measure(
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        tables = {p.data.name: _Table(p, chosen, progress, cancelled).make() for p in plans}
+        tables = {p.data.name: Table(p, chosen, progress, cancelled).make() for p in plans}
     finally:
         cv2.setNumThreads(before)
     return {"signature": signature(device), "out": str(out), "tables": tables}
@@ -131,8 +132,10 @@ def _folders(data: Path, test: Path | None) -> list[tuple[Path, Path]]:
     return [(d, d.with_name(f"{d.name}_dev")) for d in inside]
 
 
-class _Table:
+class Table:
     """One table on the way: seeds in the outer loop, so that an unfinished one compares all rows already."""
+
+    columns: Mapping[str, str] = COLUMNS
 
     def __init__(
         self, plan: Plan, rows: Sequence[Row], progress: Callable[[str], None], cancelled: Callable[[], bool]
@@ -147,8 +150,7 @@ class _Table:
         plan = self.plan
         plan.out.mkdir(parents=True, exist_ok=True)
         _same_config(plan)
-        learned = [s for s in read_set(plan.data, "train", anomalies="all") if s.label not in plan.without]
-        test = [s for s in read_set(plan.test, "test") if s.label not in plan.without]
+        learned, test = ([s for s in shots if s.label not in plan.without] for shots in self.photos())
         sets = self._sets(learned)
         for done in range(1, plan.seeds + 1):
             for row in [r for r in self.rows if r.name in sets]:
@@ -158,6 +160,18 @@ class _Table:
         if self.results:
             write_report(plan.out / "report.html", list(self.results.values()), list(self.results))
         return table
+
+    def photos(self) -> tuple[list[Shot], list[Shot]]:
+        """What is learned from, real anomalies with it, and what is tested on."""
+        return read_set(self.plan.data, "train", anomalies="all"), read_set(self.plan.test, "test")
+
+    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[Shot], dict[str, Any]]:
+        """The pairs of a row that has an engine, and facts about how they were made."""
+        return make_pairs(bench, row, labels, self.plan.count, self.plan.out / "pairs", self.say, self.cancelled)
+
+    def training(self, row: Row) -> dict[str, Any]:
+        """What learns from the row's pairs, and how."""
+        return {"detector": self.plan.detector, "preset": self.plan.preset, "params": self.plan.params}
 
     def _sets(self, learned: Sequence[Shot]) -> dict[str, list[Shot]]:
         """What each row learns from; an engine that cannot run is noted and left out."""
@@ -170,9 +184,7 @@ class _Table:
                 self.facts[row.name] = {}
                 try:
                     if row.engine:
-                        pairs, self.facts[row.name] = make_pairs(
-                            bench, row, labels, self.plan.count, self.plan.out / "pairs", self.say, self.cancelled
-                        )
+                        pairs, self.facts[row.name] = self.pairs(bench, row, labels)
                 except Cancelled:
                     raise
                 except FlawsmithError as error:
@@ -192,17 +204,16 @@ class _Table:
             device=plan.device,
             checkpoint=plan.out / "trainings",
             cancelled=self.cancelled,
+            keep=False,
             curve=self._watch(row, seed),
         )
         result = evaluate_localization(
             train,
             test,
-            detector=plan.detector,
-            preset=plan.preset,
-            params=plan.params,
             seeds=range(done),
             ctx=ctx,
             source={"pairs": row.name, "learned_from": plan.data.name, "tested_on": plan.test.name},
+            **self.training(row),
         )
         self.results[row.name] = result
         if path.is_file():
@@ -233,7 +244,7 @@ class _Table:
         table = {"config": self.plan.config(), "rows": rows, "left_out": self.failed}
         signed = {"signature": signature(self.plan.device), **table}
         atomic_write(self.plan.out / "results.json", json.dumps(signed, indent=1).encode())
-        atomic_write(self.plan.out / "table.md", markdown(signed).encode())
+        atomic_write(self.plan.out / "table.md", markdown(signed, self.columns).encode())
         return table
 
     def _cells(self, row: Row) -> list[dict[str, Any]]:

@@ -40,12 +40,12 @@ def row_record(
     return record
 
 
-def markdown(table: Mapping[str, Any]) -> str:
-    """The table with its config and signature, for docs/results.md."""
+def markdown(table: Mapping[str, Any], columns: Mapping[str, str] = COLUMNS) -> str:
+    """The table with its config and signature, for docs/results.md; ``columns`` are metrics with their titles."""
     config, signed = table["config"], table["signature"]
     done = [row for row in table["rows"] if "metrics" in row]
-    best = {key: max((row["metrics"].get(key, 0.0) for row in done), default=0.0) for key in COLUMNS}
-    head = ["learned from", *COLUMNS.values(), "AP, best on test", "seeds", "pairs", "CPU min: generate, train once"]
+    best = {key: max((row["metrics"].get(key, 0.0) for row in done), default=0.0) for key in columns}
+    head = ["learned from", *columns.values(), "AP, best on test", "seeds", "pairs", "CPU min: generate, train once"]
     lines = [
         f"### {config['learned_from']} → {config['tested_on']}",
         "",
@@ -55,7 +55,7 @@ def markdown(table: Mapping[str, Any]) -> str:
         "|" + "---|" * len(head),
     ]
     for row in done:
-        cells = [_cell(row, key, best[key]) for key in COLUMNS]
+        cells = [_cell(row, key, best[key]) for key in columns]
         times = f"{row.get('generate_cpu_s', 0.0) / 60:.1f}, {row.get('train_cpu_s', 0.0) / 60:.1f}"
         chosen = row["best_on_test"].get("pixel_ap")
         lines.append(

@@ -76,7 +76,8 @@ class TrainContext:
     """What a job lends a training.
 
     ``progress(done, total, message)`` counts steps; ``curve(name, x, y)`` adds a point to a live curve.
-    ``checkpoint`` is a folder where finished seeds are kept and found again; None keeps nothing.
+    ``checkpoint`` is a folder where finished seeds are kept and found again; None keeps nothing. With ``keep`` the
+    result holds the trained detector of the first seed.
     """
 
     seed: int = 0
@@ -85,6 +86,7 @@ class TrainContext:
     cancelled: Callable[[], bool] = lambda: False
     curve: Callable[[str, float, float], None] = lambda name, x, y: None
     checkpoint: Path | None = None
+    keep: bool = True
 
     def check(self) -> None:
         """Raise Cancelled if the person pressed stop; detectors call this at every step."""

@@ -142,7 +142,7 @@ class CSDA:
         references = References(np.asarray(photos, np.uint8), names, chosen, params.association, seed)
         weights = Packed({name: value for name, value in packed.tensors.items() if name != _PHOTOS})
         network: CrossScale = CrossScale(chosen.depths, params.width)
-        return FittedCSDA(unpacked(network, weights, references.compared, ctx), references, seed)
+        return FittedCSDA(unpacked(network, weights, references.compared, params.precision, ctx), references, seed)
 
 
 class FittedCSDA:

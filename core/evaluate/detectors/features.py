@@ -101,7 +101,7 @@ class Features:
         from core.evaluate.learn.pixels import unpacked
 
         head = Head(CHANNELS, params.width, STRIDE)
-        return unpacked(head, packed, lambda image: features_of(image, params.side), ctx)
+        return unpacked(head, packed, lambda image: features_of(image, params.side), params.precision, ctx)
 
 
 def features_of(image: Image, side: int) -> npt.NDArray[np.float16]:

@@ -108,4 +108,4 @@ class UNet:
 
         shape = (params.side, params.side)
         network = DiscriminativeNetwork(params.width)
-        return unpacked(network, packed, lambda image: fit_image(image, shape), ctx)
+        return unpacked(network, packed, lambda image: fit_image(image, shape), params.precision, ctx)

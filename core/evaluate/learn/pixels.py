@@ -138,8 +138,10 @@ class FittedPixels:
         return Packed({name: value.cpu().numpy() for name, value in self._network.state_dict().items()})
 
 
-def unpacked(network: nn.Module, packed: Packed, prepare: Prepare, ctx: TrainContext) -> FittedPixels:
-    """What FittedPixels.pack wrote, in a ``network`` built like the one that was trained, computing in float32.
+def unpacked(
+    network: nn.Module, packed: Packed, prepare: Prepare, precision: Precision, ctx: TrainContext
+) -> FittedPixels:
+    """What FittedPixels.pack wrote, in a ``network`` built like the one that was trained, computing as it did.
 
     InputError if the weights are those of another network.
     """
@@ -148,7 +150,8 @@ def unpacked(network: nn.Module, packed: Packed, prepare: Prepare, ctx: TrainCon
         network.load_state_dict(own)
     except RuntimeError as error:
         raise InputError("trained detector: its weights do not fit its settings; train it again") from error
-    step = step_for(choose_device(ctx.device), "float32")
+    device = choose_device(ctx.device)
+    step = step_for(device, "float32" if device.type == "cpu" and precision == "float16" else precision)
     placed = network.to(step.device).to(memory_format=torch.channels_last)
     return FittedPixels(placed, prepare, step, ctx)
 
