@@ -7,7 +7,7 @@ from typing import Any
 
 from app.session import Session, file_url, sessions
 from core.errors import FlawsmithError, InputError
-from core.types import Verdict
+from core.types import Recipe, Verdict
 from core.workbench.review import believability
 
 PAGE = 48
@@ -110,7 +110,7 @@ def _card(session: Session, row: Any) -> Reply:
     scores = dict(row.scores)
     return {
         "id": row.id, "label": row.label, "kind": row.kind, "engine": row.engine, "seed": str(row.seed),
-        "verdict": row.verdict, "reason": row.reason, "photo": normal.name,
+        "verdict": row.verdict, "reason": row.reason, "edit": _edit(row), "photo": normal.name,
         "width": normal.width, "height": normal.height,
         "thumb": file_url(bench.review.thumbnail(row, outline=False)),
         "image": file_url(row.image_path), "source": file_url(normal.path),
@@ -118,6 +118,15 @@ def _card(session: Session, row: Any) -> Reply:
         "scores": [(title, form.format(scores[name])) for name, title, form in SCORES if name in scores],
         "believable": round(believability(scores), 2),
     }  # fmt: skip
+
+
+def _edit(row: Any) -> str:
+    """What was done to the components, and which of them differs most; "" for engines without components."""
+    if not row.component_paths:
+        return ""
+    notes = Recipe.from_json(row.recipe_json).placement
+    named = notes.get("named")
+    return f"{notes.get('edit', '')}; {named} differs most" if named else str(notes.get("edit", ""))
 
 
 def _verdicts(session: Session, ids: Sequence[str]) -> Reply:

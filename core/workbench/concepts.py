@@ -156,7 +156,8 @@ class Concepts:
                 self._note_pace(_kind_of(order.engine, plan.params), watcher.pace)
             return {"concept": made.id, "message": f"learned {made.title}"}
 
-        title = f"{learner(order.engine).title}: {order.label or 'all labels'}"
+        chosen = learner(order.engine)
+        title = f"{chosen.title}: {order.label or ('all labels' if from_examples(chosen) else 'components')}"
         job_id = self._jobs.submit(_KIND, title, run, args_json=args)
         self._live[job_id] = live
         for old in list(self._live)[:-_WATCHED]:

@@ -134,6 +134,8 @@ class Shelf:
             "Model": concept.backbone,
             "Learned from": _learned_from(config),
             "Steps": _steps(config),
+            "Reads": _sentence(config),
+            "On regions": _fits(config),
             "Took": duration(float(config["seconds"])) if config.get("seconds") else "",
             "When": _when(concept.created),
         }
@@ -141,6 +143,7 @@ class Shelf:
         chips = "".join(f"<span class='fs-chip'>{html.escape(name)}</span>" for name in concept.labels)
         labels = "" if concept.title == _subject(concept) else f"<p>{chips}</p>"
         new = " data-new" if session.memory.get("learned") == concept.id else ""
+        new += " data-wide" if config.get("names") else ""
         return (
             f"<article data-id='{html.escape(concept.id, quote=True)}'{new}>"
             f"{_picture(session, concept, bool(learner and learner.from_examples))}"
@@ -159,6 +162,8 @@ def _picture(session: Session, concept: Concept, compared: bool) -> str:
         return "<figure class='fs-cx-none'><span>no picture</span></figure>"
     says = "<figcaption><span>real</span><span>drawn</span></figcaption>" if compared else ""
     alt = f"What {concept.title} draws"
+    if concept.config.get("names"):
+        says, alt = "<figcaption>Where each word looks</figcaption>", f"Where the words of {concept.title} look"
     return f"<figure><img src='{file_url(path)}' alt='{html.escape(alt, quote=True)}' loading='lazy'>{says}</figure>"
 
 
@@ -192,6 +197,20 @@ def _settings(concept: Concept, learner: LearnerCard | None) -> list[tuple[str, 
 def _subject(concept: Concept) -> str:
     """What was learned, in words: labels, or the components of the product."""
     return ", ".join(concept.labels or concept.config.get("names", ())) or concept.title
+
+
+def _sentence(config: Mapping[str, Any]) -> str:
+    """The product and its learned components, as often as a good part has them."""
+    pairs = zip(config.get("names", ()), config.get("counts", ()), strict=False)
+    listed = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in pairs)
+    title = str(config.get("title", ""))
+    return f"{title} with {listed}" if title and listed else listed
+
+
+def _fits(config: Mapping[str, Any]) -> str:
+    """How well each word's attention fits its regions, where there were any."""
+    fits = ", ".join(f"{name} {value:.2f}" for name, value in dict(config.get("map_iou", {})).items())
+    return f"IoU {fits}" if fits else ""
 
 
 def _learned_from(config: Mapping[str, Any]) -> str:

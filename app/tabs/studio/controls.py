@@ -129,8 +129,8 @@ class Controls:
         if wanted is None or wanted["engine"] not in self.forms:
             return [gr.skip()] * len(self.form)
         engine = wanted["engine"]
-        kept = [gr.skip()] * 3
-        return [engine, wanted["label"] or gr.skip(), *kept, *self.params_update(engine, wanted["params"])]
+        label, kept = wanted["label"] or LABELS[self.kind(engine)][0], [gr.skip()] * 3
+        return [engine, label, *kept, *self.params_update(engine, wanted["params"])]
 
     def kind(self, engine: str) -> str:
         """Whether the engine breaks the surface or the arrangement."""
