@@ -11,7 +11,7 @@ from pydantic import Field
 from core.concepts.shelf import NEWEST, Concept, check_backbone, load_concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.base import Context, EngineParams
-from core.engines.surface import give_back, surface_of
+from core.engines.surface import Pixels, Surface, give_back, needed_levels, strengthen, surface_of
 from core.engines.transplant import transplant
 from core.errors import InputError
 from core.images import alpha_blend, inner_alpha
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TURNS = 180.0
 """Degrees either way by which a real example may be turned on its way into the mask."""
+_REAL_IS_FAINTER = 0.7
+"""Of the contrast that made damage needs to be seen."""
 
 
 class LearnedParams(EngineParams):
@@ -71,6 +73,11 @@ class LearnedParams(EngineParams):
     detail: float = Field(
         1.0, ge=0, le=1, title="Grain", description="How much of the fine grain goes on inside the mask."
     )
+    contrast: float = Field(
+        18, ge=0, le=120, title="Least contrast",
+        description="Levels of 255 by which the anomaly differs from the surface at least, in the tone of the learned "
+        "ones; 0 leaves it as drawn.",
+    )  # fmt: skip
     feather: float = Field(
         1.0, ge=0, le=64, title="Feather", description="Pixels inside the mask over which the drawing fades in."
     )
@@ -106,7 +113,17 @@ def draw(
         check_backbone(concept, backbone)
         drawn = _blended(name, backbone, concept, ctx.cache[key], group, request, mask, params, ctx)
     surface = surface_of(request, mask, ctx)
-    return give_back(request, surface, drawn[surface.rows, surface.cols].astype(np.float32))
+    seen = drawn[surface.rows, surface.cols].astype(np.float32)
+    return give_back(request, surface, _visible(surface, seen, tones_of(concept, group), params))
+
+
+def _visible(surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], params: LearnedParams) -> Pixels:
+    """``drawn`` with what is hardly to be seen of it made darker or brighter, as most of the learned ones are."""
+    if not params.contrast or surface.two_tone is not None:
+        return drawn
+    tone = 1 if np.median([np.mean(t) for t in tones] or [0.0]) > 1 else -1
+    levels = _REAL_IS_FAINTER * needed_levels(surface, params.contrast, False)
+    return strengthen(surface, drawn, inner_alpha(surface.mask, params.feather), levels, tone)
 
 
 def _blended(
