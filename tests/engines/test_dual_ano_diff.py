@@ -63,14 +63,15 @@ def find(asked: Request, folder: Path, **given: Any) -> Finding:
     raise AssertionError("six seeds in a row left nothing")
 
 
-@pytest.mark.parametrize("params", [{}, {"start": "example"}, {"start": "photo", "strength": 0.9}])
+@pytest.mark.parametrize("params", [{}, {"start": "noise"}, {"start": "photo", "strength": 0.9}])
 def test_transplanted_the_photo_is_exact_outside(taught: Path, params: dict[str, Any]) -> None:
     asked = request(params=params, examples=(hole(0),))
     found = find(asked, taught)
     sample = found.sample
     assert scores(asked.normal.pixels, sample)["change_outside"] == 0
     assert sample.mask.any() and not (sample.mask & ~asked.mask).any()
-    assert bool(found.on_photo) == ("start" in params)
+    assert found.sample.recipe.params["start"] == params.get("start", "example")
+    assert bool(found.on_photo) == (params.get("start") != "noise")
     again = find(replace(asked, seed=sample.recipe.seed, params=sample.recipe.params), taught)
     assert again.sample.image.tobytes() == sample.image.tobytes()
     assert again.sample.recipe == sample.recipe
@@ -92,7 +93,7 @@ def test_a_whole_new_picture_needs_no_mask_and_brings_its_own(taught: Path) -> N
 def test_the_recipe_tells_of_the_masks_and_of_the_nearest_example(taught: Path) -> None:
     found = find(request(), taught)
     notes = Recipe.from_json(found.sample.recipe.to_json()).placement
-    assert notes["mask_from"] == found.masks.taken and set(notes["agreement"]) == set(WAYS)
+    assert notes["mask_from"] in (found.masks.taken, "asked") and set(notes["agreement"]) == set(WAYS)
     for way, packed in notes["pair_masks"].items():
         assert np.array_equal(rle.unpack(packed, found.pair.part.shape[:2]), found.masks.found[way])
     assert 0 <= notes["nearest_example"] <= 1

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,8 +16,8 @@ from core.concepts.dual.views import NEUTRAL, kept
 from core.concepts.dual.wearing import GOOD, Dual
 from core.device import derive_seed, torch_generator
 from core.diffusion.attention import Record, controlled
-from core.diffusion.branches import narrow, predict_pairs, wide
-from core.diffusion.model import decode, encode_image
+from core.diffusion.branches import PART, narrow, predict_pairs, wide
+from core.diffusion.model import Backbone, decode, encode_image
 from core.diffusion.sampling import Model, draw_noise, make_schedule, mix, sample
 from core.types import Image, Mask
 
@@ -32,9 +33,9 @@ class Begin:
 
 @dataclass(frozen=True)
 class DrawnPair:
-    """A picture and its part, uint8 (S, S, 3); ``attention`` float32 (S, S), 0..1 of its greatest value, says where
-    the whole's word for the anomaly looked. ``rebuilt`` is what the autoencoder makes of the picture that was begun
-    with."""
+    """A picture and its part, uint8 (S, S, 3). ``attention`` float32 (S, S), 0..1, says where the part's word for the
+    anomaly looks otherwise than it mostly does, in its finest maps; ``rebuilt`` is what the autoencoder makes of the
+    picture that was begun with."""
 
     whole: Image
     part: Image
@@ -70,19 +71,44 @@ def draw_pair(
         first = torch.cat([encode_image(backbone, p) for p in (begin.image, kept(begin.image, begin.mask))])
         x = mix(first, noise, schedule.alphas[0])
     around = _around(model, background, seed) if group == 3 else None
-    rows = slice((group if guidance != 1 else 0), None, group)
-    tokens = model.anomaly_tokens(label)
-    seen = Record(tokens, rows=rows)
+    rows = slice((group if guidance != 1 else 0) + PART, None, group)
+    seen = Record(model.anomaly_tokens(label), sides=(_finest(backbone),), rows=rows)
     with controlled(backbone.unet, seen):
         latents = sample(
             _model(model, label, guidance, around), wide(x, 2), schedule, method=sampler, cancelled=cancelled,
             progress=lambda done, total, _: progress(done, total),
         )  # fmt: skip
     whole, part = decode(backbone, narrow(latents, 2))
-    looked = seen.maps((backbone.side, backbone.side)).sum(dim=0)
-    low, high = float(looked.min()), float(looked.max())
-    attention = ((looked - low) / max(high - low, 1e-6)).numpy().astype(np.float32)
-    return DrawnPair(whole, part, attention, decode(backbone, first[:1])[0] if first is not None else None)
+    return DrawnPair(
+        whole,
+        part,
+        _spread(seen.maps(), backbone.side),
+        decode(backbone, first[:1])[0] if first is not None else None,
+    )
+
+
+def _finest(backbone: Backbone) -> int:
+    """The side, in positions, of the model's finest cross-attention maps."""
+    kinds = list(backbone.unet.config.down_block_types)
+    first = next((i for i, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
+    return int(-(-(backbone.side // backbone.factor) // 2**first))
+
+
+def _spread(looked: Tensor, side: int) -> npt.NDArray[np.float32]:
+    """Attention (tokens, h, w) at picture size, 0 where it is as usual and 1 at its peak: float32 (side, side).
+
+    What a learned word turns to is up to the learning: it may look at the anomaly or at all else. Either way it
+    departs there from what it mostly does.
+    """
+    # The rim of a map knows of the frame, not of the picture.
+    inner = np.pad(looked.numpy().astype(np.float32)[:, 1:-1, 1:-1], ((0, 0), (1, 1), (1, 1)), mode="edge")
+    smooth = np.stack([cv2.GaussianBlur(one, (0, 0), 0.7) for one in inner])
+    apart = np.abs(smooth - np.median(smooth, axis=(1, 2), keepdims=True))
+    usual = np.maximum(np.median(apart, axis=(1, 2), keepdims=True), 1e-8)
+    far = np.clip((apart / usual).mean(axis=0) - 1, 0, None)
+    return np.asarray(
+        cv2.resize(far / max(float(far.max()), 1e-6), (side, side), interpolation=cv2.INTER_LINEAR), np.float32
+    )
 
 
 def _around(model: Dual, background: Image | None, seed: int) -> tuple[Tensor, Tensor]:

@@ -160,8 +160,9 @@ PRESETS: dict[PresetName, DualPreset] = {
     "flawsmith": DualPreset(
         vectors=4, text_adapter=False, saim_zero=True, scale=0.1, inject="add", bent=True, whole=False,
         motion=Motion(quarters=False, turn=4.0, scale=(0.9, 1.15), shift=0.1), margin=1.0, zoom=0.5,
-        lr=2e-3, rates=(("word.", 2.0), ("text.", 0.1)), weight_decay=1e-4, batch=2, views=8, normals=0.25, defect=4.0,
-        steps=300, per_defect=20, most_steps=600, draws=(20, 1.5, "dpmpp_2m"), warmup=20, validate=True,
+        lr=1e-3, rates=(("word.", 4.0), ("saim.", 0.2), ("bcm.", 0.2), ("text.", 0.2)), weight_decay=1e-4,
+        batch=2, views=8, normals=0.25, defect=4.0, steps=400, per_defect=40, most_steps=1_000,
+        draws=(20, 1.5, "dpmpp_2m"), warmup=20, validate=True,
     ),
     "paper": DualPreset(
         vectors=0, text_adapter=True, saim_zero=False, scale=0.1, inject="add", bent=True, whole=True,

@@ -15,7 +15,7 @@ from core.concepts.lora import TARGETS, adapters, by_row
 from core.concepts.shelf import Concept, check_backbone
 from core.device import derive_seed, torch_generator
 from core.diffusion.attention import controlled
-from core.diffusion.branches import Compensation, Interaction, join, predict_pairs, trainable
+from core.diffusion.branches import PART, Compensation, Interaction, join, predict_pairs, trainable
 from core.diffusion.model import Backbone, encode_ids
 from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions, prompt_ids, vectors_of
 from core.errors import InputError, Unavailable
@@ -123,8 +123,8 @@ class Dual:
         return predict_pairs(self.backbone, pairs, t, text, self.build.group)
 
     def anomaly_tokens(self, label: str) -> tuple[int, ...]:
-        """Where the anomaly stands in the whole's prompt."""
-        return positions(self.backbone, self.build.prompts[label][0], self.build.anomaly[label])
+        """Where the anomaly stands in the part's prompt."""
+        return positions(self.backbone, self.build.prompts[label][PART], self.build.anomaly[label])
 
     def tensors(self) -> dict[str, Tensor]:
         """What a concept keeps."""

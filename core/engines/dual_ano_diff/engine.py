@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -34,6 +34,11 @@ from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, 
 
 if TYPE_CHECKING:
     from core.concepts.dual.draw import Begin, DrawnPair
+
+
+LEAST_MET = 0.1
+"""Share of the mask that was asked for which the drawn part must cover to bound what is taken."""
+ASKED = "asked"
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class DualAnoDiff:
 
     def makes_do_without(self, params: DualAnoDiffParams) -> frozenset[str]:
         """Whole new pictures bring their own masks."""
-        return frozenset({"mask"}) if not params.transplant and params.start == "noise" else frozenset()
+        return frozenset({"mask"}) if not params.transplant and params.start in ("auto", "noise") else frozenset()
 
     def learn(
         self,
@@ -118,7 +123,8 @@ class DualAnoDiff:
         params: DualAnoDiffParams = read_params(self, request.params)
         asked = request.mask if self.makes_do_without(params) else require_mask(self, request)
         concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
-        params = params.model_copy(update={"concept": concept.id})
+        start = params.start if params.start != "auto" else _start(concept, params)
+        params = params.model_copy(update={"concept": concept.id, "start": start})
         if not params.transplant and not concept.config["whole"]:
             raise InputError(
                 f"{self.name}: concept {concept.id} was learned from windows and draws no whole photos; learn it with "
@@ -128,24 +134,30 @@ class DualAnoDiff:
         begin, started = self._begin(concept, request, asked, pane, params, ctx)
         pair = self._drawn(concept, request, pane, begin, params, ctx)
         masks = find_masks(pair.whole, pair.part, pair.attention, params.mask, ctx.cancelled)
-        if not masks.mask.any():
-            raise NothingChanged(
-                f"{self.name}: no anomaly can be told from the picture ({masks.taken}); take another seed, raise the "
-                "guidance, or learn for more steps"
-            )
         over = begin is not None or not params.transplant
         on_photo = {way: pane.back_mask(mask) for way, mask in masks.found.items()} if over else {}
+        drawn, taken = _at_photo_size(started, pair, pane, params), masks.taken
         if not params.transplant:
-            sample = self._whole(request, pair, pane, on_photo[masks.taken], params)
-        elif over and asked is not None:
-            drawn = _over(request, started, pair, pane, begin, params)
-            sample = self._fitted(request, drawn, on_photo[masks.taken] & asked, asked, params, ctx)
+            sample = self._whole(request, drawn, on_photo[taken], params)
+        elif asked is not None and begin is not None:
+            mask = on_photo[taken] & asked
+            if mask.sum() < LEAST_MET * asked.sum():
+                # The part was drawn beside the mask, in which something was begun all the same.
+                mask, taken = asked, ASKED
+            sample = self._fitted(request, drawn, mask if params.tighten else asked, asked, params, ctx)
         else:
             assert asked is not None
-            sample = settle(
-                self, request, _carried(request, pair, masks.mask, asked, params, ctx), asked, params=params
-            )
-        return Finding(self._noted(sample, masks, pane, concept), pair, masks, pane, on_photo)
+            if not masks.mask.any():
+                raise NothingChanged(self._nothing(masks))
+            image = _carried(request, pair, masks.mask, asked, params, ctx)
+            sample = settle(self, request, image, asked, params=params)
+        return Finding(self._noted(sample, masks, taken, pane, concept), pair, masks, pane, on_photo)
+
+    def _nothing(self, masks: Masks) -> str:
+        return (
+            f"{self.name}: nothing visible changed, for no anomaly can be told from the picture ({masks.taken}); take "
+            "another seed, raise the guidance, or learn for more steps"
+        )
 
     def _pane(self, concept: Concept, request: Request, asked: Mask | None) -> Pane:
         settings = concept.config
@@ -219,33 +231,29 @@ class DualAnoDiff:
             part = object_finder(str(concept.config["objects"]))[1](photo)
         return pane.cut(kept(photo, ~part))
 
-    def _whole(self, request: Request, pair: DrawnPair, pane: Pane, mask: Mask, params: DualAnoDiffParams) -> Sample:
+    def _whole(self, request: Request, drawn: Image, mask: Mask, params: DualAnoDiffParams) -> Sample:
         """The whole new picture, at the photo's size."""
         if not mask.any():
-            raise NothingChanged(f"{self.name}: the anomaly lies beyond the photo's edge; take another seed")
-        image = np.clip(np.rint(pane.back(pair.whole)), 0, 255).astype(np.uint8)
+            raise NothingChanged(f"{self.name}: nothing visible changed on the photo; take another seed")
         final: Any = copy(self)
         final.rewrites_background = True
-        return settle(final, request, as_grey_as(request.normal.pixels, image), mask, params=params)
+        return settle(final, request, as_grey_as(request.normal.pixels, drawn), mask, params=params)
 
     def _fitted(
         self, request: Request, drawn: Image, mask: Mask, asked: Mask, params: DualAnoDiffParams, ctx: Context
     ) -> Sample:
-        """What was drawn over the photo, inside the mask that came of it."""
-        if not mask.any():
-            raise NothingChanged(f"{self.name}: nothing was drawn inside the mask; raise the strength or enlarge it")
-        mask = mask if params.tighten else asked
+        """What was drawn over the photo, inside the mask that came of it and was ``asked`` for."""
         surface = surface_of(request, mask, ctx, pad=4)
         patch = drawn[surface.rows, surface.cols].astype(np.float32)
         alpha = inner_alpha(surface.mask, params.feather)[..., None]
         image = give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
-        return settle(self, request, image, mask, params=params)
+        return settle(self, request, image, asked, params=params)
 
-    def _noted(self, sample: Sample, masks: Masks, pane: Pane, concept: Concept) -> Sample:
+    def _noted(self, sample: Sample, masks: Masks, taken: str, pane: Pane, concept: Concept) -> Sample:
         """The sample with what is known of its masks and of its likeness to what was learned from."""
-        near = nearest(descriptor(sample.image, sample.mask), np.asarray(concept.config["looks"], np.float32))
+        near = nearest(descriptor(sample.image, sample.mask), np.asarray(concept.config.get("looks", []), np.float32))
         notes: dict[str, Any] = {
-            "mask_from": masks.taken,
+            "mask_from": taken,
             "agreement": {way: round(value, 3) for way, value in masks.agreement.items()},
             "pair_masks": {way: rle.pack(mask) for way, mask in masks.found.items()},
             "pane": [round(pane.middle[0], 2), round(pane.middle[1], 2), round(pane.extent, 2)],
@@ -255,19 +263,17 @@ class DualAnoDiff:
         return replace(sample, recipe=recipe)
 
 
-def _over(
-    request: Request, started: Image, pair: DrawnPair, pane: Pane, begin: Begin | None, params: DualAnoDiffParams
-) -> Image:
-    """What was drawn over the photo, at its size, with the grain that the autoencoder took."""
-    assert begin is not None
-    drawn = pair.whole.astype(np.float32)
-    if pair.rebuilt is None:
-        return np.clip(np.rint(pane.back(drawn)), 0, 255).astype(np.uint8)
-    # Only what was changed is taken from the model's size; all else keeps the photo's own sharpness.
-    changed = drawn - pair.rebuilt
-    lost = started.astype(np.float32) - pane.back(pair.rebuilt)
-    full = pane.back(changed) + pane.back(pair.rebuilt) + params.detail * lost
-    return np.clip(np.rint(full), 0, 255).astype(np.uint8)
+def _start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "example"]:
+    """The papers begin with noise; what minutes of learning teach shows best over a real example."""
+    return "example" if params.transplant and concept.config["preset"] == "flawsmith" else "noise"
+
+
+def _at_photo_size(started: Image, pair: DrawnPair, pane: Pane, params: DualAnoDiffParams) -> Image:
+    """What was drawn, at the photo's size; over what was ``started``, with the grain that the autoencoder took."""
+    full = pane.back(pair.whole)
+    if pair.rebuilt is not None:
+        full = full + params.detail * (started.astype(np.float32) - pane.back(pair.rebuilt))
+    return np.asarray(np.clip(np.rint(full), 0, 255), np.uint8)
 
 
 def _carried(

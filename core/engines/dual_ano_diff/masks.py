@@ -2,9 +2,10 @@
 
 threshold   where the part differs from neutral grey, cleaned up
 segmenter   the picture, clicked and boxed where the part is
-attention   where the whole's word for the anomaly looked (the paper's second way)
+attention   where the part's word for the anomaly looked (the paper's second way: average attention in SD*)
 
-A way's agreement is the mean IoU with the other two; ``auto`` takes the one that agrees most.
+A way's agreement is the mean IoU with the other two. ``auto`` takes the threshold of the part, which is what the model
+says that it drew, unless another way agrees better by MARGIN.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ PEAK_SHARE = 0.35
 LEAST_SHARE = 0.05
 """Pieces smaller than this share of the largest are dropped."""
 LEAST_PIXELS = 12
+MARGIN = 0.05
+"""Agreement by which another way must be ahead of the part's own threshold."""
 LARGEST = 0.6
 """A mask that takes more of the picture is no anomaly of it."""
 
@@ -61,7 +64,9 @@ def find_masks(
     agreement = {
         way: float(np.mean([_alike(found[way], found[other]) for other in WAYS if other != way])) for way in WAYS
     }
-    taken = wanted if wanted != "auto" else max(WAYS, key=lambda way: (found[way].any(), agreement[way]))
+    ahead = {"threshold": MARGIN}
+    ranked = sorted(WAYS, key=lambda way: (not found[way].any(), -agreement[way] - ahead.get(way, 0)))
+    taken = wanted if wanted != "auto" else ranked[0]
     return Masks(found, agreement, taken)
 
 
@@ -83,7 +88,9 @@ def from_segmenter(whole: Image, part: Mask, cancelled: Callable[[], bool]) -> M
     box = (cols.start, rows.start, cols.stop, rows.stop)
     try:
         prepared = best_segmenter().prepare(whole, cancelled=cancelled)
-        candidates = prepared.predict([Click(float(x), float(y))], box)
+        click = Click(float(x), float(y))
+        # A box finds what stands out little, a click alone follows edges better.
+        candidates = [*prepared.predict([click]), *prepared.predict([click], box)]
     except FlawsmithError:
         if cancelled():
             raise

@@ -22,14 +22,14 @@ class DualAnoDiffParams(EngineParams):
         description="Put the anomaly alone into the photo, fitted to the mask; off, the sample is the whole new "
         "picture.",
     )
-    start: Literal["noise", "example", "photo"] = Field(
-        "noise",
+    start: Literal["auto", "noise", "example", "photo"] = Field(
+        "auto",
         title="Start from",
         description="Noise: a new picture, as in the paper; below full strength a real example carried over into the "
-        "mask, or the photo as it is.",
+        "mask, or the photo as it is; auto: an example, but noise for whole new pictures and other presets.",
     )
     strength: float = Field(
-        0.5,
+        0.4,
         ge=0.05,
         le=1,
         title="Strength",
