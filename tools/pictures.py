@@ -80,6 +80,7 @@ def walk(page: Page) -> None:
     page.wait_for_selector("#fs-cx-learned article")
     shot(page, "concepts")
     studio(page)
+    components(page)
     take(page, "Review", "review")
     open_tab(page, "Export")
     shot(page, "export")
@@ -98,6 +99,22 @@ def studio(page: Page) -> None:
     page.locator("#fs-generate").click()
     page.wait_for_function("document.querySelectorAll('#fs-strip [data-id]').length >= 4", timeout=60_000)
     shot(page, "studio")
+
+
+def components(page: Page) -> None:
+    """A washer struck out by hand, with what each component did."""
+    open_tab(page, "Studio")
+    page.wait_for_function(f"{CANVAS}?.ready")
+    page.locator("#fs-engine label", has_text="Component edit").click()
+    title = page.locator("[data-title]")
+    title.fill("a fastener tray")
+    title.press("Enter")
+    page.wait_for_timeout(1500)
+    page.locator("[data-chip=washer] [data-press=fewer]").click()
+    page.locator("[data-chip=washer][data-state=changed]").wait_for()
+    page.locator("[data-preview]").click()
+    page.locator(".fs-near").wait_for(timeout=180_000)
+    shot(page, "comgen")
 
 
 def click(page: Page, x: float, y: float) -> None:
