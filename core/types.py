@@ -222,9 +222,9 @@ class Recipe:
 class Sample:
     """A generated anomaly: the image, where it differs from its photo, and how it was made.
 
-    ``attention`` is a soft map float32 (H, W) in 0..1 where an engine has one (residual attention), ``components`` each
-    component's part in it, float32 (h, w) of any size, in 0..1 of the greatest value of their sum, and ``unrefined`` the
-    mask bool (H, W) that was cut from it before it followed visible edges.
+    ``attention`` is a soft map float32 (H, W) in 0..1 where an engine has one (residual attention). ``components`` are
+    each component's part in it, float32 (h, w) of any size, in 0..1 of the greatest value of their sum; ``unrefined``
+    is the mask bool (H, W) that was cut from it before it followed visible edges.
     ``instances`` are the single defects whose union is ``mask``; empty means the mask is one defect.
     """
 

@@ -79,7 +79,8 @@ class Samples(Photos):
             "created": time.time(),
         }
         kept = [image, mask, *([attention] if attention else []), *instances, *maps.values()]
-        details = {"recipe": recipe_json, "descriptor": descriptor, "maps": {n: s.file for n, s in maps.items()} or None}
+        listed = {name: stored.file for name, stored in maps.items()} or None
+        details = {"recipe": recipe_json, "descriptor": descriptor, "maps": listed}
         self._insert(row, kept, details)
         return self.sample_row(id)
 
