@@ -121,7 +121,7 @@ def _visible(surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], 
     """``drawn`` with what is hardly to be seen of it made darker or brighter, as most of the learned ones are."""
     if not params.contrast or surface.two_tone is not None:
         return drawn
-    tone = 1 if np.median([np.mean(t) for t in tones] or [0.0]) > 1 else -1
+    tone = 1 if tones and float(np.median([np.mean(t) for t in tones])) > 1 else -1
     levels = _REAL_IS_FAINTER * needed_levels(surface, params.contrast, False)
     return strengthen(surface, drawn, inner_alpha(surface.mask, params.feather), levels, tone)
 
