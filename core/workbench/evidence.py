@@ -127,29 +127,35 @@ class Neighbours:
         return Neighbour(**json.loads(path.read_text())) if path.is_file() else None
 
     def find(self, row: SampleRow, cancelled: Callable[[], bool] = lambda: False) -> Neighbour | None:
-        """The nearest good part (eq. 5), other than the sample's own photo if it was made from one, and how far it is.
+        """The nearest good part (eq. 5) but for the sample's own photo, and how far it is; of a sample from noise, the
+        one that it was compared with.
 
         None without the features, without other photos, in a large project that has not been described yet, and where
         it was cancelled.
         """
         if (found := self.known(row.id)) is not None:
             return found
-        own = Recipe.from_json(row.recipe_json).params.get("mode") != "noise"
+        notes = Recipe.from_json(row.recipe_json).placement
+        found = Neighbour(notes["neighbour"], notes["d"], None) if "neighbour" in notes else self._look(row, cancelled)
+        if found is not None:
+            made_once(self._path(row.id), lambda: json.dumps(asdict(found)).encode())
+        return found
+
+    def _look(self, row: SampleRow, cancelled: Callable[[], bool]) -> Neighbour | None:
         count = self._project.count_normals()
-        if count < 1 + own or (count > MOST_NEW and not self._material.references_path.is_file()):
+        if count < 2 or (count > MOST_NEW and not self._material.references_path.is_file()):
             return None
         try:
             memory = self._material.references(cancelled)
             scales = scale_features(read_image(row.image_path), SIDE)
         except (Unavailable, Cancelled):
             return None
-        near = memory.nearest(describe(scales), without={row.normal_id} if own else ())[0][0]
-        apart = {}
-        for one in (near.id, *((row.normal_id,) if own else ())):
-            apart[one] = round(distance(scales, scale_features(self._material.normal(one).pixels, SIDE)), 4)
-        found = Neighbour(near.id, apart[near.id], apart[row.normal_id] if own else None)
-        made_once(self._path(row.id), lambda: json.dumps(asdict(found)).encode())
-        return found
+        near = memory.nearest(describe(scales), without={row.normal_id})[0][0].id
+        apart, own = (
+            round(distance(scales, scale_features(self._material.normal(one).pixels, SIDE)), 4)
+            for one in (near, row.normal_id)
+        )
+        return Neighbour(near, apart, own)
 
     def _path(self, sample_id: str) -> Path:
         return self._project.cache_dir / "neighbours" / f"{sample_id}.json"

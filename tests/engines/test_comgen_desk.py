@@ -135,6 +135,17 @@ def test_a_preview_keeps_what_it_was_made_of(bench: Workbench) -> None:
     assert bench.review.evidence(plain) is None
 
 
+@pytest.mark.skipif(available() is not None, reason="no features")
+def test_from_noise_the_neighbour_is_the_photo_it_was_compared_with(bench: Workbench) -> None:
+    params = QUICK | {"mode": "noise", "candidates": 1, "d_max": 6.0}
+    (row,) = bench.studio.try_out(Order("comgen", "missing", first(bench), params, variants=1))
+    seen = bench.review.evidence(row)
+    assert seen is not None and seen.neighbour is not None and seen.neighbour.own is None
+    notes = bench.studio.recipe(row.id).placement
+    assert seen.neighbour.id == row.normal_id == notes["neighbour"]
+    assert seen.neighbour.d == notes["d"]
+
+
 def test_a_preview_stops_within_a_step(bench: Workbench) -> None:
     control = Control(stop_at=3)
     with pytest.raises(Cancelled):
