@@ -9,7 +9,7 @@ alone, so an adapter (LoRA) may learn along with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +80,10 @@ def learn_shapes(
     named = [Placeholder(word, value) for word, value in vectors.items()]
     plan = Plan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
     with placeholders(backbone, named) as known:
-        with adapter(backbone, rank, derive_seed(seed, "shapes")) if rank else nullcontext({}) as lora:
+        low_rank: AbstractContextManager[dict[str, nn.Parameter]] = nullcontext({})
+        if rank:
+            low_rank = adapter(backbone, rank, derive_seed(seed, "shapes"))
+        with low_rank as lora:
             ready = prepare(known, lessons, text_frozen=False, cancelled=cancelled)
             train(
                 known, {**vectors, **lora}, ready, plan, checkpoint=checkpoint, cancelled=cancelled,
