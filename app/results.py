@@ -78,25 +78,22 @@ def both(session: Session) -> list[Any]:
     return [_runs(entries, chosen), _shown(session, chosen)]
 
 
-def open_run(session: Session, sent: dict[str, Any]) -> list[Any]:
+def open_run(session: Session, sent: dict[str, Any]) -> None:
     """A person picked a run."""
     session.memory["evaluations"] = [str(sent.get("id", ""))]
-    return both(session)
 
 
-def compare(session: Session, sent: dict[str, Any]) -> list[Any]:
+def compare(session: Session, sent: dict[str, Any]) -> None:
     """A person asked for the ticked runs side by side; InputError for fewer than two."""
     ids = [str(i) for i in sent.get("ids") or ()]
     if len(ids) < 2:
         raise InputError("tick at least two runs to compare them")
     session.memory["evaluations"] = ids
-    return both(session)
 
 
-def remove(session: Session, sent: dict[str, Any]) -> list[Any]:
+def remove(session: Session, sent: dict[str, Any]) -> None:
     """A person said twice that a run may go."""
     session.open_bench.evaluations.remove(str(sent.get("id", "")))
-    return both(session)
 
 
 def growing(session: Session) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ import gradio as gr
 
 from app import results
 from app.jobbar import JobBar
+from app.onephoto import OnePhoto
 from app.results import RunList
 from app.session import Session
 from app.shell import Shell, on, on_canvas
@@ -121,15 +122,19 @@ def build(shell: Shell) -> None:
             runs = RunList()
         with gr.Column(scale=9, min_width=480):
             live = gr.HTML(elem_id="fs-ev-live")
+            one = OnePhoto()
             shown = gr.HTML(elem_id="fs-ev-result")
-    ready, right = [plan, go], [runs.html, shown]
+    ready, right = [plan, go], [runs.html, shown, *one.parts]
+
+    def both(session: Session) -> list[Any]:
+        return [*results.both(session), *one.show(session)]
 
     def fill(session: Session) -> list[Any]:
         if session.bench is not None:  # a run goes on when its window is closed; the next one takes it over
             session.evaluate_id = session.bench.evaluations.running() or session.evaluate_id
         updates = controls.show(session)
         return [*updates, *_plan(session, controls), *bar.look(session), results.growing(session),
-                *results.both(session)]  # fmt: skip
+                *both(session)]  # fmt: skip
 
     shell.refresh(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
 
@@ -158,12 +163,23 @@ def build(shell: Shell) -> None:
         if made and session.memory.get("evaluated") != made:
             session.memory["evaluations"] = [made]
             session.memory["evaluated"] = made
-        return [*_plan(session, controls), "", *results.both(session)]
+        return [*_plan(session, controls), "", *both(session)]
 
     bar.on_end(shell, ended, outputs=[*ready, live, *right])
     for event, handler in ((runs.html.opened, results.open_run), (runs.html.compared, results.compare),
                            (runs.html.removed, results.remove)):  # fmt: skip
-        on_canvas(event, handler, shell, right, trigger_mode="multiple")
+        on_canvas(event, _then(handler, both), shell, right, trigger_mode="multiple")
+    one.listen(shell)
+
+
+def _then(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> Callable[..., list[Any]]:
+    """``handler``, and the right column as it then is."""
+
+    def handle(session: Session, sent: dict[str, Any]) -> list[Any]:
+        handler(session, sent)
+        return both(session)
+
+    return handle
 
 
 def _plan(session: Session, controls: Controls) -> list[Any]:

@@ -38,6 +38,10 @@ GOODS, REPEATS = 36, 4
 PAIRS = 25
 """Pairs of each part of a row."""
 
+ONCE = {"epochs": 4, "test_every": 4}
+"""The training of every row: nothing looks at the test photos before its end."""
+QUICK = {"epochs": 1, "samples": 16, "test_every": 1}
+
 EDITS = (("missing", {"edit": "remove"}), ("extra", {"edit": "repeat"}), ("swapped", {"edit": "swap"}))
 BY_CHANCE = (("odd", {"edit": "none"}),)
 NOISE = {"mode": "noise", "d_max": 6.0, "candidates": 2}
@@ -115,7 +119,7 @@ def measure(
     if out is None:
         raise InputError("bench comgen-table: give --out (where pairs and tables go, and go on)")
     chosen = [_variant(name) for name in rows] or list(VARIANTS)
-    more = {**({"epochs": 1, "samples": 16, "test_every": 1} if quick else {}), **(params or {})}
+    more = {**(QUICK if quick else ONCE), **(params or {})}
     tables = {}
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)

@@ -36,8 +36,6 @@ from core.types import Image, check_image
 FILE = "detector.safetensors"
 """Beside a result: the detector of its first seed."""
 
-_TALL = 320
-
 
 @dataclass(frozen=True)
 class Alarms:
@@ -65,13 +63,16 @@ class Look:
     neighbour: Neighbour | None
     limits: tuple[float, float]
 
+    def panels(self, tall: int = 320) -> dict[str, Image]:
+        """``photo``, ``neighbour`` where there is one, ``scores`` in colours over the photo; ``tall`` pixels high."""
+        size = (max(1, round(self.image.shape[1] * tall / self.image.shape[0])), tall)
+        near = {"neighbour": self.neighbour.image} if self.neighbour is not None else {}
+        shown = {"photo": self.image, **near, "scores": heated(self.image, self.scores, self.limits)}
+        return {name: fitted(image, size) for name, image in shown.items()}
+
     def picture(self) -> bytes:
-        """A PNG: the photo, the good photo it was compared with, and the scores over the photo."""
-        size = (max(1, round(self.image.shape[1] * _TALL / self.image.shape[0])), _TALL)
-        parts = [fitted(self.image, size)]
-        if self.neighbour is not None:
-            parts.append(fitted(self.neighbour.image, size))
-        return png_bytes(beside([*parts, fitted(heated(self.image, self.scores, self.limits), size)]))
+        """The panels side by side, as a PNG."""
+        return png_bytes(beside(list(self.panels().values())))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from core.jobs.material import Material
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleRow
 from core.workbench.evaluating import LiveCurves, run
+from core.workbench.looks import Looks
 from core.workbench.trials import Trial, kept_pairs, reference, sets
 
 __all__ = ["DetectorCard", "Entry", "Evaluations", "Trial", "detector_cards", "view"]
@@ -79,6 +80,7 @@ class Evaluations:
         self._jobs = jobs
         self._entries: dict[str, Entry] = {}
         self._live: dict[str, LiveCurves] = {}
+        self.looks = Looks(self._project, self.folder)
 
     @property
     def folder(self) -> Path:

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.evaluate.data import Shot
+from core.evaluate.localization import evaluate_localization
+from core.evaluate.result import save_result
 from core.images import mask_png_bytes
 from tests.app.conftest import open_tab, reload
 from tests.app.hands import set_value
+from tests.evaluate.plates import plate
 
 pytestmark = pytest.mark.browser
 
@@ -101,10 +105,37 @@ def test_runs_are_kept_compared_and_written_down(
     expect(result.locator("h2")).to_have_text("weak <b>")
 
 
-def test_a_person_is_told_what_a_training_needs(
-    new_page: Callable[..., Page], new_project: Callable[..., Path], tmp_path: Path
+def trained(project: Path) -> None:
+    """A run in the project that kept its detector."""
+    made = [plate(i, ("good", "dot")[i % 2]) for i in range(8)]
+    shots = [
+        Shot(f"{i}", image, ("good", "dot")[i % 2], (mask,) if i % 2 else ()) for i, (image, mask) in enumerate(made)
+    ]
+    tiny = {"width": 4, "side": 32, "epochs": 1, "samples": 8, "test_every": 1}
+    result = evaluate_localization(shots[:4], shots[4:], params=tiny, seeds=(0,), side=32)
+    save_result(project / "evaluations", result)
+
+
+def looked_at(page: Page, more: Path) -> None:
+    """A photo of the project, and one of the person's own, shown to the run's detector."""
+    said = page.locator("#fs-ev-one-said")
+    page.locator("#fs-ev-one-pick input").click()
+    page.get_by_role("option", name="good: plate 0.png").click()
+    expect(said).to_contain_text("of the good test photos")
+    expect(said.locator("img")).to_have_count(2)
+    first = said.locator("img").first.get_attribute("src")
+    page.locator("#fs-ev-one input[type=file]").set_input_files(more)
+    expect(said.locator("img").first).not_to_have_attribute("src", str(first))
+    expect(said.locator("img").last).to_have_js_property("complete", True)
+    assert all(said.locator("img").evaluate_all("all => all.map((one) => one.naturalWidth > 0)"))
+
+
+def test_a_person_is_told_what_a_training_needs_and_tries_a_detector_on_photos(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], tmp_path: Path, photo_folder: Path
 ) -> None:
-    page = new_page(new_project("untested", samples=2))
+    project = new_project("untested", samples=2)
+    trained(project)
+    page = new_page(project)
     open_tab(page, "Evaluate")
     plan, go = page.locator("#fs-ev-plan"), page.locator("#fs-ev-go")
     # Without imported anomalies the folder is what is asked for.
@@ -116,3 +147,4 @@ def test_a_person_is_told_what_a_training_needs(
     page.locator("#fs-ev-against").get_by_label("A folder").check(force=True)
     set_value(page, "#fs-ev-folder", tmp_path / "nowhere")
     expect(plan).to_contain_text("there is no such file or folder")
+    looked_at(page, photo_folder / "plate 1.png")

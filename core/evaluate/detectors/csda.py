@@ -71,13 +71,13 @@ class CSDAParams(DetectorParams):
     batch: int = Field(8, ge=2, le=256, title="Batch", description="Half good photos, half pairs.")
     lr: float = Field(2e-3, gt=0, le=1, title="Learning rate", description="Of Adam.")
     epochs: int = Field(
-        6, ge=1, le=10_000, title="Epochs", description="The rate falls to a fifth after 80 and 90 percent."
+        4, ge=1, le=10_000, title="Epochs", description="The rate falls to a fifth after 80 and 90 percent."
     )
     samples: int = Field(
         800, ge=2, le=1_000_000, title="Samples per epoch", description="Drawn from the set, whatever its size."
     )
     test_every: int = Field(
-        3, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
+        2, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
     )
     cover: float = Field(
         0.25, ge=0, lt=1, title="Mask cover", description="Share of a shrunk pixel that a mask must cover."
