@@ -176,6 +176,10 @@ class Request:
         raise InputError(f"region {name!r} is not on photo {self.normal.name!r} (it has: {have}); segment it first")
 
 
+EVERYWHERE = -1
+"""A recipe's feather where the background is drawn too."""
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All it takes to make a sample again: same recipe, same bytes on one machine.
@@ -183,7 +187,7 @@ class Recipe:
     ``mask`` and ``regions`` (name, mask) are what the engine was given, packed by core.masks.rle, so that
     a recipe stands alone beside its photo; ``placement`` says how the mask was found in bulk. ``feather``
     is the width, in pixels, of the band outside the mask that the engine may have touched; 0 means that
-    every pixel outside the mask is the photo's own.
+    every pixel outside the mask is the photo's own, EVERYWHERE that the whole picture was drawn anew.
     """
 
     engine: str

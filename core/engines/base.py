@@ -40,7 +40,7 @@ import core
 from core.concepts.shelf import Concept
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.quality import mask_box, visible_change
-from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Recipe, Region, Request, Sample
+from core.types import EVERYWHERE, AnomalyExample, Image, Kind, Mask, NormalImage, Recipe, Region, Request, Sample
 
 NEEDS = frozenset({"mask", "regions", "examples", "donor"})
 
@@ -206,6 +206,7 @@ def settle(
         placement=dict(request.placement),
         donor_id=request.donor.id if request.donor else None,
         example_ids=tuple(e.id for e in request.examples),
+        feather=EVERYWHERE if engine.rewrites_background else 0,
         version=core.__version__,
     )
     instances = tuple(part & mask for part in instances if (part & mask).any())

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.quality.visible import difference, mask_box, visible_change
-from core.types import Image, Mask, Sample
+from core.types import EVERYWHERE, Image, Mask, Sample
 
 _NATURAL_FLOOR = 2.0
 """Levels added to the natural step: on a perfectly flat surface the sensor's noise is the measure."""
@@ -17,21 +17,24 @@ def scores(before: Image, sample: Sample) -> dict[str, float]:
     """Scores of ``sample`` made from the photo ``before`` (uint8 (H, W, 3)).
 
     change_inside  mean change inside the mask, 0..1 of full scale (0.1 is 25 levels)
-    change_outside count of pixels changed at all beyond the mask and its declared feather; 0 is right
+    change_outside count of pixels changed at all beyond the mask and its declared feather; 0 is right; not told of
+                   a picture that was drawn anew as a whole
     mask_covered   share of the mask, 0..1, that visibly changed; 1 is right
     seam_contrast  step across the mask's outline, in units of the photo's own step there; 1 is seamless
     """
     mask = sample.mask
     diff = difference(before, sample.image)
-    allowed = _grown(mask, sample.recipe.feather)
+    feather = sample.recipe.feather
     area = int(mask.sum())
     covered = int(visible_change(before, sample.image, mask).sum())
-    return {
+    found = {
         "change_inside": float(diff[mask].mean()) / 255.0 if area else 0.0,
-        "change_outside": float(np.count_nonzero(diff[~allowed])),
         "mask_covered": covered / area if area else 0.0,
         "seam_contrast": seam_contrast(before, sample.image, mask),
     }
+    if feather != EVERYWHERE:
+        found["change_outside"] = float(np.count_nonzero(diff[~_grown(mask, feather)]))
+    return found
 
 
 def seam_contrast(before: Image, after: Image, mask: Mask) -> float:

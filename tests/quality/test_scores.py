@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.quality import scores
-from core.types import Recipe, Sample
+from core.types import EVERYWHERE, Recipe, Sample
 
 
 def sample_of(image: np.ndarray, mask: np.ndarray, feather: int = 0) -> Sample:
@@ -42,6 +42,7 @@ def test_every_pixel_outside_is_counted_beyond_the_feather() -> None:
     after[0, 0] += 1
     assert scores(before, sample_of(after, mask))["change_outside"] == 21
     assert scores(before, sample_of(after, mask, feather=1))["change_outside"] == 1
+    assert "change_outside" not in scores(before, sample_of(after, mask, feather=EVERYWHERE))
 
 
 def test_covered_is_the_share_that_changed() -> None:
