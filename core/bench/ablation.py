@@ -134,6 +134,7 @@ def measure(
                 ASSETS / name, test, folder, 2 if quick else count, 1 if quick else seeds, "cpu", "csda", more,
                 device=device,
             )  # fmt: skip
+            _project(folder / "project", name, whole=not quick).close()
             tables[name] = Ablation(plan, chosen, progress, cancelled).make()
     finally:
         cv2.setNumThreads(before)
@@ -152,7 +153,7 @@ class Ablation(Table):
 
     def photos(self) -> tuple[list[Shot], list[Shot]]:
         """The demo project's good photos, and the rendered test photos."""
-        with _project(self.plan.out / "project", self.plan.data.name) as bench:
+        with Workbench.open(self.plan.out / "project") as bench:
             good = [Shot(f"{GOOD}/{row.id}", row.path, GOOD) for row in bench.project.normals()]
         return good, read_set(self.plan.test, "test")
 
@@ -193,8 +194,9 @@ def _variant(name: str) -> Variant:
     raise NotFound(f"row {name!r}: there are {', '.join(v.name for v in VARIANTS)}")
 
 
-def _project(path: Path, product: str) -> Workbench:
-    """The demo project with regions on every photo: those that are not shipped are rendered, as if drawn by hand."""
+def _project(path: Path, product: str, whole: bool) -> Workbench:
+    """The demo project. With ``whole`` every photo has its regions: those that are not shipped are rendered, as if
+    drawn by hand."""
     if path.is_dir():
         return Workbench.open(path)
     part = path.with_name(f"{path.name}.part")
@@ -207,7 +209,7 @@ def _project(path: Path, product: str) -> Workbench:
     told = json.loads((ASSETS / product / "demo.json").read_text())["photos"]
     seeds = {photo["file"]: int(photo["seed"]) for photo in told}
     with Workbench.open(part) as bench:
-        for row in bench.project.normals():
+        for row in bench.project.normals() if whole else ():
             if not bench.project.regions(row.id):
                 scene = scenes.make(scenes.normal(product, seeds[row.name]), row.width)
                 for name, mask in ship.regions(scene).items():

@@ -27,6 +27,9 @@ Association = Literal["nearest", "random"]
 OWN = 0.995
 """Share of a photo's pixels, outside its anomaly, that are a reference's own: it was made from that reference."""
 
+_COMPARED = 4096
+"""Pixels, from all over the photo, by which that is told."""
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -101,10 +104,12 @@ class References:
         if mask is not None:
             touched = fit_share(mask, (self.side, self.side)) > 0
             outside = ~cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-        if not outside.any():
+        places = np.flatnonzero(outside)
+        if not len(places):
             return ()
-        wanted = small[outside]
-        return [str(i) for i, p in enumerate(self.photos) if (p[outside] == wanted).all(axis=1).mean() >= OWN]
+        places = places[:: -(-len(places) // _COMPARED)]
+        same = self.photos.reshape(len(self.photos), -1, 3)[:, places] == small.reshape(-1, 3)[places]
+        return [str(i) for i in np.flatnonzero(same.all(axis=2).mean(axis=1) >= OWN)]
 
 
 def references_of(

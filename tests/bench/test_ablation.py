@@ -1,0 +1,62 @@
+"""ComGEN's table: its rows are those they say they are, and one is made, kept and found again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.bench import ablation, run_bench
+from core.engines.base import engine, read_params
+from core.errors import InputError, NotFound
+from core.evaluate.data import read_set
+from core.evaluate.detectors.base import detector
+from core.features import available
+
+
+def test_every_row_has_as_many_pairs_and_settings_that_exist() -> None:
+    names = [row.name for row in ablation.VARIANTS]
+    assert len(set(names)) == len(names) and names[0] == "comgen"
+    for row in ablation.VARIANTS:
+        assert row.engine and row.about and len(ablation.EDITS) % len(row.parts) == 0
+        for _, params in row.parts:
+            read_params(engine(row.engine), params)
+        detector(row.by).Params.preset("cpu", row.training)
+    for row in ablation.VARIANTS:
+        twins = [r for r in ablation.VARIANTS if r.shared == row.shared]
+        assert all(r.parts == row.parts and r.lesson == row.lesson for r in twins), "they share pairs"
+    known = {row.name: row for row in ablation.VARIANTS}
+    assert known["comgen"].parts == known["comgen-rna"].parts and known["comgen-rna"].training
+    assert known["comgen-csda"].by != "csda" and known["noise-mcl"].lesson == "single"
+
+
+@pytest.mark.skipif(available() is not None, reason="the packaged features are not installed")
+def test_a_table_is_made_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ablation, "SHOWN_AT", 192)
+    monkeypatch.setattr(ablation, "TESTED_AT", 96)
+    given: dict[str, Any] = {"out": tmp_path, "product": ["fastener_tray"], "rows": ["layout"]}
+    made = run_bench("comgen-table", quick=True, **given)["tables"]["fastener_tray"]
+    row = made["rows"][0]
+    assert row["row"] == "layout" and row["learned_from"] == {"good": 27, "extra": 2, "missing": 2, "swapped": 2}
+    assert {"image_auroc", "spro"} <= set(row["metrics"])
+    assert set(row["per_label"]) == {"logical_anomalies", "structural_anomalies"}
+    text = (tmp_path / "fastener_tray" / "table.md").read_text()
+    assert "AU-sPRO" in text and "| `layout` |" in text
+    test = read_set(tmp_path / "fastener_tray" / "test", "test")
+    assert sum(shot.good for shot in test) == 4 and len(test) == 16 and test[0].read().shape == (96, 96, 3)
+
+    monkeypatch.setattr("core.jobs.work.generate", None)
+    monkeypatch.setattr("core.evaluate.detectors.csda.CSDA.fit", None)
+    before = json.loads((tmp_path / "fastener_tray" / "results.json").read_text())["rows"]
+    assert run_bench("comgen-table", quick=True, **given)["tables"]["fastener_tray"]["rows"] == before
+
+
+def test_bad_options_are_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--out"):
+        run_bench("comgen-table")
+    with pytest.raises(NotFound, match="row 'gaa': there are comgen, comgen-rna"):
+        run_bench("comgen-table", out=tmp_path, rows=["gaa"])
+    with pytest.raises(NotFound, match="product 'plate': there are fastener_tray"):
+        run_bench("comgen-table", out=tmp_path, product=["plate"])
