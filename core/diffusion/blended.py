@@ -164,7 +164,7 @@ def inpaint(
     if frame.detail:
         lost = begun.astype(np.float32) - decode(backbone, origin)[0]
         drawn = np.clip(np.rint(drawn + frame.detail * lost), 0, 255).astype(np.uint8)
-    return close_window(photo, mask, window, drawn, frame)
+    return close_window(photo, mask, window, drawn, frame, photo if start is None else start)
 
 
 def _cut(image: Image, window: Window) -> Image:
@@ -194,10 +194,19 @@ def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: Frame) -> W
     return Window(roi, resized(roi.crop(photo), (h, w)))
 
 
-def close_window(photo: Image, mask: Mask, window: Window, generated: Image, frame: Frame) -> Image:
-    """``generated``, of the window's size, back in the photo; outside ``mask`` the photo is exact."""
+def close_window(
+    photo: Image, mask: Mask, window: Window, generated: Image, frame: Frame, begun: Image | None = None
+) -> Image:
+    """``generated``, of the window's size, back in the photo; outside ``mask`` the photo is exact.
+
+    Where the window is smaller than what it was cut from, the frame's ``detail`` also gives back what ``begun``, of
+    the photo's size, lost on the way.
+    """
     roi = window.roi
     patch = resized(generated, roi.shape)
+    if begun is not None and frame.detail and max(roi.shape) > max(window.pixels.shape[:2]):
+        lost = roi.crop(begun).astype(np.float32) - resized(_cut(begun, window), roi.shape)
+        patch = np.clip(np.rint(patch + frame.detail * lost), 0, 255).astype(np.uint8)
     under, inside = roi.crop(photo), roi.crop(mask)
     if frame.seam == "poisson":
         return roi.paste(photo, poisson_blend(under, patch, inside))

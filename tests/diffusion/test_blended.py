@@ -197,3 +197,15 @@ def test_the_sketch_shows_the_colours(toy: Backbone, plate: np.ndarray) -> None:
     shown = cv2.resize(sketcher(z0, picture)(z0), (8, 8), interpolation=cv2.INTER_AREA)
     assert np.abs(shown.astype(int) - colours).mean() < 12
     assert resized(plate, (64, 64)) is not plate
+
+
+def test_a_window_smaller_than_its_surroundings_costs_no_grain(toy: Backbone) -> None:
+    picture = np.random.default_rng(0).integers(60, 200, (300, 300, 3)).astype(np.uint8)
+    mask = np.zeros((300, 300), np.bool_)
+    mask[40:260, 40:260] = True
+    window = open_window(toy, picture, mask, Frame())
+    assert window.pixels.shape[0] < window.roi.shape[0]
+    for detail, most in ((1.0, 1), (0.0, 140)):
+        back = close_window(picture, mask, window, window.pixels, Frame(detail=detail), picture)
+        lost = np.abs(back.astype(int) - picture).max()
+        assert lost <= most and (detail == 1 or lost > 20)
