@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from core.evaluate.learn.cross_scale import CrossScale
     from core.evaluate.learn.references import References
 
-_PHOTOS = "reference.photos"
+_PHOTOS, _VECTORS = "reference.photos", "reference.vectors"
 
 
 class CSDAParams(DetectorParams):
@@ -136,11 +136,15 @@ class CSDA:
 
         try:
             names, seed = tuple(map(str, packed.facts["references"])), int(packed.facts["seed"])
-            chosen, photos = trunk(str(packed.facts["trunk"])), packed.tensors[_PHOTOS]
+            chosen, photos = trunk(str(packed.facts["trunk"])), np.asarray(packed.tensors[_PHOTOS], np.uint8)
+            vectors = packed.tensors[_VECTORS]
+            same = chosen.kind == packed.facts["features"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("trained detector csda: its references are missing; train it again") from error
-        references = References(np.asarray(photos, np.uint8), names, chosen, params.association, seed)
-        weights = Packed({name: value for name, value in packed.tensors.items() if name != _PHOTOS})
+        if not same:
+            raise InputError(f"trained detector csda: its features are no longer {chosen.kind!r}; train it again")
+        references = References(photos, names, chosen, params.association, seed, vectors)
+        weights = Packed({name: value for name, value in packed.tensors.items() if name not in (_PHOTOS, _VECTORS)})
         network: CrossScale = CrossScale(chosen.depths, params.width)
         return FittedCSDA(unpacked(network, weights, references.compared, params.precision, ctx), references, seed)
 
@@ -170,7 +174,8 @@ class FittedCSDA:
             "references": list(refs.names),
             "seed": self._seed,
         }
-        return Packed({**own.tensors, _PHOTOS: refs.photos}, facts)
+        kept = {_PHOTOS: refs.photos, _VECTORS: np.asarray(refs.memory.vectors)}
+        return Packed({**own.tensors, **kept}, facts)
 
 
 def _moments(references: References) -> list[Any]:

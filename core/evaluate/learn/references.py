@@ -52,11 +52,14 @@ class References:
     trunk: Trunk
     association: Association = "nearest"
     seed: int = 0
+    vectors: npt.NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
     _maps: dict[int, Packed] = field(default_factory=dict, repr=False, compare=False)
     memory: Memory = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        vectors = np.stack([self.see(photo).vector for photo in self.photos])
+        vectors = self.vectors
+        if vectors is None:
+            vectors = np.stack([self.see(photo).vector for photo in self.photos])
         object.__setattr__(self, "memory", Memory(tuple(map(str, range(len(self.photos)))), vectors))
 
     @property
