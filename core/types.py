@@ -229,6 +229,7 @@ class Sample:
     ``attention`` is a soft map float32 (H, W) in 0..1 where an engine has one (residual attention). ``components`` are
     each component's part in it, float32 (h, w) of any size, in 0..1 of the greatest value of their sum; ``unrefined``
     is the mask bool (H, W) that was cut from it before it followed visible edges.
+    ``pictures`` are what else was drawn for it, uint8 (h, w, 3) of any size, by name.
     ``instances`` are the single defects whose union is ``mask``; empty means the mask is one defect.
     """
 
@@ -242,6 +243,7 @@ class Sample:
     scores: Mapping[str, float] = field(default_factory=dict)
     components: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     unrefined: Mask | None = None
+    pictures: Mapping[str, Image] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", check_image(self.image, "sample image"))

@@ -46,8 +46,8 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="core: speed; click, mini: what the shipped models can do; few-shot, comgen: learning and component "
-            "edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is worth."
+            help="core: speed; click, mini: what the shipped models can do; few-shot, dual, comgen: learning and "
+            "component edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is worth."
         ),
     ] = "core",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats, or a table of one short training.")] = False,

@@ -13,6 +13,7 @@ BENCHES = {
     "comgen": "core.bench.comgen",
     "comgen-table": "core.bench.ablation",
     "core": "core.bench.core",
+    "dual": "core.bench.dual",
     "few-shot": "core.bench.few_shot",
     "mini": "core.bench.mini",
     "realism": "core.bench.realism",

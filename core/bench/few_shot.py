@@ -1,11 +1,10 @@
 """``launch.py bench few-shot``: what learning from a handful of real anomalies comes to.
 
-Real anomalies are those of FLAWSMITH_DATA/magnetic_tile, or those of the demo plates where there is no such folder.
+The real anomalies are those of core.bench.lesson.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,26 +12,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 from core.bench.clusters import measure_clusters
+from core.bench.lesson import Lesson, placed, read_lesson
 from core.concepts.settings import PRESETS, LearnParams, Preset
 from core.concepts.shelf import Concept
 from core.device import derive_seed, numpy_rng
 from core.errors import Unavailable
-from core.images import read_image, read_mask
 from core.masks.morphology import grow
-from core.masks.placement import Placement, plan_mask
 from core.quality import visible_change
-from core.types import AnomalyExample, Image, Mask, NormalImage, Request
+from core.types import Image, Mask, NormalImage, Request
 
 if TYPE_CHECKING:
     from core.diffusion.model import Backbone
-
-LABEL, MOST = "blowhole", 12
-SHAPES = ("crack", "scratch", "spot", "blob", "pits", "chip", "stain")
-SIDE = 256
 
 
 def measure(quick: bool = False) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
         clusters = {"clusters": str(error)}
     from core.diffusion.backbone import load_backbone
 
-    backbone, lesson = load_backbone("mini", "cpu"), _lesson()
+    backbone, lesson = load_backbone("mini", "cpu"), read_lesson()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         began = time.monotonic()
@@ -63,39 +56,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
         }
 
 
-@dataclass(frozen=True)
-class _Lesson:
-    """Real anomalies of one label, and good photos."""
-
-    name: str
-    label: str
-    examples: tuple[AnomalyExample, ...]
-    normals: tuple[NormalImage, ...]
-
-
-def _lesson() -> _Lesson:
-    given = os.environ.get("FLAWSMITH_DATA")
-    data = Path(given) / "magnetic_tile" if given else None
-    if data is not None and (data / "test" / LABEL).is_dir():
-        label = LABEL
-        pairs = [(p, data / "ground_truth" / label / f"{p.stem}_mask.png") for p in _every(data / "test" / label)]
-    else:
-        data, label = Path(__file__).resolve().parents[2] / "assets" / "demo" / "brushed_plate", "stain"
-        truth = data / "ground_truth" / "structural_anomalies"
-        pairs = [(p, next((truth / p.stem).glob("*.png"))) for p in _every(data / "test" / "structural_anomalies")]
-    examples = tuple(AnomalyExample(a.stem, label, read_image(a), (read_mask(b),)) for a, b in pairs)
-    goods = sorted((data / "train" / "good").iterdir())[:64]
-    normals = tuple(NormalImage(p.stem, p.name, read_image(p)) for p in goods)
-    return _Lesson(data.name, label, examples, normals)
-
-
-def _every(folder: Path) -> list[Path]:
-    """At most MOST photos from all over a folder."""
-    paths = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))
-    return paths[:: -(-len(paths) // MOST)]
-
-
-def _learn(backbone: Backbone, lesson: _Lesson, folder: Path, steps: int, preset: Preset | None = None) -> Concept:
+def _learn(backbone: Backbone, lesson: Lesson, folder: Path, steps: int, preset: Preset | None = None) -> Concept:
     from core.concepts.inversion import learn
 
     params = LearnParams(adapt=True, steps=steps, adapt_steps=20 if steps == 20 else 240)
@@ -106,7 +67,7 @@ def _learn(backbone: Backbone, lesson: _Lesson, folder: Path, steps: int, preset
     )  # fmt: skip
 
 
-def _training_speed(backbone: Backbone, lesson: _Lesson, steps: int) -> dict[str, Any]:
+def _training_speed(backbone: Backbone, lesson: Lesson, steps: int) -> dict[str, Any]:
     """Steps a second of our loop, latents and views cached, and of the published one, both in batches of four.
 
     The published loop reads, turns and encodes its pictures and runs a ResNet-50 with its pyramid in every step.
@@ -135,7 +96,7 @@ def _training_speed(backbone: Backbone, lesson: _Lesson, steps: int) -> dict[str
     }
 
 
-def _encoding_s(backbone: Backbone, lesson: _Lesson, batch: int = 4) -> float:
+def _encoding_s(backbone: Backbone, lesson: Lesson, batch: int = 4) -> float:
     """What drawing a batch of views and encoding them takes in CPU seconds."""
     from core.concepts.windows import targets, view
     from core.diffusion.model import encode_image
@@ -156,7 +117,7 @@ class _Bench:
     """A learned anomaly, drawn on good photos."""
 
     backbone: Backbone
-    lesson: _Lesson
+    lesson: Lesson
     folder: Path
     quick: bool
 
@@ -173,7 +134,7 @@ class _Bench:
         for kind, key in (("flawsmith", "aar_fill"), ("off", "aar_fill_off"), ("code", "aar_fill_code")):
             shares = []
             for seed in range(count):
-                photo, mask = self._asked(seed)
+                photo, mask = placed(self.lesson, seed)
                 drawn = self._draw(concept, photo, mask, seed, reweighting=kind, strength=1.0)
                 shares.append(float(visible_change(photo.pixels, drawn, mask).sum() / mask.sum()))
             found[key] = round(float(np.mean(shares)), 3)
@@ -200,7 +161,7 @@ class _Bench:
         _, tensors = load_concept(self.folder / concept.id)
         with speaking(self.backbone, concept, tensors, self.lesson.label) as speaker:
             for seed in range(count):
-                photo, mask = self._asked(seed, ("blob", "spot", "stain"))
+                photo, mask = placed(self.lesson, seed, ("blob", "spot", "stain"))
                 free = _box(mask, 1.0)
                 frame = Frame(float(concept.config["margin"]), square=True, detail=1.0)
                 roi = open_window(self.backbone, photo.pixels, free, frame).roi
@@ -212,15 +173,6 @@ class _Bench:
                 seen = visible_change(photo.pixels, drawn, free)
                 ious.append(float((seen & mask).sum() / max(1, (seen | mask).sum())))
         return round(float(np.mean(ious)), 3)
-
-    def _asked(self, seed: int, shapes: tuple[str, ...] = SHAPES) -> tuple[NormalImage, Mask]:
-        """A good photo, at most SIDE pixels, and a drawn mask on it."""
-        photo = self.lesson.normals[seed % len(self.lesson.normals)]
-        pixels = _reduced(photo.pixels)
-        whole = np.ones(pixels.shape[:2], np.bool_)
-        place = Placement(source="shapes", shape=shapes[seed % len(shapes)], size_pct=(0.5, 4.0))  # type: ignore[arg-type]
-        mask = plan_mask(place, self.lesson.label, pixels.shape[:2], numpy_rng(seed, "mask"), (), whole)
-        return NormalImage(photo.id, photo.name, pixels), mask
 
     def _draw(self, concept: Concept, photo: NormalImage, mask: Mask, seed: int, **given: Any) -> Image:
         from core.engines.base import Context
@@ -237,17 +189,10 @@ class _Bench:
         return float(np.median([timed(seed) for seed in range(count + 1)][1:]))
 
     def _timed(self, concept: Concept, seed: int, given: dict[str, Any]) -> float:
-        photo, mask = self._asked(seed)
+        photo, mask = placed(self.lesson, seed)
         began = time.process_time()
         self._draw(concept, photo, mask, seed, **given)
         return time.process_time() - began
-
-
-def _reduced(pixels: Image) -> Image:
-    scale = SIDE / max(pixels.shape[:2])
-    if scale >= 1:
-        return pixels
-    return np.asarray(cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _box(mask: Mask, around: float) -> Mask:

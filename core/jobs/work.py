@@ -230,7 +230,7 @@ def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
     return asked == recipe
 
 
-def remake(material: Material, recipe: Recipe) -> Sample:
+def remake(material: Material, recipe: Recipe, ctx: Context | None = None) -> Sample:
     """The sample of a recipe, again; NotFound or InputError if its photo or examples are gone."""
     chosen = engine(recipe.engine)
     normal = material.normal(recipe.normal_id)
@@ -246,7 +246,7 @@ def remake(material: Material, recipe: Recipe) -> Sample:
         object_mask=material.object_mask(normal.id),
         placement=recipe.placement,
     )
-    return next(iter(make(chosen, request, Context(concepts=material.concepts, goods=material))))
+    return next(iter(make(chosen, request, ctx or Context(concepts=material.concepts, goods=material))))
 
 
 def store(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
@@ -268,6 +268,7 @@ def store(project: Project, sample: Sample, job_id: str | None = None) -> Sample
         instance_pngs=[mask_png_bytes(m) for m in sample.instances],
         component_pngs={name: _soft_png(soft) for name, soft in sample.components.items()},
         unrefined_png=mask_png_bytes(sample.unrefined) if sample.unrefined is not None else None,
+        picture_pngs={name: png_bytes(picture) for name, picture in sample.pictures.items()},
         descriptor=descriptor(sample.image, sample.mask).tobytes(),
         job_id=job_id,
     )

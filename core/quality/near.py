@@ -20,11 +20,15 @@ _SHARES = {"place": 0.2, "size": 0.2, "aspect": 0.05, "colour": 0.2, "shape": 0.
 DIMENSIONS = 2 + 1 + 1 + 6 + _GRID * _GRID + _GRID * _GRID
 
 
+SAME = 0.1
+"""Distance of two descriptors below which a person calls the anomalies the same."""
+
+
 def descriptor(image: Image, mask: Mask) -> Descriptor:
     """float32 (60,) of an anomaly: its place, size, colour, shape and look.
 
     ``image`` uint8 (H, W, 3), ``mask`` bool (H, W). The Euclidean distance of two descriptors is in 0..1:
-    0 is the same anomaly, below about 0.1 a person calls them the same. An empty mask gives zeros.
+    0 is the same anomaly, below about SAME a person calls them the same. An empty mask gives zeros.
     """
     rows, cols = mask_box(mask)
     if rows.stop == 0:
@@ -62,7 +66,7 @@ def nearest(vector: Descriptor, kept: Sequence[Descriptor] | npt.NDArray[np.floa
 
 
 def group_near_duplicates(
-    descriptors: Sequence[Descriptor] | npt.NDArray[np.float32], threshold: float = 0.1, block: int = 256
+    descriptors: Sequence[Descriptor] | npt.NDArray[np.float32], threshold: float = SAME, block: int = 256
 ) -> list[int]:
     """A group number for each of N descriptors (N, D), counted from 0 in order of first appearance.
 

@@ -56,6 +56,7 @@ class SampleRow:
     """A generated anomaly. ``number`` grows in the order samples were added; ``descriptor`` is as it was given.
 
     ``component_paths`` are grey PNGs, one for each component whose word's attention was compared.
+    ``picture_paths`` are colour PNGs of what else was drawn for the sample.
     """
 
     id: str
@@ -78,6 +79,7 @@ class SampleRow:
     created: float
     component_paths: Mapping[str, Path] = field(default_factory=dict)
     unrefined_path: Path | None = None
+    picture_paths: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from core.store.base import among
 from core.store.files import Stored
 from core.store.photos import Photos
 from core.store.rows import SampleFilter, SampleRow
-from core.store.tables import UNREFINED, normals, sample_details, sample_scores, samples, score_names
+from core.store.tables import PICTURE, UNREFINED, normals, sample_details, sample_scores, samples, score_names
 from core.types import KINDS, Kind, Verdict, check_label
 
 EVERYTHING = SampleFilter()
@@ -42,6 +42,7 @@ class Samples(Photos):
         instance_pngs: Sequence[bytes] = (),
         component_pngs: Mapping[str, bytes] | None = None,
         unrefined_png: bytes | None = None,
+        picture_pngs: Mapping[str, bytes] | None = None,
         descriptor: bytes | None = None,
         job_id: str | None = None,
     ) -> SampleRow:
@@ -59,6 +60,7 @@ class Samples(Photos):
         attention = self._files.put(attention_png, "png") if attention_png is not None else None
         instances = [self._files.put(png, "png") for png in instance_pngs]
         named = dict(component_pngs or {}) | ({UNREFINED: unrefined_png} if unrefined_png is not None else {})
+        named |= {PICTURE + name: png for name, png in (picture_pngs or {}).items()}
         maps = {name: self._files.put(png, "png") for name, png in named.items()}
         id = hashlib.sha256(f"{image.digest}/{mask.digest}/{recipe_json}".encode()).hexdigest()[:16]
         row = {
@@ -164,6 +166,7 @@ class Samples(Photos):
 
     def _sample(self, row: Any) -> SampleRow:
         maps = {name: self.path / file for name, file in (row.maps or {}).items()}
+        pictures = {name.removeprefix(PICTURE): maps.pop(name) for name in list(maps) if name.startswith(PICTURE)}
         return SampleRow(
             id=row.id,
             number=row.number,
@@ -185,6 +188,7 @@ class Samples(Photos):
             created=row.created,
             unrefined_path=maps.pop(UNREFINED, None),
             component_paths=maps,
+            picture_paths=pictures,
         )
 
 

@@ -182,4 +182,6 @@ FILE_LIST_COLUMNS = (examples.c.masks, samples.c.instances)
 FILE_MAP_COLUMNS = (sample_details.c.maps,)
 """Columns holding a JSON object of such paths, or nothing."""
 UNREFINED = ""
-"""The name, in ``maps``, of the mask before it was refined; the others are components' names."""
+"""The name, in ``maps``, of the mask before it was refined; the others are components' names, or PICTURE's."""
+PICTURE = "//"
+"""How the names of pictures begin in ``maps``."""

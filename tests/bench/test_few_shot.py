@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from core.bench import few_shot
+from core.bench.lesson import LABEL, MOST, read_lesson, reduced
 from core.images import png_bytes
 
 
 def test_without_real_photos_the_demo_plates_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLAWSMITH_DATA", raising=False)
-    lesson = few_shot._lesson()
-    assert lesson.name == "brushed_plate" and 2 <= len(lesson.examples) <= few_shot.MOST and lesson.normals
+    lesson = read_lesson()
+    assert lesson.name == "brushed_plate" and 2 <= len(lesson.examples) <= MOST and lesson.normals
     assert all(e.mask.any() and e.label == lesson.label for e in lesson.examples)
 
 
@@ -24,15 +25,15 @@ def test_real_photos_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     photo = np.full((40, 60, 3), 90, np.uint8)
     mask = np.zeros((40, 60, 3), np.uint8)
     mask[10:20, 10:20] = 255
-    for place in ("train/good", f"test/{few_shot.LABEL}", f"ground_truth/{few_shot.LABEL}"):
+    for place in ("train/good", f"test/{LABEL}", f"ground_truth/{LABEL}"):
         (tiles / place).mkdir(parents=True)
     for i in range(30):
         (tiles / "train" / "good" / f"{i:03}.png").write_bytes(png_bytes(photo))
-        (tiles / "test" / few_shot.LABEL / f"{i:03}.png").write_bytes(png_bytes(photo))
-        (tiles / "ground_truth" / few_shot.LABEL / f"{i:03}_mask.png").write_bytes(png_bytes(mask, grey=True))
+        (tiles / "test" / LABEL / f"{i:03}.png").write_bytes(png_bytes(photo))
+        (tiles / "ground_truth" / LABEL / f"{i:03}_mask.png").write_bytes(png_bytes(mask, grey=True))
     monkeypatch.setenv("FLAWSMITH_DATA", str(tmp_path))
-    lesson = few_shot._lesson()
-    assert lesson.name == "magnetic_tile" and 8 <= len(lesson.examples) <= few_shot.MOST
+    lesson = read_lesson()
+    assert lesson.name == "magnetic_tile" and 8 <= len(lesson.examples) <= MOST
     assert lesson.examples[-1].id > "020" and len(lesson.normals) == 30
 
 
@@ -40,4 +41,4 @@ def test_what_may_change_is_three_times_the_masks_box() -> None:
     mask = cv2.circle(np.zeros((200, 200), np.uint8), (100, 100), 10, 1, -1) != 0
     box = few_shot._box(mask, 1.0)
     assert box[mask].all() and 55 <= box[100].sum() <= 67 and not box[:60].any()
-    assert few_shot._reduced(np.zeros((512, 300, 3), np.uint8)).shape == (256, 150, 3)
+    assert reduced(np.zeros((512, 300, 3), np.uint8)).shape == (256, 150, 3)

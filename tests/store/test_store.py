@@ -126,6 +126,7 @@ def test_a_sample_comes_back_as_it_went_in(project):
         instance_pngs=[b"i1", b"i2"],
         component_pngs={"nut": b"n", "left bolt": b"b"},
         unrefined_png=b"coarse",
+        picture_pngs={"part": b"alone"},
         descriptor=b"\0\1",
         job_id="j1",
     )
@@ -135,9 +136,10 @@ def test_a_sample_comes_back_as_it_went_in(project):
     assert [p.read_bytes() for p in row.instance_paths] == [b"i1", b"i2"]
     assert {n: p.read_bytes() for n, p in row.component_paths.items()} == {"nut": b"n", "left bolt": b"b"}
     assert row.unrefined_path is not None and row.unrefined_path.read_bytes() == b"coarse"
+    assert {n: p.read_bytes() for n, p in row.picture_paths.items()} == {"part": b"alone"}
     assert project.sweep(older_than_s=-1) == 0
     bare = add_sample(project, 4)
-    assert (bare.component_paths, bare.unrefined_path) == ({}, None)
+    assert (bare.component_paths, bare.unrefined_path, bare.picture_paths) == ({}, None, {})
     assert (row.label, row.kind, row.engine, row.seed, row.recipe_json) == (
         "crack",
         "logical",

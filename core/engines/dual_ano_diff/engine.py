@@ -130,8 +130,8 @@ class DualAnoDiff:
                 f"{self.name}: concept {concept.id} was learned from windows and draws no whole photos; learn it with "
                 "sight=whole, or leave transplant on"
             )
-        pane = self._pane(concept, request, asked)
-        begin, started = self._begin(concept, request, asked, pane, params, ctx)
+        pane = self.pane_of(concept, request, asked)
+        begin, started = self.begin(concept, request, asked, pane, params, ctx)
         pair = self._drawn(concept, request, pane, begin, params, ctx)
         masks = find_masks(pair.whole, pair.part, pair.attention, params.mask, ctx.cancelled)
         over = begin is not None or not params.transplant
@@ -151,7 +151,7 @@ class DualAnoDiff:
                 raise NothingChanged(self._nothing(masks))
             image = _carried(request, pair, masks.mask, asked, params, ctx)
             sample = settle(self, request, image, asked, params=params)
-        return Finding(self._noted(sample, masks, taken, pane, concept), pair, masks, pane, on_photo)
+        return Finding(self._noted(sample, pair, masks, taken, pane, concept), pair, masks, pane, on_photo)
 
     def _nothing(self, masks: Masks) -> str:
         return (
@@ -159,7 +159,8 @@ class DualAnoDiff:
             "another seed, raise the guidance, or learn for more steps"
         )
 
-    def _pane(self, concept: Concept, request: Request, asked: Mask | None) -> Pane:
+    def pane_of(self, concept: Concept, request: Request, asked: Mask | None) -> Pane:
+        """The piece of the photo that a request is drawn in, as the concept learned to see."""
         settings = concept.config
         side = int(settings["side"])
         if settings["whole"] or asked is None:
@@ -167,7 +168,7 @@ class DualAnoDiff:
         least = PRESETS[settings["preset"]].zoom * side
         return pane_around(asked, side, float(settings["margin"]), least)
 
-    def _begin(
+    def begin(
         self,
         concept: Concept,
         request: Request,
@@ -249,8 +250,10 @@ class DualAnoDiff:
         image = give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
         return settle(self, request, image, asked, params=params)
 
-    def _noted(self, sample: Sample, masks: Masks, taken: str, pane: Pane, concept: Concept) -> Sample:
-        """The sample with what is known of its masks and of its likeness to what was learned from."""
+    def _noted(
+        self, sample: Sample, pair: DrawnPair, masks: Masks, taken: str, pane: Pane, concept: Concept
+    ) -> Sample:
+        """The sample with its pair, what is known of its masks and of its likeness to what was learned from."""
         near = nearest(descriptor(sample.image, sample.mask), np.asarray(concept.config.get("looks", []), np.float32))
         notes: dict[str, Any] = {
             "mask_from": taken,
@@ -260,7 +263,7 @@ class DualAnoDiff:
             "nearest_example": round(near, 4),
         }
         recipe = replace(sample.recipe, placement={**sample.recipe.placement, **notes})
-        return replace(sample, recipe=recipe)
+        return replace(sample, recipe=recipe, pictures={"whole": pair.whole, "part": pair.part})
 
 
 def _start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "example"]:
