@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 
 from app.session import file_url
-from core.workbench.evidence import Evidence, Part
+from core.workbench import NormalRow
+from core.workbench.evidence import Evidence, Neighbour, Part
 from core.workbench.review import Comparison
 
 LEAST, CLEAR = 0.01, 0.05
@@ -26,7 +27,7 @@ def why(seen: Comparison, evidence: Evidence, view: str) -> str:
     named = f"<b>{html.escape(evidence.named)}</b> differs most" if evidence.named else "No component stands out"
     return (
         f"<div class='fs-why' id='fs-why'><p>{named} <span class='fs-quiet'>· {html.escape(evidence.edit)}</span></p>"
-        f"<div class='fs-maps'>{tiles}</div>{more}{_near(seen, evidence)}</div>"
+        f"<div class='fs-maps'>{tiles}</div>{more}{near_by(evidence.neighbour, evidence.neighbour_row)}</div>"
     )
 
 
@@ -54,8 +55,8 @@ def _tile(seen: Comparison, part: Part, named: str, view: str) -> str:
     )
 
 
-def _near(seen: Comparison, evidence: Evidence) -> str:
-    near, row = evidence.neighbour, evidence.neighbour_row
+def near_by(near: Neighbour | None, row: NormalRow | None) -> str:
+    """The nearest good part and how far it is; "" where it is not known."""
     if near is None or row is None:
         return ""
     whole = f"0 0 {row.width} {row.height}"

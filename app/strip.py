@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.evidence import coarse, picture, why
+from app.evidence import coarse, near_by, picture, why
+from app.pair import TAKE_JS, copy_in_words, drawn_together
 from app.session import Session, file_url
 from app.shell import Shell, on, on_canvas
 from app.table import ONE_BY_ONE
@@ -16,6 +17,7 @@ from core.errors import InputError, NotFound
 from core.types import Verdict
 from core.workbench import SampleRow
 from core.workbench.evidence import Evidence
+from core.workbench.pairs import Likeness
 from core.workbench.review import Comparison
 
 MOST_TRIES = 12
@@ -72,7 +74,7 @@ class Strip:
                 self.undo = gr.Button("Undo (U)", elem_id="fs-undo-verdict", size="sm",
                                       min_width=60)  # fmt: skip
                 self.keep_all = gr.Button("Keep all", elem_id="fs-keep-all", size="sm", min_width=60)
-            self.maps = gr.HTML(elem_id="fs-maps")
+            self.maps = gr.HTML(js_on_load=TAKE_JS, elem_id="fs-maps")
             self.facts = gr.HTML(elem_id="fs-facts")
             self.reuse = gr.Button("Copy settings from this sample", size="sm", elem_id="fs-reuse")
         self.parts = [self.film, self.detail, self.slider, self.maps, self.facts]
@@ -92,7 +94,7 @@ class Strip:
         ids = session.open_bench.jobs.result(job_id).get("sample_ids", ()) if job_id else ()
         rows = session.open_bench.studio.samples_of(job_id) if ids else []
         mine = {row.id for row in rows}
-        if any(row.component_paths for row in rows):
+        if any(row.component_paths or row.picture_paths for row in rows):
             session.memory["film"] = None  # their nearest good part was looked for last
         again = [i for i in ids if i not in mine]
         if again and job_id not in session.memory.setdefault("again", {}):
@@ -210,8 +212,11 @@ def _detail(session: Session, picked: str) -> list[Any]:
     maps = _maps(seen, around, [("Sample", seen.image_path), ("Mask", seen.mask_path), (name, change)], evidence)
     # The divider begins left of the mask, so that the sample's side shows what was made.
     start = max(4.0, min(85.0, 100 * around["box"][0] / seen.normal.width - 5))
-    pair = gr.update(value=(str(seen.source_path), str(seen.image_path)), slider_position=start)
-    return [pair, maps, facts(seen)]
+    beside = gr.update(value=(str(seen.source_path), str(seen.image_path)), slider_position=start)
+    if (pair := desk.pair(seen.sample)) is not None:
+        near = desk.neighbour(seen.sample)
+        maps += drawn_together(picked, pair) + (f"<div class='fs-why'>{near_by(*near)}</div>" if near else "")
+    return [beside, maps, facts(seen, desk.nearest_example(seen.sample))]
 
 
 def _maps(
@@ -241,12 +246,12 @@ def _window(box: Sequence[float], width: int, height: int) -> tuple[float, float
     return left, top, wide, tall
 
 
-def facts(seen: Comparison) -> str:
-    """Origin and scores of a sample in words, HTML."""
+def facts(seen: Comparison, near: Likeness | None) -> str:
+    """Origin and scores of a sample in words, and how near it is to a real one, HTML."""
     row = seen.sample
+    said = in_words(row.scores) + ([copy_in_words(near)] if near is not None else [])
     lines = "".join(
-        f"<li data-level='{level}'><span>{words}</span><span>{number}</span></li>"
-        for words, number, level in in_words(row.scores)
+        f"<li data-level='{level}'><span>{words}</span><span>{number}</span></li>" for words, number, level in said
     )
     why = f"<p class='fs-quiet'>{html.escape(row.reason)}</p>" if row.reason else ""
     return (

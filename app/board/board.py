@@ -7,7 +7,7 @@ server's session.
 **Value** (Python to browser): ``{"sid", "rev"}``; a new ``rev`` makes the board fetch its page again.
 
 **Handlers** take one dict with ``sid`` and return one (see ``app.board.desk``): ``look``, ``turn``, ``judge``,
-``best``, ``undo``, ``redo``, ``about``.
+``best``, ``undo``, ``redo``, ``about``, ``beside``.
 
 **Events**: ``judged {}`` a moment after the last verdict was stored: counts elsewhere on the page are old.
 """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
+from app.pair import copy_in_words
 from app.session import Session, file_url, sessions
 from core.errors import FlawsmithError, InputError
 from core.types import Recipe, Verdict
@@ -83,7 +85,24 @@ def about(session: Session, sent: Reply) -> Reply:
     return {"id": row.id, "near": round(desk.distance_to_kept(row), 3)}
 
 
-HANDLERS: tuple[Callable[[Session, Reply], Reply], ...] = (look, turn, judge, best, undo, redo, about)
+def beside(session: Session, sent: Reply) -> Reply:
+    """The good part most like the sample ``ids[0]``: ``good`` with its picture, and how far it is; {} where none is.
+
+    The first time in a project it takes seconds, so nothing else may wait for it.
+    """
+    desk = session.open_bench.review
+    found = desk.neighbour(desk.row(_ids(sent)[0]), look=True)
+    if found is None:
+        return {"good": {}}
+    near, row = found
+    own = None if near.own is None else round(near.own, 2)
+    picture = file_url(desk.photo_thumbnail(row))
+    return {"good": {"name": row.name, "picture": picture, "d": round(near.d, 2), "own": own}}
+
+
+HANDLERS: tuple[Callable[[Session, Reply], Reply], ...] = (look, turn, judge, best, undo, redo, about, beside)
+ALONE = frozenset({beside})
+"""Handlers that change nothing of the session and hold nobody up."""
 
 
 def answering(handler: Callable[[Session, Reply], Reply]) -> Callable[[Reply], Reply]:
@@ -95,7 +114,7 @@ def answering(handler: Callable[[Session, Reply], Reply]) -> Callable[[Reply], R
             if not isinstance(sid, str) or not sid:
                 raise InputError("review: the request names no session; reload the page")
             session = sessions.get(sid)
-            with session.lock:
+            with nullcontext() if handler in ALONE else session.lock:
                 return {"ok": True, **handler(session, sent)}
         except FlawsmithError as error:
             return {"ok": False, "error": str(error)}
@@ -116,8 +135,15 @@ def _card(session: Session, row: Any) -> Reply:
         "image": file_url(row.image_path), "source": file_url(normal.path),
         "outline": bench.review.outline(row),
         "scores": [(title, form.format(scores[name])) for name, title, form in SCORES if name in scores],
-        "believable": round(believability(scores), 2),
+        "believable": round(believability(scores), 2), "copy": _copy(session, row),
+        "compared": bench.review.compared(row),
     }  # fmt: skip
+
+
+def _copy(session: Session, row: Any) -> list[str] | None:
+    """Whether it is a copy of a real example: words, what was measured, and how bad that is."""
+    near = session.open_bench.review.nearest_example(row)
+    return None if near is None else list(copy_in_words(near))
 
 
 def _edit(row: Any) -> str:

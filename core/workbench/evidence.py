@@ -115,6 +115,11 @@ class Evidences:
         return made_once(self._project.cache_dir / "heat" / f"{row.id}-{name}.jpg", make)
 
 
+def compared(row: SampleRow) -> bool:
+    """Whether its nearest good part says something of a sample: where the engine redrew the photo, or may have."""
+    return bool(row.component_paths or row.picture_paths or row.scores.get("change_outside", 0) > 0)
+
+
 class Neighbours:
     """The good part most like each sample, found once and kept in the project's cache."""
 

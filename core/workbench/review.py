@@ -18,8 +18,9 @@ from core.quality import group_near_duplicates, nearest
 from core.quality.visible import difference
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import Verdict
-from core.workbench.evidence import Evidence, Evidences
+from core.workbench.evidence import Evidence, Evidences, Neighbour, Neighbours, compared
 from core.workbench.outline import outline
+from core.workbench.pairs import DrawnPair, Likeness, nearest_example, pair_of
 
 MOST_GROUPED = 5000
 """Samples looked through for look-alikes at once; more take seconds."""
@@ -45,6 +46,7 @@ class Review:
     def __init__(self, material: Material) -> None:
         self._project = material.project
         self._evidences = Evidences(material)
+        self._neighbours = Neighbours(material)
 
     def page(self, chosen: SampleFilter, offset: int = 0, limit: int = 48) -> list[SampleRow]:
         """A page of samples."""
@@ -91,6 +93,34 @@ class Review:
     def evidence(self, row: SampleRow) -> Evidence | None:
         """What the engine saw of each component; None where it compares no attention."""
         return self._evidences.of(row)
+
+    def pair(self, row: SampleRow) -> DrawnPair | None:
+        """What the sample's picture and its anomaly alone looked like; None where no pair was drawn."""
+        return pair_of(row)
+
+    def nearest_example(self, row: SampleRow) -> Likeness | None:
+        """How near the sample is to the real examples; None where that was not measured."""
+        return nearest_example(row)
+
+    @staticmethod
+    def compared(row: SampleRow) -> bool:
+        """Whether ``neighbour`` has anything to say of a sample."""
+        return compared(row)
+
+    def photo_thumbnail(self, row: NormalRow) -> Path:
+        """A small picture of a photo; made once."""
+        path = self._project.cache_dir / "thumbs" / f"photo-{row.id}.jpg"
+        return made_once(path, lambda: thumbnail_bytes(read_image(row.path), 320))
+
+    def neighbour(self, row: SampleRow, look: bool = False) -> tuple[Neighbour, NormalRow] | None:
+        """The nearest good part, where the engine may have redrawn the photo; None where that is not known.
+
+        With ``look`` it is looked for where it is not known yet, which takes seconds the first time in a project.
+        """
+        if not compared(row):
+            return None
+        near = self._neighbours.find(row) if look else self._neighbours.known(row.id)
+        return (near, self._project.normal_row(near.id)) if near is not None else None
 
     def set_verdict(self, sample_ids: Sequence[str], verdict: Verdict | str, reason: str = "") -> None:
         """Keep, reject or reset samples; one undo takes it back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
 from core.types import AnomalyExample, Image, Kind, Mask, Recipe, Request, Sample, check_label
 from core.workbench.chips import Chips
-from core.workbench.evidence import Neighbours
+from core.workbench.evidence import Neighbours, compared
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Studio:
         if not rows and problem:
             raise problem
         for row in rows:
-            if row.component_paths:
+            if compared(row):
                 told.says("comparing with the other good parts")
                 self.neighbours.find(row, cancelled)
         return rows
@@ -139,6 +139,26 @@ class Studio:
         self.check(order)
         run = lambda control: {"sample_ids": [r.id for r in self.try_out(order, control)]}  # noqa: E731
         return self._jobs.submit("try", f"{order.engine} · {order.label}", run, lane="studio")
+
+    def start_again(self, sample_id: str, changes: Mapping[str, Any]) -> str:
+        """The sample once more in the background, from its recipe, with ``changes`` of its engine's settings."""
+        recipe = self.recipe(sample_id)
+        read_params(engine(recipe.engine), {**recipe.params, **changes})
+        run = lambda control: {"sample_ids": [self.again(sample_id, changes, control).id]}  # noqa: E731
+        return self._jobs.submit("try", f"{recipe.engine} · {recipe.label}", run, lane="studio")
+
+    def again(self, sample_id: str, changes: Mapping[str, Any], control: JobControl | None = None) -> SampleRow:
+        """The sample made once more, with ``changes`` of its engine's settings, as a sample of its own."""
+        recipe = self.recipe(sample_id)
+        told = _Progress(control, 1)
+        cancelled = control.cancelled if control else lambda: False
+        ctx = Context(cancelled=cancelled, concepts=self._material.concepts, goods=self._material, progress=told.step)
+        sample = work.remake(self._material, replace(recipe, params={**recipe.params, **changes}), ctx)
+        row = work.store(self._project, sample, control.job_id if control else None)
+        told.made(sample.image)
+        if compared(row):
+            self.neighbours.find(row, cancelled)
+        return row
 
     def generate(
         self,

@@ -65,9 +65,36 @@ function facts(sample) {
   find("facts").innerHTML = "<p><b>" + escaped(sample.label) + "</b> <span class='fsb-verdict' data-verdict='" + sample.verdict + "'>" + sample.verdict +
     "</span> <span class='fs-quiet'>" + escaped(sample.engine) + " on " + escaped(sample.photo) + ", seed " + escaped(sample.seed) +
     "</span></p>" + (sample.edit ? "<p class='fsb-reason'>" + escaped(sample.edit) + "</p>" : "") + (sample.reason ? "<p class='fsb-reason'>" + escaped(sample.reason) + "</p>" : "") +
-    "<dl>" + cells.join("") + "</dl>";
+    copied(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
+  good(sample);
   clearTimeout(facts.later);
-  if (sample.near === undefined) facts.later = setTimeout(() => nearest(sample), 200);
+  if (sample.near === undefined || (sample.compared && !sample.good)) facts.later = setTimeout(() => { nearest(sample); beside(sample); }, 200);
+}
+
+// Is it a real example over again?
+function copied(sample) {
+  if (!sample.copy) return "";
+  const [words, number, level] = sample.copy;
+  return "<p class='fsb-copy' data-level='" + level + "'>" + escaped(words) + " <span class='fs-quiet'>nearest one " + escaped(number) + "</span></p>";
+}
+
+// The good part that is most like it, where the engine may have redrawn the photo.
+function good(sample) {
+  const place = find("good"), seen = sample.good;
+  if (!place) return;
+  if (!seen) { place.innerHTML = "<span class='fs-quiet'>Looking for the good part most like it …</span>"; return; }
+  if (!seen.name) { place.innerHTML = "<span class='fs-quiet'>There is no other good part to compare it with.</span>"; return; }
+  const own = seen.own === null ? "" : ", to its own photo " + seen.own.toFixed(2);
+  place.innerHTML = "<img src='" + seen.picture + "' alt='The good part most like it'><span>Most like the good part <b>" + escaped(seen.name) +
+    "</b><br><span class='fs-quiet' title='0 is the same picture, 6 the farthest (ComGEN, eq. 6)'>distance " + seen.d.toFixed(2) + " of 6" + own + "</span></span>";
+}
+
+async function beside(sample) {
+  if (!sample.compared || sample.good || tiles.current !== sample) return;
+  const reply = await server.beside({ sid: S.sid, ids: [sample.id] }).catch(() => null);
+  if (!reply || !reply.ok) return;
+  sample.good = reply.good;
+  if (tiles.current === sample) good(sample);
 }
 
 async function nearest(sample) {

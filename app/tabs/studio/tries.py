@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.jobbar import JobBar
 from app.session import Session
-from app.shell import Shell, on
+from app.shell import Shell, on, on_canvas
 from app.strip import Strip
 from app.table import Table
 from app.tabs.studio.controls import Controls, clean
@@ -55,6 +55,13 @@ class Maker:
         self.controls.keep(session, [engine, order.label, str(order.seed), fresh, variants, *params])
         return shown
 
+    def take(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        """The picked sample once more, with another of its pair's masks; updates for the job's bar."""
+        studio = session.open_bench.studio
+        session.try_id = studio.start_again(str(sent.get("id", "")), {"mask": str(sent.get("way", ""))})
+        self.strip.begin(session, session.try_id)
+        return self.bar.look(session)
+
     def layout(
         self, session: Session, seen: str, changes: Mapping[str, Any], label: str, values: Sequence[Any]
     ) -> list[Any]:
@@ -75,6 +82,9 @@ class Maker:
             # A look that began before the press may have put the timer to sleep.
             on(begun.success, bar.look, shell, outputs=bar.parts)
         on(bar.timer.tick, strip.grow, shell, outputs=strip.parts, concurrency_limit=None)
+
+        taken = on_canvas(strip.maps.taken, self.take, shell, bar.parts, trigger_mode="once")
+        on(taken.success, bar.look, shell, outputs=bar.parts)
 
         def ended(session: Session, job_id: str) -> list[Any]:
             strip.end(session, job_id)
