@@ -196,11 +196,24 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
 def test_the_attention_loss_draws_words_to_their_regions(toy: Any, photos: list[Any], tmp_path: Path) -> None:
     losses: dict[float, list[float]] = {}
     for weight in (0.0, 1.0):
-        concept = learned(toy, photos, tmp_path / str(weight), steps=25, attention=weight)
+        starts = "nut=nut, bolt=bolt"
+        concept = learned(toy, photos, tmp_path / str(weight), steps=25, attention=weight, start_words=starts)
         losses[weight] = [loss for _, loss in concept.config["losses"]]
     assert losses[1.0][0] > losses[0.0][0] + 0.1
     apart = np.subtract(losses[1.0], losses[0.0])
     assert apart[-5:].mean() < apart[:3].mean() - 0.01
+
+
+def test_words_that_the_model_knows_move_less(toy: Any, photos: list[Any], tmp_path: Path) -> None:
+    from core.concepts.shelf import load_concept
+    from core.diffusion.tokens import vectors_of
+
+    moved = []
+    for folder, starts in (("known", ""), ("told", "nut=nut, bolt=bolt")):
+        concept = learned(toy, photos, tmp_path / folder, steps=20, start_words=starts)
+        tensors = load_concept(tmp_path / folder / concept.id)[1]
+        moved.append(float((tensors["component.0"] - vectors_of(toy, "nut", 1)).norm()))
+    assert 0 < moved[0] < 0.5 * moved[1], "from its own name a word needs little; from one that was told, more"
 
 
 def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path) -> None:

@@ -160,6 +160,12 @@ class _Study:
             out[word] = nn.Parameter((first + 0.1 * first.std() * noise).to(self.backbone.device))
         return out
 
+    def _known_words(self) -> list[str]:
+        """The words that start from their component's own name, in one that the model knows."""
+        given, backbone = self.params.starts(), self.backbone
+        names = {name: name.replace("_", " ") for name in self.sentences.names if name not in given}
+        return [self.sentences.words[n] for n, text in names.items() if len(prompt_ids(backbone, text)) == 1]
+
     def _trained(self) -> Trained:
         params, preset = self.params, PRESETS[self.params.preset]
         lessons, wanted = self._lessons(preset)
@@ -179,8 +185,8 @@ class _Study:
             return params.attention * off_region(seen.maps(), [wanted[int(i)] for i in rows])
 
         plan = Plan(
-            steps, preset.batch, preset.lr, warmup=preset.warmup, seed=params.seed, area_weight=False,
-            checkpoint_every=50,
+            steps, preset.batch, preset.lr, tuple((word, preset.known) for word in self._known_words()),
+            warmup=preset.warmup, seed=params.seed, area_weight=False, checkpoint_every=50,
         )  # fmt: skip
         with controlled(self.backbone.unet, *([seen] if seen is not None else [])):
             return train(
