@@ -18,7 +18,7 @@ from core.images import made_once, read_image, read_mask, thumbnail_bytes
 from core.jobs.material import Material
 from core.memory import SIDE, describe, distance
 from core.store import NormalRow, SampleRow
-from core.types import Image, Recipe
+from core.types import EVERYWHERE, Image, Recipe
 from core.workbench.outline import outline
 
 Floats = npt.NDArray[np.float32]
@@ -117,7 +117,8 @@ class Evidences:
 
 def compared(row: SampleRow) -> bool:
     """Whether its nearest good part says something of a sample: where the engine redrew the photo, or may have."""
-    return bool(row.component_paths or row.picture_paths or row.scores.get("change_outside", 0) > 0)
+    drawn = row.component_paths or row.picture_paths
+    return bool(drawn) or Recipe.from_json(row.recipe_json).feather == EVERYWHERE
 
 
 class Neighbours:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.engines.dual_ano_diff.masks import WAYS
 from core.images import read_image
 from core.masks import rle
 from core.quality.near import SAME
@@ -58,7 +59,7 @@ def pair_of(row: SampleRow) -> DrawnPair | None:
         return None
     notes = Recipe.from_json(row.recipe_json).placement
     side = len(read_image(row.picture_paths["part"]))
-    masks = {name: rle.unpack(packed, (side, side)) for name, packed in notes["pair_masks"].items()}
+    masks = {name: rle.unpack(notes["pair_masks"][name], (side, side)) for name in WAYS}
     ways = tuple(
         Way(
             name,

@@ -59,6 +59,13 @@ def teach(toy: Backbone, folder: Path, watch: Watch | None = None, examples: Any
     return learn_dual(toy, groups, good, params, engine="dual_ano_diff", folder=folder, watch=watch)
 
 
+@pytest.fixture(scope="module")
+def taught(toy: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Concept]:
+    """Where a concept is that hardly learned, and its card."""
+    folder = tmp_path_factory.mktemp("taught")
+    return folder, teach(toy, folder)
+
+
 def pair(toy: Backbone, folder: Path, concept: Concept, **given: Any) -> DrawnPair:
     tensors = shelf.load_concept(folder / concept.id)[1]
     have: dict[str, Any] = {"seed": 3, "steps": 2, "guidance": 2.5} | given
@@ -158,13 +165,15 @@ def test_the_background_is_learned_from_where_there_is_one(toy: Backbone, tmp_pa
     assert not off.config["build"]["bcm"] and not off.notes
 
 
-def test_below_full_strength_a_pair_stays_near_what_it_begins_with(toy: Backbone, tmp_path: Path) -> None:
-    concept = teach(toy, tmp_path)
+def test_below_full_strength_a_pair_stays_near_what_it_begins_with(
+    toy: Backbone, taught: tuple[Path, Concept]
+) -> None:
+    folder, concept = taught
     start = example(5)
     begun = Begin(start.pixels[:64, :64], start.mask[:64, :64], 0.1)
-    near = pair(toy, tmp_path, concept, begin=begun, steps=20, guidance=1.0)
+    near = pair(toy, folder, concept, begin=begun, steps=20, guidance=1.0)
     assert near.rebuilt is not None
-    far = pair(toy, tmp_path, concept, steps=5, guidance=1.0)
+    far = pair(toy, folder, concept, steps=5, guidance=1.0)
     gap = lambda a: float(np.abs(a.whole.astype(int) - near.rebuilt).mean())  # noqa: E731
     assert gap(near) < gap(far)
 
@@ -180,11 +189,11 @@ def test_stopped_and_taken_up_again_it_ends_in_the_same_bits(toy: Backbone, tmp_
     assert not list((tmp_path / "b" / ".learning").glob("*"))
 
 
-def test_drawing_stops_within_a_step(toy: Backbone, tmp_path: Path) -> None:
-    concept = teach(toy, tmp_path)
+def test_drawing_stops_within_a_step(toy: Backbone, taught: tuple[Path, Concept]) -> None:
+    folder, concept = taught
     steps: list[int] = []
     with pytest.raises(Cancelled):
-        pair(toy, tmp_path, concept, steps=9, progress=lambda i, n: steps.append(i), cancelled=lambda: bool(steps))
+        pair(toy, folder, concept, steps=9, progress=lambda i, n: steps.append(i), cancelled=lambda: bool(steps))
     assert steps == [1]
 
 
@@ -197,11 +206,13 @@ def test_labels_together_have_a_word_each(toy: Backbone, tmp_path: Path) -> None
         label_in(concept, "pit")
 
 
-def test_another_model_and_other_weights_are_refused_in_one_line(toy: Backbone, tmp_path: Path) -> None:
+def test_another_model_and_other_weights_are_refused_in_one_line(
+    toy: Backbone, taught: tuple[Path, Concept], tmp_path: Path
+) -> None:
     from core.diffusion.backbone import load_backbone
 
-    concept = teach(toy, tmp_path)
-    tensors = shelf.load_concept(tmp_path / concept.id)[1]
+    folder, concept = taught
+    tensors = shelf.load_concept(folder / concept.id)[1]
     other = load_backbone(str(write_toy(tmp_path / "other", seed=7)), "cpu")
     for model, given in ((other, tensors), (toy, {n: v for n, v in tensors.items() if "saim" not in n})):
         with pytest.raises(Unavailable) as caught, wearing(model, concept, given):

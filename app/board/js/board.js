@@ -84,9 +84,9 @@ function good(sample) {
   if (!place) return;
   if (!seen) { place.innerHTML = "<span class='fs-quiet'>Looking for the good part most like it …</span>"; return; }
   if (!seen.name) { place.innerHTML = "<span class='fs-quiet'>There is no other good part to compare it with.</span>"; return; }
-  const own = seen.own === null ? "" : ", to its own photo " + seen.own.toFixed(2);
-  place.innerHTML = "<img src='" + seen.picture + "' alt='The good part most like it'><span>Most like the good part <b>" + escaped(seen.name) +
-    "</b><br><span class='fs-quiet' title='0 is the same picture, 6 the farthest (ComGEN, eq. 6)'>distance " + seen.d.toFixed(2) + " of 6" + own + "</span></span>";
+  const own = seen.own === null ? "" : "; its own photo " + seen.own.toFixed(2);
+  place.innerHTML = "<img src='" + seen.picture + "' alt='The good part most like it'><span>Nearest " + (seen.own === null ? "" : "other ") + "good part <b>" +
+    escaped(seen.name) + "</b><br><span class='fs-quiet' title='0 is the same picture, 6 the farthest (ComGEN, eq. 6)'>distance " + seen.d.toFixed(2) + " of 6" + own + "</span></span>";
 }
 
 async function beside(sample) {

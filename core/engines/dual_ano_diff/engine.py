@@ -138,6 +138,8 @@ class DualAnoDiff:
         on_photo = {way: pane.back_mask(mask) for way, mask in masks.found.items()} if over else {}
         drawn, taken = _at_photo_size(started, pair, pane, params), masks.taken
         if not params.transplant:
+            if begin is None and concept.config["preset"] == "flawsmith":
+                drawn = _as_bright(request.normal.pixels, drawn)
             sample = self._whole(request, drawn, on_photo[taken], params)
         elif asked is not None and begin is not None:
             mask = on_photo[taken] & asked
@@ -254,14 +256,15 @@ class DualAnoDiff:
         self, sample: Sample, pair: DrawnPair, masks: Masks, taken: str, pane: Pane, concept: Concept
     ) -> Sample:
         """The sample with its pair, what is known of its masks and of its likeness to what was learned from."""
-        near = nearest(descriptor(sample.image, sample.mask), np.asarray(concept.config.get("looks", []), np.float32))
         notes: dict[str, Any] = {
             "mask_from": taken,
             "agreement": {way: round(value, 3) for way, value in masks.agreement.items()},
             "pair_masks": {way: rle.pack(mask) for way, mask in masks.found.items()},
             "pane": [round(pane.middle[0], 2), round(pane.middle[1], 2), round(pane.extent, 2)],
-            "nearest_example": round(near, 4),
         }
+        if looks := concept.config.get("looks"):
+            near = nearest(descriptor(sample.image, sample.mask), np.asarray(looks, np.float32))
+            notes["nearest_example"] = round(near, 4)
         recipe = replace(sample.recipe, placement={**sample.recipe.placement, **notes})
         return replace(sample, recipe=recipe, pictures={"whole": pair.whole, "part": pair.part})
 
@@ -277,6 +280,14 @@ def _at_photo_size(started: Image, pair: DrawnPair, pane: Pane, params: DualAnoD
     if pair.rebuilt is not None:
         full = full + params.detail * (started.astype(np.float32) - pane.back(pair.rebuilt))
     return np.asarray(np.clip(np.rint(full), 0, 255), np.uint8)
+
+
+def _as_bright(photo: Image, drawn: Image) -> Image:
+    """``drawn`` with the photo's mean and spread in each channel: from noise alone a model draws at middling light."""
+    own, wanted = drawn.astype(np.float32), photo.astype(np.float32)
+    spread = wanted.std(axis=(0, 1)) / np.maximum(own.std(axis=(0, 1)), 1)
+    toned = (own - own.mean(axis=(0, 1))) * np.clip(spread, 0.5, 2) + wanted.mean(axis=(0, 1))
+    return np.asarray(np.clip(np.rint(toned), 0, 255), np.uint8)
 
 
 def _carried(
