@@ -195,7 +195,9 @@ def settle(
             f"{engine.name}: nothing visible changed on {request.normal.name!r}; "
             "raise the strength, enlarge the mask or take another seed"
         )
-    image = generated if engine.rewrites_background else _within(photo, generated, mask)
+    pasted = _within(photo, generated, mask)
+    image = generated if engine.rewrites_background else pasted
+    drawn_anew = image is not pasted and bool((image != pasted).any())
     recipe = Recipe(
         engine=engine.name,
         label=request.label,
@@ -206,7 +208,7 @@ def settle(
         placement=dict(request.placement),
         donor_id=request.donor.id if request.donor else None,
         example_ids=tuple(e.id for e in request.examples),
-        feather=EVERYWHERE if engine.rewrites_background else 0,
+        feather=EVERYWHERE if drawn_anew else 0,
         version=core.__version__,
     )
     instances = tuple(part & mask for part in instances if (part & mask).any())
