@@ -63,10 +63,32 @@ class Exchange(nn.Module):
             nn.init.zeros_(self.out.bias)
 
     def forward(self, pairs: Tensor) -> Tensor:
-        """(N, n, 2, C) to the same shape: sequences of length 2, so that nothing moves in space (eq. 3)."""
-        x = self.into(self.norm(pairs))
+        """(N, 2, n, C) to the same shape: sequences of length 2, so that nothing moves in space (eq. 3)."""
+        known = self.norm(pairs)
+        mixed = self._folded(known) if known[:, 0].numel() > known.shape[-1] ** 2 else self._plain(known)
+        return pairs + mixed
+
+    def _plain(self, known: Tensor) -> Tensor:
+        x = self.into(known).transpose(1, 2)
         mixed = F.scaled_dot_product_attention(self.query(x), self.key(x), self.value(x))
-        return pairs + cast(Tensor, self.out(mixed))
+        return cast(Tensor, self.out(mixed)).transpose(1, 2)
+
+    def _folded(self, known: Tensor) -> Tensor:
+        """The same with three products of a position with a matrix instead of ten.
+
+        Linear layers in a row are one, and of two keys only the difference matters: softmax over a pair is a sigmoid,
+        a_i = σ(q_i (k_0 - k_1) / √C), and the mixture is v_1 + a_i (v_0 - v_1). Making the matrices pays where there
+        are more positions than channels.
+        """
+        query, key = self.query.weight @ self.into.weight, self.key.weight @ self.into.weight
+        start = self.query(self.into.bias)
+        value = self.out.weight @ self.value.weight @ self.into.weight
+        always = self.out(self.value(self.into.bias))
+        part = known[:, 1]
+        apart = known[:, 0] - part
+        score = (known * F.linear(apart, query.T @ key)[:, None]).sum(-1) + (apart @ (start @ key))[:, None]
+        share = torch.sigmoid(score / known.shape[-1] ** 0.5)[..., None]
+        return F.linear(part, value, always)[:, None] + share * F.linear(apart, value)[:, None]
 
 
 class Injection(nn.Module):
@@ -99,7 +121,7 @@ class Interaction(Controller):
     def out(self, site: Site, out: Tensor) -> Tensor:
         """Both branches' outputs, exchanged."""
         rows = torch.unflatten(out, 0, (-1, self._group))
-        pairs = self.layers[_key(site.name)](rows[:, :2].transpose(1, 2)).transpose(1, 2)
+        pairs = self.layers[_key(site.name)](rows[:, :2])
         return torch.cat([pairs, rows[:, 2:]], dim=1).flatten(0, 1)
 
 
