@@ -73,6 +73,9 @@ def bench(
     ] = None,
     preset: Annotated[str | None, typer.Option(help="realism: preset of the training.")] = None,
     param: Annotated[list[str], typer.Option("--param", help="tables: a setting of the training.")] = [],  # noqa: B006
+    looks: Annotated[
+        bool, typer.Option("--looks", help="realism: how varied the pairs are, and how many are copies, as well.")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="tables: auto, cpu, cuda or mps.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -83,6 +86,7 @@ def bench(
         "data": data, "test": test, "out": out, "rows": [r for text in rows for r in text.split()], "seeds": seeds,
         "product": product, "count": count, "without": without, "detector": detector, "preset": preset,
         "params": pairs(param, "--param"), "device": device,
+        "looks": looks or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
     if name in ("realism", "comgen-table"):

@@ -23,6 +23,7 @@ from core.bench.realism.machine import signature
 from core.bench.realism.rows import Row, concept_of, make_pairs
 from core.errors import InputError, NotFound
 from core.evaluate.data import Shot, read_set
+from core.evaluate.generation.pairs import Pair
 from core.evaluate.saturation import CONFIG
 from core.images import atomic_write, mask_png_bytes, png_bytes
 from core.types import GOOD
@@ -157,7 +158,7 @@ class Ablation(Table):
             good = [Shot(f"{GOOD}/{row.id}", row.path, GOOD) for row in bench.project.normals()]
         return good, read_set(self.plan.test, "test")
 
-    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[Shot], dict[str, Any]]:
+    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[Pair], dict[str, Any]]:
         """As many pairs for each row, in equal parts; rows with the same pairs share them."""
         assert isinstance(row, Variant)
         folder, common = self.plan.out / "pairs", dict[str, Any]()
@@ -168,7 +169,7 @@ class Ablation(Table):
             taught = Row(row.name, row.engine, learning=lesson)
             found = concept_of(bench, taught, (), folder / "concepts.json", self.say, self.cancelled)
             common["concept"], facts["learn_cpu_s"] = found["id"], found["cpu_s"]
-        shots: list[Shot] = []
+        shots: list[Pair] = []
         for label, given in row.parts:
             part = Row(f"{row.shared}-{label}", row.engine, {**common, **given})
             count = self.plan.count * len(EDITS) // len(row.parts)

@@ -10,7 +10,7 @@ import pytest
 
 from app.cli import run
 from core.bench import run_bench
-from core.bench.realism import measure
+from core.bench.realism import looks, measure
 from core.bench.realism.rows import parse_row, usual_rows
 from core.errors import Cancelled, FlawsmithError, InputError
 from tests.evaluate.plates import dataset
@@ -30,7 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def made(folders: Path) -> tuple[Path, dict]:
     out = folders / "out"
-    made = measure(quick=True, data=folders / "plates", out=out, rows=ROWS, count=3, params=TINY)
+    made = measure(quick=True, data=folders / "plates", out=out, rows=ROWS, count=3, params=TINY, looks=True)
     return out / "plates", made
 
 
@@ -63,6 +63,16 @@ def test_there_is_a_table_to_read_sheets_to_look_at_and_a_page(made: tuple[Path,
     assert "cut_paste" in (out / "report.html").read_text()
 
 
+def test_pairs_are_looked_at_beside_the_real_anomalies(made: tuple[Path, dict]) -> None:
+    out, result = made
+    real, cut_paste, perlin = result["tables"]["plates"]["rows"]
+    assert "looks" not in real
+    for row in (cut_paste, perlin):
+        assert 0 <= row["looks"]["memorised"] <= 1 and 0 < row["looks"]["mask_iou"] <= 1
+        assert row["looks"]["ic_efflite_mask"] >= 0
+        assert f"| `{row['row']}` | {row['looks']['ic_efflite']:.2f} |" in (out / "table.md").read_text()
+
+
 def test_a_finished_table_is_not_made_again(
     folders: Path, made: tuple[Path, dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,9 +84,12 @@ def test_a_finished_table_is_not_made_again(
 
     monkeypatch.setattr(UNet, "fit", forbidden)
     monkeypatch.setattr(work, "generate", forbidden)
-    again = measure(quick=True, data=folders / "plates", out=folders / "out", rows=ROWS, count=3, params=TINY)
+    monkeypatch.setattr(looks, "evaluate_generation", forbidden)
+    given = {"data": folders / "plates", "out": folders / "out", "rows": ROWS, "count": 3, "params": TINY}
+    again = measure(quick=True, **given, looks=True)
     before, after = (r["tables"]["plates"]["rows"] for r in (made[1], again))
     assert [r["metrics"] for r in before] == [r["metrics"] for r in after]
+    assert [r.get("looks") for r in before] == [r.get("looks") for r in after]
     assert [r["train_cpu_s"] for r in before] == [r["train_cpu_s"] for r in after]
 
 

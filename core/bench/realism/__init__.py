@@ -16,6 +16,7 @@ from typing import Any
 
 import cv2
 
+from core.bench.realism.looks import look_at
 from core.bench.realism.machine import signature
 from core.bench.realism.rows import Row, make_pairs, open_project, parse_row, usual_rows
 from core.bench.realism.sheet import sheet
@@ -23,6 +24,7 @@ from core.bench.realism.table import COLUMNS, markdown, row_record
 from core.errors import Cancelled, FlawsmithError, InputError
 from core.evaluate.data import Shot, read_set
 from core.evaluate.detectors.base import TrainContext
+from core.evaluate.generation.pairs import Pair
 from core.evaluate.localization import evaluate_localization
 from core.evaluate.report import write_report
 from core.evaluate.result import Result
@@ -38,7 +40,10 @@ QUICK = {"epochs": 2, "samples": 80, "test_every": 2}
 
 @dataclass(frozen=True)
 class Plan:
-    """One table: where to learn, where to test, and with how much. The config stands beside the numbers."""
+    """One table: where to learn, where to test, and with how much. The config stands beside the numbers.
+
+    With ``looks`` the pairs themselves are measured as well.
+    """
 
     data: Path
     test: Path
@@ -50,6 +55,7 @@ class Plan:
     params: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     device: str = "auto"
+    looks: bool = False
 
     def config(self) -> dict[str, Any]:
         """What every cell of the table shares; a folder holds cells of one config only."""
@@ -79,6 +85,7 @@ def measure(
     detector: str = "unet",
     params: Mapping[str, Any] | None = None,
     device: str = "auto",
+    looks: bool = False,
     progress: Callable[[str], None] = lambda line: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
@@ -86,14 +93,16 @@ def measure(
 
     ``data`` is a folder in MVTec AD layout with real anomalies, tested on ``test`` (default: the folder of its name
     with ``_dev`` behind), or a folder around such pairs of folders, and then there is one table for each. ``rows``
-    are as in core.bench.realism.rows.parse_row. InputError if a folder is missing or ``out`` holds another table.
+    are as in core.bench.realism.rows.parse_row; ``looks`` asks of the pairs themselves what core.bench.realism.looks
+    says. InputError if a folder is missing or ``out`` holds another table.
     """
     if data is None or out is None:
         raise InputError("bench realism: give --data (a folder with real anomalies) and --out (where the table goes)")
     chosen = [parse_row(text) for text in rows] or usual_rows()
     plan = Plan(
-        data, data, out, count or (6 if quick else 100), 1 if quick else seeds, preset, detector, device=device
-    )
+        data, data, out, count or (6 if quick else 100), 1 if quick else seeds, preset, detector, device=device,
+        looks=looks,
+    )  # fmt: skip
     plan = replace(plan, params={**(QUICK if quick else {}), **(params or {})})
     plans = [
         replace(
@@ -152,6 +161,8 @@ class Table:
         _same_config(plan)
         learned, test = ([s for s in shots if s.label not in plan.without] for shots in self.photos())
         sets = self._sets(learned)
+        if plan.looks:
+            self._look(sets, learned, test)
         for done in range(1, plan.seeds + 1):
             for row in [r for r in self.rows if r.name in sets]:
                 self._cell(row, sets[row.name], test, done)
@@ -165,7 +176,7 @@ class Table:
         """What is learned from, real anomalies with it, and what is tested on."""
         return read_set(self.plan.data, "train", anomalies="all"), read_set(self.plan.test, "test")
 
-    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[Shot], dict[str, Any]]:
+    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[Pair], dict[str, Any]]:
         """The pairs of a row that has an engine, and facts about how they were made."""
         return make_pairs(bench, row, labels, self.plan.count, self.plan.out / "pairs", self.say, self.cancelled)
 
@@ -180,7 +191,7 @@ class Table:
         sets: dict[str, list[Shot]] = {}
         with open_project(self.plan.out / "project", self.plan.data) as bench:
             for row in self.rows:
-                pairs: list[Shot] = []
+                pairs: list[Pair] = []
                 self.facts[row.name] = {}
                 try:
                     if row.engine:
@@ -191,10 +202,18 @@ class Table:
                     self.failed[row.name] = str(error)
                     self.say(f"{row.name}: left out, {error}")
                     continue
-                pairs += real if row.real else []
-                sets[row.name] = [*good, *pairs]
-                atomic_write(self.plan.out / f"sheet_{row.file}.png", sheet(pairs))
+                anomalies = [*pairs, *(real if row.real else [])]
+                sets[row.name] = [*good, *anomalies]
+                atomic_write(self.plan.out / f"sheet_{row.file}.png", sheet(anomalies))
         return sets
+
+    def _look(self, sets: Mapping[str, Sequence[Shot]], learned: Sequence[Shot], test: Sequence[Shot]) -> None:
+        for row in self.rows:
+            if made := [shot for shot in sets.get(row.name, ()) if isinstance(shot, Pair)]:
+                path = self.plan.out / "pairs" / f"{row.pairs_file}.looks.json"
+                found = look_at(made, learned, test, path, self.plan.device, self.cancelled)
+                self.facts[row.name]["looks"] = found
+                self.say(f"{row.name}: looked at {len(made)} pairs")
 
     def _cell(self, row: Row, train: Sequence[Shot], test: Sequence[Shot], done: int) -> None:
         plan, seed = self.plan, done - 1

@@ -12,7 +12,7 @@ from typing import Any
 
 from core.engines.base import engine, engines, learners, read_model, read_params
 from core.errors import Cancelled, InputError
-from core.evaluate.data import Shot
+from core.evaluate.generation.pairs import Pair
 from core.images import atomic_write
 from core.jobs.learn import Order
 from core.jobs.review import Rules
@@ -124,7 +124,7 @@ def make_pairs(
     folder: Path,
     say: Callable[[str], None],
     cancelled: Callable[[], bool],
-) -> tuple[list[Shot], dict[str, Any]]:
+) -> tuple[list[Pair], dict[str, Any]]:
     """``count`` pairs of each label by the row's engine, and facts about how they were made.
 
     None are sorted out unless the row says ``keep``.
@@ -161,7 +161,8 @@ def make_pairs(
         atomic_write(path, json.dumps(known).encode())
         say(f"{row.name}: {made['samples']} pairs of {label} in {known[label]['wall_s']:.0f} s")
     own = [known[label] for label in labels]
-    shots = [_shot(bench.project.sample_row(id)) for part in own for id in part["ids"]]
+    photos = {row.id: row.path for row in bench.project.normals()}
+    shots = [_pair(bench.project.sample_row(id), photos) for part in own for id in part["ids"]]
     facts = {
         "pairs": len(shots),
         "given_up": sum(part["given_up"] for part in own),
@@ -194,5 +195,6 @@ def _kept(bench: Workbench, id: str) -> bool:
     return bench.project.sample_row(id).verdict == "kept"
 
 
-def _shot(row: SampleRow) -> Shot:
-    return Shot(f"{row.label}/{row.id}", row.image_path, row.label, row.instance_paths or (row.mask_path,))
+def _pair(row: SampleRow, photos: Mapping[str, Path]) -> Pair:
+    masks = row.instance_paths or (row.mask_path,)
+    return Pair(f"{row.label}/{row.id}", row.image_path, row.label, masks, before=photos.get(row.normal_id))

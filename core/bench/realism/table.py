@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.bench.realism.looks import looks_table
 from core.bench.realism.rows import Row
 from core.evaluate.result import Result
 
@@ -63,6 +64,8 @@ def markdown(table: Mapping[str, Any], columns: Mapping[str, str] = COLUMNS) -> 
             + " | ".join([*cells, "" if chosen is None else f"{100 * chosen:.1f}"])
             + f" | {len(row['seeds'])} | {_pairs(row)} | {times} |"
         )
+    if seen := looks_table(table["rows"]):
+        lines += ["", seen.rstrip()]
     lines += [f"\nLeft out: `{name}`: {why}." for name, why in table.get("left_out", {}).items()]
     return "\n".join(lines) + "\n"
 
