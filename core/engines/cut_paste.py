@@ -24,6 +24,7 @@ from core.engines.surface import (
     surface_of,
 )
 from core.engines.transplant import transplant
+from core.masks.placement import lies_as_there
 from core.types import Kind, Request, Sample
 
 
@@ -112,7 +113,7 @@ def _patch(
 def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator) -> Pixels:
     same_label = [e for e in request.examples if e.label == request.label] or list(request.examples)
     example = same_label[int(rng.integers(len(same_label)))]
-    placed = request.placement.get("position") == "examples"
+    placed = lies_as_there(request.placement)
     patch = transplant(example, surface, rng, 0.0 if placed else params.rotate)
     if surface.two_tone is not None:
         return patch

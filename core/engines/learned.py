@@ -15,6 +15,7 @@ from core.engines.surface import Pixels, Surface, give_back, needed_levels, stre
 from core.engines.transplant import transplant
 from core.errors import InputError
 from core.images import alpha_blend, inner_alpha
+from core.masks.placement import lies_as_there
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def begun(
     if start == "example" and request.examples:
         surface = surface_of(request, mask, ctx, pad=4)
         example = request.examples[int(rng.integers(len(request.examples)))]
-        placed = request.placement.get("position") == "examples"
+        placed = lies_as_there(request.placement)
         patch = transplant(example, surface, rng, 0.0 if placed else TURNS)
         alpha = inner_alpha(surface.mask, 1.0)[..., None]
         return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)

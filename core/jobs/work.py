@@ -23,7 +23,8 @@ from core.errors import Cancelled, InputError, Unavailable
 from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.material import Material
 from core.masks import rle
-from core.masks.placement import Placement, plan_masks
+from core.masks.placement import Lead, Placement, plan_masks
+from core.masks.surroundings import fitting_example
 from core.quality import descriptor, scores
 from core.store import Project, SampleRow
 from core.types import AnomalyExample, Image, Mask, Recipe, Region, Request, Sample, check_label
@@ -113,7 +114,7 @@ def prepare(material: Material, batch: Batch) -> Plan:
         raise Unavailable(f"engine {batch.engine}: {reason}")
     check_label(batch.label)
     needs = needed(chosen, read_params(chosen, batch.params))
-    placement = _positioned(read_model(Placement, batch.placement, "placement"), chosen)
+    placement = read_model(Placement, batch.placement, "placement")
     ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
     if not ids:
         raise InputError("the project has no photos of good parts; import a folder of them first")
@@ -125,17 +126,7 @@ def prepare(material: Material, batch: Batch) -> Plan:
     examples = material.examples(batch.label)
     if placement.source == "examples" and not examples:
         raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
-    return Plan(material, batch, chosen, placement, ids, examples)
-
-
-def _positioned(placement: Placement, chosen: Engine) -> Placement:
-    """With ``auto`` resolved: an engine that learned from examples puts its defects where these lie, unless a person
-    asked for another place."""
-    if placement.position != "auto":
-        return placement
-    asked = placement.regions or placement.anomaly_type != "structural" or placement.align != "auto"
-    own = hasattr(chosen, "kin") and placement.source in ("auto", "examples") and not asked
-    return placement.model_copy(update={"position": "examples" if own else "anywhere"})
+    return Plan(material, batch, chosen, placement.settled(bool(examples)), ids, examples)
 
 
 def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
@@ -146,7 +137,7 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
     normal = material.normal(ids[order[position]])
     seed = derive_seed(plan.batch.seed, index, attempt)
     regions = material.regions(normal.id)
-    examples, models, lead = _examples(plan, seed)
+    examples, models, lead = _examples(plan, seed, normal.pixels)
     mask: Mask | None = None
     if "mask" in plan.engine.needs:
         terrain = material.terrain(normal.id, regions)
@@ -168,20 +159,27 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
     )
 
 
-def _examples(plan: Plan, seed: int) -> tuple[tuple[AnomalyExample, ...], list[Mask], Mask | None]:
-    """The real anomaly lent to this seed's sample, the masks that its own shall be like, and which of them, if one.
+def _examples(plan: Plan, seed: int, photo: Image) -> tuple[tuple[AnomalyExample, ...], list[Mask], Lead | None]:
+    """The real anomaly lent to this seed's sample, the masks that its own shall be like, and the one it must be like.
 
-    An engine that draws what it has learned says which examples go with that; its mask is like the very example it
-    gets, so that look and outline belong together.
+    An engine that draws what it has learned says which examples go with that. Its mask is like the very example it
+    gets, so that look and outline belong together; and so is every mask that lies as an example does.
     """
     kin = getattr(plan.engine, "kin", None)
-    found = plan.examples
+    found, rng = plan.examples, numpy_rng(seed, "example")
     if kin is not None:
         found = tuple(kin(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
-    chosen = found and (found[int(numpy_rng(seed, "example").integers(len(found)))],)
-    if plan.placement.source == "learned":
-        return chosen, plan.material.learned_masks(plan.batch.label), None
-    return chosen, [e.mask for e in found], chosen[0].mask if chosen and kin is not None else None
+    if not found:
+        return (), [], None
+    learned = plan.placement.source == "learned"
+    if plan.placement.position == "surroundings" and not learned:
+        example, alike = fitting_example(found, photo, rng)
+    else:
+        example, alike = found[int(rng.integers(len(found)))], None
+    if learned:
+        return (example,), plan.material.learned_masks(plan.batch.label), None
+    led = kin is not None or plan.placement.as_there
+    return (example,), [e.mask for e in found], Lead(example.mask, alike) if led else None
 
 
 def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:

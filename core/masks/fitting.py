@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import atan2, pi
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -24,7 +24,8 @@ Direction = float | Literal["edge", "middle"] | None
 or any."""
 _FITS = 0.97
 """Share of a shape that must lie on the ground."""
-_TRIES = 12
+TRIES = 12
+"""Places that are tried before a shape is made smaller or put elsewhere."""
 _SHRINK = 0.7
 SWAY = 0.15
 """Radians either way by which a shape is turned that goes where an example of it lies."""
@@ -55,13 +56,13 @@ def inside(
                 return found
             area *= _SHRINK
             continue
-        places = ground.centres(rng, _TRIES, 0.0)
+        places = ground.centres(rng, TRIES, 0.0)
         angle = _edge_direction(ground, places[0]) if direction == "edge" else direction
         patch = maker(area, angle)
         places = places if direction != "edge" else places[:1]
         room = 0.35 * min(patch.shape)
         if direction != "edge":
-            places = np.concatenate([ground.centres(rng, _TRIES, room), places])
+            places = np.concatenate([ground.centres(rng, TRIES, room), places])
         found = _first_fit(patch, ground.mask, places, fits, within)
         if found is None and direction != "edge":
             found = _search(patch, ground, rng)
@@ -84,22 +85,32 @@ def around(
     """
     sides = np.array(ground.mask.shape, np.float64)
     for spread in (0.04, 0.08, 0.16):
-        patch = maker(area, axis + float(rng.uniform(-SWAY, SWAY)))
-        half = np.array(patch.shape) // 2
-        most = np.maximum(sides - np.array(patch.shape) + half, half)
-        near = np.array(centre) * sides + rng.normal(0, spread * sides.min(), (_TRIES, 2))
-        places = np.asarray(np.clip(np.round(near), half, most), np.int64)
-        found = _first_fit(patch, ground.mask, places, _FITS)
+        near = np.array(centre) * sides + rng.normal(0, spread * sides.min(), (TRIES, 2))
+        found = at(maker, area, ground, rng, near, axis)
         if found is not None:
             return found
     return None
+
+
+def at(
+    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, places: npt.NDArray[Any], axis: float
+) -> Mask | None:
+    """The shape at the first of ``places`` where it fits: bool (H, W), a subset of the ground.
+
+    ``places`` are rows and columns (N, 2); those too near to the frame are moved away from it. The shape's long axis
+    lies within SWAY of ``axis``.
+    """
+    patch = maker(area, axis + float(rng.uniform(-SWAY, SWAY)))
+    half = np.array(patch.shape) // 2
+    most = np.maximum(np.array(ground.mask.shape) - np.array(patch.shape) + half, half)
+    return _first_fit(patch, ground.mask, np.asarray(np.clip(np.round(places), half, most), np.int64), _FITS)
 
 
 def _on_middle(
     maker: Maker, area: float, ground: Ground, rng: np.random.Generator, fits: float, within: Mask | None
 ) -> Mask | None:
     points, directions = ground.middle
-    for index in rng.permutation(len(points))[:_TRIES]:
+    for index in rng.permutation(len(points))[:TRIES]:
         patch = maker(area, float(directions[index]))
         place = np.round(points[index : index + 1, ::-1]).astype(np.int64)
         found = _first_fit(patch, ground.mask, place, fits, within)
@@ -121,7 +132,7 @@ def along_edge(
     It is drawn so much larger that what the cut leaves has the area asked for.
     """
     points, normals = whole.edge
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         index = int(rng.integers(len(points)))
         point, normal = points[index], normals[index]
         angle = atan2(normal[1], normal[0]) + pi / 2 if direction == "edge" else direction
@@ -188,7 +199,7 @@ def _search(patch: Mask, ground: Ground, rng: np.random.Generator) -> Mask | Non
     good = np.flatnonzero(cover.reshape(-1) >= max(0.9, float(cover.max()) - 0.03))
     if not len(good):
         return None
-    rows, cols = np.divmod(good[rng.integers(0, len(good), _TRIES)], cover.shape[1])
+    rows, cols = np.divmod(good[rng.integers(0, len(good), TRIES)], cover.shape[1])
     corner = np.stack([rows, cols], axis=1) * step
     return _first_fit(patch, ground.mask, corner + np.array(patch.shape) // 2, _FITS)
 

@@ -7,7 +7,7 @@ their enhanced forms ↔ M_G (eq. 6, :mod:`core.masks.perturb`), regions ↔ M_R
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, pi
 from typing import Any, Literal
@@ -16,11 +16,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import InputError
-from core.masks.fitting import Direction, Maker, along_edge, around, inside
+from core.masks.fitting import TRIES, Direction, Maker, along_edge, around, at, inside
 from core.masks.morphology import grow
 from core.masks.perturb import Enhancement, size_factor
 from core.masks.shapes import shape_for_label, shape_patch
 from core.masks.stencil import Stencil, scale_to
+from core.masks.surroundings import Alike
 from core.masks.terrain import Ground, Terrain
 from core.types import Mask, Region
 
@@ -29,6 +30,8 @@ _LARGEST_SHARE = 0.5
 """Of the free ground that one defect may take."""
 
 _SIZED_AS_THERE = (0.8, 1.25)
+_SAYS_WHERE = ("anomaly_type", "shape", "regions", "size_pct", "size_like_examples", "align", "overflow")
+"""Settings of which another value than the default asks for something else than lying as an example does."""
 
 
 class Placement(BaseModel):
@@ -53,10 +56,11 @@ class Placement(BaseModel):
     regions: tuple[str, ...] = Field(
         (), title="Regions", description="Names of regions, each defect goes into one of them; none means the part."
     )
-    position: Literal["auto", "anywhere", "examples"] = Field(
+    position: Literal["auto", "anywhere", "examples", "surroundings"] = Field(
         "auto", title="Position",
         description="examples: about where the example lies on its own photo, turned, sized and outlined as there; "
-        "anywhere: wherever it fits; auto: as the examples for engines that learned from them, else anywhere.",
+        "surroundings: likewise, where the photo looks as it does around the example; anywhere: wherever it fits; "
+        "auto: surroundings where the label has examples and no other place, size or shape is asked for.",
     )  # fmt: skip
     count: int = Field(1, ge=1, le=50, title="Defects", description="How many defects on one photo.")
     size_pct: tuple[float, float] = Field(
@@ -95,6 +99,20 @@ class Placement(BaseModel):
     )  # fmt: skip
     gap_px: int = Field(4, ge=0, le=200, title="Gap", description="Pixels left free between two defects on one photo.")
 
+    def settled(self, has_examples: bool) -> Placement:
+        """The same with a position other than ``auto``."""
+        if self.position != "auto":
+            return self
+        usual = Placement()
+        asked = any(getattr(self, name) != getattr(usual, name) for name in _SAYS_WHERE)
+        free = self.source in ("auto", "examples") and not asked
+        return self.model_copy(update={"position": "surroundings" if has_examples and free else "anywhere"})
+
+    @property
+    def as_there(self) -> bool:
+        """Whether defects lie as their examples do on their own photos."""
+        return self.position in ("examples", "surroundings")
+
     @model_validator(mode="before")
     @classmethod
     def _range_wins_when_given(cls, given: Any) -> Any:
@@ -112,6 +130,14 @@ class Placement(BaseModel):
 
 
 @dataclass(frozen=True)
+class Lead:
+    """The example's mask that all defects on a photo are like, and where that photo looks as around it, if known."""
+
+    mask: Mask
+    alike: Alike | None = None
+
+
+@dataclass(frozen=True)
 class Examples:
     """The non-empty masks of a label's examples and their mean area in pixels on the photo (A_avg of eq. 6).
 
@@ -120,7 +146,7 @@ class Examples:
 
     masks: tuple[Mask, ...]
     mean_area: float
-    lead: Mask | None = None
+    lead: Lead | None = None
 
     @classmethod
     def of(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> Examples:
@@ -132,7 +158,7 @@ class Examples:
 
     def one(self, rng: np.random.Generator) -> Mask:
         """The mask that a defect is like."""
-        return self.masks[int(rng.integers(len(self.masks)))] if self.lead is None else self.lead
+        return self.masks[int(rng.integers(len(self.masks)))] if self.lead is None else self.lead.mask
 
 
 def plan_mask(
@@ -161,7 +187,7 @@ def plan_masks(
     terrain: Terrain,
     rng: np.random.Generator,
     example_masks: Sequence[Mask] = (),
-    lead: Mask | None = None,
+    lead: Lead | None = None,
 ) -> list[Mask]:
     """One bool (H, W) mask for each defect: not empty, on its region or the part, disjoint with the asked gap.
 
@@ -171,9 +197,7 @@ def plan_masks(
     where the label has no examples but they were asked for, where logical defects lack regions, and where no
     room is left.
     """
-    examples = Examples.of(example_masks, terrain.shape)
-    if lead is not None and lead.any():
-        examples = replace(examples, lead=lead)
+    examples = replace(Examples.of(example_masks, terrain.shape), lead=lead)
     if placement.source in ("examples", "learned") and not examples.masks:
         raise InputError(f"label {label!r}: it has no example masks; import examples or set source=shapes")
     for name in placement.regions:
@@ -251,8 +275,11 @@ def _structural(
     ground = _free(whole, taken, f"region {name!r}" if name else "the part")
     stencil, maker, area = _maker(placement, label, terrain, ground, rng, examples)
     area = max(1.0, min(area, _LARGEST_SHARE * ground.area))
-    if stencil is not None and placement.position == "examples":
-        mask = around(maker, area, ground, rng, stencil.centre, stencil.axis)
+    if stencil is not None and placement.as_there:
+        alike = examples.lead.alike if examples.lead else None
+        mask = at(maker, area, ground, rng, alike.draw(rng, TRIES), stencil.axis) if alike else None
+        if mask is None:
+            mask = around(maker, area, ground, rng, stencil.centre, stencil.axis)
         if mask is not None:
             taken |= grow(mask, placement.gap_px)
             return mask
@@ -291,7 +318,7 @@ def _maker(
 ) -> tuple[Stencil | None, Maker, float]:
     """The example it is like, what draws it at a given area and direction, and the area it should have in pixels."""
     stencil = None
-    as_there = placement.position == "examples"
+    as_there = placement.as_there
     area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
     if examples.masks:
         stencil = Stencil.of(examples.one(rng), terrain.shape)
@@ -313,3 +340,8 @@ def _maker(
         return shape_patch(name, area_px, own, angle, ground.extent)
 
     return None, draw, area
+
+
+def lies_as_there(placement: Mapping[str, Any]) -> bool:
+    """Whether a request's ``placement`` put its mask as its example lies on its own photo; {} did not."""
+    return Placement(**placement).as_there

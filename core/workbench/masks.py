@@ -15,7 +15,8 @@ from core.images import read_mask
 from core.jobs.material import Material, mean_area
 from core.masks import morphology, rle
 from core.masks.perturb import Enhancement, enhance
-from core.masks.placement import Placement, plan_masks
+from core.masks.placement import Lead, Placement, plan_masks
+from core.masks.surroundings import fitting_example
 from core.types import Mask
 
 EDITS = {
@@ -56,14 +57,18 @@ class Masks:
     def place(self, normal_id: str, label: str, params: Mapping[str, Any], seed: int) -> Mask:
         """A mask for ``label`` on a photo, where its placement rules allow."""
         terrain = self._material.terrain(normal_id, self._material.regions(normal_id))
-        placement = read_model(Placement, params, "placement")
-        learned = placement.source == "learned"
-        examples = (
-            self._material.learned_masks(label)
-            if learned
-            else [e.mask for e in self._material.examples(label or None)]
-        )
-        parts = plan_masks(placement, label, terrain, numpy_rng(seed, "mask"), example_masks=examples)
+        placement = read_model(Placement, params, "placement").settled(bool(self._material.examples(label or None)))
+        rng = numpy_rng(seed, "mask")
+        lead = None
+        if placement.source == "learned":
+            masks = self._material.learned_masks(label)
+        else:
+            examples = self._material.examples(label or None)
+            masks = [e.mask for e in examples]
+            if placement.position == "surroundings" and examples:
+                example, alike = fitting_example(examples, self._material.normal(normal_id).pixels, rng)
+                lead = Lead(example.mask, alike)
+        parts = plan_masks(placement, label, terrain, rng, example_masks=masks, lead=lead)
         return np.asarray(np.logical_or.reduce(parts), np.bool_)
 
     def read(self, path: Path, normal_id: str) -> Mask:
