@@ -77,7 +77,7 @@ def measured(backbone: Backbone, lesson: Lesson, steps: int, pairs: int, repeats
 
 def _learn(backbone: Backbone, lesson: Lesson, steps: int, folder: Path) -> Concept:
     from core.concepts.dual.learning import learn_dual
-    from core.concepts.inversion import Watch
+    from core.concepts.run import Watch
 
     groups, params = {lesson.label: lesson.examples}, DualParams(steps=steps)
     watch = Watch(previews=0)

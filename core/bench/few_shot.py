@@ -77,7 +77,7 @@ def _training_speed(backbone: Backbone, lesson: Lesson, steps: int) -> dict[str,
     def seconds(preset: Preset) -> float:
         marks: list[float] = []
         with tempfile.TemporaryDirectory() as made:
-            from core.concepts.inversion import Watch
+            from core.concepts.run import Watch
 
             watch = Watch(lambda done, total, picture: marks.append(time.process_time()), previews=0)
             learn(

@@ -11,7 +11,8 @@ from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import Literal
 
-from core.concepts.prompt import HEAVIEST, Edit, Edited, Prompt, outcome, read_edits
+from core.concepts.edits import HEAVIEST, Edit, Edited, outcome, read_edits
+from core.concepts.prompt import Prompt
 from core.errors import InputError
 
 Mark = Literal["same", "gone", "new"]

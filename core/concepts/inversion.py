@@ -8,13 +8,11 @@ loss by HW / |m|, encodes pictures once, and stops by a validation loss.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import shutil
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from core.concepts import shelf
 from core.concepts.lessons import Material, Taught, held_out, prepare_surfaces, prepare_views
 from core.concepts.lora import adapter
 from core.concepts.mask_words import SHAPE_STEPS, Shapes, learn_shapes
+from core.concepts.run import Watch, own_model, thinned
 from core.concepts.settings import PRESETS, LearnParams, Preset
 from core.concepts.shapes import picture_name, strip
 from core.concepts.shelf import Concept
@@ -36,7 +35,7 @@ from core.concepts.windows import Target, view
 from core.device import derive_seed, torch_generator
 from core.diffusion.blended import Frame, Look, inpaint
 from core.diffusion.lessons import Lessons
-from core.diffusion.model import Backbone, exclusive
+from core.diffusion.model import Backbone
 from core.diffusion.tokens import Placeholder, padded_ids, placeholders, prompt_ids, vectors_of
 from core.diffusion.training import Plan, Trained, steps_done, train
 from core.errors import Cancelled, InputError, StoreError
@@ -45,21 +44,7 @@ from core.types import AnomalyExample, Image, Mask, NormalImage
 
 SPATIAL = "<where>"
 """The word that stands for e_s in every prompt."""
-_COPIED_BELOW = 1e9
-"""Bytes of a model below which learning takes a copy, so that others can use the model meanwhile."""
 _VALIDATED_EVERY, _DRAWS, _PATIENCE = 40, 6, 4
-_POINTS = 400
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Who looks on: ``progress(done, total, preview)``, ``curve(name, step, value)`` and ``cancelled()``; and how many
-    ``previews`` on the way they want to see."""
-
-    progress: Callable[[int, int, Image | None], None] = lambda done, total, preview: None
-    curve: Callable[[str, float, float], None] = lambda name, x, y: None
-    cancelled: Callable[[], bool] = lambda: False
-    previews: int = 6
 
 
 def anomaly_word(index: int) -> str:
@@ -351,19 +336,6 @@ class _Sees:
         return self.judged.seen if self.judged is not None and lessons is self.judged.lessons else self.learning.seen
 
 
-@contextmanager
-def own_model(backbone: Backbone, cancelled: Callable[[], bool]) -> Iterator[Backbone]:
-    """A model that may be changed: a copy of a small one, else the model itself, held alone."""
-    with ExitStack() as held:
-        held.enter_context(exclusive(backbone, cancelled))
-        parts = (backbone.unet, backbone.text_encoder)
-        if sum(p.nbytes for part in parts for p in part.parameters()) < _COPIED_BELOW:
-            unet, encoder = (copy.deepcopy(part) for part in parts)
-            backbone = replace(backbone, unet=unet, text_encoder=encoder, lock=threading.RLock())
-            held.close()
-        yield backbone
-
-
 def _first_word(backbone: Backbone, label: str, wanted: str) -> str:
     """A word to start from: the one wanted, else those of the label where each is a token of its own, else damage."""
     if wanted.strip():
@@ -386,9 +358,3 @@ def _key(engine: str, identity: str, params: LearnParams, material: Material) ->
         for target in found:
             digest.update(target.example.id.encode() + np.packbits(target.example.mask).tobytes())
     return digest.hexdigest()[:16]
-
-
-def thinned(losses: Sequence[float]) -> list[list[float]]:
-    """(step, mean loss since the last point), at most a few hundred points."""
-    width = max(1, -(-len(losses) // _POINTS))
-    return [[min(i + width, len(losses)), float(np.mean(losses[i : i + width]))] for i in range(0, len(losses), width)]

@@ -50,7 +50,8 @@ class AnomalyDiffusion:
         """Learn ``label``, or every label of ``examples`` together if it is ""; see core.concepts.inversion.learn."""
         ctx.check()
         folder = concepts_folder(self.name, ctx)
-        from core.concepts.inversion import Watch, learn
+        from core.concepts.inversion import learn
+        from core.concepts.run import Watch
         from core.diffusion.backbone import load_backbone
 
         labels = [label] if label else sorted({e.label for e in examples})

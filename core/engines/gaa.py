@@ -118,7 +118,8 @@ class Gaa:
         ctx.check()
         folder = concepts_folder(self.name, ctx)
         found = looks(examples, label, params, ctx)
-        from core.concepts.inversion import Watch, learn
+        from core.concepts.inversion import learn
+        from core.concepts.run import Watch
         from core.diffusion.backbone import load_backbone
 
         return learn(

@@ -12,7 +12,8 @@ from typing import Any
 
 from core.concepts import chips as presses
 from core.concepts.chips import Mark
-from core.concepts.prompt import MOST, Edit, Edited, Prompt, component_of, outcome
+from core.concepts.edits import Edit, Edited, outcome
+from core.concepts.prompt import MOST, Prompt, component_of
 from core.concepts.shelf import CARD, Concept, adopt_concept, list_concepts, read_card
 from core.engines.comgen.asked import ENGINE, component_prompt, learned
 from core.errors import InputError

@@ -7,7 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.concepts.chips import added, edits_of, heavier, lighter, marked, named, text_of, without
-from core.concepts.prompt import MOST, outcome, read_prompt
+from core.concepts.edits import outcome
+from core.concepts.prompt import MOST, read_prompt
 from core.errors import InputError
 
 TRAY = read_prompt("a fastener tray with a bolt, a nut, two washers and a spring")

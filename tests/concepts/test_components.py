@@ -13,7 +13,8 @@ import pytest
 
 from core.concepts.components import ComponentParams, component_words
 from core.concepts.components.sentences import Sentences, make_sentences
-from core.concepts.prompt import apply, read_edits, read_prompt
+from core.concepts.edits import apply, read_edits
+from core.concepts.prompt import read_prompt
 from core.concepts.shelf import list_concepts, load_concept
 from core.errors import Cancelled, FlawsmithError, InputError, Unavailable
 from core.types import NormalImage, Region
@@ -169,7 +170,7 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
     parts = (toy.unet, toy.text_encoder, toy.vae)
     before = [p.detach().clone() for part in parts for p in part.parameters()]
     pictures: list[Any] = []
-    from core.concepts.inversion import Watch
+    from core.concepts.run import Watch
 
     watch = Watch(progress=lambda done, of, picture: pictures.append(picture))
     concept = learned(toy, photos, tmp_path, watch, tokens=2)
@@ -217,7 +218,7 @@ def test_words_that_the_model_knows_move_less(toy: Any, photos: list[Any], tmp_p
 
 
 def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path) -> None:
-    from core.concepts.inversion import Watch
+    from core.concepts.run import Watch
 
     done = [0]
     watch = Watch(progress=lambda step, of, picture: done.__setitem__(0, step), cancelled=lambda: done[0] >= 2)

@@ -15,7 +15,7 @@ from core.concepts.dual.learning import learn_dual
 from core.concepts.dual.settings import PRESETS, DualParams
 from core.concepts.dual.views import Views, background_of, find_backgrounds, kept, object_finder
 from core.concepts.dual.wearing import Build, dual, label_in, make_build, wearing
-from core.concepts.inversion import Watch
+from core.concepts.run import Watch
 from core.concepts.shelf import Concept
 from core.concepts.windows import targets
 from core.diffusion.model import Backbone, encode_text, predict

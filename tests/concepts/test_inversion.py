@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from core.concepts import shelf
-from core.concepts.inversion import Watch, learn
+from core.concepts.inversion import learn
 from core.concepts.lessons import Material, held_out, prepare_views
+from core.concepts.run import Watch
 from core.concepts.settings import PRESETS, LearnParams
 from core.concepts.shelf import Concept, load_concept
 from core.concepts.speak import speaking

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from core.concepts import inversion, shelf
-from core.concepts.inversion import Watch, learn
+from core.concepts.inversion import learn
 from core.concepts.mask_words import cleaned, largest, learn_shapes
+from core.concepts.run import Watch
 from core.concepts.settings import LearnParams
 from core.concepts.shapes import framed, learned_masks, picture_name, strip
 from core.diffusion.model import Backbone

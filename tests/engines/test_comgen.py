@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from core.concepts.components import ComponentParams
-from core.concepts.prompt import Edited, apply, read_edits, read_prompt
+from core.concepts.edits import Edited, apply, read_edits
+from core.concepts.prompt import read_prompt
 from core.engines.base import Context
 from core.engines.comgen import ComGen
 from core.engines.comgen.parts import fitted, from_map, instances, shifted

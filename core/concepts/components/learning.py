@@ -28,7 +28,7 @@ from core.concepts.components.propose import kinds
 from core.concepts.components.sentences import PRODUCT, Sentences, make_sentences
 from core.concepts.components.settings import PRESETS, ComponentParams, Preset
 from core.concepts.components.speak import tensor_name
-from core.concepts.inversion import Watch, own_model, thinned
+from core.concepts.run import Watch, own_model, thinned
 from core.concepts.shelf import Concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.diffusion.attention import controlled

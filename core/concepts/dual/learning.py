@@ -27,8 +27,8 @@ from core.concepts.dual.draw import draw_pair
 from core.concepts.dual.settings import PRESETS, DualParams, DualPreset
 from core.concepts.dual.views import Pair, Views, draw_views, find_backgrounds, margin_of, object_finder
 from core.concepts.dual.wearing import Build, Dual, dual, make_build
-from core.concepts.inversion import Watch, own_model, thinned
 from core.concepts.lessons import Material, held_out
+from core.concepts.run import Watch, own_model, thinned
 from core.concepts.settings import PRESETS as SEEING
 from core.concepts.shelf import Concept
 from core.concepts.windows import Target

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.concepts.prompt import Chip, Edited, Prompt, apply, choose, prompt_of, read_edits, read_prompt
+from core.concepts.edits import Edited, apply, choose, read_edits
+from core.concepts.prompt import Chip, Prompt, prompt_of, read_prompt
 from core.concepts.shelf import Concept, find_concept
 from core.errors import InputError
 

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.concepts.prompt import Edited, Prompt
+from core.concepts.edits import Edited
+from core.concepts.prompt import Prompt
 from core.diffusion.attention import controlled
 from core.diffusion.blended import resized, sketcher
 from core.diffusion.follow import Carried, Edit, Link, Source, Still, read_components, stand_still, working_shape

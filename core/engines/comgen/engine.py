@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from core.concepts.components import ComponentParams
-from core.concepts.prompt import Edited, Prompt
+from core.concepts.edits import Edited
+from core.concepts.prompt import Prompt
 from core.concepts.shelf import Concept, load_concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.base import Context, NothingChanged, read_params, settle
@@ -85,7 +86,7 @@ class ComGen:
         ctx.check()
         folder = concepts_folder(self.name, ctx)
         from core.concepts.components.learning import Photo, learn_components
-        from core.concepts.inversion import Watch
+        from core.concepts.run import Watch
         from core.diffusion.backbone import load_backbone
 
         photos = [Photo(normal, tuple(ctx.regions_of(normal.id))) for normal in normals]

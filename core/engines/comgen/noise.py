@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from core.concepts.prompt import Edited
+from core.concepts.edits import Edited
 from core.device import derive_seed, torch_generator
 from core.diffusion.follow import working_shape
 from core.diffusion.model import Backbone, decode, encode_image, encode_text

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.concepts.prompt import Edited
+from core.concepts.edits import Edited
 from core.engines.comgen.parts import centre, shifted
 from core.errors import InputError
 from core.residual import grown

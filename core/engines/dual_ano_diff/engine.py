@@ -90,7 +90,7 @@ class DualAnoDiff:
         ctx.check()
         folder = concepts_folder(self.name, ctx)
         from core.concepts.dual.learning import learn_dual
-        from core.concepts.inversion import Watch
+        from core.concepts.run import Watch
         from core.diffusion.backbone import load_backbone
 
         labels = [label] if label else sorted({e.label for e in examples})
