@@ -180,8 +180,9 @@ def _composition(backbone: Backbone, finders: dict[str, Finder], count: int) -> 
 def _drawn(backbone: Backbone, prompt: str, seed: int) -> Image:
     import torch
 
-    from core.diffusion.model import decode, encode_text
+    from core.diffusion.model import decode
     from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
+    from core.diffusion.tokens import encode_text
 
     side = SIDE // backbone.factor
     noise = draw_noise((1, backbone.channels, side, side), torch.Generator().manual_seed(seed))
@@ -192,9 +193,9 @@ def _drawn(backbone: Backbone, prompt: str, seed: int) -> Image:
 def _words(backbone: Backbone, count: int) -> dict[str, float]:
     """Invert unseen scenes with their captions; where do the words look, and does the picture come back?"""
     from core.diffusion.attention import Record, controlled
-    from core.diffusion.model import decode, encode_image, encode_text
+    from core.diffusion.model import decode, encode_image
     from core.diffusion.sampling import guided, invert, make_schedule, sample
-    from core.diffusion.tokens import positions
+    from core.diffusion.tokens import encode_text, positions
 
     scenes, ious, lost = _renderer(), [], []
     schedule = make_schedule(backbone.alphas_cumprod, STEPS)

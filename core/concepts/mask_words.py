@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from core.concepts.lora import adapter
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.diffusion.lessons import Lesson, prepare
-from core.diffusion.model import Backbone, decode, encode_text
+from core.diffusion.model import Backbone, decode
 from core.diffusion.sampling import guided, make_schedule, sample
-from core.diffusion.tokens import Placeholder, placeholders, vectors_of
+from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
 from core.diffusion.training import Plan, train
 from core.masks.morphology import grow
 from core.types import Image, Mask

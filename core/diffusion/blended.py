@@ -19,8 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.diffusion.attention import Controller, controlled
-from core.diffusion.model import Backbone, decode, encode_image, encode_text
+from core.diffusion.model import Backbone, decode, encode_image
 from core.diffusion.sampling import After, Before, Method, Step, draw_noise, guided, make_schedule, mix, sample
+from core.diffusion.tokens import encode_text
 from core.errors import InputError, MaskError
 from core.images import Roi, alpha_blend, inner_alpha, poisson_blend, roi_around
 from core.types import Image, Mask, check_image, check_mask

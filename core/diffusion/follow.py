@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.diffusion.attention import Controller, Record, Site, controlled
-from core.diffusion.model import Backbone, encode_text, eps
+from core.diffusion.model import Backbone, eps
 from core.diffusion.sampling import After, Before, Model, Schedule, Step, invert
-from core.diffusion.tokens import spans
+from core.diffusion.tokens import encode_text, spans
 
 
 @dataclass(frozen=True)

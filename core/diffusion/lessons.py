@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from core.diffusion.blended import latent_mask
-from core.diffusion.model import Backbone, encode_image, encode_text
+from core.diffusion.model import Backbone, encode_image
 from core.diffusion.sampling import stop_if
-from core.diffusion.tokens import padded_ids
+from core.diffusion.tokens import encode_text, padded_ids
 from core.errors import InputError
 from core.types import Image, Mask
 

@@ -7,7 +7,7 @@ whatever the model itself predicts. Loading is core.diffusion.backbone's.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.diffusion.tokens import padded_ids
 from core.errors import Cancelled, InputError
 from core.types import Image, check_image
 
@@ -88,12 +87,6 @@ def exclusive(backbone: Backbone, cancelled: Callable[[], bool] | None = None) -
         backbone.lock.release()
 
 
-@torch.no_grad()
-def encode_text(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
-    """Text float32 (N, length, width) of ``prompts``; placeholders are understood."""
-    return encode_ids(backbone, padded_ids(backbone, prompts))
-
-
 def encode_ids(backbone: Backbone, ids: Tensor) -> Tensor:
     """Text float32 (N, length, width) of padded ids; gradients flow to placeholder vectors."""
     encoder = _at_work(backbone, "text_encoder")
@@ -140,17 +133,22 @@ def predict(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Ten
 
 
 def eps(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
-    """The noise in x_t, float32, of latents (N, C, h, w) at training step ``t`` (one, or int64 (N,)).
+    """The noise in x_t, float32, of latents (N, C, h, w) at training step ``t`` (one, or int64 (N,))."""
+    return noise_in(backbone, x, t, predict(backbone, x, t, text))
+
+
+def noise_in(backbone: Backbone, x: Tensor, t: int | Tensor, predicted: Tensor) -> Tensor:
+    """The noise in x_t, float32, from what the model ``predicted`` of it, both (N, C, h, w).
 
     v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022), so eps = sqrt(abar) v + sqrt(1 - abar) x_t.
     """
-    out, x = predict(backbone, x, t, text), x.float()
+    x = x.float()
     if backbone.prediction == "epsilon":
-        return out
+        return predicted
     a = _abar(backbone, t, x)
     if backbone.prediction == "v_prediction":
-        return a.sqrt() * out + (1 - a).sqrt() * x
-    return (x - a.sqrt() * out) / (1 - a).sqrt()
+        return a.sqrt() * predicted + (1 - a).sqrt() * x
+    return (x - a.sqrt() * predicted) / (1 - a).sqrt()
 
 
 def target(backbone: Backbone, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:

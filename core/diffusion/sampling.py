@@ -18,7 +18,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.diffusion.model import Backbone, encode_text, eps
+from core.diffusion.model import Backbone, eps
+from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
 
 Model = Callable[[Tensor, int], Tensor]

@@ -11,16 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from core.diffusion.model import Backbone, encode_ids
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
-
-if TYPE_CHECKING:
-    from core.diffusion.model import Backbone
 
 _NAME = re.compile(r"<[a-z0-9_]{1,48}>")
 
@@ -122,6 +119,12 @@ def padded_ids(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
         ids = [tokenizer.bos_token_id, *prompt_ids(backbone, prompt), tokenizer.eos_token_id]
         rows.append(ids + [tokenizer.pad_token_id] * (backbone.max_tokens - len(ids)))
     return torch.tensor(rows, dtype=torch.int64)
+
+
+@torch.no_grad()
+def encode_text(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
+    """Text float32 (N, length, width) of ``prompts``; placeholders are understood."""
+    return encode_ids(backbone, padded_ids(backbone, prompts))
 
 
 def positions(backbone: Backbone, prompt: str, word: str) -> tuple[int, ...]:

@@ -165,7 +165,7 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
     import torch
 
     from core.concepts.components.speak import speaking
-    from core.diffusion.model import encode_text
+    from core.diffusion.tokens import encode_text
 
     parts = (toy.unet, toy.text_encoder, toy.vae)
     before = [p.detach().clone() for part in parts for p in part.parameters()]

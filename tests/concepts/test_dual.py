@@ -18,7 +18,8 @@ from core.concepts.dual.wearing import Build, dual, label_in, make_build, wearin
 from core.concepts.run import Watch
 from core.concepts.shelf import Concept
 from core.concepts.windows import targets
-from core.diffusion.model import Backbone, encode_text, predict
+from core.diffusion.model import Backbone, predict
+from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
 from core.types import AnomalyExample, NormalImage
 from tests.concepts.conftest import example, plate

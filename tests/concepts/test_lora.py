@@ -8,7 +8,8 @@ from torch import Tensor
 
 from core.concepts.lora import TARGETS, adapter, merged
 from core.diffusion.attention import Record, attention_layers, controlled
-from core.diffusion.model import Backbone, encode_text, predict
+from core.diffusion.model import Backbone, predict
+from core.diffusion.tokens import encode_text
 from core.errors import Unavailable
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from core.concepts.spatial import SIDES, RowEmbedding, encode_with, encoder_of, make_encoder, seen_by, spatial_word
-from core.diffusion.model import Backbone, encode_text
-from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions, vectors_of
+from core.diffusion.model import Backbone
+from core.diffusion.tokens import Placeholder, encode_text, padded_ids, placeholders, positions, vectors_of
 from core.errors import InputError
 
 

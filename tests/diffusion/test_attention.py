@@ -10,9 +10,9 @@ from torch import Tensor
 
 from core.device import torch_generator
 from core.diffusion.attention import Controller, Record, Reweight, Site, attention_layers, controlled
-from core.diffusion.model import Backbone, encode_text, eps
+from core.diffusion.model import Backbone, eps
 from core.diffusion.sampling import draw_noise
-from core.diffusion.tokens import positions
+from core.diffusion.tokens import encode_text, positions
 from core.errors import InputError
 
 PROMPT = "a photo of a metal plate with a scratch"

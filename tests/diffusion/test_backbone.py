@@ -17,18 +17,9 @@ import torch
 from core.device import torch_generator
 from core.diffusion.backbone import forget_backbones, load_backbone
 from core.diffusion.locate import KNOWN, locate, present
-from core.diffusion.model import (
-    Backbone,
-    decode,
-    encode_image,
-    encode_text,
-    eps,
-    exclusive,
-    noised,
-    predict,
-    target,
-)
+from core.diffusion.model import Backbone, decode, encode_image, eps, exclusive, noised, predict, target
 from core.diffusion.sampling import draw_noise
+from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
 from core.weights import models_dir
 from tests.diffusion.toy import write_toy

@@ -9,7 +9,8 @@ import torch
 
 from core.diffusion.attention import attention_layers, controlled
 from core.diffusion.branches import Compensation, Exchange, Interaction, join, narrow, split, trainable, wide
-from core.diffusion.model import Backbone, encode_text, predict
+from core.diffusion.model import Backbone, predict
+from core.diffusion.tokens import encode_text
 from core.errors import InputError
 
 

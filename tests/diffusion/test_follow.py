@@ -10,9 +10,9 @@ import torch
 
 from core.diffusion.attention import Controller, Record, Site, controlled
 from core.diffusion.follow import Edit, Follow, Link, Source, Still, moved, read_components, stand_still
-from core.diffusion.model import Backbone, encode_image, encode_text, eps
+from core.diffusion.model import Backbone, encode_image, eps
 from core.diffusion.sampling import guided, invert, make_schedule, sample
-from core.diffusion.tokens import positions, spans
+from core.diffusion.tokens import encode_text, positions, spans
 from core.errors import InputError
 
 CROSS, SELF = Site("a", True, "down", 2, (4, 4)), Site("b", False, "down", 2, (4, 4))

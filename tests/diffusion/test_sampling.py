@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.device import torch_generator
-from core.diffusion.model import Backbone, encode_text
+from core.diffusion.model import Backbone
 from core.diffusion.sampling import (
     Model,
     Schedule,
@@ -27,6 +27,7 @@ from core.diffusion.sampling import (
     mix,
     sample,
 )
+from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
 
 SPREAD = 0.5

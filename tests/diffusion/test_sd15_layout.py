@@ -15,9 +15,9 @@ from core.diffusion.attention import Record, Reweight, attention_layers, control
 from core.diffusion.backbone import forget_backbones, load_backbone
 from core.diffusion.blended import Frame, Look, inpaint
 from core.diffusion.lessons import Lesson, prepare
-from core.diffusion.model import Backbone, encode_image, encode_text
+from core.diffusion.model import Backbone, encode_image
 from core.diffusion.sampling import guided, invert, make_schedule, sample
-from core.diffusion.tokens import Placeholder, placeholders, positions, vectors_of
+from core.diffusion.tokens import Placeholder, encode_text, placeholders, positions, vectors_of
 from core.diffusion.training import Plan, train
 from tests.diffusion.toy import write_sd15
 

@@ -11,8 +11,9 @@ import torch
 
 from core.device import torch_generator
 from core.diffusion.backbone import load_backbone
-from core.diffusion.model import Backbone, decode, encode_image, encode_text, eps
+from core.diffusion.model import Backbone, decode, encode_image, eps
 from core.diffusion.sampling import draw_noise
+from core.diffusion.tokens import encode_text
 from core.errors import Unavailable
 from tests.diffusion.single_file import write_single_file
 

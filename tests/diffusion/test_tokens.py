@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from core.diffusion.model import Backbone, encode_ids, encode_text
+from core.diffusion.model import Backbone, encode_ids
 from core.diffusion.tokens import (
     Placeholder,
+    encode_text,
     load_placeholders,
     padded_ids,
     placeholders,

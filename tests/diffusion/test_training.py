@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from core.diffusion.lessons import Lesson, Lessons, masked_loss, prepare
-from core.diffusion.model import Backbone, encode_text, predict
-from core.diffusion.tokens import Placeholder, placeholders, vectors_of
+from core.diffusion.model import Backbone, predict
+from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
 from core.diffusion.training import Plan, Trained, train
 from core.errors import Cancelled, InputError, Unavailable
 

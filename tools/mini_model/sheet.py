@@ -11,9 +11,9 @@ import torch
 
 from core.diffusion.attention import Record, controlled
 from core.diffusion.backbone import load_backbone
-from core.diffusion.model import decode, encode_text
+from core.diffusion.model import decode
 from core.diffusion.sampling import guided, make_schedule, sample
-from core.diffusion.tokens import positions
+from core.diffusion.tokens import encode_text, positions
 from tools.mini_model.publish import publish
 from tools.mini_model.sizes import Size
 

@@ -17,7 +17,7 @@ from core.concepts.dual.wearing import GOOD, Dual
 from core.device import derive_seed, torch_generator
 from core.diffusion.attention import Record, controlled
 from core.diffusion.branches import PART, narrow, predict_pairs, wide
-from core.diffusion.model import Backbone, decode, encode_image
+from core.diffusion.model import Backbone, decode, encode_image, noise_in
 from core.diffusion.sampling import Model, draw_noise, make_schedule, mix, sample
 from core.types import Image, Mask
 
@@ -130,18 +130,7 @@ def _model(model: Dual, label: str, guidance: float, around: tuple[Tensor, Tenso
         if around is not None:
             pair = torch.cat([pair, mix(around[0], around[1], float(backbone.alphas_cumprod[t]))])
         pairs = wide(pair, group).expand(len(labels), -1, -1, -1)
-        out = _eps(model, pairs, t, text)[:, : x.shape[1]]
+        out = noise_in(backbone, pairs, t, predict_pairs(backbone, pairs, t, text, group))[:, : x.shape[1]]
         return out if len(labels) == 1 else out[:1] + guidance * (out[1:] - out[:1])
 
     return eps_of
-
-
-def _eps(model: Dual, pairs: Tensor, t: int, text: Tensor) -> Tensor:
-    backbone = model.backbone
-    out = predict_pairs(backbone, pairs, t, text, model.build.group)
-    a = backbone.alphas_cumprod[t].to(out.device, torch.float32)
-    if backbone.prediction == "epsilon":
-        return out
-    if backbone.prediction == "v_prediction":
-        return a.sqrt() * out + (1 - a).sqrt() * pairs
-    return (pairs - a.sqrt() * out) / (1 - a).sqrt()

@@ -15,8 +15,9 @@ import numpy as np
 from core.concepts.edits import Edited
 from core.device import derive_seed, torch_generator
 from core.diffusion.follow import working_shape
-from core.diffusion.model import Backbone, decode, encode_image, encode_text
+from core.diffusion.model import Backbone, decode, encode_image
 from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
+from core.diffusion.tokens import encode_text
 from core.engines.base import Context
 from core.engines.comgen.draw import hold, read, reading_prompt
 from core.engines.comgen.params import ComGenParams
