@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.concepts.shelf import newest
+from core.concepts.shelf import list_concepts, newest
 from core.engines.base import Context, Engine, EngineParams, engine, engines, learners, needed, read_params
 from core.engines.layout.choose import base_name
 from core.errors import InputError, NotFound, Unavailable
@@ -64,6 +64,11 @@ class Studio:
     def engines(self) -> dict[str, EngineCard]:
         """All engines, those that cannot run here, or that have learned nothing in this project, with the reason."""
         return engine_cards(self._material.concepts)
+
+    def learned(self, engine: str) -> list[str]:
+        """Labels that the engine has learned in this project, of the newest concept first; none for one that learns no
+        labels."""
+        return list(dict.fromkeys(name for c in list_concepts(self._material.concepts, engine) for name in c.labels))
 
     def labels(self) -> list[str]:
         """Labels in use: of samples and of real anomalies."""

@@ -6,12 +6,15 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.session import Session
 from app.strip import in_words
-from app.tabs.studio.controls import unusable
+from app.tabs.studio.controls import Controls, unusable
+from core.concepts.shelf import Concept, save_concept
 from core.workbench import SampleFilter, SampleRow, Workbench
 from core.workbench.studio import engine_cards
 from tests.app.conftest import reload
@@ -251,7 +254,10 @@ def test_fast_turning_loses_no_press_and_a_late_job_disturbs_nothing(studio: Han
 
 def test_a_reload_finds_the_form_as_it_was(studio: Hands) -> None:
     page = studio.page
+    choose_engine(page, "GAA")
+    expect(page.locator("#fs-engine-lack")).to_contain_text("give it examples in the Concepts tab first")
     choose_engine(page, "Perlin damage")
+    expect(page.locator("#fs-engine-lack")).to_be_hidden()
     set_value(page, "#fs-label", "oil_film")
     set_value(page, "#fs-variants", 2)
     studio.box((50, 20), (74, 44))
@@ -271,6 +277,23 @@ def test_engines_that_cannot_run_are_named_with_the_reason() -> None:
     assert unusable([card]) == ""
     shown = unusable([card, dataclasses.replace(card, title="Dream", reason="no <weights>. Fetch them in Models")])
     assert shown.count("<li") == 1 and all(t in shown for t in ("Dream", "no &lt;weights&gt;", "Fetch them in Models"))
+
+
+def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Path) -> None:
+    with gr.Blocks():
+        controls = Controls()
+    with Workbench.open(project) as bench:
+        session = Session("one", bench=bench, memory={"labels": {"structural": "scratch"}})
+        assert controls.label_update(session, "gaa")["value"] == "scratch"
+        assert controls.lack_update(session, "gaa")["visible"]
+        for number, label in enumerate(("dent", "pore")):
+            concept = Concept(f"{label}-1", "gaa", label, label, "toy", "0", f"2026-01-0{number + 1}", {})
+            save_concept(bench.material.concepts, concept, {})
+        assert controls.label_update(session, "gaa")["value"] == "pore"
+        assert not controls.lack_update(session, "gaa")["visible"]
+        session.memory["labels"]["structural"] = "dent"
+        assert controls.label_update(session, "gaa")["value"] == "dent"
+        assert controls.label_update(session, "cut_paste")["value"] == "dent"
 
 
 def test_scores_in_words_tell_good_from_bad() -> None:

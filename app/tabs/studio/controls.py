@@ -45,6 +45,7 @@ TOOL_JS = """(name) => {
 """Engines that name components show the regions; with the layout engine the Move tool is in hand."""
 
 
+NOTHING_LEARNED = "has learned nothing in this project yet: give it examples in the <b>Concepts</b> tab first."
 FIRST = "cut_paste"
 """Chosen at first: it works at once, on any photo."""
 
@@ -61,6 +62,7 @@ class Controls:
             self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
                                    elem_id="fs-engine")  # fmt: skip
             self.about = gr.HTML(about(self.cards[first]) if first else "", elem_id="fs-engine-about")
+            self.lack = gr.HTML("", visible=False, elem_id="fs-engine-lack")
             gr.HTML(unusable(list(self.cards.values())), elem_classes="fs-unusable")
             self.label = gr.Dropdown(
                 list(LABELS["structural"]), value="scratch", label="Label (the folder's name in the dataset)",
@@ -145,16 +147,26 @@ class Controls:
         return self.cards[engine].kind if engine in self.cards else "structural"
 
     def label_update(self, session: Session, engine: str | None = None) -> Any:
-        """The label's suggestions: those in use first; with ``engine`` also the label last used for its kind."""
-        used = session.bench.studio.labels() if session.bench else []
+        """The label's suggestions, those in use first; with ``engine`` also the label last used for its kind, or one
+        that it has learned."""
+        studio = session.bench.studio if session.bench else None
+        used = studio.labels() if studio else []
         form = session.memory.get("form")
         kind = self.kind(engine or (form[0] if form else self.engine.value))
-        choices = list(dict.fromkeys([*used, *LABELS[kind], *LABELS["structural"], *LABELS["logical"]]))
+        learned = studio.learned(engine) if studio and engine else []
+        choices = list(dict.fromkeys([*learned, *used, *LABELS[kind], *LABELS["structural"], *LABELS["logical"]]))
         if engine is None:
             first = {"value": used[0]} if used and not form else {}
             return gr.update(choices=choices, **first)
         last = session.memory.get("labels", {}).get(kind)
-        return gr.update(choices=choices, value=last or LABELS[kind][0])
+        fits = [last] if last and (last in learned or not learned) else learned
+        return gr.update(choices=choices, value=(fits or LABELS[kind])[0])
+
+    def lack_update(self, session: Session, engine: str) -> Any:
+        """Says where to go with an engine that has learned nothing here yet."""
+        bare = session.bench is not None and session.bench.studio.engines()[engine].reason is not None
+        told = f"<p class='fs-warn'>{html.escape(self.cards[engine].title)} {NOTHING_LEARNED}</p>"
+        return gr.update(value=told if bare else "", visible=bare)
 
     def roll(self, seed: Any, fresh: bool) -> int:
         """The seed to use: the box's, or a new one."""
@@ -177,7 +189,8 @@ class Controls:
 
         self.engine.change(choose, self.engine, [self.about, *boxes, *(self.groups[n] for n in names)],
                            js=TOOL_JS, show_progress="hidden", api_visibility="private")  # fmt: skip
-        on(self.engine.input, lambda s, name: self.label_update(s, name), shell, [self.engine], [self.label])
+        on(self.engine.input, lambda s, name: [self.label_update(s, name), self.lack_update(s, name)], shell,
+           [self.engine], [self.label, self.lack])  # fmt: skip
         self.dice.click(
             None, None, [self.seed, self.fresh],
             js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",
