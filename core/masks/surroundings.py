@@ -68,8 +68,8 @@ def find_alike(example: AnomalyExample, photo: Image) -> Alike | None:
     ring = grow(example.mask, reach)[box] & ~grow(example.mask, 1)[box]
     shrink = min(1.0, _LONGEST / max(photo.shape[:2]), _TEMPLATE / (scale * max(ring.shape)))
     seen = 1 if _is_grey(photo) and _is_grey(example.pixels) else 3
-    template = _resized(_levels(example.pixels[..., :seen])[box], scale * shrink)
-    searched = _resized(_levels(photo[..., :seen]), shrink)
+    template = _resized(_levels(example.pixels[box], example.pixels)[..., :seen], scale * shrink)
+    searched = _levels(_resized(photo[..., :seen], shrink), photo)
     weight = _resized(ring.astype(np.float32)[..., None], scale * shrink)
     if any(a >= b for a, b in zip(template.shape, searched.shape[:2], strict=False)) or not weight.any():
         return None
@@ -105,15 +105,17 @@ def _is_grey(image: Image) -> bool:
     return bool((image == image[..., :1]).all())
 
 
-def _levels(image: Image) -> Floats:
-    """float32 (H, W, C) of mean 0 and spread 1."""
-    levels = image.astype(np.float32)
-    return np.asarray((levels - levels.mean()) / max(float(levels.std()), 1.0), np.float32)
+def _levels(part: npt.NDArray[Any], photo: Image) -> Floats:
+    """A part of ``photo``, or the same smaller, float32 (h, w, C): as if the photo's mean were 0 and its spread 1."""
+    means, spreads = (np.ravel(numbers) for numbers in cv2.meanStdDev(photo))
+    mean = float(means.mean())
+    spread = float(np.sqrt((spreads**2 + (means - mean) ** 2).mean()))
+    return np.asarray((part.astype(np.float32) - mean) / max(spread, 1.0), np.float32)
 
 
-def _resized(array: Floats, factor: float) -> Floats:
+def _resized(array: npt.NDArray[Any], factor: float) -> npt.NDArray[Any]:
     """(H, W, C) as large times ``factor``."""
     size = (max(1, round(array.shape[1] * factor)), max(1, round(array.shape[0] * factor)))
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     resized = cv2.resize(np.ascontiguousarray(array), size, interpolation=how)
-    return np.asarray(resized.reshape(*size[::-1], array.shape[2]), np.float32)
+    return np.asarray(resized.reshape(*size[::-1], array.shape[2]))
