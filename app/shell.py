@@ -117,7 +117,8 @@ def headline(session: Session) -> str:
         photos, kept = bench.photos.count(), bench.review.kept()
         many = "photo" if photos == 1 else "photos"
         session.headline = (
-            f'<b>{html.escape(bench.project.name)}</b><span class="fs-quiet">{photos:,} {many} · {kept:,} kept</span>'
+            f"<b>{html.escape(bench.project.name)}</b>"
+            f'<span class="fs-quiet">{photos:,} {many} · {kept:,} kept</span>'
         )
     return session.headline
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
+from core.evaluate.panels import below, fitted, outlined
 from core.images import read_image, read_mask
 from core.store import SampleFilter, SampleRow
 from core.types import Image, Mask, Recipe
@@ -23,8 +23,8 @@ from core.workbench import Workbench
 from core.workbench.evidence import Evidence, Evidences, Neighbours
 
 SIDE, GAP, TEXT = 160, 6, 34
+SIZE = (SIDE, SIDE)
 COLUMNS = 8
-_RED = (214, 40, 90)
 
 
 def sheet(project: Path, count: int) -> Pillow.Image:
@@ -40,26 +40,21 @@ def sheet(project: Path, count: int) -> Pillow.Image:
             evidence = evidences.of(row)
             if evidence is not None:
                 rows.append(_row(bench, row, evidence))
-    canvas = Pillow.new("RGB", (COLUMNS * (SIDE + GAP) + GAP, sum(r.height for r in rows) + GAP), "white")
-    top = 0
-    for picture in rows:
-        canvas.paste(picture, (0, top))
-        top += picture.height
-    return canvas
+    return Pillow.fromarray(below(rows))
 
 
 def _evenly(samples: list[SampleRow], count: int) -> list[SampleRow]:
     return [samples[int(i)] for i in np.linspace(0, len(samples) - 1, min(count, len(samples)))]
 
 
-def _row(bench: Workbench, row: SampleRow, evidence: Evidence) -> Pillow.Image:
+def _row(bench: Workbench, row: SampleRow, evidence: Evidence) -> Image:
     photo, sample = read_image(bench.project.normal_row(row.normal_id).path), read_image(row.image_path)
     assert row.unrefined_path is not None, "evidence has one"
     cells: list[tuple[str, Image]] = [("photo", photo)]
     if evidence.neighbour is not None and evidence.neighbour_row is not None:
         cells.append((f"nearest good part, d {evidence.neighbour.d:.2f}", read_image(evidence.neighbour_row.path)))
     cells += [
-        ("sample", _outlined(sample, read_mask(row.mask_path))),
+        ("sample", outlined(sample, read_mask(row.mask_path), SIZE)),
         ("residual attention", read_image(evidence.heat)),
     ]
     cells += [(f"{part.name} {100 * part.share:.0f} %", read_image(part.path)) for part in evidence.parts[:2]]
@@ -70,15 +65,9 @@ def _row(bench: Workbench, row: SampleRow, evidence: Evidence) -> Pillow.Image:
     draw.text((GAP, 10), f"{evidence.after or evidence.before}{edit}", fill="black", font=_font(14))
     for place, (title, image) in enumerate(cells):
         left = GAP + place * (SIDE + GAP)
-        picture.paste(Pillow.fromarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)), (left, TEXT))
+        picture.paste(Pillow.fromarray(fitted(image, SIZE)), (left, TEXT))
         draw.text((left, TEXT + SIDE + 2), title, fill="#555", font=_font(12))
-    return picture
-
-
-def _outlined(image: Image, mask: Mask) -> Image:
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    drawn = image.copy()
-    return np.asarray(cv2.drawContours(drawn, outlines, -1, _RED, max(1, image.shape[0] // 170)), np.uint8)
+    return np.asarray(picture, np.uint8)
 
 
 def _white(mask: Mask) -> Image:

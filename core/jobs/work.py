@@ -166,18 +166,17 @@ def _examples(plan: Plan, seed: int, photo: Image) -> tuple[tuple[AnomalyExample
     gets, so that look and outline belong together; and so is every mask that lies as an example does.
     """
     kin = getattr(plan.engine, "kin", None)
-    found, rng = plan.examples, numpy_rng(seed, "example")
+    found = plan.examples
     if kin is not None:
         found = tuple(kin(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
-    if not found:
+    at_random = found and (found[int(numpy_rng(seed, "example").integers(len(found)))],)
+    if plan.placement.source == "learned":
+        return at_random, plan.material.learned_masks(plan.batch.label), None
+    if not at_random:
         return (), [], None
-    learned = plan.placement.source == "learned"
-    if plan.placement.position == "surroundings" and not learned:
-        example, alike = fitting_example(found, photo, rng)
-    else:
-        example, alike = found[int(rng.integers(len(found)))], None
-    if learned:
-        return (example,), plan.material.learned_masks(plan.batch.label), None
+    example, alike = at_random[0], None
+    if plan.placement.position == "surroundings":
+        example, alike = fitting_example(found, photo, numpy_rng(seed, "example"))
     led = kin is not None or plan.placement.as_there
     return (example,), [e.mask for e in found], Lead(example.mask, alike) if led else None
 

@@ -57,17 +57,14 @@ class Masks:
     def place(self, normal_id: str, label: str, params: Mapping[str, Any], seed: int) -> Mask:
         """A mask for ``label`` on a photo, where its placement rules allow."""
         terrain = self._material.terrain(normal_id, self._material.regions(normal_id))
-        placement = read_model(Placement, params, "placement").settled(bool(self._material.examples(label or None)))
-        rng = numpy_rng(seed, "mask")
-        lead = None
-        if placement.source == "learned":
-            masks = self._material.learned_masks(label)
-        else:
-            examples = self._material.examples(label or None)
-            masks = [e.mask for e in examples]
-            if placement.position == "surroundings" and examples:
-                example, alike = fitting_example(examples, self._material.normal(normal_id).pixels, rng)
-                lead = Lead(example.mask, alike)
+        examples = self._material.examples(label or None)
+        placement = read_model(Placement, params, "placement").settled(bool(examples))
+        rng, lead = numpy_rng(seed, "mask"), None
+        learned = placement.source == "learned"
+        masks = self._material.learned_masks(label) if learned else [e.mask for e in examples]
+        if placement.position == "surroundings" and examples and not learned:
+            example, alike = fitting_example(examples, self._material.normal(normal_id).pixels, rng)
+            lead = Lead(example.mask, alike)
         parts = plan_masks(placement, label, terrain, rng, example_masks=masks, lead=lead)
         return np.asarray(np.logical_or.reduce(parts), np.bool_)
 

@@ -19,15 +19,7 @@ from core.workbench.studio import EngineCard, engine_cards
 LABELS = {
     "structural": ("scratch", "crack", "stain", "dent", "chip", "hole", "burn", "contamination"),
     "logical": (
-        "missing",
-        "extra",
-        "misplaced",
-        "turned",
-        "flipped",
-        "swapped",
-        "wrong_part",
-        "wrong_colour",
-        "wrong_look",
+        "missing", "extra", "misplaced", "turned", "flipped", "swapped", "wrong_part", "wrong_colour", "wrong_look",
     ),
     "combined": ("broken", "damaged"),
 }
