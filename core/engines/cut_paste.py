@@ -24,7 +24,6 @@ from core.engines.surface import (
     surface_of,
 )
 from core.engines.transplant import transplant
-from core.masks.placement import lies_as_there
 from core.types import Kind, Request, Sample
 
 
@@ -113,8 +112,7 @@ def _patch(
 def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator) -> Pixels:
     same_label = [e for e in request.examples if e.label == request.label] or list(request.examples)
     example = same_label[int(rng.integers(len(same_label)))]
-    placed = lies_as_there(request.placement)
-    patch = transplant(example, surface, rng, 0.0 if placed else params.rotate)
+    patch = transplant(example, surface, rng, request.placement, params.rotate)
     if surface.two_tone is not None:
         return patch
     patch = jittered(patch, 0.3 * params.jitter, surface.grey, rng)

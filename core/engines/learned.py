@@ -15,7 +15,6 @@ from core.engines.surface import Pixels, Surface, give_back, needed_levels, stre
 from core.engines.transplant import transplant
 from core.errors import InputError
 from core.images import alpha_blend, inner_alpha
-from core.masks.placement import lies_as_there
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
     from core.diffusion.model import Backbone
 
-
-TURNS = 180.0
-"""Degrees either way by which a real example may be turned on its way into the mask."""
 _REAL_IS_FAINTER = 0.7
 """Of the contrast that made damage needs to be seen."""
 
@@ -169,8 +165,7 @@ def begun(
     if start == "example" and request.examples:
         surface = surface_of(request, mask, ctx, pad=4)
         example = request.examples[int(rng.integers(len(request.examples)))]
-        placed = lies_as_there(request.placement)
-        patch = transplant(example, surface, rng, 0.0 if placed else TURNS)
+        patch = transplant(example, surface, rng, request.placement)
         alpha = inner_alpha(surface.mask, 1.0)[..., None]
         return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
     return photo if start == "photo" else toned(photo, mask, tones, rng)

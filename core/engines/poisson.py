@@ -94,7 +94,8 @@ def _patch(
 ) -> Pixels:
     if origin == "example":
         same_label = [e for e in request.examples if e.label == request.label] or list(request.examples)
-        return transplant(same_label[int(rng.integers(len(same_label)))], surface, rng, params.rotate)
+        example = same_label[int(rng.integers(len(same_label)))]
+        return transplant(example, surface, rng, request.placement, params.rotate)
     source = source_image(request, origin)
     allowed = request.object_mask if origin == "same" else None
     turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.base import Context
+from core.images import is_grey
 from core.quality.visible import VISIBLE_LEVELS, mask_box
 from core.types import Image, Mask, Request
 
@@ -54,7 +55,7 @@ def surface_of(request: Request, mask: Mask, ctx: Context, pad: int = 0) -> Surf
     photo = request.normal.pixels
     key = ("surface", request.normal.id)
     if key not in ctx.cache:
-        ctx.cache[key] = (_is_grey(photo), _two_tones(photo))
+        ctx.cache[key] = (is_grey(photo), _two_tones(photo))
     grey, two_tone = ctx.cache[key]
     rows, cols = mask_box(mask, pad)
     crop = photo[rows, cols].astype(np.float32)
@@ -166,15 +167,6 @@ def _near(field: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.blur(once, window, borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
-def _is_grey(photo: Image) -> bool:
-    coarse = photo[::16, ::16]
-    for sampled in (coarse, photo):
-        red, green, blue = cv2.split(np.ascontiguousarray(sampled))
-        if cv2.countNonZero(cv2.absdiff(red, green)) or cv2.countNonZero(cv2.absdiff(green, blue)):
-            return False
-    return True
-
-
 def _two_tones(photo: Image) -> tuple[int, int] | None:
     """(dark, light) when 97 % of the pixels lie within 12 levels of two levels far apart, as in a binary scan."""
     step = max(1, min(photo.shape[:2]) // 128)
@@ -191,6 +183,6 @@ def _two_tones(photo: Image) -> tuple[int, int] | None:
     for centre in (first, second):
         low = max(0, centre - 12)
         tones.append(low + int(counts[low : centre + 13].argmax()))
-    if not _is_grey(photo):
+    if not is_grey(photo):
         return None
     return (min(tones), max(tones))

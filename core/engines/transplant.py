@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from core.engines.noise import depth, relative_depth
 from core.engines.surface import Pixels, Surface
+from core.masks.placement import lies_as_there
 from core.quality import mask_box
 from core.types import AnomalyExample, Image, Mask
 
@@ -19,13 +23,23 @@ _SAME_SHAPE = 0.55
 """Overlap (IoU) of the turned defect with the mask from which its own outline is kept."""
 
 
-def transplant(example: AnomalyExample, surface: Surface, rng: np.random.Generator, rotate: float) -> Pixels:
+def transplant(
+    example: AnomalyExample,
+    surface: Surface,
+    rng: np.random.Generator,
+    placement: Mapping[str, Any],
+    rotate: float = 180.0,
+) -> Pixels:
     """One instance of ``example`` in the surface's mask: float32 (h, w, 3), light matched to the new surroundings.
+
+    It is turned by up to ``rotate`` degrees either way; not at all where the request's ``placement`` put the mask as
+    the example lies.
 
     Where the turned and scaled defect covers the mask well it is carried over as it is. Where the mask has another
     form, each of its pixels takes the defect's pixel at the same place along the shape and at the same relative depth,
     so that rim comes from rim and core from core.
     """
+    rotate = 0.0 if lies_as_there(placement) else rotate
     instances = [m for m in example.masks if m.any()]
     instance = instances[int(rng.integers(len(instances)))]
     rows, cols = mask_box(instance, pad=max(4, int(0.15 * np.sqrt(instance.sum()))))

@@ -343,5 +343,8 @@ def _maker(
 
 
 def lies_as_there(placement: Mapping[str, Any]) -> bool:
-    """Whether a request's ``placement`` put its mask as its example lies on its own photo; {} did not."""
-    return Placement(**placement).as_there
+    """Whether a request's ``placement`` put its mask as its example lies on its own photo; {} did not.
+
+    A recipe's placement also says what its engine noted, which is passed over.
+    """
+    return Placement(**{name: placement[name] for name in Placement.model_fields if name in placement}).as_there

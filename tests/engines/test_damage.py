@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -137,6 +138,24 @@ def test_an_example_is_matched_to_the_light_of_its_new_place(name: str) -> None:
         sample = make(name, disc(), dim, examples=(AnomalyExample("e", "defect", real, (spot,)),), params=params)
         levels[light] = sample.image[disc(radius=8)].mean() / dim[disc(radius=8)].mean()
     assert all(0.3 < ratio < 0.75 for ratio in levels.values()), levels
+
+
+@PASTING
+def test_an_example_is_turned_only_where_its_mask_does_not_lie_as_it_does(name: str) -> None:
+    photo, bar = plate(grain=2), np.zeros((160, 160), np.bool_)
+    bar[60:100, 50:110] = True
+    left, right = bar.copy(), bar.copy()
+    left[:, 80:], right[:, :80] = False, False
+    real = example(20, plate(grain=2, seed=7), left)
+    ways = {}
+    for position in ("anywhere", "examples", "surroundings"):
+        made = [
+            make(name, bar, photo, seed, examples=(replace(real, masks=(bar,)),), params={"source": "example"},
+                 placement={"position": position, "mask_from": "an engine's note"})
+            for seed in range(8)
+        ]  # fmt: skip
+        ways[position] = {shift(s, photo, left) < shift(s, photo, right) for s in made}
+    assert ways == {"anywhere": {True, False}, "examples": {True}, "surroundings": {True}}
 
 
 @PASTING

@@ -94,6 +94,7 @@ def test_of_a_few_examples_the_one_that_belongs_most_is_taken_and_of_two_either(
 def test_placement_says_whether_a_mask_lies_as_its_example():
     assert not lies_as_there({}) and not lies_as_there({"position": "anywhere"})
     assert lies_as_there({"position": "examples"}) and lies_as_there({"position": "surroundings"})
+    assert lies_as_there({"position": "examples", "mask_from": "what an engine noted"})
 
 
 def test_auto_follows_the_examples_unless_something_else_is_asked_for():

@@ -23,7 +23,7 @@ from core.engines.drawn import as_grey_as, concepts_folder, no_model
 from core.engines.dual_ano_diff.masks import Masks, find_masks
 from core.engines.dual_ano_diff.pane import Pane, pane_around, whole_pane
 from core.engines.dual_ano_diff.params import DualAnoDiffParams
-from core.engines.learned import TURNS, begun, tones_of
+from core.engines.learned import begun, tones_of
 from core.engines.surface import give_back, surface_of
 from core.engines.transplant import transplant
 from core.errors import InputError
@@ -297,6 +297,6 @@ def _carried(
     drawn = as_grey_as(request.normal.pixels, pair.whole)
     source = AnomalyExample("drawn", request.label, drawn, (mask,))
     surface = surface_of(request, asked, ctx, pad=4)
-    patch = transplant(source, surface, numpy_rng(request.seed, "dual_ano_diff", "carry"), TURNS)
+    patch = transplant(source, surface, numpy_rng(request.seed, "dual_ano_diff", "carry"), {})
     alpha = inner_alpha(surface.mask, params.feather)[..., None]
     return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
