@@ -71,6 +71,9 @@ def generate(
         bool, typer.Option("--spend", help="With --keep-best: make all of --count, then keep the best.")
     ] = False,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Samples made side by side.")] = 2,
+    batch_size: Annotated[
+        int, typer.Option(min=0, max=256, help="Samples that a model draws together; 0: what suits the machine.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make anomalies in bulk; with --keep-best, judge them and make more until enough good ones are kept."""
@@ -86,6 +89,7 @@ def generate(
             params=pairs(param, "--param"),
             placement=pairs(place, "--place"),
             workers=workers,
+            batch_size=batch_size,
         )
         rules = bench.review.rules({**pairs(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
         with progress_bar(f"{engine} · {batch.label}") as progress:

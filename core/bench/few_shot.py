@@ -154,34 +154,35 @@ class _Bench:
     def _position(self, concept: Concept, count: int, told: bool) -> float:
         from core.concepts.shelf import load_concept
         from core.concepts.speak import speaking
-        from core.device import torch_generator
-        from core.diffusion.blended import Frame, Look, inpaint, open_window
+        from core.diffusion.blended import Look, Place, inpaint
+        from core.diffusion.window import Frame, open_window
 
         ious = []
         _, tensors = load_concept(self.folder / concept.id)
-        with speaking(self.backbone, concept, tensors, self.lesson.label) as speaker:
+        with speaking(self.backbone, concept, tensors) as speaker:
             for seed in range(count):
                 photo, mask = placed(self.lesson, seed, ("blob", "spot", "stain"))
                 free = _box(mask, 1.0)
                 frame = Frame(float(concept.config["margin"]), square=True, detail=1.0)
                 roi = open_window(self.backbone, photo.pixels, free, frame).roi
-                text = speaker.text(roi.crop(mask if told else np.zeros_like(mask)))
-                drawn = inpaint(
-                    speaker.backbone, photo.pixels, free, text, speaker.normal_prompt, look=Look(14, 3.0, 1.0),
-                    frame=frame, generator=torch_generator(derive_seed(seed, "position")),
-                )  # fmt: skip
+                text = speaker.text(self.lesson.label, roi.crop(mask if told else np.zeros_like(mask)))
+                place = Place(photo.pixels, free, text, derive_seed(seed, "position"))
+                (drawn,) = inpaint(
+                    speaker.backbone, [place], speaker.normal_prompt, look=Look(14, 3.0, 1.0), frame=frame
+                )
                 seen = visible_change(photo.pixels, drawn, free)
                 ious.append(float((seen & mask).sum() / max(1, (seen | mask).sum())))
         return round(float(np.mean(ious)), 3)
 
     def _draw(self, concept: Concept, photo: NormalImage, mask: Mask, seed: int, **given: Any) -> Image:
         from core.engines.base import Context
-        from core.engines.learned import LearnedParams, draw
+        from core.engines.learned import LearnedParams, Task, draw
 
         request = Request(normal=photo, label=self.lesson.label, params={}, seed=seed, mask=mask)
         ctx = Context("cpu", self.folder)
         params = LearnedParams(**given, concept=concept.id, backbone="mini")
-        return draw("anomaly_diffusion", concept, self.lesson.label, request, mask, params, ctx)
+        (drawn,) = draw("anomaly_diffusion", concept, [Task(self.lesson.label, request, mask)], params, ctx)
+        return drawn
 
     def _seconds(self, concept: Concept, count: int, **given: Any) -> float:
         """Median CPU seconds of one drawing."""

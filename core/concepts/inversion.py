@@ -33,11 +33,12 @@ from core.concepts.shelf import Concept
 from core.concepts.spatial import MaskEncoder, RowEmbedding, encode_with, make_encoder, seen_by, spatial_word
 from core.concepts.windows import Target, view
 from core.device import derive_seed, torch_generator
-from core.diffusion.blended import Frame, Look, inpaint
+from core.diffusion.blended import Look, Place, inpaint
 from core.diffusion.lessons import Lessons
 from core.diffusion.model import Backbone
 from core.diffusion.tokens import Placeholder, padded_ids, placeholders, prompt_ids, vectors_of
 from core.diffusion.training import Plan, Trained, steps_done, train
+from core.diffusion.window import Frame
 from core.errors import Cancelled, InputError, StoreError
 from core.images import png_bytes
 from core.types import AnomalyExample, Image, Mask, NormalImage
@@ -317,10 +318,10 @@ class _Study:
         prompt = self._prompts(_label_of(self.material, target), np.random.default_rng(0))
         tokens = self.encoder(seen_by(self.encoder.kind, shown.mask).to(self.known.device))
         text = encode_with(self.known, padded_ids(self.known, [prompt]), self.table, tokens)
-        drawn = inpaint(
-            self.known, shown.image, shown.mask, text, self.preset.normal_prompt,
-            look=Look(steps=10, guidance=3.0), frame=Frame(margin=4.0, side=self.known.side),
-            generator=torch_generator(derive_seed(self.params.seed, "preview")), cancelled=self.watch.cancelled,
+        place = Place(shown.image, shown.mask, text, derive_seed(self.params.seed, "preview"))
+        (drawn,) = inpaint(
+            self.known, [place], self.preset.normal_prompt, look=Look(steps=10, guidance=3.0),
+            frame=Frame(margin=4.0, side=self.known.side), cancelled=self.watch.cancelled,
         )  # fmt: skip
         return np.ascontiguousarray(np.concatenate([shown.image, drawn], axis=1))
 

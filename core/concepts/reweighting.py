@@ -15,8 +15,10 @@ step. Eq. 7 is steep: with pixels in -1..1 the softmax of 1/x puts nearly all we
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,6 +27,7 @@ from core.diffusion.attention import Controller, Reweight
 from core.diffusion.blended import Guide, Scene
 from core.diffusion.model import Backbone, decode
 from core.diffusion.sampling import Step
+from core.types import Image
 
 Variant = Literal["off", "paper", "code", "flawsmith"]
 CODE_BOUNDS = (1.0, 1.5)
@@ -39,7 +42,7 @@ _MEMORY = 0.6
 
 
 def reweighting(backbone: Backbone, variant: Variant, tokens: tuple[int, ...], scene: Scene) -> Guide:
-    """What ``variant`` does to the sampling of ``scene``, for the words at ``tokens`` of the padded prompt."""
+    """What ``variant`` does to the sampling of ``scene``, for the words at ``tokens`` of the padded prompts."""
     if variant == "off":
         return Guide()
     if variant == "code":
@@ -48,29 +51,34 @@ def reweighting(backbone: Backbone, variant: Variant, tokens: tuple[int, ...], s
 
 
 def paper_weight(distance: Tensor, mask: Tensor) -> Tensor:
-    """w_m of eq. 7 (H, W), from squared distances (H, W) and a mask (H, W) of 0 and 1; 0 outside the mask."""
+    """w_m of eq. 7 (..., H, W), from squared distances and masks of 0 and 1 (..., H, W); 0 outside the mask."""
     inside = (mask > 0) & (distance > 0)
-    if not inside.any():
-        return (mask > 0).float()
     f = torch.where(inside, 1 / distance.clamp(min=1e-12), -torch.inf)
-    return mask.sum() * f.flatten().softmax(dim=0).reshape(f.shape)
+    shares = f.flatten(-2).softmax(dim=-1).reshape(f.shape)
+    return torch.where(_any(inside), _sum(mask) * shares, (mask > 0).float())
 
 
 def code_weight(distance: Tensor, mask: Tensor) -> Tensor:
-    """The released code's weight (h, w): |m| (1/d) / Σ(1/d), 1 where the distance is 0, clamped to 1..1.5."""
+    """The released code's weight (..., h, w): |m| (1/d) / Σ(1/d), 1 where the distance is 0, clamped to 1..1.5."""
     inverse = torch.where(distance > 0, 1 / distance.clamp(min=1e-12), 0.0)
-    share = mask.sum() * inverse / inverse.sum().clamp(min=1e-12)
+    share = _sum(mask) * inverse / _sum(inverse).clamp(min=1e-12)
     return torch.where(share > 0, share, 1.0).clamp(*CODE_BOUNDS)
 
 
 def even_weight(distance: Tensor, mask: Tensor) -> Tensor:
-    """(mean d / d)^(1/2) clamped to 1..3 inside the mask (h, w), 1 outside: what changed least gets most."""
+    """(mean d / d)^(1/2) clamped to 1..3 inside the mask (..., h, w), 1 outside: what changed least gets most."""
     inside = mask > 0
-    if not inside.any():
-        return torch.ones_like(distance)
-    mean = distance[inside].mean().clamp(min=1e-8)
+    mean = (_sum(distance * inside) / _sum(inside).clamp(min=1)).clamp(min=1e-8)
     weight = (mean / distance.clamp(min=1e-8)).sqrt().clamp(*BOUNDS)
     return torch.where(inside, weight, 1.0)
+
+
+def _sum(maps: Tensor) -> Tensor:
+    return maps.sum(dim=(-2, -1), keepdim=True)
+
+
+def _any(maps: Tensor) -> Tensor:
+    return maps.flatten(-2).any(dim=-1)[..., None, None]
 
 
 class _Variant:
@@ -89,23 +97,22 @@ class _Variant:
 
 class _Paper(_Variant):
     def __init__(self, backbone: Backbone, tokens: tuple[int, ...], scene: Scene) -> None:
-        super().__init__(Reweight(tokens, 1.0, "probs", slice(-1, None)))
+        super().__init__(Reweight(tokens, 1.0, "probs", _prompted(scene)))
         self._backbone, self._scene = backbone, scene
-        self._y = _pixels(scene.window.pixels)
-        self._mask = F.interpolate(scene.region.cpu(), tuple(self._y.shape[:2]), mode="nearest")[0, 0]
+        self._y = _pixels([window.pixels for window in scene.windows])
+        self._mask = F.interpolate(scene.region.cpu(), tuple(self._y.shape[1:3]), mode="nearest")[:, 0]
 
     def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
-        seen = _pixels(decode(self._backbone, x0)[0])
-        weight = paper_weight((seen - self._y).square().sum(dim=2), self._mask)
+        seen = _pixels(decode(self._backbone, x0))
+        weight = paper_weight((seen - self._y).square().sum(dim=3), self._mask)
         # Layers read the map at their own size; means keep what points would miss.
-        shape = (x.shape[2], x.shape[3])
-        self.controller.weight = F.adaptive_avg_pool2d(weight[None, None], shape)[0, 0]
+        self.controller.weight = F.adaptive_avg_pool2d(weight, (x.shape[2], x.shape[3]))
         return x
 
 
 class _Code(_Variant):
     def __init__(self, tokens: tuple[int, ...], scene: Scene) -> None:
-        super().__init__(Reweight((_FIRST_TOKEN, *tokens), 1.0, "logits", slice(-1, None)))
+        super().__init__(Reweight((_FIRST_TOKEN, *tokens), 1.0, "logits", _prompted(scene)))
         self._scene = scene
 
     def guide(self) -> Guide:
@@ -113,8 +120,8 @@ class _Code(_Variant):
 
     def _before(self, x: Tensor, step: Step) -> Tensor:
         mask = self._grown(step).to(x)
-        distance = (mask * (x - self._scene.z0)).square().mean(dim=1)[0]
-        self.controller.weight = code_weight(distance, mask[0, 0])
+        distance = (mask * (x - self._scene.z0)).square().mean(dim=1)
+        self.controller.weight = code_weight(distance, mask[:, 0])
         return x
 
     def _grown(self, step: Step) -> Tensor:
@@ -123,7 +130,7 @@ class _Code(_Variant):
 
 class _Flawsmith(_Variant):
     def __init__(self, tokens: tuple[int, ...], scene: Scene) -> None:
-        super().__init__(Reweight(tokens, 1.0, "share", slice(-1, None)))
+        super().__init__(Reweight(tokens, 1.0, "share", _prompted(scene)))
         self._scene = scene
         self._distance: Tensor | None = None
 
@@ -138,9 +145,9 @@ class _Flawsmith(_Variant):
         region = self._scene.region.to(x0)
         change = (x0 - self._scene.z0.to(x0)).square().mean(dim=1, keepdim=True) * region
         near = F.avg_pool2d(change, 3, 1, 1) / F.avg_pool2d(region, 3, 1, 1).clamp(min=1e-6)
-        now = near[0, 0]
+        now = near[:, 0]
         self._distance = now if self._distance is None else _MEMORY * self._distance + (1 - _MEMORY) * now
-        self.controller.weight = even_weight(self._distance, region[0, 0])
+        self.controller.weight = even_weight(self._distance, region[:, 0])
         return x
 
 
@@ -148,5 +155,11 @@ def _dilated(region: Tensor, reach: int) -> Tensor:
     return F.max_pool2d(region, 2 * reach + 1, 1, reach) if reach else region
 
 
-def _pixels(image: object) -> Tensor:
-    return torch.as_tensor(image).float() / 127.5 - 1
+def _prompted(scene: Scene) -> slice:
+    """The rows that read the prompt, of a batch that may begin with the negative prompt's."""
+    return slice(-len(scene.z0), None)
+
+
+def _pixels(images: Sequence[Image]) -> Tensor:
+    """(N, H, W, 3) in -1..1."""
+    return torch.from_numpy(np.stack(images)).float() / 127.5 - 1

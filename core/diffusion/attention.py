@@ -245,7 +245,8 @@ class Record(Controller):
 class Reweight(Controller):
     """Gives tokens more or less of the cross-attention, everywhere or by a map.
 
-    ``weight`` is a number or a map (h, w), which is resized to each layer's; it may be set anew between steps.
+    ``weight`` is a number, a map (h, w), or one for each of the ``rows`` (N, h, w); maps are resized to each layer's.
+    It may be set anew between steps.
     ``how``: ``probs`` multiplies the attention itself (AnomalyDiffusion, section 3.3; Prompt-to-Prompt). ``logits``
     multiplies before the softmax, as AnomalyDiffusion's code does: where a logit is negative, more weight is less
     attention. ``share`` adds log(weight) to the logits: more weight is more attention, and the sum stays 1.
@@ -293,10 +294,11 @@ class Reweight(Controller):
         return scores
 
     def _weight(self, site: Site, like: Tensor) -> Tensor:
-        """(n, 1) of this layer's map, or one number."""
+        """(N or 1, 1, n, 1) of this layer's map, or one number."""
         if not isinstance(self.weight, Tensor):
             return torch.tensor(float(self.weight), device=like.device)
-        grid = self.weight.to(like.device, torch.float32)[None, None]
+        grid = self.weight.to(like.device, torch.float32)
+        grid = grid.reshape(-1, 1, *grid.shape[-2:])
         if tuple(grid.shape[2:]) != site.shape:
             grid = F.interpolate(grid, site.shape, mode="bilinear", align_corners=False)
-        return grid.flatten()[:, None]
+        return grid.flatten(2)[..., None]

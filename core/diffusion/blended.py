@@ -7,24 +7,26 @@ defect is too thin to be kept; the surroundings are also put back after the last
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.device import torch_generator
 from core.diffusion.attention import Controller, controlled
-from core.diffusion.model import Backbone, decode, encode_image
+from core.diffusion.model import Backbone, decode, encode_images
 from core.diffusion.sampling import After, Before, Method, Step, draw_noise, guided, make_schedule, mix, sample
 from core.diffusion.tokens import encode_text
-from core.errors import InputError, MaskError
-from core.images import Roi, alpha_blend, inner_alpha, poisson_blend, roi_around
+from core.diffusion.window import Frame, Window, close_window, open_window, sketcher
+from core.errors import Unavailable
 from core.types import Image, Mask, check_image, check_mask
+
+Progress = Callable[[int, int, Image | None], None]
+
+_TOO_LARGE = "{}: one picture is more than the GPU's memory holds; close what else uses it, or take a smaller model"
 
 
 @dataclass(frozen=True)
@@ -39,33 +41,34 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What is cut out and how it comes back: context ``margin`` relative to the mask's box, working ``side`` in pixels
-    (0: the model's own), inner ``feather`` in pixels, and how the edge is closed. ``square`` cuts out a square where
-    the photo has room for it. ``detail`` 0..1 gives back that share of the fine structure that the model's autoencoder
-    loses, so that the surface's grain goes on inside the mask."""
+class Place:
+    """What is drawn and where: ``text`` (a prompt, or float (1, length, width)) inside ``mask`` bool (H, W) of
+    ``photo`` uint8 (H, W, 3), from the noise of ``seed``.
 
-    margin: float = 0.5
-    side: int = 0
-    feather: float = 3.0
-    seam: Literal["feather", "poisson"] = "feather"
-    square: bool = False
-    detail: float = 0.0
+    ``start``, of the photo's size, is what a strength below 1 starts from in place of the photo, and whose fine
+    structure the frame's ``detail`` gives back.
+    """
+
+    photo: Image
+    mask: Mask
+    text: str | Tensor
+    seed: int
+    start: Image | None = None
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What is drawn into: the ``window``, its latents ``z0`` (1, C, h, w) and the latent mask ``region`` (1, 1, h, w)
-    in 0..1."""
+    """What is drawn into by one batch, a row for each place: the ``windows``, all of one size, their latents ``z0``
+    (N, C, h, w) and the latent masks ``region`` (N, 1, h, w) in 0..1."""
 
-    window: Window
+    windows: Sequence[Window]
     z0: Tensor
     region: Tensor
 
 
 @dataclass(frozen=True)
 class Guide:
-    """What acts on the sampling of one scene. ``region`` gives the latent mask of a step where it is not the scene's
+    """What acts on the sampling of one scene. ``region`` gives the latent masks of a step where it is not the scene's
     own throughout."""
 
     before: Sequence[Before] = ()
@@ -85,8 +88,8 @@ def blending(
 ) -> tuple[Before, After]:
     """Hooks that keep the latents outside ``mask`` those of the photo (AnomalyDiffusion, eq. 1).
 
-    x = x m + (1 - m) q(z_0) at the start of each step and, with z_0 itself, after the last. ``z0`` is (1, C, h, w),
-    ``mask`` (1, 1, h, w) in 0..1; ``region`` gives another mask for the start of a step. The photo is noised by the
+    x = x m + (1 - m) q(z_0) at the start of each step and, with z_0 itself, after the last. ``z0`` is (N, C, h, w),
+    ``mask`` (N, 1, h, w) in 0..1; ``region`` gives another mask for the start of a step. The photo is noised by the
     same ``noise`` (N, C, h, w) each time, so that it moves along one path as the rest does.
     """
     keep = 1 - mask.to(z0.device)
@@ -103,146 +106,116 @@ def blending(
 
 def inpaint(
     backbone: Backbone,
-    photo: Image,
-    mask: Mask,
-    text: str | Tensor,
+    places: Sequence[Place],
     negative: str = "",
     *,
     look: Look | None = None,
     frame: Frame | None = None,
-    generator: torch.Generator,
-    before: Sequence[Before] = (),
-    after: Sequence[After] = (),
-    controllers: Sequence[Controller] = (),
     guide: Callable[[Scene], Guide] | None = None,
-    start: Image | None = None,
-    progress: Callable[[int, int, Image | None], None] | None = None,
+    progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Image:
-    """``photo`` uint8 (H, W, 3) with ``text`` (a prompt, or float (1, length, width)) drawn inside ``mask`` (H, W).
+) -> list[Image]:
+    """The photo of each place, uint8 (H, W, 3), with its text drawn inside its mask; outside it is the photo's own.
 
-    Outside the mask every pixel is the photo's own. ``before`` and ``after`` run after the blending hooks; ``guide``
-    gives more of them, made for the scene. ``start``, of the photo's size, is what a ``strength`` below 1 starts from
-    in place of the photo, and whose fine structure the frame's ``detail`` gives back.
-    ``progress(done, count, preview)`` comes at each step, about ten times with a sketch of the photo. MaskError if
-    the mask is empty; Cancelled within a step.
+    Places whose windows are of one size are drawn as one batch, or in halves where a GPU's memory does not hold it.
+    Each row has its own noise, so that what is drawn in a place does not depend on the others but for rounding.
+    ``guide`` is asked for what else acts on a batch; its hooks run after those that blend. ``progress(done, count,
+    preview)`` comes at each step, about ten times with a sketch of the batch's first photo. MaskError if a mask is
+    empty; Unavailable where not even one picture fits the GPU; Cancelled within a step.
     """
-    photo, mask = check_image(photo), check_mask(mask, photo.shape[:2])
     look, frame = look or Look(), frame or Frame()
-    window = open_window(backbone, photo, mask, frame)
-    z0 = encode_image(backbone, window.pixels)
-    region = latent_mask(window.roi.crop(mask), (z0.shape[2], z0.shape[3]))
-    more = guide(Scene(window, z0, region)) if guide is not None else Guide()
-    noise = draw_noise(z0.shape, generator, z0)
-    schedule = make_schedule(backbone.alphas_cumprod, look.steps, strength=look.strength)
-    words = encode_text(backbone, [text]) if isinstance(text, str) else text
-    model = guided(backbone, words, encode_text(backbone, [negative]), look.guidance)
-    keep, finish = blending(z0, region, noise, more.region)
-    every = max(1, -(-len(schedule.timesteps) // 10))
-    sketch = sketcher(z0, window.pixels)
-
-    def show(done: int, count: int, x0: Tensor) -> None:
-        if progress is not None:
-            preview = close_window(photo, mask, window, sketch(x0), frame) if done % every == 0 else None
-            progress(done, count, preview)
-
-    begun = window.pixels if start is None else _cut(check_image(start), window)
-    origin = z0 if start is None else encode_image(backbone, begun)
-    with controlled(backbone.unet, *controllers, *more.controllers):
-        x = sample(
-            model,
-            mix(origin, noise, schedule.alphas[0]) if look.strength < 1 else noise,
-            schedule,
-            method=look.method,
-            eta=look.eta,
-            generator=generator,
-            before=[keep, *before, *more.before],
-            after=[finish, *after, *more.after],
-            progress=show,
-            cancelled=cancelled,
-        )
-    drawn = decode(backbone, x)[0]
-    if frame.detail:
-        lost = begun.astype(np.float32) - decode(backbone, origin)[0]
-        drawn = np.clip(np.rint(drawn + frame.detail * lost), 0, 255).astype(np.uint8)
-    return close_window(photo, mask, window, drawn, frame, photo if start is None else start)
-
-
-def _cut(image: Image, window: Window) -> Image:
-    return resized(window.roi.crop(image), (window.pixels.shape[0], window.pixels.shape[1]))
+    windows = []
+    for place in places:
+        mask = check_mask(place.mask, check_image(place.photo).shape[:2])
+        windows.append(open_window(backbone, place.photo, mask, frame))
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for row, window in enumerate(windows):
+        sizes.setdefault(window.pixels.shape, []).append(row)
+    drawn: dict[int, Image] = {}
+    waiting = list(sizes.values())
+    while waiting:
+        rows = waiting.pop(0)
+        batch = _Batch(backbone, [places[i] for i in rows], [windows[i] for i in rows], look, frame)
+        try:
+            drawn |= zip(rows, batch.draw(negative, guide, progress, cancelled), strict=True)
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                raise Unavailable(_TOO_LARGE.format(backbone.name)) from None
+            half = len(rows) // 2
+            waiting[:0] = [rows[:half], rows[half:]]
+    return [drawn[row] for row in range(len(places))]
 
 
 @dataclass(frozen=True)
-class Window:
-    """A region of the photo, and its ``pixels`` uint8 (h, w, 3) at the model's size."""
+class _Batch:
+    """Places whose windows are of one size."""
 
-    roi: Roi
-    pixels: Image
+    backbone: Backbone
+    places: Sequence[Place]
+    windows: Sequence[Window]
+    look: Look
+    frame: Frame
 
+    def draw(
+        self,
+        negative: str,
+        guide: Callable[[Scene], Guide] | None,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> list[Image]:
+        backbone, look = self.backbone, self.look
+        begun = [w.pixels if p.start is None else w.of(check_image(p.start)) for w, p in self._pairs()]
+        z0 = encode_images(backbone, [w.pixels for w in self.windows])
+        origin = z0 if all(p.start is None for p in self.places) else encode_images(backbone, begun)
+        crops = [latent_mask(w.roi.crop(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
+        scene = Scene(self.windows, z0, torch.cat(crops))
+        more = guide(scene) if guide is not None else Guide()
+        generators = [torch_generator(place.seed) for place in self.places]
+        noise = draw_noise(z0.shape, generators, z0)
+        schedule = make_schedule(backbone.alphas_cumprod, look.steps, strength=look.strength)
+        texts = [encode_text(backbone, [p.text]) if isinstance(p.text, str) else p.text for p in self.places]
+        keep, finish = blending(z0, scene.region, noise, more.region)
+        with controlled(backbone.unet, *more.controllers):
+            x = sample(
+                guided(backbone, torch.cat(texts), encode_text(backbone, [negative]), look.guidance),
+                mix(origin, noise, schedule.alphas[0]) if look.strength < 1 else noise,
+                schedule,
+                method=look.method,
+                eta=look.eta,
+                generator=generators,
+                before=[keep, *more.before],
+                after=[finish, *more.after],
+                progress=None if progress is None else self._shown(progress, z0, len(schedule.timesteps)),
+                cancelled=cancelled,
+            )
+        if not self.frame.detail:
+            return self._closed(decode(backbone, x))
+        pictures = decode(backbone, torch.cat([x, origin]))
+        drawn, rebuilt = pictures[: len(x)], pictures[len(x) :]
+        return self._closed([self._detailed(*three) for three in zip(drawn, begun, rebuilt, strict=True)])
 
-def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: Frame) -> Window:
-    """The mask's surroundings, at least the working size where the photo is that large, resized to it."""
-    if not mask.any():
-        raise MaskError("mask: it is empty, so there is nothing to draw; draw or place a mask")
-    side = frame.side or backbone.side
-    if side % backbone.multiple:
-        raise InputError(f"working size: expected a multiple of {backbone.multiple} for {backbone.name}, got {side}")
-    roi = roi_around(mask, frame.margin, min(side, *mask.shape))
-    if frame.square:
-        roi = roi_around(mask, frame.margin, max(roi.shape))
-    scale = side / max(roi.shape)
-    h, w = (max(backbone.multiple, round(n * scale / backbone.multiple) * backbone.multiple) for n in roi.shape)
-    return Window(roi, resized(roi.crop(photo), (h, w)))
+    def _pairs(self) -> Iterator[tuple[Window, Place]]:
+        return zip(self.windows, self.places, strict=True)
 
+    def _shown(self, progress: Progress, z0: Tensor, steps: int) -> Callable[[int, int, Tensor], None]:
+        every = max(1, -(-steps // 10))
+        window, place = self.windows[0], self.places[0]
+        sketch = sketcher(z0[:1], window.pixels)
 
-def close_window(
-    photo: Image, mask: Mask, window: Window, generated: Image, frame: Frame, begun: Image | None = None
-) -> Image:
-    """``generated``, of the window's size, back in the photo; outside ``mask`` the photo is exact.
+        def show(done: int, count: int, x0: Tensor) -> None:
+            due = done % every == 0
+            sketched = close_window(place.photo, place.mask, window, sketch(x0[:1]), self.frame) if due else None
+            progress(done, count, sketched)
 
-    Where the window is smaller than what it was cut from, the frame's ``detail`` also gives back what ``begun``, of
-    the photo's size, lost on the way.
-    """
-    roi = window.roi
-    patch = resized(generated, roi.shape)
-    if begun is not None and frame.detail and max(roi.shape) > max(window.pixels.shape[:2]):
-        lost = roi.crop(begun).astype(np.float32) - resized(_cut(begun, window), roi.shape)
-        patch = np.clip(np.rint(patch + frame.detail * lost), 0, 255).astype(np.uint8)
-    under, inside = roi.crop(photo), roi.crop(mask)
-    if frame.seam == "poisson":
-        return roi.paste(photo, poisson_blend(under, patch, inside))
-    depth = float(cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, 3).max()) if not inside.all() else np.inf
-    # A ramp wider than the mask is deep would leave a thin defect half drawn.
-    alpha = inner_alpha(inside, max(0.0, min(frame.feather, depth / 2 - 0.5)))
-    return roi.paste(photo, alpha_blend(under, patch, alpha))
+        return show
 
+    def _detailed(self, drawn: Image, begun: Image, rebuilt: Image) -> Image:
+        """``drawn`` with what the autoencoder lost of what it began with."""
+        lost = begun.astype(np.float32) - rebuilt
+        return np.asarray(np.clip(np.rint(drawn + self.frame.detail * lost), 0, 255), np.uint8)
 
-def resized(image: Image, shape: tuple[int, int]) -> Image:
-    """``image`` at (h, w): area means down, cubic up."""
-    if image.shape[:2] == shape:
-        return image.copy()
-    down = shape[0] * shape[1] < image.shape[0] * image.shape[1]
-    how = cv2.INTER_AREA if down else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (shape[1], shape[0]), interpolation=how), np.uint8)
-
-
-def sketcher(z0: Tensor, pixels: Image) -> Callable[[Tensor], Image]:
-    """A rough decoder for previews: the colour of each latent, by the linear map that fits this window best.
-
-    The decoder itself costs as much as several steps. ``z0`` (1, C, h, w) are the latents of ``pixels``.
-    """
-    h, w = z0.shape[2], z0.shape[3]
-    colours = cv2.resize(pixels, (w, h), interpolation=cv2.INTER_AREA).reshape(-1, 3).astype(np.float64)
-    solution = np.linalg.lstsq(_rows(z0), colours, rcond=None)[0]
-
-    def sketch(x0: Tensor) -> Image:
-        small = np.clip(_rows(x0) @ solution, 0, 255).round().astype(np.uint8).reshape(h, w, 3)
-        return resized(small, (pixels.shape[0], pixels.shape[1]))
-
-    return sketch
-
-
-def _rows(latents: Tensor) -> npt.NDArray[np.float64]:
-    """Latents (1, C, h, w) as (h w, C + 1), the last column 1."""
-    flat = latents[0].flatten(1).T.double().cpu().numpy()
-    return np.concatenate([flat, np.ones((len(flat), 1))], axis=1)
+    def _closed(self, pictures: Sequence[Image]) -> list[Image]:
+        return [
+            close_window(p.photo, p.mask, w, picture, self.frame, p.photo if p.start is None else p.start)
+            for (w, p), picture in zip(self._pairs(), pictures, strict=True)
+        ]

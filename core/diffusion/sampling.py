@@ -24,6 +24,8 @@ from core.errors import Cancelled, InputError
 
 Model = Callable[[Tensor, int], Tensor]
 Method = Literal["ddim", "dpmpp_2m"]
+Generators = torch.Generator | Sequence[torch.Generator]
+"""One for the batch, or one for each of its rows."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,15 @@ def make_schedule(
     return Schedule(tuple(times), (*(float(alphas_cumprod[t]) for t in times), 1.0))
 
 
-def draw_noise(shape: Sequence[int], generator: torch.Generator, like: Tensor | None = None) -> Tensor:
-    """Standard normal float32 noise, drawn on the CPU so that a seed means the same everywhere, then moved."""
-    noise = torch.randn(tuple(shape), generator=generator, dtype=torch.float32)
+def draw_noise(shape: Sequence[int], generator: Generators, like: Tensor | None = None) -> Tensor:
+    """Standard normal float32 noise, drawn on the CPU so that a seed means the same everywhere, then moved.
+
+    Of several generators each draws its own row, which is then the same in whatever batch.
+    """
+    if isinstance(generator, torch.Generator):
+        noise = torch.randn(tuple(shape), generator=generator, dtype=torch.float32)
+    else:
+        noise = torch.cat([draw_noise((1, *shape[1:]), each) for each in generator])
     return noise if like is None else noise.to(like.device)
 
 
@@ -165,7 +173,7 @@ def sample(
     *,
     method: Method = "ddim",
     eta: float = 0.0,
-    generator: torch.Generator | None = None,
+    generator: Generators | None = None,
     before: Sequence[Before] = (),
     after: Sequence[After] = (),
     progress: Progress | None = None,

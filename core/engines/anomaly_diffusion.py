@@ -12,9 +12,10 @@ from typing import Any
 
 from core.concepts.settings import LearnParams
 from core.concepts.shelf import Concept, find_concept
-from core.engines.base import Context, read_params, require_mask, settle
+from core.engines.base import Context, only, read_params, require_mask, settle, tried
 from core.engines.drawn import concepts_folder, no_model
-from core.engines.learned import LearnedParams, draw
+from core.engines.learned import LearnedParams, Task, draw, drawn_at_once
+from core.errors import InputError
 from core.types import AnomalyExample, Kind, NormalImage, Request, Sample
 
 
@@ -73,10 +74,21 @@ class AnomalyDiffusion:
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""
+        yield only(self.generate_all([request], ctx))
+
+    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+        """How many are best drawn together on this machine."""
+        return drawn_at_once(self.name, read_params(self, params), label, ctx)
+
+    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+        """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
-        params: AnomalyDiffusionParams = read_params(self, request.params)
-        mask = require_mask(self, request)
-        concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
-        drawn = draw(self.name, concept, request.label, request, mask, params, ctx)
+        label, params = requests[0].label, read_params(self, requests[0].params)
+        tasks = [Task(label, request, require_mask(self, request)) for request in requests]
+        concept = find_concept(ctx.concepts, self.name, params.concept, label)
         used = params.model_copy(update={"concept": concept.id})
-        yield settle(self, request, drawn, mask, params=used)
+        pictures = draw(self.name, concept, tasks, params, ctx)
+        return [
+            tried(settle, self, task.request, picture, task.mask, params=used)
+            for task, picture in zip(tasks, pictures, strict=True)
+        ]

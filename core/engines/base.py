@@ -20,6 +20,9 @@ One new file in this folder is all an engine needs::
             ...
             yield settle(self, request, changed, request.mask)
 
+One that draws several requests faster together than one by one says how many with ``at_once(params, label, ctx)``
+and draws them with ``generate_all(requests, ctx)``; see Together.
+
 The registry scans the folder, the form and the CLI's ``--param`` come from ``Params``, and the contract
 test in ``tests/engines/test_contract.py`` runs over whatever is registered.
 """
@@ -32,7 +35,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ParamSpec, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,6 +44,8 @@ from core.concepts.shelf import Concept
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.quality import mask_box, visible_change
 from core.types import EVERYWHERE, AnomalyExample, Image, Kind, Mask, NormalImage, Recipe, Region, Request, Sample
+
+P = ParamSpec("P")
 
 NEEDS = frozenset({"mask", "regions", "examples", "donor"})
 
@@ -142,6 +147,19 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class Together(Engine, Protocol):
+    """An engine that draws several requests as one batch."""
+
+    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+        """How many are best drawn together here, at least 1."""
+        ...
+
+    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+        """A sample for each request, which share label and settings, or why there is none."""
+        ...
+
+
+@runtime_checkable
 class Learner(Engine, Protocol):
     """An engine that learns from real anomalies or from photos of good parts before it can generate.
 
@@ -224,6 +242,22 @@ def _within(photo: Image, generated: Image, mask: Mask) -> Image:
     return image
 
 
+def tried(make: Callable[P, Sample], *args: P.args, **given: P.kwargs) -> Sample | InputError:
+    """What ``make`` gives, or why it gives nothing: a sample that fails must not take others of its batch along."""
+    try:
+        return make(*args, **given)
+    except InputError as error:
+        return error
+
+
+def only(outcomes: Sequence[Sample | InputError]) -> Sample:
+    """The sample of a batch of one; raises why there is none."""
+    (outcome,) = outcomes
+    if isinstance(outcome, InputError):
+        raise outcome
+    return outcome
+
+
 def require_mask(engine: Engine, request: Request) -> Mask:
     """The request's mask, or MaskError telling how to give one."""
     if request.mask is None:
@@ -280,7 +314,7 @@ def engines() -> dict[str, Engine]:
 
 def _is_engine(cls: type) -> bool:
     parts = ("name", "kind", "needs", "Params", "generate", "available")
-    return cls not in (Engine, Learner) and all(hasattr(cls, part) for part in parts)
+    return cls not in (Engine, Learner, Together) and all(hasattr(cls, part) for part in parts)
 
 
 def learners() -> dict[str, Learner]:

@@ -22,12 +22,12 @@ from core.concepts.settings import PRESETS, LearnParams, Preset
 from core.concepts.shelf import Concept, find_concept
 from core.concepts.windows import usable
 from core.device import derive_seed, numpy_rng
-from core.engines.base import Context, read_params, require_mask, settle
+from core.engines.base import Context, only, read_params, require_mask, settle, tried
 from core.engines.drawn import concepts_folder, no_model
-from core.engines.learned import LearnedParams, draw
+from core.engines.learned import LearnedParams, Task, draw, drawn_at_once
 from core.errors import InputError
 from core.masks.morphology import grow
-from core.types import AnomalyExample, Kind, Mask, NormalImage, Request, Sample
+from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
 
 ANY, MIXED = "any", "mixed"
 _JOINED = 6
@@ -153,25 +153,48 @@ class Gaa:
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""
+        yield only(self.generate_all([request], ctx))
+
+    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+        """How many are best drawn together on this machine."""
+        return drawn_at_once(self.name, read_params(self, params), label, ctx)
+
+    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+        """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
-        params: GaaParams = read_params(self, request.params)
-        mask = require_mask(self, request)
-        concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
-        name = pick(concept, params.cluster, request.label, request.seed)
-        used = params.model_copy(update={"concept": concept.id, "cluster": name})
-        if name != MIXED:
-            asked = replace(request, examples=members_of(concept, name, request.label, request.examples))
-            drawn = draw(self.name, concept, name, asked, mask, params, ctx)
-            yield settle(self, request, drawn, mask, params=used)
-            return
+        label, params = requests[0].label, read_params(self, requests[0].params)
+        masks = [require_mask(self, request) for request in requests]
+        concept = find_concept(ctx.concepts, self.name, params.concept, label)
+        used = params.model_copy(update={"concept": concept.id})
+        if params.cluster == MIXED:
+            return [
+                tried(self._mixed, concept, request, mask, used, ctx)
+                for request, mask in zip(requests, masks, strict=True)
+            ]
+        tasks = []
+        for request, mask in zip(requests, masks, strict=True):
+            look = pick(concept, params.cluster, label, request.seed)
+            like = members_of(concept, look, label, request.examples)
+            tasks.append(Task(look, replace(request, examples=like), mask))
+        pictures = draw(self.name, concept, tasks, params, ctx)
+        return [
+            tried(self._settled, request, task, picture, used)
+            for request, task, picture in zip(requests, tasks, pictures, strict=True)
+        ]
+
+    def _settled(self, request: Request, task: Task, drawn: Image, params: GaaParams) -> Sample:
+        return settle(self, request, drawn, task.mask, params=params.model_copy(update={"cluster": task.group}))
+
+    def _mixed(self, concept: Concept, request: Request, mask: Mask, params: GaaParams, ctx: Context) -> Sample:
+        """Another look for each part of the mask, one after the other: later parts see the earlier ones."""
         drawn, parts = request.normal.pixels, parts_of(mask)
         for number, part in enumerate(parts):
             own = derive_seed(request.seed, self.name, "part", number)
             look = pick(concept, ANY, request.label, own)
             like = members_of(concept, look, request.label, request.examples)
             asked = replace(request, normal=replace(request.normal, pixels=drawn), seed=own, examples=like)
-            drawn = draw(self.name, concept, look, asked, part, params, ctx)
-        yield settle(self, request, drawn, mask, instances=parts, params=used)
+            (drawn,) = draw(self.name, concept, [Task(look, asked, part)], params, ctx)
+        return settle(self, request, drawn, mask, instances=parts, params=params)
 
 
 def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, ctx: Context) -> Looks:

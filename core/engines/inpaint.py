@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import Field
 
-from core.device import derive_seed, torch_generator
-from core.engines.base import Context, EngineParams, read_params, require_mask, settle
+from core.device import derive_seed
+from core.engines.base import Context, EngineParams, only, read_params, require_mask, settle, tried
 from core.engines.drawn import as_grey_as, no_model
 from core.errors import InputError
 from core.types import Kind, Request, Sample
@@ -78,27 +78,43 @@ class Inpaint:
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""
+        yield only(self.generate_all([request], ctx))
+
+    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+        """How many are best drawn together on this machine."""
+        from core.diffusion.backbone import load_backbone
+        from core.diffusion.model import at_once
+
+        return at_once(load_backbone(read_params(self, params).backbone, ctx.device))
+
+    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+        """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
-        params: InpaintParams = read_params(self, request.params)
+        params: InpaintParams = read_params(self, requests[0].params)
         if params.sampler == "dpmpp_2m" and params.eta:
             raise InputError(f"{self.name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
-        mask = require_mask(self, request)
+        masks = [require_mask(self, request) for request in requests]
         from core.diffusion.backbone import load_backbone
-        from core.diffusion.blended import Frame, Look, inpaint
+        from core.diffusion.blended import Look, Place, inpaint
         from core.diffusion.model import exclusive
+        from core.diffusion.window import Frame
 
+        prompt = params.prompt.replace("{label}", requests[0].label.replace("_", " "))
         backbone = load_backbone(params.backbone, ctx.device)
         with exclusive(backbone, ctx.cancelled):
-            drawn = inpaint(
+            pictures = inpaint(
                 backbone,
-                request.normal.pixels,
-                mask,
-                params.prompt.replace("{label}", request.label.replace("_", " ")),
+                [
+                    Place(r.normal.pixels, mask, prompt, derive_seed(r.seed, self.name))
+                    for r, mask in zip(requests, masks, strict=True)
+                ],
                 params.negative,
                 look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
                 frame=Frame(params.margin, params.side, params.feather, params.seam),
-                generator=torch_generator(derive_seed(request.seed, self.name)),
                 progress=ctx.progress,
                 cancelled=ctx.cancelled,
             )
-        yield settle(self, request, as_grey_as(request.normal.pixels, drawn), mask, params=params)
+        return [
+            tried(settle, self, r, as_grey_as(r.normal.pixels, picture), mask, params=params)
+            for r, mask, picture in zip(requests, masks, pictures, strict=True)
+        ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
-from core.concepts.shelf import NEWEST, Concept, check_backbone, load_concept
-from core.device import derive_seed, numpy_rng, torch_generator
+from core.concepts.shelf import NEWEST, Concept, check_backbone, find_concept, load_concept
+from core.device import derive_seed, numpy_rng
 from core.engines.base import Context, EngineParams
 from core.engines.surface import Pixels, Surface, give_back, needed_levels, strengthen, surface_of
 from core.engines.transplant import transplant
@@ -86,32 +87,92 @@ class LearnedParams(EngineParams):
     )
 
 
-def draw(
-    name: str, concept: Concept, group: str, request: Request, mask: Mask, params: LearnedParams, ctx: Context
-) -> Image:
-    """The photo with ``group`` of ``concept`` drawn into ``mask``, grey or two-tone as the photo is: uint8 (H, W, 3).
+@dataclass(frozen=True)
+class Task:
+    """``group`` is to be drawn into ``mask`` of the request's photo: a label or, where a concept tells groups of a
+    label apart, one of these."""
 
-    ``group`` is a label or, where a concept tells groups of a label apart, one of these; ``name`` is the engine's.
-    InputError where the sampler draws no noise but some was asked for; Unavailable where the concept was learned on
-    another model.
+    group: str
+    request: Request
+    mask: Mask
+
+
+def draw(name: str, concept: Concept, tasks: Sequence[Task], params: LearnedParams, ctx: Context) -> list[Image]:
+    """The photo of each task with what ``concept`` learned drawn into its mask, grey or two-tone as the photo is:
+    uint8 (H, W, 3).
+
+    ``name`` is the engine's. InputError where the sampler draws no noise but some was asked for; Unavailable where the
+    concept was learned on another model.
     """
     if params.sampler == "dpmpp_2m" and params.eta:
         raise InputError(f"{name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
     assert ctx.concepts is not None, "a concept was found, so there is a folder"
-    from core.diffusion.backbone import load_backbone
     from core.diffusion.model import exclusive
 
     key = (name, concept.id, concept.created)
     if key not in ctx.cache:
         ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
-    model = params.backbone if params.backbone != "auto" else str(concept.config["settings"]["backbone"])
-    backbone = load_backbone(model, ctx.device)
+    backbone = model_of(concept, params, ctx)
+    starts = [None if params.strength == 1 else _begun(name, concept, task, params, ctx) for task in tasks]
     with exclusive(backbone, ctx.cancelled):
         check_backbone(concept, backbone)
-        drawn = _blended(name, backbone, concept, ctx.cache[key], group, request, mask, params, ctx)
-    surface = surface_of(request, mask, ctx)
+        pictures = _blended(name, backbone, concept, ctx.cache[key], tasks, starts, params, ctx)
+    return [_finished(task, drawn, concept, params, ctx) for task, drawn in zip(tasks, pictures, strict=True)]
+
+
+def model_of(concept: Concept, params: LearnedParams, ctx: Context) -> Backbone:
+    """The model to draw with: the one asked for, or that ``concept`` was learned on. Unavailable if it is not here."""
+    from core.diffusion.backbone import load_backbone
+
+    learned_on = str(concept.config["settings"]["backbone"])
+    return load_backbone(learned_on if params.backbone == "auto" else params.backbone, ctx.device)
+
+
+def drawn_at_once(name: str, params: LearnedParams, label: str, ctx: Context) -> int:
+    """How many pictures engine ``name`` is best asked for together. NotFound where nothing was learned."""
+    from core.diffusion.model import at_once
+
+    return at_once(model_of(find_concept(ctx.concepts, name, params.concept, label), params, ctx))
+
+
+def _begun(name: str, concept: Concept, task: Task, params: LearnedParams, ctx: Context) -> Image:
+    return begun(params.start, name, task.request, task.mask, tones_of(concept, task.group), ctx)
+
+
+def _blended(
+    name: str, backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor], tasks: Sequence[Task],
+    starts: Sequence[Image | None], params: LearnedParams, ctx: Context,
+) -> list[Image]:  # fmt: skip
+    """Blended diffusion in the window of each task's mask, with its group's words for a prompt."""
+    from core.concepts.reweighting import reweighting
+    from core.concepts.speak import speaking
+    from core.diffusion.blended import Look, Place, inpaint
+    from core.diffusion.window import Frame, open_window
+
+    margin = params.margin or float(concept.config["margin"])
+    frame = Frame(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
+    with speaking(backbone, concept, tensors) as speaker:
+        places = []
+        for task, start in zip(tasks, starts, strict=True):
+            photo, mask = task.request.normal.pixels, task.mask
+            text = speaker.text(task.group, open_window(backbone, photo, mask, frame).roi.crop(mask))
+            places.append(Place(photo, mask, text, derive_seed(task.request.seed, name), start))
+        return inpaint(
+            speaker.backbone,
+            places,
+            speaker.normal_prompt,
+            look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
+            frame=frame,
+            guide=lambda scene: reweighting(speaker.backbone, params.reweighting, speaker.positions, scene),
+            progress=ctx.progress,
+            cancelled=ctx.cancelled,
+        )
+
+
+def _finished(task: Task, drawn: Image, concept: Concept, params: LearnedParams, ctx: Context) -> Image:
+    surface = surface_of(task.request, task.mask, ctx)
     seen = drawn[surface.rows, surface.cols].astype(np.float32)
-    return give_back(request, surface, _visible(surface, seen, tones_of(concept, group), params))
+    return give_back(task.request, surface, _visible(surface, seen, tones_of(concept, task.group), params))
 
 
 def _visible(surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], params: LearnedParams) -> Pixels:
@@ -121,37 +182,6 @@ def _visible(surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], 
     tone = 1 if tones and float(np.median([np.mean(t) for t in tones])) > 1 else -1
     levels = _REAL_IS_FAINTER * needed_levels(surface, params.contrast, False)
     return strengthen(surface, drawn, inner_alpha(surface.mask, params.feather), levels, tone)
-
-
-def _blended(
-    name: str, backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor], group: str, request: Request,
-    mask: Mask, params: LearnedParams, ctx: Context,
-) -> Image:  # fmt: skip
-    """Blended diffusion in the mask's window, with the group's words for a prompt."""
-    from core.concepts.reweighting import reweighting
-    from core.concepts.speak import speaking
-    from core.diffusion.blended import Frame, Look, inpaint, open_window
-
-    photo = request.normal.pixels
-    margin = params.margin or float(concept.config["margin"])
-    frame = Frame(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
-    start = None if params.strength == 1 else begun(params.start, name, request, mask, tones_of(concept, group), ctx)
-    with speaking(backbone, concept, tensors, group) as speaker:
-        window = open_window(backbone, photo, mask, frame)
-        return inpaint(
-            speaker.backbone,
-            photo,
-            mask,
-            speaker.text(window.roi.crop(mask)),
-            speaker.normal_prompt,
-            look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
-            frame=frame,
-            generator=torch_generator(derive_seed(request.seed, name)),
-            guide=lambda scene: reweighting(speaker.backbone, params.reweighting, speaker.positions, scene),
-            start=start,
-            progress=ctx.progress,
-            cancelled=ctx.cancelled,
-        )
 
 
 def begun(

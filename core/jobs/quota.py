@@ -9,7 +9,7 @@ in the same order; which of them are kept depends on the batch, the rules and th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from core.images import read_image, read_mask
 from core.jobs import work
 from core.jobs.judge import Judge, judge_of
 from core.jobs.material import Material
+from core.jobs.requests import Batch, Plan, prepare
 from core.jobs.review import PASSED, REASONS, Rules, Sifted, count_reasons, fault, kept_before, kind_of, sift
 from core.store import SampleFilter, SampleRow
 from core.types import Recipe, Request, Sample, Verdict
@@ -32,7 +33,7 @@ Ending = Literal["full", "spent", "stopped"]
 News = Callable[..., None]
 
 
-def check_quota(batch: work.Batch, rules: Rules) -> int:
+def check_quota(batch: Batch, rules: Rules) -> int:
     """The quota; InputError, in one line, if the budget cannot fill it."""
     if rules.keep_best is None:
         raise InputError("keep the best: say how many; or leave it out, and all that is made waits for review")
@@ -46,7 +47,7 @@ def check_quota(batch: work.Batch, rules: Rules) -> int:
 
 def fill(
     material: Material,
-    batch: work.Batch,
+    batch: Batch,
     rules: Rules,
     *,
     spend: bool = False,
@@ -65,7 +66,7 @@ def fill(
     ``ended`` ("full", "spent" or "stopped"), ``notes``. InputError before anything is made if the order is wrong.
     """
     quota = check_quota(batch, rules)
-    lot = _Lot(work.prepare(material, batch), rules, quota, job_id, progress)
+    lot = _Lot(prepare(material, batch), rules, quota, job_id, progress)
     ctx = Context(cancelled=cancelled, concepts=material.concepts, goods=material)
     stopped = False
     try:
@@ -87,7 +88,7 @@ def fill(
 class _Lot:
     """All samples of one order, and what is known of them so far."""
 
-    plan: work.Plan
+    plan: Plan
     rules: Rules
     quota: int
     job_id: str | None
@@ -123,7 +124,7 @@ class _Lot:
         indices = range(self.tried, min(self.tried + count, budget))
         good = min(self.quota, self.sifted.passed + self.by_hand)
         self._news(good, None)
-        for outcome in work.outcomes(self.plan, indices, ctx, lambda request: self._one(request, ctx)):
+        for outcome in work.outcomes(self.plan, indices, ctx, lambda requests: self._made(requests, ctx)):
             self.tried += 1
             preview = outcome.image if isinstance(outcome, Sample) else None
             if isinstance(outcome, str):
@@ -167,16 +168,28 @@ class _Lot:
         why = f"; most often rejected because: {next(iter(reasons))}" if reasons else ""
         return f"budget of {self.plan.batch.count} spent: {many}{why}{lost}"
 
-    def _one(self, request: Request, ctx: Context) -> Sample | SampleRow:
-        """The sample of a request, judged; from the store if it is there."""
-        row = self._stored.get(request.seed)
-        if row is not None and work.made_from(Recipe.from_json(row.recipe_json), request, self.plan.engine):
-            return self._judged_again(row, request)
-        sample = work.first(self.plan, request, ctx)
+    def _made(self, requests: Sequence[Request], ctx: Context) -> list[work.Made | InputError]:
+        """The sample of each request, judged; from the store if it is there; or why there is none."""
+        done: dict[int, work.Made | InputError] = {}
+        for request in requests:
+            if (row := self._known(request)) is not None:
+                done[request.seed] = row
+        new = [request for request in requests if request.seed not in done]
+        for request, sample in zip(new, work.make_all(self.plan, new, ctx), strict=True):
+            done[request.seed] = self._judged(request, sample)
+        return [done[request.seed] for request in requests]
+
+    def _judged(self, request: Request, sample: Sample | InputError) -> Sample | InputError:
+        if isinstance(sample, InputError):
+            return sample
         found = self.judge.scores(work.photo_of(request, sample, self.plan.material), sample)
         return sample.scored({**sample.scores, **found})
 
-    def _judged_again(self, row: SampleRow, request: Request) -> SampleRow:
+    def _known(self, request: Request) -> SampleRow | None:
+        """The stored sample of a request, judged again if need be."""
+        row = self._stored.get(request.seed)
+        if row is None or not work.made_from(Recipe.from_json(row.recipe_json), request, self.plan.engine):
+            return None
         # It may come from a batch without a quota, or from before other good photos came in.
         recipe = Recipe.from_json(row.recipe_json)
         sample = Sample(read_image(row.image_path), read_mask(row.mask_path), row.label, row.kind, recipe)
@@ -187,9 +200,8 @@ class _Lot:
             return project.sample_row(row.id)
         return row
 
-    def _listed(self, outcome: Sample | SampleRow) -> SampleRow:
-        project = self.plan.material.project
-        row = work.store(project, outcome, self.job_id) if isinstance(outcome, Sample) else outcome
+    def _listed(self, outcome: work.Made) -> SampleRow:
+        row = work.stored(self.plan.material.project, outcome, self.job_id)
         self.ids.append(row.id)
         return row
 

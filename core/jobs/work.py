@@ -1,56 +1,37 @@
-"""Bulk generation: photo → mask → request → engine → scores → store, one sample after the other or side by side.
+"""Bulk generation: request → engine → scores → store, one sample after the other, side by side, or several as one.
 
-Every sample draws from seeds derived from (batch seed, index, attempt), so the same batch gives the same bytes
-whatever the number of workers, and sample 7 of 10 is sample 7 of 1,000.
+Each sample has seeds of its own, so the same batch gives the same bytes whatever the number of workers. Samples that a
+model draws together are those it draws one by one, but for rounding: a pixel in ten thousand may differ by one level.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field
 
 import core
-from core.device import derive_seed, numpy_rng
-from core.engines.base import Context, Engine, Goods, engine, needed, read_model, read_params
-from core.errors import Cancelled, InputError, Unavailable
+from core.engines.base import Context, Engine, Goods, Together, engine, read_params, tried
+from core.errors import Cancelled, InputError
 from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.material import Material
+from core.jobs.requests import Batch, Plan, prepare, request_for
 from core.masks import rle
-from core.masks.placement import Lead, Placement, plan_masks
-from core.masks.surroundings import fitting_example
 from core.quality import descriptor, scores
 from core.store import Project, SampleRow
-from core.types import AnomalyExample, Image, Mask, Recipe, Region, Request, Sample, check_label
+from core.types import Image, Recipe, Region, Request, Sample
 
-T = TypeVar("T")
+Made = Sample | SampleRow
+Maker = Callable[[Sequence[Request]], Sequence[Made | InputError]]
 
 ATTEMPTS = 6
 """Seeds tried for one sample before the batch gives it up as impossible."""
-
-ANOTHER_PHOTO = 7919
-"""Places on in the order of photos that another attempt goes; a prime, so that it is another photo."""
-
-
-class Batch(BaseModel):
-    """What to make in bulk."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    engine: str
-    label: str
-    count: int = Field(20, ge=1, le=1_000_000)
-    seed: int = Field(0, ge=0)
-    params: dict[str, Any] = {}
-    placement: dict[str, Any] = {}
-    normal_ids: tuple[str, ...] = ()
-    workers: int = Field(2, ge=1, le=256)
 
 
 def generate(
@@ -73,11 +54,11 @@ def generate(
     given_up: list[str] = []
     stopped = False
     try:
-        for outcome in outcomes(plan, range(batch.count), ctx, lambda request: first(plan, request, ctx)):
-            if isinstance(outcome, Sample):
-                ids.append(store(material.project, outcome, job_id).id)
-            else:
+        for outcome in outcomes(plan, range(batch.count), ctx, lambda requests: make_all(plan, requests, ctx)):
+            if isinstance(outcome, str):
                 given_up.append(outcome)
+            else:
+                ids.append(stored(material.project, outcome, job_id).id)
             preview = outcome.image if isinstance(outcome, Sample) else None
             progress(len(ids) + len(given_up), batch.count, preview)
     except Cancelled:
@@ -94,105 +75,41 @@ def generate(
     }
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A batch that was found feasible, with what all its samples share."""
-
-    material: Material
-    batch: Batch
-    engine: Engine
-    placement: Placement
-    normal_ids: tuple[str, ...]
-    examples: tuple[AnomalyExample, ...]
-
-
-def prepare(material: Material, batch: Batch) -> Plan:
-    """The batch's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
-    project = material.project
-    chosen = engine(batch.engine)
-    if reason := chosen.available():
-        raise Unavailable(f"engine {batch.engine}: {reason}")
-    check_label(batch.label)
-    needs = needed(chosen, read_params(chosen, batch.params))
-    placement = read_model(Placement, batch.placement, "placement")
-    ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
-    if not ids:
-        raise InputError("the project has no photos of good parts; import a folder of them first")
-    if "regions" in needs and not project.region_names():
-        raise InputError(
-            f"engine {batch.engine}: needs named regions and this project has none; "
-            "run `launch.py regions PROJECT --auto` or click them in the Regions tab"
-        )
-    examples = material.examples(batch.label)
-    if placement.source == "examples" and not examples:
-        raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
-    return Plan(material, batch, chosen, placement.settled(bool(examples)), ids, examples)
-
-
-def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
-    """The ``index``-th request of a batch: every photo once before any comes again, in a seeded order."""
-    material, ids, label = plan.material, plan.normal_ids, plan.batch.label
-    lap, position = divmod(index + attempt * ANOTHER_PHOTO, len(ids))
-    order = numpy_rng(plan.batch.seed, "photos", lap).permutation(len(ids))
-    normal = material.normal(ids[order[position]])
-    seed = derive_seed(plan.batch.seed, index, attempt)
-    regions = material.regions(normal.id)
-    examples, models, lead = _examples(plan, seed, normal.pixels)
-    mask: Mask | None = None
-    if "mask" in plan.engine.needs:
-        terrain = material.terrain(normal.id, regions)
-        rng = numpy_rng(seed, "mask")
-        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=models, lead=lead)
-        mask = np.asarray(np.logical_or.reduce(parts), np.bool_)
-    donor_id = ids[int(numpy_rng(seed, "donor").integers(len(ids)))]
-    return Request(
-        normal=normal,
-        label=label,
-        params=plan.batch.params,
-        seed=seed,
-        mask=mask,
-        regions=regions,
-        examples=examples,
-        donor=material.normal(donor_id) if donor_id != normal.id else None,
-        object_mask=material.object_mask(normal.id),
-        placement=plan.placement.model_dump(mode="json") if mask is not None else {},
-    )
-
-
-def _examples(plan: Plan, seed: int, photo: Image) -> tuple[tuple[AnomalyExample, ...], list[Mask], Lead | None]:
-    """The real anomaly lent to this seed's sample, the masks that its own shall be like, and the one it must be like.
-
-    An engine that draws what it has learned says which examples go with that. Its mask is like the very example it
-    gets, so that look and outline belong together; and so is every mask that lies as an example does.
-    """
-    kin = getattr(plan.engine, "kin", None)
-    found = plan.examples
-    if kin is not None:
-        found = tuple(kin(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
-    at_random = found and (found[int(numpy_rng(seed, "example").integers(len(found)))],)
-    if plan.placement.source == "learned":
-        return at_random, plan.material.learned_masks(plan.batch.label), None
-    if not at_random:
-        return (), [], None
-    example, alike = at_random[0], None
-    if plan.placement.position == "surroundings":
-        example, alike = fitting_example(found, photo, numpy_rng(seed, "example"))
-    led = kin is not None or plan.placement.as_there
-    return (example,), [e.mask for e in found], Lead(example.mask, alike) if led else None
-
-
 def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
     """The engine's samples, signed with all that was asked and scored against the photo."""
-    packed = rle.pack(request.mask) if request.mask is not None else None
-    regions = tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
     for sample in chosen.generate(request, ctx):
-        signed = replace(sample, recipe=replace(sample.recipe, mask=packed, regions=regions))
-        yield signed.scored(scores(photo_of(request, sample, ctx.goods), signed))
+        yield _signed(chosen, request, sample, ctx)
 
 
-def first(plan: Plan, request: Request, ctx: Context) -> Sample:
-    """The first sample that the plan's engine makes of ``request``."""
-    return next(make(plan.engine, request, ctx))
+def _signed(chosen: Engine, request: Request, sample: Sample, ctx: Context) -> Sample:
+    mask, regions = _asked(chosen, request)
+    signed = replace(sample, recipe=replace(sample.recipe, mask=mask, regions=regions))
+    return signed.scored(scores(photo_of(request, sample, ctx.goods), signed))
+
+
+def _asked(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """The request's mask and, where the engine needs them, its regions, as a recipe holds them."""
+    packed = rle.pack(request.mask) if request.mask is not None else None
+    return packed, tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
+
+
+def make_all(plan: Plan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+    """What the plan's engine makes of each request, several of them together if it can; or why it makes nothing."""
+    chosen = plan.engine
+    if len(requests) > 1 and isinstance(chosen, Together):
+        # One that cannot be drawn at all must not take the others along; alone it says why.
+        with suppress(InputError):
+            made = chosen.generate_all(requests, ctx)
+            return [
+                sample if isinstance(sample, InputError) else tried(_signed, chosen, request, sample, ctx)
+                for request, sample in zip(requests, made, strict=True)
+            ]
+    return [tried(_first, chosen, request, ctx) for request in requests]
+
+
+def _first(chosen: Engine, request: Request, ctx: Context) -> Sample:
+    return next(make(chosen, request, ctx))
+
 
 
 def photo_of(request: Request, sample: Sample, goods: Goods | None) -> Image:
@@ -207,8 +124,7 @@ def photo_of(request: Request, sample: Sample, goods: Goods | None) -> Image:
 
 def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
     """Whether ``recipe`` is what ``request`` would be signed with, so that making it again gives the same bytes."""
-    packed = rle.pack(request.mask) if request.mask is not None else None
-    regions = tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
+    packed, regions = _asked(chosen, request)
     asked = Recipe(
         engine=chosen.name,
         label=request.label,
@@ -246,6 +162,11 @@ def remake(material: Material, recipe: Recipe, ctx: Context | None = None) -> Sa
     return next(iter(make(chosen, request, ctx or Context(concepts=material.concepts, goods=material))))
 
 
+def stored(project: Project, made: Made, job_id: str | None = None) -> SampleRow:
+    """``made`` as it lies in the project, written if it does not yet."""
+    return made if isinstance(made, SampleRow) else store(project, made, job_id)
+
+
 def store(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
     """Write a sample, its recipe inside its PNG, with the scores and the near-duplicate descriptor."""
     recipe = sample.recipe.to_json()
@@ -276,36 +197,62 @@ def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
     return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
 
 
-def outcomes(plan: Plan, indices: range, ctx: Context, one: Callable[[Request], T]) -> Iterator[T | str]:
-    """What ``one`` makes of each request of ``indices``, in their order whatever the workers; or why it could not.
+def outcomes(plan: Plan, indices: range, ctx: Context, made_of: Maker) -> Iterator[Made | str]:
+    """What ``made_of`` makes of the request of each of ``indices``, in their order whatever the workers; or why it
+    makes nothing.
 
-    At most ``2 * workers`` are made ahead of the one that is taken. Cancelled within a step of the engine.
+    It gets as many requests at once as the engine is best asked for. At most ``2 * workers`` such batches are made
+    ahead of the one that is taken. Cancelled within a step of the engine.
     """
+    size = batch_size(plan, ctx)
+    batches = (indices[start : start + size] for start in range(0, len(indices), size))
     if plan.batch.workers == 1:
-        yield from (_attempts(plan, i, ctx, one) for i in indices)
+        for batch in batches:
+            yield from _attempts(plan, batch, ctx, made_of)
         return
     with ThreadPoolExecutor(plan.batch.workers, thread_name_prefix="generate") as pool:
-        left = iter(indices)
-        waiting: list[Future[T | str]] = [
-            pool.submit(_attempts, plan, i, ctx, one) for i in itertools.islice(left, 2 * plan.batch.workers)
-        ]
+
+        def ahead(count: int) -> list[Future[list[Made | str]]]:
+            return [pool.submit(_attempts, plan, b, ctx, made_of) for b in itertools.islice(batches, count)]
+
+        waiting = ahead(2 * plan.batch.workers)
         try:
             while waiting:
-                outcome = waiting.pop(0).result()
+                found = waiting.pop(0).result()
                 ctx.check()
-                waiting += [pool.submit(_attempts, plan, i, ctx, one) for i in itertools.islice(left, 1)]
-                yield outcome
+                waiting += ahead(1)
+                yield from found
         finally:
             for future in waiting:
                 future.cancel()
 
 
-def _attempts(plan: Plan, index: int, ctx: Context, one: Callable[[Request], T]) -> T | str:
-    reason = ""
+def batch_size(plan: Plan, ctx: Context) -> int:
+    """How many requests the plan's engine gets at once."""
+    if not isinstance(plan.engine, Together):
+        return 1
+    return plan.batch.batch_size or plan.engine.at_once(plan.batch.params, plan.batch.label, ctx)
+
+
+def _attempts(plan: Plan, indices: range, ctx: Context, made_of: Maker) -> list[Made | str]:
+    """Tries each of ``indices`` until something comes of it, at most ATTEMPTS times."""
+    found: dict[int, Made] = {}
+    reasons = dict.fromkeys(indices, "")
     for attempt in range(ATTEMPTS):
-        ctx.check()
-        try:
-            return one(request_for(plan, index, attempt))
-        except InputError as error:
-            reason = str(error)
-    return reason
+        asked: dict[int, Request] = {}
+        for index in indices:
+            ctx.check()
+            if index in found:
+                continue
+            try:
+                asked[index] = request_for(plan, index, attempt)
+            except InputError as error:
+                reasons[index] = str(error)
+        for index, made in zip(asked, made_of(list(asked.values())), strict=True):
+            if isinstance(made, InputError):
+                reasons[index] = str(made)
+            else:
+                found[index] = made
+        if len(found) == len(indices):
+            break
+    return [found[index] if index in found else reasons[index] for index in indices]

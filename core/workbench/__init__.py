@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 
 from core.jobs.material import Material
+from core.jobs.requests import Batch
 from core.jobs.runner import Runner
-from core.jobs.work import Batch
 from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
 from core.workbench.concepts import Concepts
 from core.workbench.datasets import Datasets

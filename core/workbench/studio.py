@@ -16,6 +16,7 @@ from core.errors import InputError, NotFound, Unavailable
 from core.images import read_png_text
 from core.jobs import quota, work
 from core.jobs.material import Material
+from core.jobs.requests import Batch, prepare
 from core.jobs.review import Rules
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
@@ -167,7 +168,7 @@ class Studio:
 
     def generate(
         self,
-        batch: work.Batch,
+        batch: Batch,
         *,
         rules: Rules | None = None,
         spend: bool = False,
@@ -189,9 +190,9 @@ class Studio:
             self._material, batch, rules, spend=spend, job_id=job_id, progress=progress, cancelled=cancelled
         )
 
-    def start_batch(self, batch: work.Batch, rules: Rules | None = None, spend: bool = False) -> str:
+    def start_batch(self, batch: Batch, rules: Rules | None = None, spend: bool = False) -> str:
         """``generate`` in the background; errors of the order itself are raised here."""
-        work.prepare(self._material, batch)
+        prepare(self._material, batch)
         if rules is not None:
             quota.check_quota(batch, rules)
 

@@ -72,8 +72,9 @@ def test_learn_then_generate(project: Path, capsys: pytest.CaptureFixture[str]) 
     assert learned["labels"] == ["hole"] and learned["steps"] == 3 and learned["examples"] == {"hole": 2}
     assert Path(learned["path"], "concept.json").is_file() and learned["backbone"] == "toy"
     made = call(
-        capsys, "generate", project, "--engine", ENGINE, "--label", "hole", "--count", "2", "--param", "steps=2"
-    )
+        capsys, "generate", project, "--engine", ENGINE, "--label", "hole", "--count", "2", "--param", "steps=2",
+        "--batch-size", "1",
+    )  # fmt: skip
     assert made["samples"] == 2
     with Workbench.open(project) as bench:
         assert bench.studio.engines()[ENGINE].reason is None

@@ -98,7 +98,7 @@ def test_an_adapter_is_learned_and_worn(toy: Backbone, teach: Any, holes: Any, t
     before = state(toy)
     weight = toy.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_q.weight
     own = weight.clone()
-    with speaking(toy, concept, tensors, "hole"):
+    with speaking(toy, concept, tensors):
         assert not torch.equal(weight, own)
     assert all(torch.equal(value, before[name]) for name, value in state(toy).items())
 
@@ -110,15 +110,12 @@ def test_labels_are_learned_together_with_one_encoder(toy: Backbone, teach: Any,
     assert shelf.newest(tmp_path, "anomaly_diffusion", "dent") == concept
     mask = example(0).mask
     with torch.no_grad():
-        texts = []
-        for label in ("hole", "dent"):
-            with speaking(toy, concept, tensors, label) as speaker:
-                texts.append(speaker.text(mask))
-                assert not torch.equal(speaker.text(mask[::-1].copy()), texts[-1])
-                assert len(speaker.positions) == 12
-    assert not torch.equal(*texts)
-    with pytest.raises(InputError, match="hole, dent, not 'crack'"), speaking(toy, concept, tensors, "crack"):
-        pass
+        with speaking(toy, concept, tensors) as speaker:
+            texts = [speaker.text(label, mask) for label in ("hole", "dent")]
+            assert not torch.equal(*texts) and len(speaker.positions) == 12
+            assert not torch.equal(speaker.text("dent", mask[::-1].copy()), texts[1])
+            with pytest.raises(InputError, match="hole, dent, not 'crack'"):
+                speaker.text("crack", mask)
 
 
 @pytest.mark.parametrize("preset", ["paper", "code"])

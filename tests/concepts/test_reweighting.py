@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from core.concepts.reweighting import BOUNDS, code_weight, even_weight, paper_weight, reweighting
-from core.diffusion.blended import Frame, Guide, Look, Scene, inpaint, open_window
+from core.diffusion.blended import Guide, Look, Place, Scene, inpaint
 from core.diffusion.model import Backbone, encode_image
 from core.diffusion.sampling import Step
+from core.diffusion.window import Frame, open_window
 
 LOOK = Look(steps=6, guidance=12.0)
 
@@ -52,7 +53,7 @@ def scene_of(toy: Backbone, plate: np.ndarray, mask: np.ndarray) -> Scene:
     window = open_window(toy, plate, mask, Frame())
     region = torch.zeros(1, 1, 8, 8)
     region[..., 3:5, 3:5] = 1
-    return Scene(window, encode_image(toy, window.pixels), region)
+    return Scene([window], encode_image(toy, window.pixels), region)
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,28 @@ def test_the_mask_is_dilated_at_first_and_true_at_last(toy: Backbone, scene: Any
 
 
 @pytest.mark.parametrize("variant", ["paper", "code", "flawsmith"])
+def test_each_row_of_a_batch_gets_its_own_weights(toy: Backbone, scene: Any, variant: Any) -> None:
+    photo, mask = scene
+    wide = np.pad(np.ones((48, 48), np.bool_), 8)
+    places = [Place(photo, mask, "a dent", 1), Place(photo[::-1].copy(), wide, "a dent", 2)]
+    guide = lambda made: reweighting(toy, variant, (2, 3), made)  # noqa: E731
+    together = inpaint(toy, places, look=LOOK, guide=guide)
+    for place, drawn in zip(places, together, strict=True):
+        (alone,) = inpaint(toy, [place], look=LOOK, guide=guide)
+        assert np.abs(drawn.astype(int) - alone).max() <= 1
+
+
+def test_weights_of_a_batch_are_those_of_its_rows() -> None:
+    generator = torch.Generator().manual_seed(0)
+    distances = torch.rand(3, 6, 6, generator=generator)
+    masks = (torch.rand(3, 6, 6, generator=generator) > 0.5).float()
+    masks[2] = 0
+    for weight in (paper_weight, code_weight, even_weight):
+        rows = [weight(d, m) for d, m in zip(distances, masks, strict=True)]
+        assert torch.allclose(weight(distances, masks), torch.stack(rows)) and torch.isfinite(rows[2]).all()
+
+
+@pytest.mark.parametrize("variant", ["paper", "code", "flawsmith"])
 def test_it_acts_on_the_drawing_and_leaves_the_model(toy: Backbone, scene: Any, variant: Any) -> None:
     photo, mask = scene
     if variant == "flawsmith":
@@ -86,13 +109,12 @@ def test_it_acts_on_the_drawing_and_leaves_the_model(toy: Backbone, scene: Any, 
         return Guide(guide.before, [*guide.after, watch], guide.controllers, guide.region)
 
     def draw(**given: Any) -> np.ndarray:
-        seed = torch.Generator().manual_seed(1)
-        return inpaint(toy, photo, mask, "a dent", look=LOOK, frame=Frame(), generator=seed, **given)
+        return inpaint(toy, [Place(photo, mask, "a dent", 1)], look=LOOK, **given)[0]
 
     plain, drawn, again = draw(), draw(guide=guided), draw(guide=lambda s: reweighting(toy, "off", (2,), s))
     assert np.array_equal(plain, again)
     assert (drawn[~mask] == photo[~mask]).all() and not np.array_equal(drawn, plain)
     assert np.array_equal(draw(), plain)
-    assert all(w.shape == (8, 8) and torch.isfinite(w).all() for w in weights)
-    inside = weights[-1][3:5, 3:5]
-    assert float(inside.max()) >= 1 and (variant == "paper") == (float(weights[-1][0, 0]) == 0)
+    assert all(w.shape == (1, 8, 8) and torch.isfinite(w).all() for w in weights)
+    inside = weights[-1][0, 3:5, 3:5]
+    assert float(inside.max()) >= 1 and (variant == "paper") == (float(weights[-1][0, 0, 0]) == 0)

@@ -11,7 +11,7 @@ import pytest
 
 from core.concepts.windows import Motion, View, surfaces, targets, tone, usable, view
 from core.device import numpy_rng
-from core.diffusion.blended import Frame, open_window
+from core.diffusion.window import Frame, open_window
 from core.errors import MaskError
 from core.types import AnomalyExample, NormalImage
 

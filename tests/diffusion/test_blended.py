@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -12,20 +15,11 @@ from torch import Tensor
 
 from core.device import torch_generator
 from core.diffusion.attention import Record
-from core.diffusion.blended import (
-    Frame,
-    Look,
-    blending,
-    close_window,
-    inpaint,
-    latent_mask,
-    open_window,
-    resized,
-    sketcher,
-)
+from core.diffusion.blended import Guide, Look, Place, Scene, blending, inpaint, latent_mask
 from core.diffusion.model import Backbone, encode_image
 from core.diffusion.sampling import Step, draw_noise, make_schedule, mix, sample
-from core.errors import Cancelled, InputError, MaskError
+from core.diffusion.window import Frame, close_window, open_window, resized, sketcher
+from core.errors import Cancelled, InputError, MaskError, Unavailable
 
 FAST = Look(steps=3, guidance=1.0)
 
@@ -43,8 +37,9 @@ def box(shape: tuple[int, int], y0: int, x0: int, y1: int, x1: int) -> np.ndarra
 
 
 def draw(toy: Backbone, picture: np.ndarray, mask: np.ndarray, seed: int = 0, **given: object) -> np.ndarray:
-    given = {"look": FAST, "generator": torch_generator(seed), **given}
-    return inpaint(toy, picture, mask, "a scratch", **given)  # type: ignore[arg-type]
+    start = given.pop("start", None)
+    place = Place(picture, mask, "a scratch", seed, start)  # type: ignore[arg-type]
+    return inpaint(toy, [place], **{"look": FAST, **given})[0]  # type: ignore[arg-type]
 
 
 @settings(deadline=None, max_examples=60)
@@ -150,7 +145,8 @@ def test_strength_is_how_far_the_photo_is_noised_first(toy: Backbone) -> None:
             kept.append((step, x))
             return x
 
-        draw(toy, picture, mask, look=Look(10, 1.0, strength=strength), before=[look])
+        guide = Guide(before=[look])
+        draw(toy, picture, mask, look=Look(10, 1.0, strength=strength), guide=lambda scene, made=guide: made)
         step, x = seen[0]
         assert len(seen) == step.count == round(10 * strength)
         inside = noise if strength == 1 else mix(z0, noise, step.a)
@@ -166,6 +162,48 @@ def test_same_seed_same_bytes_and_another_differs(toy: Backbone) -> None:
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 
 
+def places() -> list[Place]:
+    """Three pictures; the window of the last has another size than those of the first two."""
+    return [
+        Place(photo(), box((120, 150), 40, 60, 70, 110), "a scratch", 1),
+        Place(photo()[::-1].copy(), box((120, 150), 10, 10, 30, 30), "a dent", 2, start=photo(120, 150) // 2),
+        Place(photo(40, 200), box((40, 200), 4, 5, 30, 150), "a scratch", 3),
+    ]
+
+
+@pytest.mark.parametrize("look", [Look(4, 2.0, eta=0.5), Look(5, 1.0, 0.6, "dpmpp_2m")])
+def test_pictures_drawn_together_are_those_drawn_alone(toy: Backbone, look: Look) -> None:
+    frame, rows = Frame(square=True, detail=0.5), []
+    counted = lambda scene: rows.append(len(scene.z0)) or Guide()  # noqa: E731
+    together = inpaint(toy, places(), look=look, frame=frame, guide=counted)
+    assert rows == [2, 1]
+    for place, drawn in zip(places(), together, strict=True):
+        (alone,) = inpaint(toy, [place], look=look, frame=frame)
+        assert drawn.shape == place.photo.shape and np.array_equal(drawn[~place.mask], place.photo[~place.mask])
+        assert np.abs(drawn.astype(int) - alone).max() <= 1 and not np.array_equal(drawn, place.photo)
+
+
+def test_a_batch_too_large_for_the_gpu_is_halved(toy: Backbone) -> None:
+    sizes: list[int] = []
+
+    def holding(most: int) -> Callable[[Scene], Guide]:
+        def guide(scene: Scene) -> Guide:
+            sizes.append(len(scene.z0))
+            if len(scene.z0) > most:
+                raise torch.OutOfMemoryError
+            return Guide()
+
+        return guide
+
+    five = [replace(places()[0], seed=seed) for seed in range(5)]
+    expected = inpaint(toy, five, look=FAST)
+    drawn = inpaint(toy, five, look=FAST, guide=holding(2))
+    assert sizes == [5, 2, 3, 1, 2]
+    assert all(np.abs(a.astype(int) - b).max() <= 1 for a, b in zip(drawn, expected, strict=True))
+    with pytest.raises(Unavailable, match="one picture is more than the GPU's memory holds"):
+        inpaint(toy, five, look=FAST, guide=holding(0))
+
+
 def test_progress_stop_and_controllers(toy: Backbone) -> None:
     picture, mask = photo(), box((120, 150), 40, 60, 70, 110)
     news: list[tuple[int, int, bool]] = []
@@ -176,7 +214,7 @@ def test_progress_stop_and_controllers(toy: Backbone) -> None:
             assert np.array_equal(preview[~mask], picture[~mask])
 
     record = Record()
-    draw(toy, picture, mask, look=Look(20, 1.0), progress=progress, controllers=[record])
+    draw(toy, picture, mask, look=Look(20, 1.0), progress=progress, guide=lambda scene: Guide(controllers=[record]))
     assert [n[:2] for n in news] == [(i, 20) for i in range(1, 21)] and sum(n[2] for n in news) == 10
     assert record.maps().shape == (77, 6, 8)
     news.clear()

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import nn
 
-from core.device import torch_generator
 from core.diffusion.attention import Record, Reweight, attention_layers, controlled
 from core.diffusion.backbone import forget_backbones, load_backbone
-from core.diffusion.blended import Frame, Look, inpaint
+from core.diffusion.blended import Guide, Look, Place, inpaint
 from core.diffusion.lessons import Lesson, prepare
 from core.diffusion.model import Backbone, encode_image
 from core.diffusion.sampling import guided, invert, make_schedule, sample
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, positions, vectors_of
 from core.diffusion.training import Plan, train
+from core.diffusion.window import Frame
 from tests.diffusion.toy import write_sd15
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -48,15 +48,12 @@ def test_inpainting_with_controllers(sd15: Backbone, photo: np.ndarray) -> None:
     mask[40:70, 50:90] = True
     words = positions(sd15, "a scratch", "scratch")
     record = Record(words, sides=(16, 8), rows=slice(-1, None))
-    out = inpaint(
+    (out,) = inpaint(
         sd15,
-        photo,
-        mask,
-        "a scratch",
+        [Place(photo, mask, "a scratch", 0)],
         look=Look(steps=2, guidance=3.0, method="dpmpp_2m"),
         frame=Frame(side=128),
-        generator=torch_generator(0),
-        controllers=[Reweight(words, 2.0), record],
+        guide=lambda scene: Guide(controllers=[Reweight(words, 2.0), record]),
     )
     assert np.array_equal(out[~mask], photo[~mask]) and not np.array_equal(out, photo)
     assert record.maps().shape == (len(words), 16, 16)

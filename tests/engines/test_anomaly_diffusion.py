@@ -14,7 +14,7 @@ import pytest
 from core.concepts import shelf
 from core.concepts.settings import LearnParams
 from core.concepts.shelf import Concept
-from core.engines.base import Context, Learner, NothingChanged, engine, learner, learners
+from core.engines.base import Context, Learner, NothingChanged, Together, engine, learner, learners, settle
 from core.engines.learned import toned, tones_of
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.quality import scores, visible_change
@@ -105,6 +105,31 @@ def test_samples_are_exact_outside_true_inside_and_signed(shelf_folder: Path, ma
     again = make(replace(asked, params=recipe.params), shelf_folder)
     assert again.image.tobytes() == sample.image.tobytes()
     assert make(replace(asked, seed=2), shelf_folder).image.tobytes() != sample.image.tobytes()
+
+
+def test_several_at_once_are_those_drawn_alone_and_one_that_fails_takes_none_along(
+    shelf_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = (disc(40, 50, 12), disc(20, 70, 9), line())
+    asked = [request(mask=mask, seed=seed, photo=plate(seed)) for seed, mask in enumerate(masks)]
+    drawer, ctx = engine(NAME), Context("cpu", shelf_folder)
+    assert isinstance(drawer, Together) and drawer.at_once(asked[0].params, "hole", ctx) >= 1
+    made = drawer.generate_all(asked, ctx)
+    for sample, one in zip(made, asked, strict=True):
+        alone = make(one, shelf_folder)
+        assert isinstance(sample, Sample) and sample.recipe == alone.recipe
+        assert np.abs(sample.image.astype(int) - alone.image).max() <= 1
+
+    def settled(drawer: Any, one: Request, *drawn: Any, **given: Any) -> Sample:
+        if one.seed == 1:
+            raise NothingChanged("nothing to be seen")
+        return settle(drawer, one, *drawn, **given)
+
+    monkeypatch.setattr("core.engines.anomaly_diffusion.settle", settled)
+    found = drawer.generate_all(asked, ctx)
+    assert [isinstance(one, Sample) for one in found] == [True, False, True]
+    with pytest.raises(NothingChanged):
+        make(asked[1], shelf_folder)
 
 
 def test_every_reweighting_draws_its_own(shelf_folder: Path) -> None:

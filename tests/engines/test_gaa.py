@@ -20,7 +20,7 @@ from core.engines.base import Context, engine, learner
 from core.engines.gaa import GaaLearning, parts_of, pick, preset_of
 from core.errors import InputError, MaskError, NotFound
 from core.images import mask_png_bytes, png_bytes
-from core.jobs import work
+from core.jobs.requests import Batch, prepare, request_for
 from core.quality import scores
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
 from core.workbench import Workbench
@@ -192,8 +192,8 @@ def test_studio_and_bulk_lend_examples_of_the_cluster(folder: Path, tmp_path: Pa
             ids = {examples[name].id for name in own}
             order = Order("gaa", "hole", normal, {"cluster": cluster}, disc(40, 50, 12))
             assert {bench.studio.request(order, n).examples[0].id for n in range(6)} == ids
-            plan = work.prepare(bench.material, work.Batch(engine="gaa", label="hole", params={"cluster": cluster}))
-            assert {work.request_for(plan, n).examples[0].id for n in range(6)} == ids
+            plan = prepare(bench.material, Batch(engine="gaa", label="hole", params={"cluster": cluster}))
+            assert {request_for(plan, n).examples[0].id for n in range(6)} == ids
 
 
 def test_a_sample_is_exact_outside_and_its_recipe_makes_it_again(folder: Path) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.engines.base import Context
 from core.errors import InputError
 from core.images import mask_png_bytes, png_bytes
 from core.jobs import quota, work
 from core.jobs.judge import LEAST_COPY, judge_of
+from core.jobs.requests import Plan
 from core.jobs.review import FAINT, PASSED, REASONS, SURPLUS, believability, kind_of
 from core.quality import ars
 from core.quality.near import nearest
 from core.store import SampleRow
-from core.types import Recipe, Sample
+from core.types import Recipe, Request, Sample
 from core.workbench import Batch, Rules, SampleFilter, Workbench
 
 BATCH = Batch(engine="perlin", label="stain", count=16, seed=3, workers=2)
@@ -110,9 +112,15 @@ def test_a_stopped_order_is_judged_and_goes_on_where_it_was(
         assert cut["cancelled"] and cut["ended"] == "stopped" and cut["message"].startswith("stopped: ")
         assert 3 <= cut["samples"] < whole["samples"]
         assert len(rows_of(bench)) >= cut["samples"] and {r.verdict for r in rows_of(bench)} <= {"kept", "rejected"}
-        made: list[int] = []
-        first = work.first
-        monkeypatch.setattr(work, "first", lambda *order: (first(*order), made.append(1))[0])
+        made: list[Sample] = []
+        make = work.make_all
+
+        def counted(plan: Plan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+            found = make(plan, requests, ctx)
+            made.extend(one for one in found if isinstance(one, Sample))
+            return found
+
+        monkeypatch.setattr(work, "make_all", counted)
         again = bench.studio.generate(BATCH, rules=rules)
         assert said(bench) == expected and again["message"] == whole["message"]
         assert len(made) <= whole["samples"] - cut["samples"]

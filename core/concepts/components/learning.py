@@ -32,12 +32,12 @@ from core.concepts.run import Watch, own_model, thinned
 from core.concepts.shelf import Concept
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.diffusion.attention import controlled
-from core.diffusion.blended import resized
 from core.diffusion.follow import reading_side, working_shape
 from core.diffusion.lessons import Lesson, Lessons, prepare
 from core.diffusion.model import Backbone
 from core.diffusion.tokens import Placeholder, placeholders, prompt_ids, spans, vectors_of
 from core.diffusion.training import Plan, Trained, steps_done, train
+from core.diffusion.window import resized
 from core.errors import Cancelled, InputError, StoreError
 from core.images import png_bytes
 from core.types import Image, NormalImage, Region

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core.concepts.prompt import Prompt
-from core.diffusion.blended import resized
 from core.diffusion.follow import read_components, working_shape
 from core.diffusion.model import Backbone, encode_image
 from core.diffusion.sampling import make_schedule
+from core.diffusion.window import resized
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]

@@ -19,11 +19,11 @@ from torch import Tensor
 from core.concepts.edits import Edited
 from core.concepts.prompt import Prompt
 from core.diffusion.attention import controlled
-from core.diffusion.blended import resized, sketcher
 from core.diffusion.follow import Carried, Edit, Link, Source, Still, read_components, stand_still, working_shape
 from core.diffusion.model import Backbone, decode, encode_image
 from core.diffusion.sampling import Schedule, draw_noise, guided, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, spans
+from core.diffusion.window import resized, sketcher
 from core.engines.comgen.params import ComGenParams
 from core.engines.comgen.plan import Carry, Look, Plan
 from core.residual import Residual, residual

@@ -1,0 +1,107 @@
+"""Bulk generation with an engine that draws several samples at once: order, retries, and what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.engines.base import Context, Engine, Together, engine, tried
+from core.errors import InputError
+from core.jobs.requests import Batch, Plan, prepare
+from core.jobs.work import batch_size, make_all, outcomes
+from core.types import Request, Sample
+from core.workbench import Workbench
+
+
+class Pasting:
+    """``cut_paste`` as an engine that takes four at once, with faults on order."""
+
+    name, title, summary = "cut_paste", "Cut and paste", "The same, several at once."
+    kind, needs, rewrites_background = "structural", frozenset({"mask"}), False
+    Params = engine("cut_paste").Params
+
+    def __init__(self, fails: Callable[[Request], bool] = lambda request: False, whole: bool = False) -> None:
+        self.sizes: list[int] = []
+        self._fails, self._whole = fails, whole
+
+    def available(self) -> str | None:
+        return None
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        if self._fails(request):
+            raise InputError(f"no luck with {request.seed}")
+        yield from engine("cut_paste").generate(request, ctx)
+
+    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+        return 4
+
+    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+        self.sizes.append(len(requests))
+        if self._whole:
+            raise InputError("this batch cannot be drawn")
+        return [tried(lambda one=request: next(self.generate(one, ctx))) for request in requests]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Iterator[Workbench]:
+    with Workbench.create(tmp_path_factory.mktemp("work") / "plates") as bench:
+        bench.photos.take_in(photo_folder)
+        yield bench
+
+
+def plan_of(bench: Workbench, drawer: Engine, **given: Any) -> Plan:
+    batch = Batch(**{"engine": "cut_paste", "label": "stain", "count": 10, "seed": 5, "workers": 1, **given})
+    return replace(prepare(bench.material, batch), engine=drawer)
+
+
+def made(plan: Plan) -> list[Any]:
+    ctx = Context()
+    return list(outcomes(plan, range(plan.batch.count), ctx, lambda requests: make_all(plan, requests, ctx)))
+
+
+def alike(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return all(
+        np.array_equal(a.image, b.image) and a.recipe == b.recipe and a.scores == b.scores
+        for a, b in zip(some, others, strict=True)
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_they_come_in_order_and_are_those_made_one_by_one(bench: Workbench, workers: int) -> None:
+    drawer = Pasting()
+    assert isinstance(drawer, Together)
+    assert alike(made(plan_of(bench, drawer, workers=workers)), made(plan_of(bench, engine("cut_paste"))))
+    assert sorted(drawer.sizes) == [2, 4, 4]
+
+
+@pytest.mark.parametrize(("asked", "sizes"), [(1, []), (3, [3, 3, 3]), (64, [10])])
+def test_a_batch_is_as_large_as_asked_for(bench: Workbench, asked: int, sizes: list[int]) -> None:
+    drawer = Pasting()
+    plan = plan_of(bench, drawer, batch_size=asked)
+    assert batch_size(plan, Context()) == asked and len(made(plan)) == 10 and drawer.sizes == sizes
+    assert batch_size(plan_of(bench, engine("cut_paste"), batch_size=asked), Context()) == 1
+
+
+def test_those_that_fail_try_again_without_the_others(bench: Workbench) -> None:
+    first = {one.recipe.seed for one in made(plan_of(bench, engine("cut_paste")))[:2]}
+    fails = lambda request: request.seed in first  # noqa: E731
+    drawer = Pasting(fails)
+    found = made(plan_of(bench, drawer))
+    assert all(isinstance(one, Sample) for one in found) and not first & {one.recipe.seed for one in found}
+    assert drawer.sizes == [4, 2, 4, 2]
+    assert alike(found, made(plan_of(bench, Pasting(fails), batch_size=1)))
+
+
+def test_one_that_never_comes_is_given_up_with_its_reason(bench: Workbench) -> None:
+    found = made(plan_of(bench, Pasting(lambda request: True), count=5))
+    assert len(found) == 5 and all(str(one).startswith("no luck with") for one in found)
+
+
+def test_a_batch_that_cannot_be_drawn_is_drawn_one_by_one(bench: Workbench) -> None:
+    drawer = Pasting(whole=True)
+    assert alike(made(plan_of(bench, drawer)), made(plan_of(bench, engine("cut_paste")))) and drawer.sizes == [4, 4, 2]
