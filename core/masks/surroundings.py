@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.images import is_grey
 from core.masks.morphology import bounds, grow
 from core.masks.stencil import scale_to
 from core.types import AnomalyExample, Image
@@ -68,7 +67,7 @@ def find_alike(example: AnomalyExample, photo: Image) -> Alike | None:
     box = np.s_[top:bottom, left:right]
     ring = grow(example.mask, reach)[box] & ~grow(example.mask, 1)[box]
     shrink = min(1.0, _LONGEST / max(photo.shape[:2]), _TEMPLATE / (scale * max(ring.shape)))
-    seen = 1 if is_grey(photo) and is_grey(example.pixels) else 3
+    seen = 1 if _is_grey(photo) and _is_grey(example.pixels) else 3
     template = _resized(_levels(example.pixels[box], example.pixels)[..., :seen], scale * shrink)
     searched = _levels(_resized(photo[..., :seen], shrink), photo)
     weight = _resized(ring.astype(np.float32)[..., None], scale * shrink)
@@ -100,6 +99,10 @@ def fitting_example(
     others = ((example, find_alike(example, photo)) for example in drawn[1:])
     known = [(drawn[0], first), *((example, alike) for example, alike in others if alike is not None)]
     return min(known, key=lambda pair: pair[1].unlike)
+
+
+def _is_grey(image: Image) -> bool:
+    return bool((image == image[..., :1]).all())
 
 
 def _levels(part: npt.NDArray[Any], photo: Image) -> Floats:
