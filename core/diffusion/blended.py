@@ -8,7 +8,7 @@ defect is too thin to be kept; the surroundings are also put back after the last
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ class Place:
     ``photo`` uint8 (H, W, 3), from the noise of ``seed``.
 
     ``start``, of the photo's size, is what a strength below 1 starts from in place of the photo, and whose fine
-    structure the frame's ``detail`` gives back.
+    structure the frame's ``detail`` gives back. With ``hard`` nothing fades at the mask's edge.
     """
 
     photo: Image
@@ -54,6 +54,7 @@ class Place:
     text: str | Tensor
     seed: int
     start: Image | None = None
+    hard: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,15 +200,18 @@ class _Batch:
 
     def _shown(self, progress: Progress, z0: Tensor, steps: int) -> Callable[[int, int, Tensor], None]:
         every = max(1, -(-steps // 10))
-        window, place = self.windows[0], self.places[0]
+        window, place, edge = self.windows[0], self.places[0], self._edge(self.places[0])
         sketch = sketcher(z0[:1], window.pixels)
 
         def show(done: int, count: int, x0: Tensor) -> None:
             due = done % every == 0
-            sketched = close_window(place.photo, place.mask, window, sketch(x0[:1]), self.frame) if due else None
+            sketched = close_window(place.photo, place.mask, window, sketch(x0[:1]), edge) if due else None
             progress(done, count, sketched)
 
         return show
+
+    def _edge(self, place: Place) -> Frame:
+        return replace(self.frame, feather=0.0, seam="feather") if place.hard else self.frame
 
     def _detailed(self, drawn: Image, begun: Image, rebuilt: Image) -> Image:
         """``drawn`` with what the autoencoder lost of what it began with."""
@@ -216,6 +220,6 @@ class _Batch:
 
     def _closed(self, pictures: Sequence[Image]) -> list[Image]:
         return [
-            close_window(p.photo, p.mask, w, picture, self.frame, p.photo if p.start is None else p.start)
+            close_window(p.photo, p.mask, w, picture, self._edge(p), p.photo if p.start is None else p.start)
             for (w, p), picture in zip(self._pairs(), pictures, strict=True)
         ]

@@ -156,7 +156,8 @@ def _blended(
         for task, start in zip(tasks, starts, strict=True):
             photo, mask = task.request.normal.pixels, task.mask
             text = speaker.text(task.group, open_window(backbone, photo, mask, frame).roi.crop(mask))
-            places.append(Place(photo, mask, text, derive_seed(task.request.seed, name), start))
+            hard = surface_of(task.request, mask, ctx).two_tone is not None
+            places.append(Place(photo, mask, text, derive_seed(task.request.seed, name), start, hard))
         return inpaint(
             speaker.backbone,
             places,
@@ -181,7 +182,7 @@ def _visible(surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], 
         return drawn
     tone = 1 if tones and float(np.median([np.mean(t) for t in tones])) > 1 else -1
     levels = _REAL_IS_FAINTER * needed_levels(surface, params.contrast, False)
-    return strengthen(surface, drawn, inner_alpha(surface.mask, params.feather), levels, tone)
+    return strengthen(surface, drawn, surface.fade(params.feather), levels, tone)
 
 
 def begun(
@@ -196,7 +197,7 @@ def begun(
         surface = surface_of(request, mask, ctx, pad=4)
         example = request.examples[int(rng.integers(len(request.examples)))]
         patch = transplant(example, surface, rng, request.placement)
-        alpha = inner_alpha(surface.mask, 1.0)[..., None]
+        alpha = surface.fade(1.0)[..., None]
         return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
     return photo if start == "photo" else toned(photo, mask, tones, rng)
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.base import Context
-from core.images import is_grey
+from core.images import inner_alpha, is_grey
 from core.quality.visible import VISIBLE_LEVELS, mask_box
 from core.types import Image, Mask, Request
 
@@ -41,6 +41,11 @@ class Surface:
     grey: bool
     two_tone: tuple[int, int] | None
     unit: float
+
+    def fade(self, radius: float) -> npt.NDArray[np.float32]:
+        """A soft edge within the mask, see core.images.inner_alpha; a hard one where the photo has but two tones:
+        half way between them is one or the other."""
+        return inner_alpha(self.mask, radius if self.two_tone is None else 0.0)
 
     @property
     def texture(self) -> float:

@@ -15,7 +15,7 @@ from core.concepts import shelf
 from core.concepts.settings import LearnParams
 from core.concepts.shelf import Concept
 from core.engines.base import Context, Learner, NothingChanged, Together, engine, learner, learners, settle
-from core.engines.learned import toned, tones_of
+from core.engines.learned import begun, toned, tones_of
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.quality import scores, visible_change
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
@@ -205,6 +205,23 @@ def test_below_full_strength_it_starts_from_what_was_asked(shelf_folder: Path) -
     assert drawn["example"][mask].mean() < 0.7 * plain[mask].mean() < drawn["photo"][mask].mean()
     alone = make(request(params={"steps": 4, "strength": 0.5}), shelf_folder)
     assert alone.recipe.example_ids == ()
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_on_a_photo_of_two_tones_nothing_of_the_mask_is_lost_to_its_edge(shelf_folder: Path, dark: bool) -> None:
+    level, flaw, mask = (235, 20, line()) if dark else (20, 235, disc(40, 50, 5))
+    board = np.full((*SHAPE, 3), level, np.uint8)
+    board[:, :12] = flaw
+    real = board.copy()
+    real[mask] = flaw
+    example = AnomalyExample("e", "hole", real, (mask,))
+    asked = request(photo=board, mask=mask, examples=(example,), placement={"position": "examples"})
+    started = begun("example", NAME, asked, mask, [], Context())
+    changed = mask & (board[..., 0] == level)
+    assert (started[changed] == flaw).all()
+    params = {"steps": 8, "strength": 0.125, "guidance": 1.0, "detail": 1.0, "feather": 4.0}
+    sample = make(replace(asked, params=params), shelf_folder)
+    assert set(np.unique(sample.image)) == {20, 235} and sample.mask.sum() >= 0.9 * changed.sum()
 
 
 def test_the_tone_is_that_of_a_learned_anomaly(shelf_folder: Path) -> None:

@@ -27,7 +27,6 @@ from core.engines.learned import begun, tones_of
 from core.engines.surface import give_back, surface_of
 from core.engines.transplant import transplant
 from core.errors import InputError
-from core.images import inner_alpha
 from core.masks import rle
 from core.quality import descriptor, nearest
 from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
@@ -248,7 +247,7 @@ class DualAnoDiff:
         """What was drawn over the photo, inside the mask that came of it and was ``asked`` for."""
         surface = surface_of(request, mask, ctx, pad=4)
         patch = drawn[surface.rows, surface.cols].astype(np.float32)
-        alpha = inner_alpha(surface.mask, params.feather)[..., None]
+        alpha = surface.fade(params.feather)[..., None]
         image = give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
         return settle(self, request, image, asked, params=params)
 
@@ -298,5 +297,5 @@ def _carried(
     source = AnomalyExample("drawn", request.label, drawn, (mask,))
     surface = surface_of(request, asked, ctx, pad=4)
     patch = transplant(source, surface, numpy_rng(request.seed, "dual_ano_diff", "carry"), {})
-    alpha = inner_alpha(surface.mask, params.feather)[..., None]
+    alpha = surface.fade(params.feather)[..., None]
     return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
