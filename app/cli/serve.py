@@ -77,6 +77,7 @@ def bench(
         bool, typer.Option("--looks", help="realism: how varied the pairs are, and how many are copies, as well.")
     ] = False,
     device: Annotated[str | None, typer.Option(help="tables: auto, cpu, cuda or mps.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="few-shot: the model; mini if left out.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine's speed, or how much the engines' pairs are worth."""
@@ -86,7 +87,7 @@ def bench(
         "data": data, "test": test, "out": out, "rows": [r for text in rows for r in text.split()], "seeds": seeds,
         "product": product, "count": count, "without": without, "detector": detector, "preset": preset,
         "params": pairs(param, "--param"), "device": device,
-        "looks": looks or None,
+        "looks": looks or None, "backbone": backbone,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
     if name in ("realism", "comgen-table"):

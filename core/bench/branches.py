@@ -7,18 +7,12 @@ the batch as well. All settings are those of the preset ``flawsmith``.
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import statistics
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import psutil  # type: ignore[import-untyped]
-
+from core.bench.meter import measured
 from core.concepts.dual.settings import PRESETS, DualParams
 
 if TYPE_CHECKING:
@@ -44,10 +38,10 @@ def branches_speed(backbone: Backbone, label: str, repeats: int, steps: int) -> 
         with _model(backbone, label, saim) as model:
             bench = _Branches(model, label, steps)
             draw = bench.apart if kind == "_sequential" else bench.together
-            seconds[f"draw{kind}"], figures[f"peak_mb{kind}"] = _measured(backbone, draw, repeats)
+            seconds[f"draw{kind}"], figures[f"peak_mb{kind}"] = measured(backbone, draw, repeats)
             learn = bench.learn_apart if kind == "_sequential" else bench.learn_together
             with bench.learner(learn) as step:
-                taken = _measured(backbone, step, 2 * repeats)
+                taken = measured(backbone, step, 2 * repeats)
             seconds[f"learn{kind}"], figures[f"learn_peak_mb{kind}"] = taken
     return {
         "pairs_per_s": round(1 / seconds["draw"], 3),
@@ -174,49 +168,3 @@ class _Branches:
 
         count = len(self.model.backbone.alphas_cumprod)
         return torch.tensor([(seed * 37 + 11 * row) % count for row in range(PRESET.batch)])
-
-
-def _measured(backbone: Backbone, work: Callable[[int], None], repeats: int) -> tuple[float, float]:
-    """Median seconds of ``work``, after one that warms up, and the memory at its highest, MB."""
-    import torch
-
-    on_gpu = backbone.device.type == "cuda"
-    clock = time.perf_counter if on_gpu else time.process_time
-    spent = []
-    with _highest(on_gpu) as peak:
-        for i in range(repeats + 1):
-            began = clock()
-            work(i)
-            if on_gpu:
-                torch.cuda.synchronize()
-            spent.append(clock() - began)
-    return statistics.median(spent[1:]), peak()
-
-
-@contextmanager
-def _highest(on_gpu: bool) -> Iterator[Callable[[], float]]:
-    """Tells the memory at its highest while the block ran, MB."""
-    if on_gpu:
-        import torch
-
-        torch.cuda.reset_peak_memory_stats()
-        yield lambda: torch.cuda.max_memory_allocated() / 2**20
-        return
-    gc.collect()
-    # What was freed before must not count: the allocator keeps it until it is asked.
-    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)
-    process, ended = psutil.Process(), threading.Event()
-    seen = [process.memory_info().rss]
-
-    def watch() -> None:
-        while not ended.wait(0.005):
-            seen.append(process.memory_info().rss)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield lambda: max(seen) / 2**20
-    finally:
-        ended.set()
-        watcher.join()

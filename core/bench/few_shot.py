@@ -16,6 +16,7 @@ import numpy as np
 
 from core.bench.clusters import measure_clusters
 from core.bench.lesson import Lesson, placed, read_lesson
+from core.bench.meter import clock, highest, measured
 from core.concepts.settings import PRESETS, LearnParams, Preset
 from core.concepts.shelf import Concept
 from core.device import derive_seed, numpy_rng
@@ -28,27 +29,31 @@ if TYPE_CHECKING:
     from core.diffusion.model import Backbone
 
 
-def measure(quick: bool = False) -> dict[str, Any]:
-    """All figures; docs/benchmarks.md says what each is and the aim it is held against."""
+def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
+    """All figures of the model ``backbone``, ``mini`` on one thread of the CPU and others where they run best;
+    docs/benchmarks.md says what each is and the aim it is held against."""
     try:
         clusters = measure_clusters(quick)
     except Unavailable as error:
         clusters = {"clusters": str(error)}
     from core.diffusion.backbone import load_backbone
 
-    backbone, lesson = load_backbone("mini", "cpu"), read_lesson()
+    device = "cpu" if backbone == "mini" else "auto"
+    model, lesson = load_backbone(backbone, device, "float32"), read_lesson()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         began = time.monotonic()
-        concept = _learn(backbone, lesson, folder, 20 if quick else 0)
+        concept = _learn(model, lesson, folder, 20 if quick else 0)
         minutes = (time.monotonic() - began) / 60
-        bench = _Bench(backbone, lesson, folder, quick)
+        bench = _Bench(model, backbone, lesson, folder, quick)
         return {
             "data": lesson.name,
+            "backbone": model.name,
+            "device": model.device.type,
             "examples": len(lesson.examples),
             "learn_minutes": round(minutes, 1),
             "learn_steps": concept.config["steps"],
-            **_training_speed(backbone, lesson, 3 if quick else 8),
+            **_training_speed(model, lesson, 3 if quick else 8),
             **bench.speed(concept),
             **bench.fill(concept, 3 if quick else 100),
             **bench.position(concept, 2 if quick else 30),
@@ -79,36 +84,39 @@ def _training_speed(backbone: Backbone, lesson: Lesson, steps: int) -> dict[str,
         with tempfile.TemporaryDirectory() as made:
             from core.concepts.run import Watch
 
-            watch = Watch(lambda done, total, picture: marks.append(time.process_time()), previews=0)
+            watch = Watch(lambda done, total, picture: marks.append(clock(backbone)), previews=0)
             learn(
                 backbone, {lesson.label: lesson.examples}, (), LearnParams(steps=steps), engine="bench",
                 folder=Path(made), watch=watch, preset=preset,
             )  # fmt: skip
         return float(np.median(np.diff(marks)))
 
-    ours = seconds(replace(PRESETS["flawsmith"], validate=False))
+    with highest(backbone) as peak:
+        ours = seconds(replace(PRESETS["flawsmith"], validate=False))
+        peak_mb = peak()
     cached = seconds(replace(PRESETS["paper"], fresh=0))
     fresh = _encoding_s(backbone, lesson)
     return {
         "learn_speedup": round((cached + fresh) / ours, 2),
         "learn_steps_per_s": round(1 / ours, 2),
+        "learn_peak_mb": round(peak_mb),
         "learn_steps_per_s_published": round(1 / (cached + fresh), 2),
     }
 
 
 def _encoding_s(backbone: Backbone, lesson: Lesson, batch: int = 4) -> float:
-    """What drawing a batch of views and encoding them takes in CPU seconds."""
+    """What drawing a batch of views and encoding them takes, in seconds."""
     from core.concepts.windows import targets, view
     from core.diffusion.model import encode_image
 
     preset, times = PRESETS["paper"], []
     found = [t for e in lesson.examples for t in targets(e, backbone.side, preset.margin, preset.motion.whole)]
     for again in range(5):
-        began = time.process_time()
+        began = clock(backbone)
         for i in range(batch):
             shown = view(found[i % len(found)], backbone.side, numpy_rng(again, i), preset.motion)
             encode_image(backbone, shown.image)
-        times.append(time.process_time() - began)
+        times.append(clock(backbone) - began)
     return float(np.median(times))
 
 
@@ -117,6 +125,7 @@ class _Bench:
     """A learned anomaly, drawn on good photos."""
 
     backbone: Backbone
+    name: str
     lesson: Lesson
     folder: Path
     quick: bool
@@ -127,16 +136,17 @@ class _Bench:
         from core.diffusion.model import at_once
 
         rows = at_once(self.backbone)
-        ours = self._seconds(concept, 2 if self.quick else 5, rows)
-        alone = self._seconds(concept, 2 if self.quick else 9)
+        ours, peak_mb = self._measured(concept, 2 if self.quick else 5, rows)
+        alone, _ = self._measured(concept, 2 if self.quick else 9)
         steps = 10 if self.quick else 50
         published: dict[str, Any] = {"steps": steps, "sampler": "ddim", "reweighting": "paper", "strength": 1.0}
-        theirs = self._seconds(concept, 1 if self.quick else 2, **published) * 50 / steps
+        theirs, _ = self._measured(concept, 1 if self.quick else 2, **published)
         return {
             "pairs_per_s": round(1 / ours, 3),
-            "generate_speedup": round(theirs / ours, 2),
+            "generate_speedup": round(theirs * 50 / steps / ours, 2),
             "drawn_at_once": rows,
             "batch_speedup": round(alone / ours, 2),
+            "peak_mb": round(peak_mb),
         }
 
     def fill(self, concept: Concept, count: int) -> dict[str, float]:
@@ -194,17 +204,14 @@ class _Bench:
         for seed in seeds:
             photo, mask = placed(self.lesson, seed)
             tasks.append(Task(label, Request(normal=photo, label=label, params={}, seed=seed, mask=mask), mask))
-        params = LearnedParams(**given, concept=concept.id, backbone="mini")
-        return draw("anomaly_diffusion", concept, tasks, params, Context("cpu", self.folder))
+        params = LearnedParams(**given, concept=concept.id, backbone=self.name)
+        return draw("anomaly_diffusion", concept, tasks, params, Context(self.backbone.device.type, self.folder))
 
-    def _seconds(self, concept: Concept, count: int, rows: int = 1, **given: Any) -> float:
-        """Median CPU seconds of a drawing where ``rows`` are made at once."""
-        times = []
-        for start in range(0, (count + 1) * rows, rows):
-            began = time.process_time()
-            self._draw(concept, range(start, start + rows), **given)
-            times.append((time.process_time() - began) / rows)
-        return float(np.median(times[1:]))
+    def _measured(self, concept: Concept, count: int, rows: int = 1, **given: Any) -> tuple[float, float]:
+        """Median seconds of a drawing where ``rows`` are made at once, and the memory at its highest, MB."""
+        draw = lambda i: self._draw(concept, range(i * rows, (i + 1) * rows), **given)  # noqa: E731
+        seconds, peak_mb = measured(self.backbone, draw, count)
+        return seconds / rows, peak_mb
 
 
 def _box(mask: Mask, around: float) -> Mask:

@@ -26,7 +26,7 @@ from core.concepts import shelf
 from core.concepts.lessons import Material, Taught, held_out, prepare_surfaces, prepare_views
 from core.concepts.lora import adapter
 from core.concepts.mask_words import SHAPE_STEPS, Shapes, learn_shapes
-from core.concepts.run import Watch, own_model, thinned
+from core.concepts.run import Watch, own_model, thinned, thrifty
 from core.concepts.settings import PRESETS, LearnParams, Preset
 from core.concepts.shapes import picture_name, strip
 from core.concepts.shelf import Concept
@@ -90,7 +90,7 @@ def learn(
     except OSError as error:
         raise StoreError(f"{run}: cannot be written ({error.strerror}); check the folder and free space") from error
     try:
-        with own_model(backbone, watch.cancelled) as model:
+        with own_model(backbone, watch.cancelled) as model, thrifty(model, preset.batch):
             study = _Study(model, material, kinds, normals, params, preset, run, watch)
             with study.ready():
                 tensors, report, drawn = study.learn()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from core.diffusion.model import Backbone, exclusive
 from core.types import Image
 
 _COPIED_BELOW = 1e9
 """Bytes of a model below which learning takes a copy, so that others can use the model meanwhile."""
+_KEPT_BY_ONE = 2e9
+"""Bytes that one row of 512 pixels keeps for the way back, in float32, and some to spare."""
 _POINTS = 400
 
 
@@ -40,6 +44,27 @@ def own_model(backbone: Backbone, cancelled: Callable[[], bool]) -> Iterator[Bac
             backbone = replace(backbone, unet=unet, text_encoder=encoder, lock=threading.RLock())
             held.close()
         yield backbone
+
+
+@contextmanager
+def thrifty(backbone: Backbone, batch: int) -> Iterator[None]:
+    """Where a GPU has no room for what a ``batch`` of learning keeps, keep less and compute it again on the way back.
+
+    Up to a third slower. A batch of four of Stable Diffusion 1.5 keeps 3.4 GB beside the weights, in place of 7.4.
+    """
+    if _room(backbone) > _KEPT_BY_ONE * batch * (backbone.side / 512) ** 2:
+        yield
+        return
+    backbone.unet.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        backbone.unet.disable_gradient_checkpointing()
+
+
+def _room(backbone: Backbone) -> float:
+    """Free bytes of the GPU; without one there is room."""
+    return torch.cuda.mem_get_info(backbone.device)[0] if backbone.device.type == "cuda" else math.inf
 
 
 def thinned(losses: Sequence[float]) -> list[list[float]]:

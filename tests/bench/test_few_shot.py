@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 
 from core.bench import few_shot
-from core.bench.lesson import LABEL, MOST, read_lesson, reduced
+from core.bench.lesson import LABEL, MOST, Lesson, read_lesson, reduced
+from core.diffusion.backbone import load_backbone
+from core.diffusion.model import at_once
 from core.images import png_bytes
+from core.types import NormalImage
+from tests.diffusion.toy import write_toy
+from tests.engines.test_anomaly_diffusion import hole, plate
 
 
 def test_without_real_photos_the_demo_plates_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,3 +47,15 @@ def test_what_may_change_is_three_times_the_masks_box() -> None:
     box = few_shot._box(mask, 1.0)
     assert box[mask].all() and 55 <= box[100].sum() <= 67 and not box[:60].any()
     assert reduced(np.zeros((512, 300, 3), np.uint8)).shape == (256, 150, 3)
+
+
+def test_speed_and_memory_are_those_of_the_model_that_is_asked_for(tmp_path: Path) -> None:
+    place = str(write_toy(tmp_path / "toy"))
+    toy = load_backbone(place, "cpu", "float32")
+    goods = tuple(NormalImage(f"n{k}", f"n{k}.png", plate(k)) for k in range(2))
+    lesson = Lesson("plates", "hole", (hole(0), hole(1)), goods)
+    concept = few_shot._learn(toy, lesson, tmp_path / "shelf", 20)
+    found = few_shot._Bench(toy, place, lesson, tmp_path / "shelf", quick=True).speed(concept)
+    assert found["drawn_at_once"] == at_once(toy) > 4
+    assert found["peak_mb"] > 50
+    assert all(found[name] > 0 for name in ("pairs_per_s", "generate_speedup", "batch_speedup"))

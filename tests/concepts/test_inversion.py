@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.concepts import shelf
+from core.concepts import run, shelf
 from core.concepts.inversion import learn
 from core.concepts.lessons import Material, held_out, prepare_views
 from core.concepts.run import Watch
@@ -88,6 +88,21 @@ def test_stopped_anywhere_it_goes_on_to_the_same_concept(teach: Any, holes: Any,
             assert "same settings to go on" in str(error) and "\n" not in str(error)
             assert shelf.list_concepts(folder) == []
     assert teach(holes, folder, **given).id == whole.id
+
+
+@pytest.mark.parametrize("given", [{}, {"adapt": True, "adapt_steps": 3, "rank": 2}])
+def test_where_the_gpu_is_small_the_same_is_learned_with_less_kept(
+    toy: Backbone, teach: Any, holes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Any
+) -> None:
+    usual = teach(holes, tmp_path / "usual", steps=5, **given)
+    models: list[Backbone] = []
+    on: list[bool] = []
+    monkeypatch.setattr(run, "_room", lambda backbone: models.append(backbone) or 1e6)
+    watch = Watch(lambda *news: on.append(models[0].unet.is_gradient_checkpointing))
+    thrifty = teach(holes, tmp_path / "thrifty", steps=5, watch=watch, **given)
+    assert len(on) >= 5 and all(on) and not models[0].unet.is_gradient_checkpointing
+    some, others = (load_concept(tmp_path / name / c.id)[1] for name, c in (("usual", usual), ("thrifty", thrifty)))
+    assert all(torch.allclose(some[name], others[name], atol=1e-5) for name in some)
 
 
 def test_an_adapter_is_learned_and_worn(toy: Backbone, teach: Any, holes: Any, tmp_path: Path) -> None:
