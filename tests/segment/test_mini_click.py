@@ -66,14 +66,16 @@ def test_five_clicks_are_better_than_one(scene):
 
 
 def test_a_box_finds_the_part_and_is_never_left(scene, ready):
-    for name in ("nut", "bolt", "cap"):
+    found = []
+    for name in ("nut", "bolt", "cap", "washer_1"):
         x, y, w, h = cv2.boundingRect(scene.instances[name].view(np.uint8))
         box = (x - 3, y - 3, x + w + 3, y + h + 3)
         for candidate in ready.predict([], box):
             outside = candidate.mask.copy()
             outside[box[1] : box[3], box[0] : box[2]] = False
             assert candidate.mask.any() and not outside.any()
-        assert iou(ready.predict([], box)[0].mask, scene.instances[name]) > 0.6, name
+        found.append(iou(ready.predict([], box)[0].mask, scene.instances[name]))
+    assert min(found) > 0.5 and np.mean(found) > 0.75, found
 
 
 @settings(deadline=None, max_examples=8)
