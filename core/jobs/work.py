@@ -111,7 +111,6 @@ def _first(chosen: Engine, request: Request, ctx: Context) -> Sample:
     return next(make(chosen, request, ctx))
 
 
-
 def photo_of(request: Request, sample: Sample, goods: Goods | None) -> Image:
     """The photo that ``sample`` is to be compared with: the donor, or another of the project, where the engine says
     that it is that one which differs."""
