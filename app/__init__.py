@@ -1,1 +1,1 @@
-"""Flawsmith's faces: the Gradio app and the command line. Both speak to core.workbench only."""
+"""Flawsmith's faces: the Gradio app and the command line. Both speak to core.api only."""

@@ -14,10 +14,10 @@ from typing import Any
 
 import gradio as gr
 
+from core.api import SampleFilter, Workbench
+from core.api.recent import recent, remember
 from core.errors import InputError, StoreError
 from core.types import Mask, Verdict
-from core.workbench import SampleFilter, Workbench
-from core.workbench.recent import recent, remember
 
 MOST_SESSIONS = 200
 """Sessions remembered; the one unused for longest is forgotten first (its project keeps everything stored)."""

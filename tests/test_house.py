@@ -16,11 +16,20 @@ FLOORS: list[set[str]] = [
     {"launch"},
     {"app"},
     {"core.bench"},
-    {"core.workbench"},
+    {"core.api"},
     {"core.jobs"},
-    {"core.engines", "core.evaluate"},
-    {"core.concepts", "core.memory", "core.residual", "core.quality"},
-    {"core.segment", "core.features", "core.diffusion", "core.store", "core.export", "core.weights"},
+    {"core.methods"},
+    {"core.engines", "core.evaluation"},
+    {"core.training", "core.quality"},
+    {
+        "core.segmentation",
+        "core.features",
+        "core.diffusion",
+        "core.store",
+        "core.importers",
+        "core.exporters",
+        "core.weights",
+    },
     {"core.images", "core.masks", "core.device"},
     {"core.types"},
     {"core.errors"},
@@ -28,8 +37,8 @@ FLOORS: list[set[str]] = [
 """Top floor first. A room imports from lower floors only, and not from a neighbour, but for these:"""
 
 NEIGHBOURS = {
-    ("core.segment", "core.features"),  # propagation finds moved parts by their features
-    ("core.segment", "core.weights"),  # SAM asks where its checkpoints are
+    ("core.segmentation", "core.features"),  # propagation finds moved parts by their features
+    ("core.segmentation", "core.weights"),  # SAM asks where its checkpoints are
     ("core.diffusion", "core.weights"),  # so do the diffusion models
 }
 
@@ -37,13 +46,13 @@ ONE_PLACE = {
     "gradio": "app",
     "diffusers": "core/diffusion",
     "huggingface_hub": "core/diffusion",
-    "peft": "core/concepts",
-    "segment_anything": "core/segment",
+    "peft": "core/training",
+    "segment_anything": "core/segmentation",
     "ray": "core/jobs",
     "efficientnet_lite_pytorch": "core/features",
 }
 
-APP_MAY_IMPORT = ("core.workbench", "core.types", "core.errors", "core.bench")
+APP_MAY_IMPORT = ("core.api", "core.types", "core.errors", "core.bench")
 
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:
@@ -116,7 +125,7 @@ def test_heavy_libraries_are_imported_in_one_place() -> None:
     assert not offenders, "\n".join(offenders)
 
 
-@pytest.mark.parametrize("module", ["core.workbench", "app.cli.main", "app.main"])
+@pytest.mark.parametrize("module", ["core.api", "app.cli.main", "app.page"])
 def test_torch_stays_unloaded(module: str) -> None:
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from core.errors import Cancelled, InputError
-from core.features import scale_features
-from core.memory import KIND, WIDTH, Memory, describe, distance, load_memory, remember, save_memory
+from core.features.extract import scale_features
+from core.features.index import KIND, WIDTH, Memory, describe, distance, load_memory, remember, save_memory
 
 PARTS = np.cumsum([64 * 24, 64 * 40])
 

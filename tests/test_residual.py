@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, MaskError
-from core.residual import FLOOR, SHARE, grown, refined, residual, smoothed
+from core.methods.comgen.residual import FLOOR, SHARE, grown, refined, residual, smoothed
 
 NAMES = ("bolt", "nut", "washer")
 

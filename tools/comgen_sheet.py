@@ -15,12 +15,12 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from core.evaluate.panels import below, fitted, outlined
+from core.api import Workbench
+from core.api.studio.attention_evidence import Evidence, Evidences, Neighbours
+from core.evaluation.panels import below, fitted, outlined
 from core.images import read_image, read_mask
 from core.store import SampleFilter, SampleRow
 from core.types import Image, Mask, Recipe
-from core.workbench import Workbench
-from core.workbench.evidence import Evidence, Evidences, Neighbours
 
 SIDE, GAP, TEXT = 160, 6, 34
 SIZE = (SIDE, SIDE)

@@ -16,13 +16,13 @@ sys.path.insert(0, str(HOUSE))
 
 from pydantic import BaseModel  # noqa: E402
 
-from core.engines.base import engines, learners  # noqa: E402
-from core.evaluate.classification import ClassifierParams  # noqa: E402
-from core.evaluate.detectors import DetectorParams, detectors  # noqa: E402
-from core.export import ExportOptions  # noqa: E402
-from core.jobs.review import Rules  # noqa: E402
-from core.masks.perturb import Enhancement  # noqa: E402
-from core.masks.placement import Placement  # noqa: E402
+from core.engines.api import engines, learners  # noqa: E402
+from core.evaluation.classification import ClassifierParams  # noqa: E402
+from core.evaluation.detectors import DetectorParams, detectors  # noqa: E402
+from core.exporters import ExportOptions  # noqa: E402
+from core.jobs.auto_review import Rules  # noqa: E402
+from core.masks.perturbation import Enhancement  # noqa: E402
+from core.masks.placement.planner import Placement  # noqa: E402
 
 TARGET = HOUSE / "docs" / "settings.md"
 

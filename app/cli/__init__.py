@@ -1,4 +1,4 @@
-"""The command line: one file per group of commands, all on core.workbench."""
+"""The command line: one file per group of commands, all on core.api."""
 
 from app.cli.main import run
 

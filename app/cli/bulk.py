@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
+from core.api import Batch, Workbench
 from core.errors import InputError
-from core.workbench import Batch, Workbench
 
 
 def regions(

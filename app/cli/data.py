@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
+from core.api import Workbench
 from core.errors import FlawsmithError, InputError
-from core.workbench import Workbench
 
 
 def new(

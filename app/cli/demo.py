@@ -7,15 +7,15 @@ from typing import Annotated
 import typer
 
 from app.cli.common import AsJson, ProjectPath, finish, progress_bar
-from core.workbench import Workbench
-from core.workbench.demo import DEMOS, make_demo
+from core.api import Workbench
+from core.api.demo import DEMOS, make_demo
 
 
 def demo(
     project: ProjectPath,
-    product: Annotated[
-        str, typer.Option(help="Which product: " + ", ".join(d.name for d in DEMOS) + ".")
-    ] = DEMOS[0].name,
+    product: Annotated[str, typer.Option(help="Which product: " + ", ".join(d.name for d in DEMOS) + ".")] = DEMOS[
+        0
+    ].name,
     as_json: AsJson = False,
 ) -> None:
     """Make a project of the rendered demo product, with regions and real anomalies."""

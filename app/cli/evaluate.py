@@ -10,7 +10,7 @@ import typer
 from app.cli import evaluate_pairs, evaluate_photo, evaluate_train
 from app.cli.common import AsJson, progress_bar
 from app.cli.results import Out, ReportFile, deliver
-from core.workbench import measure
+from core.api.evaluation import folders
 
 app = typer.Typer(
     name="evaluate",
@@ -42,5 +42,5 @@ def maps(
 ) -> None:
     """Metrics of the score maps of any detector."""
     with progress_bar("Reading score maps") as progress:
-        result = measure.maps(scores, masks, defects_config, pro_fpr=pro_fpr, spro_fpr=spro_fpr, progress=progress)
+        result = folders.maps(scores, masks, defects_config, pro_fpr=pro_fpr, spro_fpr=spro_fpr, progress=progress)
     deliver(result, as_json, out, report)

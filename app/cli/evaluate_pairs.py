@@ -9,7 +9,7 @@ import typer
 
 from app.cli.common import AsJson, progress_bar
 from app.cli.results import Out, ReportFile, deliver
-from core.workbench import measure_pairs
+from core.api.evaluation import folder_pairs
 
 
 def register(app: typer.Typer) -> None:
@@ -33,7 +33,7 @@ def generation(
 ) -> None:
     """Measure the pairs themselves: realism, diversity, mask alignment, memorisation."""
     with progress_bar("Looking at pairs") as progress:
-        result = measure_pairs.generation(
+        result = folder_pairs.generation(
             pairs, reference, everything=everything, labels=label, seed=seed, device=device, progress=progress
         )
     deliver(result, as_json, out, report)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.common import AsJson, finish, progress_bar
-from core.workbench import measure_photo
+from core.api.evaluation import single_photos
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def photo(
 ) -> None:
     """Show what a trained detector says of photos: score, score map, and the good photo each was compared with."""
     with progress_bar("Looking at photos") as progress:
-        found = measure_photo.photos(detector, photos, out, device=device, progress=progress)
+        found = single_photos.photos(detector, photos, out, device=device, progress=progress)
     lines = [
         f"{seen.photo}: image score {seen.score:.4f}, higher than {100 * seen.above_good:.0f}% of the good test photos"
         + (f"; compared with {seen.neighbour}" if seen.neighbour else "")

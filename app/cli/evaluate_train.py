@@ -11,8 +11,8 @@ import typer
 
 from app.cli.common import AsJson, pairs, progress_bar
 from app.cli.results import Out, ReportFile, deliver
-from core.workbench import measure_trained
-from core.workbench.measure_trained import Result, Task
+from core.api.evaluation import folder_training
+from core.api.evaluation.folder_training import Result, Task
 
 Train = Annotated[
     Path, typer.Option("--train", help="Pairs and good photos to learn from: a project, a dataset or an MVTec layout.")
@@ -55,7 +55,7 @@ def localization(
     With --out a finished seed is kept there: the same command again goes on where it was stopped.
     """
     task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
-    _run(measure_trained.localization, "Localization", task, as_json, out, report)
+    _run(folder_training.localization, "Localization", task, as_json, out, report)
 
 
 def detection(
@@ -74,7 +74,7 @@ def detection(
 ) -> None:
     """The same training asked about whole photos: is the part good? Their metrics come first."""
     task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
-    _run(measure_trained.detection, "Detection", task, as_json, out, report)
+    _run(folder_training.detection, "Detection", task, as_json, out, report)
 
 
 def classification(
@@ -91,7 +91,7 @@ def classification(
 ) -> None:
     """Train a classifier on pairs and say how often it names a real anomaly rightly."""
     task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, keep=out)
-    _run(measure_trained.classification, "Classification", task, as_json, out, report)
+    _run(folder_training.classification, "Classification", task, as_json, out, report)
 
 
 def _run(

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
-from core.workbench import Workbench
-from core.workbench.concepts import Order
+from core.api import Workbench
+from core.api.concepts.library import Order
 
 
 def learn(

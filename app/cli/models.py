@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from app.cli.common import AsJson, finish, progress_bar
+from core.api.models import WeightRow, Weights, megabytes
 from core.errors import InputError
-from core.workbench.weights import WeightRow, Weights, megabytes
 
 
 def models(

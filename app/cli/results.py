@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.common import finish
-from core.workbench import measure
+from core.api.evaluation import folders
 
 Out = Annotated[Path | None, typer.Option("--out", help="Keep the result, in a new folder under this one.")]
 ReportFile = Annotated[
@@ -16,17 +16,17 @@ ReportFile = Annotated[
 ]
 
 
-def deliver(result: measure.Result, as_json: bool, out: Path | None = None, report: Path | None = None) -> None:
+def deliver(result: folders.Result, as_json: bool, out: Path | None = None, report: Path | None = None) -> None:
     """Keep ``result`` under ``out``, write its page to ``report``, and print it: one JSON line, or a table."""
     printed: dict[str, Any] = result.json()
     if out is not None:
-        printed["saved"] = str(measure.save_result(out, result))
+        printed["saved"] = str(folders.save_result(out, result))
     if report is not None:
-        printed["report"] = str(measure.write_report(report, [result]))
+        printed["report"] = str(folders.write_report(report, [result]))
     finish(printed, as_json, [*table(result), *(f"{k}: {printed[k]}" for k in ("saved", "report") if k in printed)])
 
 
-def table(result: measure.Result) -> list[str]:
+def table(result: folders.Result) -> list[str]:
     """The result for a person: a column for each metric, a row for the whole and for each label, then the notes."""
     names = list(result.metrics)
     rows = [("", names), ("all", [f"{result.metrics[n]:.4f}" for n in names])]

@@ -28,7 +28,7 @@ def ui(
     demo: Annotated[bool, typer.Option(help="Open the demo product where there is no project yet.")] = True,
 ) -> None:
     """Open the app."""
-    from app.main import serve
+    from app.page import serve
 
     serve(project, host=host, port=port, auth=auth, browser=browser, demo=demo)
 

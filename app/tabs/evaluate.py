@@ -9,14 +9,14 @@ from typing import Any, cast
 
 import gradio as gr
 
-from app import results
-from app.jobbar import JobBar
-from app.onephoto import OnePhoto
-from app.results import RunList
+from app.components import result_list
+from app.components.photo_score_panel import OnePhoto
+from app.components.progress_bar import JobBar
+from app.components.result_list import RunList
+from app.page_context import Shell, on, on_canvas
 from app.session import Session
-from app.shell import Shell, on, on_canvas
+from core.api.evaluation.evaluations import Trial, detector_cards
 from core.errors import FlawsmithError, InputError
-from core.workbench.evaluations import Trial, detector_cards
 
 KINDS = (
     ("generation", "Generation quality", "Varied, clean, like real anomalies? No training."),
@@ -127,13 +127,13 @@ def build(shell: Shell) -> None:
     ready, right = [plan, go], [runs.html, shown, *one.parts]
 
     def both(session: Session) -> list[Any]:
-        return [*results.both(session), *one.show(session)]
+        return [*result_list.both(session), *one.show(session)]
 
     def fill(session: Session) -> list[Any]:
         if session.bench is not None:  # a run goes on when its window is closed; the next one takes it over
             session.evaluate_id = session.bench.evaluations.running() or session.evaluate_id
         updates = controls.show(session)
-        return [*updates, *_plan(session, controls), *bar.look(session), results.growing(session),
+        return [*updates, *_plan(session, controls), *bar.look(session), result_list.growing(session),
                 *both(session)]  # fmt: skip
 
     shell.refresh(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
@@ -152,10 +152,10 @@ def build(shell: Shell) -> None:
     def start(session: Session, *values: Any) -> list[Any]:
         session.memory["evaluate"] = list(values)
         session.evaluate_id = session.open_bench.evaluations.start(controls.trial(values))
-        return [gr.update(interactive=False), *bar.look(session), results.growing(session)]
+        return [gr.update(interactive=False), *bar.look(session), result_list.growing(session)]
 
     on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
-    on(bar.timer.tick, results.growing, shell, outputs=[live], concurrency_limit=None)
+    on(bar.timer.tick, result_list.growing, shell, outputs=[live], concurrency_limit=None)
 
     def ended(session: Session) -> list[Any]:
         made = session.open_bench.jobs.result(session.evaluate_id).get("id")
@@ -166,8 +166,8 @@ def build(shell: Shell) -> None:
         return [*_plan(session, controls), "", *both(session)]
 
     bar.on_end(shell, ended, outputs=[*ready, live, *right])
-    for event, handler in ((runs.html.opened, results.open_run), (runs.html.compared, results.compare),
-                           (runs.html.removed, results.remove)):  # fmt: skip
+    for event, handler in ((runs.html.opened, result_list.open_run), (runs.html.compared, result_list.compare),
+                           (runs.html.removed, result_list.remove)):  # fmt: skip
         on_canvas(event, _then(handler, both), shell, right, trigger_mode="multiple")
     one.listen(shell)
 
@@ -194,7 +194,7 @@ def _plan(session: Session, controls: Controls) -> list[Any]:
     facts = "".join(f"<dt>{html.escape(verb)}</dt><dd>{html.escape(what)}</dd>" for verb, what in plan.facts.items())
     said = "".join(f"<p class='fs-warn'>{html.escape(line)}</p>" for line in plan.warnings)
     said += "".join(_hint(html.escape(line)) for line in plan.notes)
-    return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(interactive=not results.running(session))]
+    return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(interactive=not result_list.running(session))]
 
 
 def _path(text: str, what: str) -> Path:

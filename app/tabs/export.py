@@ -9,12 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from app import forms
-from app.jobbar import JobBar
+from app.components import param_form
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on
 from app.session import Session
-from app.shell import Shell, on
+from core.api.datasets import Datasets
 from core.errors import FlawsmithError, InputError
-from core.workbench.datasets import Datasets
 
 HIDDEN = ("category", "saturation")
 """Options with a control of their own."""
@@ -40,7 +40,7 @@ class Controls:
                 self.real = gr.Checkbox(False, label="Imported real anomalies too", min_width=150)
                 self.overwrite = gr.Checkbox(False, label="Replace an earlier export", min_width=150)
         with gr.Accordion("Split and details", open=False, elem_classes="fs-card"):
-            self.options = forms.build(Datasets.Options, skip=HIDDEN)
+            self.options = param_form.build(Datasets.Options, skip=HIDDEN)
             self.saturation = gr.Textbox(label="Saturation per label", max_lines=1,
                                          placeholder="scratch=0.5, missing=1",
                                          info="How much of a defect must be found to count in full: up to 1 a share "

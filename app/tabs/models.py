@@ -8,12 +8,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobbar import JobBar
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on
 from app.session import Session
-from app.shell import Shell, on
+from core.api.models import WeightRow, Weights
+from core.api.regions import all_segmenters
 from core.errors import InputError
-from core.workbench.regions import all_segmenters
-from core.workbench.weights import WeightRow, Weights
 
 STATES = {"present": "present", "missing": "missing", "corrupt": "damaged", "incomplete": "incomplete"}
 SECTIONS = (

@@ -10,12 +10,12 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobbar import JobBar
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on, on_pick
 from app.session import Session, sessions
-from app.shell import Shell, on, on_pick
+from core.api.demo import DEMOS, demo_project
+from core.api.recent import projects_folder, recent
 from core.errors import InputError
-from core.workbench.demo import DEMOS, demo_project
-from core.workbench.recent import projects_folder, recent
 
 PAGE = 60
 DEMO = "demo:"

@@ -7,15 +7,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import forms
-from app.board.board import ReviewBoard, look_again
-from app.board.desk import SCORES
-from app.reasons import reasons_table
+from app.components import param_form
+from app.components.reject_reasons import reasons_table
+from app.page_context import Shell, on
+from app.review_grid.grid import ReviewBoard, look_again
+from app.review_grid.server import SCORES
 from app.session import Session
-from app.shell import Shell, on
+from core.api import SampleFilter
+from core.api.review import Rules
 from core.types import Verdict
-from core.workbench import SampleFilter
-from core.workbench.review import Rules
 
 ANY = "any"
 ORDERS = {
@@ -96,7 +96,7 @@ def build(shell: Shell) -> None:
                 counts = gr.HTML(elem_id="fs-review-counts")
                 why = gr.HTML(elem_id="fs-review-why")
             with gr.Column(scale=5, min_width=340), gr.Accordion("Keep or reject in bulk by score", open=False):
-                rules = forms.build(Rules)
+                rules = param_form.build(Rules)
                 apply = gr.Button("Apply to the new samples of this filter", elem_id="fs-review-auto")
                 outcome = gr.HTML()
     shown = [board, counts, why]

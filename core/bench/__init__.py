@@ -11,7 +11,7 @@ from core.errors import InputError, NotFound
 BENCHES = {
     "click": "core.bench.click",
     "comgen": "core.bench.comgen",
-    "comgen-table": "core.bench.ablation",
+    "comgen-table": "core.bench.comgen_table",
     "core": "core.bench.core",
     "dual": "core.bench.dual",
     "few-shot": "core.bench.few_shot",

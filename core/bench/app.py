@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from core.bench.figures import p95
-from core.bench.scenes import scene
+from core.bench.drawn_scenes import scene
+from core.bench.stats import p95
 from core.images import png_bytes
 from core.store import Project
 

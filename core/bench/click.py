@@ -18,12 +18,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from core.bench.figures import p95
-from core.bench.scenes import scene as drawn_scene
+from core.bench.drawn_scenes import scene as drawn_scene
+from core.bench.stats import p95
 from core.errors import Unavailable
 from core.images import read_image, read_mask
-from core.segment import Click, segmenters
-from core.segment.simulate import click_curve, next_click
+from core.segmentation import Click, segmenters
+from core.segmentation.simulated_clicks import click_curve, next_click
 from core.types import Image, Mask
 
 NAMES = ("mini_click", "classic")

@@ -15,16 +15,16 @@ import cv2
 import numpy as np
 
 from core.bench.mini import SIDE, UNSEEN, _renderer
-from core.concepts.prompt import read_prompt
-from core.diffusion.locate import KNOWN, present
-from core.engines.base import Context, NothingChanged
-from core.engines.comgen import ComGen
-from core.memory import WIDTH, Memory
-from core.residual import refined, residual
+from core.diffusion.model_sources import KNOWN, present
+from core.engines.api import Context, NothingChanged
+from core.features.index import WIDTH, Memory
+from core.methods.comgen import ComGen
+from core.methods.comgen.component_prompt import read_prompt
+from core.methods.comgen.residual import refined, residual
 from core.types import Mask, NormalImage, Region, Request
 
 if TYPE_CHECKING:
-    from core.diffusion.model import Backbone
+    from core.diffusion.backbone import Backbone
 
 STEPS = 20
 FIRST = UNSEEN + 3000
@@ -35,7 +35,7 @@ PHOTO_SIDE = 512
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """All figures; docs/benchmarks.md says what each is and the aim it is held against."""
-    from core.diffusion.backbone import load_backbone
+    from core.diffusion.loading import load_backbone
 
     wanted = "mini" if present(KNOWN["mini"]) is not None else "auto"
     backbone = load_backbone(wanted, "cpu")
@@ -79,9 +79,9 @@ def cases(count: int, first: int = FIRST) -> Iterator[Case]:
 
 def _twins(backbone: Backbone, count: int) -> dict[str, Any]:
     """Eqs. 7 to 10 on rendered pairs, both read with the good part's prompt."""
-    from core.diffusion.model import encode_image
+    from core.diffusion.backbone import encode_image
     from core.diffusion.sampling import make_schedule
-    from core.engines.comgen.draw import read
+    from core.methods.comgen.sample import read
 
     scenes, schedule = _renderer(), make_schedule(backbone.alphas_cumprod, STEPS)
     coarse: dict[str, list[float]] = {}

@@ -12,17 +12,17 @@ import cv2
 import numpy as np
 
 from core.bench import app as app_bench
-from core.bench.figures import median_rate, p95
-from core.bench.peers import peers
-from core.bench.scenes import scene
+from core.bench.baselines import peers
+from core.bench.drawn_scenes import scene
+from core.bench.stats import median_rate, p95
 from core.device import derive_seed, numpy_rng
-from core.engines.base import Context, engines
-from core.export import Item, export
+from core.engines.api import Context, engines
+from core.exporters import Item, export
 from core.images import mask_png_bytes, png_bytes
 from core.masks.foreground import object_mask
-from core.masks.placement import Placement, plan_masks
-from core.masks.terrain import Terrain
-from core.segment import Click, segmenters
+from core.masks.placement.free_area import Terrain
+from core.masks.placement.planner import Placement, plan_masks
+from core.segmentation import Click, segmenters
 from core.types import NormalImage, Region, Request
 
 MODEL_FREE = ("cut_paste", "perlin", "poisson", "layout")

@@ -1,6 +1,6 @@
 """``launch.py bench dual``: do the part's masks show what is seen in the whole, and what do two branches at once cost?
 
-A concept is learned for a few minutes from the real anomalies of core.bench.lesson. What is visible is told by a twin:
+A concept is learned for a few minutes from the real anomalies of fixtures. What is visible is told by a twin:
 the same noise over the same photo, drawn as a good part.
 """
 
@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import cv2
 import numpy as np
 
-from core.bench.branches import branches_speed
-from core.bench.lesson import Lesson, placed, read_lesson
-from core.concepts.dual.settings import PRESETS, DualParams
-from core.concepts.shelf import Concept, load_concept
-from core.engines.base import Context
-from core.engines.dual_ano_diff import DualAnoDiff
-from core.engines.dual_ano_diff.masks import WAYS, Masks, find_masks
+from core.bench.dual_speed import branches_speed
+from core.bench.fixtures import Lesson, placed, read_lesson
+from core.engines.api import Context
+from core.methods.dual_ano_diff import DualAnoDiff
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
+from core.methods.dual_ano_diff.mask_extraction import WAYS, Masks, find_masks
 from core.quality import visible_change
-from core.quality.visible import difference
-from core.segment.base import iou
+from core.quality.visible_change import difference
+from core.segmentation.segmenter import iou
+from core.training.checkpoints import Concept, load_concept
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
-    from core.concepts.dual.wearing import Dual
-    from core.diffusion.model import Backbone
+    from core.diffusion.backbone import Backbone
+    from core.methods.dual_ano_diff.adapters import Dual
 
 STEPS = 240
 """Steps learned: two to three minutes on a core."""
@@ -40,7 +40,7 @@ PEAK_SHARE = 0.5
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """All figures; docs/benchmarks.md says what each is."""
-    from core.diffusion.backbone import load_backbone
+    from core.diffusion.loading import load_backbone
 
     backbone = load_backbone("mini", "cpu", "float32")
     lesson, draws = read_lesson(), PRESETS["flawsmith"].draws[0]
@@ -52,7 +52,7 @@ def measured(backbone: Backbone, lesson: Lesson, steps: int, pairs: int, repeats
 
     Times are medians of ``repeats``.
     """
-    from core.concepts.dual.wearing import wearing
+    from core.methods.dual_ano_diff.adapters import wearing
 
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -76,8 +76,8 @@ def measured(backbone: Backbone, lesson: Lesson, steps: int, pairs: int, repeats
 
 
 def _learn(backbone: Backbone, lesson: Lesson, steps: int, folder: Path) -> Concept:
-    from core.concepts.dual.learning import learn_dual
-    from core.concepts.run import Watch
+    from core.methods.dual_ano_diff.train import learn_dual
+    from core.training.callbacks import Watch
 
     groups, params = {lesson.label: lesson.examples}, DualParams(steps=steps)
     watch = Watch(previews=0)
@@ -110,7 +110,7 @@ class _Drawing:
 
     def _pair(self, model: Dual, start: Literal["example", "photo"], seed: int) -> tuple[Masks, Mask]:
         """A pair's masks, and where its whole visibly differs from its twin's: bool (S, S)."""
-        from core.concepts.dual.draw import Begin, draw_pair
+        from core.methods.dual_ano_diff.sample import Begin, draw_pair
 
         photo, asked = placed(self.lesson, seed, ("blob", "spot", "stain"))
         example = self.lesson.examples[seed % len(self.lesson.examples)]

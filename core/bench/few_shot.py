@@ -1,6 +1,6 @@
 """``launch.py bench few-shot``: what learning from a handful of real anomalies comes to.
 
-The real anomalies are those of core.bench.lesson.
+The real anomalies are those of core.bench.fixtures.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.bench.clusters import measure_clusters
-from core.bench.lesson import Lesson, placed, read_lesson
-from core.bench.meter import clock, highest, measured
-from core.concepts.settings import PRESETS, LearnParams, Preset
-from core.concepts.shelf import Concept
+from core.bench.clustering import measure_clusters
+from core.bench.fixtures import Lesson, placed, read_lesson
+from core.bench.profiler import clock, highest, measured
 from core.device import derive_seed, numpy_rng
 from core.errors import Unavailable
 from core.masks.morphology import grow
 from core.quality import visible_change
+from core.training.checkpoints import Concept
+from core.training.learning_settings import PRESETS, LearnParams, Preset
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
-    from core.diffusion.model import Backbone
+    from core.diffusion.backbone import Backbone
 
 
 def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
@@ -36,7 +36,7 @@ def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
         clusters = measure_clusters(quick)
     except Unavailable as error:
         clusters = {"clusters": str(error)}
-    from core.diffusion.backbone import load_backbone
+    from core.diffusion.loading import load_backbone
 
     device = "cpu" if backbone == "mini" else "auto"
     model, lesson = load_backbone(backbone, device, "float32"), read_lesson()
@@ -62,7 +62,7 @@ def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
 
 
 def _learn(backbone: Backbone, lesson: Lesson, folder: Path, steps: int, preset: Preset | None = None) -> Concept:
-    from core.concepts.inversion import learn
+    from core.training.textual_inversion import learn
 
     params = LearnParams(adapt=True, steps=steps, adapt_steps=20 if steps == 20 else 240)
     groups = {lesson.label: lesson.examples}
@@ -77,12 +77,12 @@ def _training_speed(backbone: Backbone, lesson: Lesson, steps: int) -> dict[str,
 
     The published loop reads, turns and encodes its pictures and runs a ResNet-50 with its pyramid in every step.
     """
-    from core.concepts.inversion import learn
+    from core.training.textual_inversion import learn
 
     def seconds(preset: Preset) -> float:
         marks: list[float] = []
         with tempfile.TemporaryDirectory() as made:
-            from core.concepts.run import Watch
+            from core.training.callbacks import Watch
 
             watch = Watch(lambda done, total, picture: marks.append(clock(backbone)), previews=0)
             learn(
@@ -106,8 +106,8 @@ def _training_speed(backbone: Backbone, lesson: Lesson, steps: int) -> dict[str,
 
 def _encoding_s(backbone: Backbone, lesson: Lesson, batch: int = 4) -> float:
     """What drawing a batch of views and encoding them takes, in seconds."""
-    from core.concepts.windows import targets, view
-    from core.diffusion.model import encode_image
+    from core.diffusion.backbone import encode_image
+    from core.training.example_crops import targets, view
 
     preset, times = PRESETS["paper"], []
     found = [t for e in lesson.examples for t in targets(e, backbone.side, preset.margin, preset.motion.whole)]
@@ -133,7 +133,7 @@ class _Bench:
     def speed(self, concept: Concept) -> dict[str, Any]:
         """Pairs a second as the engine draws by default, several at once as in bulk or one by one; and as published:
         one by one, 50 steps, decoded in each."""
-        from core.diffusion.model import at_once
+        from core.diffusion.backbone import at_once
 
         rows = at_once(self.backbone)
         ours, peak_mb = self._measured(concept, 2 if self.quick else 5, rows)
@@ -173,10 +173,10 @@ class _Bench:
         }
 
     def _position(self, concept: Concept, count: int, told: bool) -> float:
-        from core.concepts.shelf import load_concept
-        from core.concepts.speak import speaking
-        from core.diffusion.blended import Look, Place, inpaint
-        from core.diffusion.window import Frame, open_window
+        from core.diffusion.inpainting import Look, Place, inpaint
+        from core.diffusion.model_crop import Frame, open_window
+        from core.training.apply_concept import speaking
+        from core.training.checkpoints import load_concept
 
         ious = []
         _, tensors = load_concept(self.folder / concept.id)
@@ -197,8 +197,8 @@ class _Bench:
 
     def _draw(self, concept: Concept, seeds: Sequence[int], **given: Any) -> list[Image]:
         """What is drawn into the placed mask of each seed, as one batch."""
-        from core.engines.base import Context
-        from core.engines.learned import LearnedParams, Task, draw
+        from core.engines.api import Context
+        from core.engines.concept_drawing import LearnedParams, Task, draw
 
         label, tasks = self.lesson.label, []
         for seed in seeds:

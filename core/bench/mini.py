@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import block_reduce
 
-from core.diffusion.locate import KNOWN, present
+from core.diffusion.model_sources import KNOWN, present
 from core.errors import Unavailable
-from core.features import patch_features
+from core.features.extract import patch_features
 from core.images import read_image
 from core.types import Image, Mask
 
 if TYPE_CHECKING:
-    from core.diffusion.model import Backbone
+    from core.diffusion.backbone import Backbone
 
 SIDE, STEPS, GUIDANCE = 256, 20, 3.0
 UNSEEN = 2_000_000_000
@@ -36,7 +36,7 @@ ASSEMBLIES = ("fastener_tray", "gear_unit")
 
 def measure(quick: bool = False) -> dict[str, Any]:
     """All figures; docs/benchmarks.md says what each is and the aim it is held against."""
-    from core.diffusion.backbone import load_backbone
+    from core.diffusion.loading import load_backbone
 
     folder = present(KNOWN["mini"])
     if folder is None:
@@ -121,7 +121,7 @@ def _described(image: Image) -> NDArray[np.float32]:
 
 
 def _through(backbone: Backbone, images: Sequence[Image]) -> Iterator[Image]:
-    from core.diffusion.model import decode, encode_image
+    from core.diffusion.backbone import decode, encode_image
 
     for image in images:
         yield decode(backbone, encode_image(backbone, image))[0]
@@ -180,7 +180,7 @@ def _composition(backbone: Backbone, finders: dict[str, Finder], count: int) -> 
 def _drawn(backbone: Backbone, prompt: str, seed: int) -> Image:
     import torch
 
-    from core.diffusion.model import decode
+    from core.diffusion.backbone import decode
     from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
     from core.diffusion.tokens import encode_text
 
@@ -193,7 +193,7 @@ def _drawn(backbone: Backbone, prompt: str, seed: int) -> Image:
 def _words(backbone: Backbone, count: int) -> dict[str, float]:
     """Invert unseen scenes with their captions; where do the words look, and does the picture come back?"""
     from core.diffusion.attention import Record, controlled
-    from core.diffusion.model import decode, encode_image
+    from core.diffusion.backbone import decode, encode_image
     from core.diffusion.sampling import guided, invert, make_schedule, sample
     from core.diffusion.tokens import encode_text, positions
 

@@ -1,215 +1,207 @@
-"""Loads a latent diffusion model: a folder in diffusers' layout, a fetched hub id, or a single-file checkpoint.
+"""A latent diffusion model as one frozen value, and plain functions on it.
 
-The only file that imports diffusers and transformers; what comes out is a core.diffusion.model.Backbone.
+Latents are float32 (N, C, h, w), text is float32 (N, length, width), and ``eps`` is the noise the model sees in x_t,
+whatever the model itself predicts. Loading is core.diffusion.loading's.
 """
 
 from __future__ import annotations
 
-import gc
-import pickle
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
+import numpy as np
 import torch
+from torch import Tensor
 
-from core.device import choose_device
-from core.diffusion.locate import Source, locate, missing_library
-from core.diffusion.model import Backbone, Memory
-from core.errors import InputError, Unavailable
+from core.errors import Cancelled, InputError
+from core.types import Image, check_image
 
-Wish = Literal["auto", "full", "slicing", "offload"]
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_KEPT = 2
-"""Models kept warm. More would crowd out the work itself."""
+Memory = Literal["full", "slicing", "offload"]
+Prediction = Literal["epsilon", "v_prediction", "sample"]
+
+_VAE_ROWS = 2
+"""Pictures that go through the autoencoder at once. On a CPU two take a quarter less time than one by one, and more
+take longer; on a GPU the autoencoder is what would run out of memory first."""
 
 
-def load_backbone(wanted: str = "auto", device: str = "auto", dtype: str = "auto", memory: Wish = "auto") -> Backbone:
-    """The model ``wanted`` (see core.diffusion.locate), ready to use and kept warm for the next time.
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A loaded model.
 
-    ``dtype`` auto is float16 on a GPU, float32 elsewhere; train with float32 or bfloat16. ``memory``: ``slicing``
-    computes attention and the decoder in slices; ``offload`` also keeps on the device only the part at work; auto
-    chooses by what is free. Unavailable, in one line, when the model is missing, truncated or of another family.
+    ``alphas_cumprod`` is float64 (T,) on the CPU: the share of signal at each training step (alpha-bar in DDPM).
+    ``placeholders`` are words of core.diffusion.tokens and their ids. ``memory`` says what is done to save memory.
     """
-    if (reason := missing_library()) is not None:
-        raise Unavailable(f"diffusion: {reason}")
-    if dtype != "auto" and dtype not in _DTYPES:
-        raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(_DTYPES)}")
-    source, place = locate(wanted), choose_device(device)
-    kind = _DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else torch.float16)
-    stamp = max(p.stat().st_mtime_ns for p in _weight_files(source))
-    key = (source, str(place), kind, memory, stamp)
-    with _cache_lock:
-        if key not in _cache:
-            for old in [k for k in _cache if k[:4] == key[:4]]:
-                del _cache[old]
-            while len(_cache) >= _KEPT:
-                _cache.popitem(last=False)
-            gc.collect()
-            _cache[key] = _load(source, place, kind, memory)
-        _cache.move_to_end(key)
-        return _cache[key]
+
+    name: str
+    unet: Any
+    vae: Any
+    text_encoder: Any
+    tokenizer: Any
+    alphas_cumprod: Tensor
+    prediction: Prediction
+    device: torch.device
+    dtype: torch.dtype
+    memory: Memory = "full"
+    placeholders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent covers along each axis."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def scaling(self) -> float:
+        """What the encoder's latents are multiplied by, so that they have about unit variance."""
+        return float(self.vae.config.scaling_factor)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the latents."""
+        return int(self.unet.config.in_channels)
+
+    @property
+    def side(self) -> int:
+        """The side, in pixels, of the images the model was trained on."""
+        return int(self.unet.config.sample_size) * self.factor
+
+    @property
+    def multiple(self) -> int:
+        """Sides of an image must be multiples of this many pixels."""
+        return int(self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
+
+    @property
+    def max_tokens(self) -> int:
+        """Length of the text the model reads, start and end included."""
+        return int(self.text_encoder.config.max_position_embeddings)
 
 
-def forget_backbones() -> None:
-    """Let go of every warm model and give its memory back."""
-    with _cache_lock:
-        _cache.clear()
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
-_cache: OrderedDict[tuple[Any, ...], Backbone] = OrderedDict()
-_cache_lock = threading.Lock()
-
-
-def _load(source: Source, device: torch.device, dtype: torch.dtype, memory: Wish) -> Backbone:
-    _refuse_unsafe(source)
-    try:
-        with _quiet():
-            parts = _from_file(source, dtype) if source.layout == "file" else _from_folder(source.path, dtype)
-    except Exception as error:
-        # The libraries raise whatever a foreign or broken file makes them trip over.
-        words = " ".join(str(error).split())[:160]
-        raise Unavailable(
-            f"{source.path}: cannot be loaded as a Stable Diffusion model ({words}); fetch it again, or give a model "
-            "of the family of Stable Diffusion 1.5"
-        ) from error
-    _check_family(source, parts)
-    for name in ("unet", "vae", "text_encoder"):
-        parts[name] = parts[name].eval().requires_grad_(False)
-    if memory == "auto":
-        memory = _memory_for(parts, device)
-    if memory != "offload":
-        for name in ("unet", "vae", "text_encoder"):
-            parts[name].to(device)
-    if memory in ("slicing", "offload"):
-        parts["vae"].enable_slicing()
-        parts["vae"].enable_tiling()
-        parts["unet"].set_attention_slice("auto")
-    scheduler = parts.pop("scheduler")
-    # With a terminal signal of exactly zero x_0 could not be read off x_T; 2**-24 is lost in float32 beside 1.
-    alphas = scheduler.alphas_cumprod.double().clamp(min=2**-24)
-    return Backbone(
-        source.name,
-        **parts,
-        alphas_cumprod=alphas,
-        prediction=scheduler.config.prediction_type,
-        device=device,
-        dtype=dtype,
-        memory=memory,
-    )
+def at_once(backbone: Backbone) -> int:
+    """How many pictures to draw as one batch: as many as a GPU of 12 GB holds; on a CPU only where that is faster."""
+    area = (backbone.side / 256) ** 2
+    return max(1, round((4 if backbone.device.type == "cpu" else 16) / area))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars of the libraries: loading reports in the app, and stdout belongs to --json."""
-    from diffusers.utils import logging as of_diffusers
-    from transformers.utils import logging as of_transformers
-
-    shown = [module for module in (of_diffusers, of_transformers) if module.is_progress_bar_enabled()]
-    for module in shown:
-        module.disable_progress_bar()
+def exclusive(backbone: Backbone, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Hold the model alone: controllers and placeholders of one job must not show in another's. Cancelled in wait."""
+    while not backbone.lock.acquire(timeout=0.2):
+        if cancelled is not None and cancelled():
+            raise Cancelled("stopped while another job used the model; what was finished is kept")
     try:
         yield
     finally:
-        for module in shown:
-            module.enable_progress_bar()
+        backbone.lock.release()
 
 
-def _from_folder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
-
-    def model(kind: Any, part: str) -> Any:
-        files = [p.name for p in (folder / part).iterdir()]
-        safe = any(name.endswith(".safetensors") for name in files)
-        ending = ".safetensors" if safe else ".bin"
-        full = [n for n in files if n.endswith(ending) and ".fp16." not in n and ".non_ema." not in n]
-        given = {} if full else {"variant": "fp16"}
-        keyword = "dtype" if part == "text_encoder" else "torch_dtype"
-        return kind.from_pretrained(
-            str(folder / part), use_safetensors=safe, local_files_only=True, **{keyword: dtype}, **given
-        )
-
-    return {
-        "unet": model(UNet2DConditionModel, "unet"),
-        "vae": model(AutoencoderKL, "vae"),
-        "text_encoder": model(CLIPTextModel, "text_encoder"),
-        "tokenizer": CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True),
-        "scheduler": DDIMScheduler.from_pretrained(str(folder / "scheduler"), local_files_only=True),
-    }
+def encode_ids(backbone: Backbone, ids: Tensor) -> Tensor:
+    """Text float32 (N, length, width) of padded ids; gradients flow to placeholder vectors."""
+    encoder = _at_work(backbone, "text_encoder")
+    return cast(Tensor, encoder(ids.to(backbone.device)).last_hidden_state.float())
 
 
-def _from_file(source: Source, dtype: torch.dtype) -> dict[str, Any]:
-    from diffusers import DDIMScheduler, StableDiffusionPipeline
+def encode_image(backbone: Backbone, image: Image, generator: torch.Generator | None = None) -> Tensor:
+    """Latents float32 (1, C, h, w) of an image uint8 (H, W, 3): the posterior's mode, or a draw from it.
 
-    pipe = StableDiffusionPipeline.from_single_file(
-        str(source.path), config=str(source.config), torch_dtype=dtype, local_files_only=True, safety_checker=None
-    )
-    scheduler = DDIMScheduler.from_pretrained(str(source.config), subfolder="scheduler", local_files_only=True)
-    parts = {name: getattr(pipe, name) for name in ("unet", "vae", "text_encoder", "tokenizer")}
-    return {**parts, "scheduler": scheduler}
+    InputError unless the sides are multiples of the encoder's factor.
+    """
+    return encode_images(backbone, [image], generator)
 
 
-def _weight_files(source: Source) -> list[Path]:
-    if source.layout == "file":
-        return [source.path]
+@torch.no_grad()
+def encode_images(backbone: Backbone, images: Sequence[Image], generator: torch.Generator | None = None) -> Tensor:
+    """Latents float32 (N, C, h, w) of images of one size; see encode_image."""
+    vae = _at_work(backbone, "vae")
     found = []
-    for part in ("unet", "vae", "text_encoder"):
-        inside = list((source.path / part).iterdir())
-        weights = [p for p in inside if p.suffix == ".safetensors"] or [p for p in inside if p.suffix == ".bin"]
-        if not weights:
-            raise Unavailable(f"{source.path / part}: it holds no weights (.safetensors); fetch the model again")
-        found += weights
-    return found
+    for rows in torch.split(torch.stack([_pixels(backbone, image) for image in images]), _VAE_ROWS):
+        posterior = vae.encode(rows.to(backbone.device, backbone.dtype)).latent_dist
+        latents = posterior.mean.float()
+        if generator is not None:
+            noise = torch.randn(latents.shape, generator=generator)
+            latents = latents + posterior.std.float() * noise.to(latents.device)
+        found.append(latents)
+    return torch.cat(found) * backbone.scaling
 
 
-def _refuse_unsafe(source: Source) -> None:
-    """A pickle is refused unless it holds plain weights and nothing that would run."""
-    for path in _weight_files(source):
-        if path.suffix == ".safetensors":
-            continue
-        try:
-            torch.load(path, map_location="meta", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
-            raise Unavailable(
-                f"{path}: refused, it is a pickle that is broken or would run code; use the .safetensors file instead"
-            ) from error
-
-
-def _check_family(source: Source, parts: dict[str, Any]) -> None:
-    unet, vae, text = parts["unet"].config, parts["vae"].config, parts["text_encoder"].config
-    if unet.in_channels != vae.latent_channels:
-        raise Unavailable(
-            f"{source.path}: its UNet reads {unet.in_channels} channels and its VAE gives {vae.latent_channels}; "
-            "use a text-to-image model, not an inpainting or upscaling one"
+def _pixels(backbone: Backbone, image: Image) -> Tensor:
+    """An image as the encoder reads it, float32 (3, H, W) in -1..1."""
+    pixels = check_image(image)
+    if pixels.shape[0] % backbone.factor or pixels.shape[1] % backbone.factor:
+        raise InputError(
+            f"image: expected sides that are multiples of {backbone.factor}, got {pixels.shape[1]}x{pixels.shape[0]}; "
+            "resize or pad it first"
         )
-    if unet.cross_attention_dim != text.hidden_size:
-        raise Unavailable(
-            f"{source.path}: its UNet reads text of width {unet.cross_attention_dim}, its text encoder gives "
-            f"{text.hidden_size}; the folders are of different models, fetch it again whole"
-        )
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def _memory_for(parts: dict[str, Any], device: torch.device) -> Memory:
-    """By what is free: everything and 3 GB to work in, or the largest part and 1.5 GB, or offload."""
-    sizes = [_nbytes(parts[name]) for name in ("unet", "vae", "text_encoder")]
-    if device.type == "cuda":
-        free = torch.cuda.mem_get_info(device)[0]
-    else:
-        import psutil  # type: ignore[import-untyped]
-
-        # On the CPU the weights are in memory already.
-        free = psutil.virtual_memory().available + sum(sizes)
-    if sum(sizes) < 500e6 or free > sum(sizes) + 3e9:
-        return "full"
-    return "slicing" if device.type != "cuda" or free > sum(sizes) + 1e9 else "offload"
+@torch.no_grad()
+def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
+    """Images uint8 (H, W, 3), one for each of the latents (N, C, h, w)."""
+    vae = _at_work(backbone, "vae")
+    pictures: list[Image] = []
+    scaled = (latents / backbone.scaling).to(backbone.device, backbone.dtype)
+    for rows in torch.split(scaled, _VAE_ROWS):
+        x = (vae.decode(rows).sample.float() + 1) * 127.5
+        x = x.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()
+        pictures += [np.ascontiguousarray(picture) for picture in x.numpy()]
+    return pictures
 
 
-def _nbytes(module: Any) -> int:
-    return sum(p.nbytes for p in module.parameters())
+def predict(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+    """What the UNet itself predicts from x_t, float32: noise, velocity or x_0 (``backbone.prediction``)."""
+    unet = _at_work(backbone, "unet")
+    when = t.to(backbone.device) if isinstance(t, Tensor) else torch.tensor(t, device=backbone.device)
+    moved = text.to(backbone.device, backbone.dtype)
+    return cast(Tensor, unet(x.to(backbone.device, backbone.dtype), when, encoder_hidden_states=moved).sample.float())
+
+
+def eps(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+    """The noise in x_t, float32, of latents (N, C, h, w) at training step ``t`` (one, or int64 (N,))."""
+    return noise_in(backbone, x, t, predict(backbone, x, t, text))
+
+
+def noise_in(backbone: Backbone, x: Tensor, t: int | Tensor, predicted: Tensor) -> Tensor:
+    """The noise in x_t, float32, from what the model ``predicted`` of it, both (N, C, h, w).
+
+    v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022), so eps = sqrt(abar) v + sqrt(1 - abar) x_t.
+    """
+    x = x.float()
+    if backbone.prediction == "epsilon":
+        return predicted
+    a = _abar(backbone, t, x)
+    if backbone.prediction == "v_prediction":
+        return a.sqrt() * predicted + (1 - a).sqrt() * x
+    return (x - a.sqrt() * predicted) / (1 - a).sqrt()
+
+
+def target(backbone: Backbone, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """What ``predict`` should give for x_t made of ``x0`` and ``noise`` (N, C, h, w): the target of training."""
+    if backbone.prediction == "epsilon":
+        return noise
+    a = _abar(backbone, t, x0)
+    return a.sqrt() * noise - (1 - a).sqrt() * x0 if backbone.prediction == "v_prediction" else x0
+
+
+def noised(backbone: Backbone, x0: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
+    """x_t = sqrt(abar) x_0 + sqrt(1 - abar) noise (DDPM, eq. 4)."""
+    a = _abar(backbone, t, x0)
+    return a.sqrt() * x0 + (1 - a).sqrt() * noise
+
+
+def _abar(backbone: Backbone, t: int | Tensor, like: Tensor) -> Tensor:
+    index = torch.as_tensor(t).cpu().reshape(-1)
+    return backbone.alphas_cumprod[index].to(like.device, torch.float32).reshape(-1, 1, 1, 1)
+
+
+def _at_work(backbone: Backbone, part: str) -> Any:
+    """The part, on the device; with offload the others leave it first."""
+    if backbone.memory == "offload" and backbone.device.type != "cpu":
+        for other in {"unet", "vae", "text_encoder"} - {part}:
+            if next(getattr(backbone, other).parameters()).device.type != "cpu":
+                getattr(backbone, other).to("cpu")
+        if next(getattr(backbone, part).parameters()).device.type == "cpu":
+            getattr(backbone, part).to(backbone.device)
+    return getattr(backbone, part)

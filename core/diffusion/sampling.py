@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.diffusion.model import Backbone, eps
+from core.diffusion.backbone import Backbone, eps
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
 

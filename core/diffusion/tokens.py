@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from core.diffusion.model import Backbone, encode_ids
+from core.diffusion.backbone import Backbone, encode_ids
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
 

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from core.device import derive_seed
-from core.engines.base import Context, EngineParams, only, read_params, require_mask, settle, tried
-from core.engines.drawn import as_grey_as, no_model
+from core.engines.api import Context, EngineParams, only, read_params, require_mask, settle, tried
+from core.engines.backbone_requirements import as_grey_as, no_model
 from core.errors import InputError
 from core.types import Kind, Request, Sample
 
@@ -82,8 +82,8 @@ class Inpaint:
 
     def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
-        from core.diffusion.backbone import load_backbone
-        from core.diffusion.model import at_once
+        from core.diffusion.backbone import at_once
+        from core.diffusion.loading import load_backbone
 
         return at_once(load_backbone(read_params(self, params).backbone, ctx.device))
 
@@ -94,10 +94,10 @@ class Inpaint:
         if params.sampler == "dpmpp_2m" and params.eta:
             raise InputError(f"{self.name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
         masks = [require_mask(self, request) for request in requests]
-        from core.diffusion.backbone import load_backbone
-        from core.diffusion.blended import Look, Place, inpaint
-        from core.diffusion.model import exclusive
-        from core.diffusion.window import Frame
+        from core.diffusion.backbone import exclusive
+        from core.diffusion.inpainting import Look, Place, inpaint
+        from core.diffusion.loading import load_backbone
+        from core.diffusion.model_crop import Frame
 
         prompt = params.prompt.replace("{label}", requests[0].label.replace("_", " "))
         backbone = load_backbone(params.backbone, ctx.device)

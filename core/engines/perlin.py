@@ -9,12 +9,21 @@ import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.engines.noise import Field as Map
-from core.engines.noise import depth, fractal, relative_depth, soft
-from core.engines.patches import Source, material_patch
-from core.engines.styles import STYLES, Brush, choose_style
-from core.engines.surface import Pixels, Surface, Tone, give_back, needed_levels, pick_tone, strengthen, surface_of
+from core.engines.api import Context, EngineParams, read_params, require_mask, settle
+from core.engines.surface.damage_styles import STYLES, Brush, choose_style
+from core.engines.surface.gradient_noise import Field as Map
+from core.engines.surface.gradient_noise import depth, fractal, relative_depth, soft
+from core.engines.surface.patches import Source, material_patch
+from core.engines.surface.surface import (
+    Pixels,
+    Surface,
+    Tone,
+    give_back,
+    needed_levels,
+    pick_tone,
+    strengthen,
+    surface_of,
+)
 from core.types import Kind, Mask, Request, Sample
 
 Style = Literal["auto", "stain", "burn", "corrosion", "crack", "scratch", "dent", "pit", "texture", "noise"]

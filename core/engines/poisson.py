@@ -8,10 +8,18 @@ import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.base import Context, EngineParams, read_params, require_mask, settle
-from core.engines.noise import depth, is_thin, relative_depth, smoothstep, uneven_line
-from core.engines.patches import Source, choose_turn, cut, draw_turns, pick_source, source_image, structured_turn
-from core.engines.surface import (
+from core.engines.api import Context, EngineParams, read_params, require_mask, settle
+from core.engines.surface.gradient_noise import depth, is_thin, relative_depth, smoothstep, uneven_line
+from core.engines.surface.patches import (
+    Source,
+    choose_turn,
+    cut,
+    draw_turns,
+    pick_source,
+    source_image,
+    structured_turn,
+)
+from core.engines.surface.surface import (
     Pixels,
     Surface,
     Tone,
@@ -23,7 +31,7 @@ from core.engines.surface import (
     strengthen,
     surface_of,
 )
-from core.engines.transplant import transplant
+from core.engines.surface.transplant import transplant
 from core.images import poisson_blend
 from core.types import Kind, Request, Sample
 

@@ -2,7 +2,7 @@
 
 from core.images.blend import alpha_blend, inner_alpha, poisson_blend
 from core.images.crop import Roi, roi_around
-from core.images.fill import fill_hole
+from core.images.fill.hole import fill_hole
 from core.images.read import MAX_PIXELS, MIN_SIDE, Photo, read_image, read_mask, read_photo
 from core.images.write import (
     TEMP_PREFIX,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from core.errors import ImageError, InputError
 from core.images.crop import Roi, box_of
-from core.images.poisson import Field, solve
+from core.images.poisson_equation import Field, solve
 from core.images.write import is_grey
 from core.types import Image, Mask, check_image, check_mask
 

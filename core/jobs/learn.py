@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from core.concepts.shelf import Concept
-from core.engines.base import Context, Learner, learner, read_model
+from core.engines.api import Context, Learner, learner, read_model
 from core.errors import InputError, Unavailable
-from core.jobs.material import Material
+from core.jobs.product_data import Material
+from core.training.checkpoints import Concept
 from core.types import AnomalyExample, NormalImage, check_label
 
 MOST_NORMALS = 64

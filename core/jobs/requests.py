@@ -12,11 +12,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.base import Engine, engine, needed, read_model, read_params
+from core.engines.api import Engine, engine, needed, read_model, read_params
 from core.errors import InputError, Unavailable
-from core.jobs.material import Material
-from core.masks.placement import Lead, Placement, plan_masks
-from core.masks.surroundings import fitting_example
+from core.jobs.product_data import Material
+from core.masks.placement.context_match import fitting_example
+from core.masks.placement.planner import Lead, Placement, plan_masks
 from core.types import AnomalyExample, Image, Mask, Request, check_label
 
 ANOTHER_PHOTO = 7919

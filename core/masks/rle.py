@@ -1,7 +1,7 @@
 """Run lengths: how masks travel to the browser, into recipes and into COCO.
 
 Row-major (C order), starting with the run of False, so ``[0, 3, 1]`` is three True and one False.
-COCO counts column by column: transpose the mask first (core.export.coco does).
+COCO counts column by column: transpose the mask first (core.exporters.coco does).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.errors import Cancelled, InputError, MaskError, NotFound
-from core.features import CHANNELS, FEATURES, patch_features
+from core.features.extract import CHANNELS, FEATURES, patch_features
 from core.images import atomic_write, read_image
 from core.types import Image, Mask, check_image, check_mask
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.quality.visible import difference, mask_box, visible_change
+from core.quality.visible_change import difference, mask_box, visible_change
 from core.types import EVERYWHERE, Image, Mask, Sample
 
 _NATURAL_FLOOR = 2.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.workbench import SampleFilter, Workbench
+from core.api import SampleFilter, Workbench
 from tests.app.conftest import PATIENCE_MS
 from tests.app.hands import Hands, choose_engine, set_value
 

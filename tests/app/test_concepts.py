@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from core.concepts.cluster import Clustering, features_name
-from core.concepts.cluster.model import build_clusters
+from core.api import Workbench
 from core.images import mask_png_bytes
-from core.jobs.clusters import save
-from core.workbench import Workbench
+from core.jobs.defect_groups import save
+from core.methods.gaa.clustering import Clustering, features_name
+from core.methods.gaa.clustering.clusters import build_clusters
 from tests.app.conftest import open_tab, reload
 from tests.app.hands import Hands, set_value
 from tests.diffusion.toy import write_toy

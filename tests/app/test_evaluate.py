@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.evaluate.data import Shot
-from core.evaluate.localization import evaluate_localization
-from core.evaluate.result import save_result
+from core.evaluation.localization import evaluate_localization
+from core.evaluation.photo_sets import Shot
+from core.evaluation.results import save_result
 from core.images import mask_png_bytes
 from tests.app.conftest import open_tab, reload
 from tests.app.hands import set_value
-from tests.evaluate.plates import plate
+from tests.evaluation.plates import plate
 
 pytestmark = pytest.mark.browser
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.api import SampleFilter, Workbench
+from core.api.datasets import Datasets
 from core.types import Verdict
-from core.workbench import SampleFilter, Workbench
-from core.workbench.datasets import Datasets
 from tests.app.conftest import open_tab, reload
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.workbench import SampleFilter, SampleRow, Workbench
+from core.api import SampleFilter, SampleRow, Workbench
 from tests.app.conftest import Server, open_tab, reload
 from tests.app.hands import Hands, choose_engine, previews, set_value
 

@@ -8,11 +8,11 @@ import gradio as gr
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from app import forms
-from core.workbench.datasets import Datasets
-from core.workbench.masks import Masks
-from core.workbench.review import Rules
-from core.workbench.studio import engine_cards
+from app.components import param_form
+from core.api.datasets import Datasets
+from core.api.masks import Masks
+from core.api.review import Rules
+from core.api.studio.studio import engine_cards
 
 
 class Odd(BaseModel):
@@ -29,9 +29,9 @@ class Odd(BaseModel):
     text: str = "plain"
 
 
-def form_of(model: type[BaseModel], skip: tuple[str, ...] = ()) -> forms.Form:
+def form_of(model: type[BaseModel], skip: tuple[str, ...] = ()) -> param_form.Form:
     with gr.Blocks():
-        return forms.build(model, skip=skip)
+        return param_form.build(model, skip=skip)
 
 
 def models() -> list[type[BaseModel]]:

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.workbench.weights import Weights
+from core.api.models import Weights
 from tests.app.conftest import Server, open_tab
 
 pytestmark = pytest.mark.browser

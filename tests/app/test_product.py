@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.workbench import Workbench
+from core.api import Workbench
 from tests.app.conftest import Server, open_tab, reload
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.workbench import RegionRow, Workbench
+from core.api import RegionRow, Workbench
 from tests.app.hands import Hands, set_value
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,7 @@ import cv2
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.workbench import SampleFilter, Workbench
+from core.api import SampleFilter, Workbench
 from tests.app.conftest import open_tab, reload
 
 pytestmark = pytest.mark.browser

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.workbench import Workbench
+from core.api import Workbench
 from tests.app.conftest import Server, open_tab, reload, running
 
 pytestmark = pytest.mark.browser

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.components.preview_gallery import in_words
 from app.session import Session
-from app.strip import in_words
-from app.tabs.studio.controls import Controls, unusable
-from core.concepts.shelf import Concept, save_concept
-from core.workbench import SampleFilter, SampleRow, Workbench
-from core.workbench.studio import engine_cards
+from app.tabs.studio.engine_form import Controls, unusable
+from core.api import SampleFilter, SampleRow, Workbench
+from core.api.studio.studio import engine_cards
+from core.training.checkpoints import Concept, save_concept
 from tests.app.conftest import reload
 from tests.app.hands import Hands, choose_engine, previews, set_value
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from core.api import SampleFilter, Workbench
+from core.api.datasets import Datasets
 from core.images import read_image, read_mask, read_png_text
 from core.types import Verdict
-from core.workbench import SampleFilter, Workbench
-from core.workbench.datasets import Datasets
 from tests.app.conftest import open_tab
 from tests.app.hands import Hands, choose_engine
 from tests.diffusion.toy import write_toy

@@ -8,34 +8,34 @@ from typing import Any
 
 import pytest
 
-from core.bench import ablation, run_bench
-from core.engines.base import engine, read_params
+from core.bench import comgen_table, run_bench
+from core.engines.api import engine, read_params
 from core.errors import InputError, NotFound
-from core.evaluate.data import read_set
-from core.evaluate.detectors.base import detector
-from core.features import available
+from core.evaluation.detectors.api import detector
+from core.evaluation.photo_sets import read_set
+from core.features.extract import available
 
 
 def test_every_row_has_as_many_pairs_and_settings_that_exist() -> None:
-    names = [row.name for row in ablation.VARIANTS]
+    names = [row.name for row in comgen_table.VARIANTS]
     assert len(set(names)) == len(names) and names[0] == "comgen"
-    for row in ablation.VARIANTS:
-        assert row.engine and row.about and len(ablation.EDITS) % len(row.parts) == 0
+    for row in comgen_table.VARIANTS:
+        assert row.engine and row.about and len(comgen_table.EDITS) % len(row.parts) == 0
         for _, params in row.parts:
             read_params(engine(row.engine), params)
         detector(row.by).Params.preset("cpu", row.training)
-    for row in ablation.VARIANTS:
-        twins = [r for r in ablation.VARIANTS if r.shared == row.shared]
+    for row in comgen_table.VARIANTS:
+        twins = [r for r in comgen_table.VARIANTS if r.shared == row.shared]
         assert all(r.parts == row.parts and r.lesson == row.lesson for r in twins), "they share pairs"
-    known = {row.name: row for row in ablation.VARIANTS}
+    known = {row.name: row for row in comgen_table.VARIANTS}
     assert known["comgen"].parts == known["comgen-rna"].parts and known["comgen-rna"].training
     assert known["comgen-csda"].by != "csda" and known["noise-mcl"].lesson == "single"
 
 
 @pytest.mark.skipif(available() is not None, reason="the packaged features are not installed")
 def test_a_table_is_made_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ablation, "SHOWN_AT", 192)
-    monkeypatch.setattr(ablation, "TESTED_AT", 96)
+    monkeypatch.setattr(comgen_table, "SHOWN_AT", 192)
+    monkeypatch.setattr(comgen_table, "TESTED_AT", 96)
     given: dict[str, Any] = {"out": tmp_path, "product": ["fastener_tray"], "rows": ["layout"]}
     made = run_bench("comgen-table", quick=True, **given)["tables"]["fastener_tray"]
     row = made["rows"][0]
@@ -47,8 +47,8 @@ def test_a_table_is_made_and_found_again(tmp_path: Path, monkeypatch: pytest.Mon
     test = read_set(tmp_path / "fastener_tray" / "test", "test")
     assert sum(shot.good for shot in test) == 4 and len(test) == 16 and test[0].read().shape == (96, 96, 3)
 
-    monkeypatch.setattr("core.jobs.work.generate", None)
-    monkeypatch.setattr("core.evaluate.detectors.csda.CSDA.fit", None)
+    monkeypatch.setattr("core.jobs.generation.generate", None)
+    monkeypatch.setattr("core.methods.comgen.csda.detector.CSDA.fit", None)
     before = json.loads((tmp_path / "fastener_tray" / "results.json").read_text())["rows"]
     assert run_bench("comgen-table", quick=True, **given)["tables"]["fastener_tray"]["rows"] == before
 

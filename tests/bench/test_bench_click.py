@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.bench import click
-from core.segment.base import Candidate
+from core.segmentation.segmenter import Candidate
 
 
 class Knowing:

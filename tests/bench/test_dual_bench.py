@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from core.bench.dual import measured, seen_anomaly
-from core.bench.lesson import Lesson
-from core.diffusion.backbone import load_backbone
-from core.segment.base import iou
+from core.bench.fixtures import Lesson
+from core.diffusion.loading import load_backbone
+from core.segmentation.segmenter import iou
 from core.types import NormalImage
 from tests.diffusion.toy import write_toy
 from tests.engines.test_anomaly_diffusion import hole, plate

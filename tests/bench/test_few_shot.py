@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from core.bench import few_shot
-from core.bench.lesson import LABEL, MOST, Lesson, read_lesson, reduced
-from core.diffusion.backbone import load_backbone
-from core.diffusion.model import at_once
+from core.bench.fixtures import LABEL, MOST, Lesson, read_lesson, reduced
+from core.diffusion.backbone import at_once
+from core.diffusion.loading import load_backbone
 from core.images import png_bytes
 from core.types import NormalImage
 from tests.diffusion.toy import write_toy

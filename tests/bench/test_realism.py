@@ -10,10 +10,10 @@ import pytest
 
 from app.cli import run
 from core.bench import run_bench
-from core.bench.realism import looks, measure
+from core.bench.realism import measure, pair_statistics
 from core.bench.realism.rows import parse_row, usual_rows
 from core.errors import Cancelled, FlawsmithError, InputError
-from tests.evaluate.plates import dataset
+from tests.evaluation.plates import dataset
 
 TINY = {"width": 4, "side": 32, "batch": 4, "epochs": 2, "samples": 8}
 ROWS = ("real_few_shot", "cut_paste", "perlin:style=stain+real")
@@ -76,15 +76,15 @@ def test_pairs_are_looked_at_beside_the_real_anomalies(made: tuple[Path, dict]) 
 def test_a_finished_table_is_not_made_again(
     folders: Path, made: tuple[Path, dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.evaluate.detectors.unet import UNet
-    from core.jobs import work
+    from core.evaluation.detectors.unet import UNet
+    from core.jobs import generation
 
     def forbidden(*args: object, **more: object) -> None:
         raise AssertionError("made again")
 
     monkeypatch.setattr(UNet, "fit", forbidden)
-    monkeypatch.setattr(work, "generate", forbidden)
-    monkeypatch.setattr(looks, "evaluate_generation", forbidden)
+    monkeypatch.setattr(generation, "generate", forbidden)
+    monkeypatch.setattr(pair_statistics, "evaluate_generation", forbidden)
     given = {"data": folders / "plates", "out": folders / "out", "rows": ROWS, "count": 3, "params": TINY}
     again = measure(quick=True, **given, looks=True)
     before, after = (r["tables"]["plates"]["rows"] for r in (made[1], again))

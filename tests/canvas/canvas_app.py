@@ -1,6 +1,6 @@
 """A small Gradio app around the canvas: a made-up photo of discs, a made-up segmenter, one store per session.
 
-    python tests/canvas/canvas_app.py PORT [--size 1200x800]
+python tests/canvas/canvas_app.py PORT [--size 1200x800]
 """
 
 from __future__ import annotations

@@ -351,10 +351,16 @@ def test_two_fingers_zoom_and_pan(open_canvas: Any) -> None:
     }"""
     canvas.key("b")
     before = canvas.state["scale"]
-    canvas.page.evaluate(fingers, [
-        ["pointerdown", 1, 300, 300], ["pointerdown", 2, 400, 300], ["pointermove", 2, 500, 300],
-        ["pointerup", 1, 300, 300], ["pointerup", 2, 500, 300],
-    ])
+    canvas.page.evaluate(
+        fingers,
+        [
+            ["pointerdown", 1, 300, 300],
+            ["pointerdown", 2, 400, 300],
+            ["pointermove", 2, 500, 300],
+            ["pointerup", 1, 300, 300],
+            ["pointerup", 2, 500, 300],
+        ],
+    )
     assert canvas.state["scale"] == pytest.approx(2 * before, rel=0.01)
     assert canvas.count == 0, "the first finger's dab is taken back"
     canvas.page.evaluate(fingers, [["pointerdown", 1, 300, 300], ["pointerup", 1, 300, 300]])

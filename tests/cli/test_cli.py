@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.cli import run
-from core.workbench import SampleFilter, Workbench
+from core.api import SampleFilter, Workbench
 
 
 def call(capsys: pytest.CaptureFixture[str], *argv: str | Path) -> dict:

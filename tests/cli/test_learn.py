@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from app.cli import run
+from core.api import Workbench
+from core.api.concepts.library import Order
 from core.errors import InputError
 from core.store import SampleFilter
-from core.workbench import Workbench
-from core.workbench.concepts import Order
 from tests.diffusion.toy import write_toy
 
 ENGINE = "anomaly_diffusion"
@@ -22,7 +22,7 @@ ENGINE = "anomaly_diffusion"
 
 @pytest.fixture(scope="module", autouse=True)
 def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    from core.diffusion.backbone import forget_backbones
+    from core.diffusion.loading import forget_backbones
 
     path = write_toy(tmp_path_factory.mktemp("models") / "toy")
     with pytest.MonkeyPatch.context() as patched:

@@ -21,7 +21,7 @@ def toy_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def toy(toy_path: Path) -> Iterator[object]:
     import torch
 
-    from core.diffusion.backbone import forget_backbones, load_backbone
+    from core.diffusion.loading import forget_backbones, load_backbone
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.concepts.chips import added, edits_of, heavier, lighter, marked, named, text_of, without
-from core.concepts.edits import outcome
-from core.concepts.prompt import MOST, read_prompt
 from core.errors import InputError
+from core.methods.comgen.component_prompt import MOST, read_prompt
+from core.methods.comgen.prompt_editor import added, edits_of, heavier, lighter, marked, named, text_of, without
+from core.methods.comgen.prompt_edits import outcome
 
 TRAY = read_prompt("a fastener tray with a bolt, a nut, two washers and a spring")
 NAMES = ("bolt", "nut", "washer", "spring")

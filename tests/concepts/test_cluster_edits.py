@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.concepts.cluster import (
+from core.errors import Cancelled, InputError, NotFound
+from core.methods.gaa.clustering import (
     Clustering,
     Described,
     by_instance,
@@ -25,8 +26,7 @@ from core.concepts.cluster import (
     to_json,
     typical_first,
 )
-from core.concepts.cluster.model import build_clusters
-from core.errors import Cancelled, InputError, NotFound
+from core.methods.gaa.clustering.clusters import build_clusters
 from core.types import AnomalyExample
 
 

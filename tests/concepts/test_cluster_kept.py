@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts.cluster import Clustering, kept, merge
-from core.concepts.cluster.kept import carried_over, keep, kept_file, recall, recall_or_cluster
-from core.concepts.cluster.model import build_clusters
 from core.errors import InputError, NotFound, StoreError
 from core.images import mask_png_bytes, png_bytes
-from core.jobs import clusters as job
-from core.jobs.material import Material
+from core.jobs import defect_groups as job
+from core.jobs.product_data import Material
+from core.methods.gaa.clustering import Clustering, clustering_store, merge
+from core.methods.gaa.clustering.clustering_store import carried_over, keep, kept_file, recall, recall_or_cluster
+from core.methods.gaa.clustering.clusters import build_clusters
 from core.store import Project
 from core.types import AnomalyExample
 
@@ -44,9 +44,9 @@ def test_changes_are_marked_and_the_file_remembers(tmp_path: Path) -> None:
     assert not fresh.edited and changed.edited
     for one in (fresh, changed):
         path = keep(tmp_path, "pit", one)
-        assert path == kept_file(tmp_path, "pit") and kept._kept(tmp_path, "pit").edited is one.edited
+        assert path == kept_file(tmp_path, "pit") and clustering_store._kept(tmp_path, "pit").edited is one.edited
     path.write_text("{")
-    assert kept._kept(tmp_path, "pit") is None
+    assert clustering_store._kept(tmp_path, "pit") is None
 
 
 def test_new_examples_join_the_nearest_and_gone_ones_leave() -> None:
@@ -82,7 +82,7 @@ def test_a_project_s_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         found = job.load_or_cluster(material, "hole")
         assert len(found.ids) == 6 and kept_file(material.concepts, "hole").is_file()
         with monkeypatch.context() as patched:
-            patched.setattr(kept, "describe_regions", lambda *_: pytest.fail("described what is kept"))
+            patched.setattr(clustering_store, "describe_regions", lambda *_: pytest.fail("described what is kept"))
             assert job.load_or_cluster(material, "hole").clusters == found.clusters
         alone = found.clusters[0].members[:1]
         job.save(

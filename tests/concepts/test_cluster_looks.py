@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts.cluster.describe import describe, features_name
-from core.concepts.cluster.rim import RIM_SIZE, rim_likeness, rim_spectrum
-from core.concepts.cluster.window import SIDE, window_around
 from core.errors import InputError, MaskError
+from core.methods.gaa.clustering.descriptors import describe, features_name
+from core.methods.gaa.clustering.region_crop import SIDE, window_around
+from core.methods.gaa.clustering.rim_descriptor import RIM_SIZE, rim_likeness, rim_spectrum
 
 
 def board(kind, ink=20, paper=230, turn=0):

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from core.concepts.cluster.fuse import fuse, level
-from core.concepts.cluster.model import silhouettes
-from core.concepts.cluster.rounds import agreement, by_size, choose_k, kmeans, size_limit, split_in_rounds
+from core.methods.gaa.clustering.clusters import silhouettes
+from core.methods.gaa.clustering.feature_fusion import fuse, level
+from core.methods.gaa.clustering.kmeans_rounds import agreement, by_size, choose_k, kmeans, size_limit, split_in_rounds
 
 
 def blobs(centres, each, spread=0.1, dimensions=4, seed=0):

@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts.components import ComponentParams, component_words
-from core.concepts.components.sentences import Sentences, make_sentences
-from core.concepts.edits import apply, read_edits
-from core.concepts.prompt import read_prompt
-from core.concepts.shelf import list_concepts, load_concept
 from core.errors import Cancelled, FlawsmithError, InputError, Unavailable
+from core.methods.comgen.component_prompt import read_prompt
+from core.methods.comgen.components import ComponentParams, component_words
+from core.methods.comgen.components.sentences import Sentences, make_sentences
+from core.methods.comgen.prompt_edits import apply, read_edits
+from core.training.checkpoints import list_concepts, load_concept
 from core.types import NormalImage, Region
 from tests.concepts.conftest import plate
 from tests.diffusion.toy import write_toy
@@ -96,7 +96,7 @@ def test_settings_read_pairs_and_know_their_steps() -> None:
 def test_the_attention_loss_is_one_minus_dice() -> None:
     import torch
 
-    from core.concepts.components.guide import Wanted, off_region
+    from core.methods.comgen.components.attention_loss import Wanted, off_region
 
     cells = torch.zeros(2, 4, 4)
     cells[0, :2], cells[1, 2:] = 1, 1
@@ -115,7 +115,7 @@ def test_the_attention_loss_is_one_minus_dice() -> None:
 
 
 def test_maps_are_judged_by_the_cells_they_fill(tmp_path: Path) -> None:
-    from core.concepts.components.maps import map_iou, sheet
+    from core.methods.comgen.components.attention_maps import map_iou, sheet
 
     seen = np.zeros((16, 16), np.float32)
     seen[:8] = 1
@@ -129,7 +129,7 @@ def test_maps_are_judged_by_the_cells_they_fill(tmp_path: Path) -> None:
 
 
 def test_words_take_the_names_of_what_they_look_at() -> None:
-    from core.concepts.components.maps import best_names
+    from core.methods.comgen.components.attention_maps import best_names
 
     assert best_names(np.zeros((3, 3))) == [0, 1, 2]
     assert best_names(np.array([[0.1, 0.9, 0.0], [0.8, 0.7, 0.0], [0.0, 0.0, 0.0]])) == [1, 0, 2]
@@ -137,7 +137,7 @@ def test_words_take_the_names_of_what_they_look_at() -> None:
 
 
 def test_clusters_propose_a_number() -> None:
-    from core.concepts.components.propose import kinds
+    from core.methods.comgen.components.component_proposal import kinds
 
     rng = np.random.default_rng(0)
     ground = rng.integers(100, 110, (128, 128, 3)).astype(np.uint8)
@@ -149,13 +149,13 @@ def test_clusters_propose_a_number() -> None:
 
 @pytest.fixture(scope="module")
 def photos() -> list[Any]:
-    from core.concepts.components.learning import Photo
+    from core.methods.comgen.components.train import Photo
 
     return [Photo(photo(seed), regions("nut", "bolt")) for seed in (1, 2)]
 
 
 def learned(toy: Any, photos: Sequence[Any], folder: Path, watch: Any = None, **params: Any) -> Any:
-    from core.concepts.components.learning import learn_components
+    from core.methods.comgen.components.train import learn_components
 
     given = ComponentParams(**{"steps": 3, "views": 2, "title": "a metal plate", **params})
     return learn_components(toy, photos, given, engine="comgen", folder=folder, watch=watch)
@@ -164,13 +164,13 @@ def learned(toy: Any, photos: Sequence[Any], folder: Path, watch: Any = None, **
 def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any], tmp_path: Path) -> None:
     import torch
 
-    from core.concepts.components.speak import speaking
     from core.diffusion.tokens import encode_text
+    from core.methods.comgen.components.component_tokens import speaking
 
     parts = (toy.unet, toy.text_encoder, toy.vae)
     before = [p.detach().clone() for part in parts for p in part.parameters()]
     pictures: list[Any] = []
-    from core.concepts.run import Watch
+    from core.training.callbacks import Watch
 
     watch = Watch(progress=lambda done, of, picture: pictures.append(picture))
     concept = learned(toy, photos, tmp_path, watch, tokens=2)
@@ -206,8 +206,8 @@ def test_the_attention_loss_draws_words_to_their_regions(toy: Any, photos: list[
 
 
 def test_words_that_the_model_knows_move_less(toy: Any, photos: list[Any], tmp_path: Path) -> None:
-    from core.concepts.shelf import load_concept
     from core.diffusion.tokens import vectors_of
+    from core.training.checkpoints import load_concept
 
     moved = []
     for folder, starts in (("known", ""), ("told", "nut=nut, bolt=bolt")):
@@ -218,7 +218,7 @@ def test_words_that_the_model_knows_move_less(toy: Any, photos: list[Any], tmp_p
 
 
 def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path) -> None:
-    from core.concepts.run import Watch
+    from core.training.callbacks import Watch
 
     done = [0]
     watch = Watch(progress=lambda step, of, picture: done.__setitem__(0, step), cancelled=lambda: done[0] >= 2)
@@ -231,8 +231,8 @@ def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path)
 
 
 def test_bad_orders_and_other_models_are_refused(toy: Any, photos: list[Any], tmp_path: Path) -> None:
-    from core.concepts.components.speak import speaking
-    from core.diffusion.backbone import load_backbone
+    from core.diffusion.loading import load_backbone
+    from core.methods.comgen.components.component_tokens import speaking
 
     bare = [replace(one, regions=()) for one in photos]
     for given, params, said in (

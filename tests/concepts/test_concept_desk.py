@@ -9,15 +9,15 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts.cluster import Clustering, features_name
-from core.concepts.cluster.model import build_clusters
+from core.api import Workbench
+from core.api.concepts.learning import duration, smooth
+from core.api.concepts.library import Order
 from core.errors import ImageError, InputError, MaskError, NotFound
-from core.evaluate.result import Curve
+from core.evaluation.results import Curve
 from core.images import mask_png_bytes, read_mask
-from core.jobs.clusters import save
-from core.workbench import Workbench
-from core.workbench.concepts import Order
-from core.workbench.lessons import duration, smooth
+from core.jobs.defect_groups import save
+from core.methods.gaa.clustering import Clustering, features_name
+from core.methods.gaa.clustering.clusters import build_clusters
 
 ENGINE = "anomaly_diffusion"
 

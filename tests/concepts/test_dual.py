@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from core.concepts import shelf
-from core.concepts.dual.draw import Begin, DrawnPair, draw_pair
-from core.concepts.dual.learning import learn_dual
-from core.concepts.dual.settings import PRESETS, DualParams
-from core.concepts.dual.views import Views, background_of, find_backgrounds, kept, object_finder
-from core.concepts.dual.wearing import Build, dual, label_in, make_build, wearing
-from core.concepts.run import Watch
-from core.concepts.shelf import Concept
-from core.concepts.windows import targets
-from core.diffusion.model import Backbone, predict
+from core.diffusion.backbone import Backbone, predict
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
+from core.methods.dual_ano_diff.adapters import Build, dual, label_in, make_build, wearing
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
+from core.methods.dual_ano_diff.sample import Begin, DrawnPair, draw_pair
+from core.methods.dual_ano_diff.train import learn_dual
+from core.methods.dual_ano_diff.training_samples import Views, background_of, find_backgrounds, kept, object_finder
+from core.training import checkpoints
+from core.training.callbacks import Watch
+from core.training.checkpoints import Concept
+from core.training.example_crops import targets
 from core.types import AnomalyExample, NormalImage
 from tests.concepts.conftest import example, plate
 from tests.diffusion.toy import write_toy
@@ -68,7 +68,7 @@ def taught(toy: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 def pair(toy: Backbone, folder: Path, concept: Concept, **given: Any) -> DrawnPair:
-    tensors = shelf.load_concept(folder / concept.id)[1]
+    tensors = checkpoints.load_concept(folder / concept.id)[1]
     have: dict[str, Any] = {"seed": 3, "steps": 2, "guidance": 2.5} | given
     with wearing(toy, concept, tensors) as model:
         return draw_pair(model, concept.labels[0], **have)
@@ -158,7 +158,9 @@ def test_a_concept_kept_and_read_back_draws_the_same(toy: Backbone, tmp_path: Pa
 def test_the_background_is_learned_from_where_there_is_one(toy: Backbone, tmp_path: Path) -> None:
     found = [on_ground(seed) for seed in range(3)]
     concept = teach(toy, tmp_path, examples=found, preset="paper", batch=1)
-    assert concept.config["build"]["bcm"] and any("bcm." in n for n in shelf.load_concept(tmp_path / concept.id)[1])
+    assert concept.config["build"]["bcm"] and any(
+        "bcm." in n for n in checkpoints.load_concept(tmp_path / concept.id)[1]
+    )
     one = pair(toy, tmp_path, concept, background=None)
     around = kept(np.full((64, 64, 3), 235, np.uint8), np.ones((64, 64), np.bool_))
     assert not np.array_equal(one.attention, pair(toy, tmp_path, concept, background=around).attention)
@@ -185,7 +187,7 @@ def test_stopped_and_taken_up_again_it_ends_in_the_same_bits(toy: Backbone, tmp_
     watch = Watch(lambda i, n, p: done.append(i), cancelled=lambda: len(done) >= 2, previews=0)
     with pytest.raises(Cancelled, match="stopped after 2 steps"):
         teach(toy, tmp_path / "b", watch, steps=4)
-    assert done == [1, 2] and not shelf.list_concepts(tmp_path / "b")
+    assert done == [1, 2] and not checkpoints.list_concepts(tmp_path / "b")
     assert teach(toy, tmp_path / "b", steps=4).id == whole.id
     assert not list((tmp_path / "b" / ".learning").glob("*"))
 
@@ -201,7 +203,7 @@ def test_drawing_stops_within_a_step(toy: Backbone, taught: tuple[Path, Concept]
 def test_labels_together_have_a_word_each(toy: Backbone, tmp_path: Path) -> None:
     concept = teach(toy, tmp_path, examples=[example(0), example(1, "dent")])
     assert concept.labels == ("hole", "dent") and concept.label == ""
-    tensors = shelf.load_concept(tmp_path / concept.id)[1]
+    tensors = checkpoints.load_concept(tmp_path / concept.id)[1]
     assert {"word.<vfx>", "word.<sks0>", "word.<sks1>"} <= set(tensors)
     with pytest.raises(InputError, match="it knows hole, dent, not 'pit'"):
         label_in(concept, "pit")
@@ -210,10 +212,10 @@ def test_labels_together_have_a_word_each(toy: Backbone, tmp_path: Path) -> None
 def test_another_model_and_other_weights_are_refused_in_one_line(
     toy: Backbone, taught: tuple[Path, Concept], tmp_path: Path
 ) -> None:
-    from core.diffusion.backbone import load_backbone
+    from core.diffusion.loading import load_backbone
 
     folder, concept = taught
-    tensors = shelf.load_concept(folder / concept.id)[1]
+    tensors = checkpoints.load_concept(folder / concept.id)[1]
     other = load_backbone(str(write_toy(tmp_path / "other", seed=7)), "cpu")
     for model, given in ((other, tensors), (toy, {n: v for n, v in tensors.items() if "saim" not in n})):
         with pytest.raises(Unavailable) as caught, wearing(model, concept, given):

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from core.concepts import run, shelf
-from core.concepts.inversion import learn
-from core.concepts.lessons import Material, held_out, prepare_views
-from core.concepts.run import Watch
-from core.concepts.settings import PRESETS, LearnParams
-from core.concepts.shelf import Concept, load_concept
-from core.concepts.speak import speaking
-from core.diffusion.lessons import Lessons
-from core.diffusion.model import Backbone
+from core.diffusion.backbone import Backbone
 from core.errors import Cancelled, InputError, MaskError, StoreError
+from core.training import callbacks, checkpoints
+from core.training.apply_concept import speaking
+from core.training.callbacks import Watch
+from core.training.checkpoints import Concept, load_concept
+from core.training.dataset import Material, held_out, prepare_views
+from core.training.latents import Lessons
+from core.training.learning_settings import PRESETS, LearnParams
+from core.training.textual_inversion import learn
 from core.types import AnomalyExample, NormalImage
 from tests.concepts.conftest import example
 
@@ -30,7 +30,7 @@ FAST = {"steps": 6}
 
 @pytest.fixture
 def teach(toy: Backbone, normals: Sequence[NormalImage], tmp_path: Path) -> Any:
-    def run(
+    def callbacks(
         examples: Sequence[AnomalyExample], folder: Path = tmp_path, watch: Watch | None = None, **given: Any
     ) -> Concept:
         groups: dict[str, list[AnomalyExample]] = {}
@@ -39,7 +39,7 @@ def teach(toy: Backbone, normals: Sequence[NormalImage], tmp_path: Path) -> Any:
         params = LearnParams(**{**FAST, **given})
         return learn(toy, groups, normals, params, engine="anomaly_diffusion", folder=folder, watch=watch)
 
-    return run
+    return callbacks
 
 
 def state(toy: Backbone) -> dict[str, torch.Tensor]:
@@ -53,7 +53,7 @@ def test_it_learns_and_shelves_and_leaves_the_model(toy: Backbone, teach: Any, h
     watch = Watch(lambda *n: news.append(n), lambda *p: points.append(p))
     concept = teach(holes, watch=watch)
     assert (concept.label, concept.backbone, concept.config["steps"]) == ("hole", "toy", 6)
-    assert concept.fingerprint == shelf.fingerprint(toy) and concept.config["encoder"] == "small"
+    assert concept.fingerprint == checkpoints.fingerprint(toy) and concept.config["encoder"] == "small"
     found, tensors = load_concept(tmp_path / concept.id)
     assert found == concept and tensors["anomaly.<anomaly0>"].shape == (8, 16)
     assert not any(name.startswith("lora.") for name in tensors)
@@ -86,7 +86,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_concept(teach: Any, holes: Any,
             teach(holes, folder, watch=Watch(cancelled=_stop_at(at)), **given)
         except Cancelled as error:
             assert "same settings to go on" in str(error) and "\n" not in str(error)
-            assert shelf.list_concepts(folder) == []
+            assert checkpoints.list_concepts(folder) == []
     assert teach(holes, folder, **given).id == whole.id
 
 
@@ -97,7 +97,7 @@ def test_where_the_gpu_is_small_the_same_is_learned_with_less_kept(
     usual = teach(holes, tmp_path / "usual", steps=5, **given)
     models: list[Backbone] = []
     on: list[bool] = []
-    monkeypatch.setattr(run, "_room", lambda backbone: models.append(backbone) or 1e6)
+    monkeypatch.setattr(callbacks, "_room", lambda backbone: models.append(backbone) or 1e6)
     watch = Watch(lambda *news: on.append(models[0].unet.is_gradient_checkpointing))
     thrifty = teach(holes, tmp_path / "thrifty", steps=5, watch=watch, **given)
     assert len(on) >= 5 and all(on) and not models[0].unet.is_gradient_checkpointing
@@ -122,7 +122,7 @@ def test_labels_are_learned_together_with_one_encoder(toy: Backbone, teach: Any,
     concept = teach([example(0), example(1), example(2, "dent"), example(3, "dent")])
     tensors = load_concept(tmp_path / concept.id)[1]
     assert concept.label == "" and concept.labels == ("hole", "dent") and concept.title == "hole, dent"
-    assert shelf.newest(tmp_path, "anomaly_diffusion", "dent") == concept
+    assert checkpoints.newest(tmp_path, "anomaly_diffusion", "dent") == concept
     mask = example(0).mask
     with torch.no_grad():
         with speaking(toy, concept, tensors) as speaker:
@@ -183,7 +183,7 @@ def test_bad_input_is_one_clear_line(toy: Backbone, teach: Any, holes: Any, tmp_
         learn(toy, {"hole": []}, [], LearnParams(), engine="e", folder=tmp_path)
     with pytest.raises(InputError, match="photos of good parts"):
         learn(toy, {"hole": holes}, [], LearnParams(adapt=True), engine="e", folder=tmp_path)
-    assert shelf.list_concepts(tmp_path) == []
+    assert checkpoints.list_concepts(tmp_path) == []
     single = teach([holes[0], all_over(dot)], steps=2)
     assert any("single example" in note for note in single.notes) and any("1 px" in note for note in single.notes)
     other_sizes = [holes[0], AnomalyExample("b", "hole", *_smaller(holes[1]))]
@@ -212,10 +212,10 @@ def test_a_full_disk_loses_nothing(teach: Any, holes: Any, tmp_path: Path, monke
     whole = teach(holes, tmp_path / "whole", steps=4)
     folder = tmp_path / "full"
     with monkeypatch.context() as patched:
-        patched.setattr(shelf, "save_concept", _full)
+        patched.setattr(checkpoints, "save_concept", _full)
         with pytest.raises(StoreError, match="disk is full"):
             teach(holes, folder, steps=4)
-    assert shelf.list_concepts(folder) == []
+    assert checkpoints.list_concepts(folder) == []
     steps: list[int] = []
     again = teach(holes, folder, watch=Watch(lambda done, of, p: steps.append(done)), steps=4)
     assert again.id == whole.id and steps == []

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.concepts.lora import TARGETS, adapter, merged
 from core.diffusion.attention import Record, attention_layers, controlled
-from core.diffusion.model import Backbone, predict
+from core.diffusion.backbone import Backbone, predict
 from core.diffusion.tokens import encode_text
 from core.errors import Unavailable
+from core.training.low_rank import TARGETS, adapter, merged
 
 
 def out(backbone: Backbone) -> Tensor:

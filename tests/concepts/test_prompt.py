@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.concepts.edits import OPS, Edited, apply, choose, read_edits
-from core.concepts.prompt import MOST, Chip, Prompt, plural, prompt_of, read_prompt, singular
 from core.errors import InputError
+from core.methods.comgen.component_prompt import MOST, Chip, Prompt, plural, prompt_of, read_prompt, singular
+from core.methods.comgen.prompt_edits import OPS, Edited, apply, choose, read_edits
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
@@ -174,7 +174,7 @@ def test_chance_picks_what_is_there(prompt: Prompt, op: str, seed: int) -> None:
 
 
 def test_every_edit_has_an_example_that_works() -> None:
-    from core.concepts.edits import EXAMPLES
+    from core.methods.comgen.prompt_edits import EXAMPLES
 
     assert set(EXAMPLES) == set(OPS)
     for example in EXAMPLES.values():

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from core.concepts.reweighting import BOUNDS, code_weight, even_weight, paper_weight, reweighting
-from core.diffusion.blended import Guide, Look, Place, Scene, inpaint
-from core.diffusion.model import Backbone, encode_image
+from core.diffusion.attention_reweighting import BOUNDS, code_weight, even_weight, paper_weight, reweighting
+from core.diffusion.backbone import Backbone, encode_image
+from core.diffusion.inpainting import Guide, Look, Place, Scene, inpaint
+from core.diffusion.model_crop import Frame, open_window
 from core.diffusion.sampling import Step
-from core.diffusion.window import Frame, open_window
 
 LOOK = Look(steps=6, guidance=12.0)
 

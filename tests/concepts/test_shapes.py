@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from core.concepts import inversion, shelf
-from core.concepts.inversion import learn
-from core.concepts.mask_words import cleaned, largest, learn_shapes
-from core.concepts.run import Watch
-from core.concepts.settings import LearnParams
-from core.concepts.shapes import framed, learned_masks, picture_name, strip
-from core.diffusion.model import Backbone
+from core.diffusion.backbone import Backbone
 from core.errors import Cancelled, NotFound
-from core.masks.placement import Placement, plan_mask
+from core.masks.placement.planner import Placement, plan_mask
+from core.training import checkpoints, textual_inversion
+from core.training.callbacks import Watch
+from core.training.learned_masks import framed, learned_masks, picture_name, strip
+from core.training.learning_settings import LearnParams
+from core.training.mask_embedding import cleaned, largest, learn_shapes
+from core.training.textual_inversion import learn
 
 
 def bar(shape: tuple[int, int] = (90, 120), length: int = 40) -> np.ndarray:
@@ -62,12 +62,12 @@ def test_framed_it_is_as_large_as_a_real_one() -> None:
 def test_they_are_kept_with_the_concept_and_placed(
     toy: Backbone, holes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inversion, "SHAPE_STEPS", 3)
+    monkeypatch.setattr(textual_inversion, "SHAPE_STEPS", 3)
     params = LearnParams(steps=2, shapes=2, rank=2)
     news: list[tuple[int, int]] = []
     watch = Watch(lambda done, of, picture: news.append((done, of)))
     concept = learn(toy, {"hole": holes}, [], params, engine="anomaly_diffusion", folder=tmp_path, watch=watch)
-    assert any(name.startswith("shape.") for name in shelf.load_concept(tmp_path / concept.id)[1])
+    assert any(name.startswith("shape.") for name in checkpoints.load_concept(tmp_path / concept.id)[1])
     assert {of for _, of in news} == {2 + 5} and [done for done, _ in news] == sorted(done for done, _ in news)
     like = [e.mask for e in holes]
     # A toy's drawings may be no shapes at all.

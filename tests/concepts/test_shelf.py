@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import torch
 
-from core.concepts import shelf
-from core.concepts.shelf import Concept
-from core.diffusion.backbone import forget_backbones, load_backbone
+from core.diffusion.loading import forget_backbones, load_backbone
 from core.diffusion.tokens import Placeholder, placeholders
 from core.errors import InputError, NotFound, StoreError, Unavailable
+from core.training import checkpoints
+from core.training.checkpoints import Concept
 from tests.diffusion.toy import write_toy
 
 
@@ -31,8 +31,8 @@ TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3.0)}
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     saved = concept(config={"k": 8, "labels": ["crack"]}, notes=("one", "two"))
-    path = shelf.save_concept(tmp_path / "concepts", saved, TENSORS, {"preview": b"\x89PNG"})
-    back, tensors = shelf.load_concept(path)
+    path = checkpoints.save_concept(tmp_path / "concepts", saved, TENSORS, {"preview": b"\x89PNG"})
+    back, tensors = checkpoints.load_concept(path)
     assert back == saved and (path / "preview.png").read_bytes() == b"\x89PNG"
     assert tensors.keys() == TENSORS.keys() and all(torch.equal(tensors[k], TENSORS[k]) for k in TENSORS)
 
@@ -41,32 +41,32 @@ def test_they_are_listed_newest_first_by_engine_and_label(tmp_path: Path) -> Non
     for i, given in enumerate(
         ({}, {"label": "dent"}, {"engine": "gaa"}, {"label": "", "config": {"labels": ["crack"]}})
     ):
-        shelf.save_concept(tmp_path, concept(f"c{i}", created=f"2026-01-0{i + 1}", **given), TENSORS)
-    assert [c.id for c in shelf.list_concepts(tmp_path)] == ["c3", "c2", "c1", "c0"]
-    assert [c.id for c in shelf.list_concepts(tmp_path, "anomaly_diffusion", "crack")] == ["c3", "c0"]
-    assert shelf.newest(tmp_path, "anomaly_diffusion", "dent").id == "c1"
-    assert shelf.find_concept(tmp_path, "gaa", "c2").id == "c2"
+        checkpoints.save_concept(tmp_path, concept(f"c{i}", created=f"2026-01-0{i + 1}", **given), TENSORS)
+    assert [c.id for c in checkpoints.list_concepts(tmp_path)] == ["c3", "c2", "c1", "c0"]
+    assert [c.id for c in checkpoints.list_concepts(tmp_path, "anomaly_diffusion", "crack")] == ["c3", "c0"]
+    assert checkpoints.newest(tmp_path, "anomaly_diffusion", "dent").id == "c1"
+    assert checkpoints.find_concept(tmp_path, "gaa", "c2").id == "c2"
     with pytest.raises(NotFound, match="'c2' is not in this project .there are: c3, c1, c0"):
-        shelf.find_concept(tmp_path, "anomaly_diffusion", "c2")
+        checkpoints.find_concept(tmp_path, "anomaly_diffusion", "c2")
     with pytest.raises(NotFound, match="learn PROJECT --engine gaa --label hole") as caught:
-        shelf.newest(tmp_path, "gaa", "hole")
+        checkpoints.newest(tmp_path, "gaa", "hole")
     assert "learned: crack" in str(caught.value) and "\n" not in str(caught.value)
-    assert shelf.list_concepts(None) == shelf.list_concepts(tmp_path / "none") == []
+    assert checkpoints.list_concepts(None) == checkpoints.list_concepts(tmp_path / "none") == []
 
 
 def test_a_concept_is_renamed_and_deleted(tmp_path: Path) -> None:
-    shelf.save_concept(tmp_path, concept(), TENSORS)
-    assert shelf.rename_concept(tmp_path, "crack-1", " fine   cracks ").title == "fine cracks"
-    assert shelf.list_concepts(tmp_path)[0].title == "fine cracks"
-    shelf.delete_concept(tmp_path, "crack-1")
-    assert shelf.list_concepts(tmp_path) == [] and not any(tmp_path.iterdir())
+    checkpoints.save_concept(tmp_path, concept(), TENSORS)
+    assert checkpoints.rename_concept(tmp_path, "crack-1", " fine   cracks ").title == "fine cracks"
+    assert checkpoints.list_concepts(tmp_path)[0].title == "fine cracks"
+    checkpoints.delete_concept(tmp_path, "crack-1")
+    assert checkpoints.list_concepts(tmp_path) == [] and not any(tmp_path.iterdir())
     with pytest.raises(NotFound, match="crack-1"):
-        shelf.delete_concept(tmp_path, "crack-1")
+        checkpoints.delete_concept(tmp_path, "crack-1")
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "concepts"
-    shelf.save_concept(folder, concept(), TENSORS)
+    checkpoints.save_concept(folder, concept(), TENSORS)
 
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -74,33 +74,37 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         with pytest.raises(StoreError) as caught:
-            shelf.save_concept(folder, replace(concept(), title="new"), TENSORS)
+            checkpoints.save_concept(folder, replace(concept(), title="new"), TENSORS)
         assert "\n" not in str(caught.value)
     assert [p.name for p in folder.iterdir()] == ["crack-1"]
-    assert shelf.load_concept(folder / "crack-1")[0].title == "Crack"
+    assert checkpoints.load_concept(folder / "crack-1")[0].title == "Crack"
 
 
 def test_broken_and_missing_files_say_so_in_one_line(tmp_path: Path) -> None:
-    path = shelf.save_concept(tmp_path, concept(), TENSORS)
-    (path / shelf.WEIGHTS).write_bytes((path / shelf.WEIGHTS).read_bytes()[:20])
+    path = checkpoints.save_concept(tmp_path, concept(), TENSORS)
+    (path / checkpoints.WEIGHTS).write_bytes((path / checkpoints.WEIGHTS).read_bytes()[:20])
     with pytest.raises(Unavailable, match="learn it again"):
-        shelf.load_concept(path)
-    (path / shelf.CARD).write_text("{")
-    shelf.save_concept(tmp_path, concept("whole"), TENSORS)
-    assert [c.id for c in shelf.list_concepts(tmp_path)] == ["whole"]
+        checkpoints.load_concept(path)
+    (path / checkpoints.CARD).write_text("{")
+    checkpoints.save_concept(tmp_path, concept("whole"), TENSORS)
+    assert [c.id for c in checkpoints.list_concepts(tmp_path)] == ["whole"]
     with pytest.raises(Unavailable, match="cannot be read"):
-        shelf.find_concept(tmp_path, "anomaly_diffusion", "crack-1")
+        checkpoints.find_concept(tmp_path, "anomaly_diffusion", "crack-1")
     with pytest.raises(NotFound, match="learn"):
-        shelf.load_concept(tmp_path / "nothing")
+        checkpoints.load_concept(tmp_path / "nothing")
     with pytest.raises(InputError, match="concept id"):
         concept("../up")
     with pytest.raises(NotFound):
-        shelf.find_concept(tmp_path / "whole", "anomaly_diffusion", "../whole")
+        checkpoints.find_concept(tmp_path / "whole", "anomaly_diffusion", "../whole")
 
 
 def test_ids_follow_from_their_parts() -> None:
-    assert shelf.new_id("crack", "a", b"b") == shelf.new_id("crack", "a", "b") != shelf.new_id("crack", "ab")
-    assert shelf.new_id("").startswith("all-")
+    assert (
+        checkpoints.new_id("crack", "a", b"b")
+        == checkpoints.new_id("crack", "a", "b")
+        != checkpoints.new_id("crack", "ab")
+    )
+    assert checkpoints.new_id("").startswith("all-")
 
 
 def test_a_concept_fits_its_own_backbone_alone(tmp_path: Path) -> None:
@@ -109,17 +113,17 @@ def test_a_concept_fits_its_own_backbone_alone(tmp_path: Path) -> None:
     write_toy(tmp_path / "other", seed=1)
     toy, half = (load_backbone(str(tmp_path / "toy"), "cpu", dtype) for dtype in ("float32", "float16"))
     twin, other = (load_backbone(str(tmp_path / name), "cpu") for name in ("twin", "other"))
-    learned = concept(fingerprint=shelf.fingerprint(toy))
+    learned = concept(fingerprint=checkpoints.fingerprint(toy))
     for same in (half, twin):
-        shelf.check_backbone(learned, same)
+        checkpoints.check_backbone(learned, same)
     with placeholders(toy, [Placeholder("<x>", torch.zeros(2, 16))]) as known:
-        shelf.check_backbone(learned, known)
+        checkpoints.check_backbone(learned, known)
     with pytest.raises(Unavailable, match="learned on the model 'toy'") as caught:
-        shelf.check_backbone(learned, other)
+        checkpoints.check_backbone(learned, other)
     assert "'other'" in str(caught.value) and "\n" not in str(caught.value)
     forget_backbones()
 
 
 def test_listing_needs_no_torch() -> None:
-    code = "import sys, core.concepts.shelf; sys.exit('torch' in sys.modules)"
+    code = "import sys, core.training.checkpoints; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from core.concepts.spatial import SIDES, RowEmbedding, encode_with, encoder_of, make_encoder, seen_by, spatial_word
-from core.diffusion.model import Backbone
+from core.diffusion.backbone import Backbone
 from core.diffusion.tokens import Placeholder, encode_text, padded_ids, placeholders, positions, vectors_of
 from core.errors import InputError
+from core.training.spatial_embedding import (
+    SIDES,
+    RowEmbedding,
+    encode_with,
+    encoder_of,
+    make_encoder,
+    seen_by,
+    spatial_word,
+)
 
 
 def corner(top: bool, size: int = 100) -> np.ndarray:

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts.windows import Motion, View, surfaces, targets, tone, usable, view
 from core.device import numpy_rng
-from core.diffusion.window import Frame, open_window
+from core.diffusion.model_crop import Frame, open_window
 from core.errors import MaskError
+from core.training.example_crops import Motion, View, surfaces, targets, tone, usable, view
 from core.types import AnomalyExample, NormalImage
 
 SIDE = 64

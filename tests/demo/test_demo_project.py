@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from app.cli import run
+from core.api import Workbench, demo
+from core.api.demo import ASSETS, DEMOS, demo_project, make_demo
 from core.errors import InputError, StoreError, Unavailable
 from core.images import read_image, read_mask
 from core.jobs import intake
 from core.store import Project
-from core.workbench import Workbench, demo
-from core.workbench.demo import ASSETS, DEMOS, demo_project, make_demo
 
 NAMES = [d.name for d in DEMOS]
 

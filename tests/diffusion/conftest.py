@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from core.diffusion.backbone import forget_backbones, load_backbone
-from core.diffusion.model import Backbone
+from core.diffusion.backbone import Backbone
+from core.diffusion.loading import forget_backbones, load_backbone
 from tests.diffusion.toy import write_toy
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from core.diffusion.model import Backbone
+from core.diffusion.backbone import Backbone
 
 _RESNET = {
     "norm1": "in_layers.0",

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.device import torch_generator
 from core.diffusion.attention import Controller, Record, Reweight, Site, attention_layers, controlled
-from core.diffusion.model import Backbone, eps
+from core.diffusion.backbone import Backbone, eps
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text, positions
 from core.errors import InputError

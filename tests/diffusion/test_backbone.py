@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from core.device import torch_generator
-from core.diffusion.backbone import forget_backbones, load_backbone
-from core.diffusion.locate import KNOWN, locate, present
-from core.diffusion.model import Backbone, decode, encode_image, eps, exclusive, noised, predict, target
+from core.diffusion.backbone import Backbone, decode, encode_image, eps, exclusive, noised, predict, target
+from core.diffusion.loading import forget_backbones, load_backbone
+from core.diffusion.model_sources import KNOWN, locate, present
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
@@ -200,7 +200,7 @@ def test_a_damaged_model_is_one_clear_line(copy: Path, damage: Callable[[Path], 
 def test_nothing_there_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FLAWSMITH_BACKBONE", raising=False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("core.diffusion.locate.SHIPPED", tmp_path)
+    monkeypatch.setattr("core.diffusion.model_sources.SHIPPED", tmp_path)
     for wanted in ("auto", "sd15"):
         with pytest.raises(Unavailable, match=r"2\.1 GB, CreativeML") as caught:
             locate(wanted)
@@ -217,7 +217,7 @@ def test_where_models_are_looked_for(toy_folder: Path, monkeypatch: pytest.Monke
     monkeypatch.delenv("FLAWSMITH_BACKBONE", raising=False)
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("FLAWSMITH_MODELS", str(tmp_path / "mine"))
-    monkeypatch.setattr("core.diffusion.locate.SHIPPED", tmp_path / "shipped")
+    monkeypatch.setattr("core.diffusion.model_sources.SHIPPED", tmp_path / "shipped")
     shutil.copytree(toy_folder, tmp_path / "shipped" / "mini")
     assert locate().name == "mini"
     shutil.copytree(toy_folder, tmp_path / "hub" / "models--who--what" / "snapshots" / "abc")

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from core.device import torch_generator
 from core.diffusion.attention import Record
-from core.diffusion.blended import Guide, Look, Place, Scene, blending, inpaint, latent_mask
-from core.diffusion.model import Backbone, encode_image
+from core.diffusion.backbone import Backbone, encode_image
+from core.diffusion.inpainting import Guide, Look, Place, Scene, blending, inpaint, latent_mask
+from core.diffusion.model_crop import Frame, close_window, open_window, resized, sketcher
 from core.diffusion.sampling import Step, draw_noise, make_schedule, mix, sample
-from core.diffusion.window import Frame, close_window, open_window, resized, sketcher
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 
 FAST = Look(steps=3, guidance=1.0)

@@ -8,10 +8,19 @@ import pytest
 import torch
 
 from core.diffusion.attention import attention_layers, controlled
-from core.diffusion.branches import Compensation, Exchange, Interaction, join, narrow, split, trainable, wide
-from core.diffusion.model import Backbone, predict
+from core.diffusion.backbone import Backbone, predict
 from core.diffusion.tokens import encode_text
 from core.errors import InputError
+from core.methods.dual_ano_diff.interaction import (
+    Compensation,
+    Exchange,
+    Interaction,
+    join,
+    narrow,
+    split,
+    trainable,
+    wide,
+)
 
 
 def batch(toy: Backbone, group: int, pairs: int = 2, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

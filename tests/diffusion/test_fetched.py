@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.diffusion.backbone import load_backbone
-from core.diffusion.fetch import fetch
-from core.diffusion.folders import verify
+from core.diffusion.hub import fetch
+from core.diffusion.loading import load_backbone
+from core.diffusion.model_folders import verify
 from tests.models.hub import Hub, half_precision
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from core.diffusion.attention import Controller, Record, Site, controlled
-from core.diffusion.follow import Edit, Follow, Link, Source, Still, moved, read_components, stand_still
-from core.diffusion.model import Backbone, encode_image, eps
+from core.diffusion.backbone import Backbone, encode_image, eps
+from core.diffusion.prompt_to_prompt import Edit, Follow, Link, Source, Still, moved, read_components, stand_still
 from core.diffusion.sampling import guided, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, positions, spans
 from core.errors import InputError

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.engines.base import Context, engine
+from core.engines.api import Context, engine
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.quality import scores
 from core.types import NormalImage, Recipe, Request, Sample
@@ -120,7 +120,7 @@ def test_what_cannot_be_done_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_saying_whether_it_is_available_loads_no_torch(toy_folder: Path) -> None:
     code = (
-        "import sys; from core.engines.base import engines; reason = engines()['inpaint'].available();"
+        "import sys; from core.engines.api import engines; reason = engines()['inpaint'].available();"
         "sys.exit(reason or ('torch is loaded' if 'torch' in sys.modules else 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

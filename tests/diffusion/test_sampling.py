@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.device import torch_generator
-from core.diffusion.model import Backbone
+from core.diffusion.backbone import Backbone
 from core.diffusion.sampling import (
     Model,
     Schedule,

@@ -11,14 +11,14 @@ import torch
 from torch import nn
 
 from core.diffusion.attention import Record, Reweight, attention_layers, controlled
-from core.diffusion.backbone import forget_backbones, load_backbone
-from core.diffusion.blended import Guide, Look, Place, inpaint
-from core.diffusion.lessons import Lesson, prepare
-from core.diffusion.model import Backbone, encode_image
+from core.diffusion.backbone import Backbone, encode_image
+from core.diffusion.inpainting import Guide, Look, Place, inpaint
+from core.diffusion.loading import forget_backbones, load_backbone
+from core.diffusion.model_crop import Frame
 from core.diffusion.sampling import guided, invert, make_schedule, sample
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, positions, vectors_of
-from core.diffusion.training import Plan, train
-from core.diffusion.window import Frame
+from core.training.latents import Lesson, prepare
+from core.training.loop import Plan, train
 from tests.diffusion.toy import write_sd15
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

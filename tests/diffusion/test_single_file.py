@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from core.device import torch_generator
-from core.diffusion.backbone import load_backbone
-from core.diffusion.model import Backbone, decode, encode_image, eps
+from core.diffusion.backbone import Backbone, decode, encode_image, eps
+from core.diffusion.loading import load_backbone
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text
 from core.errors import Unavailable

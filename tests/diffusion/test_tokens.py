@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from core.diffusion.model import Backbone, encode_ids
+from core.diffusion.backbone import Backbone, encode_ids
 from core.diffusion.tokens import (
     Placeholder,
     encode_text,

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.diffusion.lessons import Lesson, Lessons, masked_loss, prepare
-from core.diffusion.model import Backbone, predict
+from core.diffusion.backbone import Backbone, predict
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
-from core.diffusion.training import Plan, Trained, train
 from core.errors import Cancelled, InputError, Unavailable
+from core.training.latents import Lesson, Lessons, masked_loss, prepare
+from core.training.loop import Plan, Trained, train
 
 PLAN = Plan(steps=5, batch=2, lr=0.05, seed=3, checkpoint_every=2)
 

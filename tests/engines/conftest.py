@@ -19,7 +19,7 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def toy_model(toy_folder: Path) -> Iterator[None]:
     """For the modules of this folder alone: what runs next in the same process wants the shipped model."""
-    from core.diffusion.backbone import forget_backbones
+    from core.diffusion.loading import forget_backbones
 
     before = os.environ.get("FLAWSMITH_BACKBONE")
     os.environ["FLAWSMITH_BACKBONE"] = str(toy_folder)

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts import shelf
-from core.concepts.settings import LearnParams
-from core.concepts.shelf import Concept
-from core.engines.base import Context, Learner, NothingChanged, Together, engine, learner, learners, settle
-from core.engines.learned import begun, toned, tones_of
+from core.engines.api import Context, Learner, NothingChanged, Together, engine, learner, learners, settle
+from core.engines.concept_drawing import begun, toned, tones_of
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.quality import scores, visible_change
+from core.training import checkpoints
+from core.training.checkpoints import Concept
+from core.training.learning_settings import LearnParams
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
 from tests.diffusion.toy import write_toy
 
@@ -46,7 +46,7 @@ def hole(seed: int, label: str = "hole") -> AnomalyExample:
 
 @pytest.fixture(scope="module", autouse=True)
 def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    from core.diffusion.backbone import forget_backbones
+    from core.diffusion.loading import forget_backbones
 
     path = write_toy(tmp_path_factory.mktemp("models") / "toy")
     with pytest.MonkeyPatch.context() as patched:
@@ -101,7 +101,7 @@ def test_samples_are_exact_outside_true_inside_and_signed(shelf_folder: Path, ma
     assert scores(photo, sample)["change_outside"] == 0 and not (sample.mask & ~mask).any()
     assert np.array_equal(visible_change(photo, sample.image, mask), sample.mask)
     recipe = Recipe.from_json(sample.recipe.to_json())
-    assert recipe.engine == NAME and recipe.params["concept"] == shelf.newest(shelf_folder, NAME, "hole").id
+    assert recipe.engine == NAME and recipe.params["concept"] == checkpoints.newest(shelf_folder, NAME, "hole").id
     again = make(replace(asked, params=recipe.params), shelf_folder)
     assert again.image.tobytes() == sample.image.tobytes()
     assert make(replace(asked, seed=2), shelf_folder).image.tobytes() != sample.image.tobytes()
@@ -125,7 +125,7 @@ def test_several_at_once_are_those_drawn_alone_and_one_that_fails_takes_none_alo
             raise NothingChanged("nothing to be seen")
         return settle(drawer, one, *drawn, **given)
 
-    monkeypatch.setattr("core.engines.anomaly_diffusion.settle", settled)
+    monkeypatch.setattr("core.methods.anomaly_diffusion.engine.settle", settled)
     found = drawer.generate_all(asked, ctx)
     assert [isinstance(one, Sample) for one in found] == [True, False, True]
     with pytest.raises(NothingChanged):
@@ -225,7 +225,7 @@ def test_on_a_photo_of_two_tones_nothing_of_the_mask_is_lost_to_its_edge(shelf_f
 
 
 def test_the_tone_is_that_of_a_learned_anomaly(shelf_folder: Path) -> None:
-    concept = shelf.newest(shelf_folder, NAME, "hole")
+    concept = checkpoints.newest(shelf_folder, NAME, "hole")
     tones = tones_of(concept, "hole")
     assert len(tones) == 2 and all(0.15 < ratio < 0.45 for tone in tones for ratio in tone)
     photo, mask = plate(5), disc(40, 50, 12)

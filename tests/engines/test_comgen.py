@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts.components import ComponentParams
-from core.concepts.edits import Edited, apply, read_edits
-from core.concepts.prompt import read_prompt
-from core.engines.base import Context
-from core.engines.comgen import ComGen
-from core.engines.comgen.parts import fitted, from_map, instances, shifted
-from core.engines.comgen.paste import enlarged, paste, true_mask
-from core.engines.comgen.plan import Carry, Plan, make_plan
+from core.engines.api import Context
 from core.errors import Cancelled, InputError, NotFound
 from core.masks import rle
+from core.methods.comgen import ComGen
+from core.methods.comgen.component_masks import fitted, from_map, instances, shifted
+from core.methods.comgen.component_prompt import read_prompt
+from core.methods.comgen.components import ComponentParams
+from core.methods.comgen.edit_plan import Carry, Plan, make_plan
+from core.methods.comgen.paste_back import enlarged, paste, true_mask
+from core.methods.comgen.prompt_edits import Edited, apply, read_edits
+from core.methods.comgen.residual import grown
 from core.quality import visible_change
-from core.residual import grown
 from core.types import NormalImage, Region, Request
 from tests.diffusion.toy import write_toy
 
@@ -55,7 +55,7 @@ def photo(seed: int = 0, grey: bool = False) -> np.ndarray:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     import torch
 
-    from core.diffusion.backbone import forget_backbones
+    from core.diffusion.loading import forget_backbones
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -274,7 +274,7 @@ def test_the_same_again_and_another_seed_differs(model: str) -> None:
 
 
 def test_a_second_edit_of_a_photo_inverts_nothing(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.engines.comgen import draw
+    from core.methods.comgen import sample as draw
 
     calls, own = [], draw.invert
     monkeypatch.setattr(draw, "invert", lambda *a, **k: calls.append(1) or own(*a, **k))
@@ -321,13 +321,13 @@ class Shelf:
 
 
 def test_from_noise_the_neighbour_is_looked_for_among_all_photos(model: str) -> None:
-    from core.jobs import work
+    from core.jobs import generation
 
     asked, ctx = request(model, mode="noise", candidates=1, d_max=6.0, edit="none"), Context(goods=Shelf())
-    sample = next(work.make(ComGen(), asked, ctx))
+    sample = next(generation.make(ComGen(), asked, ctx))
     notes = sample.recipe.placement
     assert notes["neighbour"] == sample.recipe.normal_id == "b" and notes["edited"] == notes["prompt"]
-    assert (work.photo_of(asked, sample, ctx.goods) == Shelf.photos["b"].pixels).all()
+    assert (generation.photo_of(asked, sample, ctx.goods) == Shelf.photos["b"].pixels).all()
     own = ComGen().find(replace(asked, params={**asked.params, "compare": "photo"}), ctx).sample
     assert own.recipe.normal_id == asked.normal.id
     with pytest.raises(InputError, match="mode=noise"):
@@ -399,12 +399,12 @@ def test_grey_stays_grey_and_a_stop_is_honoured(model: str) -> None:
 
 
 def test_regions_pack_into_the_recipe(model: str, tmp_path: Path) -> None:
-    from core.jobs import work
+    from core.jobs import generation
 
-    sample = next(work.make(ComGen(), request(model), Context()))
+    sample = next(generation.make(ComGen(), request(model), Context()))
     assert [name for name, _ in sample.recipe.regions] == [r.name for r in REGIONS]
     again = replace(request(model), params=sample.recipe.params, placement=sample.recipe.placement)
     regions = tuple(Region(n, rle.unpack(text, SHAPE)) for n, text in sample.recipe.regions)
-    remade = next(work.make(ComGen(), replace(again, regions=regions), Context()))
+    remade = next(generation.make(ComGen(), replace(again, regions=regions), Context()))
     assert remade.image.tobytes() == sample.image.tobytes()
     assert remade.recipe.to_json() == sample.recipe.to_json()

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from core.concepts import shelf
-from core.concepts.shelf import Concept
-from core.engines.base import needed
-from core.engines.comgen import ComGen, ComGenParams
-from core.engines.comgen.asked import component_prompt, learned, lent
+from core.engines.api import needed
 from core.errors import InputError, NotFound
+from core.methods.comgen import ComGen, ComGenParams
+from core.methods.comgen.requested_prompt import component_prompt, learned, lent
+from core.training import checkpoints
+from core.training.checkpoints import Concept
 
 TRAY = "a fastener tray with a bolt and two lock nuts"
 
 
 def concept(id: str = "tray-1", **config: object) -> Concept:
     plain = {"names": ["bolt", "lock nut"], "counts": [1, 2], "title": "a fastener tray", "single": False}
-    return Concept(id, "comgen", "", id, "toy", "f", shelf.now(), plain | config)
+    return Concept(id, "comgen", "", id, "toy", "f", checkpoints.now(), plain | config)
 
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     for one in (concept(), concept("gear-2", names=["gear"], counts=[1]), concept("whole-3", single=True)):
-        shelf.save_concept(tmp_path, one, {})
+        checkpoints.save_concept(tmp_path, one, {})
     return tmp_path
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.concepts import shelf
-from core.concepts.shelf import Concept
+from core.api import Workbench
+from core.api.recent import remember
+from core.api.studio.attention_evidence import heated
+from core.api.studio.studio import Order
 from core.errors import Cancelled, InputError, NotFound
-from core.features import available
+from core.features.extract import available
 from core.images import read_image, read_mask
-from core.workbench import Workbench
-from core.workbench.evidence import heated
-from core.workbench.recent import remember
-from core.workbench.studio import Order
+from core.training import checkpoints
+from core.training.checkpoints import Concept
 
 QUICK = {"steps": 4, "edit": "remove:bolt", "prompt": "a plate with {components}"}
 
@@ -53,7 +53,7 @@ def taught(folder: Path, id: str, names: list[str]) -> Concept:
     """A concept of words that nobody learned, for the toy model."""
     import torch
 
-    from core.diffusion.backbone import load_backbone
+    from core.diffusion.loading import load_backbone
 
     toy = load_backbone("auto")
     width = int(toy.text_encoder.get_input_embeddings().weight.shape[1])
@@ -61,8 +61,10 @@ def taught(folder: Path, id: str, names: list[str]) -> Concept:
     tensors = {f"component.{i}": torch.randn(1, width, generator=noise) for i in range(len(names))}
     config = {"names": names, "counts": [1] * len(names), "title": "", "single": False}
     config |= {"settings": {"backbone": "auto"}}
-    concept = Concept(id, "comgen", "", ", ".join(names), toy.name, shelf.fingerprint(toy), shelf.now(), config)
-    shelf.save_concept(folder, concept, tensors)
+    concept = Concept(
+        id, "comgen", "", ", ".join(names), toy.name, checkpoints.fingerprint(toy), checkpoints.now(), config
+    )
+    checkpoints.save_concept(folder, concept, tensors)
     return concept
 
 

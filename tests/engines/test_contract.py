@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.base import (
+from core.engines.api import (
     NEEDS,
     Context,
     Engine,

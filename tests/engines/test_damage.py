@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.device import numpy_rng
-from core.engines.base import Context, NothingChanged, engine
-from core.engines.noise import depth, fractal, is_thin, perlin, relative_depth, soft
-from core.engines.styles import STYLES, choose_style
+from core.engines.api import Context, NothingChanged, engine
+from core.engines.surface.damage_styles import STYLES, choose_style
+from core.engines.surface.gradient_noise import depth, fractal, is_thin, perlin, relative_depth, soft
 from core.errors import InputError
 from core.types import AnomalyExample, NormalImage, Request, Sample
 

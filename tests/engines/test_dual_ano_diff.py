@@ -10,17 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from core.concepts import shelf
-from core.concepts.dual.settings import DualParams
-from core.engines.base import Context, NothingChanged, engine, learner, needed, read_params
-from core.engines.dual_ano_diff import DualAnoDiff
-from core.engines.dual_ano_diff.engine import Finding
-from core.engines.dual_ano_diff.masks import WAYS, find_masks, from_attention, from_part, from_segmenter
-from core.engines.dual_ano_diff.pane import pane_around, whole_pane
+from core.engines.api import Context, NothingChanged, engine, learner, needed, read_params
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.masks import rle
+from core.methods.dual_ano_diff import DualAnoDiff
+from core.methods.dual_ano_diff.engine import Finding
+from core.methods.dual_ano_diff.learning_settings import DualParams
+from core.methods.dual_ano_diff.mask_extraction import WAYS, find_masks, from_attention, from_part, from_segmenter
+from core.methods.dual_ano_diff.square_crop import pane_around, whole_pane
 from core.quality import scores
-from core.segment.base import iou
+from core.segmentation.segmenter import iou
+from core.training import checkpoints
 from core.types import NormalImage, Recipe, Request
 from tests.diffusion.toy import write_toy
 from tests.engines.test_anomaly_diffusion import disc, hole, plate
@@ -41,7 +41,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Path:
 
 
 def whole_id(folder: Path) -> str:
-    return next(c.id for c in shelf.list_concepts(folder) if c.config["whole"])
+    return next(c.id for c in checkpoints.list_concepts(folder) if c.config["whole"])
 
 
 def request(**given: Any) -> Request:

@@ -8,16 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core.concepts.dual.settings import DualParams
-from core.engines.base import Context, learner
-from core.engines.dual_ano_diff.masks import WAYS
+from core.api import Workbench
+from core.api.studio.drawn_pairs import Likeness, nearest_example
+from core.api.studio.studio import Order
+from core.engines.api import Context, learner
 from core.errors import InputError
-from core.features import available
+from core.features.extract import available
 from core.images import png_bytes, read_image, read_mask
+from core.methods.dual_ano_diff.learning_settings import DualParams
+from core.methods.dual_ano_diff.mask_extraction import WAYS
 from core.types import NormalImage
-from core.workbench import Workbench
-from core.workbench.pairs import Likeness, nearest_example
-from core.workbench.studio import Order
 from tests.engines.test_anomaly_diffusion import disc, hole, plate
 
 NAME = "dual_ano_diff"

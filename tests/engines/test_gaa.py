@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.concepts import shelf
-from core.concepts.cluster import Clustering, by_instance
-from core.concepts.cluster.kept import keep
-from core.concepts.cluster.model import build_clusters
-from core.concepts.shelf import Concept
-from core.engines import gaa
-from core.engines.base import Context, engine, learner
-from core.engines.gaa import GaaLearning, parts_of, pick, preset_of
+from core.api import Workbench
+from core.api.studio.studio import Order
+from core.engines.api import Context, engine, learner
 from core.errors import InputError, MaskError, NotFound
 from core.images import mask_png_bytes, png_bytes
 from core.jobs.requests import Batch, prepare, request_for
+from core.methods.gaa import engine as gaa
+from core.methods.gaa.clustering import Clustering, by_instance
+from core.methods.gaa.clustering.clustering_store import keep
+from core.methods.gaa.clustering.clusters import build_clusters
+from core.methods.gaa.engine import GaaLearning, parts_of, pick, preset_of
 from core.quality import scores
+from core.training import checkpoints
+from core.training.checkpoints import Concept
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
-from core.workbench import Workbench
-from core.workbench.studio import Order
 from tests.diffusion.toy import write_toy
 
 SHAPE = (80, 100)
@@ -54,7 +54,7 @@ LARGE = [hole(n, 14) for n in range(3, 5)]
 
 @pytest.fixture(scope="module", autouse=True)
 def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    from core.diffusion.backbone import forget_backbones
+    from core.diffusion.loading import forget_backbones
 
     path = write_toy(tmp_path_factory.mktemp("models") / "toy")
     with pytest.MonkeyPatch.context() as patched:
@@ -65,7 +65,7 @@ def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def by_hand(folder: Path, examples: list[AnomalyExample], groups: list[int], names: list[str]) -> None:
     """Clusters of ``examples`` as a person has put them, kept for their label."""
-    from core.concepts.cluster import features_name
+    from core.methods.gaa.clustering import features_name
 
     regions = by_instance(examples)
     vectors = np.random.default_rng(0).normal(size=(len(regions), 4)).astype(np.float32)
@@ -99,8 +99,8 @@ def make(asked: Request, folder: Path) -> Sample:
 
 
 def test_clusters_by_hand_are_learned_each_with_words_of_its_own(folder: Path) -> None:
-    card = shelf.newest(folder, "gaa", "hole")
-    concept, tensors = shelf.load_concept(folder / card.id)
+    card = checkpoints.newest(folder, "gaa", "hole")
+    concept, tensors = checkpoints.load_concept(folder / card.id)
     assert concept.labels == ("hole",) and concept.groups == {"pin": "hole", "pit": "hole"}
     assert concept.title == "hole in 2 clusters" and concept.config["clusters"]["hole"]["edited"]
     assert concept.config["examples"] == {"pin": [e.id for e in SMALL], "pit": [e.id for e in LARGE]}
@@ -149,7 +149,7 @@ def test_what_cannot_be_learned_from_is_left_out_and_said(tmp_path: Path) -> Non
 
 
 def test_any_takes_large_clusters_more_often_and_a_name_takes_that(folder: Path) -> None:
-    concept = shelf.newest(folder, "gaa", "hole")
+    concept = checkpoints.newest(folder, "gaa", "hole")
     drawn = [pick(concept, "any", "hole", seed) for seed in range(400)]
     assert 0.5 < drawn.count("pin") / 400 < 0.7 and set(drawn) == {"pin", "pit"}
     assert pick(concept, "pit", "hole", 0) == "pit" and pick(concept, "mixed", "hole", 0) == "mixed"
@@ -162,7 +162,7 @@ def test_masks_are_like_those_of_the_cluster_that_is_drawn(folder: Path) -> None
     examples = [*SMALL, *LARGE]
     members = {"pin": [e.id for e in SMALL], "pit": [e.id for e in LARGE]}
     for seed in range(12):
-        drawn = pick(shelf.newest(folder, "gaa", "hole"), "any", "hole", seed)
+        drawn = pick(checkpoints.newest(folder, "gaa", "hole"), "any", "hole", seed)
         assert [e.id for e in kin({}, "hole", seed, examples, folder)] == members[drawn]
     assert len(kin({"cluster": "pit"}, "hole", 0, examples, folder)) == 2
     assert len(kin({"cluster": "mixed"}, "hole", 0, examples, folder)) == 5
@@ -201,7 +201,7 @@ def test_a_sample_is_exact_outside_and_its_recipe_makes_it_again(folder: Path) -
     sample = make(asked, folder)
     assert scores(asked.normal.pixels, sample)["change_outside"] == 0 and not (sample.mask & ~asked.mask).any()
     params = Recipe.from_json(sample.recipe.to_json()).params
-    assert params["cluster"] == pick(shelf.newest(folder, "gaa", "hole"), "any", "hole", 1)
+    assert params["cluster"] == pick(checkpoints.newest(folder, "gaa", "hole"), "any", "hole", 1)
     assert make(replace(asked, params=params), folder).image.tobytes() == sample.image.tobytes()
     other = {"pin": "pit", "pit": "pin"}[params["cluster"]]
     assert make(replace(asked, params={**params, "cluster": other}), folder).image.tobytes() != sample.image.tobytes()

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.base import Context, NothingChanged, engine
+from core.engines.api import Context, NothingChanged, engine
 from core.errors import Cancelled, InputError
 from core.types import NormalImage, Region, Request, Sample
 

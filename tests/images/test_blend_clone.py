@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import ImageError, InputError, MaskError
 from core.images import alpha_blend, inner_alpha, is_grey, poisson_blend
-from core.images.poisson import solve
+from core.images.poisson_equation import solve
 
 
 def noise(shape: tuple[int, ...], seed: int = 0, low: int = 0, high: int = 256) -> np.ndarray:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from core.device import numpy_rng
 from core.images import fill_hole
-from core.images.grain import fill_plain, is_plain
-from core.images.poisson import membrane
+from core.images.fill.grain import fill_plain, is_plain
+from core.images.poisson_equation import membrane
 
 SHAPE = (160, 170)
 

@@ -12,16 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.api import SampleFilter, Workbench
 from core.images import read_image, read_mask
 from core.types import Verdict
-from core.workbench import SampleFilter, Workbench
 
 ROOT = Path(__file__).resolve().parents[2]
 
 GENERATE_AND_KEEP = """
 import sys
 from pathlib import Path
-from core.workbench import Batch, Workbench
+from core.api import Batch, Workbench
 with Workbench.open(Path(sys.argv[1])) as bench:
     for seed in range(1000):
         made = bench.studio.generate(Batch(engine="perlin", label="crack", count=3, seed=seed))
@@ -32,7 +32,7 @@ with Workbench.open(Path(sys.argv[1])) as bench:
 EXPORT = """
 import sys
 from pathlib import Path
-from core.workbench import Workbench
+from core.api import Workbench
 with Workbench.open(Path(sys.argv[1])) as bench:
     print("ready", flush=True)
     for _ in range(1000):

@@ -12,8 +12,8 @@ import pytest
 
 from core.errors import Cancelled, InputError
 from core.images import read_image, read_mask
-from core.jobs import intake
-from core.jobs.intake import take_in
+from core.importers.import_plan import safe_label
+from core.jobs.import_images import take_in
 from core.store import Project
 from tests.jobs.files import coded, mask_png, picture, png, write, zipped
 
@@ -254,12 +254,12 @@ def test_a_name_that_is_no_text(project, tmp_path):
     ],
 )
 def test_safe_labels(raw, safe):
-    assert intake.safe_label(raw) == safe
+    assert safe_label(raw) == safe
 
 
 def test_labels_of_other_scripts_stay_apart():
-    one, two = intake.safe_label("划痕"), intake.safe_label("裂纹")
-    assert one != two and one.startswith("defect_") and intake.safe_label("划痕") == one
+    one, two = safe_label("划痕"), safe_label("裂纹")
+    assert one != two and one.startswith("defect_") and safe_label("划痕") == one
 
 
 @pytest.mark.skipif("FLAWSMITH_DATA" not in os.environ, reason="needs FLAWSMITH_DATA")

@@ -14,7 +14,8 @@ import PIL.Image
 import pytest
 
 from core.errors import InputError
-from core.jobs.intake import IntakeReport, entries, take_in
+from core.importers import source_listing
+from core.jobs.import_images import IntakeReport, take_in
 from core.store import Project
 from tests.jobs.files import coded, mask_png, picture, png, write, zipped
 
@@ -179,13 +180,13 @@ def test_a_source_that_cannot_be_used_says_why(project, tmp_path, make, says):
 
 
 def test_a_zip_with_too_many_entries(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(entries, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(source_listing, "MAX_ENTRIES", 3)
     with pytest.raises(InputError, match="at most 3 files in a zip, got 4"):
         take_in(project, zipped(tmp_path / "in.zip", {f"{n}.png": png(n) for n in range(4)}))
 
 
 def test_a_file_above_the_limit_is_not_read(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(entries, "MAX_FILE", 1 << 20)
+    monkeypatch.setattr(source_listing, "MAX_FILE", 1 << 20)
     big = coded(picture(1, (700, 700)), "BMP")
     report = take_in(project, write(tmp_path / "in", {"a.png": png(1), "big.bmp": big}))
     assert [p.path for p in report.problems] == ["big.bmp"] and "at most 1 MB" in report.problems[0].reason

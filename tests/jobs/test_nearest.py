@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.api import Workbench
 from core.errors import Cancelled
-from core.features import available
-from core.workbench import Workbench
+from core.features.extract import available
 
 pytestmark = pytest.mark.skipif(available() is not None, reason="the packaged features are not installed")
 

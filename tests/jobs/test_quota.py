@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.engines.base import Context
+from core.api import Batch, Rules, SampleFilter, Workbench
+from core.engines.api import Context
 from core.errors import InputError
 from core.images import mask_png_bytes, png_bytes
-from core.jobs import quota, work
-from core.jobs.judge import LEAST_COPY, judge_of
+from core.jobs import best_of, generation
+from core.jobs.auto_review import FAINT, PASSED, REASONS, SURPLUS, believability, kind_of
 from core.jobs.requests import Plan
-from core.jobs.review import FAINT, PASSED, REASONS, SURPLUS, believability, kind_of
+from core.jobs.sample_scoring import LEAST_COPY, judge_of
 from core.quality import ars
-from core.quality.near import nearest
+from core.quality.near_duplicates import nearest
 from core.store import SampleRow
 from core.types import Recipe, Request, Sample
-from core.workbench import Batch, Rules, SampleFilter, Workbench
 
 BATCH = Batch(engine="perlin", label="stain", count=16, seed=3, workers=2)
 
@@ -113,14 +113,14 @@ def test_a_stopped_order_is_judged_and_goes_on_where_it_was(
         assert 3 <= cut["samples"] < whole["samples"]
         assert len(rows_of(bench)) >= cut["samples"] and {r.verdict for r in rows_of(bench)} <= {"kept", "rejected"}
         made: list[Sample] = []
-        make = work.make_all
+        make = generation.make_all
 
         def counted(plan: Plan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
             found = make(plan, requests, ctx)
             made.extend(one for one in found if isinstance(one, Sample))
             return found
 
-        monkeypatch.setattr(work, "make_all", counted)
+        monkeypatch.setattr(generation, "make_all", counted)
         again = bench.studio.generate(BATCH, rules=rules)
         assert said(bench) == expected and again["message"] == whole["message"]
         assert len(made) <= whole["samples"] - cut["samples"]
@@ -167,7 +167,7 @@ def test_a_quota_beyond_the_budget_is_refused_before_anything_is_made(fresh: Cal
             with pytest.raises(InputError, match=r"^keep the best 17: that is more than the 16 to be made; [^\n]*$"):
                 order(BATCH, rules=Rules(keep_best=17))
         with pytest.raises(InputError, match="say how many"):
-            quota.fill(bench.material, BATCH, Rules())
+            best_of.fill(bench.material, BATCH, Rules())
         assert rows_of(bench) == []
 
 

@@ -41,9 +41,7 @@ def test_a_job_reports_and_returns(runner: Runner) -> None:
         (ZeroDivisionError("oops"), "failed", "unexpected ZeroDivisionError: oops; the log has the details"),
     ],
 )
-def test_errors_are_news_and_the_lane_goes_on(
-    runner: Runner, error: Exception, status: str, message: str
-) -> None:
+def test_errors_are_news_and_the_lane_goes_on(runner: Runner, error: Exception, status: str, message: str) -> None:
     def fail(control: JobControl) -> dict[str, str]:
         raise error
 

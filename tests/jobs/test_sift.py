@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.jobs.review import (
+from core.jobs.auto_review import (
     BLIND,
     COPY,
     ENOUGH_ARS,

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.engines.base import Context, Engine, Together, engine, tried
+from core.api import Workbench
+from core.engines.api import Context, Engine, Together, engine, tried
 from core.errors import InputError
+from core.jobs.generation import batch_size, make_all, outcomes
 from core.jobs.requests import Batch, Plan, prepare
-from core.jobs.work import batch_size, make_all, outcomes
 from core.types import Request, Sample
-from core.workbench import Workbench
 
 
 class Pasting:

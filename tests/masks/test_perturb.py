@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from core.errors import MaskError
 from core.masks import morphology
-from core.masks.perturb import Enhancement, enhance, local_width, rasterise, size_factor, trace
+from core.masks.perturbation import Enhancement, enhance, local_width, rasterise, size_factor, trace
 from core.masks.shapes import draw_shape
 
 seeds = st.integers(0, 2**32 - 1)

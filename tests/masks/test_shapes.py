@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from core.errors import InputError, NotFound
 from core.masks.morphology import components
+from core.masks.placement.mask_template import axis_of
 from core.masks.shapes import SHAPES, draw_shape, shape_for_label
-from core.masks.stencil import axis_of
 
 
 @settings(deadline=None, max_examples=80)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.masks.placement import Lead, Placement, lies_as_there, plan_masks
-from core.masks.surroundings import find_alike, fitting_example
-from core.masks.terrain import Terrain
+from core.masks.placement.context_match import find_alike, fitting_example
+from core.masks.placement.free_area import Terrain
+from core.masks.placement.planner import Lead, Placement, lies_as_there, plan_masks
 from core.types import AnomalyExample
 
 seeds = st.integers(0, 2**32 - 1)

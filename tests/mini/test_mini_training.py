@@ -57,8 +57,8 @@ def test_a_run_that_stopped_ends_as_one_that_did_not(work: Path, tmp_path: Path)
 def test_what_is_published_loads_with_plain_diffusers_and_here(work: Path, tmp_path: Path) -> None:
     from diffusers import StableDiffusionPipeline
 
-    from core.diffusion.backbone import load_backbone
-    from core.diffusion.model import decode, encode_image
+    from core.diffusion.backbone import decode, encode_image
+    from core.diffusion.loading import load_backbone
 
     denoiser.train(TOY, vocabulary(work), work, 2, 4, 0, "cpu")
     size = publish(TOY, work, tmp_path / "mini", {"token_iou": 0.5})

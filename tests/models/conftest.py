@@ -21,6 +21,6 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLAWSMITH_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FLAWSMITH_BACKBONE", raising=False)
-    for room in ("core.diffusion.locate.SHIPPED", "core.diffusion.folders.SHIPPED"):
+    for room in ("core.diffusion.model_sources.SHIPPED", "core.diffusion.model_folders.SHIPPED"):
         monkeypatch.setattr(room, tmp_path / "shipped")
     return tmp_path

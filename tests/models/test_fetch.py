@@ -10,9 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.diffusion import folders
-from core.diffusion.fetch import fetch
-from core.diffusion.locate import KNOWN, locate
+from core.diffusion import model_folders
+from core.diffusion.hub import fetch
+from core.diffusion.model_sources import KNOWN, locate
 from core.errors import Cancelled, InputError, NotFound, Unavailable
 from tests.models.hub import Hub, half_precision
 
@@ -41,8 +41,8 @@ def final(bare: Path) -> Path:
     return bare / "models" / SD15.folder
 
 
-def standing() -> folders.FolderStatus:
-    return next(s for s in folders.status() if s.known is SD15)
+def standing() -> model_folders.FolderStatus:
+    return next(s for s in model_folders.status() if s.known is SD15)
 
 
 def fetched(hub: Hub) -> Path:
@@ -55,10 +55,10 @@ def test_a_whole_model_comes(hub: Hub, final: Path) -> None:
     assert fetch("sd15", lambda *news: seen.append(news), endpoint=hub.url) == final
     assert seen == sorted(seen) and seen[-1][0] == seen[-1][1]
     assert [p.name for p in final.parent.iterdir() if not p.name.startswith(".")] == [final.name]
-    found = folders.verify("sd15")
+    found = model_folders.verify("sd15")
     assert found.state == "present" and found.auto and not found.begun and locate().path == final
     assert found.size == sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
-    listed = json.loads((final / folders.CHECKSUMS).read_text())
+    listed = json.loads((final / model_folders.CHECKSUMS).read_text())
     assert listed["commit"] == hub.commit and sum(f["size"] for f in listed["files"].values()) == seen[-1][1]
 
 
@@ -85,7 +85,7 @@ def test_a_stop_keeps_what_came_and_goes_on_there(hub: Hub, final: Path) -> None
     with pytest.raises(Unavailable):
         locate("sd15")
     before = len(hub.asked)
-    assert fetched(hub) == final and folders.verify("sd15").state == "present"
+    assert fetched(hub) == final and model_folders.verify("sd15").state == "present"
     again = hub.asked[before:]
     assert [name for name, _, _ in again] == [UNET] and str(again[0][1]).startswith("bytes=")
     assert int(str(again[0][1])[6:-1]) > 0
@@ -107,7 +107,7 @@ def test_a_connection_that_stays_broken_is_one_line_and_keeps_what_came(hub: Hub
         fetched(hub)
     assert "\n" not in str(caught.value) and str(final) in str(caught.value) and not final.exists()
     del hub.lies[UNET]
-    assert folders.verify("sd15").begun > 300_000 and fetched(hub) == final
+    assert model_folders.verify("sd15").begun > 300_000 and fetched(hub) == final
 
 
 @pytest.mark.parametrize("name", [UNET, "scheduler/scheduler_config.json"])
@@ -133,7 +133,7 @@ def test_a_newer_version_does_not_go_on_after_an_older(model: Path, hub: Hub, fi
     assert (final / "README.md").read_text().startswith("# A newer") and (
         final / "vae/second.fp16.safetensors"
     ).exists()
-    assert json.loads((final / folders.CHECKSUMS).read_text())["commit"] == "d" * 40
+    assert json.loads((final / model_folders.CHECKSUMS).read_text())["commit"] == "d" * 40
     assert not list(final.rglob("*.part"))
 
 
@@ -142,7 +142,7 @@ def test_no_network_is_one_line_that_says_what_to_do(hub: Hub, final: Path) -> N
         fetch("sd15", endpoint="http://127.0.0.1:9")
     said = str(caught.value)
     assert "\n" not in said and "127.0.0.1:9" in said and f"to {final}" in said and "models fetch sd15" in said
-    assert not final.exists() and not folders.begun_at(SD15).exists()
+    assert not final.exists() and not model_folders.begun_at(SD15).exists()
 
 
 def test_a_hub_that_does_not_know_the_model(hub: Hub) -> None:
@@ -180,7 +180,7 @@ def test_a_broken_copy_is_mended_by_what_it_lacks(hub: Hub, final: Path) -> None
     before = len(hub.asked)
     fetched(hub)
     assert sorted(name for name, _, _ in hub.asked[before:]) == ["tokenizer/merges.txt", UNET]
-    assert folders.verify("sd15").state == "present"
+    assert model_folders.verify("sd15").state == "present"
     assert not (final / "unet" / "diffusion_pytorch_model.safetensors").exists()
 
 

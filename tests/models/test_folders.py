@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.diffusion import folders
-from core.diffusion.locate import KNOWN
+from core.diffusion import model_folders
+from core.diffusion.model_sources import KNOWN
 from core.weights.transfer import file_sha256
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -35,8 +35,8 @@ def index(folder: Path, **more: object) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | more))
 
 
-def state(name: str = "mini") -> folders.FolderStatus:
-    return next(s for s in folders.status() if s.known.name == name)
+def state(name: str = "mini") -> model_folders.FolderStatus:
+    return next(s for s in model_folders.status() if s.known.name == name)
 
 
 def test_a_shipped_model_is_whole_as_large_as_it_is_and_taken(shipped: Path) -> None:
@@ -49,7 +49,7 @@ def test_a_shipped_model_is_whole_as_large_as_it_is_and_taken(shipped: Path) -> 
 def test_nothing_there(shipped: Path) -> None:
     shutil.rmtree(shipped)
     assert state().state == "missing" and state().path == shipped
-    assert "no diffusion model" in str(folders.automatic()) and not any(s.auto for s in folders.status())
+    assert "no diffusion model" in str(model_folders.automatic()) and not any(s.auto for s in model_folders.status())
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,14 @@ def test_nothing_there(shipped: Path) -> None:
 )
 def test_a_damage_is_named(shipped: Path, damage: Callable[[Path], None], words: str) -> None:
     damage(shipped)
-    for found in (state(), folders.verify("mini")):
+    for found in (state(), model_folders.verify("mini")):
         assert found.state == "incomplete" and any(words in line for line in found.problems), found.problems
         assert all("\n" not in line and len(line) < 200 for line in found.problems)
 
 
 def test_extra_parts_of_the_index_matter_only_where_plain_diffusers_shall_load(shipped: Path, tmp_path: Path) -> None:
     index(shipped, safety_checker=["x", "Y"])
-    assert folders.problems_of(shipped) == [] != folders.problems_of(shipped, every_part=True)
+    assert model_folders.problems_of(shipped) == [] != model_folders.problems_of(shipped, every_part=True)
     shutil.move(shipped, tmp_path / "models" / KNOWN["sd15"].folder)
     assert state("sd15").state == "present" and state("sd15").auto
 
@@ -88,25 +88,27 @@ def test_extra_parts_of_the_index_matter_only_where_plain_diffusers_shall_load(s
 def test_the_list_of_checksums_travels_with_a_copy(shipped: Path) -> None:
     files = [p for p in shipped.rglob("*") if p.is_file()]
     listed = {p.relative_to(shipped).as_posix(): {"size": p.stat().st_size, "sha256": file_sha256(p)} for p in files}
-    (shipped / folders.CHECKSUMS).write_text(json.dumps({"files": listed}))
-    assert folders.verify("mini").state == "present"
+    (shipped / model_folders.CHECKSUMS).write_text(json.dumps({"files": listed}))
+    assert model_folders.verify("mini").state == "present"
     data = bytearray((shipped / UNET).read_bytes())
     data[-1] ^= 1
     (shipped / UNET).write_bytes(data)
     assert state().state == "present", "the head says nothing of a flipped bit"
-    assert folders.verify("mini").problems == (f"{UNET} is damaged: its sha256 is not {listed[UNET]['sha256'][:12]}…",)
+    assert model_folders.verify("mini").problems == (
+        f"{UNET} is damaged: its sha256 is not {listed[UNET]['sha256'][:12]}…",
+    )
     assert state().state == "incomplete", "what was found is remembered"
     (shipped / "tokenizer" / "vocab.json").write_text("{}")
     assert any(line.startswith("tokenizer/vocab.json has 2 bytes") for line in state().problems)
-    (shipped / folders.CHECKSUMS).write_text('{"files": 3}')
-    assert state().problems == (f"{folders.CHECKSUMS} holds no list of files",)
+    (shipped / model_folders.CHECKSUMS).write_text('{"files": 3}')
+    assert state().problems == (f"{model_folders.CHECKSUMS} holds no list of files",)
 
 
 def test_the_environment_decides_what_auto_takes(
     shipped: Path, toy_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLAWSMITH_BACKBONE", str(toy_folder))
-    source = folders.automatic()
+    source = model_folders.automatic()
     assert not isinstance(source, str) and source.path == toy_folder and not state().auto
     monkeypatch.setenv("FLAWSMITH_BACKBONE", "mini")
     assert state().auto

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from app.cli import run
-from core.diffusion.locate import KNOWN
+from core.api import Workbench
+from core.api.models import Weights
+from core.diffusion.model_sources import KNOWN
 from core.errors import NotFound
 from core.weights import CATALOGUE
-from core.workbench import Workbench
-from core.workbench.weights import Weights
 from tests.models.hub import Hub, half_precision
 
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.segment.base import Click
-from core.segment.clicknet import encode
-from core.segment.simulate import next_click
+from core.segmentation.click_network import encode
+from core.segmentation.segmenter import Click
+from core.segmentation.simulated_clicks import next_click
 from tools.mini_click.sources import LEAST, Picture
 
 Rng = np.random.Generator

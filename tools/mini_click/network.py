@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.segment.clicknet import WIDTHS, layers, wire
+from core.segmentation.click_network import WIDTHS, layers, wire
 
 
 class ClickNet(nn.Module):
@@ -40,7 +40,7 @@ class ClickNet(nn.Module):
 
 @torch.no_grad()
 def folded(state: Mapping[str, Tensor], widths: tuple[int, ...] = WIDTHS) -> dict[str, Tensor]:
-    """The weights that core.segment.clicknet.FoldedBlock wants, of a ClickNet's state."""
+    """The weights that core.segmentation.click_network.FoldedBlock wants, of a ClickNet's state."""
     out: dict[str, Tensor] = {}
     for name, layer in layers(widths).items():
         weight = state[f"convolutions.{name}.weight"]

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save
 
 from core.bench.click import CLICKS, measure
-from core.segment.clicknet import WIDTHS, layers
-from core.segment.looks import SIGNALS, Network
+from core.segmentation.click_network import WIDTHS, layers
+from core.segmentation.network_scores import SIGNALS, Network
 from core.weights import SHIPPED
 from tools.mini_click.network import folded
 from tools.mini_click.ranking import cases, fit
@@ -99,9 +99,9 @@ tags: [interactive-segmentation, industrial-inspection]
 
 A small click-conditioned segmenter: positive and negative clicks, a box and the region so far go in as maps beside the
 picture, one logit per pixel comes out. A U-Net of 3x3 convolutions at strides 2 to 16, {million:.2f} M parameters,
-{size:.1f} MB in half precision, normalisation folded in. Wiring: `core/segment/clicknet.py`; use:
-`core/segment/mini.py`, which asks it in windows of several sizes and ranks its answers together with the guesses of
-the classic segmenter (`config.json` holds the rules of ranking).
+{size:.1f} MB in half precision, normalisation folded in. Wiring: `core/segmentation/click_network.py`; use:
+`core/segmentation/mini_click.py`, which asks it in windows of several sizes and ranks its answers together with the
+guesses of the classic segmenter (`config.json` holds the rules of ranking).
 
 ## Data
 

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from core.device import numpy_rng
-from core.segment.base import Click, iou
-from core.segment.looks import SIGNALS
-from core.segment.mini import MiniPrepared
-from core.segment.rank import Guess
-from core.segment.refine import to_photo
-from core.segment.simulate import next_click
+from core.segmentation.mask_scoring import Guess
+from core.segmentation.mini_click import MiniPrepared
+from core.segmentation.network_scores import SIGNALS
+from core.segmentation.refinement import to_photo
+from core.segmentation.segmenter import Click, iou
+from core.segmentation.simulated_clicks import next_click
 from tools.mini_click.lessons import loose_click
 from tools.mini_click.sources import picture
 

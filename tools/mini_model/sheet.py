@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from core.diffusion.attention import Record, controlled
-from core.diffusion.backbone import load_backbone
-from core.diffusion.model import decode
+from core.diffusion.backbone import decode
+from core.diffusion.loading import load_backbone
 from core.diffusion.sampling import guided, make_schedule, sample
 from core.diffusion.tokens import encode_text, positions
 from tools.mini_model.publish import publish

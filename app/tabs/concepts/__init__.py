@@ -6,15 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobbar import JobBar
+from app.components.photo_panel import ONE_BY_ONE
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on, on_canvas
 from app.session import Session
-from app.shell import Shell, on, on_canvas
-from app.table import ONE_BY_ONE
-from app.tabs.concepts import examples, learned, learning
-from app.tabs.concepts.drawing import FOCUS_JS, Drawing
-from app.tabs.concepts.examples import ExampleList
-from app.tabs.concepts.groups import GroupRows
-from core.workbench.concepts import learner_cards
+from app.tabs.concepts import concept_list, example_list, learning_panel
+from app.tabs.concepts.example_list import ExampleList
+from app.tabs.concepts.group_rows import GroupRows
+from app.tabs.concepts.mask_drawing import FOCUS_JS, Drawing
+from core.api.concepts.library import learner_cards
 
 
 def build(shell: Shell) -> None:
@@ -22,14 +22,14 @@ def build(shell: Shell) -> None:
     with gr.Tab("Concepts", id="concepts") as tab, gr.Row(elem_classes="fs-parts", equal_height=False):
         with gr.Column(elem_classes="fs-cx-main"):
             with gr.Column(elem_classes="fs-cx-main") as browse:
-                live = gr.HTML(js_on_load=learning.LIVE_JS, elem_id="fs-cx-live")
+                live = gr.HTML(js_on_load=learning_panel.LIVE_JS, elem_id="fs-cx-live")
                 listed = ExampleList()
                 rows = GroupRows(shell, lambda session: controls.clusters(session))
-                shelf = learned.Shelf(learner_cards())
+                shelf = concept_list.Shelf(learner_cards())
             drawing = Drawing(shell)
         with gr.Column(elem_classes="fs-side", elem_id="fs-cx-side") as side:
             with gr.Column(elem_classes="fs-side-scroll"):
-                controls = learning.Controls()
+                controls = learning_panel.Controls()
             with gr.Column(elem_classes="fs-side-foot"):
                 plan = gr.HTML(elem_id="fs-learn-plan")
                 bar = JobBar(shell, "learn_id")
@@ -47,7 +47,7 @@ def build(shell: Shell) -> None:
     def look(session: Session) -> list[Any]:
         """All but the bar and what grows."""
         shown = controls.show(session)
-        beside = [*controls.fitting(session.memory["learn"][0]), *learning.plan(session, controls)]
+        beside = [*controls.fitting(session.memory["learn"][0]), *learning_panel.plan(session, controls)]
         return [*mode(session), *shown, *beside, *listed.show(session), *rows.show(session), *shelf.show(session)]
 
     everything = [*modes, *form, *ready, *lists]
@@ -55,7 +55,7 @@ def build(shell: Shell) -> None:
     def fill(session: Session) -> list[Any]:
         if session.bench is not None:  # learning goes on when its window is closed; the next one takes it over
             session.learn_id = session.bench.concepts.running() or session.learn_id
-        return [*look(session), *bar.look(session), *rows.bar.look(session), learning.growing(session, controls)]
+        return [*look(session), *bar.look(session), *rows.bar.look(session), learning_panel.growing(session, controls)]
 
     shell.refresh(tab, fill, [*everything, *bar.parts, *rows.bar.parts, live])
     rows.wire()
@@ -69,7 +69,7 @@ def build(shell: Shell) -> None:
         if place == 1:
             session.memory.pop("looks", None)
         looks = rows.show(session) if place < 2 else [gr.skip()] * len(rows.parts)
-        return [*controls.fitting(values[0]), *learning.plan(session, controls), *looks]
+        return [*controls.fitting(values[0]), *learning_panel.plan(session, controls), *looks]
 
     for place, control in enumerate(controls.inputs):
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
@@ -80,23 +80,27 @@ def build(shell: Shell) -> None:
     def start(session: Session, *values: Any) -> list[Any]:
         session.memory["learn"] = list(values)
         session.learn_id = session.open_bench.concepts.start(controls.order(values))
-        return [gr.update(interactive=False), *bar.look(session), learning.growing(session, controls)]
+        return [gr.update(interactive=False), *bar.look(session), learning_panel.growing(session, controls)]
 
     on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
 
     def keep(session: Session, sent: dict[str, Any]) -> list[Any]:
         session.learn_id = session.open_bench.concepts.keep(session.learn_id)
-        return [gr.update(interactive=False), *bar.look(session), learning.growing(session, controls)]
+        return [gr.update(interactive=False), *bar.look(session), learning_panel.growing(session, controls)]
 
     on_canvas(live.learning_kept, keep, shell, [go, *bar.parts, live], **ONE_BY_ONE)
-    on(bar.timer.tick, lambda s: learning.growing(s, controls), shell, outputs=[live], concurrency_limit=None)
+    on(bar.timer.tick, lambda s: learning_panel.growing(s, controls), shell, outputs=[live], concurrency_limit=None)
 
     def ended(session: Session) -> list[Any]:
         made = session.open_bench.jobs.result(session.learn_id).get("concept")
         session.memory["learned"] = made or session.memory.get("learned")
-        return [*learning.plan(session, controls), learning.growing(session, controls), *shelf.show(session)]
+        return [
+            *learning_panel.plan(session, controls),
+            learning_panel.growing(session, controls),
+            *shelf.show(session),
+        ]
 
-    bar.on_end(shell, ended, outputs=[*ready, live, *shelf.parts]).success(None, js=learned.TO_NEW_JS)
+    bar.on_end(shell, ended, outputs=[*ready, live, *shelf.parts]).success(None, js=concept_list.TO_NEW_JS)
 
     def act(handler: Any) -> Any:
         def acted(session: Session, *values: Any) -> list[Any]:
@@ -109,7 +113,7 @@ def build(shell: Shell) -> None:
     on_canvas(listed.tiles.example_opened, act(drawing.redraw), shell, everything, **ONE_BY_ONE).success(
         None, js=FOCUS_JS
     )
-    on_canvas(listed.tiles.example_removed, act(examples.remove), shell, everything, **ONE_BY_ONE)
+    on_canvas(listed.tiles.example_removed, act(example_list.remove), shell, everything, **ONE_BY_ONE)
     drawing.wire(look, everything)
     for event, handler in ((shelf.html.concept_renamed, shelf.rename), (shelf.html.concept_deleted, shelf.delete),
                            (shelf.html.concept_shown, shelf.filter)):  # fmt: skip

@@ -7,12 +7,12 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.photo_panel import ONE_BY_ONE, SEEN_JS, Table
+from app.page_context import Shell, on, on_canvas
 from app.session import Session
-from app.shell import Shell, on, on_canvas
-from app.table import ONE_BY_ONE, SEEN_JS, Table
-from app.tabs.regions import carry, listed, proposals
+from app.tabs.regions import propagation, proposal_panel, region_list
+from core.api.regions import all_segmenters
 from core.errors import InputError
-from core.workbench.regions import all_segmenters
 
 TALL = "clamp(300px, calc(100vh - 234px), 980px)"
 HINT = """<p class="fs-hint">Click a part; right-click or <kbd>Shift</kbd>-click what does not belong to it, drag a box
@@ -54,9 +54,9 @@ def build(shell: Shell) -> None:
                     save = gr.Button("Save", variant="primary", size="sm", scale=2, min_width=64,
                                      elem_id="fs-region-save")  # fmt: skip
                 known = gr.HTML(js_on_load=KNOWN_JS, elem_id="fs-region-known")
-            finder = proposals.Finder(shell)
-            regions = listed.RegionList()
-            carrier = carry.Carrier(shell)
+            finder = proposal_panel.Finder(shell)
+            regions = region_list.RegionList()
+            carrier = propagation.Carrier(shell)
     shown = [*table.parts, name, known, *regions.parts, *finder.parts]
 
     def look(session: Session, called: Any = None) -> list[Any]:
@@ -84,12 +84,12 @@ def build(shell: Shell) -> None:
     chip = lambda session, sent, seen: keep(session, seen, str(sent.get("name", "")))  # noqa: E731
     on_canvas(known.named, chip, shell, outputs, [table.seen], js=SEEN_JS, **ONE_BY_ONE).success(None, js=ONWARD_JS)
     table.canvas.confirmed(None, None, None, js=TO_NAME_JS, api_visibility="private")
-    listed.wire(regions, shell, table, look, shown)
-    proposals.wire(finder, shell, table, look, shown, ONWARD_JS)
-    carry.wire(carrier, shell, table, look, shown)
+    region_list.wire(regions, shell, table, look, shown)
+    proposal_panel.wire(finder, shell, table, look, shown, ONWARD_JS)
+    propagation.wire(carrier, shell, table, look, shown)
 
 
-def _save(table: Table, finder: proposals.Finder, session: Session, seen: str, given: str | None) -> None:
+def _save(table: Table, finder: proposal_panel.Finder, session: Session, seen: str, given: str | None) -> None:
     name = " ".join((given or "").split())
     if not name:
         raise InputError("give the region a name, for example 'washer'")

@@ -6,13 +6,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.jobbar import JobBar
+from app.components.photo_panel import Table
+from app.components.preview_gallery import Strip
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on
 from app.session import Session
-from app.shell import Shell, on
-from app.strip import Strip
-from app.table import Table
-from app.tabs.studio import bulk, chips, masks, parts, recipes, tries
-from app.tabs.studio.controls import Controls
+from app.tabs.studio import bulk_panel, prompt_editor, recipe_loader, try_out
+from app.tabs.studio import mask_tools as masks
+from app.tabs.studio import part_tools as parts
+from app.tabs.studio.engine_form import Controls
 
 TALL = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
 """The canvas ends where the window does: header, navigation, tool bar and status line take the rest."""
@@ -26,21 +28,21 @@ def build(shell: Shell) -> None:
         with gr.Column(min_width=300, elem_classes="fs-studio-result"):
             with gr.Column(elem_classes="fs-bar-slot"):
                 bar = JobBar(shell, "try_id", poll_s=0.25)
-            come = bulk.Progress(shell)
+            come = bulk_panel.Progress(shell)
             strip = Strip(shell)
         with gr.Column(min_width=300, elem_classes="fs-side"):
             with gr.Column(elem_classes="fs-side-scroll"):
                 controls = Controls()
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
-                board = chips.ChipBoard() if controls.usable(chips.ENGINE) else None
+                board = prompt_editor.ChipBoard() if controls.usable(prompt_editor.ENGINE) else None
                 controls.settings()
                 if board is not None:
                     board.attach(controls)
-                work = bulk.Bulk()
-                loader = recipes.Loader()
+                work = bulk_panel.Bulk()
+                loader = recipe_loader.Loader()
             controls.foot()
-            maker = tries.Maker(shell, controls, table, bar, strip)
+            maker = try_out.Maker(shell, controls, table, bar, strip)
     choices = [controls.label, mask_tools.regions]
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
     shown += board.shown if board is not None else []
@@ -64,6 +66,6 @@ def build(shell: Shell) -> None:
     maker.wire()
     parts.wire(part_tools, maker)
     if board is not None:
-        chips.wire(board, maker)
-    bulk.wire(work, come, shell, controls, mask_tools)
-    recipes.wire(loader, shell, controls, table, strip)
+        prompt_editor.wire(board, maker)
+    bulk_panel.wire(work, come, shell, controls, mask_tools)
+    recipe_loader.wire(loader, shell, controls, table, strip)

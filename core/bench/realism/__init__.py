@@ -16,20 +16,20 @@ from typing import Any
 
 import cv2
 
-from core.bench.realism.looks import look_at
-from core.bench.realism.machine import signature
+from core.api import Workbench
+from core.bench.realism.environment import signature
+from core.bench.realism.pair_statistics import look_at
 from core.bench.realism.rows import Row, make_pairs, open_project, parse_row, usual_rows
 from core.bench.realism.sheet import sheet
 from core.bench.realism.table import COLUMNS, markdown, row_record
 from core.errors import Cancelled, FlawsmithError, InputError
-from core.evaluate.data import Shot, read_set
-from core.evaluate.detectors.base import TrainContext
-from core.evaluate.generation.pairs import Pair
-from core.evaluate.localization import evaluate_localization
-from core.evaluate.report import write_report
-from core.evaluate.result import Result
+from core.evaluation.detectors.api import TrainContext
+from core.evaluation.generation.pairs import Pair
+from core.evaluation.localization import evaluate_localization
+from core.evaluation.photo_sets import Shot, read_set
+from core.evaluation.report import write_report
+from core.evaluation.results import Result
 from core.images import atomic_write
-from core.workbench import Workbench
 
 DROWNING = {"magnetic_tile": ("uneven",)}
 """Labels left out unless told otherwise: masks of "uneven" cover up to half a tile and drown every pixel metric."""
@@ -93,7 +93,7 @@ def measure(
 
     ``data`` is a folder in MVTec AD layout with real anomalies, tested on ``test`` (default: the folder of its name
     with ``_dev`` behind), or a folder around such pairs of folders, and then there is one table for each. ``rows``
-    are as in core.bench.realism.rows.parse_row; ``looks`` asks of the pairs themselves what core.bench.realism.looks
+    are as in parse_row; ``looks`` asks of the pairs themselves what pair_statistics
     says. InputError if a folder is missing or ``out`` holds another table.
     """
     if data is None or out is None:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.engines.base import engine, engines, learners, read_model, read_params
+from core.api import Batch, Workbench
+from core.engines.api import engine, engines, learners, read_model, read_params
 from core.errors import Cancelled, InputError
-from core.evaluate.generation.pairs import Pair
+from core.evaluation.generation.pairs import Pair
 from core.images import atomic_write
+from core.jobs.auto_review import Rules
 from core.jobs.learn import Order
-from core.jobs.review import Rules
-from core.masks.placement import Placement
+from core.masks.placement.planner import Placement
 from core.store import SampleRow
-from core.workbench import Batch, Workbench
 
 REAL = "real_few_shot"
 """The row that learns from the learning folder's real anomalies alone."""

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from core.evaluate.data import Shot
-from core.evaluate.panels import below, beside, fitted, outlined
+from core.evaluation.panels import below, beside, fitted, outlined
+from core.evaluation.photo_sets import Shot
 from core.images import png_bytes
 from core.types import Image
 

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.bench.realism.looks import looks_table
+from core.bench.realism.pair_statistics import looks_table
 from core.bench.realism.rows import Row
-from core.evaluate.result import Result
+from core.evaluation.results import Result
 
 COLUMNS = {
     "pixel_ap": "pixel AP",

@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 
 from core.device import numpy_rng
-from core.engines.base import Context, NothingChanged, read_params, settle
-from core.engines.layout.choose import at_border, named
-from core.engines.layout.edits import OPS, Edit, Scene, with_target
-from core.engines.layout.params import LayoutParams
-from core.engines.layout.place import NoPlace
-from core.engines.layout.window import blur, window_of
+from core.engines.api import Context, NothingChanged, read_params, settle
+from core.engines.layout.free_place import NoPlace
+from core.engines.layout.operations import OPS, Edit, Scene, with_target
+from core.engines.layout.region_choice import at_border, named
+from core.engines.layout.settings import LayoutParams
+from core.engines.layout.work_area import blur, window_of
 from core.images import is_grey
 from core.quality import visible_change
 from core.types import Image, Kind, Mask, Request, Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.engines.layout.window import Floats
+from core.engines.layout.work_area import Floats
 
 NEUTRAL = 6.0
 """Mean Lab chroma below which a part counts as grey."""

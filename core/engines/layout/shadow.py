@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.window import Floats, blur, count, distance_to, some, widened
+from core.engines.layout.work_area import Floats, blur, count, distance_to, some, widened
 from core.types import Mask
 
 WORK_SIZE = 56

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.cut import Hole
-from core.engines.layout.window import Window, blur, count, distance_to, some, widened, window_of
+from core.engines.layout.cutout import Hole
+from core.engines.layout.work_area import Window, blur, count, distance_to, some, widened, window_of
 from core.images import fill_hole
 from core.types import Image, Mask
 

@@ -1,0 +1,1 @@
+"""What tabs share: photo panel, preview gallery, progress bar, parameter form, notices."""

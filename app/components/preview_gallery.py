@@ -1,0 +1,286 @@
+"""The studio's previews: a film of small pictures, the chosen one beside its photo, keep or discard."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.components.attention_panel import coarse, near_by, picture, why
+from app.components.drawn_pair_panel import TAKE_JS, copy_in_words, drawn_together
+from app.components.photo_panel import ONE_BY_ONE
+from app.page_context import Shell, on, on_canvas
+from app.session import Session, file_url
+from core.api import SampleRow
+from core.api.review import Comparison
+from core.api.studio.attention_evidence import Evidence
+from core.api.studio.drawn_pairs import Likeness
+from core.errors import InputError, NotFound
+from core.types import Verdict
+
+MOST_TRIES = 12
+"""Studio jobs whose previews stay in the film."""
+MOST_SHOWN = 24
+CLOSE_UP = 4 / 3
+"""Width by height of the close-ups."""
+EMPTY = (
+    "<div class='fs-film-empty'><b>Previews come here</b><p>Draw a mask on the photo or let a rule place one, "
+    "choose an engine and press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. With <b>Layout</b>, drag a part; with "
+    "<b>Component edit</b>, strike out a component.</p></div>"
+)
+MARKS = {"kept": "✓", "rejected": "✕", "new": ""}
+
+FILM_JS = """
+// Small pictures to choose from by mouse or arrow keys; "picked" tells {id}.
+const items = () => [...element.querySelectorAll("[data-id]")];
+let held = "";
+element.addEventListener("click", (event) => {
+  const item = event.target.closest("[data-id]");
+  if (item) { held = item.dataset.id; trigger("picked", { id: held }); }
+});
+element.addEventListener("keydown", (event) => {
+  const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step) return;
+  const all = items(), next = all[all.indexOf(document.activeElement) + step];
+  event.preventDefault();
+  event.stopPropagation();
+  if (next) { next.focus(); next.click(); }
+});
+watch("value", () => {
+  // A new film takes the place of the one that had the focus.
+  const item = held && items().find((i) => i.dataset.id === held);
+  const idle = !document.activeElement || document.activeElement === document.body;
+  if (item && idle) item.focus({ preventScroll: true });
+  const chosen = element.querySelector("[aria-selected=true]");
+  if (chosen) chosen.parentElement.scrollLeft = Math.max(0, chosen.offsetLeft - chosen.parentElement.clientWidth / 2);
+});
+"""
+
+
+class Strip:
+    """Previews of what the session tried last."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.film = gr.HTML(EMPTY, js_on_load=FILM_JS, elem_id="fs-strip")
+        with gr.Column(visible=False, elem_classes="fs-detail", elem_id="fs-detail") as self.detail:
+            self.slider = gr.ImageSlider(label="Photo and sample", max_height=330, interactive=False, format="png",
+                                         elem_id="fs-slider", show_label=False, buttons=["fullscreen"])  # fmt: skip
+            with gr.Row(elem_classes="fs-verdicts"):
+                self.keep = gr.Button("Keep (A)", variant="primary", elem_id="fs-keep",
+                                      size="sm", min_width=60)  # fmt: skip
+                self.discard = gr.Button("Discard (X)", elem_id="fs-discard", size="sm", min_width=60)
+                self.undo = gr.Button("Undo (U)", elem_id="fs-undo-verdict", size="sm",
+                                      min_width=60)  # fmt: skip
+                self.keep_all = gr.Button("Keep all", elem_id="fs-keep-all", size="sm", min_width=60)
+            self.maps = gr.HTML(js_on_load=TAKE_JS, elem_id="fs-maps")
+            self.facts = gr.HTML(elem_id="fs-facts")
+            self.reuse = gr.Button("Copy settings from this sample", size="sm", elem_id="fs-reuse")
+        self.parts = [self.film, self.detail, self.slider, self.maps, self.facts]
+        on_canvas(self.film.picked, self._pick, shell, self.parts, **ONE_BY_ONE)
+        on(self.keep.click, lambda s: self._judge(s, Verdict.KEPT), shell, outputs=self.parts, **ONE_BY_ONE)
+        on(self.discard.click, lambda s: self._judge(s, Verdict.REJECTED), shell, outputs=self.parts, **ONE_BY_ONE)
+        on(self.undo.click, self._undo, shell, outputs=self.parts, **ONE_BY_ONE)
+        on(self.keep_all.click, self._keep_all, shell, outputs=self.parts)
+
+    def begin(self, session: Session, job_id: str) -> None:
+        """A job was started: its previews come first, and its first one is shown as soon as it is there."""
+        session.memory["tries"] = [*session.memory.get("tries", []), job_id][-MOST_TRIES:]
+        session.memory["await"] = job_id
+
+    def end(self, session: Session, job_id: str) -> None:
+        """A job has ended: what it made again is in the film too, and said."""
+        ids = session.open_bench.jobs.result(job_id).get("sample_ids", ()) if job_id else ()
+        rows = session.open_bench.studio.samples_of(job_id) if ids else []
+        mine = {row.id for row in rows}
+        if any(row.component_paths or row.picture_paths for row in rows):
+            session.memory["film"] = None  # their nearest good part was looked for last
+        again = [i for i in ids if i not in mine]
+        if again and job_id not in session.memory.setdefault("again", {}):
+            session.memory["again"][job_id] = again
+            session.memory["picked"] = again[0]
+            session.memory["film"] = None
+            gr.Info("Same settings, same sample: it was made before. Take another seed for another one.")
+
+    def show(self, session: Session) -> list[Any]:
+        """Updates for ``parts``: the previews so far and the chosen one."""
+        rows = _rows(session)
+        session.memory["film"] = _sign(rows)
+        if not rows:
+            session.memory["picked"] = ""
+            return [EMPTY, gr.update(visible=False), gr.skip(), "", ""]
+        _choose(session, rows)
+        picked = session.memory["picked"]
+        return [_film(session, rows, picked), gr.update(visible=True), *_detail(session, picked)]
+
+    def grow(self, session: Session) -> list[Any]:
+        """The same, but nothing is touched while no new preview has come."""
+        fresh = session.bench is not None and _sign(_rows(session)) != session.memory.get("film")
+        return self.show(session) if fresh else [gr.skip()] * len(self.parts)
+
+    def _pick(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        session.memory["picked"] = str(sent.get("id", ""))
+        session.memory["await"] = ""
+        return self.show(session)
+
+    def _judge(self, session: Session, verdict: Verdict) -> list[Any]:
+        picked = session.memory.get("picked")
+        if not picked:
+            raise InputError("generate something first, then keep or discard it")
+        rows = _rows(session)
+        session.open_bench.review.set_verdict([picked], verdict)
+        ids = [r.id for r in rows]
+        place = ids.index(picked) if picked in ids else 0
+        waiting = [r.id for r in rows[place:] + rows[:place] if r.verdict == Verdict.NEW and r.id != picked]
+        session.memory["picked"] = waiting[0] if waiting else picked
+        return self.show(session)
+
+    def _undo(self, session: Session) -> list[Any]:
+        back = session.open_bench.review.undo()
+        if not back:
+            gr.Info("There is no verdict to take back.")
+        elif back[0] in {r.id for r in _rows(session)}:
+            session.memory["picked"] = back[0]
+        return self.show(session)
+
+    def _keep_all(self, session: Session) -> list[Any]:
+        fresh = [r.id for r in _rows(session) if r.verdict == Verdict.NEW]
+        if not fresh:
+            raise InputError("keep all: every preview here has its verdict already")
+        session.open_bench.review.set_verdict(fresh, Verdict.KEPT)
+        return self.show(session)
+
+
+def _rows(session: Session) -> list[SampleRow]:
+    """The film: samples of the newest job first."""
+    if session.bench is None:
+        return []
+    studio = session.bench.studio
+    rows: dict[str, SampleRow] = {}
+    for job_id in reversed(session.memory.get("tries", [])):
+        for row in [*studio.samples_of(job_id), *_again(session, job_id)]:
+            rows.setdefault(row.id, row)
+    return list(rows.values())[:MOST_SHOWN]
+
+
+def _again(session: Session, job_id: str) -> list[SampleRow]:
+    """Samples that a job made and an earlier one had made too: the store keeps them once, as the earlier one's."""
+    found = []
+    for sample_id in session.memory.get("again", {}).get(job_id, ()):
+        try:
+            found.append(session.open_bench.review.row(sample_id))
+        except NotFound:
+            continue  # deleted since
+    return found
+
+
+def _sign(rows: list[SampleRow]) -> list[tuple[str, str]]:
+    return [(r.id, str(r.verdict)) for r in rows]
+
+
+def _choose(session: Session, rows: list[SampleRow]) -> None:
+    awaited = next((r.id for r in rows if r.job_id == session.memory.get("await")), "")
+    if awaited:
+        session.memory["picked"], session.memory["await"] = awaited, ""
+    elif session.memory.get("picked") not in {r.id for r in rows}:
+        session.memory["picked"] = rows[0].id
+
+
+def _film(session: Session, rows: list[SampleRow], picked: str) -> str:
+    desk = session.open_bench.review
+    cells = "".join(
+        f"<button type='button' role='option' data-id='{r.id}' data-verdict='{r.verdict}' "
+        f"aria-selected='{str(r.id == picked).lower()}' tabindex='{0 if r.id == picked else -1}' "
+        f"title='{html.escape(f'{r.label}, {r.engine}, seed {r.seed}, {r.verdict}')}'>"
+        f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}' draggable='false'>"
+        f"<i>{MARKS[r.verdict]}</i></button>"
+        for r in rows
+    )
+    return f"<div class='fs-film' role='listbox' aria-label='Previews'>{cells}</div>"
+
+
+def _detail(session: Session, picked: str) -> list[Any]:
+    desk = session.open_bench.review
+    try:
+        seen = desk.compare(picked)
+    except NotFound:
+        return [gr.skip(), "", ""]
+    evidence, around = desk.evidence(seen.sample), desk.outline(seen.sample)
+    change = evidence.heat if evidence else seen.attention_path or desk.difference(picked)
+    name = "Residual attention" if evidence else "Attention" if seen.attention_path else "What changed"
+    maps = _maps(seen, around, [("Sample", seen.image_path), ("Mask", seen.mask_path), (name, change)], evidence)
+    # The divider begins left of the mask, so that the sample's side shows what was made.
+    start = max(4.0, min(85.0, 100 * around["box"][0] / seen.normal.width - 5))
+    beside = gr.update(value=(str(seen.source_path), str(seen.image_path)), slider_position=start)
+    if (pair := desk.pair(seen.sample)) is not None:
+        near = desk.neighbour(seen.sample)
+        maps += drawn_together(picked, pair) + (f"<div class='fs-why'>{near_by(*near)}</div>" if near else "")
+    return [beside, maps, facts(seen, desk.nearest_example(seen.sample))]
+
+
+def _maps(
+    seen: Comparison, around: Mapping[str, Any], pictures: list[tuple[str, Any]], evidence: Evidence | None
+) -> str:
+    """Close-ups of the same place around the mask; the sample's with the mask outlined, the mask with what it was
+    before it was refined, and what the engine saw of each component."""
+    size = (seen.normal.width, seen.normal.height)
+    view = "{:g} {:g} {:g} {:g}".format(*_window(around["box"], *size))
+    over = [f"<path d='{around['path']}'/>", coarse(evidence) if evidence else "", ""]
+    cells = []
+    for (name, path), line in zip(pictures, over, strict=True):
+        said = f"{name} <span class='fs-coarse-key'>unrefined</span>" if evidence and name == "Mask" else name
+        drawn = picture(file_url(path), f"{name}, close-up", view, size, line)
+        cells.append(f"<figure>{drawn}<figcaption>{said}</figcaption></figure>")
+    return f"<div class='fs-maps'>{''.join(cells)}</div>{why(seen, evidence, view) if evidence else ''}"
+
+
+def _window(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
+    """(left, top, width, height) of a 4:3 view with some air around ``box`` (x0, y0, x1, y1), inside the photo."""
+    x0, y0, x1, y1 = box
+    wide = max(1.5 * (x1 - x0), 1.5 * (y1 - y0) * CLOSE_UP, 48.0)
+    wide = min(wide, max(width, height * CLOSE_UP))
+    tall = wide / CLOSE_UP
+    left = min(max((x0 + x1 - wide) / 2, 0), width - wide) if wide <= width else (width - wide) / 2
+    top = min(max((y0 + y1 - tall) / 2, 0), height - tall) if tall <= height else (height - tall) / 2
+    return left, top, wide, tall
+
+
+def facts(seen: Comparison, near: Likeness | None) -> str:
+    """Origin and scores of a sample in words, and how near it is to a real one, HTML."""
+    row = seen.sample
+    said = in_words(row.scores) + ([copy_in_words(near)] if near is not None else [])
+    lines = "".join(
+        f"<li data-level='{level}'><span>{words}</span><span>{number}</span></li>" for words, number, level in said
+    )
+    why = f"<p class='fs-quiet'>{html.escape(row.reason)}</p>" if row.reason else ""
+    return (
+        f"<div class='fs-facts'><p><b>{html.escape(row.label)}</b> · {html.escape(row.engine)} · seed {row.seed}"
+        f"<span class='fs-verdict' data-verdict='{row.verdict}'>{row.verdict}</span></p><ul>{lines}</ul>{why}</div>"
+    )
+
+
+def in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """(words, number, "good" | "fair" | "bad" | "plain") for each score that says something to an inspector."""
+    said: list[tuple[str, str, str]] = []
+    if (covered := scores.get("mask_covered")) is not None:
+        words, level = _band(covered, ((0.75, "Mask much wider than the change", "bad"),
+                                       (0.95, "Mask a little wider than the change", "fair")),
+                             ("Mask fits what changed", "good"))  # fmt: skip
+        said.append((words, f"{covered:.0%} of it changed", level))
+    if (outside := scores.get("change_outside")) is not None:
+        words, level = ("Changed outside the mask", "bad") if outside else ("Rest of the photo untouched", "good")
+        said.append((words, f"{outside:,.0f} px outside", level))
+    if (inside := scores.get("change_inside")) is not None:
+        words, level = _band(inside, ((0.02, "Hardly to be seen", "fair"), (0.06, "Subtle", "plain"),
+                                      (0.18, "Clear", "plain")), ("Strong", "plain"))  # fmt: skip
+        said.append((words, f"{255 * inside:.0f} grey levels", level))
+    if (seam := scores.get("seam_contrast")) is not None:
+        words, level = _band(seam, ((1.6, "No seam to be seen", "good"), (4.0, "Slight edge at the outline", "plain")),
+                             ("Hard edge at the outline", "plain"))  # fmt: skip
+        said.append((words, f"{seam:.1f} × the photo's own", level))
+    return said
+
+
+def _band(value: float, below: tuple[tuple[float, str, str], ...], else_: tuple[str, str]) -> tuple[str, str]:
+    return next(((words, level) for limit, words, level in below if value < limit), else_)

@@ -1,0 +1,181 @@
+"""Results on the page: the list of runs, the one that is shown or those side by side, and curves as they grow."""
+
+from __future__ import annotations
+
+import html
+import time
+from typing import Any
+
+import gradio as gr
+
+from app.session import Session, file_url
+from core.api.evaluation import evaluations as desk
+from core.api.evaluation.evaluations import report_parts
+from core.errors import InputError, NotFound
+
+EMPTY = (
+    "<div class='fs-empty'><h2>How good are the pairs?</h2>"
+    "<p><b>Generation quality</b> looks at the pairs themselves: how varied they are, how well their masks fit, how "
+    "near they come to real anomalies.</p>"
+    "<p><b>Localization</b> and <b>Classification</b> ask what they are for: a detector learns from the pairs alone "
+    "and is tested on real anomalies it has never seen.</p>"
+    "<p><b>Score maps</b> measures any other detector by the same numbers.</p>"
+    "<p>Results stay with the project; tick two of them to compare.</p></div>"
+)
+RUNS_JS = """
+// Runs to open, to tick for a comparison, to remove: "opened" and "removed" tell {id}, "compared" tells {ids}.
+const sure = (button) => {
+  if (button.dataset.sure) return true;
+  button.dataset.sure = "1";
+  const before = button.textContent;
+  button.textContent = "Really?";
+  setTimeout(() => { delete button.dataset.sure; button.textContent = before; }, 4000);
+  return false;
+};
+const ticked = () => [...element.querySelectorAll("input:checked")].map((box) => box.value);
+const count = () => {
+  const button = element.querySelector("[data-compare]"), n = ticked().length;
+  if (!button) return;
+  button.disabled = n < 2;
+  button.textContent = n < 2 ? "Tick two runs to compare" : "Compare " + n + " runs";
+};
+element.addEventListener("change", count);
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.open) trigger("opened", { id: button.dataset.open });
+  if (button.dataset.remove && sure(button)) trigger("removed", { id: button.dataset.remove });
+  if ("compare" in button.dataset) trigger("compared", { ids: ticked() });
+});
+element.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const all = [...element.querySelectorAll("[data-open]")], next = all[all.indexOf(document.activeElement) + step];
+  if (!step || !document.activeElement.dataset.open) return;
+  event.preventDefault();
+  if (next) next.focus();
+});
+watch("value", count);
+"""
+
+
+class RunList:
+    """The left column's lower card."""
+
+    def __init__(self) -> None:
+        self.html = gr.HTML(js_on_load=RUNS_JS, elem_id="fs-ev-runs")
+
+
+def both(session: Session) -> list[Any]:
+    """The list of runs, and what the session looks at: the newest run if nothing was chosen."""
+    if session.bench is None:
+        return ["", EMPTY]
+    entries = session.bench.evaluations.runs()
+    known = {entry.id for entry in entries}
+    chosen = [i for i in session.memory.get("evaluations", []) if i in known]
+    if not chosen and entries:
+        chosen = [entries[0].id]
+    session.memory["evaluations"] = chosen
+    return [_runs(entries, chosen), _shown(session, chosen)]
+
+
+def open_run(session: Session, sent: dict[str, Any]) -> None:
+    """A person picked a run."""
+    session.memory["evaluations"] = [str(sent.get("id", ""))]
+
+
+def compare(session: Session, sent: dict[str, Any]) -> None:
+    """A person asked for the ticked runs side by side; InputError for fewer than two."""
+    ids = [str(i) for i in sent.get("ids") or ()]
+    if len(ids) < 2:
+        raise InputError("tick at least two runs to compare them")
+    session.memory["evaluations"] = ids
+
+
+def remove(session: Session, sent: dict[str, Any]) -> None:
+    """A person said twice that a run may go."""
+    session.open_bench.evaluations.remove(str(sent.get("id", "")))
+
+
+def growing(session: Session) -> str:
+    """The curves of the run in progress; "" while there are none."""
+    if not running(session):
+        return ""
+    curves = session.open_bench.evaluations.live(session.evaluate_id)
+    charts = report_parts.curve_charts([("", curves)])
+    return f"<section class='fs-ev-card'><h3>As it learns</h3>{charts}</section>" if charts else ""
+
+
+def running(session: Session) -> bool:
+    """Whether this session's evaluation has not ended."""
+    if session.bench is None or not session.evaluate_id:
+        return False
+    try:
+        return session.bench.jobs.event(session.evaluate_id).status in ("queued", "running")
+    except NotFound:
+        return False
+
+
+def _runs(entries: list[desk.Entry], chosen: list[str]) -> str:
+    if not entries:
+        return ""
+    rows = "".join(_row(entry, entry.id in chosen, len(chosen) > 1) for entry in entries)
+    compare_button = (
+        "<button type='button' class='fs-ev-button' data-compare disabled>Tick two runs to compare</button>"
+        if len(entries) > 1
+        else ""
+    )
+    return f"<section class='fs-ev-card'><h3>Runs</h3><ul class='fs-ev-runs'>{rows}</ul>{compare_button}</section>"
+
+
+def _row(entry: desk.Entry, current: bool, compared: bool) -> str:
+    title, id = html.escape(entry.title), html.escape(entry.id)
+    kind = report_parts.KINDS[entry.kind]
+    when = time.strftime("%d %b %H:%M", time.localtime(entry.created))
+    tick = " checked" if current and compared else ""
+    return (
+        f"<li data-id='{id}'{' aria-current=true' if current else ''}>"
+        f"<input type='checkbox' value='{id}' aria-label='Compare {title}'{tick}>"
+        f"<button type='button' class='fs-ev-open' data-open='{id}'><b>{title}</b>"
+        f"<span>{kind} · {html.escape(entry.headline)} · {when}</span></button>"
+        f"<button type='button' class='fs-ev-remove' data-remove='{id}' aria-label='Remove {title}' "
+        f"title='Remove this run'>✕</button></li>"
+    )
+
+
+def _shown(session: Session, ids: list[str]) -> str:
+    if not ids:
+        return EMPTY
+    bench = session.open_bench.evaluations
+    named = bench.named(ids)
+    link = (
+        f"<a class='fs-ev-button' id='fs-ev-report' href='{file_url(bench.report(ids))}' "
+        f"download='{html.escape(bench.report_name(ids), quote=True)}'>Save the report</a>"
+    )
+    if len(named) > 1:
+        parts = [("Side by side", report_parts.compare_table(named)), ("Per label", report_parts.bars(named)),
+                 ("Curves", report_parts.curves(named))]  # fmt: skip
+        return _page("Comparison", f"{len(named)} runs", link, parts)
+    name, result = named[0]
+    source = lambda picture: file_url(bench.picture(ids[0], picture.name))  # noqa: E731
+    parts = [
+        ("", report_parts.tiles(result) + report_parts.notes(result)),
+        ("Per label", report_parts.bars(named) + report_parts.confusion_table(result)),
+        ("Curves", report_parts.curves(named)),
+        ("Pictures", report_parts.pictures(result, source, link=True)),
+        ("All numbers", report_parts.metric_table(result)),
+        ("Every training", report_parts.seed_table(result)),
+    ]
+    config = (
+        f"<details class='fs-fold'><summary>Settings</summary>{report_parts.config_table(result.config)}</details>"
+    )
+    return _page(name, report_parts.KINDS[result.kind], link, [*parts, ("", config)])
+
+
+def _page(title: str, under: str, link: str, parts: list[tuple[str, str]]) -> str:
+    sections = "".join(
+        f"<section class='fs-ev-card'>{f'<h3>{heading}</h3>' if heading else ''}{inside}</section>"
+        for heading, inside in parts
+        if inside
+    )
+    head = f"<div><h2>{html.escape(title)}</h2><p>{html.escape(under)}</p></div>{link}"
+    return f"<div class='fs-ev-page'><header>{head}</header>{sections}</div>"

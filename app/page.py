@@ -1,0 +1,135 @@
+"""The page: header, tabs, and the server around them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr  # noqa: E402  Gradio reads the variable above when it is imported
+
+from app import theme  # noqa: E402
+from app.page_context import PRIVATE, SESSION_JS, Shell, headline  # noqa: E402
+from app.session import sessions  # noqa: E402
+from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
+from core.api.demo import demo_project  # noqa: E402
+from core.api.recent import recent, remember  # noqa: E402
+from core.errors import FlawsmithError, InputError  # noqa: E402
+
+FIRST_PORT = 7860
+CACHE_CLEANING = (3600, 24 * 3600)
+"""Every hour, delete uploads older than a day: (frequency, age) in seconds."""
+UPLOAD_LIMIT = "4gb"
+
+
+def build() -> gr.Blocks:
+    """The whole page."""
+    with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANING) as page:
+        sid = gr.Textbox(visible="hidden", elem_id="fs-sid")
+        opened = gr.State("")
+        with gr.Row(elem_classes="fs-head", equal_height=True):
+            gr.HTML(_wordmark(), elem_classes="fs-word")
+            project = gr.HTML(elem_classes="fs-project", elem_id="fs-project")
+            dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
+        with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
+            shell = Shell(sid, opened, tabs, project)
+            for tab in (product, regions, concepts, studio, review, export, evaluate, models):
+                tab.build(shell)
+        dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")
+        page.load(_arrive, sid, [sid, opened, project, tabs], js=SESSION_JS, **PRIVATE)
+    return page
+
+
+def serve(
+    project: Path | None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    auth: Path | None = None,
+    browser: bool = True,
+    demo: bool = True,
+) -> None:
+    """Build the page and serve it until the process is told to stop."""
+    if project is not None:
+        sessions.first = sessions.check(project)
+        remember(sessions.first)
+    elif demo and not recent():
+        sessions.first = _demo()
+    page = build()
+    page.queue(default_concurrency_limit=4)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        page.launch(
+            server_name=host,
+            server_port=port or _free_port(host),
+            auth=_logins(auth) if auth else None,
+            inbrowser=browser,
+            theme=theme.theme(),
+            css_paths=theme.style_sheets(),
+            head=theme.head(),
+            favicon_path=theme.ASSETS / "icons" / "flawsmith.svg",
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            share=False,
+            pwa=True,
+            ssr_mode=False,
+            max_file_size=UPLOAD_LIMIT,
+            show_error=True,
+            quiet=True,
+            prevent_thread_lock=True,
+        )
+        print(f"Flawsmith is at {page.local_url}  (Ctrl-C ends it)", flush=True)
+        page.block_thread()
+    finally:
+        sessions.close()
+
+
+def _demo() -> Path | None:
+    try:
+        return demo_project()
+    except FlawsmithError as error:  # the app is of use without it
+        logging.getLogger(__name__).warning("the demo cannot be opened: %s", error)
+        return None
+
+
+def _arrive(sid: str) -> list[Any]:
+    session = sessions.get(sid)
+    opened = str(session.bench.path) if session.bench else "-"
+    # The first tab is in front anyway; choosing it again would undo a person's quick click on another.
+    front = gr.skip() if session.tab == "product" else gr.Tabs(selected=session.tab)
+    return [sid, opened, headline(session), front]
+
+
+def _wordmark() -> str:
+    icon = (theme.ASSETS / "icons" / "flawsmith.svg").read_text()
+    return f"{icon}<span>Flawsmith</span>"
+
+
+def _free_port(host: str) -> int:
+    for port in range(FIRST_PORT, FIRST_PORT + 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind((host, port))
+                return port
+            except OSError:
+                continue
+    raise InputError(f"no free port from {FIRST_PORT} to {FIRST_PORT + 99} on {host}; choose one with --port")
+
+
+def _logins(path: Path) -> list[tuple[str, str]]:
+    try:
+        lines = [line.strip() for line in path.read_text().splitlines() if line.strip() and line[0] != "#"]
+    except OSError as error:
+        raise InputError(
+            f"--auth {path}: cannot be read ({error.strerror}); give a file of user:password lines"
+        ) from None
+    pairs = [tuple(line.split(":", 1)) for line in lines]
+    if not pairs or any(len(p) != 2 or not all(p) for p in pairs):
+        raise InputError(
+            f"--auth {path}: expected lines of user:password, found {len(lines)} lines that are not all so"
+        )
+    return [(user, password) for user, password in pairs]

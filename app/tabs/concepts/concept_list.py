@@ -1,0 +1,251 @@
+"""What was learned: a card for each concept, newest first, versions of one label side by side."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import gradio as gr
+
+from app.session import Session, file_url
+from core.api.concepts.library import Concept, LearnerCard, duration
+from core.api.evaluation.evaluations import report_parts
+from core.errors import InputError, Unavailable
+
+ALL = "*"
+LEARNED_JS = """
+// Cards of concepts: "concept_tried" and "concept_deleted" tell {id}, "concept_renamed" {id, name}; "concept_shown"
+// tells the {label} to narrow them to.
+const sure = (button) => {
+  if (button.dataset.sure) return true;
+  const before = button.innerHTML;
+  button.dataset.sure = "1";
+  button.textContent = "Really?";
+  setTimeout(() => { delete button.dataset.sure; button.innerHTML = before; }, 4000);
+  return false;
+};
+const open = (card) => {
+  const title = card.querySelector("h4"), box = document.createElement("input"), old = title.textContent;
+  if (card.querySelector("header input")) return;
+  Object.assign(box, { value: old, maxLength: 80 });
+  box.setAttribute("aria-label", "New name of " + old);
+  title.replaceWith(box);
+  box.focus();
+  box.select();
+  let closed = false;
+  const close = (keep) => {
+    if (closed || !box.isConnected) return;
+    closed = true;
+    const name = box.value.trim();
+    box.replaceWith(title);
+    if (keep && name && name !== old) trigger("concept_renamed", { id: card.dataset.id, name });
+    card.querySelector("[data-rename]").focus({ preventScroll: true });
+  };
+  box.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    if (event.key !== "Enter" && event.key !== "Escape") return;
+    event.preventDefault(); // or the key would press the button that gets the focus
+    close(event.key === "Enter");
+  });
+  // Later, since a list that is drawn anew takes the box away while it loses the focus.
+  box.addEventListener("blur", () => setTimeout(() => close(true)));
+};
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button"), card = event.target.closest("[data-id]");
+  if (!button) return;
+  if ("label" in button.dataset) trigger("concept_shown", { label: button.dataset.label });
+  if (!card) return;
+  if ("try" in button.dataset) trigger("concept_tried", { id: card.dataset.id });
+  if ("rename" in button.dataset) open(card);
+  if ("delete" in button.dataset && sure(button)) trigger("concept_deleted", { id: card.dataset.id });
+});
+element.addEventListener("dblclick", (event) => {
+  if (event.target.matches("h4")) open(event.target.closest("[data-id]"));
+});
+"""
+TO_NEW_JS = """(ended) => {
+  setTimeout(() => {
+    const card = document.querySelector("#fs-cx-learned [data-new]");
+    if (card && card.offsetParent) card.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }, 250);
+  return ended;
+}"""
+
+
+class Shelf:
+    """The lowest card; ``parts`` is what ``show`` updates."""
+
+    def __init__(self, learners: Mapping[str, LearnerCard]) -> None:
+        self.learners = learners
+        self.html = gr.HTML(js_on_load=LEARNED_JS, elem_id="fs-cx-learned")
+        self.parts = [self.html]
+
+    def show(self, session: Session) -> list[Any]:
+        """Updates for ``parts``."""
+        concepts = session.bench.concepts.page() if session.bench else []
+        if not concepts:
+            return [""]
+        counts = Counter(_subject(c) for c in concepts)
+        chosen = session.memory.get("shelf", ALL)
+        chosen = chosen if chosen in counts else ALL
+        shown = [c for c in concepts if chosen in (ALL, _subject(c))]
+        cards = "".join(self._card(session, concept) for concept in shown)
+        head = f"<h3>Learned <span class='fs-quiet'>{len(concepts):,}</span></h3>{_filter(counts, chosen)}"
+        return [
+            f"<section class='fs-cx-card'><div class='fs-cx-head'>{head}</div>"
+            f"<div class='fs-cx-shelf'>{cards}</div></section>"
+        ]
+
+    def rename(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        """A person gave a concept another title."""
+        session.open_bench.concepts.rename(str(sent.get("id", "")), str(sent.get("name", "")))
+        return self.show(session)
+
+    def delete(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        """A person said twice that a concept may go."""
+        session.open_bench.concepts.delete(str(sent.get("id", "")))
+        return self.show(session)
+
+    def filter(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        """Only the versions of one label, or all."""
+        session.memory["shelf"] = str(sent.get("label", ALL))
+        return self.show(session)
+
+    def attempt(self, session: Session, sent: dict[str, Any]) -> Any:
+        """Studio comes to the front with the concept's engine and label; InputError if it cannot run here."""
+        concept = session.open_bench.concepts.concept(str(sent.get("id", "")))
+        card = self.learners.get(concept.engine)
+        if card is None:
+            raise InputError(f"{concept.title}: its engine {concept.engine!r} is not in this version of Flawsmith")
+        if card.reason:
+            raise Unavailable(f"{card.title}: {card.reason}")
+        label = concept.labels[0] if concept.labels else ""
+        session.memory["try"] = {"engine": concept.engine, "label": label, "params": {"concept": concept.id}}
+        return gr.Tabs(selected="studio")
+
+    def _card(self, session: Session, concept: Concept) -> str:
+        learner = self.learners.get(concept.engine)
+        title, config = html.escape(concept.title), concept.config
+        facts = {
+            "Engine": learner.title if learner else concept.engine,
+            "Model": concept.backbone,
+            "Learned from": _learned_from(config),
+            "Steps": _steps(config),
+            "Reads": _sentence(config),
+            "On regions": _fits(config),
+            "Took": duration(float(config["seconds"])) if config.get("seconds") else "",
+            "When": _when(concept.created),
+        }
+        rows = "".join(f"<dt>{name}</dt><dd>{html.escape(said)}</dd>" for name, said in facts.items() if said)
+        chips = "".join(f"<span class='fs-chip'>{html.escape(name)}</span>" for name in concept.labels)
+        labels = "" if concept.title == _subject(concept) else f"<p>{chips}</p>"
+        new = " data-new" if session.memory.get("learned") == concept.id else ""
+        new += " data-wide" if config.get("names") else ""
+        return (
+            f"<article data-id='{html.escape(concept.id, quote=True)}'{new}>"
+            f"{_picture(session, concept, bool(learner and learner.from_examples))}"
+            f"<header><h4 title='Double-click to rename'>{title}</h4></header>{labels}<dl>{rows}</dl>"
+            f"{_details(session, concept, learner)}<footer>"
+            "<button type='button' class='fs-ev-button' data-try>Try in Studio</button>"
+            "<button type='button' class='fs-cx-quiet' data-rename>Rename</button>"
+            f"<button type='button' class='fs-cx-quiet' data-delete aria-label='Delete {title}'>Delete</button>"
+            "</footer></article>"
+        )
+
+
+def _picture(session: Session, concept: Concept, compared: bool) -> str:
+    path = session.open_bench.concepts.picture(concept.id)
+    if path is None:
+        return "<figure class='fs-cx-none'><span>no picture</span></figure>"
+    says = "<figcaption><span>real</span><span>drawn</span></figcaption>" if compared else ""
+    alt = f"What {concept.title} draws"
+    if concept.config.get("names"):
+        says, alt = "<figcaption>Where each word looks</figcaption>", f"Where the words of {concept.title} look"
+    return f"<figure><img src='{file_url(path)}' alt='{html.escape(alt, quote=True)}' loading='lazy'>{says}</figure>"
+
+
+def _details(session: Session, concept: Concept, learner: LearnerCard | None) -> str:
+    curves = session.open_bench.concepts.curves(concept)
+    chart = report_parts.curve_charts([("", curves)]) if curves else ""
+    notes = "".join(f"<li>{html.escape(note)}</li>" for note in concept.notes)
+    rows = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in _settings(concept, learner)
+    )
+    looks = "".join(
+        f"<figure><img src='{file_url(path)}' alt='{html.escape(name, quote=True)}' loading='lazy'></figure>"
+        for name, path in session.open_bench.concepts.more_pictures(concept.id)
+    )
+    inside = looks + chart + (f"<ul>{notes}</ul>" if notes else "") + (f"<dl>{rows}</dl>" if rows else "")
+    count = f" · {len(concept.notes):,} note{'s'[: len(concept.notes) != 1]}" if concept.notes else ""
+    return f"<details class='fs-fold'><summary>How it was learned{count}</summary>{inside}</details>" if inside else ""
+
+
+def _settings(concept: Concept, learner: LearnerCard | None) -> list[tuple[str, str]]:
+    """Titles and values of the settings; the steps are told above, as they were in the end."""
+    fields = learner.params.model_fields if learner else {}
+    found = []
+    for name, value in dict(concept.config.get("settings", {})).items():
+        if name != "steps" and value not in ("", None):
+            title = fields[name].title if name in fields else None
+            found.append((title or name, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)))
+    return found
+
+
+def _subject(concept: Concept) -> str:
+    """What was learned, in words: labels, or the components of the product."""
+    return ", ".join(concept.labels or concept.config.get("names", ())) or concept.title
+
+
+def _sentence(config: Mapping[str, Any]) -> str:
+    """The product and its learned components, as often as a good part has them."""
+    pairs = zip(config.get("names", ()), config.get("counts", ()), strict=False)
+    listed = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in pairs)
+    title = str(config.get("title", ""))
+    return f"{title} with {listed}" if title and listed else listed
+
+
+def _fits(config: Mapping[str, Any]) -> str:
+    """How well each word's attention fits its regions, where there were any."""
+    fits = ", ".join(f"{name} {value:.2f}" for name, value in dict(config.get("map_iou", {})).items())
+    return f"IoU {fits}" if fits else ""
+
+
+def _learned_from(config: Mapping[str, Any]) -> str:
+    if photos := len(config.get("photos", ())):
+        return f"{photos:,} photo{'' if photos == 1 else 's'} of good parts"
+    counts = {name: len(set(ids)) for name, ids in dict(config.get("examples", {})).items()}
+    total = sum(counts.values())
+    return f"{total:,} example{'' if total == 1 else 's'}" if total else ""
+
+
+def _steps(config: Mapping[str, Any]) -> str:
+    if not config.get("steps"):
+        return ""
+    early = ", best on held-out" if config.get("stopped_early") else ""
+    return f"{int(config['steps']):,}{early}"
+
+
+def _when(created: str) -> str:
+    try:
+        at = datetime.fromisoformat(created).astimezone()
+    except ValueError:
+        return created
+    return f"{at.day} {at:%b %H:%M}"
+
+
+def _filter(counts: Counter[str], chosen: str) -> str:
+    if len(counts) < 2:
+        return ""
+    chips = [
+        (ALL, "all"),
+        *((name, f"{name} ({n:,})") for name, n in sorted(counts.items())),
+    ]
+    inside = "".join(
+        f"<button type='button' data-label='{html.escape(key, quote=True)}' "
+        f"aria-pressed='{str(key == chosen).lower()}'>{html.escape(text)}</button>"
+        for key, text in chips
+    )
+    return f"<div class='fs-known' role='group' aria-label='Label'>{inside}</div>"

@@ -1,0 +1,211 @@
+"""The mask of a real defect, drawn on the same canvas as in Studio; several photos one after the other."""
+
+from __future__ import annotations
+
+import html
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import numpy as np
+
+from app.canvas.canvas import FLUSH_JS, MaskCanvas
+from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
+from app.components.photo_panel import ONE_BY_ONE
+from app.page_context import Shell, on
+from app.session import Session, file_url, sessions
+from app.tabs.studio.engine_form import LABELS, clean
+from core.api.concepts.examples import Draft, Examples
+from core.errors import FlawsmithError, InputError
+from core.types import Kind, Mask
+
+TALL = "clamp(300px, calc(100vh - 234px), 980px)"
+KINDS = [("the surface", "structural"), ("the arrangement", "logical"), ("both", "combined")]
+HINT = """<p class="fs-hint">Click the defect; right-click or <kbd>Shift</kbd>-click what does not belong to it. Or
+paint it with the brush <kbd>B</kbd>. Cover all of it and hardly more: what is inside is learned as defect.
+<kbd>Enter</kbd> saves.</p>"""
+FOCUS_JS = """() => setTimeout(() => {
+  const stage = document.querySelector("#fs-concepts-canvas .fsc-stage");
+  if (stage && stage.offsetParent) stage.focus({ preventScroll: true });
+  window.scrollTo({ top: 0 });
+}, 60)"""
+
+
+class Drawing:
+    """Canvas in the main column. ``parts`` is what ``show`` updates; ``side`` adds the right-hand column."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        with gr.Column(visible=False, elem_classes="fs-studio-photo", elem_id="fs-cx-draw") as self.box:
+            with gr.Row(equal_height=True, elem_classes="fs-nav"):
+                self.title = gr.HTML(elem_classes="fs-photo-title", elem_id="fs-concepts-title")
+            self.canvas = MaskCanvas(
+                handlers={"segment": _segment, "put_mask": _put_mask}, tall=TALL, elem_id="fs-concepts-canvas",
+                empty="No photo here.",
+            )  # fmt: skip
+
+    def side(self) -> None:
+        """Label and kind, save and cancel."""
+        with gr.Column(visible=False, elem_classes="fs-side", elem_id="fs-cx-draw-side") as self.beside:
+            with gr.Column(elem_classes="fs-side-scroll"), gr.Column(elem_classes="fs-panel"):
+                gr.HTML(HINT)
+                self.label = gr.Dropdown([], label="Label", allow_custom_value=True, elem_id="fs-cx-draw-label",
+                                         info="What this defect is called, for example scratch.")  # fmt: skip
+                self.kind = gr.Radio(KINDS, value="structural", label="It breaks", elem_id="fs-cx-kind",
+                                     elem_classes="fs-segments")  # fmt: skip
+            with gr.Column(elem_classes="fs-side-foot"), gr.Row(elem_classes="fs-tight", equal_height=True):
+                self.save = gr.Button("Save the example", variant="primary", scale=3, min_width=120,
+                                      elem_id="fs-cx-save")  # fmt: skip
+                self.cancel = gr.Button("Cancel", scale=1, min_width=70, elem_id="fs-cx-cancel")
+        self.parts = [self.box, self.beside, self.canvas, self.title, self.label, self.kind, self.cancel]
+
+    def drawing(self, session: Session) -> bool:
+        """Whether a photo is on the canvas."""
+        return bool(session.bench is not None and session.memory.get("drafts"))
+
+    def begin(self, session: Session, drafts: Sequence[Draft], mask: Mask | None = None) -> None:
+        """Put photos on the canvas, one after the other; ``mask`` belongs to the first."""
+        session.memory["drafts"] = list(drafts)
+        session.memory["drafted"] = 0
+        self._lay(session, mask)
+
+    def bring(self, session: Session, paths: Sequence[str] | None) -> None:
+        """Photos that a person uploaded; those that are none are named, the others come on the canvas."""
+        desk, drafts, problems = session.open_bench.concepts.examples, [], []
+        for path in paths or ():
+            try:
+                drafts.append(desk.bring(Path(path)))
+            except InputError as error:
+                problems.append(str(error))
+        if not drafts:
+            raise InputError(problems[0] if problems else "no photo was chosen")
+        for problem in problems:
+            gr.Warning(problem, title="Left out", duration=12)
+        self.begin(session, drafts)
+
+    def redraw(self, session: Session, sent: dict[str, Any]) -> None:
+        """An example's mask on the canvas again."""
+        draft, mask = session.open_bench.concepts.examples.redraw(str(sent.get("id", "")))
+        self.begin(session, [draft], mask)
+
+    def keep(self, session: Session, label: str | None, kind: str | None) -> None:
+        """Save the drawn mask as an example and take up the next photo; InputError says what is missing."""
+        draft = current(session)
+        if draft is None:
+            raise InputError("there is no photo on the canvas any more: add it again")
+        name = clean(label)
+        if not name:
+            raise InputError("give the defect a label, for example scratch")
+        drawn = session.masks.get(_key(draft))
+        session.open_bench.concepts.examples.keep(draft, drawn, name, cast(Kind, kind or draft.kind))
+        session.memory["draft-label"], session.memory["draft-kind"] = name, kind
+        self.leave(session)
+
+    def leave(self, session: Session) -> None:
+        """Take the photo off the canvas; the next one comes."""
+        drafts = session.memory.get("drafts", [])
+        if drafts:
+            session.masks.pop(_key(drafts.pop(0)), None)
+            session.memory["drafted"] = session.memory.get("drafted", 0) + 1
+        if drafts:
+            self._lay(session, None)
+
+    def show(self, session: Session) -> list[Any]:
+        """Updates for ``parts``."""
+        draft = current(session)
+        if draft is None:
+            hidden = gr.update(visible=False)
+            return [hidden, hidden, None, "", gr.skip(), gr.skip(), gr.skip()]
+        bench = session.open_bench
+        drawn = session.masks.get(_key(draft))
+        runs = bench.masks.encode(drawn if drawn is not None else np.zeros(draft.shape, np.bool_))
+        value = canvas_value(draft.id, file_url(draft.path), draft.width, draft.height, session.id, mask_rle=runs,
+                             segmenter=bench.regions.segmenter().title)  # fmt: skip
+        done, waiting = session.memory.get("drafted", 0), len(session.memory["drafts"])
+        place = f"{done + 1:,} of {done + waiting:,} · " if done + waiting > 1 else ""
+        title = (
+            f"<span class='fs-photo-name'>{html.escape(draft.name)}</span> "
+            f"<span class='fs-quiet'>{place}{draft.width} × {draft.height}</span>"
+        )
+        used = sorted({card.row.label for card in bench.concepts.examples.cards()})
+        choices = list(dict.fromkeys([*used, *LABELS["structural"], *LABELS["logical"]]))
+        label = draft.label or session.memory.get("draft-label") or (used[0] if len(used) == 1 else None)
+        kind = draft.kind if draft.replaces else session.memory.get("draft-kind") or "structural"
+        seen = gr.update(visible=True)
+        cancel = gr.update(value="Skip" if waiting > 1 else "Cancel")
+        return [seen, seen, value, title, gr.update(choices=choices, value=label), kind, cancel]
+
+    def wire(self, handler: Any, outputs: Sequence[Any]) -> None:
+        """Save, Enter and cancel; ``handler(session)`` gives updates for ``outputs`` after each."""
+
+        def keep(session: Session, label: str | None, kind: str | None) -> Any:
+            self.keep(session, label, kind)
+            return handler(session)
+
+        def leave(session: Session) -> Any:
+            self.leave(session)
+            return handler(session)
+
+        for press in (self.save.click, self.canvas.confirmed):
+            on(press, keep, self.shell, [self.label, self.kind], outputs, js=FLUSH_JS, **ONE_BY_ONE)
+        on(self.cancel.click, leave, self.shell, outputs=outputs, **ONE_BY_ONE)
+
+    def _lay(self, session: Session, mask: Mask | None) -> None:
+        draft: Draft = session.memory["drafts"][0]
+        with session.lock:
+            session.masks.pop(_key(draft), None)
+            if mask is not None:
+                session.masks[_key(draft)] = mask
+        desk = session.open_bench.concepts.examples
+        threading.Thread(target=_prepare, args=(desk, draft), daemon=True).start()
+
+
+def current(session: Session) -> Draft | None:
+    """The photo on the canvas."""
+    drafts = session.memory.get("drafts") if session.bench is not None else None
+    return drafts[0] if drafts else None
+
+
+def _prepare(desk: Examples, draft: Draft) -> None:
+    try:
+        desk.prepare(draft)
+    except FlawsmithError:
+        return  # the click itself will say what is wrong
+
+
+def _key(draft: Draft) -> str:
+    return f"concepts/{draft.id}"
+
+
+def _segment(data: dict[str, Any]) -> dict[str, Any]:
+    """The canvas asks for masks at clicks."""
+    session, draft = _addressed(data)
+    query = parse_segment(data, draft.width, draft.height)
+    bench = session.open_bench
+    mask = bench.masks.decode(list(query.runs), draft.shape) if query.runs else None
+    clicks = [(p.x, p.y, p.positive) for p in query.points]
+    found = bench.concepts.examples.click(draft, clicks, query.box_xyxy, mask)
+    return segment_reply([(c.runs(), c.score) for c in found], query.seq, bench.regions.segmenter().title, 0.0)
+
+
+def _put_mask(data: dict[str, Any]) -> dict[str, Any]:
+    """The canvas hands over the mask as it is now; an older one than we have is acknowledged and dropped."""
+    session, draft = _addressed(data)
+    update = parse_mask(data, draft.width, draft.height)
+    mask = session.open_bench.masks.decode(list(update.runs), draft.shape)
+    with session.lock:
+        if update.seq >= session.mask_seq.get(_key(draft), -1):
+            session.mask_seq[_key(draft)] = update.seq
+            session.masks[_key(draft)] = mask
+    return mask_reply(update)
+
+
+def _addressed(data: dict[str, Any]) -> tuple[Session, Draft]:
+    sid, id = data.get("sid"), data.get("image_id")
+    session = sessions.get(sid) if isinstance(sid, str) else None
+    draft = current(session) if session else None
+    if session is None or draft is None or draft.id != id:
+        raise InputError("canvas: this photo is not being drawn on any more; add it again")
+    return session, draft

@@ -1,0 +1,96 @@
+"""The named regions on every photo: carried over in the background, then the doubtful ones looked at."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from app.components.photo_panel import ONE_BY_ONE, Table
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on, on_canvas
+from app.session import Session, file_url
+from core.api.regions import DOUBTFUL
+
+MOST_SHOWN = 24
+CHECKED = 0.999
+"""Confidence from which a person has said that it is right."""
+CHECK_JS = """
+element.addEventListener("click", (event) => {
+  const item = event.target.closest("[data-id]");
+  if (item) trigger("went", { id: item.dataset.id });
+});
+"""
+
+
+class Carrier:
+    """``parts`` is what ``show`` updates."""
+
+    def __init__(self, shell: Shell) -> None:
+        with gr.Column(elem_classes="fs-panel"):
+            self.go = gr.Button("Carry over to all photos", size="sm", variant="primary", elem_id="fs-carry")
+            self.bar = JobBar(shell, "carry_id")
+            self.check = gr.HTML(js_on_load=CHECK_JS, elem_id="fs-check")
+            self.right = gr.Button("These regions are right, next", size="sm", visible=False, elem_id="fs-approve")
+        self.parts = [self.check, self.right]
+
+    def show(self, session: Session) -> list[Any]:
+        """Photos with carried regions, the least sure first."""
+        if not session.photo():
+            return ["", gr.update(visible=False)]
+        unsure = session.open_bench.regions.doubtful(CHECKED)
+        here = any(row.id == session.normal_id for row, _ in unsure)
+        return [_check(session, unsure), gr.update(visible=here)]
+
+
+def wire(carrier: Carrier, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]) -> None:
+    """Start, watch, go to a photo, say that it is right; ``look`` gives updates for ``shown``."""
+
+    def start(session: Session) -> list[Any]:
+        session.carry_id = session.open_bench.regions.start_propagate()
+        return carrier.bar.look(session)
+
+    on(carrier.go.click, start, shell, outputs=carrier.bar.parts)
+
+    def ended(session: Session) -> list[Any]:
+        return [*look(session), *carrier.show(session)]
+
+    outputs = [*shown, *carrier.parts]
+    carrier.bar.on_end(shell, ended, outputs=outputs)
+
+    def go(session: Session, normal_id: str) -> list[Any]:
+        session.normal_id = session.open_bench.photos.row(normal_id).id
+        return ended(session)
+
+    on_canvas(carrier.check.went, lambda s, sent: go(s, str(sent.get("id", ""))), shell, outputs, **ONE_BY_ONE)
+
+    def right(session: Session) -> list[Any]:
+        desk = session.open_bench.regions
+        desk.approve(session.photo())
+        left = desk.doubtful(CHECKED)
+        return go(session, left[0][0].id if left else session.photo())
+
+    on(carrier.right.click, right, shell, outputs=outputs, **ONE_BY_ONE)
+
+
+def _check(session: Session, unsure: list[tuple[Any, float]]) -> str:
+    if not unsure:
+        return ""
+    photos = session.open_bench.photos
+    bad = sum(confidence < DOUBTFUL for _, confidence in unsure)
+    said = (
+        f"<b>{bad:,}</b> of {len(unsure):,} photos are doubtful: click one, fix it or say it is right."
+        if bad
+        else f"All {len(unsure):,} photos look right; the least sure come first."
+    )
+    cells = "".join(
+        f"<button type='button' data-id='{row.id}' data-level='{'bad' if confidence < DOUBTFUL else 'fine'}' "
+        f"aria-current='{str(row.id == session.normal_id).lower()}' title='{html.escape(row.name, quote=True)}'>"
+        f"<img src='{file_url(photos.thumbnail(row.id))}' alt='{html.escape(Path(row.name).name, quote=True)}'>"
+        f"<span>{confidence:.0%}</span></button>"
+        for row, confidence in unsure[:MOST_SHOWN]
+    )
+    return f"<p class='fs-hint'>{said}</p><div class='fs-check'>{cells}</div>"

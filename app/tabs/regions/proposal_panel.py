@@ -1,0 +1,173 @@
+"""All regions at once: the segmenter proposes, a person names one after the other, or takes them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from app.components.photo_panel import ONE_BY_ONE, Table
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on, on_canvas
+from app.session import Session
+from core.types import Mask
+
+DRAFT_COLOUR = "#9aa0aa"
+BACKGROUND = 0.35
+"""Share of the photo from which a proposal is hardly a part."""
+SAME = 0.6
+"""Intersection over union from which a proposal is a region that has its name already."""
+CHIPS_JS = """
+element.addEventListener("click", (event) => {
+  const chip = event.target.closest("[data-number]");
+  if (chip) trigger("chosen", { number: Number(chip.dataset.number) });
+});
+"""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A proposal without a name; ``packed`` as in recipes."""
+
+    number: int
+    packed: str
+    score: float
+
+
+class Finder:
+    """The button, its progress and the proposals. ``parts`` is what ``show`` updates."""
+
+    def __init__(self, shell: Shell) -> None:
+        with gr.Column(elem_classes="fs-panel"):
+            self.go = gr.Button("Find all regions on this photo", size="sm", elem_id="fs-find-all")
+            self.bar = JobBar(shell, "find_id")
+            with gr.Column(visible=False, elem_classes="fs-proposals", elem_id="fs-proposals") as self.box:
+                self.chips = gr.HTML(js_on_load=CHIPS_JS, elem_id="fs-proposal-chips")
+                with gr.Row(elem_classes="fs-tight"):
+                    self.skip = gr.Button("Skip", size="sm", min_width=56, elem_id="fs-proposal-skip")
+                    self.take = gr.Button("Take all", size="sm", min_width=56, elem_id="fs-proposal-all")
+                    self.drop = gr.Button("Drop all", size="sm", min_width=56, elem_id="fs-proposal-none")
+        self.parts = [self.box, self.chips]
+
+    def show(self, session: Session) -> list[Any]:
+        """The proposals left on this photo."""
+        drafts, at = self.left(session), session.memory.get("draft", 0)
+        if not drafts:
+            return [gr.update(visible=False), ""]
+        chips = "".join(
+            f"<button type='button' data-number='{d.number}' aria-pressed='{str(d.number == at).lower()}' "
+            f"title='{d.score:.0%} sure'>{d.number}</button>"
+            for d in drafts
+        )
+        said = "<p class='fs-hint'>Name the highlighted one and press <kbd>Enter</kbd>, or skip it.</p>"
+        return [gr.update(visible=True), f"{said}<div class='fs-known'>{chips}</div>"]
+
+    def left(self, session: Session, photo: str = "") -> list[Draft]:
+        """The proposals not yet named or dropped, of the session's photo or of ``photo``."""
+        at, drafts = session.memory.get("drafts", ("", []))
+        return list(drafts) if drafts and at == (photo or session.photo()) else []
+
+    def choose(self, session: Session, table: Table, number: int | None = None) -> None:
+        """Put a proposal, else the first one left, on the canvas as the selection."""
+        photo = session.photo()
+        drafts = self.left(session)
+        draft = next((d for d in drafts if d.number == number), drafts[0] if drafts else None)
+        session.memory["draft"] = draft.number if draft else 0
+        table.put(session, photo, _mask(session, photo, draft) if draft else None)
+
+    def next(self, session: Session, photo: str, table: Table) -> None:
+        """The chosen proposal is done with: on to the one after it."""
+        drafts = self.left(session, photo)
+        if not drafts:
+            return
+        done = session.memory.get("draft", 0)
+        session.memory["drafts"] = (photo, [d for d in drafts if d.number != done])
+        after = [d.number for d in drafts if d.number > done]
+        self.choose(session, table, after[0] if after else None)
+
+
+def wire(
+    finder: Finder, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any], onward: str
+) -> None:
+    """From the button to the last proposal; ``look`` gives updates for ``shown``."""
+    table.drafts = lambda session, photo: _drawn(finder, session, photo)
+
+    def start(session: Session, seen: str) -> list[Any]:
+        session.find_id = session.open_bench.regions.start_propose(seen)
+        session.memory.pop("found", None)
+        return finder.bar.look(session)
+
+    table.on_seen(finder.go.click, start, [], finder.bar.parts, trigger_mode="once")
+
+    def ended(session: Session) -> list[Any]:
+        result = session.open_bench.jobs.result(session.find_id)
+        if not result or session.memory.get("found") == session.find_id:
+            return [gr.skip()] * len(shown)
+        session.memory["found"] = session.find_id
+        photo = result["normal_id"]
+        session.memory["drafts"] = (photo, _fresh(session, photo, result["found"]))
+        if not session.memory["drafts"][1]:
+            gr.Info("No further part was found. Click the parts one by one.")
+        elif photo == session.photo():
+            finder.choose(session, table)
+        return look(session)
+
+    finder.bar.on_end(shell, ended, outputs=shown).then(None, js=_if_proposals(onward))
+
+    def choose(session: Session, sent: dict[str, Any]) -> list[Any]:
+        finder.choose(session, table, int(sent.get("number", 0)))
+        return look(session)
+
+    def skip(session: Session) -> list[Any]:
+        finder.next(session, session.photo(), table)
+        return look(session)
+
+    def take(session: Session) -> list[Any]:
+        photo, desk = session.photo(), session.open_bench.regions
+        for draft in finder.left(session):
+            name = desk.free_name(photo, f"region_{draft.number}")
+            desk.save(photo, name, _mask(session, photo, draft), "auto", min(1.0, max(0.0, draft.score)))
+        return drop(session)
+
+    def drop(session: Session) -> list[Any]:
+        session.memory.pop("drafts", None)
+        finder.choose(session, table)
+        return look(session)
+
+    on_canvas(finder.chips.chosen, choose, shell, shown, **ONE_BY_ONE).then(None, js=_if_proposals(onward))
+    on(finder.skip.click, skip, shell, outputs=shown, **ONE_BY_ONE).then(None, js=_if_proposals(onward))
+    on(finder.take.click, take, shell, outputs=shown)
+    on(finder.drop.click, drop, shell, outputs=shown)
+
+
+def _if_proposals(js: str) -> str:
+    return f"() => {{ const box = document.querySelector('#fs-proposals'); if (box && box.offsetParent) ({js})(); }}"
+
+
+def _mask(session: Session, photo: str, draft: Draft) -> Mask:
+    row = session.open_bench.photos.row(photo)
+    return session.open_bench.masks.unpack(draft.packed, (row.height, row.width))
+
+
+def _fresh(session: Session, photo: str, found: list[tuple[str, float]]) -> list[Draft]:
+    """Proposals that are not regions of the photo already; what is so large that it must be the background last."""
+    named = [region.mask for region in session.open_bench.regions.masks(photo)]
+    fresh: list[tuple[bool, str, float]] = []
+    for packed, score in found:
+        mask = _mask(session, photo, Draft(0, packed, score))
+        if all(np.count_nonzero(mask & m) < SAME * np.count_nonzero(mask | m) for m in named):
+            fresh.append((float(mask.mean()) > BACKGROUND, packed, score))
+    fresh.sort(key=lambda one: one[0])
+    return [Draft(number, packed, score) for number, (_, packed, score) in enumerate(fresh, 1)]
+
+
+def _drawn(finder: Finder, session: Session, photo: str) -> list[dict[str, Any]]:
+    masks = session.open_bench.masks
+    return [
+        {"name": str(d.number), "color": DRAFT_COLOUR, "rle": masks.encode(_mask(session, photo, d))}
+        for d in finder.left(session, photo)
+        if d.number != session.memory.get("draft")
+    ]

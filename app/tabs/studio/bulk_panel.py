@@ -1,0 +1,160 @@
+"""The same over all photos: many samples in the background, seen as they come."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.components.progress_bar import FINAL, JobBar
+from app.components.reject_reasons import reasons_table
+from app.page_context import Shell, on
+from app.session import Session, file_url
+from app.tabs.studio.engine_form import Controls, clean
+from app.tabs.studio.mask_tools import MaskTools
+from core.api import Batch, Rules, SampleFilter
+from core.errors import InputError, NotFound
+
+NEWEST = 8
+"""Previews of the running batch."""
+HINT = """<p class="fs-hint">With the engine, label, seed and settings of this form, on every photo in turn. Masks come
+from the placement rules; with Layout, parts come from its settings. <b>Keep the best</b> judges each sample and goes
+on until that many good ones are kept; the others are rejected and say why.</p>"""
+TO_REVIEW_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]')]
+  .find((tab) => tab.textContent.trim() === 'Review').click()"""
+
+
+class Progress:
+    """What comes of a batch, above the previews. ``parts`` is what ``show`` updates."""
+
+    def __init__(self, shell: Shell) -> None:
+        with gr.Column(visible=False, elem_classes="fs-bulk-box", elem_id="fs-bulk-box") as self.box:
+            self.bar = JobBar(shell, "bulk_id")
+            self.seen = gr.HTML(elem_id="fs-bulk-seen")
+            with gr.Row(visible=False, elem_classes="fs-tight", equal_height=True) as self.over:
+                self.said = gr.HTML(elem_id="fs-bulk-said")
+                self.review = gr.Button("Review them", size="sm", variant="primary", scale=0, min_width=96,
+                                        elem_id="fs-bulk-review")  # fmt: skip
+                self.close = gr.Button("Close", size="sm", scale=0, min_width=56, elem_id="fs-bulk-close")
+        self.parts = [self.box, self.seen, self.over, self.said]
+
+    def show(self, session: Session) -> list[Any]:
+        """The newest samples of the session's batch, and the way to them once it has ended."""
+        job_id = session.bulk_id
+        hidden = [gr.update(visible=False), "", gr.update(visible=False), ""]
+        if session.bench is None or not job_id:
+            return hidden
+        try:
+            event = session.bench.jobs.event(job_id)
+        except NotFound:
+            return hidden
+        rows = session.bench.studio.latest(job_id, NEWEST)
+        session.memory["bulk-seen"] = [r.id for r in rows]
+        over = event.status in FINAL
+        desk = session.bench.review
+        cells = "".join(f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}'>" for r in rows)
+        said = _said(session) if over else ""
+        return [gr.update(visible=True), f"<div class='fs-grow'>{cells}</div>", gr.update(visible=over), said]
+
+    def grow(self, session: Session) -> list[Any]:
+        """The same, but nothing is touched while no new sample has come."""
+        if session.bench is None or not session.bulk_id:
+            return [gr.skip()] * len(self.parts)
+        rows = session.bench.studio.latest(session.bulk_id, NEWEST)
+        if [r.id for r in rows] == session.memory.get("bulk-seen"):
+            return [gr.skip()] * len(self.parts)
+        return self.show(session)
+
+
+class Bulk:
+    """The fold-out that starts a batch."""
+
+    def __init__(self) -> None:
+        with gr.Accordion("In bulk, over all photos", open=False, elem_classes="fs-fold", elem_id="fs-bulk"):
+            with gr.Row(elem_classes="fs-tight", equal_height=True):
+                self.count = gr.Number(100, label="Make at most", precision=0, minimum=1, maximum=100_000,
+                                       min_width=80, elem_id="fs-bulk-count")  # fmt: skip
+                self.best = gr.Textbox("", label="Keep the best", placeholder="all, unjudged", max_lines=1,
+                                       min_width=80, elem_id="fs-bulk-best")  # fmt: skip
+            self.spend = gr.Checkbox(False, label="Make them all, then choose", container=False, visible=False,
+                                     elem_id="fs-bulk-spend")  # fmt: skip
+            gr.HTML(HINT)
+            self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
+
+
+def wire(work: Bulk, come: Progress, shell: Shell, controls: Controls, tools: MaskTools) -> None:
+    """Start, growing preview, the end, and the way to Review."""
+    width = len(tools.placement)
+
+    def start(session: Session, count: float | None, best: str | None, spend: bool, *values: Any) -> list[Any]:
+        engine, label, seed, fresh, _, *params = values[width:]
+        if session.bulk_id and _runs(session):
+            raise InputError("a batch is being made already: wait for it, or stop it first")
+        order = Batch(
+            engine=engine,
+            label=clean(label),
+            count=max(1, int(count or 1)),
+            seed=controls.roll(seed, fresh),
+            params=controls.engine_params(engine, params),
+            placement=tools.read_placement(list(values[:width])),
+        )
+        rules = Rules(keep_best=keep) if (keep := _best(best)) else None
+        session.bulk_id = session.open_bench.studio.start_batch(order, rules, bool(spend))
+        session.memory.pop("bulk-seen", None)
+        return [*come.bar.look(session), *come.show(session), str(order.seed)]
+
+    work.best.change(lambda best: gr.update(visible=bool((best or "").strip())), work.best, work.spend,
+                     show_progress="hidden", api_visibility="private")  # fmt: skip
+    inputs = [work.count, work.best, work.spend, *tools.placement, *controls.form]
+    on(work.go.click, start, shell, inputs, [*come.bar.parts, *come.parts, controls.seed])
+    on(come.bar.timer.tick, come.grow, shell, outputs=come.parts, concurrency_limit=None)
+    come.bar.on_end(shell, come.show, outputs=come.parts)
+
+    def look_at_them(session: Session) -> None:
+        session.filter = SampleFilter(job_id=session.bulk_id, descending=True)
+        session.offset, session.grouped = 0, False
+
+    on(come.review.click, look_at_them, shell).then(None, js=TO_REVIEW_JS)
+
+    def close(session: Session) -> list[Any]:
+        session.bulk_id = ""
+        return [*come.bar.look(session), *come.show(session)]
+
+    on(come.close.click, close, shell, outputs=[*come.bar.parts, *come.parts])
+
+
+def _best(given: str | None) -> int | None:
+    text = (given or "").strip()
+    if text and not (text.isdecimal() and int(text) > 0):
+        raise InputError(f"keep the best: give a whole number from 1 up, or nothing; got {text!r}")
+    return int(text) if text else None
+
+
+def _runs(session: Session) -> bool:
+    try:
+        return session.open_bench.jobs.event(session.bulk_id).status not in FINAL
+    except NotFound:
+        return False
+
+
+def _said(session: Session) -> str:
+    done = session.open_bench.jobs.result(session.bulk_id)
+    if "quota" in done:
+        why = f"<div id='fs-bulk-why'>{reasons_table(done['reasons'])}</div>"
+        return f"<p class='fs-bulk-said'>{_outcome(done)}</p>{why}{_notes(done['notes'])}"
+    made = session.open_bench.review.count(SampleFilter(job_id=session.bulk_id))
+    return f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made</p>"
+
+
+def _outcome(done: Mapping[str, Any]) -> str:
+    kept = f"<b>{done['kept']:,} of {done['quota']:,}</b> kept"
+    lost = f", {done['given_up']:,} given up" if done["given_up"] else ""
+    if done["ended"] == "spent":
+        return f"{kept}; the {done['budget']:,} to be made are spent{lost}"
+    return f"{'Stopped: ' if done['ended'] == 'stopped' else ''}{kept} after {done['samples']:,} made{lost}"
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return "".join(f"<p class='fs-hint'>{html.escape(note)}</p>" for note in notes)

@@ -1,0 +1,220 @@
+"""Engine, label, settings and seed: the form that every sample of the Studio comes from."""
+
+from __future__ import annotations
+
+import html
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.components import param_form
+from app.page_context import Shell, on
+from app.session import Session
+from core.api.concepts.learning import LearnerCard
+from core.api.studio.studio import EngineCard, engine_cards
+from core.errors import InputError
+
+LABELS = {
+    "structural": ("scratch", "crack", "stain", "dent", "chip", "hole", "burn", "contamination"),
+    "logical": (
+        "missing",
+        "extra",
+        "misplaced",
+        "turned",
+        "flipped",
+        "swapped",
+        "wrong_part",
+        "wrong_colour",
+        "wrong_look",
+    ),
+    "combined": ("broken", "damaged"),
+}
+"""Names to choose from beside those in use; the first is the one before a person chose."""
+
+TOOL_JS = """(name) => {
+  const canvas = document.querySelector("#fs-studio-canvas .fsc");
+  if (!canvas || !canvas.__mask) return name;
+  const layout = name === "layout", regions = canvas.querySelector("[data-do=regions]");
+  if ((layout || name === "comgen") && regions.getAttribute("aria-pressed") !== "true") regions.click();
+  if (layout) canvas.__mask.tool("move");
+  else if (canvas.__mask.state.tool === "move") canvas.__mask.tool("click");
+  return name;
+}"""
+"""Engines that name components show the regions; with the layout engine the Move tool is in hand."""
+
+
+NOTHING_LEARNED = "has learned nothing in this project yet: give it examples in the <b>Concepts</b> tab first."
+FIRST = "cut_paste"
+"""Chosen at first: it works at once, on any photo."""
+
+
+class Controls:
+    """The right-hand column but for the mask tools; ``settings`` and ``foot`` add its lower parts."""
+
+    def __init__(self) -> None:
+        self.cards = engine_cards()
+        usable = [(card.title, name) for name, card in self.cards.items() if card.reason is None]
+        names = [name for _, name in usable]
+        first = FIRST if FIRST in names else next(iter(names), None)
+        with gr.Column(elem_classes="fs-panel"):
+            self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
+                                   elem_id="fs-engine")  # fmt: skip
+            self.about = gr.HTML(about(self.cards[first]) if first else "", elem_id="fs-engine-about")
+            self.lack = gr.HTML("", visible=False, elem_id="fs-engine-lack")
+            gr.HTML(unusable(list(self.cards.values())), elem_classes="fs-unusable")
+            self.label = gr.Dropdown(
+                list(LABELS["structural"]), value="scratch", label="Label (the folder's name in the dataset)",
+                allow_custom_value=True, elem_id="fs-label",
+            )  # fmt: skip
+
+    def usable(self, name: str) -> bool:
+        """Whether the engine can run on this machine."""
+        return name in self.cards and self.cards[name].reason is None
+
+    def settings(self) -> None:
+        """The engines' own settings, one form visible at a time."""
+        self.groups: dict[str, gr.Column] = {}
+        self.forms: dict[str, param_form.Form] = {}
+        with gr.Accordion("Settings of the engine", open=False, elem_classes="fs-fold", elem_id="fs-settings"):
+            for name, card in self.cards.items():
+                if card.reason is None:
+                    with gr.Column(visible=name == self.engine.value, elem_classes="fs-form") as self.groups[name]:
+                        self.forms[name] = param_form.build(card.params)
+
+    def foot(self) -> None:
+        """Seed, number of variants and the button, always in sight."""
+        with gr.Column(elem_classes="fs-side-foot"):
+            with gr.Row(elem_classes="fs-foot-row", equal_height=True):
+                self.seed = gr.Textbox("1", label="Seed", max_lines=1, min_width=80, scale=3, elem_id="fs-seed")
+                self.dice = gr.Button("⚄", size="sm", scale=0, min_width=34, elem_id="fs-dice",
+                                      elem_classes="fs-dice")  # fmt: skip
+                self.variants = gr.Number(4, label="Variants", precision=0, minimum=1, maximum=16, min_width=64,
+                                          scale=2, elem_id="fs-variants")  # fmt: skip
+            self.fresh = gr.Checkbox(True, label="New seed every time", container=False, elem_id="fs-fresh")
+            self.go = gr.Button("Generate  (Ctrl+Enter)", variant="primary", elem_id="fs-generate")
+        self.form = [self.engine, self.label, self.seed, self.fresh, self.variants, *self.params]
+
+    @property
+    def params(self) -> list[Any]:
+        """Every engine's controls, one after the other."""
+        return [c for form in self.forms.values() for c in form.components]
+
+    def engine_params(self, name: str, values: Sequence[Any]) -> dict[str, Any]:
+        """The chosen engine's values out of those of ``params``."""
+        start = 0
+        for engine, form in self.forms.items():
+            if engine == name:
+                return form.read(values[start : start + len(form.components)])
+            start += len(form.components)
+        raise InputError(f"engine {name!r} cannot be used on this machine; choose another")
+
+    def params_update(self, name: str, params: dict[str, Any]) -> list[Any]:
+        """Updates for ``params`` that put one engine's values into its form."""
+        updates: list[Any] = []
+        for engine, form in self.forms.items():
+            updates += form.show(params) if engine == name else [gr.skip()] * len(form.components)
+        return updates
+
+    def filled(self, name: str, params: dict[str, Any], values: Sequence[Any]) -> list[Any]:
+        """The values of ``params`` with one engine's own in their place."""
+        out: list[Any] = []
+        for engine, form in self.forms.items():
+            out += form.show(params) if engine == name else values[len(out) : len(out) + len(form.components)]
+        return out
+
+    def keep(self, session: Session, values: Sequence[Any]) -> None:
+        """Remember the form (values of ``form``) so that a reload finds it as it was."""
+        session.memory["form"] = list(values)
+        session.memory.setdefault("labels", {})[self.kind(values[0])] = clean(values[1])
+
+    def restore(self, session: Session) -> list[Any]:
+        """Updates for ``form``: as it was when something was made last, after a reload."""
+        return session.memory.get("form") or [gr.skip()] * len(self.form)
+
+    def take(self, session: Session) -> list[Any]:
+        """Updates for ``form``: the engine, label and settings that another tab wants tried, once."""
+        wanted = session.memory.pop("try", None)
+        if wanted is None or wanted["engine"] not in self.forms:
+            return [gr.skip()] * len(self.form)
+        engine = wanted["engine"]
+        label, kept = wanted["label"] or LABELS[self.kind(engine)][0], [gr.skip()] * 3
+        return [engine, label, *kept, *self.params_update(engine, wanted["params"])]
+
+    def kind(self, engine: str) -> str:
+        """Whether the engine breaks the surface or the arrangement."""
+        return self.cards[engine].kind if engine in self.cards else "structural"
+
+    def label_update(self, session: Session, engine: str | None = None) -> Any:
+        """The label's suggestions, those in use first; with ``engine`` also the label last used for its kind, or one
+        that it has learned."""
+        studio = session.bench.studio if session.bench else None
+        used = studio.labels() if studio else []
+        form = session.memory.get("form")
+        kind = self.kind(engine or (form[0] if form else self.engine.value))
+        learned = studio.learned(engine) if studio and engine else []
+        choices = list(dict.fromkeys([*learned, *used, *LABELS[kind], *LABELS["structural"], *LABELS["logical"]]))
+        if engine is None:
+            first = {"value": used[0]} if used and not form else {}
+            return gr.update(choices=choices, **first)
+        last = session.memory.get("labels", {}).get(kind)
+        fits = [last] if last and (last in learned or not learned) else learned
+        return gr.update(choices=choices, value=(fits or LABELS[kind])[0])
+
+    def lack_update(self, session: Session, engine: str) -> Any:
+        """Says where to go with an engine that has learned nothing here yet."""
+        bare = session.bench is not None and session.bench.studio.engines()[engine].reason is not None
+        told = f"<p class='fs-warn'>{html.escape(self.cards[engine].title)} {NOTHING_LEARNED}</p>"
+        return gr.update(value=told if bare else "", visible=bare)
+
+    def roll(self, seed: Any, fresh: bool) -> int:
+        """The seed to use: the box's, or a new one."""
+        if fresh:
+            return secrets.randbelow(1_000_000)
+        text = str(seed or "0").strip()
+        if not text.isdecimal() or int(text) >= 2**63:
+            raise InputError(f"seed {text!r}: give a whole number from 0 up, or press the dice")
+        return int(text)
+
+    def wire(self, shell: Shell, boxes: Sequence[Any]) -> None:
+        """What choosing an engine and rolling the dice do; ``boxes``: mask tools, part tools, chips if any."""
+        names = list(self.groups)
+
+        def choose(name: str) -> list[Any]:
+            card = self.cards[name]
+            wanted = ["mask" in card.needs, name == "layout", name == "comgen"]
+            tools = [gr.update(visible=shown) for shown in wanted[: len(boxes)]]
+            return [about(card), *tools, *(gr.update(visible=n == name) for n in names)]
+
+        self.engine.change(choose, self.engine, [self.about, *boxes, *(self.groups[n] for n in names)],
+                           js=TOOL_JS, show_progress="hidden", api_visibility="private")  # fmt: skip
+        on(self.engine.input, lambda s, name: [self.label_update(s, name), self.lack_update(s, name)], shell,
+           [self.engine], [self.label, self.lack])  # fmt: skip
+        self.dice.click(
+            None, None, [self.seed, self.fresh],
+            js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",
+        )  # fmt: skip
+
+
+def about(card: EngineCard) -> str:
+    """What an engine does, HTML."""
+    return f"<p class='fs-hint'>{html.escape(card.summary)}</p>"
+
+
+def unusable(cards: Sequence[EngineCard | LearnerCard]) -> str:
+    """The engines that cannot run here, greyed: what is missing, and how to get it on demand. HTML, "" if all can."""
+    rows = "".join(_greyed(card.title, card.reason) for card in cards if card.reason is not None)
+    return f"<ul>{rows}</ul>" if rows else ""
+
+
+def _greyed(title: str, reason: str) -> str:
+    what, _, how = reason.partition(". ")
+    head = f"<b>{html.escape(title)}</b><span>{html.escape(what)}</span>"
+    body = f"<details><summary>{head}</summary><p>{html.escape(how)}</p></details>" if how else head
+    return f"<li aria-disabled='true'>{body}</li>"
+
+
+def clean(label: str | None) -> str:
+    """A label as typed, in the letters of datasets where that is plain: "Oil film" is oil_film."""
+    return "_".join((label or "").lower().replace("-", " ").split())

@@ -1,0 +1,126 @@
+"""Mask tools: a rule places it, buttons edit it, sliders vary its outline while they are dragged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+import numpy as np
+
+from app.components import param_form
+from app.components.photo_panel import Table
+from app.page_context import Shell
+from app.session import Session
+from app.tabs.studio.engine_form import Controls, clean
+from core.api.masks import Masks
+from core.errors import InputError
+from core.types import Mask
+
+EDITS = (("Grow", "grow"), ("Shrink", "shrink"), ("Smooth", "smooth"), ("Fill", "fill_holes"), ("Invert", "invert"))
+TITLES = {
+    "grow": "Grow the mask", "shrink": "Shrink the mask", "smooth": "Smooth the outline", "fill_holes": "Fill holes",
+    "invert": "Swap inside and outside",
+}  # fmt: skip
+TYPES = [
+    ("inside a region or the part", "structural"), ("along its edge", "edge"), ("a whole region", "logical"),
+    ("several of these", "combined"),
+]  # fmt: skip
+
+
+class MaskTools:
+    """The fold-out with the mask's tools."""
+
+    def __init__(self) -> None:
+        with gr.Column(elem_classes="fs-panel", elem_id="fs-mask-tools") as self.box:
+            with gr.Row(elem_classes="fs-tight fs-joined", equal_height=True):
+                self.type = gr.Dropdown(TYPES, value="structural", label="Place a mask by rule", scale=5,
+                                        min_width=120, elem_id="fs-anomaly-type")  # fmt: skip
+                self.place = gr.Button("Place", size="sm", scale=2, min_width=62, elem_id="fs-place")
+            with gr.Row(elem_classes="fs-tight fs-edits", equal_height=True):
+                self.edits = [
+                    (gr.Button(title, size="sm", min_width=40, elem_id=f"fs-edit-{how}"), how) for title, how in EDITS
+                ]
+                self.px = gr.Number(3, label="px", precision=0, minimum=1, maximum=200, min_width=46,
+                                    elem_classes="fs-px", elem_id="fs-px")  # fmt: skip
+            with gr.Row(elem_classes="fs-tight", equal_height=True):
+                self.vary = gr.Button("Vary outline", size="sm", min_width=90, elem_id="fs-vary")
+                self.base = gr.Button("Back to drawn", size="sm", min_width=90, elem_id="fs-vary-base")
+            with gr.Accordion("How outlines vary", open=False, elem_classes="fs-fold", elem_id="fs-vary-fold"):
+                with gr.Column(elem_classes="fs-form"):
+                    self.enhancement = param_form.build(Masks.Enhancement)
+            with gr.Accordion("Placement rules, also for bulk", open=False, elem_classes="fs-fold"):
+                with gr.Column(elem_classes="fs-form"):
+                    self.regions = gr.Dropdown([], label="Only on these regions", multiselect=True,
+                                               info="Empty: anywhere on the part.")  # fmt: skip
+                    self.rules = param_form.build(Masks.Placement, skip=("anomaly_type", "regions"))
+
+    @property
+    def placement(self) -> list[Any]:
+        """Components that ``read_placement`` takes the values of."""
+        return [self.type, self.regions, *self.rules.components]
+
+    def read_placement(self, values: list[Any]) -> dict[str, Any]:
+        """Placement rules from the values of ``placement``."""
+        return {**self.rules.read(values[2:]), "anomaly_type": values[0], "regions": tuple(values[1] or ())}
+
+
+def wire(tools: MaskTools, shell: Shell, controls: Controls, table: Table) -> None:
+    """What the tools do; each edit is one step of the canvas' undo."""
+
+    def edit(session: Session, seen: str, px: float, how: str) -> list[Any]:
+        mask = session.open_bench.masks.edit(_mask(table, session, seen), how, max(1, int(px or 1)))
+        if not mask.any():
+            raise InputError(f"{how.replace('_', ' ')}: nothing would be left of the mask; use fewer pixels")
+        return table.put(session, seen, mask)
+
+    for button, how in tools.edits:
+        table.on_seen(button.click, lambda s, seen, px, how=how: edit(s, seen, px, how), [tools.px], table.parts)
+
+    def place(session: Session, seen: str, label: str | None, *values: Any) -> list[Any]:
+        session.memory["place"] = turn = session.memory.get("place", 0) + 1
+        rules = tools.read_placement(list(values))
+        return table.put(session, seen, session.open_bench.masks.place(seen, clean(label), rules, turn))
+
+    table.on_seen(tools.place.click, place, [controls.label, *tools.placement], table.parts)
+
+    def vary(session: Session, seen: str, label: str | None, *values: Any, again: bool) -> list[Any]:
+        base = _base(table, session, seen)
+        if base is None and again:
+            return [gr.skip()] * len(table.parts)  # the sliders of an empty mask
+        base = _mask(table, session, seen) if base is None else base
+        turn = session.memory.get("turn", 0) + (0 if again else 1)
+        session.memory["turn"] = turn
+        params = tools.enhancement.read(list(values))
+        varied = session.open_bench.masks.perturb(base, params, turn, clean(label))
+        session.memory["varied"] = (seen, base, varied)
+        return table.put(session, seen, varied)
+
+    inputs = [controls.label, *tools.enhancement.components]
+    table.on_seen(tools.vary.click, lambda *a: vary(*a, again=False), inputs, table.parts)
+    for control in tools.enhancement.components:
+        live = lambda *a: vary(*a, again=True)  # noqa: E731
+        table.on_seen(control.input, live, inputs, table.parts, trigger_mode="always_last")
+
+    def back(session: Session, seen: str) -> list[Any]:
+        photo, base, _ = session.memory.get("varied", ("", None, None))
+        if base is None or photo != seen:
+            raise InputError("the outline on this photo has not been varied yet")
+        return table.put(session, seen, base)
+
+    table.on_seen(tools.base.click, back, [], table.parts)
+
+
+def _mask(table: Table, session: Session, seen: str) -> Mask:
+    mask = table.mask(session, seen)
+    if mask is None:
+        raise InputError("there is no mask yet: click a part, draw one, or press Place")
+    return mask
+
+
+def _base(table: Table, session: Session, seen: str) -> Mask | None:
+    """What the outline is varied from: the mask as drawn. Varying the varied one would wander off."""
+    now = table.mask(session, seen)
+    photo, base, varied = session.memory.get("varied", ("", None, None))
+    if now is not None and photo == seen and varied is not None and np.array_equal(now, varied):
+        return base  # type: ignore[no-any-return]
+    return now

@@ -1,0 +1,105 @@
+"""One press, one job: the form and the mask become an order, its variants fill the film."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gradio as gr
+
+from app.components.photo_panel import Table
+from app.components.preview_gallery import Strip
+from app.components.progress_bar import JobBar
+from app.page_context import Shell, on, on_canvas
+from app.session import Session
+from app.tabs.studio.engine_form import Controls, clean
+from core.api.studio.studio import Order
+
+PUT_BACK_JS = """(ended) => {
+  const canvas = document.querySelector("#fs-studio-canvas .fsc");
+  if (ended && canvas && canvas.__mask) canvas.__mask.putBack();
+  return ended;
+}"""
+"""Once the result of a drag is there, the part lies on the canvas where it was."""
+
+
+class Maker:
+    """Starts jobs and shows what comes of them. ``outputs`` are what ``start`` updates."""
+
+    def __init__(self, shell: Shell, controls: Controls, table: Table, bar: JobBar, strip: Strip) -> None:
+        self.shell, self.controls, self.table, self.bar, self.strip = shell, controls, table, bar, strip
+        # A State never reaches the browser, where the part is put back.
+        self.ended = gr.Textbox(visible="hidden")
+        self.outputs = [*bar.parts, controls.seed, controls.label]
+
+    def start(self, session: Session, order: Order) -> list[Any]:
+        """Queue the order; updates for ``outputs``."""
+        session.try_id = session.open_bench.studio.start(order)
+        self.strip.begin(session, session.try_id)
+        return [*self.bar.look(session), str(order.seed), order.label]
+
+    def generate(self, session: Session, seen: str, *values: Any) -> list[Any]:
+        """The Generate button: ``values`` of the whole form, on the photo the person sees."""
+        engine, label, seed, fresh, variants, *params = values
+        needs_mask = "mask" in self.controls.cards[engine].needs
+        order = Order(
+            engine=engine,
+            label=clean(label),
+            normal_id=seen,
+            params=self.controls.engine_params(engine, params),
+            mask=self.table.mask(session, seen) if needs_mask else None,
+            seed=self.controls.roll(seed, fresh),
+            variants=max(1, min(16, int(variants or 1))),
+        )
+        shown = self.start(session, order)
+        self.controls.keep(session, [engine, order.label, str(order.seed), fresh, variants, *params])
+        return shown
+
+    def take(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        """The picked sample once more, with another of its pair's masks; updates for the job's bar."""
+        studio = session.open_bench.studio
+        session.try_id = studio.start_again(str(sent.get("id", "")), {"mask": str(sent.get("way", ""))})
+        self.strip.begin(session, session.try_id)
+        return self.bar.look(session)
+
+    def layout(
+        self, session: Session, seen: str, changes: Mapping[str, Any], label: str, values: Sequence[Any]
+    ) -> list[Any]:
+        """One edit of one part, with the rest of the layout engine's settings; ``values`` of the whole form."""
+        _, _, seed, fresh, variants, *params = values
+        settings = self.controls.engine_params("layout", params) | dict(changes)
+        order = Order("layout", label, seen, settings, seed=self.controls.roll(seed, fresh), variants=1)
+        shown = self.start(session, order)
+        self.controls.keep(session, ["layout", label, str(order.seed), fresh, variants, *params])
+        return shown
+
+    def wire(self) -> None:
+        """Generate, its keys, and the news of running jobs."""
+        controls, bar, strip, shell = self.controls, self.bar, self.strip, self.shell
+        presses = (controls.go.click, controls.seed.submit, controls.variants.submit, self.table.canvas.confirmed)
+        for press in presses:
+            begun = self.table.on_seen(press, self.generate, controls.form, self.outputs, trigger_mode="once")
+            # A look that began before the press may have put the timer to sleep.
+            on(begun.success, bar.look, shell, outputs=bar.parts)
+        on(bar.timer.tick, strip.grow, shell, outputs=strip.parts, concurrency_limit=None)
+
+        taken = on_canvas(strip.maps.taken, self.take, shell, bar.parts, trigger_mode="once")
+        on(taken.success, bar.look, shell, outputs=bar.parts)
+
+        def ended(session: Session, job_id: str) -> list[Any]:
+            strip.end(session, job_id)
+            return [*strip.grow(session), job_id]
+
+        bar.on_end(shell, ended, [bar.ended], [*strip.parts, self.ended])
+        self.ended.change(None, self.ended, None, js=PUT_BACK_JS, api_visibility="private")
+
+        def stop(session: Session) -> None:
+            for job_id in session.memory.get("tries", []):
+                session.open_bench.jobs.cancel(job_id)
+
+        on(bar.cancel.click, stop, shell, queue=False)
+
+
+def skips(count: int) -> list[Any]:
+    """Updates that touch nothing."""
+    return [gr.skip()] * count

@@ -1,0 +1,77 @@
+"""The façade: everything that the app and the command line may ask of the core.
+
+    with Workbench.open(path) as bench:
+        bench.photos.take_in(folder)
+        bench.studio.generate(Batch(engine="cut_paste", label="crack", count=200, seed=1))
+        bench.datasets.export("mvtec-ad", out)
+
+One desk per tab: photos, regions, concepts, studio, review, datasets, evaluations, weights. Desks hold no state of a
+browser session; they share the project, the warm pictures (``material``) and the background runner (``jobs``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+from core.api.concepts.library import Concepts
+from core.api.datasets import Datasets
+from core.api.evaluation.evaluations import Evaluations
+from core.api.masks import Masks
+from core.api.models import Weights
+from core.api.photos import Photos
+from core.api.regions import Regions
+from core.api.review import Review, Rules
+from core.api.studio.studio import Studio
+from core.jobs.product_data import Material
+from core.jobs.requests import Batch
+from core.jobs.runner import Runner
+from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
+
+__all__ = ["Batch", "NormalRow", "RegionRow", "Rules", "SampleFilter", "SampleRow", "Workbench"]
+
+
+class Workbench:
+    """A project on the table. Safe to share between the threads of one process."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.material = Material(project)
+        self.jobs = Runner(project)
+        self.photos = Photos(self.material, self.jobs)
+        self.masks = Masks(self.material)
+        self.regions = Regions(self.material, self.jobs)
+        self.concepts = Concepts(self.material, self.jobs)
+        self.studio = Studio(self.material, self.jobs)
+        self.review = Review(self.material)
+        self.datasets = Datasets(self.material, self.jobs)
+        self.evaluations = Evaluations(self.material, self.jobs)
+        self.weights = Weights(project, self.jobs)
+
+    @classmethod
+    def open(cls, path: Path) -> Workbench:
+        """The project in the folder ``path``; StoreError if it is none."""
+        return cls(Project.open(path))
+
+    @classmethod
+    def create(cls, path: Path, name: str | None = None) -> Workbench:
+        """A new, empty project in the folder ``path``; StoreError if something is there already."""
+        return cls(Project.create(path, name))
+
+    @property
+    def path(self) -> Path:
+        """The project's folder."""
+        return self.project.path
+
+    def close(self) -> None:
+        """Stop the jobs and close the project; nothing that was reported as stored is lost."""
+        self.jobs.close()
+        self.project.close()
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()

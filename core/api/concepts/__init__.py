@@ -1,0 +1,1 @@
+"""Behind the Concepts tab: real anomalies, groups of them, learning, and what was learned."""

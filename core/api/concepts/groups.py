@@ -1,0 +1,137 @@
+"""A label's defects in groups of one look, as a person sees and changes them before they are learned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.api.concepts.examples import defect_tile
+from core.errors import InputError, NotFound
+from core.images import made_once
+from core.jobs import defect_groups as work
+from core.jobs.product_data import Material
+from core.jobs.runner import JobControl, Runner
+from core.methods.gaa.clustering import Clustering, typical_first
+from core.methods.gaa.clustering.clustering_store import recall
+
+_UNDONE = 30
+"""Steps back."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Defects that look alike, the most typical first; ``alike``, -1..1, says how far they lie from all others."""
+
+    name: str
+    members: tuple[str, ...]
+    alike: float
+
+
+class Groups:
+    """The desk behind the groups of the Concepts tab."""
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._material = material
+        self._jobs = jobs
+        self._before: dict[str, list[Clustering]] = {}
+
+    def of(self, label: str) -> list[Group] | None:
+        """The label's groups; None where none were made, or the examples are others since."""
+        found = self._kept(label)
+        if found is None:
+            return None
+        return [Group(c.name, tuple(typical_first(found, c)), c.silhouette) for c in found.clusters]
+
+    def start(self, label: str, anew: bool = False) -> str:
+        """Group a label's defects in the background; ``anew`` forgets what a person changed. InputError at once."""
+        if len(self._material.project.examples(label)) < 2:
+            raise InputError(f"{label}: grouping needs two examples or more")
+
+        def run(control: JobControl) -> dict[str, Any]:
+            made = work.load_or_cluster(
+                self._material, label, anew=anew, progress=control.progress, cancelled=control.cancelled
+            )
+            self._before.pop(label, None)
+            return {"message": f"{label}: {len(made.clusters)} groups"}
+
+        return self._jobs.submit("group", f"Group {label}", run)
+
+    def tile(self, label: str, member: str) -> Path:
+        """A small picture of one defect, outlined; kept in the project's cache."""
+        path = self._material.project.cache_dir / "thumbs" / f"group-{member.replace('#', '-')}.jpg"
+        if path.is_file():
+            return path
+        region = next((r for r in work.regions_of(self._material, label) if r.id == member), None)
+        if region is None:
+            raise NotFound(f"{label}: this defect is not among the examples any more; group them again")
+        return made_once(path, lambda: defect_tile(region.pixels, region.mask))
+
+    def merge(self, label: str, names: Sequence[str]) -> None:
+        """Several groups as one, under the name of the first."""
+        self._change(label, lambda found: work.merge(found, names))
+
+    def split(self, label: str, name: str) -> None:
+        """One group as several, by their looks."""
+        self._change(label, lambda found: work.split(found, name))
+
+    def rename(self, label: str, old: str, new: str) -> None:
+        """Another name for a group."""
+        self._change(label, lambda found: work.rename(found, old, new))
+
+    def move(self, label: str, members: Sequence[str], to: str) -> None:
+        """Defects into another group."""
+
+        def change(found: Clustering) -> Clustering:
+            for member in members:
+                found = found if found.cluster_of(member).name == to else work.move(found, member, to)
+            return found
+
+        self._change(label, change)
+
+    def part(self, label: str, members: Sequence[str]) -> None:
+        """Defects, of whichever groups, as a group of their own."""
+
+        def change(found: Clustering) -> Clustering:
+            own = {c.name: [m for m in c.members if m in set(members)] for c in found.clusters}
+            base = next((c for c in found.clusters if 0 < len(own[c.name]) < len(c.members)), None)
+            if base is None:
+                whole = [name for name, taken in own.items() if taken]
+                if len(whole) < 2:
+                    raise InputError(f"{whole[0]}: these defects are a group of their own already")
+                return work.merge(found, whole)
+            found = work.split(found, base.name, members=own[base.name])
+            name = found.cluster_of(own[base.name][0]).name
+            for member in members:
+                found = found if found.cluster_of(member).name == name else work.move(found, member, name)
+            return found
+
+        if not members:
+            raise InputError("choose some defects first: click them")
+        self._change(label, change)
+
+    def can_undo(self, label: str) -> bool:
+        """Whether there is a step to take back."""
+        return bool(self._before.get(label))
+
+    def undo(self, label: str) -> None:
+        """Take the last change back."""
+        before = self._before.get(label)
+        if not before:
+            raise InputError("there is nothing to take back")
+        work.save(self._material, label, before.pop())
+
+    def _kept(self, label: str) -> Clustering | None:
+        examples = self._material.examples(label)
+        return recall(self._material.concepts, label, examples) if examples else None
+
+    def _change(self, label: str, change: Callable[[Clustering], Clustering]) -> None:
+        found = self._kept(label)
+        if found is None:
+            raise InputError(f"{label}: its examples are others by now; group them again")
+        made = change(found)
+        work.save(self._material, label, made)
+        steps = self._before.setdefault(label, [])
+        steps.append(found)
+        del steps[:-_UNDONE]

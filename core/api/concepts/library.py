@@ -1,0 +1,295 @@
+"""Learning anomalies, and what has been learned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from core.api.concepts.examples import ExampleCard, Examples
+from core.api.concepts.groups import Groups
+from core.api.concepts.learning import LearnerCard, Preview, Watcher, duration, from_examples, learner_cards, smooth
+from core.api.evaluation.runner import LiveCurves
+from core.api.regions import Regions
+from core.engines.api import learner, learners, read_model
+from core.errors import InputError, NotFound
+from core.evaluation.results import Curve
+from core.jobs import learn as work
+from core.jobs.learn import Order
+from core.jobs.product_data import Material
+from core.jobs.runner import JobControl, Runner
+from core.training import checkpoints
+from core.training.checkpoints import Concept
+
+__all__ = ["Concept", "Concepts", "LearnerCard", "Order", "Preview", "duration", "learner_cards"]
+
+_MOST_OF_LABEL = 64
+"""Examples of one label at most, as core.jobs.product_data hands them out."""
+_WATCHED = 8
+_KIND = "learn"
+_PACE = "learning_pace"
+"""Setting of the project: seconds a step by engine, preset and model, as they were last time."""
+
+
+@dataclass(frozen=True)
+class _Live:
+    """What grows while something is learned."""
+
+    curves: LiveCurves
+    pictures: Path
+
+
+class Concepts:
+    """The desk behind ``launch.py learn`` and the Concepts tab."""
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._material = material
+        self._project = material.project
+        self._jobs = jobs
+        self._live: dict[str, _Live] = {}
+        self.examples = Examples(material, Regions(material, jobs))
+        self.groups = Groups(material, jobs)
+
+    @property
+    def folder(self) -> Path:
+        """Where concepts lie, one folder each; it need not be there yet."""
+        return self._material.concepts
+
+    def engines(self) -> dict[str, str | None]:
+        """The engines that learn, with None or the reason why one cannot here."""
+        return {name: e.available() for name, e in learners().items()}
+
+    def page(self, engine: str | None = None, label: str | None = None) -> list[Concept]:
+        """What was learned, newest first."""
+        return checkpoints.list_concepts(self.folder, engine, label)
+
+    def concept(self, id: str) -> Concept:
+        """One of them; NotFound."""
+        return checkpoints.read_card(self.folder / Path(id).name)
+
+    def picture(self, id: str, name: str = "preview") -> Path | None:
+        """A picture of a concept, or None if it has none of that name."""
+        path = self.folder / id / f"{name}.png"
+        return path if path.is_file() else None
+
+    def more_pictures(self, id: str) -> list[tuple[str, Path]]:
+        """A concept's other pictures, such as its looks: (name, file)."""
+        return [(path.stem, path) for path in sorted((self.folder / id).glob("*.png")) if path.stem != "preview"]
+
+    def curves(self, concept: Concept) -> dict[str, Curve]:
+        """How a concept's loss fell while it was learned, by name; {} where it was not noted."""
+        named = {"loss": concept.config.get("losses"), "validation": concept.config.get("validation")}
+        return {
+            name: smooth(
+                Curve(tuple(p[0] for p in points), tuple(p[1] for p in points), "step", name), 1 + len(points) // 16
+            )
+            for name, points in named.items()
+            if points
+        }
+
+    def rename(self, id: str, title: str) -> Concept:
+        """Give a concept another title."""
+        return checkpoints.rename_concept(self.folder, self.concept(id).id, title)
+
+    def delete(self, id: str) -> None:
+        """Remove a concept; samples made with it stay, but cannot be made again."""
+        checkpoints.delete_concept(self.folder, self.concept(id).id)
+
+    def check(self, order: Order) -> None:
+        """An error in one line if the order cannot be carried out."""
+        work.prepare(self._material, order)
+
+    def preview(self, order: Order) -> Preview:
+        """What the order would take, without reading a photo; InputError says what is missing."""
+        chosen = learner(order.engine)
+        params = read_model(chosen.Learning, order.params, f"learning with {order.engine}")
+        facts: dict[str, str] = {}
+        notes: list[str] = []
+        warnings: list[str] = []
+        if from_examples(chosen):
+            usable, facts["From"], notes, warnings = self._material_of(order)
+            subjects = sum(card.defects for card in usable)
+        else:
+            photos = self._project.count_normals()
+            if not photos:
+                raise InputError("nothing to learn from: import photos of good parts in Product")
+            subjects = min(photos, work.MOST_NORMALS)
+            facts["From"] = _count(subjects, "photo") + " of good parts"
+        steps = _steps(params, subjects)
+        if steps:
+            facts["Steps"] = f"{steps:,} at most"
+        if steps and (pace := self._project.get_setting(_PACE, {}).get(_kind_of(order.engine, params))):
+            facts["Takes"] = f"about {duration(pace * steps)}"
+        return Preview(facts, tuple(notes), tuple(warnings), self._goes_on(order, params))
+
+    def learn(
+        self,
+        order: Order,
+        *,
+        progress: Callable[..., None] = lambda *news, **more: None,
+        curve: Callable[[str, float, float], None] = lambda name, x, y: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Concept:
+        """Learn, here and now. Stopped, the same order goes on where it was."""
+        plan = work.prepare(self._material, order)
+        return work.learn(self._material, plan, progress=progress, curve=curve, cancelled=cancelled)
+
+    def start(self, order: Order) -> str:
+        """``learn`` in the background; the job's result is ``{"concept": id, "message"}``. InputError at once."""
+        plan = work.prepare(self._material, order)
+        args = self._args(order)
+        run_of = hashlib.sha256(repr(_comparable(json.loads(args), plan.params)).encode()).hexdigest()[:16]
+        live = self._taken_up(run_of, bool(self._goes_on(order, plan.params)))
+
+        def run(control: JobControl) -> dict[str, Any]:
+            watcher = Watcher(control, live.pictures)
+            try:
+                made = self.learn(order, progress=watcher.progress, curve=live.curves.add, cancelled=control.cancelled)
+            finally:
+                self._note_pace(_kind_of(order.engine, plan.params), watcher.pace)
+            return {"concept": made.id, "message": f"learned {made.title}"}
+
+        chosen = learner(order.engine)
+        title = f"{chosen.title}: {order.label or ('all labels' if from_examples(chosen) else 'components')}"
+        job_id = self._jobs.submit(_KIND, title, run, args_json=args)
+        self._live[job_id] = live
+        for old in list(self._live)[:-_WATCHED]:
+            del self._live[old]
+        return job_id
+
+    def can_keep(self, job_id: str) -> bool:
+        """Whether a learning that was stopped has got far enough to be kept as it is."""
+        order = self.order_of(job_id)
+        return order is not None and "steps" in learner(order.engine).Learning.model_fields and bool(self.live(job_id))
+
+    def keep(self, job_id: str) -> str:
+        """Make a concept of what a stopped learning has learned so far, in the background; the new job's id."""
+        order = self.order_of(job_id)
+        if order is None:
+            raise NotFound(f"job {job_id!r}: there is no such learning; press Learn to begin again")
+        # A run that has done more steps than are asked for ends at once.
+        return self.start(order.model_copy(update={"params": {**order.params, "steps": 1}}))
+
+    def running(self) -> str:
+        """The id of this process' newest learning that has not ended; "" if there is none."""
+        active = {event.job_id for event in self._jobs.active()}
+        return next((job_id for job_id in reversed(self._live) if job_id in active), "")
+
+    def live(self, job_id: str) -> dict[str, Curve]:
+        """The loss curves of a job of this process so far, by name."""
+        return self._live[job_id].curves.now() if job_id in self._live else {}
+
+    def live_smooth(self, job_id: str) -> dict[str, Curve]:
+        """The same as running means: a single step's loss says more of its noise than of what was learned."""
+        return {name: smooth(curve) for name, curve in self.live(job_id).items()}
+
+    def live_pictures(self, job_id: str) -> list[tuple[int, Path]]:
+        """What a job of this process drew while it learned: (step, picture), the earliest first."""
+        if job_id not in self._live:
+            return []
+        return sorted((int(path.stem), path) for path in self._live[job_id].pictures.glob("*.png"))
+
+    def _taken_up(self, run: str, goes_on: bool) -> _Live:
+        """Curves and pictures of a run: those there are where it goes on, else none yet."""
+        pictures = self._project.cache_dir / "learning" / run
+        if goes_on:
+            known = (live.curves for live in reversed(self._live.values()) if live.pictures == pictures)
+            return _Live(next(known, LiveCurves("step")), pictures)
+        shutil.rmtree(pictures, ignore_errors=True)
+        return _Live(LiveCurves("step"), pictures)
+
+    def order_of(self, job_id: str) -> Order | None:
+        """What a job was asked to learn; None if it is no learning of this project."""
+        try:
+            row = self._project.job_row(job_id)
+        except NotFound:
+            return None
+        fields = {k: v for k, v in json.loads(row.args_json).items() if k in Order.model_fields}
+        return Order(**fields) if row.kind == _KIND else None
+
+    def _note_pace(self, kind: str, pace: float) -> None:
+        if pace:
+            known = self._project.get_setting(_PACE, {})
+            self._project.set_setting(_PACE, {**known, kind: round(pace, 4)})
+
+    def _material_of(self, order: Order) -> tuple[list[ExampleCard], str, list[str], list[str]]:
+        """What can be learned from, in words too, notes on what is left out, and warnings."""
+        there = sorted({row.label for row in self._project.examples()})
+        if not there:
+            raise InputError("no real anomaly yet: add a photo of a defect, or import some in Product")
+        if strange := [label for label in order.labels if label not in there]:
+            raise InputError(f"there is no example of {strange[0]!r} (there are: {', '.join(there)})")
+        found = [self.examples.cards(label) for label in order.labels or (None,)]
+        most = _MOST_OF_LABEL if order.labels else work.MOST_EXAMPLES
+        cards = [card for one in found for card in one[:most]]
+        notes = []
+        if len(cards) < (total := sum(map(len, found))):
+            notes.append(f"The first {len(cards):,} of {total:,} examples are taken.")
+        usable = [card for card in cards if card.fault is None]
+        if not usable:
+            raise InputError(f"no example can be learned from: {cards[0].fault}")
+        if left := len(cards) - len(usable):
+            notes.append(f"{_count(left, 'example')} left out: see the marked ones.")
+        defects = sum(card.defects for card in usable)
+        words = _count(len(usable), "example") + (f", {defects:,} defects" if defects > len(usable) else "")
+        return usable, words, notes, _warnings(Counter(card.row.label for card in usable))
+
+    def _goes_on(self, order: Order, params: BaseModel) -> str:
+        """Where a stopped run of the same photos and settings, but for the number of steps, would go on."""
+        if not any((self.folder / ".learning").glob("*/*.pt")):
+            return ""
+        wanted = _comparable(json.loads(self._args(order)), params)
+        for row in reversed(self._project.jobs()):
+            if row.kind != _KIND:
+                continue
+            args = json.loads(row.args_json)
+            if args.get("engine") != order.engine or _comparable(args, type(params)) != wanted:
+                continue
+            if row.status in ("cancelled", "interrupted", "failed") and row.done:
+                return f"step {row.done:,} of {row.total:,}"
+            return ""
+        return ""
+
+    def _args(self, order: Order) -> str:
+        examples = [row.id for row in self._project.examples() if not order.labels or row.label in order.labels]
+        return json.dumps(order.model_dump(mode="json") | {"examples": examples})
+
+
+def _steps(params: Any, subjects: int) -> int:
+    """Steps that settings ask for with so many defects, or photos; 0 where only reading them tells."""
+    budget: Callable[[int], int] | None = getattr(params, "budget", None)
+    return budget(subjects) if budget else int(getattr(params, "steps", 0) or 0)
+
+
+def _warnings(counts: Mapping[str, int]) -> list[str]:
+    few = [label for label, count in sorted(counts.items()) if count == 1]
+    if not few:
+        return []
+    names = f"{len(few):,} labels" if len(few) > 3 else ", ".join(few)
+    each = " each" if len(few) > 1 else ""
+    return [f"Only one example{each} of {names}: all that is drawn will look like it."]
+
+
+def _kind_of(engine: str, params: Any) -> str:
+    return " ".join([engine, *(str(getattr(params, name, "")) for name in ("preset", "backbone"))])
+
+
+def _comparable(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> Sequence[Any]:
+    """What makes two orders the same run: labels, examples, and all settings but the number of steps."""
+    kind = model if isinstance(model, type) else type(model)
+    try:
+        settings = kind(**args.get("params", {})).model_dump(mode="json", exclude={"steps"})
+    except ValueError:
+        return ()
+    return (args.get("engine"), args.get("label"), args.get("examples"), settings)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

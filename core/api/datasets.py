@@ -1,0 +1,136 @@
+"""Datasets out of a project: export what was kept, with the photos of good parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from core import exporters as exporting
+from core.errors import ExportError
+from core.exporters.api import Item
+from core.jobs.product_data import Material
+from core.jobs.runner import JobControl, Runner
+from core.store import NormalRow, SampleFilter, SampleRow
+from core.types import GOOD, Verdict
+
+
+class Datasets:
+    """The desk behind the Export tab and ``launch.py export``."""
+
+    formats = exporting.FORMATS
+    Options = exporting.ExportOptions
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._project = material.project
+        self._jobs = jobs
+
+    def chosen(self, everything: bool = False) -> tuple[list[SampleRow], str | None]:
+        """The samples an export takes, and a warning if they were not reviewed.
+
+        Kept ones; as long as nothing at all was reviewed, all of them; ``everything`` adds the new ones.
+        """
+        kept = self._project.samples(SampleFilter(verdict=Verdict.KEPT))
+        new = self._project.samples(SampleFilter(verdict=Verdict.NEW))
+        if everything:
+            return kept + new, None
+        if not kept and new and not self._project.count_samples(SampleFilter(verdict=Verdict.REJECTED)):
+            return new, f"nothing was reviewed yet: all {len(new)} new samples are exported"
+        return kept, None
+
+    def export(
+        self,
+        format: str,
+        out: Path,
+        options: Mapping[str, Any] | None = None,
+        *,
+        everything: bool = False,
+        real: bool = False,
+        overwrite: bool = False,
+        progress: Callable[..., None] = lambda *news: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """Write a dataset to ``out``; returns the report that ``export --json`` prints.
+
+        ``real`` adds the imported real anomalies to the generated ones.
+        """
+        exporting.format_named(format)
+        checked = self._options(options or {})
+        items, warning = self._items(everything, real)
+        report = exporting.export(
+            items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
+        )
+        return _result(report, warning)
+
+    def preview(
+        self, format: str, out: Path, options: Mapping[str, Any], *, everything: bool = False, real: bool = False
+    ) -> dict[str, Any]:
+        """What ``export`` would report, with ``files``: (path, what it is) of everything in the dataset."""
+        items, warning = self._items(everything, real)
+        report, layout = exporting.preview(items, out, format, self._options(options))
+        lines = [line[3:].rsplit("`: ", 1) for line in layout.splitlines() if line.startswith("- `")]
+        files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
+        return {**_result(report, warning), "files": files}
+
+    def start_export(self, format: str, out: Path, options: Mapping[str, Any], **more: bool) -> str:
+        """``export`` in the background; ``more`` are its switches everything, real, overwrite."""
+        self._options(options)
+
+        def work(control: JobControl) -> dict[str, Any]:
+            progress = lambda done, total: control.progress(done, total, message="Writing")  # noqa: E731
+            return self.export(format, out, options, progress=progress, cancelled=control.cancelled, **more)
+
+        return self._jobs.submit("export", f"Export {format}", work)
+
+    @staticmethod
+    def snippet(dataset: Path) -> str:
+        """The code that loads an export with its detector library."""
+        return (dataset / "load_me.py").read_text()
+
+    def default_category(self) -> str:
+        """The product's name as a category that every format can hold."""
+        return _category(self._project.name)
+
+    def _options(self, given: Mapping[str, Any]) -> exporting.ExportOptions:
+        return exporting.read_options({"category": self.default_category(), **given})
+
+    def _items(self, everything: bool, real: bool) -> tuple[list[Item], str | None]:
+        samples, warning = self.chosen(everything)
+        normals = self._project.normals()
+        names = {r.id: r.name for r in normals}
+        anomalies = [*(_sample_item(r, names[r.normal_id]) for r in samples), *(self._real() if real else ())]
+        if not anomalies:
+            raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
+        return [*map(_normal_item, normals), *anomalies], warning
+
+    def _real(self) -> list[Item]:
+        return [
+            Item(name=Path(r.name).stem, image=r.path, label=r.label, kind=r.kind, masks=r.mask_paths, source=r.name)
+            for r in self._project.examples()
+        ]
+
+
+def _normal_item(row: NormalRow) -> Item:
+    return Item(name=row.name, image=row.path, label=GOOD)
+
+
+def _result(report: exporting.Report, warning: str | None) -> dict[str, Any]:
+    result = report.to_dict()
+    return {**result, "warnings": [*([warning] if warning else []), *result["warnings"]]}
+
+
+def _sample_item(row: SampleRow, source: str) -> Item:
+    return Item(
+        name=row.id,
+        image=row.image_path,
+        label=row.label,
+        kind=row.kind,
+        masks=row.instance_paths or (row.mask_path,),
+        recipe_json=row.recipe_json,
+        source=source,
+    )
+
+
+def _category(name: str) -> str:
+    clean = "".join(c if c in "abcdefghijklmnopqrstuvwxyz0123456789_" else "_" for c in name.lower()).strip("_")
+    return clean or "product"

@@ -1,0 +1,216 @@
+"""Evaluations of a project: run in the background, watched while they learn, kept, compared, written down."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from core.api.evaluation.photo_scores import Looks
+from core.api.evaluation.runner import LiveCurves, run
+from core.api.evaluation.specs import Trial, kept_pairs, reference, sets
+from core.errors import InputError, NotFound
+from core.evaluation import report_parts
+from core.evaluation.detectors.api import detectors
+from core.evaluation.glossary import meaning, with_spread
+from core.evaluation.photo_sets import Shot
+from core.evaluation.report import write_report
+from core.evaluation.results import Curve, Result, Saved, load_saved, save_result
+from core.evaluation.score_map_files import find_maps
+from core.jobs.product_data import Material
+from core.jobs.runner import JobControl, Runner
+from core.store import SampleRow
+
+__all__ = ["DetectorCard", "Entry", "Evaluations", "Trial", "detector_cards", "report_parts"]
+
+FOLDER = "evaluations"
+"""Of a project's folder."""
+_REPORT = "report.html"
+_TRAININGS = ".trainings"
+"""Finished trainings of runs: one that was stopped goes on after them."""
+_WATCHED = 4
+"""Runs whose live curves stay in memory."""
+
+
+@dataclass(frozen=True)
+class DetectorCard:
+    """A detector as the app shows it. ``reason`` is None, or why it cannot be used and what to do."""
+
+    name: str
+    title: str
+    summary: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A kept run in a list: ``headline`` is its first number in words, ``created`` seconds since 1970."""
+
+    id: str
+    created: float
+    kind: str
+    title: str
+    headline: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a run would take, in words by verb, with notes and with warnings that its numbers will mislead."""
+
+    facts: dict[str, str]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def detector_cards() -> list[DetectorCard]:
+    """Every registered detector."""
+    return [DetectorCard(d.name, d.title, d.summary, d.available()) for d in detectors().values()]
+
+
+class Evaluations:
+    """The desk behind the Evaluate tab."""
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._project = material.project
+        self._jobs = jobs
+        self._entries: dict[str, Entry] = {}
+        self._live: dict[str, LiveCurves] = {}
+        self.looks = Looks(self._project, self.folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where the results lie, one folder each."""
+        return self._project.path / FOLDER
+
+    def engines(self) -> dict[str, int]:
+        """Engines of the pairs that an evaluation takes, with how many there are of each; {} without pairs."""
+        try:
+            rows, _ = kept_pairs(self._project)
+        except InputError:
+            return {}
+        return dict(Counter(row.engine for row in rows).most_common())
+
+    def preview(self, trial: Trial) -> Preview:
+        """What a run would take; InputError says what is missing."""
+        if trial.kind == "maps":
+            return Preview(_maps(trial))
+        if trial.kind == "generation":
+            pairs, notes = kept_pairs(self._project, trial.engine)
+            return Preview(_compared(pairs, reference(self._project, trial.against)), tuple(notes))
+        chosen = sets(self._project, trial)
+        return Preview(chosen.counts(), chosen.notes, chosen.warnings)
+
+    def start(self, trial: Trial) -> str:
+        """Run in the background; the job's result is ``{"id", "message"}`` of what was kept. InputError at once."""
+        self.preview(trial)
+        curves = LiveCurves()
+
+        def work(control: JobControl) -> dict[str, Any]:
+            result = run(self._project, trial, control, curves, self.folder / _TRAININGS)
+            if trial.name:
+                result = replace(result, title=trial.name)
+            id = save_result(self.folder, result).name
+            return {"id": id, "message": f"{report_parts.KINDS[result.kind]}: {_headline(result)}"}
+
+        job_id = self._jobs.submit("evaluate", f"Evaluate {report_parts.KINDS[trial.kind].lower()}", work)
+        self._live[job_id] = curves
+        for old in list(self._live)[:-_WATCHED]:
+            del self._live[old]
+        return job_id
+
+    def running(self) -> str:
+        """The id of this process' newest run that has not ended; "" if there is none."""
+        active = {event.job_id for event in self._jobs.active()}
+        return next((job_id for job_id in reversed(self._live) if job_id in active), "")
+
+    def live(self, job_id: str) -> dict[str, Curve]:
+        """The curves of a run of this process so far, by name."""
+        return self._live[job_id].now() if job_id in self._live else {}
+
+    def runs(self) -> list[Entry]:
+        """The kept runs, newest first."""
+        there = {p.parent.name for p in self.folder.glob("*/result.json") if not p.parent.name.startswith(".")}
+        for id in there - set(self._entries):
+            try:
+                self._entries[id] = _entry(load_saved(self.folder / id))
+            except (InputError, NotFound):
+                continue  # damaged: as if it were not there
+        found = [self._entries[id] for id in there if id in self._entries]
+        return sorted(found, key=lambda entry: (entry.created, entry.id), reverse=True)
+
+    def load(self, id: str) -> Result:
+        """A kept result; NotFound."""
+        return load_saved(self._at(id)).result
+
+    def named(self, ids: Sequence[str]) -> list[report_parts.Named]:
+        """Results with the names under which they are compared: their titles, told apart where they are the same."""
+        saved = [load_saved(self._at(id)) for id in ids]
+        titles = Counter(one.result.title for one in saved)
+        named = []
+        for one in saved:
+            when = time.strftime("%d %b %H:%M:%S", time.localtime(one.created))
+            title = one.result.title
+            named.append((f"{title}, {when}" if titles[title] > 1 else title, one.result))
+        return named
+
+    def remove(self, id: str) -> None:
+        """Delete a kept run and its report; NotFound."""
+        shutil.rmtree(self._at(id), ignore_errors=True)
+        self._entries.pop(id, None)
+
+    def report(self, ids: Sequence[str]) -> Path:
+        """One HTML page of these runs, several side by side; made once."""
+        if len(ids) == 1:
+            path = self._at(ids[0]) / _REPORT
+        else:
+            path = self.folder / "comparisons" / f"{hashlib.sha256('/'.join(ids).encode()).hexdigest()[:16]}.html"
+        if not path.is_file():
+            named = self.named(ids)
+            write_report(path, [result for _, result in named], [name for name, _ in named])
+        return path
+
+    def report_name(self, ids: Sequence[str]) -> str:
+        """What the report's file is called when a person saves it."""
+        return f"{self._project.path.name}-{ids[0] if len(ids) == 1 else 'comparison'}.html"
+
+    def picture(self, id: str, name: str) -> Path:
+        """A picture of a kept run."""
+        return self._at(id) / "pictures" / f"{name}.png"
+
+    def _at(self, id: str) -> Path:
+        path = self.folder / id
+        if path.parent != self.folder or not (path / "result.json").is_file():
+            raise NotFound(f"evaluation {id!r} is not in this project; it may have been removed")
+        return path
+
+
+def _compared(pairs: Sequence[SampleRow], real: Sequence[Shot]) -> dict[str, str]:
+    made, there = {p.label for p in pairs}, {s.label for s in real}
+    if not made & there:
+        raise InputError(
+            f"the labels don't match: the pairs are {', '.join(sorted(made))}, the real anomalies "
+            f"{', '.join(sorted(there))}; name them alike"
+        )
+    return {"Measures": f"{len(pairs):,} pairs", "Against": f"{len(real):,} real anomalies"}
+
+
+def _maps(trial: Trial) -> dict[str, str]:
+    if trial.scores is None or trial.masks is None:
+        raise InputError("give the folder of score maps and the folder of masks")
+    return {"Measures": f"{len(find_maps(trial.scores)):,} score maps", "Against": f"the masks in {trial.masks.name}"}
+
+
+def _entry(saved: Saved) -> Entry:
+    return Entry(saved.id, saved.created, saved.result.kind, saved.result.title, _headline(saved.result))
+
+
+def _headline(result: Result) -> str:
+    names = report_parts.headline(result.metrics)
+    if not names:
+        return "no numbers"
+    return f"{meaning(names[0]).title} {with_spread(result.metrics[names[0]], result.spread.get(names[0]))}"

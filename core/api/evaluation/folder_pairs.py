@@ -1,0 +1,54 @@
+"""The pairs of a folder measured: what ``launch.py evaluate generation`` asks of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from core.errors import InputError
+from core.evaluation.results import Result
+
+__all__ = ["Result", "generation"]
+
+
+def generation(
+    pairs: Path,
+    reference: Path,
+    *,
+    everything: bool = False,
+    labels: Sequence[str] = (),
+    seed: int = 0,
+    device: str = "auto",
+    progress: Callable[..., None] = lambda *news: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Result:
+    """Measure the pairs of a project or dataset against the real anomalies of another: see evaluate_generation.
+
+    Of a project, ARS learns from all its photos of good parts, and memorised pairs are looked for among the real
+    anomalies imported into it, if there are any.
+    """
+    from core.evaluation.generation import evaluate_generation, read_pairs
+    from core.evaluation.photo_sets import read_set
+
+    taken = read_pairs(pairs, everything)
+    chosen = [pair for pair in taken.pairs if not labels or pair.label in labels]
+    if not chosen:
+        have = ", ".join(sorted({pair.label for pair in taken.pairs}))
+        raise InputError(f"{pairs}: there are no pairs of label {', '.join(labels)} (there are: {have})")
+    # Of a project, the real anomalies are those imported into it, not its own samples.
+    is_project = (reference.expanduser() / "project.db").is_file()
+    real = read_set(reference, "test" if is_project else "all", normals=False)
+    result = evaluate_generation(
+        chosen,
+        real,
+        normals=taken.normals or None,
+        training=taken.examples or None,
+        seed=seed,
+        device=device,
+        progress=progress,
+        cancelled=cancelled,
+        source={"pairs": str(pairs), "reference": str(reference), "all": everything, "labels": list(labels)},
+    )
+    title = f"{len(chosen)} pairs of {pairs.resolve().name} → {reference.resolve().name}"
+    return replace(result, title=title, notes=(*taken.notes, *result.notes))

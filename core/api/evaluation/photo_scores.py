@@ -1,0 +1,91 @@
+"""Photos seen by a detector that an evaluation of the project trained."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import NotFound
+from core.images import atomic_write, png_bytes, read_image
+from core.store import Project
+
+if TYPE_CHECKING:
+    from core.evaluation.saved_detector import Trained
+
+FOLDER = "looks"
+"""Of the project's cache folder: the pictures."""
+MOST_PHOTOS = 200
+_WARM = 2
+"""Detectors that stay in memory."""
+_TALL = 480
+
+
+@dataclass(frozen=True)
+class PhotoLook:
+    """What a detector says of a photo: ``score`` of the whole, the share of good test photos ``above_good`` it, the
+    name of the good photo it was compared with ("" for none), and ``pictures``: photo, neighbour, scores."""
+
+    score: float
+    above_good: float
+    neighbour: str
+    pictures: Mapping[str, Path]
+
+
+class Looks:
+    """The part of the Evaluate desk that shows single photos to kept detectors. ``folder`` holds the runs."""
+
+    def __init__(self, project: Project, folder: Path) -> None:
+        self._project, self._folder = project, folder
+        self._warm: OrderedDict[str, Trained] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def trained(self, run: str) -> bool:
+        """Whether a run kept its detector."""
+        from core.evaluation.saved_detector import FILE
+
+        return bool(run) and (self._folder / run / FILE).is_file()
+
+    def photos(self) -> list[tuple[str, str]]:
+        """Photos of the project to look at, by title and id: real anomalies, then good ones, at most MOST_PHOTOS."""
+        bad = [(f"{row.label}: {Path(row.name).name}", f"bad/{row.id}") for row in self._project.examples()]
+        good = [(f"good: {Path(row.name).name}", f"good/{row.id}") for row in self._project.normals(0, MOST_PHOTOS)]
+        return [*bad, *good][:MOST_PHOTOS]
+
+    def path(self, photo: str) -> Path:
+        """Where a photo of ``photos`` lies; NotFound."""
+        kind, _, id = photo.partition("/")
+        return self._project.example_row(id).path if kind == "bad" else self._project.normal_row(id).path
+
+    def look(self, run: str, photo: Path) -> PhotoLook:
+        """What the detector of ``run`` says of the photo in the file ``photo``.
+
+        NotFound where the run kept none; ImageError where the file is no photo.
+        """
+        trained = self._detector(run)
+        image = read_image(photo)
+        seen = trained.look(image)
+        stamp = hashlib.sha256(run.encode() + image.tobytes()).hexdigest()[:20]
+        pictures = {name: self._project.cache_dir / FOLDER / f"{stamp}-{name}.png" for name in seen.panels()}
+        for name, panel in seen.panels(_TALL).items():
+            pictures[name].parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(pictures[name], png_bytes(panel))
+        near = seen.neighbour.name.rpartition("/")[2] if seen.neighbour else ""
+        return PhotoLook(seen.score, seen.above_good, near, pictures)
+
+    def _detector(self, run: str) -> Trained:
+        from core.evaluation.saved_detector import load_detector
+
+        if not self.trained(run):
+            raise NotFound("this run kept no detector: run a localization again to have one")
+        with self._lock:
+            if run not in self._warm:
+                self._warm[run] = load_detector(self._folder / run)
+                while len(self._warm) > _WARM:
+                    self._warm.popitem(last=False)
+            self._warm.move_to_end(run)
+            return self._warm[run]

@@ -1,0 +1,103 @@
+"""One photo, or some, seen by a detector that was kept: what ``launch.py evaluate photo`` asks of the core.
+
+Nothing here loads torch before a detector is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InputError, NotFound
+
+if TYPE_CHECKING:
+    from core.evaluation.saved_detector import Look
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is said of a photo: where its map and picture were written, None without ``out``."""
+
+    photo: Path
+    score: float
+    above_good: float
+    neighbour: str | None
+    map: Path | None
+    picture: Path | None
+
+    def json(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return {
+            "photo": str(self.photo),
+            "image_score": self.score,
+            "above_good": self.above_good,
+            "neighbour": self.neighbour,
+            "map": str(self.map) if self.map else None,
+            "picture": str(self.picture) if self.picture else None,
+        }
+
+
+def photos(
+    detector: Path,
+    paths: Sequence[Path],
+    out: Path | None = None,
+    *,
+    device: str = "auto",
+    progress: Callable[..., None] = lambda *news: None,
+) -> list[Seen]:
+    """What the kept detector in the folder (or file) ``detector`` says of photos, or of all photos of folders.
+
+    With ``out`` each photo's score map is written there as NAME.tiff, float32 of the photo's size as
+    ``evaluate maps`` reads it, and NAME.png: the photo, its nearest good one, and the scores over it.
+    NotFound and InputError in one line.
+    """
+    from core.evaluation.saved_detector import load_detector
+    from core.images import read_image
+
+    files = _files(paths)
+    if out is not None:
+        _apart(files)
+    trained = load_detector(detector, device)
+    found = []
+    for done, path in enumerate(files, 1):
+        look = trained.look(read_image(path))
+        where = _written(look, out, path.stem) if out is not None else (None, None)
+        name = look.neighbour.name if look.neighbour else None
+        found.append(Seen(path, look.score, look.above_good, name, *where))
+        progress(done, len(files))
+    return found
+
+
+def _files(paths: Sequence[Path]) -> list[Path]:
+    files: list[Path] = []
+    for path in (Path(p).expanduser() for p in paths):
+        if path.is_dir():
+            files += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise NotFound(f"{path}: there is no such photo; give photos, or folders of them")
+    if not files:
+        raise InputError(f"{paths[0] if paths else 'photos'}: found no photo; give photos, or folders of them")
+    return files
+
+
+def _apart(files: Sequence[Path]) -> None:
+    stems = [f.stem for f in files]
+    if twice := next((f for f in files if stems.count(f.stem) > 1), None):
+        raise InputError(f"two photos are called {twice.stem}; give them in two runs, maps go by this name")
+
+
+def _written(look: Look, out: Path, stem: str) -> tuple[Path, Path]:
+    from core.images import atomic_write
+    from core.images.tiff import float_tiff
+
+    out.mkdir(parents=True, exist_ok=True)
+    scores, picture = out / f"{stem}.tiff", out / f"{stem}.png"
+    atomic_write(scores, float_tiff(look.scores))
+    atomic_write(picture, look.picture())
+    return scores, picture

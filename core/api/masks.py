@@ -1,0 +1,88 @@
+"""Mask tools for the canvas: grow, smooth, perturb, place. Masks in and out are bool (H, W)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.device import numpy_rng
+from core.engines.api import read_model
+from core.errors import InputError, MaskError
+from core.images import read_mask
+from core.jobs.product_data import Material, mean_area
+from core.masks import morphology, rle
+from core.masks.perturbation import Enhancement, enhance
+from core.masks.placement.context_match import fitting_example
+from core.masks.placement.planner import Lead, Placement, plan_masks
+from core.types import Mask
+
+EDITS = {
+    "grow": morphology.grow,
+    "shrink": morphology.shrink,
+    "smooth": morphology.smooth,
+}
+"""Edits by a number of pixels."""
+
+
+class Masks:
+    """What the mask buttons of the app do. Nothing here touches the store."""
+
+    Placement = Placement
+    Enhancement = Enhancement
+
+    def __init__(self, material: Material) -> None:
+        self._material = material
+
+    def edit(self, mask: Mask, how: str, px: int = 1) -> Mask:
+        """``mask`` after one edit: grow, shrink, smooth (by ``px``), fill_holes, invert, clear."""
+        if how in EDITS:
+            return EDITS[how](mask, px)
+        if how == "fill_holes":
+            return morphology.fill_holes(mask)
+        if how == "invert":
+            return morphology.invert(mask)
+        raise InputError(f"mask edit {how!r}: there are {', '.join([*EDITS, 'fill_holes', 'invert'])}")
+
+    def perturb(self, mask: Mask, params: Mapping[str, Any], seed: int, label: str | None = None) -> Mask:
+        """GAA's geometric enhancement; areas drift towards the mean of the label's real anomalies."""
+        if not mask.any():
+            raise MaskError("perturb: the mask is empty; draw or place one first")
+        checked = read_model(Enhancement, params, "perturb")
+        average = mean_area(self._material.examples(label)) if label else None
+        return enhance(mask, checked, numpy_rng(seed, "perturb"), average)
+
+    def place(self, normal_id: str, label: str, params: Mapping[str, Any], seed: int) -> Mask:
+        """A mask for ``label`` on a photo, where its placement rules allow."""
+        terrain = self._material.terrain(normal_id, self._material.regions(normal_id))
+        examples = self._material.examples(label or None)
+        placement = read_model(Placement, params, "placement").settled(bool(examples))
+        rng, lead = numpy_rng(seed, "mask"), None
+        learned = placement.source == "learned"
+        masks = self._material.learned_masks(label) if learned else [e.mask for e in examples]
+        if placement.position == "surroundings" and examples and not learned:
+            example, alike = fitting_example(examples, self._material.normal(normal_id).pixels, rng)
+            lead = Lead(example.mask, alike)
+        parts = plan_masks(placement, label, terrain, rng, example_masks=masks, lead=lead)
+        return np.asarray(np.logical_or.reduce(parts), np.bool_)
+
+    def read(self, path: Path, normal_id: str) -> Mask:
+        """A mask file for this photo; MaskError if its size is another."""
+        return read_mask(path, self._material.normal(normal_id).shape)
+
+    @staticmethod
+    def unpack(text: str, shape: tuple[int, int]) -> Mask:
+        """The mask in a recipe or a proposal; MaskError if it is not of ``shape`` (H, W)."""
+        return rle.unpack(text, shape)
+
+    @staticmethod
+    def encode(mask: Mask) -> list[int]:
+        """Run lengths for the browser."""
+        return rle.encode(mask)
+
+    @staticmethod
+    def decode(runs: list[int], shape: tuple[int, int]) -> Mask:
+        """A mask from the browser's run lengths; MaskError if they do not fill ``shape`` (H, W)."""
+        return rle.decode(runs, shape)

@@ -1,0 +1,156 @@
+"""Which weights and diffusion models are on this machine, and where to get the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from core import weights
+from core.diffusion import hub, model_folders
+from core.diffusion.model_sources import KNOWN, Source
+from core.errors import NotFound
+from core.jobs.runner import JobControl, Runner
+from core.store import Project
+
+
+@dataclass(frozen=True)
+class WeightRow:
+    """One file of weights, or one folder of a diffusion model.
+
+    ``state`` is present, missing, corrupt (a file) or incomplete (a folder). ``size`` in bytes: of what is there, else
+    of what is to come. ``begun``: bytes of a fetch that was stopped. ``problems``: what a folder lacks. ``auto``: the
+    diffusion model that engines take where their setting says auto. ``offline``: what to do without internet; empty
+    where it is present. ``fetchable``: False for what is shipped. ``url`` is the page or the file to open elsewhere.
+    """
+
+    name: str
+    title: str
+    purpose: str
+    kind: Literal["weights", "diffusion"]
+    state: str
+    size: int
+    licence: str
+    path: str
+    url: str
+    fetchable: bool
+    begun: int = 0
+    problems: tuple[str, ...] = ()
+    auto: bool = False
+    offline: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the command line prints it."""
+        return asdict(self)
+
+
+class Weights:
+    """The desk behind the Models tab and ``launch.py models``; it works without a project too."""
+
+    def __init__(self, project: Project | None, jobs: Runner | None) -> None:
+        self._project = project
+        self._jobs = jobs
+
+    @staticmethod
+    def folder() -> Path:
+        """Where weight files and model folders are put; FLAWSMITH_MODELS moves it."""
+        return weights.models_dir()
+
+    @staticmethod
+    def automatic() -> str:
+        """Which diffusion model ``auto`` means now, or why none, in one line."""
+        source = model_folders.automatic()
+        if not isinstance(source, Source):
+            return source
+        title = KNOWN[source.name].title if source.name in KNOWN else source.name
+        return f"{title}, {source.path}"
+
+    def status(self) -> list[WeightRow]:
+        """One row per known diffusion model, in the order ``auto`` looks for them, then one per weight file."""
+        return [_folder_row(s) for s in model_folders.status()] + [_row(status) for status in weights.status()]
+
+    def fetch(
+        self,
+        name: str,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Path:
+        """Bring a weight file or the folder of a diffusion model, checked by its sha256; returns where it is.
+
+        ``progress(bytes, total)``. Unavailable says what to do offline; NotFound names what there is.
+        """
+        _known(name)
+        return (hub.fetch if name in KNOWN else weights.fetch)(name, progress, cancelled)
+
+    def start_fetch(self, name: str) -> str:
+        """``fetch`` in the background of an open project; it reports in megabytes."""
+        assert self._jobs is not None, "a desk without a project has no background"
+        title = _known(name)
+
+        def work(control: JobControl) -> dict[str, Any]:
+            progress = lambda done, total: control.progress(  # noqa: E731
+                megabytes(done), megabytes(total), message=f"MB of {title}"
+            )
+            return {"path": str(self.fetch(name, progress, control.cancelled))}
+
+        return self._jobs.submit("fetch", f"Fetch {title}", work)
+
+    def verify(self, name: str) -> WeightRow:
+        """Check a weight file against its sha256, or a model's folder file by file."""
+        _known(name)
+        return _folder_row(model_folders.verify(name)) if name in KNOWN else _row(weights.verify(name))
+
+
+def megabytes(size: int) -> int:
+    """Whole megabytes, rounded up: all of something is never shown as less."""
+    return -(-size // 1_000_000)
+
+
+def _known(name: str) -> str:
+    """The title of ``name``."""
+    if name in KNOWN:
+        return KNOWN[name].title
+    if name in weights.CATALOGUE:
+        return weights.CATALOGUE[name].title
+    raise NotFound(f"model {name!r}: there are {', '.join((*KNOWN, *weights.CATALOGUE))}")
+
+
+def _row(status: weights.WeightStatus) -> WeightRow:
+    w = status.weights
+    size = status.size or w.size
+    shipped = f"comes with Flawsmith: copy assets/models/{w.file} of another copy of Flawsmith to {status.path}"
+    todo = f"on a machine with internet open {w.url} and put the file as {status.path}" if w.url else shipped
+    return WeightRow(
+        w.name,
+        w.title,
+        w.purpose,
+        "weights",
+        status.state,
+        size,
+        w.licence,
+        str(status.path),
+        w.url,
+        bool(w.url),
+        offline="" if status.state == "present" else todo,
+    )
+
+
+def _folder_row(status: model_folders.FolderStatus) -> WeightRow:
+    k = status.known
+    return WeightRow(
+        k.name,
+        k.title,
+        k.purpose,
+        "diffusion",
+        status.state,
+        status.size,
+        k.licence,
+        str(status.path),
+        f"https://huggingface.co/{k.repo}" if k.repo else "",
+        k.repo is not None,
+        status.begun,
+        status.problems,
+        status.auto,
+        "" if status.state == "present" else model_folders.offline(k),
+    )

@@ -1,0 +1,89 @@
+"""Photos of good parts and real anomalies: import, list, look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.images import made_once, read_image, read_mask, thumbnail_bytes
+from core.jobs.import_images import IntakeReport, take_in
+from core.jobs.product_data import Material
+from core.jobs.runner import JobControl, Runner
+from core.store import ExampleRow, NormalRow
+
+THUMB_SIDE = 320
+"""Longer side of a thumbnail in pixels; twice the 160 that the gallery shows, for dense screens."""
+
+
+class Photos:
+    """The desk behind the Product tab."""
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._material = material
+        self._project = material.project
+        self._jobs = jobs
+
+    def take_in(
+        self,
+        source: Path | Sequence[Path],
+        *,
+        anomalies: Path | None = None,
+        progress: Callable[..., None] = lambda *news: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> IntakeReport:
+        """Import ``source`` (folder, zip, files, MVTec layout) and, if given, a folder of labelled anomalies."""
+        return take_in(self._project, source, anomalies=anomalies, progress=progress, cancelled=cancelled)
+
+    def start_take_in(self, source: Path | Sequence[Path], anomalies: Path | None = None) -> str:
+        """The same in the background; the job's result is the report as a dict."""
+
+        def work(control: JobControl) -> dict[str, Any]:
+            progress = lambda done, total: control.progress(done, total, message="Reading photos")  # noqa: E731
+            return self.take_in(source, anomalies=anomalies, progress=progress, cancelled=control.cancelled).as_dict()
+
+        title = f"Import {source.name if isinstance(source, Path) else 'photos'}"
+        return self._jobs.submit("import", title, work, lane="studio")
+
+    def page(self, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
+        """Photos in the order they were imported."""
+        return self._project.normals(offset, limit)
+
+    def count(self) -> int:
+        """How many photos of good parts there are."""
+        return self._project.count_normals()
+
+    def row(self, normal_id: str) -> NormalRow:
+        """Name, size, notes and file of one photo; NotFound if it is gone."""
+        return self._project.normal_row(normal_id)
+
+    def neighbour(self, normal_id: str, step: int) -> NormalRow:
+        """The photo ``step`` places on in the list, round the end."""
+        rows = self.page()
+        place = next((i for i, r in enumerate(rows) if r.id == normal_id), 0)
+        return rows[(place + step) % len(rows)]
+
+    def remove(self, normal_ids: list[str]) -> None:
+        """Take photos out of the project, with their regions and samples."""
+        self._project.remove_normals(normal_ids)
+
+    def examples(self, label: str | None = None) -> list[ExampleRow]:
+        """Real anomalies."""
+        return self._project.examples(label)
+
+    def thumbnail(self, normal_id: str) -> Path:
+        """A small picture of a photo, made once and kept in the project's cache."""
+        path = self._project.cache_dir / "thumbs" / f"{normal_id}.jpg"
+        return made_once(path, lambda: thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
+
+    def example_thumbnail(self, row: ExampleRow) -> Path:
+        """A small picture of a real anomaly with its mask outlined."""
+        path = self._project.cache_dir / "thumbs" / f"example-{row.id}.jpg"
+
+        def make() -> bytes:
+            mask = np.logical_or.reduce([read_mask(file) for file in row.mask_paths])
+            return thumbnail_bytes(read_image(row.path), THUMB_SIDE, mask)
+
+        return made_once(path, make)

@@ -1,0 +1,201 @@
+"""Looking through samples: page, compare, keep, reject, undo."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.api.outline import outline
+from core.api.studio.attention_evidence import Evidence, Evidences, Neighbour, Neighbours, compared
+from core.api.studio.drawn_pairs import DrawnPair, Likeness, nearest_example, pair_of
+from core.engines.api import read_model
+from core.images import made_once, png_bytes, read_image, read_mask, thumbnail_bytes
+from core.jobs.auto_review import Rules, auto_review, believability, count_reasons
+from core.jobs.product_data import Material
+from core.quality import group_near_duplicates, nearest
+from core.quality.visible_change import difference
+from core.store import NormalRow, SampleFilter, SampleRow
+from core.types import Verdict
+
+MOST_GROUPED = 5000
+"""Samples looked through for look-alikes at once; more take seconds."""
+
+__all__ = ["Comparison", "Review", "Rules", "believability"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A sample beside the photo it was made from. Paths are PNG or JPEG files a browser shows."""
+
+    sample: SampleRow
+    normal: NormalRow
+    source_path: Path
+    image_path: Path
+    mask_path: Path
+    attention_path: Path | None
+
+
+class Review:
+    """The desk behind the Review tab and ``launch.py review``."""
+
+    def __init__(self, material: Material) -> None:
+        self._project = material.project
+        self._evidences = Evidences(material)
+        self._neighbours = Neighbours(material)
+
+    def page(self, chosen: SampleFilter, offset: int = 0, limit: int = 48) -> list[SampleRow]:
+        """A page of samples."""
+        return self._project.samples(chosen, offset, limit)
+
+    def count(self, chosen: SampleFilter) -> int:
+        """How many samples a filter lets through."""
+        return self._project.count_samples(chosen)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Samples per label and verdict."""
+        return self._project.label_counts()
+
+    def row(self, sample_id: str) -> SampleRow:
+        """One sample; NotFound if it is gone."""
+        return self._project.sample_row(sample_id)
+
+    def compare(self, sample_id: str) -> Comparison:
+        """The sample with its photo, mask and attention map."""
+        row = self._project.sample_row(sample_id)
+        normal = self._project.normal_row(row.normal_id)
+        return Comparison(row, normal, normal.path, row.image_path, row.mask_path, row.attention_path)
+
+    def thumbnail(self, row: SampleRow, outline: bool = True) -> Path:
+        """A small picture of a sample, with its mask outlined or not; made once."""
+        path = self._project.cache_dir / "thumbs" / f"{row.id}{'-mask' if outline else ''}.jpg"
+
+        def make() -> bytes:
+            return thumbnail_bytes(read_image(row.image_path), 320, read_mask(row.mask_path) if outline else None)
+
+        return made_once(path, make)
+
+    def outline(self, row: SampleRow) -> dict[str, Any]:
+        """The mask as an SVG path with its box, see core.api.outline; made once."""
+        path = self._project.cache_dir / "outlines" / f"{row.id}.json"
+        made_once(path, lambda: json.dumps(outline(read_mask(row.mask_path))).encode())
+        return dict(json.loads(path.read_text()))
+
+    def difference(self, sample_id: str) -> Path:
+        """Where and how much the sample differs from its photo, as a grey PNG; made once."""
+        seen = self.compare(sample_id)
+        return made_once(self._project.cache_dir / "difference" / f"{sample_id}.png", lambda: _heat(seen))
+
+    def evidence(self, row: SampleRow) -> Evidence | None:
+        """What the engine saw of each component; None where it compares no attention."""
+        return self._evidences.of(row)
+
+    def pair(self, row: SampleRow) -> DrawnPair | None:
+        """What the sample's picture and its anomaly alone looked like; None where no pair was drawn."""
+        return pair_of(row)
+
+    def nearest_example(self, row: SampleRow) -> Likeness | None:
+        """How near the sample is to the real examples; None where that was not measured."""
+        return nearest_example(row)
+
+    @staticmethod
+    def compared(row: SampleRow) -> bool:
+        """Whether ``neighbour`` has anything to say of a sample."""
+        return compared(row)
+
+    def photo_thumbnail(self, row: NormalRow) -> Path:
+        """A small picture of a photo; made once."""
+        path = self._project.cache_dir / "thumbs" / f"photo-{row.id}.jpg"
+        return made_once(path, lambda: thumbnail_bytes(read_image(row.path), 320))
+
+    def neighbour(self, row: SampleRow, look: bool = False) -> tuple[Neighbour, NormalRow] | None:
+        """The nearest good part, where the engine may have redrawn the photo; None where that is not known.
+
+        With ``look`` it is looked for where it is not known yet, which takes seconds the first time in a project.
+        """
+        if not compared(row):
+            return None
+        near = self._neighbours.find(row) if look else self._neighbours.known(row.id)
+        return (near, self._project.normal_row(near.id)) if near is not None else None
+
+    def set_verdict(self, sample_ids: Sequence[str], verdict: Verdict | str, reason: str = "") -> None:
+        """Keep, reject or reset samples; one undo takes it back."""
+        self._project.set_verdicts(list(sample_ids), Verdict(verdict), reason)
+
+    def undo(self) -> list[str]:
+        """Take the last verdicts back, also after a restart; returns the samples concerned."""
+        return self._project.undo_verdicts()
+
+    def redo(self) -> list[str]:
+        """Give the verdicts last taken back again."""
+        return self._project.redo_verdicts()
+
+    @staticmethod
+    def rules(given: Mapping[str, Any]) -> Rules:
+        """Rules from names and values; InputError names each wrong one."""
+        checked: Rules = read_model(Rules, given, "rules")
+        return checked
+
+    def auto(self, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:
+        """Apply the rules to new samples; see core.jobs.auto_review."""
+        return auto_review(self._project, rules, chosen)
+
+    def reasons(self, chosen: SampleFilter) -> dict[str, int]:
+        """Why samples of a filter were rejected, the most frequent kind first; of the newest MOST_GROUPED of them."""
+        rejected = replace(chosen, verdict=Verdict.REJECTED, order_by="created", descending=True)
+        return count_reasons(row.reason for row in self.page(rejected, 0, MOST_GROUPED))
+
+    def groups(self, rows: Sequence[SampleRow], distance: float = 0.08) -> list[int]:
+        """A group number for each row; near-duplicates share one."""
+        return group_near_duplicates(_vectors(rows), distance)
+
+    def alike(self, chosen: SampleFilter, distance: float = 0.08) -> list[list[SampleRow]]:
+        """The filter's samples in groups of look-alikes, the most believable of each first.
+
+        Groups of several come before samples that resemble no other; both keep the filter's order. At most
+        the first MOST_GROUPED samples are looked at.
+        """
+        rows = self.page(chosen, 0, MOST_GROUPED)
+        if not rows:
+            return []
+        found: dict[int, list[SampleRow]] = {}
+        for row, group in zip(rows, self.groups(rows, distance), strict=True):
+            found.setdefault(group, []).append(row)
+        best_first = [sorted(g, key=lambda r: (-believability(dict(r.scores)), r.id)) for g in found.values()]
+        return sorted(best_first, key=lambda g: len(g) == 1)
+
+    def keep_best(self, sample_ids: Sequence[str]) -> str:
+        """Keep the most believable of look-alikes and reject the others, in one undoable step; returns its id."""
+        rows = [self.row(i) for i in sample_ids]
+        best = min(rows, key=lambda r: (-believability(dict(r.scores)), r.id))
+        others = [(r.id, Verdict.REJECTED, f"look-alike of {best.id}") for r in rows if r.id != best.id]
+        self._project.review([(best.id, Verdict.KEPT, "best of its look-alikes"), *others])
+        return best.id
+
+    def kept(self) -> int:
+        """How many samples are kept."""
+        return self._project.count_samples(SampleFilter(verdict=Verdict.KEPT))
+
+    def distance_to_kept(self, row: SampleRow) -> float:
+        """Distance 0..1 to the most similar kept sample of the same label; 1.0 if there is none."""
+        kept = self._project.samples(SampleFilter(label=row.label, verdict=Verdict.KEPT))
+        others = [r for r in kept if r.id != row.id]
+        return nearest(_vectors([row])[0], _vectors(others)) if others else 1.0
+
+    def delete(self, sample_ids: Sequence[str]) -> None:
+        """Remove samples for good."""
+        self._project.delete_samples(list(sample_ids))
+
+
+def _vectors(rows: Sequence[SampleRow]) -> np.ndarray:
+    return np.stack([np.frombuffer(r.descriptor or b"", np.float32) for r in rows])
+
+
+def _heat(seen: Comparison) -> bytes:
+    gap = difference(read_image(seen.source_path), read_image(seen.image_path))
+    scaled = np.clip(gap.astype(np.uint16) * 3, 0, 255).astype(np.uint8)
+    return png_bytes(np.repeat(scaled[..., None], 3, axis=2), grey=True)

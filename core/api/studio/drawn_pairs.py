@@ -1,0 +1,84 @@
+"""A picture and its anomaly as they were drawn together, with the three masks; and is a sample a real one's copy?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.api.outline import outline
+from core.images import read_image
+from core.masks import rle
+from core.methods.dual_ano_diff.mask_extraction import WAYS
+from core.quality.near_duplicates import SAME
+from core.store import SampleRow
+from core.types import Recipe
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to a mask: its outline at the pair's size (core.api.outline), None where it finds nothing, how much
+    it agrees with the other ways, 0..1, and whether the sample's mask is its."""
+
+    name: str
+    outline: dict[str, Any] | None
+    agreement: float
+    taken: bool
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """The pictures are squares of ``side`` pixels. ``asked``: none of the ways' masks was taken but the one that was
+    asked for, since the part was drawn beside it."""
+
+    whole: Path
+    part: Path
+    side: int
+    ways: tuple[Way, ...]
+    asked: bool
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """The real example that a sample is most like. ``measure`` is "distance", 0 to 1, of which less than ``limit`` is
+    a copy, or "likeness", up to 1, of which ``limit`` or more is one."""
+
+    measure: str
+    value: float
+    limit: float
+
+    @property
+    def copied(self) -> bool:
+        """Whether a person would call the two the same."""
+        return self.value < self.limit if self.measure == "distance" else self.value >= self.limit
+
+
+def pair_of(row: SampleRow) -> DrawnPair | None:
+    """What a sample was taken from; None for engines that draw no pair."""
+    if not {"whole", "part"} <= set(row.picture_paths):
+        return None
+    notes = Recipe.from_json(row.recipe_json).placement
+    side = len(read_image(row.picture_paths["part"]))
+    masks = {name: rle.unpack(notes["pair_masks"][name], (side, side)) for name in WAYS}
+    ways = tuple(
+        Way(
+            name,
+            outline(mask) if mask.any() else None,
+            float(notes["agreement"].get(name, 0.0)),
+            notes["mask_from"] == name,
+        )
+        for name, mask in masks.items()
+    )
+    return DrawnPair(
+        row.picture_paths["whole"], row.picture_paths["part"], side, ways, not any(way.taken for way in ways)
+    )
+
+
+def nearest_example(row: SampleRow) -> Likeness | None:
+    """How near a sample is to the real examples it was learned from; None where nobody measured it."""
+    distance = Recipe.from_json(row.recipe_json).placement.get("nearest_example")
+    if distance is not None:
+        return Likeness("distance", float(distance), SAME)
+    if {"likeness", "copy_limit"} <= set(row.scores):
+        return Likeness("likeness", row.scores["likeness"], row.scores["copy_limit"])
+    return None

@@ -1,0 +1,315 @@
+"""Making anomalies: one at a time with a preview, or in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.api.studio.attention_evidence import Neighbours, compared
+from core.api.studio.prompt_editor import Chips
+from core.engines.api import Context, Engine, EngineParams, engine, engines, learners, needed, read_params
+from core.engines.layout.region_choice import base_name
+from core.errors import InputError, NotFound, Unavailable
+from core.images import read_png_text
+from core.jobs import best_of, generation
+from core.jobs.auto_review import Rules
+from core.jobs.product_data import Material
+from core.jobs.requests import Batch, prepare
+from core.jobs.runner import JobControl, Runner
+from core.store import SampleFilter, SampleRow
+from core.training.checkpoints import list_concepts, newest
+from core.types import AnomalyExample, Image, Kind, Mask, Recipe, Request, Sample, check_label
+
+
+@dataclass(frozen=True)
+class EngineCard:
+    """An engine as the app shows it. ``reason`` is None, or why it cannot be used and what to do."""
+
+    name: str
+    title: str
+    summary: str
+    kind: Kind
+    needs: frozenset[str]
+    reason: str | None
+    params: type[EngineParams]
+    rewrites_background: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """One photo's worth of anomalies to try in the Studio."""
+
+    engine: str
+    label: str
+    normal_id: str
+    params: Mapping[str, Any]
+    mask: Mask | None = None
+    seed: int = 0
+    variants: int = 4
+
+
+class Studio:
+    """The desk behind the Studio tab and ``launch.py generate``."""
+
+    def __init__(self, material: Material, jobs: Runner) -> None:
+        self._material = material
+        self._project = material.project
+        self._jobs = jobs
+        self.chips = Chips(material)
+        self.neighbours = Neighbours(material)
+
+    def engines(self) -> dict[str, EngineCard]:
+        """All engines, those that cannot run here, or that have learned nothing in this project, with the reason."""
+        return engine_cards(self._material.concepts)
+
+    def learned(self, engine: str) -> list[str]:
+        """Labels that the engine has learned in this project, of the newest concept first; none for one that learns no
+        labels."""
+        return list(dict.fromkeys(name for c in list_concepts(self._material.concepts, engine) for name in c.labels))
+
+    def labels(self) -> list[str]:
+        """Labels in use: of samples and of real anomalies."""
+        return sorted({*self._project.label_counts(), *(e.label for e in self._project.examples())})
+
+    def check(self, order: Order) -> Engine:
+        """The order's engine; an error in one line if the order cannot be carried out."""
+        chosen = engine(order.engine)
+        if reason := chosen.available():
+            raise Unavailable(f"engine {order.engine}: {reason}")
+        check_label(order.label)
+        needs = needed(chosen, read_params(chosen, order.params))
+        if "mask" in needs and (order.mask is None or not order.mask.any()):
+            raise InputError(f"{chosen.title} needs a mask: click a region, draw one, or press Place")
+        if "regions" in needs and not self._project.regions(order.normal_id):
+            or_learn = ", or learn its components in Concepts" if chosen.name in learners() else ""
+            raise InputError(
+                f"{chosen.title} needs named regions on this photo: click and name them in Regions{or_learn}"
+            )
+        return chosen
+
+    def request(self, order: Order, variant: int = 0) -> Request:
+        """What the engine gets for one variant; its seed is the order's plus ``variant``."""
+        normal = self._material.normal(order.normal_id)
+        seed = order.seed + variant
+        examples = self._examples(order, seed)
+        others = [r for r in self._project.normals(0, 50) if r.id != normal.id]
+        return Request(
+            normal=normal,
+            label=order.label,
+            params=order.params,
+            seed=seed,
+            mask=order.mask,
+            regions=self._material.regions(normal.id),
+            examples=(examples[seed % len(examples)],) if examples else (),
+            donor=self._material.normal(others[seed % len(others)].id) if others else None,
+            object_mask=self._material.object_mask(normal.id),
+        )
+
+    def _examples(self, order: Order, seed: int) -> Sequence[AnomalyExample]:
+        """The label's real anomalies, or those an engine says go with what it will draw."""
+        examples = self._material.examples(order.label)
+        kin = getattr(engine(order.engine), "kin", None)
+        return kin(order.params, order.label, seed, examples, self._material.concepts) if kin else examples
+
+    def try_out(self, order: Order, control: JobControl | None = None) -> list[SampleRow]:
+        """Make the order's variants and store them as new samples, one by one."""
+        chosen = self.check(order)
+        cancelled = control.cancelled if control else lambda: False
+        told = _Progress(control, order.variants)
+        ctx = Context(cancelled=cancelled, concepts=self._material.concepts, goods=self._material, progress=told.step)
+        rows: list[SampleRow] = []
+        problem: InputError | None = None
+        for variant in range(order.variants):
+            ctx.check()
+            try:
+                sample = next(generation.make(chosen, self.request(order, variant), ctx))
+            except InputError as error:
+                problem = error
+                continue
+            rows.append(generation.store(self._project, sample, control.job_id if control else None))
+            told.made(sample.image)
+        if not rows and problem:
+            raise problem
+        for row in rows:
+            if compared(row):
+                told.says("comparing with the other good parts")
+                self.neighbours.find(row, cancelled)
+        return rows
+
+    def start(self, order: Order) -> str:
+        """``try_out`` in the background; the job's samples carry its id."""
+        self.check(order)
+        run = lambda control: {"sample_ids": [r.id for r in self.try_out(order, control)]}  # noqa: E731
+        return self._jobs.submit("try", f"{order.engine} · {order.label}", run, lane="studio")
+
+    def start_again(self, sample_id: str, changes: Mapping[str, Any]) -> str:
+        """The sample once more in the background, from its recipe, with ``changes`` of its engine's settings."""
+        recipe = self.recipe(sample_id)
+        read_params(engine(recipe.engine), {**recipe.params, **changes})
+        run = lambda control: {"sample_ids": [self.again(sample_id, changes, control).id]}  # noqa: E731
+        return self._jobs.submit("try", f"{recipe.engine} · {recipe.label}", run, lane="studio")
+
+    def again(self, sample_id: str, changes: Mapping[str, Any], control: JobControl | None = None) -> SampleRow:
+        """The sample made once more, with ``changes`` of its engine's settings, as a sample of its own."""
+        recipe = self.recipe(sample_id)
+        told = _Progress(control, 1)
+        cancelled = control.cancelled if control else lambda: False
+        ctx = Context(cancelled=cancelled, concepts=self._material.concepts, goods=self._material, progress=told.step)
+        sample = generation.remake(self._material, replace(recipe, params={**recipe.params, **changes}), ctx)
+        row = generation.store(self._project, sample, control.job_id if control else None)
+        told.made(sample.image)
+        if compared(row):
+            self.neighbours.find(row, cancelled)
+        return row
+
+    def generate(
+        self,
+        batch: Batch,
+        *,
+        rules: Rules | None = None,
+        spend: bool = False,
+        job_id: str | None = None,
+        progress: Callable[..., None] = lambda *news, **more: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Any]:
+        """A batch that waits for review, see generate; or with ``rules.keep_best`` the best of it.
+
+        See core.jobs.best_of.fill for ``rules``, ``spend`` and what it returns then.
+        """
+        title = f"{batch.engine} · {batch.label}"
+        job_id = job_id or self._project.add_job("generate", title, batch.model_dump_json()).id
+        if rules is None:
+            return {"kept": 0} | generation.generate(
+                self._material, batch, job_id=job_id, progress=progress, cancelled=cancelled
+            )
+        return best_of.fill(
+            self._material, batch, rules, spend=spend, job_id=job_id, progress=progress, cancelled=cancelled
+        )
+
+    def start_batch(self, batch: Batch, rules: Rules | None = None, spend: bool = False) -> str:
+        """``generate`` in the background; errors of the order itself are raised here."""
+        prepare(self._material, batch)
+        if rules is not None:
+            best_of.check_quota(batch, rules)
+
+        def run(control: JobControl) -> dict[str, Any]:
+            return self.generate(
+                batch,
+                rules=rules,
+                spend=spend,
+                job_id=control.job_id,
+                progress=control.progress,
+                cancelled=control.cancelled,
+            )
+
+        best = f"the best {rules.keep_best} of at most " if rules is not None else ""
+        title = f"{best}{batch.count} × {batch.engine} · {batch.label}"
+        return self._jobs.submit("generate", title, run, args_json=batch.model_dump_json())
+
+    def samples_of(self, job_id: str) -> list[SampleRow]:
+        """The samples a job has made so far, oldest first."""
+        return self._project.samples(SampleFilter(job_id=job_id))
+
+    def latest(self, job_id: str, most: int) -> list[SampleRow]:
+        """The newest samples of a job, newest first."""
+        return self._project.samples(SampleFilter(job_id=job_id, descending=True), 0, most)
+
+    def part(self, normal_id: str, name: str) -> dict[str, Any]:
+        """The layout engine's ``region`` and ``instance`` for exactly this region, not for its whole family."""
+        names = [row.name for row in self._project.regions(normal_id)]
+        if name not in names:
+            raise InputError(f"region {name!r} is not on this photo any more; pick another one")
+        family = [n for n in names if n == name or (base_name(name) == name and base_name(n) == name)]
+        return {"region": name, "instance": family.index(name) + 1}
+
+    def partners(self, normal_id: str, name: str) -> list[str]:
+        """The photo's other regions, those of another family first: two washers exchanged are no anomaly."""
+        others = [row.name for row in self._project.regions(normal_id) if row.name != name]
+        return sorted(others, key=lambda other: base_name(other) == base_name(name))
+
+    def moved_part(
+        self, normal_id: str, name: str, dx: float, dy: float, clockwise: float = 0.0, scale: float = 1.0
+    ) -> dict[str, Any]:
+        """The layout engine's params for a region dragged on the canvas.
+
+        There the part is turned ``clockwise`` by degrees and scaled about the middle of its box, then moved by
+        (dx, dy) pixels; the engine turns counter-clockwise about the centroid, so the shift makes up for it.
+        """
+        params = self.part(normal_id, name)
+        mask = next(r.mask for r in self._material.regions(normal_id) if r.name == name)
+        rows, columns = np.nonzero(mask)
+        off_x = (columns.min() + columns.max()) / 2 - columns.mean()
+        off_y = (rows.min() + rows.max()) / 2 - rows.mean()
+        scale = min(4.0, max(0.25, scale))
+        cos, sin = scale * np.cos(np.radians(clockwise)), scale * np.sin(np.radians(clockwise))
+        return params | {
+            "op": "move",
+            "dx": round(dx + off_x - (cos * off_x - sin * off_y)),
+            "dy": round(dy + off_y - (sin * off_x + cos * off_y)),
+            "angle": -float(clockwise),
+            "scale": float(scale),
+        }
+
+    def remake(self, recipe: Recipe) -> Sample:
+        """The sample of a recipe, again, not stored."""
+        return generation.remake(self._material, recipe)
+
+    def recipe(self, sample_id: str) -> Recipe:
+        """How a sample was made."""
+        return Recipe.from_json(self._project.sample_row(sample_id).recipe_json)
+
+    @staticmethod
+    def recipe_from_png(path: Path) -> Recipe:
+        """The recipe inside a PNG that Flawsmith wrote; InputError if there is none."""
+        text = read_png_text(path).get("flawsmith")
+        if text is None:
+            raise InputError(f"{path.name}: no recipe inside; use a PNG that Flawsmith generated or exported")
+        return Recipe.from_json(text)
+
+
+class _Progress:
+    """A try's steps as one count: those of an engine that tells its own, else one for each variant."""
+
+    def __init__(self, control: JobControl | None, variants: int) -> None:
+        self._control, self._variants = control, variants
+        self._made, self._each = 0, 1
+
+    def step(self, done: int, total: int, preview: Image | None = None) -> None:
+        """As Context.progress."""
+        self._each = max(total, 1)
+        self._tell(self._made * self._each + done, preview)
+
+    def made(self, image: Image) -> None:
+        """One more variant is stored."""
+        self._made += 1
+        self._tell(self._made * self._each, image)
+
+    def says(self, message: str) -> None:
+        """What goes on after the last step."""
+        self._tell(self._made * self._each, None, message)
+
+    def _tell(self, done: int, preview: Image | None, message: str = "") -> None:
+        if self._control is not None:
+            self._control.progress(done, self._variants * self._each, preview, message)
+
+
+def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
+    """All engines as the app shows them, those that cannot run here with the reason.
+
+    With a folder of ``concepts`` (it need not be there yet) an engine that has learned nothing says so.
+    """
+    return {name: _card(e, concepts) for name, e in engines().items()}
+
+
+def _card(e: Engine, concepts: Path | None) -> EngineCard:
+    reason = e.available()
+    if reason is None and concepts is not None and e.name in learners() and getattr(e, "needs_concept", True):
+        try:
+            newest(concepts, e.name)
+        except NotFound as error:
+            reason = str(error)
+    return EngineCard(e.name, e.title, e.summary, e.kind, e.needs, reason, e.Params, e.rewrites_background)

@@ -1,0 +1,225 @@
+"""Blended latent diffusion inside a mask, at the photo's native resolution (AnomalyDiffusion, eq. 1).
+
+The surroundings of the mask are cut out, brought to the model's size, generated and pasted back; every pixel outside
+the mask is the photo's own. Against AnomalyDiffusion's code: the mask comes to latent size by max-pooling, so that no
+defect is too thin to be kept; the surroundings are also put back after the last step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.device import torch_generator
+from core.diffusion.attention import Controller, controlled
+from core.diffusion.backbone import Backbone, decode, encode_images
+from core.diffusion.model_crop import Frame, Window, close_window, open_window, sketcher
+from core.diffusion.sampling import After, Before, Method, Step, draw_noise, guided, make_schedule, mix, sample
+from core.diffusion.tokens import encode_text
+from core.errors import Unavailable
+from core.types import Image, Mask, check_image, check_mask
+
+Progress = Callable[[int, int, Image | None], None]
+
+_TOO_LARGE = "{}: one picture is more than the GPU's memory holds; close what else uses it, or take a smaller model"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to sample. ``strength`` below 1 starts from the noised photo and keeps its shapes; see sampling.sample."""
+
+    steps: int = 30
+    guidance: float = 5.0
+    strength: float = 1.0
+    method: Method = "ddim"
+    eta: float = 0.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is drawn and where: ``text`` (a prompt, or float (1, length, width)) inside ``mask`` bool (H, W) of
+    ``photo`` uint8 (H, W, 3), from the noise of ``seed``.
+
+    ``start``, of the photo's size, is what a strength below 1 starts from in place of the photo, and whose fine
+    structure the frame's ``detail`` gives back. With ``hard`` nothing fades at the mask's edge.
+    """
+
+    photo: Image
+    mask: Mask
+    text: str | Tensor
+    seed: int
+    start: Image | None = None
+    hard: bool = False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is drawn into by one batch, a row for each place: the ``windows``, all of one size, their latents ``z0``
+    (N, C, h, w) and the latent masks ``region`` (N, 1, h, w) in 0..1."""
+
+    windows: Sequence[Window]
+    z0: Tensor
+    region: Tensor
+
+
+@dataclass(frozen=True)
+class Guide:
+    """What acts on the sampling of one scene. ``region`` gives the latent masks of a step where it is not the scene's
+    own throughout."""
+
+    before: Sequence[Before] = ()
+    after: Sequence[After] = ()
+    controllers: Sequence[Controller] = ()
+    region: Callable[[Step], Tensor] | None = None
+
+
+def latent_mask(mask: Mask, shape: tuple[int, int]) -> Tensor:
+    """``mask`` bool (H, W) at latent size: float32 (1, 1, h, w), 1 wherever a pixel of the mask falls (max-pool)."""
+    pixels = torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None, None]
+    return F.adaptive_max_pool2d(pixels, shape)
+
+
+def blending(
+    z0: Tensor, mask: Tensor, noise: Tensor, region: Callable[[Step], Tensor] | None = None
+) -> tuple[Before, After]:
+    """Hooks that keep the latents outside ``mask`` those of the photo (AnomalyDiffusion, eq. 1).
+
+    x = x m + (1 - m) q(z_0) at the start of each step and, with z_0 itself, after the last. ``z0`` is (N, C, h, w),
+    ``mask`` (N, 1, h, w) in 0..1; ``region`` gives another mask for the start of a step. The photo is noised by the
+    same ``noise`` (N, C, h, w) each time, so that it moves along one path as the rest does.
+    """
+    keep = 1 - mask.to(z0.device)
+
+    def before(x: Tensor, step: Step) -> Tensor:
+        kept = keep if region is None else 1 - region(step).to(z0.device)
+        return x * (1 - kept) + mix(z0, noise, step.a) * kept
+
+    def after(x: Tensor, step: Step, x0: Tensor) -> Tensor:
+        return x * (1 - keep) + z0 * keep if step.last else x
+
+    return before, after
+
+
+def inpaint(
+    backbone: Backbone,
+    places: Sequence[Place],
+    negative: str = "",
+    *,
+    look: Look | None = None,
+    frame: Frame | None = None,
+    guide: Callable[[Scene], Guide] | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> list[Image]:
+    """The photo of each place, uint8 (H, W, 3), with its text drawn inside its mask; outside it is the photo's own.
+
+    Places whose windows are of one size are drawn as one batch, or in halves where a GPU's memory does not hold it.
+    Each row has its own noise, so that what is drawn in a place does not depend on the others but for rounding.
+    ``guide`` is asked for what else acts on a batch; its hooks run after those that blend. ``progress(done, count,
+    preview)`` comes at each step, about ten times with a sketch of the batch's first photo. MaskError if a mask is
+    empty; Unavailable where not even one picture fits the GPU; Cancelled within a step.
+    """
+    look, frame = look or Look(), frame or Frame()
+    windows = []
+    for place in places:
+        mask = check_mask(place.mask, check_image(place.photo).shape[:2])
+        windows.append(open_window(backbone, place.photo, mask, frame))
+    sizes: dict[tuple[int, ...], list[int]] = {}
+    for row, window in enumerate(windows):
+        sizes.setdefault(window.pixels.shape, []).append(row)
+    drawn: dict[int, Image] = {}
+    waiting = list(sizes.values())
+    while waiting:
+        rows = waiting.pop(0)
+        batch = _Batch(backbone, [places[i] for i in rows], [windows[i] for i in rows], look, frame)
+        try:
+            drawn |= zip(rows, batch.draw(negative, guide, progress, cancelled), strict=True)
+        except torch.OutOfMemoryError:
+            if len(rows) == 1:
+                raise Unavailable(_TOO_LARGE.format(backbone.name)) from None
+            half = len(rows) // 2
+            waiting[:0] = [rows[:half], rows[half:]]
+    return [drawn[row] for row in range(len(places))]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Places whose windows are of one size."""
+
+    backbone: Backbone
+    places: Sequence[Place]
+    windows: Sequence[Window]
+    look: Look
+    frame: Frame
+
+    def draw(
+        self,
+        negative: str,
+        guide: Callable[[Scene], Guide] | None,
+        progress: Progress | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> list[Image]:
+        backbone, look = self.backbone, self.look
+        begun = [w.pixels if p.start is None else w.of(check_image(p.start)) for w, p in self._pairs()]
+        z0 = encode_images(backbone, [w.pixels for w in self.windows])
+        origin = z0 if all(p.start is None for p in self.places) else encode_images(backbone, begun)
+        crops = [latent_mask(w.roi.crop(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
+        scene = Scene(self.windows, z0, torch.cat(crops))
+        more = guide(scene) if guide is not None else Guide()
+        generators = [torch_generator(place.seed) for place in self.places]
+        noise = draw_noise(z0.shape, generators, z0)
+        schedule = make_schedule(backbone.alphas_cumprod, look.steps, strength=look.strength)
+        texts = [encode_text(backbone, [p.text]) if isinstance(p.text, str) else p.text for p in self.places]
+        keep, finish = blending(z0, scene.region, noise, more.region)
+        with controlled(backbone.unet, *more.controllers):
+            x = sample(
+                guided(backbone, torch.cat(texts), encode_text(backbone, [negative]), look.guidance),
+                mix(origin, noise, schedule.alphas[0]) if look.strength < 1 else noise,
+                schedule,
+                method=look.method,
+                eta=look.eta,
+                generator=generators,
+                before=[keep, *more.before],
+                after=[finish, *more.after],
+                progress=None if progress is None else self._shown(progress, z0, len(schedule.timesteps)),
+                cancelled=cancelled,
+            )
+        if not self.frame.detail:
+            return self._closed(decode(backbone, x))
+        pictures = decode(backbone, torch.cat([x, origin]))
+        drawn, rebuilt = pictures[: len(x)], pictures[len(x) :]
+        return self._closed([self._detailed(*three) for three in zip(drawn, begun, rebuilt, strict=True)])
+
+    def _pairs(self) -> Iterator[tuple[Window, Place]]:
+        return zip(self.windows, self.places, strict=True)
+
+    def _shown(self, progress: Progress, z0: Tensor, steps: int) -> Callable[[int, int, Tensor], None]:
+        every = max(1, -(-steps // 10))
+        window, place, edge = self.windows[0], self.places[0], self._edge(self.places[0])
+        sketch = sketcher(z0[:1], window.pixels)
+
+        def show(done: int, count: int, x0: Tensor) -> None:
+            due = done % every == 0
+            sketched = close_window(place.photo, place.mask, window, sketch(x0[:1]), edge) if due else None
+            progress(done, count, sketched)
+
+        return show
+
+    def _edge(self, place: Place) -> Frame:
+        return replace(self.frame, feather=0.0, seam="feather") if place.hard else self.frame
+
+    def _detailed(self, drawn: Image, begun: Image, rebuilt: Image) -> Image:
+        """``drawn`` with what the autoencoder lost of what it began with."""
+        lost = begun.astype(np.float32) - rebuilt
+        return np.asarray(np.clip(np.rint(drawn + self.frame.detail * lost), 0, 255), np.uint8)
+
+    def _closed(self, pictures: Sequence[Image]) -> list[Image]:
+        return [
+            close_window(p.photo, p.mask, w, picture, self._edge(p), p.photo if p.start is None else p.start)
+            for (w, p), picture in zip(self._pairs(), pictures, strict=True)
+        ]

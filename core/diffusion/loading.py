@@ -1,0 +1,215 @@
+"""Loads a latent diffusion model: a folder in diffusers' layout, a fetched hub id, or a single-file checkpoint.
+
+The only file that imports diffusers and transformers; what comes out is a core.diffusion.backbone.Backbone.
+"""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from core.device import choose_device
+from core.diffusion.backbone import Backbone, Memory
+from core.diffusion.model_sources import Source, locate, missing_library
+from core.errors import InputError, Unavailable
+
+Wish = Literal["auto", "full", "slicing", "offload"]
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_KEPT = 2
+"""Models kept warm. More would crowd out the work itself."""
+
+
+def load_backbone(wanted: str = "auto", device: str = "auto", dtype: str = "auto", memory: Wish = "auto") -> Backbone:
+    """The model ``wanted`` (see core.diffusion.model_sources), ready to use and kept warm for the next time.
+
+    ``dtype`` auto is float16 on a GPU, float32 elsewhere; train with float32 or bfloat16. ``memory``: ``slicing``
+    computes attention and the decoder in slices; ``offload`` also keeps on the device only the part at work; auto
+    chooses by what is free. Unavailable, in one line, when the model is missing, truncated or of another family.
+    """
+    if (reason := missing_library()) is not None:
+        raise Unavailable(f"diffusion: {reason}")
+    if dtype != "auto" and dtype not in _DTYPES:
+        raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(_DTYPES)}")
+    source, place = locate(wanted), choose_device(device)
+    kind = _DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else torch.float16)
+    stamp = max(p.stat().st_mtime_ns for p in _weight_files(source))
+    key = (source, str(place), kind, memory, stamp)
+    with _cache_lock:
+        if key not in _cache:
+            for old in [k for k in _cache if k[:4] == key[:4]]:
+                del _cache[old]
+            while len(_cache) >= _KEPT:
+                _cache.popitem(last=False)
+            gc.collect()
+            _cache[key] = _load(source, place, kind, memory)
+        _cache.move_to_end(key)
+        return _cache[key]
+
+
+def forget_backbones() -> None:
+    """Let go of every warm model and give its memory back."""
+    with _cache_lock:
+        _cache.clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+_cache: OrderedDict[tuple[Any, ...], Backbone] = OrderedDict()
+_cache_lock = threading.Lock()
+
+
+def _load(source: Source, device: torch.device, dtype: torch.dtype, memory: Wish) -> Backbone:
+    _refuse_unsafe(source)
+    try:
+        with _quiet():
+            parts = _from_file(source, dtype) if source.layout == "file" else _from_folder(source.path, dtype)
+    except Exception as error:
+        # The libraries raise whatever a foreign or broken file makes them trip over.
+        words = " ".join(str(error).split())[:160]
+        raise Unavailable(
+            f"{source.path}: cannot be loaded as a Stable Diffusion model ({words}); fetch it again, or give a model "
+            "of the family of Stable Diffusion 1.5"
+        ) from error
+    _check_family(source, parts)
+    for name in ("unet", "vae", "text_encoder"):
+        parts[name] = parts[name].eval().requires_grad_(False)
+    if memory == "auto":
+        memory = _memory_for(parts, device)
+    if memory != "offload":
+        for name in ("unet", "vae", "text_encoder"):
+            parts[name].to(device)
+    if memory in ("slicing", "offload"):
+        parts["vae"].enable_slicing()
+        parts["vae"].enable_tiling()
+        parts["unet"].set_attention_slice("auto")
+    scheduler = parts.pop("scheduler")
+    # With a terminal signal of exactly zero x_0 could not be read off x_T; 2**-24 is lost in float32 beside 1.
+    alphas = scheduler.alphas_cumprod.double().clamp(min=2**-24)
+    return Backbone(
+        source.name,
+        **parts,
+        alphas_cumprod=alphas,
+        prediction=scheduler.config.prediction_type,
+        device=device,
+        dtype=dtype,
+        memory=memory,
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the libraries: loading reports in the app, and stdout belongs to --json."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
+
+    shown = [module for module in (of_diffusers, of_transformers) if module.is_progress_bar_enabled()]
+    for module in shown:
+        module.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for module in shown:
+            module.enable_progress_bar()
+
+
+def _from_folder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    def model(kind: Any, part: str) -> Any:
+        files = [p.name for p in (folder / part).iterdir()]
+        safe = any(name.endswith(".safetensors") for name in files)
+        ending = ".safetensors" if safe else ".bin"
+        full = [n for n in files if n.endswith(ending) and ".fp16." not in n and ".non_ema." not in n]
+        given = {} if full else {"variant": "fp16"}
+        keyword = "dtype" if part == "text_encoder" else "torch_dtype"
+        return kind.from_pretrained(
+            str(folder / part), use_safetensors=safe, local_files_only=True, **{keyword: dtype}, **given
+        )
+
+    return {
+        "unet": model(UNet2DConditionModel, "unet"),
+        "vae": model(AutoencoderKL, "vae"),
+        "text_encoder": model(CLIPTextModel, "text_encoder"),
+        "tokenizer": CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True),
+        "scheduler": DDIMScheduler.from_pretrained(str(folder / "scheduler"), local_files_only=True),
+    }
+
+
+def _from_file(source: Source, dtype: torch.dtype) -> dict[str, Any]:
+    from diffusers import DDIMScheduler, StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_single_file(
+        str(source.path), config=str(source.config), torch_dtype=dtype, local_files_only=True, safety_checker=None
+    )
+    scheduler = DDIMScheduler.from_pretrained(str(source.config), subfolder="scheduler", local_files_only=True)
+    parts = {name: getattr(pipe, name) for name in ("unet", "vae", "text_encoder", "tokenizer")}
+    return {**parts, "scheduler": scheduler}
+
+
+def _weight_files(source: Source) -> list[Path]:
+    if source.layout == "file":
+        return [source.path]
+    found = []
+    for part in ("unet", "vae", "text_encoder"):
+        inside = list((source.path / part).iterdir())
+        weights = [p for p in inside if p.suffix == ".safetensors"] or [p for p in inside if p.suffix == ".bin"]
+        if not weights:
+            raise Unavailable(f"{source.path / part}: it holds no weights (.safetensors); fetch the model again")
+        found += weights
+    return found
+
+
+def _refuse_unsafe(source: Source) -> None:
+    """A pickle is refused unless it holds plain weights and nothing that would run."""
+    for path in _weight_files(source):
+        if path.suffix == ".safetensors":
+            continue
+        try:
+            torch.load(path, map_location="meta", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as error:
+            raise Unavailable(
+                f"{path}: refused, it is a pickle that is broken or would run code; use the .safetensors file instead"
+            ) from error
+
+
+def _check_family(source: Source, parts: dict[str, Any]) -> None:
+    unet, vae, text = parts["unet"].config, parts["vae"].config, parts["text_encoder"].config
+    if unet.in_channels != vae.latent_channels:
+        raise Unavailable(
+            f"{source.path}: its UNet reads {unet.in_channels} channels and its VAE gives {vae.latent_channels}; "
+            "use a text-to-image model, not an inpainting or upscaling one"
+        )
+    if unet.cross_attention_dim != text.hidden_size:
+        raise Unavailable(
+            f"{source.path}: its UNet reads text of width {unet.cross_attention_dim}, its text encoder gives "
+            f"{text.hidden_size}; the folders are of different models, fetch it again whole"
+        )
+
+
+def _memory_for(parts: dict[str, Any], device: torch.device) -> Memory:
+    """By what is free: everything and 3 GB to work in, or the largest part and 1.5 GB, or offload."""
+    sizes = [_nbytes(parts[name]) for name in ("unet", "vae", "text_encoder")]
+    if device.type == "cuda":
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        import psutil  # type: ignore[import-untyped]
+
+        # On the CPU the weights are in memory already.
+        free = psutil.virtual_memory().available + sum(sizes)
+    if sum(sizes) < 500e6 or free > sum(sizes) + 3e9:
+        return "full"
+    return "slicing" if device.type != "cuda" or free > sum(sizes) + 1e9 else "offload"
+
+
+def _nbytes(module: Any) -> int:
+    return sum(p.nbytes for p in module.parameters())

@@ -1,0 +1,112 @@
+"""A mask's surroundings cut out of a photo at the model's size, and put back at the photo's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from core.diffusion.backbone import Backbone
+from core.errors import InputError, MaskError
+from core.images import Roi, alpha_blend, inner_alpha, poisson_blend, roi_around
+from core.types import Image, Mask
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What is cut out and how it comes back: context ``margin`` relative to the mask's box, working ``side`` in pixels
+    (0: the model's own), inner ``feather`` in pixels, and how the edge is closed. ``square`` cuts out a square where
+    the photo has room for it. ``detail`` 0..1 gives back that share of the fine structure that the model's autoencoder
+    loses, so that the surface's grain goes on inside the mask."""
+
+    margin: float = 0.5
+    side: int = 0
+    feather: float = 3.0
+    seam: Literal["feather", "poisson"] = "feather"
+    square: bool = False
+    detail: float = 0.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """A region of the photo, and its ``pixels`` uint8 (h, w, 3) at the model's size."""
+
+    roi: Roi
+    pixels: Image
+
+    def of(self, image: Image) -> Image:
+        """The same region of another ``image`` of the photo's size, at the model's size."""
+        return resized(self.roi.crop(image), (self.pixels.shape[0], self.pixels.shape[1]))
+
+
+def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: Frame) -> Window:
+    """The mask's surroundings, at least the working size where the photo is that large, resized to it."""
+    if not mask.any():
+        raise MaskError("mask: it is empty, so there is nothing to draw; draw or place a mask")
+    side = frame.side or backbone.side
+    if side % backbone.multiple:
+        raise InputError(f"working size: expected a multiple of {backbone.multiple} for {backbone.name}, got {side}")
+    roi = roi_around(mask, frame.margin, min(side, *mask.shape))
+    if frame.square:
+        roi = roi_around(mask, frame.margin, max(roi.shape))
+    scale = side / max(roi.shape)
+    h, w = (max(backbone.multiple, round(n * scale / backbone.multiple) * backbone.multiple) for n in roi.shape)
+    return Window(roi, resized(roi.crop(photo), (h, w)))
+
+
+def close_window(
+    photo: Image, mask: Mask, window: Window, generated: Image, frame: Frame, begun: Image | None = None
+) -> Image:
+    """``generated``, of the window's size, back in the photo; outside ``mask`` the photo is exact.
+
+    Where the window is smaller than what it was cut from, the frame's ``detail`` also gives back what ``begun``, of
+    the photo's size, lost on the way.
+    """
+    roi = window.roi
+    patch = resized(generated, roi.shape)
+    if begun is not None and frame.detail and max(roi.shape) > max(window.pixels.shape[:2]):
+        lost = roi.crop(begun).astype(np.float32) - resized(window.of(begun), roi.shape)
+        patch = np.clip(np.rint(patch + frame.detail * lost), 0, 255).astype(np.uint8)
+    under, inside = roi.crop(photo), roi.crop(mask)
+    if frame.seam == "poisson":
+        return roi.paste(photo, poisson_blend(under, patch, inside))
+    depth = float(cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, 3).max()) if not inside.all() else np.inf
+    # A ramp wider than the mask is deep would leave a thin defect half drawn.
+    alpha = inner_alpha(inside, max(0.0, min(frame.feather, depth / 2 - 0.5)))
+    return roi.paste(photo, alpha_blend(under, patch, alpha))
+
+
+def resized(image: Image, shape: tuple[int, int]) -> Image:
+    """``image`` at (h, w): area means down, cubic up."""
+    if image.shape[:2] == shape:
+        return image.copy()
+    down = shape[0] * shape[1] < image.shape[0] * image.shape[1]
+    how = cv2.INTER_AREA if down else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (shape[1], shape[0]), interpolation=how), np.uint8)
+
+
+def sketcher(z0: Tensor, pixels: Image) -> Callable[[Tensor], Image]:
+    """A rough decoder for previews: the colour of each latent, by the linear map that fits this window best.
+
+    The decoder itself costs as much as several steps. ``z0`` (1, C, h, w) are the latents of ``pixels``.
+    """
+    h, w = z0.shape[2], z0.shape[3]
+    colours = cv2.resize(pixels, (w, h), interpolation=cv2.INTER_AREA).reshape(-1, 3).astype(np.float64)
+    solution = np.linalg.lstsq(_rows(z0), colours, rcond=None)[0]
+
+    def sketch(x0: Tensor) -> Image:
+        small = np.clip(_rows(x0) @ solution, 0, 255).round().astype(np.uint8).reshape(h, w, 3)
+        return resized(small, (pixels.shape[0], pixels.shape[1]))
+
+    return sketch
+
+
+def _rows(latents: Tensor) -> npt.NDArray[np.float64]:
+    """Latents (1, C, h, w) as (h w, C + 1), the last column 1."""
+    flat = latents[0].flatten(1).T.double().cpu().numpy()
+    return np.concatenate([flat, np.ones((len(flat), 1))], axis=1)

@@ -1,0 +1,183 @@
+"""Where diffusion models are on this machine, and what to do where they are not. Needs no torch."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from core.errors import InputError, Unavailable
+from core.weights import SHIPPED, models_dir
+
+PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+"""The folders a model of this kind consists of, beside ``model_index.json``."""
+
+NEEDED = ("torch", "diffusers", "transformers", "safetensors")
+SINGLE_FILE = (".safetensors", ".ckpt")
+
+
+@dataclass(frozen=True)
+class Known:
+    """A model known by name. ``size`` in bytes as fetched; ``repo`` is its hub id, None where it is shipped.
+
+    What the folder of a model that is there really takes says core.diffusion.model_folders.
+    """
+
+    name: str
+    title: str
+    purpose: str
+    folder: str
+    repo: str | None
+    size: int
+    licence: str
+
+
+KNOWN: dict[str, Known] = {
+    k.name: k
+    for k in (
+        Known(
+            "sd15",
+            "Stable Diffusion 1.5",
+            "Draws anomalies from words, on any product; wants a GPU.",
+            "stable-diffusion-v1-5",
+            "stable-diffusion-v1-5/stable-diffusion-v1-5",
+            2_132_604_798,
+            "CreativeML Open RAIL-M",
+        ),
+        Known(
+            "mini",
+            "Flawsmith mini",
+            "Draws anomalies from words: shipped, quick on a CPU; knows the demo products and plain surfaces.",
+            "mini",
+            None,
+            40_000_000,
+            "Apache-2.0",
+        ),
+    )
+}
+"""In the order in which ``auto`` looks for them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model that is there: a folder in diffusers' layout, or one file and the ``config`` folder that explains it."""
+
+    name: str
+    path: Path
+    layout: Literal["folder", "file"] = "folder"
+    config: Path | None = None
+
+
+def missing_library() -> str | None:
+    """None, or which library is missing and how to install it."""
+    absent = [name for name in NEEDED if find_spec(name) is None]
+    return f"needs {', '.join(absent)}; run: pip install {' '.join(absent)}" if absent else None
+
+
+def locate(wanted: str = "auto") -> Source:
+    """The model called ``wanted``, looked for on this machine only.
+
+    ``wanted`` is ``auto`` (the environment's FLAWSMITH_BACKBONE, else the first of KNOWN that is there), a name of
+    KNOWN, a folder in diffusers' layout, a single-file checkpoint, or a hub id ``owner/name`` that was fetched.
+    Unavailable says what to fetch, how large it is, under which licence, and where to put it.
+    """
+    wanted = wanted.strip() or "auto"
+    if wanted == "auto":
+        given = os.environ.get("FLAWSMITH_BACKBONE", "").strip()
+        return locate(given) if given and given != "auto" else _first_known()
+    if wanted in KNOWN:
+        return _known(KNOWN[wanted])
+    path = Path(wanted).expanduser()
+    if path.is_dir():
+        return Source(path.name, _checked(path))
+    if path.suffix.lower() in SINGLE_FILE:
+        return _single_file(path)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and not path.exists():
+        return _from_hub_cache(wanted)
+    raise InputError(
+        f"backbone {wanted!r}: expected auto, {', '.join(KNOWN)}, a folder in diffusers' layout, a .safetensors file "
+        "or a hub id owner/name"
+    )
+
+
+def present(known: Known) -> Path | None:
+    """The folder of a known model, or None."""
+    for root in (models_dir(), SHIPPED):
+        if (root / known.folder / "model_index.json").is_file():
+            return root / known.folder
+    return _cached(known.repo) if known.repo else None
+
+
+def _first_known() -> Source:
+    for known in KNOWN.values():
+        if (folder := present(known)) is not None:
+            return Source(known.name, _checked(folder))
+    raise Unavailable(_advice(KNOWN["sd15"]))
+
+
+def _known(known: Known) -> Source:
+    folder = present(known)
+    if folder is None:
+        raise Unavailable(_advice(known))
+    return Source(known.name, _checked(folder))
+
+
+def _advice(known: Known) -> str:
+    place = models_dir() / known.folder
+    if known.repo is None:
+        return f"{known.title} is not at {SHIPPED / known.folder}; it comes with Flawsmith: restore that folder"
+    return (
+        f"no diffusion model on this machine. Fetch {known.title} ({known.size / 1e9:.1f} GB, {known.licence}) in the "
+        f"Models tab or with `launch.py models fetch {known.name}` (offline: do so on another machine and copy that "
+        f"folder to {place}), or set FLAWSMITH_BACKBONE to a model folder or file"
+    )
+
+
+def _command(repo: str) -> str:
+    """The hub's own command for the half-precision weights alone."""
+    return f'hf download {repo} --include "*.json" "*.txt" "*.fp16.safetensors" --exclude "safety_checker/*"'
+
+
+def _checked(folder: Path) -> Path:
+    absent = [name for name in ("model_index.json", *PARTS) if not (folder / name).exists()]
+    if absent:
+        raise Unavailable(
+            f"{folder}: expected a model in diffusers' layout, but {', '.join(absent)} is missing; fetch it again"
+        )
+    return folder
+
+
+def _single_file(path: Path) -> Source:
+    if not path.is_file():
+        raise Unavailable(f"{path}: there is no such file; give the checkpoint's path")
+    beside = path.with_suffix("")
+    sd15 = present(KNOWN["sd15"])
+    config = beside if (beside / "model_index.json").is_file() else sd15 or _cached(KNOWN["sd15"].repo or "")
+    if config is None:
+        raise Unavailable(
+            f"{path}: a single file holds no tokenizer and no configuration; put a folder {beside} beside it with the "
+            f"model_index.json, config files and tokenizer/ of its family (2 MB: "
+            f'hf download {KNOWN["sd15"].repo} --include "*.json" "*.txt" --local-dir {beside})'
+        )
+    return Source(path.stem, path, "file", config)
+
+
+def _from_hub_cache(repo: str) -> Source:
+    folder = _cached(repo)
+    if folder is None:
+        raise Unavailable(
+            f"backbone {repo}: not on this machine. Run: {_command(repo)} (about 2 GB; its licence is on its page), "
+            "or offline copy its folder here and give the folder's path"
+        )
+    return Source(repo, _checked(folder))
+
+
+def _cached(repo: str) -> Path | None:
+    """The newest whole snapshot of ``repo`` in the hub's own cache."""
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    root = Path(os.environ.get("HF_HUB_CACHE") or home / "hub") / f"models--{repo.replace('/', '--')}" / "snapshots"
+    found = [p.parent for p in root.glob("*/model_index.json")] if root.is_dir() else []
+    return max(found, key=lambda p: p.stat().st_mtime, default=None)

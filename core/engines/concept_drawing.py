@@ -1,0 +1,218 @@
+"""What the engines share that draw what they have learned from real anomalies: its form, its words, its tones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.device import derive_seed, numpy_rng
+from core.engines.api import Context, EngineParams
+from core.engines.surface.surface import Pixels, Surface, give_back, needed_levels, strengthen, surface_of
+from core.engines.surface.transplant import transplant
+from core.errors import InputError
+from core.images import alpha_blend, inner_alpha
+from core.training.checkpoints import NEWEST, Concept, check_backbone, find_concept, load_concept
+from core.types import Image, Mask, Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.diffusion.backbone import Backbone
+
+_REAL_IS_FAINTER = 0.7
+"""Of the contrast that made damage needs to be seen."""
+
+
+class LearnedParams(EngineParams):
+    """How a learned anomaly is drawn."""
+
+    concept: str = Field(
+        NEWEST, title="Concept", description="What was learned, by its id; newest takes the latest of the label."
+    )
+    reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
+        "flawsmith",
+        title="Re-weighting",
+        description="More attention where the anomaly is hardly seen: ours, the paper's (eq. 7), its code's, or off.",
+    )
+    guidance: float = Field(
+        1.2, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."
+    )
+    strength: float = Field(
+        0.25,
+        ge=0.05,
+        le=1,
+        title="Strength",
+        description="1 draws anew inside the mask; less keeps more of what it starts from.",
+    )
+    start: Literal["example", "tone", "photo"] = Field(
+        "example",
+        title="Start from",
+        description="Below full strength: a real example carried over into the mask, the mask in the tone of the "
+        "learned anomalies, or the photo as it is.",
+    )
+    steps: int = Field(14, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
+    sampler: Literal["ddim", "dpmpp_2m"] = Field(
+        "dpmpp_2m", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
+    )
+    eta: float = Field(
+        0.0, ge=0, le=1, title="Fresh noise", description="Noise that DDIM adds on its way: 0 none, 1 as DDPM."
+    )
+    margin: float = Field(
+        0.0,
+        ge=0,
+        le=8,
+        title="Context",
+        description="Surroundings the model sees, as a share of the mask's box; 0 takes what it was learned with.",
+    )
+    detail: float = Field(
+        1.0, ge=0, le=1, title="Grain", description="How much of the fine grain goes on inside the mask."
+    )
+    contrast: float = Field(
+        18, ge=0, le=120, title="Least contrast",
+        description="Levels of 255 by which the anomaly differs from the surface at least, in the tone of the learned "
+        "ones; 0 leaves it as drawn.",
+    )  # fmt: skip
+    feather: float = Field(
+        1.0, ge=0, le=64, title="Feather", description="Pixels inside the mask over which the drawing fades in."
+    )
+    seam: Literal["feather", "poisson"] = Field(
+        "feather", title="Seam", description="Fade at the mask's edge, or clone the drawing's gradients (Poisson)."
+    )
+    backbone: str = Field(
+        "auto", title="Model", description="auto is the one the concept was learned on; else as when learning."
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """``group`` is to be drawn into ``mask`` of the request's photo: a label or, where a concept tells groups of a
+    label apart, one of these."""
+
+    group: str
+    request: Request
+    mask: Mask
+
+
+def draw(name: str, concept: Concept, tasks: Sequence[Task], params: LearnedParams, ctx: Context) -> list[Image]:
+    """The photo of each task with what ``concept`` learned drawn into its mask, grey or two-tone as the photo is:
+    uint8 (H, W, 3).
+
+    ``name`` is the engine's. InputError where the sampler draws no noise but some was asked for; Unavailable where the
+    concept was learned on another model.
+    """
+    if params.sampler == "dpmpp_2m" and params.eta:
+        raise InputError(f"{name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
+    assert ctx.concepts is not None, "a concept was found, so there is a folder"
+    from core.diffusion.backbone import exclusive
+
+    key = (name, concept.id, concept.created)
+    if key not in ctx.cache:
+        ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
+    backbone = model_of(concept, params, ctx)
+    starts = [None if params.strength == 1 else _begun(name, concept, task, params, ctx) for task in tasks]
+    with exclusive(backbone, ctx.cancelled):
+        check_backbone(concept, backbone)
+        pictures = _blended(name, backbone, concept, ctx.cache[key], tasks, starts, params, ctx)
+    return [_finished(task, drawn, concept, params, ctx) for task, drawn in zip(tasks, pictures, strict=True)]
+
+
+def model_of(concept: Concept, params: LearnedParams, ctx: Context) -> Backbone:
+    """The model to draw with: the one asked for, or that ``concept`` was learned on. Unavailable if it is not here."""
+    from core.diffusion.loading import load_backbone
+
+    learned_on = str(concept.config["settings"]["backbone"])
+    return load_backbone(learned_on if params.backbone == "auto" else params.backbone, ctx.device)
+
+
+def drawn_at_once(name: str, params: LearnedParams, label: str, ctx: Context) -> int:
+    """How many pictures engine ``name`` is best asked for together. NotFound where nothing was learned."""
+    from core.diffusion.backbone import at_once
+
+    return at_once(model_of(find_concept(ctx.concepts, name, params.concept, label), params, ctx))
+
+
+def _begun(name: str, concept: Concept, task: Task, params: LearnedParams, ctx: Context) -> Image:
+    return begun(params.start, name, task.request, task.mask, tones_of(concept, task.group), ctx)
+
+
+def _blended(
+    name: str, backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor], tasks: Sequence[Task],
+    starts: Sequence[Image | None], params: LearnedParams, ctx: Context,
+) -> list[Image]:  # fmt: skip
+    """Blended diffusion in the window of each task's mask, with its group's words for a prompt."""
+    from core.diffusion.attention_reweighting import reweighting
+    from core.diffusion.inpainting import Look, Place, inpaint
+    from core.diffusion.model_crop import Frame, open_window
+    from core.training.apply_concept import speaking
+
+    margin = params.margin or float(concept.config["margin"])
+    frame = Frame(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
+    with speaking(backbone, concept, tensors) as speaker:
+        places = []
+        for task, start in zip(tasks, starts, strict=True):
+            photo, mask = task.request.normal.pixels, task.mask
+            text = speaker.text(task.group, open_window(backbone, photo, mask, frame).roi.crop(mask))
+            hard = surface_of(task.request, mask, ctx).two_tone is not None
+            places.append(Place(photo, mask, text, derive_seed(task.request.seed, name), start, hard))
+        return inpaint(
+            speaker.backbone,
+            places,
+            speaker.normal_prompt,
+            look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
+            frame=frame,
+            guide=lambda scene: reweighting(speaker.backbone, params.reweighting, speaker.positions, scene),
+            progress=ctx.progress,
+            cancelled=ctx.cancelled,
+        )
+
+
+def _finished(task: Task, drawn: Image, concept: Concept, params: LearnedParams, ctx: Context) -> Image:
+    surface = surface_of(task.request, task.mask, ctx)
+    seen = drawn[surface.rows, surface.cols].astype(np.float32)
+    return give_back(task.request, surface, _visible(surface, seen, tones_of(concept, task.group), params))
+
+
+def _visible(surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], params: LearnedParams) -> Pixels:
+    """``drawn`` with what is hardly to be seen of it made darker or brighter, as most of the learned ones are."""
+    if not params.contrast or surface.two_tone is not None:
+        return drawn
+    tone = 1 if tones and float(np.median([np.mean(t) for t in tones])) > 1 else -1
+    levels = _REAL_IS_FAINTER * needed_levels(surface, params.contrast, False)
+    return strengthen(surface, drawn, surface.fade(params.feather), levels, tone)
+
+
+def begun(
+    start: str, name: str, request: Request, mask: Mask, tones: Sequence[Sequence[float]], ctx: Context
+) -> Image:
+    """What a drawing below full strength starts from: the photo, with something in the mask already.
+
+    Where a request brings no example its anomalies' tone stands in for it.
+    """
+    photo, rng = request.normal.pixels, numpy_rng(request.seed, name, "start")
+    if start == "example" and request.examples:
+        surface = surface_of(request, mask, ctx, pad=4)
+        example = request.examples[int(rng.integers(len(request.examples)))]
+        patch = transplant(example, surface, rng, request.placement)
+        alpha = surface.fade(1.0)[..., None]
+        return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
+    return photo if start == "photo" else toned(photo, mask, tones, rng)
+
+
+def tones_of(concept: Concept, group: str) -> list[list[float]]:
+    """Brightness of the learned anomalies of ``group`` against their surroundings, one (r, g, b) for each defect."""
+    tones: Mapping[str, Any] = concept.config.get("tones", {})
+    return list(tones.get(group) or next(iter(tones.values()), []))
+
+
+def toned(photo: Image, mask: Mask, tones: Sequence[Sequence[float]], rng: np.random.Generator) -> Image:
+    """``photo`` with the mask as much darker or brighter than its surroundings as one of ``tones``, varied."""
+    if not tones:
+        return photo
+    ratio = np.asarray(tones[int(rng.integers(len(tones)))], np.float32)
+    ratio = ratio ** np.float32(rng.uniform(0.8, 1.2))
+    painted = np.clip((photo.astype(np.float32) + 4) * ratio - 4, 0, 255).astype(np.uint8)
+    return alpha_blend(photo, painted, inner_alpha(mask, 0.5))

@@ -1,8 +1,0 @@
-"""How good the pairs are, in numbers: metrics, detectors trained on them, and results that can be kept and compared.
-
-A room of this folder measures one thing and returns a ``Result``; nothing here loads torch at import.
-"""
-
-from core.evaluate.result import Curve, Picture, Result, Saved, list_results, load_result, save_result
-
-__all__ = ["Curve", "Picture", "Result", "Saved", "list_results", "load_result", "save_result"]

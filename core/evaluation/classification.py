@@ -1,0 +1,264 @@
+"""Trains a classifier on generated pairs, and says how often it names a real anomaly rightly.
+
+The protocol of the papers on generated anomalies: anomalies only, no good photos; ResNet-34 with ImageNet weights and
+a new last layer, 256x256, no normalisation, no augmentation. They print the best accuracy on the test set; here the
+metrics are those of the last epoch, with the best beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from core.device import choose_device
+from core.errors import InputError
+from core.evaluation.detectors.api import DetectorParams, TrainContext
+from core.evaluation.localization import leave_out
+from core.evaluation.panels import confusion_picture
+from core.evaluation.photo_sets import Shot, check_apart
+from core.evaluation.results import Picture, Result
+from core.evaluation.seeds import Recorder, fingerprint, run_seeds, summed_up
+
+if TYPE_CHECKING:
+    from core.evaluation.training.classifier import Inputs
+
+NAMES = {
+    "resnet34": "ResNet-34",
+    "resnet18": "ResNet-18",
+    "features": "linear layer on frozen EfficientNet-Lite0 features",
+}
+_CURVE_POINTS = 200
+
+
+class ClassifierParams(DetectorParams):
+    """Form and bounds of the classifier. The defaults are those of the ``cpu`` preset."""
+
+    PRESETS = {
+        "cpu": {},
+        "paper": {"network": "resnet34", "side": 256, "batch": 8, "lr": 1e-4, "epochs": 30, "passes": 5},
+    }
+
+    network: Literal["resnet34", "resnet18", "features"] = Field(
+        "features",
+        title="Network",
+        description="The papers' ResNet-34, a smaller one, or a linear layer on frozen ImageNet features.",
+    )
+    weights: Literal["auto", "none"] = Field(
+        "auto", title="Weights", description="auto starts a ResNet from ImageNet where its weights are; none never."
+    )
+    side: int = Field(
+        256, ge=32, le=1024, title="Working size", description="Pixels a side that a ResNet's photos are brought to."
+    )
+    batch: int = Field(16, ge=2, le=256, title="Batch", description="Published: 8.")
+    lr: float = Field(3e-3, gt=0, le=1, title="Learning rate", description="Of Adam; published: 0.0001.")
+    epochs: int = Field(
+        30, ge=1, le=10_000, title="Epochs", description="The rate falls to a fifth after 80 and 90 percent."
+    )
+    passes: int = Field(1, ge=1, le=100, title="Passes per epoch", description="Over the whole set; published: 5.")
+    most: int = Field(500, ge=1, le=1_000_000, title="Photos per label", description="Of a larger label, so many.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", title="Precision", description="auto takes 16 bits where the device computes in them."
+    )
+
+
+def evaluate_classification(
+    train: Sequence[Shot],
+    test: Sequence[Shot],
+    *,
+    preset: str = "cpu",
+    params: Mapping[str, Any] | None = None,
+    seeds: Sequence[int] = (0, 1, 2),
+    without: Sequence[str] = (),
+    ctx: TrainContext | None = None,
+    source: Mapping[str, Any] | None = None,
+) -> Result:
+    """Train once per seed on the anomalies of ``train``, name those of ``test``, and sum up.
+
+    Metrics: ``accuracy`` over all photos, ``accuracy_mean`` over labels; per label ``accuracy``; the result's config
+    holds the ``confusion`` counts of all seeds, {true: {said: photos}}, and which ``weights`` the network began with.
+    Other arguments and errors as in evaluate_localization; InputError also where the sets' labels do not match or
+    there is one label only.
+    """
+    ctx = ctx or TrainContext()
+    chosen = ClassifierParams.preset(preset, params)
+    train = [s for s in leave_out(train, without, "training set") if not s.good]
+    test = [s for s in leave_out(test, without, "test set") if not s.good]
+    labels, notes = _labels(train, test, without)
+    check_apart(train, test)
+    sets = _Sets(train, test, labels, chosen, ctx)
+    own = {
+        "preset": preset,
+        "params": chosen.model_dump(mode="json"),
+        "weights": sets.weights,
+        "without": sorted(without),
+        "device": str(choose_device(ctx.device)),
+    }
+    key = fingerprint(own, train, test)
+    notes = (*notes, sets.note)
+    results = run_seeds(seeds, ctx, f"classification-{key}", lambda each: _one(sets, each, notes))
+    confusion: dict[str, dict[str, int]] = {
+        true: {said: sum(r.config["confusion"][true][said] for r in results) for said in labels} for true in labels
+    }
+    config = {
+        **(source or {}),
+        **own,
+        "seeds": list(seeds),
+        "train_photos": _counts(train),
+        "test_photos": _counts(test),
+    }
+    title = f"Classification: {NAMES[chosen.network]}, {preset} preset"
+    return summed_up(results, seeds, title, {**config, "confusion": confusion})
+
+
+def _labels(
+    train: Sequence[Shot], test: Sequence[Shot], without: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    learned, asked = sorted({s.label for s in train}), sorted({s.label for s in test})
+    if strange := sorted(set(asked) - set(learned)):
+        raise InputError(
+            f"the labels don't match: {', '.join(strange)} is to be tested but not learned (learned are: "
+            f"{', '.join(learned) or 'none'}); give the labels the same names, or leave {strange[0]} out"
+        )
+    if len(learned) < 2 or not asked:
+        raise InputError(
+            f"classification: expected anomalies of at least two labels, got {', '.join(learned) or 'none'}; "
+            "one class alone cannot be told apart"
+        )
+    notes = []
+    if without:
+        notes.append(f"Left out of both sets: {', '.join(sorted(without))}.")
+    if unasked := sorted(set(learned) - set(asked)):
+        notes.append(f"Learned but not in the test set: {', '.join(unasked)}.")
+    return tuple(learned), tuple(notes)
+
+
+class _Sets:
+    """Both sets as the network takes them, and what it begins with."""
+
+    def __init__(
+        self,
+        train: Sequence[Shot],
+        test: Sequence[Shot],
+        labels: tuple[str, ...],
+        params: ClassifierParams,
+        ctx: TrainContext,
+    ) -> None:
+        import torch
+
+        from core.evaluation.training import classifier
+
+        self.labels, self.params = labels, params
+        train = [train[i] for i in classifier.capped([labels.index(s.label) for s in train], params.most, 0)]
+        self.train, self.test = self._inputs(train, ctx), self._inputs(test, ctx)
+        self.train_labels = torch.tensor([labels.index(s.label) for s in train])
+        self.test_labels = np.array([labels.index(s.label) for s in test])
+        self.file = None
+        if params.network == "features":
+            self.weights = "imagenet, frozen"
+            self.note = f"Classifier: a {NAMES['features']} (ImageNet), a stand-in for the papers' ResNet-34."
+            return
+        if params.weights == "auto":
+            self.file = classifier.weights_file(params.network)
+        self.weights = "imagenet" if self.file else "from scratch"
+        name = NAMES[params.network]
+        self.note = f"Classifier: {name}, begun with its ImageNet weights."
+        if not self.file:
+            self.note = f"Classifier: {name}, trained from scratch; the papers begin with ImageNet weights"
+            self.note += f" ({classifier.FILES[params.network]} in the folder of models, or in torch's)."
+
+    def _inputs(self, shots: Sequence[Shot], ctx: TrainContext) -> Inputs:
+        from core.evaluation.training import classifier
+
+        def images() -> Any:
+            for done, shot in enumerate(shots):
+                ctx.check()
+                ctx.progress(0, 1, f"reading photo {done + 1} of {len(shots)}")
+                yield shot.read()
+
+        if self.params.network == "features":
+            return classifier.feature_inputs(images())
+        return classifier.photo_inputs(images(), self.params.side)
+
+
+@dataclass
+class _Best:
+    accuracy: float = -1.0
+    values: Mapping[str, float] | None = None
+
+
+def _one(sets: _Sets, ctx: TrainContext, notes: tuple[str, ...]) -> Result:
+    import torch
+
+    from core.evaluation.training import classifier
+    from core.evaluation.training.precision import step_for
+
+    params, recorder, best = sets.params, Recorder(ctx.curve), _Best()
+    step = step_for(choose_device(ctx.device), params.precision)
+    if params.network == "features":
+        network = classifier.linear(sets.train, len(sets.labels), ctx.seed)
+    else:
+        network = classifier.resnet(params.network, len(sets.labels), sets.file, ctx.seed)
+        network = network.to(memory_format=torch.channels_last)
+    network = network.to(step.device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=params.lr, foreach=False)
+    milestones = [round(params.epochs * share) for share in (0.8, 0.9)]
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma=0.2)
+    per_epoch = classifier.batches(len(sets.train_labels), params.batch, params.passes)
+    every = max(1, per_epoch * params.epochs // _CURVE_POINTS)
+    for number in range(1, params.epochs + 1):
+        before = (number - 1) * per_epoch
+
+        def each(done: int, loss: float, before: int = before, number: int = number) -> None:
+            ctx.check()
+            ctx.progress(before + done, per_epoch * params.epochs, f"epoch {number} of {params.epochs}")
+            if (before + done) % every == 0:
+                recorder("loss", (before + done) / per_epoch, loss)
+
+        classifier.epoch(
+            network, optimizer, step, sets.train, sets.train_labels,
+            batch=params.batch, passes=params.passes, rng_key=(ctx.seed, number), each=each,
+        )  # fmt: skip
+        schedule.step()
+        values, per_label, counts = _measure(sets, classifier.predictions(network, step, sets.test))
+        recorder("accuracy", number, values["accuracy"])
+        if values["accuracy"] > best.accuracy:
+            best.accuracy, best.values = values["accuracy"], {**values, "epoch": float(number)}
+    caption = "Confusion matrix: photos of the row's label that were given the column's label"
+    picture = Picture("confusion", caption, confusion_picture(counts, sets.labels))
+    return Result(
+        kind="classification",
+        title=NAMES[params.network],
+        config={"seed": ctx.seed, "confusion": _named(counts, sets.labels)},
+        metrics=values,
+        per_label=per_label,
+        best_on_test=best.values or {},
+        curves=recorder.curves(),
+        notes=notes,
+        pictures=(picture,),
+    )
+
+
+def _measure(sets: _Sets, said: np.ndarray) -> tuple[dict[str, float], dict[str, dict[str, float]], np.ndarray]:
+    from sklearn.metrics import confusion_matrix
+
+    counts = confusion_matrix(sets.test_labels, said, labels=range(len(sets.labels)))
+    per_label = {
+        label: {"accuracy": float(counts[i, i] / counts[i].sum())}
+        for i, label in enumerate(sets.labels)
+        if counts[i].sum()
+    }
+    mean = float(np.mean([v["accuracy"] for v in per_label.values()]))
+    return {"accuracy": float(np.trace(counts) / counts.sum()), "accuracy_mean": mean}, per_label, counts
+
+
+def _named(counts: np.ndarray, labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    return {true: {said: int(counts[i, j]) for j, said in enumerate(labels)} for i, true in enumerate(labels)}
+
+
+def _counts(shots: Sequence[Shot]) -> dict[str, int]:
+    labels = [shot.label for shot in shots]
+    return {label: labels.count(label) for label in sorted(set(labels))}

@@ -1,0 +1,215 @@
+"""What a detector is, and how the house finds it.
+
+One new file in this folder is all a detector needs::
+
+    class Brightness:
+        name = "brightness"             # as in ``--detector brightness``
+        title = "Brightness"            # as in the app
+        summary = "Marks what is darker than the good photos."
+        needs_pairs = False             # True: learns from anomalies and their masks; False: from good photos alone
+
+        class Params(DetectorParams):
+            PRESETS = {"cpu": {}, "paper": {"sharp": 2.0}}
+            sharp: float = Field(1.0, gt=0, title="Sharpness", description="...")
+
+        def available(self) -> str | None:          # None, or the reason why not and what to do
+            return None
+
+        def fit(self, train, params, ctx, watch=None) -> Fitted:
+            ...                                     # ctx.check() at every step; watch(fitted, epoch) now and then
+
+        def image_score(self, scores) -> float:     # of one photo, from its map
+            return pooled_maximum(scores)
+
+        def unpack(self, packed, params, ctx) -> Fitted:    # optional, with Fitted.pack: runs keep the detector
+            ...
+
+Torch is imported inside functions only: the registry is read by the app and the command line before anything trains.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from core.errors import Cancelled, InputError, NotFound
+from core.evaluation.photo_sets import Shot
+from core.types import Image
+
+ScoreMap = npt.NDArray[np.float32]
+"""float32 (H, W): one score per pixel, higher is more anomalous."""
+
+POOLED_SHARE = 21 / 256
+"""The published window of the image score, 21 pixels of a map of 256, as a share of the map's sides."""
+
+
+class DetectorParams(BaseModel):
+    """Base of every detector's ``Params``: frozen, unknown names refused, named presets."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cpu": {}, "paper": {}}
+
+    @classmethod
+    def preset(cls, name: str, changes: Mapping[str, Any] | None = None) -> Self:
+        """The values of preset ``name`` with ``changes`` on top; InputError in one line for a wrong name or value."""
+        if name not in cls.PRESETS:
+            raise InputError(f"preset {name!r}: there are {', '.join(cls.PRESETS)}")
+        try:
+            return cls(**{**cls.PRESETS[name], **(changes or {})})
+        except ValidationError as error:
+            raise InputError(f"detector settings: {_in_one_line(error, cls)}") from error
+
+
+@dataclass(frozen=True)
+class TrainContext:
+    """What a job lends a training.
+
+    ``progress(done, total, message)`` counts steps; ``curve(name, x, y)`` adds a point to a live curve.
+    ``checkpoint`` is a folder where finished seeds are kept and found again; None keeps nothing. With ``keep`` the
+    result holds the trained detector of the first seed.
+    """
+
+    seed: int = 0
+    device: str = "auto"
+    progress: Callable[[int, int, str], None] = lambda done, total, message: None
+    cancelled: Callable[[], bool] = lambda: False
+    curve: Callable[[str, float, float], None] = lambda name, x, y: None
+    checkpoint: Path | None = None
+    keep: bool = True
+
+    def check(self) -> None:
+        """Raise Cancelled if the person pressed stop; detectors call this at every step."""
+        if self.cancelled():
+            raise Cancelled("stopped; what was finished is kept")
+
+
+class Fitted(Protocol):
+    """A trained detector."""
+
+    def score(self, images: Sequence[Image]) -> list[ScoreMap]:
+        """One map for each uint8 (H, W, 3) photo, at that photo's own size."""
+        ...
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A trained detector as it is kept: arrays by name, and what else a reader must know of them, as JSON."""
+
+    tensors: Mapping[str, npt.NDArray[Any]]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A trained detector that can be kept; its detector has ``unpack``."""
+
+    def pack(self) -> Packed: ...
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A good photo that a detector compared with: ``image`` as the detector knows it, uint8 (h, w, 3)."""
+
+    name: str
+    image: Image
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """A trained detector that compares each photo with a good one."""
+
+    def neighbour(self, image: Image) -> Neighbour: ...
+
+
+Watch = Callable[[Fitted, int], None]
+"""Called while training with the detector as it is now and the number of epochs done."""
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """See the module's docstring."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def summary(self) -> str: ...
+
+    @property
+    def needs_pairs(self) -> bool: ...
+
+    @property
+    def Params(self) -> type[DetectorParams]: ...
+
+    def available(self) -> str | None: ...
+
+    def fit(self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: Watch | None = None) -> Fitted: ...
+
+    def image_score(self, scores: ScoreMap) -> float: ...
+
+
+@runtime_checkable
+class Unpacking(Detector, Protocol):
+    """A detector whose trained form can be kept and used again."""
+
+    def unpack(self, packed: Packed, params: Any, ctx: TrainContext) -> Fitted:
+        """What the ``pack`` of a trained one wrote; ``params`` are those it was trained with. InputError."""
+        ...
+
+
+def pooled_maximum(scores: ScoreMap) -> float:
+    """The maximum of the averaged map: the papers' image score, 21x21 windows on a map of 256x256.
+
+    The window is 21/256 of each side, at least one pixel and odd; as published the surroundings count as 0.
+    """
+    height, width = scores.shape
+    window = tuple(2 * (max(1, round(side * POOLED_SHARE)) // 2) + 1 for side in (width, height))
+    return float(cv2.blur(scores.astype(np.float32), window, borderType=cv2.BORDER_CONSTANT).max())
+
+
+@cache
+def detectors() -> dict[str, Detector]:
+    """Every detector of this folder by name, in alphabetical order of their files."""
+    found: dict[str, Any] = {}
+    here = [m.name for m in pkgutil.iter_modules(importlib.import_module("core.evaluation.detectors").__path__)]
+    names = [f"core.evaluation.detectors.{name}" for name in here if name != "api"] + [
+        "core.methods.comgen.csda.detector"
+    ]
+    for module in map(importlib.import_module, sorted(names)):
+        classes: list[Any] = [v for v in vars(module).values() if isinstance(v, type)]
+        for value in [c for c in classes if c.__module__ == module.__name__]:
+            if all(hasattr(value, a) for a in ("name", "Params", "fit", "image_score")):
+                found[value.name] = value()
+    return dict(sorted(found.items()))
+
+
+def detector(name: str) -> Detector:
+    """The detector called ``name``; NotFound names those there are."""
+    try:
+        return detectors()[name]
+    except KeyError:
+        raise NotFound(f"detector {name!r}: there are {', '.join(detectors())}") from None
+
+
+def _in_one_line(error: ValidationError, model: type[BaseModel]) -> str:
+    parts = []
+    for e in error.errors():
+        name = ".".join(map(str, e["loc"]))
+        unknown = e["type"] == "extra_forbidden"
+        known = ", ".join(model.model_fields)
+        parts.append(f"there is no {name!r} (there are: {known})" if unknown else f"{name}: {e['msg']}")
+    return "; ".join(parts)

@@ -1,0 +1,103 @@
+"""The U-Net that the papers train on generated pairs: DRAEM's discriminative network with the focal loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Literal
+
+from pydantic import Field
+
+from core.evaluation.detectors.api import DetectorParams, Fitted, Packed, ScoreMap, TrainContext, Watch, pooled_maximum
+from core.evaluation.photo_sets import Shot
+from core.evaluation.training.batches import Feed, fit_image
+
+
+class UNetParams(DetectorParams):
+    """Form and bounds of the ``unet`` detector. The defaults are those of the ``cpu`` preset."""
+
+    PRESETS = {
+        "cpu": {},
+        "paper": {
+            "width": 64, "side": 256, "batch": 8, "lr": 1e-4, "epochs": 200, "samples": 500, "test_every": 1,
+            "cover": 0.5,
+        },
+    }  # fmt: skip
+
+    width: int = Field(8, ge=4, le=256, title="Width", description="Channels of the first level; published: 64.")
+    side: int = Field(
+        128,
+        ge=32,
+        le=1024,
+        multiple_of=32,
+        title="Working size",
+        description="Pixels a side that photos are brought to; published: 256.",
+    )
+    batch: int = Field(8, ge=2, le=256, title="Batch", description="Half good photos, half pairs.")
+    lr: float = Field(2e-3, gt=0, le=1, title="Learning rate", description="Of Adam; published: 0.0001.")
+    epochs: int = Field(
+        10,
+        ge=1,
+        le=10_000,
+        title="Epochs",
+        description="The rate falls to a fifth after 80 and again after 90 percent.",
+    )
+    samples: int = Field(
+        800, ge=2, le=1_000_000, title="Samples per epoch", description="Drawn from the set, whatever its size."
+    )
+    test_every: int = Field(
+        5, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
+    )
+    cover: float = Field(
+        0.25,
+        ge=0,
+        lt=1,
+        title="Mask cover",
+        description="Share of a shrunk pixel that a mask must cover; less keeps thin cracks whole; published: 0.5.",
+    )
+    flips: bool = Field(
+        False, title="Mirror", description="Mirror samples at random; the published training does not."
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", title="Precision", description="auto takes 16 bits where the device computes in them."
+    )
+
+
+class UNet:
+    """Learns from pairs and good photos to say of each pixel whether it is anomalous."""
+
+    name = "unet"
+    title = "U-Net (DRAEM)"
+    summary = "The papers' localizer: DRAEM's discriminative network, trained on pairs and good photos."
+    needs_pairs = True
+    Params = UNetParams
+
+    def available(self) -> str | None:
+        """None, or which library is missing."""
+        return None if find_spec("torch") else "needs torch; run: pip install torch torchvision"
+
+    def image_score(self, scores: ScoreMap) -> float:
+        """The papers' image score."""
+        return pooled_maximum(scores)
+
+    def fit(self, train: Sequence[Shot], params: UNetParams, ctx: TrainContext, watch: Watch | None = None) -> Fitted:
+        """Train; the same seed gives the same network on one machine's CPU, on a GPU up to its rounding.
+
+        ``watch(fitted, epoch)`` every ``test_every`` epochs and after the last. InputError if the training set
+        lacks good photos or anomalies, or if the loss is no number any more; Cancelled within a step.
+        """
+        feed = Feed(train, params.side, params.cover, ctx.check)
+        from core.evaluation.training.draem import DiscriminativeNetwork
+        from core.evaluation.training.pixel_training import Training, seeded
+
+        network = seeded(lambda: DiscriminativeNetwork(params.width), ctx)
+        return Training(feed, network, params, ctx).run(watch)
+
+    def unpack(self, packed: Packed, params: UNetParams, ctx: TrainContext) -> Fitted:
+        """A network that was kept; InputError."""
+        from core.evaluation.training.draem import DiscriminativeNetwork
+        from core.evaluation.training.pixel_training import unpacked
+
+        shape = (params.side, params.side)
+        network = DiscriminativeNetwork(params.width)
+        return unpacked(network, packed, lambda image: fit_image(image, shape), params.precision, ctx)

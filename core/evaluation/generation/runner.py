@@ -1,0 +1,233 @@
+"""``evaluate generation``: everything that is measured of the pairs themselves, label by label."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any, TypeVar
+
+import numpy as np
+
+from core.errors import InputError
+from core.evaluation.generation import gallery
+from core.evaluation.generation.distribution_metrics import (
+    LEAST_FOR_SPLITS,
+    clusters,
+    inception_score,
+    kernel_distance,
+    mean_pairwise,
+)
+from core.evaluation.generation.feature_networks import SIDE, Judges, LookJudge, find_judges
+from core.evaluation.generation.mask_statistics import compare_shapes
+from core.evaluation.generation.measurements import Progress, Seen, Work, crops_of, look
+from core.evaluation.generation.nearest_real import find_nearest
+from core.evaluation.generation.pairs import Pair
+from core.evaluation.photo_sets import Shot
+from core.evaluation.results import Result
+from core.features.extract import FEATURES
+from core.quality.ars import MAX_PHOTOS, train_discriminator
+from core.types import Image
+
+FEW = 50
+"""Fewer images than this on a side make KID rough."""
+
+FEW_NORMALS = 10
+"""Fewer photos of good parts than this teach ARS too little of how they differ."""
+
+Numbers = dict[str, float]
+S = TypeVar("S", bound=Shot)
+
+
+def evaluate_generation(
+    pairs: Sequence[Pair],
+    reference: Sequence[Shot],
+    *,
+    normals: Sequence[Path | Image] | None = None,
+    training: Sequence[Shot] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: Progress = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+    source: Mapping[str, Any] | None = None,
+) -> Result:
+    """Measure generated ``pairs`` against real anomalies, the ``reference``; good shots in it count as normals.
+
+    ``normals`` are photos of good parts, from which ARS' discriminator learns; None takes those that the pairs were
+    made from and those of the reference. ``training`` are the real anomalies that an engine may have learned from,
+    in which memorised ones are looked for; None takes the reference. ``source`` goes into the result's config.
+
+    Metrics are per label, then the mean over labels, as published; docs/evaluate.md says what each is.
+    InputError in one line: no pairs, no real anomalies, labels that don't match; MaskError: an empty mask.
+    """
+    real = [shot for shot in reference if not shot.good]
+    _check(pairs, real)
+    learned = real if training is None else [shot for shot in training if not shot.good]
+    good = _normals(pairs, reference) if normals is None else list(normals)
+    judges = find_judges(device)
+    work = Work(judges, seed, _steps(pairs, real, learned, good, judges), progress, cancelled)
+    _learn(work, good)
+    ours, theirs, taught = _by_label(pairs), _by_label(real), _by_label(learned)
+    per_label: dict[str, Numbers] = {}
+    numbered: list[gallery.Numbered] = []
+    closest: list[gallery.Closest] = []
+    for label in sorted(ours):
+        made = [look(work, pair) for pair in ours[label]]
+        found = _own(work, made)
+        if others := [look(work, shot) for shot in theirs[label]]:
+            found |= _against(work, made, others)
+        if examples := taught[label]:
+            crops = crops_of(work, examples)
+            nearest = find_nearest([s.crop for s in made], crops, work.tick)
+            found |= nearest.metrics()
+            closest += gallery.closest_of(
+                [(s.shot, s.crop) for s in made], list(zip(examples, crops, strict=True)), nearest
+            )
+        per_label[label] = found
+        numbered += [(s.shot, s.numbers) for s in made]
+    pictures = gallery.pictures(numbered, closest, work.discriminator)
+    progress(work.total, work.total)
+    return Result(
+        kind="generation",
+        title=f"{len(pairs)} pairs against {len(real)} real anomalies",
+        config={**(source or {}), **_config(work, ours, theirs, len(good), len(learned))},
+        metrics=_means(per_label.values()),
+        per_label=per_label,
+        notes=tuple(_notes(work, ours, theirs, numbered, len(good))),
+        pictures=pictures,
+    )
+
+
+def _check(pairs: Sequence[Pair], real: Sequence[Shot]) -> None:
+    if not pairs:
+        raise InputError("there are no generated pairs to evaluate; generate some and keep the good ones")
+    if not real:
+        raise InputError("there are no real anomalies to compare with; give a folder that has some with --reference")
+    made, there = {p.label for p in pairs}, {s.label for s in real}
+    if not made & there:
+        raise InputError(
+            f"the labels don't match: the pairs are {', '.join(sorted(made))}, the real anomalies "
+            f"{', '.join(sorted(there))}; name them alike"
+        )
+
+
+def _by_label(shots: Iterable[S]) -> defaultdict[str, list[S]]:
+    found: defaultdict[str, list[S]] = defaultdict(list)
+    for shot in shots:
+        found[shot.label].append(shot)
+    return found
+
+
+def _normals(pairs: Sequence[Pair], reference: Sequence[Shot]) -> list[Path | Image]:
+    """The photos the pairs were made from, each once, and the good ones of the reference."""
+    befores = {str(b) if isinstance(b, Path) else id(b): b for p in pairs if (b := p.before) is not None}
+    return [*befores.values(), *(shot.image for shot in reference if shot.good)]
+
+
+def _steps(
+    pairs: Sequence[Pair], real: Sequence[Shot], learned: Sequence[Shot], good: Sequence[Any], judges: Judges
+) -> int:
+    """How many images are looked at, each time counted; at most, since clusters of one are not compared."""
+    labels = {p.label for p in pairs}
+    others = sum(shot.label in labels for shot in real)
+    taught = sum(shot.label in labels for shot in learned)
+    looks = len(judges.looks) * 2 * (2 * len(pairs) + others)
+    return len(pairs) + others + looks + len(pairs) + 2 * taught + min(len(good), MAX_PHOTOS)
+
+
+def _learn(work: Work, good: Sequence[Path | Image]) -> None:
+    if not good:
+        return
+    there = min(len(good), MAX_PHOTOS)
+
+    def news(done: int, total: int) -> None:
+        work.progress(round(done / total * there), work.total)
+
+    work.discriminator = train_discriminator(good, work.seed, news, work.cancelled)
+    work.done = there
+
+
+def _own(work: Work, made: Sequence[Seen]) -> Numbers:
+    """What the pairs of a label say without real anomalies."""
+    found = _means(seen.numbers for seen in made)
+    for k, judge in enumerate(work.judges.classes):
+        logits = np.stack([seen.classes[k][1] for seen in made])
+        found[judge.score] = inception_score(logits, work.seed)
+    return found
+
+
+def _against(work: Work, made: Sequence[Seen], real: Sequence[Seen]) -> Numbers:
+    """What they say beside real anomalies of their label."""
+    found = compare_shapes([s.shape for s in made], [s.shape for s in real])
+    real_numbers = _means(seen.numbers for seen in real)
+    if "ars" in real_numbers:
+        found["ars_real"] = real_numbers["ars"]
+    for k, judge in enumerate(work.judges.classes):
+        if min(len(made), len(real)) > 1:
+            features = [np.stack([s.classes[k][0] for s in side]) for side in (made, real)]
+            found[judge.distance] = kernel_distance(*features)
+    for look_judge in work.judges.looks:
+        whole = _diversity(work, look_judge, [s.small for s in made], [s.small for s in real])
+        inside = _diversity(work, look_judge, [s.inside for s in made], [s.inside for s in real])
+        for name, value in ((look_judge.name, whole), (f"{look_judge.name}_mask", inside)):
+            if value is not None:
+                found[name] = value
+    return found
+
+
+def _diversity(work: Work, judge: LookJudge, made: Sequence[Image], real: Sequence[Image]) -> float | None:
+    """Intra-cluster diversity: cluster by the most similar real image, compare within."""
+    groups = clusters(judge.distances(made, real, work.tick), work.seed)
+    return mean_pairwise([judge.within([made[k] for k in group], work.tick) for group in groups if len(group) > 1])
+
+
+def _means(tables: Iterable[Mapping[str, float]]) -> Numbers:
+    """The mean of each number over the tables that have it."""
+    columns: defaultdict[str, list[float]] = defaultdict(list)
+    for table in tables:
+        for name, value in table.items():
+            columns[name].append(value)
+    return {name: fmean(values) for name, values in columns.items()}
+
+
+def _config(work: Work, ours: Mapping[str, Sequence[Shot]], theirs: Mapping[str, Sequence[Shot]], good: int,
+            learned: int) -> dict[str, Any]:  # fmt: skip
+    return {
+        "pairs_per_label": {label: len(shots) for label, shots in sorted(ours.items())},
+        "real_per_label": {label: len(shots) for label, shots in sorted(theirs.items()) if shots},
+        "normals": min(good, MAX_PHOTOS),
+        "training_examples": learned,
+        "seed": work.seed,
+        "side": SIDE,
+        "stand_in": FEATURES,
+        "metrics_by": [j.score for j in work.judges.classes] + [j.name for j in work.judges.looks],
+    }
+
+
+def _notes(
+    work: Work,
+    ours: Mapping[str, Sequence[Shot]],
+    theirs: Mapping[str, Sequence[Shot]],
+    numbered: Sequence[gallery.Numbered],
+    good: int,
+) -> Iterable[str]:  # fmt: skip
+    yield from work.judges.missing
+    if work.discriminator is None:
+        yield "ARS left out: there are no photos of good parts to learn from."
+    elif good < FEW_NORMALS:
+        yield f"ARS is rough: it learned from {good} photos of good parts, and takes what is new for anomalous."
+    unaligned = [shot.name for shot, numbers in numbered if "mask_iou" not in numbers]
+    if unaligned:
+        why = f", {len(work.misfits)} of them for their size differs from their photo's" if work.misfits else ""
+        yield f"Mask alignment left out for {len(unaligned)} pairs: the photo they were made from is not known{why}."
+    if strange := [label for label in sorted(ours) if not theirs.get(label)]:
+        yield f"Not compared, for there are no real anomalies of this label: {', '.join(strange)}."
+    few = [label for label in sorted(ours) if theirs.get(label) and min(len(ours[label]), len(theirs[label])) < FEW]
+    if few:
+        yield f"KID is rough below {FEW} images a side: {', '.join(few)}."
+    if small := [label for label in sorted(ours) if len(ours[label]) < LEAST_FOR_SPLITS]:
+        yield (
+            f"Inception Scores of fewer than {LEAST_FOR_SPLITS} pairs are over all at once, and lower for it; "
+            f"published ones are of 500 to 1,000: {', '.join(small)}."
+        )

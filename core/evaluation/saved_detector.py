@@ -1,0 +1,160 @@
+"""Trained detectors that stay with their evaluation, and what they say of one photo.
+
+trained = load_detector(run)            # the folder of a kept result
+look = trained.look(photo)              # its score map, its score, the good photo it was compared with
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import InputError, NotFound
+from core.evaluation.detectors.api import (
+    Comparing,
+    Detector,
+    DetectorParams,
+    Fitted,
+    Lasting,
+    Neighbour,
+    Packed,
+    ScoreMap,
+    TrainContext,
+    Unpacking,
+    detector,
+)
+from core.evaluation.panels import beside, fitted, heated
+from core.evaluation.training.batches import fit_image
+from core.images import png_bytes
+from core.types import Image, check_image
+
+FILE = "detector.safetensors"
+"""Beside a result: the detector of its first seed."""
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """By what scores are read: the test set's. ``pixel`` is the threshold of the best pixel F1 there, ``good`` are the
+    image scores of its good photos, ascending, ``side`` the size at which maps were judged, None for each photo's."""
+
+    pixel: float
+    good: tuple[float, ...]
+    side: int | None = None
+
+    def above_good(self, score: float) -> float:
+        """Share of the good test photos with a lower image score, 0..1."""
+        return bisect_left(self.good, score) / max(1, len(self.good))
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a detector says of one photo: ``scores`` at the photo's size, ``score`` of the whole, the share of good
+    test photos ``above_good`` it, and the ``neighbour`` it was compared with, None where it compares with none."""
+
+    image: Image
+    scores: ScoreMap
+    score: float
+    above_good: float
+    neighbour: Neighbour | None
+    limits: tuple[float, float]
+
+    def panels(self, tall: int = 320) -> dict[str, Image]:
+        """``photo``, ``neighbour`` where there is one, ``scores`` in colours over the photo; ``tall`` pixels high."""
+        size = (max(1, round(self.image.shape[1] * tall / self.image.shape[0])), tall)
+        near = {"neighbour": self.neighbour.image} if self.neighbour is not None else {}
+        shown = {"photo": self.image, **near, "scores": heated(self.image, self.scores, self.limits)}
+        return {name: fitted(image, size) for name, image in shown.items()}
+
+    def picture(self) -> bytes:
+        """The panels side by side, as a PNG."""
+        return png_bytes(beside(list(self.panels().values())))
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A detector that was kept, with the settings it was trained with."""
+
+    detector: Detector
+    params: DetectorParams
+    fitted: Fitted
+    alarms: Alarms
+
+    def look(self, image: Image) -> Look:
+        """What it says of one photo, uint8 (H, W, 3)."""
+        image = check_image(image)
+        scores: Any = self.fitted.score([image])[0]
+        near = self.fitted.neighbour(image) if isinstance(self.fitted, Comparing) else None
+        side = self.alarms.side
+        judged: Any = fit_image(scores, (side, side)) if side else scores
+        score = self.detector.image_score(judged)
+        # The threshold is half way to the hottest colour: what is nearly an alarm shows too.
+        limits = (0.0, max(2 * self.alarms.pixel, 1e-6))
+        return Look(image, scores, score, self.alarms.above_good(score), near, limits)
+
+
+def keep(chosen: Detector, params: DetectorParams, fitted: Fitted, alarms: Alarms) -> bytes | None:
+    """A trained detector as a safetensors file; None where its kind cannot be kept."""
+    if not isinstance(chosen, Unpacking) or not isinstance(fitted, Lasting):
+        return None
+    from safetensors.numpy import save
+
+    packed = fitted.pack()
+    about = {
+        "detector": chosen.name,
+        "params": params.model_dump(mode="json"),
+        "alarms": asdict(alarms),
+        "facts": dict(packed.facts),
+    }
+    arrays = {name: np.ascontiguousarray(value) for name, value in packed.tensors.items()}
+    return save(arrays, metadata={"flawsmith_detector": "1", "about": json.dumps(about)})
+
+
+def load_detector(path: Path, device: str = "auto") -> Trained:
+    """The detector of a kept result (its folder), or of the file itself.
+
+    NotFound where there is none; InputError where the file is damaged or the detector is no longer as it was.
+    """
+    path = Path(path).expanduser()
+    file = path / FILE if path.is_dir() else path
+    if not file.is_file():
+        raise NotFound(
+            f"{path}: there is no trained detector in it; give the folder of a run that trained one "
+            f"(it holds {FILE}), or train one with launch.py evaluate detection --out"
+        )
+    tensors, about = _read(file)
+    try:
+        chosen = detector(str(about["detector"]))
+        params = chosen.Params.preset("cpu", about["params"])
+        alarms = Alarms(
+            float(about["alarms"]["pixel"]),
+            tuple(map(float, about["alarms"]["good"])),
+            about["alarms"]["side"],
+        )
+        if not isinstance(chosen, Unpacking):
+            raise InputError(f"{file}: the detector {chosen.name} cannot be used again; train it again")
+        fitted = chosen.unpack(Packed(tensors, about["facts"]), params, TrainContext(device=device))
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{file}: the trained detector is damaged; train it again") from error
+    return Trained(chosen, params, fitted, alarms)
+
+
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, "numpy") as kept:
+            told = kept.metadata() or {}
+            if "flawsmith_detector" not in told:
+                raise InputError(f"{file}: expected a detector that Flawsmith trained; give the folder of a run")
+            return {name: kept.get_tensor(name) for name in kept.keys()}, json.loads(told["about"])
+    except InputError:
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{file}: the trained detector is damaged; train it again") from error

@@ -1,0 +1,306 @@
+"""What an exporter is: items in, one folder out, items back.
+
+A format is one file of this folder with a ``Format`` in it. ``core.exporters.export`` checks the items, gives
+each a split and a stem, and calls ``write`` for every image (from several threads) and ``finish`` once.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from core.errors import ExportError, InputError
+from core.images import mask_png_bytes
+from core.types import GOOD, Image, Kind, Mask
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+
+_RESERVED = frozenset("train test val validation good bad ground_truth visa_pytorch split_csv flawsmith".split())
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a dataset.
+
+    ``name`` is for people and never becomes a file name. ``image`` is a file or uint8 (H, W, 3) RGB.
+    ``label`` is "good" for normals. ``masks`` holds one mask per defect instance, each a file or bool
+    (H, W); () for normals. ``split`` None lets the export decide. ``source`` is the name of the normal
+    photo that an anomaly was made from.
+    """
+
+    name: str
+    image: Path | Image
+    label: str = GOOD
+    kind: Kind | None = None
+    masks: tuple[Path | Mask, ...] = ()
+    split: Split | None = None
+    recipe_json: str | None = None
+    source: str | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether this is a normal image."""
+        return self.label == GOOD
+
+
+class ExportOptions(BaseModel):
+    """What a person may choose; titles and bounds make the form and the CLI's help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    category: str = Field(
+        "product",
+        title="Category",
+        description="Name of the product in the dataset: 1 to 64 letters, digits, _ or -.",
+    )
+    normal_train: float = Field(
+        0.7, ge=0, le=1, title="Normals to train", description="Share of the normals that a detector learns from."
+    )
+    normal_val: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        title="Normals to validation",
+        description="Share for tuning thresholds; formats without a validation set give it to train.",
+    )
+    normal_test: float = Field(
+        0.2, ge=0, le=1, title="Normals to test", description="Share that the detector is judged on."
+    )
+    anomaly_train: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        title="Anomalies to train",
+        description="Share of each label for training in coco, yolo-seg, voc and imagefolder; the rest goes to "
+        "validation and test as the normals do. The other formats keep every anomaly for the test.",
+    )
+    seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the split: same seed, same split.")
+    include_recipes: bool = Field(
+        True,
+        title="Include recipes",
+        description="Write how each sample was made beside the data; off also strips all text from the images.",
+    )
+    pixel_codes: bool = Field(
+        False,
+        title="LOCO pixel codes",
+        description="mvtec-loco: one mask value per label (255, 254, ...) as in the original; off writes 255 for all, "
+        "which every loader reads as a defect.",
+    )
+    saturation: dict[str, float] = Field(
+        default_factory=dict,
+        title="Saturation per label",
+        description="mvtec-loco: how much of a defect must be found to count in full. Up to 1: share of its area; "
+        "above 1: pixels. Labels not named here: 1.",
+    )
+
+    @field_validator("category")
+    @classmethod
+    def _category(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", value) or value.lower() in _RESERVED:
+            raise ValueError(
+                f"category {value!r}: use 1 to 64 letters, digits, _ or - that start with a letter or digit, "
+                f"and none of {', '.join(sorted(_RESERVED))}"
+            )
+        return value
+
+    @field_validator("saturation")
+    @classmethod
+    def _saturation(cls, value: dict[str, float]) -> dict[str, float]:
+        for label, threshold in value.items():
+            if not (np.isfinite(threshold) and threshold > 0):
+                raise ValueError(
+                    f"saturation of {label!r}: expected a share in 0..1 or a number of pixels, got {threshold}"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _shares(self) -> ExportOptions:
+        total = self.normal_train + self.normal_val + self.normal_test
+        if not 0 < total <= 1 + 1e-9:
+            raise ValueError(
+                f"shares of normals: train {self.normal_train:g} + validation {self.normal_val:g} + "
+                f"test {self.normal_test:g} make {total:g}; lower them to at most 1 in all"
+            )
+        return self
+
+
+def read_options(given: Mapping[str, Any]) -> ExportOptions:
+    """``given`` as ExportOptions; InputError in one line that names each wrong value."""
+    try:
+        return ExportOptions(**given)
+    except ValidationError as error:
+        known = ", ".join(ExportOptions.model_fields)
+        parts = []
+        for e in error.errors():
+            name = ".".join(map(str, e["loc"]))
+            if e["type"] == "extra_forbidden":
+                parts.append(f"there is no {name!r} (there are: {known})")
+            elif e["type"] == "value_error":
+                parts.append(e["msg"].removeprefix("Value error, "))
+            else:
+                parts.append(f"{name}: {e['msg']}, got {e['input']!r}")
+        raise InputError("export options: " + "; ".join(parts)) from error
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an export wrote: number of images per ``<split>_good`` and per label, and what to know about it."""
+
+    format: str
+    path: Path
+    images: dict[str, int]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the CLI prints it."""
+        return {
+            "format": self.format,
+            "path": str(self.path),
+            "images": dict(self.images),
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An item with its place: ``stem`` is its number in the dataset, six digits wide and unique in the export."""
+
+    item: Item
+    split: Split
+    stem: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of an item: a PNG of mode L or RGB, its size, and its instance masks (bool (H, W), none empty).
+
+    ``mask_files`` holds, beside each mask, the 0/255 PNG it came from, or None: such a file is copied.
+    """
+
+    png: bytes
+    shape: tuple[int, int]
+    masks: tuple[Mask, ...]
+    mask_files: tuple[bytes | None, ...]
+
+    @property
+    def union(self) -> Mask:
+        """Where any defect is; all False for a normal."""
+        return np.logical_or.reduce(self.masks) if self.masks else np.zeros(self.shape, np.bool_)
+
+    def mask_png(self, k: int) -> bytes:
+        """Instance ``k`` as a PNG of mode L, 0 and 255."""
+        return self.mask_files[k] or mask_png_bytes(self.masks[k])
+
+    def union_png(self) -> bytes:
+        """All instances in one PNG of mode L, 0 and 255."""
+        return self.mask_png(0) if len(self.masks) == 1 else mask_png_bytes(self.union)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What ``Format.write`` left: paths relative to the export, and facts that ``finish`` needs.
+
+    ``mask`` is the one mask file that holds all defects of the image, "" where the format has none.
+    ``lost`` names what the format could not hold of this image.
+    """
+
+    placed: Placed
+    image: str
+    mask: str = ""
+    lost: frozenset[str] = frozenset()
+    facts: Any = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One export: where, with which options, and its anomaly labels in alphabetical order."""
+
+    folder: Path
+    options: ExportOptions
+    labels: tuple[str, ...]
+    kinds: Mapping[str, Kind | None] = field(default_factory=dict)
+
+
+class Format(ABC):
+    """One dataset format. ``write`` runs in several threads and must not share state."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    library: ClassVar[str]
+    """What ``load_me.py`` imports, as pip calls it."""
+    trains_on_anomalies: ClassVar[bool] = False
+    has_val: ClassVar[bool] = False
+
+    def check(self, items: Sequence[Item], out: Path, options: ExportOptions) -> None:
+        """Raise ExportError for what this format cannot hold; called before anything is written."""
+        return None
+
+    @abstractmethod
+    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+        """Write one image and its mask or label file."""
+
+    @abstractmethod
+    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+        """Write the files about the whole dataset; returns warnings for the report."""
+
+    @abstractmethod
+    def layout(self, plan: Plan) -> str:
+        """The README's part on the files, Markdown."""
+
+    @abstractmethod
+    def loader(self, plan: Plan) -> str:
+        """``load_me.py``: loads this export with ``library`` and prints what it found."""
+
+    @abstractmethod
+    def matches(self, path: Path) -> bool:
+        """Whether ``path`` looks like this format."""
+
+    @abstractmethod
+    def read(self, path: Path) -> list[Item]:
+        """The items of a dataset in this format, in the order of their files; ExportError if it is not one."""
+
+
+def write_file(folder: Path, relative: str, data: bytes | str) -> str:
+    """Write ``data`` at ``folder/relative`` (text as UTF-8 with \\n) and return ``relative``."""
+    path = folder / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return relative
+
+
+def images_in(folder: Path) -> list[Path]:
+    """The image files right in ``folder``, by name; [] if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith("."))
+
+
+def folders_in(folder: Path) -> list[Path]:
+    """The folders right in ``folder``, by name, hidden ones left out; [] if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def inside(root: Path, relative: str) -> Path:
+    """``root/relative``; ExportError if a table of someone else's dataset points out of its folder."""
+    path = root / relative
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ExportError(f"{root}: the file name {relative!r} leads out of the dataset; repair the table")
+    return path
+
+
+def not_a_dataset(path: Path, name: str, expected: str) -> ExportError:
+    """The error of a reader that finds nothing of its format."""
+    what = "is not there" if not path.exists() else f"has no {expected}"
+    return ExportError(f"{name}: {path} {what}; give the folder that an export wrote")

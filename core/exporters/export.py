@@ -1,0 +1,227 @@
+"""From items to a dataset folder, all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from core.errors import Cancelled, ExportError, InputError
+from core.exporters.api import ExportOptions, Format, Item, Placed, Plan, Report, Written, read_options
+from core.exporters.atomic_folder import MARKER, is_export, whole_folder
+from core.exporters.coco import Coco
+from core.exporters.imagefolder import ImageFolder
+from core.exporters.mvtec_ad import MvtecAd
+from core.exporters.mvtec_loco import MvtecLoco
+from core.exporters.png_files import load, looks_grey
+from core.exporters.sidecar import write_sidecar
+from core.exporters.split import place
+from core.exporters.visa import Visa
+from core.exporters.voc import Voc
+from core.exporters.yolo_seg import YoloSeg
+from core.types import Kind, check_label
+
+FORMATS: dict[str, Format] = {
+    fmt.name: fmt for fmt in (MvtecAd(), MvtecLoco(), Visa(), Coco(), YoloSeg(), Voc(), ImageFolder())
+}
+"""Every format by its name on the command line."""
+
+_DETECT_ORDER = ("visa", "coco", "yolo-seg", "voc", "imagefolder", "mvtec-loco", "mvtec-ad")
+_COUNT_NAMES = frozenset({"train_good", "val_good", "test_good"})
+_DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
+_MAX_ITEMS = 1_000_000
+
+Progress = Callable[[int, int], None]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def export(
+    items: Iterable[Item],
+    out: Path,
+    format: str,
+    options: ExportOptions | Mapping[str, Any] | None = None,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Report:
+    """Write ``items`` as a dataset of ``format`` into the folder ``out``, which appears whole or not at all.
+
+    Same items in the same order and same options: the same bytes in every file. ``progress(done, total)``
+    counts images. ExportError: what cannot be written and why; InputError: wrong options; Cancelled: stopped.
+    An earlier export at ``out`` is replaced with ``overwrite``, anything else never.
+    """
+    fmt = format_named(format)
+    chosen = options if isinstance(options, ExportOptions) else read_options(options or {})
+    given = list(items)
+    out = Path(out).expanduser().resolve()
+    _check_items(given)
+    fmt.check(given, out, chosen)
+    placed, warnings = place(given, fmt, chosen)
+    with whole_folder(out, overwrite) as folder:
+        plan = Plan(folder, chosen, _labels(placed), _kinds(placed))
+        written = _write_all(plan, fmt, placed, progress, cancelled)
+        warnings += fmt.finish(plan, written)
+        report = Report(fmt.name, out, _images(placed), tuple(warnings))
+        write_sidecar(plan, fmt, written, report)
+        if cancelled is not None and cancelled():
+            raise Cancelled("export stopped; nothing was written")
+    return report
+
+
+def preview(items: Iterable[Item], out: Path, format: str, options: ExportOptions) -> tuple[Report, str]:
+    """What ``export`` would write, without reading or writing an image: its report so far, and its layout.
+
+    The layout is the README's part on the files, Markdown. Raises as ``export`` does, but for files that turn
+    out broken; warnings that need the pixels (holes that a format loses) come with the export itself.
+    """
+    fmt = format_named(format)
+    given = list(items)
+    out = Path(out).expanduser().resolve()
+    _check_items(given)
+    fmt.check(given, out, options)
+    placed, warnings = place(given, fmt, options)
+    plan = Plan(out, options, _labels(placed), _kinds(placed))
+    return Report(fmt.name, out, _images(placed), tuple(warnings)), fmt.layout(plan)
+
+
+def read(path: Path, format: str | None = None) -> list[Item]:
+    """The items of a dataset folder; ``format`` None asks ``detect``. ExportError if it cannot be read.
+
+    Names, labels, kinds, sources and recipes come from what an export left beside the data, where it did;
+    images and masks come from the data. Formats with one mask per image give the union of the instances.
+    """
+    path = Path(path).expanduser()
+    name = format or detect(path)
+    if name is None:
+        raise ExportError(f"{path}: no dataset of a known format ({', '.join(FORMATS)}); give its top folder")
+    items = format_named(name).read(path)
+    if not items:
+        raise ExportError(f"{path}: no image found in this {name} dataset; give its top folder")
+    return items
+
+
+def detect(path: Path) -> str | None:
+    """The format of a dataset folder, None if it is none of FORMATS."""
+    path = Path(path).expanduser()
+    if not path.is_dir():
+        return None
+    if is_export(path):
+        name = json.loads((path / MARKER).read_text("utf-8")).get("format")
+        if name in FORMATS:
+            return str(name)
+    return next((name for name in _DETECT_ORDER if FORMATS[name].matches(path)), None)
+
+
+def format_named(name: str) -> Format:
+    """The format called ``name``; ExportError names those there are."""
+    try:
+        return FORMATS[name]
+    except KeyError:
+        raise ExportError(f"format {name!r}: there are {', '.join(FORMATS)}") from None
+
+
+def _check_items(items: Sequence[Item]) -> None:
+    if not items:
+        raise ExportError("nothing to export: there are no images; import photos and keep some samples first")
+    if len(items) > _MAX_ITEMS:
+        raise ExportError(f"at most {_MAX_ITEMS:,} images fit into one export, got {len(items):,}; export in parts")
+    for item in items:
+        _check_item(item)
+    if all(item.good for item in items):
+        raise ExportError("nothing to export: there are no anomalies; keep some samples in Review or export all")
+
+
+def _check_item(item: Item) -> None:
+    if item.good:
+        if item.masks:
+            raise ExportError(f"{item.name!r}: labelled good but has a mask; give it a label or drop the mask")
+        return
+    try:
+        clean = check_label(item.label)
+    except InputError as error:
+        raise ExportError(f"{item.name!r}: {error}") from error
+    if clean != item.label or clean in _COUNT_NAMES | _DEVICE_NAMES:
+        raise ExportError(f"{item.name!r}: label {item.label!r} is a reserved word or has blanks around it; rename it")
+    if not item.masks:
+        raise ExportError(f"{item.name!r}: labelled {item.label!r} but has no mask; draw one or reject the sample")
+
+
+def _labels(placed: Sequence[Placed]) -> tuple[str, ...]:
+    return tuple(sorted({p.item.label for p in placed if not p.item.good}))
+
+
+def _kinds(placed: Sequence[Placed]) -> dict[str, Kind | None]:
+    """The kind of each label; None where its samples differ."""
+    kinds: dict[str, Kind | None] = {}
+    for p in placed:
+        if not p.item.good:
+            kinds[p.item.label] = p.item.kind if kinds.get(p.item.label, p.item.kind) == p.item.kind else None
+    return kinds
+
+
+def _images(placed: Sequence[Placed]) -> dict[str, int]:
+    good = Counter(f"{p.split}_good" for p in placed if p.item.good)
+    labels = Counter(p.item.label for p in placed if not p.item.good)
+    named = {f"{s}_good": good[f"{s}_good"] for s in ("train", "val", "test") if s != "val" or good["val_good"]}
+    return named | {label: labels[label] for label in sorted(labels)}
+
+
+def _write_all(
+    plan: Plan,
+    fmt: Format,
+    placed: Sequence[Placed],
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> list[Written]:
+    def check() -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("export stopped; nothing was written")
+
+    def write(one: Placed) -> Written:
+        return fmt.write(plan, one, load(one.item, grey, plan.options.include_recipes))
+
+    written = []
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        grey = _all_grey(pool, placed, check)
+        for done in _ordered(pool, write, placed):
+            check()
+            written.append(done)
+            if progress is not None:
+                progress(len(written), len(placed))
+    return written
+
+
+def _all_grey(pool: ThreadPoolExecutor, placed: Sequence[Placed], check: Callable[[], None]) -> bool:
+    """Whether every image is grey; a dataset of mixed modes trips loaders, so one colour image makes all RGB."""
+
+    def grey(one: Placed) -> bool:
+        try:
+            return looks_grey(one.item.image)
+        except (InputError, OSError):
+            return True  # load() tells the person, with the item's name
+
+    for found in _ordered(pool, grey, placed):
+        check()
+        if not found:
+            return False
+    return True
+
+
+def _ordered(pool: ThreadPoolExecutor, work: Callable[[T], R], things: Sequence[T]) -> Iterable[R]:
+    """``work`` of each thing in order; few are in flight, so that a stop is quick and memory stays small."""
+    ahead = 16
+    queue = [pool.submit(work, thing) for thing in things[:ahead]]
+    try:
+        for i in range(len(things)):
+            yield queue.pop(0).result()
+            if i + ahead < len(things):
+                queue.append(pool.submit(work, things[i + ahead]))
+    finally:
+        for future in queue:
+            future.cancel()

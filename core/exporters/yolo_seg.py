@@ -1,0 +1,188 @@
+"""YOLO segmentation: one polygon a line, and exact PNG masks beside it.
+
+A polygon cannot hold a hole, and a line one part only, so ``masks/`` keeps each instance as it is; reading
+back takes the masks where they are and the polygons elsewhere. Corners lie a quarter pixel inside their
+pixel: readers that cut off decimals and readers that round both come back to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ExportError
+from core.exporters.api import (
+    SPLITS,
+    Content,
+    Format,
+    Item,
+    Placed,
+    Plan,
+    Split,
+    Written,
+    images_in,
+    not_a_dataset,
+    write_file,
+)
+from core.exporters.png_files import image_size
+from core.exporters.sidecar import enrich
+from core.types import GOOD, Mask
+
+_INSIDE = 0.25
+
+
+class YoloSeg(Format):
+    """``{images,labels,masks}/<split>/``, ``data.yaml``; masks are ``NNNNNN_KKK.png``, one per instance."""
+
+    name = "yolo-seg"
+    title = "YOLO segmentation"
+    summary = "One polygon a line; holes and parts are kept in PNG masks beside it."
+    library = "supervision"
+    trains_on_anomalies = True
+    has_val = True
+
+    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+        split, stem = placed.split, placed.stem
+        image = write_file(plan.folder, f"images/{split}/{stem}.png", content.png)
+        lines: list[str] = []
+        lost: set[str] = set()
+        mask_path = ""
+        for k, mask in enumerate(() if placed.item.good else content.masks):
+            polygons, has_holes = outlines(mask)
+            if has_holes:
+                lost.add("holes")
+            if len(polygons) > 1:
+                lost.add("parts")
+            index = plan.labels.index(placed.item.label)
+            lines += [_line(index, polygon, content.shape) for polygon in polygons]
+            mask_path = write_file(plan.folder, f"masks/{split}/{stem}_{k:03d}.png", content.mask_png(k))
+        write_file(plan.folder, f"labels/{split}/{stem}.txt", "".join(lines))
+        return Written(placed, image, mask_path if len(content.masks) == 1 else "", frozenset(lost))
+
+    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+        have = {w.placed.split for w in written}
+        # Trainers insist on train and val; what is missing points at the nearest there is.
+        fallback = next(s for s in ("val", "test", "train") if s in have)
+        wanted = {"train": "train", "val": fallback} | ({"test": "test"} if "test" in have else {})
+        lines = [f"{key}: images/{split}\n" for key, split in wanted.items() if split in have]
+        lines += ["names:\n", *(f'  {k}: "{label}"\n' for k, label in enumerate(plan.labels))]
+        write_file(plan.folder, "data.yaml", "".join(lines))
+        holes, parts = (sum(what in w.lost for w in written) for what in ("holes", "parts"))
+        warnings = []
+        if holes:
+            warnings.append(f"{holes} images have masks with holes: polygons fill them; the PNGs in masks/ are exact")
+        if parts:
+            warnings.append(f"{parts} images have defects in several parts: each part is a line of its own")
+        return warnings
+
+    def layout(self, plan: Plan) -> str:
+        return (
+            "- `images/<split>/NNNNNN.png`: images\n"
+            "- `labels/<split>/NNNNNN.txt`: `class x1 y1 x2 y2 ...` in 0..1, one outline a line; empty for normals\n"
+            "- `masks/<split>/NNNNNN_KKK.png`: the exact mask of each defect, holes included\n"
+            "- `data.yaml`: splits and class names; paths are relative to it\n"
+        )
+
+    def loader(self, plan: Plan) -> str:
+        return """from pathlib import Path
+
+import supervision as sv
+
+root = Path(__file__).parent
+for images in sorted((root / "images").iterdir()):
+    data = sv.DetectionDataset.from_yolo(
+        images_directory_path=str(images),
+        annotations_directory_path=str(root / "labels" / images.name),
+        data_yaml_path=str(root / "data.yaml"),
+        force_masks=True,
+    )
+    print(images.name, len(data), "images", data.classes)
+"""
+
+    def matches(self, path: Path) -> bool:
+        return (path / "data.yaml").is_file() and (path / "labels").is_dir()
+
+    def read(self, path: Path) -> list[Item]:
+        if not self.matches(path):
+            raise not_a_dataset(path, self.name, "data.yaml and labels folder")
+        names = _names(path / "data.yaml")
+        items = []
+        for split in SPLITS:
+            exact: dict[str, list[Path]] = {}
+            for mask in images_in(path / "masks" / split):
+                exact.setdefault(mask.stem.rpartition("_")[0], []).append(mask)
+            for image in images_in(path / "images" / split):
+                item = _item(path, image, split, names, exact.get(image.stem, []))
+                items.append((image.relative_to(path).as_posix(), item))
+        return enrich(path, items)
+
+
+def outlines(mask: Mask) -> tuple[list[npt.NDArray[np.int32]], bool]:
+    """Outer outlines (N >= 3, 2) in x, y of each 8-connected part, and whether a part has holes.
+
+    Filled with cv2.fillPoly they give the mask less its holes.
+    """
+    found, tree = cv2.findContours(mask.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    outer = [c[:, 0] for c, (_, _, _, parent) in zip(found, tree[0], strict=True) if parent < 0]
+    # Readers take a line of fewer than three corners for a box.
+    padded = [np.concatenate([c, np.repeat(c[-1:], max(0, 3 - len(c)), axis=0)]) for c in outer]
+    return sorted(padded, key=lambda c: (int(c[:, 1].min()), int(c[:, 0].min()))), len(outer) < len(found)
+
+
+def _line(index: int, polygon: npt.NDArray[np.int32], shape: tuple[int, int]) -> str:
+    corners = (polygon + _INSIDE) / (shape[1], shape[0])
+    return f"{index} " + " ".join(f"{v:.7f}".rstrip("0") for v in corners.reshape(-1)) + "\n"
+
+
+def _names(path: Path) -> dict[int, str]:
+    """Class names by index from data.yaml; names may be a list or a mapping."""
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        names: Any = yaml.safe_load(path.read_text("utf-8"))["names"]
+        pairs = names.items() if isinstance(names, dict) else enumerate(names)
+        return {int(k): str(v) for k, v in pairs}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise ExportError(f"{path}: expected 'names:' with the class names; repair the file") from error
+
+
+def _item(root: Path, image: Path, split: Split, names: dict[int, str], exact: list[Path]) -> Item:
+    table = root / "labels" / split / f"{image.stem}.txt"
+    lines = table.read_text("utf-8").splitlines() if table.is_file() else []
+    rows = list(_numbers(table, lines))
+    if not rows:
+        return Item(image.stem, image, GOOD, split=split)
+    label = names.get(rows[0][0], f"class_{rows[0][0]}")
+    masks: tuple[Path | Mask, ...] = tuple(exact) or tuple(_fill(v, image_size(image)) for _, v in rows)
+    return Item(image.stem, image, label, None, masks, split)
+
+
+def _numbers(table: Path, lines: Sequence[str]) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    for number, line in enumerate(lines, 1):
+        words = re.split(r"\s+", line.strip())
+        if words == [""]:
+            continue
+        try:
+            values = np.array([float(w) for w in words[1:]])
+            if len(values) < 6 or len(values) % 2 or not np.isfinite(values).all():
+                raise ValueError("corners")
+            yield int(words[0]), values.reshape(-1, 2)
+        except ValueError as error:
+            raise ExportError(
+                f"{table}: line {number} is no polygon (a class and at least three corners x y in 0..1)"
+            ) from error
+
+
+def _fill(corners: npt.NDArray[np.float64], shape: tuple[int, int]) -> Mask:
+    """bool (H, W) inside a polygon of corners in 0..1, edges included."""
+    height, width = shape
+    points = np.floor(corners * (width, height)).clip(0, (width - 1, height - 1)).astype(np.int32)
+    canvas = np.zeros(shape, np.uint8)
+    cv2.fillPoly(canvas, [points], 1)
+    return canvas.astype(np.bool_)

@@ -1,0 +1,211 @@
+"""Reference neighbour association (ComGEN, section III-C): which photo of a good part is closest to a sample.
+
+Names here and in the paper:
+
+    Scales          F_ij, M_j     features of a photo at three scales j
+    Memory          M             N normal photos, described
+    Memory.nearest  M^{i,*}       the normal that minimises sum_j |F_ij - M_j|_2 (eq. 5)
+    distance        d_i           how far a sample is from its neighbour (eq. 6)
+
+The features are extract' (EfficientNet-Lite0 on ImageNet; the paper has ResNet-18's blocks 1 to 3), the mean
+over GRID x GRID cells of each scale: a part of an eighth of the photo's side still counts as a whole cell.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Cancelled, InputError
+from core.features.extract import FEATURES, Scales, scale_features
+from core.images import atomic_write
+from core.types import Image
+
+Floats = npt.NDArray[np.float32]
+
+SIDE, GRID = 256, 8
+KIND = f"{FEATURES}, {SIDE} px, {GRID}x{GRID} cells"
+"""What the vectors of a memory are; those of another kind do not compare."""
+
+_DEPTHS = (24, 40, 112)
+_PARTS = tuple(np.cumsum([GRID * GRID * depth for depth in _DEPTHS])[:-1])
+WIDTH = GRID * GRID * sum(_DEPTHS)
+"""Numbers by which a photo is described."""
+
+_CHUNK = 4096
+_ROUNDING = 64 * float(np.finfo(np.float32).eps)
+"""Bound of a float32 dot product's relative error, with room to spare."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A normal photo and sum_j |F_j - M_j|_2 (eq. 5), in the features' own units."""
+
+    id: str
+    gap: float
+
+
+@dataclass(frozen=True)
+class Memory:
+    """``vectors`` (N, WIDTH), one row for each of ``ids``, kept as float16; ``kind`` says what they are."""
+
+    ids: tuple[str, ...]
+    vectors: npt.NDArray[np.floating]
+    kind: str = KIND
+    _parts: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
+    _squares: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
+    _centre: Floats = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        rows = np.asarray(self.vectors, np.float16)
+        if rows.shape != (len(self.ids), WIDTH) or len(set(self.ids)) != len(self.ids):
+            raise InputError(f"memory: expected one row of {WIDTH} numbers for each of {len(self.ids)} ids, each once")
+        # Distances do not change when all is moved, and near 0 the products below round least.
+        centre = rows.mean(axis=0, dtype=np.float32) if len(rows) else np.zeros(WIDTH, np.float32)
+        ends = np.split(centre, _PARTS)
+        parts = tuple(
+            np.subtract(part, middle, dtype=np.float32)
+            for part, middle in zip(np.split(rows, _PARTS, axis=1), ends, strict=True)
+        )
+        for name, value in (
+            ("vectors", rows),
+            ("_centre", centre),
+            ("_parts", parts),
+            ("_squares", tuple(np.einsum("nd,nd->n", part, part) for part in parts)),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def nearest(self, vectors: Floats, k: int = 1, without: Collection[str] = ()) -> list[list[Neighbour]]:
+        """For each row of ``vectors`` (B, WIDTH) the ``k`` nearest normals, nearest first; exact, not approximate.
+
+        A batched matrix product bounds every distance from both sides; those that could be among the k are then
+        measured outright. ``without`` are ids that do not count. InputError if fewer than ``k`` are left.
+        """
+        vectors = np.atleast_2d(np.asarray(vectors, np.float32))
+        if vectors.shape[1] != WIDTH:
+            raise InputError(f"memory: expected vectors of {WIDTH} numbers, got {vectors.shape[1]}; use describe()")
+        allowed = np.array([i not in without for i in self.ids], np.bool_)
+        if (left := int(allowed.sum())) < max(k, 1):
+            raise InputError(f"memory: it holds {left} photos of good parts to compare with; import at least {k} more")
+        asked = np.split(vectors - self._centre, _PARTS, axis=1)
+        low, high = self._bounds(asked)
+        low[:, ~allowed], high[:, ~allowed] = np.inf, np.inf
+        limits = np.partition(high, k - 1, axis=1)[:, k - 1]
+        return [
+            self._measured([part[row] for part in asked], np.flatnonzero(low[row] <= limits[row]), k)
+            for row in range(len(vectors))
+        ]
+
+    def _bounds(self, asked: Sequence[Floats]) -> tuple[Floats, Floats]:
+        """Lower and upper bounds float32 (B, N) of sum_j |F_j - M_j|_2: |a - b|^2 = |a|^2 + |b|^2 - 2 a b."""
+        low = np.zeros((len(asked[0]), len(self)), np.float32)
+        high = np.zeros_like(low)
+        for part, squares, wanted in zip(self._parts, self._squares, asked, strict=True):
+            own = np.einsum("bd,bd->b", wanted, wanted)[:, None]
+            for start in range(0, len(self), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                sums = own + squares[rows]
+                gaps = sums - 2 * (wanted @ part[rows].T)
+                slack = _ROUNDING * sums
+                low[:, rows] += np.sqrt(np.maximum(gaps - slack, 0))
+                high[:, rows] += np.sqrt(np.maximum(gaps + slack, 0))
+        return low, high
+
+    def _measured(self, asked: Sequence[Floats], rows: npt.NDArray[np.intp], k: int) -> list[Neighbour]:
+        gaps = np.zeros(len(rows))
+        for part, wanted in zip(self._parts, asked, strict=True):
+            gaps += np.linalg.norm(part[rows].astype(np.float64) - wanted, axis=1)
+        order = np.argsort(gaps, kind="stable")[:k]
+        return [Neighbour(self.ids[rows[i]], float(gaps[i])) for i in order]
+
+
+def describe(image: Image | Scales) -> Floats:
+    """The vector of a photo, uint8 (H, W, 3) RGB, or of its scale_features: float32 (WIDTH,), of float16's precision.
+
+    Unavailable where the features are not installed.
+    """
+    scales = image if isinstance(image, tuple) else scale_features(image, SIDE)
+    cells = [s.reshape(GRID, s.shape[0] // GRID, GRID, s.shape[1] // GRID, -1).mean(axis=(1, 3)) for s in scales]
+    # As precise as the file keeps it, so that a memory read back finds what the one just made finds.
+    return np.concatenate([c.ravel() for c in cells]).astype(np.float16).astype(np.float32)
+
+
+def distance(sample: Scales, normal: Scales) -> float:
+    """d of eq. 6 as a distance: sum over three scales of 1 - SSIM, 0 (alike) to 6, the same either way round.
+
+    The paper writes the sum of SSIM itself, which is a similarity, and then asks for d < d_max; 1 minus it is what
+    grows with the difference. SSIM is the mean over channels and places (7x7 windows) of the maps of scale_features;
+    its range is that of both maps together.
+    """
+    from skimage.metrics import structural_similarity
+
+    total = 0.0
+    for a, b in zip(sample, normal, strict=True):
+        reach = float(max(a.max(), b.max()) - min(a.min(), b.min()))
+        if reach > 0:
+            total += 1 - float(structural_similarity(a, b, data_range=reach, channel_axis=2))
+    return total
+
+
+def remember(
+    path: Path,
+    ids: Sequence[str],
+    read: Callable[[str], Image],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Memory:
+    """The memory of the photos ``ids``, in their order, kept at ``path`` (in the project's cache folder).
+
+    Only photos that the file does not hold are read and described. Cancelled between photos; what was described is
+    kept.
+    """
+    known = load_memory(path)
+    rows = dict(zip(known.ids, known.vectors, strict=True)) if known is not None else {}
+    missing = [i for i in dict.fromkeys(ids) if i not in rows]
+    stopped = False
+    for done, one in enumerate(missing):
+        if stopped := cancelled():
+            break
+        rows[one] = describe(read(one))
+        progress(done + 1, len(missing))
+    memory = _stacked((i, rows[i]) for i in dict.fromkeys(ids) if i in rows)
+    if known is None or known.ids != memory.ids:
+        save_memory(path, memory)
+    if stopped:
+        raise Cancelled("stopped; what was finished is kept")
+    return memory
+
+
+def _stacked(rows: Iterable[tuple[str, Floats]]) -> Memory:
+    pairs = list(rows)
+    vectors = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, WIDTH), np.float32)
+    return Memory(tuple(i for i, _ in pairs), vectors)
+
+
+def save_memory(path: Path, memory: Memory) -> None:
+    """Write ``memory`` whole or not at all: an .npz of float16 vectors, 23 kB a photo."""
+    buffer = io.BytesIO()
+    ids = np.array(memory.ids, dtype=np.str_)
+    np.savez(buffer, ids=ids, vectors=memory.vectors, kind=np.array(memory.kind))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, buffer.getvalue())
+
+
+def load_memory(path: Path) -> Memory | None:
+    """The memory at ``path``; None where there is none, or one of another kind, or a broken one: it is made again."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            if str(kept["kind"]) != KIND:
+                return None
+            return Memory(tuple(map(str, kept["ids"])), kept["vectors"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None

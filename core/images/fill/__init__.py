@@ -1,0 +1,1 @@
+"""Let the surface go on where something was taken away."""

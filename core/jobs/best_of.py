@@ -1,0 +1,228 @@
+"""Generation until enough good ones are kept: make a round, judge it, make another, until the quota is full.
+
+    fill(material, Batch(engine="cut_paste", label="crack", count=500), Rules(keep_best=250))
+
+``count`` is the budget, ``keep_best`` the quota. The samples are those that ``work.generate`` makes of the same batch,
+in the same order; which of them are kept depends on the batch, the rules and the project alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from core.engines.api import Context
+from core.errors import Cancelled, InputError
+from core.images import read_image, read_mask
+from core.jobs import generation
+from core.jobs.auto_review import PASSED, REASONS, Rules, Sifted, count_reasons, fault, kept_before, kind_of, sift
+from core.jobs.product_data import Material
+from core.jobs.requests import Batch, Plan, prepare
+from core.jobs.sample_scoring import Judge, judge_of
+from core.store import SampleFilter, SampleRow
+from core.types import Recipe, Request, Sample, Verdict
+
+LEAST_YIELD = 0.1
+"""A round is never planned for fewer good ones in ten than this, so that one bad round does not spend the budget."""
+
+_SAME = 1e-9
+
+Ending = Literal["full", "spent", "stopped"]
+News = Callable[..., None]
+
+
+def check_quota(batch: Batch, rules: Rules) -> int:
+    """The quota; InputError, in one line, if the budget cannot fill it."""
+    if rules.keep_best is None:
+        raise InputError("keep the best: say how many; or leave it out, and all that is made waits for review")
+    if rules.keep_best > batch.count:
+        raise InputError(
+            f"keep the best {rules.keep_best}: that is more than the {batch.count} to be made; "
+            "make more (count) or keep fewer (keep best)"
+        )
+    return rules.keep_best
+
+
+def fill(
+    material: Material,
+    batch: Batch,
+    rules: Rules,
+    *,
+    spend: bool = False,
+    job_id: str | None = None,
+    progress: News = lambda *news, **more: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Make at most ``batch.count`` samples and keep the best ``rules.keep_best`` of those that pass the rules.
+
+    Stops as soon as that many pass, or with ``spend`` when the whole budget is made. Each other one is rejected with
+    its reason. All verdicts are one step, given at the end, however it ends; one undo takes them back. A sample that
+    a person judged meanwhile keeps that verdict, and counts if it was kept. Run again after it was stopped or killed,
+    it goes on from what is stored.
+
+    Returns what work.generate does, and ``kept``, ``rejected``, ``quota``, ``budget``, ``reasons`` {kind: count},
+    ``ended`` ("full", "spent" or "stopped"), ``notes``. InputError before anything is made if the order is wrong.
+    """
+    quota = check_quota(batch, rules)
+    lot = _Lot(prepare(material, batch), rules, quota, job_id, progress)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, goods=material)
+    stopped = False
+    try:
+        lot.learn(cancelled)
+        while lot.tried < batch.count and (spend or lot.sifted.passed + lot.by_hand < quota):
+            lot.make(ctx, batch.count if spend else lot.next_round())
+    except Cancelled:
+        stopped = True
+    except KeyboardInterrupt:
+        lot.settle()
+        raise
+    lot.settle()
+    if not lot.ids and lot.given_up:
+        raise InputError(f"{batch.engine}: no sample came out; the last reason was: {lot.given_up[-1]}")
+    return lot.result(stopped)
+
+
+@dataclass
+class _Lot:
+    """All samples of one order, and what is known of them so far."""
+
+    plan: Plan
+    rules: Rules
+    quota: int
+    job_id: str | None
+    progress: News
+    judge: Judge = field(default_factory=Judge)
+    tried: int = 0
+    ids: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+    sifted: Sifted = field(default_factory=lambda: Sifted((), {}, 0))
+    by_hand: int = 0
+    rejected_by_hand: int = 0
+    _stored: dict[int, SampleRow] = field(default_factory=dict)
+
+    def learn(self, cancelled: Callable[[], bool]) -> None:
+        """Have a judge, and know which samples of this order are stored already."""
+        count = self.plan.batch.count
+
+        def news(done: int, total: int) -> None:
+            self.progress(0, count, None, f"learning the good photos, {done} of {total} steps")
+
+        self.judge = judge_of(self.plan.material, self.plan.batch.label, news, cancelled)
+        self._stored = {row.seed: row for row in self._rows()}
+
+    def next_round(self) -> int:
+        """How many to make next: as many as it takes for what is missing if they turn out as those before."""
+        missing = self.quota - self.by_hand - self.sifted.passed
+        good = (self.sifted.passed + self.by_hand) / self.tried if self.tried else 1.0
+        return math.ceil(missing / max(good, LEAST_YIELD))
+
+    def make(self, ctx: Context, count: int) -> None:
+        """Make ``count`` more, not beyond the budget, and sift all there are."""
+        budget = self.plan.batch.count
+        indices = range(self.tried, min(self.tried + count, budget))
+        good = min(self.quota, self.sifted.passed + self.by_hand)
+        self._news(good, None)
+        for outcome in generation.outcomes(self.plan, indices, ctx, lambda requests: self._made(requests, ctx)):
+            self.tried += 1
+            preview = outcome.image if isinstance(outcome, Sample) else None
+            if isinstance(outcome, str):
+                self.given_up.append(outcome)
+            else:
+                row = self._listed(outcome)
+                good += fault(row.scores, self.rules) is None
+            self._news(min(good, self.quota), preview)
+        self._sift()
+
+    def settle(self) -> None:
+        """Sift all there are, and store the verdicts."""
+        self._sift()
+        self.plan.material.project.review(self.sifted.verdicts())
+
+    def result(self, stopped: bool) -> dict[str, Any]:
+        """What ``fill`` returns."""
+        kept = len(self.sifted.kept) + self.by_hand
+        ended: Ending = "full" if kept >= self.quota else "stopped" if stopped else "spent"
+        reasons = count_reasons([*self.sifted.reasons.values(), *[""] * self.rejected_by_hand])
+        return {
+            "samples": len(self.ids),
+            "given_up": len(self.given_up),
+            "cancelled": stopped,
+            "sample_ids": self.ids,
+            "kept": kept,
+            "rejected": len(self.sifted.reasons) + self.rejected_by_hand,
+            "quota": self.quota,
+            "budget": self.plan.batch.count,
+            "reasons": reasons,
+            "ended": ended,
+            "notes": list(self.judge.notes),
+            "message": self._said(kept, ended, reasons),
+        }
+
+    def _said(self, kept: int, ended: Ending, reasons: Mapping[str, int]) -> str:
+        many = f"{kept} of {self.quota} kept"
+        lost = f", {len(self.given_up)} given up ({self.given_up[-1]})" if self.given_up else ""
+        if ended != "spent":
+            return f"{'stopped: ' if ended == 'stopped' else ''}{many} after {len(self.ids)} made{lost}"
+        why = f"; most often rejected because: {next(iter(reasons))}" if reasons else ""
+        return f"budget of {self.plan.batch.count} spent: {many}{why}{lost}"
+
+    def _made(self, requests: Sequence[Request], ctx: Context) -> list[generation.Made | InputError]:
+        """The sample of each request, judged; from the store if it is there; or why there is none."""
+        done: dict[int, generation.Made | InputError] = {}
+        for request in requests:
+            if (row := self._known(request)) is not None:
+                done[request.seed] = row
+        new = [request for request in requests if request.seed not in done]
+        for request, sample in zip(new, generation.make_all(self.plan, new, ctx), strict=True):
+            done[request.seed] = self._judged(request, sample)
+        return [done[request.seed] for request in requests]
+
+    def _judged(self, request: Request, sample: Sample | InputError) -> Sample | InputError:
+        if isinstance(sample, InputError):
+            return sample
+        found = self.judge.scores(generation.photo_of(request, sample, self.plan.material), sample)
+        return sample.scored({**sample.scores, **found})
+
+    def _known(self, request: Request) -> SampleRow | None:
+        """The stored sample of a request, judged again if need be."""
+        row = self._stored.get(request.seed)
+        if row is None or not generation.made_from(Recipe.from_json(row.recipe_json), request, self.plan.engine):
+            return None
+        # It may come from a batch without a quota, or from before other good photos came in.
+        recipe = Recipe.from_json(row.recipe_json)
+        sample = Sample(read_image(row.image_path), read_mask(row.mask_path), row.label, row.kind, recipe)
+        found = self.judge.scores(generation.photo_of(request, sample, self.plan.material), sample)
+        if any(abs(row.scores.get(name, math.inf) - value) > _SAME for name, value in found.items()):
+            project = self.plan.material.project
+            project.update_scores(row.id, found)
+            return project.sample_row(row.id)
+        return row
+
+    def _listed(self, outcome: generation.Made) -> SampleRow:
+        row = generation.stored(self.plan.material.project, outcome, self.job_id)
+        self.ids.append(row.id)
+        return row
+
+    def _sift(self) -> None:
+        mine = set(self.ids)
+        rows = [row for row in self._rows() if row.id in mine]
+        judged = {row.id for row in rows if _by_hand(row)}
+        ours = [row for row in rows if row.id not in judged]
+        self.by_hand = sum(row.verdict == Verdict.KEPT for row in rows if row.id in judged)
+        self.rejected_by_hand = len(judged) - self.by_hand
+        rules = self.rules.model_copy(update={"keep_best": max(0, self.quota - self.by_hand)})
+        self.sifted = sift(ours, rules, kept_before(self.plan.material.project, ours))
+
+    def _rows(self) -> list[SampleRow]:
+        batch = self.plan.batch
+        return self.plan.material.project.samples(SampleFilter(label=batch.label, engine=batch.engine))
+
+    def _news(self, good: int, preview: Any) -> None:
+        self.progress(self.tried, self.plan.batch.count, preview, f"made, {good} of {self.quota} kept")
+
+
+def _by_hand(row: SampleRow) -> bool:
+    """Whether a person gave the verdict: the rules sign theirs."""
+    return row.verdict != Verdict.NEW and kind_of(row.reason) not in (PASSED, *REASONS)

@@ -1,0 +1,257 @@
+"""Bulk generation: request → engine → scores → store, one sample after the other, side by side, or several as one.
+
+Each sample has seeds of its own, so the same batch gives the same bytes whatever the number of workers. Samples that a
+model draws together are those it draws one by one, but for rounding: a pixel in ten thousand may differ by one level.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import core
+from core.engines.api import Context, Engine, Goods, Together, engine, read_params, tried
+from core.errors import Cancelled, InputError
+from core.images import is_grey, mask_png_bytes, png_bytes
+from core.jobs.product_data import Material
+from core.jobs.requests import Batch, Plan, prepare, request_for
+from core.masks import rle
+from core.quality import descriptor, scores
+from core.store import Project, SampleRow
+from core.types import Image, Recipe, Region, Request, Sample
+
+Made = Sample | SampleRow
+Maker = Callable[[Sequence[Request]], Sequence[Made | InputError]]
+
+ATTEMPTS = 6
+"""Seeds tried for one sample before the batch gives it up as impossible."""
+
+
+def generate(
+    material: Material,
+    batch: Batch,
+    *,
+    job_id: str | None = None,
+    progress: Callable[..., None] = lambda *news, **more: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> dict[str, Any]:
+    """Make and store a batch; returns ``{"samples", "given_up", "cancelled", "sample_ids", "message"}``.
+
+    Samples are stored in index order as soon as they and all before them are there; cancel keeps those.
+    InputError before anything is made if the batch itself is wrong; a sample whose every attempt changes
+    nothing is counted in ``given_up``.
+    """
+    plan = prepare(material, batch)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, goods=material)
+    ids: list[str] = []
+    given_up: list[str] = []
+    stopped = False
+    try:
+        for outcome in outcomes(plan, range(batch.count), ctx, lambda requests: make_all(plan, requests, ctx)):
+            if isinstance(outcome, str):
+                given_up.append(outcome)
+            else:
+                ids.append(stored(material.project, outcome, job_id).id)
+            preview = outcome.image if isinstance(outcome, Sample) else None
+            progress(len(ids) + len(given_up), batch.count, preview)
+    except Cancelled:
+        stopped = True
+    if not ids and given_up:
+        raise InputError(f"{batch.engine}: no sample came out; the last reason was: {given_up[-1]}")
+    message = f"{len(ids)} samples" + (f", {len(given_up)} given up ({given_up[-1]})" if given_up else "")
+    return {
+        "samples": len(ids),
+        "given_up": len(given_up),
+        "cancelled": stopped,
+        "sample_ids": ids,
+        "message": message,
+    }
+
+
+def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
+    """The engine's samples, signed with all that was asked and scored against the photo."""
+    for sample in chosen.generate(request, ctx):
+        yield _signed(chosen, request, sample, ctx)
+
+
+def _signed(chosen: Engine, request: Request, sample: Sample, ctx: Context) -> Sample:
+    mask, regions = _asked(chosen, request)
+    signed = replace(sample, recipe=replace(sample.recipe, mask=mask, regions=regions))
+    return signed.scored(scores(photo_of(request, sample, ctx.goods), signed))
+
+
+def _asked(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """The request's mask and, where the engine needs them, its regions, as a recipe holds them."""
+    packed = rle.pack(request.mask) if request.mask is not None else None
+    return packed, tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
+
+
+def make_all(plan: Plan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+    """What the plan's engine makes of each request, several of them together if it can; or why it makes nothing."""
+    chosen = plan.engine
+    if len(requests) > 1 and isinstance(chosen, Together):
+        # One that cannot be drawn at all must not take the others along; alone it says why.
+        with suppress(InputError):
+            made = chosen.generate_all(requests, ctx)
+            return [
+                sample if isinstance(sample, InputError) else tried(_signed, chosen, request, sample, ctx)
+                for request, sample in zip(requests, made, strict=True)
+            ]
+    return [tried(_first, chosen, request, ctx) for request in requests]
+
+
+def _first(chosen: Engine, request: Request, ctx: Context) -> Sample:
+    return next(make(chosen, request, ctx))
+
+
+def photo_of(request: Request, sample: Sample, goods: Goods | None) -> Image:
+    """The photo that ``sample`` is to be compared with: the donor, or another of the project, where the engine says
+    that it is that one which differs."""
+    wanted = sample.recipe.normal_id
+    lent = [photo for photo in (request.normal, request.donor) if photo is not None and photo.id == wanted]
+    if not lent and goods is not None:
+        lent = [goods.normal(wanted)]
+    return (lent or [request.normal])[0].pixels
+
+
+def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
+    """Whether ``recipe`` is what ``request`` would be signed with, so that making it again gives the same bytes."""
+    packed, regions = _asked(chosen, request)
+    asked = Recipe(
+        engine=chosen.name,
+        label=request.label,
+        kind=recipe.kind,
+        normal_id=request.normal.id,
+        seed=request.seed,
+        params=read_params(chosen, request.params).model_dump(mode="json"),
+        placement=recipe.placement,
+        mask=packed,
+        regions=regions,
+        donor_id=request.donor.id if request.donor else None,
+        example_ids=tuple(e.id for e in request.examples),
+        feather=recipe.feather,
+        version=core.__version__,
+    )
+    return asked == recipe
+
+
+def remake(material: Material, recipe: Recipe, ctx: Context | None = None) -> Sample:
+    """The sample of a recipe, again; NotFound or InputError if its photo or examples are gone."""
+    chosen = engine(recipe.engine)
+    normal = material.normal(recipe.normal_id)
+    request = Request(
+        normal=normal,
+        label=recipe.label,
+        params=recipe.params,
+        seed=recipe.seed,
+        mask=rle.unpack(recipe.mask, normal.shape) if recipe.mask else None,
+        regions=tuple(Region(name, rle.unpack(text, normal.shape)) for name, text in recipe.regions),
+        examples=tuple(material.example(i) for i in recipe.example_ids),
+        donor=material.normal(recipe.donor_id) if recipe.donor_id else None,
+        object_mask=material.object_mask(normal.id),
+        placement=recipe.placement,
+    )
+    return next(iter(make(chosen, request, ctx or Context(concepts=material.concepts, goods=material))))
+
+
+def stored(project: Project, made: Made, job_id: str | None = None) -> SampleRow:
+    """``made`` as it lies in the project, written if it does not yet."""
+    return made if isinstance(made, SampleRow) else store(project, made, job_id)
+
+
+def store(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
+    """Write a sample, its recipe inside its PNG, with the scores and the near-duplicate descriptor."""
+    recipe = sample.recipe.to_json()
+    image = png_bytes(sample.image, {"flawsmith": recipe}, grey=is_grey(sample.image))
+    attention = _soft_png(sample.attention) if sample.attention is not None else None
+    return project.add_sample(
+        image,
+        mask_png_bytes(sample.mask),
+        normal_id=sample.recipe.normal_id,
+        label=sample.label,
+        kind=sample.kind,
+        engine=sample.recipe.engine,
+        seed=sample.recipe.seed,
+        recipe_json=recipe,
+        scores=dict(sample.scores),
+        attention_png=attention,
+        instance_pngs=[mask_png_bytes(m) for m in sample.instances],
+        component_pngs={name: _soft_png(soft) for name, soft in sample.components.items()},
+        unrefined_png=mask_png_bytes(sample.unrefined) if sample.unrefined is not None else None,
+        picture_pngs={name: png_bytes(picture) for name, picture in sample.pictures.items()},
+        descriptor=descriptor(sample.image, sample.mask).tobytes(),
+        job_id=job_id,
+    )
+
+
+def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
+    """A map float32 (h, w) in 0..1 as a grey PNG."""
+    return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
+
+
+def outcomes(plan: Plan, indices: range, ctx: Context, made_of: Maker) -> Iterator[Made | str]:
+    """What ``made_of`` makes of the request of each of ``indices``, in their order whatever the workers; or why it
+    makes nothing.
+
+    It gets as many requests at once as the engine is best asked for. At most ``2 * workers`` such batches are made
+    ahead of the one that is taken. Cancelled within a step of the engine.
+    """
+    size = batch_size(plan, ctx)
+    batches = (indices[start : start + size] for start in range(0, len(indices), size))
+    if plan.batch.workers == 1:
+        for batch in batches:
+            yield from _attempts(plan, batch, ctx, made_of)
+        return
+    with ThreadPoolExecutor(plan.batch.workers, thread_name_prefix="generate") as pool:
+
+        def ahead(count: int) -> list[Future[list[Made | str]]]:
+            return [pool.submit(_attempts, plan, b, ctx, made_of) for b in itertools.islice(batches, count)]
+
+        waiting = ahead(2 * plan.batch.workers)
+        try:
+            while waiting:
+                found = waiting.pop(0).result()
+                ctx.check()
+                waiting += ahead(1)
+                yield from found
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def batch_size(plan: Plan, ctx: Context) -> int:
+    """How many requests the plan's engine gets at once."""
+    if not isinstance(plan.engine, Together):
+        return 1
+    return plan.batch.batch_size or plan.engine.at_once(plan.batch.params, plan.batch.label, ctx)
+
+
+def _attempts(plan: Plan, indices: range, ctx: Context, made_of: Maker) -> list[Made | str]:
+    """Tries each of ``indices`` until something comes of it, at most ATTEMPTS times."""
+    found: dict[int, Made] = {}
+    reasons = dict.fromkeys(indices, "")
+    for attempt in range(ATTEMPTS):
+        asked: dict[int, Request] = {}
+        for index in indices:
+            ctx.check()
+            if index in found:
+                continue
+            try:
+                asked[index] = request_for(plan, index, attempt)
+            except InputError as error:
+                reasons[index] = str(error)
+        for index, made in zip(asked, made_of(list(asked.values())), strict=True):
+            if isinstance(made, InputError):
+                reasons[index] = str(made)
+            else:
+                found[index] = made
+        if len(found) == len(indices):
+            break
+    return [found[index] if index in found else reasons[index] for index in indices]

@@ -1,0 +1,112 @@
+"""What a sample's own photo alone can't tell: does it stand out from good parts, and is it a copy of a real one?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import ImageError, Unavailable
+from core.jobs.product_data import Material
+from core.types import AnomalyExample, Image, Sample
+
+if TYPE_CHECKING:
+    from core.quality.ars import Discriminator
+
+Floats = npt.NDArray[np.float32]
+Progress = Callable[[int, int], None]
+
+LEAST_COPY = 0.85
+"""Likeness to a real example below which a sample is none's copy, however varied the real ones are."""
+
+_WARM_PHOTOS = 2000
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores of a sample beyond core.quality.scores; ``notes`` say which cannot be had here, and why.
+
+    ``real`` is float32 (N, 8, D): each real example of the label in its eight turns and mirror images; likeness of
+    ``copy_limit`` or more is a copy.
+    """
+
+    discriminator: Discriminator | None = None
+    real: Floats | None = None
+    copy_limit: float = LEAST_COPY
+    notes: tuple[str, ...] = ()
+    _warm: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    def scores(self, photo: Image, sample: Sample) -> dict[str, float]:
+        """Of a sample and its untouched photo, uint8 (H, W, 3) both:
+
+        ars         anomaly region score of the pair, 0..1 (GAA, eq. 7)
+        ars_floor   the same mask's score on the untouched photo, 0..1: what a good part scores there
+        likeness    similarity to the most similar real example, up to turns, mirror images and size; 1 is a copy
+        copy_limit  likeness from which on it counts as a copy of it
+
+        Without good photos to learn from there is no ars, without real examples no likeness.
+        """
+        found: dict[str, float] = {}
+        if self.discriminator is not None:
+            found |= self._standing(self.discriminator, photo, sample)
+        if self.real is not None:
+            from core.evaluation.generation.nearest_real import crop_around, look
+
+            likeness = float((self.real @ look(*crop_around(sample.image, sample.mask))).max())
+            found |= {"likeness": likeness, "copy_limit": self.copy_limit}
+        return found
+
+    def _standing(self, discriminator: Discriminator, photo: Image, sample: Sample) -> dict[str, float]:
+        from core.quality.ars import region_score, spread
+
+        try:
+            after = discriminator.score_map(sample.image)
+            before = self._warm.get(sample.recipe.normal_id)
+            if before is None:
+                before = discriminator.cells(photo)
+                if len(self._warm) < _WARM_PHOTOS:
+                    self._warm[sample.recipe.normal_id] = before
+        except ImageError:  # too small a photo for the network
+            return {}
+        floor = region_score(spread(before, sample.mask.shape), sample.mask)
+        return {"ars": region_score(after, sample.mask), "ars_floor": floor}
+
+
+def judge_of(
+    material: Material, label: str, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+) -> Judge:
+    """The judge of a project's samples of ``label``; its discriminator is trained once and kept in the cache folder.
+
+    ``progress(done, total)`` tells of the training. Cancelled within a step of it.
+    """
+    from core.quality.ars import discriminator_of
+
+    photos = [row.path for row in material.project.normals()]
+    try:
+        discriminator = discriminator_of(photos, material.project.cache_dir / "ars", progress, cancelled)
+        real, limit = _copies(material.examples(label))
+    except (Unavailable, ImageError) as error:
+        return Judge(notes=(f"judged without ARS and likeness to real examples: {error}",))
+    return Judge(discriminator, real, limit)
+
+
+def _copies(examples: tuple[AnomalyExample, ...]) -> tuple[Floats | None, float]:
+    """The examples' looks, and from which likeness on a sample is a copy.
+
+    The limit is what only 1 real example in 20 reaches with another one (evaluate's ``memorised``), so a label whose
+    real examples all look the same does not condemn what looks like them; but never below LEAST_COPY.
+    """
+    if not examples:
+        return None, LEAST_COPY
+    from core.evaluation.generation.nearest_real import QUANTILE, crop_around, look, turned
+
+    looks = [[look(*way) for way in turned(*crop_around(e.pixels, e.mask))] for e in examples]
+    real = np.asarray(looks, np.float32)
+    if len(real) < 2:
+        return real, LEAST_COPY
+    among = np.max([real[:, 0] @ real[:, k].T for k in range(real.shape[1])], axis=0)
+    np.fill_diagonal(among, -1)
+    return real, max(LEAST_COPY, float(np.quantile(among.max(axis=1), QUANTILE)))

@@ -1,0 +1,350 @@
+"""Where a defect goes and how large it is: from a label and a photo's terrain to masks.
+
+GAA's region-guided mask synthesis (its section 3.3). Name here ↔ symbol in the paper: example masks ↔ M_a,
+their enhanced forms ↔ M_G (eq. 6, :mod:`core.masks.perturbation`), regions ↔ M_R, "structural" and "edge" ↔ M_Struct
+("at random locations or along the edges of M_R"), "logical" ↔ M_Logic, "combined" ↔ M_Cob, outcome ↔ M_Align.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import exp, log, pi
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from core.errors import InputError
+from core.masks.morphology import grow
+from core.masks.perturbation import Enhancement, size_factor
+from core.masks.placement.context_match import Alike
+from core.masks.placement.fitting import TRIES, Direction, Maker, along_edge, around, at, inside
+from core.masks.placement.free_area import Ground, Terrain
+from core.masks.placement.mask_template import Stencil, scale_to
+from core.masks.shapes import shape_for_label, shape_patch
+from core.types import Mask, Region
+
+ShapeName = Literal["auto", "crack", "scratch", "spot", "blob", "pits", "chip", "stain"]
+_LARGEST_SHARE = 0.5
+"""Of the free ground that one defect may take."""
+
+_SIZED_AS_THERE = (0.8, 1.25)
+_SAYS_WHERE = ("anomaly_type", "shape", "regions", "size_pct", "size_like_examples", "align", "overflow")
+"""Settings of which another value than the default asks for something else than lying as an example does."""
+
+
+class Placement(BaseModel):
+    """How masks are made and where on the part they lie."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    anomaly_type: Literal["structural", "edge", "logical", "combined"] = Field(
+        "structural", title="Anomaly type",
+        description="structural: inside a region or the part; edge: along its edge; logical: a whole region; "
+        "combined: several of these that do not overlap.",
+    )  # fmt: skip
+    source: Literal["auto", "examples", "learned", "shapes", "regions"] = Field(
+        "auto", title="Masks from",
+        description="examples: masks of the label's real examples, moved and varied; learned: drawn by "
+        "a learned concept's mask embedding; shapes: drawn by rule; "
+        "regions: whole regions; auto: examples where the label has some, else shapes.",
+    )  # fmt: skip
+    shape: ShapeName = Field(
+        "auto", title="Shape", description="Of drawn masks; auto takes what suits the label's name."
+    )
+    regions: tuple[str, ...] = Field(
+        (), title="Regions", description="Names of regions, each defect goes into one of them; none means the part."
+    )
+    position: Literal["auto", "anywhere", "examples", "surroundings"] = Field(
+        "auto", title="Position",
+        description="examples: about where the example lies on its own photo, turned, sized and outlined as there; "
+        "surroundings: likewise, where the photo looks as it does around the example; anywhere: wherever it fits; "
+        "auto: surroundings where the label has examples and no other place, size or shape is asked for.",
+    )  # fmt: skip
+    count: int = Field(1, ge=1, le=50, title="Defects", description="How many defects on one photo.")
+    size_pct: tuple[float, float] = Field(
+        (0.1, 2.0), title="Size range",
+        description="Smallest and largest area of one defect in percent of the part's area, above 0 and up to 100; "
+        "a region with little room gets a smaller one.",
+    )  # fmt: skip
+    size_like_examples: bool = Field(
+        True, title="Sizes like the examples",
+        description="Where the label has examples, take sizes from them and not from the range.",
+    )  # fmt: skip
+    rotate: bool = Field(
+        True, title="Turn and mirror",
+        description="Any direction; off, examples keep theirs and drawn shapes follow the region's long axis.",
+    )  # fmt: skip
+    align: Literal["auto", "none", "axis", "edge", "middle"] = Field(
+        "auto", title="Align with",
+        description="axis: along the region's long axis; edge: along its nearest edge; middle: on its middle line and "
+        "along it, as on a bent wire; none: as turned; auto: edge for the anomaly type edge, but cracks run in at any "
+        "angle; else none.",
+    )  # fmt: skip
+    overflow: float = Field(
+        0.0, ge=0, le=0.6, title="Past the region",
+        description="Share of a defect that may lie beyond its region, though never beyond the part.",
+    )  # fmt: skip
+    perturb: bool = Field(
+        True, title="Vary examples", description="Change the outline of example masks at random (GAA, eq. 5)."
+    )
+    jitter: float = Field(
+        0.25, ge=0, le=1, title="Vary outline (ΔP)",
+        description="How far corners of example masks are moved, as a share of the mask's width there.",
+    )  # fmt: skip
+    alpha: float = Field(
+        0.5, ge=0, le=1, title="Pull toward the mean size (α)",
+        description="With sizes like the examples: 1 gives the label's mean area, 0 keeps more of each one's own.",
+    )  # fmt: skip
+    gap_px: int = Field(4, ge=0, le=200, title="Gap", description="Pixels left free between two defects on one photo.")
+
+    def settled(self, has_examples: bool) -> Placement:
+        """The same with a position other than ``auto``."""
+        if self.position != "auto":
+            return self
+        usual = Placement()
+        asked = any(getattr(self, name) != getattr(usual, name) for name in _SAYS_WHERE)
+        free = self.source in ("auto", "examples") and not asked
+        return self.model_copy(update={"position": "surroundings" if has_examples and free else "anywhere"})
+
+    @property
+    def as_there(self) -> bool:
+        """Whether defects lie as their examples do on their own photos."""
+        return self.position in ("examples", "surroundings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _range_wins_when_given(cls, given: Any) -> Any:
+        """Who names a size range and says nothing of examples wants the range."""
+        if isinstance(given, dict) and "size_pct" in given and "size_like_examples" not in given:
+            return {**given, "size_like_examples": False}
+        return given
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Placement:
+        low, high = self.size_pct
+        if not 0 < low <= high <= 100:
+            raise ValueError(f"size_pct: expected 0 < smallest <= largest <= 100 percent, got {low:g}, {high:g}")
+        return self
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The example's mask that all defects on a photo are like, and where that photo looks as around it, if known."""
+
+    mask: Mask
+    alike: Alike | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The non-empty masks of a label's examples and their mean area in pixels on the photo (A_avg of eq. 6).
+
+    With a ``lead`` all defects are like that one; else each is like any of them.
+    """
+
+    masks: tuple[Mask, ...]
+    mean_area: float
+    lead: Lead | None = None
+
+    @classmethod
+    def of(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> Examples:
+        """Masks of any size, for a photo of (H, W) pixels."""
+        areas = [int(np.count_nonzero(mask)) * scale_to(mask, shape_hw) ** 2 for mask in masks]
+        filled = [area for area in areas if area]
+        kept = tuple(mask for mask, area in zip(masks, areas, strict=True) if area)
+        return cls(kept, sum(filled) / len(filled) if filled else 0.0)
+
+    def one(self, rng: np.random.Generator) -> Mask:
+        """The mask that a defect is like."""
+        return self.masks[int(rng.integers(len(self.masks)))] if self.lead is None else self.lead.mask
+
+
+def plan_mask(
+    placement: Placement,
+    label: str,
+    shape_hw: tuple[int, int],
+    rng: np.random.Generator,
+    regions: Sequence[Region],
+    object_mask: Mask,
+    example_masks: Sequence[Mask] = (),
+    terrain: Terrain | None = None,
+) -> Mask:
+    """The union of :func:`plan_masks`. Pass ``terrain`` when placing many masks on one photo."""
+    if object_mask.shape != tuple(shape_hw):
+        raise InputError(
+            f"placement: expected an object mask of {shape_hw[1]}x{shape_hw[0]} pixels, "
+            f"got {object_mask.shape[1]}x{object_mask.shape[0]}"
+        )
+    terrain = terrain or Terrain.of(object_mask, regions)
+    return np.asarray(np.logical_or.reduce(plan_masks(placement, label, terrain, rng, example_masks)))
+
+
+def plan_masks(
+    placement: Placement,
+    label: str,
+    terrain: Terrain,
+    rng: np.random.Generator,
+    example_masks: Sequence[Mask] = (),
+    lead: Lead | None = None,
+) -> list[Mask]:
+    """One bool (H, W) mask for each defect: not empty, on its region or the part, disjoint with the asked gap.
+
+    With a ``lead`` all are like that one of ``example_masks``, the sizes of all of which count (eq. 6).
+
+    Same arguments and generator state, same masks. NotFound for a region that is not on this photo; InputError
+    where the label has no examples but they were asked for, where logical defects lack regions, and where no
+    room is left.
+    """
+    examples = replace(Examples.of(example_masks, terrain.shape), lead=lead)
+    if placement.source in ("examples", "learned") and not examples.masks:
+        raise InputError(f"label {label!r}: it has no example masks; import examples or set source=shapes")
+    for name in placement.regions:
+        terrain.region(name)
+    if placement.anomaly_type == "combined":
+        return _combined(placement, label, terrain, rng, examples)
+    if placement.anomaly_type == "logical" or placement.source == "regions":
+        return _whole_regions(placement, terrain, rng, placement.count)
+    taken = np.zeros(terrain.shape, np.bool_)
+    return [
+        _structural(placement, label, terrain, rng, examples, taken, edge=placement.anomaly_type == "edge")
+        for _ in range(placement.count)
+    ]
+
+
+def _combined(
+    placement: Placement, label: str, terrain: Terrain, rng: np.random.Generator, examples: Examples
+) -> list[Mask]:
+    """At least two defects: a whole region first where there is a small enough one, then structural ones."""
+    count = max(2, placement.count)
+    if placement.source == "regions":
+        return _whole_regions(placement, terrain, rng, count)
+    taken = np.zeros(terrain.shape, np.bool_)
+    names = placement.regions or tuple(sorted(terrain.regions))
+    small = [n for n in names if terrain.regions[n].area < _LARGEST_SHARE * terrain.part.area]
+    masks = []
+    if small:
+        masks.append(terrain.regions[small[int(rng.integers(len(small)))]].mask.copy())
+        taken |= grow(masks[0], placement.gap_px)
+    elsewhere = placement.model_copy(update={"regions": _open_regions(placement, terrain, taken)})
+    for _ in range(count - len(masks)):
+        edge = bool(rng.random() < 0.35)
+        masks.append(_structural(elsewhere, label, terrain, rng, examples, taken, edge))
+    return masks
+
+
+def _open_regions(placement: Placement, terrain: Terrain, taken: Mask) -> tuple[str, ...]:
+    """The named regions that are still mostly free; none, which means the whole part, if there is no such."""
+    return tuple(
+        n for n in placement.regions if (terrain.regions[n].mask & ~taken).sum() > terrain.regions[n].area / 2
+    )
+
+
+def _whole_regions(placement: Placement, terrain: Terrain, rng: np.random.Generator, count: int) -> list[Mask]:
+    names = list(placement.regions or sorted(terrain.regions))
+    if not names:
+        raise InputError("placement: logical anomalies need a region; draw and name one in the Regions tab")
+    masks: list[Mask] = []
+    taken = np.zeros(terrain.shape, np.bool_)
+    for index in rng.permutation(len(names)):
+        mask = terrain.region(names[index]).mask
+        if len(masks) < count and not (mask & taken).any():
+            masks.append(mask.copy())
+            taken |= mask
+    if len(masks) < count:
+        raise InputError(
+            f"placement: {count} whole regions asked for, but this photo has {len(masks)} that do not overlap "
+            f"(of {', '.join(names)}); lower the count or name more regions"
+        )
+    return masks
+
+
+def _structural(
+    placement: Placement,
+    label: str,
+    terrain: Terrain,
+    rng: np.random.Generator,
+    examples: Examples,
+    taken: Mask,
+    edge: bool,
+) -> Mask:
+    """One defect on free ground; what it takes, with the gap around it, is added to ``taken``."""
+    name = placement.regions[int(rng.integers(len(placement.regions)))] if placement.regions else None
+    whole = terrain.region(name) if name else terrain.part
+    ground = _free(whole, taken, f"region {name!r}" if name else "the part")
+    stencil, maker, area = _maker(placement, label, terrain, ground, rng, examples)
+    area = max(1.0, min(area, _LARGEST_SHARE * ground.area))
+    if stencil is not None and placement.as_there:
+        alike = examples.lead.alike if examples.lead else None
+        mask = at(maker, area, ground, rng, alike.draw(rng, TRIES), stencil.axis) if alike else None
+        if mask is None:
+            mask = around(maker, area, ground, rng, stencil.centre, stencil.axis)
+        if mask is not None:
+            taken |= grow(mask, placement.gap_px)
+            return mask
+    align = placement.align
+    if align == "auto":
+        align = "edge" if edge and _shape_name(placement, label) != "crack" else "none"
+    direction: Direction = whole.axis if align == "axis" else align if align in ("edge", "middle") else None
+    mask = along_edge(maker, area, whole, ground, rng, None if direction == "middle" else direction) if edge else None
+    if mask is None:
+        room = (terrain.part.mask | whole.mask) & ~taken if name and placement.overflow else None
+        mask = inside(maker, area, ground, rng, direction, placement.overflow, room)
+    taken |= grow(mask, placement.gap_px)
+    return mask
+
+
+def _shape_name(placement: Placement, label: str) -> str:
+    return shape_for_label(label) if placement.shape == "auto" else placement.shape
+
+
+def _free(ground: Ground, taken: Mask, what: str) -> Ground:
+    if not taken.any():
+        return ground
+    free = ground.mask & ~taken
+    if not free.any():
+        raise InputError(f"placement: no room left on {what} for another defect; lower the count, the size or the gap")
+    return Ground(free)
+
+
+def _maker(
+    placement: Placement,
+    label: str,
+    terrain: Terrain,
+    ground: Ground,
+    rng: np.random.Generator,
+    examples: Examples,
+) -> tuple[Stencil | None, Maker, float]:
+    """The example it is like, what draws it at a given area and direction, and the area it should have in pixels."""
+    stencil = None
+    as_there = placement.as_there
+    area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
+    if examples.masks:
+        stencil = Stencil.of(examples.one(rng), terrain.shape)
+        if as_there:
+            area = stencil.area * rng.uniform(*_SIZED_AS_THERE)
+        elif placement.size_like_examples:
+            area = stencil.area * size_factor(stencil.area, examples.mean_area, placement.alpha) ** 2
+    seed = int(rng.integers(2**63))
+    if stencil is not None and placement.source != "shapes":
+        params = Enhancement(jitter=placement.jitter) if placement.perturb and not as_there else None
+        return stencil, stencil.maker(params, seed, placement.rotate and not as_there), area
+    name = _shape_name(placement, label)
+
+    def draw(area_px: float, angle: float | None) -> Mask:
+        own = np.random.default_rng(seed)
+        drawn = float(own.uniform(0, pi))
+        if angle is None:
+            angle = drawn if placement.rotate else ground.axis
+        return shape_patch(name, area_px, own, angle, ground.extent)
+
+    return None, draw, area
+
+
+def lies_as_there(placement: Mapping[str, Any]) -> bool:
+    """Whether a request's ``placement`` put its mask as its example lies on its own photo; {} did not.
+
+    A recipe's placement also says what its engine noted, which is passed over.
+    """
+    return Placement(**{name: placement[name] for name in Placement.model_fields if name in placement}).as_there

@@ -1,0 +1,1 @@
+"""The four papers, a folder each: engine, training, sampling, equations and settings. Only registries import it."""

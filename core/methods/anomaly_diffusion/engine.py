@@ -1,0 +1,94 @@
+"""AnomalyDiffusion (Hu et al., AAAI 2024): a learned anomaly drawn into the mask by blended diffusion.
+
+{e_a, e_s} is the prompt, the surroundings of the mask are the photo's (eq. 1), and Adaptive Attention Re-weighting
+(section 3.3) sees to it that the mask is filled. How it is learned: core.training.textual_inversion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.engines.api import Context, only, read_params, require_mask, settle, tried
+from core.engines.backbone_requirements import concepts_folder, no_model
+from core.engines.concept_drawing import LearnedParams, Task, draw, drawn_at_once
+from core.errors import InputError
+from core.training.checkpoints import Concept, find_concept
+from core.training.learning_settings import LearnParams
+from core.types import AnomalyExample, Kind, NormalImage, Request, Sample
+
+
+class AnomalyDiffusionParams(LearnedParams):
+    """Form and bounds of the ``anomaly_diffusion`` engine."""
+
+
+class AnomalyDiffusion:
+    """Blended diffusion with a learned anomaly as its prompt."""
+
+    name = "anomaly_diffusion"
+    title = "AnomalyDiffusion"
+    summary = "Draws an anomaly it has learned from a handful of real ones into the mask; all else is the photo's own."
+    kind: Kind = "structural"
+    needs = frozenset({"mask"})
+    rewrites_background = False
+    learns = True
+    Params = AnomalyDiffusionParams
+    Learning = LearnParams
+
+    def available(self) -> str | None:
+        """None, or which library or weights are missing and how to get them."""
+        return no_model()
+
+    def learn(
+        self,
+        examples: Sequence[AnomalyExample],
+        normals: Sequence[NormalImage],
+        label: str,
+        params: LearnParams,
+        ctx: Context,
+    ) -> Concept:
+        """Learn ``label``, or every label of ``examples`` together if it is ""; see learn."""
+        ctx.check()
+        folder = concepts_folder(self.name, ctx)
+        from core.diffusion.loading import load_backbone
+        from core.training.callbacks import Watch
+        from core.training.textual_inversion import learn
+
+        labels = [label] if label else sorted({e.label for e in examples})
+        groups = {name: [e for e in examples if e.label == name] for name in labels}
+        backbone = load_backbone(params.backbone, ctx.device, "float32")
+        watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
+        return learn(backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch)
+
+    def kin(
+        self,
+        params: Mapping[str, Any],
+        label: str,
+        seed: int,
+        examples: Sequence[AnomalyExample],
+        concepts: Path | None,
+    ) -> Sequence[AnomalyExample]:
+        """The examples that the sample of ``seed`` may be like: any of the label."""
+        return examples
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample per request; NotFound says how to learn where nothing was learned."""
+        yield only(self.generate_all([request], ctx))
+
+    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+        """How many are best drawn together on this machine."""
+        return drawn_at_once(self.name, read_params(self, params), label, ctx)
+
+    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+        """A sample for each request, drawn together; or why there is none. They share label and settings."""
+        ctx.check()
+        label, params = requests[0].label, read_params(self, requests[0].params)
+        tasks = [Task(label, request, require_mask(self, request)) for request in requests]
+        concept = find_concept(ctx.concepts, self.name, params.concept, label)
+        used = params.model_copy(update={"concept": concept.id})
+        pictures = draw(self.name, concept, tasks, params, ctx)
+        return [
+            tried(settle, self, task.request, picture, task.mask, params=used)
+            for task, picture in zip(tasks, pictures, strict=True)
+        ]

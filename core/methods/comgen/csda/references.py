@@ -1,0 +1,163 @@
+"""Good photos that others are compared with (ComGEN, eq. 5), and a training set of photos with their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.device import derive_seed, numpy_rng
+from core.errors import InputError
+from core.evaluation.photo_sets import Shot
+from core.evaluation.training.batches import Feed, fit_image, fit_share
+from core.evaluation.training.feature_cache import Warm
+from core.evaluation.training.frozen_features import Packed, Trunk, pack
+from core.features.extract import scale_features
+from core.features.index import SIDE as DESCRIBED_AT
+from core.features.index import Memory, describe
+from core.types import Image, Mask
+
+Floats = npt.NDArray[np.float32]
+Association = Literal["nearest", "random"]
+
+OWN = 0.995
+"""Share of a photo's pixels, outside its anomaly, that are a reference's own: it was made from that reference."""
+
+_COMPARED = 4096
+"""Pixels, from all over the photo, by which that is told."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A photo as the trunk sees it, and the vector by which its neighbours are found."""
+
+    maps: Packed
+    vector: Floats
+
+
+_warm: Warm[Seen] = Warm(1536 << 20, lambda seen: seen.maps.nbytes + seen.vector.nbytes)
+
+
+@dataclass(frozen=True)
+class References:
+    """``photos`` uint8 (N, side, side, 3) of good parts, called ``names``; ``association`` says how the one to compare
+    with is found: the nearest of core.features.index, or, to see what that is worth, any."""
+
+    photos: npt.NDArray[np.uint8]
+    names: tuple[str, ...]
+    trunk: Trunk
+    association: Association = "nearest"
+    seed: int = 0
+    vectors: npt.NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
+    _maps: dict[int, Packed] = field(default_factory=dict, repr=False, compare=False)
+    memory: Memory = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        vectors = self.vectors
+        if vectors is None:
+            vectors = np.stack([self.see(photo).vector for photo in self.photos])
+        object.__setattr__(self, "memory", Memory(tuple(map(str, range(len(self.photos)))), vectors))
+
+    @property
+    def side(self) -> int:
+        """Of the photos, in pixels."""
+        return int(self.photos.shape[1])
+
+    def see(self, image: Image) -> Seen:
+        """The photo's features, found once."""
+        return _warm.get(image, (self.trunk.kind, self.side), lambda: self._look(image))
+
+    def maps(self, index: int) -> Packed:
+        """The features of a reference."""
+        if index not in self._maps:
+            self._maps[index] = self.see(self.photos[index]).maps
+        return self._maps[index]
+
+    def neighbours(self, image: Image, count: int = 1, mask: Mask | None = None) -> list[int]:
+        """At most ``count`` references to compare ``image`` with, the nearest first, never the one that it is or,
+        outside ``mask``, was made from: beside that, an anomaly would be all that differs."""
+        own = self._own(image, mask)
+        left = len(self.photos) - len(own)
+        if not left:
+            raise InputError("comparison with good photos: expected at least two different ones; add more")
+        if self.association == "random":
+            chosen = np.array([i for i in range(len(self.photos)) if str(i) not in own])
+            stamp = int(np.frombuffer(self.see(image).vector.tobytes()[:8], np.uint64)[0])
+            rng = numpy_rng(derive_seed(self.seed, "reference", stamp))
+            return [int(i) for i in rng.permutation(chosen)[:count]]
+        found = self.memory.nearest(self.see(image).vector[None], min(count, left), own)
+        return [int(one.id) for one in found[0]]
+
+    def compared(self, image: Image) -> Packed:
+        """The photo's features, and behind them those of its neighbour: what the network takes."""
+        return np.concatenate((self.see(image).maps, self.maps(self.neighbours(image)[0])), axis=2)
+
+    def _look(self, image: Image) -> Seen:
+        scales = self.trunk.see(image, self.side)
+        same = self.trunk.name == "efficientnet" and self.side == DESCRIBED_AT
+        return Seen(pack(scales), describe(scales if same else scale_features(image, DESCRIBED_AT)))
+
+    def _own(self, image: Image, mask: Mask | None) -> Collection[str]:
+        small = fit_image(image, (self.side, self.side))
+        outside = np.ones(small.shape[:2], np.bool_)
+        if mask is not None:
+            touched = fit_share(mask, (self.side, self.side)) > 0
+            outside = ~cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+        places = np.flatnonzero(outside)
+        if not len(places):
+            return ()
+        places = places[:: -(-len(places) // _COMPARED)]
+        same = self.photos.reshape(len(self.photos), -1, 3)[:, places] == small.reshape(-1, 3)[places]
+        return [str(i) for i in np.flatnonzero(same.all(axis=2).mean(axis=1) >= OWN)]
+
+
+def references_of(
+    shots: Sequence[Shot],
+    side: int,
+    most: int,
+    trunk: Trunk,
+    association: Association,
+    seed: int,
+    check: Callable[[], None] = lambda: None,
+) -> References:
+    """The good photos of ``shots``, at most ``most``, from all over the list. InputError for fewer than two."""
+    good = [shot for shot in shots if shot.good]
+    if len(good) < 2:
+        raise InputError(
+            f"comparison with good photos: expected at least two of them to learn from, got {len(good)}; add more"
+        )
+    places = np.unique(np.linspace(0, len(good) - 1, min(most, len(good))).round().astype(int))
+    photos = []
+    for i in places:
+        check()
+        photos.append(fit_image(good[i].read(), (side, side)))
+    return References(np.stack(photos), tuple(good[i].name for i in places), trunk, association, seed)
+
+
+class Compared(Feed):
+    """A training set of which each photo is shown beside one of its ``count`` nearest references, drawn anew each
+    time: with the nearest alone the same two photos would meet in every epoch."""
+
+    def __init__(
+        self,
+        shots: Sequence[Shot],
+        references: References,
+        count: int,
+        cover: float,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._references, self._count = references, count
+        super().__init__(shots, references.side, cover, check, references.compared)
+
+    def taken(self, image: Image, mask: Mask | None) -> Any:
+        """The photo's features and its neighbours."""
+        return self._references.see(image).maps, self._references.neighbours(image, self._count, mask)
+
+    def shown(self, taken: Any, rng: np.random.Generator) -> npt.NDArray[Any]:
+        """The photo's features beside those of one of its neighbours."""
+        maps, near = taken
+        return np.concatenate((maps, self._references.maps(near[int(rng.integers(len(near)))])), axis=2)

@@ -1,0 +1,243 @@
+"""What an edit of the prompt means on this photo: where to draw, what is drawn afresh, and which word looks where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import InputError
+from core.methods.comgen.component_masks import centre, shifted
+from core.methods.comgen.prompt_edits import Edited
+from core.methods.comgen.residual import grown
+from core.types import Image, Mask
+
+Floats = npt.NDArray[np.float32]
+Instances = Sequence[Sequence[Mask]]
+
+NEARNESS, CALM = 0.2, 10.0
+"""One more lies near its like (in longer sides) and on calm ground (in levels per pixel): where each falls to 1/e."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A word looks where chip ``old`` looks on the photo, within ``keep`` (None: everywhere), moved by ``shift``
+    (down, right) in shares of the picture."""
+
+    old: int
+    keep: Mask | None = None
+    shift: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Act:
+    """One place that changes: ``core`` is what is or was there, ``bounds`` what may be drawn on; bool (H, W).
+
+    ``fresh`` is drawn from new noise, the rest from the photo's own, which keeps what is there. ``whole``: the
+    component comes or goes, and does not only look otherwise.
+    """
+
+    component: str
+    core: Mask
+    bounds: Mask
+    fresh: Mask
+    whole: bool = True
+
+
+@dataclass(frozen=True)
+class Carry:
+    """A component of the photo comes to lie at ``arrived``, bool (H, W), moved by ``shift`` (down, right) pixels.
+
+    ``around`` is that and the ground beside it, which comes along so that the edges do.
+    """
+
+    arrived: Mask
+    around: Mask
+    shift: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``looks[j]`` are what chip j of the edited prompt follows; with none it looks where it likes."""
+
+    acts: tuple[Act, ...]
+    looks: tuple[tuple[Look, ...], ...]
+    carried: tuple[Carry, ...] = ()
+
+    @property
+    def region(self) -> Mask:
+        """Where anything may be drawn."""
+        return np.asarray(np.logical_or.reduce([act.bounds for act in self.acts]), np.bool_)
+
+    @property
+    def fresh(self) -> Mask:
+        """Where the noise is new."""
+        return np.asarray(np.logical_or.reduce([act.fresh for act in self.acts]), np.bool_)
+
+
+def make_plan(
+    edited: Edited, found: Instances, picture: Image, margin: float, unit: int, rng: np.random.Generator
+) -> Plan:
+    """The plan of an edit on a photo whose components are at ``found`` (masks of ``picture``'s size).
+
+    ``margin`` in pixels is how far around a component is drawn anew. What moves, moves by multiples of ``unit``
+    pixels, the model's latent cell. InputError where there is no room for one more.
+    """
+    maker = _Maker(edited, found, picture, margin, unit, rng)
+    looks = tuple(maker.chip(j) for j in range(len(edited.after.chips)))
+    maker.gone(set(range(len(edited.before.chips))) - set(edited.places))
+    return Plan(tuple(maker.acts), looks, tuple(maker.carried))
+
+
+class _Maker:
+    def __init__(
+        self, edited: Edited, found: Instances, picture: Image, margin: float, unit: int, rng: np.random.Generator
+    ) -> None:
+        self.before, self.after, self.places = edited.before.chips, edited.after.chips, edited.places
+        self.found, self.picture, self.margin, self.unit, self.rng = found, picture, margin, unit, rng
+        self.acts: list[Act] = []
+        self.carried: list[Carry] = []
+        # Where components change places, one of each kind does.
+        self.movers = [int(rng.integers(len(one))) for one in found]
+
+    def chip(self, j: int) -> tuple[Look, ...]:
+        """Acts of one chip of the edited prompt, and where its word looks."""
+        chip, place, own = self.after[j], self.places[j], self._own(j)
+        if own is None:
+            for core in self.found[place]:
+                self._act(self.before[place].name, core, place, gone=core)
+            return (Look(place),)
+        if own != place:
+            return self._swapped(own, place)
+        old = self.before[place]
+        if (chip.adjective, chip.weight) != (old.adjective, old.weight):
+            for core in self.found[place]:
+                self._act(old.name, core, place, whole=False)
+        if chip.count < old.count:
+            return self._fewer(place, old.count - chip.count)
+        looks = [Look(place)]
+        for _ in range(chip.count - old.count):
+            looks.append(self._one_more(place))
+        return tuple(looks)
+
+    def gone(self, chips: set[int]) -> None:
+        """Chips of which nothing is left."""
+        for i in sorted(chips):
+            for core in self.found[i]:
+                self._act(self.before[i].name, core, i, gone=core)
+
+    def _own(self, j: int) -> int | None:
+        """The chip of the photo's prompt that chip j is; None where it is new to the photo."""
+        chip, place = self.after[j], self.places[j]
+        names = [c.name for c in self.before]
+        if names[place] == chip.name:
+            return place
+        if chip.name in names:
+            return names.index(chip.name)
+        return place if self.before[place].noun == chip.noun else None
+
+    def _fewer(self, place: int, count: int) -> tuple[Look, ...]:
+        among = self.found[place]
+        picked = self.rng.choice(len(among), min(count, len(among)), replace=False)
+        out = np.zeros_like(among[0])
+        for k in sorted(map(int, picked)):
+            self._act(self.before[place].name, among[k], place, k, gone=among[k])
+            out |= grown(among[k], self.margin)
+        return (Look(place, ~out),) if len(picked) < len(among) else ()
+
+    def _swapped(self, own: int, place: int) -> tuple[Look, ...]:
+        """One of ``own`` lies where one of ``place`` lay."""
+        moving, there = self.found[own][self.movers[own]], self.found[place][self.movers[place]]
+        (y, x), (to_y, to_x) = centre(moving), centre(there)
+        shift = self._whole(to_y - y), self._whole(to_x - x)
+        arrived = shifted(moving, shift)
+        self._carry(moving, arrived, shift)
+        self._act(self.before[own].name, there | arrived, place, self.movers[place], gone=there)
+        stays = ~grown(moving, self.margin)
+        looks = [Look(own, grown(moving, self.margin), self._shares(shift))]
+        return tuple(looks if len(self.found[own]) == 1 else [Look(own, stays), *looks])
+
+    def _one_more(self, place: int) -> Look:
+        like = self.found[place][int(self.rng.integers(len(self.found[place])))]
+        shift = self._room(like, self.before[place].name)
+        arrived = shifted(like, shift)
+        self._carry(like, arrived, shift)
+        self._act(self.before[place].name, arrived, None)
+        return Look(place, grown(like, self.margin), self._shares(shift))
+
+    def _room(self, like: Mask, name: str) -> tuple[int, int]:
+        """A shift (down, right) in pixels to a free place, near and calm ones first."""
+        taken = np.logical_or.reduce([*(m for one in self.found for m in one), *(c.arrived for c in self.carried)])
+        rows, columns = np.nonzero(like)
+        height, width = like.shape
+        down = self._steps(1 - int(rows.min()), height - 2 - int(rows.max()))
+        right = self._steps(1 - int(columns.min()), width - 2 - int(columns.max()))
+        shifts = [(y, x) for y in down for x in right]
+        blocked, area = _overlaps(grown(np.asarray(taken, np.bool_), 2.0), like, shifts), float(like.sum())
+        free = [shift for shift, hit in zip(shifts, blocked, strict=True) if hit <= 0.02 * area]
+        if not free:
+            raise InputError(
+                f"comgen: there is no free place for one more {name!r} on this photo; remove something as well"
+            )
+        rough = _overlaps(_roughness(self.picture), like, free) / area
+        away = np.array([np.hypot(*shift) for shift in free]) / max(height, width)
+        chance = np.exp(-away / NEARNESS - rough / CALM)
+        return free[int(self.rng.choice(len(free), p=chance / chance.sum()))]
+
+    def _act(
+        self,
+        component: str,
+        core: Mask,
+        place: int | None,
+        k: int | None = None,
+        gone: Mask | None = None,
+        whole: bool = True,
+    ) -> None:
+        """One more act at ``core``, which is, or comes, in the place of the ``k``-th of chip ``place``; ``gone`` was
+        there."""
+        bounds = grown(core, self.margin)
+        others = [
+            mask
+            for i, one in enumerate(self.found)
+            for n, mask in enumerate(one)
+            if i != place or (k is not None and n != k)
+        ]
+        if others:
+            # What lies beside is not to be redrawn, but for what the component itself covers.
+            bounds &= core | ~grown(np.asarray(np.logical_or.reduce(others), np.bool_), 1.0)
+        fresh = np.zeros_like(bounds) if gone is None else grown(gone, self.margin) & bounds
+        self.acts.append(Act(component, core, bounds, fresh, whole))
+
+    def _carry(self, moving: Mask, arrived: Mask, shift: tuple[int, int]) -> None:
+        """``moving`` comes to lie at ``arrived``; what lies beside it stays."""
+        others = [m for one in self.found for m in one if m is not moving]
+        ground = grown(moving, self.unit / 2)
+        if others:
+            ground &= moving | ~grown(np.asarray(np.logical_or.reduce(others), np.bool_), 1.0)
+        self.carried.append(Carry(arrived, shifted(ground, shift), shift))
+
+    def _whole(self, pixels: float) -> int:
+        return self.unit * round(pixels / self.unit)
+
+    def _steps(self, low: int, high: int) -> range:
+        return range(-(-low // self.unit) * self.unit, high + 1, self.unit)
+
+    def _shares(self, shift: tuple[float, float]) -> tuple[float, float]:
+        return shift[0] / self.picture.shape[0], shift[1] / self.picture.shape[1]
+
+
+def _roughness(picture: Image) -> Floats:
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(np.hypot(*np.gradient(grey)).astype(np.float32), (0, 0), 1.5), np.float32)
+
+
+def _overlaps(field: npt.NDArray, like: Mask, shifts: Sequence[tuple[int, int]]) -> Floats:
+    """Sum of ``field`` under ``like`` at each shift."""
+    rows, columns = np.nonzero(like)
+    some = slice(None, None, max(1, len(rows) // 400))
+    rows, columns, scale = rows[some], columns[some], len(rows) / len(rows[some])
+    values = np.asarray(field, np.float32)
+    return np.array([values[rows + y, columns + x].sum() * scale for y, x in shifts], np.float32)

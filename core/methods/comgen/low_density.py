@@ -1,0 +1,113 @@
+"""Low-density sampling under a distance constraint (ComGEN, section III-B): pictures from noise, ranked by d.
+
+Each candidate is drawn with the edited prompt, compared with photos of good parts (eq. 5) and given its d (eq. 6).
+Too near is no anomaly, too far is no product; of the others the farthest is taken, from the least dense place allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.device import derive_seed, torch_generator
+from core.diffusion.backbone import Backbone, decode, encode_image
+from core.diffusion.prompt_to_prompt import working_shape
+from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
+from core.diffusion.tokens import encode_text
+from core.engines.api import Context
+from core.errors import InputError
+from core.features.extract import scale_features
+from core.features.index import SIDE, Memory, describe, distance
+from core.methods.comgen.prompt_edits import Edited
+from core.methods.comgen.residual import Residual, refined, residual
+from core.methods.comgen.sample import hold, read, reading_prompt
+from core.methods.comgen.settings import ComGenParams
+from core.types import Image, Mask, NormalImage, Request
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A picture uint8 (h, w, 3) from noise, its nearest good part, and how they differ; masks of the picture's size.
+
+    ``notes`` are for the recipe: d of every candidate, and which were rejected.
+    """
+
+    image: Image
+    neighbour: NormalImage
+    residual: Residual
+    mask: Mask
+    notes: Mapping[str, Any]
+
+
+def best_candidate(
+    backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
+) -> Candidate:
+    """The farthest of the candidates with d_min <= d <= d_max; InputError, which names each d, where none is."""
+    nearest = _association(request, params, ctx)
+    drawn, steps = [], params.candidates * params.steps
+    for k in range(params.candidates):
+        image = _drawn(backbone, request, edited, params, ctx, k, steps)
+        scales, normal = scale_features(image, SIDE), nearest(image)
+        drawn.append((distance(scales, scale_features(normal.pixels, SIDE)), normal, image))
+    ranked = sorted((one for one in drawn if params.d_min <= one[0] <= params.d_max), key=lambda one: -one[0])
+    if not ranked:
+        said = ", ".join(f"{d:.2f}" for d, _, _ in drawn)
+        raise InputError(
+            f"comgen: of {len(drawn)} pictures none lies between d_min {params.d_min:g} and d_max {params.d_max:g} "
+            f"from a good part (d: {said}); widen the bounds, or draw more candidates"
+        )
+    d, normal, image = ranked[0]
+    notes = {
+        "neighbour": normal.id,
+        "d": round(d, 4),
+        "candidates": [round(one[0], 4) for one in drawn],
+        "rejected": [round(one[0], 4) for one in drawn if not params.d_min <= one[0] <= params.d_max],
+    }
+    found, mask = _compared(backbone, image, normal, edited, params, ctx)
+    return Candidate(image, normal, found, mask, notes)
+
+
+def _association(request: Request, params: ComGenParams, ctx: Context) -> Callable[[Image], NormalImage]:
+    """Which good part a picture is compared with (eq. 5): of the product's photos, or, where there is no project, of
+    those of the request."""
+    if params.compare == "photo":
+        return lambda image: request.normal
+    goods = ctx.goods
+    if goods is not None:
+        return lambda image: goods.nearest(image, ctx.cancelled)
+    lent = {photo.id: photo for photo in (request.normal, request.donor) if photo is not None}
+    memory = Memory(tuple(lent), np.stack([describe(photo.pixels) for photo in lent.values()]))
+    return lambda image: lent[memory.nearest(describe(image)[None])[0][0].id]
+
+
+def _drawn(
+    backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context, k: int, total: int
+) -> Image:
+    h, w = (n // backbone.factor for n in working_shape(backbone, request.normal.shape))
+    noise = draw_noise(
+        (1, backbone.channels, h, w), torch_generator(derive_seed(request.seed, "comgen", "noise", k))
+    ).to(backbone.device)
+    model = guided(backbone, encode_text(backbone, [edited.after.text]), None, params.guidance)
+    schedule = make_schedule(backbone.alphas_cumprod, params.steps)
+
+    def show(done: int, count: int, _: Any) -> None:
+        ctx.progress(k * params.steps + done, total, None)
+
+    return decode(backbone, sample(model, noise, schedule, progress=show, cancelled=ctx.cancelled))[0]
+
+
+def _compared(
+    backbone: Backbone, image: Image, normal: NormalImage, edited: Edited, params: ComGenParams, ctx: Context
+) -> tuple[Residual, Mask]:
+    """Eqs. 7 to 10 on a picture and its inverted neighbour; where nothing is sure, all that differs is the mask."""
+    held = hold(backbone, normal.pixels, edited.before, params.steps, ctx.progress, ctx.cancelled)
+    asked = reading_prompt(edited)
+    gen = read(backbone, encode_image(backbone, image), asked, held.schedule)
+    shape = (image.shape[0], image.shape[1])
+    found = residual(held.maps(backbone, asked), gen, [chip.name for chip in asked.chips], shape)
+    cell = max(shape) / max(gen.shape[1:])
+    mask = refined(found.unrefined, held.rebuilt, image, cell)
+    return found, mask if mask.any() else refined(np.ones(shape, np.bool_), held.rebuilt, image, cell)

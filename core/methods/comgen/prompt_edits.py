@@ -1,0 +1,184 @@
+"""Edits of a component prompt that make a photo break its own logic (ComGEN, section III-B, "Prompt Modifications").
+
+    prompt = read_prompt("a fastener tray with a bolt, a nut and two washers")
+    edited = apply(prompt, read_edits("remove:bolt; count:washer=3"))
+    edited.after.text              # "a fastener tray with a nut and three washers"
+
+Pure values and functions: no model, no photo. core.methods.comgen turns what changed into attention.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+
+from core.errors import InputError
+from core.methods.comgen.component_prompt import MOST, Chip, Prompt, read_prompt
+
+Op = Literal["remove", "repeat", "swap", "replace", "count", "weight", "adjective"]
+OPS: tuple[Op, ...] = get_args(Op)
+EXAMPLES: dict[Op, str] = {
+    "remove": "remove:washer (all of them) or remove:washer=1",
+    "repeat": "repeat:nut or repeat:nut=2",
+    "swap": "swap:nut,bolt",
+    "replace": "replace:nut,gear",
+    "count": "count:washer=3",
+    "weight": "weight:bolt=0.5",
+    "adjective": "adjective:bolt=rusty",
+}
+HEAVIEST = 4.0
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One change. ``names`` are one component or two; none means "by chance". ``value`` is its number or adjective."""
+
+    op: Op
+    names: tuple[str, ...] = ()
+    value: str = ""
+
+    def __str__(self) -> str:
+        names = f":{','.join(self.names)}" if self.names else ""
+        return f"{self.op}{names}{f'={self.value}' if self.value else ''}"
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A prompt before and after. ``places[i]`` is the chip of ``before`` in whose places chip i of ``after`` lies:
+    its own, the other's where two were swapped, the old one's where one was replaced."""
+
+    before: Prompt
+    after: Prompt
+    places: tuple[int, ...]
+    edits: tuple[Edit, ...] = ()
+
+    def spoken(self, words: Mapping[str, str]) -> Edited:
+        """Both prompts as a model reads them that has learned ``words`` by name."""
+        return replace(self, before=self.before.spoken(words), after=self.after.spoken(words))
+
+    def touched(self) -> tuple[int, ...]:
+        """Chips of ``before`` that are gone, fewer, more, elsewhere or look otherwise."""
+        same = {
+            place
+            for chip, place in zip(self.after.chips, self.places, strict=True)
+            if chip == self.before.chips[place] and self.places.count(place) == 1
+        }
+        return tuple(i for i in range(len(self.before.chips)) if i not in same)
+
+
+def read_edits(text: str) -> tuple[Edit, ...]:
+    """Edits from "remove:bolt; count:washer=3"; without a name, ``remove``, ``repeat`` and ``swap`` mean any.
+
+    InputError in one line, with an example.
+    """
+    edits = tuple(_edit(part.strip()) for part in text.split(";") if part.strip())
+    if not edits:
+        raise InputError(f"edit {text!r}: expected at least one of {', '.join(OPS)}; for example {EXAMPLES['remove']}")
+    return edits
+
+
+def _edit(text: str) -> Edit:
+    op, _, rest = text.partition(":")
+    if op not in OPS:
+        raise InputError(f"edit {text!r}: expected {', '.join(OPS)}; for example {EXAMPLES['remove']}")
+    named, _, value = rest.partition("=")
+    edit = Edit(op, tuple(n.strip() for n in named.split(",") if n.strip()), value.strip())
+    pair, chance = op in ("swap", "replace"), op in ("remove", "repeat", "swap")
+    wrong = (
+        len(edit.names) not in ((2,) if pair else (1,)) + ((0,) if chance else ())
+        or ("=" in rest) != bool(edit.value)
+        or (pair and edit.value)
+        or (op in ("count", "weight", "adjective") and not edit.value)
+        or (edit.value and not edit.names)
+    )
+    if wrong:
+        raise InputError(f"edit {text!r}: expected {EXAMPLES[op]}; several as remove:bolt; remove:nut")
+    return edit
+
+
+def choose(edits: Sequence[Edit], prompt: Prompt, rng: np.random.Generator) -> tuple[Edit, ...]:
+    """``edits`` with a component drawn where none was named; of several of a kind, one is taken away."""
+    out: list[Edit] = []
+    for edit in edits:
+        if not edit.names:
+            want = 2 if edit.op == "swap" else 1
+            if len(prompt.chips) < want:
+                raise InputError(f"edit '{edit}': the prompt has {len(prompt.chips)} component; it takes two to swap")
+            drawn = [prompt.chips[i] for i in rng.choice(len(prompt.chips), want, replace=False)]
+            value = "1" if edit.op == "remove" and drawn[0].count > 1 else ""
+            edit = Edit(edit.op, tuple(c.name for c in drawn), value)
+        out.append(edit)
+    return tuple(out)
+
+
+def apply(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
+    """The prompt after ``edits``, one after the other, and whose places each component takes.
+
+    InputError where a component is unknown, a number is out of bounds, nothing is left, or nothing changed.
+    """
+    edited = outcome(prompt, edits)
+    if not edited.touched():
+        said = "; ".join(map(str, edits))
+        raise InputError(f"edit {said!r}: it leaves the components as they are; change something")
+    return edited
+
+
+def outcome(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
+    """As ``apply``, but what changes nothing, or no edit at all, is no error."""
+    chips, places = list(prompt.chips), list(range(len(prompt.chips)))
+    for edit in edits:
+        now = Prompt(prompt.title, tuple(chips))
+        at = [now.find(name, str(edit)) for name in (edit.names if edit.op == "swap" else edit.names[:1])]
+        if edit.op == "swap":
+            if at[0] == at[1]:
+                raise InputError(f"edit '{edit}': a component cannot be swapped with itself; name two")
+            places[at[0]], places[at[1]] = places[at[1]], places[at[0]]
+            continue
+        chip = _changed(chips[at[0]], edit)
+        if chip is None:
+            del chips[at[0]], places[at[0]]
+        else:
+            chips[at[0]] = chip
+        if not chips:
+            raise InputError(f"edit '{edit}': it removes every component; keep at least one")
+    return Edited(prompt, Prompt(prompt.title, tuple(chips)), tuple(places), tuple(edits))
+
+
+def _changed(chip: Chip, edit: Edit) -> Chip | None:
+    """``chip`` after any edit but a swap; None where it is gone."""
+    if edit.op == "replace":
+        other = read_prompt(edit.names[1]).chips[0]
+        return replace(chip, noun=other.noun, adjective=other.adjective)
+    if edit.op == "weight":
+        return replace(chip, weight=_number(edit, 0.0, HEAVIEST))
+    if edit.op == "adjective":
+        if not re.fullmatch(r"[A-Za-z-]+( [A-Za-z-]+){0,2}", edit.value):
+            raise InputError(f"edit '{edit}': expected one to three words, for example {EXAMPLES['adjective']}")
+        return replace(chip, adjective=edit.value.lower())
+    if edit.op == "count":
+        count = int(_number(edit, 0, MOST, whole=True))
+    elif edit.op == "repeat":
+        count = chip.count + int(_number(edit, 1, MOST, whole=True) if edit.value else 1)
+    else:
+        gone = int(_number(edit, 1, MOST, whole=True)) if edit.value else chip.count
+        if gone > chip.count:
+            raise InputError(f"edit '{edit}': there are only {chip.count} of {chip.name!r}; remove fewer")
+        count = chip.count - gone
+    if count > MOST:
+        raise InputError(f"edit '{edit}': it makes {count} of {chip.name!r}, expected at most {MOST}")
+    return replace(chip, count=count) if count else None
+
+
+def _number(edit: Edit, low: float, high: float, whole: bool = False) -> float:
+    try:
+        value = float(edit.value)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"edit '{edit}': expected {kind} from {low:g} to {high:g}, as in {EXAMPLES[edit.op]}")
+    return value

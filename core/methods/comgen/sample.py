@@ -1,0 +1,226 @@
+"""The photo inverted, edited under its component prompt, and read back. Loads torch; the engine imports it late."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from core.diffusion.attention import controlled
+from core.diffusion.backbone import Backbone, decode, encode_image
+from core.diffusion.model_crop import resized, sketcher
+from core.diffusion.prompt_to_prompt import (
+    Carried,
+    Edit,
+    Link,
+    Source,
+    Still,
+    read_components,
+    stand_still,
+    working_shape,
+)
+from core.diffusion.sampling import Schedule, draw_noise, guided, invert, make_schedule, sample
+from core.diffusion.tokens import encode_text, spans
+from core.methods.comgen.component_prompt import Prompt
+from core.methods.comgen.edit_plan import Carry, Look, Plan
+from core.methods.comgen.prompt_edits import Edited
+from core.methods.comgen.residual import Residual, residual
+from core.methods.comgen.settings import ComGenParams
+from core.types import Image, Mask
+
+Floats = npt.NDArray[np.float32]
+Progress = Callable[[int, int, Image | None], None]
+
+KEPT_BYTES = 256 << 20
+"""Inversions kept warm for the next edit of their photos: about a megabyte each with the shipped model."""
+ROUNDS, NEAR = 2, 1e-2
+"""Of the inversion (sampling.invert): the photo is kept by its path, so its end need not lead back to the last bit."""
+CELL_SHARE = 0.35
+"""Of a latent cell inside the region, from which it is drawn anew."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A photo as the model has it. ``pixels`` and ``rebuilt`` (through the autoencoder) are uint8 (h, w, 3) of the
+    model's size; ``path`` is the inversion, noisiest first, its last entry the photo's latents; ``still`` is where the
+    components' words look."""
+
+    pixels: Image
+    rebuilt: Image
+    schedule: Schedule
+    path: tuple[Tensor, ...]
+    still: Still
+    prompt: Prompt
+    _read: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes."""
+        return self.pixels.nbytes + self.rebuilt.nbytes + self.still.nbytes + sum(x.nbytes for x in self.path)
+
+    def maps(self, backbone: Backbone, prompt: Prompt) -> Floats:
+        """Attention maps float32 (p, h, w) of the prompt's components at t = 0 (A_0^norm), read once."""
+        if prompt.text not in self._read:
+            self._read[prompt.text] = read(backbone, self.path[-1], prompt, self.schedule)
+        return self._read[prompt.text]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What came out: ``image`` uint8 (h, w, 3) of the model's size, and how its attention differs from the photo's."""
+
+    image: Image
+    residual: Residual
+
+
+_held: weakref.WeakKeyDictionary[Any, OrderedDict[str, Held]] = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def hold(
+    backbone: Backbone, photo: Image, prompt: Prompt, steps: int, progress: Progress, cancelled: Callable[[], bool]
+) -> Held:
+    """``photo`` inverted under ``prompt`` (eq. 8), kept for the next edit of it. Cancelled within a step."""
+    stamp = hashlib.blake2b(photo.tobytes(), digest_size=16).hexdigest()
+    key = "/".join((stamp, str(photo.shape), str(steps), backbone.name, prompt.text))
+    with _lock:
+        kept = _held.setdefault(backbone.unet, OrderedDict())
+        if key in kept:
+            kept.move_to_end(key)
+            return kept[key]
+    held = _inverted(backbone, photo, prompt, steps, progress, cancelled)
+    with _lock:
+        kept[key] = held
+        while len(kept) > 1 and sum(one.nbytes for one in kept.values()) > KEPT_BYTES:
+            kept.popitem(last=False)
+    return held
+
+
+def _inverted(
+    backbone: Backbone, photo: Image, prompt: Prompt, steps: int, progress: Progress, cancelled: Callable[[], bool]
+) -> Held:
+    pixels = resized(photo, working_shape(backbone, (photo.shape[0], photo.shape[1])))
+    schedule, z0 = make_schedule(backbone.alphas_cumprod, steps), encode_image(backbone, pixels)
+    text = encode_text(backbone, [prompt.text])
+    model = guided(backbone, text)
+    path: list[Tensor] = []
+
+    def show(done: int, count: int, _: Tensor) -> None:
+        progress(done, 2 * count, None)
+
+    invert(model, z0, schedule, rounds=ROUNDS, tolerance=NEAR, path=path, progress=show, cancelled=cancelled)
+    tokens = sorted(t for at in words_at(backbone, prompt).values() for t in at)
+    still = stand_still(backbone, path, text, tokens, schedule.timesteps[-1])
+    return Held(pixels, decode(backbone, z0)[0], schedule, tuple(path), still, prompt)
+
+
+def read(backbone: Backbone, z0: Tensor, prompt: Prompt, schedule: Schedule) -> Floats:
+    """A_0 of a picture's latents: float32 (p, h, w)."""
+    return np.asarray(read_components(backbone, z0, prompt.pieces(), schedule).numpy(), np.float32)
+
+
+def draw(
+    backbone: Backbone,
+    held: Held,
+    edited: Edited,
+    plan: Plan,
+    params: ComGenParams,
+    generator: torch.Generator,
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> Drawn:
+    """The photo under its edited prompt (section III-B), drawn inside the plan's region, and eqs. 7 and 10 on it."""
+    z0 = held.path[-1]
+    grid = (z0.shape[2], z0.shape[3])
+    region, fresh = _cells(plan.region, grid).to(z0.device), _cells(plan.fresh, grid).to(z0.device)
+    restyled = not any(act.whole for act in plan.acts)
+    weighted = any(chip.weight != 1 for chip in edited.after.chips)
+    edit = Edit(
+        backbone,
+        held.path,
+        held.still,
+        region,
+        encode_text(backbone, [edited.before.text]),
+        encode_text(backbone, [edited.after.text]),
+        _links(backbone, edited, plan.looks),
+        guidance=params.guidance,
+        follow=1.0 if weighted else params.follow,
+        structure=params.structure if restyled else 0.0,
+        carried=[_carried(one, z0, backbone.factor) for one in plan.carried],
+    )
+    noise = draw_noise(z0.shape, generator, z0)
+    before, after = edit.hooks()
+    sketch, every = sketcher(z0, held.pixels), max(1, len(held.schedule.timesteps) // 5)
+
+    def show(done: int, count: int, x0: Tensor) -> None:
+        progress(count + done, 2 * count, sketch(x0) if done % every == 0 else None)
+
+    with controlled(backbone.unet, edit.controller):
+        x = sample(
+            edit.model,
+            held.path[0] * (1 - fresh) + noise * fresh,
+            held.schedule,
+            before=before,
+            after=after,
+            progress=show,
+            cancelled=cancelled,
+        )
+    asked = reading_prompt(edited)
+    gen, norm = read(backbone, x, asked, held.schedule), held.maps(backbone, asked)
+    names = [chip.name for chip in asked.chips]
+    shape = (held.pixels.shape[0], held.pixels.shape[1])
+    return Drawn(decode(backbone, x)[0], residual(norm, gen, names, shape))
+
+
+def reading_prompt(edited: Edited) -> Prompt:
+    """What both pictures are read with: the good part's components, then those that only the edit names."""
+    known = {chip.noun for chip in edited.before.chips}
+    new = tuple(chip for chip in edited.after.chips if chip.noun not in known)
+    return Prompt(edited.before.title, (*edited.before.chips, *new))
+
+
+def _links(backbone: Backbone, edited: Edited, looks: Sequence[Sequence[Look]]) -> list[Link]:
+    old, new = (words_at(backbone, prompt) for prompt in (edited.before, edited.after))
+    links = []
+    for j, (chip, sources) in enumerate(zip(edited.after.chips, looks, strict=True)):
+        found = [Source(old[s.old], None if s.keep is None else _soft(s.keep), s.shift) for s in sources]
+        if found:
+            links.append(Link(new[j], tuple(found), chip.weight))
+    return links
+
+
+def words_at(backbone: Backbone, prompt: Prompt) -> dict[int, tuple[int, ...]]:
+    """Positions in the padded prompt of each chip's word."""
+    pieces = prompt.pieces()
+    at = spans(backbone, [text for text, _ in pieces])
+    out: dict[int, tuple[int, ...]] = {}
+    for (_, i), places in zip(pieces, at, strict=True):
+        if i is not None:
+            out[i] = out.get(i, ()) + places
+    return out
+
+
+def _carried(one: Carry, z0: Tensor, factor: int) -> Carried:
+    cells = _cells(one.around, (z0.shape[2], z0.shape[3])).to(z0.device)
+    return Carried(cells, one.shift[0] // factor, one.shift[1] // factor)
+
+
+def _soft(mask: Mask) -> Tensor:
+    return torch.from_numpy(mask.astype(np.float32))[None, None]
+
+
+def _cells(mask: Mask, shape: tuple[int, int]) -> Tensor:
+    """Latent cells float32 (1, 1, h, w), 1 where enough of the mask falls; the fullest one at least."""
+    share = cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
+    cells = (share >= min(CELL_SHARE, float(share.max()))) & (share > 0)
+    return torch.from_numpy(cells.astype(np.float32))[None, None]

@@ -1,0 +1,204 @@
+"""A model with both branches' adapters, the layers between them and the words, for the time of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from core.device import derive_seed, torch_generator
+from core.diffusion.attention import controlled
+from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions, prompt_ids, vectors_of
+from core.errors import InputError, Unavailable
+from core.methods.dual_ano_diff.interaction import PART, Compensation, Interaction, join, predict_pairs, trainable
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
+from core.training.checkpoints import Concept, check_backbone
+from core.training.low_rank import TARGETS, adapters, by_row
+
+TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
+GOOD = ""
+"""The label that stands for a good part."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What there is of a dual model, as a concept keeps it. ``words`` are learned: word → number of its vectors.
+
+    ``prompts`` are (whole, part) of each label, those of a good part under "".
+    """
+
+    rank: int
+    saim: bool
+    saim_zero: bool
+    bcm: bool
+    scale: float
+    inject: str
+    bent: bool
+    text_adapter: bool
+    words: Mapping[str, int]
+    prompts: Mapping[str, tuple[str, str]]
+    anomaly: Mapping[str, str]
+    """Label → what stands for the anomaly in its prompts."""
+
+    @property
+    def group(self) -> int:
+        """Rows a pair takes in a batch."""
+        return 3 if self.bcm else 2
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> Build:
+        """Inverse of ``plain``."""
+        prompts = {label: (str(a), str(b)) for label, (a, b) in plain["prompts"].items()}
+        return cls(**{**plain, "prompts": prompts})
+
+
+def make_build(backbone: Backbone, params: DualParams, labels: Sequence[str], bcm: bool) -> Build:
+    """The dual model that ``params`` ask for, for ``labels`` learned together.
+
+    A word that the vocabulary does not have as one token is a learned one, and so are all where the preset says so.
+    """
+    preset = PRESETS[params.preset]
+    words: dict[str, int] = {}
+
+    def spoken(word: str, name: str) -> str:
+        if preset.vectors == 0 and len(prompt_ids(backbone, word)) == 1:
+            return word
+        words[name] = max(1, preset.vectors)
+        return name
+
+    prompts: dict[str, tuple[str, str]] = {}
+    anomaly: dict[str, str] = {}
+    if params.nested:
+        thing = spoken(params.object_word, f"<{_letters(params.object_word)}>")
+        for i, label in enumerate(labels):
+            # Labels that are learned together share the product's word; each has its own for the anomaly.
+            own = params.anomaly_word if len(labels) == 1 else f"{params.anomaly_word} {label.replace('_', ' ')}"
+            name = f"<{_letters(params.anomaly_word)}{i if len(labels) > 1 else ''}>"
+            anomaly[label] = spoken(own, name)
+            prompts[label] = (f"a {thing} with {anomaly[label]}", anomaly[label])
+        prompts[GOOD] = (f"a {thing}", "")
+    else:
+        for label in labels:
+            anomaly[label] = label.replace("_", " ")
+            prompts[label] = (anomaly[label], anomaly[label])
+        prompts[GOOD] = ("", "")
+    return Build(
+        params.rank, params.saim, params.on("saim_zero"), bcm, preset.scale, preset.inject, preset.bent,
+        params.on("text_adapter"), words, prompts, anomaly,
+    )  # fmt: skip
+
+
+def _letters(word: str) -> str:
+    return word.replace(" ", "_")
+
+
+@dataclass(frozen=True)
+class Dual:
+    """A model that draws pairs. ``parameters`` are all that is learned, by the names a concept keeps them under."""
+
+    backbone: Backbone
+    build: Build
+    parameters: dict[str, nn.Parameter]
+
+    def text(self, labels: Sequence[str]) -> Tensor:
+        """The prompts of a pair of each label, (N group, length, width), interleaved; a background has the whole's."""
+        known = list(dict.fromkeys(labels))
+        prompts = list(dict.fromkeys(p for label in known for p in self.build.prompts[label]))
+        encoded = encode_ids(self.backbone, padded_ids(self.backbone, prompts))
+        at = [[prompts.index(self.build.prompts[label][k]) for label in labels] for k in (0, 1)]
+        rows = [encoded[torch.tensor(one, device=encoded.device)] for one in at]
+        return join(*rows, *rows[:1]) if self.build.bcm else join(*rows)
+
+    def predict(self, pairs: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+        """What the model predicts of pairs (N, group C, h, w), as wide has them."""
+        return predict_pairs(self.backbone, pairs, t, text, self.build.group)
+
+    def anomaly_tokens(self, label: str) -> tuple[int, ...]:
+        """Where the anomaly stands in the part's prompt."""
+        return positions(self.backbone, self.build.prompts[label][PART], self.build.anomaly[label])
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a concept keeps."""
+        return {name: value.detach() for name, value in self.parameters.items()}
+
+
+@contextmanager
+def dual(backbone: Backbone, build: Build, seed: int, starts: Mapping[str, str] | None = None) -> Iterator[Dual]:
+    """``backbone`` as a new dual model; in its weights and outputs as before when the block ends, however it ends.
+
+    ``starts`` are words of the model's own that learned words start from. As long as nothing is learned, and with an
+    interaction from zero or none, each branch is the model itself.
+    """
+    parameters: dict[str, nn.Parameter] = {}
+    with ExitStack() as stack:
+        vectors = {
+            name: nn.Parameter(_start(backbone, (starts or {}).get(name, "damage"), count, derive_seed(seed, name)))
+            for name, count in build.words.items()
+        }
+        known = stack.enter_context(placeholders(backbone, [Placeholder(n, v) for n, v in vectors.items()]))
+        parameters |= {f"word.{name}": value for name, value in vectors.items()}
+        seeds = {name: derive_seed(seed, name) for name in ("whole", "part")}
+        made = stack.enter_context(adapters(backbone.unet, TARGETS, build.rank, seeds))
+        if build.text_adapter:
+            own = {"text": derive_seed(seed, "text")}
+            made |= stack.enter_context(adapters(backbone.text_encoder, TEXT_TARGETS, build.rank, own))
+        parameters |= {f"{kind}.{n}": value for kind, named in made.items() for n, value in named.items()}
+        order = ("whole", "part", "whole")[: build.group]
+        stack.enter_context(by_row(backbone.unet, order))
+        between = _between(backbone, build, seed)
+        stack.enter_context(controlled(backbone.unet, *between.values()))
+        yield Dual(known, build, parameters | trainable(between))
+
+
+def _between(backbone: Backbone, build: Build, seed: int) -> dict[str, Interaction | Compensation]:
+    made: dict[str, Interaction | Compensation] = {}
+    if build.saim:
+        made["saim"] = Interaction(backbone.unet, build.group, derive_seed(seed, "saim"), build.saim_zero)
+    if build.bcm:
+        how: Any = build.inject
+        made["bcm"] = Compensation(backbone.unet, derive_seed(seed, "bcm"), build.scale, how, build.bent)
+    return made
+
+
+@contextmanager
+def wearing(backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor]) -> Iterator[Dual]:
+    """``backbone`` as the dual model of a concept; as before when the block ends. Hold it alone meanwhile.
+
+    Unavailable where the concept was learned on another model or a tensor of it is missing.
+    """
+    check_backbone(concept, backbone)
+    with dual(backbone, Build.read(concept.config["build"]), 0) as model:
+        shapes = {name: tuple(value.shape) for name, value in model.parameters.items()}
+        if shapes != {name: tuple(value.shape) for name, value in tensors.items()}:
+            raise Unavailable(f"concept {concept.id}: its weights are not those its card tells of; learn it again")
+        with torch.no_grad():
+            for name, value in model.parameters.items():
+                value.copy_(tensors[name])
+        yield model
+
+
+def label_in(concept: Concept, label: str) -> str:
+    """``label`` as the concept knows it; one that knows a single label draws it whatever the anomaly is called."""
+    if label in concept.labels:
+        return label
+    if len(concept.labels) == 1:
+        return concept.labels[0]
+    raise InputError(
+        f"concept {concept.id}: it knows {', '.join(concept.labels)}, not {label!r}; choose one of these labels"
+    )
+
+
+def _start(backbone: Backbone, word: str, count: int, seed: int) -> Tensor:
+    """Vectors to start from: the word's, a little apart, for equal ones would only ever learn the same."""
+    first = vectors_of(backbone, word, count)
+    noise = torch.randn(first.shape, generator=torch_generator(seed))
+    return (first + 0.1 * first.std() * noise).to(backbone.device)

@@ -1,0 +1,301 @@
+"""DualAnoDiff (Jin et al., CVPR 2025): a picture with an anomaly and the anomaly alone, drawn together.
+
+Both branches are drawn in one batch (sample); the mask comes from the part, and from that what goes
+into the photo. How it is learned: core.methods.dual_ano_diff.train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from core.device import derive_seed, numpy_rng
+from core.engines.api import Context, NothingChanged, read_params, require_mask, settle
+from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
+from core.engines.concept_drawing import begun, tones_of
+from core.engines.surface.surface import give_back, surface_of
+from core.engines.surface.transplant import transplant
+from core.errors import InputError
+from core.masks import rle
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
+from core.methods.dual_ano_diff.mask_extraction import Masks, find_masks
+from core.methods.dual_ano_diff.settings import DualAnoDiffParams
+from core.methods.dual_ano_diff.square_crop import Pane, pane_around, whole_pane
+from core.methods.dual_ano_diff.training_samples import kept, object_finder
+from core.quality import descriptor, nearest
+from core.training.checkpoints import Concept, find_concept, load_concept
+from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
+
+if TYPE_CHECKING:
+    from core.methods.dual_ano_diff.sample import Begin, DrawnPair
+
+
+LEAST_MET = 0.1
+"""Share of the mask that was asked for which the drawn part must cover to bound what is taken."""
+ASKED = "asked"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sample with all that a person may want to see of how it came about.
+
+    ``pair`` is what was drawn, at the model's size, and ``masks`` are all three of it; ``pane`` says which piece of
+    the photo it stands for. ``on_photo`` are the three masks at the photo's size, where the sample is the whole
+    picture or was drawn over the photo; of an anomaly that was carried elsewhere there is only the sample's own.
+    """
+
+    sample: Sample
+    pair: DrawnPair
+    masks: Masks
+    pane: Pane
+    on_photo: Mapping[str, Mask]
+
+
+class DualAnoDiff:
+    """Draws a picture and its anomalous part together, and takes the mask from the part."""
+
+    name = "dual_ano_diff"
+    title = "DualAnoDiff"
+    summary = "Draws a new picture and its anomaly alone together; the mask comes with the anomaly."
+    kind: Kind = "structural"
+    needs = frozenset({"mask"})
+    rewrites_background = False
+    learns = True
+    Params = DualAnoDiffParams
+    Learning = DualParams
+
+    def available(self) -> str | None:
+        """None, or which library or weights are missing and how to get them."""
+        return no_model()
+
+    def makes_do_without(self, params: DualAnoDiffParams) -> frozenset[str]:
+        """Whole new pictures bring their own masks."""
+        return frozenset({"mask"}) if not params.transplant and params.start in ("auto", "noise") else frozenset()
+
+    def learn(
+        self,
+        examples: Sequence[AnomalyExample],
+        normals: Sequence[NormalImage],
+        label: str,
+        params: DualParams,
+        ctx: Context,
+    ) -> Concept:
+        """Learn ``label``, or every label of ``examples`` together if it is ""."""
+        ctx.check()
+        folder = concepts_folder(self.name, ctx)
+        from core.diffusion.loading import load_backbone
+        from core.methods.dual_ano_diff.train import learn_dual
+        from core.training.callbacks import Watch
+
+        labels = [label] if label else sorted({e.label for e in examples})
+        groups = {name: [e for e in examples if e.label == name] for name in labels}
+        backbone = load_backbone(params.backbone, ctx.device, "float32")
+        watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
+        looks = [descriptor(e.pixels, e.mask).round(5).tolist() for group in groups.values() for e in group]
+        return learn_dual(
+            backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch, about={"looks": looks}
+        )
+
+    def kin(
+        self,
+        params: Mapping[str, Any],
+        label: str,
+        seed: int,
+        examples: Sequence[AnomalyExample],
+        concepts: Path | None,
+    ) -> Sequence[AnomalyExample]:
+        """The examples that the sample of ``seed`` may be like: any of the label."""
+        return examples
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """One sample per request; NotFound says how to learn where nothing was learned."""
+        yield self.find(request, ctx).sample
+
+    def find(self, request: Request, ctx: Context) -> Finding:
+        """The sample of a request, with the pair it was made of and all three masks."""
+        ctx.check()
+        params: DualAnoDiffParams = read_params(self, request.params)
+        asked = request.mask if self.makes_do_without(params) else require_mask(self, request)
+        concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
+        start = params.start if params.start != "auto" else _start(concept, params)
+        params = params.model_copy(update={"concept": concept.id, "start": start})
+        if not params.transplant and not concept.config["whole"]:
+            raise InputError(
+                f"{self.name}: concept {concept.id} was learned from windows and draws no whole photos; learn it with "
+                "sight=whole, or leave transplant on"
+            )
+        pane = self.pane_of(concept, request, asked)
+        begin, started = self.begin(concept, request, asked, pane, params, ctx)
+        pair = self._drawn(concept, request, pane, begin, params, ctx)
+        masks = find_masks(pair.whole, pair.part, pair.attention, params.mask, ctx.cancelled)
+        over = begin is not None or not params.transplant
+        on_photo = {way: pane.back_mask(mask) for way, mask in masks.found.items()} if over else {}
+        drawn, taken = _at_photo_size(started, pair, pane, params), masks.taken
+        if not params.transplant:
+            if begin is None and concept.config["preset"] == "flawsmith":
+                drawn = _as_bright(request.normal.pixels, drawn)
+            sample = self._whole(request, drawn, on_photo[taken], params)
+        elif asked is not None and begin is not None:
+            mask = on_photo[taken] & asked
+            if mask.sum() < LEAST_MET * asked.sum():
+                # The part was drawn beside the mask, in which something was begun all the same.
+                mask, taken = asked, ASKED
+            sample = self._fitted(request, drawn, mask if params.tighten else asked, asked, params, ctx)
+        else:
+            assert asked is not None
+            if not masks.mask.any():
+                raise NothingChanged(self._nothing(masks))
+            image = _carried(request, pair, masks.mask, asked, params, ctx)
+            sample = settle(self, request, image, asked, params=params)
+        return Finding(self._noted(sample, pair, masks, taken, pane, concept), pair, masks, pane, on_photo)
+
+    def _nothing(self, masks: Masks) -> str:
+        return (
+            f"{self.name}: nothing visible changed, for no anomaly can be told from the picture ({masks.taken}); take "
+            "another seed, raise the guidance, or learn for more steps"
+        )
+
+    def pane_of(self, concept: Concept, request: Request, asked: Mask | None) -> Pane:
+        """The piece of the photo that a request is drawn in, as the concept learned to see."""
+        settings = concept.config
+        side = int(settings["side"])
+        if settings["whole"] or asked is None:
+            return whole_pane(request.normal.shape, side)
+        least = PRESETS[settings["preset"]].zoom * side
+        return pane_around(asked, side, float(settings["margin"]), least)
+
+    def begin(
+        self,
+        concept: Concept,
+        request: Request,
+        asked: Mask | None,
+        pane: Pane,
+        params: DualAnoDiffParams,
+        ctx: Context,
+    ) -> tuple[Begin | None, Image]:
+        """What is drawn over, at the model's size, and the same at the photo's."""
+        photo = request.normal.pixels
+        if params.start == "noise" or asked is None:
+            return None, photo
+        from core.methods.dual_ano_diff.adapters import label_in
+        from core.methods.dual_ano_diff.sample import Begin
+
+        tones = tones_of(concept, label_in(concept, request.label))
+        started = begun(params.start, self.name, request, asked, tones, ctx)
+        shown = asked if params.start == "example" else np.zeros_like(asked)
+        return Begin(pane.cut(started), pane.cut_mask(shown), params.strength), started
+
+    def _drawn(
+        self, concept: Concept, request: Request, pane: Pane, begin: Begin | None, params: DualAnoDiffParams,
+        ctx: Context,
+    ) -> DrawnPair:  # fmt: skip
+        assert ctx.concepts is not None, "a concept was found, so there is a folder"
+        from core.diffusion.backbone import exclusive
+        from core.diffusion.loading import load_backbone
+        from core.methods.dual_ano_diff.adapters import label_in, wearing
+        from core.methods.dual_ano_diff.sample import draw_pair
+
+        key = (self.name, concept.id, concept.created)
+        if key not in ctx.cache:
+            ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
+        model = params.backbone if params.backbone != "auto" else str(concept.config["settings"]["backbone"])
+        backbone = load_backbone(model, ctx.device)
+        steps, guidance, sampler = PRESETS[concept.config["preset"]].draws
+        with exclusive(backbone, ctx.cancelled), wearing(backbone, concept, ctx.cache[key]) as speaker:
+            return draw_pair(
+                speaker,
+                label_in(concept, request.label),
+                seed=derive_seed(request.seed, self.name),
+                steps=params.steps or steps,
+                guidance=params.guidance or guidance,
+                sampler=sampler if params.sampler == "auto" else params.sampler,
+                background=self._background(concept, request, pane),
+                begin=begin,
+                progress=lambda done, total: ctx.progress(done, total, None),
+                cancelled=ctx.cancelled,
+            )
+
+    def _background(self, concept: Concept, request: Request, pane: Pane) -> Image | None:
+        """What is around the part in the pane: by the network it was learned with, else as the project has it."""
+        if not concept.config["build"]["bcm"]:
+            return None
+        photo = request.normal.pixels
+        if concept.config["objects"] == "foreground" and request.object_mask is not None:
+            part = request.object_mask
+        elif concept.config["objects"] == "foreground" and request.regions:
+            part = np.asarray(np.logical_or.reduce([r.mask for r in request.regions]), np.bool_)
+        else:
+            part = object_finder(str(concept.config["objects"]))[1](photo)
+        return pane.cut(kept(photo, ~part))
+
+    def _whole(self, request: Request, drawn: Image, mask: Mask, params: DualAnoDiffParams) -> Sample:
+        """The whole new picture, at the photo's size."""
+        if not mask.any():
+            raise NothingChanged(f"{self.name}: nothing visible changed on the photo; take another seed")
+        final: Any = copy(self)
+        final.rewrites_background = True
+        return settle(final, request, as_grey_as(request.normal.pixels, drawn), mask, params=params)
+
+    def _fitted(
+        self, request: Request, drawn: Image, mask: Mask, asked: Mask, params: DualAnoDiffParams, ctx: Context
+    ) -> Sample:
+        """What was drawn over the photo, inside the mask that came of it and was ``asked`` for."""
+        surface = surface_of(request, mask, ctx, pad=4)
+        patch = drawn[surface.rows, surface.cols].astype(np.float32)
+        alpha = surface.fade(params.feather)[..., None]
+        image = give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
+        return settle(self, request, image, asked, params=params)
+
+    def _noted(
+        self, sample: Sample, pair: DrawnPair, masks: Masks, taken: str, pane: Pane, concept: Concept
+    ) -> Sample:
+        """The sample with its pair, what is known of its masks and of its likeness to what was learned from."""
+        notes: dict[str, Any] = {
+            "mask_from": taken,
+            "agreement": {way: round(value, 3) for way, value in masks.agreement.items()},
+            "pair_masks": {way: rle.pack(mask) for way, mask in masks.found.items()},
+            "pane": [round(pane.middle[0], 2), round(pane.middle[1], 2), round(pane.extent, 2)],
+        }
+        if looks := concept.config.get("looks"):
+            near = nearest(descriptor(sample.image, sample.mask), np.asarray(looks, np.float32))
+            notes["nearest_example"] = round(near, 4)
+        recipe = replace(sample.recipe, placement={**sample.recipe.placement, **notes})
+        return replace(sample, recipe=recipe, pictures={"whole": pair.whole, "part": pair.part})
+
+
+def _start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "example"]:
+    """The papers begin with noise; what minutes of learning teach shows best over a real example."""
+    return "example" if params.transplant and concept.config["preset"] == "flawsmith" else "noise"
+
+
+def _at_photo_size(started: Image, pair: DrawnPair, pane: Pane, params: DualAnoDiffParams) -> Image:
+    """What was drawn, at the photo's size; over what was ``started``, with the grain that the autoencoder took."""
+    full = pane.back(pair.whole)
+    if pair.rebuilt is not None:
+        full = full + params.detail * (started.astype(np.float32) - pane.back(pair.rebuilt))
+    return np.asarray(np.clip(np.rint(full), 0, 255), np.uint8)
+
+
+def _as_bright(photo: Image, drawn: Image) -> Image:
+    """``drawn`` with the photo's mean and spread in each channel: from noise alone a model draws at middling light."""
+    own, wanted = drawn.astype(np.float32), photo.astype(np.float32)
+    spread = wanted.std(axis=(0, 1)) / np.maximum(own.std(axis=(0, 1)), 1)
+    toned = (own - own.mean(axis=(0, 1))) * np.clip(spread, 0.5, 2) + wanted.mean(axis=(0, 1))
+    return np.asarray(np.clip(np.rint(toned), 0, 255), np.uint8)
+
+
+def _carried(
+    request: Request, pair: DrawnPair, mask: Mask, asked: Mask, params: DualAnoDiffParams, ctx: Context
+) -> Image:
+    """The photo with the drawn anomaly carried over into the mask that was asked for."""
+    drawn = as_grey_as(request.normal.pixels, pair.whole)
+    source = AnomalyExample("drawn", request.label, drawn, (mask,))
+    surface = surface_of(request, asked, ctx, pad=4)
+    patch = transplant(source, surface, numpy_rng(request.seed, "dual_ano_diff", "carry"), {})
+    alpha = surface.fade(params.feather)[..., None]
+    return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)

@@ -1,0 +1,177 @@
+"""How the two branches are learned: what a person may set, and what the presets stand for. Needs no torch.
+
+Where DualAnoDiff's paper and its released code differ, ``paper`` follows the paper and ``code`` the code.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from core.training.example_crops import Motion
+
+PresetName = Literal["flawsmith", "paper", "code"]
+Choice = Literal["preset", "on", "off"]
+Sight = Literal["preset", "whole", "window"]
+
+
+class DualParams(BaseModel):
+    """What a person may set when a picture and its anomalous part are learned together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: PresetName = Field(
+        "flawsmith",
+        title="Preset",
+        description="flawsmith: minutes; paper and code: DualAnoDiff as published and as released, for a GPU.",
+    )
+    steps: int = Field(
+        0, ge=0, le=2_000_000, title="Steps", description="Training steps at most; 0: by the number of examples."
+    )
+    saim: bool = Field(
+        True,
+        title="Interaction (SAIM)",
+        description="The branches share what they see after every attention layer; off, only for comparison.",
+    )
+    saim_zero: Choice = Field(
+        "preset",
+        title="Interaction from zero",
+        description="on: the interaction starts as if it were not there; off: at random, as in the released code.",
+    )
+    bcm: bool = Field(
+        True,
+        title="Background compensation (BCM)",
+        description="Show the model the background around the part; where the part fills the photo there is none.",
+    )
+    nested: bool = Field(
+        True,
+        title="Nested prompts",
+        description="'a vfx with sks' for the whole and 'sks' for the part; off: the label's name for both.",
+    )
+    object_word: str = Field("vfx", title="Word for the product", description="Stands for x in 'a x with y'.")
+    anomaly_word: str = Field(
+        "sks",
+        title="Word for the anomaly",
+        description="Stands for y in 'a x with y'; a word that the model's vocabulary lacks is learned.",
+    )
+    text_adapter: Choice = Field(
+        "preset",
+        title="Adapt the text encoder",
+        description="Learn a small adapter (LoRA) of the text encoder too, as the paper does.",
+    )
+    sight: Sight = Field(
+        "preset",
+        title="Learn from",
+        description="whole: the whole photo, to make whole new pictures; window: the anomaly's surroundings, for "
+        "small defects on large photos.",
+    )
+    rank: int = Field(32, ge=1, le=256, title="Rank", description="Rank of the adapters: more can change more.")
+    batch: int = Field(0, ge=0, le=64, title="Batch", description="Pairs a step; 0: the preset's.")
+    checkpointing: bool = Field(
+        False,
+        title="Save memory",
+        description="Gradient checkpointing: about a third slower, and a good deal less memory.",
+    )
+    objects: Literal["auto", "foreground", "u2net"] = Field(
+        "auto",
+        title="Part masks from",
+        description="What tells part from background: u2net (rembg, with its weights on this machine), foreground (no "
+        "weights); auto takes u2net where it is there.",
+    )
+    seed: int = Field(0, ge=0, title="Seed", description="Same photos, same settings, same seed: same concept.")
+    backbone: str = Field(
+        "auto",
+        title="Model",
+        description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
+    )
+
+    @field_validator("object_word", "anomaly_word")
+    @classmethod
+    def _a_word(cls, word: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9 ]{0,31}", word.strip()):
+            raise ValueError("expected 1 to 32 of a-z, 0-9 and blanks, beginning with a letter")
+        return word.strip()
+
+    def budget(self, defects: int, labels: int = 1) -> int:
+        """Training steps at most for so many defects of so many labels."""
+        return self.steps or PRESETS[self.preset].budget(defects, labels)
+
+    def on(self, name: Literal["saim_zero", "text_adapter"]) -> bool:
+        """Whether this is on, where need be as the preset has it."""
+        said: Choice = getattr(self, name)
+        known: bool = getattr(PRESETS[self.preset], name)
+        return known if said == "preset" else said == "on"
+
+    @property
+    def whole(self) -> bool:
+        """Whether whole photos are learned from."""
+        return PRESETS[self.preset].whole if self.sight == "preset" else self.sight == "whole"
+
+
+@dataclass(frozen=True)
+class DualPreset:
+    """What a preset stands for.
+
+    ``vectors`` learned for each word, 0: the words as the vocabulary has them. ``scale`` ↔ gamma at the start,
+    ``inject`` and ``bent`` say how the background comes in (Compensation). A window is at
+    least ``zoom`` of the model's side in photo pixels. ``normals``: share of the lessons that are good photos with an
+    empty part. ``defect`` is how many times as much the loss counts where the anomaly is. ``draws`` (steps, guidance,
+    sampler) are those that pairs are made with.
+    """
+
+    vectors: int
+    text_adapter: bool
+    saim_zero: bool
+    scale: float
+    inject: Literal["add", "blend"]
+    bent: bool
+    whole: bool
+    motion: Motion
+    margin: float
+    zoom: float
+    lr: float
+    rates: tuple[tuple[str, float], ...]
+    weight_decay: float
+    batch: int
+    views: int
+    normals: float
+    defect: float
+    steps: int
+    per_defect: int
+    most_steps: int
+    draws: tuple[int, float, Literal["ddim", "dpmpp_2m"]]
+    warmup: int = 0
+    clip: float = 1.0
+    fresh: int = 0
+    validate: bool = False
+
+    def budget(self, defects: int, labels: int = 1) -> int:
+        """Steps for so many defects to learn from; labels that are learned together share what they have in common."""
+        return min(round(self.most_steps * math.sqrt(labels)), self.steps + self.per_defect * defects)
+
+
+_FLIPS = Motion(1.0, quarters=False, turn=0.0, scale=(1.0, 1.0), shift=0.0)
+
+PRESETS: dict[PresetName, DualPreset] = {
+    "flawsmith": DualPreset(
+        vectors=4, text_adapter=False, saim_zero=True, scale=0.1, inject="add", bent=True, whole=False,
+        motion=Motion(quarters=False, turn=4.0, scale=(0.9, 1.15), shift=0.1), margin=1.0, zoom=0.5,
+        lr=1e-3, rates=(("word.", 4.0), ("saim.", 0.2), ("bcm.", 0.2), ("text.", 0.2)), weight_decay=1e-4,
+        batch=2, views=8, normals=0.25, defect=4.0, steps=400, per_defect=40, most_steps=1_000,
+        draws=(20, 1.5, "dpmpp_2m"), warmup=20, validate=True,
+    ),
+    "paper": DualPreset(
+        vectors=0, text_adapter=True, saim_zero=False, scale=0.1, inject="add", bent=True, whole=True,
+        motion=_FLIPS, margin=0.0, zoom=1.0, lr=5e-6, rates=(), weight_decay=1e-2, batch=4, views=4,
+        normals=0.0, defect=1.0, steps=5_000, per_defect=0, most_steps=5_000, draws=(50, 2.5, "ddim"), fresh=200,
+    ),
+    "code": DualPreset(
+        vectors=0, text_adapter=True, saim_zero=False, scale=0.0, inject="blend", bent=False, whole=True,
+        motion=_FLIPS, margin=0.0, zoom=1.0, lr=2e-5, rates=(), weight_decay=1e-2, batch=4, views=4,
+        normals=0.0, defect=1.0, steps=5_000, per_defect=0, most_steps=5_000, draws=(100, 2.5, "ddim"), fresh=200,
+    ),
+}  # fmt: skip

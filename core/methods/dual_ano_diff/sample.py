@@ -1,0 +1,136 @@
+"""A picture and its anomalous part drawn together, both branches in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from core.device import derive_seed, torch_generator
+from core.diffusion.attention import Record, controlled
+from core.diffusion.backbone import Backbone, decode, encode_image, noise_in
+from core.diffusion.sampling import Model, draw_noise, make_schedule, mix, sample
+from core.methods.dual_ano_diff.adapters import GOOD, Dual
+from core.methods.dual_ano_diff.interaction import PART, narrow, predict_pairs, wide
+from core.methods.dual_ano_diff.training_samples import NEUTRAL, kept
+from core.types import Image, Mask
+
+
+@dataclass(frozen=True)
+class Begin:
+    """What is drawn below full ``strength``: a picture uint8 (S, S, 3) and where its anomaly is, bool (S, S)."""
+
+    image: Image
+    mask: Mask
+    strength: float
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """A picture and its part, uint8 (S, S, 3). ``attention`` float32 (S, S), 0..1, says where the part's word for the
+    anomaly looks otherwise than it mostly does, in its finest maps; ``rebuilt`` is what the autoencoder makes of the
+    picture that was begun with."""
+
+    whole: Image
+    part: Image
+    attention: npt.NDArray[np.float32]
+    rebuilt: Image | None = None
+
+
+@torch.no_grad()
+def draw_pair(
+    model: Dual,
+    label: str,
+    *,
+    seed: int,
+    steps: int,
+    guidance: float,
+    sampler: Literal["ddim", "dpmpp_2m"] = "ddim",
+    background: Image | None = None,
+    begin: Begin | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    cancelled: Callable[[], bool] | None = None,
+) -> DrawnPair:
+    """A pair of ``label``. ``background`` is what is around the part (neutral inside it), read where BCM was learned.
+
+    Guidance compares with a good part, of which the part branch is empty. Cancelled within a step.
+    """
+    backbone, group = model.backbone, model.build.group
+    side = backbone.side // backbone.factor
+    noise = draw_noise((2, backbone.channels, side, side), torch_generator(derive_seed(seed, "pair")))
+    noise = noise.to(backbone.device)
+    schedule = make_schedule(backbone.alphas_cumprod, steps, strength=begin.strength if begin else 1.0)
+    x, first = noise, None
+    if begin is not None and begin.strength < 1:
+        first = torch.cat([encode_image(backbone, p) for p in (begin.image, kept(begin.image, begin.mask))])
+        x = mix(first, noise, schedule.alphas[0])
+    around = _around(model, background, seed) if group == 3 else None
+    rows = slice((group if guidance != 1 else 0) + PART, None, group)
+    seen = Record(model.anomaly_tokens(label), sides=(_finest(backbone),), rows=rows)
+    with controlled(backbone.unet, seen):
+        latents = sample(
+            _model(model, label, guidance, around), wide(x, 2), schedule, method=sampler, cancelled=cancelled,
+            progress=lambda done, total, _: progress(done, total),
+        )  # fmt: skip
+    whole, part = decode(backbone, narrow(latents, 2))
+    return DrawnPair(
+        whole,
+        part,
+        _spread(seen.maps(), backbone.side),
+        decode(backbone, first[:1])[0] if first is not None else None,
+    )
+
+
+def _finest(backbone: Backbone) -> int:
+    """The side, in positions, of the model's finest cross-attention maps."""
+    kinds = list(backbone.unet.config.down_block_types)
+    first = next((i for i, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
+    return int(-(-(backbone.side // backbone.factor) // 2**first))
+
+
+def _spread(looked: Tensor, side: int) -> npt.NDArray[np.float32]:
+    """Attention (tokens, h, w) at picture size, 0 where it is as usual and 1 at its peak: float32 (side, side).
+
+    What a learned word turns to is up to the learning: it may look at the anomaly or at all else. Either way it
+    departs there from what it mostly does.
+    """
+    # The rim of a map knows of the frame, not of the picture.
+    inner = np.pad(looked.numpy().astype(np.float32)[:, 1:-1, 1:-1], ((0, 0), (1, 1), (1, 1)), mode="edge")
+    smooth = np.stack([cv2.GaussianBlur(one, (0, 0), 0.7) for one in inner])
+    apart = np.abs(smooth - np.median(smooth, axis=(1, 2), keepdims=True))
+    usual = np.maximum(np.median(apart, axis=(1, 2), keepdims=True), 1e-8)
+    far = np.clip((apart / usual).mean(axis=0) - 1, 0, None)
+    return np.asarray(
+        cv2.resize(far / max(float(far.max()), 1e-6), (side, side), interpolation=cv2.INTER_LINEAR), np.float32
+    )
+
+
+def _around(model: Dual, background: Image | None, seed: int) -> tuple[Tensor, Tensor]:
+    """Latents (1, C, h, w) of the background and its noise; of nothing where there is none."""
+    backbone = model.backbone
+    picture = np.full((backbone.side, backbone.side, 3), NEUTRAL, np.uint8) if background is None else background
+    z = encode_image(backbone, picture)
+    return z, draw_noise(z.shape, torch_generator(derive_seed(seed, "background")), z)
+
+
+def _model(model: Dual, label: str, guidance: float, around: tuple[Tensor, Tensor] | None) -> Model:
+    """eps of pairs (1, 2 C, h, w) by classifier-free guidance, good part and anomaly in one batch."""
+    backbone, group = model.backbone, model.build.group
+    labels = [label] if guidance == 1 else [GOOD, label]
+    text = model.text(labels)
+
+    def eps_of(x: Tensor, t: int) -> Tensor:
+        pair = narrow(x, 2)
+        if around is not None:
+            pair = torch.cat([pair, mix(around[0], around[1], float(backbone.alphas_cumprod[t]))])
+        pairs = wide(pair, group).expand(len(labels), -1, -1, -1)
+        out = noise_in(backbone, pairs, t, predict_pairs(backbone, pairs, t, text, group))[:, : x.shape[1]]
+        return out if len(labels) == 1 else out[:1] + guidance * (out[1:] - out[:1])
+
+    return eps_of

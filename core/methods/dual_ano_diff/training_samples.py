@@ -1,0 +1,143 @@
+"""What the two branches learn from: pictures, their anomalous parts alone, and their backgrounds. Needs no torch.
+
+Name here ↔ symbol in DualAnoDiff: image ↔ I, part ↔ I_a = M_a I, background ↔ I_b = (1 - M_f) I, all with 0 of the
+range -1 to 1 where nothing is: neutral grey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from core.device import numpy_rng
+from core.errors import InputError
+from core.masks.foreground import object_mask
+from core.methods.dual_ano_diff.learning_settings import DualParams, DualPreset
+from core.segmentation.salient_object import salient_mask, salient_missing
+from core.training.example_crops import Motion, Target, view
+from core.types import AnomalyExample, Image, Mask, NormalImage
+
+NEUTRAL = 128
+"""The grey that stands for nothing."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A picture uint8 (S, S, 3), its label ("" for a good part), where its anomaly is, and its background."""
+
+    image: Image
+    mask: Mask
+    label: str
+    background: Image | None = None
+
+    @property
+    def part(self) -> Image:
+        """The anomaly alone."""
+        return kept(self.image, self.mask)
+
+
+def kept(image: Image, mask: Mask) -> Image:
+    """``image`` inside ``mask``, neutral outside."""
+    return np.where(mask[..., None], image, np.uint8(NEUTRAL))
+
+
+def background_of(image: Image, part: Mask) -> Image | None:
+    """What is around the part; None where the part fills the photo."""
+    return None if part.all() else kept(image, ~part)
+
+
+def object_finder(wanted: str) -> tuple[str, Callable[[Image], Mask]]:
+    """What tells part from background, and its name; Unavailable where u2net is asked for and is not there."""
+    if wanted == "u2net" or (wanted == "auto" and salient_missing() is None):
+        return "u2net", salient_mask
+    return "foreground", object_mask
+
+
+@dataclass(frozen=True)
+class Views:
+    """Draws pairs from targets and good photos. ``backgrounds``: photo id → what is around its part."""
+
+    side: int
+    extent: float
+    motion: Motion
+    whole: bool
+    backgrounds: Mapping[str, Image]
+
+    def of(self, target: Target, rng: np.random.Generator | None) -> Pair:
+        """One view of a real anomaly; as it is without a generator."""
+        return self._seen(target, target.example.label, rng)
+
+    def good(self, normal: NormalImage, rng: np.random.Generator) -> Pair:
+        """One view of a good photo: all of it, or a window as large as the anomalies have."""
+        height, width = normal.shape
+        nowhere = np.zeros(normal.shape, np.bool_)
+        if self.whole:
+            target = _target(normal, nowhere | True, max(normal.shape))
+        else:
+            extent = round(min(self.extent, max(normal.shape)))
+            least = extent // 2
+            y, x = (int(rng.integers(min(least, n // 2), max(n - least, n // 2) + 1)) for n in (height, width))
+            nowhere[min(y, height - 1), min(x, width - 1)] = True
+            target = _target(normal, nowhere, extent)
+        pair = self._seen(target, "", rng)
+        return replace(pair, mask=np.zeros_like(pair.mask))
+
+    def _seen(self, target: Target, label: str, rng: np.random.Generator | None) -> Pair:
+        # The same draws again move the background as the photo was moved.
+        seed = 0 if rng is None else int(rng.integers(2**32))
+
+        def again() -> np.random.Generator | None:
+            return None if rng is None else np.random.default_rng(seed)
+
+        shown = view(target, self.side, again(), self.motion)
+        around = self.backgrounds.get(target.example.id)
+        if around is None:
+            return Pair(shown.image, shown.mask, label)
+        moved = replace(target, example=replace(target.example, pixels=around))
+        return Pair(shown.image, shown.mask, label, view(moved, self.side, again(), self.motion).image)
+
+
+def _target(normal: NormalImage, mask: Mask, extent: int) -> Target:
+    return Target(AnomalyExample(normal.id, "", normal.pixels, (mask,)), mask, extent)
+
+
+def find_backgrounds(
+    photos: Sequence[AnomalyExample | NormalImage], find: Callable[[Image], Mask], cancelled: Callable[[], None]
+) -> dict[str, Image]:
+    """Photo id → what is around its part, of all photos if most have a background; {} where parts fill the frame."""
+    parts: dict[str, Mask] = {}
+    for photo in photos:
+        cancelled()
+        if photo.id not in parts:
+            parts[photo.id] = find(photo.pixels)
+    filled = sum(bool(part.all()) for part in parts.values())
+    if filled * 2 > len(parts):
+        return {}
+    return {photo.id: kept(photo.pixels, ~parts[photo.id]) for photo in photos}
+
+
+def draw_views(
+    views: Views, targets: Sequence[Target], normals: Sequence[NormalImage], preset: DualPreset, seed: int, number: int
+) -> list[Pair]:
+    """``preset.views`` views of each target and its share of good photos, from a seed and a round's number."""
+    if not targets:
+        raise InputError("nothing to learn from: there is no real anomaly")
+    pairs = []
+    for i, target in enumerate(targets):
+        for again in range(preset.views):
+            still = again == 0 and not preset.fresh
+            rng = numpy_rng(seed, "view", number, i, again)
+            pairs.append(views.of(target, None if still else rng))
+    if normals and preset.normals:
+        rng = numpy_rng(seed, "good", number)
+        count = round(len(pairs) * preset.normals / (1 - preset.normals))
+        order = rng.permutation(len(normals))
+        pairs += [views.good(normals[order[i % len(order)]], rng) for i in range(count)]
+    return pairs
+
+
+def margin_of(params: DualParams, preset: DualPreset) -> float:
+    """Surroundings of an anomaly in its window, as a share of its box; 0 for whole photos."""
+    return 0.0 if params.whole else preset.margin or 0.5

@@ -1,5 +1,0 @@
-"""Click → mask, all regions of a photo, and regions carried from one photo to the others."""
-
-from core.segment.base import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenter, segmenters
-
-__all__ = ["Candidate", "Click", "Prepared", "Segmenter", "best_segmenter", "segmenter", "segmenters"]

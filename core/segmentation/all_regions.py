@@ -1,0 +1,149 @@
+"""All components of a photo at once: click everywhere that could be one, keep what stands out, drop the doubles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.segmentation.mask_scoring import FEATURES, Guess, add_agreement, measured, trust, worth
+from core.segmentation.proposals import propose
+from core.segmentation.refinement import to_photo
+from core.segmentation.segmenter import Cancel, Candidate, Progress, stop_if
+from core.segmentation.view_pyramid import Pyramid, View, project
+from core.types import Mask
+
+_OVERVIEW = 256
+_GRID = 88
+_SEEDS = 70
+_APART = FEATURES.index("apart")
+_FRAME = FEATURES.index("frame")
+_EDGE = FEATURES.index("edge")
+_SOLID = FEATURES.index("solid")
+_WORTH = 9.0
+_LEAST = 8e-4
+_SAME = 0.6
+
+
+class Looks(Protocol):
+    """A prepared photo."""
+
+    pyramid: Pyramid
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A place that may be a region's, in photo pixels, and how far the flat area about it reaches."""
+
+    x: float
+    y: float
+    extent: float
+
+
+Hear = Callable[[Seed, list[Guess]], tuple[list[Guess], npt.NDArray[np.float64]]]
+"""A second opinion: from a seed and the guesses there, to guesses and their worth on the scale of ``rank.worth``."""
+
+
+def all_regions(
+    photo: Looks,
+    progress: Progress | None = None,
+    cancelled: Cancel | None = None,
+    hear: Hear | None = None,
+    least: float = _WORTH,
+) -> list[Candidate]:
+    """Regions of at least the worth ``least`` that stand out, largest first; none for a plain surface."""
+    pyramid = photo.pyramid
+    height, width = pyramid.shape
+    overview = pyramid.window(0, 0, width, height, _OVERVIEW)
+    seeds = _seeds(overview)
+    taken = np.zeros(overview.shape, np.bool_)
+    found: list[tuple[Guess, float]] = []
+    for done, seed in enumerate(seeds):
+        stop_if(cancelled)
+        if progress is not None:
+            progress(done, len(seeds))
+        column, row = overview.at(seed.x, seed.y)
+        if taken[row, column]:
+            continue
+        for guess, value in _readings(pyramid, seed, hear, least):
+            found.append((guess, value))
+            taken |= _on(overview, guess)
+    kept = _distinct(found)
+    out = [_candidate(pyramid, guess, value) for guess, value in kept]
+    if progress is not None:
+        progress(len(seeds), len(seeds))
+    return sorted((c for c in out if c.area), key=lambda c: -c.area)
+
+
+def _candidate(pyramid: Pyramid, guess: Guess, value: float) -> Candidate:
+    part, corner = to_photo(pyramid, guess.view, guess.mask)
+    return Candidate(part, float(trust(np.array([value]))[0]), corner, pyramid.shape)
+
+
+def _seeds(overview: View) -> list[Seed]:
+    """Deepest points of the flat areas of the overview, largest area first."""
+    seeds: list[Seed] = []
+    for factor in (1.5, 3.0):
+        flat = (overview.gradient < factor * overview.texture).astype(np.uint8)
+        flat = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+        depth = cv2.distanceTransform(np.pad(flat, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(flat, connectivity=4)
+        order = np.argsort(-stats[1:, cv2.CC_STAT_AREA]) + 1
+        for k in order[:_SEEDS]:
+            x, y, w, h, area = (int(v) for v in stats[k])
+            if area < 12:
+                break
+            own = np.where(labels[y : y + h, x : x + w] == k, depth[y : y + h, x : x + w], 0)
+            r, c = np.unravel_index(int(own.argmax()), own.shape)
+            z = overview.zoom
+            px, py = overview.x0 + (x + int(c) + 0.5) / z, overview.y0 + (y + int(r) + 0.5) / z
+            seeds.append(Seed(px, py, max(w, h) / z))
+        del count
+    seeds.sort(key=lambda s: s.extent)
+    return seeds[:_SEEDS]
+
+
+def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None, least: float) -> list[tuple[Guess, float]]:
+    """The best things the seed may lie in, if any stands out."""
+    height, width = pyramid.shape
+    raw: list[tuple[View, Mask]] = []
+    for side in sorted({min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)})[::-1]:
+        view = pyramid.around(seed.x, seed.y, side, _GRID)
+        raw += [(view, m) for m in propose(view, seed.x, seed.y)]
+    guesses = measured(raw, height * width, seed.x, seed.y) if raw else []
+    values = worth(guesses) if raw else np.zeros(0)
+    if hear is not None:
+        guesses, values = hear(seed, guesses)
+    out: list[tuple[Guess, float]] = []
+    for k in np.argsort(-values, kind="stable"):
+        guess = guesses[int(k)]
+        if values[k] < least or len(out) == 1:
+            break
+        f = guess.features
+        share = guess.area / (height * width)
+        weak = f[_APART] < 0.45 or f[_EDGE] < 0.4 or f[_SOLID] < 0.62
+        if weak or f[_FRAME] > 0.02 or not _LEAST < share < 0.5:
+            continue
+        out.append((guess, float(values[k])))
+    return out
+
+
+def _on(overview: View, guess: Guess) -> Mask:
+    return project(guess.mask, guess.view, overview)
+
+
+def _distinct(found: list[tuple[Guess, float]]) -> list[tuple[Guess, float]]:
+    """Best of each group of near-equal guesses (by box and area)."""
+    if not found:
+        return []
+    found = sorted(found, key=lambda pair: -pair[1])
+    near = add_agreement([g for g, _ in found])
+    kept: list[int] = []
+    for k in range(len(found)):
+        if not kept or near[k, kept].max() < _SAME:
+            kept.append(k)
+    return [found[k] for k in kept]

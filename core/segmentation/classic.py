@@ -1,0 +1,204 @@
+"""Click → region without any weights, for when no checkpoint is on this machine.
+
+Each click is looked at in windows of halving size. Every window gives a few dozen guesses (proposals.py), measured
+and ranked (rank.py); further clicks add or take away what they stand for; the outline is finished at full
+resolution (refine.py).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from typing import ClassVar
+
+import cv2
+import numpy as np
+
+from core.segmentation.all_regions import all_regions
+from core.segmentation.box_prompts import box_guesses
+from core.segmentation.click_history import Packed, Recent
+from core.segmentation.constraints import distance_to_same, obey
+from core.segmentation.corrections import correct, whole_guess
+from core.segmentation.mask_scoring import Guess, measured, trust, worth
+from core.segmentation.proposals import propose
+from core.segmentation.refinement import to_photo
+from core.segmentation.segmenter import Box, Cancel, Candidate, Click, Progress, check_prompt, stop_if
+from core.segmentation.view_pyramid import Pyramid
+from core.types import Image, Mask, check_image
+
+_SMALLEST_WINDOW = 70
+_STEP = 2.5
+_Prompt = tuple[tuple[Click, ...], Box | None]
+
+
+class ClassicPrepared:
+    """A photo ready for clicks; what a click means is remembered, so a session of clicks costs one each."""
+
+    def __init__(self, image: Image) -> None:
+        self.pyramid = Pyramid(image)
+        self._lock = threading.Lock()
+        self._meanings = Recent[tuple[float, float], list[Guess]]()
+        self._answers = Recent[tuple[Click, ...], list[Guess]]()
+        self._drawings = Recent[Guess, Packed]()
+        self._shown = Recent[_Prompt, list[tuple[Guess, Packed]]]()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the photo's copies."""
+        return self.pyramid.nbytes
+
+    def predict(
+        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
+    ) -> list[Candidate]:
+        """See Prepared. A ``mask`` from here, shown for all clicks but the last, is recognised."""
+        checked, box, given = check_prompt(self.pyramid.shape, clicks, box_xyxy, mask)
+        ordered = _in_order(checked)
+        guesses = self._answer(ordered, box) if given is None else self._corrected(ordered, box, given)
+        found = []
+        for guess, score in pick_scales(guesses):
+            part, corner = obey(*self._draw(guess).window(), checked, box)
+            found.append((guess, Candidate(part, score, corner, self.pyramid.shape)))
+        with self._lock:
+            self._shown.put((ordered, box), [(guess, Packed(c.part, c.corner)) for guess, c in found])
+        return [candidate for _, candidate in found]
+
+    def _answer(self, clicks: tuple[Click, ...], box: Box | None) -> list[Guess]:
+        """What the clicks mean together, best first; without a box the first click is positive."""
+        if box is not None:
+            return self._after(self._boxed(box), clicks, 0, box)
+        with self._lock:
+            known = self._answers.get(clicks)
+        if known is not None:
+            return known
+        if len(clicks) == 1:
+            return self.guesses(clicks[0].x, clicks[0].y)
+        found = self._after(self._answer(clicks[:-1], None), clicks, len(clicks) - 1, None)
+        with self._lock:
+            self._answers.put(clicks, found)
+        return found
+
+    def _corrected(self, clicks: tuple[Click, ...], box: Box | None, given: Mask) -> list[Guess]:
+        """``given`` after the clicks that it does not obey had their say."""
+        with self._lock:
+            shown = self._shown.get((clicks[:-1], box)) or []
+        for guess, packed in shown:
+            if packed.is_all_of(given):
+                return self._after([guess], clicks, len(clicks) - 1, box)
+        heeded = [c for c in clicks if given[int(c.y), int(c.x)] == c.positive]
+        rest = [c for c in clicks if c not in heeded]
+        return self._after([whole_guess(self.pyramid, given)], (*heeded, *rest), len(heeded), box)
+
+    def _after(self, guesses: list[Guess], clicks: tuple[Click, ...], done: int, box: Box | None) -> list[Guess]:
+        """``guesses`` of the first ``done`` clicks (and the box), after the others had their say one by one."""
+        for k in range(done, len(clicks)):
+            last = clicks[k]
+            if self._heeds(guesses[0], last):
+                continue  # There is nothing to correct: a click inside must not cost pixels elsewhere.
+            wholes = self.guesses(clicks[0].x, clicks[0].y) if done and box is None else guesses
+            guesses = self._correct(guesses[0], clicks[: k + 1], wholes, box)
+        return guesses
+
+    def _correct(self, so_far: Guess, clicks: tuple[Click, ...], wholes: list[Guess], box: Box | None) -> list[Guess]:
+        """``so_far`` after the last click, which it does not heed; ``wholes`` are what the first one may mean."""
+        return correct(self.pyramid, so_far, clicks, self.guesses(clicks[-1].x, clicks[-1].y), wholes, box)
+
+    def _boxed(self, box: Box) -> list[Guess]:
+        """What the box may mean, best first; at least one."""
+        return box_guesses(self.pyramid, box)
+
+    def _heeds(self, guess: Guess, click: Click) -> bool:
+        """Whether the click lies where the region already is as it says, or so near that only the rim is meant."""
+        # Finer than the view and the region can tell: reading it as a part to add or remove costs whole parts.
+        rim = min(max(1.5, 0.75 / guess.view.zoom), 0.06 * math.sqrt(guess.area))
+        return distance_to_same(*self._draw(guess).window(), click, rim) is not None
+
+    def _draw(self, guess: Guess) -> Packed:
+        with self._lock:
+            known = self._drawings.get(guess)
+        if known is None:
+            known = Packed(*to_photo(self.pyramid, guess.view, guess.mask))
+            with self._lock:
+                self._drawings.put(guess, known)
+        return known
+
+    def guesses(self, x: float, y: float) -> list[Guess]:
+        """What one click may mean, best first; at least one."""
+        key = (round(x, 1), round(y, 1))
+        with self._lock:
+            known = self._meanings.get(key)
+        if known is not None:
+            return known
+        found = self._look(x, y)
+        with self._lock:
+            self._meanings.put(key, found)
+        return found
+
+    def _look(self, x: float, y: float) -> list[Guess]:
+        height, width = self.pyramid.shape
+        side = 1.6 * max(height, width)
+        steps = max(1, round(np.log(side / _SMALLEST_WINDOW) / np.log(_STEP)))
+        raw = []
+        for k in range(steps + 1):
+            view = self.pyramid.around(x, y, side * (_SMALLEST_WINDOW / side) ** (k / steps))
+            raw += [(view, m) for m in propose(view, x, y)]
+        if not raw:
+            raw = [(view, _dot(view.shape, view.at(x, y)))]
+        found = measured(raw, height * width, x, y)
+        order = np.argsort(-worth(found), kind="stable")
+        return [found[k] for k in order]
+
+
+def _dot(shape: tuple[int, int], at: tuple[int, int]) -> Mask:
+    """The click itself, when nothing around it stands out."""
+    dot = np.zeros(shape, np.uint8)
+    cv2.circle(dot, at, 3, 1, -1)
+    return dot > 0
+
+
+def _in_order(clicks: Sequence[Click]) -> tuple[Click, ...]:
+    """The clicks as given, but a positive one first: there must be something to take away from."""
+    first = next((k for k, c in enumerate(clicks) if c.positive), 0)
+    return (*clicks[first : first + 1], *clicks[:first], *clicks[first + 1 :])
+
+
+def pick_scales(guesses: list[Guess]) -> list[tuple[Guess, float]]:
+    """The best guess, and the best clearly smaller and clearly larger ones, best first, with scores 0..1."""
+    worths = worth(guesses)
+    scores = trust(worths)
+    order = [int(k) for k in np.argsort(-worths, kind="stable")]
+    first = order[0]
+    area = guesses[first].area
+    chosen = [first]
+    smaller = [k for k in order if guesses[k].area < 0.65 * area]
+    larger = [k for k in order if guesses[k].area > 1.5 * area]
+    chosen += smaller[:1] + larger[:1]
+    chosen.sort(key=lambda k: -worths[k])
+    return [(guesses[k], float(scores[k])) for k in chosen]
+
+
+class ClassicSegmenter:
+    """Weight-free; always available."""
+
+    name: ClassVar[str] = "classic"
+    title: ClassVar[str] = "Classic (no weights)"
+
+    def available(self) -> str | None:
+        """Always None: it needs nothing."""
+        return None
+
+    def prepare(
+        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
+    ) -> ClassicPrepared:
+        """Lab pyramid of the photo: some 5 ms per megapixel."""
+        stop_if(cancelled)
+        prepared = ClassicPrepared(check_image(image))
+        if progress is not None:
+            progress(1, 1)
+        return prepared
+
+    def regions(
+        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
+    ) -> list[Candidate]:
+        """Components that stand out, largest first."""
+        return all_regions(self.prepare(image), progress, cancelled)

@@ -1,0 +1,178 @@
+"""What the network of mini-click says about windows of a photo, and how far a guess agrees with it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Unavailable
+from core.segmentation.click_network import INPUTS, STRIDE, FoldedBlock, Layer, encode, layers, wire
+from core.segmentation.mask_scoring import FEATURES, Guess, worth
+from core.segmentation.segmenter import Box, Click
+from core.segmentation.view_pyramid import Floats, View, project
+from core.types import Mask
+
+SIGNALS = (*FEATURES, "worth", "certain", "wider", "own", "kept")
+"""The classic features; worth by the classic rule, less the best one's; soft IoU with the network's answer in the
+window that fits, and in the next larger; 1 for the network's own guesses; IoU with the region so far."""
+
+Runs = Callable[[Floats], Floats]
+"""From inputs (N, 11, h, w) to probabilities (N, h, w)."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """A raw window with the network's answer: ``sure``, float32 (h, w) 0..1, is how likely each pixel is meant."""
+
+    view: View
+    sure: Floats
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A linear rule over SIGNALS, and the line from what it gives to a logit of the expected IoU."""
+
+    weights: npt.NDArray[np.float64]
+    slope: float
+    offset: float
+
+    def logits(self, signals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Logit of the expected IoU, (n,), of signals (n, len(SIGNALS))."""
+        return np.asarray(signals @ self.weights * self.slope + self.offset)
+
+
+class Network:
+    """The shipped weights, ready; one thread at a time runs them."""
+
+    def __init__(self, folder: Path) -> None:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            config = json.loads((folder / "config.json").read_text())
+            self.first = _verdict(config["first"])
+            self.further = _verdict(config["further"])
+            plan = layers(config["widths"])
+            weights = load_file(folder / "model.safetensors")
+            _check(weights, plan)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise Unavailable(f"mini-click: {folder} is damaged ({error}); get Flawsmith's files again") from error
+        self._block = FoldedBlock(weights, plan)
+        self._lock = threading.Lock()
+
+    def __call__(self, inputs: Floats) -> Floats:
+        """float32 (N, h, w) in 0..1 of float32 (N, 11, h, w); sides multiples of 16."""
+        import torch
+
+        with self._lock, torch.inference_mode():
+            given = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
+            return np.asarray(torch.sigmoid(wire(given, self._block))[:, 0].numpy())
+
+
+def _check(weights: Mapping[str, Any], plan: Mapping[str, Layer]) -> None:
+    """ValueError if the weights are not those of the plan."""
+    want: dict[str, tuple[int, ...]] = {}
+    want |= {f"{name}.weight": (one.outputs, one.inputs, 3, 3) for name, one in plan.items()}
+    want |= {f"{name}.bias": (one.outputs,) for name, one in plan.items()}
+    if {name: tuple(w.shape) for name, w in weights.items()} != want:
+        raise ValueError("model.safetensors is not the network that config.json tells of")
+
+
+def _verdict(entry: dict) -> Verdict:
+    weights = [float(entry["weights"][name]) for name in SIGNALS]
+    return Verdict(np.array(weights), float(entry["slope"]), float(entry["offset"]))
+
+
+def look(
+    network: Runs, views: Sequence[View], clicks: Sequence[Click], box: Box | None = None, region: Guess | None = None
+) -> list[Look]:
+    """The network's answers on ``views`` (raw ones) to one prompt, in one batch."""
+    h = max(-(-v.shape[0] // STRIDE) * STRIDE for v in views)
+    w = max(-(-v.shape[1] // STRIDE) * STRIDE for v in views)
+    inputs = np.zeros((len(views), INPUTS, h, w), np.float32)
+    for given, view in zip(inputs, views, strict=True):
+        rows, columns = view.shape
+        rgb = cv2.cvtColor(view.lab, cv2.COLOR_LAB2RGB)
+        rgb = cv2.copyMakeBorder(rgb, 0, h - rows, 0, w - columns, cv2.BORDER_REFLECT_101)
+        before: npt.NDArray[np.bool_] | None = None
+        if region is not None:
+            before = np.zeros((h, w), np.bool_)
+            before[:rows, :columns] = project(region.mask, region.view, view)
+        points = [_on_view(view, clicks, sign) for sign in (True, False)]
+        given[:] = encode(rgb, points[0], points[1], _box_on(view, box), before)
+    answers = network(inputs)
+    return [Look(v, answers[k, : v.shape[0], : v.shape[1]]) for k, v in enumerate(views)]
+
+
+def _on_view(view: View, clicks: Sequence[Click], positive: bool) -> npt.NDArray[np.float64]:
+    z = view.zoom
+    found = [
+        ((c.x + 0.5 - view.x0) * z - 0.5, (c.y + 0.5 - view.y0) * z - 0.5) for c in clicks if c.positive == positive
+    ]
+    return np.array(found, np.float64).reshape(-1, 2)
+
+
+def _box_on(view: View, box: Box | None) -> Box | None:
+    if box is None:
+        return None
+    z = view.zoom
+    return (box[0] - view.x0) * z, (box[1] - view.y0) * z, (box[2] - view.x0) * z, (box[3] - view.y0) * z
+
+
+def signals(
+    guesses: Sequence[Guess], looks: Sequence[Look], own: Sequence[bool], so_far: Guess | None = None
+) -> npt.NDArray[np.float64]:
+    """SIGNALS of every guess, (n, len(SIGNALS)); ``own`` marks those of the network."""
+    worths = worth(list(guesses))
+    # Its own were never valued by the classic rule of corrections: no classic opinion on them.
+    classic = [float(v) for v, mine in zip(worths, own, strict=True) if not mine]
+    best = max(classic, default=0.0)
+    rows = []
+    for guess, value, mine in zip(guesses, worths, own, strict=True):
+        certain, wider = _agreement(guess, looks)
+        kept = _common(guess, so_far) if so_far is not None else 0.0
+        opinion = 0.0 if so_far is not None and mine else float(np.clip((value - best) / 10, -2, 1))
+        rows.append([*guess.features, opinion, certain, wider, float(mine), kept])
+    return np.array(rows, np.float64)
+
+
+def _agreement(guess: Guess, looks: Sequence[Look]) -> tuple[float, float]:
+    """Soft IoU of the guess with the answer in the smallest window that holds it, and in the next larger."""
+    sizes = sorted(looks, key=lambda one: max(one.view.shape) / one.view.zoom)
+    fitting = [one for one in sizes if _holds(one.view, guess.box)] or sizes[-1:]
+    values = [_soft_iou(project(guess.mask, guess.view, one.view), one.sure) for one in fitting[:2]]
+    return values[0], values[-1]
+
+
+def _holds(view: View, box: Sequence[float]) -> bool:
+    """Whether the box lies in the window, and not at its frame unless the photo ends there."""
+    h, w = view.shape
+    slack = 2 / view.zoom
+    ends = (view.x0, view.y0, view.x0 + w / view.zoom, view.y0 + h / view.zoom)
+    left, top, right, bottom = view.inside
+    return (
+        (not left or box[0] >= ends[0] + slack)
+        and (not top or box[1] >= ends[1] + slack)
+        and (not right or box[2] <= ends[2] - slack)
+        and (not bottom or box[3] <= ends[3] - slack)
+    )
+
+
+def _soft_iou(mask: Mask, sure: Floats) -> float:
+    inside = float(sure[mask].sum())
+    return inside / (np.count_nonzero(mask) + float(sure.sum()) - inside + 1e-6)
+
+
+def _common(guess: Guess, other: Guess) -> float:
+    """IoU of two guesses, on the view of the first."""
+    there = project(other.mask, other.view, guess.view)
+    both = np.count_nonzero(there & guess.mask) / guess.view.zoom**2
+    return float(both / max(guess.area + other.area - both, 1e-6))

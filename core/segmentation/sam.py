@@ -1,0 +1,211 @@
+"""Segment Anything as a segmenter (core.segmentation.sam_network runs it).
+
+Checkpoints are read from the models folder (core.weights). The encoder runs once per photo; what it gives is
+kept for the photos last looked at, within a budget of bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core import weights as models
+from core.device import choose_device
+from core.errors import Unavailable
+from core.segmentation.sam_checkpoint import Embedding, EmbeddingCache, load_checkpoint
+from core.segmentation.sam_network import encode, everything, library, low_resolution
+from core.segmentation.segmenter import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, stop_if
+from core.types import Image, Mask, check_image
+
+CACHE_BYTES = 256 << 20
+_MIN_REGION = 1e-4
+"""Share of the photo below which an automatic region is dust."""
+
+
+class SamSegmenter:
+    """One SAM model. ``build`` gives the empty network; the checkpoint is loaded at the first photo."""
+
+    def __init__(
+        self,
+        name: str,
+        title: str,
+        weights_name: str,
+        package: str,
+        install: str,
+        build: Callable[[], Any],
+        checkpoint: Path | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        device: str = "auto",
+        points_per_side: int = 32,
+    ) -> None:
+        self.name, self.title = name, title
+        self._weights, self._package, self._install, self._build = weights_name, package, install, build
+        self._checkpoint, self._device, self._points = checkpoint, device, points_per_side
+        self._model: Any = None
+        self._cache = EmbeddingCache(cache_bytes)
+        # One network: one thread at a time runs it, the others wait.
+        self._lock = threading.RLock()
+
+    def available(self) -> str | None:
+        """None, or the pip line or the fetch command that makes it available."""
+        missing = [m for m in self._package.split() if find_spec(m) is None]
+        if missing:
+            return f"{self.title}: run '{self._install}'"
+        if self._checkpoint is None and models.find(self._weights) is None:
+            row = models.weights(self._weights)
+            return (
+                f"{self.title}: fetch {row.file} ({row.size / 1e6:.0f} MB) on the Models tab or with "
+                f"'launch.py models fetch {row.name}', or put it into {models.models_dir()}"
+            )
+        return None
+
+    def prepare(self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None) -> SamPrepared:
+        """Run the encoder, or take what it gave for this photo before. ``progress`` counts encoder blocks."""
+        photo = check_image(image)
+        stop_if(cancelled)
+        key = hashlib.blake2b(np.ascontiguousarray(photo).tobytes(), digest_size=16).hexdigest() + str(photo.shape)
+        embedding = self._cache.get(key)
+        if embedding is None:
+            with self._lock:
+                model = self._load()
+                embedding = encode(model, photo, progress, cancelled)
+            self._cache.put(key, embedding)
+        elif progress is not None:
+            progress(1, 1)
+        return SamPrepared(self, embedding)
+
+    def regions(
+        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
+    ) -> list[Candidate]:
+        """SAM's automatic mask generator, largest first, cancelled within one batch of points."""
+        photo = check_image(image)
+        with self._lock:
+            model = self._load()
+            found = everything(self._package.split()[0], model, photo, self._points, progress, cancelled)
+        least = _MIN_REGION * photo.shape[0] * photo.shape[1]
+        found = [c for c in found if np.count_nonzero(c.mask) >= least]
+        return sorted(found, key=lambda c: -int(np.count_nonzero(c.mask)))
+
+    def _load(self) -> Any:
+        if self._model is None:
+            if (reason := self.available()) is not None:
+                raise Unavailable(reason)
+            self._model = load_checkpoint(self._build(), self._path(), self.title).to(choose_device(self._device))
+        return self._model
+
+    def _path(self) -> Path:
+        if self._checkpoint is not None:
+            return self._checkpoint
+        found = models.verify(self._weights)
+        if found.state != "present":
+            raise Unavailable(
+                f"{self.title}: {found.path} is not the published file (its size or sha256 differs); "
+                f"delete it and run 'launch.py models fetch {self._weights}'"
+            )
+        return found.path
+
+
+class SamPrepared:
+    """A photo with its embedding; a click costs one pass of the small decoder."""
+
+    def __init__(self, owner: SamSegmenter, embedding: Embedding) -> None:
+        self._owner, self._embedding = owner, embedding
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the embedding."""
+        return self._embedding.nbytes
+
+    def predict(
+        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
+    ) -> list[Candidate]:
+        """See core.segmentation.segmenter.Prepared."""
+        checked, box, given = check_prompt(self._embedding.shape, clicks, box_xyxy, mask)
+        points = np.array([[c.x, c.y] for c in checked], np.float32) if checked else None
+        labels = np.array([int(c.positive) for c in checked], np.int32) if checked else None
+        predictor = self._predictor()
+        side = predictor.model.prompt_encoder.mask_input_size[0]
+        prior = low_resolution(given, self._embedding.input_shape, side) if given is not None else None
+        if given is not None and points is None and box is None:
+            rows, columns = np.flatnonzero(given.any(axis=1)), np.flatnonzero(given.any(axis=0))
+            around: Box | None = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
+        else:
+            around = box
+        # A lone click is ambiguous and gets part, object and whole; a fuller prompt has one answer.
+        several = len(checked) == 1 and box is None and given is None
+        with self._owner._lock:
+            masks, scores, _ = predictor.predict(
+                point_coords=points,
+                point_labels=labels,
+                box=None if around is None else np.array(around, np.float32),
+                mask_input=prior,
+                multimask_output=several,
+            )
+        found = []
+        for k in np.argsort(-scores, kind="stable"):
+            full = masks[int(k)].astype(np.bool_)
+            if box is not None:
+                full &= box_mask(box, self._embedding.shape)
+            for click in checked:
+                full[int(click.y), int(click.x)] = click.positive
+            if full.any():
+                found.append(Candidate(full, float(np.clip(scores[int(k)], 0, 1))))
+        asked = box_mask(box, self._embedding.shape) if box is not None else given
+        if not found and asked is not None:
+            # The network left nothing inside the box, or of the mask: give back what was asked about.
+            found.append(Candidate(asked.copy(), 0.0))
+        return found
+
+    def _predictor(self) -> Any:
+        package = library(self._owner._package.split()[0])
+        with self._owner._lock:
+            predictor = package.SamPredictor(self._owner._load())
+        predictor.features = self._embedding.features.to(predictor.device)
+        predictor.original_size = self._embedding.shape
+        predictor.input_size = self._embedding.input_shape
+        predictor.is_image_set = True
+        return predictor
+
+
+def _build(package: str, kind: str) -> Callable[[], Any]:
+    def build() -> Any:
+        return library(package).sam_model_registry[kind](checkpoint=None)
+
+    return build
+
+
+_PIP = "pip install segment-anything"
+# mobilesam-mirror is the authors' code (Apache-2.0), packaged; it needs timm, which it does not ask for.
+_PIP_MOBILE = "pip install segment-anything mobilesam-mirror timm"
+
+
+def _sam(kind: str, title: str) -> SamSegmenter:
+    build = _build("segment_anything", kind)
+    return SamSegmenter(f"sam_{kind}", title, f"sam_{kind}", "segment_anything", _PIP, build)
+
+
+def vit_h() -> SamSegmenter:
+    """Segment Anything, huge."""
+    return _sam("vit_h", "SAM huge")
+
+
+def vit_l() -> SamSegmenter:
+    """Segment Anything, large."""
+    return _sam("vit_l", "SAM large")
+
+
+def vit_b() -> SamSegmenter:
+    """Segment Anything, base."""
+    return _sam("vit_b", "SAM base")
+
+
+def mobile() -> SamSegmenter:
+    """MobileSAM."""
+    packages = "mobile_sam timm segment_anything"
+    return SamSegmenter("sam_mobile", "MobileSAM", "sam_mobile", packages, _PIP_MOBILE, _build("mobile_sam", "vit_t"))

@@ -1,0 +1,258 @@
+"""Learned concepts on disk: ``<folder>/<id>/concept.json``, ``weights.safetensors`` and preview PNGs.
+
+A concept is written into a folder of another name which then takes its own, so that what is listed is whole. Listing
+needs no torch; only tensors do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import InputError, NotFound, Unavailable
+from core.images import TEMP_PREFIX, atomic_write
+from core.store.files import cannot_write, sync_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.diffusion.backbone import Backbone
+
+CARD, WEIGHTS = "concept.json", "weights.safetensors"
+NEWEST = "newest"
+"""What an engine's ``concept`` setting says by default."""
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,95}")
+_MARKS = ("conv_in.weight", "conv_out.weight", "position_embedding.weight", "final_layer_norm.weight")
+"""Parameters whose values tell one trained model from another; adapters and placeholder words leave them alone."""
+_SHAPE = (
+    "in_channels", "sample_size", "block_out_channels", "cross_attention_dim", "attention_head_dim",
+    "hidden_size", "num_hidden_layers", "vocab_size", "max_position_embeddings",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Concept:
+    """What is known of a learned concept without its tensors.
+
+    ``label`` is the anomaly's; "" where several were learned together, which ``labels`` names. ``backbone`` is the
+    model's name and ``fingerprint`` its identity, ``created`` UTC in ISO format, ``config`` plain JSON values.
+    """
+
+    id: str
+    engine: str
+    label: str
+    title: str
+    backbone: str
+    fingerprint: str
+    created: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _ID.fullmatch(self.id):
+            raise InputError(f"concept id {self.id!r}: expected 1 to 96 of a-z, 0-9, _, . and -")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label that was learned."""
+        return (self.label,) if self.label else tuple(self.config.get("labels", ()))
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """What has words of its own → its label, in order: the labels themselves, or clusters that are finer."""
+        return {name: label for name, label in self.config.get("groups") or [(one, one) for one in self.labels]}
+
+
+def new_id(label: str, *parts: str | bytes) -> str:
+    """An id for a concept of ``label``: its name, and 8 digits of the sha256 of ``parts``."""
+    digest = hashlib.sha256(b"\0".join(p.encode() if isinstance(p, str) else p for p in parts))
+    return f"{label or 'all'}-{digest.hexdigest()[:8]}"
+
+
+def now() -> str:
+    """The time, UTC, as ``Concept.created`` has it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def save_concept(
+    folder: Path, concept: Concept, tensors: Mapping[str, Tensor], pictures: Mapping[str, bytes] | None = None
+) -> Path:
+    """Write a concept under ``folder`` and return its own folder; one of the same id is replaced.
+
+    ``pictures`` are PNGs by name. StoreError if the disk is full or refuses; then nothing has changed.
+    """
+    from safetensors.torch import save
+
+    weights = save({k: v.detach().float().cpu().contiguous() for k, v in tensors.items()}, {"format": "flawsmith"})
+    files = {WEIGHTS: weights, **{f"{name}.png": png for name, png in (pictures or {}).items()}}
+    files[CARD] = json.dumps(asdict(concept), indent=1, sort_keys=True).encode()
+    place = folder / concept.id
+    temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
+    try:
+        temporary.mkdir(parents=True)
+        for name, data in files.items():
+            atomic_write(temporary / name, data)
+        _take_place(temporary, place)
+        sync_folder(folder)
+    except OSError as error:
+        raise cannot_write(folder.parent, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return place
+
+
+def _take_place(temporary: Path, place: Path) -> None:
+    if not place.exists():
+        os.replace(temporary, place)
+        return
+    aside = place.with_name(f"{TEMP_PREFIX}{secrets.token_hex(6)}")
+    os.replace(place, aside)
+    os.replace(temporary, place)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def load_concept(path: Path) -> tuple[Concept, dict[str, Tensor]]:
+    """A concept and its tensors, float32 on the CPU, from its own folder. NotFound, or Unavailable if it is broken."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    concept = read_card(path)
+    try:
+        return concept, load((path / WEIGHTS).read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise Unavailable(f"concept {concept.id}: its weights cannot be read ({error}); learn it again") from error
+
+
+def read_card(path: Path) -> Concept:
+    """The concept in a folder, without its tensors. NotFound, or Unavailable if its card is broken."""
+    try:
+        raw = json.loads((path / CARD).read_text())
+        return Concept(**{**raw, "notes": tuple(raw.get("notes", ()))})
+    except FileNotFoundError:
+        raise NotFound(f"concept {path.name!r}: there is none in {path.parent}; `launch.py learn` makes one") from None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise Unavailable(
+            f"{path / CARD}: it cannot be read ({error}); delete that folder or learn it again"
+        ) from error
+
+
+def list_concepts(folder: Path | None, engine: str | None = None, label: str | None = None) -> list[Concept]:
+    """The concepts under ``folder``, newest first, perhaps only those of an engine or with a label among theirs."""
+    if folder is None or not folder.is_dir():
+        return []
+    found = []
+    for card in folder.glob(f"*/{CARD}"):
+        # One broken card must not hide the others; asked for by its id, it says what is wrong with it.
+        with suppress(NotFound, Unavailable):
+            found += [] if card.parent.name.startswith(TEMP_PREFIX) else [read_card(card.parent)]
+    wanted = (c for c in found if engine in (None, c.engine) and (label is None or label in c.labels))
+    return sorted(wanted, key=lambda c: (c.created, c.id), reverse=True)
+
+
+def newest(folder: Path | None, engine: str, label: str | None = None) -> Concept:
+    """The newest concept of an engine (and label); NotFound says how to learn one."""
+    found = list_concepts(folder, engine, label)
+    if found:
+        return found[0]
+    there = sorted({name for c in list_concepts(folder, engine) for name in c.labels})
+    others = f" (learned: {', '.join(there)})" if there else ""
+    option = f" --label {label}" if label else ""
+    what = f" for label {label!r}" if label else ""
+    raise NotFound(
+        f"{engine}: nothing has been learned{what} in this project{others}; "
+        f"run `launch.py learn PROJECT --engine {engine}{option}`"
+    )
+
+
+def find_concept(folder: Path | None, engine: str, wanted: str = NEWEST, label: str | None = None) -> Concept:
+    """The concept with the id ``wanted``, or the newest of ``label``. NotFound names those there are."""
+    if wanted == NEWEST:
+        return newest(folder, engine, label)
+    if folder is not None and _ID.fullmatch(wanted) and (folder / wanted / CARD).is_file():
+        concept = read_card(folder / wanted)
+        if concept.engine == engine:
+            return concept
+    names = ", ".join(c.id for c in list_concepts(folder, engine)) or "none yet"
+    raise NotFound(f"{engine}: concept {wanted!r} is not in this project (there are: {names})")
+
+
+def adopt_concept(place: Path, folder: Path) -> Concept:
+    """A copy under ``folder`` of the concept in the folder ``place`` of another project; one of its id stays as it is.
+
+    NotFound, or Unavailable if it is broken; StoreError if the disk is full or refuses.
+    """
+    concept = read_card(place)
+    if (folder / concept.id / CARD).is_file():
+        return read_card(folder / concept.id)
+    temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
+    try:
+        shutil.copytree(place, temporary)
+        _take_place(temporary, folder / concept.id)
+        sync_folder(folder)
+    except OSError as error:
+        raise cannot_write(folder.parent, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return concept
+
+
+def rename_concept(folder: Path, id: str, title: str) -> Concept:
+    """Give a concept another title."""
+    concept = replace(read_card(folder / id), title=" ".join(title.split())[:80] or id)
+    atomic_write(folder / id / CARD, json.dumps(asdict(concept), indent=1, sort_keys=True).encode())
+    return concept
+
+
+def delete_concept(folder: Path, id: str) -> None:
+    """Remove a concept; NotFound if it is not there."""
+    place = folder / read_card(folder / id).id
+    # It leaves the list at once, even where deleting its files takes a while or is broken off.
+    aside = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
+    try:
+        os.replace(place, aside)
+    except OSError as error:
+        raise cannot_write(folder.parent, error) from error
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def fingerprint(backbone: Backbone) -> str:
+    """The identity of a model: sha256 over the shape of its UNet and text encoder and some of their weights.
+
+    The same in float32 and float16, with or without adapters and placeholder words.
+    """
+    digest = hashlib.sha256()
+    for part in (backbone.unet, backbone.text_encoder):
+        shape = {name: getattr(part.config, name, None) for name in _SHAPE}
+        digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
+        for name, value in part.named_parameters():
+            if name.endswith(_MARKS):
+                digest.update(value.detach().half().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def digest_of(tensors: Mapping[str, Tensor]) -> bytes:
+    """sha256 of named tensors."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode() + tensors[name].detach().float().cpu().numpy().tobytes())
+    return digest.digest()
+
+
+def check_backbone(concept: Concept, backbone: Backbone) -> None:
+    """Unavailable, in one line, unless ``backbone`` is the model that the concept was learned on."""
+    if fingerprint(backbone) != concept.fingerprint:
+        raise Unavailable(
+            f"concept {concept.id}: it was learned on the model {concept.backbone!r} and does not fit "
+            f"{backbone.name!r}; use that model or learn it again on this one"
+        )

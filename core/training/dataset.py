@@ -1,0 +1,144 @@
+"""What an anomaly is learned from: the examples' windows as latents, masks and prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from core.device import numpy_rng
+from core.diffusion.backbone import Backbone
+from core.errors import InputError
+from core.training.example_crops import Target, View, surfaces, targets, tone, usable, view
+from core.training.latents import Lesson, Lessons, prepare
+from core.training.learning_settings import Preset
+from core.training.spatial_embedding import SIDES, seen_by
+from core.types import AnomalyExample, Mask, NormalImage
+
+_HELD_FROM, _HELD_SHARE, _HELD_MOST = 6, 0.2, 3
+_SURFACES = 96
+
+
+@dataclass(frozen=True)
+class Material:
+    """The defects of each label, with the window each is seen in, and a note on every example left out."""
+
+    targets: Mapping[str, tuple[Target, ...]]
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, groups: Mapping[str, Sequence[AnomalyExample]], preset: Preset, side: int) -> Material:
+        """From label → examples, for a model of ``side`` pixels. InputError or MaskError where a label has none."""
+        if not groups:
+            raise InputError("nothing to learn: there are no real anomalies; import some with their masks")
+        found: dict[str, tuple[Target, ...]] = {}
+        notes: list[str] = []
+        for label, examples in groups.items():
+            if not examples:
+                raise InputError(f"label {label!r}: there is no real anomaly of it; import some with their masks")
+            kept, dropped = usable(examples)
+            whole = preset.motion.whole
+            found[label] = tuple(t for e in kept for t in targets(e, side, preset.margin, whole))
+            notes += dropped
+            if len(kept) == 1:
+                notes.append(f"{label}: learned from a single example, so all that is made will look alike; add more")
+        return cls(found, tuple(notes))
+
+    @property
+    def defects(self) -> int:
+        """How many defects there are, over all labels."""
+        return sum(len(found) for found in self.targets.values())
+
+    @property
+    def extent(self) -> float:
+        """The usual side of a window in photo pixels."""
+        return float(np.median([t.extent for found in self.targets.values() for t in found]))
+
+    def tones(self) -> dict[str, list[list[float]]]:
+        """Brightness of the defects against what is around them, per channel, for each label; see windows.tone."""
+        found: dict[str, list[list[float]]] = {}
+        for label, there in self.targets.items():
+            seen = [tone(View(t.example.pixels, t.defect)) for t in there]
+            found[label] = [[round(x, 4) for x in one] for one in seen if one]
+        return found
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Lessons, and the masks float32 (N, 1, S, S) that the mask encoder reads for them."""
+
+    lessons: Lessons
+    seen: Tensor
+
+
+def held_out(material: Material, preset: Preset) -> tuple[list[Target], list[Target]]:
+    """Targets to learn from and to validate on. Labels with few examples keep all of them to learn from."""
+    learning: list[Target] = []
+    holding: list[Target] = []
+    for found in material.targets.values():
+        ids = list(dict.fromkeys(t.example.id for t in found))
+        count = min(_HELD_MOST, round(_HELD_SHARE * len(ids))) if preset.validate and len(ids) >= _HELD_FROM else 0
+        # Taken from all over the list, for neighbours are often shots of one part.
+        kept_back = {ids[(i + 1) * len(ids) // (count + 1)] for i in range(count)}
+        learning += [t for t in found if t.example.id not in kept_back]
+        holding += [t for t in found if t.example.id in kept_back]
+    return learning, holding
+
+
+def prepare_views(
+    backbone: Backbone,
+    material: Material,
+    found: Sequence[Target],
+    preset: Preset,
+    prompt: Callable[[str, np.random.Generator], str],
+    seed: tuple[int, int],
+    normals: Sequence[NormalImage],
+    cancelled: Callable[[], bool],
+) -> Taught:
+    """``preset.views`` views of each target, encoded; with ``normals`` a good surface for every fourth of them."""
+    labels = {id(t): label for label, all_of in material.targets.items() for t in all_of}
+    lessons: list[Lesson] = []
+    seen: list[Tensor] = []
+    for number, target in enumerate(found):
+        for again in range(preset.views):
+            rng = numpy_rng(seed[0], "view", seed[1], number, again)
+            # The first view shows the window as it is.
+            still = again == 0 and not preset.fresh
+            shown = view(target, backbone.side, None if still else rng, preset.motion)
+            lessons.append(Lesson(shown.image, prompt(labels[id(target)], rng), shown.mask))
+            seen.append(seen_by(preset.encoder, shown.mask))
+    if normals:
+        rng = numpy_rng(seed[0], "surfaces", seed[1])
+        crops = surfaces(normals, max(4, len(lessons) // 4), backbone.side, material.extent, rng)
+        lessons += [Lesson(crop, preset.normal_prompt) for crop in crops]
+        seen += [torch.zeros(1, 1, SIDES[preset.encoder], SIDES[preset.encoder])] * len(crops)
+    ready = prepare(backbone, lessons, text_frozen=False, cancelled=cancelled)
+    if preset.loss_mask == "bilinear":
+        shape = (ready.latents.shape[2], ready.latents.shape[3])
+        ready = replace(ready, masks=torch.cat([_bilinear(lesson.mask, shape) for lesson in lessons]))
+    return Taught(ready, torch.cat(seen))
+
+
+def prepare_surfaces(
+    backbone: Backbone,
+    material: Material,
+    normals: Sequence[NormalImage],
+    preset: Preset,
+    seed: int,
+    cancelled: Callable[[], bool],
+) -> Lessons:
+    """Crops of good photos, as large as the windows of the defects, all with the prompt of a good surface."""
+    crops = surfaces(normals, _SURFACES, backbone.side, material.extent, numpy_rng(seed, "product"))
+    return prepare(backbone, [Lesson(c, preset.normal_prompt) for c in crops], text_frozen=True, cancelled=cancelled)
+
+
+def _bilinear(mask: Mask | None, shape: tuple[int, int]) -> Tensor:
+    """The latent mask of AnomalyDiffusion's code: resized bilinearly, kept from one half on; a thin defect is lost."""
+    if mask is None:
+        return torch.ones(1, 1, *shape)
+    pixels = torch.from_numpy(np.ascontiguousarray(mask, np.float32))[None, None]
+    return (F.interpolate(pixels, shape, mode="bilinear", antialias=True) > 0.5).float()

@@ -1,0 +1,90 @@
+"""What is learned from: images as latents, masks at latent size, prompts; and the loss on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from core.diffusion.backbone import Backbone, encode_image
+from core.diffusion.inpainting import latent_mask
+from core.diffusion.sampling import stop_if
+from core.diffusion.tokens import encode_text, padded_ids
+from core.errors import InputError
+from core.types import Image, Mask
+
+AREA_WEIGHT = (1.0, 100.0)
+"""Bounds of HW / |m|, by which a masked loss makes small defects count as much as large ones."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One image to learn from: uint8 (H, W, 3) with sides the model takes, its prompt, and where it counts."""
+
+    image: Image
+    prompt: str
+    mask: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """Lessons as the loop uses them: latents (N, C, h, w), latent masks (N, 1, h, w), ids (N, length), on the CPU.
+
+    ``text`` (N, length, width) is cached where the text is frozen, else None and encoded anew in each step.
+    """
+
+    latents: Tensor
+    masks: Tensor
+    ids: Tensor
+    text: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+
+def prepare(
+    backbone: Backbone,
+    lessons: Sequence[Lesson],
+    *,
+    text_frozen: bool,
+    cancelled: Callable[[], bool] | None = None,
+) -> Lessons:
+    """Encode all images, and the prompts where ``text_frozen``. InputError unless the images have one size."""
+    if not lessons:
+        raise InputError("training: expected at least one image; add examples")
+    if len({lesson.image.shape for lesson in lessons}) > 1:
+        raise InputError("training: expected images of one size; crop or resize them first")
+    latents = []
+    for lesson in lessons:
+        stop_if(cancelled)
+        latents.append(encode_image(backbone, lesson.image).cpu())
+    shape = (latents[0].shape[2], latents[0].shape[3])
+    masks = [torch.ones(1, 1, *shape) if x.mask is None else latent_mask(x.mask, shape) for x in lessons]
+    text = None
+    if text_frozen:
+        unique = list(dict.fromkeys(x.prompt for x in lessons))
+        encoded = {p: encode_text(backbone, [p]).cpu() for p in unique}
+        text = torch.cat([encoded[x.prompt] for x in lessons])
+    return Lessons(
+        torch.cat(latents),
+        torch.cat(masks),
+        padded_ids(backbone, [x.prompt for x in lessons]),
+        text,
+    )
+
+
+def masked_loss(
+    out: Tensor, wanted: Tensor, mask: Tensor, *, area_weight: bool = True, background: float = 0.0
+) -> Tensor:
+    """Mean squared error (N,) under ``mask`` (N, 1, h, w) of (N, C, h, w), over all of h w as AnomalyDiffusion has it.
+
+    ``area_weight`` multiplies it by HW / |m| clamped to 1..100: a small mask then counts by its own mean error.
+    """
+    mask = mask.to(out)
+    weight = mask + background * (1 - mask)
+    loss = ((out - wanted) ** 2 * weight).flatten(1).mean(dim=1)
+    if area_weight:
+        loss = loss / mask.flatten(1).mean(dim=1).clamp(1 / AREA_WEIGHT[1], 1 / AREA_WEIGHT[0])
+    return loss

@@ -1,0 +1,184 @@
+"""Mask embedding: the shapes of an anomaly's masks, learned as words, and new masks drawn from them.
+
+Name here ↔ symbol in AnomalyDiffusion (section 3.4): vectors ↔ e_m of a label, learn_shapes ↔ eq. 9, draw_shapes ↔
+eq. 10 with guidance 5. The paper's masks are whole photos; here a mask fills its own window, because where a mask lies
+and how large it is comes from the part and the examples when it is placed. A small model cannot draw masks by words
+alone, so an adapter (LoRA) may learn along with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from core.device import derive_seed, numpy_rng, torch_generator
+from core.diffusion.backbone import Backbone, decode
+from core.diffusion.sampling import guided, make_schedule, sample
+from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
+from core.masks.morphology import grow
+from core.training.latents import Lesson, prepare
+from core.training.loop import Plan, train
+from core.training.low_rank import adapter
+from core.types import Image, Mask
+
+GUIDANCE = 5.0
+SHAPE_STEPS = 300
+WINDOW = 0.2
+"""Room around a mask in its window, as a share of the mask's box."""
+_MOST_VIEWS, _VIEWS = 160, 8
+_TOKENS = 4
+_LEAST, _MOST = 0.004, 0.85
+"""Shares of the window that a drawn shape may cover."""
+_GAPS = 24
+"""Gaps below this part of the window's side are closed."""
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What was learned (tensors by name) and, per label, the shapes drawn from it: bool (S, S), each in its window."""
+
+    tensors: Mapping[str, Tensor]
+    drawn: Mapping[str, tuple[Mask, ...]]
+
+
+def shape_word(index: int) -> str:
+    """The word that stands for e_m of the ``index``-th label."""
+    return f"<shape{index}>"
+
+
+def learn_shapes(
+    backbone: Backbone,
+    groups: Mapping[str, Sequence[Mask]],
+    *,
+    steps: int,
+    count: int,
+    rank: int = 8,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Shapes:
+    """Learn e_m for each of ``groups`` (label → masks bool, of any size) and draw ``count`` shapes of each.
+
+    ``progress(done)`` counts steps and then shapes. ``rank`` 0 learns the words alone, as the paper does. The model is
+    as before when this returns.
+    """
+    words = {label: shape_word(index) for index, label in enumerate(groups)}
+    lessons = [
+        Lesson(picture, words[label])
+        for label, masks in groups.items()
+        for picture in _pictures(masks, backbone.side, numpy_rng(seed, "shapes", words[label]))
+    ]
+    vectors = {word: nn.Parameter(_start(backbone, word, seed)) for word in words.values()}
+    named = [Placeholder(word, value) for word, value in vectors.items()]
+    plan = Plan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
+    with placeholders(backbone, named) as known:
+        low_rank: AbstractContextManager[dict[str, nn.Parameter]] = nullcontext({})
+        if rank:
+            low_rank = adapter(backbone, rank, derive_seed(seed, "shapes"))
+        with low_rank as lora:
+            ready = prepare(known, lessons, text_frozen=False, cancelled=cancelled)
+            train(
+                known, {**vectors, **lora}, ready, plan, checkpoint=checkpoint, cancelled=cancelled,
+                progress=lambda done, of, loss: progress(done),
+            )  # fmt: skip
+            drawn = {}
+            for index, (label, word) in enumerate(words.items()):
+                generator = torch_generator(derive_seed(seed, "shapes", "draw", word))
+                drawn[label] = draw_shapes(known, word, count, generator, cancelled, progress, steps + count * index)
+            tensors = {f"shape.{word}": value.detach().clone() for word, value in vectors.items()}
+            tensors |= {f"shape.{name}": value.detach().clone() for name, value in lora.items()}
+    return Shapes(tensors, drawn)
+
+
+@torch.no_grad()
+def draw_shapes(
+    backbone: Backbone,
+    word: str,
+    count: int,
+    generator: torch.Generator,
+    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[int], None] = lambda done: None,
+    before: int = 0,
+    *,
+    steps: int = 20,
+    batch: int = 8,
+) -> tuple[Mask, ...]:
+    """At most ``count`` shapes bool (S, S) of a model that understands ``word``; what is no shape is left out.
+
+    ``progress(done)`` counts on from ``before``.
+    """
+    text, nothing = encode_text(backbone, [word]), encode_text(backbone, [""])
+    schedule = make_schedule(backbone.alphas_cumprod, steps)
+    side = backbone.side // backbone.factor
+    found: list[Mask] = []
+    for start in range(0, count, batch):
+        some = min(batch, count - start)
+        x = torch.randn((some, backbone.channels, side, side), generator=generator).to(backbone.device)
+        model = guided(backbone, text, nothing, GUIDANCE)
+        latents = sample(model, x, schedule, cancelled=cancelled)
+        for i in range(some):
+            shape = cleaned(decode(backbone, latents[i : i + 1])[0])
+            found += [shape] if shape is not None else []
+        progress(before + start + some)
+    return tuple(found)
+
+
+def cleaned(picture: Image) -> Mask | None:
+    """The largest white shape of a drawn picture uint8 (S, S, 3), small gaps closed; None where that is no shape."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
+    mask = largest(grey > 127, picture.shape[0] // _GAPS)
+    return mask if _LEAST <= mask.mean() <= _MOST else None
+
+
+def largest(mask: Mask, reach: int) -> Mask:
+    """The largest piece of ``mask``, with the pieces within ``reach`` pixels of it joined on; empty stays empty."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    closed = cv2.morphologyEx(np.pad(mask.view(np.uint8), reach), cv2.MORPH_CLOSE, disc)[reach:-reach, reach:-reach]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(closed), connectivity=8)
+    if count < 2:
+        return np.zeros(mask.shape, np.bool_)
+    return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()), np.bool_)
+
+
+def _pictures(masks: Sequence[Mask], side: int, rng: np.random.Generator) -> list[Image]:
+    """Masks in their windows, white on black, mirrored and turned a little: uint8 (side, side, 3).
+
+    The long axis lies across: direction is drawn when a mask is placed, and need not be learned.
+    """
+    views = max(1, min(_VIEWS, _MOST_VIEWS // max(1, len(masks))))
+    found: list[Image] = []
+    for whole in masks[:_MOST_VIEWS]:
+        # Pieces that lie apart are defects of their own.
+        mask = largest(whole, max(2, max(whole.shape) // (4 * _GAPS)))
+        points = np.argwhere(mask)[:, ::-1].astype(np.float64)
+        middle = points.mean(axis=0)
+        axis = np.linalg.svd(points[:: max(1, len(points) // 4000)] - middle, full_matrices=False)[2][0]
+        across = np.array([axis, [-axis[1], axis[0]]])
+        for _ in range(views):
+            turn = rng.uniform(-0.15, 0.15)
+            spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+            linear = np.diag(rng.choice([-1.0, 1.0], 2)) @ spin @ across
+            reach = (points - middle) @ linear.T
+            low, high = reach.min(axis=0) - 0.5, reach.max(axis=0) + 0.5
+            linear *= (scale := side / (1 + WINDOW) / float((high - low).max()))
+            offset = (side - 1) / 2 - scale * (low + high) / 2
+            matrix = np.column_stack([linear, offset - linear @ middle])
+            # A reduced hairline would be grey and break up.
+            thick = grow(mask, max(0, round(0.5 / scale - 0.5)))
+            soft = cv2.warpAffine(thick.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR)
+            found.append(np.repeat(np.where(soft >= 0.5, 255, 0).astype(np.uint8)[..., None], 3, axis=2))
+    return found
+
+
+def _start(backbone: Backbone, word: str, seed: int) -> Tensor:
+    first = vectors_of(backbone, "a dark mask", _TOKENS)
+    noise = torch.randn(first.shape, generator=torch_generator(derive_seed(seed, "shapes", word)))
+    return (first + 0.1 * first.std() * noise).to(backbone.device)

@@ -1,0 +1,171 @@
+"""The spatial embedding e_s: tokens that say where an anomaly is, from its mask by one encoder for all labels.
+
+Name here ↔ symbol in AnomalyDiffusion (section 3.2): MaskEncoder ↔ E, its tokens ↔ e_s (n of them). ``fpn`` is the
+paper's encoder: a ResNet-50, a Feature Pyramid Network over its stages, one head a token; norms are over groups of
+channels, for batches of four are too small to norm over. ``small`` is a plain network on a 64x64 mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Literal, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from core.diffusion.backbone import Backbone, encode_ids
+from core.errors import InputError
+from core.types import Mask
+
+Kind = Literal["small", "fpn"]
+SIDES: dict[Kind, int] = {"small": 64, "fpn": 256}
+"""Side, in pixels, of the masks each encoder reads."""
+_POOLED = 4
+"""Where something lies is lost in a mean over the whole map, so heads read it at 4x4."""
+
+
+class MaskEncoder(nn.Module):
+    """Masks float (N, 1, S, S) in 0..1 to tokens (N, n, width), in the text encoder's embedding space.
+
+    The tokens are ``start`` (n, width), which is learned too, plus what the mask adds, at first almost nothing: so
+    learning starts from words the model knows. ``start``'s deviation gives what is added its scale.
+    """
+
+    def __init__(self, kind: Kind, start: Tensor) -> None:
+        super().__init__()
+        self.kind: Kind = kind
+        count, width = start.shape
+        self.body = _small() if kind == "small" else _Pyramid()
+        channels = 64 if kind == "small" else _Pyramid.channels
+        self.heads = nn.ModuleList(nn.Linear(channels * _POOLED * _POOLED, width) for _ in range(count))
+        for head in self.heads:
+            nn.init.normal_(cast(nn.Linear, head).weight, std=0.03)
+            nn.init.zeros_(cast(nn.Linear, head).bias)
+        self.start = nn.Parameter(start.clone())
+        self.register_buffer("scale", start.std().clamp(min=1e-3))
+
+    def forward(self, masks: Tensor) -> Tensor:
+        """Tokens (N, n, width) of masks (N, 1, S, S)."""
+        found = F.adaptive_avg_pool2d(self.body(masks * 2 - 1), _POOLED).flatten(1)
+        # However many and large the body's numbers are, what is added starts small and moves by small steps.
+        found = F.layer_norm(found, found.shape[1:]) / found.shape[1] ** 0.5
+        added = torch.stack([head(found) for head in self.heads], dim=1)
+        return self.start + cast(Tensor, self.scale) * added
+
+
+def make_encoder(kind: Kind, start: Tensor, seed: int) -> MaskEncoder:
+    """A new encoder, its weights drawn from ``seed``; the global generator is left alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return MaskEncoder(kind, start)
+
+
+def encoder_of(kind: Kind, tensors: dict[str, Tensor]) -> MaskEncoder:
+    """The encoder whose state is in ``tensors`` (``start`` and the rest by their names)."""
+    encoder = make_encoder(kind, tensors["start"], 0)
+    encoder.load_state_dict(tensors)
+    return encoder.eval()
+
+
+def seen_by(kind: Kind, mask: Mask) -> Tensor:
+    """A mask bool (H, W) as an encoder reads it: float32 (1, 1, S, S); padded to a square, thin lines kept."""
+    height, width = mask.shape
+    side = max(height, width)
+    square = np.zeros((side, side), np.float32)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = mask
+    wanted = SIDES[kind]
+    pixels = torch.from_numpy(square)[None, None]
+    if side < wanted:
+        return F.interpolate(pixels, (wanted, wanted), mode="nearest")
+    return F.adaptive_max_pool2d(pixels, (wanted, wanted))
+
+
+class RowEmbedding(nn.Module):
+    """An embedding table with rows appended whose vectors differ from prompt to prompt.
+
+    ``rows`` (N, n, width), set before each call, holds those of the batch's N prompts, or (1, n, width) for all.
+    """
+
+    def __init__(self, base: nn.Module, count: int) -> None:
+        super().__init__()
+        self.base = base
+        self.first = int(base.num_embeddings)  # type: ignore[arg-type]
+        self.num_embeddings = self.first + count
+        self.rows: Tensor | None = None
+
+    @property
+    def weight(self) -> Tensor:
+        """The table without the rows."""
+        return cast(Tensor, self.base.weight)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        new = ids >= self.first
+        known: Tensor = self.base(ids.masked_fill(new, 0))
+        if self.rows is None:
+            if new.any():
+                raise InputError("spatial word: it has no vectors yet; encode a mask first")
+            return known
+        rows = self.rows.to(known).expand(len(ids), -1, -1)
+        index = (ids - self.first).clamp(min=0)[..., None].expand(-1, -1, rows.shape[2])
+        return torch.where(new[..., None], rows.gather(1, index), known)
+
+
+@contextmanager
+def spatial_word(backbone: Backbone, word: str, count: int) -> Iterator[tuple[Backbone, RowEmbedding]]:
+    """``backbone`` as it understands ``word``, of ``count`` vectors given prompt by prompt; as before when it ends.
+
+    Enter it within core.diffusion.tokens.placeholders, so that its ids come last.
+    """
+    encoder = backbone.text_encoder
+    before = encoder.get_input_embeddings()
+    table = RowEmbedding(before, count)
+    known = {**backbone.placeholders, word: tuple(range(table.first, table.num_embeddings))}
+    try:
+        encoder.set_input_embeddings(table)
+        yield replace(backbone, placeholders=known), table
+    finally:
+        encoder.set_input_embeddings(before)
+
+
+def encode_with(backbone: Backbone, ids: Tensor, table: RowEmbedding, tokens: Tensor) -> Tensor:
+    """Text (N, length, width) of padded ``ids`` in which the spatial word stands for ``tokens`` (N, n, width)."""
+    table.rows = tokens
+    try:
+        return encode_ids(backbone, ids)
+    finally:
+        table.rows = None
+
+
+def _small() -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels, out in ((1, 16), (16, 32), (32, 64), (64, 64)):
+        layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1), nn.GroupNorm(8, out), nn.SiLU()]
+    return nn.Sequential(*layers)
+
+
+class _Pyramid(nn.Module):
+    """ResNet-50 and a Feature Pyramid Network over its last three stages; gives the finest of the fused maps."""
+
+    channels = 256
+
+    def __init__(self) -> None:
+        super().__init__()
+        from torchvision.models import resnet50
+        from torchvision.ops import FeaturePyramidNetwork
+
+        net = resnet50(weights=None, norm_layer=lambda channels: nn.GroupNorm(32, channels))
+        self.stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
+        self.stages = nn.ModuleList((net.layer2, net.layer3, net.layer4))
+        self.fuse = FeaturePyramidNetwork([512, 1024, 2048], self.channels)
+
+    def forward(self, masks: Tensor) -> Tensor:
+        x, found = self.stem(masks.expand(-1, 3, -1, -1)), {}
+        for i, stage in enumerate(self.stages):
+            x = stage(x)
+            found[str(i)] = x
+        return cast(Tensor, self.fuse(found)["0"])

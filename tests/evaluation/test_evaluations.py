@@ -1,0 +1,171 @@
+"""The desk behind the Evaluate tab: what teaches, what judges, and what becomes of the results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from core.api import Batch, SampleFilter, Workbench
+from core.api.evaluation.evaluations import Trial
+from core.api.evaluation.runner import LiveCurves
+from core.api.evaluation.specs import sets
+from core.errors import InputError, NotFound
+from core.evaluation.detectors.api import DetectorParams, TrainContext, detectors, pooled_maximum
+from core.evaluation.photo_sets import Shot
+from core.evaluation.results import MAX_POINTS
+from core.images import mask_png_bytes, png_bytes
+from core.types import Verdict
+
+
+class Unlike:
+    """Scores a pixel by how far it is from the mean of the good photos it was given."""
+
+    name, title, summary, needs_pairs = "unlike", "Unlike", "for tests", False
+    Params = DetectorParams
+
+    def __init__(self) -> None:
+        self.learned: list[str] = []
+        self.endless = False
+
+    def available(self) -> str | None:
+        return None
+
+    def image_score(self, scores: Any) -> float:
+        return pooled_maximum(scores)
+
+    def fit(self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: Any = None) -> Unlike:
+        self.learned = [str(shot.image) for shot in train]
+        self.mean = np.mean([shot.read().mean(axis=2) for shot in train], axis=0)
+        for step in range(3):
+            ctx.curve("loss", step, 1.0 / (step + 1))
+            ctx.progress(step, 3, f"epoch {step}")
+        while self.endless:
+            ctx.check()
+            time.sleep(0.005)
+        if watch:
+            watch(self, 1)
+        return self
+
+    def score(self, images: Sequence[Any]) -> list[Any]:
+        return [np.abs(i.mean(axis=2) - self.mean).astype(np.float32) for i in images]
+
+
+@pytest.fixture
+def unlike(monkeypatch: pytest.MonkeyPatch) -> Unlike:
+    made = Unlike()
+    monkeypatch.setitem(detectors(), "unlike", made)
+    return made
+
+
+@pytest.fixture
+def bench(tmp_path: Path, photo_folder: Path) -> Iterator[Workbench]:
+    """Six photos, four pairs by an engine that borrows nothing, of which one is rejected."""
+    with Workbench.create(tmp_path / "plates") as bench:
+        bench.photos.take_in(photo_folder)
+        bench.studio.generate(Batch(engine="perlin", label="stain", count=4, seed=3, workers=1))
+        rows = bench.review.page(SampleFilter(), 0, 9)
+        bench.review.set_verdict([r.id for r in rows[:3]], Verdict.KEPT)
+        bench.review.set_verdict([rows[3].id], Verdict.REJECTED)
+        yield bench
+
+
+def add_real(bench: Workbench, label: str, count: int = 1) -> None:
+    """Real anomalies: a drawn plate with a bright square."""
+    photo = cv2.imread(str(bench.photos.page()[0].path))
+    for i in range(count):
+        image, mask = photo.copy(), np.zeros(photo.shape[:2], np.bool_)
+        mask[20 + i : 34 + i, 60:80] = True
+        image[mask] = 250 - i
+        bench.project.add_example(png_bytes(image), "png", label, "structural", [mask_png_bytes(mask)],
+                                  f"{label}/{i:03d}.png", 128, 96)  # fmt: skip
+
+
+def test_a_project_judges_itself_on_photos_it_did_not_learn(bench: Workbench, unlike: Unlike) -> None:
+    add_real(bench, "stain", 2)
+    trial = Trial("localization", detector="unlike", trainings=2)
+    chosen = sets(bench.project, trial)
+    taught, tested = ({str(s.image) for s in shots} for shots in (chosen.train, chosen.test))
+    assert not taught & tested and len([s for s in chosen.test if s.good]) == 1
+    held = {row.id for row in bench.photos.page() if str(row.path) in tested}
+    assert held and not held & {pair.normal_id for pair in chosen.pairs}, "no pair lies on a photo of the test"
+    assert sum(not s.good for s in chosen.train) == len(chosen.pairs) == 3, "the rejected pair does not teach"
+
+    job = bench.evaluations.start(trial)
+    assert bench.jobs.wait(job, 200).status == "done", bench.jobs.event(job).message
+    (entry,) = bench.evaluations.runs()
+    assert entry.id == bench.jobs.result(job)["id"] and entry.headline.startswith("Pixel AP ")
+    result = bench.evaluations.load(entry.id)
+    assert result.title == "3 perlin → imported anomalies" and list(result.seeds) == ["0", "1"]
+    assert set(unlike.learned) <= taught and any("held out" in note for note in result.notes)
+    assert result.metrics["pixel_auroc"] > 0.9 and result.selection == "last"
+    assert set(bench.evaluations.live(job)) >= {"loss"}
+    report = bench.evaluations.report([entry.id])
+    assert "3 perlin" in report.read_text()
+    bench.evaluations.remove(entry.id)
+    assert not bench.evaluations.runs() and not report.exists()
+    with pytest.raises(NotFound, match="may have been removed"):
+        bench.evaluations.load("../" + bench.path.name)
+
+
+def test_stopping_ends_the_run_and_keeps_no_result(bench: Workbench, unlike: Unlike) -> None:
+    add_real(bench, "stain", 2)
+    unlike.endless = True
+    job = bench.evaluations.start(Trial("detection", detector="unlike"))
+    until = time.monotonic() + 60
+    while not bench.evaluations.live(job) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert bench.evaluations.live(job)["loss"].y[0] == 1.0, "the curve grows while it learns"
+    bench.jobs.cancel(job)
+    assert bench.jobs.wait(job, 60).status == "cancelled"
+    assert not bench.evaluations.runs()
+
+
+def test_what_is_missing_is_said_before_anything_runs(tmp_path: Path, bench: Workbench, photo_folder: Path) -> None:
+    with pytest.raises(InputError, match="no real anomalies: import some in Product"):
+        bench.evaluations.preview(Trial("localization"))
+    with pytest.raises(InputError, match="no real anomalies"):
+        bench.evaluations.preview(Trial("generation"))
+    with pytest.raises(InputError, match="no pairs by layout yet"):
+        bench.evaluations.start(Trial("localization", engine="layout"))
+    add_real(bench, "dent", 2)
+    with pytest.raises(InputError, match="pairs are stain, the real anomalies dent"):
+        bench.evaluations.preview(Trial("classification"))
+    with Workbench.create(tmp_path / "bare") as bare:
+        bare.photos.take_in(photo_folder)
+        with pytest.raises(InputError, match="make some in Studio"):
+            bare.evaluations.preview(Trial("generation"))
+        bare.studio.generate(Batch(engine="perlin", label="stain", count=2, seed=3, workers=1))
+        add_real(bare, "stain")
+        assert any("Nothing was reviewed" in note for note in bare.evaluations.preview(Trial("generation")).notes)
+        bare.review.set_verdict([bare.review.page(SampleFilter(), 0, 1)[0].id], Verdict.REJECTED)
+        with pytest.raises(InputError, match="1 wait in Review"):
+            bare.evaluations.preview(Trial("generation"))
+
+
+def test_anomalies_that_pairs_were_made_from_are_not_tested_or_it_is_said(bench: Workbench) -> None:
+    add_real(bench, "scratch", 1)
+    bench.studio.generate(Batch(engine="cut_paste", label="scratch", count=1, seed=1, workers=1))
+    made = bench.review.page(SampleFilter(label="scratch"), 0, 9)
+    bench.review.set_verdict([r.id for r in made], Verdict.KEPT)
+    assert "Flattered: 1 of" in bench.evaluations.preview(Trial("localization")).warnings[0]
+    add_real(bench, "stain", 5)
+    seen = bench.evaluations.preview(Trial("localization"))
+    assert not seen.warnings and "1 imported anomalies" in seen.notes[-1]
+    assert "5 real anomalies" in seen.facts["Tested on"]
+
+
+def test_live_curves_stay_short_and_in_order() -> None:
+    curves = LiveCurves()
+    for step in range(5 * MAX_POINTS):
+        curves.add("loss", float(step), -float(step))
+    now = curves.now()["loss"]
+    assert MAX_POINTS // 4 <= len(now.x) <= MAX_POINTS
+    steps = np.diff(now.x)
+    assert now.x[0] == 0 and np.all(steps > 0) and steps.max() <= 2 * steps.min()
+    assert now.x[-1] > 5 * MAX_POINTS - 32 and all(y == -x for x, y in zip(now.x, now.y, strict=True))
