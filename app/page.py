@@ -13,7 +13,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr  # noqa: E402  Gradio reads the variable above when it is imported
 
 from app import theme  # noqa: E402
-from app.page_context import PRIVATE, SESSION_JS, Shell, headline  # noqa: E402
+from app.page_context import PRIVATE, SESSION_JS, PageContext, headline  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
 from core.api.demo import demo_project  # noqa: E402
@@ -36,7 +36,7 @@ def build() -> gr.Blocks:
             project = gr.HTML(elem_classes="fs-project", elem_id="fs-project")
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
-            shell = Shell(sid, opened, tabs, project)
+            shell = PageContext(sid, opened, tabs, project)
             for tab in (product, regions, concepts, studio, review, export, evaluate, models):
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")

@@ -29,7 +29,7 @@ PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass
-class Shell:
+class PageContext:
     """``sid`` is the first input of every event; ``opened`` changes when there is another project on the table.
 
     ``header`` is the last output of every event made by ``on`` and its kin, so that its counts are never old.
@@ -57,7 +57,7 @@ class Shell:
 def on(
     event: Callable[..., Any],
     handler: Callable[..., Any],
-    shell: Shell,
+    shell: PageContext,
     inputs: Sequence[Component] = (),
     outputs: Sequence[Component] = (),
     **more: Any,
@@ -78,7 +78,7 @@ def on(
 def on_pick(
     event: Callable[..., Any],
     handler: Callable[[Session, int], Any],
-    shell: Shell,
+    shell: PageContext,
     outputs: Sequence[Component],
     **more: Any,
 ) -> Any:
@@ -94,7 +94,7 @@ def on_pick(
 def on_canvas(
     event: Callable[..., Any],
     handler: Callable[..., Any],
-    shell: Shell,
+    shell: PageContext,
     outputs: Sequence[Component],
     inputs: Sequence[Component] = (),
     **more: Any,

@@ -17,7 +17,7 @@ import gradio as gr
 from core.api import SampleFilter, Workbench
 from core.api.recent import recent, remember
 from core.errors import InputError, StoreError
-from core.types import Mask, Verdict
+from core.types import Mask, ReviewStatus
 
 MOST_SESSIONS = 200
 """Sessions remembered; the one unused for longest is forgotten first (its project keeps everything stored)."""
@@ -51,7 +51,7 @@ class Session:
     sample_id: str = ""
     tab: str = "product"
     headline: str = ""
-    filter: SampleFilter = SampleFilter(verdict=Verdict.NEW, descending=True)
+    filter: SampleFilter = SampleFilter(verdict=ReviewStatus.NEW, descending=True)
     offset: int = 0
     grouped: bool = False
     memory: dict[str, Any] = field(default_factory=dict)

@@ -29,7 +29,7 @@ GOOD = "good"
 """The label of a normal image; no anomaly may bear it."""
 
 
-class Verdict(StrEnum):
+class ReviewStatus(StrEnum):
     """What a person said of a sample."""
 
     NEW = "new"

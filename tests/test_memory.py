@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from core.errors import Cancelled, InputError
 from core.features.extract import scale_features
-from core.features.index import KIND, WIDTH, Memory, describe, distance, load_memory, remember, save_memory
+from core.features.index import KIND, WIDTH, FeatureIndex, build_index, distance, embed, load_index, save_index
 
 PARTS = np.cumsum([64 * 24, 64 * 40])
 
@@ -34,7 +34,7 @@ def named(count: int) -> tuple[str, ...]:
 @pytest.mark.parametrize("spread", [1.0, 1e-3])
 def test_the_nearest_are_those_of_the_plain_sum(spread: float) -> None:
     rows, asked = drawn(60, spread=spread), drawn(5, 1, spread)
-    found = Memory(named(60), rows).nearest(asked, k=4)
+    found = FeatureIndex(named(60), rows).nearest(asked, k=4)
     truth = gaps(asked, rows)
     for row, neighbours in zip(truth, found, strict=True):
         assert [n.id for n in neighbours] == [f"n{i}" for i in np.argsort(row, kind="stable")[:4]]
@@ -43,32 +43,32 @@ def test_the_nearest_are_those_of_the_plain_sum(spread: float) -> None:
 
 def test_a_photo_of_the_memory_is_its_own_neighbour_unless_left_out() -> None:
     rows = drawn(9)
-    memory = Memory(named(9), rows)
+    memory = FeatureIndex(named(9), rows)
     assert [(n[0].id, n[0].gap) for n in memory.nearest(rows)] == [(i, 0.0) for i in named(9)]
     assert memory.nearest(rows[3], without={"n3"})[0][0].id != "n3"
 
 
 def test_too_few_photos_and_foreign_vectors_are_refused_in_one_line() -> None:
-    memory = Memory(named(2), drawn(2))
+    memory = FeatureIndex(named(2), drawn(2))
     for wrong in (lambda: memory.nearest(drawn(1), k=3), lambda: memory.nearest(np.zeros((1, 7), np.float32))):
         with pytest.raises(InputError) as caught:
             wrong()
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError):
-        Memory(("a", "a"), drawn(2))
+        FeatureIndex(("a", "a"), drawn(2))
 
 
 def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
-    memory = Memory(named(3), drawn(3))
-    save_memory(tmp_path / "deep" / "memory.npz", memory)
-    again = load_memory(tmp_path / "deep" / "memory.npz")
+    memory = FeatureIndex(named(3), drawn(3))
+    save_index(tmp_path / "deep" / "memory.npz", memory)
+    again = load_index(tmp_path / "deep" / "memory.npz")
     assert again is not None and again.ids == memory.ids and again.kind == KIND
     assert np.array_equal(again.vectors, memory.vectors)
-    save_memory(tmp_path / "other.npz", Memory(memory.ids, memory.vectors, "of another network"))
+    save_index(tmp_path / "other.npz", FeatureIndex(memory.ids, memory.vectors, "of another network"))
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and then nothing")
-    assert load_memory(tmp_path / "other.npz") is None
-    assert load_memory(tmp_path / "broken.npz") is None
-    assert load_memory(tmp_path / "absent.npz") is None
+    assert load_index(tmp_path / "other.npz") is None
+    assert load_index(tmp_path / "broken.npz") is None
+    assert load_index(tmp_path / "absent.npz") is None
 
 
 def test_only_new_photos_are_read_and_a_stop_keeps_what_was_done(
@@ -81,12 +81,12 @@ def test_only_new_photos_are_read_and_a_stop_keeps_what_was_done(
         return part_photos[int(one)]
 
     with pytest.raises(Cancelled):
-        remember(path, ["0", "1", "2"], reader, cancelled=lambda: len(read) == 2)
-    assert load_memory(path).ids == ("0", "1")  # type: ignore[union-attr]
+        build_index(path, ["0", "1", "2"], reader, cancelled=lambda: len(read) == 2)
+    assert load_index(path).ids == ("0", "1")  # type: ignore[union-attr]
     news: list[tuple[int, int]] = []
-    memory = remember(path, ["2", "0", "3"], reader, lambda *at: news.append(at))
+    memory = build_index(path, ["2", "0", "3"], reader, lambda *at: news.append(at))
     assert read == ["0", "1", "2", "3"] and news == [(1, 2), (2, 2)] and memory.ids == ("2", "0", "3")
-    assert memory.nearest(describe(part_photos[3]))[0][0].id == "3"
+    assert memory.nearest(embed(part_photos[3]))[0][0].id == "3"
 
 
 def test_the_distance_is_none_to_itself_symmetric_and_grows_with_the_change(part_photos: list[np.ndarray]) -> None:
@@ -105,7 +105,7 @@ def test_the_distance_is_none_to_itself_symmetric_and_grows_with_the_change(part
 def test_the_vector_is_the_mean_over_cells(part_photos: list[np.ndarray]) -> None:
     scales = scale_features(part_photos[1])
     assert [s.shape for s in scales] == [(64, 64, 24), (32, 32, 40), (16, 16, 112)]
-    vector = describe(scales)
+    vector = embed(scales)
     assert vector.shape == (WIDTH,) and vector.dtype == np.float32
     first = scales[0].reshape(8, 8, 8, 8, 24).mean(axis=(1, 3)).ravel()
     assert vector[: first.size] == pytest.approx(first, abs=float(np.abs(first).max()) / 1000)

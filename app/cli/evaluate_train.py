@@ -12,7 +12,7 @@ import typer
 from app.cli.common import AsJson, pairs, progress_bar
 from app.cli.results import Out, ReportFile, deliver
 from core.api.evaluation import folder_training
-from core.api.evaluation.folder_training import Result, Task
+from core.api.evaluation.folder_training import FolderTraining, Result
 
 Train = Annotated[
     Path, typer.Option("--train", help="Pairs and good photos to learn from: a project, a dataset or an MVTec layout.")
@@ -54,7 +54,7 @@ def localization(
 
     With --out a finished seed is kept there: the same command again goes on where it was stopped.
     """
-    task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
+    task = FolderTraining(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
     _run(folder_training.localization, "Localization", task, as_json, out, report)
 
 
@@ -73,7 +73,7 @@ def detection(
     as_json: AsJson = False,
 ) -> None:
     """The same training asked about whole photos: is the part good? Their metrics come first."""
-    task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
+    task = FolderTraining(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
     _run(folder_training.detection, "Detection", task, as_json, out, report)
 
 
@@ -90,12 +90,17 @@ def classification(
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on pairs and say how often it names a real anomaly rightly."""
-    task = Task(train, test, preset, pairs(param, "--param"), seeds, without, device, keep=out)
+    task = FolderTraining(train, test, preset, pairs(param, "--param"), seeds, without, device, keep=out)
     _run(folder_training.classification, "Classification", task, as_json, out, report)
 
 
 def _run(
-    evaluate: Callable[..., Result], what: str, task: Task, as_json: bool, out: Path | None, report: Path | None
+    evaluate: Callable[..., Result],
+    what: str,
+    task: FolderTraining,
+    as_json: bool,
+    out: Path | None,
+    report: Path | None,
 ) -> None:
     with progress_bar(what) as progress:
         result = evaluate(task, progress=progress, curve=_say)

@@ -9,7 +9,7 @@ import typer
 
 from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
 from core.api import Workbench
-from core.api.concepts.library import Order
+from core.api.concepts.library import LearnRequest
 
 
 def learn(
@@ -32,7 +32,7 @@ def learn(
     given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "adapt": adapt or None}
     params |= {name: value for name, value in given.items() if value is not None}
     with Workbench.open(project) as bench:
-        order = Order(engine=engine, label=label or "", params=params)
+        order = LearnRequest(engine=engine, label=label or "", params=params)
         with progress_bar(f"Learning {label or 'all labels'}") as progress:
             made = bench.concepts.learn(order, progress=progress)
         config = made.config

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.common import AsJson, finish, progress_bar
-from core.api.models import WeightRow, Weights, megabytes
+from core.api.models import ModelsApi, WeightRow, megabytes
 from core.errors import InputError
 
 
@@ -17,7 +17,7 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List, fetch or verify diffusion models and weight files."""
-    desk = Weights(None, None)
+    desk = ModelsApi(None, None)
     if action == "fetch":
         _fetch(desk, name, as_json)
     elif action == "verify":
@@ -29,7 +29,7 @@ def models(
         raise InputError(f"models {action!r}: there are list, fetch NAME and verify [NAME]")
 
 
-def _fetch(desk: Weights, name: str | None, as_json: bool) -> None:
+def _fetch(desk: ModelsApi, name: str | None, as_json: bool) -> None:
     if name is None:
         raise InputError("models fetch: say which, for example `launch.py models fetch sd15`; list shows all")
     with progress_bar(f"Fetching {name}, MB") as progress:
@@ -38,7 +38,7 @@ def _fetch(desk: Weights, name: str | None, as_json: bool) -> None:
     finish({"path": path, "models": [row.as_dict() for row in rows], "auto": desk.automatic()}, as_json, [path])
 
 
-def _verify(desk: Weights, name: str | None, as_json: bool) -> None:
+def _verify(desk: ModelsApi, name: str | None, as_json: bool) -> None:
     names = [name] if name else [row.name for row in desk.status() if row.state != "missing"]
     checked = [desk.verify(each) for each in names]
     lines = [line for row in checked for line in (f"{row.state:10} {row.name}", *_indented(*row.problems))]
@@ -50,7 +50,7 @@ def _verify(desk: Weights, name: str | None, as_json: bool) -> None:
     finish(result, as_json, lines or ["no weights on this machine"])
 
 
-def _listed(desk: Weights, rows: list[WeightRow]) -> list[str]:
+def _listed(desk: ModelsApi, rows: list[WeightRow]) -> list[str]:
     diffusion = [line for row in rows if row.kind == "diffusion" for line in _described(row)]
     files = [line for row in rows if row.kind == "weights" for line in _described(row)]
     return [

@@ -7,7 +7,7 @@ import html
 from app.session import file_url
 from core.api import NormalRow
 from core.api.review import Comparison
-from core.api.studio.attention_evidence import Evidence, Neighbour, Part
+from core.api.studio.attention_evidence import ComponentShare, Evidence, NearestGoodPart
 
 LEAST, CLEAR = 0.01, 0.05
 """Share of the attention from which it is told, and from which a component's picture is shown at once."""
@@ -44,7 +44,7 @@ def coarse(evidence: Evidence) -> str:
     return f"<path class='fs-coarse' d='{evidence.unrefined['path']}'/>"
 
 
-def _tile(seen: Comparison, part: Part, named: str, view: str) -> str:
+def _tile(seen: Comparison, part: ComponentShare, named: str, view: str) -> str:
     size = (seen.normal.width, seen.normal.height)
     mark = " data-named" if part.name == named else ""
     share = f"{part.share:.0%}" if part.share >= LEAST else "–"
@@ -55,7 +55,7 @@ def _tile(seen: Comparison, part: Part, named: str, view: str) -> str:
     )
 
 
-def near_by(near: Neighbour | None, row: NormalRow | None) -> str:
+def near_by(near: NearestGoodPart | None, row: NormalRow | None) -> str:
     """The nearest good part and how far it is; "" where it is not known."""
     if near is None or row is None:
         return ""

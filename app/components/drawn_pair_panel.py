@@ -6,7 +6,7 @@ import html
 
 from app.components.attention_panel import picture
 from app.session import file_url
-from core.api.studio.drawn_pairs import DrawnPair, Likeness, Way
+from core.api.studio.drawn_pairs import Likeness, PairView, Way
 
 TITLES = {"threshold": "By the part", "segmenter": "By the segmenter", "attention": "By attention"}
 TAKE_JS = """
@@ -18,7 +18,7 @@ element.addEventListener("click", (event) => {
 """
 
 
-def drawn_together(sample_id: str, pair: DrawnPair) -> str:
+def drawn_together(sample_id: str, pair: PairView) -> str:
     """HTML."""
     view, size = f"0 0 {pair.side} {pair.side}", (pair.side, pair.side)
     taken = next((way for way in pair.ways if way.taken), None)
@@ -51,7 +51,7 @@ def copy_in_words(near: Likeness) -> tuple[str, str, str]:
     return ("Much like a real example", number, "fair") if close else ("No copy of a real example", number, "good")
 
 
-def _tile(pair: DrawnPair, way: Way) -> str:
+def _tile(pair: PairView, way: Way) -> str:
     view, size = f"0 0 {pair.side} {pair.side}", (pair.side, pair.side)
     title = TITLES.get(way.name, way.name)
     if way.taken:

@@ -18,7 +18,7 @@ import numpy as np
 
 from app.canvas.canvas import MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
-from app.page_context import Shell, on
+from app.page_context import PageContext, on
 from app.session import Session, file_url, sessions
 from core.errors import FlawsmithError, InputError
 from core.types import Mask
@@ -43,14 +43,14 @@ ONE_BY_ONE: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": 1
 """No press is lost, and answers come in the order of the presses."""
 
 
-class Table:
+class PhotoPanel:
     """Canvas and navigation inside the current Gradio layout.
 
     ``moved`` changes when another photo lies on the table; other parts of the tab listen to it. ``drafts`` gives
     regions to be drawn that are not stored, as the canvas takes them.
     """
 
-    def __init__(self, shell: Shell, use: Use, tall: str) -> None:
+    def __init__(self, shell: PageContext, use: Use, tall: str) -> None:
         self.shell, self.use = shell, use
         self.drafts: Callable[[Session, str], list[dict[str, Any]]] = lambda session, photo: []
         with gr.Row(equal_height=True, elem_classes="fs-nav"):

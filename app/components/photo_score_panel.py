@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.page_context import Shell, on
+from app.page_context import PageContext, on
 from app.session import Session, file_url
 from core.api.evaluation.photo_scores import PhotoLook
 
@@ -28,7 +28,7 @@ class OnePhoto:
             self.said = gr.HTML(elem_id="fs-ev-one-said")
         self.parts = [self.card, self.pick, self.other, self.said]
 
-    def listen(self, shell: Shell) -> None:
+    def listen(self, shell: PageContext) -> None:
         """A photo that is chosen, or brought along, is looked at."""
         on(self.pick.input, _chosen, shell, [self.pick], [self.said])
         on(self.other.upload, _brought, shell, [self.other], [self.said])

@@ -11,14 +11,14 @@ import gradio as gr
 from app.components.attention_panel import coarse, near_by, picture, why
 from app.components.drawn_pair_panel import TAKE_JS, copy_in_words, drawn_together
 from app.components.photo_panel import ONE_BY_ONE
-from app.page_context import Shell, on, on_canvas
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session, file_url
 from core.api import SampleRow
 from core.api.review import Comparison
 from core.api.studio.attention_evidence import Evidence
 from core.api.studio.drawn_pairs import Likeness
 from core.errors import InputError, NotFound
-from core.types import Verdict
+from core.types import ReviewStatus
 
 MOST_TRIES = 12
 """Studio jobs whose previews stay in the film."""
@@ -59,10 +59,10 @@ watch("value", () => {
 """
 
 
-class Strip:
+class PreviewGallery:
     """Previews of what the session tried last."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: PageContext) -> None:
         self.film = gr.HTML(EMPTY, js_on_load=FILM_JS, elem_id="fs-strip")
         with gr.Column(visible=False, elem_classes="fs-detail", elem_id="fs-detail") as self.detail:
             self.slider = gr.ImageSlider(label="Photo and sample", max_height=330, interactive=False, format="png",
@@ -79,8 +79,14 @@ class Strip:
             self.reuse = gr.Button("Copy settings from this sample", size="sm", elem_id="fs-reuse")
         self.parts = [self.film, self.detail, self.slider, self.maps, self.facts]
         on_canvas(self.film.picked, self._pick, shell, self.parts, **ONE_BY_ONE)
-        on(self.keep.click, lambda s: self._judge(s, Verdict.KEPT), shell, outputs=self.parts, **ONE_BY_ONE)
-        on(self.discard.click, lambda s: self._judge(s, Verdict.REJECTED), shell, outputs=self.parts, **ONE_BY_ONE)
+        on(self.keep.click, lambda s: self._judge(s, ReviewStatus.KEPT), shell, outputs=self.parts, **ONE_BY_ONE)
+        on(
+            self.discard.click,
+            lambda s: self._judge(s, ReviewStatus.REJECTED),
+            shell,
+            outputs=self.parts,
+            **ONE_BY_ONE,
+        )
         on(self.undo.click, self._undo, shell, outputs=self.parts, **ONE_BY_ONE)
         on(self.keep_all.click, self._keep_all, shell, outputs=self.parts)
 
@@ -124,7 +130,7 @@ class Strip:
         session.memory["await"] = ""
         return self.show(session)
 
-    def _judge(self, session: Session, verdict: Verdict) -> list[Any]:
+    def _judge(self, session: Session, verdict: ReviewStatus) -> list[Any]:
         picked = session.memory.get("picked")
         if not picked:
             raise InputError("generate something first, then keep or discard it")
@@ -132,7 +138,7 @@ class Strip:
         session.open_bench.review.set_verdict([picked], verdict)
         ids = [r.id for r in rows]
         place = ids.index(picked) if picked in ids else 0
-        waiting = [r.id for r in rows[place:] + rows[:place] if r.verdict == Verdict.NEW and r.id != picked]
+        waiting = [r.id for r in rows[place:] + rows[:place] if r.verdict == ReviewStatus.NEW and r.id != picked]
         session.memory["picked"] = waiting[0] if waiting else picked
         return self.show(session)
 
@@ -145,10 +151,10 @@ class Strip:
         return self.show(session)
 
     def _keep_all(self, session: Session) -> list[Any]:
-        fresh = [r.id for r in _rows(session) if r.verdict == Verdict.NEW]
+        fresh = [r.id for r in _rows(session) if r.verdict == ReviewStatus.NEW]
         if not fresh:
             raise InputError("keep all: every preview here has its verdict already")
-        session.open_bench.review.set_verdict(fresh, Verdict.KEPT)
+        session.open_bench.review.set_verdict(fresh, ReviewStatus.KEPT)
         return self.show(session)
 
 

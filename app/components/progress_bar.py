@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from app.page_context import Shell, on
+from app.page_context import PageContext, on
 from app.session import Session
 from core.errors import NotFound
 from core.types import Event
@@ -21,14 +21,14 @@ FINAL = ("done", "failed", "cancelled", "interrupted")
 WORDS = {"done": "Done", "failed": "Failed", "cancelled": "Stopped", "interrupted": "Interrupted", "queued": "Waiting"}
 
 
-class JobBar:
+class ProgressBar:
     """A hidden row until a job runs. ``ended`` changes to the job's id when it has ended, however it ended.
 
     ``slot`` names the field of Session that holds the job's id: jobs of different tabs run side by side, so each
     kind has its own bar.
     """
 
-    def __init__(self, shell: Shell, slot: Slot, poll_s: float = 0.4) -> None:
+    def __init__(self, shell: PageContext, slot: Slot, poll_s: float = 0.4) -> None:
         self.slot: Slot = slot
         with gr.Row(visible=False, elem_classes="fs-job", equal_height=True) as self.row:
             self.html = gr.HTML(elem_classes="fs-job-line")
@@ -58,7 +58,7 @@ class JobBar:
 
     def on_end(
         self,
-        shell: Shell,
+        shell: PageContext,
         handler: Callable[..., Any],
         inputs: Sequence[Any] = (),
         outputs: Sequence[Any] = (),

@@ -115,7 +115,7 @@ def running(session: Session) -> bool:
         return False
 
 
-def _runs(entries: list[desk.Entry], chosen: list[str]) -> str:
+def _runs(entries: list[desk.EvaluationEntry], chosen: list[str]) -> str:
     if not entries:
         return ""
     rows = "".join(_row(entry, entry.id in chosen, len(chosen) > 1) for entry in entries)
@@ -127,7 +127,7 @@ def _runs(entries: list[desk.Entry], chosen: list[str]) -> str:
     return f"<section class='fs-ev-card'><h3>Runs</h3><ul class='fs-ev-runs'>{rows}</ul>{compare_button}</section>"
 
 
-def _row(entry: desk.Entry, current: bool, compared: bool) -> str:
+def _row(entry: desk.EvaluationEntry, current: bool, compared: bool) -> str:
     title, id = html.escape(entry.title), html.escape(entry.id)
     kind = report_parts.KINDS[entry.kind]
     when = time.strftime("%d %b %H:%M", time.localtime(entry.created))

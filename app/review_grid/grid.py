@@ -27,7 +27,7 @@ SCRIPTS = ("compare", "tiles", "board")
 """In this order the scripts become one function body."""
 
 
-class ReviewBoard(gr.HTML):
+class ReviewGrid(gr.HTML):
     """Thumbnails on the left, the chosen one beside its photo on the right."""
 
     def __init__(self, **kw: Any) -> None:

@@ -10,7 +10,7 @@ from app.components.drawn_pair_panel import copy_in_words
 from app.session import Session, file_url, sessions
 from core.api.review import believability
 from core.errors import FlawsmithError, InputError
-from core.types import Recipe, Verdict
+from core.types import Recipe, ReviewStatus
 
 PAGE = 48
 MOST_IDS = 10_000
@@ -65,7 +65,7 @@ def best(session: Session, sent: Reply) -> Reply:
     """Keep the best of the look-alikes ``ids``, reject the others."""
     ids = _ids(sent)
     kept = session.open_bench.review.keep_best(ids)
-    return {"verdicts": {i: Verdict.KEPT if i == kept else Verdict.REJECTED for i in ids}}
+    return {"verdicts": {i: ReviewStatus.KEPT if i == kept else ReviewStatus.REJECTED for i in ids}}
 
 
 def undo(session: Session, sent: Reply) -> Reply:

@@ -11,11 +11,11 @@ import gradio as gr
 
 from app.components import result_list
 from app.components.photo_score_panel import OnePhoto
-from app.components.progress_bar import JobBar
+from app.components.progress_bar import ProgressBar
 from app.components.result_list import RunList
-from app.page_context import Shell, on, on_canvas
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session
-from core.api.evaluation.evaluations import Trial, detector_cards
+from core.api.evaluation.evaluations import EvalSpec, detector_cards
 from core.errors import FlawsmithError, InputError
 
 KINDS = (
@@ -31,7 +31,7 @@ ALL = "all engines"
 MOST_TRAININGS = 5
 
 
-class Controls:
+class EvaluateForm:
     """The left column's upper card: what is evaluated, on what, how thoroughly."""
 
     def __init__(self) -> None:
@@ -70,18 +70,18 @@ class Controls:
         return [self.kind, self.against, self.folder, self.scores, self.masks, self.defects, self.engine,
                 self.detector, self.preset, self.trainings, self.name]  # fmt: skip
 
-    def trial(self, values: Sequence[Any]) -> Trial:
+    def trial(self, values: Sequence[Any]) -> EvalSpec:
         """What is asked for; InputError if a folder is missing."""
         # A hidden field has no value in the browser.
         kind, against, folder, scores, masks, defects, engine, detector, preset, trainings, name = (
             value or "" for value in values
         )
         if kind == "maps":
-            return Trial("maps", name.strip(), scores=_path(scores, "the folder of score maps"),
+            return EvalSpec("maps", name.strip(), scores=_path(scores, "the folder of score maps"),
                          masks=_path(masks, "the folder of masks"),
                          defects_config=_path(defects, "") if defects.strip() else None)  # fmt: skip
         where = _path(folder, "a folder of real anomalies") if against == FOLDER else None
-        return Trial(cast(Any, kind), name.strip(), where, "" if engine == ALL else engine, detector or "unet",
+        return EvalSpec(cast(Any, kind), name.strip(), where, "" if engine == ALL else engine, detector or "unet",
                      preset or "cpu", int(trainings or 1))  # fmt: skip
 
     def show(self, session: Session) -> list[Any]:
@@ -110,15 +110,15 @@ class Controls:
         return [gr.update(visible=shown) for shown in visible]
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Evaluate", id="evaluate") as tab, gr.Row(equal_height=False, elem_classes="fs-ev"):
         with gr.Column(scale=4, min_width=330):
             with gr.Group(elem_classes="fs-card"):
-                controls = Controls()
+                controls = EvaluateForm()
                 plan = gr.HTML(elem_id="fs-ev-plan")
                 go = gr.Button("Evaluate", variant="primary", elem_id="fs-ev-go")
-                bar = JobBar(shell, "evaluate_id")
+                bar = ProgressBar(shell, "evaluate_id")
             runs = RunList()
         with gr.Column(scale=9, min_width=480):
             live = gr.HTML(elem_id="fs-ev-live")
@@ -182,7 +182,7 @@ def _then(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> 
     return handle
 
 
-def _plan(session: Session, controls: Controls) -> list[Any]:
+def _plan(session: Session, controls: EvaluateForm) -> list[Any]:
     """What would be measured on what, or what is missing; and whether the button can be pressed."""
     if session.bench is None:
         return [_hint("Open a project in <b>Product</b> first."), gr.update(interactive=False)]

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from app.components import param_form
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on
 from app.session import Session
 from core.api.datasets import Datasets
 from core.errors import FlawsmithError, InputError
@@ -21,7 +21,7 @@ HIDDEN = ("category", "saturation")
 FIRST = "mvtec-ad"
 
 
-class Controls:
+class ExportForm:
     """The left column: format, place, what goes in, how it is split."""
 
     def __init__(self) -> None:
@@ -88,15 +88,15 @@ class Controls:
         }  # fmt: skip
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Export", id="export") as tab, gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=380):
-            controls = Controls()
+            controls = ExportForm()
         with gr.Column(scale=5, min_width=340), gr.Group(elem_classes="fs-card"):
             preview = gr.HTML(elem_id="fs-preview")
             go = gr.Button("Export", variant="primary", elem_id="fs-export")
-            bar = JobBar(shell, "export_id")
+            bar = ProgressBar(shell, "export_id")
             report = gr.HTML(elem_id="fs-report")
             snippet = gr.Code(language="python", label="Load it: load_me.py in the export", visible=False,
                               interactive=False, elem_id="fs-snippet")  # fmt: skip
@@ -127,7 +127,7 @@ def build(shell: Shell) -> None:
     bar.on_end(shell, _result, outputs=[report, snippet])
 
 
-def _preview(session: Session, controls: Controls, values: Sequence[Any]) -> list[Any]:
+def _preview(session: Session, controls: ExportForm, values: Sequence[Any]) -> list[Any]:
     if session.bench is None:
         return [_nothing("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
     try:

@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on
 from app.session import Session
-from core.api.models import WeightRow, Weights
+from core.api.models import ModelsApi, WeightRow
 from core.api.regions import all_segmenters
 from core.errors import InputError
 
@@ -26,7 +26,7 @@ SECTIONS = (
 )
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Models", id="models") as tab, gr.Row(equal_height=False):
         with gr.Column(scale=8, min_width=440), gr.Group(elem_classes="fs-card"):
@@ -36,7 +36,7 @@ def build(shell: Shell) -> None:
                                      elem_id="fs-wanted")  # fmt: skip
                 fetch = gr.Button("Fetch", variant="primary", size="sm", scale=1, min_width=80, elem_id="fs-fetch")
                 verify = gr.Button("Verify", size="sm", scale=1, min_width=80, elem_id="fs-verify")
-            bar = JobBar(shell, "fetch_id")
+            bar = ProgressBar(shell, "fetch_id")
             said = gr.HTML(_offline(), elem_id="fs-weights-said")
         with gr.Column(scale=4, min_width=280), gr.Group(elem_classes="fs-card"):
             segmenter = gr.Radio([], label="What answers clicks in Regions and Studio", elem_id="fs-segmenter",
@@ -56,7 +56,7 @@ def build(shell: Shell) -> None:
         return bar.look(session)
 
     def check(session: Session, name: str | None) -> list[Any]:
-        row = Weights(None, None).verify(_chosen(name))
+        row = ModelsApi(None, None).verify(_chosen(name))
         return [_table(), _verified(row) + _offline()]
 
     def use(session: Session, name: str) -> list[Any]:
@@ -76,12 +76,12 @@ def _chosen(name: str | None) -> str:
 
 
 def _names() -> list[tuple[str, str]]:
-    return [(f"{row.title}, {_megabytes(row.size)}", row.name) for row in Weights(None, None).status()]
+    return [(f"{row.title}, {_megabytes(row.size)}", row.name) for row in ModelsApi(None, None).status()]
 
 
 def _table() -> str:
-    rows = Weights(None, None).status()
-    elsewhere = "" if any(row.auto for row in rows) else f" Now auto is: {html.escape(Weights.automatic())}."
+    rows = ModelsApi(None, None).status()
+    elsewhere = "" if any(row.auto for row in rows) else f" Now auto is: {html.escape(ModelsApi.automatic())}."
     notes = {"diffusion": elsewhere}
     return "".join(
         f"<h3>{title}</h3><p class='fs-hint'>{says}{notes.get(kind, '')}</p>"
@@ -113,7 +113,7 @@ def _named(row: WeightRow) -> str:
 
 def _offline() -> str:
     """How each missing thing gets here by hand; folders first, since they need more than a download."""
-    rows = [row for row in Weights(None, None).status() if row.offline]
+    rows = [row for row in ModelsApi(None, None).status() if row.offline]
     folders = "".join(
         f"<li><b>{html.escape(r.title)}</b> {_with_code(r.offline)}</li>" for r in rows if r.kind == "diffusion"
     )
@@ -123,7 +123,7 @@ def _offline() -> str:
         for row in rows
         if row.kind == "weights" and row.url
     )
-    place = html.escape(str(Weights.folder()))
+    place = html.escape(str(ModelsApi.folder()))
     by_hand = (
         f"<p>Weights: download the file on another machine and put it into <code>{place}</code> under its own name, "
         f"then press Verify.</p><table class='fs-table'><tbody>{files}</tbody></table>"

@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on, on_pick
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on, on_pick
 from app.session import Session, sessions
 from core.api.demo import DEMOS, demo_project
 from core.api.recent import projects_folder, recent
@@ -35,7 +35,7 @@ ones, <b>Export</b> writes the dataset.</p></div>"""
 class Intake:
     """The left column: which project, and what comes into it."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: PageContext) -> None:
         with gr.Group(elem_classes="fs-card"):
             self.pick = gr.Dropdown([], label="Project", info="Choose a recent one, or type a project's folder.",
                                     allow_custom_value=True, interactive=True, elem_id="fs-open")  # fmt: skip
@@ -54,7 +54,7 @@ class Intake:
                                         placeholder="/data/line3/defects",
                                         info="One sub-folder per label, masks beside the photos.")  # fmt: skip
             self.take = gr.Button("Import", variant="primary", elem_id="fs-take")
-            self.bar = JobBar(shell, "import_id")
+            self.bar = ProgressBar(shell, "import_id")
             self.report = gr.HTML(elem_id="fs-import-report")
         self.given = [self.files, self.path, self.anomalies]
 
@@ -81,7 +81,7 @@ class Album:
                       self.picked, self.about, self.gallery]  # fmt: skip
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Product", id="product") as tab, gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=300):
@@ -100,7 +100,7 @@ def build(shell: Shell) -> None:
     _wire_album(shell, album, shown)
 
 
-def _wire_album(shell: Shell, album: Album, shown: list[Any]) -> None:
+def _wire_album(shell: PageContext, album: Album, shown: list[Any]) -> None:
     for button, step in ((album.back, -1), (album.forth, 1)):
         on(button.click, lambda s, step=step: _turn(s, step), shell, outputs=shown)
 

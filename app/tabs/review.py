@@ -9,13 +9,13 @@ import gradio as gr
 
 from app.components import param_form
 from app.components.reject_reasons import reasons_table
-from app.page_context import Shell, on
-from app.review_grid.grid import ReviewBoard, look_again
+from app.page_context import PageContext, on
+from app.review_grid.grid import ReviewGrid, look_again
 from app.review_grid.server import SCORES
 from app.session import Session
 from core.api import SampleFilter
 from core.api.review import Rules
-from core.types import Verdict
+from core.types import ReviewStatus
 
 ANY = "any"
 ORDERS = {
@@ -58,7 +58,7 @@ class Filters:
         chosen = SampleFilter(
             label=None if label == ANY else label,
             engine=None if engine == ANY else engine,
-            verdict=None if verdict == ANY else Verdict(verdict),
+            verdict=None if verdict == ANY else ReviewStatus(verdict),
             min_score={name: least for (name, _, _), least in zip(SCORES, minima, strict=True) if least > 0},
             order_by=by,
             descending=descending,
@@ -86,11 +86,11 @@ class Filters:
         ]
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Review", id="review") as tab:
         filters = Filters()
-        board = ReviewBoard()
+        board = ReviewGrid()
         with gr.Row(equal_height=False):
             with gr.Column(scale=6, min_width=420):
                 counts = gr.HTML(elem_id="fs-review-counts")
@@ -114,7 +114,7 @@ def build(shell: Shell) -> None:
 
     def by_score(session: Session, *values: Any) -> list[Any]:
         desk = session.open_bench.review
-        fresh = SampleFilter(**{**vars(session.filter), "verdict": Verdict.NEW})
+        fresh = SampleFilter(**{**vars(session.filter), "verdict": ReviewStatus.NEW})
         done = desk.auto(desk.rules(rules.read(values)), fresh)
         said = f"<p>Kept {done['kept']:,}, rejected {done['rejected']:,}. Undo takes it back.</p>"
         return [*_show(session), f"<div class='fs-report'>{said}{reasons_table(done['reasons'])}</div>"]
@@ -133,7 +133,7 @@ def _why_empty(session: Session) -> str:
         return "Open a project in <b>Product</b> first."
     if not session.bench.review.count(SampleFilter()):
         return "Make anomalies in <b>Studio</b>, one by one or in bulk; they wait here for your verdict."
-    if session.filter == SampleFilter(verdict=Verdict.NEW, descending=True):
+    if session.filter == SampleFilter(verdict=ReviewStatus.NEW, descending=True):
         return "Every sample has its verdict. <b>Export</b> writes what you kept; <b>Studio</b> makes more."
     return "No sample passes this filter: loosen it above."
 
@@ -142,12 +142,12 @@ def _counts(session: Session) -> str:
     counts = session.bench.review.counts() if session.bench else {}
     if not counts:
         return ""
-    head = "".join(f"<th>{v}</th>" for v in Verdict)
+    head = "".join(f"<th>{v}</th>" for v in ReviewStatus)
     rows = "".join(
-        f"<tr><th>{html.escape(label)}</th>" + "".join(f"<td>{by.get(v, 0):,}</td>" for v in Verdict) + "</tr>"
+        f"<tr><th>{html.escape(label)}</th>" + "".join(f"<td>{by.get(v, 0):,}</td>" for v in ReviewStatus) + "</tr>"
         for label, by in sorted(counts.items())
     )
-    total = "".join(f"<td>{sum(by.get(v, 0) for by in counts.values()):,}</td>" for v in Verdict)
+    total = "".join(f"<td>{sum(by.get(v, 0) for by in counts.values()):,}</td>" for v in ReviewStatus)
     foot = f"<tfoot><tr><th>all</th>{total}</tr></tfoot>" if len(counts) > 1 else ""
     return (
         f"<table class='fs-table fs-narrow'><thead><tr><th>label</th>{head}</tr></thead>"
@@ -156,6 +156,6 @@ def _counts(session: Session) -> str:
 
 
 def _why_rejected(session: Session) -> str:
-    if session.bench is None or session.filter.verdict not in (None, Verdict.REJECTED):
+    if session.bench is None or session.filter.verdict not in (None, ReviewStatus.REJECTED):
         return ""
     return reasons_table(session.bench.review.reasons(session.filter))

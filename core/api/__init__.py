@@ -17,13 +17,13 @@ from types import TracebackType
 from core.api.concepts.library import Concepts
 from core.api.datasets import Datasets
 from core.api.evaluation.evaluations import Evaluations
-from core.api.masks import Masks
-from core.api.models import Weights
-from core.api.photos import Photos
+from core.api.masks import MasksApi
+from core.api.models import ModelsApi
+from core.api.photos import PhotosApi
 from core.api.regions import Regions
 from core.api.review import Review, Rules
 from core.api.studio.studio import Studio
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.jobs.requests import Batch
 from core.jobs.runner import Runner
 from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
@@ -36,17 +36,17 @@ class Workbench:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.material = Material(project)
+        self.material = ProductData(project)
         self.jobs = Runner(project)
-        self.photos = Photos(self.material, self.jobs)
-        self.masks = Masks(self.material)
+        self.photos = PhotosApi(self.material, self.jobs)
+        self.masks = MasksApi(self.material)
         self.regions = Regions(self.material, self.jobs)
         self.concepts = Concepts(self.material, self.jobs)
         self.studio = Studio(self.material, self.jobs)
         self.review = Review(self.material)
         self.datasets = Datasets(self.material, self.jobs)
         self.evaluations = Evaluations(self.material, self.jobs)
-        self.weights = Weights(project, self.jobs)
+        self.weights = ModelsApi(project, self.jobs)
 
     @classmethod
     def open(cls, path: Path) -> Workbench:

@@ -9,10 +9,10 @@ from typing import Any
 from core import exporters as exporting
 from core.errors import ExportError
 from core.exporters.api import Item
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.store import NormalRow, SampleFilter, SampleRow
-from core.types import GOOD, Verdict
+from core.types import GOOD, ReviewStatus
 
 
 class Datasets:
@@ -21,7 +21,7 @@ class Datasets:
     formats = exporting.FORMATS
     Options = exporting.ExportOptions
 
-    def __init__(self, material: Material, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._project = material.project
         self._jobs = jobs
 
@@ -30,11 +30,11 @@ class Datasets:
 
         Kept ones; as long as nothing at all was reviewed, all of them; ``everything`` adds the new ones.
         """
-        kept = self._project.samples(SampleFilter(verdict=Verdict.KEPT))
-        new = self._project.samples(SampleFilter(verdict=Verdict.NEW))
+        kept = self._project.samples(SampleFilter(verdict=ReviewStatus.KEPT))
+        new = self._project.samples(SampleFilter(verdict=ReviewStatus.NEW))
         if everything:
             return kept + new, None
-        if not kept and new and not self._project.count_samples(SampleFilter(verdict=Verdict.REJECTED)):
+        if not kept and new and not self._project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
             return new, f"nothing was reviewed yet: all {len(new)} new samples are exported"
         return kept, None
 

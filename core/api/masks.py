@@ -12,11 +12,11 @@ from core.device import numpy_rng
 from core.engines.api import read_model
 from core.errors import InputError, MaskError
 from core.images import read_mask
-from core.jobs.product_data import Material, mean_area
+from core.jobs.product_data import ProductData, mean_area
 from core.masks import morphology, rle
 from core.masks.perturbation import Enhancement, enhance
 from core.masks.placement.context_match import fitting_example
-from core.masks.placement.planner import Lead, Placement, plan_masks
+from core.masks.placement.planner import AnchorExample, Placement, plan_masks
 from core.types import Mask
 
 EDITS = {
@@ -27,13 +27,13 @@ EDITS = {
 """Edits by a number of pixels."""
 
 
-class Masks:
+class MasksApi:
     """What the mask buttons of the app do. Nothing here touches the store."""
 
     Placement = Placement
     Enhancement = Enhancement
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: ProductData) -> None:
         self._material = material
 
     def edit(self, mask: Mask, how: str, px: int = 1) -> Mask:
@@ -64,7 +64,7 @@ class Masks:
         masks = self._material.learned_masks(label) if learned else [e.mask for e in examples]
         if placement.position == "surroundings" and examples and not learned:
             example, alike = fitting_example(examples, self._material.normal(normal_id).pixels, rng)
-            lead = Lead(example.mask, alike)
+            lead = AnchorExample(example.mask, alike)
         parts = plan_masks(placement, label, terrain, rng, example_masks=masks, lead=lead)
         return np.asarray(np.logical_or.reduce(parts), np.bool_)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from core import weights
 from core.diffusion import hub, model_folders
-from core.diffusion.model_sources import KNOWN, Source
+from core.diffusion.model_sources import KNOWN, ModelSource
 from core.errors import NotFound
 from core.jobs.runner import JobControl, Runner
 from core.store import Project
@@ -45,7 +45,7 @@ class WeightRow:
         return asdict(self)
 
 
-class Weights:
+class ModelsApi:
     """The desk behind the Models tab and ``launch.py models``; it works without a project too."""
 
     def __init__(self, project: Project | None, jobs: Runner | None) -> None:
@@ -61,7 +61,7 @@ class Weights:
     def automatic() -> str:
         """Which diffusion model ``auto`` means now, or why none, in one line."""
         source = model_folders.automatic()
-        if not isinstance(source, Source):
+        if not isinstance(source, ModelSource):
             return source
         title = KNOWN[source.name].title if source.name in KNOWN else source.name
         return f"{title}, {source.path}"

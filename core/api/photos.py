@@ -10,7 +10,7 @@ import numpy as np
 
 from core.images import made_once, read_image, read_mask, thumbnail_bytes
 from core.jobs.import_images import IntakeReport, take_in
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.store import ExampleRow, NormalRow
 
@@ -18,10 +18,10 @@ THUMB_SIDE = 320
 """Longer side of a thumbnail in pixels; twice the 160 that the gallery shows, for dense screens."""
 
 
-class Photos:
+class PhotosApi:
     """The desk behind the Product tab."""
 
-    def __init__(self, material: Material, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._material = material
         self._project = material.project
         self._jobs = jobs

@@ -9,7 +9,7 @@ from typing import Any
 
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.images import mask_png_bytes
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.masks import rle
 from core.segmentation import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
@@ -26,7 +26,7 @@ DOUBTFUL = 0.5
 class Regions:
     """The desk behind the Regions tab and the canvas' click tool."""
 
-    def __init__(self, material: Material, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._material = material
         self._project = material.project
         self._jobs = jobs

@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from core.api.outline import outline
-from core.api.studio.attention_evidence import Evidence, Evidences, Neighbour, Neighbours, compared
-from core.api.studio.drawn_pairs import DrawnPair, Likeness, nearest_example, pair_of
+from core.api.studio.attention_evidence import Evidence, Evidences, NearestGoodPart, Neighbours, compared
+from core.api.studio.drawn_pairs import Likeness, PairView, nearest_example, pair_of
 from core.engines.api import read_model
 from core.images import made_once, png_bytes, read_image, read_mask, thumbnail_bytes
 from core.jobs.auto_review import Rules, auto_review, believability, count_reasons
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.quality import group_near_duplicates, nearest
 from core.quality.visible_change import difference
 from core.store import NormalRow, SampleFilter, SampleRow
-from core.types import Verdict
+from core.types import ReviewStatus
 
 MOST_GROUPED = 5000
 """Samples looked through for look-alikes at once; more take seconds."""
@@ -43,7 +43,7 @@ class Comparison:
 class Review:
     """The desk behind the Review tab and ``launch.py review``."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: ProductData) -> None:
         self._project = material.project
         self._evidences = Evidences(material)
         self._neighbours = Neighbours(material)
@@ -94,7 +94,7 @@ class Review:
         """What the engine saw of each component; None where it compares no attention."""
         return self._evidences.of(row)
 
-    def pair(self, row: SampleRow) -> DrawnPair | None:
+    def pair(self, row: SampleRow) -> PairView | None:
         """What the sample's picture and its anomaly alone looked like; None where no pair was drawn."""
         return pair_of(row)
 
@@ -112,7 +112,7 @@ class Review:
         path = self._project.cache_dir / "thumbs" / f"photo-{row.id}.jpg"
         return made_once(path, lambda: thumbnail_bytes(read_image(row.path), 320))
 
-    def neighbour(self, row: SampleRow, look: bool = False) -> tuple[Neighbour, NormalRow] | None:
+    def neighbour(self, row: SampleRow, look: bool = False) -> tuple[NearestGoodPart, NormalRow] | None:
         """The nearest good part, where the engine may have redrawn the photo; None where that is not known.
 
         With ``look`` it is looked for where it is not known yet, which takes seconds the first time in a project.
@@ -122,9 +122,9 @@ class Review:
         near = self._neighbours.find(row) if look else self._neighbours.known(row.id)
         return (near, self._project.normal_row(near.id)) if near is not None else None
 
-    def set_verdict(self, sample_ids: Sequence[str], verdict: Verdict | str, reason: str = "") -> None:
+    def set_verdict(self, sample_ids: Sequence[str], verdict: ReviewStatus | str, reason: str = "") -> None:
         """Keep, reject or reset samples; one undo takes it back."""
-        self._project.set_verdicts(list(sample_ids), Verdict(verdict), reason)
+        self._project.set_verdicts(list(sample_ids), ReviewStatus(verdict), reason)
 
     def undo(self) -> list[str]:
         """Take the last verdicts back, also after a restart; returns the samples concerned."""
@@ -146,7 +146,7 @@ class Review:
 
     def reasons(self, chosen: SampleFilter) -> dict[str, int]:
         """Why samples of a filter were rejected, the most frequent kind first; of the newest MOST_GROUPED of them."""
-        rejected = replace(chosen, verdict=Verdict.REJECTED, order_by="created", descending=True)
+        rejected = replace(chosen, verdict=ReviewStatus.REJECTED, order_by="created", descending=True)
         return count_reasons(row.reason for row in self.page(rejected, 0, MOST_GROUPED))
 
     def groups(self, rows: Sequence[SampleRow], distance: float = 0.08) -> list[int]:
@@ -172,17 +172,17 @@ class Review:
         """Keep the most believable of look-alikes and reject the others, in one undoable step; returns its id."""
         rows = [self.row(i) for i in sample_ids]
         best = min(rows, key=lambda r: (-believability(dict(r.scores)), r.id))
-        others = [(r.id, Verdict.REJECTED, f"look-alike of {best.id}") for r in rows if r.id != best.id]
-        self._project.review([(best.id, Verdict.KEPT, "best of its look-alikes"), *others])
+        others = [(r.id, ReviewStatus.REJECTED, f"look-alike of {best.id}") for r in rows if r.id != best.id]
+        self._project.review([(best.id, ReviewStatus.KEPT, "best of its look-alikes"), *others])
         return best.id
 
     def kept(self) -> int:
         """How many samples are kept."""
-        return self._project.count_samples(SampleFilter(verdict=Verdict.KEPT))
+        return self._project.count_samples(SampleFilter(verdict=ReviewStatus.KEPT))
 
     def distance_to_kept(self, row: SampleRow) -> float:
         """Distance 0..1 to the most similar kept sample of the same label; 1.0 if there is none."""
-        kept = self._project.samples(SampleFilter(label=row.label, verdict=Verdict.KEPT))
+        kept = self._project.samples(SampleFilter(label=row.label, verdict=ReviewStatus.KEPT))
         others = [r for r in kept if r.id != row.id]
         return nearest(_vectors([row])[0], _vectors(others)) if others else 1.0
 

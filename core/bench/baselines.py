@@ -12,7 +12,7 @@ from core.bench.drawn_scenes import scene
 from core.bench.stats import median_rate
 
 
-def peers(quick: bool) -> dict[str, Callable[[int], float]]:
+def measure_baselines(quick: bool) -> dict[str, Callable[[int], float]]:
     """Name → function from size to images per CPU-second; only what is installed."""
     found: dict[str, Callable[[int], float]] = {}
     if importlib.util.find_spec("anomalib"):

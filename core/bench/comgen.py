@@ -16,8 +16,8 @@ import numpy as np
 
 from core.bench.mini import SIDE, UNSEEN, _renderer
 from core.diffusion.model_sources import KNOWN, present
-from core.engines.api import Context, NothingChanged
-from core.features.index import WIDTH, Memory
+from core.engines.api import Context, NoVisibleChange
+from core.features.index import WIDTH, FeatureIndex
 from core.methods.comgen import ComGen
 from core.methods.comgen.component_prompt import read_prompt
 from core.methods.comgen.residual import refined, residual
@@ -127,7 +127,7 @@ def _edits(wanted: str, count: int) -> dict[str, Any]:
             request, slot, word, truth = _removal(product, FIRST + 500 + i, wanted)
             try:
                 found = ComGen().find(request, Context(device="cpu"))
-            except NothingChanged:
+            except NoVisibleChange:
                 failed += 1
                 continue
             photo, outside = request.normal.pixels, ~found.sample.mask
@@ -180,7 +180,7 @@ def _speed(wanted: str) -> dict[str, float]:
                 began = time.perf_counter()
                 try:
                     ComGen().find(one, Context(device="cpu"))
-                except NothingChanged:
+                except NoVisibleChange:
                     pass
                 taken.append(time.perf_counter() - began)
     finally:
@@ -197,7 +197,7 @@ def _neighbour_ms(count: int = MANY) -> float:
     for start in range(0, count, 500):
         part = rows[start : start + 500]
         part[:] = base + 0.3 * rng.normal(size=part.shape)
-    memory, taken = Memory(tuple(map(str, range(count))), rows), []
+    memory, taken = FeatureIndex(tuple(map(str, range(count))), rows), []
     for k in range(7):
         asked = (rows[k * (count // 7)] + 0.1 * rng.normal(size=WIDTH)).astype(np.float32)
         began = time.perf_counter()

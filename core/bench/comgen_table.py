@@ -20,11 +20,11 @@ import numpy as np
 from core.api import Workbench
 from core.api.demo import ASSETS, make_demo
 from core.bench.mini import ASSEMBLIES, UNSEEN, _renderer
-from core.bench.realism import Plan, Table
+from core.bench.realism import RealismPlan, RealismTable
 from core.bench.realism.environment import signature
 from core.bench.realism.rows import Row, concept_of, make_pairs
 from core.errors import InputError, NotFound
-from core.evaluation.generation.pairs import Pair
+from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot, read_set
 from core.evaluation.saturation import CONFIG
 from core.images import atomic_write, mask_png_bytes, png_bytes
@@ -131,7 +131,7 @@ def measure(
             folder = out.expanduser() / name
             size = (4, 1) if quick else (GOODS, REPEATS)
             test = _test_photos(folder / "test", name, *size, progress)
-            plan = Plan(
+            plan = RealismPlan(
                 ASSETS / name, test, folder, 2 if quick else count, 1 if quick else seeds, "cpu", "csda", more,
                 device=device,
             )  # fmt: skip
@@ -142,7 +142,7 @@ def measure(
     return {"signature": signature(device), "out": str(out), "tables": tables}
 
 
-class Ablation(Table):
+class Ablation(RealismTable):
     """The table of one product."""
 
     columns = {
@@ -158,7 +158,7 @@ class Ablation(Table):
             good = [Shot(f"{GOOD}/{row.id}", row.path, GOOD) for row in bench.project.normals()]
         return good, read_set(self.plan.test, "test")
 
-    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[Pair], dict[str, Any]]:
+    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[GeneratedPair], dict[str, Any]]:
         """As many pairs for each row, in equal parts; rows with the same pairs share them."""
         assert isinstance(row, Variant)
         folder, common = self.plan.out / "pairs", dict[str, Any]()
@@ -169,7 +169,7 @@ class Ablation(Table):
             taught = Row(row.name, row.engine, learning=lesson)
             found = concept_of(bench, taught, (), folder / "concepts.json", self.say, self.cancelled)
             common["concept"], facts["learn_cpu_s"] = found["id"], found["cpu_s"]
-        shots: list[Pair] = []
+        shots: list[GeneratedPair] = []
         for label, given in row.parts:
             part = Row(f"{row.shared}-{label}", row.engine, {**common, **given})
             count = self.plan.count * len(EDITS) // len(row.parts)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from core.bench import app as app_bench
-from core.bench.baselines import peers
+from core.bench.baselines import measure_baselines
 from core.bench.drawn_scenes import scene
 from core.bench.stats import median_rate, p95
 from core.device import derive_seed, numpy_rng
@@ -20,7 +20,7 @@ from core.engines.api import Context, engines
 from core.exporters import Item, export
 from core.images import mask_png_bytes, png_bytes
 from core.masks.foreground import object_mask
-from core.masks.placement.free_area import Terrain
+from core.masks.placement.free_area import PlacementMap
 from core.masks.placement.planner import Placement, plan_masks
 from core.segmentation import Click, segmenters
 from core.types import NormalImage, Region, Request
@@ -37,7 +37,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     try:
         result: dict[str, Any] = {
             "engines": {name: {str(s): _engine(name, s, quick) for s in SIZES} for name in MODEL_FREE},
-            "peers": {name: {str(s): rate(s) for s in SIZES} for name, rate in peers(quick).items()},
+            "peers": {name: {str(s): rate(s) for s in SIZES} for name, rate in measure_baselines(quick).items()},
             "click_p95_ms": _clicks(1024, 12 if quick else 40),
         }
     finally:
@@ -62,7 +62,7 @@ def _engine(name: str, size: int, quick: bool) -> float:
 
 def _request(name: str, normal: NormalImage, regions: tuple[Region, ...], seed: int) -> Request:
     part = object_mask(normal.pixels)
-    terrain = Terrain.of(part, regions)
+    terrain = PlacementMap.of(part, regions)
     mask = plan_masks(Placement(), "scratch", terrain, numpy_rng(seed, "mask"))[0]
     ops = ("remove", "duplicate", "move", "rotate", "flip", "swap", "recolour")
     params = {"op": ops[seed % len(ops)]} if name == "layout" else {}

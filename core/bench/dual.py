@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from core.bench.dual_speed import branches_speed
-from core.bench.fixtures import Lesson, placed, read_lesson
+from core.bench.fixtures import BenchFixture, placed, read_lesson
 from core.engines.api import Context
 from core.methods.dual_ano_diff import DualAnoDiff
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
-from core.methods.dual_ano_diff.mask_extraction import WAYS, Masks, find_masks
+from core.methods.dual_ano_diff.mask_extraction import WAYS, ExtractedMasks, find_masks
 from core.quality import visible_change
 from core.quality.visible_change import difference
 from core.segmentation.segmenter import iou
@@ -47,7 +47,9 @@ def measure(quick: bool = False) -> dict[str, Any]:
     return measured(backbone, lesson, 6, 1, 1, 4) if quick else measured(backbone, lesson, STEPS, 8, 3, draws)
 
 
-def measured(backbone: Backbone, lesson: Lesson, steps: int, pairs: int, repeats: int, draws: int) -> dict[str, Any]:
+def measured(
+    backbone: Backbone, lesson: BenchFixture, steps: int, pairs: int, repeats: int, draws: int
+) -> dict[str, Any]:
     """The figures after ``steps`` of learning, of ``pairs`` drawn from each start in ``draws`` steps.
 
     Times are medians of ``repeats``.
@@ -75,12 +77,12 @@ def measured(backbone: Backbone, lesson: Lesson, steps: int, pairs: int, repeats
     }
 
 
-def _learn(backbone: Backbone, lesson: Lesson, steps: int, folder: Path) -> Concept:
+def _learn(backbone: Backbone, lesson: BenchFixture, steps: int, folder: Path) -> Concept:
     from core.methods.dual_ano_diff.train import learn_dual
-    from core.training.callbacks import Watch
+    from core.training.callbacks import TrainingCallbacks
 
     groups, params = {lesson.label: lesson.examples}, DualParams(steps=steps)
-    watch = Watch(previews=0)
+    watch = TrainingCallbacks(previews=0)
     return learn_dual(backbone, groups, lesson.normals, params, engine="dual_ano_diff", folder=folder, watch=watch)
 
 
@@ -88,7 +90,7 @@ def _learn(backbone: Backbone, lesson: Lesson, steps: int, folder: Path) -> Conc
 class _Drawing:
     """A learned anomaly, drawn over good photos as the engine does."""
 
-    lesson: Lesson
+    lesson: BenchFixture
     concept: Concept
     folder: Path
     steps: int
@@ -108,7 +110,7 @@ class _Drawing:
             "visible_share": round(float(np.mean([visible.mean() for _, visible in found])), 4),
         }
 
-    def _pair(self, model: Dual, start: Literal["example", "photo"], seed: int) -> tuple[Masks, Mask]:
+    def _pair(self, model: Dual, start: Literal["example", "photo"], seed: int) -> tuple[ExtractedMasks, Mask]:
         """A pair's masks, and where its whole visibly differs from its twin's: bool (S, S)."""
         from core.methods.dual_ano_diff.sample import Begin, draw_pair
 

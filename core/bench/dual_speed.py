@@ -145,7 +145,7 @@ class _Branches:
         """The same of one branch after the other."""
         import torch
 
-        from core.diffusion.backbone import predict
+        from core.diffusion.backbone import model_output
         from core.training.low_rank import by_row
 
         backbone = self.model.backbone
@@ -153,7 +153,7 @@ class _Branches:
             with by_row(backbone.unet, BRANCHES[branch : branch + 1]):
                 x = self._batch(backbone.channels, seed)
                 text = self._texts([self.label], branch).expand(len(x), -1, -1)
-                torch.autograd.backward((predict(backbone, x, self._times(seed), text) ** 2).mean())
+                torch.autograd.backward((model_output(backbone, x, self._times(seed), text) ** 2).mean())
 
     def _batch(self, channels: int, seed: int) -> Tensor:
         from core.device import torch_generator

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.bench.clustering import measure_clusters
-from core.bench.fixtures import Lesson, placed, read_lesson
+from core.bench.fixtures import BenchFixture, placed, read_lesson
 from core.bench.profiler import clock, highest, measured
 from core.device import derive_seed, numpy_rng
 from core.errors import Unavailable
 from core.masks.morphology import grow
 from core.quality import visible_change
 from core.training.checkpoints import Concept
-from core.training.learning_settings import PRESETS, LearnParams, Preset
+from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
         }
 
 
-def _learn(backbone: Backbone, lesson: Lesson, folder: Path, steps: int, preset: Preset | None = None) -> Concept:
+def _learn(
+    backbone: Backbone, lesson: BenchFixture, folder: Path, steps: int, preset: LearningPreset | None = None
+) -> Concept:
     from core.training.textual_inversion import learn
 
     params = LearnParams(adapt=True, steps=steps, adapt_steps=20 if steps == 20 else 240)
@@ -72,19 +74,19 @@ def _learn(backbone: Backbone, lesson: Lesson, folder: Path, steps: int, preset:
     )  # fmt: skip
 
 
-def _training_speed(backbone: Backbone, lesson: Lesson, steps: int) -> dict[str, Any]:
+def _training_speed(backbone: Backbone, lesson: BenchFixture, steps: int) -> dict[str, Any]:
     """Steps a second of our loop, latents and views cached, and of the published one, both in batches of four.
 
     The published loop reads, turns and encodes its pictures and runs a ResNet-50 with its pyramid in every step.
     """
     from core.training.textual_inversion import learn
 
-    def seconds(preset: Preset) -> float:
+    def seconds(preset: LearningPreset) -> float:
         marks: list[float] = []
         with tempfile.TemporaryDirectory() as made:
-            from core.training.callbacks import Watch
+            from core.training.callbacks import TrainingCallbacks
 
-            watch = Watch(lambda done, total, picture: marks.append(clock(backbone)), previews=0)
+            watch = TrainingCallbacks(lambda done, total, picture: marks.append(clock(backbone)), previews=0)
             learn(
                 backbone, {lesson.label: lesson.examples}, (), LearnParams(steps=steps), engine="bench",
                 folder=Path(made), watch=watch, preset=preset,
@@ -104,7 +106,7 @@ def _training_speed(backbone: Backbone, lesson: Lesson, steps: int) -> dict[str,
     }
 
 
-def _encoding_s(backbone: Backbone, lesson: Lesson, batch: int = 4) -> float:
+def _encoding_s(backbone: Backbone, lesson: BenchFixture, batch: int = 4) -> float:
     """What drawing a batch of views and encoding them takes, in seconds."""
     from core.diffusion.backbone import encode_image
     from core.training.example_crops import targets, view
@@ -126,7 +128,7 @@ class _Bench:
 
     backbone: Backbone
     name: str
-    lesson: Lesson
+    lesson: BenchFixture
     folder: Path
     quick: bool
 
@@ -173,23 +175,23 @@ class _Bench:
         }
 
     def _position(self, concept: Concept, count: int, told: bool) -> float:
-        from core.diffusion.inpainting import Look, Place, inpaint
-        from core.diffusion.model_crop import Frame, open_window
-        from core.training.apply_concept import speaking
+        from core.diffusion.inpainting import DrawingSettings, Place, inpaint
+        from core.diffusion.model_crop import CropSettings, open_window
+        from core.training.apply_concept import apply_concept
         from core.training.checkpoints import load_concept
 
         ious = []
         _, tensors = load_concept(self.folder / concept.id)
-        with speaking(self.backbone, concept, tensors) as speaker:
+        with apply_concept(self.backbone, concept, tensors) as speaker:
             for seed in range(count):
                 photo, mask = placed(self.lesson, seed, ("blob", "spot", "stain"))
                 free = _box(mask, 1.0)
-                frame = Frame(float(concept.config["margin"]), square=True, detail=1.0)
+                frame = CropSettings(float(concept.config["margin"]), square=True, detail=1.0)
                 roi = open_window(self.backbone, photo.pixels, free, frame).roi
                 text = speaker.text(self.lesson.label, roi.crop(mask if told else np.zeros_like(mask)))
                 place = Place(photo.pixels, free, text, derive_seed(seed, "position"))
                 (drawn,) = inpaint(
-                    speaker.backbone, [place], speaker.normal_prompt, look=Look(14, 3.0, 1.0), frame=frame
+                    speaker.backbone, [place], speaker.normal_prompt, look=DrawingSettings(14, 3.0, 1.0), frame=frame
                 )
                 seen = visible_change(photo.pixels, drawn, free)
                 ious.append(float((seen & mask).sum() / max(1, (seen | mask).sum())))
@@ -198,12 +200,12 @@ class _Bench:
     def _draw(self, concept: Concept, seeds: Sequence[int], **given: Any) -> list[Image]:
         """What is drawn into the placed mask of each seed, as one batch."""
         from core.engines.api import Context
-        from core.engines.concept_drawing import LearnedParams, Task, draw
+        from core.engines.concept_drawing import DrawingTask, LearnedParams, draw
 
         label, tasks = self.lesson.label, []
         for seed in seeds:
             photo, mask = placed(self.lesson, seed)
-            tasks.append(Task(label, Request(normal=photo, label=label, params={}, seed=seed, mask=mask), mask))
+            tasks.append(DrawingTask(label, Request(normal=photo, label=label, params={}, seed=seed, mask=mask), mask))
         params = LearnedParams(**given, concept=concept.id, backbone=self.name)
         return draw("anomaly_diffusion", concept, tasks, params, Context(self.backbone.device.type, self.folder))
 

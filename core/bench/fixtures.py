@@ -23,7 +23,7 @@ SIDE = 256
 
 
 @dataclass(frozen=True)
-class Lesson:
+class BenchFixture:
     """Real anomalies of one label, and good photos."""
 
     name: str
@@ -32,7 +32,7 @@ class Lesson:
     normals: tuple[NormalImage, ...]
 
 
-def read_lesson() -> Lesson:
+def read_lesson() -> BenchFixture:
     """The tiles' blowholes, or the demo plates' flaws."""
     given = os.environ.get("FLAWSMITH_DATA")
     data = Path(given) / "magnetic_tile" if given else None
@@ -46,7 +46,7 @@ def read_lesson() -> Lesson:
     examples = tuple(AnomalyExample(a.stem, label, read_image(a), (read_mask(b),)) for a, b in pairs)
     goods = sorted((data / "train" / "good").iterdir())[:64]
     normals = tuple(NormalImage(p.stem, p.name, read_image(p)) for p in goods)
-    return Lesson(data.name, label, examples, normals)
+    return BenchFixture(data.name, label, examples, normals)
 
 
 def _every(folder: Path) -> list[Path]:
@@ -55,7 +55,7 @@ def _every(folder: Path) -> list[Path]:
     return paths[:: -(-len(paths) // MOST)]
 
 
-def placed(lesson: Lesson, seed: int, shapes: tuple[str, ...] = SHAPES) -> tuple[NormalImage, Mask]:
+def placed(lesson: BenchFixture, seed: int, shapes: tuple[str, ...] = SHAPES) -> tuple[NormalImage, Mask]:
     """A good photo, at most SIDE pixels, and a drawn mask on it."""
     photo = lesson.normals[seed % len(lesson.normals)]
     pixels = reduced(photo.pixels)

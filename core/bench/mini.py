@@ -42,7 +42,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     if folder is None:
         raise Unavailable("bench mini: assets/models/mini is not there; restore that folder")
     backbone = load_backbone("mini", "cpu")
-    finders = {product: Finder.learned(backbone, product, 200 if quick else 700) for product in ASSEMBLIES}
+    finders = {product: WordFinder.learned(backbone, product, 200 if quick else 700) for product in ASSEMBLIES}
     count = 6 if quick else 24
     return {
         "vae_psnr_db": round(_psnr_of_scenes(backbone, count), 2),
@@ -56,7 +56,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Finder:
+class WordFinder:
     """Says which components a picture of ``product`` shows; one logistic regression a word on patch features.
 
     ``accuracy`` is the share of right answers on renders it did not learn from.
@@ -68,7 +68,7 @@ class Finder:
     accuracy: float
 
     @classmethod
-    def learned(cls, backbone: Backbone, product: str, count: int) -> Finder:
+    def learned(cls, backbone: Backbone, product: str, count: int) -> WordFinder:
         """From renders, each as it is and as the model's autoencoder shows it."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
@@ -152,7 +152,7 @@ def _psnr_of_tiles(backbone: Backbone, count: int) -> float | None:
     return round(float(np.mean([psnr(a, b) for a, b in zip(tiles, _through(backbone, tiles), strict=True)])), 2)
 
 
-def _composition(backbone: Backbone, finders: dict[str, Finder], count: int) -> dict[str, float]:
+def _composition(backbone: Backbone, finders: dict[str, WordFinder], count: int) -> dict[str, float]:
     """Prompts of whole and of partial scenes, and of each the same without one of its words, under one seed."""
     scenes = _renderer()
     seen, kept_out, removed = [], [], []

@@ -73,7 +73,7 @@ def controlled(unet: Any, *controllers: Controller) -> Iterator[None]:
 
     Blocks may be nested: the inner controllers act after the outer ones.
     """
-    state = _State()
+    state = _ControllerState()
     before: list[tuple[Any, Any]] = []
     watch = unet.register_forward_pre_hook(state.see, with_kwargs=True)
     try:
@@ -105,7 +105,7 @@ def _site(name: str, layer: Any) -> Site:
     return Site(name, bool(layer.is_cross_attention), place, int(layer.heads))
 
 
-class _State:
+class _ControllerState:
     """Shape of the latents in the call that runs."""
 
     def __init__(self) -> None:
@@ -129,7 +129,7 @@ class _Processor:
     site: Site
     controllers: tuple[Controller, ...]
     own: Any
-    state: _State
+    state: _ControllerState
 
     def __call__(
         self,

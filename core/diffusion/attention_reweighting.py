@@ -25,8 +25,8 @@ from torch import Tensor
 
 from core.diffusion.attention import Controller, Reweight
 from core.diffusion.backbone import Backbone, decode
-from core.diffusion.inpainting import Guide, Scene
-from core.diffusion.sampling import Step
+from core.diffusion.inpainting import Guide, InpaintingState
+from core.diffusion.sampling import SamplingStep
 from core.types import Image
 
 Variant = Literal["off", "paper", "code", "flawsmith"]
@@ -41,7 +41,7 @@ _MEMORY = 0.6
 """Share of the distance of the steps before that stays: single steps are noisy."""
 
 
-def reweighting(backbone: Backbone, variant: Variant, tokens: tuple[int, ...], scene: Scene) -> Guide:
+def reweighting(backbone: Backbone, variant: Variant, tokens: tuple[int, ...], scene: InpaintingState) -> Guide:
     """What ``variant`` does to the sampling of ``scene``, for the words at ``tokens`` of the padded prompts."""
     if variant == "off":
         return Guide()
@@ -91,18 +91,18 @@ class _Variant:
         controllers: list[Controller] = [self.controller]
         return Guide(after=[self.after], controllers=controllers)
 
-    def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
+    def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         raise NotImplementedError
 
 
 class _Paper(_Variant):
-    def __init__(self, backbone: Backbone, tokens: tuple[int, ...], scene: Scene) -> None:
+    def __init__(self, backbone: Backbone, tokens: tuple[int, ...], scene: InpaintingState) -> None:
         super().__init__(Reweight(tokens, 1.0, "probs", _prompted(scene)))
         self._backbone, self._scene = backbone, scene
         self._y = _pixels([window.pixels for window in scene.windows])
         self._mask = F.interpolate(scene.region.cpu(), tuple(self._y.shape[1:3]), mode="nearest")[:, 0]
 
-    def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
+    def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         seen = _pixels(decode(self._backbone, x0))
         weight = paper_weight((seen - self._y).square().sum(dim=3), self._mask)
         # Layers read the map at their own size; means keep what points would miss.
@@ -111,25 +111,25 @@ class _Paper(_Variant):
 
 
 class _Code(_Variant):
-    def __init__(self, tokens: tuple[int, ...], scene: Scene) -> None:
+    def __init__(self, tokens: tuple[int, ...], scene: InpaintingState) -> None:
         super().__init__(Reweight((_FIRST_TOKEN, *tokens), 1.0, "logits", _prompted(scene)))
         self._scene = scene
 
     def guide(self) -> Guide:
         return Guide(before=[self._before], controllers=[self.controller], region=self._grown)
 
-    def _before(self, x: Tensor, step: Step) -> Tensor:
+    def _before(self, x: Tensor, step: SamplingStep) -> Tensor:
         mask = self._grown(step).to(x)
         distance = (mask * (x - self._scene.z0)).square().mean(dim=1)
         self.controller.weight = code_weight(distance, mask[:, 0])
         return x
 
-    def _grown(self, step: Step) -> Tensor:
+    def _grown(self, step: SamplingStep) -> Tensor:
         return _dilated(self._scene.region, 0 if step.last else int((step.t + 100) * 8 / 1000))
 
 
 class _Flawsmith(_Variant):
-    def __init__(self, tokens: tuple[int, ...], scene: Scene) -> None:
+    def __init__(self, tokens: tuple[int, ...], scene: InpaintingState) -> None:
         super().__init__(Reweight(tokens, 1.0, "share", _prompted(scene)))
         self._scene = scene
         self._distance: Tensor | None = None
@@ -137,11 +137,11 @@ class _Flawsmith(_Variant):
     def guide(self) -> Guide:
         return Guide(after=[self.after], controllers=[self.controller], region=self._grown)
 
-    def _grown(self, step: Step) -> Tensor:
+    def _grown(self, step: SamplingStep) -> Tensor:
         region = self._scene.region
         return _dilated(region, 0 if step.last else int(_ROOM * max(region.shape[2:]) * step.t / 1000))
 
-    def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
+    def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         region = self._scene.region.to(x0)
         change = (x0 - self._scene.z0.to(x0)).square().mean(dim=1, keepdim=True) * region
         near = F.avg_pool2d(change, 3, 1, 1) / F.avg_pool2d(region, 3, 1, 1).clamp(min=1e-6)
@@ -155,7 +155,7 @@ def _dilated(region: Tensor, reach: int) -> Tensor:
     return F.max_pool2d(region, 2 * reach + 1, 1, reach) if reach else region
 
 
-def _prompted(scene: Scene) -> slice:
+def _prompted(scene: InpaintingState) -> slice:
     """The rows that read the prompt, of a batch that may begin with the negative prompt's."""
     return slice(-len(scene.z0), None)
 

@@ -150,7 +150,7 @@ def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
     return pictures
 
 
-def predict(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
     """What the UNet itself predicts from x_t, float32: noise, velocity or x_0 (``backbone.prediction``)."""
     unet = _at_work(backbone, "unet")
     when = t.to(backbone.device) if isinstance(t, Tensor) else torch.tensor(t, device=backbone.device)
@@ -158,12 +158,12 @@ def predict(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Ten
     return cast(Tensor, unet(x.to(backbone.device, backbone.dtype), when, encoder_hidden_states=moved).sample.float())
 
 
-def eps(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+def predict_noise(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
     """The noise in x_t, float32, of latents (N, C, h, w) at training step ``t`` (one, or int64 (N,))."""
-    return noise_in(backbone, x, t, predict(backbone, x, t, text))
+    return to_epsilon(backbone, x, t, model_output(backbone, x, t, text))
 
 
-def noise_in(backbone: Backbone, x: Tensor, t: int | Tensor, predicted: Tensor) -> Tensor:
+def to_epsilon(backbone: Backbone, x: Tensor, t: int | Tensor, predicted: Tensor) -> Tensor:
     """The noise in x_t, float32, from what the model ``predicted`` of it, both (N, C, h, w).
 
     v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022), so eps = sqrt(abar) v + sqrt(1 - abar) x_t.
@@ -177,7 +177,7 @@ def noise_in(backbone: Backbone, x: Tensor, t: int | Tensor, predicted: Tensor) 
     return (x - a.sqrt() * predicted) / (1 - a).sqrt()
 
 
-def target(backbone: Backbone, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+def training_target(backbone: Backbone, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     """What ``predict`` should give for x_t made of ``x0`` and ``noise`` (N, C, h, w): the target of training."""
     if backbone.prediction == "epsilon":
         return noise

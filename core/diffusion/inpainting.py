@@ -18,8 +18,18 @@ from torch import Tensor
 from core.device import torch_generator
 from core.diffusion.attention import Controller, controlled
 from core.diffusion.backbone import Backbone, decode, encode_images
-from core.diffusion.model_crop import Frame, Window, close_window, open_window, sketcher
-from core.diffusion.sampling import After, Before, Method, Step, draw_noise, guided, make_schedule, mix, sample
+from core.diffusion.model_crop import CropSettings, ModelCrop, close_window, open_window, sketcher
+from core.diffusion.sampling import (
+    After,
+    Before,
+    Method,
+    SamplingStep,
+    add_noise,
+    draw_noise,
+    guided,
+    make_schedule,
+    sample,
+)
 from core.diffusion.tokens import encode_text
 from core.errors import Unavailable
 from core.types import Image, Mask, check_image, check_mask
@@ -30,7 +40,7 @@ _TOO_LARGE = "{}: one picture is more than the GPU's memory holds; close what el
 
 
 @dataclass(frozen=True)
-class Look:
+class DrawingSettings:
     """How to sample. ``strength`` below 1 starts from the noised photo and keeps its shapes; see sampling.sample."""
 
     steps: int = 30
@@ -58,11 +68,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Scene:
+class InpaintingState:
     """What is drawn into by one batch, a row for each place: the ``windows``, all of one size, their latents ``z0``
     (N, C, h, w) and the latent masks ``region`` (N, 1, h, w) in 0..1."""
 
-    windows: Sequence[Window]
+    windows: Sequence[ModelCrop]
     z0: Tensor
     region: Tensor
 
@@ -75,7 +85,7 @@ class Guide:
     before: Sequence[Before] = ()
     after: Sequence[After] = ()
     controllers: Sequence[Controller] = ()
-    region: Callable[[Step], Tensor] | None = None
+    region: Callable[[SamplingStep], Tensor] | None = None
 
 
 def latent_mask(mask: Mask, shape: tuple[int, int]) -> Tensor:
@@ -85,7 +95,7 @@ def latent_mask(mask: Mask, shape: tuple[int, int]) -> Tensor:
 
 
 def blending(
-    z0: Tensor, mask: Tensor, noise: Tensor, region: Callable[[Step], Tensor] | None = None
+    z0: Tensor, mask: Tensor, noise: Tensor, region: Callable[[SamplingStep], Tensor] | None = None
 ) -> tuple[Before, After]:
     """Hooks that keep the latents outside ``mask`` those of the photo (AnomalyDiffusion, eq. 1).
 
@@ -95,11 +105,11 @@ def blending(
     """
     keep = 1 - mask.to(z0.device)
 
-    def before(x: Tensor, step: Step) -> Tensor:
+    def before(x: Tensor, step: SamplingStep) -> Tensor:
         kept = keep if region is None else 1 - region(step).to(z0.device)
-        return x * (1 - kept) + mix(z0, noise, step.a) * kept
+        return x * (1 - kept) + add_noise(z0, noise, step.a) * kept
 
-    def after(x: Tensor, step: Step, x0: Tensor) -> Tensor:
+    def after(x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         return x * (1 - keep) + z0 * keep if step.last else x
 
     return before, after
@@ -110,9 +120,9 @@ def inpaint(
     places: Sequence[Place],
     negative: str = "",
     *,
-    look: Look | None = None,
-    frame: Frame | None = None,
-    guide: Callable[[Scene], Guide] | None = None,
+    look: DrawingSettings | None = None,
+    frame: CropSettings | None = None,
+    guide: Callable[[InpaintingState], Guide] | None = None,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> list[Image]:
@@ -124,7 +134,7 @@ def inpaint(
     preview)`` comes at each step, about ten times with a sketch of the batch's first photo. MaskError if a mask is
     empty; Unavailable where not even one picture fits the GPU; Cancelled within a step.
     """
-    look, frame = look or Look(), frame or Frame()
+    look, frame = look or DrawingSettings(), frame or CropSettings()
     windows = []
     for place in places:
         mask = check_mask(place.mask, check_image(place.photo).shape[:2])
@@ -153,14 +163,14 @@ class _Batch:
 
     backbone: Backbone
     places: Sequence[Place]
-    windows: Sequence[Window]
-    look: Look
-    frame: Frame
+    windows: Sequence[ModelCrop]
+    look: DrawingSettings
+    frame: CropSettings
 
     def draw(
         self,
         negative: str,
-        guide: Callable[[Scene], Guide] | None,
+        guide: Callable[[InpaintingState], Guide] | None,
         progress: Progress | None,
         cancelled: Callable[[], bool] | None,
     ) -> list[Image]:
@@ -169,7 +179,7 @@ class _Batch:
         z0 = encode_images(backbone, [w.pixels for w in self.windows])
         origin = z0 if all(p.start is None for p in self.places) else encode_images(backbone, begun)
         crops = [latent_mask(w.roi.crop(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
-        scene = Scene(self.windows, z0, torch.cat(crops))
+        scene = InpaintingState(self.windows, z0, torch.cat(crops))
         more = guide(scene) if guide is not None else Guide()
         generators = [torch_generator(place.seed) for place in self.places]
         noise = draw_noise(z0.shape, generators, z0)
@@ -179,7 +189,7 @@ class _Batch:
         with controlled(backbone.unet, *more.controllers):
             x = sample(
                 guided(backbone, torch.cat(texts), encode_text(backbone, [negative]), look.guidance),
-                mix(origin, noise, schedule.alphas[0]) if look.strength < 1 else noise,
+                add_noise(origin, noise, schedule.alphas[0]) if look.strength < 1 else noise,
                 schedule,
                 method=look.method,
                 eta=look.eta,
@@ -195,7 +205,7 @@ class _Batch:
         drawn, rebuilt = pictures[: len(x)], pictures[len(x) :]
         return self._closed([self._detailed(*three) for three in zip(drawn, begun, rebuilt, strict=True)])
 
-    def _pairs(self) -> Iterator[tuple[Window, Place]]:
+    def _pairs(self) -> Iterator[tuple[ModelCrop, Place]]:
         return zip(self.windows, self.places, strict=True)
 
     def _shown(self, progress: Progress, z0: Tensor, steps: int) -> Callable[[int, int, Tensor], None]:
@@ -210,7 +220,7 @@ class _Batch:
 
         return show
 
-    def _edge(self, place: Place) -> Frame:
+    def _edge(self, place: Place) -> CropSettings:
         return replace(self.frame, feather=0.0, seam="feather") if place.hard else self.frame
 
     def _detailed(self, drawn: Image, begun: Image, rebuilt: Image) -> Image:

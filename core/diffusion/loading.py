@@ -18,7 +18,7 @@ import torch
 
 from core.device import choose_device
 from core.diffusion.backbone import Backbone, Memory
-from core.diffusion.model_sources import Source, locate, missing_library
+from core.diffusion.model_sources import ModelSource, locate, missing_library
 from core.errors import InputError, Unavailable
 
 Wish = Literal["auto", "full", "slicing", "offload"]
@@ -67,7 +67,7 @@ _cache: OrderedDict[tuple[Any, ...], Backbone] = OrderedDict()
 _cache_lock = threading.Lock()
 
 
-def _load(source: Source, device: torch.device, dtype: torch.dtype, memory: Wish) -> Backbone:
+def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory: Wish) -> Backbone:
     _refuse_unsafe(source)
     try:
         with _quiet():
@@ -145,7 +145,7 @@ def _from_folder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
-def _from_file(source: Source, dtype: torch.dtype) -> dict[str, Any]:
+def _from_file(source: ModelSource, dtype: torch.dtype) -> dict[str, Any]:
     from diffusers import DDIMScheduler, StableDiffusionPipeline
 
     pipe = StableDiffusionPipeline.from_single_file(
@@ -156,7 +156,7 @@ def _from_file(source: Source, dtype: torch.dtype) -> dict[str, Any]:
     return {**parts, "scheduler": scheduler}
 
 
-def _weight_files(source: Source) -> list[Path]:
+def _weight_files(source: ModelSource) -> list[Path]:
     if source.layout == "file":
         return [source.path]
     found = []
@@ -169,7 +169,7 @@ def _weight_files(source: Source) -> list[Path]:
     return found
 
 
-def _refuse_unsafe(source: Source) -> None:
+def _refuse_unsafe(source: ModelSource) -> None:
     """A pickle is refused unless it holds plain weights and nothing that would run."""
     for path in _weight_files(source):
         if path.suffix == ".safetensors":
@@ -182,7 +182,7 @@ def _refuse_unsafe(source: Source) -> None:
             ) from error
 
 
-def _check_family(source: Source, parts: dict[str, Any]) -> None:
+def _check_family(source: ModelSource, parts: dict[str, Any]) -> None:
     unet, vae, text = parts["unet"].config, parts["vae"].config, parts["text_encoder"].config
     if unet.in_channels != vae.latent_channels:
         raise Unavailable(

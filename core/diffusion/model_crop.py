@@ -13,12 +13,12 @@ from torch import Tensor
 
 from core.diffusion.backbone import Backbone
 from core.errors import InputError, MaskError
-from core.images import Roi, alpha_blend, inner_alpha, poisson_blend, roi_around
+from core.images import PhotoCrop, alpha_blend, inner_alpha, poisson_blend, roi_around
 from core.types import Image, Mask
 
 
 @dataclass(frozen=True)
-class Frame:
+class CropSettings:
     """What is cut out and how it comes back: context ``margin`` relative to the mask's box, working ``side`` in pixels
     (0: the model's own), inner ``feather`` in pixels, and how the edge is closed. ``square`` cuts out a square where
     the photo has room for it. ``detail`` 0..1 gives back that share of the fine structure that the model's autoencoder
@@ -33,10 +33,10 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Window:
+class ModelCrop:
     """A region of the photo, and its ``pixels`` uint8 (h, w, 3) at the model's size."""
 
-    roi: Roi
+    roi: PhotoCrop
     pixels: Image
 
     def of(self, image: Image) -> Image:
@@ -44,7 +44,7 @@ class Window:
         return resized(self.roi.crop(image), (self.pixels.shape[0], self.pixels.shape[1]))
 
 
-def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: Frame) -> Window:
+def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: CropSettings) -> ModelCrop:
     """The mask's surroundings, at least the working size where the photo is that large, resized to it."""
     if not mask.any():
         raise MaskError("mask: it is empty, so there is nothing to draw; draw or place a mask")
@@ -56,11 +56,11 @@ def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: Frame) -> W
         roi = roi_around(mask, frame.margin, max(roi.shape))
     scale = side / max(roi.shape)
     h, w = (max(backbone.multiple, round(n * scale / backbone.multiple) * backbone.multiple) for n in roi.shape)
-    return Window(roi, resized(roi.crop(photo), (h, w)))
+    return ModelCrop(roi, resized(roi.crop(photo), (h, w)))
 
 
 def close_window(
-    photo: Image, mask: Mask, window: Window, generated: Image, frame: Frame, begun: Image | None = None
+    photo: Image, mask: Mask, window: ModelCrop, generated: Image, frame: CropSettings, begun: Image | None = None
 ) -> Image:
     """``generated``, of the window's size, back in the photo; outside ``mask`` the photo is exact.
 

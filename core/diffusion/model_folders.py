@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from core.diffusion.model_sources import KNOWN, PARTS, Known, Source, locate, present
+from core.diffusion.model_sources import KNOWN, PARTS, Known, ModelSource, locate, present
 from core.errors import FlawsmithError, InputError, NotFound
 from core.weights import SHIPPED, models_dir
 from core.weights.transfer import file_sha256, known_sha256
@@ -71,7 +71,7 @@ def begun_at(known: Known) -> Path:
     return models_dir() / f"{known.folder}.part"
 
 
-def automatic() -> Source | str:
+def automatic() -> ModelSource | str:
     """What ``auto`` takes now, or in one line why it can't take anything."""
     try:
         return locate()
@@ -96,7 +96,7 @@ def _status(known: Known, hashed: bool) -> FolderStatus:
         return FolderStatus(known, "missing", home(known), known.size, begun)
     problems = problems_of(folder, every_part=known.repo is None, hashed=hashed)
     chosen = automatic()
-    auto = isinstance(chosen, Source) and chosen.path == folder
+    auto = isinstance(chosen, ModelSource) and chosen.path == folder
     state: Literal["present", "incomplete"] = "incomplete" if problems else "present"
     return FolderStatus(known, state, folder, folder_size(folder), begun, tuple(problems), auto)
 

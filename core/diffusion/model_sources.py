@@ -62,7 +62,7 @@ KNOWN: dict[str, Known] = {
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """A model that is there: a folder in diffusers' layout, or one file and the ``config`` folder that explains it."""
 
     name: str
@@ -77,7 +77,7 @@ def missing_library() -> str | None:
     return f"needs {', '.join(absent)}; run: pip install {' '.join(absent)}" if absent else None
 
 
-def locate(wanted: str = "auto") -> Source:
+def locate(wanted: str = "auto") -> ModelSource:
     """The model called ``wanted``, looked for on this machine only.
 
     ``wanted`` is ``auto`` (the environment's FLAWSMITH_BACKBONE, else the first of KNOWN that is there), a name of
@@ -92,7 +92,7 @@ def locate(wanted: str = "auto") -> Source:
         return _known(KNOWN[wanted])
     path = Path(wanted).expanduser()
     if path.is_dir():
-        return Source(path.name, _checked(path))
+        return ModelSource(path.name, _checked(path))
     if path.suffix.lower() in SINGLE_FILE:
         return _single_file(path)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and not path.exists():
@@ -111,18 +111,18 @@ def present(known: Known) -> Path | None:
     return _cached(known.repo) if known.repo else None
 
 
-def _first_known() -> Source:
+def _first_known() -> ModelSource:
     for known in KNOWN.values():
         if (folder := present(known)) is not None:
-            return Source(known.name, _checked(folder))
+            return ModelSource(known.name, _checked(folder))
     raise Unavailable(_advice(KNOWN["sd15"]))
 
 
-def _known(known: Known) -> Source:
+def _known(known: Known) -> ModelSource:
     folder = present(known)
     if folder is None:
         raise Unavailable(_advice(known))
-    return Source(known.name, _checked(folder))
+    return ModelSource(known.name, _checked(folder))
 
 
 def _advice(known: Known) -> str:
@@ -150,7 +150,7 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
-def _single_file(path: Path) -> Source:
+def _single_file(path: Path) -> ModelSource:
     if not path.is_file():
         raise Unavailable(f"{path}: there is no such file; give the checkpoint's path")
     beside = path.with_suffix("")
@@ -162,17 +162,17 @@ def _single_file(path: Path) -> Source:
             f"model_index.json, config files and tokenizer/ of its family (2 MB: "
             f'hf download {KNOWN["sd15"].repo} --include "*.json" "*.txt" --local-dir {beside})'
         )
-    return Source(path.stem, path, "file", config)
+    return ModelSource(path.stem, path, "file", config)
 
 
-def _from_hub_cache(repo: str) -> Source:
+def _from_hub_cache(repo: str) -> ModelSource:
     folder = _cached(repo)
     if folder is None:
         raise Unavailable(
             f"backbone {repo}: not on this machine. Run: {_command(repo)} (about 2 GB; its licence is on its page), "
             "or offline copy its folder here and give the folder's path"
         )
-    return Source(repo, _checked(folder))
+    return ModelSource(repo, _checked(folder))
 
 
 def _cached(repo: str) -> Path | None:

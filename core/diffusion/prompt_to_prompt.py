@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.diffusion.attention import Controller, Record, Site, controlled
-from core.diffusion.backbone import Backbone, eps
-from core.diffusion.sampling import After, Before, Model, Schedule, Step, invert
+from core.diffusion.backbone import Backbone, predict_noise
+from core.diffusion.sampling import After, Before, Model, SamplingStep, Schedule, invert
 from core.diffusion.tokens import encode_text, spans
 
 
 @dataclass(frozen=True)
-class Source:
+class InvertedPhoto:
     """Where a word gets its attention from: that of the tokens ``old`` of the photo's prompt.
 
     ``keep`` float32 (1, 1, H, W) in 0..1, at any size, says where it counts; None: everywhere. It is then moved by
@@ -34,11 +34,11 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Link:
+class TokenMap:
     """The tokens ``new`` of the edited prompt share the attention of all ``sources``, times ``weight``."""
 
     new: tuple[int, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[InvertedPhoto, ...]
     weight: float = 1.0
 
 
@@ -74,14 +74,14 @@ class _Keep(Controller):
         return probs
 
 
-class Follow(Controller):
+class AttentionReplace(Controller):
     """Writes the linked attention into the last row of the batch, the edited prompt's.
 
     What the linked words leave of a place's attention, all others share as they would. While ``structure`` is set the
     maps' own attention (self-attention, up to 16x16) is that of the first row, the photo's, which keeps shapes.
     """
 
-    def __init__(self, links: Sequence[Link], still: Still) -> None:
+    def __init__(self, links: Sequence[TokenMap], still: Still) -> None:
         self._links = tuple(links)
         self._still = still
         self.active = True
@@ -105,7 +105,7 @@ class Follow(Controller):
         row = row / row.sum(dim=-1, keepdim=True).clamp(min=1e-6) * (1 - total.clamp(max=1.0))
         return torch.cat([probs[:-1], (row + written)[None]])
 
-    def _share(self, link: Link, site: Site, like: Tensor) -> Tensor:
+    def _share(self, link: TokenMap, site: Site, like: Tensor) -> Tensor:
         """(heads, positions): the attention that all of the link's sources give."""
         h, w = site.shape
         out = torch.zeros(len(like), h, w, dtype=like.dtype, device=like.device)
@@ -139,7 +139,7 @@ class Carried:
 
 
 @dataclass
-class Edit:
+class PromptToPromptEdit:
     """A guided model (``sampling.Model``) that follows a photo for the first steps; also the hooks it needs.
 
     ``path`` is the photo's inversion (sampling.invert) and ``still`` where its words look, ``region`` float32
@@ -153,21 +153,21 @@ class Edit:
     region: Tensor
     photo_text: Tensor
     text: Tensor
-    links: Sequence[Link]
+    links: Sequence[TokenMap]
     guidance: float = 3.0
     follow: float = 0.6
     structure: float = 0.0
     negative: Tensor | None = None
     carried: Sequence[Carried] = ()
-    controller: Follow = field(init=False)
-    _step: Step | None = field(init=False, default=None)
+    controller: AttentionReplace = field(init=False)
+    _step: SamplingStep | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.controller = Follow(self.links, self.still)
+        self.controller = AttentionReplace(self.links, self.still)
         if self.negative is None:
             self.negative = encode_text(self.backbone, [""])
 
-    def before(self, x: Tensor, step: Step) -> Tensor:
+    def before(self, x: Tensor, step: SamplingStep) -> Tensor:
         """Outside the region the photo's own latents of this step."""
         self._step = step
         share = step.index / step.count
@@ -175,7 +175,7 @@ class Edit:
         self.controller.structure = share < self.structure
         return self._held(x, self.path[step.index])
 
-    def after(self, x: Tensor, step: Step, x0: Tensor) -> Tensor:
+    def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         """After the last step the photo's own latents outside the region."""
         return self._held(x, self.path[-1]) if step.last else x
 
@@ -193,7 +193,7 @@ class Edit:
             rows, texts = [x, *rows], [self.negative.to(self.text), *texts]
         if self.controller.structure:
             rows, texts = [self.path[self._step.index], *rows], [self.photo_text, *texts]
-        out = eps(self.backbone, torch.cat(rows), t, torch.cat(texts))
+        out = predict_noise(self.backbone, torch.cat(rows), t, torch.cat(texts))
         return out[-1:] if self.guidance == 1 else out[-2:-1] + self.guidance * (out[-1:] - out[-2:-1])
 
     def hooks(self) -> tuple[list[Before], list[After]]:
@@ -221,7 +221,7 @@ def stand_still(backbone: Backbone, path: Sequence[Tensor], text: Tensor, tokens
     """Where ``tokens`` of a prompt's ``text`` look on an inverted picture, at its last step from noise, ``t``."""
     keep = _Keep(tokens)
     with controlled(backbone.unet, keep):
-        eps(backbone, path[-2], t, text)
+        predict_noise(backbone, path[-2], t, text)
     return Still(tuple(tokens), keep.maps)
 
 
@@ -242,7 +242,7 @@ def read_components(
     words = [text for text, _ in pieces]
     places = spans(backbone, words)
     text = encode_text(backbone, ["".join(words)])
-    model: Model = lambda x, t: eps(backbone, x, t, text)  # noqa: E731
+    model: Model = lambda x, t: predict_noise(backbone, x, t, text)  # noqa: E731
     last = Schedule(schedule.timesteps[-1:], schedule.alphas[-2:])
     x = invert(model, z0, last, rounds=1, cancelled=cancelled)
     seen = Record(None, (reading_side(backbone, z0),))

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from core.diffusion.backbone import Backbone, eps
+from core.diffusion.backbone import Backbone, predict_noise
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
 
@@ -29,7 +29,7 @@ Generators = torch.Generator | Sequence[torch.Generator]
 
 
 @dataclass(frozen=True)
-class Step:
+class SamplingStep:
     """One step of the loop: from signal share ``a`` at training step ``t`` to ``a_next``; ``index`` of ``count``."""
 
     index: int
@@ -44,9 +44,9 @@ class Step:
         return self.index + 1 == self.count
 
 
-Before = Callable[[Tensor, Step], Tensor]
+Before = Callable[[Tensor, SamplingStep], Tensor]
 """``before(x, step)``: x_t as the model shall see it."""
-After = Callable[[Tensor, Step, Tensor], Tensor]
+After = Callable[[Tensor, SamplingStep, Tensor], Tensor]
 """``after(x, step, x0)``: x at ``step.a_next`` as the next step shall get it; ``x0`` is what the model saw in x_t."""
 Progress = Callable[[int, int, Tensor], None]
 """``progress(done, count, x0)``."""
@@ -65,10 +65,10 @@ class Schedule:
         if any(low >= high for low, high in zip(self.alphas, self.alphas[1:], strict=False)):
             raise InputError("schedule: the share of signal must grow from step to step; take fewer steps")
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[SamplingStep]:
         """The steps in order."""
         count = len(self.timesteps)
-        return [Step(i, count, t, self.alphas[i], self.alphas[i + 1]) for i, t in enumerate(self.timesteps)]
+        return [SamplingStep(i, count, t, self.alphas[i], self.alphas[i + 1]) for i, t in enumerate(self.timesteps)]
 
 
 def make_schedule(
@@ -104,12 +104,12 @@ def draw_noise(shape: Sequence[int], generator: Generators, like: Tensor | None 
     return noise if like is None else noise.to(like.device)
 
 
-def mix(x0: Tensor, noise: Tensor, a: float) -> Tensor:
+def add_noise(x0: Tensor, noise: Tensor, a: float) -> Tensor:
     """x_t of signal share ``a``: sqrt(a) x_0 + sqrt(1 - a) noise (DDPM, eq. 4)."""
     return math.sqrt(a) * x0 + math.sqrt(1 - a) * noise
 
 
-def clean(x: Tensor, noise: Tensor, a: float) -> Tensor:
+def predict_x0(x: Tensor, noise: Tensor, a: float) -> Tensor:
     """x_0 as the noise prediction implies it (DDIM, eq. 9): (x_t - sqrt(1 - a) eps) / sqrt(a)."""
     return (x - math.sqrt(1 - a) * noise) / math.sqrt(a)
 
@@ -120,7 +120,7 @@ def ddim_step(
     """One step of DDIM (eqs. 12 and 16): ``eta`` 0 follows the ODE, 1 is DDPM's step with ``fresh`` noise."""
     sigma = eta * math.sqrt((1 - a_next) / (1 - a)) * math.sqrt(1 - a / a_next) if eta else 0.0
     toward = math.sqrt(max(1 - a_next - sigma**2, 0.0)) * noise
-    out = math.sqrt(a_next) * clean(x, noise, a) + toward
+    out = math.sqrt(a_next) * predict_x0(x, noise, a) + toward
     return out if sigma == 0 or fresh is None else out + sigma * fresh
 
 
@@ -154,12 +154,12 @@ def guided(backbone: Backbone, text: Tensor, negative: Tensor | None = None, sca
     prompt's, the last N the prompt's; with ``scale`` 1 there is only the prompt. One text serves all latents.
     """
     if scale == 1:
-        return lambda x, t: eps(backbone, x, t, text.expand(len(x), -1, -1))
+        return lambda x, t: predict_noise(backbone, x, t, text.expand(len(x), -1, -1))
     base = encode_text(backbone, [""]) if negative is None else negative
 
     def model(x: Tensor, t: int) -> Tensor:
         both = torch.cat([base.expand(len(x), -1, -1).to(text), text.expand(len(x), -1, -1)])
-        without, with_text = eps(backbone, torch.cat([x, x]), t, both).chunk(2)
+        without, with_text = predict_noise(backbone, torch.cat([x, x]), t, both).chunk(2)
         return without + scale * (with_text - without)
 
     return model
@@ -194,7 +194,7 @@ def sample(
         for hook in before:
             x = hook(x, step)
         noise = model(x, step.t)
-        x0 = clean(x, noise, step.a)
+        x0 = predict_x0(x, noise, step.a)
         if method == "dpmpp_2m":
             x = dpmpp_2m_step(x, x0, step.a, step.a_next, *(past or ()))
             past = (x0, step.a)
@@ -242,7 +242,7 @@ def invert(
         if path is not None:
             path.insert(0, x)
         if progress is not None:
-            progress(done, step.count, clean(x, noise, step.a))
+            progress(done, step.count, predict_x0(x, noise, step.a))
     return x
 
 

@@ -18,10 +18,10 @@ One new file in this folder is all an engine needs::
 
         def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
             ...
-            yield settle(self, request, changed, request.mask)
+            yield finalize_sample(self, request, changed, request.mask)
 
-One that draws several requests faster together than one by one says how many with ``at_once(params, label, ctx)``
-and draws them with ``generate_all(requests, ctx)``; see Together.
+One that draws several requests faster together than one by one says how many with ``preferred_batch_size(params, label, ctx)``
+and draws them with ``generate_batch(requests, ctx)``; see Together.
 
 The registry scans the folder, the form and the CLI's ``--param`` come from ``Params``, and the contract
 test in ``tests/engines/test_contract.py`` runs over whatever is registered.
@@ -79,7 +79,7 @@ def _never() -> bool:
     return False
 
 
-class Goods(Protocol):
+class GoodPhotos(Protocol):
     """The product's photos of good parts."""
 
     def normal(self, normal_id: str) -> NormalImage:
@@ -103,7 +103,7 @@ class Context:
 
     device: str = "auto"
     concepts: Path | None = None
-    goods: Goods | None = None
+    normals: GoodPhotos | None = None
     progress: Callable[[int, int, Image | None], None] = _no_progress
     cancelled: Callable[[], bool] = _never
     curve: Callable[[str, float, float], None] = _no_curve
@@ -147,20 +147,20 @@ class Engine(Protocol):
 
 
 @runtime_checkable
-class Together(Engine, Protocol):
+class BatchEngine(Engine, Protocol):
     """An engine that draws several requests as one batch."""
 
-    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together here, at least 1."""
         ...
 
-    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+    def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, which share label and settings, or why there is none."""
         ...
 
 
 @runtime_checkable
-class Learner(Engine, Protocol):
+class LearningEngine(Engine, Protocol):
     """An engine that learns from real anomalies or from photos of good parts before it can generate.
 
     ``Learning`` is what a person may set; its ``Params`` have a ``concept``: an id, or "newest".
@@ -184,11 +184,11 @@ class Learner(Engine, Protocol):
         ...
 
 
-class NothingChanged(InputError):
+class NoVisibleChange(InputError):
     """The engine left no visible change; a batch tries the next seed, a person changes the settings."""
 
 
-def settle(
+def finalize_sample(
     engine: Engine,
     request: Request,
     generated: Image,
@@ -209,7 +209,7 @@ def settle(
     if params.tighten and not engine.rewrites_background:
         mask = visible_change(photo, generated, within=mask)
     if not mask.any():
-        raise NothingChanged(
+        raise NoVisibleChange(
             f"{engine.name}: nothing visible changed on {request.normal.name!r}; "
             "raise the strength, enlarge the mask or take another seed"
         )
@@ -242,7 +242,7 @@ def _within(photo: Image, generated: Image, mask: Mask) -> Image:
     return image
 
 
-def tried(make: Callable[P, Sample], *args: P.args, **given: P.kwargs) -> Sample | InputError:
+def sample_or_error(make: Callable[P, Sample], *args: P.args, **given: P.kwargs) -> Sample | InputError:
     """What ``make`` gives, or why it gives nothing: a sample that fails must not take others of its batch along."""
     try:
         return make(*args, **given)
@@ -250,7 +250,7 @@ def tried(make: Callable[P, Sample], *args: P.args, **given: P.kwargs) -> Sample
         return error
 
 
-def only(outcomes: Sequence[Sample | InputError]) -> Sample:
+def single_sample(outcomes: Sequence[Sample | InputError]) -> Sample:
     """The sample of a batch of one; raises why there is none."""
     (outcome,) = outcomes
     if isinstance(outcome, InputError):
@@ -315,15 +315,15 @@ def engines() -> dict[str, Engine]:
 
 def _is_engine(cls: type) -> bool:
     parts = ("name", "kind", "needs", "Params", "generate", "available")
-    return cls not in (Engine, Learner, Together) and all(hasattr(cls, part) for part in parts)
+    return cls not in (Engine, LearningEngine, BatchEngine) and all(hasattr(cls, part) for part in parts)
 
 
-def learners() -> dict[str, Learner]:
+def learners() -> dict[str, LearningEngine]:
     """Every engine that learns, by name."""
-    return {name: e for name, e in engines().items() if isinstance(e, Learner) and e.learns}
+    return {name: e for name, e in engines().items() if isinstance(e, LearningEngine) and e.learns}
 
 
-def learner(name: str) -> Learner:
+def learner(name: str) -> LearningEngine:
     """The engine called ``name``, if it learns; NotFound or InputError names those that do."""
     found = engine(name)
     if name not in learners():

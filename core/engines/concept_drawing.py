@@ -88,7 +88,7 @@ class LearnedParams(EngineParams):
 
 
 @dataclass(frozen=True)
-class Task:
+class DrawingTask:
     """``group`` is to be drawn into ``mask`` of the request's photo: a label or, where a concept tells groups of a
     label apart, one of these."""
 
@@ -97,7 +97,9 @@ class Task:
     mask: Mask
 
 
-def draw(name: str, concept: Concept, tasks: Sequence[Task], params: LearnedParams, ctx: Context) -> list[Image]:
+def draw(
+    name: str, concept: Concept, tasks: Sequence[DrawingTask], params: LearnedParams, ctx: Context
+) -> list[Image]:
     """The photo of each task with what ``concept`` learned drawn into its mask, grey or two-tone as the photo is:
     uint8 (H, W, 3).
 
@@ -135,23 +137,23 @@ def drawn_at_once(name: str, params: LearnedParams, label: str, ctx: Context) ->
     return at_once(model_of(find_concept(ctx.concepts, name, params.concept, label), params, ctx))
 
 
-def _begun(name: str, concept: Concept, task: Task, params: LearnedParams, ctx: Context) -> Image:
+def _begun(name: str, concept: Concept, task: DrawingTask, params: LearnedParams, ctx: Context) -> Image:
     return begun(params.start, name, task.request, task.mask, tones_of(concept, task.group), ctx)
 
 
 def _blended(
-    name: str, backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor], tasks: Sequence[Task],
+    name: str, backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor], tasks: Sequence[DrawingTask],
     starts: Sequence[Image | None], params: LearnedParams, ctx: Context,
 ) -> list[Image]:  # fmt: skip
     """Blended diffusion in the window of each task's mask, with its group's words for a prompt."""
     from core.diffusion.attention_reweighting import reweighting
-    from core.diffusion.inpainting import Look, Place, inpaint
-    from core.diffusion.model_crop import Frame, open_window
-    from core.training.apply_concept import speaking
+    from core.diffusion.inpainting import DrawingSettings, Place, inpaint
+    from core.diffusion.model_crop import CropSettings, open_window
+    from core.training.apply_concept import apply_concept
 
     margin = params.margin or float(concept.config["margin"])
-    frame = Frame(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
-    with speaking(backbone, concept, tensors) as speaker:
+    frame = CropSettings(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
+    with apply_concept(backbone, concept, tensors) as speaker:
         places = []
         for task, start in zip(tasks, starts, strict=True):
             photo, mask = task.request.normal.pixels, task.mask
@@ -162,7 +164,7 @@ def _blended(
             speaker.backbone,
             places,
             speaker.normal_prompt,
-            look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
+            look=DrawingSettings(params.steps, params.guidance, params.strength, params.sampler, params.eta),
             frame=frame,
             guide=lambda scene: reweighting(speaker.backbone, params.reweighting, speaker.positions, scene),
             progress=ctx.progress,
@@ -170,7 +172,7 @@ def _blended(
         )
 
 
-def _finished(task: Task, drawn: Image, concept: Concept, params: LearnedParams, ctx: Context) -> Image:
+def _finished(task: DrawingTask, drawn: Image, concept: Concept, params: LearnedParams, ctx: Context) -> Image:
     surface = surface_of(task.request, task.mask, ctx)
     seen = drawn[surface.rows, surface.cols].astype(np.float32)
     return give_back(task.request, surface, _visible(surface, seen, tones_of(concept, task.group), params))

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.api import Context, EngineParams, read_params, require_mask, settle
+from core.engines.api import Context, EngineParams, finalize_sample, read_params, require_mask
 from core.engines.surface.gradient_noise import Field as Map
 from core.engines.surface.gradient_noise import depth, is_thin, smoothstep, uneven_line
 from core.engines.surface.patches import Source, choose_turn, cut, draw_turns, jittered, pick_source, source_image
@@ -82,7 +82,7 @@ class CutPaste:
         else:
             pixels = _patch(request, params, surface, origin, rng)
         ctx.progress(1, 1, None)
-        yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
+        yield finalize_sample(self, request, give_back(request, surface, pixels), mask, params=params)
 
 
 def _patch(

@@ -8,7 +8,15 @@ from typing import Any, Literal
 from pydantic import Field
 
 from core.device import derive_seed
-from core.engines.api import Context, EngineParams, only, read_params, require_mask, settle, tried
+from core.engines.api import (
+    Context,
+    EngineParams,
+    finalize_sample,
+    read_params,
+    require_mask,
+    sample_or_error,
+    single_sample,
+)
 from core.engines.backbone_requirements import as_grey_as, no_model
 from core.errors import InputError
 from core.types import Kind, Request, Sample
@@ -78,16 +86,16 @@ class Inpaint:
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""
-        yield only(self.generate_all([request], ctx))
+        yield single_sample(self.generate_batch([request], ctx))
 
-    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
         from core.diffusion.backbone import at_once
         from core.diffusion.loading import load_backbone
 
         return at_once(load_backbone(read_params(self, params).backbone, ctx.device))
 
-    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+    def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
         params: InpaintParams = read_params(self, requests[0].params)
@@ -95,9 +103,9 @@ class Inpaint:
             raise InputError(f"{self.name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
         masks = [require_mask(self, request) for request in requests]
         from core.diffusion.backbone import exclusive
-        from core.diffusion.inpainting import Look, Place, inpaint
+        from core.diffusion.inpainting import DrawingSettings, Place, inpaint
         from core.diffusion.loading import load_backbone
-        from core.diffusion.model_crop import Frame
+        from core.diffusion.model_crop import CropSettings
 
         prompt = params.prompt.replace("{label}", requests[0].label.replace("_", " "))
         backbone = load_backbone(params.backbone, ctx.device)
@@ -109,12 +117,12 @@ class Inpaint:
                     for r, mask in zip(requests, masks, strict=True)
                 ],
                 params.negative,
-                look=Look(params.steps, params.guidance, params.strength, params.sampler, params.eta),
-                frame=Frame(params.margin, params.side, params.feather, params.seam),
+                look=DrawingSettings(params.steps, params.guidance, params.strength, params.sampler, params.eta),
+                frame=CropSettings(params.margin, params.side, params.feather, params.seam),
                 progress=ctx.progress,
                 cancelled=ctx.cancelled,
             )
         return [
-            tried(settle, self, r, as_grey_as(r.normal.pixels, picture), mask, params=params)
+            sample_or_error(finalize_sample, self, r, as_grey_as(r.normal.pixels, picture), mask, params=params)
             for r, mask, picture in zip(requests, masks, pictures, strict=True)
         ]

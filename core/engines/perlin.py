@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.api import Context, EngineParams, read_params, require_mask, settle
+from core.engines.api import Context, EngineParams, finalize_sample, read_params, require_mask
 from core.engines.surface.damage_styles import STYLES, Brush, choose_style
 from core.engines.surface.gradient_noise import Field as Map
 from core.engines.surface.gradient_noise import depth, fractal, relative_depth, soft
@@ -75,7 +75,7 @@ class Perlin:
         return None
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
-        """One sample per request; NothingChanged when the surface leaves no room for the damage."""
+        """One sample per request; NoVisibleChange when the surface leaves no room for the damage."""
         ctx.check()
         params: PerlinParams = read_params(self, request.params)
         mask = require_mask(self, request)
@@ -87,7 +87,7 @@ class Perlin:
         ctx.check()
         pixels = _paint(brush, params, style)
         ctx.progress(1, 1, None)
-        yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
+        yield finalize_sample(self, request, give_back(request, surface, pixels), mask, params=params)
 
 
 def _brush(

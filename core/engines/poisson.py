@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.api import Context, EngineParams, read_params, require_mask, settle
+from core.engines.api import Context, EngineParams, finalize_sample, read_params, require_mask
 from core.engines.surface.gradient_noise import depth, is_thin, relative_depth, smoothstep, uneven_line
 from core.engines.surface.patches import (
     Source,
@@ -94,7 +94,7 @@ class Poisson:
         cloned = poisson_blend(photo, np.clip(patch, 0, 255).astype(np.uint8), surface.mask, params.mixed)
         pixels = _visible(request, surface, cloned.astype(np.float32), params, tone, origin == "example", rng)
         ctx.progress(1, 1, None)
-        yield settle(self, request, give_back(request, surface, pixels), mask, params=params)
+        yield finalize_sample(self, request, give_back(request, surface, pixels), mask, params=params)
 
 
 def _patch(

@@ -18,7 +18,7 @@ from core.evaluation.photo_sets import Shot, check_apart
 from core.evaluation.results import Result
 from core.evaluation.saved_detector import FILE, Alarms, keep
 from core.evaluation.seeds import Recorder, fingerprint, run_seeds, summed_up
-from core.evaluation.test_set import TestSet, Verdict
+from core.evaluation.test_set import TestSet, TestSetResult
 from core.types import GOOD
 
 JUDGED_AT = 256
@@ -134,7 +134,7 @@ def _one(
 ) -> Result:
     recorder = Recorder(ctx.curve)
     best: dict[str, float] = {}
-    last: list[Verdict] = []
+    last: list[TestSetResult] = []
 
     def watch(fitted: Fitted, epoch: int) -> None:
         verdict = photos.judge(fitted.score, chosen.image_score)
@@ -163,7 +163,7 @@ def _one(
     )
 
 
-def _alarms(photos: TestSet, verdict: Verdict) -> Alarms:
+def _alarms(photos: TestSet, verdict: TestSetResult) -> Alarms:
     """By what a later photo's scores are read: those of the test set."""
     good = (s for label, s in zip(photos.labels, verdict.image_scores, strict=True) if label == GOOD)
     return Alarms(verdict.numbers.threshold, tuple(sorted(good)), photos.side)

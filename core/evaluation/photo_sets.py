@@ -16,7 +16,7 @@ from core.evaluation.saturation import CONFIG, FULL, DefectsConfig, Saturation, 
 from core.exporters.api import Item, folders_in
 from core.exporters.mvtec_ad import category_folder
 from core.images import read_image, read_mask
-from core.types import GOOD, Image, Mask, Verdict, check_image, check_mask
+from core.types import GOOD, Image, Mask, ReviewStatus, check_image, check_mask
 
 Split = Literal["train", "test", "all"]
 Anomalies = Literal["all", "split"]
@@ -143,8 +143,8 @@ def _project(path: Path, split: Split) -> list[Shot]:
     with Project.open(path) as project:
         shots = [Shot(f"{GOOD}/{row.id}", row.path, GOOD) for row in project.normals()]
         if split in ("train", "all"):
-            rows = project.samples(SampleFilter(verdict=Verdict.KEPT))
-            if not rows and not project.count_samples(SampleFilter(verdict=Verdict.REJECTED)):
+            rows = project.samples(SampleFilter(verdict=ReviewStatus.KEPT))
+            if not rows and not project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
                 rows = project.samples()
             shots += [
                 Shot(f"{r.label}/{r.id}", r.image_path, r.label, r.instance_paths or (r.mask_path,)) for r in rows

@@ -16,13 +16,13 @@ import numpy as np
 
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import (
+    ComparedPhoto,
     Comparing,
     Detector,
     DetectorParams,
     Fitted,
     Lasting,
-    Neighbour,
-    Packed,
+    PackedDetector,
     ScoreMap,
     TrainContext,
     Unpacking,
@@ -52,7 +52,7 @@ class Alarms:
 
 
 @dataclass(frozen=True)
-class Look:
+class PhotoResult:
     """What a detector says of one photo: ``scores`` at the photo's size, ``score`` of the whole, the share of good
     test photos ``above_good`` it, and the ``neighbour`` it was compared with, None where it compares with none."""
 
@@ -60,7 +60,7 @@ class Look:
     scores: ScoreMap
     score: float
     above_good: float
-    neighbour: Neighbour | None
+    neighbour: ComparedPhoto | None
     limits: tuple[float, float]
 
     def panels(self, tall: int = 320) -> dict[str, Image]:
@@ -76,7 +76,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Trained:
+class SavedDetector:
     """A detector that was kept, with the settings it was trained with."""
 
     detector: Detector
@@ -84,7 +84,7 @@ class Trained:
     fitted: Fitted
     alarms: Alarms
 
-    def look(self, image: Image) -> Look:
+    def look(self, image: Image) -> PhotoResult:
         """What it says of one photo, uint8 (H, W, 3)."""
         image = check_image(image)
         scores: Any = self.fitted.score([image])[0]
@@ -94,7 +94,7 @@ class Trained:
         score = self.detector.image_score(judged)
         # The threshold is half way to the hottest colour: what is nearly an alarm shows too.
         limits = (0.0, max(2 * self.alarms.pixel, 1e-6))
-        return Look(image, scores, score, self.alarms.above_good(score), near, limits)
+        return PhotoResult(image, scores, score, self.alarms.above_good(score), near, limits)
 
 
 def keep(chosen: Detector, params: DetectorParams, fitted: Fitted, alarms: Alarms) -> bytes | None:
@@ -114,7 +114,7 @@ def keep(chosen: Detector, params: DetectorParams, fitted: Fitted, alarms: Alarm
     return save(arrays, metadata={"flawsmith_detector": "1", "about": json.dumps(about)})
 
 
-def load_detector(path: Path, device: str = "auto") -> Trained:
+def load_detector(path: Path, device: str = "auto") -> SavedDetector:
     """The detector of a kept result (its folder), or of the file itself.
 
     NotFound where there is none; InputError where the file is damaged or the detector is no longer as it was.
@@ -137,12 +137,12 @@ def load_detector(path: Path, device: str = "auto") -> Trained:
         )
         if not isinstance(chosen, Unpacking):
             raise InputError(f"{file}: the detector {chosen.name} cannot be used again; train it again")
-        fitted = chosen.unpack(Packed(tensors, about["facts"]), params, TrainContext(device=device))
+        fitted = chosen.unpack(PackedDetector(tensors, about["facts"]), params, TrainContext(device=device))
     except InputError:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: the trained detector is damaged; train it again") from error
-    return Trained(chosen, params, fitted, alarms)
+    return SavedDetector(chosen, params, fitted, alarms)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:

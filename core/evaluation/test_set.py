@@ -29,7 +29,7 @@ _SHOWN = 4
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TestSetResult:
     """A detector's work on a test set: the numbers, and the maps they were made of, at the set's size."""
 
     numbers: MapMetrics
@@ -75,7 +75,7 @@ class TestSet:
 
     def judge(
         self, score: Callable[[Sequence[Image]], list[ScoreMap]], image_score: Callable[[ScoreMap], float]
-    ) -> Verdict:
+    ) -> TestSetResult:
         """Score every photo and measure."""
         maps = [m for some in self._chunks() for m in score(some)]
         if self.side:
@@ -89,9 +89,9 @@ class TestSet:
             saturation=[saturations for _, saturations in self._truth] if self.saturated else None,
             image_scores=image_scores,
         )
-        return Verdict(numbers, tuple(maps), tuple(image_scores))
+        return TestSetResult(numbers, tuple(maps), tuple(image_scores))
 
-    def pictures(self, verdict: Verdict, prefix: str = "") -> tuple[Picture, ...]:
+    def pictures(self, verdict: TestSetResult, prefix: str = "") -> tuple[Picture, ...]:
         """The anomalies found worst and best, and the good photos that look worst, each with its heat map."""
         top = max(float(m.max()) for m in verdict.maps)
         low = min(float(m.min()) for m in verdict.maps)

@@ -221,7 +221,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExportPlan:
     """One export: where, with which options, and its anomaly labels in alphabetical order."""
 
     folder: Path
@@ -246,19 +246,19 @@ class Format(ABC):
         return None
 
     @abstractmethod
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         """Write one image and its mask or label file."""
 
     @abstractmethod
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         """Write the files about the whole dataset; returns warnings for the report."""
 
     @abstractmethod
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         """The README's part on the files, Markdown."""
 
     @abstractmethod
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         """``load_me.py``: loads this export with ``library`` and prints what it found."""
 
     @abstractmethod

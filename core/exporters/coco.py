@@ -19,10 +19,10 @@ from core.errors import ExportError
 from core.exporters.api import (
     SPLITS,
     Content,
+    ExportPlan,
     Format,
     Item,
     Placed,
-    Plan,
     Split,
     Written,
     inside,
@@ -43,12 +43,12 @@ class Coco(Format):
     trains_on_anomalies = True
     has_val = True
 
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         image = write_file(plan.folder, f"images/{placed.split}/{placed.stem}.png", content.png)
         masks = () if placed.item.good else content.masks
         return Written(placed, image, facts=(content.shape, [_annotation(mask) for mask in masks]))
 
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         for split in SPLITS:
             rows = [w for w in written if w.placed.split == split]
             if rows:
@@ -56,13 +56,13 @@ class Coco(Format):
                 write_file(plan.folder, f"annotations/instances_{split}.json", text + "\n")
         return []
 
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         return (
             "- `images/<split>/NNNNNN.png`: images\n"
             "- `annotations/instances_<split>.json`: COCO instances; masks are exact run lengths\n"
         )
 
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 from pycocotools.coco import COCO
@@ -96,7 +96,7 @@ def _annotation(mask: Mask) -> dict[str, Any]:
     }
 
 
-def _instances(plan: Plan, rows: Sequence[Written]) -> dict[str, Any]:
+def _instances(plan: ExportPlan, rows: Sequence[Written]) -> dict[str, Any]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, w in enumerate(rows, 1):

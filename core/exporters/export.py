@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.errors import Cancelled, ExportError, InputError
-from core.exporters.api import ExportOptions, Format, Item, Placed, Plan, Report, Written, read_options
+from core.exporters.api import ExportOptions, ExportPlan, Format, Item, Placed, Report, Written, read_options
 from core.exporters.atomic_folder import MARKER, is_export, whole_folder
 from core.exporters.coco import Coco
 from core.exporters.imagefolder import ImageFolder
@@ -64,7 +64,7 @@ def export(
     fmt.check(given, out, chosen)
     placed, warnings = place(given, fmt, chosen)
     with whole_folder(out, overwrite) as folder:
-        plan = Plan(folder, chosen, _labels(placed), _kinds(placed))
+        plan = ExportPlan(folder, chosen, _labels(placed), _kinds(placed))
         written = _write_all(plan, fmt, placed, progress, cancelled)
         warnings += fmt.finish(plan, written)
         report = Report(fmt.name, out, _images(placed), tuple(warnings))
@@ -86,7 +86,7 @@ def preview(items: Iterable[Item], out: Path, format: str, options: ExportOption
     _check_items(given)
     fmt.check(given, out, options)
     placed, warnings = place(given, fmt, options)
-    plan = Plan(out, options, _labels(placed), _kinds(placed))
+    plan = ExportPlan(out, options, _labels(placed), _kinds(placed))
     return Report(fmt.name, out, _images(placed), tuple(warnings)), fmt.layout(plan)
 
 
@@ -173,7 +173,7 @@ def _images(placed: Sequence[Placed]) -> dict[str, int]:
 
 
 def _write_all(
-    plan: Plan,
+    plan: ExportPlan,
     fmt: Format,
     placed: Sequence[Placed],
     progress: Progress | None,

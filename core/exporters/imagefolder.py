@@ -17,10 +17,10 @@ from core.exporters.api import (
     SPLITS,
     Content,
     ExportOptions,
+    ExportPlan,
     Format,
     Item,
     Placed,
-    Plan,
     Written,
     inside,
     not_a_dataset,
@@ -50,27 +50,27 @@ class ImageFolder(Format):
                     f"imagefolder: label {label!r} holds {found[1]!r}, which loaders take for a split; rename it"
                 )
 
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         place = f"{placed.item.label}/{placed.stem}.png"
         image = write_file(plan.folder, f"{placed.split}/images/{place}", content.png)
         mask = write_file(plan.folder, f"{placed.split}/masks/{place}", content.union_png())
         return Written(placed, image, mask)
 
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         for split in SPLITS:
             rows = [w for w in written if w.placed.split == split]
             if rows:
                 write_file(plan.folder, f"{split}/metadata.jsonl", "".join(map(_line, rows)))
         return []
 
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         return (
             "- `<split>/images/<label>/NNNNNN.png`: images (`torchvision.datasets.ImageFolder('train/images')`)\n"
             "- `<split>/masks/<label>/NNNNNN.png`: masks, all instances in one file, black for normals\n"
             "- `<split>/metadata.jsonl`: file_name, mask_file_name, label, kind\n"
         )
 
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 from datasets import load_dataset

@@ -13,10 +13,10 @@ from core.errors import ExportError
 from core.exporters.api import (
     IMAGE_SUFFIXES,
     Content,
+    ExportPlan,
     Format,
     Item,
     Placed,
-    Plan,
     Split,
     Written,
     folders_in,
@@ -36,7 +36,7 @@ class MvtecAd(Format):
     summary = "Detectors learn from normals only; every anomaly is in the test."
     library = "anomalib"
 
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         base, label = plan.options.category, placed.item.label
         image = write_file(plan.folder, f"{base}/{placed.split}/{label}/{placed.stem}.png", content.png)
         if placed.item.good:
@@ -44,10 +44,10 @@ class MvtecAd(Format):
         mask = f"{base}/ground_truth/{label}/{placed.stem}_mask.png"
         return Written(placed, image, write_file(plan.folder, mask, content.union_png()))
 
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         return []
 
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         c = plan.options.category
         return (
             f"- `{c}/train/good/`, `{c}/test/good/`: normal images\n"
@@ -55,7 +55,7 @@ class MvtecAd(Format):
             f"- `{c}/ground_truth/<label>/NNNNNN_mask.png`: their masks, all instances of an image in one file\n"
         )
 
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         return f'''from pathlib import Path
 
 from anomalib.data import MVTecAD

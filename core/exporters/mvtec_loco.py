@@ -19,10 +19,10 @@ from core.errors import ExportError
 from core.exporters.api import (
     Content,
     ExportOptions,
+    ExportPlan,
     Format,
     Item,
     Placed,
-    Plan,
     Split,
     Written,
     folders_in,
@@ -64,7 +64,7 @@ class MvtecLoco(Format):
                 "saturation: labels with different thresholds need different mask values; turn on LOCO pixel codes"
             )
 
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         base, item = plan.options.category, placed.item
         folder = GOOD if item.good else _FOLDERS[item.kind or "structural"]
         split = _SPLIT_FOLDERS[placed.split]
@@ -77,7 +77,7 @@ class MvtecLoco(Format):
         only = f"{base}/ground_truth/{folder}/{placed.stem}/000.png" if one else ""
         return Written(placed, image, only, frozenset() if item.good or item.kind else frozenset({"kind"}))
 
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         write_file(plan.folder, f"{plan.options.category}/{CONFIG}", json.dumps(list(_defects(plan)), indent=4) + "\n")
         unknown = sum("kind" in w.lost for w in written)
         combined = sum(w.placed.item.kind == "combined" for w in written)
@@ -90,7 +90,7 @@ class MvtecLoco(Format):
             warnings.append("pixel codes: older releases of anomalib read mask values below 255 as background")
         return warnings
 
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         c = plan.options.category
         values = "one value per label" if plan.options.pixel_codes else "255"
         return (
@@ -101,7 +101,7 @@ class MvtecLoco(Format):
             f"- `{c}/{CONFIG}`: which mask value is which label, and its saturation threshold for sPRO\n"
         )
 
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         return f'''# The LOCO reader of anomalib needs pandas below 3.
 from pathlib import Path
 
@@ -136,12 +136,12 @@ print("train", len(data.train_data), "val", len(data.val_data), "test", len(data
         return enrich(root, items)
 
 
-def pixel_value(plan: Plan, label: str) -> int:
+def pixel_value(plan: ExportPlan, label: str) -> int:
     """Mask value of a label: 255, or with pixel codes 255, 254, ... in alphabetical order."""
     return 255 - plan.labels.index(label) if plan.options.pixel_codes and label in plan.labels else 255
 
 
-def _defects(plan: Plan) -> Iterator[dict[str, object]]:
+def _defects(plan: ExportPlan) -> Iterator[dict[str, object]]:
     """Entries of defects_config.json: one per mask value, as its reader keeps them by value."""
     shared = "anomaly" if len(plan.labels) > 1 else plan.labels[0]
     values = {pixel_value(plan, label): label if plan.options.pixel_codes else shared for label in plan.labels}

@@ -16,7 +16,7 @@ from typing import Any
 
 import core
 from core.errors import ExportError
-from core.exporters.api import Format, Item, Plan, Report, Written, write_file
+from core.exporters.api import ExportPlan, Format, Item, Report, Written, write_file
 from core.exporters.atomic_folder import MARKER
 from core.types import GOOD, KINDS
 
@@ -25,7 +25,7 @@ RECIPES = "flawsmith/recipes.jsonl"
 COLUMNS = ("image_path", "label", "label_index", "mask_path", "split", "kind", "name", "source")
 
 
-def write_sidecar(plan: Plan, fmt: Format, written: Sequence[Written], report: Report) -> None:
+def write_sidecar(plan: ExportPlan, fmt: Format, written: Sequence[Written], report: Report) -> None:
     """Write README.md, load_me.py, samples.csv, recipes.jsonl and the mark of an export."""
     write_file(plan.folder, SAMPLES, _samples(written))
     recipes = [
@@ -83,7 +83,7 @@ def _compact(recipe: Mapping[str, Any]) -> str:
     return json.dumps(recipe, sort_keys=True, separators=(",", ":"))
 
 
-def _readme(plan: Plan, fmt: Format, written: Sequence[Written], report: Report) -> str:
+def _readme(plan: ExportPlan, fmt: Format, written: Sequence[Written], report: Report) -> str:
     table = Counter((w.placed.item.label, w.placed.split) for w in written)
     labels = [GOOD, *plan.labels] if any(w.placed.item.good for w in written) else list(plan.labels)
     rows = [f"| {name} | {' | '.join(str(table[name, s]) for s in ('train', 'val', 'test'))} |" for name in labels]

@@ -11,7 +11,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.exporters.api import Content, Format, Item, Placed, Plan, Written, not_a_dataset, write_file
+from core.exporters.api import Content, ExportPlan, Format, Item, Placed, Written, not_a_dataset, write_file
 from core.exporters.mvtec_ad import category_folder, read_category
 
 _TOP = "visa_pytorch"
@@ -25,7 +25,7 @@ class Visa(Format):
     summary = "Detectors learn from normals only; every anomaly is in the test, all under the label 'bad'."
     library = "anomalib"
 
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         base = f"{_TOP}/{plan.options.category}"
         label = "good" if placed.item.good else "bad"
         image = write_file(plan.folder, f"{base}/{placed.split}/{label}/{placed.stem}.png", content.png)
@@ -34,7 +34,7 @@ class Visa(Format):
         mask = f"{base}/ground_truth/bad/{placed.stem}.png"
         return Written(placed, image, write_file(plan.folder, mask, content.union_png()))
 
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         out = io.StringIO()
         table = csv.writer(out, lineterminator="\n")
         table.writerow(("object", "split", "label", "image", "mask"))
@@ -44,7 +44,7 @@ class Visa(Format):
         write_file(plan.folder, "split_csv/1cls.csv", out.getvalue())
         return []
 
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         base = f"{_TOP}/{plan.options.category}"
         return (
             f"- `{base}/train/good/`, `{base}/test/good/`: normal images\n"
@@ -52,7 +52,7 @@ class Visa(Format):
             "- `split_csv/1cls.csv`: the same as a table, as in the original release\n"
         )
 
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         return f'''from pathlib import Path
 
 from anomalib.data import Visa

@@ -20,10 +20,10 @@ from core.exporters.api import (
     SPLITS,
     Content,
     ExportOptions,
+    ExportPlan,
     Format,
     Item,
     Placed,
-    Plan,
     Split,
     Written,
     images_in,
@@ -55,7 +55,7 @@ class Voc(Format):
             if len(item.masks) > _LAST:
                 raise ExportError(f"{item.name!r}: voc holds at most {_LAST} defects an image; use coco")
 
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         stem, item = placed.stem, placed.item
         image = write_file(plan.folder, f"JPEGImages/{stem}.png", content.png)
         masks = () if item.good else content.masks
@@ -70,7 +70,7 @@ class Voc(Format):
         overlap = sum(int(m.sum()) for m in masks) > int((objects > 0).sum())
         return Written(placed, image, path, frozenset({"overlap"} if overlap else ()))
 
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         for split in SPLITS:
             stems = "".join(f"{w.placed.stem}\n" for w in written if w.placed.split == split)
             for task in ("Segmentation", "Main"):
@@ -81,7 +81,7 @@ class Voc(Format):
         overlaps = sum("overlap" in w.lost for w in written)
         return [f"{overlaps} images have overlapping defects: in voc the later one lies on top"] * (overlaps > 0)
 
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         return (
             "- `JPEGImages/NNNNNN.png`: images (PNG, lossless)\n"
             "- `SegmentationClass/NNNNNN.png`: palette masks, value = line in `labelmap.txt`, 0 = background\n"
@@ -90,7 +90,7 @@ class Voc(Format):
             "- `ImageSets/Segmentation/<split>.txt`: which images are in which split\n"
         )
 
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 import numpy as np
@@ -147,7 +147,7 @@ def _palette_png(values: npt.NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
-def _annotation(plan: Plan, placed: Placed, shape: tuple[int, int], masks: Sequence[Mask]) -> str:
+def _annotation(plan: ExportPlan, placed: Placed, shape: tuple[int, int], masks: Sequence[Mask]) -> str:
     """VOC's XML; boxes count from 1 and include both ends."""
     objects = []
     for mask in masks:

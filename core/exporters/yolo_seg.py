@@ -20,10 +20,10 @@ from core.errors import ExportError
 from core.exporters.api import (
     SPLITS,
     Content,
+    ExportPlan,
     Format,
     Item,
     Placed,
-    Plan,
     Split,
     Written,
     images_in,
@@ -47,7 +47,7 @@ class YoloSeg(Format):
     trains_on_anomalies = True
     has_val = True
 
-    def write(self, plan: Plan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
         split, stem = placed.split, placed.stem
         image = write_file(plan.folder, f"images/{split}/{stem}.png", content.png)
         lines: list[str] = []
@@ -65,7 +65,7 @@ class YoloSeg(Format):
         write_file(plan.folder, f"labels/{split}/{stem}.txt", "".join(lines))
         return Written(placed, image, mask_path if len(content.masks) == 1 else "", frozenset(lost))
 
-    def finish(self, plan: Plan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
         have = {w.placed.split for w in written}
         # Trainers insist on train and val; what is missing points at the nearest there is.
         fallback = next(s for s in ("val", "test", "train") if s in have)
@@ -81,7 +81,7 @@ class YoloSeg(Format):
             warnings.append(f"{parts} images have defects in several parts: each part is a line of its own")
         return warnings
 
-    def layout(self, plan: Plan) -> str:
+    def layout(self, plan: ExportPlan) -> str:
         return (
             "- `images/<split>/NNNNNN.png`: images\n"
             "- `labels/<split>/NNNNNN.txt`: `class x1 y1 x2 y2 ...` in 0..1, one outline a line; empty for normals\n"
@@ -89,7 +89,7 @@ class YoloSeg(Format):
             "- `data.yaml`: splits and class names; paths are relative to it\n"
         )
 
-    def loader(self, plan: Plan) -> str:
+    def loader(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 import supervision as sv

@@ -52,7 +52,7 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class Memory:
+class FeatureIndex:
     """``vectors`` (N, WIDTH), one row for each of ``ids``, kept as float16; ``kind`` says what they are."""
 
     ids: tuple[str, ...]
@@ -128,7 +128,7 @@ class Memory:
         return [Neighbour(self.ids[rows[i]], float(gaps[i])) for i in order]
 
 
-def describe(image: Image | Scales) -> Floats:
+def embed(image: Image | Scales) -> Floats:
     """The vector of a photo, uint8 (H, W, 3) RGB, or of its scale_features: float32 (WIDTH,), of float16's precision.
 
     Unavailable where the features are not installed.
@@ -156,42 +156,42 @@ def distance(sample: Scales, normal: Scales) -> float:
     return total
 
 
-def remember(
+def build_index(
     path: Path,
     ids: Sequence[str],
     read: Callable[[str], Image],
     progress: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Memory:
+) -> FeatureIndex:
     """The memory of the photos ``ids``, in their order, kept at ``path`` (in the project's cache folder).
 
     Only photos that the file does not hold are read and described. Cancelled between photos; what was described is
     kept.
     """
-    known = load_memory(path)
+    known = load_index(path)
     rows = dict(zip(known.ids, known.vectors, strict=True)) if known is not None else {}
     missing = [i for i in dict.fromkeys(ids) if i not in rows]
     stopped = False
     for done, one in enumerate(missing):
         if stopped := cancelled():
             break
-        rows[one] = describe(read(one))
+        rows[one] = embed(read(one))
         progress(done + 1, len(missing))
     memory = _stacked((i, rows[i]) for i in dict.fromkeys(ids) if i in rows)
     if known is None or known.ids != memory.ids:
-        save_memory(path, memory)
+        save_index(path, memory)
     if stopped:
         raise Cancelled("stopped; what was finished is kept")
     return memory
 
 
-def _stacked(rows: Iterable[tuple[str, Floats]]) -> Memory:
+def _stacked(rows: Iterable[tuple[str, Floats]]) -> FeatureIndex:
     pairs = list(rows)
     vectors = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, WIDTH), np.float32)
-    return Memory(tuple(i for i, _ in pairs), vectors)
+    return FeatureIndex(tuple(i for i, _ in pairs), vectors)
 
 
-def save_memory(path: Path, memory: Memory) -> None:
+def save_index(path: Path, memory: FeatureIndex) -> None:
     """Write ``memory`` whole or not at all: an .npz of float16 vectors, 23 kB a photo."""
     buffer = io.BytesIO()
     ids = np.array(memory.ids, dtype=np.str_)
@@ -200,12 +200,12 @@ def save_memory(path: Path, memory: Memory) -> None:
     atomic_write(path, buffer.getvalue())
 
 
-def load_memory(path: Path) -> Memory | None:
+def load_index(path: Path) -> FeatureIndex | None:
     """The memory at ``path``; None where there is none, or one of another kind, or a broken one: it is made again."""
     try:
         with np.load(path, allow_pickle=False) as kept:
             if str(kept["kind"]) != KIND:
                 return None
-            return Memory(tuple(map(str, kept["ids"])), kept["vectors"])
+            return FeatureIndex(tuple(map(str, kept["ids"])), kept["vectors"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -1,9 +1,9 @@
 """Photos: read and write files, crop and paste, blend, and fill holes."""
 
 from core.images.blend import alpha_blend, inner_alpha, poisson_blend
-from core.images.crop import Roi, roi_around
+from core.images.crop import PhotoCrop, roi_around
 from core.images.fill.hole import fill_hole
-from core.images.read import MAX_PIXELS, MIN_SIDE, Photo, read_image, read_mask, read_photo
+from core.images.read import MAX_PIXELS, MIN_SIDE, ReadPhoto, read_image, read_mask, read_photo
 from core.images.write import (
     TEMP_PREFIX,
     atomic_write,
@@ -20,8 +20,8 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "TEMP_PREFIX",
-    "Photo",
-    "Roi",
+    "ReadPhoto",
+    "PhotoCrop",
     "alpha_blend",
     "atomic_write",
     "clean_temporary",

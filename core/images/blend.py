@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError, InputError
-from core.images.crop import Roi, box_of
+from core.images.crop import PhotoCrop, box_of
 from core.images.poisson_equation import Field, solve
 from core.images.write import is_grey
 from core.types import Image, Mask, check_image, check_mask
@@ -99,7 +99,7 @@ def _mixed_source(photo: Field, patch: Field) -> Field:
     return source
 
 
-def _parts(mask: Mask) -> Iterator[tuple[Roi, Mask]]:
+def _parts(mask: Mask) -> Iterator[tuple[PhotoCrop, Mask]]:
     """The mask's parts with a rim of one pixel; together in one box where that is cheaper."""
     whole = box_of(mask)
     if whole is None:
@@ -115,7 +115,7 @@ def _parts(mask: Mask) -> Iterator[tuple[Roi, Mask]]:
         y0, x0 = max(top - 1, 0), max(left - 1, 0)
         y1, x1 = min(top + height + 1, whole.shape[0]), min(left + width + 1, whole.shape[1])
         yield (
-            Roi(whole.y0 + y0, whole.x0 + x0, whole.y0 + y1, whole.x0 + x1),
+            PhotoCrop(whole.y0 + y0, whole.x0 + x0, whole.y0 + y1, whole.x0 + x1),
             labels[y0:y1, x0:x1] == index,
         )
 

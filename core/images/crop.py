@@ -15,7 +15,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True)
-class Roi:
+class PhotoCrop:
     """Rows ``y0`` to ``y1`` and columns ``x0`` to ``x1`` (ends excluded) of an array."""
 
     y0: int
@@ -61,7 +61,7 @@ class Roi:
             )
 
 
-def roi_around(mask: Mask, margin: float = 0.5, min_side: int = 64) -> Roi:
+def roi_around(mask: Mask, margin: float = 0.5, min_side: int = 64) -> PhotoCrop:
     """The box of ``mask`` widened by ``margin`` times its longer side, at least ``min_side`` pixels, inside the frame.
 
     At the frame's edge the region is shifted inwards before it is cut. MaskError if the mask is empty.
@@ -72,15 +72,15 @@ def roi_around(mask: Mask, margin: float = 0.5, min_side: int = 64) -> Roi:
     extra = round(margin * max(box.shape))
     y0, y1 = _widen(box.y0, box.y1, extra, min_side, mask.shape[0])
     x0, x1 = _widen(box.x0, box.x1, extra, min_side, mask.shape[1])
-    return Roi(y0, x0, y1, x1)
+    return PhotoCrop(y0, x0, y1, x1)
 
 
-def box_of(mask: Mask, grow: int = 1) -> Roi | None:
+def box_of(mask: Mask, grow: int = 1) -> PhotoCrop | None:
     """The box of the mask, widened by ``grow`` inside the frame; None if it is empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return None
-    return Roi(
+    return PhotoCrop(
         max(int(rows[0]) - grow, 0),
         max(int(columns[0]) - grow, 0),
         min(int(rows[-1]) + 1 + grow, mask.shape[0]),

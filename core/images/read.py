@@ -21,7 +21,7 @@ MIN_SIDE = 16
 
 
 @dataclass(frozen=True)
-class Photo:
+class ReadPhoto:
     """A photo as read, and the file bytes worth keeping.
 
     ``pixels`` is uint8 (H, W, 3) RGB; ``grey`` says that its three channels are equal everywhere.
@@ -37,7 +37,7 @@ class Photo:
     ext: str
 
 
-def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> ReadPhoto:
     """Read a PNG, JPEG, TIFF, BMP, WebP or still GIF from a path or from a file's bytes.
 
     Alpha is laid over white, CMYK and palettes become RGB, EXIF rotation is applied, more than 8 bits are
@@ -60,8 +60,8 @@ def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int
     pixels = check_image(colour if colour.ndim == 3 else np.repeat(colour[..., None], 3, axis=2), name)
     grey = is_grey(pixels)
     if decoded.verbatim:
-        return Photo(pixels, name, grey, tuple(notes), data, ".png" if decoded.format == "PNG" else ".jpg")
-    return Photo(pixels, name, grey, tuple(notes), png_bytes(pixels, grey=grey), ".png")
+        return ReadPhoto(pixels, name, grey, tuple(notes), data, ".png" if decoded.format == "PNG" else ".jpg")
+    return ReadPhoto(pixels, name, grey, tuple(notes), png_bytes(pixels, grey=grey), ".png")
 
 
 def read_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import InputError
-from core.importers.source_listing import Entry, Listing, Problem, list_source
+from core.importers.source_listing import Listing, Problem, SourceEntry, list_source
 from core.types import GOOD, Kind, check_label
 
 Layout = Literal["photos", "mvtec-ad", "mvtec-loco", "anomalies"]
@@ -27,7 +27,7 @@ _MASK_STEM = re.compile(r"(?P<photo>.+?)[ _.-]mask(?:[ _.-]?\d+)?", re.IGNORECAS
 class GoodPhoto:
     """A photo of a good part; ``split`` tells which part of a dataset it came from, if not from training."""
 
-    entry: Entry
+    entry: SourceEntry
     split: str | None = None
 
 
@@ -35,14 +35,14 @@ class GoodPhoto:
 class Anomaly:
     """A photo of a real anomaly with one mask file per defect instance."""
 
-    entry: Entry
+    entry: SourceEntry
     label: str
     kind: Kind
-    masks: tuple[Entry, ...]
+    masks: tuple[SourceEntry, ...]
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """What an import will take. ``problems`` are files left out already, ``notes`` are lines for a person."""
 
     layout: Layout
@@ -62,8 +62,8 @@ class Plan:
         for listing in self.listings:
             listing.close()
 
-    def __add__(self, other: Plan) -> Plan:
-        return Plan(
+    def __add__(self, other: ImportPlan) -> ImportPlan:
+        return ImportPlan(
             self.layout,
             self.normals + other.normals,
             self.anomalies + other.anomalies,
@@ -73,7 +73,7 @@ class Plan:
         )
 
 
-def scan(source: Path | Sequence[Path], *, label: str | None = None) -> Plan:
+def scan(source: Path | Sequence[Path], *, label: str | None = None) -> ImportPlan:
     """Look at names only: a folder, a zip, a file or several of them, in any of these layouts.
 
     - MVTec AD or LOCO (``train/good``, ``test/<label>``, ``ground_truth/<label>``), or a folder around one
@@ -92,7 +92,9 @@ def scan(source: Path | Sequence[Path], *, label: str | None = None) -> Plan:
     return _photos(listing) if root is None else _mvtec(listing, root)
 
 
-def scan_anomalies(source: Path | Sequence[Path], *, label: str | None = None, listing: Listing | None = None) -> Plan:
+def scan_anomalies(
+    source: Path | Sequence[Path], *, label: str | None = None, listing: Listing | None = None
+) -> ImportPlan:
     """Real anomalies only: a sub-folder per label, or an MVTec layout, whose good photos are then left out.
 
     The masks of ``x.png`` are ``x_mask.png``, ``x_mask_1.png`` ... beside it, or files of its name or in a
@@ -102,13 +104,13 @@ def scan_anomalies(source: Path | Sequence[Path], *, label: str | None = None, l
     root = _category(listing.entries, source)
     if root is not None and label is None:
         plan = _mvtec(listing, root)
-        return Plan(plan.layout, (), plan.anomalies, plan.problems, plan.notes, plan.listings)
+        return ImportPlan(plan.layout, (), plan.anomalies, plan.problems, plan.notes, plan.listings)
     fallback = label or (source.stem if isinstance(source, Path) else None)
     anomalies, problems, notes = pair(listing.entries, None if label is None else check_label(label), fallback)
-    return Plan("anomalies", (), anomalies, listing.problems + problems, notes, (listing,))
+    return ImportPlan("anomalies", (), anomalies, listing.problems + problems, notes, (listing,))
 
 
-def _photos(listing: Listing) -> Plan:
+def _photos(listing: Listing) -> ImportPlan:
     names = {(entry.folders, entry.stem) for entry in listing.entries}
     normals: list[GoodPhoto] = []
     problems: list[Problem] = []
@@ -120,10 +122,10 @@ def _photos(listing: Listing) -> Plan:
             )
         else:
             normals.append(GoodPhoto(entry))
-    return Plan("photos", tuple(normals), (), listing.problems + tuple(problems), (), (listing,))
+    return ImportPlan("photos", tuple(normals), (), listing.problems + tuple(problems), (), (listing,))
 
 
-def _category(entries: Iterable[Entry], source: object) -> str | None:
+def _category(entries: Iterable[SourceEntry], source: object) -> str | None:
     """The folder that holds an MVTec layout ("" for the source itself); None without one."""
     roots: set[str] = set()
     tests: set[tuple[str, str]] = set()
@@ -145,8 +147,8 @@ def _category(entries: Iterable[Entry], source: object) -> str | None:
     return roots.pop() if roots else None
 
 
-def _mvtec(listing: Listing, root: str) -> Plan:
-    parts: dict[str, list[Entry]] = {"train": [], "validation": [], "test_good": [], "anomalies": []}
+def _mvtec(listing: Listing, root: str) -> ImportPlan:
+    parts: dict[str, list[SourceEntry]] = {"train": [], "validation": [], "test_good": [], "anomalies": []}
     for entry in (e.below(root) for e in listing.entries if not root or e.name.startswith(f"{root}/")):
         folders = entry.folders
         if len(folders) > 1 and folders[0] in ("train", "validation", "test") and folders[1] == GOOD:
@@ -166,19 +168,19 @@ def _mvtec(listing: Listing, root: str) -> Plan:
         )
     anomalies, problems, more = pair(parts["anomalies"])
     notes += more
-    return Plan(layout, tuple(normals), anomalies, listing.problems + problems, tuple(notes), (listing,))
+    return ImportPlan(layout, tuple(normals), anomalies, listing.problems + problems, tuple(notes), (listing,))
 
 
-def _has_instances(entries: Iterable[Entry]) -> bool:
+def _has_instances(entries: Iterable[SourceEntry]) -> bool:
     return any(len(entry.folders) == 3 and entry.folders[0] == "ground_truth" for entry in entries)
 
 
 def pair(
-    entries: Iterable[Entry], label: str | None = None, fallback: str | None = None
+    entries: Iterable[SourceEntry], label: str | None = None, fallback: str | None = None
 ) -> tuple[tuple[Anomaly, ...], tuple[Problem, ...], tuple[str, ...]]:
     """Photos of anomalies with their masks; problems for those without; notes on labels that were changed."""
-    photos: list[tuple[tuple[str, ...], Entry]] = []
-    masks: dict[tuple[tuple[str, ...], str], list[Entry]] = {}
+    photos: list[tuple[tuple[str, ...], SourceEntry]] = []
+    masks: dict[tuple[tuple[str, ...], str], list[SourceEntry]] = {}
     for entry in entries:
         folders = tuple(f for f in entry.folders if f.casefold() not in MASK_FOLDERS | PHOTO_FOLDERS)
         named = _MASK_STEM.fullmatch(entry.stem)
@@ -186,7 +188,7 @@ def pair(
             masks.setdefault((folders, named["photo"] if named else entry.stem), []).append(entry)
         else:
             photos.append((folders, entry))
-    by_folder: dict[tuple[str, ...], list[Entry]] = {}
+    by_folder: dict[tuple[str, ...], list[SourceEntry]] = {}
     for (where, _), group in masks.items():
         by_folder.setdefault(where, []).extend(group)
     found: list[Anomaly] = []

@@ -46,7 +46,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Entry:
+class SourceEntry:
     """A file: ``name`` is its path in the source with ``/``; ``load`` gives its bytes or raises ImageError."""
 
     name: str
@@ -62,16 +62,16 @@ class Entry:
         """The last part of the name without its extension."""
         return PurePosixPath(self.name).stem
 
-    def below(self, folder: str) -> Entry:
+    def below(self, folder: str) -> SourceEntry:
         """The same file with its name taken from ``folder`` on."""
-        return Entry(self.name.removeprefix(f"{folder}/") if folder else self.name, self.load)
+        return SourceEntry(self.name.removeprefix(f"{folder}/") if folder else self.name, self.load)
 
 
 @dataclass(frozen=True)
 class Listing:
     """The files of a source in natural order ("2.png" before "10.png")."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[SourceEntry, ...]
     problems: tuple[Problem, ...] = ()
     close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
@@ -103,7 +103,7 @@ def natural(name: str) -> list[str | int]:
 def _several(paths: Sequence[Path]) -> Listing:
     if not paths:
         raise InputError("no files were given; choose one or more photos, a folder or a zip")
-    entries: list[Entry] = []
+    entries: list[SourceEntry] = []
     problems: list[Problem] = []
     closers: list[Callable[[], None]] = []
     for path in paths:
@@ -133,7 +133,7 @@ def _printable(name: str) -> str:
 
 
 def _folder(root: Path) -> Listing:
-    entries: list[Entry] = []
+    entries: list[SourceEntry] = []
     problems: list[Problem] = []
     seen: set[Path] = set()
 
@@ -161,7 +161,7 @@ def _relative(path: Path, root: Path) -> str:
     return _printable(path.relative_to(root).as_posix())
 
 
-def _file(path: Path, name: str) -> Entry:
+def _file(path: Path, name: str) -> SourceEntry:
     def load() -> bytes:
         try:
             status = path.stat()
@@ -177,7 +177,7 @@ def _file(path: Path, name: str) -> Entry:
         except OSError as error:
             raise ImageError(f"{name}: cannot be opened ({error.strerror}); check its rights") from error
 
-    return Entry(_printable(name), load)
+    return SourceEntry(_printable(name), load)
 
 
 def _check_size(name: str, size: int) -> None:
@@ -205,7 +205,7 @@ def _zip(path: Path) -> Listing:
         archive.close()
         raise
     lock = threading.Lock()
-    entries: list[Entry] = []
+    entries: list[SourceEntry] = []
     problems: list[Problem] = []
     for info in infos:
         name = _printable(info.filename.replace("\\", "/"))
@@ -214,7 +214,7 @@ def _zip(path: Path) -> Listing:
         if reason := _refused(info, name):
             problems.append(Problem(name, reason))
         else:
-            entries.append(Entry(name, _member(archive, info, name, lock)))
+            entries.append(SourceEntry(name, _member(archive, info, name, lock)))
     return Listing(tuple(sorted(entries, key=lambda e: natural(e.name))), tuple(problems), archive.close)
 
 

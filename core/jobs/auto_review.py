@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.quality import group_near_duplicates
 from core.store import Project, SampleFilter, SampleRow
-from core.types import Verdict
+from core.types import ReviewStatus
 
 PASSED = "passed the rules"
 OUTSIDE = "changed outside the mask"
@@ -96,7 +96,7 @@ def ars_gain(scores: Mapping[str, float]) -> float | None:
     return scores["ars"] - floor
 
 
-def fault(scores: Mapping[str, float], rules: Rules) -> str | None:
+def reject_reason(scores: Mapping[str, float], rules: Rules) -> str | None:
     """Why these scores fail the rules, one of REASONS with what was measured; or None if they pass."""
     if (outside := scores.get("change_outside", 0.0)) > rules.max_outside:
         return f"{OUTSIDE} ({outside:.0f} pixels, at most {rules.max_outside})"
@@ -127,26 +127,26 @@ def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class Sifted:
+class FilteredSamples:
     """``kept``: the best first. ``reasons``: why not, by the id of each other row. ``passed``: kept and surplus."""
 
     kept: tuple[SampleRow, ...]
     reasons: Mapping[str, str]
     passed: int
 
-    def verdicts(self) -> list[tuple[str, Verdict, str]]:
+    def verdicts(self) -> list[tuple[str, ReviewStatus, str]]:
         """What the store's ``review`` takes."""
-        rejected = [(i, Verdict.REJECTED, reason) for i, reason in self.reasons.items()]
-        return [*((row.id, Verdict.KEPT, PASSED) for row in self.kept), *rejected]
+        rejected = [(i, ReviewStatus.REJECTED, reason) for i, reason in self.reasons.items()]
+        return [*((row.id, ReviewStatus.KEPT, PASSED) for row in self.kept), *rejected]
 
 
-def sift(rows: Sequence[SampleRow], rules: Rules, before: Sequence[SampleRow] = ()) -> Sifted:
+def filter_samples(rows: Sequence[SampleRow], rules: Rules, before: Sequence[SampleRow] = ()) -> FilteredSamples:
     """Tell the good from the bad by the rules; the same for any order of ``rows``.
 
     What passes every rule of its own scores is taken from the most believable down, each unless it is a
     near-duplicate of one taken or of one kept ``before``, at most ``rules.keep_best``.
     """
-    reasons = {row.id: reason for row in rows if (reason := fault(row.scores, rules))}
+    reasons = {row.id: reason for row in rows if (reason := reject_reason(row.scores, rules))}
     passed = [row for row in rows if row.id not in reasons]
     passed.sort(key=lambda r: (-believability(r.scores), r.id))
     if rules.duplicates > 0:
@@ -156,14 +156,14 @@ def sift(rows: Sequence[SampleRow], rules: Rules, before: Sequence[SampleRow] = 
     room = len(passed) if rules.keep_best is None else rules.keep_best
     for place, row in enumerate(passed[room:], room + 1):
         reasons[row.id] = f"{SURPLUS} (place {place} of the {len(passed)} that pass; {room} are kept)"
-    return Sifted(tuple(passed[:room]), reasons, len(passed))
+    return FilteredSamples(tuple(passed[:room]), reasons, len(passed))
 
 
 def kept_before(project: Project, rows: Sequence[SampleRow]) -> list[SampleRow]:
     """Samples of the rows' labels that are kept already and not among the rows."""
     mine = {row.id for row in rows}
     labels = sorted({row.label for row in rows})
-    kept = [r for label in labels for r in project.samples(SampleFilter(label=label, verdict=Verdict.KEPT))]
+    kept = [r for label in labels for r in project.samples(SampleFilter(label=label, verdict=ReviewStatus.KEPT))]
     return [row for row in kept if row.id not in mine]
 
 
@@ -172,8 +172,8 @@ def auto_review(project: Project, rules: Rules, chosen: SampleFilter | None = No
 
     Returns ``{"kept", "rejected", "reasons": {reason: count}}``.
     """
-    rows = project.samples(chosen or SampleFilter(verdict=Verdict.NEW))
-    sifted = sift(rows, rules, kept_before(project, rows))
+    rows = project.samples(chosen or SampleFilter(verdict=ReviewStatus.NEW))
+    sifted = filter_samples(rows, rules, kept_before(project, rows))
     project.review(sifted.verdicts())
     reasons = count_reasons(sifted.reasons.values())
     return {"kept": len(sifted.kept), "rejected": len(sifted.reasons), "reasons": reasons}

@@ -17,12 +17,22 @@ from core.engines.api import Context
 from core.errors import Cancelled, InputError
 from core.images import read_image, read_mask
 from core.jobs import generation
-from core.jobs.auto_review import PASSED, REASONS, Rules, Sifted, count_reasons, fault, kept_before, kind_of, sift
-from core.jobs.product_data import Material
-from core.jobs.requests import Batch, Plan, prepare
-from core.jobs.sample_scoring import Judge, judge_of
+from core.jobs.auto_review import (
+    PASSED,
+    REASONS,
+    FilteredSamples,
+    Rules,
+    count_reasons,
+    filter_samples,
+    kept_before,
+    kind_of,
+    reject_reason,
+)
+from core.jobs.product_data import ProductData
+from core.jobs.requests import Batch, BatchPlan, prepare
+from core.jobs.sample_scoring import SampleScorer, judge_of
 from core.store import SampleFilter, SampleRow
-from core.types import Recipe, Request, Sample, Verdict
+from core.types import Recipe, Request, ReviewStatus, Sample
 
 LEAST_YIELD = 0.1
 """A round is never planned for fewer good ones in ten than this, so that one bad round does not spend the budget."""
@@ -46,7 +56,7 @@ def check_quota(batch: Batch, rules: Rules) -> int:
 
 
 def fill(
-    material: Material,
+    material: ProductData,
     batch: Batch,
     rules: Rules,
     *,
@@ -67,7 +77,7 @@ def fill(
     """
     quota = check_quota(batch, rules)
     lot = _Lot(prepare(material, batch), rules, quota, job_id, progress)
-    ctx = Context(cancelled=cancelled, concepts=material.concepts, goods=material)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material)
     stopped = False
     try:
         lot.learn(cancelled)
@@ -88,16 +98,16 @@ def fill(
 class _Lot:
     """All samples of one order, and what is known of them so far."""
 
-    plan: Plan
+    plan: BatchPlan
     rules: Rules
     quota: int
     job_id: str | None
     progress: News
-    judge: Judge = field(default_factory=Judge)
+    judge: SampleScorer = field(default_factory=SampleScorer)
     tried: int = 0
     ids: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
-    sifted: Sifted = field(default_factory=lambda: Sifted((), {}, 0))
+    sifted: FilteredSamples = field(default_factory=lambda: FilteredSamples((), {}, 0))
     by_hand: int = 0
     rejected_by_hand: int = 0
     _stored: dict[int, SampleRow] = field(default_factory=dict)
@@ -131,7 +141,7 @@ class _Lot:
                 self.given_up.append(outcome)
             else:
                 row = self._listed(outcome)
-                good += fault(row.scores, self.rules) is None
+                good += reject_reason(row.scores, self.rules) is None
             self._news(min(good, self.quota), preview)
         self._sift()
 
@@ -210,10 +220,10 @@ class _Lot:
         rows = [row for row in self._rows() if row.id in mine]
         judged = {row.id for row in rows if _by_hand(row)}
         ours = [row for row in rows if row.id not in judged]
-        self.by_hand = sum(row.verdict == Verdict.KEPT for row in rows if row.id in judged)
+        self.by_hand = sum(row.verdict == ReviewStatus.KEPT for row in rows if row.id in judged)
         self.rejected_by_hand = len(judged) - self.by_hand
         rules = self.rules.model_copy(update={"keep_best": max(0, self.quota - self.by_hand)})
-        self.sifted = sift(ours, rules, kept_before(self.plan.material.project, ours))
+        self.sifted = filter_samples(ours, rules, kept_before(self.plan.material.project, ours))
 
     def _rows(self) -> list[SampleRow]:
         batch = self.plan.batch
@@ -225,4 +235,4 @@ class _Lot:
 
 def _by_hand(row: SampleRow) -> bool:
     """Whether a person gave the verdict: the rules sign theirs."""
-    return row.verdict != Verdict.NEW and kind_of(row.reason) not in (PASSED, *REASONS)
+    return row.verdict != ReviewStatus.NEW and kind_of(row.reason) not in (PASSED, *REASONS)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import InputError, NotFound
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.methods.gaa.clustering import (
     Clustering,
     Preset,
@@ -33,7 +33,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def regions_of(material: Material, label: str) -> tuple[AnomalyExample, ...]:
+def regions_of(material: ProductData, label: str) -> tuple[AnomalyExample, ...]:
     """What is clustered: the label's real defects, one for each mask; NotFound if the label has none."""
     found = by_instance(material.examples(label))
     if not found:
@@ -42,7 +42,7 @@ def regions_of(material: Material, label: str) -> tuple[AnomalyExample, ...]:
 
 
 def load_or_cluster(
-    material: Material,
+    material: ProductData,
     label: str,
     *,
     preset: Preset = "flawsmith",
@@ -64,7 +64,7 @@ def load_or_cluster(
     return found
 
 
-def save(material: Material, label: str, clustering: Clustering) -> Path:
+def save(material: ProductData, label: str, clustering: Clustering) -> Path:
     """Keep ``clustering`` for ``label``: what is learned from now on. StoreError if the disk refuses."""
     known = {e.id for e in regions_of(material, label)}
     if strange := sorted(set(clustering.ids) ^ known):
@@ -74,12 +74,12 @@ def save(material: Material, label: str, clustering: Clustering) -> Path:
     return keep(material.concepts, label, clustering)
 
 
-def forget(material: Material, label: str) -> None:
+def forget(material: ProductData, label: str) -> None:
     """Drop what is kept for ``label``, a person's changes with it."""
     kept_file(material.concepts, label).unlink(missing_ok=True)
 
 
-def thumbnail(material: Material, label: str, member: str, side: int = 112, outline: bool = True) -> Image:
+def thumbnail(material: ProductData, label: str, member: str, side: int = 112, outline: bool = True) -> Image:
     """Region ``member`` with its surroundings, uint8 (side, side, 3), outlined; NotFound if the label has no such."""
     for region in regions_of(material, label):
         if region.id == member:
@@ -88,7 +88,7 @@ def thumbnail(material: Material, label: str, member: str, side: int = 112, outl
 
 
 def thumbnails(
-    material: Material, label: str, clustering: Clustering, side: int = 112, outline: bool = True
+    material: ProductData, label: str, clustering: Clustering, side: int = 112, outline: bool = True
 ) -> dict[str, list[tuple[str, Image]]]:
     """Cluster name → (member, picture) of each member, the representative first and the least typical last."""
     by_id = {e.id: e for e in regions_of(material, label)}
@@ -100,6 +100,6 @@ def thumbnails(
     }
 
 
-def sheet(material: Material, label: str, clustering: Clustering, side: int = 112, most: int = 10) -> bytes:
+def sheet(material: ProductData, label: str, clustering: Clustering, side: int = 112, most: int = 10) -> bytes:
     """All clusters as one PNG, a row each."""
     return contact_sheet(clustering, regions_of(material, label), side, most)

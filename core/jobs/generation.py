@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 import core
-from core.engines.api import Context, Engine, Goods, Together, engine, read_params, tried
+from core.engines.api import BatchEngine, Context, Engine, GoodPhotos, engine, read_params, sample_or_error
 from core.errors import Cancelled, InputError
 from core.images import is_grey, mask_png_bytes, png_bytes
-from core.jobs.product_data import Material
-from core.jobs.requests import Batch, Plan, prepare, request_for
+from core.jobs.product_data import ProductData
+from core.jobs.requests import Batch, BatchPlan, prepare, request_for
 from core.masks import rle
 from core.quality import descriptor, scores
 from core.store import Project, SampleRow
@@ -35,7 +35,7 @@ ATTEMPTS = 6
 
 
 def generate(
-    material: Material,
+    material: ProductData,
     batch: Batch,
     *,
     job_id: str | None = None,
@@ -49,7 +49,7 @@ def generate(
     nothing is counted in ``given_up``.
     """
     plan = prepare(material, batch)
-    ctx = Context(cancelled=cancelled, concepts=material.concepts, goods=material)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
@@ -84,7 +84,7 @@ def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
 def _signed(chosen: Engine, request: Request, sample: Sample, ctx: Context) -> Sample:
     mask, regions = _asked(chosen, request)
     signed = replace(sample, recipe=replace(sample.recipe, mask=mask, regions=regions))
-    return signed.scored(scores(photo_of(request, sample, ctx.goods), signed))
+    return signed.scored(scores(photo_of(request, sample, ctx.normals), signed))
 
 
 def _asked(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:
@@ -93,25 +93,25 @@ def _asked(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[st
     return packed, tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
 
 
-def make_all(plan: Plan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+def make_all(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
     """What the plan's engine makes of each request, several of them together if it can; or why it makes nothing."""
     chosen = plan.engine
-    if len(requests) > 1 and isinstance(chosen, Together):
+    if len(requests) > 1 and isinstance(chosen, BatchEngine):
         # One that cannot be drawn at all must not take the others along; alone it says why.
         with suppress(InputError):
-            made = chosen.generate_all(requests, ctx)
+            made = chosen.generate_batch(requests, ctx)
             return [
-                sample if isinstance(sample, InputError) else tried(_signed, chosen, request, sample, ctx)
+                sample if isinstance(sample, InputError) else sample_or_error(_signed, chosen, request, sample, ctx)
                 for request, sample in zip(requests, made, strict=True)
             ]
-    return [tried(_first, chosen, request, ctx) for request in requests]
+    return [sample_or_error(_first, chosen, request, ctx) for request in requests]
 
 
 def _first(chosen: Engine, request: Request, ctx: Context) -> Sample:
     return next(make(chosen, request, ctx))
 
 
-def photo_of(request: Request, sample: Sample, goods: Goods | None) -> Image:
+def photo_of(request: Request, sample: Sample, goods: GoodPhotos | None) -> Image:
     """The photo that ``sample`` is to be compared with: the donor, or another of the project, where the engine says
     that it is that one which differs."""
     wanted = sample.recipe.normal_id
@@ -142,7 +142,7 @@ def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
     return asked == recipe
 
 
-def remake(material: Material, recipe: Recipe, ctx: Context | None = None) -> Sample:
+def remake(material: ProductData, recipe: Recipe, ctx: Context | None = None) -> Sample:
     """The sample of a recipe, again; NotFound or InputError if its photo or examples are gone."""
     chosen = engine(recipe.engine)
     normal = material.normal(recipe.normal_id)
@@ -158,7 +158,7 @@ def remake(material: Material, recipe: Recipe, ctx: Context | None = None) -> Sa
         object_mask=material.object_mask(normal.id),
         placement=recipe.placement,
     )
-    return next(iter(make(chosen, request, ctx or Context(concepts=material.concepts, goods=material))))
+    return next(iter(make(chosen, request, ctx or Context(concepts=material.concepts, normals=material))))
 
 
 def stored(project: Project, made: Made, job_id: str | None = None) -> SampleRow:
@@ -196,7 +196,7 @@ def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
     return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
 
 
-def outcomes(plan: Plan, indices: range, ctx: Context, made_of: Maker) -> Iterator[Made | str]:
+def outcomes(plan: BatchPlan, indices: range, ctx: Context, made_of: Maker) -> Iterator[Made | str]:
     """What ``made_of`` makes of the request of each of ``indices``, in their order whatever the workers; or why it
     makes nothing.
 
@@ -226,14 +226,14 @@ def outcomes(plan: Plan, indices: range, ctx: Context, made_of: Maker) -> Iterat
                 future.cancel()
 
 
-def batch_size(plan: Plan, ctx: Context) -> int:
+def batch_size(plan: BatchPlan, ctx: Context) -> int:
     """How many requests the plan's engine gets at once."""
-    if not isinstance(plan.engine, Together):
+    if not isinstance(plan.engine, BatchEngine):
         return 1
-    return plan.batch.batch_size or plan.engine.at_once(plan.batch.params, plan.batch.label, ctx)
+    return plan.batch.batch_size or plan.engine.preferred_batch_size(plan.batch.params, plan.batch.label, ctx)
 
 
-def _attempts(plan: Plan, indices: range, ctx: Context, made_of: Maker) -> list[Made | str]:
+def _attempts(plan: BatchPlan, indices: range, ctx: Context, made_of: Maker) -> list[Made | str]:
     """Tries each of ``indices`` until something comes of it, at most ATTEMPTS times."""
     found: dict[int, Made] = {}
     reasons = dict.fromkeys(indices, "")

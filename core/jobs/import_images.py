@@ -12,7 +12,7 @@ from typing import Any
 
 from core.errors import Cancelled, InputError, MaskError
 from core.images import mask_png_bytes, read_mask, read_photo
-from core.importers.import_plan import Anomaly, GoodPhoto, Plan, scan, scan_anomalies
+from core.importers.import_plan import Anomaly, GoodPhoto, ImportPlan, scan, scan_anomalies
 from core.importers.source_listing import Problem
 from core.store import Project, Stored
 from core.types import Mask
@@ -99,7 +99,7 @@ def take_in(
 
 
 def _take(
-    project: Project, plan: Plan, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
+    project: Project, plan: ImportPlan, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
 ) -> IntakeReport:
     tally = _Tally(project)
     problems = list(plan.problems)
@@ -202,7 +202,7 @@ class _Tally:
             self._examples.append((item.label, name))
         self._known.add(id)
 
-    def report(self, plan: Plan, problems: Sequence[Problem]) -> IntakeReport:
+    def report(self, plan: ImportPlan, problems: Sequence[Problem]) -> IntakeReport:
         return IntakeReport(
             plan.layout,
             tuple(self._normals),

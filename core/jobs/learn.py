@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from core.engines.api import Context, Learner, learner, read_model
+from core.engines.api import Context, LearningEngine, learner, read_model
 from core.errors import InputError, Unavailable
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.training.checkpoints import Concept
 from core.types import AnomalyExample, NormalImage, check_label
 
@@ -19,7 +19,7 @@ MOST_NORMALS = 64
 MOST_EXAMPLES = 512
 
 
-class Order(BaseModel):
+class LearnRequest(BaseModel):
     """What to learn: by which engine, which label (several with commas between, "" for all there are: these are
     learned together), with which settings."""
 
@@ -36,17 +36,17 @@ class Order(BaseModel):
 
 
 @dataclass(frozen=True)
-class Plan:
+class LearnPlan:
     """An order that was found feasible, with what is learned from."""
 
-    order: Order
-    engine: Learner
+    order: LearnRequest
+    engine: LearningEngine
     params: Any
     examples: tuple[AnomalyExample, ...]
     normals: tuple[NormalImage, ...]
 
 
-def prepare(material: Material, order: Order) -> Plan:
+def prepare(material: ProductData, order: LearnRequest) -> LearnPlan:
     """The order's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
     chosen = learner(order.engine)
     if reason := chosen.available():
@@ -63,12 +63,12 @@ def prepare(material: Material, order: Order) -> Plan:
     rows = material.project.normals()
     step = max(1, -(-len(rows) // MOST_NORMALS))
     normals = tuple(material.normal(row.id) for row in rows[::step])
-    return Plan(order, chosen, params, examples, normals)
+    return LearnPlan(order, chosen, params, examples, normals)
 
 
 def learn(
-    material: Material,
-    plan: Plan,
+    material: ProductData,
+    plan: LearnPlan,
     *,
     progress: Callable[..., None] = lambda *news, **more: None,
     curve: Callable[[str, float, float], None] = lambda name, x, y: None,
@@ -82,7 +82,7 @@ def learn(
     return plan.engine.learn(plan.examples, plan.normals, label, plan.params, ctx)
 
 
-def _nothing(material: Material, label: str) -> str:
+def _nothing(material: ProductData, label: str) -> str:
     there = sorted({row.label for row in material.project.examples()})
     if not there:
         return "nothing to learn from: the project has no real anomalies; import some with their masks"

@@ -10,10 +10,10 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from core.features.index import Memory, describe, remember
+from core.features.index import FeatureIndex, build_index, embed
 from core.images import made_once, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
-from core.masks.placement.free_area import Terrain
+from core.masks.placement.free_area import PlacementMap
 from core.methods.gaa.clustering import by_instance
 from core.store import Project
 from core.training.learned_masks import learned_masks
@@ -28,7 +28,7 @@ VOTERS = 15
 """Photos asked whether the part fills the frame."""
 
 
-class Material:
+class ProductData:
     """Reads a project's pictures into the types the engines take. Safe to share between threads."""
 
     def __init__(self, project: Project) -> None:
@@ -51,17 +51,17 @@ class Material:
 
         Cancelled between photos.
         """
-        return self.normal(self.references(cancelled).nearest(describe(image)[None])[0][0].id)
+        return self.normal(self.references(cancelled).nearest(embed(image)[None])[0][0].id)
 
     @property
     def references_path(self) -> Path:
         """Where the photos' vectors are kept, in the project's cache."""
         return self.project.cache_dir / "reference.npz"
 
-    def references(self, cancelled: Callable[[], bool] = lambda: False) -> Memory:
+    def references(self, cancelled: Callable[[], bool] = lambda: False) -> FeatureIndex:
         """All photos of good parts as core.features.index describes them, each once. Cancelled between photos."""
         ids = tuple(row.id for row in self.project.normals())
-        build = lambda: remember(  # noqa: E731
+        build = lambda: build_index(  # noqa: E731
             self.references_path, ids, lambda i: self.normal(i).pixels, cancelled=cancelled
         )
         return self._keep(("memory", "/".join(ids)), build, lambda m: 3 * m.vectors.nbytes)
@@ -75,12 +75,12 @@ class Material:
         rows = self.project.regions(normal_id)
         return tuple(Region(r.name, self._mask(r.mask_path), r.source, r.confidence) for r in rows)
 
-    def terrain(self, normal_id: str, regions: Sequence[Region]) -> Terrain:
+    def terrain(self, normal_id: str, regions: Sequence[Region]) -> PlacementMap:
         """Where anomalies may lie on this photo, with what placement needs precomputed."""
         key = ("terrain", normal_id + "".join(f"/{r.name}:{id(r.mask)}" for r in regions))
         shape = self.normal(normal_id).shape
         # The kept value holds the regions, so that no other mask can take one's identity meanwhile.
-        build = lambda: (Terrain.of(self.object_mask(normal_id), regions), tuple(regions))  # noqa: E731
+        build = lambda: (PlacementMap.of(self.object_mask(normal_id), regions), tuple(regions))  # noqa: E731
         return self._keep(key, build, lambda _: 8 * shape[0] * shape[1])[0]
 
     def examples(self, label: str | None = None, most: int = 64) -> tuple[AnomalyExample, ...]:

@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.device import derive_seed, numpy_rng
 from core.engines.api import Engine, engine, needed, read_model, read_params
 from core.errors import InputError, Unavailable
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.masks.placement.context_match import fitting_example
-from core.masks.placement.planner import Lead, Placement, plan_masks
+from core.masks.placement.planner import AnchorExample, Placement, plan_masks
 from core.types import AnomalyExample, Image, Mask, Request, check_label
 
 ANOTHER_PHOTO = 7919
@@ -41,10 +41,10 @@ class Batch(BaseModel):
 
 
 @dataclass(frozen=True)
-class Plan:
+class BatchPlan:
     """A batch that was found feasible, with what all its samples share."""
 
-    material: Material
+    material: ProductData
     batch: Batch
     engine: Engine
     placement: Placement
@@ -52,7 +52,7 @@ class Plan:
     examples: tuple[AnomalyExample, ...]
 
 
-def prepare(material: Material, batch: Batch) -> Plan:
+def prepare(material: ProductData, batch: Batch) -> BatchPlan:
     """The batch's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
     project = material.project
     chosen = engine(batch.engine)
@@ -72,10 +72,10 @@ def prepare(material: Material, batch: Batch) -> Plan:
     examples = material.examples(batch.label)
     if placement.source == "examples" and not examples:
         raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
-    return Plan(material, batch, chosen, placement.settled(bool(examples)), ids, examples)
+    return BatchPlan(material, batch, chosen, placement.settled(bool(examples)), ids, examples)
 
 
-def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
+def request_for(plan: BatchPlan, index: int, attempt: int = 0) -> Request:
     """The ``index``-th request of a batch: every photo once before any comes again, in a seeded order."""
     material, ids, label = plan.material, plan.normal_ids, plan.batch.label
     lap, position = divmod(index + attempt * ANOTHER_PHOTO, len(ids))
@@ -105,7 +105,9 @@ def request_for(plan: Plan, index: int, attempt: int = 0) -> Request:
     )
 
 
-def _examples(plan: Plan, seed: int, photo: Image) -> tuple[tuple[AnomalyExample, ...], list[Mask], Lead | None]:
+def _examples(
+    plan: BatchPlan, seed: int, photo: Image
+) -> tuple[tuple[AnomalyExample, ...], list[Mask], AnchorExample | None]:
     """The real anomaly lent to this seed's sample, the masks that its own shall be like, and the one it must be like.
 
     An engine that draws what it has learned says which examples go with that. Its mask is like the very example it
@@ -124,4 +126,4 @@ def _examples(plan: Plan, seed: int, photo: Image) -> tuple[tuple[AnomalyExample
     if plan.placement.position == "surroundings":
         example, alike = fitting_example(found, photo, numpy_rng(seed, "example"))
     led = kin is not None or plan.placement.as_there
-    return (example,), [e.mask for e in found], Lead(example.mask, alike) if led else None
+    return (example,), [e.mask for e in found], AnchorExample(example.mask, alike) if led else None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError, Unavailable
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.types import AnomalyExample, Image, Sample
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _WARM_PHOTOS = 2000
 
 
 @dataclass(frozen=True)
-class Judge:
+class SampleScorer:
     """Scores of a sample beyond core.quality.scores; ``notes`` say which cannot be had here, and why.
 
     ``real`` is float32 (N, 8, D): each real example of the label in its eight turns and mirror images; likeness of
@@ -76,8 +76,8 @@ class Judge:
 
 
 def judge_of(
-    material: Material, label: str, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
-) -> Judge:
+    material: ProductData, label: str, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+) -> SampleScorer:
     """The judge of a project's samples of ``label``; its discriminator is trained once and kept in the cache folder.
 
     ``progress(done, total)`` tells of the training. Cancelled within a step of it.
@@ -89,8 +89,8 @@ def judge_of(
         discriminator = discriminator_of(photos, material.project.cache_dir / "ars", progress, cancelled)
         real, limit = _copies(material.examples(label))
     except (Unavailable, ImageError) as error:
-        return Judge(notes=(f"judged without ARS and likeness to real examples: {error}",))
-    return Judge(discriminator, real, limit)
+        return SampleScorer(notes=(f"judged without ARS and likeness to real examples: {error}",))
+    return SampleScorer(discriminator, real, limit)
 
 
 def _copies(examples: tuple[AnomalyExample, ...]) -> tuple[Floats | None, float]:

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.mask_scoring import FEATURES, Guess, add_agreement, measured, trust, worth
+from core.segmentation.mask_scoring import FEATURES, Guess, add_agreement, confidence, mask_score, measured
 from core.segmentation.proposals import propose
 from core.segmentation.refinement import to_photo
 from core.segmentation.segmenter import Cancel, Candidate, Progress, stop_if
-from core.segmentation.view_pyramid import Pyramid, View, project
+from core.segmentation.view_pyramid import Pyramid, PyramidView, project
 from core.types import Mask
 
 _OVERVIEW = 256
@@ -29,7 +29,7 @@ _LEAST = 8e-4
 _SAME = 0.6
 
 
-class Looks(Protocol):
+class RegionProposer(Protocol):
     """A prepared photo."""
 
     pyramid: Pyramid
@@ -49,7 +49,7 @@ Hear = Callable[[Seed, list[Guess]], tuple[list[Guess], npt.NDArray[np.float64]]
 
 
 def all_regions(
-    photo: Looks,
+    photo: RegionProposer,
     progress: Progress | None = None,
     cancelled: Cancel | None = None,
     hear: Hear | None = None,
@@ -81,10 +81,10 @@ def all_regions(
 
 def _candidate(pyramid: Pyramid, guess: Guess, value: float) -> Candidate:
     part, corner = to_photo(pyramid, guess.view, guess.mask)
-    return Candidate(part, float(trust(np.array([value]))[0]), corner, pyramid.shape)
+    return Candidate(part, float(confidence(np.array([value]))[0]), corner, pyramid.shape)
 
 
-def _seeds(overview: View) -> list[Seed]:
+def _seeds(overview: PyramidView) -> list[Seed]:
     """Deepest points of the flat areas of the overview, largest area first."""
     seeds: list[Seed] = []
     for factor in (1.5, 3.0):
@@ -110,12 +110,12 @@ def _seeds(overview: View) -> list[Seed]:
 def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None, least: float) -> list[tuple[Guess, float]]:
     """The best things the seed may lie in, if any stands out."""
     height, width = pyramid.shape
-    raw: list[tuple[View, Mask]] = []
+    raw: list[tuple[PyramidView, Mask]] = []
     for side in sorted({min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)})[::-1]:
         view = pyramid.around(seed.x, seed.y, side, _GRID)
         raw += [(view, m) for m in propose(view, seed.x, seed.y)]
     guesses = measured(raw, height * width, seed.x, seed.y) if raw else []
-    values = worth(guesses) if raw else np.zeros(0)
+    values = mask_score(guesses) if raw else np.zeros(0)
     if hear is not None:
         guesses, values = hear(seed, guesses)
     out: list[tuple[Guess, float]] = []
@@ -132,7 +132,7 @@ def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None, least: float) -> 
     return out
 
 
-def _on(overview: View, guess: Guess) -> Mask:
+def _on(overview: PyramidView, guess: Guess) -> Mask:
     return project(guess.mask, guess.view, overview)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.segmentation.mask_scoring import Guess, add_agreement, measure, worth
+from core.segmentation.mask_scoring import Guess, add_agreement, mask_score, measure
 from core.segmentation.proposals import distance_to_model, distinct, fill_pinholes, surface_model
 from core.segmentation.segmenter import Box, box_mask
-from core.segmentation.view_pyramid import Pyramid, View
+from core.segmentation.view_pyramid import Pyramid, PyramidView
 from core.types import Mask
 
 _UNLIKE = (1.8, 2.5, 3.5, 5.0, 7.5)
@@ -30,10 +30,10 @@ def box_guesses(pyramid: Pyramid, box: Box) -> list[Guess]:
     for guess, share in zip(found, fit, strict=True):
         # A person draws the box around the thing: what reaches its sides is meant.
         guess.features[-1] += 0.5 * (share - 0.7)
-    return [found[k] for k in np.argsort(-worth(found), kind="stable")]
+    return [found[k] for k in np.argsort(-mask_score(found), kind="stable")]
 
 
-def _inside(view: View, box: Box) -> Mask:
+def _inside(view: PyramidView, box: Box) -> Mask:
     h, w = view.shape
     corners = np.array(box) - np.array([view.x0, view.y0, view.x0, view.y0])
     x0, y0, x1, y1 = corners * view.zoom
@@ -41,7 +41,7 @@ def _inside(view: View, box: Box) -> Mask:
     return box_mask(area, (h, w))
 
 
-def _by_surroundings(view: View, inside: Mask) -> list[Mask]:
+def _by_surroundings(view: PyramidView, inside: Mask) -> list[Mask]:
     outside = view.colour[~inside]
     if len(outside) < 20:
         h, w = view.shape
@@ -52,7 +52,7 @@ def _by_surroundings(view: View, inside: Mask) -> list[Mask]:
     return [far > limit for limit in _UNLIKE]
 
 
-def _grab(view: View, inside: Mask) -> Mask:
+def _grab(view: PyramidView, inside: Mask) -> Mask:
     """GrabCut on the view: outside the box is background for sure."""
     labels = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     if inside.all():
@@ -75,7 +75,7 @@ def _grab(view: View, inside: Mask) -> Mask:
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 
-def _flood(view: View, inside: Mask) -> Mask:
+def _flood(view: PyramidView, inside: Mask) -> Mask:
     ys, xs = np.nonzero(inside)
     centre = (int(xs.mean()), int(ys.mean()))
     axes = (max(int(np.ptp(xs) * 0.22), 1), max(int(np.ptp(ys) * 0.22), 1))

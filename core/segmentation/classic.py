@@ -17,10 +17,10 @@ import numpy as np
 
 from core.segmentation.all_regions import all_regions
 from core.segmentation.box_prompts import box_guesses
-from core.segmentation.click_history import Packed, Recent
-from core.segmentation.constraints import distance_to_same, obey
+from core.segmentation.click_history import PackedMask, Recent
+from core.segmentation.constraints import apply_constraints, distance_to_same
 from core.segmentation.corrections import correct, whole_guess
-from core.segmentation.mask_scoring import Guess, measured, trust, worth
+from core.segmentation.mask_scoring import Guess, confidence, mask_score, measured
 from core.segmentation.proposals import propose
 from core.segmentation.refinement import to_photo
 from core.segmentation.segmenter import Box, Cancel, Candidate, Click, Progress, check_prompt, stop_if
@@ -40,8 +40,8 @@ class ClassicPrepared:
         self._lock = threading.Lock()
         self._meanings = Recent[tuple[float, float], list[Guess]]()
         self._answers = Recent[tuple[Click, ...], list[Guess]]()
-        self._drawings = Recent[Guess, Packed]()
-        self._shown = Recent[_Prompt, list[tuple[Guess, Packed]]]()
+        self._drawings = Recent[Guess, PackedMask]()
+        self._shown = Recent[_Prompt, list[tuple[Guess, PackedMask]]]()
 
     @property
     def nbytes(self) -> int:
@@ -57,10 +57,10 @@ class ClassicPrepared:
         guesses = self._answer(ordered, box) if given is None else self._corrected(ordered, box, given)
         found = []
         for guess, score in pick_scales(guesses):
-            part, corner = obey(*self._draw(guess).window(), checked, box)
+            part, corner = apply_constraints(*self._draw(guess).window(), checked, box)
             found.append((guess, Candidate(part, score, corner, self.pyramid.shape)))
         with self._lock:
-            self._shown.put((ordered, box), [(guess, Packed(c.part, c.corner)) for guess, c in found])
+            self._shown.put((ordered, box), [(guess, PackedMask(c.part, c.corner)) for guess, c in found])
         return [candidate for _, candidate in found]
 
     def _answer(self, clicks: tuple[Click, ...], box: Box | None) -> list[Guess]:
@@ -113,11 +113,11 @@ class ClassicPrepared:
         rim = min(max(1.5, 0.75 / guess.view.zoom), 0.06 * math.sqrt(guess.area))
         return distance_to_same(*self._draw(guess).window(), click, rim) is not None
 
-    def _draw(self, guess: Guess) -> Packed:
+    def _draw(self, guess: Guess) -> PackedMask:
         with self._lock:
             known = self._drawings.get(guess)
         if known is None:
-            known = Packed(*to_photo(self.pyramid, guess.view, guess.mask))
+            known = PackedMask(*to_photo(self.pyramid, guess.view, guess.mask))
             with self._lock:
                 self._drawings.put(guess, known)
         return known
@@ -145,7 +145,7 @@ class ClassicPrepared:
         if not raw:
             raw = [(view, _dot(view.shape, view.at(x, y)))]
         found = measured(raw, height * width, x, y)
-        order = np.argsort(-worth(found), kind="stable")
+        order = np.argsort(-mask_score(found), kind="stable")
         return [found[k] for k in order]
 
 
@@ -164,8 +164,8 @@ def _in_order(clicks: Sequence[Click]) -> tuple[Click, ...]:
 
 def pick_scales(guesses: list[Guess]) -> list[tuple[Guess, float]]:
     """The best guess, and the best clearly smaller and clearly larger ones, best first, with scores 0..1."""
-    worths = worth(guesses)
-    scores = trust(worths)
+    worths = mask_score(guesses)
+    scores = confidence(worths)
     order = [int(k) for k in np.argsort(-worths, kind="stable")]
     first = order[0]
     area = guesses[first].area

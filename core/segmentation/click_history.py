@@ -35,7 +35,7 @@ class Recent(Generic[K, V]):
             self._known.popitem(last=False)
 
 
-class Packed:
+class PackedMask:
     """A window, bool (h, w), whose first (row, column) on the photo is ``corner``."""
 
     def __init__(self, part: Mask, corner: tuple[int, int]) -> None:

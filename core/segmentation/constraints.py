@@ -16,7 +16,7 @@ Frame = tuple[int, int, int, int]
 """x0, y0, x1, y1 of a window, in whole photo pixels."""
 
 
-def obey(
+def apply_constraints(
     part: Mask, corner: tuple[int, int], clicks: Sequence[Click], box: Box | None
 ) -> tuple[Mask, tuple[int, int]]:
     """The window with positive clicks in, negative ones out, and nothing outside the box; ``part`` is changed.

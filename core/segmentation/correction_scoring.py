@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.mask_scoring import framed, measure, worth
-from core.segmentation.view_pyramid import View
+from core.segmentation.mask_scoring import framed, mask_score, measure
+from core.segmentation.view_pyramid import PyramidView
 from core.types import Mask
 
 EDIT_FEATURES = (
@@ -37,10 +37,10 @@ class Option:
     features: npt.NDArray[np.float64]
 
 
-class Judge:
+class CorrectionScorer:
     """Measures what a click makes of the region ``base`` on ``view``."""
 
-    def __init__(self, view: View, base: Mask, at: tuple[int, int], positive: bool) -> None:
+    def __init__(self, view: PyramidView, base: Mask, at: tuple[int, int], positive: bool) -> None:
         self._view, self._base, self._at, self._positive = view, base, at, positive
         self._photo_area = view.shape[0] * view.shape[1]
         self.size = max(cv2.countNonZero(base.view(np.uint8)), 1)
@@ -72,7 +72,7 @@ class Judge:
         return Option(mask, np.array(features, np.float64))
 
     def _worth(self, mask: Mask) -> float:
-        return float(worth([measure(self._view, mask, self._photo_area)])[0])
+        return float(mask_score([measure(self._view, mask, self._photo_area)])[0])
 
 
 def _farthest(change: Mask, at: tuple[int, int]) -> float:

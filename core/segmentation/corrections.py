@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.correction_scoring import Judge, Option, edge_distance
-from core.segmentation.mask_scoring import Guess, measure, worth
+from core.segmentation.correction_scoring import CorrectionScorer, Option, edge_distance
+from core.segmentation.mask_scoring import Guess, mask_score, measure
 from core.segmentation.proposals import distance_to_model, fill_pinholes, surface_model
 from core.segmentation.segmenter import Box, Click, box_mask
-from core.segmentation.view_pyramid import Pyramid, View, project, squared
+from core.segmentation.view_pyramid import Pyramid, PyramidView, project, squared
 from core.types import Mask
 
 _PIECES = 10
@@ -24,7 +24,9 @@ _WHOLES = 5
 _GRID = 176
 
 
-def region_view(pyramid: Pyramid, region: tuple[float, ...], clicks: Sequence[Click], pieces: Sequence[Guess]) -> View:
+def region_view(
+    pyramid: Pyramid, region: tuple[float, ...], clicks: Sequence[Click], pieces: Sequence[Guess]
+) -> PyramidView:
     """A view that holds the region's box, all clicks and the likely pieces."""
     xs = [region[0], region[2], *(c.x for c in clicks)]
     ys = [region[1], region[3], *(c.y for c in clicks)]
@@ -47,7 +49,7 @@ def whole_guess(pyramid: Pyramid, mask: Mask) -> Guess:
     return measure(view, on_view, height * width)
 
 
-def _to_view(mask: Mask, view: View) -> Mask:
+def _to_view(mask: Mask, view: PyramidView) -> Mask:
     h, w = view.shape
     x1, y1 = view.x0 + int(np.ceil(w / view.zoom)), view.y0 + int(np.ceil(h / view.zoom))
     crop = mask[view.y0 : y1, view.x0 : x1].view(np.uint8)
@@ -74,19 +76,19 @@ def correct(
     height, width = pyramid.shape
     order = [int(k) for k in np.argsort(-values, kind="stable")[:6]]
     out = [measure(view, found[k].mask, height * width) for k in order]
-    top = float(worth(out[:1])[0])
+    top = float(mask_score(out[:1])[0])
     return [valued(guess, top + 2 * float(values[k] - values[order[0]])) for guess, k in zip(out, order, strict=True)]
 
 
 def valued(guess: Guess, value: float) -> Guess:
     """``guess`` whose worth is ``value``: the options were already judged, with more to go by."""
     guess.features[-1] = 0.0
-    guess.features[-1] = (value - float(worth([guess])[0])) / float(_AGREE)
+    guess.features[-1] = (value - float(mask_score([guess])[0])) / float(_AGREE)
     return guess
 
 
 def options(
-    view: View,
+    view: PyramidView,
     so_far: Guess,
     clicks: Sequence[Click],
     pieces: Sequence[Guess],
@@ -102,7 +104,7 @@ def options(
     candidates = _readings(view, base, clicks, pieces)
     candidates += [(project(g.mask, g.view, view), 0.0, 0.0, 1.0) for g in wholes[:_WHOLES]]
     candidates += [(mask, 0.0, 0.0, 1.0) for mask in _by_colour(view, base, clicks)]
-    judge = Judge(view, base, at, click.positive)
+    judge = CorrectionScorer(view, base, at, click.positive)
     out: list[Option] = []
     for mask, basin, rank, whole in candidates:
         if limit is not None:
@@ -122,7 +124,7 @@ def options(
 
 
 def _readings(
-    view: View, base: Mask, clicks: Sequence[Click], pieces: Sequence[Guess]
+    view: PyramidView, base: Mask, clicks: Sequence[Click], pieces: Sequence[Guess]
 ) -> list[tuple[Mask, float, float, float]]:
     """(result, "basin", "rank", "whole") for every piece that the last click may add or take away."""
     click = clicks[-1]
@@ -139,7 +141,7 @@ def _readings(
     return out
 
 
-def _by_colour(view: View, base: Mask, clicks: Sequence[Click]) -> list[Mask]:
+def _by_colour(view: PyramidView, base: Mask, clicks: Sequence[Click]) -> list[Mask]:
     """The region told from the rest by the colours about the clicks of either sign (and outside it)."""
     reach = max(2, max(view.shape) // 28)
     patches: dict[bool, list[npt.NDArray[np.float32]]] = {True: [], False: []}
@@ -170,7 +172,7 @@ def _merge(base: Mask, piece: Mask, click: Click) -> Mask:
     return (base | piece) if click.positive else (base & ~piece)
 
 
-def _obeys(mask: Mask, view: View, clicks: Sequence[Click]) -> bool:
+def _obeys(mask: Mask, view: PyramidView, clicks: Sequence[Click]) -> bool:
     for click in clicks:
         column, row = view.at(click.x, click.y)
         if bool(mask[row, column]) != click.positive:
@@ -179,7 +181,7 @@ def _obeys(mask: Mask, view: View, clicks: Sequence[Click]) -> bool:
 
 
 def _basin(
-    view: View, at: tuple[int, int], others: list[tuple[int, int]], friends: list[tuple[int, int]], share: float
+    view: PyramidView, at: tuple[int, int], others: list[tuple[int, int]], friends: list[tuple[int, int]], share: float
 ) -> Mask:
     """Marker watershed between the click and all clicks of the other sign, ``share`` of the way to the nearest."""
     h, w = view.shape
@@ -201,13 +203,13 @@ def _basin(
     return np.asarray(own)
 
 
-def _like(view: View, at: tuple[int, int]) -> Mask:
+def _like(view: PyramidView, at: tuple[int, int]) -> Mask:
     """Pixels coloured like the click's."""
     limit = max(8.0, 3 * view.texture)
     return np.asarray(squared(view.colour - view.colour[at[1], at[0]]) < limit**2)
 
 
-def _disc(view: View, at: tuple[int, int], radius: int) -> Mask:
+def _disc(view: PyramidView, at: tuple[int, int], radius: int) -> Mask:
     out: npt.NDArray[np.uint8] = np.zeros(view.shape, np.uint8)
     cv2.circle(out, at, radius, 1, -1)
     return out > 0

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.view_pyramid import Floats, View
+from core.segmentation.view_pyramid import Floats, PyramidView
 from core.types import Mask
 
 FEATURES = (
@@ -33,7 +33,7 @@ FEATURES = (
 class Guess:
     """A mask on its view, with its measures; ``box`` is x0, y0, x1, y1 and ``area`` in photo pixels."""
 
-    view: View
+    view: PyramidView
     mask: Mask
     box: tuple[float, float, float, float]
     area: float
@@ -45,7 +45,7 @@ def _lower_fifth(values: npt.NDArray[np.float32]) -> float:
     return float(np.partition(values, k)[k])
 
 
-def measure(view: View, mask: Mask, photo_area: int, at: tuple[int, int] | None = None) -> Guess:
+def measure(view: PyramidView, mask: Mask, photo_area: int, at: tuple[int, int] | None = None) -> Guess:
     """``mask`` (non-empty, on ``view``) with its features; ``at`` is the click as (column, row), if there is one."""
     h, w = view.shape
     x0, y0, width, height = cv2.boundingRect(mask.view(np.uint8))
@@ -76,7 +76,7 @@ def measure(view: View, mask: Mask, photo_area: int, at: tuple[int, int] | None 
     return Guess(view, mask, box, area / z**2, features)
 
 
-def _on_frame(mask: Mask, view: View, touches: tuple[bool, bool, bool, bool]) -> tuple[int, int]:
+def _on_frame(mask: Mask, view: PyramidView, touches: tuple[bool, bool, bool, bool]) -> tuple[int, int]:
     """Pixels of ``mask`` on the window's frame where the photo goes on, and where it ends."""
     cut = ends = 0
     for touched, goes_on, side in zip(touches, view.inside, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True):
@@ -163,7 +163,7 @@ def _agree(near: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 _SAME = 0.88
 
 
-def measured(found: list[tuple[View, Mask]], photo_area: int, x: float, y: float) -> list[Guess]:
+def measured(found: list[tuple[PyramidView, Mask]], photo_area: int, x: float, y: float) -> list[Guess]:
     """Guesses for what one click gave in several views (sharpest last); of near-equals the sharpest whole one."""
     boxes, areas, cut = [], [], []
     for view, mask in found:
@@ -196,11 +196,11 @@ def measured(found: list[tuple[View, Mask]], photo_area: int, x: float, y: float
 _WEIGHTS = np.array([0.3, 0.1, 0.5, 2.9, -2.3, -9.0, -3.2, 2.8, 4.0, 6.2, 1.6, -0.7, 17.0])
 
 
-def worth(guesses: list[Guess]) -> npt.NDArray[np.float64]:
+def mask_score(guesses: list[Guess]) -> npt.NDArray[np.float64]:
     """How good each guess is, higher is better; comparable within one photo."""
     return np.asarray(np.stack([g.features for g in guesses]) @ _WEIGHTS)
 
 
-def trust(worths: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def confidence(worths: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``worths`` as scores in 0..1."""
     return np.asarray(1 / (1 + np.exp(-(worths - 6.0) / 3.0)))

@@ -24,10 +24,10 @@ from core.segmentation.all_regions import Seed, all_regions
 from core.segmentation.classic import ClassicPrepared
 from core.segmentation.corrections import correct, valued
 from core.segmentation.mask_scoring import Guess, measure
-from core.segmentation.network_scores import Look, Network, Verdict, look, signals
+from core.segmentation.network_scores import Network, NetworkCalibration, NetworkView, look, signals
 from core.segmentation.proposals import fill_pinholes
 from core.segmentation.segmenter import Box, Cancel, Candidate, Click, Progress, box_mask, stop_if
-from core.segmentation.view_pyramid import View, project
+from core.segmentation.view_pyramid import PyramidView, project
 from core.types import Image, Mask, check_image
 
 GRID = 128
@@ -105,14 +105,14 @@ class MiniPrepared(ClassicPrepared):
         both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
         return _ranked(both, signals(both, looks, marks), self._network.first)
 
-    def _windows(self, x: float, y: float) -> list[View]:
+    def _windows(self, x: float, y: float) -> list[PyramidView]:
         """Windows of falling size about a point, the first one as wide as the photo."""
         side = float(max(self.pyramid.shape))
         steps = max(1, round(math.log(max(side / _SMALLEST, 1.0)) / math.log(_STEP)))
         sides = [side * min(_SMALLEST / side, 1.0) ** (k / steps) for k in range(steps + 1)]
         return [self._window(x - s / 2, y - s / 2, x + s / 2, y + s / 2, GRID) for s in sides]
 
-    def _around(self, box: Sequence[float], clicks: Sequence[Click], margin: float) -> View:
+    def _around(self, box: Sequence[float], clicks: Sequence[Click], margin: float) -> PyramidView:
         xs = [box[0], box[2], *(c.x for c in clicks)]
         ys = [box[1], box[3], *(c.y for c in clicks)]
         extent = max(max(xs) - min(xs), max(ys) - min(ys), 16.0)
@@ -120,7 +120,7 @@ class MiniPrepared(ClassicPrepared):
         x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
         return self._window(x - half, y - half, x + half, y + half, CLOSE)
 
-    def _window(self, x0: float, y0: float, x1: float, y1: float, grid: int) -> View:
+    def _window(self, x0: float, y0: float, x1: float, y1: float, grid: int) -> PyramidView:
         """The window, moved onto the photo where it reaches over its frame."""
         height, width = self.pyramid.shape
         dx = max(-x0, 0.0) + min(width - x1, 0.0) if x1 - x0 < width else 0.0
@@ -128,7 +128,7 @@ class MiniPrepared(ClassicPrepared):
         return self.pyramid.raw_window(x0 + dx, y0 + dy, x1 + dx, y1 + dy, grid)
 
     def _guess(
-        self, one: Look, clicks: Sequence[Click], region: Guess | None = None, box: Box | None = None
+        self, one: NetworkView, clicks: Sequence[Click], region: Guess | None = None, box: Box | None = None
     ) -> Guess | None:
         """The network's answer as a guess; None where it holds nothing asked for, or much of it is cut off."""
         mask = one.sure > 0.5
@@ -143,14 +143,14 @@ class MiniPrepared(ClassicPrepared):
         return measure(one.view.calmed(), mask, height * width, at)
 
 
-def _box_on(view: View, box: Box) -> Mask:
+def _box_on(view: PyramidView, box: Box) -> Mask:
     z, (h, w) = view.zoom, view.shape
     x0, y0 = (box[0] - view.x0) * z, (box[1] - view.y0) * z
     x1, y1 = (box[2] - view.x0) * z, (box[3] - view.y0) * z
     return box_mask((max(round(x0), 0), max(round(y0), 0), max(round(x1), 0), max(round(y1), 0)), (h, w))
 
 
-def _meant(mask: Mask, view: View, clicks: Sequence[Click], region: Guess | None, boxed: bool) -> Mask:
+def _meant(mask: Mask, view: PyramidView, clicks: Sequence[Click], region: Guess | None, boxed: bool) -> Mask:
     """The pieces of ``mask`` that hold a click or were there before; in a box, all of some size."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
@@ -170,13 +170,15 @@ def _meant(mask: Mask, view: View, clicks: Sequence[Click], region: Guess | None
     return fill_pinholes(own, int(np.count_nonzero(own)), 0.01)
 
 
-def _cut(mask: Mask, view: View) -> int:
+def _cut(mask: Mask, view: PyramidView) -> int:
     """Pixels of ``mask`` on the window's frame where the photo goes on."""
     sides = zip(view.inside, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True)
     return sum(int(np.count_nonzero(side)) for goes_on, side in sides if goes_on)
 
 
-def _ranked(guesses: list[Guess], given: npt.NDArray[np.float64], verdict: Verdict, keep: bool = False) -> list[Guess]:
+def _ranked(
+    guesses: list[Guess], given: npt.NDArray[np.float64], verdict: NetworkCalibration, keep: bool = False
+) -> list[Guess]:
     """Best first. Unless ``keep``, each guess's worth becomes the verdict, on the scale of mask_scoring."""
     values = verdict.logits(given)
     order = [int(k) for k in np.argsort(-values, kind="stable")]

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from core.errors import Unavailable
 from core.segmentation.click_network import INPUTS, STRIDE, FoldedBlock, Layer, encode, layers, wire
-from core.segmentation.mask_scoring import FEATURES, Guess, worth
+from core.segmentation.mask_scoring import FEATURES, Guess, mask_score
 from core.segmentation.segmenter import Box, Click
-from core.segmentation.view_pyramid import Floats, View, project
+from core.segmentation.view_pyramid import Floats, PyramidView, project
 from core.types import Mask
 
 SIGNALS = (*FEATURES, "worth", "certain", "wider", "own", "kept")
@@ -29,15 +29,15 @@ Runs = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
-class Look:
+class NetworkView:
     """A raw window with the network's answer: ``sure``, float32 (h, w) 0..1, is how likely each pixel is meant."""
 
-    view: View
+    view: PyramidView
     sure: Floats
 
 
 @dataclass(frozen=True)
-class Verdict:
+class NetworkCalibration:
     """A linear rule over SIGNALS, and the line from what it gives to a logit of the expected IoU."""
 
     weights: npt.NDArray[np.float64]
@@ -86,14 +86,18 @@ def _check(weights: Mapping[str, Any], plan: Mapping[str, Layer]) -> None:
         raise ValueError("model.safetensors is not the network that config.json tells of")
 
 
-def _verdict(entry: dict) -> Verdict:
+def _verdict(entry: dict) -> NetworkCalibration:
     weights = [float(entry["weights"][name]) for name in SIGNALS]
-    return Verdict(np.array(weights), float(entry["slope"]), float(entry["offset"]))
+    return NetworkCalibration(np.array(weights), float(entry["slope"]), float(entry["offset"]))
 
 
 def look(
-    network: Runs, views: Sequence[View], clicks: Sequence[Click], box: Box | None = None, region: Guess | None = None
-) -> list[Look]:
+    network: Runs,
+    views: Sequence[PyramidView],
+    clicks: Sequence[Click],
+    box: Box | None = None,
+    region: Guess | None = None,
+) -> list[NetworkView]:
     """The network's answers on ``views`` (raw ones) to one prompt, in one batch."""
     h = max(-(-v.shape[0] // STRIDE) * STRIDE for v in views)
     w = max(-(-v.shape[1] // STRIDE) * STRIDE for v in views)
@@ -109,10 +113,10 @@ def look(
         points = [_on_view(view, clicks, sign) for sign in (True, False)]
         given[:] = encode(rgb, points[0], points[1], _box_on(view, box), before)
     answers = network(inputs)
-    return [Look(v, answers[k, : v.shape[0], : v.shape[1]]) for k, v in enumerate(views)]
+    return [NetworkView(v, answers[k, : v.shape[0], : v.shape[1]]) for k, v in enumerate(views)]
 
 
-def _on_view(view: View, clicks: Sequence[Click], positive: bool) -> npt.NDArray[np.float64]:
+def _on_view(view: PyramidView, clicks: Sequence[Click], positive: bool) -> npt.NDArray[np.float64]:
     z = view.zoom
     found = [
         ((c.x + 0.5 - view.x0) * z - 0.5, (c.y + 0.5 - view.y0) * z - 0.5) for c in clicks if c.positive == positive
@@ -120,7 +124,7 @@ def _on_view(view: View, clicks: Sequence[Click], positive: bool) -> npt.NDArray
     return np.array(found, np.float64).reshape(-1, 2)
 
 
-def _box_on(view: View, box: Box | None) -> Box | None:
+def _box_on(view: PyramidView, box: Box | None) -> Box | None:
     if box is None:
         return None
     z = view.zoom
@@ -128,10 +132,10 @@ def _box_on(view: View, box: Box | None) -> Box | None:
 
 
 def signals(
-    guesses: Sequence[Guess], looks: Sequence[Look], own: Sequence[bool], so_far: Guess | None = None
+    guesses: Sequence[Guess], looks: Sequence[NetworkView], own: Sequence[bool], so_far: Guess | None = None
 ) -> npt.NDArray[np.float64]:
     """SIGNALS of every guess, (n, len(SIGNALS)); ``own`` marks those of the network."""
-    worths = worth(list(guesses))
+    worths = mask_score(list(guesses))
     # Its own were never valued by the classic rule of corrections: no classic opinion on them.
     classic = [float(v) for v, mine in zip(worths, own, strict=True) if not mine]
     best = max(classic, default=0.0)
@@ -144,7 +148,7 @@ def signals(
     return np.array(rows, np.float64)
 
 
-def _agreement(guess: Guess, looks: Sequence[Look]) -> tuple[float, float]:
+def _agreement(guess: Guess, looks: Sequence[NetworkView]) -> tuple[float, float]:
     """Soft IoU of the guess with the answer in the smallest window that holds it, and in the next larger."""
     sizes = sorted(looks, key=lambda one: max(one.view.shape) / one.view.zoom)
     fitting = [one for one in sizes if _holds(one.view, guess.box)] or sizes[-1:]
@@ -152,7 +156,7 @@ def _agreement(guess: Guess, looks: Sequence[Look]) -> tuple[float, float]:
     return values[0], values[-1]
 
 
-def _holds(view: View, box: Sequence[float]) -> bool:
+def _holds(view: PyramidView, box: Sequence[float]) -> bool:
     """Whether the box lies in the window, and not at its frame unless the photo ends there."""
     h, w = view.shape
     slack = 2 / view.zoom

@@ -16,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Look:
+class PartAppearance:
     """A part cut out of its photo. ``centre`` (x, y) and ``radius`` in photo pixels.
 
     ``shapes`` and ``surfaces`` are float32 (_TURNS, _GRID*_GRID): mask and lightness, turned in equal steps about
@@ -46,7 +46,7 @@ class Match:
     feature: float | None
 
 
-def look(image: Image, mask: Mask, features: Floats | None = None) -> Look:
+def look(image: Image, mask: Mask, features: Floats | None = None) -> PartAppearance:
     """Describe ``mask`` (non-empty) on ``image``; ``features`` float32 (h, w, C) is the photo's patch_features."""
     ys, xs = np.nonzero(mask)
     cx, cy = float(xs.mean()), float(ys.mean())
@@ -67,7 +67,7 @@ def look(image: Image, mask: Mask, features: Floats | None = None) -> Look:
                 grey, matrix, (_GRID, _GRID), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
             ).ravel()
         )
-    return Look(
+    return PartAppearance(
         mask,
         (cx, cy),
         radius,
@@ -97,7 +97,7 @@ def _pooled(features: Floats, mask: Mask) -> Floats:
     return np.asarray(own / max(float(np.linalg.norm(own)), 1e-6), np.float32)
 
 
-def compare(a: Look, b: Look) -> Match:
+def compare(a: PartAppearance, b: PartAppearance) -> Match:
     """How alike two parts are; size counts, since the camera is the same."""
     ratio = a.radius / b.radius
     if not 0.5 < ratio < 2:

@@ -18,7 +18,7 @@ from scipy.optimize import linear_sum_assignment
 from core.errors import InputError, Unavailable
 from core.features import extract
 from core.segmentation.classic import ClassicSegmenter
-from core.segmentation.part_match import Look, compare, look
+from core.segmentation.part_match import PartAppearance, compare, look
 from core.segmentation.registration import Registration, agreement, evened, register
 from core.segmentation.segmenter import Cancel, Click, Prepared, Segmenter, iou, stop_if
 from core.types import Image, Mask, Region, check_image
@@ -41,7 +41,7 @@ _SNAP = 0.8
 class _Source:
     pixels: Image
     regions: tuple[Region, ...]
-    looks: tuple[Look, ...]
+    looks: tuple[PartAppearance, ...]
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Propagator:
                 out.append(candidate.mask)
         return out
 
-    def _score(self, name: str, one: Look, photo: Image) -> float:
+    def _score(self, name: str, one: PartAppearance, photo: Image) -> float:
         """The best match of ``one`` with any annotated region called ``name``; parts mostly keep their place."""
         best = 0.0
         for source in self._sources:

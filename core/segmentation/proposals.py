@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.view_pyramid import Floats, View, squared
+from core.segmentation.view_pyramid import Floats, PyramidView, squared
 from core.types import Mask
 
 _LIKE = (5.0, 7.0, 10.0, 14.0, 19.0, 26.0, 36.0, 50.0)
@@ -22,7 +22,7 @@ _CLOSER = (0.5, 0.62)
 _RINGS = (0.47, 0.3)
 
 
-def propose(view: View, x: float, y: float) -> list[Mask]:
+def propose(view: PyramidView, x: float, y: float) -> list[Mask]:
     """bool (h, w) masks that hold the photo point (x, y), at least 6 view pixels each, unordered."""
     column, row = view.at(x, y)
     like = _distance_to_click(view, column, row)
@@ -47,20 +47,20 @@ def propose(view: View, x: float, y: float) -> list[Mask]:
     return [fill_pinholes(mask, cv2.countNonZero(mask.view(np.uint8))) for mask in found]
 
 
-def _distance_to_click(view: View, column: int, row: int) -> Floats:
+def _distance_to_click(view: PyramidView, column: int, row: int) -> Floats:
     patch = view.colour[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].reshape(-1, 3)
     offset = np.column_stack((np.eye(3), -np.median(patch, axis=0)))
     return np.asarray(cv2.sqrt(squared(cv2.transform(view.colour, offset))), np.float32)
 
 
-def _own_model(view: View, column: int, row: int) -> Floats:
+def _own_model(view: PyramidView, column: int, row: int) -> Floats:
     """Deviations from the colours within a few pixels of the click."""
     reach = max(3, max(view.shape) // 24)
     patch = view.colour[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1]
     return distance_to_model(view, surface_model(np.ascontiguousarray(patch.reshape(-1, 3)), modes=2))
 
 
-def _surroundings(view: View, column: int, row: int) -> list[Floats]:
+def _surroundings(view: PyramidView, column: int, row: int) -> list[Floats]:
     """Colours (n, 3) along the window's frame, and along a circle about the click."""
     h, w = view.shape
     frame = np.ones((h, w), np.bool_)
@@ -89,7 +89,7 @@ def surface_model(pixels: npt.NDArray[np.float32], modes: int = 3) -> Model:
     return model or [(pixels.mean(axis=0), np.maximum(pixels.std(axis=0), 3.0))]
 
 
-def distance_to_model(view: View, model: Model) -> Floats:
+def distance_to_model(view: PyramidView, model: Model) -> Floats:
     """float32 (h, w): root mean square of deviations from the nearest mode."""
     out: Floats | None = None
     for mean, deviation in model:
@@ -135,7 +135,7 @@ def fill_pinholes(mask: Mask, size: int, share: float = 0.015) -> Mask:
     return out
 
 
-def _watershed(view: View, like: Floats, column: int, row: int, radius: float) -> list[Mask]:
+def _watershed(view: PyramidView, like: Floats, column: int, row: int, radius: float) -> list[Mask]:
     h, w = view.shape
     markers = np.full((h, w), 2, np.int32)
     reach = int(radius * max(h, w))

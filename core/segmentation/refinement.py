@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.view_pyramid import Floats, Pyramid, View
+from core.segmentation.view_pyramid import Floats, Pyramid, PyramidView
 from core.types import Mask
 
 _SIDE = 384
 """Longest side, in pixels, at which the outline of a large object is worked on."""
 
 
-def to_photo(pyramid: Pyramid, view: View, mask: Mask) -> tuple[Mask, tuple[int, int]]:
+def to_photo(pyramid: Pyramid, view: PyramidView, mask: Mask) -> tuple[Mask, tuple[int, int]]:
     """``mask`` of ``view`` on the photo's pixels, its outline drawn to the edge of the colours.
 
     Returns a window, bool (h, w), and its first (row, column) on the photo.
@@ -41,7 +41,7 @@ def to_photo(pyramid: Pyramid, view: View, mask: Mask) -> tuple[Mask, tuple[int,
     return part[: height - y0, : width - x0] > 127, (y0, x0)
 
 
-def _resample(mask: Mask, view: View, x0: int, y0: int, step: int, w: int, h: int) -> Floats:
+def _resample(mask: Mask, view: PyramidView, x0: int, y0: int, step: int, w: int, h: int) -> Floats:
     s = 1 / (view.zoom * step)
     tx, ty = (view.x0 - x0) / step, (view.y0 - y0) / step
     matrix = np.array([[s, 0, tx + (s - 1) / 2], [0, s, ty + (s - 1) / 2]])

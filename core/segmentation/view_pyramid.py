@@ -27,7 +27,7 @@ def squared(vectors: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class View:
+class PyramidView:
     """A window of the photo: ``x0, y0`` its corner in photo pixels, ``zoom`` view pixels per photo pixel.
 
     ``lab`` is uint8 (h, w, 3), OpenCV's 8-bit Lab, of ``window`` and ``around`` smoothed as ``calmed`` does.
@@ -40,7 +40,7 @@ class View:
     lab: npt.NDArray[np.uint8]
     inside: tuple[bool, bool, bool, bool]
 
-    def calmed(self) -> View:
+    def calmed(self) -> PyramidView:
         """This view, smoothed so that texture fades and edges stay."""
         return replace(self, lab=_calm(self.lab))
 
@@ -116,11 +116,11 @@ class Pyramid:
         """Memory held."""
         return sum(level.nbytes for level in self.levels)
 
-    def window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> View:
+    def window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> PyramidView:
         """The window (x0, y0)..(x1, y1), clipped to the photo, at a longer side of ``grid`` (or zoomed less)."""
         return self.raw_window(x0, y0, x1, y1, grid).calmed()
 
-    def raw_window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> View:
+    def raw_window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> PyramidView:
         """``window`` with its texture left in."""
         height, width = self.shape
         left, top = max(int(x0), 0), max(int(y0), 0)
@@ -135,9 +135,9 @@ class Pyramid:
         how = cv2.INTER_AREA if zoom * step < 1 else cv2.INTER_CUBIC
         lab = cv2.resize(crop, size, interpolation=how) if crop.shape[1::-1] != size else crop
         inside = (left > 0, top > 0, right < width, bottom < height)
-        return View(left, top, zoom, lab, inside)
+        return PyramidView(left, top, zoom, lab, inside)
 
-    def around(self, x: float, y: float, side: float, grid: int = GRID) -> View:
+    def around(self, x: float, y: float, side: float, grid: int = GRID) -> PyramidView:
         """A square window of ``side`` photo pixels centred on a point."""
         return self.window(x - side / 2, y - side / 2, x + side / 2, y + side / 2, grid)
 
@@ -155,7 +155,7 @@ def _median(values: npt.NDArray[np.uint8]) -> float:
     return float(np.searchsorted(counts, values.size / 2))
 
 
-def project(mask: Mask, view: View, target: View) -> Mask:
+def project(mask: Mask, view: PyramidView, target: PyramidView) -> Mask:
     """``mask`` of ``view`` on the grid of ``target``, False where ``view`` does not reach."""
     s = target.zoom / view.zoom
     tx, ty = (view.x0 - target.x0) * target.zoom, (view.y0 - target.y0) * target.zoom

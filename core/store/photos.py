@@ -19,7 +19,7 @@ from core.store.tables import examples, normals, regions
 from core.types import KINDS, Kind, check_label
 
 
-class Photos(Store):
+class PhotoStore(Store):
     """What a person brings in."""
 
     def add_normal(

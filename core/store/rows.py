@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.types import Kind, Verdict
+from core.types import Kind, ReviewStatus
 
 RegionSource = Literal["hand", "auto", "propagated"]
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -67,7 +67,7 @@ class SampleRow:
     engine: str
     seed: int
     recipe_json: str
-    verdict: Verdict
+    verdict: ReviewStatus
     reason: str
     scores: Mapping[str, float]
     image_path: Path
@@ -92,7 +92,7 @@ class SampleFilter:
 
     label: str | None = None
     engine: str | None = None
-    verdict: Verdict | str | None = None
+    verdict: ReviewStatus | str | None = None
     normal_id: str | None = None
     job_id: str | None = None
     min_score: Mapping[str, float] = field(default_factory=dict)

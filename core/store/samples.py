@@ -15,15 +15,15 @@ from core.errors import InputError, NotFound
 from core.store import query
 from core.store.base import among
 from core.store.files import Stored
-from core.store.photos import Photos
+from core.store.photos import PhotoStore
 from core.store.rows import SampleFilter, SampleRow
 from core.store.tables import PICTURE, UNREFINED, normals, sample_details, sample_scores, samples, score_names
-from core.types import KINDS, Kind, Verdict, check_label
+from core.types import KINDS, Kind, ReviewStatus, check_label
 
 EVERYTHING = SampleFilter()
 
 
-class Samples(Photos):
+class Samples(PhotoStore):
     """What engines make."""
 
     def add_sample(
@@ -70,7 +70,7 @@ class Samples(Photos):
             "kind": kind,
             "engine": engine,
             "seed": seed,
-            "verdict": Verdict.NEW.value,
+            "verdict": ReviewStatus.NEW.value,
             "reason": "",
             "job_id": job_id,
             "scores": scores,
@@ -129,7 +129,7 @@ class Samples(Photos):
         counts: dict[str, dict[str, int]] = {}
         with self._db.read() as db:
             for label, verdict, count in db.execute(select(*pair, func.count()).group_by(*pair)):
-                counts.setdefault(label, {v.value: 0 for v in Verdict})[verdict] = count
+                counts.setdefault(label, {v.value: 0 for v in ReviewStatus})[verdict] = count
         return counts
 
     def score_names(self) -> list[str]:
@@ -176,7 +176,7 @@ class Samples(Photos):
             engine=row.engine,
             seed=row.seed,
             recipe_json=row.recipe,
-            verdict=Verdict(row.verdict),
+            verdict=ReviewStatus(row.verdict),
             reason=row.reason,
             scores=dict(row.scores),
             image_path=self.path / row.image,

@@ -10,19 +10,19 @@ from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, lit
 from core.errors import InputError, NotFound
 from core.store.base import Store, among
 from core.store.tables import samples, verdict_batches, verdict_changes
-from core.types import Verdict
+from core.types import ReviewStatus
 
 
 class Verdicts(Store):
     """Accept, reject, think again."""
 
-    def set_verdicts(self, ids: Iterable[str], verdict: Verdict | str, reason: str = "") -> int:
+    def set_verdicts(self, ids: Iterable[str], verdict: ReviewStatus | str, reason: str = "") -> int:
         """Give samples a verdict in one undoable step; return the step's number, 0 if nothing changed.
 
         NotFound, changing nothing, if one of them is not there. A step after an undo drops what could be redone.
         """
-        if str(verdict) not in set(Verdict):
-            raise InputError(f"verdict {str(verdict)!r}: expected one of {', '.join(Verdict)}")
+        if str(verdict) not in set(ReviewStatus):
+            raise InputError(f"verdict {str(verdict)!r}: expected one of {', '.join(ReviewStatus)}")
         wanted = set(ids)
         chosen = among(samples.c.id, wanted)
         differs = (samples.c.verdict != str(verdict)) | (samples.c.reason != reason)
@@ -43,12 +43,12 @@ class Verdicts(Store):
             db.execute(update(samples).where(chosen).values(verdict=str(verdict), reason=reason))
         return batch
 
-    def review(self, verdicts: Iterable[tuple[str, Verdict | str, str]]) -> int:
+    def review(self, verdicts: Iterable[tuple[str, ReviewStatus | str, str]]) -> int:
         """Give each sample (id, verdict, reason) its own verdict, all in one undoable step; return its number.
 
         As set_verdicts: NotFound, changing nothing, if one of them is not there; 0 if nothing changed.
         """
-        wanted = {id: (str(Verdict(verdict)), reason) for id, verdict, reason in verdicts}
+        wanted = {id: (str(ReviewStatus(verdict)), reason) for id, verdict, reason in verdicts}
         columns = (samples.c.id, samples.c.number, samples.c.verdict, samples.c.reason)
         with self._db.write() as db:
             self._check_there(db, set(wanted))

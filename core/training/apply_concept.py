@@ -20,7 +20,7 @@ from core.types import Mask
 
 
 @dataclass(frozen=True)
-class Speaker:
+class AppliedConcept:
     """A model that understands a concept. ``words`` are e_a by group; ``positions`` are those of e_a and e_s in the
     padded prompt, the same for every group since their words are equally long."""
 
@@ -54,7 +54,7 @@ class Speaker:
 
 
 @contextmanager
-def speaking(backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor]) -> Iterator[Speaker]:
+def apply_concept(backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor]) -> Iterator[AppliedConcept]:
     """``backbone`` as it understands ``concept``; as before when the block ends. Hold it alone meanwhile.
 
     A group is a label or, where the concept tells clusters of its labels apart, one of these.
@@ -69,7 +69,7 @@ def speaking(backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor]
         encoder = encoder_of(concept.config["encoder"], state).to(backbone.device)
         prompt, word = _prompt(concept, anomaly_word(0)), anomaly_word(0)
         at = positions(known, prompt, word) + positions(known, prompt, SPATIAL)
-        yield Speaker(known, concept, words, at, encoder, table)
+        yield AppliedConcept(known, concept, words, at, encoder, table)
 
 
 def _prompt(concept: Concept, word: str) -> str:

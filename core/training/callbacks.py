@@ -23,7 +23,7 @@ _POINTS = 400
 
 
 @dataclass(frozen=True)
-class Watch:
+class TrainingCallbacks:
     """Who looks on: ``progress(done, total, preview)``, ``curve(name, step, value)`` and ``cancelled()``; and how many
     ``previews`` on the way they want to see."""
 

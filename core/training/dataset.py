@@ -13,9 +13,9 @@ from torch import Tensor
 from core.device import numpy_rng
 from core.diffusion.backbone import Backbone
 from core.errors import InputError
-from core.training.example_crops import Target, View, surfaces, targets, tone, usable, view
-from core.training.latents import Lesson, Lessons, prepare
-from core.training.learning_settings import Preset
+from core.training.example_crops import ExampleView, Target, surfaces, targets, tone, usable, view
+from core.training.latents import TrainingBatchSource, TrainingSample, prepare
+from core.training.learning_settings import LearningPreset
 from core.training.spatial_embedding import SIDES, seen_by
 from core.types import AnomalyExample, Mask, NormalImage
 
@@ -24,14 +24,14 @@ _SURFACES = 96
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingExamples:
     """The defects of each label, with the window each is seen in, and a note on every example left out."""
 
     targets: Mapping[str, tuple[Target, ...]]
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, groups: Mapping[str, Sequence[AnomalyExample]], preset: Preset, side: int) -> Material:
+    def of(cls, groups: Mapping[str, Sequence[AnomalyExample]], preset: LearningPreset, side: int) -> TrainingExamples:
         """From label → examples, for a model of ``side`` pixels. InputError or MaskError where a label has none."""
         if not groups:
             raise InputError("nothing to learn: there are no real anomalies; import some with their masks")
@@ -62,20 +62,20 @@ class Material:
         """Brightness of the defects against what is around them, per channel, for each label; see windows.tone."""
         found: dict[str, list[list[float]]] = {}
         for label, there in self.targets.items():
-            seen = [tone(View(t.example.pixels, t.defect)) for t in there]
+            seen = [tone(ExampleView(t.example.pixels, t.defect)) for t in there]
             found[label] = [[round(x, 4) for x in one] for one in seen if one]
         return found
 
 
 @dataclass(frozen=True)
-class Taught:
+class EncodedSamples:
     """Lessons, and the masks float32 (N, 1, S, S) that the mask encoder reads for them."""
 
-    lessons: Lessons
+    lessons: TrainingBatchSource
     seen: Tensor
 
 
-def held_out(material: Material, preset: Preset) -> tuple[list[Target], list[Target]]:
+def held_out(material: TrainingExamples, preset: LearningPreset) -> tuple[list[Target], list[Target]]:
     """Targets to learn from and to validate on. Labels with few examples keep all of them to learn from."""
     learning: list[Target] = []
     holding: list[Target] = []
@@ -91,17 +91,17 @@ def held_out(material: Material, preset: Preset) -> tuple[list[Target], list[Tar
 
 def prepare_views(
     backbone: Backbone,
-    material: Material,
+    material: TrainingExamples,
     found: Sequence[Target],
-    preset: Preset,
+    preset: LearningPreset,
     prompt: Callable[[str, np.random.Generator], str],
     seed: tuple[int, int],
     normals: Sequence[NormalImage],
     cancelled: Callable[[], bool],
-) -> Taught:
+) -> EncodedSamples:
     """``preset.views`` views of each target, encoded; with ``normals`` a good surface for every fourth of them."""
     labels = {id(t): label for label, all_of in material.targets.items() for t in all_of}
-    lessons: list[Lesson] = []
+    lessons: list[TrainingSample] = []
     seen: list[Tensor] = []
     for number, target in enumerate(found):
         for again in range(preset.views):
@@ -109,31 +109,33 @@ def prepare_views(
             # The first view shows the window as it is.
             still = again == 0 and not preset.fresh
             shown = view(target, backbone.side, None if still else rng, preset.motion)
-            lessons.append(Lesson(shown.image, prompt(labels[id(target)], rng), shown.mask))
+            lessons.append(TrainingSample(shown.image, prompt(labels[id(target)], rng), shown.mask))
             seen.append(seen_by(preset.encoder, shown.mask))
     if normals:
         rng = numpy_rng(seed[0], "surfaces", seed[1])
         crops = surfaces(normals, max(4, len(lessons) // 4), backbone.side, material.extent, rng)
-        lessons += [Lesson(crop, preset.normal_prompt) for crop in crops]
+        lessons += [TrainingSample(crop, preset.normal_prompt) for crop in crops]
         seen += [torch.zeros(1, 1, SIDES[preset.encoder], SIDES[preset.encoder])] * len(crops)
     ready = prepare(backbone, lessons, text_frozen=False, cancelled=cancelled)
     if preset.loss_mask == "bilinear":
         shape = (ready.latents.shape[2], ready.latents.shape[3])
         ready = replace(ready, masks=torch.cat([_bilinear(lesson.mask, shape) for lesson in lessons]))
-    return Taught(ready, torch.cat(seen))
+    return EncodedSamples(ready, torch.cat(seen))
 
 
 def prepare_surfaces(
     backbone: Backbone,
-    material: Material,
+    material: TrainingExamples,
     normals: Sequence[NormalImage],
-    preset: Preset,
+    preset: LearningPreset,
     seed: int,
     cancelled: Callable[[], bool],
-) -> Lessons:
+) -> TrainingBatchSource:
     """Crops of good photos, as large as the windows of the defects, all with the prompt of a good surface."""
     crops = surfaces(normals, _SURFACES, backbone.side, material.extent, numpy_rng(seed, "product"))
-    return prepare(backbone, [Lesson(c, preset.normal_prompt) for c in crops], text_frozen=True, cancelled=cancelled)
+    return prepare(
+        backbone, [TrainingSample(c, preset.normal_prompt) for c in crops], text_frozen=True, cancelled=cancelled
+    )
 
 
 def _bilinear(mask: Mask | None, shape: tuple[int, int]) -> Tensor:

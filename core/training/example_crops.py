@@ -45,7 +45,7 @@ class Motion:
 
 
 @dataclass(frozen=True)
-class View:
+class ExampleView:
     """A square picture uint8 (S, S, 3) and where it shows the anomaly, bool (S, S)."""
 
     image: Image
@@ -61,7 +61,7 @@ class Target:
     extent: int
 
 
-def fault(mask: Mask) -> str | None:
+def reject_reason(mask: Mask) -> str | None:
     """Why nothing can be learned from an anomaly with this mask and what to do, or None."""
     pixels, share = int(np.count_nonzero(mask)), float(mask.mean())
     if pixels < LEAST_PIXELS:
@@ -77,7 +77,7 @@ def usable(examples: Sequence[AnomalyExample]) -> tuple[list[AnomalyExample], tu
     """The examples that can be learned from, and a note on each that cannot; MaskError if there are none."""
     kept, notes = [], []
     for example in examples:
-        if reason := fault(example.mask):
+        if reason := reject_reason(example.mask):
             notes.append(f"example {example.id}: {reason}")
         else:
             kept.append(example)
@@ -106,7 +106,7 @@ def _area(mask: Mask) -> int:
     return int(np.count_nonzero(mask))
 
 
-def view(target: Target, side: int, rng: np.random.Generator | None, motion: Motion) -> View:
+def view(target: Target, side: int, rng: np.random.Generator | None, motion: Motion) -> ExampleView:
     """The target's window at ``side`` pixels, varied by ``motion``; as it is without a generator.
 
     All anomalies in sight are in the mask; the target is whole. What lies beyond the photo's edge is its mirror image.
@@ -126,7 +126,7 @@ def view(target: Target, side: int, rng: np.random.Generator | None, motion: Mot
     picture = cv2.warpAffine(image, place, (side, side), **how)
     soft = cv2.warpAffine(mask.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR,
                           borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
-    return View(np.asarray(picture, np.uint8), np.asarray(soft > _SEEN, np.bool_))
+    return ExampleView(np.asarray(picture, np.uint8), np.asarray(soft > _SEEN, np.bool_))
 
 
 def _matrix(target: Target, side: int, rng: np.random.Generator | None, motion: Motion) -> npt.NDArray[np.float64]:
@@ -172,7 +172,7 @@ def surfaces(
     return found
 
 
-def tone(one: View) -> tuple[float, float, float] | None:
+def tone(one: ExampleView) -> tuple[float, float, float] | None:
     """How many times as bright the anomaly is as the surface around it, per channel; None where one of them is unseen.
 
     Medians, with 4 levels added to both, so that black surfaces have a ratio too.

@@ -20,7 +20,7 @@ AREA_WEIGHT = (1.0, 100.0)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSample:
     """One image to learn from: uint8 (H, W, 3) with sides the model takes, its prompt, and where it counts."""
 
     image: Image
@@ -29,7 +29,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Lessons:
+class TrainingBatchSource:
     """Lessons as the loop uses them: latents (N, C, h, w), latent masks (N, 1, h, w), ids (N, length), on the CPU.
 
     ``text`` (N, length, width) is cached where the text is frozen, else None and encoded anew in each step.
@@ -46,11 +46,11 @@ class Lessons:
 
 def prepare(
     backbone: Backbone,
-    lessons: Sequence[Lesson],
+    lessons: Sequence[TrainingSample],
     *,
     text_frozen: bool,
     cancelled: Callable[[], bool] | None = None,
-) -> Lessons:
+) -> TrainingBatchSource:
     """Encode all images, and the prompts where ``text_frozen``. InputError unless the images have one size."""
     if not lessons:
         raise InputError("training: expected at least one image; add examples")
@@ -67,7 +67,7 @@ def prepare(
         unique = list(dict.fromkeys(x.prompt for x in lessons))
         encoded = {p: encode_text(backbone, [p]).cpu() for p in unique}
         text = torch.cat([encoded[x.prompt] for x in lessons])
-    return Lessons(
+    return TrainingBatchSource(
         torch.cat(latents),
         torch.cat(masks),
         padded_ids(backbone, [x.prompt for x in lessons]),

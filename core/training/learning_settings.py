@@ -64,7 +64,7 @@ class LearnParams(BaseModel):
 
 
 @dataclass(frozen=True)
-class Preset:
+class LearningPreset:
     """What a preset stands for.
 
     ``anomaly_tokens`` ↔ k, ``mask_tokens`` ↔ n, ``loss_mask`` says how the mask comes to latent size. ``views`` are
@@ -111,22 +111,22 @@ _TEMPLATES = (
 )  # fmt: skip
 """Of textual inversion (Gal et al. 2022), which AnomalyDiffusion's code draws from."""
 
-PRESETS: dict[PresetName, Preset] = {
-    "flawsmith": Preset(
+PRESETS: dict[PresetName, LearningPreset] = {
+    "flawsmith": LearningPreset(
         anomaly_tokens=8, mask_tokens=4, encoder="small",
         prompts=("a photo of a surface with a {}",), normal_prompt="a photo of a surface",
         motion=Motion(), margin=0.5, loss_mask="max", area_weight=True,
         lr=5e-3, encoder_rate=0.4, adapter_rate=0.1, batch=4, views=12,
         steps=200, per_defect=25, most_steps=900, warmup=20, clip=1.0, background=0.02, validate=True,
     ),
-    "paper": Preset(
+    "paper": LearningPreset(
         anomaly_tokens=8, mask_tokens=4, encoder="fpn", prompts=("{}",), normal_prompt="",
         motion=Motion(flip=False, quarters=False, turn=180.0, scale=(1.0, 1.5), shift=0.25, whole=True),
         margin=0.0, loss_mask="bilinear", area_weight=False,
         lr=5e-3, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
         most_steps=300_000, fresh=200,
     ),
-    "code": Preset(
+    "code": LearningPreset(
         anomaly_tokens=4, mask_tokens=4, encoder="fpn", prompts=_TEMPLATES, normal_prompt="",
         motion=Motion(0.5, quarters=False, turn=20.0, scale=(1.0, 1.5), shift=0.25, whole=True),
         margin=0.0, loss_mask="bilinear", area_weight=False,

@@ -18,15 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from core.device import derive_seed, torch_generator
-from core.diffusion.backbone import Backbone, encode_ids, noised, predict, target
+from core.diffusion.backbone import Backbone, encode_ids, model_output, noised, training_target
 from core.diffusion.sampling import stop_if
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
-from core.training.latents import Lessons, masked_loss
+from core.training.latents import TrainingBatchSource, masked_loss
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """How to train. ``area_weight`` weights each masked loss by HW / |m|, clamped to 1..100; ``background`` is the
     weight of the loss outside the mask. Validation runs every ``validate_every`` steps (0: never) and stops the run
     when ``patience`` of them in a row were no better; the best parameters are kept. ``rates`` are pairs of a name's
@@ -49,7 +49,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """How a run went: steps done, the loss of each step, (step, loss) of each validation, and why it ended."""
 
     steps: int
@@ -58,25 +58,25 @@ class Trained:
     stopped_early: bool
 
 
-Texts = Callable[[Lessons, Tensor], Tensor]
-Penalty = Callable[[Lessons, Tensor], Tensor]
+Texts = Callable[[TrainingBatchSource, Tensor], Tensor]
+Penalty = Callable[[TrainingBatchSource, Tensor], Tensor]
 """``penalty(lessons, rows)``: what is added to the loss of each of these rows, (n,), which just went through."""
 
 
 def train(
     backbone: Backbone,
     parameters: Mapping[str, nn.Parameter],
-    lessons: Lessons,
-    plan: Plan,
+    lessons: TrainingBatchSource,
+    plan: TrainingPlan,
     *,
-    validation: Lessons | None = None,
+    validation: TrainingBatchSource | None = None,
     checkpoint: Path | None = None,
     predictor: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
     texts: Texts | None = None,
     penalty: Penalty | None = None,
     progress: Callable[[int, int, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Train ``parameters`` in place; they must already be part of the model (an adapter, or placeholder vectors).
 
     ``predictor(x, t, text)`` replaces core.diffusion.backbone.predict where the model is called otherwise, and
@@ -105,15 +105,15 @@ def train(
         if checkpoint is not None:
             run.save(checkpoint)
     run.take_best()
-    return Trained(run.step, tuple(run.losses), tuple(run.validated), run.early)
+    return TrainingResult(run.step, tuple(run.losses), tuple(run.validated), run.early)
 
 
 def _predictor(backbone: Backbone) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    return lambda x, t, text: predict(backbone, x, t, text)
+    return lambda x, t, text: model_output(backbone, x, t, text)
 
 
 def _texts(backbone: Backbone) -> Texts:
-    def texts(lessons: Lessons, rows: Tensor) -> Tensor:
+    def texts(lessons: TrainingBatchSource, rows: Tensor) -> Tensor:
         return encode_ids(backbone, lessons.ids[rows]) if lessons.text is None else lessons.text[rows]
 
     return texts
@@ -134,8 +134,8 @@ class _Run:
         self,
         backbone: Backbone,
         parameters: dict[str, nn.Parameter],
-        lessons: Lessons,
-        plan: Plan,
+        lessons: TrainingBatchSource,
+        plan: TrainingPlan,
         predictor: Callable[[Tensor, Tensor, Tensor], Tensor],
         texts: Texts,
     ) -> None:
@@ -153,7 +153,7 @@ class _Run:
         self.validated: list[tuple[int, float]] = []
         self.best: dict[str, Tensor] = {}
 
-    def steps(self, validation: Lessons | None, cancelled: Callable[[], bool] | None) -> Iterator[float]:
+    def steps(self, validation: TrainingBatchSource | None, cancelled: Callable[[], bool] | None) -> Iterator[float]:
         """Step after step, with the loss of each, until the plan or the patience is at its end."""
         while True:
             done = self.validated[-1][0] if self.validated else 0
@@ -185,7 +185,7 @@ class _Run:
         return self.losses[-1]
 
     @torch.no_grad()
-    def validate(self, lessons: Lessons, cancelled: Callable[[], bool] | None) -> None:
+    def validate(self, lessons: TrainingBatchSource, cancelled: Callable[[], bool] | None) -> None:
         """The loss on ``lessons`` at the same noises and times whenever it is asked."""
         total = 0.0
         for draw in range(self.plan.validate_draws):
@@ -200,14 +200,14 @@ class _Run:
         losses = [known for _, known in self.validated]
         self.early = len(losses) - 1 - losses.index(min(losses)) >= self.plan.patience
 
-    def _losses(self, lessons: Lessons, rows: Tensor, generator: torch.Generator) -> Tensor:
+    def _losses(self, lessons: TrainingBatchSource, rows: Tensor, generator: torch.Generator) -> Tensor:
         backbone = self.backbone
         x0 = lessons.latents[rows]
         noise = torch.randn(x0.shape, generator=generator).to(backbone.device)
         t = torch.randint(len(backbone.alphas_cumprod), (len(rows),), generator=generator)
         x0, mask = x0.to(backbone.device), lessons.masks[rows].to(backbone.device)
         out = self.predictor(noised(backbone, x0, noise, t), t, self.texts(lessons, rows))
-        wanted = target(backbone, x0, noise, t)
+        wanted = training_target(backbone, x0, noise, t)
         plan = self.plan
         loss = masked_loss(out, wanted, mask, area_weight=plan.area_weight, background=plan.background)
         return loss if self.penalty is None else loss + self.penalty(lessons, rows)
@@ -256,7 +256,7 @@ class _Run:
         return {k: v for k, v in asdict(self.plan).items() if k not in free}
 
 
-def _rate(plan: Plan, name: str) -> float:
+def _rate(plan: TrainingPlan, name: str) -> float:
     return next((factor for start, factor in plan.rates if name.startswith(start)), 1.0)
 
 

@@ -23,8 +23,8 @@ from core.diffusion.backbone import Backbone, decode
 from core.diffusion.sampling import guided, make_schedule, sample
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
 from core.masks.morphology import grow
-from core.training.latents import Lesson, prepare
-from core.training.loop import Plan, train
+from core.training.latents import TrainingSample, prepare
+from core.training.loop import TrainingPlan, train
 from core.training.low_rank import adapter
 from core.types import Image, Mask
 
@@ -72,13 +72,13 @@ def learn_shapes(
     """
     words = {label: shape_word(index) for index, label in enumerate(groups)}
     lessons = [
-        Lesson(picture, words[label])
+        TrainingSample(picture, words[label])
         for label, masks in groups.items()
         for picture in _pictures(masks, backbone.side, numpy_rng(seed, "shapes", words[label]))
     ]
     vectors = {word: nn.Parameter(_start(backbone, word, seed)) for word in words.values()}
     named = [Placeholder(word, value) for word, value in vectors.items()]
-    plan = Plan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
+    plan = TrainingPlan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
     with placeholders(backbone, named) as known:
         low_rank: AbstractContextManager[dict[str, nn.Parameter]] = nullcontext({})
         if rank:

@@ -24,20 +24,20 @@ from torch import Tensor, nn
 
 from core.device import derive_seed, torch_generator
 from core.diffusion.backbone import Backbone
-from core.diffusion.inpainting import Look, Place, inpaint
-from core.diffusion.model_crop import Frame
+from core.diffusion.inpainting import DrawingSettings, Place, inpaint
+from core.diffusion.model_crop import CropSettings
 from core.diffusion.tokens import Placeholder, padded_ids, placeholders, prompt_ids, vectors_of
 from core.errors import Cancelled, InputError, StoreError
 from core.images import png_bytes
 from core.training import checkpoints
-from core.training.callbacks import Watch, own_model, thinned, thrifty
+from core.training.callbacks import TrainingCallbacks, own_model, thinned, thrifty
 from core.training.checkpoints import Concept
-from core.training.dataset import Material, Taught, held_out, prepare_surfaces, prepare_views
+from core.training.dataset import EncodedSamples, TrainingExamples, held_out, prepare_surfaces, prepare_views
 from core.training.example_crops import Target, view
-from core.training.latents import Lessons
+from core.training.latents import TrainingBatchSource
 from core.training.learned_masks import picture_name, strip
-from core.training.learning_settings import PRESETS, LearnParams, Preset
-from core.training.loop import Plan, Trained, steps_done, train
+from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
+from core.training.loop import TrainingPlan, TrainingResult, steps_done, train
 from core.training.low_rank import adapter
 from core.training.mask_embedding import SHAPE_STEPS, Shapes, learn_shapes
 from core.training.spatial_embedding import MaskEncoder, RowEmbedding, encode_with, make_encoder, seen_by, spatial_word
@@ -61,10 +61,10 @@ def learn(
     *,
     engine: str,
     folder: Path,
-    watch: Watch | None = None,
+    watch: TrainingCallbacks | None = None,
     notes: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,
-    preset: Preset | None = None,
+    preset: LearningPreset | None = None,
     about: Mapping[str, Any] | None = None,
     pictures: Mapping[str, bytes] | None = None,
 ) -> Concept:
@@ -76,11 +76,11 @@ def learn(
     ``folder``. Stopped or fallen, a run goes on from where it was when it is asked for again with the same photos and
     settings. InputError or MaskError where there is nothing to learn from; Cancelled within a step; StoreError.
     """
-    watch = watch or Watch()
+    watch = watch or TrainingCallbacks()
     began = time.monotonic()
     preset = preset or PRESETS[params.preset]
     kinds = dict(labels or {name: name for name in groups})
-    material = Material.of(groups, preset, backbone.side)
+    material = TrainingExamples.of(groups, preset, backbone.side)
     if params.adapt and not normals:
         raise InputError("adapting to the product needs photos of good parts; import some, or leave it off")
     identity = checkpoints.fingerprint(backbone)
@@ -91,7 +91,7 @@ def learn(
         raise StoreError(f"{run}: cannot be written ({error.strerror}); check the folder and free space") from error
     try:
         with own_model(backbone, watch.cancelled) as model, thrifty(model, preset.batch):
-            study = _Study(model, material, kinds, normals, params, preset, run, watch)
+            study = _InversionTraining(model, material, kinds, normals, params, preset, run, watch)
             with study.ready():
                 tensors, report, drawn = study.learn()
             if params.shapes:
@@ -130,17 +130,17 @@ def learn(
 
 
 @dataclass
-class _Study:
+class _InversionTraining:
     """One run: the model with its new words, and what is to be learned."""
 
     backbone: Backbone
-    material: Material
+    material: TrainingExamples
     kinds: Mapping[str, str]
     normals: Sequence[NormalImage]
     params: LearnParams
-    preset: Preset
+    preset: LearningPreset
     folder: Path
-    watch: Watch
+    watch: TrainingCallbacks
     vectors: dict[str, nn.Parameter] = field(default_factory=dict)
     lora: dict[str, nn.Parameter] = field(default_factory=dict)
     known: Backbone = field(init=False)
@@ -226,11 +226,13 @@ class _Study:
             cancelled=self.watch.cancelled,
         )
 
-    def _adapt(self, total: int) -> Trained:
+    def _adapt(self, total: int) -> TrainingResult:
         """The adapter alone, on the product's photos (and on the examples' good surface)."""
         lessons = prepare_surfaces(self.known, self.material, self.normals, self.preset, self.params.seed,
                                    self.watch.cancelled)  # fmt: skip
-        plan = Plan(self.params.adapt_steps, self.preset.batch, lr=1e-3, warmup=20, clip=1.0, seed=self.params.seed)
+        plan = TrainingPlan(
+            self.params.adapt_steps, self.preset.batch, lr=1e-3, warmup=20, clip=1.0, seed=self.params.seed
+        )
         return train(
             self.known,
             self.lora,
@@ -241,7 +243,9 @@ class _Study:
             cancelled=self.watch.cancelled,
         )
 
-    def _rounds(self, learning: Sequence[Target], holding: Sequence[Target], steps: int, before: int) -> Trained:
+    def _rounds(
+        self, learning: Sequence[Target], holding: Sequence[Target], steps: int, before: int
+    ) -> TrainingResult:
         """All steps on views drawn once, or in rounds on fresh views."""
         preset, checkpoint = self.preset, self.folder / "learn.pt"
         length = preset.fresh or steps
@@ -258,13 +262,13 @@ class _Study:
         return trained
 
     def _train(
-        self, taught: Taught, learning: Sequence[Target], holding: Sequence[Target], until: int, steps: int,
+        self, taught: EncodedSamples, learning: Sequence[Target], holding: Sequence[Target], until: int, steps: int,
         before: int, checkpoint: Path,
-    ) -> Trained:  # fmt: skip
+    ) -> TrainingResult:  # fmt: skip
         preset = self.preset
         parameters = {**self.vectors, **{f"encoder.{n}": p for n, p in self.encoder.named_parameters()}, **self.lora}
         every = max(_VALIDATED_EVERY, steps // 12) if preset.validate else 0
-        plan = Plan(
+        plan = TrainingPlan(
             until, preset.batch, preset.lr, (("encoder.", preset.encoder_rate), ("lora.", preset.adapter_rate)),
             warmup=preset.warmup, clip=preset.clip, seed=self.params.seed, area_weight=preset.area_weight,
             background=preset.background, validate_every=every, validate_draws=_DRAWS, patience=_PATIENCE,
@@ -290,7 +294,7 @@ class _Study:
             cancelled=self.watch.cancelled,
         )
 
-    def _judging(self, found: Sequence[Target]) -> Taught:
+    def _judging(self, found: Sequence[Target]) -> EncodedSamples:
         """The windows as they are, never varied."""
         still = replace(self.preset, motion=replace(self.preset.motion, share=0.0), views=1)
         return prepare_views(self.known, self.material, found[:8], still, self._prompts, (self.params.seed, -1), (),
@@ -302,7 +306,7 @@ class _Study:
         template = self.preset.prompts[int(rng.integers(len(self.preset.prompts)))]
         return template.format(f"{anomaly_word(index)} {SPATIAL}")
 
-    def _text(self, lessons: Lessons, rows: Tensor, seen: Tensor) -> Tensor:
+    def _text(self, lessons: TrainingBatchSource, rows: Tensor, seen: Tensor) -> Tensor:
         tokens = self.encoder(seen[rows].to(self.known.device))
         return encode_with(self.known, lessons.ids[rows], self.table, tokens)
 
@@ -320,8 +324,8 @@ class _Study:
         text = encode_with(self.known, padded_ids(self.known, [prompt]), self.table, tokens)
         place = Place(shown.image, shown.mask, text, derive_seed(self.params.seed, "preview"))
         (drawn,) = inpaint(
-            self.known, [place], self.preset.normal_prompt, look=Look(steps=10, guidance=3.0),
-            frame=Frame(margin=4.0, side=self.known.side), cancelled=self.watch.cancelled,
+            self.known, [place], self.preset.normal_prompt, look=DrawingSettings(steps=10, guidance=3.0),
+            frame=CropSettings(margin=4.0, side=self.known.side), cancelled=self.watch.cancelled,
         )  # fmt: skip
         return np.ascontiguousarray(np.concatenate([shown.image, drawn], axis=1))
 
@@ -330,10 +334,10 @@ class _Study:
 class _Sees:
     """The masks the encoder reads for the lessons at hand: those of learning or those of validation."""
 
-    learning: Taught
-    judged: Taught | None
+    learning: EncodedSamples
+    judged: EncodedSamples | None
 
-    def of(self, lessons: Lessons) -> Tensor:
+    def of(self, lessons: TrainingBatchSource) -> Tensor:
         return self.judged.seen if self.judged is not None and lessons is self.judged.lessons else self.learning.seen
 
 
@@ -346,11 +350,11 @@ def _first_word(backbone: Backbone, label: str, wanted: str) -> str:
     return " ".join(words) if words and known else "damage"
 
 
-def _label_of(material: Material, target: Target) -> str:
+def _label_of(material: TrainingExamples, target: Target) -> str:
     return next(label for label, found in material.targets.items() if any(t is target for t in found))
 
 
-def _key(engine: str, identity: str, params: LearnParams, material: Material) -> str:
+def _key(engine: str, identity: str, params: LearnParams, material: TrainingExamples) -> str:
     """Names the run: the same photos, masks and settings (but for the number of steps) go on where they were."""
     settings = params.model_dump(mode="json", exclude={"steps"})
     digest = hashlib.sha256(json.dumps([engine, identity, settings], sort_keys=True).encode())

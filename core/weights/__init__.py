@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightFile:
     """One file of weights. ``sha256`` is of the whole file, ``size`` in bytes; no ``url``: it is shipped."""
 
     name: str
@@ -38,24 +38,24 @@ class Weights:
 class WeightStatus:
     """Where a file of weights stands; ``path`` is where it is, or where it would be put."""
 
-    weights: Weights
+    weights: WeightFile
     state: Literal["present", "missing", "corrupt"]
     path: Path
     size: int
 
 
-def _shipped(name: str, title: str, purpose: str, folder: str) -> Weights:
+def _shipped(name: str, title: str, purpose: str, folder: str) -> WeightFile:
     """A row for the model in ``assets/models/<folder>``, whose config.json tells size and sha256."""
     try:
         file = json.loads((SHIPPED / folder / "config.json").read_text())["file"]
         size, sha256 = int(file["size"]), str(file["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         size, sha256 = 0, ""
-    return Weights(name, title, purpose, f"{folder}/model.safetensors", "", size, sha256, "Apache-2.0")
+    return WeightFile(name, title, purpose, f"{folder}/model.safetensors", "", size, sha256, "Apache-2.0")
 
 
 _SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
-CATALOGUE: dict[str, Weights] = {
+CATALOGUE: dict[str, WeightFile] = {
     w.name: w
     for w in (
         _shipped(
@@ -64,7 +64,7 @@ CATALOGUE: dict[str, Weights] = {
             "Click segmentation: shipped, small, a tenth of a second a click on a CPU.",
             "mini-click",
         ),
-        Weights(
+        WeightFile(
             "sam_mobile",
             "MobileSAM",
             "Click segmentation: small, about 2 s a photo on a CPU.",
@@ -75,7 +75,7 @@ CATALOGUE: dict[str, Weights] = {
             "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f",
             "Apache-2.0",
         ),
-        Weights(
+        WeightFile(
             "sam_vit_b",
             "Segment Anything, base",
             "Click segmentation: about 12 s a photo on a CPU, well under 1 s on a GPU.",
@@ -85,7 +85,7 @@ CATALOGUE: dict[str, Weights] = {
             "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
             "Apache-2.0",
         ),
-        Weights(
+        WeightFile(
             "sam_vit_l",
             "Segment Anything, large",
             "Click segmentation for a GPU.",
@@ -95,7 +95,7 @@ CATALOGUE: dict[str, Weights] = {
             "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
             "Apache-2.0",
         ),
-        Weights(
+        WeightFile(
             "sam_vit_h",
             "Segment Anything, huge",
             "Click segmentation for a GPU, the most exact.",
@@ -105,7 +105,7 @@ CATALOGUE: dict[str, Weights] = {
             "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
             "Apache-2.0",
         ),
-        Weights(
+        WeightFile(
             "inception_fid",
             "Inception v3 (FID, 2015-12-05)",
             "Inception Score and KID as they are published.",
@@ -116,7 +116,7 @@ CATALOGUE: dict[str, Weights] = {
             "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
             "Apache-2.0",
         ),
-        Weights(
+        WeightFile(
             "vgg16_lpips",
             "VGG16, ImageNet",
             "IC-LPIPS as it is published.",
@@ -140,7 +140,7 @@ def models_dir() -> Path:
     return user_data_path("flawsmith") / "models"
 
 
-def weights(name: str) -> Weights:
+def weights(name: str) -> WeightFile:
     """The row called ``name``; NotFound names those there are."""
     try:
         return CATALOGUE[name]
@@ -162,7 +162,7 @@ def status() -> list[WeightStatus]:
     return [_status(row) for row in CATALOGUE.values()]
 
 
-def _status(row: Weights) -> WeightStatus:
+def _status(row: WeightFile) -> WeightStatus:
     for path in (models_dir() / row.file, SHIPPED / row.file):
         if path.is_file():
             size = path.stat().st_size
@@ -216,7 +216,7 @@ def fetch(
     return final
 
 
-def _by_hand(row: Weights, folder: Path, error: Exception) -> str:
+def _by_hand(row: WeightFile, folder: Path, error: Exception) -> str:
     return (
         f"{row.title}: {row.url} could not be fetched ({reason_of(error)}). On a machine with a connection open that "
         f"address, then put the file as {folder / row.file}"

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from core.api import SampleFilter, Workbench
 from core.api.datasets import Datasets
-from core.types import Verdict
+from core.types import ReviewStatus
 from tests.app.conftest import open_tab, reload
 
 pytestmark = pytest.mark.browser
@@ -27,7 +27,7 @@ def test_preview_export_and_report(
     project = new_project("dataset", samples=4)
     with Workbench.open(project) as bench:
         rows = bench.review.page(SampleFilter(label="scratch"), 0, 10)
-        bench.review.set_verdict([r.id for r in rows], Verdict.KEPT)
+        bench.review.set_verdict([r.id for r in rows], ReviewStatus.KEPT)
     page = new_page(project)
     open_tab(page, "Export")
     preview = page.locator("#fs-preview")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.components import param_form
 from core.api.datasets import Datasets
-from core.api.masks import Masks
+from core.api.masks import MasksApi
 from core.api.review import Rules
 from core.api.studio.studio import engine_cards
 
@@ -36,7 +36,7 @@ def form_of(model: type[BaseModel], skip: tuple[str, ...] = ()) -> param_form.Fo
 
 def models() -> list[type[BaseModel]]:
     engines = [card.params for card in engine_cards().values()]
-    return [Odd, Rules, Masks.Placement, Masks.Enhancement, *engines]
+    return [Odd, Rules, MasksApi.Placement, MasksApi.Enhancement, *engines]
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.__qualname__)

@@ -7,14 +7,14 @@ import shutil
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.api.models import Weights
+from core.api.models import ModelsApi
 from tests.app.conftest import Server, open_tab
 
 pytestmark = pytest.mark.browser
 
 
 def test_states_verify_and_what_to_do_offline(page: Page, server: Server) -> None:
-    rows = Weights(None, None).status()
+    rows = ModelsApi(None, None).status()
     base = next(r for r in rows if r.name == "sam_vit_b")
     folder = server.home / "models"
     folder.mkdir(exist_ok=True)
@@ -39,7 +39,7 @@ def test_states_verify_and_what_to_do_offline(page: Page, server: Server) -> Non
 
 
 def test_diffusion_models_are_told_verified_and_never_half_there(page: Page, server: Server) -> None:
-    rows = {row.name: row for row in Weights(None, None).status()}
+    rows = {row.name: row for row in ModelsApi(None, None).status()}
     title = rows["sd15"].title
     folder = server.home / "models" / "stable-diffusion-v1-5"
     (folder / "unet").mkdir(parents=True)

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from app.components.preview_gallery import in_words
 from app.session import Session
-from app.tabs.studio.engine_form import Controls, unusable
+from app.tabs.studio.engine_form import EngineForm, unusable
 from core.api import SampleFilter, SampleRow, Workbench
 from core.api.studio.studio import engine_cards
 from core.training.checkpoints import Concept, save_concept
@@ -281,7 +281,7 @@ def test_engines_that_cannot_run_are_named_with_the_reason() -> None:
 
 def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Path) -> None:
     with gr.Blocks():
-        controls = Controls()
+        controls = EngineForm()
     with Workbench.open(project) as bench:
         session = Session("one", bench=bench, memory={"labels": {"structural": "scratch"}})
         assert controls.label_update(session, "gaa")["value"] == "scratch"

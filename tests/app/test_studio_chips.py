@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 from core.api import SampleFilter, Workbench
 from core.api.datasets import Datasets
 from core.images import read_image, read_mask, read_png_text
-from core.types import Verdict
+from core.types import ReviewStatus
 from tests.app.conftest import open_tab
 from tests.app.hands import Hands, choose_engine
 from tests.diffusion.toy import write_toy
@@ -104,7 +104,7 @@ def test_a_component_is_struck_out_previewed_kept_and_exported(
     expect(page.locator("#fs-report")).to_contain_text("Exported")
 
     with Workbench.open(project) as bench:
-        (row,) = bench.review.page(SampleFilter(verdict=Verdict.KEPT))
+        (row,) = bench.review.page(SampleFilter(verdict=ReviewStatus.KEPT))
         assert (row.engine, row.kind, set(row.component_paths)) == ("comgen", "logical", {"bolt", "nut"})
         image, mask, photo = read_image(row.image_path), read_mask(row.mask_path), bench.photos.row(row.normal_id).path
     (written,) = (tmp_path / "out").glob("*/test/logical_anomalies/*.png")

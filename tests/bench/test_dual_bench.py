@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.bench.dual import measured, seen_anomaly
-from core.bench.fixtures import Lesson
+from core.bench.fixtures import BenchFixture
 from core.diffusion.loading import load_backbone
 from core.segmentation.segmenter import iou
 from core.types import NormalImage
@@ -19,7 +19,9 @@ from tests.engines.test_anomaly_diffusion import hole, plate
 def test_all_figures_come_out(tmp_path: Path) -> None:
     toy = load_backbone(str(write_toy(tmp_path / "toy")), "cpu", "float32")
     goods = tuple(NormalImage(f"n{k}", f"n{k}.png", plate(k)) for k in range(2))
-    found = measured(toy, Lesson("plates", "hole", (hole(0), hole(1)), goods), steps=1, pairs=1, repeats=1, draws=2)
+    found = measured(
+        toy, BenchFixture("plates", "hole", (hole(0), hole(1)), goods), steps=1, pairs=1, repeats=1, draws=2
+    )
     assert found["learn_steps"] == 1 and found["examples"] == 2
     for name in ("mask_iou", "mask_iou_threshold", "mask_iou_segmenter", "mask_iou_attention"):
         assert 0 <= found[name] <= 1 and 0 <= found["over_photo"][name] <= 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.bench import few_shot
-from core.bench.fixtures import LABEL, MOST, Lesson, read_lesson, reduced
+from core.bench.fixtures import LABEL, MOST, BenchFixture, read_lesson, reduced
 from core.diffusion.backbone import at_once
 from core.diffusion.loading import load_backbone
 from core.images import png_bytes
@@ -53,7 +53,7 @@ def test_speed_and_memory_are_those_of_the_model_that_is_asked_for(tmp_path: Pat
     place = str(write_toy(tmp_path / "toy"))
     toy = load_backbone(place, "cpu", "float32")
     goods = tuple(NormalImage(f"n{k}", f"n{k}.png", plate(k)) for k in range(2))
-    lesson = Lesson("plates", "hole", (hole(0), hole(1)), goods)
+    lesson = BenchFixture("plates", "hole", (hole(0), hole(1)), goods)
     concept = few_shot._learn(toy, lesson, tmp_path / "shelf", 20)
     found = few_shot._Bench(toy, place, lesson, tmp_path / "shelf", quick=True).speed(concept)
     assert found["drawn_at_once"] == at_once(toy) > 4

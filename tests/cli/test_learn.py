@@ -12,7 +12,7 @@ import pytest
 
 from app.cli import run
 from core.api import Workbench
-from core.api.concepts.library import Order
+from core.api.concepts.library import LearnRequest
 from core.errors import InputError
 from core.store import SampleFilter
 from tests.diffusion.toy import write_toy
@@ -93,7 +93,7 @@ def test_every_label_is_learned_together_if_none_is_named(project: Path, capsys:
 
 def test_learning_in_the_background_shows_its_loss(project: Path) -> None:
     with Workbench.open(project) as bench:
-        job = bench.concepts.start(Order(engine=ENGINE, label="pit", params={"steps": 4}))
+        job = bench.concepts.start(LearnRequest(engine=ENGINE, label="pit", params={"steps": 4}))
         event = bench.jobs.wait(job, 120)
         assert event.status == "done" and event.done == event.total == 4 and event.preview is not None
         made = bench.jobs.result(job)["concept"]
@@ -106,7 +106,7 @@ def test_learning_in_the_background_shows_its_loss(project: Path) -> None:
 
 
 def test_a_stopped_job_goes_on(project: Path) -> None:
-    order = Order(engine=ENGINE, label="pit", params={"steps": 400, "seed": 5})
+    order = LearnRequest(engine=ENGINE, label="pit", params={"steps": 400, "seed": 5})
     with Workbench.open(project) as bench:
         job = bench.concepts.start(order)
         while bench.jobs.event(job).done < 2:
@@ -115,7 +115,7 @@ def test_a_stopped_job_goes_on(project: Path) -> None:
         assert bench.jobs.wait(job, 60).status == "cancelled"
         done = bench.jobs.event(job).done
         steps: list[int] = []
-        shorter = Order(engine=ENGINE, label="pit", params={"steps": done + 2, "seed": 5})
+        shorter = LearnRequest(engine=ENGINE, label="pit", params={"steps": done + 2, "seed": 5})
         made = bench.concepts.learn(shorter, progress=lambda i, n, p: steps.append(i))
         assert made.config["steps"] == done + 2 and min(steps) > done - 1 and max(steps) == done + 2
 
@@ -134,4 +134,4 @@ def test_bad_orders_are_refused_in_one_line(project: Path, capsys: pytest.Captur
 def test_a_project_without_anomalies_says_so(tmp_path: Path, photo_folder: Path) -> None:
     assert run(["new", str(tmp_path / "p"), "--normal", str(photo_folder)]) == 0
     with Workbench.open(tmp_path / "p") as bench, pytest.raises(InputError, match="import some with their masks"):
-        bench.concepts.start(Order(engine=ENGINE))
+        bench.concepts.start(LearnRequest(engine=ENGINE))

@@ -9,7 +9,7 @@ import pytest
 from core.errors import InputError, NotFound, StoreError
 from core.images import mask_png_bytes, png_bytes
 from core.jobs import defect_groups as job
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.methods.gaa.clustering import Clustering, clustering_store, merge
 from core.methods.gaa.clustering.clustering_store import carried_over, keep, kept_file, recall, recall_or_cluster
 from core.methods.gaa.clustering.clusters import build_clusters
@@ -78,7 +78,7 @@ def test_a_project_s_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             project.add_example(
                 png_bytes(e.pixels), "png", "hole", "structural", [mask_png_bytes(e.mask)], e.id, 64, 64
             )
-        material = Material(project)
+        material = ProductData(project)
         found = job.load_or_cluster(material, "hole")
         assert len(found.ids) == 6 and kept_file(material.concepts, "hole").is_file()
         with monkeypatch.context() as patched:
@@ -88,7 +88,7 @@ def test_a_project_s_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         job.save(
             material, "hole", job.rename(job.split(found, found.names[0], members=alone), found.names[0], "round")
         )
-        again = job.load_or_cluster(Material(project), "hole")
+        again = job.load_or_cluster(ProductData(project), "hole")
         assert again.names[0] == "round" and again.edited and len(again.names) == len(found.names) + 1
         pictures = job.thumbnails(material, "hole", again, side=40)
         assert tuple(pictures) == again.names and sum(map(len, pictures.values())) == 6

@@ -149,9 +149,9 @@ def test_clusters_propose_a_number() -> None:
 
 @pytest.fixture(scope="module")
 def photos() -> list[Any]:
-    from core.methods.comgen.components.train import Photo
+    from core.methods.comgen.components.train import EncodedPhoto
 
-    return [Photo(photo(seed), regions("nut", "bolt")) for seed in (1, 2)]
+    return [EncodedPhoto(photo(seed), regions("nut", "bolt")) for seed in (1, 2)]
 
 
 def learned(toy: Any, photos: Sequence[Any], folder: Path, watch: Any = None, **params: Any) -> Any:
@@ -170,9 +170,9 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
     parts = (toy.unet, toy.text_encoder, toy.vae)
     before = [p.detach().clone() for part in parts for p in part.parameters()]
     pictures: list[Any] = []
-    from core.training.callbacks import Watch
+    from core.training.callbacks import TrainingCallbacks
 
-    watch = Watch(progress=lambda done, of, picture: pictures.append(picture))
+    watch = TrainingCallbacks(progress=lambda done, of, picture: pictures.append(picture))
     concept = learned(toy, photos, tmp_path, watch, tokens=2)
     assert all(torch.equal(a, b) for a, b in zip(before, (p for m in parts for p in m.parameters()), strict=True))
     assert [c.id for c in list_concepts(tmp_path, "comgen")] == [concept.id] and not list(tmp_path.glob(".learning/*"))
@@ -218,14 +218,18 @@ def test_words_that_the_model_knows_move_less(toy: Any, photos: list[Any], tmp_p
 
 
 def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path) -> None:
-    from core.training.callbacks import Watch
+    from core.training.callbacks import TrainingCallbacks
 
     done = [0]
-    watch = Watch(progress=lambda step, of, picture: done.__setitem__(0, step), cancelled=lambda: done[0] >= 2)
+    watch = TrainingCallbacks(
+        progress=lambda step, of, picture: done.__setitem__(0, step), cancelled=lambda: done[0] >= 2
+    )
     with pytest.raises(Cancelled, match="after 2 steps"):
         learned(toy, photos, tmp_path, watch, single=True)
     steps: list[int] = []
-    concept = learned(toy, photos, tmp_path, Watch(progress=lambda step, of, _: steps.append(step)), single=True)
+    concept = learned(
+        toy, photos, tmp_path, TrainingCallbacks(progress=lambda step, of, _: steps.append(step)), single=True
+    )
     assert steps == [3] and concept.config["steps"] == 3
     assert concept.id == learned(toy, photos, tmp_path / "whole", single=True).id
 

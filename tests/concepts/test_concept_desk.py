@@ -11,7 +11,7 @@ import pytest
 
 from core.api import Workbench
 from core.api.concepts.learning import duration, smooth
-from core.api.concepts.library import Order
+from core.api.concepts.library import LearnRequest
 from core.errors import ImageError, InputError, MaskError, NotFound
 from core.evaluation.results import Curve
 from core.images import mask_png_bytes, read_mask
@@ -87,25 +87,25 @@ def test_what_is_no_photo_is_refused(bench: Workbench, tmp_path: Path) -> None:
 def test_an_order_is_told_in_words_before_it_starts(bench: Workbench, photo_folder: Path) -> None:
     desk = bench.concepts
     with pytest.raises(InputError, match="no real anomaly yet"):
-        desk.preview(Order(engine=ENGINE))
+        desk.preview(LearnRequest(engine=ENGINE))
     data = (photo_folder / "plate 0.png").read_bytes()
     masks = {"pit": disc(60, 20) | disc(20, 80), "dent": disc(100, 80)}
     for label, mask in masks.items():
         bench.project.add_example(data, "png", label, "structural", [mask_png_bytes(mask)], "a.png", 128, 96)
     bench.project.add_example(data, "png", "dent", "structural", [mask_png_bytes(disc(9, 9, 0))], "b.png", 128, 96)
 
-    seen = desk.preview(Order(engine=ENGINE, params={"steps": 7, "adapt": True, "adapt_steps": 5}))
+    seen = desk.preview(LearnRequest(engine=ENGINE, params={"steps": 7, "adapt": True, "adapt_steps": 5}))
     assert seen.facts == {"From": "2 examples, 3 defects", "Steps": "12 at most"}
     assert seen.notes == ("1 example left out: see the marked ones.",) and seen.warnings[0].startswith(
         "Only one example each of dent, pit:"
     )
     assert not seen.goes_on
-    fewer, more = (desk.preview(Order(engine=ENGINE, label=name)).facts["Steps"] for name in ("dent", "pit"))
+    fewer, more = (desk.preview(LearnRequest(engine=ENGINE, label=name)).facts["Steps"] for name in ("dent", "pit"))
     assert fewer != more
     with pytest.raises(InputError, match="there are: dent, pit"):
-        desk.preview(Order(engine=ENGINE, label="burn"))
+        desk.preview(LearnRequest(engine=ENGINE, label="burn"))
     with pytest.raises(InputError, match="steps"):
-        desk.preview(Order(engine=ENGINE, params={"steps": -1}))
+        desk.preview(LearnRequest(engine=ENGINE, params={"steps": -1}))
 
 
 def test_curves_are_smoothed_by_the_mean_of_the_last_values() -> None:

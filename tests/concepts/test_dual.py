@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.diffusion.backbone import Backbone, predict
+from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
 from core.methods.dual_ano_diff.adapters import Build, dual, label_in, make_build, wearing
@@ -18,7 +18,7 @@ from core.methods.dual_ano_diff.sample import Begin, DrawnPair, draw_pair
 from core.methods.dual_ano_diff.train import learn_dual
 from core.methods.dual_ano_diff.training_samples import Views, background_of, find_backgrounds, kept, object_finder
 from core.training import checkpoints
-from core.training.callbacks import Watch
+from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
 from core.training.example_crops import targets
 from core.types import AnomalyExample, NormalImage
@@ -31,7 +31,7 @@ QUICK: dict[str, Any] = {"steps": 2, "rank": 4}
 def outputs(toy: Backbone) -> torch.Tensor:
     with torch.no_grad():
         text = encode_text(toy, ["a metal plate", "damage"])
-        return predict(toy, torch.ones(2, 4, 8, 8) * 0.3, 400, text)
+        return model_output(toy, torch.ones(2, 4, 8, 8) * 0.3, 400, text)
 
 
 def weights(toy: Backbone) -> dict[str, torch.Tensor]:
@@ -49,14 +49,16 @@ def on_ground(seed: int) -> AnomalyExample:
     return AnomalyExample(f"g{seed}", "pit", image, (mask,))
 
 
-def teach(toy: Backbone, folder: Path, watch: Watch | None = None, examples: Any = None, **given: Any) -> Concept:
+def teach(
+    toy: Backbone, folder: Path, watch: TrainingCallbacks | None = None, examples: Any = None, **given: Any
+) -> Concept:
     found = [example(seed) for seed in range(3)] if examples is None else examples
     groups: dict[str, list[AnomalyExample]] = {}
     for one in found:
         groups.setdefault(one.label, []).append(one)
     good = [NormalImage("n", "n.png", plate(9))]
     params = DualParams(**{**QUICK, **given})
-    watch = watch or Watch(previews=0)
+    watch = watch or TrainingCallbacks(previews=0)
     return learn_dual(toy, groups, good, params, engine="dual_ano_diff", folder=folder, watch=watch)
 
 
@@ -97,7 +99,7 @@ def test_from_zero_each_branch_is_the_model_itself(toy: Backbone) -> None:
         text = model.text(["dent"])
         together = model.predict(x, 200, text)
     with torch.no_grad():
-        alone = [predict(toy, x[:, 4 * k : 4 * k + 4], 200, text[k : k + 1]) for k in (0, 1)]
+        alone = [model_output(toy, x[:, 4 * k : 4 * k + 4], 200, text[k : k + 1]) for k in (0, 1)]
     assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-5)
 
 
@@ -184,7 +186,7 @@ def test_below_full_strength_a_pair_stays_near_what_it_begins_with(
 def test_stopped_and_taken_up_again_it_ends_in_the_same_bits(toy: Backbone, tmp_path: Path) -> None:
     whole = teach(toy, tmp_path / "a", steps=4)
     done: list[int] = []
-    watch = Watch(lambda i, n, p: done.append(i), cancelled=lambda: len(done) >= 2, previews=0)
+    watch = TrainingCallbacks(lambda i, n, p: done.append(i), cancelled=lambda: len(done) >= 2, previews=0)
     with pytest.raises(Cancelled, match="stopped after 2 steps"):
         teach(toy, tmp_path / "b", watch, steps=4)
     assert done == [1, 2] and not checkpoints.list_concepts(tmp_path / "b")

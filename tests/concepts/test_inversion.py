@@ -15,11 +15,11 @@ import torch
 from core.diffusion.backbone import Backbone
 from core.errors import Cancelled, InputError, MaskError, StoreError
 from core.training import callbacks, checkpoints
-from core.training.apply_concept import speaking
-from core.training.callbacks import Watch
+from core.training.apply_concept import apply_concept
+from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept, load_concept
-from core.training.dataset import Material, held_out, prepare_views
-from core.training.latents import Lessons
+from core.training.dataset import TrainingExamples, held_out, prepare_views
+from core.training.latents import TrainingBatchSource
 from core.training.learning_settings import PRESETS, LearnParams
 from core.training.textual_inversion import learn
 from core.types import AnomalyExample, NormalImage
@@ -31,7 +31,10 @@ FAST = {"steps": 6}
 @pytest.fixture
 def teach(toy: Backbone, normals: Sequence[NormalImage], tmp_path: Path) -> Any:
     def callbacks(
-        examples: Sequence[AnomalyExample], folder: Path = tmp_path, watch: Watch | None = None, **given: Any
+        examples: Sequence[AnomalyExample],
+        folder: Path = tmp_path,
+        watch: TrainingCallbacks | None = None,
+        **given: Any,
     ) -> Concept:
         groups: dict[str, list[AnomalyExample]] = {}
         for one in examples:
@@ -50,7 +53,7 @@ def test_it_learns_and_shelves_and_leaves_the_model(toy: Backbone, teach: Any, h
     before = state(toy)
     news: list[tuple[Any, ...]] = []
     points: list[tuple[str, float, float]] = []
-    watch = Watch(lambda *n: news.append(n), lambda *p: points.append(p))
+    watch = TrainingCallbacks(lambda *n: news.append(n), lambda *p: points.append(p))
     concept = teach(holes, watch=watch)
     assert (concept.label, concept.backbone, concept.config["steps"]) == ("hole", "toy", 6)
     assert concept.fingerprint == checkpoints.fingerprint(toy) and concept.config["encoder"] == "small"
@@ -83,7 +86,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_concept(teach: Any, holes: Any,
     folder = tmp_path / "parts"
     for at in (60, 71, 79):
         try:
-            teach(holes, folder, watch=Watch(cancelled=_stop_at(at)), **given)
+            teach(holes, folder, watch=TrainingCallbacks(cancelled=_stop_at(at)), **given)
         except Cancelled as error:
             assert "same settings to go on" in str(error) and "\n" not in str(error)
             assert checkpoints.list_concepts(folder) == []
@@ -98,7 +101,7 @@ def test_where_the_gpu_is_small_the_same_is_learned_with_less_kept(
     models: list[Backbone] = []
     on: list[bool] = []
     monkeypatch.setattr(callbacks, "_room", lambda backbone: models.append(backbone) or 1e6)
-    watch = Watch(lambda *news: on.append(models[0].unet.is_gradient_checkpointing))
+    watch = TrainingCallbacks(lambda *news: on.append(models[0].unet.is_gradient_checkpointing))
     thrifty = teach(holes, tmp_path / "thrifty", steps=5, watch=watch, **given)
     assert len(on) >= 5 and all(on) and not models[0].unet.is_gradient_checkpointing
     some, others = (load_concept(tmp_path / name / c.id)[1] for name, c in (("usual", usual), ("thrifty", thrifty)))
@@ -113,7 +116,7 @@ def test_an_adapter_is_learned_and_worn(toy: Backbone, teach: Any, holes: Any, t
     before = state(toy)
     weight = toy.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_q.weight
     own = weight.clone()
-    with speaking(toy, concept, tensors):
+    with apply_concept(toy, concept, tensors):
         assert not torch.equal(weight, own)
     assert all(torch.equal(value, before[name]) for name, value in state(toy).items())
 
@@ -125,7 +128,7 @@ def test_labels_are_learned_together_with_one_encoder(toy: Backbone, teach: Any,
     assert checkpoints.newest(tmp_path, "anomaly_diffusion", "dent") == concept
     mask = example(0).mask
     with torch.no_grad():
-        with speaking(toy, concept, tensors) as speaker:
+        with apply_concept(toy, concept, tensors) as speaker:
             texts = [speaker.text(label, mask) for label in ("hole", "dent")]
             assert not torch.equal(*texts) and len(speaker.positions) == 12
             assert not torch.equal(speaker.text("dent", mask[::-1].copy()), texts[1])
@@ -145,10 +148,10 @@ def test_presets_differ_in_what_they_do_to_a_thin_defect(toy: Backbone) -> None:
     line = np.zeros((90, 120), np.bool_)
     line[45, 20:100] = True
     thin = AnomalyExample("t", "scratch", example(0).pixels, (line,))
-    kept: dict[str, Lessons] = {}
+    kept: dict[str, TrainingBatchSource] = {}
     for name in ("flawsmith", "code"):
         preset = PRESETS[name]  # type: ignore[index]
-        material = Material.of({"scratch": [thin]}, preset, toy.side)
+        material = TrainingExamples.of({"scratch": [thin]}, preset, toy.side)
         prompt = lambda label, rng: "a scratch"  # noqa: E731
         found = list(material.targets["scratch"])
         taught = prepare_views(toy, material, found, preset, prompt, (0, 0), (), lambda: False)
@@ -161,7 +164,7 @@ def test_presets_differ_in_what_they_do_to_a_thin_defect(toy: Backbone) -> None:
 def test_enough_examples_lend_some_to_validation() -> None:
     preset = PRESETS["flawsmith"]
     for count, held in ((1, 0), (5, 0), (6, 1), (12, 2), (40, 3)):
-        material = Material.of({"hole": [example(i) for i in range(count)]}, preset, 64)
+        material = TrainingExamples.of({"hole": [example(i) for i in range(count)]}, preset, 64)
         learning, holding = held_out(material, preset)
         assert (len(learning), len(holding)) == (count - held, held)
     assert preset.budget(3) < preset.budget(10) <= preset.most_steps == preset.budget(10_000)
@@ -217,7 +220,7 @@ def test_a_full_disk_loses_nothing(teach: Any, holes: Any, tmp_path: Path, monke
             teach(holes, folder, steps=4)
     assert checkpoints.list_concepts(folder) == []
     steps: list[int] = []
-    again = teach(holes, folder, watch=Watch(lambda done, of, p: steps.append(done)), steps=4)
+    again = teach(holes, folder, watch=TrainingCallbacks(lambda done, of, p: steps.append(done)), steps=4)
     assert again.id == whole.id and steps == []
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from core.diffusion.attention import Record, attention_layers, controlled
-from core.diffusion.backbone import Backbone, predict
+from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import encode_text
 from core.errors import Unavailable
 from core.training.low_rank import TARGETS, adapter, merged
@@ -16,7 +16,7 @@ from core.training.low_rank import TARGETS, adapter, merged
 def out(backbone: Backbone) -> Tensor:
     with torch.no_grad():
         x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
-        return predict(backbone, x, 500, encode_text(backbone, ["a dent"]))
+        return model_output(backbone, x, 500, encode_text(backbone, ["a dent"]))
 
 
 def trained(toy: Backbone) -> tuple[dict[str, Tensor], Tensor]:

@@ -8,7 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.methods.comgen.component_prompt import MOST, Chip, Prompt, plural, prompt_of, read_prompt, singular
+from core.methods.comgen.component_prompt import (
+    MOST,
+    Prompt,
+    PromptComponent,
+    plural,
+    prompt_of,
+    read_prompt,
+    singular,
+)
 from core.methods.comgen.prompt_edits import OPS, Edited, apply, choose, read_edits
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -17,7 +25,7 @@ TRAY = "a fastener tray with a bolt, a nut, two washers, a spring, a clip and a 
 WORDS = ("bolt", "nut", "washer", "switch", "gear", "box", "<part_1>")
 
 chips = st.builds(
-    Chip,
+    PromptComponent,
     noun=st.sampled_from(WORDS),
     count=st.integers(1, MOST),
     adjective=st.sampled_from(("", "black", "orange", "very old")),
@@ -49,7 +57,7 @@ def test_the_renderers_caption_reads_back() -> None:
     assert prompt.text == TRAY
     assert [(c.noun, c.count) for c in prompt.chips][:3] == [("bolt", 1), ("nut", 1), ("washer", 2)]
     assert read_prompt("a bolt, two nuts, and an old washer").chips == (
-        Chip("bolt"), Chip("nut", 2), Chip("washer", 1, "old"),
+        PromptComponent("bolt"), PromptComponent("nut", 2), PromptComponent("washer", 1, "old"),
     )  # fmt: skip
 
 

@@ -10,11 +10,11 @@ import torch
 
 from core.diffusion.attention_reweighting import BOUNDS, code_weight, even_weight, paper_weight, reweighting
 from core.diffusion.backbone import Backbone, encode_image
-from core.diffusion.inpainting import Guide, Look, Place, Scene, inpaint
-from core.diffusion.model_crop import Frame, open_window
-from core.diffusion.sampling import Step
+from core.diffusion.inpainting import DrawingSettings, Guide, InpaintingState, Place, inpaint
+from core.diffusion.model_crop import CropSettings, open_window
+from core.diffusion.sampling import SamplingStep
 
-LOOK = Look(steps=6, guidance=12.0)
+LOOK = DrawingSettings(steps=6, guidance=12.0)
 
 
 def test_the_papers_weight_adds_up_to_the_area_and_prefers_what_changed_least() -> None:
@@ -49,11 +49,11 @@ def test_our_weight_is_one_for_the_mean_and_bounded() -> None:
     assert (even_weight(torch.rand(4, 4), torch.zeros(4, 4)) == 1).all()
 
 
-def scene_of(toy: Backbone, plate: np.ndarray, mask: np.ndarray) -> Scene:
-    window = open_window(toy, plate, mask, Frame())
+def scene_of(toy: Backbone, plate: np.ndarray, mask: np.ndarray) -> InpaintingState:
+    window = open_window(toy, plate, mask, CropSettings())
     region = torch.zeros(1, 1, 8, 8)
     region[..., 3:5, 3:5] = 1
-    return Scene([window], encode_image(toy, window.pixels), region)
+    return InpaintingState([window], encode_image(toy, window.pixels), region)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
 def test_the_mask_is_dilated_at_first_and_true_at_last(toy: Backbone, scene: Any, variant: Any, expected: Any) -> None:
     guide = reweighting(toy, variant, (3, 4), scene_of(toy, *scene))
     assert guide.region is not None
-    sizes = [float(guide.region(Step(i, 3, t, 0.1, 0.2)).sum()) for i, t in enumerate((900, 150, 20))]
+    sizes = [float(guide.region(SamplingStep(i, 3, t, 0.1, 0.2)).sum()) for i, t in enumerate((900, 150, 20))]
     assert sizes == expected
 
 
@@ -102,7 +102,7 @@ def test_it_acts_on_the_drawing_and_leaves_the_model(toy: Backbone, scene: Any, 
         mask = np.pad(np.ones((48, 48), np.bool_), 8)
     weights: list[Any] = []
 
-    def guided(made: Scene) -> Guide:
+    def guided(made: InpaintingState) -> Guide:
         guide = reweighting(toy, variant, (2, 3), made)
         controller: Any = guide.controllers[0]
         watch = lambda x, step, x0: (weights.append(controller.weight), x)[1]  # noqa: E731

@@ -13,7 +13,7 @@ from core.diffusion.backbone import Backbone
 from core.errors import Cancelled, NotFound
 from core.masks.placement.planner import Placement, plan_mask
 from core.training import checkpoints, textual_inversion
-from core.training.callbacks import Watch
+from core.training.callbacks import TrainingCallbacks
 from core.training.learned_masks import framed, learned_masks, picture_name, strip
 from core.training.learning_settings import LearnParams
 from core.training.mask_embedding import cleaned, largest, learn_shapes
@@ -65,7 +65,7 @@ def test_they_are_kept_with_the_concept_and_placed(
     monkeypatch.setattr(textual_inversion, "SHAPE_STEPS", 3)
     params = LearnParams(steps=2, shapes=2, rank=2)
     news: list[tuple[int, int]] = []
-    watch = Watch(lambda done, of, picture: news.append((done, of)))
+    watch = TrainingCallbacks(lambda done, of, picture: news.append((done, of)))
     concept = learn(toy, {"hole": holes}, [], params, engine="anomaly_diffusion", folder=tmp_path, watch=watch)
     assert any(name.startswith("shape.") for name in checkpoints.load_concept(tmp_path / concept.id)[1])
     assert {of for _, of in news} == {2 + 5} and [done for done, _ in news] == sorted(done for done, _ in news)

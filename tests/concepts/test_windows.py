@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from core.device import numpy_rng
-from core.diffusion.model_crop import Frame, open_window
+from core.diffusion.model_crop import CropSettings, open_window
 from core.errors import MaskError
-from core.training.example_crops import Motion, View, surfaces, targets, tone, usable, view
+from core.training.example_crops import ExampleView, Motion, surfaces, targets, tone, usable, view
 from core.types import AnomalyExample, NormalImage
 
 SIDE = 64
@@ -61,7 +61,7 @@ def test_views_differ_by_seed_and_are_the_same_for_one() -> None:
 def test_a_window_is_as_large_as_when_it_is_generated(mask: np.ndarray) -> None:
     (target,) = targets(painted(mask), SIDE, 0.5)
     backbone = cast(Any, SimpleNamespace(side=SIDE, multiple=8, name="toy"))
-    window = open_window(backbone, target.example.pixels, mask, Frame(margin=0.5, square=True))
+    window = open_window(backbone, target.example.pixels, mask, CropSettings(margin=0.5, square=True))
     assert target.extent == max(window.roi.shape)
     assert window.roi.shape[0] == window.roi.shape[1] and window.pixels.shape == (SIDE, SIDE, 3)
 
@@ -90,8 +90,8 @@ def test_tone_is_the_ratio_to_the_surroundings() -> None:
     image = np.full((40, 40, 3), (96, 116, 196), np.uint8)
     mask = box(15, 25, 15, 25, (40, 40))
     image[mask] = (46, 56, 21)
-    assert tone(View(image, mask)) == pytest.approx((0.5, 0.5, 0.125))
-    assert tone(View(image, np.ones((40, 40), np.bool_))) is None
+    assert tone(ExampleView(image, mask)) == pytest.approx((0.5, 0.5, 0.125))
+    assert tone(ExampleView(image, np.ones((40, 40), np.bool_))) is None
 
 
 def test_surfaces_are_squares_of_the_photos(normals: list[NormalImage]) -> None:

@@ -13,7 +13,7 @@ from core.api import Workbench, demo
 from core.api.demo import ASSETS, DEMOS, demo_project, make_demo
 from core.errors import InputError, StoreError, Unavailable
 from core.images import read_image, read_mask
-from core.jobs import intake
+from core.importers import import_plan
 from core.store import Project
 
 NAMES = [d.name for d in DEMOS]
@@ -57,7 +57,7 @@ def test_regions_lie_on_their_parts(bench: Workbench) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_a_loco_dataset(name: str, tmp_path: Path) -> None:
-    plan = intake.scan(ASSETS / name)
+    plan = import_plan.scan(ASSETS / name)
     plan.close()
     assert plan.layout == "mvtec-loco" and not [p for p in plan.problems if "json" not in p.path]
     truth = {p["file"]: p for p in json.loads((ASSETS / name / "demo.json").read_text())["photos"]}

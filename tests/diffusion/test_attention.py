@@ -10,7 +10,7 @@ from torch import Tensor
 
 from core.device import torch_generator
 from core.diffusion.attention import Controller, Record, Reweight, Site, attention_layers, controlled
-from core.diffusion.backbone import Backbone, eps
+from core.diffusion.backbone import Backbone, predict_noise
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text, positions
 from core.errors import InputError
@@ -22,7 +22,7 @@ PROMPT = "a photo of a metal plate with a scratch"
 def run(toy: Backbone) -> Callable[..., Tensor]:
     def call(prompt: str = PROMPT, shape: tuple[int, int] = (8, 8), **_: object) -> Tensor:
         with torch.no_grad():
-            return eps(toy, draw_noise((1, 4, *shape), torch_generator(0)), 400, encode_text(toy, [prompt]))
+            return predict_noise(toy, draw_noise((1, 4, *shape), torch_generator(0)), 400, encode_text(toy, [prompt]))
 
     return call
 
@@ -184,9 +184,9 @@ def test_record_looks_at_its_rows_alone(toy: Backbone) -> None:
     texts = encode_text(toy, ["", PROMPT])
     second, alone = Record(rows=slice(1, None)), Record()
     with controlled(toy.unet, second):
-        eps(toy, torch.cat([x, x]), 400, texts)
+        predict_noise(toy, torch.cat([x, x]), 400, texts)
     with controlled(toy.unet, alone):
-        eps(toy, x, 400, texts[1:])
+        predict_noise(toy, x, 400, texts[1:])
     assert torch.allclose(second.maps(), alone.maps(), atol=1e-5)
 
 

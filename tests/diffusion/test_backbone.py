@@ -15,7 +15,16 @@ import pytest
 import torch
 
 from core.device import torch_generator
-from core.diffusion.backbone import Backbone, decode, encode_image, eps, exclusive, noised, predict, target
+from core.diffusion.backbone import (
+    Backbone,
+    decode,
+    encode_image,
+    exclusive,
+    model_output,
+    noised,
+    predict_noise,
+    training_target,
+)
 from core.diffusion.loading import forget_backbones, load_backbone
 from core.diffusion.model_sources import KNOWN, locate, present
 from core.diffusion.sampling import draw_noise
@@ -69,7 +78,7 @@ def test_diffusers_loads_it_and_gives_the_same_noise(toy: Backbone, toy_folder: 
     assert torch.equal(encode_text(toy, [prompt]), text)
     x = draw_noise((1, 4, 8, 8), torch_generator(0))
     with torch.no_grad():
-        assert torch.equal(eps(toy, x, 321, text), pipe.unet(x, 321, encoder_hidden_states=text).sample)
+        assert torch.equal(predict_noise(toy, x, 321, text), pipe.unet(x, 321, encoder_hidden_states=text).sample)
 
 
 def test_images_to_latents_and_back(toy: Backbone, plate: np.ndarray) -> None:
@@ -94,7 +103,7 @@ def test_any_prediction_becomes_noise(toy: Backbone, prediction: str) -> None:
     named = replace(toy, prediction=prediction)  # type: ignore[arg-type]
     x0, noise = torch.randn(2, 2, 4, 8, 8, generator=torch_generator(1))
     t = torch.tensor([10, 700])
-    perfect = target(named, x0, noise, t)
+    perfect = training_target(named, x0, noise, t)
 
     class Perfect(torch.nn.Module):
         config = toy.unet.config
@@ -103,7 +112,7 @@ def test_any_prediction_becomes_noise(toy: Backbone, prediction: str) -> None:
         def forward(self, *_: object, **__: object) -> object:
             return type("Out", (), {"sample": perfect})
 
-    found = eps(replace(named, unet=Perfect()), noised(toy, x0, noise, t), t, torch.zeros(2, 77, 16))
+    found = predict_noise(replace(named, unet=Perfect()), noised(toy, x0, noise, t), t, torch.zeros(2, 77, 16))
     assert torch.allclose(found, noise, atol=2e-4)
 
 
@@ -112,9 +121,9 @@ def test_a_velocity_model_loads_as_one(tmp_path: Path) -> None:
     x, text = draw_noise((1, 4, 8, 8), torch_generator(0)), encode_text(loaded, [""])
     a = float(loaded.alphas_cumprod[500])
     with torch.no_grad():
-        v = predict(loaded, x, 500, text)
+        v = model_output(loaded, x, 500, text)
         assert loaded.prediction == "v_prediction"
-        assert torch.allclose(eps(loaded, x, 500, text), a**0.5 * v + (1 - a) ** 0.5 * x, atol=1e-6)
+        assert torch.allclose(predict_noise(loaded, x, 500, text), a**0.5 * v + (1 - a) ** 0.5 * x, atol=1e-6)
 
 
 def test_models_are_kept_warm_until_they_change(copy: Path) -> None:
@@ -134,7 +143,7 @@ def test_saving_memory_changes_nothing_but_rounding(toy: Backbone, toy_folder: P
     for memory in ("slicing", "offload"):
         spare = load_backbone(str(toy_folder), "cpu", memory=memory)  # type: ignore[arg-type]
         with torch.no_grad():
-            assert torch.allclose(eps(spare, x, 300, text), eps(toy, x, 300, text), atol=1e-5)
+            assert torch.allclose(predict_noise(spare, x, 300, text), predict_noise(toy, x, 300, text), atol=1e-5)
         assert np.abs(decode(spare, x)[0].astype(int) - decode(toy, x)[0]).max() <= 1
 
 
@@ -152,7 +161,7 @@ def test_a_plain_pickle_is_read_and_one_that_runs_is_refused(
     old = parts_as(copy, lambda weights: weights)
     x, text = draw_noise((1, 4, 8, 8), torch_generator(0)), encode_text(toy, [""])
     with torch.no_grad():
-        assert torch.equal(eps(load_backbone(str(copy), "cpu"), x, 9, text), eps(toy, x, 9, text))
+        assert torch.equal(predict_noise(load_backbone(str(copy), "cpu"), x, 9, text), predict_noise(toy, x, 9, text))
     with old.open("wb") as file:
         pickle.dump({"weight": Malice()}, file, protocol=2)
     with pytest.raises(Unavailable, match="refused"):

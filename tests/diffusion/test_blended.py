@@ -16,12 +16,12 @@ from torch import Tensor
 from core.device import torch_generator
 from core.diffusion.attention import Record
 from core.diffusion.backbone import Backbone, encode_image
-from core.diffusion.inpainting import Guide, Look, Place, Scene, blending, inpaint, latent_mask
-from core.diffusion.model_crop import Frame, close_window, open_window, resized, sketcher
-from core.diffusion.sampling import Step, draw_noise, make_schedule, mix, sample
+from core.diffusion.inpainting import DrawingSettings, Guide, InpaintingState, Place, blending, inpaint, latent_mask
+from core.diffusion.model_crop import CropSettings, close_window, open_window, resized, sketcher
+from core.diffusion.sampling import SamplingStep, add_noise, draw_noise, make_schedule, sample
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 
-FAST = Look(steps=3, guidance=1.0)
+FAST = DrawingSettings(steps=3, guidance=1.0)
 
 
 def photo(height: int = 120, width: int = 150) -> np.ndarray:
@@ -57,7 +57,7 @@ def test_no_pixel_is_lost_on_the_way_to_latents(h: int, w: int, lh: int, lw: int
 @pytest.mark.parametrize("method", ["ddim", "dpmpp_2m"])
 def test_outside_the_mask_the_photo_is_its_own(toy: Backbone, seam: str, method: str) -> None:
     picture, mask = photo(), box((120, 150), 40, 60, 70, 110)
-    out = draw(toy, picture, mask, look=Look(3, 2.0, method=method), frame=Frame(seam=seam))  # type: ignore[arg-type]
+    out = draw(toy, picture, mask, look=DrawingSettings(3, 2.0, method=method), frame=CropSettings(seam=seam))  # type: ignore[arg-type]
     assert np.array_equal(out[~mask], picture[~mask])
     assert (out != picture).any(axis=2)[mask].mean() > 0.9
 
@@ -92,12 +92,12 @@ def test_latents_outside_stay_on_the_photos_path(toy: Backbone, plate: np.ndarra
     z0, noise = encode_image(toy, plate), draw_noise((1, 4, 8, 8), torch_generator(0))
     mask = latent_mask(box((64, 64), 0, 0, 32, 64), (8, 8))
     before, after = blending(z0, mask, noise)
-    seen: list[tuple[Step, Tensor]] = []
+    seen: list[tuple[SamplingStep, Tensor]] = []
 
     def model(x: Tensor, t: int) -> Tensor:
         return torch.sin(3 * x)
 
-    def look(x: Tensor, step: Step) -> Tensor:
+    def look(x: Tensor, step: SamplingStep) -> Tensor:
         seen.append((step, x))
         return x
 
@@ -110,26 +110,28 @@ def test_latents_outside_stay_on_the_photos_path(toy: Backbone, plate: np.ndarra
 
 def test_the_window_is_native_where_the_photo_is_large(toy: Backbone) -> None:
     picture, mask = photo(400, 500), box((400, 500), 200, 200, 210, 215)
-    window = open_window(toy, picture, mask, Frame())
+    window = open_window(toy, picture, mask, CropSettings())
     assert window.pixels.shape == (64, 64, 3) and window.roi.shape == (64, 64)
     assert np.array_equal(window.pixels, window.roi.crop(picture))
-    wide = open_window(toy, picture, mask, Frame(margin=6.0))
+    wide = open_window(toy, picture, mask, CropSettings(margin=6.0))
     assert wide.roi.shape[1] > 150 and max(wide.pixels.shape) == 64
     assert all(side % toy.multiple == 0 for side in wide.pixels.shape[:2])
-    assert open_window(toy, picture, mask, Frame(side=128)).pixels.shape == (128, 128, 3)
+    assert open_window(toy, picture, mask, CropSettings(side=128)).pixels.shape == (128, 128, 3)
     with pytest.raises(InputError, match="multiple of 16"):
-        open_window(toy, picture, mask, Frame(side=100))
+        open_window(toy, picture, mask, CropSettings(side=100))
 
 
 def test_a_thin_defect_comes_back_at_full_strength(toy: Backbone) -> None:
     """The fade at the edge never eats a line: its middle is the drawing's own."""
     picture, mask = np.full((64, 64, 3), 100, np.uint8), box((64, 64), 20, 0, 22, 64)
-    window = open_window(toy, picture, mask, Frame())
+    window = open_window(toy, picture, mask, CropSettings())
     drawing = np.full((64, 64, 3), 200, np.uint8)
-    thin = close_window(picture, mask, window, drawing, Frame(feather=8))
+    thin = close_window(picture, mask, window, drawing, CropSettings(feather=8))
     assert (thin[20:22] == 200).all()
     broad = box((64, 64), 10, 10, 50, 50)
-    soft = close_window(picture, broad, open_window(toy, picture, broad, Frame()), drawing, Frame(feather=8))
+    soft = close_window(
+        picture, broad, open_window(toy, picture, broad, CropSettings()), drawing, CropSettings(feather=8)
+    )
     row = soft[30, 10:30, 0].astype(int)
     assert row[0] < 120 and row[-1] == 200 and (np.diff(row) >= 0).all()
 
@@ -139,17 +141,19 @@ def test_strength_is_how_far_the_photo_is_noised_first(toy: Backbone) -> None:
     z0, noise = encode_image(toy, picture), draw_noise((1, 4, 8, 8), torch_generator(0))
     shares = []
     for strength in (0.1, 0.5, 1.0):
-        seen: list[tuple[Step, Tensor]] = []
+        seen: list[tuple[SamplingStep, Tensor]] = []
 
-        def look(x: Tensor, step: Step, kept: list[tuple[Step, Tensor]] = seen) -> Tensor:
+        def look(x: Tensor, step: SamplingStep, kept: list[tuple[SamplingStep, Tensor]] = seen) -> Tensor:
             kept.append((step, x))
             return x
 
         guide = Guide(before=[look])
-        draw(toy, picture, mask, look=Look(10, 1.0, strength=strength), guide=lambda scene, made=guide: made)
+        draw(
+            toy, picture, mask, look=DrawingSettings(10, 1.0, strength=strength), guide=lambda scene, made=guide: made
+        )
         step, x = seen[0]
         assert len(seen) == step.count == round(10 * strength)
-        inside = noise if strength == 1 else mix(z0, noise, step.a)
+        inside = noise if strength == 1 else add_noise(z0, noise, step.a)
         assert torch.allclose(x[..., 2:6, 2:6], inside[..., 2:6, 2:6], atol=1e-5)
         shares.append(step.a)
     assert shares == sorted(shares, reverse=True) and shares[0] > 0.8 > 0.01 > shares[2]
@@ -157,7 +161,7 @@ def test_strength_is_how_far_the_photo_is_noised_first(toy: Backbone) -> None:
 
 def test_same_seed_same_bytes_and_another_differs(toy: Backbone) -> None:
     picture, mask = photo(), box((120, 150), 40, 60, 70, 110)
-    look = Look(3, 2.0, eta=1.0)
+    look = DrawingSettings(3, 2.0, eta=1.0)
     one, again, other = (draw(toy, picture, mask, seed, look=look) for seed in (1, 1, 2))
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 
@@ -171,9 +175,9 @@ def places() -> list[Place]:
     ]
 
 
-@pytest.mark.parametrize("look", [Look(4, 2.0, eta=0.5), Look(5, 1.0, 0.6, "dpmpp_2m")])
-def test_pictures_drawn_together_are_those_drawn_alone(toy: Backbone, look: Look) -> None:
-    frame, rows = Frame(square=True, detail=0.5), []
+@pytest.mark.parametrize("look", [DrawingSettings(4, 2.0, eta=0.5), DrawingSettings(5, 1.0, 0.6, "dpmpp_2m")])
+def test_pictures_drawn_together_are_those_drawn_alone(toy: Backbone, look: DrawingSettings) -> None:
+    frame, rows = CropSettings(square=True, detail=0.5), []
     counted = lambda scene: rows.append(len(scene.z0)) or Guide()  # noqa: E731
     together = inpaint(toy, places(), look=look, frame=frame, guide=counted)
     assert rows == [2, 1]
@@ -186,8 +190,8 @@ def test_pictures_drawn_together_are_those_drawn_alone(toy: Backbone, look: Look
 def test_a_batch_too_large_for_the_gpu_is_halved(toy: Backbone) -> None:
     sizes: list[int] = []
 
-    def holding(most: int) -> Callable[[Scene], Guide]:
-        def guide(scene: Scene) -> Guide:
+    def holding(most: int) -> Callable[[InpaintingState], Guide]:
+        def guide(scene: InpaintingState) -> Guide:
             sizes.append(len(scene.z0))
             if len(scene.z0) > most:
                 raise torch.OutOfMemoryError
@@ -214,12 +218,19 @@ def test_progress_stop_and_controllers(toy: Backbone) -> None:
             assert np.array_equal(preview[~mask], picture[~mask])
 
     record = Record()
-    draw(toy, picture, mask, look=Look(20, 1.0), progress=progress, guide=lambda scene: Guide(controllers=[record]))
+    draw(
+        toy,
+        picture,
+        mask,
+        look=DrawingSettings(20, 1.0),
+        progress=progress,
+        guide=lambda scene: Guide(controllers=[record]),
+    )
     assert [n[:2] for n in news] == [(i, 20) for i in range(1, 21)] and sum(n[2] for n in news) == 10
     assert record.maps().shape == (77, 6, 8)
     news.clear()
     with pytest.raises(Cancelled):
-        draw(toy, picture, mask, look=Look(20, 1.0), progress=progress, cancelled=lambda: len(news) == 2)
+        draw(toy, picture, mask, look=DrawingSettings(20, 1.0), progress=progress, cancelled=lambda: len(news) == 2)
     assert len(news) == 2
 
 
@@ -241,9 +252,9 @@ def test_a_window_smaller_than_its_surroundings_costs_no_grain(toy: Backbone) ->
     picture = np.random.default_rng(0).integers(60, 200, (300, 300, 3)).astype(np.uint8)
     mask = np.zeros((300, 300), np.bool_)
     mask[40:260, 40:260] = True
-    window = open_window(toy, picture, mask, Frame())
+    window = open_window(toy, picture, mask, CropSettings())
     assert window.pixels.shape[0] < window.roi.shape[0]
     for detail, most in ((1.0, 1), (0.0, 140)):
-        back = close_window(picture, mask, window, window.pixels, Frame(detail=detail), picture)
+        back = close_window(picture, mask, window, window.pixels, CropSettings(detail=detail), picture)
         lost = np.abs(back.astype(int) - picture).max()
         assert lost <= most and (detail == 1 or lost > 20)

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from core.diffusion.attention import attention_layers, controlled
-from core.diffusion.backbone import Backbone, predict
+from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import encode_text
 from core.errors import InputError
 from core.methods.dual_ano_diff.interaction import (
-    Compensation,
-    Exchange,
+    BCM,
+    SAIM,
     Interaction,
     join,
     narrow,
@@ -32,7 +32,7 @@ def batch(toy: Backbone, group: int, pairs: int = 2, seed: int = 0) -> tuple[tor
 @torch.no_grad()
 def run(toy: Backbone, x: torch.Tensor, text: torch.Tensor, *controllers: Any) -> torch.Tensor:
     with controlled(toy.unet, *controllers):
-        return predict(toy, x, 300, text)
+        return model_output(toy, x, 300, text)
 
 
 @pytest.mark.parametrize("group", [2, 3])
@@ -70,7 +70,7 @@ def test_a_random_interaction_mixes_the_branches_of_a_pair_and_no_others(toy: Ba
 
 def test_an_exchange_does_not_move_anything_in_space() -> None:
     torch.manual_seed(0)
-    layer = Exchange(8, zero=False)
+    layer = SAIM(8, zero=False)
     pairs = torch.randn(1, 2, 6, 8)
     order = torch.randperm(6)
     assert torch.allclose(layer(pairs)[:, :, order], layer(pairs[:, :, order]), atol=1e-6)
@@ -78,7 +78,7 @@ def test_an_exchange_does_not_move_anything_in_space() -> None:
 
 def test_folded_matrices_are_equation_3_and_learn_alike() -> None:
     torch.manual_seed(0)
-    layer = Exchange(8, zero=False)
+    layer = SAIM(8, zero=False)
     torch.nn.init.normal_(layer.norm.weight)
     few = torch.randn(1, 2, 5, 8)
     many = few.repeat(1, 1, 4, 1)
@@ -102,9 +102,9 @@ def test_folded_matrices_are_equation_3_and_learn_alike() -> None:
 def test_the_whole_alone_hears_the_background(toy: Backbone, how: Any) -> None:
     x, text = batch(toy, 3)
     plain = run(toy, x, text)
-    silent = Compensation(toy.unet, 0, scale=0.0, how=how)
+    silent = BCM(toy.unet, 0, scale=0.0, how=how)
     assert torch.allclose(run(toy, x, text, silent), plain, atol=1e-5)
-    bcm = Compensation(toy.unet, 0, scale=0.5, how=how, bent=how == "add")
+    bcm = BCM(toy.unet, 0, scale=0.5, how=how, bent=how == "add")
     before = run(toy, x, text, bcm)
     assert (before[0] - plain[0]).abs().max() > 1e-4
     assert torch.allclose(before[1::3], plain[1::3], atol=1e-5)
@@ -116,7 +116,7 @@ def test_the_whole_alone_hears_the_background(toy: Backbone, how: Any) -> None:
 
 
 def test_the_compensation_is_equation_5(toy: Backbone) -> None:
-    bcm = Compensation(toy.unet, 0, scale=0.3)
+    bcm = BCM(toy.unet, 0, scale=0.3)
     name, module = next((n, m) for n, m in attention_layers(toy.unet) if not m.is_cross_attention)
     site = type("S", (), {"name": name, "cross": False})()
     h = torch.randn(3, 7, module.to_q.in_features)
@@ -128,12 +128,12 @@ def test_the_compensation_is_equation_5(toy: Backbone) -> None:
 
 def test_every_layer_of_both_takes_gradients(toy: Backbone) -> None:
     x, text = batch(toy, 3, 1)
-    layers = {"saim": Interaction(toy.unet, 3, 0, zero=False), "bcm": Compensation(toy.unet, 0, 0.1)}
+    layers = {"saim": Interaction(toy.unet, 3, 0, zero=False), "bcm": BCM(toy.unet, 0, 0.1)}
     learned = trainable(layers)
     names = [n for n, _ in attention_layers(toy.unet)]
     assert {n.split(".")[1] for n in learned} == {n.replace(".", "-") for n in names}
     for value in learned.values():
         value.requires_grad_(True)
     with controlled(toy.unet, *layers.values()):
-        predict(toy, x, 300, text)[:2].square().mean().backward()
+        model_output(toy, x, 300, text)[:2].square().mean().backward()
     assert {name for name, value in learned.items() if value.grad is None} <= {n for n in learned if "key.bias" in n}

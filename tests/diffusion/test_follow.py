@@ -9,8 +9,17 @@ import pytest
 import torch
 
 from core.diffusion.attention import Controller, Record, Site, controlled
-from core.diffusion.backbone import Backbone, encode_image, eps
-from core.diffusion.prompt_to_prompt import Edit, Follow, Link, Source, Still, moved, read_components, stand_still
+from core.diffusion.backbone import Backbone, encode_image, predict_noise
+from core.diffusion.prompt_to_prompt import (
+    AttentionReplace,
+    InvertedPhoto,
+    PromptToPromptEdit,
+    Still,
+    TokenMap,
+    moved,
+    read_components,
+    stand_still,
+)
 from core.diffusion.sampling import guided, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, positions, spans
 from core.errors import InputError
@@ -27,13 +36,13 @@ PHOTO = probs(1, seed=9)[0]
 STILL = Still(tuple(range(6)), {"a": PHOTO})
 
 
-def follow(*links: Link) -> Follow:
-    return Follow(links, STILL)
+def follow(*links: TokenMap) -> AttentionReplace:
+    return AttentionReplace(links, STILL)
 
 
 def test_a_linked_word_looks_where_the_other_looks_and_all_still_adds_up() -> None:
     seen = probs()
-    out = follow(Link((2,), (Source((4,)),))).probs(CROSS, seen)
+    out = follow(TokenMap((2,), (InvertedPhoto((4,)),))).probs(CROSS, seen)
     assert torch.equal(out[:-1], seen[:-1])
     assert torch.allclose(out[-1, ..., 2], PHOTO[..., 4], atol=1e-6)
     assert torch.allclose(out.sum(dim=-1), torch.ones(3, 2, 16), atol=1e-5)
@@ -45,18 +54,20 @@ def test_a_linked_word_looks_where_the_other_looks_and_all_still_adds_up() -> No
 def test_a_place_that_is_struck_out_gets_none_and_a_copy_goes_where_it_is_moved() -> None:
     seen, keep = probs(), torch.zeros(1, 1, 4, 4)
     keep[..., :2] = 1
-    only = follow(Link((2,), (Source((4,), keep),))).probs(CROSS, seen)[-1, ..., 2].reshape(2, 4, 4)
+    only = follow(TokenMap((2,), (InvertedPhoto((4,), keep),))).probs(CROSS, seen)[-1, ..., 2].reshape(2, 4, 4)
     assert not only[..., 2:].any() and torch.allclose(only[..., :2], PHOTO[..., 4].reshape(2, 4, 4)[..., :2])
-    both = follow(Link((2, 3), (Source((4,), keep), Source((4,), keep, (0.25, 0.5))))).probs(CROSS, seen)
+    both = follow(TokenMap((2, 3), (InvertedPhoto((4,), keep), InvertedPhoto((4,), keep, (0.25, 0.5))))).probs(
+        CROSS, seen
+    )
     pair = both[-1, ..., [2, 3]].sum(dim=-1).reshape(2, 4, 4)
     assert torch.allclose(pair, only + moved(only, 1, 2), atol=1e-6)
 
 
 def test_weights_multiply_and_never_exceed_a_place() -> None:
     seen = probs()
-    half = follow(Link((2,), (Source((2,)),), 0.5)).probs(CROSS, seen)
+    half = follow(TokenMap((2,), (InvertedPhoto((2,)),), 0.5)).probs(CROSS, seen)
     assert torch.allclose(half[-1, ..., 2], 0.5 * PHOTO[..., 2], atol=1e-6)
-    most = follow(Link((2,), (Source((2,)),), 1000.0)).probs(CROSS, seen)
+    most = follow(TokenMap((2,), (InvertedPhoto((2,)),), 1000.0)).probs(CROSS, seen)
     assert torch.allclose(most[-1, ..., 2], torch.ones(2, 16), atol=1e-4)
     assert torch.allclose(most.sum(dim=-1), torch.ones(3, 2, 16), atol=1e-5)
 
@@ -68,7 +79,7 @@ def test_structure_is_the_photos_only_while_it_is_asked_for() -> None:
     assert all(torch.equal(row, seen[0]) for row in one.probs(SELF, seen))
     large = Site("c", False, "down", 2, (32, 32))
     assert torch.equal(one.probs(large, seen), seen)
-    one = follow(Link((2,), (Source((4,)),)))
+    one = follow(TokenMap((2,), (InvertedPhoto((4,)),)))
     one.active = False
     assert torch.equal(one.probs(CROSS, seen), seen)
 
@@ -96,7 +107,7 @@ def photo_of(toy: Backbone, plate: np.ndarray) -> tuple[Any, list[torch.Tensor],
     return schedule, path, text, stand_still(toy, path, text, words, schedule.timesteps[-1])
 
 
-def run(edit: Edit, schedule: Any, start: torch.Tensor) -> torch.Tensor:
+def run(edit: PromptToPromptEdit, schedule: Any, start: torch.Tensor) -> torch.Tensor:
     before, after = edit.hooks()
     with controlled(edit.backbone.unet, edit.controller):
         return sample(edit.model, start, schedule, before=before, after=after)
@@ -106,18 +117,18 @@ def test_outside_the_region_the_latents_are_the_photos(toy: Backbone, plate: np.
     schedule, path, text, still = photo_of(toy, plate)
     region = torch.zeros(1, 1, 8, 8)
     region[..., 2:5, 3:7] = 1
-    links = [Link(positions(toy, PROMPT, "bolt"), (Source(positions(toy, PROMPT, "nut")),))]
-    edit = Edit(toy, path, still, region, text, text, links)
+    links = [TokenMap(positions(toy, PROMPT, "bolt"), (InvertedPhoto(positions(toy, PROMPT, "nut")),))]
+    edit = PromptToPromptEdit(toy, path, still, region, text, text, links)
     out = run(edit, schedule, torch.randn(path[0].shape, generator=torch.Generator().manual_seed(1)))
     outside = region.expand_as(out) == 0
     assert torch.equal(out[outside], path[-1][outside]) and not torch.allclose(out[~outside], path[-1][~outside])
-    nothing = run(Edit(toy, path, still, region * 0, text, text, links), schedule, path[0])
+    nothing = run(PromptToPromptEdit(toy, path, still, region * 0, text, text, links), schedule, path[0])
     assert torch.equal(nothing, path[-1])
 
 
 def test_an_edit_that_follows_nothing_is_the_photo_again(toy: Backbone, plate: np.ndarray) -> None:
     schedule, path, text, still = photo_of(toy, plate)
-    edit = Edit(toy, path, still, torch.ones(1, 1, 8, 8), text, text, [], guidance=1.0, structure=1.0)
+    edit = PromptToPromptEdit(toy, path, still, torch.ones(1, 1, 8, 8), text, text, [], guidance=1.0, structure=1.0)
     assert torch.allclose(run(edit, schedule, path[0]), path[-1], atol=1e-3)
 
 
@@ -125,7 +136,7 @@ def test_what_stands_still_is_what_the_last_step_sees(toy: Backbone, plate: np.n
     schedule, path, text, still = photo_of(toy, plate)
     at, seen = positions(toy, PROMPT, "nut"), Record(None, (8,))
     with controlled(toy.unet, seen), torch.no_grad():
-        eps(toy, path[-2], schedule.timesteps[-1], text)
+        predict_noise(toy, path[-2], schedule.timesteps[-1], text)
     maps = [still.of(Site(name, True, "up", 2, (8, 8)), at) for name in still.maps if still.maps[name].shape[1] == 64]
     mean = torch.stack([m.mean(dim=0).reshape(8, 8) for m in maps]).mean(dim=0)
     assert torch.allclose(mean, seen.maps()[list(at)].sum(dim=0), atol=2e-3)
@@ -144,7 +155,7 @@ def test_the_photo_runs_along_only_while_its_shapes_are_kept(toy: Backbone, plat
             rows.append(len(out))
             return out
 
-    edit = Edit(toy, path, still, torch.ones(1, 1, 8, 8), text, text, [], structure=0.4)
+    edit = PromptToPromptEdit(toy, path, still, torch.ones(1, 1, 8, 8), text, text, [], structure=0.4)
     with controlled(toy.unet, Count()):
         run(edit, schedule, path[0])
     calls = rows[:: len(rows) // 5]
@@ -161,7 +172,7 @@ def test_maps_of_components_are_those_of_their_words(toy: Backbone, plate: np.nd
     x = invert(guided(toy, text), z0, type(last)(last.timesteps[-1:], last.alphas[-2:]), rounds=1)
     seen = Record(positions(toy, PROMPT, "nut"), (8,))
     with controlled(toy.unet, seen), torch.no_grad():
-        eps(toy, x, t, text)
+        predict_noise(toy, x, t, text)
     assert torch.allclose(maps[1], seen.maps().sum(dim=0), atol=1e-6)
 
 

@@ -15,16 +15,16 @@ from core.device import torch_generator
 from core.diffusion.backbone import Backbone
 from core.diffusion.sampling import (
     Model,
+    SamplingStep,
     Schedule,
-    Step,
-    clean,
+    add_noise,
     ddim_step,
     dpmpp_2m_step,
     draw_noise,
     guided,
     invert,
     make_schedule,
-    mix,
+    predict_x0,
     sample,
 )
 from core.diffusion.tokens import encode_text
@@ -67,7 +67,7 @@ def double(model: Model, x: Tensor, schedule: Schedule, method: str) -> Tensor:
         if method == "ddim":
             x = ddim_step(x, noise, step.a, step.a_next)
         else:
-            x0 = clean(x, noise, step.a)
+            x0 = predict_x0(x, noise, step.a)
             x, past = dpmpp_2m_step(x, x0, step.a, step.a_next, *past), (x0, step.a)
     return x
 
@@ -134,11 +134,11 @@ def test_impossible_schedules_are_refused(count: int, strength: float) -> None:
 def test_hooks_come_in_order_and_may_change_the_latents() -> None:
     schedule, log = even(3), []
 
-    def before(x: Tensor, step: Step) -> Tensor:
+    def before(x: Tensor, step: SamplingStep) -> Tensor:
         log.append(("before", step.t, float(x)))
         return x + 1
 
-    def after(x: Tensor, step: Step, x0: Tensor) -> Tensor:
+    def after(x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         log.append(("after", step.t, step.last))
         return torch.zeros_like(x)
 
@@ -232,4 +232,4 @@ def test_same_seed_same_bits(toy: Backbone) -> None:
 
 def test_mix_and_clean_are_inverse() -> None:
     x0, noise = torch.randn(2, 1, 4, 3, 3, generator=torch_generator(2))
-    assert torch.allclose(clean(mix(x0, noise, 0.3), noise, 0.3), x0, atol=1e-6)
+    assert torch.allclose(predict_x0(add_noise(x0, noise, 0.3), noise, 0.3), x0, atol=1e-6)

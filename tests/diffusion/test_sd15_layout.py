@@ -12,13 +12,13 @@ from torch import nn
 
 from core.diffusion.attention import Record, Reweight, attention_layers, controlled
 from core.diffusion.backbone import Backbone, encode_image
-from core.diffusion.inpainting import Guide, Look, Place, inpaint
+from core.diffusion.inpainting import DrawingSettings, Guide, Place, inpaint
 from core.diffusion.loading import forget_backbones, load_backbone
-from core.diffusion.model_crop import Frame
+from core.diffusion.model_crop import CropSettings
 from core.diffusion.sampling import guided, invert, make_schedule, sample
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, positions, vectors_of
-from core.training.latents import Lesson, prepare
-from core.training.loop import Plan, train
+from core.training.latents import TrainingSample, prepare
+from core.training.loop import TrainingPlan, train
 from tests.diffusion.toy import write_sd15
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -51,8 +51,8 @@ def test_inpainting_with_controllers(sd15: Backbone, photo: np.ndarray) -> None:
     (out,) = inpaint(
         sd15,
         [Place(photo, mask, "a scratch", 0)],
-        look=Look(steps=2, guidance=3.0, method="dpmpp_2m"),
-        frame=Frame(side=128),
+        look=DrawingSettings(steps=2, guidance=3.0, method="dpmpp_2m"),
+        frame=CropSettings(side=128),
         guide=lambda scene: Guide(controllers=[Reweight(words, 2.0), record]),
     )
     assert np.array_equal(out[~mask], photo[~mask]) and not np.array_equal(out, photo)
@@ -72,6 +72,6 @@ def test_a_placeholder_learns(sd15: Backbone, photo: np.ndarray) -> None:
     vectors = nn.Parameter(vectors_of(sd15, "damage", 4))
     start = vectors.detach().clone()
     with placeholders(sd15, [Placeholder("<new>", vectors)]) as known:
-        lessons = prepare(known, [Lesson(photo, "a <new>")], text_frozen=False)
-        trained = train(known, {"<new>": vectors}, lessons, Plan(steps=1, batch=1))
+        lessons = prepare(known, [TrainingSample(photo, "a <new>")], text_frozen=False)
+        trained = train(known, {"<new>": vectors}, lessons, TrainingPlan(steps=1, batch=1))
     assert trained.steps == 1 and not torch.equal(vectors.detach(), start)

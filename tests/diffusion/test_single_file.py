@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.device import torch_generator
-from core.diffusion.backbone import Backbone, decode, encode_image, eps
+from core.diffusion.backbone import Backbone, decode, encode_image, predict_noise
 from core.diffusion.loading import load_backbone
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text
@@ -33,7 +33,7 @@ def test_a_single_file_is_the_same_model(
     x, text = draw_noise((1, 4, 8, 8), torch_generator(0)), encode_text(toy, ["a scratch"])
     assert torch.equal(encode_text(loaded, ["a scratch"]), text)
     with torch.no_grad():
-        assert torch.allclose(eps(loaded, x, 77, text), eps(toy, x, 77, text), atol=1e-6)
+        assert torch.allclose(predict_noise(loaded, x, 77, text), predict_noise(toy, x, 77, text), atol=1e-6)
     assert torch.allclose(encode_image(loaded, plate), encode_image(toy, plate), atol=1e-6)
     assert np.abs(decode(loaded, x)[0].astype(int) - decode(toy, x)[0]).max() <= 1
     for part in ("unet", "vae", "text_encoder"):

@@ -12,13 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from core.diffusion.backbone import Backbone, predict
+from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
 from core.errors import Cancelled, InputError, Unavailable
-from core.training.latents import Lesson, Lessons, masked_loss, prepare
-from core.training.loop import Plan, Trained, train
+from core.training.latents import TrainingBatchSource, TrainingSample, masked_loss, prepare
+from core.training.loop import TrainingPlan, TrainingResult, train
 
-PLAN = Plan(steps=5, batch=2, lr=0.05, seed=3, checkpoint_every=2)
+PLAN = TrainingPlan(steps=5, batch=2, lr=0.05, seed=3, checkpoint_every=2)
 
 
 def spot(size: int = 10) -> np.ndarray:
@@ -28,15 +28,15 @@ def spot(size: int = 10) -> np.ndarray:
 
 
 @pytest.fixture
-def invert(toy: Backbone, plate: np.ndarray) -> Callable[..., tuple[Tensor, Trained]]:
+def invert(toy: Backbone, plate: np.ndarray) -> Callable[..., tuple[Tensor, TrainingResult]]:
     """Textual inversion of a spot on two plates; gives the vectors and how the run went."""
 
-    def run(plan: Plan = PLAN, **given: Any) -> tuple[Tensor, Trained]:
+    def run(plan: TrainingPlan = PLAN, **given: Any) -> tuple[Tensor, TrainingResult]:
         vectors = nn.Parameter(vectors_of(toy, "damage", 2))
         with placeholders(toy, [Placeholder("<spot>", vectors)]) as known:
             images = (plate, plate[::-1])
-            lessons = prepare(known, [Lesson(i, "a <spot>", spot()) for i in images], text_frozen=False)
-            held_out = prepare(known, [Lesson(plate[:, ::-1], "a <spot>", spot())], text_frozen=False)
+            lessons = prepare(known, [TrainingSample(i, "a <spot>", spot()) for i in images], text_frozen=False)
+            held_out = prepare(known, [TrainingSample(plate[:, ::-1], "a <spot>", spot())], text_frozen=False)
             checking = {"validation": held_out} if plan.validate_every else {}
             trained = train(known, {"<spot>": vectors}, lessons, plan, **checking, **given)
         return vectors.detach(), trained
@@ -66,19 +66,19 @@ def test_the_area_weight_stays_within_its_bounds(side: int, weight: float) -> No
 
 
 def test_lessons_are_encoded_once(toy: Backbone, plate: np.ndarray) -> None:
-    lessons = [Lesson(plate, "a plate", spot(1)), Lesson(plate, "a plate")]
+    lessons = [TrainingSample(plate, "a plate", spot(1)), TrainingSample(plate, "a plate")]
     frozen = prepare(toy, lessons, text_frozen=True)
     assert frozen.latents.shape == (2, 4, 8, 8) and frozen.masks.sum(dim=(1, 2, 3)).tolist() == [1, 64]
     assert frozen.text is not None and torch.equal(frozen.text[1:], encode_text(toy, ["a plate"]))
     assert prepare(toy, lessons, text_frozen=False).text is None
     with pytest.raises(InputError, match="one size"):
-        prepare(toy, [Lesson(plate, ""), Lesson(plate[:32], "")], text_frozen=True)
+        prepare(toy, [TrainingSample(plate, ""), TrainingSample(plate[:32], "")], text_frozen=True)
     with pytest.raises(InputError, match="at least one"):
         prepare(toy, [], text_frozen=True)
 
 
 def test_inversion_lowers_the_loss_and_leaves_the_model(
-    toy: Backbone, invert: Callable[..., tuple[Tensor, Trained]]
+    toy: Backbone, invert: Callable[..., tuple[Tensor, TrainingResult]]
 ) -> None:
     before = {k: v.clone() for k, v in (toy.unet.state_dict() | toy.text_encoder.state_dict()).items()}
     start = vectors_of(toy, "damage", 2)
@@ -91,14 +91,14 @@ def test_inversion_lowers_the_loss_and_leaves_the_model(
     assert not any(p.requires_grad for p in [*toy.unet.parameters(), *toy.text_encoder.parameters()])
 
 
-def test_same_seed_same_bits(invert: Callable[..., tuple[Tensor, Trained]]) -> None:
+def test_same_seed_same_bits(invert: Callable[..., tuple[Tensor, TrainingResult]]) -> None:
     one, again, other = invert()[0], invert()[0], invert(replace(PLAN, seed=4))[0]
     assert torch.equal(one, again) and not torch.equal(one, other)
 
 
 @pytest.mark.parametrize("asked", range(2, 12, 4))
 def test_a_stopped_run_goes_on_to_the_same_bits(
-    invert: Callable[..., tuple[Tensor, Trained]], tmp_path: Path, asked: int
+    invert: Callable[..., tuple[Tensor, TrainingResult]], tmp_path: Path, asked: int
 ) -> None:
     plan, path = replace(PLAN, validate_every=2, validate_draws=1), tmp_path / "run.pt"
     whole, trained = invert(plan)
@@ -115,7 +115,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert torch.equal(vectors, whole) and resumed == trained
 
 
-def test_a_run_can_be_made_longer(invert: Callable[..., tuple[Tensor, Trained]], tmp_path: Path) -> None:
+def test_a_run_can_be_made_longer(invert: Callable[..., tuple[Tensor, TrainingResult]], tmp_path: Path) -> None:
     invert(replace(PLAN, steps=3), checkpoint=tmp_path / "run.pt")
     steps: list[int] = []
     vectors, _ = invert(checkpoint=tmp_path / "run.pt", progress=lambda done, of, loss: steps.append(done))
@@ -123,7 +123,7 @@ def test_a_run_can_be_made_longer(invert: Callable[..., tuple[Tensor, Trained]],
 
 
 def test_another_or_a_broken_checkpoint_is_refused(
-    invert: Callable[..., tuple[Tensor, Trained]], tmp_path: Path
+    invert: Callable[..., tuple[Tensor, TrainingResult]], tmp_path: Path
 ) -> None:
     path = tmp_path / "run.pt"
     invert(replace(PLAN, steps=1), checkpoint=path)
@@ -136,13 +136,13 @@ def test_another_or_a_broken_checkpoint_is_refused(
 
 def test_it_stops_early_and_keeps_the_best(toy: Backbone, plate: np.ndarray) -> None:
     """A scale on the prediction that starts at its best and is driven off by a far too high rate."""
-    lessons = prepare(toy, [Lesson(plate, "a plate")], text_frozen=True)
+    lessons = prepare(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
     scale = nn.Parameter(torch.zeros(()))
 
     def predictor(x: Tensor, t: Tensor, text: Tensor) -> Tensor:
         return x * scale
 
-    plan = Plan(steps=200, batch=1, lr=2.0, clip=0, validate_every=5, patience=3)
+    plan = TrainingPlan(steps=200, batch=1, lr=2.0, clip=0, validate_every=5, patience=3)
     trained = train(toy, {"scale": scale}, lessons, plan, validation=lessons, predictor=predictor)
     losses = [loss for _, loss in trained.validation]
     assert trained.stopped_early and trained.steps < 200
@@ -159,8 +159,8 @@ def test_a_lora_like_set_of_parameters_learns(toy: Backbone, plate: np.ndarray) 
     down, up = nn.Parameter(torch.randn(2, 16) * 0.1), nn.Parameter(torch.zeros(32, 2))
     hook = layer.register_forward_hook(lambda module, args, out: out + args[0] @ down.T @ up.T)
     try:
-        lessons = prepare(toy, [Lesson(plate, "a plate")], text_frozen=True)
-        plan = Plan(steps=24, batch=1, lr=0.02, validate_every=12, validate_draws=8)
+        lessons = prepare(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
+        plan = TrainingPlan(steps=24, batch=1, lr=0.02, validate_every=12, validate_draws=8)
         trained = train(toy, {"down": down, "up": up}, lessons, plan, validation=lessons)
     finally:
         hook.remove()
@@ -170,7 +170,7 @@ def test_a_lora_like_set_of_parameters_learns(toy: Backbone, plate: np.ndarray) 
 
 def test_the_target_fits_what_the_model_predicts(toy: Backbone, plate: np.ndarray) -> None:
     """Whatever is predicted, a perfect prediction has no loss."""
-    lessons = prepare(toy, [Lesson(plate, "a plate")], text_frozen=True)
+    lessons = prepare(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
     nothing = nn.Parameter(torch.zeros(()))
     for prediction in ("epsilon", "v_prediction", "sample"):
         named = replace(toy, prediction=prediction)  # type: ignore[arg-type]
@@ -181,15 +181,15 @@ def test_the_target_fits_what_the_model_predicts(toy: Backbone, plate: np.ndarra
             known = {"epsilon": noise, "sample": x0, "v_prediction": a.sqrt() * noise - (1 - a).sqrt() * x0}
             return known[kind] + 0 * nothing
 
-        trained = train(named, {"nothing": nothing}, lessons, Plan(steps=3, batch=1), predictor=oracle)
+        trained = train(named, {"nothing": nothing}, lessons, TrainingPlan(steps=3, batch=1), predictor=oracle)
         assert max(trained.losses) < 1e-6
 
 
 def test_what_cannot_be_trained_is_said(toy: Backbone, plate: np.ndarray) -> None:
-    lessons: Lessons = prepare(toy, [Lesson(plate, "")], text_frozen=True)
+    lessons: TrainingBatchSource = prepare(toy, [TrainingSample(plate, "")], text_frozen=True)
     nothing = {"nothing": nn.Parameter(torch.zeros(()))}
     with pytest.raises(InputError, match="float16"):
         train(replace(toy, dtype=torch.float16), nothing, lessons, PLAN)
     with pytest.raises(InputError, match="validate_every"):
         train(toy, nothing, lessons, replace(PLAN, validate_every=2))
-    assert predict(toy, lessons.latents, 3, encode_text(toy, [""])).shape == (1, 4, 8, 8)
+    assert model_output(toy, lessons.latents, 3, encode_text(toy, [""])).shape == (1, 4, 8, 8)

@@ -11,7 +11,16 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import Context, Learner, NothingChanged, Together, engine, learner, learners, settle
+from core.engines.api import (
+    BatchEngine,
+    Context,
+    LearningEngine,
+    NoVisibleChange,
+    engine,
+    finalize_sample,
+    learner,
+    learners,
+)
 from core.engines.concept_drawing import begun, toned, tones_of
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.quality import scores, visible_change
@@ -80,7 +89,7 @@ def make(asked: Request, folder: Path, **given: Any) -> Sample:
 
 
 def test_it_is_an_engine_that_learns() -> None:
-    assert isinstance(learner(NAME), Learner) and NAME in learners()
+    assert isinstance(learner(NAME), LearningEngine) and NAME in learners()
     assert engine(NAME).available() is None
     for field in learner(NAME).Learning.model_fields.values():
         assert field.title and field.description
@@ -113,8 +122,8 @@ def test_several_at_once_are_those_drawn_alone_and_one_that_fails_takes_none_alo
     masks = (disc(40, 50, 12), disc(20, 70, 9), line())
     asked = [request(mask=mask, seed=seed, photo=plate(seed)) for seed, mask in enumerate(masks)]
     drawer, ctx = engine(NAME), Context("cpu", shelf_folder)
-    assert isinstance(drawer, Together) and drawer.at_once(asked[0].params, "hole", ctx) >= 1
-    made = drawer.generate_all(asked, ctx)
+    assert isinstance(drawer, BatchEngine) and drawer.preferred_batch_size(asked[0].params, "hole", ctx) >= 1
+    made = drawer.generate_batch(asked, ctx)
     for sample, one in zip(made, asked, strict=True):
         alone = make(one, shelf_folder)
         assert isinstance(sample, Sample) and sample.recipe == alone.recipe
@@ -122,13 +131,13 @@ def test_several_at_once_are_those_drawn_alone_and_one_that_fails_takes_none_alo
 
     def settled(drawer: Any, one: Request, *drawn: Any, **given: Any) -> Sample:
         if one.seed == 1:
-            raise NothingChanged("nothing to be seen")
-        return settle(drawer, one, *drawn, **given)
+            raise NoVisibleChange("nothing to be seen")
+        return finalize_sample(drawer, one, *drawn, **given)
 
-    monkeypatch.setattr("core.methods.anomaly_diffusion.engine.settle", settled)
-    found = drawer.generate_all(asked, ctx)
+    monkeypatch.setattr("core.methods.anomaly_diffusion.engine.finalize_sample", settled)
+    found = drawer.generate_batch(asked, ctx)
     assert [isinstance(one, Sample) for one in found] == [True, False, True]
-    with pytest.raises(NothingChanged):
+    with pytest.raises(NoVisibleChange):
         make(asked[1], shelf_folder)
 
 
@@ -199,7 +208,7 @@ def test_below_full_strength_it_starts_from_what_was_asked(shelf_folder: Path) -
         params = {"start": start, "steps": 20, "strength": 0.1, "guidance": 1.0, "detail": 1.0}
         try:
             drawn[start] = make(request(params=params, examples=(hole(0),)), shelf_folder).image
-        except NothingChanged:
+        except NoVisibleChange:
             drawn[start] = plain
     # The real hole is a quarter as bright as what is around it.
     assert drawn["example"][mask].mean() < 0.7 * plain[mask].mean() < drawn["photo"][mask].mean()
@@ -241,7 +250,7 @@ def test_a_one_pixel_mask_is_drawn_or_declined(shelf_folder: Path) -> None:
     mask[40, 50] = True
     try:
         sample = make(request(mask=mask), shelf_folder)
-    except NothingChanged as error:
+    except NoVisibleChange as error:
         assert "nothing visible changed" in str(error)
     else:
         assert np.array_equal(sample.mask, mask)

@@ -19,7 +19,7 @@ from core.methods.comgen import ComGen
 from core.methods.comgen.component_masks import fitted, from_map, instances, shifted
 from core.methods.comgen.component_prompt import read_prompt
 from core.methods.comgen.components import ComponentParams
-from core.methods.comgen.edit_plan import Carry, Plan, make_plan
+from core.methods.comgen.edit_plan import Carry, EditPlan, make_plan
 from core.methods.comgen.paste_back import enlarged, paste, true_mask
 from core.methods.comgen.prompt_edits import Edited, apply, read_edits
 from core.methods.comgen.residual import grown
@@ -74,7 +74,7 @@ def edited(text: str, prompt: str = PROMPT) -> Edited:
     return apply(read_prompt(prompt), read_edits(text))
 
 
-def plan(text: str, seed: int = 0, margin: float = 5.0) -> Plan:
+def plan(text: str, seed: int = 0, margin: float = 5.0) -> EditPlan:
     done = edited(text)
     found = instances(done.before.chips, REGIONS, np.zeros((3, 16, 16), np.float32), SHAPE)
     return make_plan(done, found, photo(), margin, 4, np.random.default_rng(seed))
@@ -323,11 +323,11 @@ class Shelf:
 def test_from_noise_the_neighbour_is_looked_for_among_all_photos(model: str) -> None:
     from core.jobs import generation
 
-    asked, ctx = request(model, mode="noise", candidates=1, d_max=6.0, edit="none"), Context(goods=Shelf())
+    asked, ctx = request(model, mode="noise", candidates=1, d_max=6.0, edit="none"), Context(normals=Shelf())
     sample = next(generation.make(ComGen(), asked, ctx))
     notes = sample.recipe.placement
     assert notes["neighbour"] == sample.recipe.normal_id == "b" and notes["edited"] == notes["prompt"]
-    assert (generation.photo_of(asked, sample, ctx.goods) == Shelf.photos["b"].pixels).all()
+    assert (generation.photo_of(asked, sample, ctx.normals) == Shelf.photos["b"].pixels).all()
     own = ComGen().find(replace(asked, params={**asked.params, "compare": "photo"}), ctx).sample
     assert own.recipe.normal_id == asked.normal.id
     with pytest.raises(InputError, match="mode=noise"):

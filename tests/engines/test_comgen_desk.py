@@ -11,7 +11,7 @@ import pytest
 from core.api import Workbench
 from core.api.recent import remember
 from core.api.studio.attention_evidence import heated
-from core.api.studio.studio import Order
+from core.api.studio.studio import TryRequest
 from core.errors import Cancelled, InputError, NotFound
 from core.features.extract import available
 from core.images import read_image, read_mask
@@ -104,7 +104,7 @@ def test_what_cannot_be_is_said_in_one_line(bench: Workbench, tmp_path: Path) ->
         (lambda: desk.add(photo, {"edit": "remove:nut"}, "remove:bolt"), "every component"),
         (lambda: desk.borrow("elsewhere/gear-1"), "not there any more"),
         (lambda: desk.titled("a tray with a bolt"), "as a whole"),
-        (lambda: bench.studio.check(Order("comgen", "missing", bare, {})), "learn its components in Concepts"),
+        (lambda: bench.studio.check(TryRequest("comgen", "missing", bare, {})), "learn its components in Concepts"),
     ):
         with pytest.raises((InputError, NotFound), match=said) as caught:
             call()
@@ -120,7 +120,7 @@ def test_what_cannot_be_is_said_in_one_line(bench: Workbench, tmp_path: Path) ->
 
 def test_a_preview_keeps_what_it_was_made_of(bench: Workbench) -> None:
     control, photo = Control(), first(bench)
-    order = Order("comgen", "missing", photo, QUICK, seed=3, variants=1)
+    order = TryRequest("comgen", "missing", photo, QUICK, seed=3, variants=1)
     (row,) = bench.studio.try_out(order, control)  # type: ignore[arg-type]
     assert control.told[:3] == [(1, 8), (2, 8), (3, 8)] and control.told[-1] == (8, 8)
     assert set(row.component_paths) == {"bolt", "nut"} and row.unrefined_path is not None
@@ -133,14 +133,14 @@ def test_a_preview_keeps_what_it_was_made_of(bench: Workbench) -> None:
         near = seen.neighbour
         assert near is not None and near.id != photo and near.own is not None and 0 < near.own < near.d < 6
         assert seen.neighbour_row is not None and seen.neighbour_row.id == near.id
-    plain = bench.studio.try_out(Order("layout", "missing", photo, {"op": "remove"}, variants=1))[0]
+    plain = bench.studio.try_out(TryRequest("layout", "missing", photo, {"op": "remove"}, variants=1))[0]
     assert bench.review.evidence(plain) is None
 
 
 @pytest.mark.skipif(available() is not None, reason="no features")
 def test_from_noise_the_neighbour_is_the_photo_it_was_compared_with(bench: Workbench) -> None:
     params = QUICK | {"mode": "noise", "candidates": 1, "d_max": 6.0}
-    (row,) = bench.studio.try_out(Order("comgen", "missing", first(bench), params, variants=1))
+    (row,) = bench.studio.try_out(TryRequest("comgen", "missing", first(bench), params, variants=1))
     seen = bench.review.evidence(row)
     assert seen is not None and seen.neighbour is not None and seen.neighbour.own is None
     notes = bench.studio.recipe(row.id).placement
@@ -151,7 +151,7 @@ def test_from_noise_the_neighbour_is_the_photo_it_was_compared_with(bench: Workb
 def test_a_preview_stops_within_a_step(bench: Workbench) -> None:
     control = Control(stop_at=3)
     with pytest.raises(Cancelled):
-        bench.studio.try_out(Order("comgen", "missing", first(bench), QUICK, variants=1), control)  # type: ignore[arg-type]
+        bench.studio.try_out(TryRequest("comgen", "missing", first(bench), QUICK, variants=1), control)  # type: ignore[arg-type]
     assert len(control.told) == 3 and bench.review.counts() == {}
 
 
@@ -168,7 +168,7 @@ def test_a_word_is_borrowed_from_another_project(bench: Workbench, tmp_path: Pat
     settings = QUICK | {"edit": "replace:nut,gear", "borrowed": id}
     images = []
     for params in (settings, settings | {"borrowed": ""}):
-        (row,) = bench.studio.try_out(Order("comgen", "wrong_part", photo, params, variants=1))
+        (row,) = bench.studio.try_out(TryRequest("comgen", "wrong_part", photo, params, variants=1))
         images.append(read_image(row.image_path))
         assert set(row.component_paths) == {"bolt", "nut", "gear"}
         assert "<" not in bench.studio.recipe(row.id).placement["edited"]

@@ -17,7 +17,7 @@ from core.engines.api import (
     Context,
     Engine,
     EngineParams,
-    NothingChanged,
+    NoVisibleChange,
     engines,
     learners,
     read_model,
@@ -115,7 +115,7 @@ def first(engine: Engine, build: Callable[[int], Request], tries: int = 5) -> Sa
     for seed in range(1, tries + 1):
         try:
             return make(engine, build(seed))[0]
-        except NothingChanged:
+        except NoVisibleChange:
             continue
     raise AssertionError(f"{engine.name}: {tries} seeds in a row left nothing visible")
 
@@ -208,7 +208,7 @@ def test_grey_photos_stay_grey(name: str) -> None:
     for seed in (1, 2, 3):
         try:
             image = make(engine, request_for(engine, seed, part_photo(grey=True)))[0].image
-        except NothingChanged:
+        except NoVisibleChange:
             continue
         assert (image == image[..., :1]).all()
 
@@ -278,7 +278,7 @@ def test_one_pixel_gives_a_clear_result(name: str, at: tuple[int, int]) -> None:
         request = request_for(engine, seed, mask=mask)
         try:
             sample = make(engine, request)[0]
-        except NothingChanged as error:
+        except NoVisibleChange as error:
             assert "nothing visible changed" in str(error)
             continue
         check(sample, request, engine)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.device import numpy_rng
-from core.engines.api import Context, NothingChanged, engine
+from core.engines.api import Context, NoVisibleChange, engine
 from core.engines.surface.damage_styles import STYLES, choose_style
 from core.engines.surface.gradient_noise import depth, fractal, is_thin, perlin, relative_depth, soft
 from core.errors import InputError
@@ -268,7 +268,7 @@ def test_colour_photos_get_warm_stains_and_grey_ones_stay_grey() -> None:
 def test_nothing_changed_names_the_way_out() -> None:
     one = np.zeros((160, 160), np.bool_)
     one[5, 5] = True
-    with pytest.raises(NothingChanged, match="enlarge the mask"):
+    with pytest.raises(NoVisibleChange, match="enlarge the mask"):
         for seed in range(60):
             make("perlin", one, np.full((160, 160, 3), 3, np.uint8), seed, params={"style": "dent"})
 

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import Context, NothingChanged, engine, learner, needed, read_params
+from core.engines.api import Context, NoVisibleChange, engine, learner, needed, read_params
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.masks import rle
 from core.methods.dual_ano_diff import DualAnoDiff
-from core.methods.dual_ano_diff.engine import Finding
+from core.methods.dual_ano_diff.engine import DualAnoDiffEvidence
 from core.methods.dual_ano_diff.learning_settings import DualParams
 from core.methods.dual_ano_diff.mask_extraction import WAYS, find_masks, from_attention, from_part, from_segmenter
 from core.methods.dual_ano_diff.square_crop import pane_around, whole_pane
@@ -51,14 +51,14 @@ def request(**given: Any) -> Request:
     return Request(normal=NormalImage("p", "p.png", photo), **{**have, **given})
 
 
-def find(asked: Request, folder: Path, **given: Any) -> Finding:
+def find(asked: Request, folder: Path, **given: Any) -> DualAnoDiffEvidence:
     """The first of a few seeds that gives something, as a batch would take it."""
     chosen = engine(NAME)
     assert isinstance(chosen, DualAnoDiff)
     for seed in range(asked.seed, asked.seed + 6):
         try:
             return chosen.find(replace(asked, seed=seed), Context("cpu", folder, **given))
-        except NothingChanged:
+        except NoVisibleChange:
             continue
     raise AssertionError("six seeds in a row left nothing")
 

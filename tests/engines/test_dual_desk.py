@@ -10,7 +10,7 @@ import pytest
 
 from core.api import Workbench
 from core.api.studio.drawn_pairs import Likeness, nearest_example
-from core.api.studio.studio import Order
+from core.api.studio.studio import TryRequest
 from core.engines.api import Context, learner
 from core.errors import InputError
 from core.features.extract import available
@@ -40,7 +40,9 @@ def bench(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Iterator
 
 def test_a_pair_is_kept_and_another_of_its_masks_taken(bench: Workbench) -> None:
     photo = bench.photos.page()[0].id
-    order = Order(NAME, "hole", photo, {"steps": 3, "mask": "threshold"}, mask=disc(40, 50, 12), seed=4, variants=1)
+    order = TryRequest(
+        NAME, "hole", photo, {"steps": 3, "mask": "threshold"}, mask=disc(40, 50, 12), seed=4, variants=1
+    )
     (row,) = bench.studio.try_out(order)
     pair = bench.review.pair(row)
     assert pair is not None and {way.name for way in pair.ways} == set(WAYS)
@@ -59,7 +61,7 @@ def test_a_pair_is_kept_and_another_of_its_masks_taken(bench: Workbench) -> None
 
 def test_what_it_is_most_like_is_told(bench: Workbench) -> None:
     photo = bench.photos.page()[1].id
-    order = Order(NAME, "hole", photo, {"steps": 3}, mask=disc(40, 50, 12), seed=2, variants=1)
+    order = TryRequest(NAME, "hole", photo, {"steps": 3}, mask=disc(40, 50, 12), seed=2, variants=1)
     (row,) = bench.studio.try_out(order)
     near = bench.review.nearest_example(row)
     assert near is not None and near.measure == "distance" and near.copied == (near.value < 0.1)
@@ -72,5 +74,5 @@ def test_what_it_is_most_like_is_told(bench: Workbench) -> None:
         found = bench.review.neighbour(row, look=True)
         assert found is not None and found[0].id == found[1].id != photo and found[0].own is not None
         assert bench.review.neighbour(row) == found
-    plain = bench.studio.try_out(Order("cut_paste", "hole", photo, {}, mask=disc(40, 50, 12), variants=1))[0]
+    plain = bench.studio.try_out(TryRequest("cut_paste", "hole", photo, {}, mask=disc(40, 50, 12), variants=1))[0]
     assert bench.review.pair(plain) is None and bench.review.neighbour(plain, look=True) is None

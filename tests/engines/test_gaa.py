@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from core.api import Workbench
-from core.api.studio.studio import Order
+from core.api.studio.studio import TryRequest
 from core.engines.api import Context, engine, learner
 from core.errors import InputError, MaskError, NotFound
 from core.images import mask_png_bytes, png_bytes
@@ -190,7 +190,7 @@ def test_studio_and_bulk_lend_examples_of_the_cluster(folder: Path, tmp_path: Pa
         normal = bench.project.normals()[0].id
         for cluster, own in (("pin", {"hole0", "hole1"}), ("pit", {"hole3"})):
             ids = {examples[name].id for name in own}
-            order = Order("gaa", "hole", normal, {"cluster": cluster}, disc(40, 50, 12))
+            order = TryRequest("gaa", "hole", normal, {"cluster": cluster}, disc(40, 50, 12))
             assert {bench.studio.request(order, n).examples[0].id for n in range(6)} == ids
             plan = prepare(bench.material, Batch(engine="gaa", label="hole", params={"cluster": cluster}))
             assert {request_for(plan, n).examples[0].id for n in range(6)} == ids

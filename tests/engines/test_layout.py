@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import Context, NothingChanged, engine
+from core.engines.api import Context, NoVisibleChange, engine
 from core.errors import Cancelled, InputError
 from core.types import NormalImage, Region, Request, Sample
 
@@ -167,7 +167,7 @@ def test_a_part_that_looks_the_same_when_turned_is_no_anomaly() -> None:
     plain = surface()
     alpha = disc_alpha(DISCS[2])[..., None]
     photo = np.clip(alpha * 200 + (1 - alpha) * plain * shadow_of(DISCS[2])[..., None], 0, 255).astype(np.uint8)
-    with pytest.raises(NothingChanged, match="'nut' looks the same"):
+    with pytest.raises(NoVisibleChange, match="'nut' looks the same"):
         run(photo, regions_of(DISCS[2:]), op="rotate")
 
 

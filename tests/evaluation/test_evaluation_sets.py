@@ -19,7 +19,7 @@ from core.evaluation.saturation import FULL, Saturation, read_defects_config
 from core.exporters import Item, export
 from core.images import mask_png_bytes, png_bytes
 from core.store import Project
-from core.types import Verdict
+from core.types import ReviewStatus
 
 SIDE = 24
 
@@ -119,8 +119,8 @@ def test_a_project(tmp_path: Path) -> None:
             for n in range(3)
         ]
         assert labels(read_set(project.path, "train")) == {"good": 1, "crack": 3}
-        project.set_verdicts([made[0].id], Verdict.KEPT)
-        project.set_verdicts([made[1].id], Verdict.REJECTED)
+        project.set_verdicts([made[0].id], ReviewStatus.KEPT)
+        project.set_verdicts([made[1].id], ReviewStatus.REJECTED)
     train = read_set(tmp_path / "p", "train")
     assert [s.name for s in train] == [f"good/{normal.id}", f"crack/{made[0].id}"]
     assert np.array_equal(train[1].mask((SIDE, SIDE)), blob(0))

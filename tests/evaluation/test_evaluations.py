@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.api import Batch, SampleFilter, Workbench
-from core.api.evaluation.evaluations import Trial
+from core.api.evaluation.evaluations import EvalSpec
 from core.api.evaluation.runner import LiveCurves
 from core.api.evaluation.specs import sets
 from core.errors import InputError, NotFound
@@ -20,7 +20,7 @@ from core.evaluation.detectors.api import DetectorParams, TrainContext, detector
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import MAX_POINTS
 from core.images import mask_png_bytes, png_bytes
-from core.types import Verdict
+from core.types import ReviewStatus
 
 
 class Unlike:
@@ -70,8 +70,8 @@ def bench(tmp_path: Path, photo_folder: Path) -> Iterator[Workbench]:
         bench.photos.take_in(photo_folder)
         bench.studio.generate(Batch(engine="perlin", label="stain", count=4, seed=3, workers=1))
         rows = bench.review.page(SampleFilter(), 0, 9)
-        bench.review.set_verdict([r.id for r in rows[:3]], Verdict.KEPT)
-        bench.review.set_verdict([rows[3].id], Verdict.REJECTED)
+        bench.review.set_verdict([r.id for r in rows[:3]], ReviewStatus.KEPT)
+        bench.review.set_verdict([rows[3].id], ReviewStatus.REJECTED)
         yield bench
 
 
@@ -88,7 +88,7 @@ def add_real(bench: Workbench, label: str, count: int = 1) -> None:
 
 def test_a_project_judges_itself_on_photos_it_did_not_learn(bench: Workbench, unlike: Unlike) -> None:
     add_real(bench, "stain", 2)
-    trial = Trial("localization", detector="unlike", trainings=2)
+    trial = EvalSpec("localization", detector="unlike", trainings=2)
     chosen = sets(bench.project, trial)
     taught, tested = ({str(s.image) for s in shots} for shots in (chosen.train, chosen.test))
     assert not taught & tested and len([s for s in chosen.test if s.good]) == 1
@@ -116,7 +116,7 @@ def test_a_project_judges_itself_on_photos_it_did_not_learn(bench: Workbench, un
 def test_stopping_ends_the_run_and_keeps_no_result(bench: Workbench, unlike: Unlike) -> None:
     add_real(bench, "stain", 2)
     unlike.endless = True
-    job = bench.evaluations.start(Trial("detection", detector="unlike"))
+    job = bench.evaluations.start(EvalSpec("detection", detector="unlike"))
     until = time.monotonic() + 60
     while not bench.evaluations.live(job) and time.monotonic() < until:
         time.sleep(0.01)
@@ -128,34 +128,34 @@ def test_stopping_ends_the_run_and_keeps_no_result(bench: Workbench, unlike: Unl
 
 def test_what_is_missing_is_said_before_anything_runs(tmp_path: Path, bench: Workbench, photo_folder: Path) -> None:
     with pytest.raises(InputError, match="no real anomalies: import some in Product"):
-        bench.evaluations.preview(Trial("localization"))
+        bench.evaluations.preview(EvalSpec("localization"))
     with pytest.raises(InputError, match="no real anomalies"):
-        bench.evaluations.preview(Trial("generation"))
+        bench.evaluations.preview(EvalSpec("generation"))
     with pytest.raises(InputError, match="no pairs by layout yet"):
-        bench.evaluations.start(Trial("localization", engine="layout"))
+        bench.evaluations.start(EvalSpec("localization", engine="layout"))
     add_real(bench, "dent", 2)
     with pytest.raises(InputError, match="pairs are stain, the real anomalies dent"):
-        bench.evaluations.preview(Trial("classification"))
+        bench.evaluations.preview(EvalSpec("classification"))
     with Workbench.create(tmp_path / "bare") as bare:
         bare.photos.take_in(photo_folder)
         with pytest.raises(InputError, match="make some in Studio"):
-            bare.evaluations.preview(Trial("generation"))
+            bare.evaluations.preview(EvalSpec("generation"))
         bare.studio.generate(Batch(engine="perlin", label="stain", count=2, seed=3, workers=1))
         add_real(bare, "stain")
-        assert any("Nothing was reviewed" in note for note in bare.evaluations.preview(Trial("generation")).notes)
-        bare.review.set_verdict([bare.review.page(SampleFilter(), 0, 1)[0].id], Verdict.REJECTED)
+        assert any("Nothing was reviewed" in note for note in bare.evaluations.preview(EvalSpec("generation")).notes)
+        bare.review.set_verdict([bare.review.page(SampleFilter(), 0, 1)[0].id], ReviewStatus.REJECTED)
         with pytest.raises(InputError, match="1 wait in Review"):
-            bare.evaluations.preview(Trial("generation"))
+            bare.evaluations.preview(EvalSpec("generation"))
 
 
 def test_anomalies_that_pairs_were_made_from_are_not_tested_or_it_is_said(bench: Workbench) -> None:
     add_real(bench, "scratch", 1)
     bench.studio.generate(Batch(engine="cut_paste", label="scratch", count=1, seed=1, workers=1))
     made = bench.review.page(SampleFilter(label="scratch"), 0, 9)
-    bench.review.set_verdict([r.id for r in made], Verdict.KEPT)
-    assert "Flattered: 1 of" in bench.evaluations.preview(Trial("localization")).warnings[0]
+    bench.review.set_verdict([r.id for r in made], ReviewStatus.KEPT)
+    assert "Flattered: 1 of" in bench.evaluations.preview(EvalSpec("localization")).warnings[0]
     add_real(bench, "stain", 5)
-    seen = bench.evaluations.preview(Trial("localization"))
+    seen = bench.evaluations.preview(EvalSpec("localization"))
     assert not seen.warnings and "1 imported anomalies" in seen.notes[-1]
     assert "5 real anomalies" in seen.facts["Tested on"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.cli.main import run
 from core.errors import Cancelled, InputError, MaskError, NotFound
-from core.evaluation.generation import Pair, evaluate_generation, read_pairs
+from core.evaluation.generation import GeneratedPair, evaluate_generation, read_pairs
 from core.evaluation.generation.nearest_real import CROP, crop_around, find_nearest, look
 from core.evaluation.photo_sets import Shot
 from core.exporters import Item, export
@@ -35,7 +35,7 @@ def spot(seed, centre, axes=(9, 6), colour=(40, 30, 25)):
 
 def made(n, label="spot", first=0):
     return [
-        Pair(f"{label}/{k}", image, label, (mask,), before=before)
+        GeneratedPair(f"{label}/{k}", image, label, (mask,), before=before)
         for k in range(first, first + n)
         for image, mask, before in [spot(k, (20 + 11 * (k % 9), 20 + 8 * (k % 7)), (6 + k % 5, 5))]
     ]
@@ -106,7 +106,7 @@ def test_the_order_of_the_pairs_does_not_matter(result):
 
 def test_copies_of_real_anomalies_are_called_memorised():
     originals = [s for s in real(5)]
-    pairs = [Pair(f"spot/{k}", s.image[:, ::-1].copy(), "spot", (s.masks[0][:, ::-1].copy(),))
+    pairs = [GeneratedPair(f"spot/{k}", s.image[:, ::-1].copy(), "spot", (s.masks[0][:, ::-1].copy(),))
              for k, s in enumerate(originals[:3])]  # fmt: skip
     found = evaluate_generation(pairs, originals)
     assert found.metrics["memorised"] == 1 and found.metrics["nearest_similarity"] > 0.98
@@ -154,8 +154,8 @@ def test_a_stop_stops():
         ([], real(2), InputError, "no generated pairs"),
         (made(2), [], InputError, "no real anomalies"),
         (made(2, "dent"), real(2), InputError, "labels don't match: the pairs are dent, the real anomalies spot"),
-        ([Pair("spot/0", plate(0), "spot", (np.zeros((HIGH, WIDE), bool),))], real(2), MaskError, "empty"),
-        ([Pair("spot/0", plate(0), "spot", (np.ones((5, 5), bool),))], real(2), MaskError, "spot/0"),
+        ([GeneratedPair("spot/0", plate(0), "spot", (np.zeros((HIGH, WIDE), bool),))], real(2), MaskError, "empty"),
+        ([GeneratedPair("spot/0", plate(0), "spot", (np.ones((5, 5), bool),))], real(2), MaskError, "spot/0"),
     ],
 )
 def test_bad_input_is_one_clear_line(pairs, reference, error, says):

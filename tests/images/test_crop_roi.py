@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, MaskError
-from core.images import Roi, roi_around
+from core.images import PhotoCrop, roi_around
 
 
 @st.composite
@@ -20,7 +20,7 @@ def frames_and_boxes(draw: st.DrawFn) -> tuple[tuple[int, int], tuple[int, int, 
 @given(frames_and_boxes(), st.integers(0, 2**32))
 def test_paste_is_the_inverse_of_crop(case, seed: int) -> None:
     shape, box = case
-    rng, roi = np.random.default_rng(seed), Roi(*box)
+    rng, roi = np.random.default_rng(seed), PhotoCrop(*box)
     for array in (rng.integers(0, 256, (*shape, 3), np.uint8), rng.random(shape) < 0.5):
         before = array.copy()
         assert np.array_equal(roi.paste(array, roi.crop(array)), array)
@@ -47,8 +47,8 @@ def test_the_region_holds_the_mask_with_its_margin(case, margin: float, least: i
 
 def test_wrong_regions_and_patches_are_refused() -> None:
     with pytest.raises(InputError, match="start < end"):
-        Roi(3, 3, 3, 9)
-    roi, photo = Roi(0, 0, 10, 10), np.zeros((20, 20, 3), np.uint8)
+        PhotoCrop(3, 3, 3, 9)
+    roi, photo = PhotoCrop(0, 0, 10, 10), np.zeros((20, 20, 3), np.uint8)
     with pytest.raises(InputError, match="inside 5x5 pixels"):
         roi.crop(photo[:5, :5])
     with pytest.raises(InputError, match="expected uint8"):

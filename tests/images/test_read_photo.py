@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from core.errors import ImageError, MaskError
-from core.images import Photo, is_grey, read_image, read_mask, read_photo
+from core.images import ReadPhoto, is_grey, read_image, read_mask, read_photo
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (40, 52, 3), np.uint8)
@@ -221,7 +221,7 @@ def test_random_damage_never_escapes_the_tree(seed: int) -> None:
     for _ in range(6):
         data[rng.integers(len(data) if seed % 2 else 60)] = rng.integers(256)
     try:
-        assert isinstance(read_photo(bytes(data)), Photo)
+        assert isinstance(read_photo(bytes(data)), ReadPhoto)
     except ImageError as error:
         assert "\n" not in str(error)
 

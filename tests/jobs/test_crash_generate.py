@@ -14,7 +14,7 @@ import pytest
 
 from core.api import SampleFilter, Workbench
 from core.images import read_image, read_mask
-from core.types import Verdict
+from core.types import ReviewStatus
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +66,7 @@ def test_generate_and_accept_survive_kill_9(project: Path) -> None:
         accepted |= set(" ".join(run_and_kill(GENERATE_AND_KEEP, lines, project)).split())
         with Workbench.open(project) as bench:
             rows = bench.review.page(SampleFilter(), limit=10_000)
-            kept = {r.id for r in rows if r.verdict == Verdict.KEPT}
+            kept = {r.id for r in rows if r.verdict == ReviewStatus.KEPT}
             assert accepted <= kept
             for row in rows:
                 for path in (row.image_path, row.mask_path):

@@ -15,7 +15,7 @@ from core.errors import InputError
 from core.images import mask_png_bytes, png_bytes
 from core.jobs import best_of, generation
 from core.jobs.auto_review import FAINT, PASSED, REASONS, SURPLUS, believability, kind_of
-from core.jobs.requests import Plan
+from core.jobs.requests import BatchPlan
 from core.jobs.sample_scoring import LEAST_COPY, judge_of
 from core.quality import ars
 from core.quality.near_duplicates import nearest
@@ -115,7 +115,7 @@ def test_a_stopped_order_is_judged_and_goes_on_where_it_was(
         made: list[Sample] = []
         make = generation.make_all
 
-        def counted(plan: Plan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+        def counted(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
             found = make(plan, requests, ctx)
             made.extend(one for one in found if isinstance(one, Sample))
             return found

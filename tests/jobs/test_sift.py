@@ -24,12 +24,12 @@ from core.jobs.auto_review import (
     Rules,
     believability,
     count_reasons,
-    fault,
+    filter_samples,
     kind_of,
-    sift,
+    reject_reason,
 )
 from core.store import SampleRow
-from core.types import Verdict
+from core.types import ReviewStatus
 
 GOOD = {"change_inside": 0.2, "change_outside": 0.0, "mask_covered": 1.0, "seam_contrast": 2.0}
 
@@ -45,7 +45,7 @@ some_scores = st.fixed_dictionaries(
 
 def row(number: int, scores: dict[str, float], place: float = 0.0) -> SampleRow:
     return SampleRow(
-        f"{number:04d}", number, "n", "stain", "structural", "perlin", number, "{}", Verdict.NEW, "", scores,
+        f"{number:04d}", number, "n", "stain", "structural", "perlin", number, "{}", ReviewStatus.NEW, "", scores,
         Path("i"), Path("m"), None, (), np.array([place, 0.0], np.float32).tobytes(), None, 0.0,
     )  # fmt: skip
 
@@ -59,11 +59,11 @@ def test_each_row_is_kept_or_has_its_reason_in_any_order(found, most, distance, 
     rows = [row(n, scores, place) for n, (scores, place) in enumerate(found)]
     before = [row(900 + n, GOOD, place) for n, place in enumerate(earlier)]
     rules = Rules(keep_best=most, duplicates=distance)
-    sifted = sift(rows, rules, before)
+    sifted = filter_samples(rows, rules, before)
     kept = {r.id for r in sifted.kept}
     assert len(sifted.kept) == min(most, sifted.passed) and kept | set(sifted.reasons) == {r.id for r in rows}
     assert not kept & set(sifted.reasons) and all(kind_of(why) in REASONS for why in sifted.reasons.values())
-    assert all(fault(r.scores, rules) is None for r in sifted.kept)
+    assert all(reject_reason(r.scores, rules) is None for r in sifted.kept)
     ranks = [believability(r.scores) for r in sifted.kept]
     surplus = [believability(r.scores) for r in rows if kind_of(sifted.reasons.get(r.id, "")) == SURPLUS]
     assert ranks == sorted(ranks, reverse=True) and max(surplus, default=0) <= min(ranks, default=0) + 1e-12
@@ -72,7 +72,7 @@ def test_each_row_is_kept_or_has_its_reason_in_any_order(found, most, distance, 
         for k, place in enumerate(places):
             assert all(abs(place - other) > distance - 1e-3 for other in [*places[:k], *earlier])
     shuffled = random.sample(rows, len(rows))
-    again = sift(shuffled, rules, before)
+    again = filter_samples(shuffled, rules, before)
     assert again.kept == sifted.kept and again.reasons == sifted.reasons
 
 
@@ -92,11 +92,11 @@ def test_each_row_is_kept_or_has_its_reason_in_any_order(found, most, distance, 
     ],
 )
 def test_each_rule_says_what_it_measured(change: dict[str, float], kind: str | None) -> None:
-    reason = fault(GOOD | change, Rules())
+    reason = reject_reason(GOOD | change, Rules())
     assert (reason and kind_of(reason)) == kind
     assert reason is None or reason.endswith(")")
     off = Rules(max_outside=9, min_change=0, min_covered=0, max_seam=200, min_ars=0, copies=True)
-    assert fault(GOOD | change, off) is None
+    assert reject_reason(GOOD | change, off) is None
 
 
 def test_where_ars_cannot_tell_it_changes_no_rank() -> None:
@@ -113,6 +113,6 @@ def test_one_kept_before_counts_and_reasons_are_counted_by_kind() -> None:
         row(3, GOOD | {"change_inside": 0.0}),
         row(4, GOOD | {"change_inside": 0.01}),
     ]
-    sifted = sift(rows, Rules(), [row(9, GOOD, 0.52)])
+    sifted = filter_samples(rows, Rules(), [row(9, GOOD, 0.52)])
     assert [r.id for r in sifted.kept] == ["0002"] and sifted.reasons["0001"] == f"{TWIN} (of 0009)"
     assert count_reasons([*sifted.reasons.values(), ""]) == {FAINT: 2, "by hand": 1, TWIN: 1}

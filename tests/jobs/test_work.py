@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from core.api import Workbench
-from core.engines.api import Context, Engine, Together, engine, tried
+from core.engines.api import BatchEngine, Context, Engine, engine, sample_or_error
 from core.errors import InputError
 from core.jobs.generation import batch_size, make_all, outcomes
-from core.jobs.requests import Batch, Plan, prepare
+from core.jobs.requests import Batch, BatchPlan, prepare
 from core.types import Request, Sample
 
 
@@ -37,14 +37,14 @@ class Pasting:
             raise InputError(f"no luck with {request.seed}")
         yield from engine("cut_paste").generate(request, ctx)
 
-    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         return 4
 
-    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+    def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         self.sizes.append(len(requests))
         if self._whole:
             raise InputError("this batch cannot be drawn")
-        return [tried(lambda one=request: next(self.generate(one, ctx))) for request in requests]
+        return [sample_or_error(lambda one=request: next(self.generate(one, ctx))) for request in requests]
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +54,12 @@ def bench(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Itera
         yield bench
 
 
-def plan_of(bench: Workbench, drawer: Engine, **given: Any) -> Plan:
+def plan_of(bench: Workbench, drawer: Engine, **given: Any) -> BatchPlan:
     batch = Batch(**{"engine": "cut_paste", "label": "stain", "count": 10, "seed": 5, "workers": 1, **given})
     return replace(prepare(bench.material, batch), engine=drawer)
 
 
-def made(plan: Plan) -> list[Any]:
+def made(plan: BatchPlan) -> list[Any]:
     ctx = Context()
     return list(outcomes(plan, range(plan.batch.count), ctx, lambda requests: make_all(plan, requests, ctx)))
 
@@ -74,7 +74,7 @@ def alike(some: Sequence[Any], others: Sequence[Any]) -> bool:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_they_come_in_order_and_are_those_made_one_by_one(bench: Workbench, workers: int) -> None:
     drawer = Pasting()
-    assert isinstance(drawer, Together)
+    assert isinstance(drawer, BatchEngine)
     assert alike(made(plan_of(bench, drawer, workers=workers)), made(plan_of(bench, engine("cut_paste"))))
     assert sorted(drawer.sizes) == [2, 4, 4]
 

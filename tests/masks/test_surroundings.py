@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.masks.placement.context_match import find_alike, fitting_example
-from core.masks.placement.free_area import Terrain
-from core.masks.placement.planner import Lead, Placement, lies_as_there, plan_masks
+from core.masks.placement.context_match import fitting_example, match_context
+from core.masks.placement.free_area import PlacementMap
+from core.masks.placement.planner import AnchorExample, Placement, lies_as_there, plan_masks
 from core.types import AnomalyExample
 
 seeds = st.integers(0, 2**32 - 1)
@@ -38,7 +38,7 @@ def broken(row: int) -> AnomalyExample:
 )
 def test_a_gap_belongs_on_a_trace_wherever_the_traces_are(seed, row, traces):
     photo = board(traces, level=60)
-    alike = find_alike(broken(row), photo)
+    alike = match_context(broken(row), photo)
     assert alike is not None
     places = alike.draw(np.random.default_rng(seed), 12)
     assert places.shape == (12, 2)
@@ -48,9 +48,9 @@ def test_a_gap_belongs_on_a_trace_wherever_the_traces_are(seed, row, traces):
 
 def test_masks_are_put_there_and_only_where_photo_and_example_are_known():
     example, photo = broken(20), board([78])
-    terrain = Terrain.of(np.ones((120, 120), bool))
+    terrain = PlacementMap.of(np.ones((120, 120), bool))
     rule = Placement(position="surroundings", perturb=False)
-    known = Lead(example.mask, find_alike(example, photo))
+    known = AnchorExample(example.mask, match_context(example, photo))
     for seed in range(5):
         rng = np.random.default_rng(seed)
         mask = plan_masks(rule, "open", terrain, rng, [example.mask], known)[0]
@@ -62,7 +62,7 @@ def test_masks_are_put_there_and_only_where_photo_and_example_are_known():
 def test_a_larger_photo_is_searched_at_the_examples_scale():
     example = broken(20)
     photo = np.kron(board([78]), np.ones((9, 9, 1), np.uint8))
-    alike = find_alike(example, photo)
+    alike = match_context(example, photo)
     assert alike is not None
     assert (np.abs(alike.draw(np.random.default_rng(0), 12)[:, 0] - 82 * 9) < 20).all()
 
@@ -72,7 +72,7 @@ def test_nothing_is_known_of_what_lies_beyond_the_frame(rows):
     mask = np.zeros((120, 120), bool)
     mask[rows, 50:60] = True
     example = AnomalyExample("edge", "open", board([40]), (mask,))
-    assert find_alike(example, board([40])) is None
+    assert match_context(example, board([40])) is None
     for seed in range(3):
         assert fitting_example([example], board([40]), np.random.default_rng(seed)) == (example, None)
 
@@ -86,7 +86,7 @@ def test_of_a_few_examples_the_one_that_belongs_most_is_taken_and_of_two_either(
     def taken(examples: list[AnomalyExample]) -> list[str]:
         return [fitting_example(examples, photo, np.random.default_rng(seed))[0].id for seed in range(20)]
 
-    assert find_alike(lying, photo).unlike < find_alike(upright, photo).unlike
+    assert match_context(lying, photo).unlike < match_context(upright, photo).unlike
     assert taken([upright] * 6 + [lying] * 3).count("gap") > 10
     assert set(taken([upright, lying])) == {"up", "gap"}
 

@@ -36,7 +36,7 @@ def test_a_finder_learned_on_renders_names_what_is_there(monkeypatch: pytest.Mon
     from tools.demo_product import scenes
 
     monkeypatch.setattr(mini, "_through", lambda backbone, images: iter(images))
-    finder = mini.Finder.learned(None, "gear_unit", 80)  # type: ignore[arg-type]
+    finder = mini.WordFinder.learned(None, "gear_unit", 80)  # type: ignore[arg-type]
     assert set(finder.words) == {"gear", "pinion", "bearing", "lever", "screw"}
     spec = scenes.normal("gear_unit", 5)
     assert "gear" in finder.found(scenes.make(spec, 256).image)

@@ -11,7 +11,7 @@ import pytest
 
 from app.cli import run
 from core.api import Workbench
-from core.api.models import Weights
+from core.api.models import ModelsApi
 from core.diffusion.model_sources import KNOWN
 from core.errors import NotFound
 from core.weights import CATALOGUE
@@ -70,7 +70,7 @@ def test_fetch_then_verify(hub: Hub, bare: Path, capsys: pytest.CaptureFixture[s
     folder = bare / "models" / "stable-diffusion-v1-5"
     assert result["path"] == str(folder) and result["auto"] == f"Stable Diffusion 1.5, {folder}"
     assert call(capsys, "verify")["verified"] == {"sd15": "present"} | {
-        name: "present" for name in ("mini_click",) if Weights(None, None).verify(name).state == "present"
+        name: "present" for name in ("mini_click",) if ModelsApi(None, None).verify(name).state == "present"
     }
     unet = folder / "unet" / "diffusion_pytorch_model.fp16.safetensors"
     unet.write_bytes(unet.read_bytes()[:-1] + b"?")

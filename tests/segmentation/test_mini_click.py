@@ -14,7 +14,7 @@ from core.segmentation import segmenter
 from core.segmentation.click_network import DISC, HALF, INPUTS, STRIDE, encode, layers
 from core.segmentation.mask_scoring import measure
 from core.segmentation.mini_click import MiniSegmenter
-from core.segmentation.network_scores import SIGNALS, Look, Network, Verdict, look, signals
+from core.segmentation.network_scores import SIGNALS, Network, NetworkCalibration, NetworkView, look, signals
 from core.segmentation.segmenter import Click, iou
 from core.segmentation.simulated_clicks import click_curve
 from core.segmentation.view_pyramid import Pyramid
@@ -135,7 +135,7 @@ def test_it_is_shipped_whole_and_small(monkeypatch):
     assert row.state == "present" and row.path.parent.name == "mini-click" and row.size < 8e6
     assert segmenter("mini_click").available() is None
     lost = {**row.weights.__dict__, "name": "lost", "file": "lost/x.safetensors"}
-    monkeypatch.setitem(weights.CATALOGUE, "lost", weights.Weights(**lost))
+    monkeypatch.setitem(weights.CATALOGUE, "lost", weights.WeightFile(**lost))
     with pytest.raises(Unavailable, match="comes with Flawsmith"):
         weights.fetch("lost")
 
@@ -206,14 +206,14 @@ def test_certainty_is_one_for_what_the_network_says_and_falls_with_what_it_does_
     half = said.copy()
     half[50:] = False
     guesses = [measure(view, mask, 128 * 128, (50, 45)) for mask in (said, half)]
-    found = signals(guesses, [Look(view, said.astype(np.float32))], [True, False], guesses[0])
+    found = signals(guesses, [NetworkView(view, said.astype(np.float32))], [True, False], guesses[0])
     at = {name: k for k, name in enumerate(SIGNALS)}
     assert np.allclose(found[:, at["certain"]], [1, 0.5]) and np.allclose(found[:, at["kept"]], [1, 0.5])
     assert found[:, at["own"]].tolist() == [1, 0]
 
 
 def test_a_verdict_is_a_line():
-    verdict = Verdict(np.eye(len(SIGNALS))[3], 2.0, -1.0)
+    verdict = NetworkCalibration(np.eye(len(SIGNALS))[3], 2.0, -1.0)
     rows = np.zeros((2, len(SIGNALS)))
     rows[1, 3] = 4
     assert verdict.logits(rows).tolist() == [-1, 7]

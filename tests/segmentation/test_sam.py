@@ -184,7 +184,7 @@ def test_a_file_of_the_right_size_but_other_content_is_refused(tmp_path, monkeyp
     row = weights.weights("sam_vit_b")
     with (tmp_path / row.file).open("wb") as file:
         file.truncate(4096)
-    monkeypatch.setitem(weights.CATALOGUE, "sam_vit_b", weights.Weights(**{**row.__dict__, "size": 4096}))
+    monkeypatch.setitem(weights.CATALOGUE, "sam_vit_b", weights.WeightFile(**{**row.__dict__, "size": 4096}))
     one = sam.vit_b()
     assert one.available() is None
     with pytest.raises(Unavailable, match="sha256"):

@@ -49,7 +49,7 @@ def server():
 @pytest.fixture
 def folder(tmp_path, monkeypatch, server):
     monkeypatch.setenv("FLAWSMITH_MODELS", str(tmp_path / "models"))
-    row = weights.Weights(
+    row = weights.WeightFile(
         "toy", "Toy", "tests", "toy.pth", server.url, len(BODY), hashlib.sha256(BODY).hexdigest(), "CC0"
     )
     monkeypatch.setitem(weights.CATALOGUE, "toy", row)

@@ -10,7 +10,7 @@ import pytest
 from core.errors import NotFound
 from core.images import mask_png_bytes, png_bytes
 from core.store import Project
-from core.types import Verdict
+from core.types import ReviewStatus
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def add(project: Project, shade: int) -> str:
 
 def test_each_gets_its_own_and_one_undo_takes_all_back(project: Project) -> None:
     one, two, three = (add(project, s) for s in (10, 20, 30))
-    assert project.review([(one, Verdict.KEPT, "fine"), (two, "rejected", "seam")])
+    assert project.review([(one, ReviewStatus.KEPT, "fine"), (two, "rejected", "seam")])
     assert [(project.sample_row(i).verdict, project.sample_row(i).reason) for i in (one, two, three)] == [
         ("kept", "fine"), ("rejected", "seam"), ("new", ""),
     ]  # fmt: skip
@@ -44,6 +44,6 @@ def test_each_gets_its_own_and_one_undo_takes_all_back(project: Project) -> None
 def test_a_missing_sample_changes_nothing(project: Project) -> None:
     one = add(project, 10)
     with pytest.raises(NotFound):
-        project.review([(one, Verdict.KEPT, ""), ("nope", Verdict.KEPT, "")])
+        project.review([(one, ReviewStatus.KEPT, ""), ("nope", ReviewStatus.KEPT, "")])
     assert project.sample_row(one).verdict == "new"
-    assert project.review([(one, Verdict.NEW, "")]) == 0
+    assert project.review([(one, ReviewStatus.NEW, "")]) == 0

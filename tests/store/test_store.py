@@ -13,7 +13,7 @@ import pytest
 
 from core.errors import InputError, MaskError, NotFound, StoreError
 from core.store import Project, SampleFilter, SampleRow
-from core.types import Verdict
+from core.types import ReviewStatus
 
 
 @pytest.fixture
@@ -147,15 +147,15 @@ def test_a_sample_comes_back_as_it_went_in(project):
         3,
         '{"seed":3}',
     )
-    assert (row.verdict, row.reason, row.descriptor, row.job_id) == (Verdict.NEW, "", b"\0\1", "j1")
+    assert (row.verdict, row.reason, row.descriptor, row.job_id) == (ReviewStatus.NEW, "", b"\0\1", "j1")
     assert row.scores == {"seam_contrast": 0.25, "change_outside": 0.0}
 
 
 def test_the_same_sample_again_keeps_its_verdict(project):
     row = add_sample(project)
-    project.set_verdicts([row.id], Verdict.KEPT)
+    project.set_verdicts([row.id], ReviewStatus.KEPT)
     again = add_sample(project)
-    assert again.id == row.id and again.verdict is Verdict.KEPT
+    assert again.id == row.id and again.verdict is ReviewStatus.KEPT
     assert project.count_samples() == 1
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import gradio as gr
 
 from app.components.photo_panel import ONE_BY_ONE
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on, on_canvas
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session
 from app.tabs.concepts import concept_list, example_list, learning_panel
 from app.tabs.concepts.example_list import ExampleList
@@ -17,7 +17,7 @@ from app.tabs.concepts.mask_drawing import FOCUS_JS, Drawing
 from core.api.concepts.library import learner_cards
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Concepts", id="concepts") as tab, gr.Row(elem_classes="fs-parts", equal_height=False):
         with gr.Column(elem_classes="fs-cx-main"):
@@ -25,14 +25,14 @@ def build(shell: Shell) -> None:
                 live = gr.HTML(js_on_load=learning_panel.LIVE_JS, elem_id="fs-cx-live")
                 listed = ExampleList()
                 rows = GroupRows(shell, lambda session: controls.clusters(session))
-                shelf = concept_list.Shelf(learner_cards())
+                shelf = concept_list.ConceptList(learner_cards())
             drawing = Drawing(shell)
         with gr.Column(elem_classes="fs-side", elem_id="fs-cx-side") as side:
             with gr.Column(elem_classes="fs-side-scroll"):
-                controls = learning_panel.Controls()
+                controls = learning_panel.LearningPanel()
             with gr.Column(elem_classes="fs-side-foot"):
                 plan = gr.HTML(elem_id="fs-learn-plan")
-                bar = JobBar(shell, "learn_id")
+                bar = ProgressBar(shell, "learn_id")
                 go = gr.Button("Learn", variant="primary", elem_id="fs-learn-go")
         drawing.side()
     form = [*controls.inputs, *controls.groups]

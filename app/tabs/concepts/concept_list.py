@@ -75,7 +75,7 @@ TO_NEW_JS = """(ended) => {
 }"""
 
 
-class Shelf:
+class ConceptList:
     """The lowest card; ``parts`` is what ``show`` updates."""
 
     def __init__(self, learners: Mapping[str, LearnerCard]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from app.components.photo_panel import ONE_BY_ONE
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on_canvas
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on_canvas
 from app.session import Session, file_url
 from core.api.concepts.groups import Group
 from core.errors import InputError, NotFound
@@ -24,11 +24,11 @@ MOST_SHOWN = 40
 class GroupRows:
     """The card with the groups; ``parts`` is what ``show`` updates."""
 
-    def __init__(self, shell: Shell, wanted: Callable[[Session], bool]) -> None:
+    def __init__(self, shell: PageContext, wanted: Callable[[Session], bool]) -> None:
         self.shell, self.wanted = shell, wanted
         with gr.Column(visible=False, elem_classes="fs-cx-card", elem_id="fs-cx-groups") as self.box:
             self.html = gr.HTML(js_on_load=GROUPS_JS, elem_id="fs-cg")
-            self.bar = JobBar(shell, "group_id")
+            self.bar = ProgressBar(shell, "group_id")
         self.parts = [self.box, self.html]
 
     def show(self, session: Session) -> list[Any]:

@@ -12,7 +12,7 @@ from app.components import param_form
 from app.components.progress_bar import FINAL
 from app.session import Session, file_url
 from app.tabs.studio.engine_form import unusable
-from core.api.concepts.library import Order, learner_cards
+from core.api.concepts.library import LearnRequest, learner_cards
 from core.api.evaluation.evaluations import report_parts
 from core.errors import FlawsmithError, NotFound
 
@@ -27,7 +27,7 @@ element.addEventListener("click", (event) => {
 """
 
 
-class Controls:
+class LearningPanel:
     """Engine, label, preset and settings; ``inputs`` are its controls, ``groups`` shown for one engine alone."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Controls:
         card = self.cards.get((session.memory.get("learn") or [None])[0])
         return card is not None and card.reason is None and card.clusters
 
-    def order(self, values: Sequence[Any]) -> Order:
+    def order(self, values: Sequence[Any]) -> LearnRequest:
         """What is asked for."""
         engine, label, *rest = values
         start = 0
@@ -83,7 +83,7 @@ class Controls:
                     params |= form.read(rest[start : start + len(form.components)])
                 start += len(form.components)
         alone = not self.cards[engine].from_examples
-        return Order(engine=engine, label="" if alone or label in (None, TOGETHER) else label, params=params)
+        return LearnRequest(engine=engine, label="" if alone or label in (None, TOGETHER) else label, params=params)
 
     def show(self, session: Session) -> list[Any]:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""
@@ -113,7 +113,7 @@ class Controls:
         return [about, label, *(gr.update(visible=n == engine) for n, pair in self.columns.items() for _ in pair)]
 
 
-def plan(session: Session, controls: Controls) -> list[Any]:
+def plan(session: Session, controls: LearningPanel) -> list[Any]:
     """What would be learned from what, or what is missing; and the button."""
     if session.bench is None:
         return [_hint("Open a project in <b>Product</b> first."), gr.update(value="Learn", interactive=False)]
@@ -140,7 +140,7 @@ def running(session: Session) -> bool:
     return _status(session) in ("queued", "running")
 
 
-def growing(session: Session, controls: Controls) -> str:
+def growing(session: Session, controls: LearningPanel) -> str:
     """Curve and pictures of the learning in progress, or of one that was stopped; "" while there is none."""
     status = _status(session)
     if status in ("", "done"):

@@ -14,10 +14,10 @@ import numpy as np
 from app.canvas.canvas import FLUSH_JS, MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
 from app.components.photo_panel import ONE_BY_ONE
-from app.page_context import Shell, on
+from app.page_context import PageContext, on
 from app.session import Session, file_url, sessions
 from app.tabs.studio.engine_form import LABELS, clean
-from core.api.concepts.examples import Draft, Examples
+from core.api.concepts.examples import ExamplesApi, MaskDraft
 from core.errors import FlawsmithError, InputError
 from core.types import Kind, Mask
 
@@ -36,7 +36,7 @@ FOCUS_JS = """() => setTimeout(() => {
 class Drawing:
     """Canvas in the main column. ``parts`` is what ``show`` updates; ``side`` adds the right-hand column."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: PageContext) -> None:
         self.shell = shell
         with gr.Column(visible=False, elem_classes="fs-studio-photo", elem_id="fs-cx-draw") as self.box:
             with gr.Row(equal_height=True, elem_classes="fs-nav"):
@@ -65,7 +65,7 @@ class Drawing:
         """Whether a photo is on the canvas."""
         return bool(session.bench is not None and session.memory.get("drafts"))
 
-    def begin(self, session: Session, drafts: Sequence[Draft], mask: Mask | None = None) -> None:
+    def begin(self, session: Session, drafts: Sequence[MaskDraft], mask: Mask | None = None) -> None:
         """Put photos on the canvas, one after the other; ``mask`` belongs to the first."""
         session.memory["drafts"] = list(drafts)
         session.memory["drafted"] = 0
@@ -153,7 +153,7 @@ class Drawing:
         on(self.cancel.click, leave, self.shell, outputs=outputs, **ONE_BY_ONE)
 
     def _lay(self, session: Session, mask: Mask | None) -> None:
-        draft: Draft = session.memory["drafts"][0]
+        draft: MaskDraft = session.memory["drafts"][0]
         with session.lock:
             session.masks.pop(_key(draft), None)
             if mask is not None:
@@ -162,20 +162,20 @@ class Drawing:
         threading.Thread(target=_prepare, args=(desk, draft), daemon=True).start()
 
 
-def current(session: Session) -> Draft | None:
+def current(session: Session) -> MaskDraft | None:
     """The photo on the canvas."""
     drafts = session.memory.get("drafts") if session.bench is not None else None
     return drafts[0] if drafts else None
 
 
-def _prepare(desk: Examples, draft: Draft) -> None:
+def _prepare(desk: ExamplesApi, draft: MaskDraft) -> None:
     try:
         desk.prepare(draft)
     except FlawsmithError:
         return  # the click itself will say what is wrong
 
 
-def _key(draft: Draft) -> str:
+def _key(draft: MaskDraft) -> str:
     return f"concepts/{draft.id}"
 
 
@@ -202,7 +202,7 @@ def _put_mask(data: dict[str, Any]) -> dict[str, Any]:
     return mask_reply(update)
 
 
-def _addressed(data: dict[str, Any]) -> tuple[Session, Draft]:
+def _addressed(data: dict[str, Any]) -> tuple[Session, MaskDraft]:
     sid, id = data.get("sid"), data.get("image_id")
     session = sessions.get(sid) if isinstance(sid, str) else None
     draft = current(session) if session else None

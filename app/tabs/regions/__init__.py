@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import ONE_BY_ONE, SEEN_JS, Table
-from app.page_context import Shell, on, on_canvas
+from app.components.photo_panel import ONE_BY_ONE, SEEN_JS, PhotoPanel
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session
 from app.tabs.regions import propagation, proposal_panel, region_list
 from core.api.regions import all_segmenters
@@ -40,11 +40,11 @@ element.addEventListener("click", (event) => {
 """
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Regions", id="regions") as tab, gr.Row(elem_classes="fs-parts", equal_height=False):
         with gr.Column(min_width=320, elem_classes="fs-studio-photo"):
-            table = Table(shell, "regions", TALL)
+            table = PhotoPanel(shell, "regions", TALL)
         with gr.Column(min_width=300, elem_classes="fs-side"), gr.Column(elem_classes="fs-side-scroll"):
             with gr.Column(elem_classes="fs-panel"):
                 hint = gr.HTML(HINT)
@@ -54,7 +54,7 @@ def build(shell: Shell) -> None:
                     save = gr.Button("Save", variant="primary", size="sm", scale=2, min_width=64,
                                      elem_id="fs-region-save")  # fmt: skip
                 known = gr.HTML(js_on_load=KNOWN_JS, elem_id="fs-region-known")
-            finder = proposal_panel.Finder(shell)
+            finder = proposal_panel.ProposalPanel(shell)
             regions = region_list.RegionList()
             carrier = propagation.Carrier(shell)
     shown = [*table.parts, name, known, *regions.parts, *finder.parts]
@@ -89,7 +89,9 @@ def build(shell: Shell) -> None:
     propagation.wire(carrier, shell, table, look, shown)
 
 
-def _save(table: Table, finder: proposal_panel.Finder, session: Session, seen: str, given: str | None) -> None:
+def _save(
+    table: PhotoPanel, finder: proposal_panel.ProposalPanel, session: Session, seen: str, given: str | None
+) -> None:
     name = " ".join((given or "").split())
     if not name:
         raise InputError("give the region a name, for example 'washer'")

@@ -9,9 +9,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import ONE_BY_ONE, Table
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on, on_canvas
+from app.components.photo_panel import ONE_BY_ONE, PhotoPanel
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session, file_url
 from core.api.regions import DOUBTFUL
 
@@ -29,10 +29,10 @@ element.addEventListener("click", (event) => {
 class Carrier:
     """``parts`` is what ``show`` updates."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: PageContext) -> None:
         with gr.Column(elem_classes="fs-panel"):
             self.go = gr.Button("Carry over to all photos", size="sm", variant="primary", elem_id="fs-carry")
-            self.bar = JobBar(shell, "carry_id")
+            self.bar = ProgressBar(shell, "carry_id")
             self.check = gr.HTML(js_on_load=CHECK_JS, elem_id="fs-check")
             self.right = gr.Button("These regions are right, next", size="sm", visible=False, elem_id="fs-approve")
         self.parts = [self.check, self.right]
@@ -46,7 +46,9 @@ class Carrier:
         return [_check(session, unsure), gr.update(visible=here)]
 
 
-def wire(carrier: Carrier, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]) -> None:
+def wire(
+    carrier: Carrier, shell: PageContext, table: PhotoPanel, look: Callable[..., list[Any]], shown: list[Any]
+) -> None:
     """Start, watch, go to a photo, say that it is right; ``look`` gives updates for ``shown``."""
 
     def start(session: Session) -> list[Any]:

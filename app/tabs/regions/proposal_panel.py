@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from app.components.photo_panel import ONE_BY_ONE, Table
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on, on_canvas
+from app.components.photo_panel import ONE_BY_ONE, PhotoPanel
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session
 from core.types import Mask
 
@@ -29,7 +29,7 @@ element.addEventListener("click", (event) => {
 
 
 @dataclass(frozen=True)
-class Draft:
+class RegionDraft:
     """A proposal without a name; ``packed`` as in recipes."""
 
     number: int
@@ -37,13 +37,13 @@ class Draft:
     score: float
 
 
-class Finder:
+class ProposalPanel:
     """The button, its progress and the proposals. ``parts`` is what ``show`` updates."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: PageContext) -> None:
         with gr.Column(elem_classes="fs-panel"):
             self.go = gr.Button("Find all regions on this photo", size="sm", elem_id="fs-find-all")
-            self.bar = JobBar(shell, "find_id")
+            self.bar = ProgressBar(shell, "find_id")
             with gr.Column(visible=False, elem_classes="fs-proposals", elem_id="fs-proposals") as self.box:
                 self.chips = gr.HTML(js_on_load=CHIPS_JS, elem_id="fs-proposal-chips")
                 with gr.Row(elem_classes="fs-tight"):
@@ -65,12 +65,12 @@ class Finder:
         said = "<p class='fs-hint'>Name the highlighted one and press <kbd>Enter</kbd>, or skip it.</p>"
         return [gr.update(visible=True), f"{said}<div class='fs-known'>{chips}</div>"]
 
-    def left(self, session: Session, photo: str = "") -> list[Draft]:
+    def left(self, session: Session, photo: str = "") -> list[RegionDraft]:
         """The proposals not yet named or dropped, of the session's photo or of ``photo``."""
         at, drafts = session.memory.get("drafts", ("", []))
         return list(drafts) if drafts and at == (photo or session.photo()) else []
 
-    def choose(self, session: Session, table: Table, number: int | None = None) -> None:
+    def choose(self, session: Session, table: PhotoPanel, number: int | None = None) -> None:
         """Put a proposal, else the first one left, on the canvas as the selection."""
         photo = session.photo()
         drafts = self.left(session)
@@ -78,7 +78,7 @@ class Finder:
         session.memory["draft"] = draft.number if draft else 0
         table.put(session, photo, _mask(session, photo, draft) if draft else None)
 
-    def next(self, session: Session, photo: str, table: Table) -> None:
+    def next(self, session: Session, photo: str, table: PhotoPanel) -> None:
         """The chosen proposal is done with: on to the one after it."""
         drafts = self.left(session, photo)
         if not drafts:
@@ -90,7 +90,12 @@ class Finder:
 
 
 def wire(
-    finder: Finder, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any], onward: str
+    finder: ProposalPanel,
+    shell: PageContext,
+    table: PhotoPanel,
+    look: Callable[..., list[Any]],
+    shown: list[Any],
+    onward: str,
 ) -> None:
     """From the button to the last proposal; ``look`` gives updates for ``shown``."""
     table.drafts = lambda session, photo: _drawn(finder, session, photo)
@@ -147,24 +152,24 @@ def _if_proposals(js: str) -> str:
     return f"() => {{ const box = document.querySelector('#fs-proposals'); if (box && box.offsetParent) ({js})(); }}"
 
 
-def _mask(session: Session, photo: str, draft: Draft) -> Mask:
+def _mask(session: Session, photo: str, draft: RegionDraft) -> Mask:
     row = session.open_bench.photos.row(photo)
     return session.open_bench.masks.unpack(draft.packed, (row.height, row.width))
 
 
-def _fresh(session: Session, photo: str, found: list[tuple[str, float]]) -> list[Draft]:
+def _fresh(session: Session, photo: str, found: list[tuple[str, float]]) -> list[RegionDraft]:
     """Proposals that are not regions of the photo already; what is so large that it must be the background last."""
     named = [region.mask for region in session.open_bench.regions.masks(photo)]
     fresh: list[tuple[bool, str, float]] = []
     for packed, score in found:
-        mask = _mask(session, photo, Draft(0, packed, score))
+        mask = _mask(session, photo, RegionDraft(0, packed, score))
         if all(np.count_nonzero(mask & m) < SAME * np.count_nonzero(mask | m) for m in named):
             fresh.append((float(mask.mean()) > BACKGROUND, packed, score))
     fresh.sort(key=lambda one: one[0])
-    return [Draft(number, packed, score) for number, (_, packed, score) in enumerate(fresh, 1)]
+    return [RegionDraft(number, packed, score) for number, (_, packed, score) in enumerate(fresh, 1)]
 
 
-def _drawn(finder: Finder, session: Session, photo: str) -> list[dict[str, Any]]:
+def _drawn(finder: ProposalPanel, session: Session, photo: str) -> list[dict[str, Any]]:
     masks = session.open_bench.masks
     return [
         {"name": str(d.number), "color": DRAFT_COLOUR, "rle": masks.encode(_mask(session, photo, d))}

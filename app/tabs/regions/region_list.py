@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import ONE_BY_ONE, SEEN_JS, Table, colours_of
-from app.page_context import Shell, on, on_canvas
+from app.components.photo_panel import ONE_BY_ONE, SEEN_JS, PhotoPanel, colours_of
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session
 from core.api import RegionRow
 from core.errors import InputError
@@ -87,7 +87,9 @@ class RegionList:
         return [_list(session, photo), gr.update(visible=bool(gone)), said]
 
 
-def wire(regions: RegionList, shell: Shell, table: Table, look: Callable[..., list[Any]], shown: list[Any]) -> None:
+def wire(
+    regions: RegionList, shell: PageContext, table: PhotoPanel, look: Callable[..., list[Any]], shown: list[Any]
+) -> None:
     """What the buttons of a row do; ``look`` gives updates for ``shown``."""
 
     def edit(session: Session, sent: dict[str, Any], seen: str) -> list[Any]:

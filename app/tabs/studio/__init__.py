@@ -6,36 +6,36 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import Table
-from app.components.preview_gallery import Strip
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on
+from app.components.photo_panel import PhotoPanel
+from app.components.preview_gallery import PreviewGallery
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on
 from app.session import Session
 from app.tabs.studio import bulk_panel, prompt_editor, recipe_loader, try_out
 from app.tabs.studio import mask_tools as masks
 from app.tabs.studio import part_tools as parts
-from app.tabs.studio.engine_form import Controls
+from app.tabs.studio.engine_form import EngineForm
 
 TALL = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
 """The canvas ends where the window does: header, navigation, tool bar and status line take the rest."""
 
 
-def build(shell: Shell) -> None:
+def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Studio", id="studio") as tab, gr.Row(elem_classes="fs-studio", equal_height=False):
         with gr.Column(min_width=320, elem_classes="fs-studio-photo"):
-            table = Table(shell, "studio", TALL)
+            table = PhotoPanel(shell, "studio", TALL)
         with gr.Column(min_width=300, elem_classes="fs-studio-result"):
             with gr.Column(elem_classes="fs-bar-slot"):
-                bar = JobBar(shell, "try_id", poll_s=0.25)
+                bar = ProgressBar(shell, "try_id", poll_s=0.25)
             come = bulk_panel.Progress(shell)
-            strip = Strip(shell)
+            strip = PreviewGallery(shell)
         with gr.Column(min_width=300, elem_classes="fs-side"):
             with gr.Column(elem_classes="fs-side-scroll"):
-                controls = Controls()
+                controls = EngineForm()
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
-                board = prompt_editor.ChipBoard() if controls.usable(prompt_editor.ENGINE) else None
+                board = prompt_editor.PromptEditor() if controls.usable(prompt_editor.ENGINE) else None
                 controls.settings()
                 if board is not None:
                     board.attach(controls)

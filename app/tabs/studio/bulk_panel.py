@@ -8,11 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.progress_bar import FINAL, JobBar
+from app.components.progress_bar import FINAL, ProgressBar
 from app.components.reject_reasons import reasons_table
-from app.page_context import Shell, on
+from app.page_context import PageContext, on
 from app.session import Session, file_url
-from app.tabs.studio.engine_form import Controls, clean
+from app.tabs.studio.engine_form import EngineForm, clean
 from app.tabs.studio.mask_tools import MaskTools
 from core.api import Batch, Rules, SampleFilter
 from core.errors import InputError, NotFound
@@ -29,9 +29,9 @@ TO_REVIEW_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]
 class Progress:
     """What comes of a batch, above the previews. ``parts`` is what ``show`` updates."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: PageContext) -> None:
         with gr.Column(visible=False, elem_classes="fs-bulk-box", elem_id="fs-bulk-box") as self.box:
-            self.bar = JobBar(shell, "bulk_id")
+            self.bar = ProgressBar(shell, "bulk_id")
             self.seen = gr.HTML(elem_id="fs-bulk-seen")
             with gr.Row(visible=False, elem_classes="fs-tight", equal_height=True) as self.over:
                 self.said = gr.HTML(elem_id="fs-bulk-said")
@@ -84,7 +84,7 @@ class Bulk:
             self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
 
 
-def wire(work: Bulk, come: Progress, shell: Shell, controls: Controls, tools: MaskTools) -> None:
+def wire(work: Bulk, come: Progress, shell: PageContext, controls: EngineForm, tools: MaskTools) -> None:
     """Start, growing preview, the end, and the way to Review."""
     width = len(tools.placement)
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import param_form
-from app.page_context import Shell, on
+from app.page_context import PageContext, on
 from app.session import Session
 from core.api.concepts.learning import LearnerCard
 from core.api.studio.studio import EngineCard, engine_cards
@@ -50,7 +50,7 @@ FIRST = "cut_paste"
 """Chosen at first: it works at once, on any photo."""
 
 
-class Controls:
+class EngineForm:
     """The right-hand column but for the mask tools; ``settings`` and ``foot`` add its lower parts."""
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class Controls:
             raise InputError(f"seed {text!r}: give a whole number from 0 up, or press the dice")
         return int(text)
 
-    def wire(self, shell: Shell, boxes: Sequence[Any]) -> None:
+    def wire(self, shell: PageContext, boxes: Sequence[Any]) -> None:
         """What choosing an engine and rolling the dice do; ``boxes``: mask tools, part tools, chips if any."""
         names = list(self.groups)
 

@@ -8,11 +8,11 @@ import gradio as gr
 import numpy as np
 
 from app.components import param_form
-from app.components.photo_panel import Table
-from app.page_context import Shell
+from app.components.photo_panel import PhotoPanel
+from app.page_context import PageContext
 from app.session import Session
-from app.tabs.studio.engine_form import Controls, clean
-from core.api.masks import Masks
+from app.tabs.studio.engine_form import EngineForm, clean
+from core.api.masks import MasksApi
 from core.errors import InputError
 from core.types import Mask
 
@@ -47,12 +47,12 @@ class MaskTools:
                 self.base = gr.Button("Back to drawn", size="sm", min_width=90, elem_id="fs-vary-base")
             with gr.Accordion("How outlines vary", open=False, elem_classes="fs-fold", elem_id="fs-vary-fold"):
                 with gr.Column(elem_classes="fs-form"):
-                    self.enhancement = param_form.build(Masks.Enhancement)
+                    self.enhancement = param_form.build(MasksApi.Enhancement)
             with gr.Accordion("Placement rules, also for bulk", open=False, elem_classes="fs-fold"):
                 with gr.Column(elem_classes="fs-form"):
                     self.regions = gr.Dropdown([], label="Only on these regions", multiselect=True,
                                                info="Empty: anywhere on the part.")  # fmt: skip
-                    self.rules = param_form.build(Masks.Placement, skip=("anomaly_type", "regions"))
+                    self.rules = param_form.build(MasksApi.Placement, skip=("anomaly_type", "regions"))
 
     @property
     def placement(self) -> list[Any]:
@@ -64,7 +64,7 @@ class MaskTools:
         return {**self.rules.read(values[2:]), "anomaly_type": values[0], "regions": tuple(values[1] or ())}
 
 
-def wire(tools: MaskTools, shell: Shell, controls: Controls, table: Table) -> None:
+def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: PhotoPanel) -> None:
     """What the tools do; each edit is one step of the canvas' undo."""
 
     def edit(session: Session, seen: str, px: float, how: str) -> list[Any]:
@@ -110,14 +110,14 @@ def wire(tools: MaskTools, shell: Shell, controls: Controls, table: Table) -> No
     table.on_seen(tools.base.click, back, [], table.parts)
 
 
-def _mask(table: Table, session: Session, seen: str) -> Mask:
+def _mask(table: PhotoPanel, session: Session, seen: str) -> Mask:
     mask = table.mask(session, seen)
     if mask is None:
         raise InputError("there is no mask yet: click a part, draw one, or press Place")
     return mask
 
 
-def _base(table: Table, session: Session, seen: str) -> Mask | None:
+def _base(table: PhotoPanel, session: Session, seen: str) -> Mask | None:
     """What the outline is varied from: the mask as drawn. Varying the varied one would wander off."""
     now = table.mask(session, seen)
     photo, base, varied = session.memory.get("varied", ("", None, None))

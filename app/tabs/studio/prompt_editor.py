@@ -13,10 +13,10 @@ from app.components.photo_panel import ONE_BY_ONE
 from app.page_context import on, on_canvas
 from app.session import Session
 from app.tabs.studio import part_tools
-from app.tabs.studio.engine_form import Controls, clean
+from app.tabs.studio.engine_form import EngineForm, clean
 from app.tabs.studio.prompt_editor_html import drawn, nothing
 from app.tabs.studio.try_out import Maker
-from core.api.studio.studio import Order
+from core.api.studio.studio import TryRequest
 from core.errors import FlawsmithError
 
 ENGINE = "comgen"
@@ -32,14 +32,14 @@ MOST_UNDONE = 50
 MOST_SENT = 32
 
 
-class ChipBoard:
+class PromptEditor:
     """The panel; ``shown`` is what ``show`` updates: the chips, and the settings behind them."""
 
     def __init__(self) -> None:
         with gr.Column(elem_classes="fs-panel", visible=False, elem_id="fs-chips") as self.box:
             self.html = gr.HTML(js_on_load=CHIPS_JS)
 
-    def attach(self, controls: Controls) -> None:
+    def attach(self, controls: EngineForm) -> None:
         """Find the settings in the engine's form, once that is there."""
         form = controls.forms[ENGINE]
         self.boxes = {name: form.control(name) for name in DEFAULTS}
@@ -93,7 +93,7 @@ def _put(session: Session, text: str) -> None:
         now["edit"] = text
 
 
-def wire(board: ChipBoard, maker: Maker) -> None:
+def wire(board: PromptEditor, maker: Maker) -> None:
     """Presses become edits, edits settings, and Preview one sample."""
     controls, table, shell = maker.controls, maker.table, maker.shell
     outputs = [*board.shown, controls.label]
@@ -164,7 +164,7 @@ def wire(board: ChipBoard, maker: Maker) -> None:
     def preview(session: Session, seen: str, *form: Any) -> list[Any]:
         _, label, seed, fresh, variants, *values = form
         params = controls.engine_params(ENGINE, values) | state(session)
-        order = Order(ENGINE, clean(label), seen, params, seed=controls.roll(seed, fresh), variants=1)
+        order = TryRequest(ENGINE, clean(label), seen, params, seed=controls.roll(seed, fresh), variants=1)
         shown = maker.start(session, order)
         filled = controls.filled(ENGINE, params, values)
         controls.keep(session, [ENGINE, order.label, str(order.seed), fresh, variants, *filled])

@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping, Sequence
 
 from core.api.concepts.library import Concept
-from core.api.studio.prompt_editor import Board, ChipCard
+from core.api.studio.prompt_editor import ComponentCard, PromptView
 
 CHANCE = (("remove", "remove"), ("repeat", "repeat"), ("swap", "swap two"))
 TAGS = {"remove": "remove any one", "repeat": "repeat any one", "swap": "swap any two"}
@@ -25,7 +25,7 @@ def nothing(
     )
 
 
-def drawn(board: Board, now: Mapping[str, str], concepts: Sequence[Concept], undo: bool) -> str:
+def drawn(board: PromptView, now: Mapping[str, str], concepts: Sequence[Concept], undo: bool) -> str:
     """The whole panel."""
     cards = "".join(_chip(card, board) for card in board.chips)
     problem = f"<p class='fs-warn' role='alert'>{html.escape(board.problem)}</p>" if board.problem else ""
@@ -78,7 +78,7 @@ def _words(concepts: Sequence[Concept], chosen: str) -> str:
     )
 
 
-def _chip(card: ChipCard, board: Board) -> str:
+def _chip(card: ComponentCard, board: PromptView) -> str:
     name, key = html.escape(card.name), html.escape(card.name, quote=True)
     count = f"<b>{card.count} × {name}</b>"
     weight = f"<i title='How much its word counts'>×{card.weight:g}</i>" if card.weight != 1 else ""
@@ -116,7 +116,7 @@ def _chip(card: ChipCard, board: Board) -> str:
     )
 
 
-def _swap(card: ChipCard) -> str:
+def _swap(card: ComponentCard) -> str:
     if not card.swaps:
         return ""
     options = "".join(
@@ -130,7 +130,7 @@ def _swap(card: ChipCard) -> str:
     )
 
 
-def _replace(card: ChipCard, board: Board) -> str:
+def _replace(card: ComponentCard, board: PromptView) -> str:
     key = html.escape(card.name, quote=True)
     here = [name for name in card.swaps if name != card.name]
     groups = _group("On this photo", [(name, "") for name in here], card)
@@ -149,7 +149,7 @@ def _replace(card: ChipCard, board: Board) -> str:
     )
 
 
-def _group(title: str, names: Sequence[tuple[str, str]], card: ChipCard) -> str:
+def _group(title: str, names: Sequence[tuple[str, str]], card: ComponentCard) -> str:
     options = "".join(
         f"<option value='{html.escape(card.replace + name, quote=True)}' "
         f"data-lender='{html.escape(lender, quote=True)}'>{html.escape(name)}</option>"
@@ -158,7 +158,7 @@ def _group(title: str, names: Sequence[tuple[str, str]], card: ChipCard) -> str:
     return f"<optgroup label='{html.escape(title, quote=True)}'>{options}</optgroup>" if options else ""
 
 
-def _look(card: ChipCard) -> str:
+def _look(card: ComponentCard) -> str:
     key = html.escape(card.name, quote=True)
     return (
         "<div><span>Looks</span><input type='text' maxlength='40' placeholder='rusty, bent, black …' "
@@ -167,7 +167,7 @@ def _look(card: ChipCard) -> str:
     )
 
 
-def _sentence(board: Board) -> str:
+def _sentence(board: PromptView) -> str:
     runs = []
     for text, mark in board.words:
         tag = TAGGED.get(mark)
@@ -176,7 +176,7 @@ def _sentence(board: Board) -> str:
     return f"<p class='fs-chips-text' aria-label='The edited sentence'>{' '.join(runs)}</p>"
 
 
-def _edits(board: Board) -> str:
+def _edits(board: PromptView) -> str:
     tags = "".join(
         f"<span><code>{html.escape(TAGS.get(edit, edit))}</code><button type='button' data-drop='{place}' "
         f"data-key='drop/{place}' aria-label='Take {html.escape(edit, quote=True)} back' title='Take back'>✕</button>"

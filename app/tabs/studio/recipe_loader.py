@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import Table
-from app.components.preview_gallery import Strip
-from app.page_context import Shell, on
+from app.components.photo_panel import PhotoPanel
+from app.components.preview_gallery import PreviewGallery
+from app.page_context import PageContext, on
 from app.session import Session
-from app.tabs.studio.engine_form import Controls
+from app.tabs.studio.engine_form import EngineForm
 from core.errors import InputError, MaskError, NotFound
 from core.types import Recipe
 
@@ -26,7 +26,7 @@ class Loader:
             self.said = gr.HTML()
 
 
-def wire(loader: Loader, shell: Shell, controls: Controls, table: Table, strip: Strip) -> None:
+def wire(loader: Loader, shell: PageContext, controls: EngineForm, table: PhotoPanel, strip: PreviewGallery) -> None:
     """Both ways to a recipe end in the form, with photo and mask."""
     outputs = [*table.parts, table.moved, *controls.form]
 
@@ -46,7 +46,7 @@ def wire(loader: Loader, shell: Shell, controls: Controls, table: Table, strip: 
     on(loader.file.upload, from_file, shell, [loader.file], outputs)
 
 
-def _apply(session: Session, recipe: Recipe, controls: Controls, table: Table) -> list[Any]:
+def _apply(session: Session, recipe: Recipe, controls: EngineForm, table: PhotoPanel) -> list[Any]:
     if recipe.engine not in controls.forms:
         raise InputError(f"the recipe's engine {recipe.engine!r} cannot be used on this machine")
     moved = _photo(session, recipe, table)
@@ -54,7 +54,7 @@ def _apply(session: Session, recipe: Recipe, controls: Controls, table: Table) -
     return [*moved, *form, *controls.params_update(recipe.engine, dict(recipe.params))]
 
 
-def _photo(session: Session, recipe: Recipe, table: Table) -> list[Any]:
+def _photo(session: Session, recipe: Recipe, table: PhotoPanel) -> list[Any]:
     """The recipe's photo with its mask on the table; on another photo only a mask of its size."""
     bench = session.open_bench
     try:

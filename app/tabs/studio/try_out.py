@@ -7,13 +7,13 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import Table
-from app.components.preview_gallery import Strip
-from app.components.progress_bar import JobBar
-from app.page_context import Shell, on, on_canvas
+from app.components.photo_panel import PhotoPanel
+from app.components.preview_gallery import PreviewGallery
+from app.components.progress_bar import ProgressBar
+from app.page_context import PageContext, on, on_canvas
 from app.session import Session
-from app.tabs.studio.engine_form import Controls, clean
-from core.api.studio.studio import Order
+from app.tabs.studio.engine_form import EngineForm, clean
+from core.api.studio.studio import TryRequest
 
 PUT_BACK_JS = """(ended) => {
   const canvas = document.querySelector("#fs-studio-canvas .fsc");
@@ -26,13 +26,15 @@ PUT_BACK_JS = """(ended) => {
 class Maker:
     """Starts jobs and shows what comes of them. ``outputs`` are what ``start`` updates."""
 
-    def __init__(self, shell: Shell, controls: Controls, table: Table, bar: JobBar, strip: Strip) -> None:
+    def __init__(
+        self, shell: PageContext, controls: EngineForm, table: PhotoPanel, bar: ProgressBar, strip: PreviewGallery
+    ) -> None:
         self.shell, self.controls, self.table, self.bar, self.strip = shell, controls, table, bar, strip
         # A State never reaches the browser, where the part is put back.
         self.ended = gr.Textbox(visible="hidden")
         self.outputs = [*bar.parts, controls.seed, controls.label]
 
-    def start(self, session: Session, order: Order) -> list[Any]:
+    def start(self, session: Session, order: TryRequest) -> list[Any]:
         """Queue the order; updates for ``outputs``."""
         session.try_id = session.open_bench.studio.start(order)
         self.strip.begin(session, session.try_id)
@@ -42,7 +44,7 @@ class Maker:
         """The Generate button: ``values`` of the whole form, on the photo the person sees."""
         engine, label, seed, fresh, variants, *params = values
         needs_mask = "mask" in self.controls.cards[engine].needs
-        order = Order(
+        order = TryRequest(
             engine=engine,
             label=clean(label),
             normal_id=seen,
@@ -68,7 +70,7 @@ class Maker:
         """One edit of one part, with the rest of the layout engine's settings; ``values`` of the whole form."""
         _, _, seed, fresh, variants, *params = values
         settings = self.controls.engine_params("layout", params) | dict(changes)
-        order = Order("layout", label, seen, settings, seed=self.controls.roll(seed, fresh), variants=1)
+        order = TryRequest("layout", label, seen, settings, seed=self.controls.roll(seed, fresh), variants=1)
         shown = self.start(session, order)
         self.controls.keep(session, ["layout", label, str(order.seed), fresh, variants, *params])
         return shown

@@ -13,10 +13,10 @@ import numpy as np
 from core.api.regions import Regions
 from core.errors import InputError, MaskError
 from core.images import made_once, mask_png_bytes, read_image, read_mask, read_photo, roi_around, thumbnail_bytes
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.segmentation import Candidate, Click, Prepared
 from core.store import ExampleRow
-from core.training.example_crops import fault, targets
+from core.training.example_crops import reject_reason, targets
 from core.types import AnomalyExample, Image, Kind, Mask, check_label, check_mask
 
 _TILE = 192
@@ -34,7 +34,7 @@ class ExampleCard:
 
 
 @dataclass(frozen=True)
-class Draft:
+class MaskDraft:
     """A photo of a defect whose mask is being drawn; ``replaces`` is the example it becomes of, "" for a new one."""
 
     id: str
@@ -52,10 +52,10 @@ class Draft:
         return (self.height, self.width)
 
 
-class Examples:
+class ExamplesApi:
     """The desk behind the examples of the Concepts tab."""
 
-    def __init__(self, material: Material, regions: Regions) -> None:
+    def __init__(self, material: ProductData, regions: Regions) -> None:
         self._project = material.project
         self._regions = regions
         self._ready: tuple[str, str, Prepared] | None = None
@@ -70,20 +70,20 @@ class Examples:
         path = self._project.cache_dir / "thumbs" / f"defect-{row.id}.jpg"
         return made_once(path, lambda: defect_tile(read_image(row.path), _drawn(row)))
 
-    def bring(self, source: Path, name: str | None = None) -> Draft:
+    def bring(self, source: Path, name: str | None = None) -> MaskDraft:
         """A photo of a defect, read and kept, for its mask to be drawn; ImageError if it is no usable photo."""
         photo = read_photo(source.read_bytes(), name or source.name)
         kept = self._project.keep_file(photo.data, photo.ext)
         height, width = photo.pixels.shape[:2]
-        return Draft(kept.digest[:16], photo.name, self._project.path / kept.file, width, height)
+        return MaskDraft(kept.digest[:16], photo.name, self._project.path / kept.file, width, height)
 
-    def redraw(self, id: str) -> tuple[Draft, Mask]:
+    def redraw(self, id: str) -> tuple[MaskDraft, Mask]:
         """An example on the table again, with its mask; NotFound."""
         row = self._project.example_row(id)
-        draft = Draft(row.id, row.name, row.path, row.width, row.height, row.label, row.kind, row.id)
+        draft = MaskDraft(row.id, row.name, row.path, row.width, row.height, row.label, row.kind, row.id)
         return draft, _drawn(row)
 
-    def prepare(self, draft: Draft) -> Prepared:
+    def prepare(self, draft: MaskDraft) -> Prepared:
         """The photo made ready for clicks: the slow part, done once for the photo on the table."""
         segmenter = self._regions.segmenter()
         with self._preparing:
@@ -93,7 +93,7 @@ class Examples:
 
     def click(
         self,
-        draft: Draft,
+        draft: MaskDraft,
         clicks: Sequence[tuple[float, float, bool]],
         box_xyxy: tuple[float, float, float, float] | None = None,
         mask: Mask | None = None,
@@ -101,12 +101,12 @@ class Examples:
         """Masks for (x, y, positive) clicks and a box in photo pixels, best first."""
         return self.prepare(draft).predict([Click(*c) for c in clicks], box_xyxy, mask)
 
-    def keep(self, draft: Draft, mask: Mask | None, label: str, kind: Kind = "structural") -> ExampleRow:
+    def keep(self, draft: MaskDraft, mask: Mask | None, label: str, kind: Kind = "structural") -> ExampleRow:
         """The draft as a real anomaly, in place of the one it was drawn from. InputError or MaskError, in one line."""
         label = check_label(label)
         if mask is None or not mask.any():
             raise MaskError("there is no mask yet: click the defect on the photo, or paint it with the brush")
-        if reason := fault(check_mask(mask, draft.shape)):
+        if reason := reject_reason(check_mask(mask, draft.shape)):
             raise MaskError(reason)
         png, data = mask_png_bytes(mask), self._project.keep_file(draft.path.read_bytes(), draft.path.suffix)
         with self._project.batch():
@@ -141,7 +141,7 @@ def _looked_at(row: ExampleRow) -> dict[str, str | int | None]:
         example = AnomalyExample(row.id, row.label, blank, tuple(read_mask(p) for p in row.mask_paths), row.kind)
     except InputError as error:
         return {"fault": str(error), "defects": 0}
-    reason = fault(example.mask)
+    reason = reject_reason(example.mask)
     return {"fault": reason, "defects": 0 if reason else len(targets(example, _SIDE, _MARGIN))}
 
 

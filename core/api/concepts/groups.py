@@ -11,7 +11,7 @@ from core.api.concepts.examples import defect_tile
 from core.errors import InputError, NotFound
 from core.images import made_once
 from core.jobs import defect_groups as work
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.methods.gaa.clustering import Clustering, typical_first
 from core.methods.gaa.clustering.clustering_store import recall
@@ -32,7 +32,7 @@ class Group:
 class Groups:
     """The desk behind the groups of the Concepts tab."""
 
-    def __init__(self, material: Material, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._material = material
         self._jobs = jobs
         self._before: dict[str, list[Clustering]] = {}

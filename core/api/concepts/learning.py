@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from core.engines.api import Learner, learners
+from core.engines.api import LearningEngine, learners
 from core.evaluation.results import Curve
 from core.images import made_once, png_bytes
 from core.jobs.runner import JobControl
@@ -34,7 +34,7 @@ class LearnerCard:
 
 
 @dataclass(frozen=True)
-class Preview:
+class LearningPreview:
     """What an order would take, in words by verb; ``goes_on`` says where a stopped one would go on, else ""."""
 
     facts: dict[str, str]
@@ -88,7 +88,7 @@ def duration(seconds: float) -> str:
     return f"{round(seconds / 60)} min" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
 
 
-def _learner_card(engine: Learner) -> LearnerCard:
+def _learner_card(engine: LearningEngine) -> LearnerCard:
     return LearnerCard(
         engine.name,
         engine.title,
@@ -100,6 +100,6 @@ def _learner_card(engine: Learner) -> LearnerCard:
     )
 
 
-def from_examples(engine: Learner) -> bool:
+def from_examples(engine: LearningEngine) -> bool:
     """Whether it learns from real anomalies; else photos of good parts are enough."""
     return "examples" in getattr(engine, "learns_from", {"examples"})

@@ -13,22 +13,30 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from core.api.concepts.examples import ExampleCard, Examples
+from core.api.concepts.examples import ExampleCard, ExamplesApi
 from core.api.concepts.groups import Groups
-from core.api.concepts.learning import LearnerCard, Preview, Watcher, duration, from_examples, learner_cards, smooth
+from core.api.concepts.learning import (
+    LearnerCard,
+    LearningPreview,
+    Watcher,
+    duration,
+    from_examples,
+    learner_cards,
+    smooth,
+)
 from core.api.evaluation.runner import LiveCurves
 from core.api.regions import Regions
 from core.engines.api import learner, learners, read_model
 from core.errors import InputError, NotFound
 from core.evaluation.results import Curve
 from core.jobs import learn as work
-from core.jobs.learn import Order
-from core.jobs.product_data import Material
+from core.jobs.learn import LearnRequest
+from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.training import checkpoints
 from core.training.checkpoints import Concept
 
-__all__ = ["Concept", "Concepts", "LearnerCard", "Order", "Preview", "duration", "learner_cards"]
+__all__ = ["Concept", "Concepts", "LearnerCard", "LearnRequest", "LearningPreview", "duration", "learner_cards"]
 
 _MOST_OF_LABEL = 64
 """Examples of one label at most, as core.jobs.product_data hands them out."""
@@ -49,12 +57,12 @@ class _Live:
 class Concepts:
     """The desk behind ``launch.py learn`` and the Concepts tab."""
 
-    def __init__(self, material: Material, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._material = material
         self._project = material.project
         self._jobs = jobs
         self._live: dict[str, _Live] = {}
-        self.examples = Examples(material, Regions(material, jobs))
+        self.examples = ExamplesApi(material, Regions(material, jobs))
         self.groups = Groups(material, jobs)
 
     @property
@@ -102,11 +110,11 @@ class Concepts:
         """Remove a concept; samples made with it stay, but cannot be made again."""
         checkpoints.delete_concept(self.folder, self.concept(id).id)
 
-    def check(self, order: Order) -> None:
+    def check(self, order: LearnRequest) -> None:
         """An error in one line if the order cannot be carried out."""
         work.prepare(self._material, order)
 
-    def preview(self, order: Order) -> Preview:
+    def preview(self, order: LearnRequest) -> LearningPreview:
         """What the order would take, without reading a photo; InputError says what is missing."""
         chosen = learner(order.engine)
         params = read_model(chosen.Learning, order.params, f"learning with {order.engine}")
@@ -127,11 +135,11 @@ class Concepts:
             facts["Steps"] = f"{steps:,} at most"
         if steps and (pace := self._project.get_setting(_PACE, {}).get(_kind_of(order.engine, params))):
             facts["Takes"] = f"about {duration(pace * steps)}"
-        return Preview(facts, tuple(notes), tuple(warnings), self._goes_on(order, params))
+        return LearningPreview(facts, tuple(notes), tuple(warnings), self._goes_on(order, params))
 
     def learn(
         self,
-        order: Order,
+        order: LearnRequest,
         *,
         progress: Callable[..., None] = lambda *news, **more: None,
         curve: Callable[[str, float, float], None] = lambda name, x, y: None,
@@ -141,7 +149,7 @@ class Concepts:
         plan = work.prepare(self._material, order)
         return work.learn(self._material, plan, progress=progress, curve=curve, cancelled=cancelled)
 
-    def start(self, order: Order) -> str:
+    def start(self, order: LearnRequest) -> str:
         """``learn`` in the background; the job's result is ``{"concept": id, "message"}``. InputError at once."""
         plan = work.prepare(self._material, order)
         args = self._args(order)
@@ -205,21 +213,21 @@ class Concepts:
         shutil.rmtree(pictures, ignore_errors=True)
         return _Live(LiveCurves("step"), pictures)
 
-    def order_of(self, job_id: str) -> Order | None:
+    def order_of(self, job_id: str) -> LearnRequest | None:
         """What a job was asked to learn; None if it is no learning of this project."""
         try:
             row = self._project.job_row(job_id)
         except NotFound:
             return None
-        fields = {k: v for k, v in json.loads(row.args_json).items() if k in Order.model_fields}
-        return Order(**fields) if row.kind == _KIND else None
+        fields = {k: v for k, v in json.loads(row.args_json).items() if k in LearnRequest.model_fields}
+        return LearnRequest(**fields) if row.kind == _KIND else None
 
     def _note_pace(self, kind: str, pace: float) -> None:
         if pace:
             known = self._project.get_setting(_PACE, {})
             self._project.set_setting(_PACE, {**known, kind: round(pace, 4)})
 
-    def _material_of(self, order: Order) -> tuple[list[ExampleCard], str, list[str], list[str]]:
+    def _material_of(self, order: LearnRequest) -> tuple[list[ExampleCard], str, list[str], list[str]]:
         """What can be learned from, in words too, notes on what is left out, and warnings."""
         there = sorted({row.label for row in self._project.examples()})
         if not there:
@@ -241,7 +249,7 @@ class Concepts:
         words = _count(len(usable), "example") + (f", {defects:,} defects" if defects > len(usable) else "")
         return usable, words, notes, _warnings(Counter(card.row.label for card in usable))
 
-    def _goes_on(self, order: Order, params: BaseModel) -> str:
+    def _goes_on(self, order: LearnRequest, params: BaseModel) -> str:
         """Where a stopped run of the same photos and settings, but for the number of steps, would go on."""
         if not any((self.folder / ".learning").glob("*/*.pt")):
             return ""
@@ -257,7 +265,7 @@ class Concepts:
             return ""
         return ""
 
-    def _args(self, order: Order) -> str:
+    def _args(self, order: LearnRequest) -> str:
         examples = [row.id for row in self._project.examples() if not order.labels or row.label in order.labels]
         return json.dumps(order.model_dump(mode="json") | {"examples": examples})
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.api.evaluation.photo_scores import Looks
+from core.api.evaluation.photo_scores import PhotoScores
 from core.api.evaluation.runner import LiveCurves, run
-from core.api.evaluation.specs import Trial, kept_pairs, reference, sets
+from core.api.evaluation.specs import EvalSpec, kept_pairs, reference, sets
 from core.errors import InputError, NotFound
 from core.evaluation import report_parts
 from core.evaluation.detectors.api import detectors
@@ -22,11 +22,11 @@ from core.evaluation.photo_sets import Shot
 from core.evaluation.report import write_report
 from core.evaluation.results import Curve, Result, Saved, load_saved, save_result
 from core.evaluation.score_map_files import find_maps
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleRow
 
-__all__ = ["DetectorCard", "Entry", "Evaluations", "Trial", "detector_cards", "report_parts"]
+__all__ = ["DetectorCard", "EvaluationEntry", "Evaluations", "EvalSpec", "detector_cards", "report_parts"]
 
 FOLDER = "evaluations"
 """Of a project's folder."""
@@ -48,7 +48,7 @@ class DetectorCard:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EvaluationEntry:
     """A kept run in a list: ``headline`` is its first number in words, ``created`` seconds since 1970."""
 
     id: str
@@ -59,7 +59,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Preview:
+class EvaluationPreview:
     """What a run would take, in words by verb, with notes and with warnings that its numbers will mislead."""
 
     facts: dict[str, str]
@@ -75,12 +75,12 @@ def detector_cards() -> list[DetectorCard]:
 class Evaluations:
     """The desk behind the Evaluate tab."""
 
-    def __init__(self, material: Material, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._project = material.project
         self._jobs = jobs
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, EvaluationEntry] = {}
         self._live: dict[str, LiveCurves] = {}
-        self.looks = Looks(self._project, self.folder)
+        self.looks = PhotoScores(self._project, self.folder)
 
     @property
     def folder(self) -> Path:
@@ -95,17 +95,17 @@ class Evaluations:
             return {}
         return dict(Counter(row.engine for row in rows).most_common())
 
-    def preview(self, trial: Trial) -> Preview:
+    def preview(self, trial: EvalSpec) -> EvaluationPreview:
         """What a run would take; InputError says what is missing."""
         if trial.kind == "maps":
-            return Preview(_maps(trial))
+            return EvaluationPreview(_maps(trial))
         if trial.kind == "generation":
             pairs, notes = kept_pairs(self._project, trial.engine)
-            return Preview(_compared(pairs, reference(self._project, trial.against)), tuple(notes))
+            return EvaluationPreview(_compared(pairs, reference(self._project, trial.against)), tuple(notes))
         chosen = sets(self._project, trial)
-        return Preview(chosen.counts(), chosen.notes, chosen.warnings)
+        return EvaluationPreview(chosen.counts(), chosen.notes, chosen.warnings)
 
-    def start(self, trial: Trial) -> str:
+    def start(self, trial: EvalSpec) -> str:
         """Run in the background; the job's result is ``{"id", "message"}`` of what was kept. InputError at once."""
         self.preview(trial)
         curves = LiveCurves()
@@ -132,7 +132,7 @@ class Evaluations:
         """The curves of a run of this process so far, by name."""
         return self._live[job_id].now() if job_id in self._live else {}
 
-    def runs(self) -> list[Entry]:
+    def runs(self) -> list[EvaluationEntry]:
         """The kept runs, newest first."""
         there = {p.parent.name for p in self.folder.glob("*/result.json") if not p.parent.name.startswith(".")}
         for id in there - set(self._entries):
@@ -199,14 +199,14 @@ def _compared(pairs: Sequence[SampleRow], real: Sequence[Shot]) -> dict[str, str
     return {"Measures": f"{len(pairs):,} pairs", "Against": f"{len(real):,} real anomalies"}
 
 
-def _maps(trial: Trial) -> dict[str, str]:
+def _maps(trial: EvalSpec) -> dict[str, str]:
     if trial.scores is None or trial.masks is None:
         raise InputError("give the folder of score maps and the folder of masks")
     return {"Measures": f"{len(find_maps(trial.scores)):,} score maps", "Against": f"the masks in {trial.masks.name}"}
 
 
-def _entry(saved: Saved) -> Entry:
-    return Entry(saved.id, saved.created, saved.result.kind, saved.result.title, _headline(saved.result))
+def _entry(saved: Saved) -> EvaluationEntry:
+    return EvaluationEntry(saved.id, saved.created, saved.result.kind, saved.result.title, _headline(saved.result))
 
 
 def _headline(result: Result) -> str:

@@ -12,14 +12,14 @@ from typing import Any
 
 from core.evaluation.results import Result
 
-__all__ = ["Result", "Task", "classification", "detection", "localization"]
+__all__ = ["Result", "FolderTraining", "classification", "detection", "localization"]
 
 TRAININGS = "trainings"
 """Under the folder of results: where finished seeds are kept, so that none is trained twice."""
 
 
 @dataclass(frozen=True)
-class Task:
+class FolderTraining:
     """What to learn from, what to test on, and how. ``side`` 0 judges maps at each photo's own size.
 
     ``keep`` is the folder results are written into, None for none: finished seeds are found again there.
@@ -41,21 +41,21 @@ class Task:
         return {"train": str(self.train), "test": str(self.test)}
 
 
-def localization(task: Task, **watching: Callable[..., Any]) -> Result:
+def localization(task: FolderTraining, **watching: Callable[..., Any]) -> Result:
     """See core.evaluation.localization.evaluate_localization; ``watching``: progress, cancelled, curve."""
     from core.evaluation.localization import evaluate_localization
 
     return _maps(evaluate_localization, task, watching)
 
 
-def detection(task: Task, **watching: Callable[..., Any]) -> Result:
+def detection(task: FolderTraining, **watching: Callable[..., Any]) -> Result:
     """See core.evaluation.localization.evaluate_detection; ``watching``: progress, cancelled, curve."""
     from core.evaluation.localization import evaluate_detection
 
     return _maps(evaluate_detection, task, watching)
 
 
-def classification(task: Task, **watching: Callable[..., Any]) -> Result:
+def classification(task: FolderTraining, **watching: Callable[..., Any]) -> Result:
     """See core.evaluation.classification.evaluate_classification; ``watching``: progress, cancelled, curve."""
     from core.evaluation.classification import evaluate_classification
     from core.evaluation.photo_sets import read_set
@@ -67,14 +67,14 @@ def classification(task: Task, **watching: Callable[..., Any]) -> Result:
     )
 
 
-def _maps(evaluate: Callable[..., Result], task: Task, watching: Mapping[str, Any]) -> Result:
+def _maps(evaluate: Callable[..., Result], task: FolderTraining, watching: Mapping[str, Any]) -> Result:
     from core.evaluation.photo_sets import read_set
 
     train, test = read_set(task.train, "train"), read_set(task.test, "test")
     return evaluate(train, test, detector=task.detector, side=task.side or None, **_shared(task, watching))
 
 
-def _shared(task: Task, watching: Mapping[str, Any]) -> dict[str, Any]:
+def _shared(task: FolderTraining, watching: Mapping[str, Any]) -> dict[str, Any]:
     from core.evaluation.detectors.api import TrainContext
 
     kept = task.keep / TRAININGS if task.keep else None

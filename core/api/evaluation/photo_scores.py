@@ -15,7 +15,7 @@ from core.images import atomic_write, png_bytes, read_image
 from core.store import Project
 
 if TYPE_CHECKING:
-    from core.evaluation.saved_detector import Trained
+    from core.evaluation.saved_detector import SavedDetector
 
 FOLDER = "looks"
 """Of the project's cache folder: the pictures."""
@@ -36,12 +36,12 @@ class PhotoLook:
     pictures: Mapping[str, Path]
 
 
-class Looks:
+class PhotoScores:
     """The part of the Evaluate desk that shows single photos to kept detectors. ``folder`` holds the runs."""
 
     def __init__(self, project: Project, folder: Path) -> None:
         self._project, self._folder = project, folder
-        self._warm: OrderedDict[str, Trained] = OrderedDict()
+        self._warm: OrderedDict[str, SavedDetector] = OrderedDict()
         self._lock = threading.Lock()
 
     def trained(self, run: str) -> bool:
@@ -77,7 +77,7 @@ class Looks:
         near = seen.neighbour.name.rpartition("/")[2] if seen.neighbour else ""
         return PhotoLook(seen.score, seen.above_good, near, pictures)
 
-    def _detector(self, run: str) -> Trained:
+    def _detector(self, run: str) -> SavedDetector:
         from core.evaluation.saved_detector import load_detector
 
         if not self.trained(run):

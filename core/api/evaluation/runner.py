@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.api.evaluation.specs import Trial, describe, kept_pairs, reference, sets
+from core.api.evaluation.specs import EvalSpec, describe, kept_pairs, reference, sets
 from core.evaluation.detectors.api import TrainContext
 from core.evaluation.results import MAX_POINTS, Curve, Result
 from core.jobs.runner import JobControl
@@ -45,7 +45,7 @@ class LiveCurves:
             }
 
 
-def run(project: Project, trial: Trial, control: JobControl, curves: LiveCurves, finished: Path) -> Result:
+def run(project: Project, trial: EvalSpec, control: JobControl, curves: LiveCurves, finished: Path) -> Result:
     """The evaluation itself; each kind imports its room when it is asked for. ``finished`` keeps whole trainings."""
     progress = lambda done, total, message="": control.progress(done, total, message=message)  # noqa: E731
     if trial.kind == "maps":
@@ -76,14 +76,14 @@ def run(project: Project, trial: Trial, control: JobControl, curves: LiveCurves,
 
 
 def _generation(
-    project: Project, trial: Trial, progress: Callable[..., None], cancelled: Callable[[], bool]
+    project: Project, trial: EvalSpec, progress: Callable[..., None], cancelled: Callable[[], bool]
 ) -> Result:
-    from core.evaluation.generation import Pair, evaluate_generation
+    from core.evaluation.generation import GeneratedPair, evaluate_generation
 
     rows, notes = kept_pairs(project, trial.engine)
     photos = {row.id: row.path for row in project.normals()}
     pairs = [
-        Pair(
+        GeneratedPair(
             f"{r.label}/{r.id}", r.image_path, r.label, r.instance_paths or (r.mask_path,), before=photos[r.normal_id]
         )
         for r in rows
@@ -101,7 +101,7 @@ def _generation(
     return replace(result, title=describe(rows, trial.against), notes=(*notes, *result.notes))
 
 
-def _source(project: Project, trial: Trial) -> dict[str, Any]:
+def _source(project: Project, trial: EvalSpec) -> dict[str, Any]:
     """Where the photos came from, for the result's config."""
     return {
         "project": str(project.path), "against": str(trial.against or "imported real anomalies"),

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from core.errors import InputError, NotFound
 
 if TYPE_CHECKING:
-    from core.evaluation.saved_detector import Look
+    from core.evaluation.saved_detector import PhotoResult
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
 
 @dataclass(frozen=True)
-class Seen:
+class ScoredPhoto:
     """What is said of a photo: where its map and picture were written, None without ``out``."""
 
     photo: Path
@@ -48,7 +48,7 @@ def photos(
     *,
     device: str = "auto",
     progress: Callable[..., None] = lambda *news: None,
-) -> list[Seen]:
+) -> list[ScoredPhoto]:
     """What the kept detector in the folder (or file) ``detector`` says of photos, or of all photos of folders.
 
     With ``out`` each photo's score map is written there as NAME.tiff, float32 of the photo's size as
@@ -67,7 +67,7 @@ def photos(
         look = trained.look(read_image(path))
         where = _written(look, out, path.stem) if out is not None else (None, None)
         name = look.neighbour.name if look.neighbour else None
-        found.append(Seen(path, look.score, look.above_good, name, *where))
+        found.append(ScoredPhoto(path, look.score, look.above_good, name, *where))
         progress(done, len(files))
     return found
 
@@ -92,7 +92,7 @@ def _apart(files: Sequence[Path]) -> None:
         raise InputError(f"two photos are called {twice.stem}; give them in two runs, maps go by this name")
 
 
-def _written(look: Look, out: Path, stem: str) -> tuple[Path, Path]:
+def _written(look: PhotoResult, out: Path, stem: str) -> tuple[Path, Path]:
     from core.images import atomic_write
     from core.images.tiff import float_tiff
 

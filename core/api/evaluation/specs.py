@@ -12,7 +12,7 @@ from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, read_set
 from core.evaluation.results import ResultKind
 from core.store import NormalRow, Project, SampleFilter, SampleRow
-from core.types import GOOD, Recipe, Verdict
+from core.types import GOOD, Recipe, ReviewStatus
 
 HELD_OUT = 0.2
 """Share of the good photos that test instead of teach when the project judges itself."""
@@ -22,7 +22,7 @@ _BORROWERS = ("cut_paste", "poisson")
 
 
 @dataclass(frozen=True)
-class Trial:
+class EvalSpec:
     """One evaluation to run.
 
     ``against`` is a folder of real anomalies, None for those imported into the project. ``engine`` narrows the
@@ -69,11 +69,11 @@ def kept_pairs(project: Project, engine: str = "") -> tuple[list[SampleRow], lis
 
     Kept ones; as long as nothing at all was reviewed, all of them, as an export does.
     """
-    kept = project.samples(SampleFilter(verdict=Verdict.KEPT, engine=engine or None))
+    kept = project.samples(SampleFilter(verdict=ReviewStatus.KEPT, engine=engine or None))
     if kept:
         return kept, []
-    new = project.samples(SampleFilter(verdict=Verdict.NEW, engine=engine or None))
-    reviewed = any(project.count_samples(SampleFilter(verdict=v)) for v in (Verdict.KEPT, Verdict.REJECTED))
+    new = project.samples(SampleFilter(verdict=ReviewStatus.NEW, engine=engine or None))
+    reviewed = any(project.count_samples(SampleFilter(verdict=v)) for v in (ReviewStatus.KEPT, ReviewStatus.REJECTED))
     if new and not reviewed:
         return new, [f"Nothing was reviewed yet: all {len(new)} new pairs were taken."]
     whose = f" by {engine}" if engine else ""
@@ -94,7 +94,7 @@ def reference(project: Project, against: Path | None) -> list[Shot]:
     return shots
 
 
-def sets(project: Project, trial: Trial) -> Sets:
+def sets(project: Project, trial: EvalSpec) -> Sets:
     """Shots of a trial that trains a detector or a classifier; InputError says what is missing."""
     pairs, notes = kept_pairs(project, trial.engine)
     if trial.kind == "classification":
@@ -121,7 +121,7 @@ def sets(project: Project, trial: Trial) -> Sets:
     return Sets(_train(taught, rest), (*good, *anomalies), tuple(taught), (*notes, *note), warning)
 
 
-def _labelled(project: Project, trial: Trial, pairs: list[SampleRow], notes: list[str]) -> Sets:
+def _labelled(project: Project, trial: EvalSpec, pairs: list[SampleRow], notes: list[str]) -> Sets:
     """Anomalies only, and of the real ones only those whose label was learned."""
     if trial.against is None:
         real = reference(project, None)

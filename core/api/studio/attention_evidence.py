@@ -15,9 +15,9 @@ import numpy.typing as npt
 from core.api.outline import outline
 from core.errors import Cancelled, Unavailable
 from core.features.extract import scale_features
-from core.features.index import SIDE, describe, distance
+from core.features.index import SIDE, distance, embed
 from core.images import made_once, read_image, read_mask, thumbnail_bytes
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.store import NormalRow, SampleRow
 from core.types import EVERYWHERE, Image, Recipe
 
@@ -31,7 +31,7 @@ describes the rest."""
 
 
 @dataclass(frozen=True)
-class Part:
+class ComponentShare:
     """A component's part in the attention that differs: its ``share`` of the whole, 0..1, and a picture of where."""
 
     name: str
@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class NearestGoodPart:
     """The good part that is most like a sample; ``d`` is its distance (ComGEN, eq. 6; 0 to 6).
 
     ``own`` is the distance to the photo that the sample was made from, None where it was made from none.
@@ -64,16 +64,16 @@ class Evidence:
     after: str
     named: str
     heat: Path
-    parts: tuple[Part, ...]
+    parts: tuple[ComponentShare, ...]
     unrefined: dict[str, Any]
-    neighbour: Neighbour | None
+    neighbour: NearestGoodPart | None
     neighbour_row: NormalRow | None
 
 
 class Evidences:
     """Reads what was stored with samples."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: ProductData) -> None:
         self._project = material.project
         self._neighbours = Neighbours(material)
 
@@ -95,7 +95,9 @@ class Evidences:
             str(notes.get("named", "")),
             self._heat(row, row.attention_path, "all", own_scale=True),
             tuple(
-                Part(name, float(shares.get(name, 0.0)), self._heat(row, row.component_paths[name], f"{place}"))
+                ComponentShare(
+                    name, float(shares.get(name, 0.0)), self._heat(row, row.component_paths[name], f"{place}")
+                )
                 for place, name in enumerate(names)
             ),
             dict(json.loads(lines.read_text())),
@@ -124,15 +126,15 @@ def compared(row: SampleRow) -> bool:
 class Neighbours:
     """The good part most like each sample, found once and kept in the project's cache."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: ProductData) -> None:
         self._material, self._project = material, material.project
 
-    def known(self, sample_id: str) -> Neighbour | None:
+    def known(self, sample_id: str) -> NearestGoodPart | None:
         """What ``find`` found."""
         path = self._path(sample_id)
-        return Neighbour(**json.loads(path.read_text())) if path.is_file() else None
+        return NearestGoodPart(**json.loads(path.read_text())) if path.is_file() else None
 
-    def find(self, row: SampleRow, cancelled: Callable[[], bool] = lambda: False) -> Neighbour | None:
+    def find(self, row: SampleRow, cancelled: Callable[[], bool] = lambda: False) -> NearestGoodPart | None:
         """The nearest good part (eq. 5) but for the sample's own photo, and how far it is; of a sample from noise, the
         one that it was compared with.
 
@@ -142,12 +144,16 @@ class Neighbours:
         if (found := self.known(row.id)) is not None:
             return found
         notes = Recipe.from_json(row.recipe_json).placement
-        found = Neighbour(notes["neighbour"], notes["d"], None) if "neighbour" in notes else self._look(row, cancelled)
+        found = (
+            NearestGoodPart(notes["neighbour"], notes["d"], None)
+            if "neighbour" in notes
+            else self._look(row, cancelled)
+        )
         if found is not None:
             made_once(self._path(row.id), lambda: json.dumps(asdict(found)).encode())
         return found
 
-    def _look(self, row: SampleRow, cancelled: Callable[[], bool]) -> Neighbour | None:
+    def _look(self, row: SampleRow, cancelled: Callable[[], bool]) -> NearestGoodPart | None:
         count = self._project.count_normals()
         if count < 2 or (count > MOST_NEW and not self._material.references_path.is_file()):
             return None
@@ -156,12 +162,12 @@ class Neighbours:
             scales = scale_features(read_image(row.image_path), SIDE)
         except (Unavailable, Cancelled):
             return None
-        near = memory.nearest(describe(scales), without={row.normal_id})[0][0].id
+        near = memory.nearest(embed(scales), without={row.normal_id})[0][0].id
         apart, own = (
             round(distance(scales, scale_features(self._material.normal(one).pixels, SIDE)), 4)
             for one in (near, row.normal_id)
         )
-        return Neighbour(near, apart, own)
+        return NearestGoodPart(near, apart, own)
 
     def _path(self, sample_id: str) -> Path:
         return self._project.cache_dir / "neighbours" / f"{sample_id}.json"

@@ -27,7 +27,7 @@ class Way:
 
 
 @dataclass(frozen=True)
-class DrawnPair:
+class PairView:
     """The pictures are squares of ``side`` pixels. ``asked``: none of the ways' masks was taken but the one that was
     asked for, since the part was drawn beside it."""
 
@@ -53,7 +53,7 @@ class Likeness:
         return self.value < self.limit if self.measure == "distance" else self.value >= self.limit
 
 
-def pair_of(row: SampleRow) -> DrawnPair | None:
+def pair_of(row: SampleRow) -> PairView | None:
     """What a sample was taken from; None for engines that draw no pair."""
     if not {"whole", "part"} <= set(row.picture_paths):
         return None
@@ -69,7 +69,7 @@ def pair_of(row: SampleRow) -> DrawnPair | None:
         )
         for name, mask in masks.items()
     )
-    return DrawnPair(
+    return PairView(
         row.picture_paths["whole"], row.picture_paths["part"], side, ways, not any(way.taken for way in ways)
     )
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from core.api.recent import recent
 from core.errors import InputError
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.methods.comgen import prompt_editor as presses
 from core.methods.comgen.component_prompt import MOST, Prompt, component_of
 from core.methods.comgen.prompt_editor import Mark
-from core.methods.comgen.prompt_edits import Edit, Edited, outcome
+from core.methods.comgen.prompt_edits import Edited, PromptEdit, outcome
 from core.methods.comgen.requested_prompt import ENGINE, component_prompt, learned
 from core.training.checkpoints import CARD, Concept, adopt_concept, list_concepts, read_card
 
@@ -25,7 +25,7 @@ MOST_PROJECTS = 6
 
 
 @dataclass(frozen=True)
-class ChipCard:
+class ComponentCard:
     """One kind of component after the edits: how many, how its word counts, and the edit behind each of its buttons.
 
     ``state`` is "gone" where it was struck out, "new" where it stands for another one, "changed" or "same"; ``note``
@@ -57,14 +57,14 @@ class Lender:
 
 
 @dataclass(frozen=True)
-class Board:
+class PromptView:
     """A photo's prompt under its edits. ``words`` is the edited sentence in runs that stay, are struck or are new;
     ``edits`` are the edits one by one, also those by chance; ``problem`` says why they cannot be carried out here."""
 
     before: str
     after: str
     words: tuple[tuple[str, Mark], ...]
-    chips: tuple[ChipCard, ...]
+    chips: tuple[ComponentCard, ...]
     edits: tuple[str, ...]
     note: str = ""
     problem: str = ""
@@ -76,14 +76,14 @@ class Board:
         return self.before != self.after or any(chip.state != "same" for chip in self.chips)
 
 
-class Chips:
+class PromptEditorApi:
     """The desk behind the chips; ``params`` are the comgen engine's, as its form has them."""
 
-    def __init__(self, material: Material) -> None:
+    def __init__(self, material: ProductData) -> None:
         self._material = material
         self._project = material.project
 
-    def show(self, normal_id: str, params: Mapping[str, Any]) -> Board:
+    def show(self, normal_id: str, params: Mapping[str, Any]) -> PromptView:
         """The photo's prompt after ``params["edit"]``. InputError or NotFound where there is no prompt at all."""
         concept = learned(self._material.concepts, str(params.get("concept", "")))
         prompt = self._prompt(normal_id, params, concept)
@@ -93,7 +93,7 @@ class Chips:
             edited = outcome(prompt, presses.named(edits))
         except InputError as error:
             edits, edited, problem = (), outcome(prompt, ()), str(error)
-        return Board(
+        return PromptView(
             prompt.text,
             edited.after.text,
             tuple(presses.marked(prompt.text, edited.after.text)),
@@ -179,13 +179,13 @@ def _unknown(prompt: Prompt, concept: Concept | None) -> str:
     )
 
 
-def _cards(edited: Edited) -> list[ChipCard]:
+def _cards(edited: Edited) -> list[ComponentCard]:
     before, after = edited.before.chips, edited.after.chips
     # A swap changes places and no chip, so without swaps a chip's place is the chip that it was.
     plain = [edit for edit in edited.edits if edit.op != "swap"]
     origins = outcome(edited.before, plain).places
     names = [chip.name for chip in after]
-    cards: dict[int, ChipCard] = {}
+    cards: dict[int, ComponentCard] = {}
     for chip, origin, place in zip(after, origins, edited.places, strict=True):
         old, notes = before[origin], []
         if chip.noun != old.noun:
@@ -195,25 +195,25 @@ def _cards(edited: Edited) -> list[ChipCard]:
         if place != origin:
             notes.append(f"where the {before[place].name} is")
         state = "new" if chip.noun != old.noun else "changed" if notes or chip != old else "same"
-        card = ChipCard(chip.name, chip.count, chip.weight, state, ", ".join(notes))
+        card = ComponentCard(chip.name, chip.count, chip.weight, state, ", ".join(notes))
         # Of two that bear one name no edit can say which is meant.
         cards[origin] = _offers(card, names) if names.count(chip.name) == 1 else card
     for i, chip in enumerate(before):
-        cards.setdefault(i, ChipCard(chip.name, chip.count, chip.weight, "gone", "struck out"))
+        cards.setdefault(i, ComponentCard(chip.name, chip.count, chip.weight, "gone", "struck out"))
     return [cards[i] for i in sorted(cards)]
 
 
-def _offers(card: ChipCard, names: Sequence[str]) -> ChipCard:
+def _offers(card: ComponentCard, names: Sequence[str]) -> ComponentCard:
     me = (card.name,)
     down, up = presses.lighter(card.weight), presses.heavier(card.weight)
     return replace(
         card,
-        fewer=str(Edit("remove", me, "1")),
-        more=str(Edit("repeat", me)) if card.count < MOST else "",
-        strike=str(Edit("remove", me)),
-        lighter=str(Edit("weight", me, f"{down:g}")) if down is not None else "",
-        heavier=str(Edit("weight", me, f"{up:g}")) if up is not None else "",
+        fewer=str(PromptEdit("remove", me, "1")),
+        more=str(PromptEdit("repeat", me)) if card.count < MOST else "",
+        strike=str(PromptEdit("remove", me)),
+        lighter=str(PromptEdit("weight", me, f"{down:g}")) if down is not None else "",
+        heavier=str(PromptEdit("weight", me, f"{up:g}")) if up is not None else "",
         replace=f"replace:{card.name},",
         look=f"adjective:{card.name}=",
-        swaps={n: str(Edit("swap", (card.name, n))) for n in names if names.count(n) == 1 and n != card.name},
+        swaps={n: str(PromptEdit("swap", (card.name, n))) for n in names if names.count(n) == 1 and n != card.name},
     )

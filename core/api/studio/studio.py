@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from core.api.studio.attention_evidence import Neighbours, compared
-from core.api.studio.prompt_editor import Chips
+from core.api.studio.prompt_editor import PromptEditorApi
 from core.engines.api import Context, Engine, EngineParams, engine, engines, learners, needed, read_params
 from core.engines.layout.region_choice import base_name
 from core.errors import InputError, NotFound, Unavailable
 from core.images import read_png_text
 from core.jobs import best_of, generation
 from core.jobs.auto_review import Rules
-from core.jobs.product_data import Material
+from core.jobs.product_data import ProductData
 from core.jobs.requests import Batch, prepare
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
@@ -40,7 +40,7 @@ class EngineCard:
 
 
 @dataclass(frozen=True)
-class Order:
+class TryRequest:
     """One photo's worth of anomalies to try in the Studio."""
 
     engine: str
@@ -55,11 +55,11 @@ class Order:
 class Studio:
     """The desk behind the Studio tab and ``launch.py generate``."""
 
-    def __init__(self, material: Material, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._material = material
         self._project = material.project
         self._jobs = jobs
-        self.chips = Chips(material)
+        self.chips = PromptEditorApi(material)
         self.neighbours = Neighbours(material)
 
     def engines(self) -> dict[str, EngineCard]:
@@ -75,7 +75,7 @@ class Studio:
         """Labels in use: of samples and of real anomalies."""
         return sorted({*self._project.label_counts(), *(e.label for e in self._project.examples())})
 
-    def check(self, order: Order) -> Engine:
+    def check(self, order: TryRequest) -> Engine:
         """The order's engine; an error in one line if the order cannot be carried out."""
         chosen = engine(order.engine)
         if reason := chosen.available():
@@ -91,7 +91,7 @@ class Studio:
             )
         return chosen
 
-    def request(self, order: Order, variant: int = 0) -> Request:
+    def request(self, order: TryRequest, variant: int = 0) -> Request:
         """What the engine gets for one variant; its seed is the order's plus ``variant``."""
         normal = self._material.normal(order.normal_id)
         seed = order.seed + variant
@@ -109,18 +109,20 @@ class Studio:
             object_mask=self._material.object_mask(normal.id),
         )
 
-    def _examples(self, order: Order, seed: int) -> Sequence[AnomalyExample]:
+    def _examples(self, order: TryRequest, seed: int) -> Sequence[AnomalyExample]:
         """The label's real anomalies, or those an engine says go with what it will draw."""
         examples = self._material.examples(order.label)
         kin = getattr(engine(order.engine), "kin", None)
         return kin(order.params, order.label, seed, examples, self._material.concepts) if kin else examples
 
-    def try_out(self, order: Order, control: JobControl | None = None) -> list[SampleRow]:
+    def try_out(self, order: TryRequest, control: JobControl | None = None) -> list[SampleRow]:
         """Make the order's variants and store them as new samples, one by one."""
         chosen = self.check(order)
         cancelled = control.cancelled if control else lambda: False
         told = _Progress(control, order.variants)
-        ctx = Context(cancelled=cancelled, concepts=self._material.concepts, goods=self._material, progress=told.step)
+        ctx = Context(
+            cancelled=cancelled, concepts=self._material.concepts, normals=self._material, progress=told.step
+        )
         rows: list[SampleRow] = []
         problem: InputError | None = None
         for variant in range(order.variants):
@@ -140,7 +142,7 @@ class Studio:
                 self.neighbours.find(row, cancelled)
         return rows
 
-    def start(self, order: Order) -> str:
+    def start(self, order: TryRequest) -> str:
         """``try_out`` in the background; the job's samples carry its id."""
         self.check(order)
         run = lambda control: {"sample_ids": [r.id for r in self.try_out(order, control)]}  # noqa: E731
@@ -158,7 +160,9 @@ class Studio:
         recipe = self.recipe(sample_id)
         told = _Progress(control, 1)
         cancelled = control.cancelled if control else lambda: False
-        ctx = Context(cancelled=cancelled, concepts=self._material.concepts, goods=self._material, progress=told.step)
+        ctx = Context(
+            cancelled=cancelled, concepts=self._material.concepts, normals=self._material, progress=told.step
+        )
         sample = generation.remake(self._material, replace(recipe, params={**recipe.params, **changes}), ctx)
         row = generation.store(self._project, sample, control.job_id if control else None)
         told.made(sample.image)

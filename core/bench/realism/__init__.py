@@ -24,7 +24,7 @@ from core.bench.realism.sheet import sheet
 from core.bench.realism.table import COLUMNS, markdown, row_record
 from core.errors import Cancelled, FlawsmithError, InputError
 from core.evaluation.detectors.api import TrainContext
-from core.evaluation.generation.pairs import Pair
+from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.localization import evaluate_localization
 from core.evaluation.photo_sets import Shot, read_set
 from core.evaluation.report import write_report
@@ -39,7 +39,7 @@ QUICK = {"epochs": 2, "samples": 80, "test_every": 2}
 
 
 @dataclass(frozen=True)
-class Plan:
+class RealismPlan:
     """One table: where to learn, where to test, and with how much. The config stands beside the numbers.
 
     With ``looks`` the pairs themselves are measured as well.
@@ -99,7 +99,7 @@ def measure(
     if data is None or out is None:
         raise InputError("bench realism: give --data (a folder with real anomalies) and --out (where the table goes)")
     chosen = [parse_row(text) for text in rows] or usual_rows()
-    plan = Plan(
+    plan = RealismPlan(
         data, data, out, count or (6 if quick else 100), 1 if quick else seeds, preset, detector, device=device,
         looks=looks,
     )  # fmt: skip
@@ -117,7 +117,7 @@ def measure(
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        tables = {p.data.name: Table(p, chosen, progress, cancelled).make() for p in plans}
+        tables = {p.data.name: RealismTable(p, chosen, progress, cancelled).make() for p in plans}
     finally:
         cv2.setNumThreads(before)
     return {"signature": signature(device), "out": str(out), "tables": tables}
@@ -141,13 +141,13 @@ def _folders(data: Path, test: Path | None) -> list[tuple[Path, Path]]:
     return [(d, d.with_name(f"{d.name}_dev")) for d in inside]
 
 
-class Table:
+class RealismTable:
     """One table on the way: seeds in the outer loop, so that an unfinished one compares all rows already."""
 
     columns: Mapping[str, str] = COLUMNS
 
     def __init__(
-        self, plan: Plan, rows: Sequence[Row], progress: Callable[[str], None], cancelled: Callable[[], bool]
+        self, plan: RealismPlan, rows: Sequence[Row], progress: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> None:
         self.plan, self.rows, self.say, self.cancelled = plan, rows, progress, cancelled
         self.results: dict[str, Result] = {}
@@ -176,7 +176,7 @@ class Table:
         """What is learned from, real anomalies with it, and what is tested on."""
         return read_set(self.plan.data, "train", anomalies="all"), read_set(self.plan.test, "test")
 
-    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[Pair], dict[str, Any]]:
+    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[GeneratedPair], dict[str, Any]]:
         """The pairs of a row that has an engine, and facts about how they were made."""
         return make_pairs(bench, row, labels, self.plan.count, self.plan.out / "pairs", self.say, self.cancelled)
 
@@ -191,7 +191,7 @@ class Table:
         sets: dict[str, list[Shot]] = {}
         with open_project(self.plan.out / "project", self.plan.data) as bench:
             for row in self.rows:
-                pairs: list[Pair] = []
+                pairs: list[GeneratedPair] = []
                 self.facts[row.name] = {}
                 try:
                     if row.engine:
@@ -209,7 +209,7 @@ class Table:
 
     def _look(self, sets: Mapping[str, Sequence[Shot]], learned: Sequence[Shot], test: Sequence[Shot]) -> None:
         for row in self.rows:
-            if made := [shot for shot in sets.get(row.name, ()) if isinstance(shot, Pair)]:
+            if made := [shot for shot in sets.get(row.name, ()) if isinstance(shot, GeneratedPair)]:
                 path = self.plan.out / "pairs" / f"{row.pairs_file}.looks.json"
                 found = look_at(made, learned, test, path, self.plan.device, self.cancelled)
                 self.facts[row.name]["looks"] = found
@@ -271,7 +271,7 @@ class Table:
         return [json.loads(path.read_text()) for path in paths]
 
 
-def _same_config(plan: Plan) -> None:
+def _same_config(plan: RealismPlan) -> None:
     """InputError if the folder holds cells of another config; else the config is written down."""
     path = plan.out / "config.json"
     if path.is_file():

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.evaluation.generation import evaluate_generation
-from core.evaluation.generation.pairs import Pair
+from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
 from core.images import atomic_write
 
@@ -39,7 +39,7 @@ LOOKS: Mapping[str, tuple[str, Show]] = {
 
 
 def look_at(
-    made: Sequence[Pair],
+    made: Sequence[GeneratedPair],
     learned: Sequence[Shot],
     test: Sequence[Shot],
     path: Path,

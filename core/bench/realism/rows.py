@@ -13,10 +13,10 @@ from typing import Any
 from core.api import Batch, Workbench
 from core.engines.api import engine, engines, learners, read_model, read_params
 from core.errors import Cancelled, InputError
-from core.evaluation.generation.pairs import Pair
+from core.evaluation.generation.pairs import GeneratedPair
 from core.images import atomic_write
 from core.jobs.auto_review import Rules
-from core.jobs.learn import Order
+from core.jobs.learn import LearnRequest
 from core.masks.placement.planner import Placement
 from core.store import SampleRow
 
@@ -124,7 +124,7 @@ def make_pairs(
     folder: Path,
     say: Callable[[str], None],
     cancelled: Callable[[], bool],
-) -> tuple[list[Pair], dict[str, Any]]:
+) -> tuple[list[GeneratedPair], dict[str, Any]]:
     """``count`` pairs of each label by the row's engine, and facts about how they were made.
 
     None are sorted out unless the row says ``keep``.
@@ -183,7 +183,7 @@ def concept_of(
     key = json.dumps([row.engine, row.learning, list(labels)], sort_keys=True)
     if key not in known:
         began = time.process_time()
-        order = Order(engine=row.engine, label=",".join(labels), params=dict(row.learning))
+        order = LearnRequest(engine=row.engine, label=",".join(labels), params=dict(row.learning))
         made = bench.concepts.learn(order, cancelled=cancelled)
         known[key] = {"id": made.id, "cpu_s": round(time.process_time() - began, 1)}
         atomic_write(path, json.dumps(known).encode())
@@ -195,6 +195,6 @@ def _kept(bench: Workbench, id: str) -> bool:
     return bench.project.sample_row(id).verdict == "kept"
 
 
-def _pair(row: SampleRow, photos: Mapping[str, Path]) -> Pair:
+def _pair(row: SampleRow, photos: Mapping[str, Path]) -> GeneratedPair:
     masks = row.instance_paths or (row.mask_path,)
-    return Pair(f"{row.label}/{row.id}", row.image_path, row.label, masks, before=photos.get(row.normal_id))
+    return GeneratedPair(f"{row.label}/{row.id}", row.image_path, row.label, masks, before=photos.get(row.normal_id))

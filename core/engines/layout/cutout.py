@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from core.engines.layout.edge_width import band_width
 from core.engines.layout.shadow import Shadow, fit_shadow, residue
-from core.engines.layout.work_area import Floats, Window, blur, count, distance, distance_to, some, window_of
+from core.engines.layout.work_area import Floats, WorkArea, blur, count, distance, distance_to, some, window_of
 from core.types import Image, Mask
 
 FILL_SHADE = 0.90
@@ -20,7 +20,7 @@ EDGE = 0.02
 
 
 @dataclass(frozen=True)
-class Part:
+class CutPart:
     """A component lifted off its surface.
 
     alpha: float32 (h, w) in 0..1. colour: float32 (h, w, 3) in 0..255, free of old background where alpha > 0.
@@ -28,7 +28,7 @@ class Part:
     it lay on. ``window`` places the arrays in the photo.
     """
 
-    window: Window
+    window: WorkArea
     alpha: Floats
     colour: Floats
     centre: tuple[float, float]
@@ -53,13 +53,13 @@ class Hole:
     shadow: all that need be filled where the part is put back. shade: float32 (h, w), what the rest is divided by.
     """
 
-    window: Window
+    window: WorkArea
     mask: Mask
     core: Mask
     shade: Floats
 
 
-def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tuple[Part, Hole]:
+def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tuple[CutPart, Hole]:
     """Lift the region ``mask`` off ``photo``; ``others`` are pixels of other parts. All (H, W)."""
     tight = window_of(mask)
     size = float(np.sqrt(count(mask[tight.slices])))
@@ -84,7 +84,7 @@ def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tup
     centre = (float(rows.mean()) + window.y0, float(cols.mean()) + window.x0)
     near = bare & (away < 0.35 * size)
     surface = _surface_colour(photo[window.slices], near if count(near) > 20 else ~inner, shade)
-    part = Part(edge, alpha, colour, centre, shadow, surface)
+    part = CutPart(edge, alpha, colour, centre, shadow, surface)
     return part, Hole(window, hole, core & ~other, np.where(other, 1, shade).astype(np.float32))
 
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from core.device import numpy_rng
-from core.engines.api import Context, NothingChanged, read_params, settle
+from core.engines.api import Context, NoVisibleChange, finalize_sample, read_params
 from core.engines.layout.free_place import NoPlace
-from core.engines.layout.operations import OPS, Edit, Scene, with_target
+from core.engines.layout.operations import OPS, LayoutEdit, LayoutScene, with_target
 from core.engines.layout.region_choice import at_border, named
 from core.engines.layout.settings import LayoutParams
 from core.engines.layout.work_area import blur, window_of
@@ -51,19 +51,19 @@ class Layout:
         photo = request.normal.pixels
         rng = numpy_rng(request.seed, "layout")
         targets = named(request.regions, params.region, params.instance, request.normal.name)
-        scene = Scene(
+        scene = LayoutScene(
             photo, request.normal.name, is_grey(photo), request.regions, targets[0], params, request.object_mask, rng
         )
         yield self._first_success(scene, _order(scene, targets, rng), request, ctx)
 
-    def _first_success(self, scene: Scene, targets: list[int], request: Request, ctx: Context) -> Sample:
-        failure: NoPlace | NothingChanged | None = None
+    def _first_success(self, scene: LayoutScene, targets: list[int], request: Request, ctx: Context) -> Sample:
+        failure: NoPlace | NoVisibleChange | None = None
         for target in targets[:ATTEMPTS]:
             ctx.check()
             try:
                 rng = numpy_rng(request.seed, "layout", target)
                 sample = self._sample(OPS[scene.params.op](with_target(scene, target, rng)), scene, request)
-            except (NoPlace, NothingChanged) as error:
+            except (NoPlace, NoVisibleChange) as error:
                 failure = failure or error
                 continue
             ctx.progress(1, 1, sample.image)
@@ -71,14 +71,14 @@ class Layout:
         assert failure is not None
         raise failure
 
-    def _sample(self, edit: Edit, scene: Scene, request: Request) -> Sample:
+    def _sample(self, edit: LayoutEdit, scene: LayoutScene, request: Request) -> Sample:
         image = cv2.merge([cv2.extractChannel(edit.image, 0)] * 3) if scene.grey else edit.image
         bounds = np.logical_or.reduce(edit.places)
         mask = seen_change(scene.photo, image, edit.places) if scene.params.tighten else bounds
         # The mask is already as tight as it may be; the recipe keeps the settings that were asked for.
         loose = scene.params.model_copy(update={"tighten": False})
         instances = _split(mask, edit.places)
-        sample = settle(self, request, image, mask, params=loose, instances=instances)
+        sample = finalize_sample(self, request, image, mask, params=loose, instances=instances)
         return replace(sample, recipe=replace(sample.recipe, params=scene.params.model_dump(mode="json")))
 
 
@@ -107,7 +107,7 @@ def _without_islands(mask: Mask, bounds: Mask) -> Mask:
     return np.asarray(mask | (small[labels] & bounds), np.bool_)
 
 
-def _order(scene: Scene, targets: list[int], rng: np.random.Generator) -> list[int]:
+def _order(scene: LayoutScene, targets: list[int], rng: np.random.Generator) -> list[int]:
     """Targets in random order; those cut by the frame last where the cut would be laid bare."""
     shuffled = [targets[i] for i in rng.permutation(len(targets))]
     if scene.params.op in ("remove", "recolour"):

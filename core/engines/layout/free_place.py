@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.engines.layout.cutout import Part
+from core.engines.layout.cutout import CutPart
 from core.engines.layout.work_area import Floats, widened
 from core.errors import InputError
 from core.types import Image, Mask
@@ -23,7 +23,7 @@ class NoPlace(InputError):
 
 
 def free_shift(
-    photo: Image, part: Part, blocked: Mask, rng: np.random.Generator, least: float, name: str
+    photo: Image, part: CutPart, blocked: Mask, rng: np.random.Generator, least: float, name: str
 ) -> tuple[int, int]:
     """A random (dy, dx) in whole pixels that puts the part on a free place much like the one it lay on.
 
@@ -92,7 +92,7 @@ def _most_spread(small: Floats, ring: Mask) -> float:
     return max(UNEVEN, MOST_UNEVEN * deviation)
 
 
-def _ring(part: Part, cell: int, closed: Mask) -> Mask:
+def _ring(part: CutPart, cell: int, closed: Mask) -> Mask:
     """The free cells close around where the part lay."""
     foot = part.window.frame(part.footprint, (closed.shape[0] * cell, closed.shape[1] * cell))
     inner = _cells(foot, cell, 0, 0, edge=False)

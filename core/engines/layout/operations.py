@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from core.engines.api import NothingChanged
-from core.engines.layout.cutout import Hole, Part, cut
+from core.engines.api import NoVisibleChange
+from core.engines.layout.cutout import CutPart, Hole, cut
 from core.engines.layout.free_place import NoPlace, free_shift
 from core.engines.layout.paste_part import lay, moved_to, transformed
 from core.engines.layout.recolour import random_shift, recoloured
@@ -25,7 +25,7 @@ TRIES = 8
 
 
 @dataclass(frozen=True)
-class Scene:
+class LayoutScene:
     """One photo with its regions, the region to edit by its index, and the settings."""
 
     photo: Image
@@ -49,46 +49,46 @@ class Scene:
         """Pixels of all regions in the way of ``chosen``, or of the target if none is given."""
         return obstacles(self.regions, chosen or (self.target,), self.shape)
 
-    def cut(self, index: int, others: Mask) -> tuple[Part, Hole]:
+    def cut(self, index: int, others: Mask) -> tuple[CutPart, Hole]:
         check_liftable(self.regions[index])
         return cut(self.photo, self.regions[index].mask, others, self.params.shadow)
 
 
 @dataclass(frozen=True)
-class Edit:
+class LayoutEdit:
     """The edited image, and one bool (H, W) mask per place that changed: bounds, not yet what is visible."""
 
     image: Image
     places: tuple[Mask, ...]
 
 
-def remove(scene: Scene) -> Edit:
+def remove(scene: LayoutScene) -> LayoutEdit:
     """A missing part: its place is filled, its shadow goes."""
     others = scene.others()
     _, hole = scene.cut(scene.target, others)
-    return Edit(uncover(scene.photo, hole, others, scene.rng), (_bounds(scene, hole),))
+    return LayoutEdit(uncover(scene.photo, hole, others, scene.rng), (_bounds(scene, hole),))
 
 
-def duplicate(scene: Scene) -> Edit:
+def duplicate(scene: LayoutScene) -> LayoutEdit:
     """One part too many: a copy elsewhere."""
     part, _ = scene.cut(scene.target, scene.others())
     part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
     blocked = scene.others() | scene.region.mask
     image, place = _lay(scene, scene.photo, _relocated(scene, scene.photo, part, blocked))
-    return Edit(image, (place,))
+    return LayoutEdit(image, (place,))
 
 
-def move(scene: Scene) -> Edit:
+def move(scene: LayoutScene) -> LayoutEdit:
     """A displaced part: its place is filled and it lies elsewhere."""
     others = scene.others()
     part, hole = scene.cut(scene.target, others)
     part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
     bare = uncover(scene.photo, hole, others, scene.rng)
     image, place = _lay(scene, bare, _relocated(scene, bare, part, others))
-    return Edit(image, (_bounds(scene, hole), place))
+    return LayoutEdit(image, (_bounds(scene, hole), place))
 
 
-def rotate(scene: Scene) -> Edit:
+def rotate(scene: LayoutScene) -> LayoutEdit:
     """A part turned about its middle."""
     params, others = scene.params, scene.others()
     part, hole = scene.cut(scene.target, others)
@@ -106,7 +106,7 @@ def rotate(scene: Scene) -> Edit:
     return _put_back(scene, turned, hole, others)
 
 
-def flip(scene: Scene) -> Edit:
+def flip(scene: LayoutScene) -> LayoutEdit:
     """A part the wrong way round."""
     axis = scene.params.axis
     if axis == "random":
@@ -116,17 +116,17 @@ def flip(scene: Scene) -> Edit:
     return _put_back(scene, transformed(part, flip=axis), hole, others)
 
 
-def swap(scene: Scene) -> Edit:
+def swap(scene: LayoutScene) -> LayoutEdit:
     """Two parts in each other's place, each as it was turned."""
     return _first_that_fits(scene, _swap_with)
 
 
-def replace_part(scene: Scene) -> Edit:
+def replace_part(scene: LayoutScene) -> LayoutEdit:
     """The wrong part: a copy of another one in this one's place."""
     return _first_that_fits(scene, _replace_with)
 
 
-def recolour(scene: Scene) -> Edit:
+def recolour(scene: LayoutScene) -> LayoutEdit:
     """A part of the wrong colour, texture and edge kept."""
     params = scene.params
     part, _ = cut(scene.photo, scene.region.mask, scene.others(), with_shadow=False)
@@ -141,10 +141,10 @@ def recolour(scene: Scene) -> Edit:
     new = old + part.alpha[..., None] * (colour - part.colour)
     image = scene.photo.copy()
     image[view] = np.clip(np.rint(new), 0, 255).astype(np.uint8)
-    return Edit(image, (part.window.frame(part.alpha > 0, scene.shape),))
+    return LayoutEdit(image, (part.window.frame(part.alpha > 0, scene.shape),))
 
 
-OPS: dict[str, Callable[[Scene], Edit]] = {
+OPS: dict[str, Callable[[LayoutScene], LayoutEdit]] = {
     "remove": remove,
     "duplicate": duplicate,
     "move": move,
@@ -156,7 +156,7 @@ OPS: dict[str, Callable[[Scene], Edit]] = {
 }
 
 
-def _relocated(scene: Scene, surface: Image, part: Part, blocked: Mask) -> Part:
+def _relocated(scene: LayoutScene, surface: Image, part: CutPart, blocked: Mask) -> CutPart:
     """The part at the place asked for, or at a random free one."""
     params = scene.params
     if params.dx is not None or params.dy is not None:
@@ -175,7 +175,7 @@ def _relocated(scene: Scene, surface: Image, part: Part, blocked: Mask) -> Part:
     return moved_to(part, (part.centre[0] + dy, part.centre[1] + dx))
 
 
-def _surface(scene: Scene) -> Mask:
+def _surface(scene: LayoutScene) -> Mask:
     """Where parts may lie: the object if this one lies on it, else (parts on a tray) the whole frame."""
     if scene.object_mask is None:
         return np.ones(scene.shape, np.bool_)
@@ -187,20 +187,20 @@ def _surface(scene: Scene) -> Mask:
     return (scene.object_mask | scene.region.mask) if on_object else np.ones(scene.shape, np.bool_)
 
 
-def _put_back(scene: Scene, part: Part, hole: Hole, others: Mask) -> Edit:
+def _put_back(scene: LayoutScene, part: CutPart, hole: Hole, others: Mask) -> LayoutEdit:
     """The turned part where it was. The surface about it stays, its old shadow exchanged for the new one."""
     if _looks_the_same(scene, part):
-        raise NothingChanged(
+        raise NoVisibleChange(
             f"layout: region {scene.region.name!r} looks the same when turned like this; "
             "choose another region, another angle or op=flip on another axis"
         )
     bare = uncover(scene.photo, replace(hole, mask=hole.core), others, scene.rng)
     image, place = _lay(scene, bare, part, adapt=False)
     place |= _bounds(scene, hole)
-    return Edit(image, (place,))
+    return LayoutEdit(image, (place,))
 
 
-def _looks_the_same(scene: Scene, part: Part) -> bool:
+def _looks_the_same(scene: LayoutScene, part: CutPart) -> bool:
     """Would the turned part be told from what lies there now?"""
     mask = scene.region.mask
     view = window_of(mask).slices
@@ -212,7 +212,7 @@ def _looks_the_same(scene: Scene, part: Part) -> bool:
     return max(cv2.mean(cv2.absdiff(image[view], scene.photo[view]), inside)[:3]) < 2
 
 
-def _first_that_fits(scene: Scene, edit: Callable[[Scene, int], Edit]) -> Edit:
+def _first_that_fits(scene: LayoutScene, edit: Callable[[LayoutScene, int], LayoutEdit]) -> LayoutEdit:
     """``edit`` with the first partner, in random order, for which there is room."""
     error: NoPlace | None = None
     for partner in _partners(scene):
@@ -223,7 +223,7 @@ def _first_that_fits(scene: Scene, edit: Callable[[Scene, int], Edit]) -> Edit:
     raise error or AssertionError("there is always a partner")
 
 
-def _partners(scene: Scene) -> list[int]:
+def _partners(scene: LayoutScene) -> list[int]:
     """Indices of possible partners in random order: those asked for, else regions of another name."""
     params, mine = scene.params, scene.region
     if params.partner.strip() or params.partner_instance:
@@ -243,7 +243,7 @@ def _partners(scene: Scene) -> list[int]:
     return [found[i] for i in scene.rng.permutation(len(found))]
 
 
-def _swap_with(scene: Scene, partner: int) -> Edit:
+def _swap_with(scene: LayoutScene, partner: int) -> LayoutEdit:
     others = scene.others(scene.target, partner)
     here, hole = scene.cut(scene.target, others | scene.regions[partner].mask)
     there, other_hole = scene.cut(partner, others | scene.region.mask)
@@ -258,10 +258,10 @@ def _swap_with(scene: Scene, partner: int) -> Edit:
     bare = uncover(bare, other_hole, others | scene.region.mask, scene.rng)
     image, first = _lay(scene, bare, there_new)
     image, second = _lay(scene, image, here_new)
-    return Edit(image, (_bounds(scene, hole) | first, _bounds(scene, other_hole) | second))
+    return LayoutEdit(image, (_bounds(scene, hole) | first, _bounds(scene, other_hole) | second))
 
 
-def _replace_with(scene: Scene, partner: int) -> Edit:
+def _replace_with(scene: LayoutScene, partner: int) -> LayoutEdit:
     others = scene.others()
     here, hole = scene.cut(scene.target, others)
     there, _ = scene.cut(partner, scene.others(partner))
@@ -273,10 +273,10 @@ def _replace_with(scene: Scene, partner: int) -> Edit:
         )
     bare = uncover(scene.photo, hole, others, scene.rng)
     image, place = _lay(scene, bare, new)
-    return Edit(image, (_bounds(scene, hole) | place,))
+    return LayoutEdit(image, (_bounds(scene, hole) | place,))
 
 
-def _at(part: Part, centre: tuple[float, float], shape: tuple[int, int]) -> Part:
+def _at(part: CutPart, centre: tuple[float, float], shape: tuple[int, int]) -> CutPart:
     """The part at ``centre``, pushed back into the frame where it would hang over and fits."""
     part = moved_to(part, centre)
     rows, cols = (np.flatnonzero(part.footprint.any(axis)) for axis in (1, 0))
@@ -287,7 +287,7 @@ def _at(part: Part, centre: tuple[float, float], shape: tuple[int, int]) -> Part
     return moved_to(part, (part.centre[0] + dy, part.centre[1] + dx))
 
 
-def _fits(part: Part, others: Mask) -> bool:
+def _fits(part: CutPart, others: Mask) -> bool:
     """Is the part within the frame and clear of ``others``?"""
     foot = part.alpha > 0.5
     seen = part.window.clipped(others.shape)
@@ -295,14 +295,14 @@ def _fits(part: Part, others: Mask) -> bool:
     return bool(inner.sum() >= foot.sum() and not (inner & others[seen.slices]).any())
 
 
-def _lay(scene: Scene, image: Image, part: Part, adapt: bool = True) -> tuple[Image, Mask]:
+def _lay(scene: LayoutScene, image: Image, part: CutPart, adapt: bool = True) -> tuple[Image, Mask]:
     return lay(image, part, adapt, scene.params.shadow)
 
 
-def _bounds(scene: Scene, hole: Hole) -> Mask:
+def _bounds(scene: LayoutScene, hole: Hole) -> Mask:
     return hole.window.frame(hole.mask | (hole.shade < 0.999), scene.shape)
 
 
-def with_target(scene: Scene, target: int, rng: np.random.Generator) -> Scene:
+def with_target(scene: LayoutScene, target: int, rng: np.random.Generator) -> LayoutScene:
     """The same scene about another region."""
     return replace(scene, target=target, rng=rng)

@@ -7,8 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from core.engines.layout.cutout import Part
-from core.engines.layout.work_area import Floats, Window, blur, distance_to, some, window_of
+from core.engines.layout.cutout import CutPart
+from core.engines.layout.work_area import Floats, WorkArea, blur, distance_to, some, window_of
 from core.types import Image, Mask
 
 MAX_GAIN = 0.12
@@ -17,7 +17,7 @@ GAIN_ERROR = 0.015
 """How exactly the light of a grainy surface can be told."""
 
 
-def transformed(part: Part, angle: float = 0.0, scale: float = 1.0, flip: str = "") -> Part:
+def transformed(part: CutPart, angle: float = 0.0, scale: float = 1.0, flip: str = "") -> CutPart:
     """The part turned ``angle`` degrees counter-clockwise about its centre, scaled, mirrored.
 
     flip: "" or "horizontal" (left becomes right) or "vertical", about the middle of the part's box. The shadow
@@ -42,19 +42,19 @@ def transformed(part: Part, angle: float = 0.0, scale: float = 1.0, flip: str = 
     alpha[alpha < 0.01] = 0
     solid = _spread_colour(part)
     colour = np.clip(cv2.warpAffine(solid, turn, size, flags=how, borderMode=cv2.BORDER_REPLICATE), 0, 255)
-    window = Window(
+    window = WorkArea(
         y0 + part.window.y0, x0 + part.window.x0, y0 + part.window.y0 + size[1], x0 + part.window.x0 + size[0]
     )
     shadow = replace(part.shadow, **{n: getattr(part.shadow, n) * scale for n in ("dy", "dx", "sigma")})
     return replace(part, window=window, alpha=alpha, colour=colour.astype(np.float32), shadow=shadow)
 
 
-def _mirrored(part: Part, flip: str) -> Part:
+def _mirrored(part: CutPart, flip: str) -> CutPart:
     box = window_of(part.footprint)
     axis = 1 if flip == "horizontal" else 0
     view = (slice(box.y0, box.y1), slice(box.x0, box.x1))
     origin = part.window
-    window = Window(origin.y0 + box.y0, origin.x0 + box.x0, origin.y0 + box.y1, origin.x0 + box.x1)
+    window = WorkArea(origin.y0 + box.y0, origin.x0 + box.x0, origin.y0 + box.y1, origin.x0 + box.x1)
     return replace(
         part,
         window=window,
@@ -63,7 +63,7 @@ def _mirrored(part: Part, flip: str) -> Part:
     )
 
 
-def _spread_colour(part: Part) -> Floats:
+def _spread_colour(part: CutPart) -> Floats:
     """Colours that go on past the part's edge, so that resampling mixes in no old surface."""
     opaque = (part.alpha > 0.6).astype(np.float32)
     share = blur(opaque, 2.0)[..., None]
@@ -73,18 +73,18 @@ def _spread_colour(part: Part) -> Floats:
     return out
 
 
-def moved_to(part: Part, centre: tuple[float, float]) -> Part:
+def moved_to(part: CutPart, centre: tuple[float, float]) -> CutPart:
     """The part with its centre at (y, x), to the nearest whole pixel so that its pixels stay as they are."""
     dy, dx = round(centre[0] - part.centre[0]), round(centre[1] - part.centre[1])
     w = part.window
     return replace(
         part,
-        window=Window(w.y0 + dy, w.x0 + dx, w.y1 + dy, w.x1 + dx),
+        window=WorkArea(w.y0 + dy, w.x0 + dx, w.y1 + dy, w.x1 + dx),
         centre=(part.centre[0] + dy, part.centre[1] + dx),
     )
 
 
-def lay(photo: Image, part: Part, adapt: bool = True, with_shadow: bool = True) -> tuple[Image, Mask]:
+def lay(photo: Image, part: CutPart, adapt: bool = True, with_shadow: bool = True) -> tuple[Image, Mask]:
     """``photo`` with the part on it, and the bool (H, W) place it took, shadow included.
 
     out = a F g + (1 - a) B s: part F of opacity a with gain g for the light there, surface B in the shadow s.
@@ -110,7 +110,7 @@ def lay(photo: Image, part: Part, adapt: bool = True, with_shadow: bool = True) 
     return photo, seen.frame(place, photo.shape[:2])
 
 
-def _gain(part: Part, under: Floats, alpha: Floats) -> float:
+def _gain(part: CutPart, under: Floats, alpha: Floats) -> float:
     """How much brighter the light is here than where the part lay; 1 where the surfaces are of two kinds."""
     around = distance_to(alpha > 0.5) < max(4, 0.15 * part.size)
     if not around.any():

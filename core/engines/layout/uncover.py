@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.layout.cutout import Hole
-from core.engines.layout.work_area import Window, blur, count, distance_to, some, widened, window_of
+from core.engines.layout.work_area import WorkArea, blur, count, distance_to, some, widened, window_of
 from core.images import fill_hole
 from core.types import Image, Mask
 
@@ -51,7 +51,7 @@ def _relit(photo: Image, hole: Hole) -> Image:
     return photo
 
 
-def _surroundings(lost: Mask, avoid: Mask) -> tuple[Window, Mask]:
+def _surroundings(lost: Mask, avoid: Mask) -> tuple[WorkArea, Mask]:
     """The smallest window around the hole with enough bare surface in it, and what is not bare there."""
     tight = window_of(lost)
     margin = max(32, round(0.75 * max(tight.shape)))

@@ -17,7 +17,7 @@ COARSE_SIGMA = 1.8
 
 
 @dataclass(frozen=True)
-class Window:
+class WorkArea:
     """Rows y0..y1 and columns x0..x1 of a frame, ends excluded; it may hang over the frame's border."""
 
     y0: int
@@ -33,15 +33,15 @@ class Window:
     def slices(self) -> tuple[slice, slice]:
         return (slice(self.y0, self.y1), slice(self.x0, self.x1))
 
-    def grown(self, margin: int) -> Window:
-        return Window(self.y0 - margin, self.x0 - margin, self.y1 + margin, self.x1 + margin)
+    def grown(self, margin: int) -> WorkArea:
+        return WorkArea(self.y0 - margin, self.x0 - margin, self.y1 + margin, self.x1 + margin)
 
-    def clipped(self, shape: tuple[int, ...]) -> Window:
+    def clipped(self, shape: tuple[int, ...]) -> WorkArea:
         """The part inside a frame of ``shape`` (H, W, ...); may be empty."""
         y0, x0 = max(self.y0, 0), max(self.x0, 0)
-        return Window(y0, x0, max(min(self.y1, shape[0]), y0), max(min(self.x1, shape[1]), x0))
+        return WorkArea(y0, x0, max(min(self.y1, shape[0]), y0), max(min(self.x1, shape[1]), x0))
 
-    def inside(self, outer: Window) -> tuple[slice, slice]:
+    def inside(self, outer: WorkArea) -> tuple[slice, slice]:
         """Slices of this window in the coordinates of ``outer``, which holds it."""
         return (
             slice(self.y0 - outer.y0, self.y1 - outer.y0),
@@ -56,10 +56,10 @@ class Window:
         return full
 
 
-def window_of(mask: Mask) -> Window:
+def window_of(mask: Mask) -> WorkArea:
     """The tight box of a mask that is not empty."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return Window(y, x, y + height, x + width)
+    return WorkArea(y, x, y + height, x + width)
 
 
 def distance(mask: Mask) -> Floats:

@@ -103,7 +103,7 @@ class Fitted(Protocol):
 
 
 @dataclass(frozen=True)
-class Packed:
+class PackedDetector:
     """A trained detector as it is kept: arrays by name, and what else a reader must know of them, as JSON."""
 
     tensors: Mapping[str, npt.NDArray[Any]]
@@ -114,11 +114,11 @@ class Packed:
 class Lasting(Protocol):
     """A trained detector that can be kept; its detector has ``unpack``."""
 
-    def pack(self) -> Packed: ...
+    def pack(self) -> PackedDetector: ...
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class ComparedPhoto:
     """A good photo that a detector compared with: ``image`` as the detector knows it, uint8 (h, w, 3)."""
 
     name: str
@@ -129,7 +129,7 @@ class Neighbour:
 class Comparing(Protocol):
     """A trained detector that compares each photo with a good one."""
 
-    def neighbour(self, image: Image) -> Neighbour: ...
+    def neighbour(self, image: Image) -> ComparedPhoto: ...
 
 
 Watch = Callable[[Fitted, int], None]
@@ -166,7 +166,7 @@ class Detector(Protocol):
 class Unpacking(Detector, Protocol):
     """A detector whose trained form can be kept and used again."""
 
-    def unpack(self, packed: Packed, params: Any, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: Any, ctx: TrainContext) -> Fitted:
         """What the ``pack`` of a trained one wrote; ``params`` are those it was trained with. InputError."""
         ...
 

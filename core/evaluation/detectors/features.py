@@ -9,7 +9,15 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from core.evaluation.detectors.api import DetectorParams, Fitted, Packed, ScoreMap, TrainContext, Watch, pooled_maximum
+from core.evaluation.detectors.api import (
+    DetectorParams,
+    Fitted,
+    PackedDetector,
+    ScoreMap,
+    TrainContext,
+    Watch,
+    pooled_maximum,
+)
 from core.evaluation.photo_sets import Shot
 from core.evaluation.training.batches import Feed, fit_image
 from core.evaluation.training.feature_cache import Warm
@@ -87,7 +95,7 @@ class Features:
 
         return Training(feed, seeded(lambda: Head(CHANNELS, params.width, STRIDE), ctx), params, ctx).run(watch)
 
-    def unpack(self, packed: Packed, params: FeaturesParams, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: FeaturesParams, ctx: TrainContext) -> Fitted:
         """A head that was kept; InputError."""
         from core.evaluation.training.head import Head
         from core.evaluation.training.pixel_training import unpacked

@@ -8,7 +8,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.evaluation.detectors.api import DetectorParams, Fitted, Packed, ScoreMap, TrainContext, Watch, pooled_maximum
+from core.evaluation.detectors.api import (
+    DetectorParams,
+    Fitted,
+    PackedDetector,
+    ScoreMap,
+    TrainContext,
+    Watch,
+    pooled_maximum,
+)
 from core.evaluation.photo_sets import Shot
 from core.evaluation.training.batches import Feed, fit_image
 
@@ -93,7 +101,7 @@ class UNet:
         network = seeded(lambda: DiscriminativeNetwork(params.width), ctx)
         return Training(feed, network, params, ctx).run(watch)
 
-    def unpack(self, packed: Packed, params: UNetParams, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: UNetParams, ctx: TrainContext) -> Fitted:
         """A network that was kept; InputError."""
         from core.evaluation.training.draem import DiscriminativeNetwork
         from core.evaluation.training.pixel_training import unpacked

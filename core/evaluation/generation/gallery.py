@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.evaluation.generation.nearest_real import Nearest
-from core.evaluation.generation.pairs import Pair
+from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.panels import below, beside, heat_panel, outlined
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import Picture
@@ -74,7 +74,7 @@ def pictures(
                 words = f"{name.capitalize()} ARS: {shot.name}, {numbers['ars']:.2f} (photo, mask, score map)"
                 found.append(Picture(f"ars_{name}_{place}", words, panel))
     for place, (shot, numbers) in enumerate(_ranked(seen, "mask_iou")[:EXTREMES], 1):
-        before = shot.read_before() if isinstance(shot, Pair) else None
+        before = shot.read_before() if isinstance(shot, GeneratedPair) else None
         if before is not None and numbers["mask_iou"] < 1:
             image = shot.read()
             mask = shot.mask((image.shape[0], image.shape[1]))

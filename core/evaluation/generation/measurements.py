@@ -10,7 +10,7 @@ from core.evaluation.generation.alignment import alignment
 from core.evaluation.generation.feature_networks import Floats, Judges, at_side
 from core.evaluation.generation.mask_statistics import Shape, shape_of
 from core.evaluation.generation.nearest_real import crop_around
-from core.evaluation.generation.pairs import Pair
+from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
 from core.quality.ars import Discriminator, region_score
 from core.types import Image, Mask
@@ -40,7 +40,7 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PairMeasurements:
     """What is kept of an image with an anomaly.
 
     ``small`` and ``inside`` are the image and its masked part at the judges' side, ``crop`` the defect's close-up
@@ -56,13 +56,13 @@ class Seen:
     numbers: Mapping[str, float]
 
 
-def look(work: Work, shot: Shot) -> Seen:
+def look(work: Work, shot: Shot) -> PairMeasurements:
     """Read ``shot`` and measure it; MaskError if it has no anomalous pixel."""
     work.tick()
     image = shot.read()
     mask = shot.mask((image.shape[0], image.shape[1]))
     small = at_side(image)
-    return Seen(
+    return PairMeasurements(
         shot=shot,
         small=small,
         inside=at_side(image, mask),
@@ -90,7 +90,7 @@ def _numbers(work: Work, shot: Shot, image: Image, mask: Mask) -> dict[str, floa
         found["ars"] = region_score(scores, mask)
         if not mask.all():
             found["ars_outside"] = region_score(scores, ~mask)
-    before = shot.read_before() if isinstance(shot, Pair) else None
+    before = shot.read_before() if isinstance(shot, GeneratedPair) else None
     if before is not None and before.shape == image.shape:
         found |= alignment(before, image, mask)
     elif before is not None:

@@ -12,11 +12,11 @@ from core.errors import ExportError, InputError, MaskError, NotFound
 from core.evaluation.photo_sets import Shot
 from core.exporters.api import Item
 from core.images import read_image
-from core.types import Image, Verdict, check_image
+from core.types import Image, ReviewStatus, check_image
 
 
 @dataclass(frozen=True)
-class Pair(Shot):
+class GeneratedPair(Shot):
     """A generated anomaly with its mask; ``before`` is the photo it was made from, None if that is not known."""
 
     before: Path | Image | None = None
@@ -32,7 +32,7 @@ class Pair(Shot):
 class Taken:
     """What a folder holds: pairs, photos of good parts, real anomalies that engines may have learned from."""
 
-    pairs: tuple[Pair, ...]
+    pairs: tuple[GeneratedPair, ...]
     normals: tuple[Path | Image, ...]
     examples: tuple[Shot, ...] = ()
     notes: tuple[str, ...] = ()
@@ -59,11 +59,11 @@ def _project(path: Path, everything: bool) -> Taken:
 
     notes: tuple[str, ...] = ()
     with Project.open(path) as project:
-        rows = project.samples(SampleFilter(verdict=Verdict.KEPT))
-        new = project.samples(SampleFilter(verdict=Verdict.NEW))
+        rows = project.samples(SampleFilter(verdict=ReviewStatus.KEPT))
+        new = project.samples(SampleFilter(verdict=ReviewStatus.NEW))
         if everything:
             rows = rows + new
-        elif not rows and new and not project.count_samples(SampleFilter(verdict=Verdict.REJECTED)):
+        elif not rows and new and not project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
             rows, notes = new, (f"Nothing was reviewed yet: all {len(new)} new pairs were taken.",)
         photos = {row.id: row.path for row in project.normals()}
         real = [Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths) for r in project.examples()]
@@ -71,7 +71,7 @@ def _project(path: Path, everything: bool) -> Taken:
         waiting = f", {len(new)} wait in Review: keep some, or take all with --all" if new else ": generate some first"
         raise InputError(f"{path}: the project has no kept pairs{waiting}")
     pairs = tuple(
-        Pair(
+        GeneratedPair(
             f"{r.label}/{r.id}",
             r.image_path,
             r.label,
@@ -96,7 +96,8 @@ def _dataset(path: Path) -> Taken:
         raise InputError(f"{path}: found {len(good)} good photos but no pairs; give the folder that an export wrote")
     before = _sources(good)
     pairs = tuple(
-        Pair(f"{i.label}/{i.name}", i.image, i.label, i.masks, before=before.get(i.source or "")) for i in made
+        GeneratedPair(f"{i.label}/{i.name}", i.image, i.label, i.masks, before=before.get(i.source or ""))
+        for i in made
     )
     return Taken(pairs, tuple(i.image for i in good))
 

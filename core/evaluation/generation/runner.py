@@ -21,9 +21,9 @@ from core.evaluation.generation.distribution_metrics import (
 )
 from core.evaluation.generation.feature_networks import SIDE, Judges, LookJudge, find_judges
 from core.evaluation.generation.mask_statistics import compare_shapes
-from core.evaluation.generation.measurements import Progress, Seen, Work, crops_of, look
+from core.evaluation.generation.measurements import PairMeasurements, Progress, Work, crops_of, look
 from core.evaluation.generation.nearest_real import find_nearest
-from core.evaluation.generation.pairs import Pair
+from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import Result
 from core.features.extract import FEATURES
@@ -41,7 +41,7 @@ S = TypeVar("S", bound=Shot)
 
 
 def evaluate_generation(
-    pairs: Sequence[Pair],
+    pairs: Sequence[GeneratedPair],
     reference: Sequence[Shot],
     *,
     normals: Sequence[Path | Image] | None = None,
@@ -99,7 +99,7 @@ def evaluate_generation(
     )
 
 
-def _check(pairs: Sequence[Pair], real: Sequence[Shot]) -> None:
+def _check(pairs: Sequence[GeneratedPair], real: Sequence[Shot]) -> None:
     if not pairs:
         raise InputError("there are no generated pairs to evaluate; generate some and keep the good ones")
     if not real:
@@ -119,14 +119,14 @@ def _by_label(shots: Iterable[S]) -> defaultdict[str, list[S]]:
     return found
 
 
-def _normals(pairs: Sequence[Pair], reference: Sequence[Shot]) -> list[Path | Image]:
+def _normals(pairs: Sequence[GeneratedPair], reference: Sequence[Shot]) -> list[Path | Image]:
     """The photos the pairs were made from, each once, and the good ones of the reference."""
     befores = {str(b) if isinstance(b, Path) else id(b): b for p in pairs if (b := p.before) is not None}
     return [*befores.values(), *(shot.image for shot in reference if shot.good)]
 
 
 def _steps(
-    pairs: Sequence[Pair], real: Sequence[Shot], learned: Sequence[Shot], good: Sequence[Any], judges: Judges
+    pairs: Sequence[GeneratedPair], real: Sequence[Shot], learned: Sequence[Shot], good: Sequence[Any], judges: Judges
 ) -> int:
     """How many images are looked at, each time counted; at most, since clusters of one are not compared."""
     labels = {p.label for p in pairs}
@@ -148,7 +148,7 @@ def _learn(work: Work, good: Sequence[Path | Image]) -> None:
     work.done = there
 
 
-def _own(work: Work, made: Sequence[Seen]) -> Numbers:
+def _own(work: Work, made: Sequence[PairMeasurements]) -> Numbers:
     """What the pairs of a label say without real anomalies."""
     found = _means(seen.numbers for seen in made)
     for k, judge in enumerate(work.judges.classes):
@@ -157,7 +157,7 @@ def _own(work: Work, made: Sequence[Seen]) -> Numbers:
     return found
 
 
-def _against(work: Work, made: Sequence[Seen], real: Sequence[Seen]) -> Numbers:
+def _against(work: Work, made: Sequence[PairMeasurements], real: Sequence[PairMeasurements]) -> Numbers:
     """What they say beside real anomalies of their label."""
     found = compare_shapes([s.shape for s in made], [s.shape for s in real])
     real_numbers = _means(seen.numbers for seen in real)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.errors import Unavailable
 from core.evaluation.training.batches import fit_image
-from core.evaluation.training.precision import Step
+from core.evaluation.training.precision import PrecisionStep
 from core.features.extract import patch_features
 from core.types import Image
 from core.weights import file_sha256, models_dir
@@ -99,7 +99,7 @@ def linear(inputs: Inputs, classes: int, seed: int) -> nn.Module:
 def epoch(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    step: Step,
+    step: PrecisionStep,
     inputs: Inputs,
     labels: Tensor,
     *,
@@ -132,7 +132,7 @@ def batches(count: int, batch: int, passes: int) -> int:
 
 
 @torch.inference_mode()
-def predictions(network: nn.Module, step: Step, inputs: Inputs) -> np.ndarray:
+def predictions(network: nn.Module, step: PrecisionStep, inputs: Inputs) -> np.ndarray:
     """The most likely class of each row, int64 (N,)."""
     network.eval()
     found = []

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from core.device import choose_device, derive_seed, numpy_rng
 from core.errors import InputError
-from core.evaluation.detectors.api import Packed, ScoreMap, TrainContext, Watch
+from core.evaluation.detectors.api import PackedDetector, ScoreMap, TrainContext, Watch
 from core.evaluation.training.batches import Feed
 from core.evaluation.training.draem import focal_loss
-from core.evaluation.training.precision import Precision, Step, step_for
+from core.evaluation.training.precision import Precision, PrecisionStep, step_for
 from core.types import Image
 
 _SCORED_AT_ONCE = 16
@@ -114,7 +114,7 @@ Prepare = Callable[[Image], npt.NDArray[Any]]
 class FittedPixels:
     """A trained network; while its training goes on, it goes on changing."""
 
-    def __init__(self, network: nn.Module, prepare: Prepare, step: Step, ctx: TrainContext) -> None:
+    def __init__(self, network: nn.Module, prepare: Prepare, step: PrecisionStep, ctx: TrainContext) -> None:
         self._network, self._prepare, self._step, self._ctx = network, prepare, step, ctx
 
     def score(self, images: Sequence[Image]) -> list[ScoreMap]:
@@ -133,13 +133,13 @@ class FittedPixels:
                 maps.append(np.asarray(grown, np.float32))
         return maps
 
-    def pack(self) -> Packed:
+    def pack(self) -> PackedDetector:
         """The network's weights and buffers."""
-        return Packed({name: value.cpu().numpy() for name, value in self._network.state_dict().items()})
+        return PackedDetector({name: value.cpu().numpy() for name, value in self._network.state_dict().items()})
 
 
 def unpacked(
-    network: nn.Module, packed: Packed, prepare: Prepare, precision: Precision, ctx: TrainContext
+    network: nn.Module, packed: PackedDetector, prepare: Prepare, precision: Precision, ctx: TrainContext
 ) -> FittedPixels:
     """What FittedPixels.pack wrote, in a ``network`` built like the one that was trained, computing as it did.
 

@@ -15,7 +15,7 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass
-class Step:
+class PrecisionStep:
     """Runs optimiser steps in one precision. Losses are float32 whatever the network computes in."""
 
     device: torch.device
@@ -42,12 +42,12 @@ class Step:
         self._scaler.update()
 
 
-def step_for(device: torch.device, precision: Precision) -> Step:
+def step_for(device: torch.device, precision: Precision) -> PrecisionStep:
     """How to step on ``device``: "auto" takes a 16-bit format where the device computes in it, else float32."""
     if precision == "float16" and device.type == "cpu":
         raise InputError("precision float16: a CPU trains in float32 or bfloat16; choose one of them, or auto")
     dtype = _native(device) if precision == "auto" else getattr(torch, precision)
-    return Step(device, dtype)
+    return PrecisionStep(device, dtype)
 
 
 def _native(device: torch.device) -> torch.dtype:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.images.crop import Roi, box_of
+from core.images.crop import PhotoCrop, box_of
 from core.images.poisson_equation import Field, membrane
 from core.types import Mask
 
@@ -59,7 +59,7 @@ def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator
     return out
 
 
-def _light(image: Field, hole: Mask, sources: Mask, box: Roi, told: Mask) -> Field:
+def _light(image: Field, hole: Mask, sources: Mask, box: PhotoCrop, told: Mask) -> Field:
     """The surface's light over the box, from its mean within a few pixels of the rim."""
     wide = box_of(hole, grow=1 + int(3 * _RIM_SIGMA))
     assert wide is not None

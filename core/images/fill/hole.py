@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from core.errors import MaskError
-from core.images.crop import Roi, box_of
+from core.images.crop import PhotoCrop, box_of
 from core.images.fill.grain import fill_plain
 from core.images.fill.shift_candidates import Offsets, candidate_offsets, strangeness
 from core.images.fill.shift_labels import Labels, choose_labels, polish_labels
@@ -67,7 +67,7 @@ def _as_floats(pixels: Image) -> Field:
     return np.ascontiguousarray(pixels[..., 0] if is_grey(pixels) else pixels).astype(np.float32)
 
 
-def _near(hole: Mask) -> Roi:
+def _near(hole: Mask) -> PhotoCrop:
     """The hole's box with enough around it to tell what surface it is in, inside the frame."""
     box = box_of(hole, grow=0)
     assert box is not None
@@ -90,7 +90,7 @@ def _parts(hole: Mask) -> list[Mask]:
     return parts
 
 
-def _search_area(hole: Mask, sources: Mask) -> Roi:
+def _search_area(hole: Mask, sources: Mask) -> PhotoCrop:
     """The hole's box with enough around it to copy from, inside the frame."""
     box = box_of(hole, grow=0)
     assert box is not None
@@ -101,7 +101,7 @@ def _search_area(hole: Mask, sources: Mask) -> Roi:
         x0, x1 = max(box.x0 - around, 0), min(box.x1 + around, width)
         enough = int(sources[y0:y1, x0:x1].sum()) >= max(int(hole.sum()), _LEAST_SOURCES)
         if enough or (y1 - y0, x1 - x0) == hole.shape:
-            return Roi(y0, x0, y1, x1)
+            return PhotoCrop(y0, x0, y1, x1)
         around *= 2
 
 

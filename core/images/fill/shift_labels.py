@@ -54,11 +54,11 @@ def choose_labels(
     # Wide windows need not see every pixel.
     every = 2 if windows[_WIDE_ROUNDS - 1] >= _WIDE_FROM else 1
     pictures = (image, hole, known, np.where(sources, strange, np.float32(np.inf)))
-    state = _State(pictures, offsets, taste, windows[0], every)
+    state = _LabelState(pictures, offsets, taste, windows[0], every)
     for window in windows[:_WIDE_ROUNDS]:
         state.choose(window, last=False)
     if every > 1:
-        state = _State(pictures, offsets, taste, windows[_WIDE_ROUNDS], 1, state)
+        state = _LabelState(pictures, offsets, taste, windows[_WIDE_ROUNDS], 1, state)
     for window in windows[_WIDE_ROUNDS:]:
         state.choose(window, last=window == windows[-1])
     out = np.full(hole.shape, -1)
@@ -66,7 +66,7 @@ def choose_labels(
     return out
 
 
-class _State:
+class _LabelState:
     """Which offsets are left, and which of them each pixel near the hole has, on every n-th row and column."""
 
     def __init__(
@@ -76,7 +76,7 @@ class _State:
         taste: Field,
         window: int,
         every: int,
-        before: _State | None = None,
+        before: _LabelState | None = None,
     ) -> None:
         image, hole, known, allowed = pictures
         self.area, self.every = _around(hole, window // 2, every), every
@@ -89,7 +89,7 @@ class _State:
         if before is not None:
             self._take_over(before, hole.shape)
 
-    def _take_over(self, before: _State, shape: tuple[int, ...]) -> None:
+    def _take_over(self, before: _LabelState, shape: tuple[int, ...]) -> None:
         whole, advantage = np.full(shape, -1), np.zeros((len(self.names), *shape), np.float32)
         (rows, columns), n = before.area, before.every
         space = whole[rows.start : rows.stop, columns.start : columns.stop].shape

@@ -32,7 +32,7 @@ _HOME = 0.25
 
 
 @dataclass(frozen=True)
-class Alike:
+class ContextMatch:
     """Places (N, 2), rows and columns of a photo, at which it looks as around an anomaly, and how likely each is.
 
     ``unlike`` is the mean squared difference at the best of them: 0 the same, 2 nothing in common.
@@ -48,7 +48,7 @@ class Alike:
         return np.asarray(np.floor(self.places[drawn]), np.int64)
 
 
-def find_alike(example: AnomalyExample, photo: Image) -> Alike | None:
+def match_context(example: AnomalyExample, photo: Image) -> ContextMatch | None:
     """Where ``photo`` looks as around the example's anomaly.
 
     A ring around the anomaly is compared with every place by mean squared difference, both photos brought to the same
@@ -81,22 +81,22 @@ def find_alike(example: AnomalyExample, photo: Image) -> Alike | None:
     home = np.array([(y0 + y1) / 2 / height, (x0 + x1) / 2 / width]) * photo.shape[:2]
     away = ((places - home) ** 2).sum(axis=1) / (_HOME * min(photo.shape[:2])) ** 2
     likely = np.exp(-(away - away.min()) / 2)
-    return Alike(max(0.0, float(cost.min())), places, likely / likely.sum())
+    return ContextMatch(max(0.0, float(cost.min())), places, likely / likely.sum())
 
 
 def fitting_example(
     examples: Sequence[AnomalyExample], photo: Image, rng: np.random.Generator
-) -> tuple[AnomalyExample, Alike | None]:
+) -> tuple[AnomalyExample, ContextMatch | None]:
     """One of the ``examples`` and where on ``photo`` its like belongs: of a few at random the one that belongs most.
 
     A few are three, but no more than a third of all, so that each has its turn.
     An example at its photo's frame, for which that is not known, is neither preferred nor passed over.
     """
     drawn = [examples[int(i)] for i in rng.permutation(len(examples))[: max(1, min(_DRAWN, len(examples) // 3))]]
-    first = find_alike(drawn[0], photo)
+    first = match_context(drawn[0], photo)
     if first is None:
         return drawn[0], None
-    others = ((example, find_alike(example, photo)) for example in drawn[1:])
+    others = ((example, match_context(example, photo)) for example in drawn[1:])
     known = [(drawn[0], first), *((example, alike) for example, alike in others if alike is not None)]
     return min(known, key=lambda pair: pair[1].unlike)
 

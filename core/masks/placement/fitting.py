@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.masks.morphology import largest
-from core.masks.placement.free_area import Ground
+from core.masks.placement.free_area import FreeArea
 from core.types import Mask
 
 Maker = Callable[[float, float | None], Mask]
@@ -34,7 +34,7 @@ SWAY = 0.15
 def inside(
     maker: Maker,
     area: float,
-    ground: Ground,
+    ground: FreeArea,
     rng: np.random.Generator,
     direction: Direction,
     overflow: float = 0.0,
@@ -76,7 +76,7 @@ def inside(
 
 
 def around(
-    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, centre: tuple[float, float], axis: float
+    maker: Maker, area: float, ground: FreeArea, rng: np.random.Generator, centre: tuple[float, float], axis: float
 ) -> Mask | None:
     """The shape near ``centre``, (row, column) as shares of the frame's sides: bool (H, W), a subset of the ground.
 
@@ -93,7 +93,7 @@ def around(
 
 
 def at(
-    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, places: npt.NDArray[Any], axis: float
+    maker: Maker, area: float, ground: FreeArea, rng: np.random.Generator, places: npt.NDArray[Any], axis: float
 ) -> Mask | None:
     """The shape at the first of ``places`` where it fits: bool (H, W), a subset of the ground.
 
@@ -107,7 +107,7 @@ def at(
 
 
 def _on_middle(
-    maker: Maker, area: float, ground: Ground, rng: np.random.Generator, fits: float, within: Mask | None
+    maker: Maker, area: float, ground: FreeArea, rng: np.random.Generator, fits: float, within: Mask | None
 ) -> Mask | None:
     points, directions = ground.middle
     for index in rng.permutation(len(points))[:TRIES]:
@@ -122,8 +122,8 @@ def _on_middle(
 def along_edge(
     maker: Maker,
     area: float,
-    whole: Ground,
-    free: Ground,
+    whole: FreeArea,
+    free: FreeArea,
     rng: np.random.Generator,
     direction: float | Literal["edge"] | None,
 ) -> Mask | None:
@@ -154,7 +154,7 @@ def along_edge(
     return None
 
 
-def _edge_direction(ground: Ground, place: npt.NDArray[np.int64]) -> float:
+def _edge_direction(ground: FreeArea, place: npt.NDArray[np.int64]) -> float:
     points, normals = ground.edge
     nearest = int(np.argmin(((points - place[::-1]) ** 2).sum(axis=1)))
     return atan2(normals[nearest, 1], normals[nearest, 0]) + pi / 2
@@ -186,7 +186,7 @@ def _first_fit(
     return None
 
 
-def _search(patch: Mask, ground: Ground, rng: np.random.Generator) -> Mask | None:
+def _search(patch: Mask, ground: FreeArea, rng: np.random.Generator) -> Mask | None:
     """The patch at one of the places where it fits best, found by correlation on the reduced grid."""
     step = ground.step
     grid = ground.mask[step // 2 :: step, step // 2 :: step].astype(np.float32)

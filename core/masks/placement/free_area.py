@@ -24,7 +24,7 @@ SMALLEST_REGION = 9
 
 
 @dataclass(frozen=True)
-class Ground:
+class FreeArea:
     """One piece of a photo that can bear defects: bool (H, W), not empty."""
 
     mask: Mask
@@ -111,14 +111,14 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Terrain:
+class PlacementMap:
     """A photo's part and its named regions; make it with :meth:`of`, once per photo."""
 
-    part: Ground
-    regions: Mapping[str, Ground]
+    part: FreeArea
+    regions: Mapping[str, FreeArea]
 
     @classmethod
-    def of(cls, object_mask: Mask, regions: Iterable[Region] = ()) -> Terrain:
+    def of(cls, object_mask: Mask, regions: Iterable[Region] = ()) -> PlacementMap:
         """Terrain of a photo: bool (H, W) of its part, and regions of the same size.
 
         A region is cut to the part, unless most of it lies off the part: then whoever drew it knows better than
@@ -135,15 +135,15 @@ class Terrain:
             trusted = 2 * np.count_nonzero(common) >= np.count_nonzero(region.mask)
             mask = common if trusted else region.mask
             if mask.any():
-                grounds[region.name] = Ground(mask)
-        return cls(Ground(object_mask), grounds)
+                grounds[region.name] = FreeArea(mask)
+        return cls(FreeArea(object_mask), grounds)
 
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W)."""
         return (self.part.mask.shape[0], self.part.mask.shape[1])
 
-    def region(self, name: str) -> Ground:
+    def region(self, name: str) -> FreeArea:
         """The region called ``name``; NotFound names those there are, InputError says it is too small."""
         if name not in self.regions:
             known = ", ".join(sorted(self.regions)) or "none yet; draw one in the Regions tab"

@@ -14,7 +14,7 @@ from core.types import Mask
 
 
 @dataclass(frozen=True)
-class Stencil:
+class MaskTemplate:
     """``patch`` is the mask cut to its box, ``scale`` the factor on lengths that brings it to the photo's scale,
     ``centre`` the middle of that box (row, column) as shares of its own photo's sides."""
 
@@ -23,7 +23,7 @@ class Stencil:
     centre: tuple[float, float]
 
     @classmethod
-    def of(cls, mask: Mask, shape_hw: tuple[int, int]) -> Stencil:
+    def of(cls, mask: Mask, shape_hw: tuple[int, int]) -> MaskTemplate:
         """Stencil of a non-empty example mask for a photo of (H, W) pixels."""
         found = bounds(mask)
         assert found is not None, "an empty example mask"

@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from core.errors import InputError
 from core.masks.morphology import grow
 from core.masks.perturbation import Enhancement, size_factor
-from core.masks.placement.context_match import Alike
+from core.masks.placement.context_match import ContextMatch
 from core.masks.placement.fitting import TRIES, Direction, Maker, along_edge, around, at, inside
-from core.masks.placement.free_area import Ground, Terrain
-from core.masks.placement.mask_template import Stencil, scale_to
+from core.masks.placement.free_area import FreeArea, PlacementMap
+from core.masks.placement.mask_template import MaskTemplate, scale_to
 from core.masks.shapes import shape_for_label, shape_patch
 from core.types import Mask, Region
 
@@ -130,15 +130,15 @@ class Placement(BaseModel):
 
 
 @dataclass(frozen=True)
-class Lead:
+class AnchorExample:
     """The example's mask that all defects on a photo are like, and where that photo looks as around it, if known."""
 
     mask: Mask
-    alike: Alike | None = None
+    alike: ContextMatch | None = None
 
 
 @dataclass(frozen=True)
-class Examples:
+class ExampleMasks:
     """The non-empty masks of a label's examples and their mean area in pixels on the photo (A_avg of eq. 6).
 
     With a ``lead`` all defects are like that one; else each is like any of them.
@@ -146,10 +146,10 @@ class Examples:
 
     masks: tuple[Mask, ...]
     mean_area: float
-    lead: Lead | None = None
+    lead: AnchorExample | None = None
 
     @classmethod
-    def of(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> Examples:
+    def of(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> ExampleMasks:
         """Masks of any size, for a photo of (H, W) pixels."""
         areas = [int(np.count_nonzero(mask)) * scale_to(mask, shape_hw) ** 2 for mask in masks]
         filled = [area for area in areas if area]
@@ -169,7 +169,7 @@ def plan_mask(
     regions: Sequence[Region],
     object_mask: Mask,
     example_masks: Sequence[Mask] = (),
-    terrain: Terrain | None = None,
+    terrain: PlacementMap | None = None,
 ) -> Mask:
     """The union of :func:`plan_masks`. Pass ``terrain`` when placing many masks on one photo."""
     if object_mask.shape != tuple(shape_hw):
@@ -177,17 +177,17 @@ def plan_mask(
             f"placement: expected an object mask of {shape_hw[1]}x{shape_hw[0]} pixels, "
             f"got {object_mask.shape[1]}x{object_mask.shape[0]}"
         )
-    terrain = terrain or Terrain.of(object_mask, regions)
+    terrain = terrain or PlacementMap.of(object_mask, regions)
     return np.asarray(np.logical_or.reduce(plan_masks(placement, label, terrain, rng, example_masks)))
 
 
 def plan_masks(
     placement: Placement,
     label: str,
-    terrain: Terrain,
+    terrain: PlacementMap,
     rng: np.random.Generator,
     example_masks: Sequence[Mask] = (),
-    lead: Lead | None = None,
+    lead: AnchorExample | None = None,
 ) -> list[Mask]:
     """One bool (H, W) mask for each defect: not empty, on its region or the part, disjoint with the asked gap.
 
@@ -197,7 +197,7 @@ def plan_masks(
     where the label has no examples but they were asked for, where logical defects lack regions, and where no
     room is left.
     """
-    examples = replace(Examples.of(example_masks, terrain.shape), lead=lead)
+    examples = replace(ExampleMasks.of(example_masks, terrain.shape), lead=lead)
     if placement.source in ("examples", "learned") and not examples.masks:
         raise InputError(f"label {label!r}: it has no example masks; import examples or set source=shapes")
     for name in placement.regions:
@@ -214,7 +214,7 @@ def plan_masks(
 
 
 def _combined(
-    placement: Placement, label: str, terrain: Terrain, rng: np.random.Generator, examples: Examples
+    placement: Placement, label: str, terrain: PlacementMap, rng: np.random.Generator, examples: ExampleMasks
 ) -> list[Mask]:
     """At least two defects: a whole region first where there is a small enough one, then structural ones."""
     count = max(2, placement.count)
@@ -234,14 +234,14 @@ def _combined(
     return masks
 
 
-def _open_regions(placement: Placement, terrain: Terrain, taken: Mask) -> tuple[str, ...]:
+def _open_regions(placement: Placement, terrain: PlacementMap, taken: Mask) -> tuple[str, ...]:
     """The named regions that are still mostly free; none, which means the whole part, if there is no such."""
     return tuple(
         n for n in placement.regions if (terrain.regions[n].mask & ~taken).sum() > terrain.regions[n].area / 2
     )
 
 
-def _whole_regions(placement: Placement, terrain: Terrain, rng: np.random.Generator, count: int) -> list[Mask]:
+def _whole_regions(placement: Placement, terrain: PlacementMap, rng: np.random.Generator, count: int) -> list[Mask]:
     names = list(placement.regions or sorted(terrain.regions))
     if not names:
         raise InputError("placement: logical anomalies need a region; draw and name one in the Regions tab")
@@ -263,9 +263,9 @@ def _whole_regions(placement: Placement, terrain: Terrain, rng: np.random.Genera
 def _structural(
     placement: Placement,
     label: str,
-    terrain: Terrain,
+    terrain: PlacementMap,
     rng: np.random.Generator,
-    examples: Examples,
+    examples: ExampleMasks,
     taken: Mask,
     edge: bool,
 ) -> Mask:
@@ -299,29 +299,29 @@ def _shape_name(placement: Placement, label: str) -> str:
     return shape_for_label(label) if placement.shape == "auto" else placement.shape
 
 
-def _free(ground: Ground, taken: Mask, what: str) -> Ground:
+def _free(ground: FreeArea, taken: Mask, what: str) -> FreeArea:
     if not taken.any():
         return ground
     free = ground.mask & ~taken
     if not free.any():
         raise InputError(f"placement: no room left on {what} for another defect; lower the count, the size or the gap")
-    return Ground(free)
+    return FreeArea(free)
 
 
 def _maker(
     placement: Placement,
     label: str,
-    terrain: Terrain,
-    ground: Ground,
+    terrain: PlacementMap,
+    ground: FreeArea,
     rng: np.random.Generator,
-    examples: Examples,
-) -> tuple[Stencil | None, Maker, float]:
+    examples: ExampleMasks,
+) -> tuple[MaskTemplate | None, Maker, float]:
     """The example it is like, what draws it at a given area and direction, and the area it should have in pixels."""
     stencil = None
     as_there = placement.as_there
     area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
     if examples.masks:
-        stencil = Stencil.of(examples.one(rng), terrain.shape)
+        stencil = MaskTemplate.of(examples.one(rng), terrain.shape)
         if as_there:
             area = stencil.area * rng.uniform(*_SIZED_AS_THERE)
         elif placement.size_like_examples:

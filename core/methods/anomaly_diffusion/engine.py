@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.engines.api import Context, only, read_params, require_mask, settle, tried
+from core.engines.api import Context, finalize_sample, read_params, require_mask, sample_or_error, single_sample
 from core.engines.backbone_requirements import concepts_folder, no_model
-from core.engines.concept_drawing import LearnedParams, Task, draw, drawn_at_once
+from core.engines.concept_drawing import DrawingTask, LearnedParams, draw, drawn_at_once
 from core.errors import InputError
 from core.training.checkpoints import Concept, find_concept
 from core.training.learning_settings import LearnParams
@@ -52,13 +52,13 @@ class AnomalyDiffusion:
         ctx.check()
         folder = concepts_folder(self.name, ctx)
         from core.diffusion.loading import load_backbone
-        from core.training.callbacks import Watch
+        from core.training.callbacks import TrainingCallbacks
         from core.training.textual_inversion import learn
 
         labels = [label] if label else sorted({e.label for e in examples})
         groups = {name: [e for e in examples if e.label == name] for name in labels}
         backbone = load_backbone(params.backbone, ctx.device, "float32")
-        watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
+        watch = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
         return learn(backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch)
 
     def kin(
@@ -74,21 +74,21 @@ class AnomalyDiffusion:
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""
-        yield only(self.generate_all([request], ctx))
+        yield single_sample(self.generate_batch([request], ctx))
 
-    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
         return drawn_at_once(self.name, read_params(self, params), label, ctx)
 
-    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+    def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
         label, params = requests[0].label, read_params(self, requests[0].params)
-        tasks = [Task(label, request, require_mask(self, request)) for request in requests]
+        tasks = [DrawingTask(label, request, require_mask(self, request)) for request in requests]
         concept = find_concept(ctx.concepts, self.name, params.concept, label)
         used = params.model_copy(update={"concept": concept.id})
         pictures = draw(self.name, concept, tasks, params, ctx)
         return [
-            tried(settle, self, task.request, picture, task.mask, params=used)
+            sample_or_error(finalize_sample, self, task.request, picture, task.mask, params=used)
             for task, picture in zip(tasks, pictures, strict=True)
         ]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_fill_holes, center_of_mass
 
-from core.methods.comgen.component_prompt import Chip, component_of
+from core.methods.comgen.component_prompt import PromptComponent, component_of
 from core.types import Mask, Region
 
 Floats = npt.NDArray[np.float32]
@@ -19,7 +19,7 @@ HALF = 0.5
 
 
 def instances(
-    chips: Sequence[Chip], regions: Sequence[Region], maps: Floats, shape: tuple[int, int]
+    chips: Sequence[PromptComponent], regions: Sequence[Region], maps: Floats, shape: tuple[int, int]
 ) -> tuple[tuple[Mask, ...], ...]:
     """For each chip the masks, bool ``shape``, of its instances; as many as it counts, fewer where fewer are seen.
 

@@ -18,7 +18,7 @@ _HISSING = ("s", "x", "ch", "sh")
 
 
 @dataclass(frozen=True)
-class Chip:
+class PromptComponent:
     """One kind of component: its noun (a word, or a learned ``<word>``), how many, how it looks, how much it counts.
 
     ``weight`` multiplies the attention of its word; 1 leaves it alone. A learned ``token`` is what the model reads in
@@ -53,7 +53,7 @@ class Chip:
             number = "an"
         return " ".join(filter(None, (number, adjective)))
 
-    def spoken(self, words: Mapping[str, str]) -> Chip:
+    def spoken(self, words: Mapping[str, str]) -> PromptComponent:
         """With the learned word for its name, or for its noun, where there is one."""
         if self.name in words:
             return replace(self, token=words[self.name], stands_for_all=True)
@@ -65,7 +65,7 @@ class Prompt:
     """What a photo shows: a ``title`` ("a fastener tray", may be empty) and its components."""
 
     title: str
-    chips: tuple[Chip, ...]
+    chips: tuple[PromptComponent, ...]
 
     @property
     def text(self) -> str:
@@ -167,7 +167,7 @@ def read_prompt(text: str) -> Prompt:
     return Prompt(title, tuple(_item(item, text) for item in items))
 
 
-def _item(item: str, text: str) -> Chip:
+def _item(item: str, text: str) -> PromptComponent:
     first, _, rest = item.partition(" ")
     if not rest:
         return _chip(item, 1, text)
@@ -180,10 +180,10 @@ def _item(item: str, text: str) -> Chip:
     return _chip(f"{head} {noun if count == 1 else singular(noun)}".strip(), count, text)
 
 
-def _chip(name: str, count: int, text: str) -> Chip:
+def _chip(name: str, count: int, text: str) -> PromptComponent:
     adjective, _, noun = name.rpartition(" ")
     if not re.fullmatch(r"[\w-]+|<[a-z0-9_]+>", noun) or not re.fullmatch(r"[\w -]*", adjective):
         raise InputError(f"prompt {text!r}: {name!r} is no component; name it with letters, digits and blanks")
     if not 1 <= count <= MOST:
         raise InputError(f"prompt {text!r}: expected 1 to {MOST} of {noun!r}, got {count}")
-    return Chip(noun, count, adjective)
+    return PromptComponent(noun, count, adjective)

@@ -23,7 +23,7 @@ NEARNESS, CALM = 0.2, 10.0
 
 
 @dataclass(frozen=True)
-class Look:
+class AttentionTarget:
     """A word looks where chip ``old`` looks on the photo, within ``keep`` (None: everywhere), moved by ``shift``
     (down, right) in shares of the picture."""
 
@@ -60,11 +60,11 @@ class Carry:
 
 
 @dataclass(frozen=True)
-class Plan:
+class EditPlan:
     """``looks[j]`` are what chip j of the edited prompt follows; with none it looks where it likes."""
 
     acts: tuple[Act, ...]
-    looks: tuple[tuple[Look, ...], ...]
+    looks: tuple[tuple[AttentionTarget, ...], ...]
     carried: tuple[Carry, ...] = ()
 
     @property
@@ -80,7 +80,7 @@ class Plan:
 
 def make_plan(
     edited: Edited, found: Instances, picture: Image, margin: float, unit: int, rng: np.random.Generator
-) -> Plan:
+) -> EditPlan:
     """The plan of an edit on a photo whose components are at ``found`` (masks of ``picture``'s size).
 
     ``margin`` in pixels is how far around a component is drawn anew. What moves, moves by multiples of ``unit``
@@ -89,7 +89,7 @@ def make_plan(
     maker = _Maker(edited, found, picture, margin, unit, rng)
     looks = tuple(maker.chip(j) for j in range(len(edited.after.chips)))
     maker.gone(set(range(len(edited.before.chips))) - set(edited.places))
-    return Plan(tuple(maker.acts), looks, tuple(maker.carried))
+    return EditPlan(tuple(maker.acts), looks, tuple(maker.carried))
 
 
 class _Maker:
@@ -103,13 +103,13 @@ class _Maker:
         # Where components change places, one of each kind does.
         self.movers = [int(rng.integers(len(one))) for one in found]
 
-    def chip(self, j: int) -> tuple[Look, ...]:
+    def chip(self, j: int) -> tuple[AttentionTarget, ...]:
         """Acts of one chip of the edited prompt, and where its word looks."""
         chip, place, own = self.after[j], self.places[j], self._own(j)
         if own is None:
             for core in self.found[place]:
                 self._act(self.before[place].name, core, place, gone=core)
-            return (Look(place),)
+            return (AttentionTarget(place),)
         if own != place:
             return self._swapped(own, place)
         old = self.before[place]
@@ -118,7 +118,7 @@ class _Maker:
                 self._act(old.name, core, place, whole=False)
         if chip.count < old.count:
             return self._fewer(place, old.count - chip.count)
-        looks = [Look(place)]
+        looks = [AttentionTarget(place)]
         for _ in range(chip.count - old.count):
             looks.append(self._one_more(place))
         return tuple(looks)
@@ -139,16 +139,16 @@ class _Maker:
             return names.index(chip.name)
         return place if self.before[place].noun == chip.noun else None
 
-    def _fewer(self, place: int, count: int) -> tuple[Look, ...]:
+    def _fewer(self, place: int, count: int) -> tuple[AttentionTarget, ...]:
         among = self.found[place]
         picked = self.rng.choice(len(among), min(count, len(among)), replace=False)
         out = np.zeros_like(among[0])
         for k in sorted(map(int, picked)):
             self._act(self.before[place].name, among[k], place, k, gone=among[k])
             out |= grown(among[k], self.margin)
-        return (Look(place, ~out),) if len(picked) < len(among) else ()
+        return (AttentionTarget(place, ~out),) if len(picked) < len(among) else ()
 
-    def _swapped(self, own: int, place: int) -> tuple[Look, ...]:
+    def _swapped(self, own: int, place: int) -> tuple[AttentionTarget, ...]:
         """One of ``own`` lies where one of ``place`` lay."""
         moving, there = self.found[own][self.movers[own]], self.found[place][self.movers[place]]
         (y, x), (to_y, to_x) = centre(moving), centre(there)
@@ -157,16 +157,16 @@ class _Maker:
         self._carry(moving, arrived, shift)
         self._act(self.before[own].name, there | arrived, place, self.movers[place], gone=there)
         stays = ~grown(moving, self.margin)
-        looks = [Look(own, grown(moving, self.margin), self._shares(shift))]
-        return tuple(looks if len(self.found[own]) == 1 else [Look(own, stays), *looks])
+        looks = [AttentionTarget(own, grown(moving, self.margin), self._shares(shift))]
+        return tuple(looks if len(self.found[own]) == 1 else [AttentionTarget(own, stays), *looks])
 
-    def _one_more(self, place: int) -> Look:
+    def _one_more(self, place: int) -> AttentionTarget:
         like = self.found[place][int(self.rng.integers(len(self.found[place])))]
         shift = self._room(like, self.before[place].name)
         arrived = shifted(like, shift)
         self._carry(like, arrived, shift)
         self._act(self.before[place].name, arrived, None)
-        return Look(place, grown(like, self.margin), self._shares(shift))
+        return AttentionTarget(place, grown(like, self.margin), self._shares(shift))
 
     def _room(self, like: Mask, name: str) -> tuple[int, int]:
         """A shift (down, right) in pixels to a free place, near and calm ones first."""

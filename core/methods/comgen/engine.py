@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from core.device import derive_seed, numpy_rng, torch_generator
-from core.engines.api import Context, NothingChanged, read_params, settle
+from core.engines.api import Context, NoVisibleChange, finalize_sample, read_params
 from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
 from core.errors import InputError
 from core.methods.comgen.component_masks import instances
 from core.methods.comgen.component_prompt import Prompt
 from core.methods.comgen.components import ComponentParams
-from core.methods.comgen.edit_plan import Plan, make_plan
+from core.methods.comgen.edit_plan import EditPlan, make_plan
 from core.methods.comgen.paste_back import enlarged, paste, true_mask
 from core.methods.comgen.prompt_edits import Edited
 from core.methods.comgen.requested_prompt import UNEDITED, component_prompt, edited_prompt, learned, lent, says_all
@@ -38,7 +38,7 @@ RIM = 4.0
 
 
 @dataclass(frozen=True)
-class Finding:
+class ComGenEvidence:
     """One sample with all that a person may want to see of how it came about.
 
     ``residual`` is at the model's size; ``components`` of it says which is wrong. The sample's ``unrefined`` is the
@@ -86,19 +86,19 @@ class ComGen:
         ctx.check()
         folder = concepts_folder(self.name, ctx)
         from core.diffusion.loading import load_backbone
-        from core.methods.comgen.components.train import Photo, learn_components
-        from core.training.callbacks import Watch
+        from core.methods.comgen.components.train import EncodedPhoto, learn_components
+        from core.training.callbacks import TrainingCallbacks
 
-        photos = [Photo(normal, tuple(ctx.regions_of(normal.id))) for normal in normals]
+        photos = [EncodedPhoto(normal, tuple(ctx.regions_of(normal.id))) for normal in normals]
         backbone = load_backbone(params.backbone, ctx.device, "float32")
-        watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
+        watch = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
         return learn_components(backbone, photos, params, engine=self.name, folder=folder, watch=watch)
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""
         yield self.find(request, ctx).sample
 
-    def find(self, request: Request, ctx: Context) -> Finding:
+    def find(self, request: Request, ctx: Context) -> ComGenEvidence:
         """The sample of a request, with its attention.
 
         InputError, in one line: no components, an unknown one, an edit that leaves nothing or changes nothing.
@@ -155,7 +155,7 @@ class ComGen:
 
     def _from_photo(
         self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
-    ) -> Finding:
+    ) -> ComGenEvidence:
         from core.methods.comgen.sample import draw, hold
 
         photo = request.normal.pixels
@@ -171,14 +171,14 @@ class ComGen:
         cell = max(shape) / max(maps.shape[1:])
         changed = refined(coarse, held.rebuilt, drawn.image, cell, within=plan.region)
         if not changed.any():
-            raise NothingChanged(self._unmoved(edited, request))
+            raise NoVisibleChange(self._unmoved(edited, request))
         image, mask = _pasted(photo, held, drawn.image, plan, changed, params, rng)
         parts = _instances(plan, (photo.shape[0], photo.shape[1]))
         return self._finding(self._settled(request, image, mask, parts, params), edited, drawn.residual, {})
 
     def _from_noise(
         self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
-    ) -> Finding:
+    ) -> ComGenEvidence:
         from core.methods.comgen.low_density import best_candidate
 
         chosen = best_candidate(backbone, request, edited, params, ctx)
@@ -195,9 +195,9 @@ class ComGen:
         """``image`` as it is: pasted, its background is exact and its mask true; else the background is drawn."""
         final: Any = copy(self)
         final.rewrites_background = True
-        return settle(final, request, image, mask, instances=parts, params=params)
+        return finalize_sample(final, request, image, mask, instances=parts, params=params)
 
-    def _finding(self, sample: Sample, edited: Edited, found: Residual, more: Mapping[str, Any]) -> Finding:
+    def _finding(self, sample: Sample, edited: Edited, found: Residual, more: Mapping[str, Any]) -> ComGenEvidence:
         shape = (sample.mask.shape[0], sample.mask.shape[1])
         notes = {
             "prompt": edited.before.plain.text,
@@ -217,7 +217,7 @@ class ComGen:
             components={name: np.clip(part / most, 0, 1) for name, part in found.components.items()},
             unrefined=enlarged(found.unrefined, shape),
         )
-        return Finding(sample, edited.before, edited, found)
+        return ComGenEvidence(sample, edited.before, edited, found)
 
     def _unmoved(self, edited: Edited, request: Request) -> str:
         said = "; ".join(map(str, edited.edits))
@@ -228,7 +228,13 @@ class ComGen:
 
 
 def _pasted(
-    photo: Image, held: Held, drawn: Image, plan: Plan, changed: Mask, params: ComGenParams, rng: np.random.Generator
+    photo: Image,
+    held: Held,
+    drawn: Image,
+    plan: EditPlan,
+    changed: Mask,
+    params: ComGenParams,
+    rng: np.random.Generator,
 ) -> tuple[Image, Mask]:
     """The sample's image and mask at the photo's size, from what was ``drawn`` and ``changed`` at the model's."""
     full = (photo.shape[0], photo.shape[1])
@@ -242,7 +248,7 @@ def _pasted(
     return np.where(mask[..., None], image, photo), mask
 
 
-def _whole(plan: Plan, changed: Mask) -> Mask:
+def _whole(plan: EditPlan, changed: Mask) -> Mask:
     """What to paste of each act: all that changed there and, where the edit took, all of the component.
 
     Parts of it that happen to be as bright as what comes instead did change too. The edge runs a little outside, where
@@ -257,7 +263,7 @@ def _whole(plan: Plan, changed: Mask) -> Mask:
     return out
 
 
-def _instances(plan: Plan, shape: tuple[int, int]) -> tuple[Mask, ...]:
+def _instances(plan: EditPlan, shape: tuple[int, int]) -> tuple[Mask, ...]:
     """One mask per act at the photo's size; where two meet the later one has it."""
     out: list[Mask] = []
     taken = np.zeros(shape, np.bool_)

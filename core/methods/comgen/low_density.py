@@ -20,7 +20,7 @@ from core.diffusion.tokens import encode_text
 from core.engines.api import Context
 from core.errors import InputError
 from core.features.extract import scale_features
-from core.features.index import SIDE, Memory, describe, distance
+from core.features.index import SIDE, FeatureIndex, distance, embed
 from core.methods.comgen.prompt_edits import Edited
 from core.methods.comgen.residual import Residual, refined, residual
 from core.methods.comgen.sample import hold, read, reading_prompt
@@ -29,7 +29,7 @@ from core.types import Image, Mask, NormalImage, Request
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RankedSample:
     """A picture uint8 (h, w, 3) from noise, its nearest good part, and how they differ; masks of the picture's size.
 
     ``notes`` are for the recipe: d of every candidate, and which were rejected.
@@ -44,7 +44,7 @@ class Candidate:
 
 def best_candidate(
     backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
-) -> Candidate:
+) -> RankedSample:
     """The farthest of the candidates with d_min <= d <= d_max; InputError, which names each d, where none is."""
     nearest = _association(request, params, ctx)
     drawn, steps = [], params.candidates * params.steps
@@ -67,7 +67,7 @@ def best_candidate(
         "rejected": [round(one[0], 4) for one in drawn if not params.d_min <= one[0] <= params.d_max],
     }
     found, mask = _compared(backbone, image, normal, edited, params, ctx)
-    return Candidate(image, normal, found, mask, notes)
+    return RankedSample(image, normal, found, mask, notes)
 
 
 def _association(request: Request, params: ComGenParams, ctx: Context) -> Callable[[Image], NormalImage]:
@@ -75,12 +75,12 @@ def _association(request: Request, params: ComGenParams, ctx: Context) -> Callab
     those of the request."""
     if params.compare == "photo":
         return lambda image: request.normal
-    goods = ctx.goods
+    goods = ctx.normals
     if goods is not None:
         return lambda image: goods.nearest(image, ctx.cancelled)
     lent = {photo.id: photo for photo in (request.normal, request.donor) if photo is not None}
-    memory = Memory(tuple(lent), np.stack([describe(photo.pixels) for photo in lent.values()]))
-    return lambda image: lent[memory.nearest(describe(image)[None])[0][0].id]
+    memory = FeatureIndex(tuple(lent), np.stack([embed(photo.pixels) for photo in lent.values()]))
+    return lambda image: lent[memory.nearest(embed(image)[None])[0][0].id]
 
 
 def _drawn(

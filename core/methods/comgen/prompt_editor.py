@@ -13,7 +13,7 @@ from typing import Literal
 
 from core.errors import InputError
 from core.methods.comgen.component_prompt import Prompt
-from core.methods.comgen.prompt_edits import HEAVIEST, Edit, Edited, outcome, read_edits
+from core.methods.comgen.prompt_edits import HEAVIEST, Edited, PromptEdit, outcome, read_edits
 
 Mark = Literal["same", "gone", "new"]
 
@@ -22,17 +22,17 @@ WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, HEAVIEST)
 _COUNTS = ("remove", "repeat", "count")
 
 
-def edits_of(text: str) -> tuple[Edit, ...]:
+def edits_of(text: str) -> tuple[PromptEdit, ...]:
     """As read_edits, but no text is no edit."""
     return read_edits(text) if text.strip() else ()
 
 
-def text_of(edits: Sequence[Edit]) -> str:
+def text_of(edits: Sequence[PromptEdit]) -> str:
     """The edits as ``read_edits`` takes them; "" for none."""
     return "; ".join(map(str, edits))
 
 
-def named(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+def named(edits: Sequence[PromptEdit]) -> tuple[PromptEdit, ...]:
     """Those that say which component they mean; the others wait for a seed."""
     return tuple(edit for edit in edits if edit.names)
 
@@ -55,7 +55,7 @@ def without(prompt: Prompt, text: str, place: int) -> str:
     return text_of(left)
 
 
-def shortened(prompt: Prompt, edits: Sequence[Edit]) -> tuple[Edit, ...]:
+def shortened(prompt: Prompt, edits: Sequence[PromptEdit]) -> tuple[PromptEdit, ...]:
     """Fewer edits with the same outcome: what cancels out goes, two of a kind become one.
 
     Those without a name stay. InputError where the edits cannot be carried out.
@@ -67,7 +67,7 @@ def shortened(prompt: Prompt, edits: Sequence[Edit]) -> tuple[Edit, ...]:
     return found
 
 
-def _same(prompt: Prompt, edits: Sequence[Edit], wanted: Edited) -> bool:
+def _same(prompt: Prompt, edits: Sequence[PromptEdit], wanted: Edited) -> bool:
     try:
         got = outcome(prompt, named(edits))
     except InputError:
@@ -75,7 +75,7 @@ def _same(prompt: Prompt, edits: Sequence[Edit], wanted: Edited) -> bool:
     return (got.after, got.places) == (wanted.after, wanted.places)
 
 
-def _shorter(prompt: Prompt, edits: tuple[Edit, ...]) -> Iterator[tuple[Edit, ...]]:
+def _shorter(prompt: Prompt, edits: tuple[PromptEdit, ...]) -> Iterator[tuple[PromptEdit, ...]]:
     """Shorter lists that may mean the same."""
     at = [i for i, edit in enumerate(edits) if edit.names]
     for i in at:
@@ -88,11 +88,11 @@ def _shorter(prompt: Prompt, edits: tuple[Edit, ...]) -> Iterator[tuple[Edit, ..
                 yield (*edits[:i], replace(one, names=edits[i].names), *edits[i + 1 : j], *edits[j + 1 :])
 
 
-def _alike(one: Edit, other: Edit) -> bool:
+def _alike(one: PromptEdit, other: PromptEdit) -> bool:
     return one.op == other.op or (one.op in _COUNTS and other.op in _COUNTS)
 
 
-def _counted(prompt: Prompt, edits: tuple[Edit, ...], i: int, j: int) -> Edit | None:
+def _counted(prompt: Prompt, edits: tuple[PromptEdit, ...], i: int, j: int) -> PromptEdit | None:
     """One edit that changes the count of the ``i``-th edit's component as that and the ``j``-th do together."""
     try:
         before = outcome(prompt, named(edits[:i])).after
@@ -103,9 +103,9 @@ def _counted(prompt: Prompt, edits: tuple[Edit, ...], i: int, j: int) -> Edit | 
     except InputError:
         return None
     if last == 0:
-        return Edit("remove", (name,))
+        return PromptEdit("remove", (name,))
     change = last - first
-    return Edit("remove" if change < 0 else "repeat", (name,), str(abs(change))) if change else None
+    return PromptEdit("remove" if change < 0 else "repeat", (name,), str(abs(change))) if change else None
 
 
 def marked(before: str, after: str) -> list[tuple[str, Mark]]:

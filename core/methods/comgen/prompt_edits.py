@@ -17,7 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from core.errors import InputError
-from core.methods.comgen.component_prompt import MOST, Chip, Prompt, read_prompt
+from core.methods.comgen.component_prompt import MOST, Prompt, PromptComponent, read_prompt
 
 Op = Literal["remove", "repeat", "swap", "replace", "count", "weight", "adjective"]
 OPS: tuple[Op, ...] = get_args(Op)
@@ -34,7 +34,7 @@ HEAVIEST = 4.0
 
 
 @dataclass(frozen=True)
-class Edit:
+class PromptEdit:
     """One change. ``names`` are one component or two; none means "by chance". ``value`` is its number or adjective."""
 
     op: Op
@@ -54,7 +54,7 @@ class Edited:
     before: Prompt
     after: Prompt
     places: tuple[int, ...]
-    edits: tuple[Edit, ...] = ()
+    edits: tuple[PromptEdit, ...] = ()
 
     def spoken(self, words: Mapping[str, str]) -> Edited:
         """Both prompts as a model reads them that has learned ``words`` by name."""
@@ -70,7 +70,7 @@ class Edited:
         return tuple(i for i in range(len(self.before.chips)) if i not in same)
 
 
-def read_edits(text: str) -> tuple[Edit, ...]:
+def read_edits(text: str) -> tuple[PromptEdit, ...]:
     """Edits from "remove:bolt; count:washer=3"; without a name, ``remove``, ``repeat`` and ``swap`` mean any.
 
     InputError in one line, with an example.
@@ -81,12 +81,12 @@ def read_edits(text: str) -> tuple[Edit, ...]:
     return edits
 
 
-def _edit(text: str) -> Edit:
+def _edit(text: str) -> PromptEdit:
     op, _, rest = text.partition(":")
     if op not in OPS:
         raise InputError(f"edit {text!r}: expected {', '.join(OPS)}; for example {EXAMPLES['remove']}")
     named, _, value = rest.partition("=")
-    edit = Edit(op, tuple(n.strip() for n in named.split(",") if n.strip()), value.strip())
+    edit = PromptEdit(op, tuple(n.strip() for n in named.split(",") if n.strip()), value.strip())
     pair, chance = op in ("swap", "replace"), op in ("remove", "repeat", "swap")
     wrong = (
         len(edit.names) not in ((2,) if pair else (1,)) + ((0,) if chance else ())
@@ -100,9 +100,9 @@ def _edit(text: str) -> Edit:
     return edit
 
 
-def choose(edits: Sequence[Edit], prompt: Prompt, rng: np.random.Generator) -> tuple[Edit, ...]:
+def choose(edits: Sequence[PromptEdit], prompt: Prompt, rng: np.random.Generator) -> tuple[PromptEdit, ...]:
     """``edits`` with a component drawn where none was named; of several of a kind, one is taken away."""
-    out: list[Edit] = []
+    out: list[PromptEdit] = []
     for edit in edits:
         if not edit.names:
             want = 2 if edit.op == "swap" else 1
@@ -110,12 +110,12 @@ def choose(edits: Sequence[Edit], prompt: Prompt, rng: np.random.Generator) -> t
                 raise InputError(f"edit '{edit}': the prompt has {len(prompt.chips)} component; it takes two to swap")
             drawn = [prompt.chips[i] for i in rng.choice(len(prompt.chips), want, replace=False)]
             value = "1" if edit.op == "remove" and drawn[0].count > 1 else ""
-            edit = Edit(edit.op, tuple(c.name for c in drawn), value)
+            edit = PromptEdit(edit.op, tuple(c.name for c in drawn), value)
         out.append(edit)
     return tuple(out)
 
 
-def apply(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
+def apply(prompt: Prompt, edits: Sequence[PromptEdit]) -> Edited:
     """The prompt after ``edits``, one after the other, and whose places each component takes.
 
     InputError where a component is unknown, a number is out of bounds, nothing is left, or nothing changed.
@@ -127,7 +127,7 @@ def apply(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
     return edited
 
 
-def outcome(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
+def outcome(prompt: Prompt, edits: Sequence[PromptEdit]) -> Edited:
     """As ``apply``, but what changes nothing, or no edit at all, is no error."""
     chips, places = list(prompt.chips), list(range(len(prompt.chips)))
     for edit in edits:
@@ -148,7 +148,7 @@ def outcome(prompt: Prompt, edits: Sequence[Edit]) -> Edited:
     return Edited(prompt, Prompt(prompt.title, tuple(chips)), tuple(places), tuple(edits))
 
 
-def _changed(chip: Chip, edit: Edit) -> Chip | None:
+def _changed(chip: PromptComponent, edit: PromptEdit) -> PromptComponent | None:
     """``chip`` after any edit but a swap; None where it is gone."""
     if edit.op == "replace":
         other = read_prompt(edit.names[1]).chips[0]
@@ -173,7 +173,7 @@ def _changed(chip: Chip, edit: Edit) -> Chip | None:
     return replace(chip, count=count) if count else None
 
 
-def _number(edit: Edit, low: float, high: float, whole: bool = False) -> float:
+def _number(edit: PromptEdit, low: float, high: float, whole: bool = False) -> float:
     try:
         value = float(edit.value)
     except ValueError:

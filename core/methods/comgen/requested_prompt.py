@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import InputError
-from core.methods.comgen.component_prompt import Chip, Prompt, prompt_of, read_prompt
+from core.methods.comgen.component_prompt import Prompt, PromptComponent, prompt_of, read_prompt
 from core.methods.comgen.prompt_edits import Edited, apply, choose, read_edits
 from core.training.checkpoints import Concept, find_concept
 
@@ -34,7 +34,7 @@ def component_prompt(text: str, regions: Iterable[str], concept: Concept | None 
     title too. Of one word for the whole product it is that word. InputError where there is neither.
     """
     if concept is not None and concept.config["single"]:
-        return Prompt("", (Chip(*concept.config["names"]),))
+        return Prompt("", (PromptComponent(*concept.config["names"]),))
     if says_all(text):
         return read_prompt(text)
     names = tuple(regions)
@@ -59,7 +59,9 @@ def learned_prompt(concept: Concept) -> Prompt:
     config = concept.config
     pairs = zip(config["names"], config["counts"], strict=True)
     named = ((name.rpartition(" "), int(count)) for name, count in pairs)
-    return Prompt(str(config["title"]), tuple(Chip(noun, count, adjective) for (adjective, _, noun), count in named))
+    return Prompt(
+        str(config["title"]), tuple(PromptComponent(noun, count, adjective) for (adjective, _, noun), count in named)
+    )
 
 
 def edited_prompt(prompt: Prompt, edit: str, from_noise: bool, rng: np.random.Generator) -> Edited:

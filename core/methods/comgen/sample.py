@@ -21,10 +21,10 @@ from core.diffusion.backbone import Backbone, decode, encode_image
 from core.diffusion.model_crop import resized, sketcher
 from core.diffusion.prompt_to_prompt import (
     Carried,
-    Edit,
-    Link,
-    Source,
+    InvertedPhoto,
+    PromptToPromptEdit,
     Still,
+    TokenMap,
     read_components,
     stand_still,
     working_shape,
@@ -32,7 +32,7 @@ from core.diffusion.prompt_to_prompt import (
 from core.diffusion.sampling import Schedule, draw_noise, guided, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, spans
 from core.methods.comgen.component_prompt import Prompt
-from core.methods.comgen.edit_plan import Carry, Look, Plan
+from core.methods.comgen.edit_plan import AttentionTarget, Carry, EditPlan
 from core.methods.comgen.prompt_edits import Edited
 from core.methods.comgen.residual import Residual, residual
 from core.methods.comgen.settings import ComGenParams
@@ -133,7 +133,7 @@ def draw(
     backbone: Backbone,
     held: Held,
     edited: Edited,
-    plan: Plan,
+    plan: EditPlan,
     params: ComGenParams,
     generator: torch.Generator,
     progress: Progress,
@@ -145,7 +145,7 @@ def draw(
     region, fresh = _cells(plan.region, grid).to(z0.device), _cells(plan.fresh, grid).to(z0.device)
     restyled = not any(act.whole for act in plan.acts)
     weighted = any(chip.weight != 1 for chip in edited.after.chips)
-    edit = Edit(
+    edit = PromptToPromptEdit(
         backbone,
         held.path,
         held.still,
@@ -189,13 +189,13 @@ def reading_prompt(edited: Edited) -> Prompt:
     return Prompt(edited.before.title, (*edited.before.chips, *new))
 
 
-def _links(backbone: Backbone, edited: Edited, looks: Sequence[Sequence[Look]]) -> list[Link]:
+def _links(backbone: Backbone, edited: Edited, looks: Sequence[Sequence[AttentionTarget]]) -> list[TokenMap]:
     old, new = (words_at(backbone, prompt) for prompt in (edited.before, edited.after))
     links = []
     for j, (chip, sources) in enumerate(zip(edited.after.chips, looks, strict=True)):
-        found = [Source(old[s.old], None if s.keep is None else _soft(s.keep), s.shift) for s in sources]
+        found = [InvertedPhoto(old[s.old], None if s.keep is None else _soft(s.keep), s.shift) for s in sources]
         if found:
-            links.append(Link(new[j], tuple(found), chip.weight))
+            links.append(TokenMap(new[j], tuple(found), chip.weight))
     return links
 
 

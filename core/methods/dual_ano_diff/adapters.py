@@ -15,7 +15,7 @@ from core.diffusion.attention import controlled
 from core.diffusion.backbone import Backbone, encode_ids
 from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions, prompt_ids, vectors_of
 from core.errors import InputError, Unavailable
-from core.methods.dual_ano_diff.interaction import PART, Compensation, Interaction, join, predict_pairs, trainable
+from core.methods.dual_ano_diff.interaction import BCM, PART, Interaction, join, predict_pairs, trainable
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
 from core.training.checkpoints import Concept, check_backbone
 from core.training.low_rank import TARGETS, adapters, by_row
@@ -159,13 +159,13 @@ def dual(backbone: Backbone, build: Build, seed: int, starts: Mapping[str, str] 
         yield Dual(known, build, parameters | trainable(between))
 
 
-def _between(backbone: Backbone, build: Build, seed: int) -> dict[str, Interaction | Compensation]:
-    made: dict[str, Interaction | Compensation] = {}
+def _between(backbone: Backbone, build: Build, seed: int) -> dict[str, Interaction | BCM]:
+    made: dict[str, Interaction | BCM] = {}
     if build.saim:
         made["saim"] = Interaction(backbone.unet, build.group, derive_seed(seed, "saim"), build.saim_zero)
     if build.bcm:
         how: Any = build.inject
-        made["bcm"] = Compensation(backbone.unet, derive_seed(seed, "bcm"), build.scale, how, build.bent)
+        made["bcm"] = BCM(backbone.unet, derive_seed(seed, "bcm"), build.scale, how, build.bent)
     return made
 
 

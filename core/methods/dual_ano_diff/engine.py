@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, NothingChanged, read_params, require_mask, settle
+from core.engines.api import Context, NoVisibleChange, finalize_sample, read_params, require_mask
 from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
 from core.engines.concept_drawing import begun, tones_of
 from core.engines.surface.surface import give_back, surface_of
@@ -23,9 +23,9 @@ from core.engines.surface.transplant import transplant
 from core.errors import InputError
 from core.masks import rle
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
-from core.methods.dual_ano_diff.mask_extraction import Masks, find_masks
+from core.methods.dual_ano_diff.mask_extraction import ExtractedMasks, find_masks
 from core.methods.dual_ano_diff.settings import DualAnoDiffParams
-from core.methods.dual_ano_diff.square_crop import Pane, pane_around, whole_pane
+from core.methods.dual_ano_diff.square_crop import SquareCrop, pane_around, whole_pane
 from core.methods.dual_ano_diff.training_samples import kept, object_finder
 from core.quality import descriptor, nearest
 from core.training.checkpoints import Concept, find_concept, load_concept
@@ -41,7 +41,7 @@ ASKED = "asked"
 
 
 @dataclass(frozen=True)
-class Finding:
+class DualAnoDiffEvidence:
     """One sample with all that a person may want to see of how it came about.
 
     ``pair`` is what was drawn, at the model's size, and ``masks`` are all three of it; ``pane`` says which piece of
@@ -51,8 +51,8 @@ class Finding:
 
     sample: Sample
     pair: DrawnPair
-    masks: Masks
-    pane: Pane
+    masks: ExtractedMasks
+    pane: SquareCrop
     on_photo: Mapping[str, Mask]
 
 
@@ -90,12 +90,12 @@ class DualAnoDiff:
         folder = concepts_folder(self.name, ctx)
         from core.diffusion.loading import load_backbone
         from core.methods.dual_ano_diff.train import learn_dual
-        from core.training.callbacks import Watch
+        from core.training.callbacks import TrainingCallbacks
 
         labels = [label] if label else sorted({e.label for e in examples})
         groups = {name: [e for e in examples if e.label == name] for name in labels}
         backbone = load_backbone(params.backbone, ctx.device, "float32")
-        watch = Watch(ctx.progress, ctx.curve, ctx.cancelled)
+        watch = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
         looks = [descriptor(e.pixels, e.mask).round(5).tolist() for group in groups.values() for e in group]
         return learn_dual(
             backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch, about={"looks": looks}
@@ -116,7 +116,7 @@ class DualAnoDiff:
         """One sample per request; NotFound says how to learn where nothing was learned."""
         yield self.find(request, ctx).sample
 
-    def find(self, request: Request, ctx: Context) -> Finding:
+    def find(self, request: Request, ctx: Context) -> DualAnoDiffEvidence:
         """The sample of a request, with the pair it was made of and all three masks."""
         ctx.check()
         params: DualAnoDiffParams = read_params(self, request.params)
@@ -149,18 +149,18 @@ class DualAnoDiff:
         else:
             assert asked is not None
             if not masks.mask.any():
-                raise NothingChanged(self._nothing(masks))
+                raise NoVisibleChange(self._nothing(masks))
             image = _carried(request, pair, masks.mask, asked, params, ctx)
-            sample = settle(self, request, image, asked, params=params)
-        return Finding(self._noted(sample, pair, masks, taken, pane, concept), pair, masks, pane, on_photo)
+            sample = finalize_sample(self, request, image, asked, params=params)
+        return DualAnoDiffEvidence(self._noted(sample, pair, masks, taken, pane, concept), pair, masks, pane, on_photo)
 
-    def _nothing(self, masks: Masks) -> str:
+    def _nothing(self, masks: ExtractedMasks) -> str:
         return (
             f"{self.name}: nothing visible changed, for no anomaly can be told from the picture ({masks.taken}); take "
             "another seed, raise the guidance, or learn for more steps"
         )
 
-    def pane_of(self, concept: Concept, request: Request, asked: Mask | None) -> Pane:
+    def pane_of(self, concept: Concept, request: Request, asked: Mask | None) -> SquareCrop:
         """The piece of the photo that a request is drawn in, as the concept learned to see."""
         settings = concept.config
         side = int(settings["side"])
@@ -174,7 +174,7 @@ class DualAnoDiff:
         concept: Concept,
         request: Request,
         asked: Mask | None,
-        pane: Pane,
+        pane: SquareCrop,
         params: DualAnoDiffParams,
         ctx: Context,
     ) -> tuple[Begin | None, Image]:
@@ -191,7 +191,7 @@ class DualAnoDiff:
         return Begin(pane.cut(started), pane.cut_mask(shown), params.strength), started
 
     def _drawn(
-        self, concept: Concept, request: Request, pane: Pane, begin: Begin | None, params: DualAnoDiffParams,
+        self, concept: Concept, request: Request, pane: SquareCrop, begin: Begin | None, params: DualAnoDiffParams,
         ctx: Context,
     ) -> DrawnPair:  # fmt: skip
         assert ctx.concepts is not None, "a concept was found, so there is a folder"
@@ -220,7 +220,7 @@ class DualAnoDiff:
                 cancelled=ctx.cancelled,
             )
 
-    def _background(self, concept: Concept, request: Request, pane: Pane) -> Image | None:
+    def _background(self, concept: Concept, request: Request, pane: SquareCrop) -> Image | None:
         """What is around the part in the pane: by the network it was learned with, else as the project has it."""
         if not concept.config["build"]["bcm"]:
             return None
@@ -236,10 +236,10 @@ class DualAnoDiff:
     def _whole(self, request: Request, drawn: Image, mask: Mask, params: DualAnoDiffParams) -> Sample:
         """The whole new picture, at the photo's size."""
         if not mask.any():
-            raise NothingChanged(f"{self.name}: nothing visible changed on the photo; take another seed")
+            raise NoVisibleChange(f"{self.name}: nothing visible changed on the photo; take another seed")
         final: Any = copy(self)
         final.rewrites_background = True
-        return settle(final, request, as_grey_as(request.normal.pixels, drawn), mask, params=params)
+        return finalize_sample(final, request, as_grey_as(request.normal.pixels, drawn), mask, params=params)
 
     def _fitted(
         self, request: Request, drawn: Image, mask: Mask, asked: Mask, params: DualAnoDiffParams, ctx: Context
@@ -249,10 +249,10 @@ class DualAnoDiff:
         patch = drawn[surface.rows, surface.cols].astype(np.float32)
         alpha = surface.fade(params.feather)[..., None]
         image = give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
-        return settle(self, request, image, asked, params=params)
+        return finalize_sample(self, request, image, asked, params=params)
 
     def _noted(
-        self, sample: Sample, pair: DrawnPair, masks: Masks, taken: str, pane: Pane, concept: Concept
+        self, sample: Sample, pair: DrawnPair, masks: ExtractedMasks, taken: str, pane: SquareCrop, concept: Concept
     ) -> Sample:
         """The sample with its pair, what is known of its masks and of its likeness to what was learned from."""
         notes: dict[str, Any] = {
@@ -273,7 +273,7 @@ def _start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "exa
     return "example" if params.transplant and concept.config["preset"] == "flawsmith" else "noise"
 
 
-def _at_photo_size(started: Image, pair: DrawnPair, pane: Pane, params: DualAnoDiffParams) -> Image:
+def _at_photo_size(started: Image, pair: DrawnPair, pane: SquareCrop, params: DualAnoDiffParams) -> Image:
     """What was drawn, at the photo's size; over what was ``started``, with the grain that the autoencoder took."""
     full = pane.back(pair.whole)
     if pair.rebuilt is not None:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.diffusion.attention import Controller, Site, attention_layers
-from core.diffusion.backbone import Backbone, predict
+from core.diffusion.backbone import Backbone, model_output
 from core.errors import InputError
 
 WHOLE, PART, BACKGROUND = 0, 1, 2
@@ -49,7 +49,7 @@ def narrow(pairs: Tensor, group: int) -> Tensor:
     return torch.unflatten(pairs, 1, (group, -1)).flatten(0, 1)
 
 
-class Exchange(nn.Module):
+class SAIM(nn.Module):
     """SAIM at one layer: LayerNorm, Linear, single-head attention over a position's branches, Linear, residual."""
 
     def __init__(self, width: int, zero: bool) -> None:
@@ -115,7 +115,7 @@ class Interaction(Controller):
     def __init__(self, unet: nn.Module, group: int, seed: int, zero: bool = True) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.layers = _by_site({n: Exchange(w, zero) for n, w in _widths(unet).items()}, unet)
+            self.layers = _by_site({n: SAIM(w, zero) for n, w in _widths(unet).items()}, unet)
         self._group = group
 
     def out(self, site: Site, out: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ class Interaction(Controller):
         return torch.cat([pairs, rows[:, 2:]], dim=1).flatten(0, 1)
 
 
-class Compensation(Controller):
+class BCM(Controller):
     """Gives the whole's self-attention keys and values that know the background (BCM).
 
     ``add``: h + scale MLP(c), the paper's eq. 5; ``blend``: (1 - scale) h + scale MLP(c), as the released code has
@@ -159,7 +159,7 @@ class Compensation(Controller):
         return join(kept + layer.scale * layer(background), part, background)
 
 
-def trainable(controllers: Mapping[str, Interaction | Compensation]) -> dict[str, nn.Parameter]:
+def trainable(controllers: Mapping[str, Interaction | BCM]) -> dict[str, nn.Parameter]:
     """The parameters of controllers by name: ``<name>.<site>.<parameter>``."""
     return {
         f"{name}.{inner}": value for name, one in controllers.items() for inner, value in one.layers.named_parameters()
@@ -172,7 +172,7 @@ def predict_pairs(backbone: Backbone, pairs: Tensor, t: int | Tensor, text: Tens
     ``text`` is (N group, length, width), interleaved as the rows are.
     """
     when = t.repeat_interleave(group) if isinstance(t, Tensor) and t.ndim else t
-    return wide(predict(backbone, narrow(pairs, group), when, text), group)
+    return wide(model_output(backbone, narrow(pairs, group), when, text), group)
 
 
 def _widths(unet: nn.Module, cross: bool = True) -> dict[str, int]:

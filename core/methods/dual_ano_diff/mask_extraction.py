@@ -38,7 +38,7 @@ LARGEST = 0.6
 
 
 @dataclass(frozen=True)
-class Masks:
+class ExtractedMasks:
     """Every way's mask, bool (S, S), perhaps empty; how much it agrees with the others, 0..1; and which is taken."""
 
     found: Mapping[str, Mask]
@@ -53,7 +53,7 @@ class Masks:
 
 def find_masks(
     whole: Image, part: Image, attention: npt.NDArray[np.float32], wanted: str, cancelled: Callable[[], bool]
-) -> Masks:
+) -> ExtractedMasks:
     """All three masks of a pair uint8 (S, S, 3) and its attention float32 (S, S), 0..1; ``wanted`` is one, or auto."""
     by_part = from_part(part)
     found = {
@@ -67,7 +67,7 @@ def find_masks(
     ahead = {"threshold": MARGIN}
     ranked = sorted(WAYS, key=lambda way: (not found[way].any(), -agreement[way] - ahead.get(way, 0)))
     taken = wanted if wanted != "auto" else ranked[0]
-    return Masks(found, agreement, taken)
+    return ExtractedMasks(found, agreement, taken)
 
 
 def from_part(part: Image) -> Mask:

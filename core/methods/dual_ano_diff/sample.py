@@ -14,8 +14,8 @@ from torch import Tensor
 
 from core.device import derive_seed, torch_generator
 from core.diffusion.attention import Record, controlled
-from core.diffusion.backbone import Backbone, decode, encode_image, noise_in
-from core.diffusion.sampling import Model, draw_noise, make_schedule, mix, sample
+from core.diffusion.backbone import Backbone, decode, encode_image, to_epsilon
+from core.diffusion.sampling import Model, add_noise, draw_noise, make_schedule, sample
 from core.methods.dual_ano_diff.adapters import GOOD, Dual
 from core.methods.dual_ano_diff.interaction import PART, narrow, predict_pairs, wide
 from core.methods.dual_ano_diff.training_samples import NEUTRAL, kept
@@ -69,7 +69,7 @@ def draw_pair(
     x, first = noise, None
     if begin is not None and begin.strength < 1:
         first = torch.cat([encode_image(backbone, p) for p in (begin.image, kept(begin.image, begin.mask))])
-        x = mix(first, noise, schedule.alphas[0])
+        x = add_noise(first, noise, schedule.alphas[0])
     around = _around(model, background, seed) if group == 3 else None
     rows = slice((group if guidance != 1 else 0) + PART, None, group)
     seen = Record(model.anomaly_tokens(label), sides=(_finest(backbone),), rows=rows)
@@ -128,9 +128,9 @@ def _model(model: Dual, label: str, guidance: float, around: tuple[Tensor, Tenso
     def eps_of(x: Tensor, t: int) -> Tensor:
         pair = narrow(x, 2)
         if around is not None:
-            pair = torch.cat([pair, mix(around[0], around[1], float(backbone.alphas_cumprod[t]))])
+            pair = torch.cat([pair, add_noise(around[0], around[1], float(backbone.alphas_cumprod[t]))])
         pairs = wide(pair, group).expand(len(labels), -1, -1, -1)
-        out = noise_in(backbone, pairs, t, predict_pairs(backbone, pairs, t, text, group))[:, : x.shape[1]]
+        out = to_epsilon(backbone, pairs, t, predict_pairs(backbone, pairs, t, text, group))[:, : x.shape[1]]
         return out if len(labels) == 1 else out[:1] + guidance * (out[1:] - out[:1])
 
     return eps_of

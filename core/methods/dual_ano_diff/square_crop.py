@@ -13,7 +13,7 @@ from core.types import Image, Mask
 
 
 @dataclass(frozen=True)
-class Pane:
+class SquareCrop:
     """A square of ``extent`` photo pixels about ``middle`` (x, y), seen at ``side`` pixels; ``shape`` (H, W) is the
     photo's. What lies beyond the photo's edge is its mirror image, as it was when learning."""
 
@@ -56,12 +56,12 @@ class Pane:
         return np.asarray(self.back(mask.astype(np.float32)) > 0.5, np.bool_)
 
 
-def whole_pane(shape: tuple[int, int], side: int) -> Pane:
+def whole_pane(shape: tuple[int, int], side: int) -> SquareCrop:
     """All of a photo of ``shape`` (H, W), in the middle of the square."""
-    return Pane(side, float(max(shape)), ((shape[1] - 1) / 2, (shape[0] - 1) / 2), shape)
+    return SquareCrop(side, float(max(shape)), ((shape[1] - 1) / 2, (shape[0] - 1) / 2), shape)
 
 
-def pane_around(mask: Mask, side: int, margin: float, least: float) -> Pane:
+def pane_around(mask: Mask, side: int, margin: float, least: float) -> SquareCrop:
     """The surroundings of a mask bool (H, W), not empty, as a window has them when learning: its box with ``margin``
     of it on every side, but at least ``least`` photo pixels and no more than the photo's longer side, kept on it."""
     rows, cols = mask_box(mask)
@@ -72,4 +72,4 @@ def pane_around(mask: Mask, side: int, margin: float, least: float) -> Pane:
         centre = (part.start + part.stop - 1) / 2
         room = extent / 2 - 0.5
         middle.append(float(np.clip(centre, room, length - 1 - room)) if length >= extent else (length - 1) / 2)
-    return Pane(side, extent, (middle[0], middle[1]), (mask.shape[0], mask.shape[1]))
+    return SquareCrop(side, extent, (middle[0], middle[1]), (mask.shape[0], mask.shape[1]))

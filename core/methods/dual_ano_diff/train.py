@@ -34,7 +34,7 @@ from core.methods.dual_ano_diff.interaction import wide
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams, DualPreset
 from core.methods.dual_ano_diff.sample import draw_pair
 from core.methods.dual_ano_diff.training_samples import (
-    Pair,
+    PicturePair,
     Views,
     draw_views,
     find_backgrounds,
@@ -42,13 +42,13 @@ from core.methods.dual_ano_diff.training_samples import (
     object_finder,
 )
 from core.training import checkpoints
-from core.training.callbacks import Watch, own_model, thinned
+from core.training.callbacks import TrainingCallbacks, own_model, thinned
 from core.training.checkpoints import Concept
-from core.training.dataset import Material, held_out
+from core.training.dataset import TrainingExamples, held_out
 from core.training.example_crops import Target
-from core.training.latents import Lessons
+from core.training.latents import TrainingBatchSource
 from core.training.learning_settings import PRESETS as SEEING
-from core.training.loop import Plan, Trained, steps_done, train
+from core.training.loop import TrainingPlan, TrainingResult, steps_done, train
 from core.types import AnomalyExample, Image, NormalImage
 
 _VALIDATED_EVERY, _DRAWS, _PATIENCE = 60, 4, 4
@@ -63,7 +63,7 @@ def learn_dual(
     *,
     engine: str,
     folder: Path,
-    watch: Watch | None = None,
+    watch: TrainingCallbacks | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> Concept:
     """Learn both branches for ``groups`` (label → real examples) together, and shelve them under ``folder``.
@@ -74,9 +74,9 @@ def learn_dual(
     settings. InputError or MaskError where there is nothing to learn from; Unavailable where a part mask is asked of
     what is not there; Cancelled within a step; StoreError.
     """
-    watch, began = watch or Watch(), time.monotonic()
+    watch, began = watch or TrainingCallbacks(), time.monotonic()
     preset = replace(PRESETS[params.preset], whole=params.whole)
-    material = Material.of(groups, _as_seen(params, preset), round(preset.zoom * backbone.side))
+    material = TrainingExamples.of(groups, _as_seen(params, preset), round(preset.zoom * backbone.side))
     identity = checkpoints.fingerprint(backbone)
     run = folder / ".learning" / _key(engine, identity, params, material)
     try:
@@ -85,7 +85,7 @@ def learn_dual(
         raise StoreError(f"{run}: cannot be written ({error.strerror}); check the folder and free space") from error
     try:
         with own_model(backbone, watch.cancelled) as model:
-            study = _Study(model, material, list(groups), normals, params, preset, run / "learn.pt", watch)
+            study = _DualTraining(model, material, list(groups), normals, params, preset, run / "learn.pt", watch)
             tensors, report, picture = study.learn()
     except Cancelled as stop:
         done = steps_done(run / "learn.pt")
@@ -117,17 +117,17 @@ def learn_dual(
 
 
 @dataclass
-class _Study:
+class _DualTraining:
     """One run: the model, and what it is to learn from what."""
 
     backbone: Backbone
-    material: Material
+    material: TrainingExamples
     labels: Sequence[str]
     normals: Sequence[NormalImage]
     params: DualParams
     preset: DualPreset
     checkpoint: Path
-    watch: Watch
+    watch: TrainingCallbacks
 
     def __post_init__(self) -> None:
         self.notes: list[str] = []
@@ -178,7 +178,9 @@ class _Study:
             found[name] = word if plain else "damage"
         return found
 
-    def _rounds(self, model: Dual, learning: Sequence[Target], holding: Sequence[Target], steps: int) -> Trained:
+    def _rounds(
+        self, model: Dual, learning: Sequence[Target], holding: Sequence[Target], steps: int
+    ) -> TrainingResult:
         """All steps on views drawn once, or in rounds on fresh views."""
         length = self.preset.fresh or steps
         count = -(-steps // length)
@@ -191,7 +193,7 @@ class _Study:
                 break
         return trained
 
-    def _lessons(self, pairs: Sequence[Pair], build: Build) -> tuple[Lessons, list[str]]:
+    def _lessons(self, pairs: Sequence[PicturePair], build: Build) -> tuple[TrainingBatchSource, list[str]]:
         """Latents (N, group C, h, w), weights of the loss of the same shape, and each pair's label."""
         latents, weights = [], []
         cell, group = self.backbone.factor, build.group
@@ -208,14 +210,20 @@ class _Study:
         z = torch.cat(latents)
         counted = torch.cat(weights).repeat_interleave(z.shape[1] // group, dim=1)
         ids = torch.zeros(len(pairs), 1, dtype=torch.int64)
-        return Lessons(z, counted, ids, None), [pair.label for pair in pairs]
+        return TrainingBatchSource(z, counted, ids, None), [pair.label for pair in pairs]
 
     def _train(
-        self, model: Dual, lessons: Lessons, labels: Sequence[str], judged: Sequence[Pair], until: int, steps: int
-    ) -> Trained:
+        self,
+        model: Dual,
+        lessons: TrainingBatchSource,
+        labels: Sequence[str],
+        judged: Sequence[PicturePair],
+        until: int,
+        steps: int,
+    ) -> TrainingResult:
         preset = self.preset
         validation, judged_labels = self._lessons(judged, model.build) if judged else (None, [])
-        plan = Plan(
+        plan = TrainingPlan(
             until, self.params.batch or preset.batch, preset.lr, preset.rates, preset.weight_decay, preset.warmup,
             preset.clip, self.params.seed, area_weight=False,
             validate_every=max(_VALIDATED_EVERY, steps // 10) if judged else 0, validate_draws=_DRAWS,
@@ -223,7 +231,7 @@ class _Study:
         )  # fmt: skip
         shown = max(1, steps // self.watch.previews) if self.watch.previews else steps
 
-        def texts(given: Lessons, rows: Tensor) -> Tensor:
+        def texts(given: TrainingBatchSource, rows: Tensor) -> Tensor:
             known = judged_labels if validation is not None and given is validation else labels
             return model.text([known[int(row)] for row in rows])
 
@@ -272,7 +280,7 @@ def _as_seen(params: DualParams, preset: DualPreset) -> Any:
     return replace(SEEING["flawsmith"], motion=motion, margin=margin_of(params, preset), validate=preset.validate)
 
 
-def _key(engine: str, identity: str, params: DualParams, material: Material) -> str:
+def _key(engine: str, identity: str, params: DualParams, material: TrainingExamples) -> str:
     """Names the run: the same photos, masks and settings (but for the number of steps) go on where they were."""
     settings = params.model_dump(mode="json", exclude={"steps"})
     digest = hashlib.sha256(json.dumps([engine, identity, settings], sort_keys=True).encode())

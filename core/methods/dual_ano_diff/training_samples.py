@@ -24,7 +24,7 @@ NEUTRAL = 128
 
 
 @dataclass(frozen=True)
-class Pair:
+class PicturePair:
     """A picture uint8 (S, S, 3), its label ("" for a good part), where its anomaly is, and its background."""
 
     image: Image
@@ -65,11 +65,11 @@ class Views:
     whole: bool
     backgrounds: Mapping[str, Image]
 
-    def of(self, target: Target, rng: np.random.Generator | None) -> Pair:
+    def of(self, target: Target, rng: np.random.Generator | None) -> PicturePair:
         """One view of a real anomaly; as it is without a generator."""
         return self._seen(target, target.example.label, rng)
 
-    def good(self, normal: NormalImage, rng: np.random.Generator) -> Pair:
+    def good(self, normal: NormalImage, rng: np.random.Generator) -> PicturePair:
         """One view of a good photo: all of it, or a window as large as the anomalies have."""
         height, width = normal.shape
         nowhere = np.zeros(normal.shape, np.bool_)
@@ -84,7 +84,7 @@ class Views:
         pair = self._seen(target, "", rng)
         return replace(pair, mask=np.zeros_like(pair.mask))
 
-    def _seen(self, target: Target, label: str, rng: np.random.Generator | None) -> Pair:
+    def _seen(self, target: Target, label: str, rng: np.random.Generator | None) -> PicturePair:
         # The same draws again move the background as the photo was moved.
         seed = 0 if rng is None else int(rng.integers(2**32))
 
@@ -94,9 +94,9 @@ class Views:
         shown = view(target, self.side, again(), self.motion)
         around = self.backgrounds.get(target.example.id)
         if around is None:
-            return Pair(shown.image, shown.mask, label)
+            return PicturePair(shown.image, shown.mask, label)
         moved = replace(target, example=replace(target.example, pixels=around))
-        return Pair(shown.image, shown.mask, label, view(moved, self.side, again(), self.motion).image)
+        return PicturePair(shown.image, shown.mask, label, view(moved, self.side, again(), self.motion).image)
 
 
 def _target(normal: NormalImage, mask: Mask, extent: int) -> Target:
@@ -120,7 +120,7 @@ def find_backgrounds(
 
 def draw_views(
     views: Views, targets: Sequence[Target], normals: Sequence[NormalImage], preset: DualPreset, seed: int, number: int
-) -> list[Pair]:
+) -> list[PicturePair]:
     """``preset.views`` views of each target and its share of good photos, from a seed and a round's number."""
     if not targets:
         raise InputError("nothing to learn from: there is no real anomaly")

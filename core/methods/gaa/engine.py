@@ -17,16 +17,16 @@ import numpy as np
 from pydantic import Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, only, read_params, require_mask, settle, tried
+from core.engines.api import Context, finalize_sample, read_params, require_mask, sample_or_error, single_sample
 from core.engines.backbone_requirements import concepts_folder, no_model
-from core.engines.concept_drawing import LearnedParams, Task, draw, drawn_at_once
+from core.engines.concept_drawing import DrawingTask, LearnedParams, draw, drawn_at_once
 from core.errors import InputError
 from core.masks.morphology import grow
 from core.methods.gaa.clustering import by_instance, contact_sheet
 from core.methods.gaa.clustering.clustering_store import recall_or_cluster
 from core.training.checkpoints import Concept, find_concept
 from core.training.example_crops import usable
-from core.training.learning_settings import PRESETS, LearnParams, Preset
+from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
 from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
 
 ANY, MIXED = "any", "mixed"
@@ -76,7 +76,7 @@ class GaaLearning(LearnParams):
 
 
 @dataclass(frozen=True)
-class Looks:
+class ClusterChoice:
     """What is learned: group → its examples, group → its label, notes on what was left out, and how it was told."""
 
     groups: Mapping[str, Sequence[AnomalyExample]]
@@ -119,7 +119,7 @@ class Gaa:
         folder = concepts_folder(self.name, ctx)
         found = looks(examples, label, params, ctx)
         from core.diffusion.loading import load_backbone
-        from core.training.callbacks import Watch
+        from core.training.callbacks import TrainingCallbacks
         from core.training.textual_inversion import learn
 
         return learn(
@@ -129,7 +129,7 @@ class Gaa:
             params,
             engine=self.name,
             folder=folder,
-            watch=Watch(ctx.progress, ctx.curve, ctx.cancelled),
+            watch=TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled),
             notes=found.notes,
             labels=found.labels,
             preset=preset_of(params.preset),
@@ -153,13 +153,13 @@ class Gaa:
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""
-        yield only(self.generate_all([request], ctx))
+        yield single_sample(self.generate_batch([request], ctx))
 
-    def at_once(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
         return drawn_at_once(self.name, read_params(self, params), label, ctx)
 
-    def generate_all(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+    def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
         label, params = requests[0].label, read_params(self, requests[0].params)
@@ -168,22 +168,24 @@ class Gaa:
         used = params.model_copy(update={"concept": concept.id})
         if params.cluster == MIXED:
             return [
-                tried(self._mixed, concept, request, mask, used, ctx)
+                sample_or_error(self._mixed, concept, request, mask, used, ctx)
                 for request, mask in zip(requests, masks, strict=True)
             ]
         tasks = []
         for request, mask in zip(requests, masks, strict=True):
             look = pick(concept, params.cluster, label, request.seed)
             like = members_of(concept, look, label, request.examples)
-            tasks.append(Task(look, replace(request, examples=like), mask))
+            tasks.append(DrawingTask(look, replace(request, examples=like), mask))
         pictures = draw(self.name, concept, tasks, params, ctx)
         return [
-            tried(self._settled, request, task, picture, used)
+            sample_or_error(self._settled, request, task, picture, used)
             for request, task, picture in zip(requests, tasks, pictures, strict=True)
         ]
 
-    def _settled(self, request: Request, task: Task, drawn: Image, params: GaaParams) -> Sample:
-        return settle(self, request, drawn, task.mask, params=params.model_copy(update={"cluster": task.group}))
+    def _settled(self, request: Request, task: DrawingTask, drawn: Image, params: GaaParams) -> Sample:
+        return finalize_sample(
+            self, request, drawn, task.mask, params=params.model_copy(update={"cluster": task.group})
+        )
 
     def _mixed(self, concept: Concept, request: Request, mask: Mask, params: GaaParams, ctx: Context) -> Sample:
         """Another look for each part of the mask, one after the other: later parts see the earlier ones."""
@@ -193,11 +195,11 @@ class Gaa:
             look = pick(concept, ANY, request.label, own)
             like = members_of(concept, look, request.label, request.examples)
             asked = replace(request, normal=replace(request.normal, pixels=drawn), seed=own, examples=like)
-            (drawn,) = draw(self.name, concept, [Task(look, asked, part)], params, ctx)
-        return settle(self, request, drawn, mask, instances=parts, params=params)
+            (drawn,) = draw(self.name, concept, [DrawingTask(look, asked, part)], params, ctx)
+        return finalize_sample(self, request, drawn, mask, instances=parts, params=params)
 
 
-def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, ctx: Context) -> Looks:
+def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, ctx: Context) -> ClusterChoice:
     """The clusters of each label's defects that can be learned from, by a name of their own.
 
     MaskError if no example of a label can be learned from; InputError if there is none; Cancelled.
@@ -239,10 +241,10 @@ def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, c
             "silhouettes": {c.name: c.silhouette for c in clustering.clusters},
         }
         sheets["clusters" if len(wanted) == 1 else f"clusters_{one}"] = contact_sheet(clustering, regions)
-    return Looks(groups, labels, tuple(notes), about, sheets)
+    return ClusterChoice(groups, labels, tuple(notes), about, sheets)
 
 
-def preset_of(name: Literal["flawsmith", "paper"]) -> Preset:
+def preset_of(name: Literal["flawsmith", "paper"]) -> LearningPreset:
     """How a preset learns: as AnomalyDiffusion's of that name, but for the paper's prompt and number of steps."""
     if name == "flawsmith":
         return PRESETS[name]

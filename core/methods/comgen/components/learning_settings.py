@@ -75,7 +75,7 @@ class ComponentParams(BaseModel):
 
 
 @dataclass(frozen=True)
-class Preset:
+class ComponentPreset:
     """``steps``, or else ``epochs`` over the photos; views are turned by up to ``turn`` degrees and enlarged by up to
     ``zoom``, so that a part of them is seen. A word that starts from its component's own name, which the model knows,
     learns at ``known`` times the rate: at all of it it wanders off, and pictures from noise lose their order."""
@@ -92,11 +92,11 @@ class Preset:
 
 
 PRESETS = {
-    "flawsmith": Preset(
+    "flawsmith": ComponentPreset(
         batch=4, lr=5e-3, templates=("{}", "{}", "a photo of {}", "a close-up photo of {}"), turn=5.0, zoom=1.15,
         steps=300, warmup=20, known=0.1,
     ),
-    "paper": Preset(
+    "paper": ComponentPreset(
         batch=16, lr=1e-5,
         templates=(
             "a photo of {}", "a rendering of {}", "a cropped photo of {}", "a close-up photo of {}",

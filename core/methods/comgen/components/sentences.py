@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import InputError
-from core.methods.comgen.component_prompt import Chip, Prompt, component_of, prompt_of, read_prompt
+from core.methods.comgen.component_prompt import Prompt, PromptComponent, component_of, prompt_of, read_prompt
 from core.types import Region
 
 MOST = 24
@@ -38,7 +38,7 @@ class Sentences:
     def of(self, regions: Sequence[Region]) -> Prompt:
         """The sentence for a photo: with the counts of its regions, where it has some, else with the usual ones."""
         if self.single:
-            return Prompt("", (Chip(PRODUCT),)).spoken(self.words)
+            return Prompt("", (PromptComponent(PRODUCT),)).spoken(self.words)
         counts = [sum(component_of(r.name) == chip.name for r in regions) for chip in self.base.chips]
         seen = [replace(chip, count=n) for chip, n in zip(self.base.chips, counts, strict=True) if n]
         return replace(self.base, chips=tuple(seen) or self.base.chips).spoken(self.words)
@@ -60,9 +60,9 @@ def make_sentences(names: str, title: str, regions: Sequence[Sequence[Region]], 
     """
     text, title = " ".join(names.split()), " ".join(title.split())
     if single:
-        base = Prompt(title, (Chip(PRODUCT),))
+        base = Prompt(title, (PromptComponent(PRODUCT),))
     elif text.isdecimal() and int(text):
-        base = Prompt(title, tuple(Chip(f"part{i}") for i in range(1, int(text) + 1)))
+        base = Prompt(title, tuple(PromptComponent(f"part{i}") for i in range(1, int(text) + 1)))
     elif text:
         base = replace(read_prompt(text), title=title)
     else:

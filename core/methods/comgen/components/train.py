@@ -33,13 +33,13 @@ from core.methods.comgen.components.attention_loss import Wanted, Watching, off_
 from core.methods.comgen.components.attention_maps import best_names, map_iou, maps_of, sheet
 from core.methods.comgen.components.component_proposal import kinds
 from core.methods.comgen.components.component_tokens import tensor_name
-from core.methods.comgen.components.learning_settings import PRESETS, ComponentParams, Preset
+from core.methods.comgen.components.learning_settings import PRESETS, ComponentParams, ComponentPreset
 from core.methods.comgen.components.sentences import PRODUCT, Sentences, make_sentences
 from core.training import checkpoints
-from core.training.callbacks import Watch, own_model, thinned
+from core.training.callbacks import TrainingCallbacks, own_model, thinned
 from core.training.checkpoints import Concept
-from core.training.latents import Lesson, Lessons, prepare
-from core.training.loop import Plan, Trained, steps_done, train
+from core.training.latents import TrainingBatchSource, TrainingSample, prepare
+from core.training.loop import TrainingPlan, TrainingResult, steps_done, train
 from core.types import Image, NormalImage, Region
 
 UNKNOWN_START = "part"
@@ -50,7 +50,7 @@ _PREVIEWS = 5
 
 
 @dataclass(frozen=True)
-class Photo:
+class EncodedPhoto:
     """A good part and its named regions, which may be none."""
 
     normal: NormalImage
@@ -59,12 +59,12 @@ class Photo:
 
 def learn_components(
     backbone: Backbone,
-    photos: Sequence[Photo],
+    photos: Sequence[EncodedPhoto],
     params: ComponentParams,
     *,
     engine: str,
     folder: Path,
-    watch: Watch | None = None,
+    watch: TrainingCallbacks | None = None,
 ) -> Concept:
     """Learn the components of ``photos`` and shelve them under ``folder``.
 
@@ -73,7 +73,7 @@ def learn_components(
     """
     if not photos:
         raise InputError("components: there is no photo of a good part to learn from; import some")
-    watch, began = watch or Watch(), time.monotonic()
+    watch, began = watch or TrainingCallbacks(), time.monotonic()
     names = params.names or ("" if any(p.regions for p in photos) else str(kinds([p.normal.pixels for p in photos])))
     sentences = make_sentences(names, params.title, [p.regions for p in photos], params.single)
     if params.attention and not any(p.regions for p in photos):
@@ -86,7 +86,9 @@ def learn_components(
         raise StoreError(f"{run}: cannot be written ({error.strerror}); check the folder and free space") from error
     try:
         with own_model(backbone, watch.cancelled) as model:
-            tensors, report, picture = _Study(model, photos, sentences, params, run / "learn.pt", watch).learn()
+            tensors, report, picture = _ComponentTraining(
+                model, photos, sentences, params, run / "learn.pt", watch
+            ).learn()
     except Cancelled as stop:
         done = steps_done(run / "learn.pt")
         raise Cancelled(f"stopped after {done} steps; learn again with the same settings to go on") from stop
@@ -115,15 +117,15 @@ def learn_components(
 
 
 @dataclass
-class _Study:
+class _ComponentTraining:
     """One run: the model, what it is to learn, and from what."""
 
     backbone: Backbone
-    photos: Sequence[Photo]
+    photos: Sequence[EncodedPhoto]
     sentences: Sentences
     params: ComponentParams
     checkpoint: Path
-    watch: Watch
+    watch: TrainingCallbacks
     vectors: dict[str, nn.Parameter] = field(default_factory=dict)
     known: Backbone = field(init=False)
 
@@ -166,7 +168,7 @@ class _Study:
         names = {name: name.replace("_", " ") for name in self.sentences.names if name not in given}
         return [self.sentences.words[n] for n, text in names.items() if len(prompt_ids(backbone, text)) == 1]
 
-    def _trained(self) -> Trained:
+    def _trained(self) -> TrainingResult:
         params, preset = self.params, PRESETS[self.params.preset]
         lessons, wanted = self._lessons(preset)
         steps = params.budget(len(self.photos))
@@ -180,11 +182,11 @@ class _Study:
                 seen.forget()  # what the picture took
             self.watch.progress(done, steps, picture)
 
-        def beside(_: Lessons, rows: Tensor) -> Tensor:
+        def beside(_: TrainingBatchSource, rows: Tensor) -> Tensor:
             assert seen is not None
             return params.attention * off_region(seen.maps(), [wanted[int(i)] for i in rows])
 
-        plan = Plan(
+        plan = TrainingPlan(
             steps, preset.batch, preset.lr, tuple((word, preset.known) for word in self._known_words()),
             warmup=preset.warmup, seed=params.seed, area_weight=False, checkpoint_every=50,
         )  # fmt: skip
@@ -200,7 +202,7 @@ class _Study:
                 cancelled=self.watch.cancelled,
             )
 
-    def _lessons(self, preset: Preset) -> tuple[Lessons, list[Wanted]]:
+    def _lessons(self, preset: ComponentPreset) -> tuple[TrainingBatchSource, list[Wanted]]:
         """Each photo in several views, with its sentence, and where the words should look in each."""
         shape, grid = self._shape(), None
         lessons, wanted, rng = [], [], numpy_rng(self.params.seed, "views")
@@ -212,7 +214,7 @@ class _Study:
                 move = _motion(rng, shape, preset) if k else np.eye(2, 3, dtype=np.float32)
                 template = preset.templates[int(rng.integers(len(preset.templates)))]
                 before, after = template.split("{}")
-                lessons.append(Lesson(_moved(pixels, move), f"{before}{prompt.text}{after}"))
+                lessons.append(TrainingSample(_moved(pixels, move), f"{before}{prompt.text}{after}"))
                 if self.params.attention:
                     grid = grid or self._grid(shape)
                     wanted.append(self._wanted([(before, None), *prompt.pieces(), (after, None)], covers, move, grid))
@@ -228,7 +230,7 @@ class _Study:
         side = reading_side(self.backbone, latents)
         return side * latents.shape[2] // max(latents.shape[2:]), side * latents.shape[3] // max(latents.shape[2:])
 
-    def _covers(self, photo: Photo, shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    def _covers(self, photo: EncodedPhoto, shape: tuple[int, int]) -> dict[str, np.ndarray]:
         """float32 (h, w) by name: where regions of that component lie."""
         out: dict[str, np.ndarray] = {}
         for name in self.sentences.names:
@@ -278,7 +280,7 @@ class _Study:
             words[new].copy_(value)
         return {names[i]: names[new] for i, new in enumerate(order) if i != new}
 
-    def _some(self, most: int) -> Sequence[Photo]:
+    def _some(self, most: int) -> Sequence[EncodedPhoto]:
         return self.photos[:: max(1, len(self.photos) // most)][:most]
 
     @torch.no_grad()
@@ -311,7 +313,7 @@ def _start(backbone: Backbone, word: str, count: int) -> Tensor:
     return torch.stack([part.mean(dim=0) for part in vectors_of(backbone, word, pieces).tensor_split(count)])
 
 
-def _motion(rng: np.random.Generator, shape: tuple[int, int], preset: Preset) -> np.ndarray:
+def _motion(rng: np.random.Generator, shape: tuple[int, int], preset: ComponentPreset) -> np.ndarray:
     """A small turn and a crop, as a float32 (2, 3) matrix: no border comes into the picture unless by the turn."""
     h, w = shape
     zoom = rng.uniform(1.0, preset.zoom)
@@ -328,7 +330,7 @@ def _moved(pixels: Image, move: np.ndarray) -> Image:
     return np.asarray(moved, np.uint8)
 
 
-def _key(engine: str, identity: str, params: ComponentParams, photos: Sequence[Photo]) -> str:
+def _key(engine: str, identity: str, params: ComponentParams, photos: Sequence[EncodedPhoto]) -> str:
     """Names the run: the same photos, regions and settings (but for the number of steps) go on where they were."""
     settings = params.model_dump(mode="json", exclude={"steps"})
     digest = hashlib.sha256(json.dumps([engine, identity, settings], sort_keys=True).encode())

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from core.errors import InputError
 from core.evaluation.detectors.api import (
+    ComparedPhoto,
     DetectorParams,
     Fitted,
-    Neighbour,
-    Packed,
+    PackedDetector,
     ScoreMap,
     TrainContext,
     Watch,
@@ -127,7 +127,7 @@ class CSDA:
         onward: Any = watch and (lambda fitted, epoch: watch(FittedCSDA(fitted, references, ctx.seed), epoch))
         return FittedCSDA(training.run(onward), references, ctx.seed)
 
-    def unpack(self, packed: Packed, params: CSDAParams, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: CSDAParams, ctx: TrainContext) -> Fitted:
         """A trained detector that was kept; InputError, Unavailable where its trunk is not there."""
         from core.evaluation.training.frozen_features import trunk
         from core.evaluation.training.pixel_training import unpacked
@@ -144,7 +144,9 @@ class CSDA:
         if not same:
             raise InputError(f"trained detector csda: its features are no longer {chosen.kind!r}; train it again")
         references = References(photos, names, chosen, params.association, seed, vectors)
-        weights = Packed({name: value for name, value in packed.tensors.items() if name not in (_PHOTOS, _VECTORS)})
+        weights = PackedDetector(
+            {name: value for name, value in packed.tensors.items() if name not in (_PHOTOS, _VECTORS)}
+        )
         network: CrossScale = CrossScale(chosen.depths, params.width)
         return FittedCSDA(unpacked(network, weights, references.compared, params.precision, ctx), references, seed)
 
@@ -160,12 +162,12 @@ class FittedCSDA:
         maps: list[ScoreMap] = self._pixels.score(images)
         return maps
 
-    def neighbour(self, image: Image) -> Neighbour:
+    def neighbour(self, image: Image) -> ComparedPhoto:
         """The good photo that ``image`` is compared with, as large as the detector sees it."""
         index = self._references.neighbours(image)[0]
-        return Neighbour(self._references.names[index], self._references.photos[index])
+        return ComparedPhoto(self._references.names[index], self._references.photos[index])
 
-    def pack(self) -> Packed:
+    def pack(self) -> PackedDetector:
         """Weights, references and which trunk."""
         refs, own = self._references, self._pixels.pack()
         facts = {
@@ -175,7 +177,7 @@ class FittedCSDA:
             "seed": self._seed,
         }
         kept = {_PHOTOS: refs.photos, _VECTORS: np.asarray(refs.memory.vectors)}
-        return Packed({**own.tensors, **kept}, facts)
+        return PackedDetector({**own.tensors, **kept}, facts)
 
 
 def _moments(references: References) -> list[Any]:

@@ -18,7 +18,7 @@ from core.evaluation.training.feature_cache import Warm
 from core.evaluation.training.frozen_features import Packed, Trunk, pack
 from core.features.extract import scale_features
 from core.features.index import SIDE as DESCRIBED_AT
-from core.features.index import Memory, describe
+from core.features.index import FeatureIndex, embed
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
@@ -32,14 +32,14 @@ _COMPARED = 4096
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReferenceFeatures:
     """A photo as the trunk sees it, and the vector by which its neighbours are found."""
 
     maps: Packed
     vector: Floats
 
 
-_warm: Warm[Seen] = Warm(1536 << 20, lambda seen: seen.maps.nbytes + seen.vector.nbytes)
+_warm: Warm[ReferenceFeatures] = Warm(1536 << 20, lambda seen: seen.maps.nbytes + seen.vector.nbytes)
 
 
 @dataclass(frozen=True)
@@ -54,20 +54,20 @@ class References:
     seed: int = 0
     vectors: npt.NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
     _maps: dict[int, Packed] = field(default_factory=dict, repr=False, compare=False)
-    memory: Memory = field(init=False, repr=False, compare=False)
+    memory: FeatureIndex = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         vectors = self.vectors
         if vectors is None:
             vectors = np.stack([self.see(photo).vector for photo in self.photos])
-        object.__setattr__(self, "memory", Memory(tuple(map(str, range(len(self.photos)))), vectors))
+        object.__setattr__(self, "memory", FeatureIndex(tuple(map(str, range(len(self.photos)))), vectors))
 
     @property
     def side(self) -> int:
         """Of the photos, in pixels."""
         return int(self.photos.shape[1])
 
-    def see(self, image: Image) -> Seen:
+    def see(self, image: Image) -> ReferenceFeatures:
         """The photo's features, found once."""
         return _warm.get(image, (self.trunk.kind, self.side), lambda: self._look(image))
 
@@ -96,10 +96,10 @@ class References:
         """The photo's features, and behind them those of its neighbour: what the network takes."""
         return np.concatenate((self.see(image).maps, self.maps(self.neighbours(image)[0])), axis=2)
 
-    def _look(self, image: Image) -> Seen:
+    def _look(self, image: Image) -> ReferenceFeatures:
         scales = self.trunk.see(image, self.side)
         same = self.trunk.name == "efficientnet" and self.side == DESCRIBED_AT
-        return Seen(pack(scales), describe(scales if same else scale_features(image, DESCRIBED_AT)))
+        return ReferenceFeatures(pack(scales), embed(scales if same else scale_features(image, DESCRIBED_AT)))
 
     def _own(self, image: Image, mask: Mask | None) -> Collection[str]:
         small = fit_image(image, (self.side, self.side))

@@ -23,7 +23,7 @@ from core.methods.gaa.clustering.amfc import (
 )
 from core.methods.gaa.clustering.cluster_edits import merge, move, rename, split
 from core.methods.gaa.clustering.clustering_file import from_json, load_clustering, save_clustering, to_json
-from core.methods.gaa.clustering.clusters import Cluster, Clustering, Round, Trial
+from core.methods.gaa.clustering.clusters import Cluster, ClusterCountTrial, Clustering, Round
 from core.methods.gaa.clustering.contact_sheet import contact_sheet, crop_tile, typical_first
 from core.methods.gaa.clustering.descriptors import PRESETS, Preset, features_name
 
@@ -34,7 +34,7 @@ __all__ = [
     "Described",
     "Preset",
     "Round",
-    "Trial",
+    "ClusterCountTrial",
     "by_instance",
     "cluster",
     "cluster_examples",

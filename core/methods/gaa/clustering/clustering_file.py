@@ -12,7 +12,7 @@ import numpy as np
 
 from core.errors import InputError, NotFound
 from core.images import atomic_write
-from core.methods.gaa.clustering.clusters import Cluster, Clustering, Round, Trial
+from core.methods.gaa.clustering.clusters import Cluster, ClusterCountTrial, Clustering, Round
 
 _FORMAT = 1
 
@@ -75,7 +75,9 @@ def from_json(text: str, name: str = "clusters") -> Clustering:
             seed=int(raw["seed"]),
             weights=raw["weights"],
             limit=math.inf if raw["limit"] is None else float(raw["limit"]),
-            rounds=tuple(Round(r["size"], r["k"], tuple(Trial(**t) for t in r["trials"])) for r in raw["rounds"]),
+            rounds=tuple(
+                Round(r["size"], r["k"], tuple(ClusterCountTrial(**t) for t in r["trials"])) for r in raw["rounds"]
+            ),
             edited=bool(raw.get("edited", False)),
         )
     except InputError:

@@ -33,7 +33,7 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Trial:
+class ClusterCountTrial:
     """How good ``k`` clusters of some regions are: larger ``calinski_harabasz``, smaller ``davies_bouldin``.
 
     ``score`` is what the choice goes by, 0 (best) .. 1, comparable among the trials of one round only; ``agreement``,
@@ -53,7 +53,7 @@ class Round:
 
     size: int
     k: int
-    trials: tuple[Trial, ...]
+    trials: tuple[ClusterCountTrial, ...]
 
 
 @dataclass(frozen=True)

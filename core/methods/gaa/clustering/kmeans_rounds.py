@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.device import derive_seed, numpy_rng
-from core.methods.gaa.clustering.clusters import Groups, Round, Trial, Vectors, silhouettes
+from core.methods.gaa.clustering.clusters import ClusterCountTrial, Groups, Round, Vectors, silhouettes
 from core.methods.gaa.clustering.descriptors import Preset
 
 INDEX_WEIGHTS = (0.5, 0.5)
@@ -63,24 +63,26 @@ def choose_k(vectors: Vectors, seed: int, preset: Preset, most: int = MOST) -> t
     return tried[best.k - 2], Round(len(vectors), best.k, trials)
 
 
-def _by_indices(vectors: Vectors, tried: Sequence[Groups]) -> tuple[Trial, ...]:
+def _by_indices(vectors: Vectors, tried: Sequence[Groups]) -> tuple[ClusterCountTrial, ...]:
     high, low = _indices(vectors, tried)
     first, second = INDEX_WEIGHTS
     score = first * (1 - _spread(high)) + second * _spread(low)
     return tuple(
-        Trial(k, round(a, 4), round(b, 4), round(float(s), 4))
+        ClusterCountTrial(k, round(a, 4), round(b, 4), round(float(s), 4))
         for k, (a, b, s) in enumerate(zip(high.tolist(), low.tolist(), score, strict=True), start=2)
     )
 
 
-def _by_agreement(vectors: Vectors, tried: Sequence[Groups], seed: int) -> tuple[Trial, ...]:
+def _by_agreement(vectors: Vectors, tried: Sequence[Groups], seed: int) -> tuple[ClusterCountTrial, ...]:
     high, low = _indices(vectors, tried)
     trials = []
     for k, groups in enumerate(tried, start=2):
         found = agreement(vectors, groups, seed) if np.bincount(groups).min() >= _SMALLEST else 0.0
         # Those that come back are ranked by their number, the others behind them by how nearly they do.
         score = 0.5 / k if found >= AGREEMENT else 1 - 0.5 * found
-        trials.append(Trial(k, round(float(high[k - 2]), 4), round(float(low[k - 2]), 4), round(score, 4), found))
+        trials.append(
+            ClusterCountTrial(k, round(float(high[k - 2]), 4), round(float(low[k - 2]), 4), round(score, 4), found)
+        )
     return tuple(trials)
 
 

@@ -23,7 +23,7 @@ _RING = 24
 
 
 @dataclass(frozen=True)
-class Window:
+class RegionCrop:
     """A square cut around a region and resized to SIDE.
 
     ``image`` uint8 (SIDE, SIDE, 3) continues the photo's edge pixels beyond its frame. ``mask`` is the region,
@@ -37,7 +37,7 @@ class Window:
     scale: float
 
 
-def window_around(image: Image, mask: Mask) -> Window:
+def window_around(image: Image, mask: Mask) -> RegionCrop:
     """The window of region ``mask`` on ``image``; MaskError if the mask is empty."""
     box = box_of(mask, grow=0)
     if box is None:
@@ -57,7 +57,7 @@ def window_around(image: Image, mask: Mask) -> Window:
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RING + 1,) * 2)
     near = cv2.dilate((share > 0).astype(np.uint8), disc) > 0
     ring = near & (share == 0) & (_resized(on_photo.astype(np.float32), how) > 0.5)
-    return Window(pixels, np.asarray(region), np.asarray(ring), scale)
+    return RegionCrop(pixels, np.asarray(region), np.asarray(ring), scale)
 
 
 def _resized(values: npt.NDArray[np.float32], how: int) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.methods.gaa.clustering.region_crop import Window
+from core.methods.gaa.clustering.region_crop import RegionCrop
 
 _STEPS = 128
 _HARMONICS = 4
@@ -23,7 +23,7 @@ _LEAST_AWAY = 2.0
 RIM_SIZE = _HARMONICS + 1
 
 
-def rim_spectrum(window: Window) -> npt.NDArray[np.float64]:
+def rim_spectrum(window: RegionCrop) -> npt.NDArray[np.float64]:
     """float64 (5,), 0..1: the mean likeness along the rim, and the strength of 1, 2, 3 and 4 humps around it.
 
     The magnitudes of a Fourier series do not depend on where the walk starts, nor on how the part lies on the photo.
@@ -37,7 +37,7 @@ def rim_spectrum(window: Window) -> npt.NDArray[np.float64]:
     return strength[:RIM_SIZE]
 
 
-def rim_likeness(window: Window) -> npt.NDArray[np.float64]:
+def rim_likeness(window: RegionCrop) -> npt.NDArray[np.float64]:
     """Likeness 0..1 to the inside, one value per pixel of the outline of the grown region, in order along it.
 
     1 is the inside's own median colour (CIELAB), 0 is as far from it as the surroundings get (90th percentile).
