@@ -20,8 +20,8 @@ One new file in this folder is all an engine needs::
             ...
             yield finalize_sample(self, request, changed, request.mask)
 
-One that draws several requests faster together than one by one says how many with ``preferred_batch_size(params, label, ctx)``
-and draws them with ``generate_batch(requests, ctx)``; see Together.
+One that draws several requests faster together than one by one says how many with
+``preferred_batch_size(params, label, ctx)`` and draws them with ``generate_batch(requests, ctx)``; see BatchEngine.
 
 The registry scans the folder, the form and the CLI's ``--param`` come from ``Params``, and the contract
 test in ``tests/engines/test_contract.py`` runs over whatever is registered.
