@@ -7,6 +7,7 @@
     ├── NotFound              a project, photo, region, sample or engine that is not there
     ├── Unavailable           a library or a weight file is missing on this machine
     ├── StoreError            the project folder cannot be read or written
+    │   └── NewerFormat       a newer Flawsmith wrote it: update, nothing is broken
     ├── ExportError           a dataset cannot be written as asked
     └── Cancelled             the person stopped the work; nothing is wrong
 
@@ -41,6 +42,10 @@ class Unavailable(FlawsmithError, RuntimeError):
 
 class StoreError(FlawsmithError, RuntimeError):
     """The project folder cannot be read or written."""
+
+
+class NewerFormat(StoreError):
+    """What is stored was written by a newer Flawsmith. It is not broken: whoever reads it leaves it alone."""
 
 
 class ExportError(FlawsmithError, RuntimeError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError, InputError, MaskError
+from core.placement_rules import Placement, StoredPlacement
+from core.stored import JsonObject, StoredFormat, plain_record, read_record
 
 Image = npt.NDArray[np.uint8]
 """``uint8 (H, W, 3)``, RGB, 0..255."""
@@ -144,6 +146,7 @@ class Request:
 
     ``mask`` is where the anomaly shall be; None for engines whose ``needs`` lack "mask".
     ``donor`` is another normal photo that an engine may borrow from; ``seed`` feeds every random draw.
+    ``placement`` are the rules that put the mask where it is; None where a person drew it.
     """
 
     normal: NormalImage
@@ -155,7 +158,7 @@ class Request:
     examples: tuple[AnomalyExample, ...] = ()
     donor: NormalImage | None = None
     object_mask: Mask | None = None
-    placement: Mapping[str, Any] = field(default_factory=dict)
+    placement: Placement | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", check_label(self.label))
@@ -180,14 +183,36 @@ EVERYWHERE = -1
 """A recipe's feather where the background is drawn too."""
 
 
+_PLACEMENT_1 = frozenset(
+    {
+        "anomaly_type", "source", "shape", "regions", "position", "count", "size_pct", "size_like_examples", "rotate",
+        "align", "overflow", "perturb", "jitter", "alpha", "gap_px",
+    }
+)  # fmt: skip
+"""The rules of placement that version 0.1.0 had."""
+
+
+def _notes_apart(raw: JsonObject) -> JsonObject:
+    """1 → 2: ``placement`` also held what engines note, now ``notes``; without rules it was {}, now null."""
+    mixed = dict(raw.get("placement", {}))
+    rules = {name: value for name, value in mixed.items() if name in _PLACEMENT_1}
+    notes = {name: value for name, value in mixed.items() if name not in _PLACEMENT_1}
+    return {**raw, "placement": rules or None, "notes": notes}
+
+
+RECIPE_FORMAT = StoredFormat("recipe", 2, {1: _notes_apart})
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All it takes to make a sample again: same recipe, same bytes on one machine.
 
     ``mask`` and ``regions`` (name, mask) are what the engine was given, packed by core.masks.rle, so that
-    a recipe stands alone beside its photo; ``placement`` says how the mask was found in bulk. ``feather``
-    is the width, in pixels, of the band outside the mask that the engine may have touched; 0 means that
-    every pixel outside the mask is the photo's own, EVERYWHERE that the whole picture was drawn anew.
+    a recipe stands alone beside its photo; ``placement`` are the rules that put the mask there, None where a person
+    drew it. ``feather`` is the width, in pixels, of the band outside the mask that the engine may have touched; 0
+    means that every pixel outside the mask is the photo's own, EVERYWHERE that the whole picture was drawn anew.
+    ``notes`` are what the engine found while it drew, plain JSON values that nothing is drawn from; each engine types
+    its own. ``extra`` are keys of a newer version.
     """
 
     engine: str
@@ -196,30 +221,26 @@ class Recipe:
     normal_id: str
     seed: int
     params: dict[str, Any] = field(default_factory=dict)
-    placement: dict[str, Any] = field(default_factory=dict)
+    placement: StoredPlacement | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
     mask: str | None = None
     regions: tuple[tuple[str, str], ...] = ()
     donor_id: str | None = None
     example_ids: tuple[str, ...] = ()
     feather: int = 0
     version: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line, keys sorted: equal recipes are equal text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        rules = self.placement.model_dump(mode="json") if self.placement is not None else None
+        plain = RECIPE_FORMAT.stamped({**plain_record(self), "placement": rules})
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Inverse of to_json; InputError on anything else."""
-        try:
-            raw = json.loads(text)
-            raw["regions"] = tuple((str(name), str(packed)) for name, packed in raw.get("regions", ()))
-            raw["example_ids"] = tuple(raw.get("example_ids", ()))
-            return cls(**raw)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"recipe: expected the JSON that Flawsmith writes into its PNGs, got {text[:60]!r}"
-            ) from error
+        """Inverse of to_json, also of what older versions wrote; InputError, or NewerFormat, on anything else."""
+        return read_record(cls, RECIPE_FORMAT.parse(text, "recipe"), "recipe")
 
 
 @dataclass(frozen=True)

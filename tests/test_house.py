@@ -32,6 +32,7 @@ FLOORS: list[set[str]] = [
     },
     {"core.images", "core.masks", "core.device"},
     {"core.types"},
+    {"core.placement_rules", "core.stored"},
     {"core.errors"},
 ]
 """Top floor first. A room imports from lower floors only, and not from a neighbour, but for these:"""

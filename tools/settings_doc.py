@@ -22,7 +22,7 @@ from core.evaluation.detectors import DetectorParams, detectors  # noqa: E402
 from core.exporters import ExportOptions  # noqa: E402
 from core.jobs.auto_review import Rules  # noqa: E402
 from core.masks.perturbation import Enhancement  # noqa: E402
-from core.masks.placement.planner import Placement  # noqa: E402
+from core.placement_rules import Placement  # noqa: E402
 
 TARGET = HOUSE / "docs" / "settings.md"
 

@@ -150,7 +150,7 @@ def _edit(row: Any) -> str:
     """What was done to the components, and which of them differs most; "" for engines without components."""
     if not row.component_paths:
         return ""
-    notes = Recipe.from_json(row.recipe_json).placement
+    notes = Recipe.from_json(row.recipe_json).notes
     named = notes.get("named")
     return f"{notes.get('edit', '')}; {named} differs most" if named else str(notes.get("edit", ""))
 

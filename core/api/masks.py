@@ -16,7 +16,8 @@ from core.jobs.product_data import ProductData, mean_area
 from core.masks import morphology, rle
 from core.masks.perturbation import Enhancement, enhance
 from core.masks.placement.context_match import fitting_example
-from core.masks.placement.planner import AnchorExample, Placement, plan_masks
+from core.masks.placement.planner import AnchorExample, plan_masks
+from core.placement_rules import Placement
 from core.types import Mask
 
 EDITS = {

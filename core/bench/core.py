@@ -21,7 +21,8 @@ from core.exporters import Item, export
 from core.images import mask_png_bytes, png_bytes
 from core.masks.foreground import object_mask
 from core.masks.placement.free_area import PlacementMap
-from core.masks.placement.planner import Placement, plan_masks
+from core.masks.placement.planner import plan_masks
+from core.placement_rules import Placement
 from core.segmentation import Click, segmenters
 from core.types import NormalImage, Region, Request
 

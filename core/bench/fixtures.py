@@ -14,7 +14,8 @@ import numpy as np
 
 from core.device import numpy_rng
 from core.images import read_image, read_mask
-from core.masks.placement.planner import Placement, plan_mask
+from core.masks.placement.planner import plan_mask
+from core.placement_rules import Placement
 from core.types import AnomalyExample, Image, Mask, NormalImage
 
 LABEL, MOST = "blowhole", 12

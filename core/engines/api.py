@@ -223,7 +223,7 @@ def finalize_sample(
         normal_id=request.normal.id,
         seed=request.seed,
         params=params.model_dump(mode="json"),
-        placement=dict(request.placement),
+        placement=request.placement,
         donor_id=request.donor.id if request.donor else None,
         example_ids=tuple(e.id for e in request.examples),
         feather=EVERYWHERE if drawn_anew else 0,

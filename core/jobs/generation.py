@@ -132,12 +132,14 @@ def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
         seed=request.seed,
         params=read_params(chosen, request.params).model_dump(mode="json"),
         placement=recipe.placement,
+        notes=recipe.notes,
         mask=packed,
         regions=regions,
         donor_id=request.donor.id if request.donor else None,
         example_ids=tuple(e.id for e in request.examples),
         feather=recipe.feather,
         version=core.__version__,
+        extra=recipe.extra,
     )
     return asked == recipe
 

@@ -16,7 +16,8 @@ from core.engines.api import Engine, engine, needed, read_model, read_params
 from core.errors import InputError, Unavailable
 from core.jobs.product_data import ProductData
 from core.masks.placement.context_match import fitting_example
-from core.masks.placement.planner import AnchorExample, Placement, plan_masks
+from core.masks.placement.planner import AnchorExample, plan_masks
+from core.placement_rules import Placement
 from core.types import AnomalyExample, Image, Mask, Request, check_label
 
 ANOTHER_PHOTO = 7919
@@ -101,7 +102,7 @@ def request_for(plan: BatchPlan, index: int, attempt: int = 0) -> Request:
         examples=examples,
         donor=material.normal(donor_id) if donor_id != normal.id else None,
         object_mask=material.object_mask(normal.id),
-        placement=plan.placement.model_dump(mode="json") if mask is not None else {},
+        placement=plan.placement if mask is not None else None,
     )
 
 

@@ -11,7 +11,8 @@ import torch
 
 from core.diffusion.backbone import Backbone
 from core.errors import Cancelled, NotFound
-from core.masks.placement.planner import Placement, plan_mask
+from core.masks.placement.planner import plan_mask
+from core.placement_rules import Placement
 from core.training import checkpoints, textual_inversion
 from core.training.callbacks import TrainingCallbacks
 from core.training.learned_masks import framed, learned_masks, picture_name, strip

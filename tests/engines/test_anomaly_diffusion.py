@@ -23,6 +23,7 @@ from core.engines.api import (
 )
 from core.engines.concept_drawing import begun, toned, tones_of
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
+from core.placement_rules import Placement
 from core.quality import scores, visible_change
 from core.training import checkpoints
 from core.training.checkpoints import Concept
@@ -224,7 +225,7 @@ def test_on_a_photo_of_two_tones_nothing_of_the_mask_is_lost_to_its_edge(shelf_f
     real = board.copy()
     real[mask] = flaw
     example = AnomalyExample("e", "hole", real, (mask,))
-    asked = request(photo=board, mask=mask, examples=(example,), placement={"position": "examples"})
+    asked = request(photo=board, mask=mask, examples=(example,), placement=Placement(position="examples"))
     started = begun("example", NAME, asked, mask, [], Context())
     changed = mask & (board[..., 0] == level)
     assert (started[changed] == flaw).all()

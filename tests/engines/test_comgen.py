@@ -244,7 +244,7 @@ def test_the_sample_is_true_and_says_what_was_done(model: str) -> None:
     assert not (sample.mask & ~grown(at("bolt"), 22)).any()
     assert sample.attention is not None and sample.attention.shape == SHAPE
     assert 0 <= sample.attention.min() and sample.attention.max() <= 1
-    notes = sample.recipe.placement
+    notes = sample.recipe.notes
     assert (notes["prompt"], notes["edit"]) == (PROMPT, "remove:bolt")
     assert notes["edited"] == "a metal plate with a nut and two washers"
     assert set(found.residual.components) == {"bolt", "nut", "washer"} and sample.unrefined is not None
@@ -297,11 +297,11 @@ def test_from_noise_the_farthest_within_bounds_is_taken(model: str) -> None:
     asked = request(model, mode="noise", candidates=3, d_max=6.0)
     donor = NormalImage("d", "donor.png", photo(5))
     found = ComGen().find(replace(asked, donor=donor), Context())
-    notes = found.sample.recipe.placement
+    notes = found.sample.recipe.notes
     assert notes["d"] == max(notes["candidates"]) and len(notes["candidates"]) == 3 and notes["rejected"] == []
     assert notes["neighbour"] in ("n", "d") and found.sample.recipe.normal_id == notes["neighbour"]
     limit = sorted(notes["candidates"])[1]
-    near = ComGen().find(request(model, mode="noise", candidates=3, d_max=limit), Context()).sample.recipe.placement
+    near = ComGen().find(request(model, mode="noise", candidates=3, d_max=limit), Context()).sample.recipe.notes
     assert near["d"] <= limit
     with pytest.raises(InputError, match="none lies between.*widen") as caught:
         ComGen().find(request(model, mode="noise", candidates=2, d_max=0.0), Context())
@@ -325,7 +325,7 @@ def test_from_noise_the_neighbour_is_looked_for_among_all_photos(model: str) -> 
 
     asked, ctx = request(model, mode="noise", candidates=1, d_max=6.0, edit="none"), Context(normals=Shelf())
     sample = next(generation.make(ComGen(), asked, ctx))
-    notes = sample.recipe.placement
+    notes = sample.recipe.notes
     assert notes["neighbour"] == sample.recipe.normal_id == "b" and notes["edited"] == notes["prompt"]
     assert (generation.photo_of(asked, sample, ctx.normals) == Shelf.photos["b"].pixels).all()
     own = ComGen().find(replace(asked, params={**asked.params, "compare": "photo"}), ctx).sample
@@ -335,12 +335,12 @@ def test_from_noise_the_neighbour_is_looked_for_among_all_photos(model: str) -> 
 
 
 def test_the_prompt_comes_from_the_regions_where_none_is_given(model: str) -> None:
-    notes = ComGen().find(request(model, prompt=""), Context()).sample.recipe.placement
+    notes = ComGen().find(request(model, prompt=""), Context()).sample.recipe.notes
     assert notes["prompt"] == "a bolt, a nut and two washers"
     titled = ComGen().find(request(model, prompt="a metal plate with {components}"), Context()).sample
-    assert titled.recipe.placement["prompt"] == PROMPT
+    assert titled.recipe.notes["prompt"] == PROMPT
     bare = replace(request(model), regions=())
-    assert ComGen().find(bare, Context()).sample.recipe.placement["prompt"] == PROMPT
+    assert ComGen().find(bare, Context()).sample.recipe.notes["prompt"] == PROMPT
 
 
 @pytest.mark.parametrize(
@@ -368,12 +368,12 @@ def test_learned_components_speak_in_place_of_the_models_words(model: str, tmp_p
     own = ComGen().find(request(model), ctx).sample
     found = ComGen().find(request(model, concept="newest"), ctx)
     notes = found.sample.recipe
-    assert notes.params["concept"] == concept.id and notes.placement["prompt"] == PROMPT
+    assert notes.params["concept"] == concept.id and notes.notes["prompt"] == PROMPT
     assert found.prompt.text == "a metal plate with a <" + found.prompt.text.split("<", 1)[1]
     assert found.sample.image.tobytes() != own.image.tobytes()
     assert ComGen().find(request(model), ctx).sample.image.tobytes() == own.image.tobytes()
     titled = ComGen().find(request(model, concept=concept.id, prompt=""), ctx).sample
-    assert titled.recipe.placement["prompt"] == PROMPT
+    assert titled.recipe.notes["prompt"] == PROMPT
     with pytest.raises(InputError, match="knows bolt, nut, washer, and none"):
         ComGen().find(request(model, concept=concept.id, prompt="a gear and a lever", edit="remove:gear"), ctx)
     with pytest.raises(NotFound, match="not in this project"):
@@ -382,7 +382,7 @@ def test_learned_components_speak_in_place_of_the_models_words(model: str, tmp_p
     with pytest.raises(InputError, match="one word for the whole product"):
         ComGen().find(request(model, concept=single.id), ctx)
     whole = request(model, concept=single.id, mode="noise", edit="none", candidates=1, d_max=6.0)
-    assert ComGen().find(whole, ctx).sample.recipe.placement["prompt"] == "a product"
+    assert ComGen().find(whole, ctx).sample.recipe.notes["prompt"] == "a product"
 
 
 def test_grey_stays_grey_and_a_stop_is_honoured(model: str) -> None:

@@ -143,7 +143,7 @@ def test_from_noise_the_neighbour_is_the_photo_it_was_compared_with(bench: Workb
     (row,) = bench.studio.try_out(TryRequest("comgen", "missing", first(bench), params, variants=1))
     seen = bench.review.evidence(row)
     assert seen is not None and seen.neighbour is not None and seen.neighbour.own is None
-    notes = bench.studio.recipe(row.id).placement
+    notes = bench.studio.recipe(row.id).notes
     assert seen.neighbour.id == row.normal_id == notes["neighbour"]
     assert seen.neighbour.d == notes["d"]
 
@@ -171,7 +171,7 @@ def test_a_word_is_borrowed_from_another_project(bench: Workbench, tmp_path: Pat
         (row,) = bench.studio.try_out(TryRequest("comgen", "wrong_part", photo, params, variants=1))
         images.append(read_image(row.image_path))
         assert set(row.component_paths) == {"bolt", "nut", "gear"}
-        assert "<" not in bench.studio.recipe(row.id).placement["edited"]
+        assert "<" not in bench.studio.recipe(row.id).notes["edited"]
     assert not np.array_equal(*images), "the borrowed word is read, not the model's own"
 
 

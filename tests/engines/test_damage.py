@@ -16,6 +16,7 @@ from core.engines.api import Context, NoVisibleChange, engine
 from core.engines.surface.damage_styles import STYLES, choose_style
 from core.engines.surface.gradient_noise import depth, fractal, is_thin, perlin, relative_depth, soft
 from core.errors import InputError
+from core.placement_rules import Placement
 from core.types import AnomalyExample, NormalImage, Request, Sample
 
 PASTING = pytest.mark.parametrize("name", ["cut_paste", "poisson"])
@@ -151,7 +152,7 @@ def test_an_example_is_turned_only_where_its_mask_does_not_lie_as_it_does(name: 
     for position in ("anywhere", "examples", "surroundings"):
         made = [
             make(name, bar, photo, seed, examples=(replace(real, masks=(bar,)),), params={"source": "example"},
-                 placement={"position": position, "mask_from": "an engine's note"})
+                 placement=Placement(position=position))
             for seed in range(8)
         ]  # fmt: skip
         ways[position] = {shift(s, photo, left) < shift(s, photo, right) for s in made}

@@ -93,7 +93,7 @@ def test_a_whole_new_picture_needs_no_mask_and_brings_its_own(taught: Path) -> N
 
 def test_the_recipe_tells_of_the_masks_and_of_the_nearest_example(taught: Path) -> None:
     found = find(request(), taught)
-    notes = Recipe.from_json(found.sample.recipe.to_json()).placement
+    notes = Recipe.from_json(found.sample.recipe.to_json()).notes
     assert notes["mask_from"] in (found.masks.taken, "asked") and set(notes["agreement"]) == set(WAYS)
     for way, packed in notes["pair_masks"].items():
         assert np.array_equal(rle.unpack(packed, found.pair.part.shape[:2]), found.masks.found[way])

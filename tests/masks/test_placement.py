@@ -10,8 +10,9 @@ from core.errors import InputError, MaskError, NotFound
 from core.masks.morphology import components, distance_to, grow
 from core.masks.placement.free_area import FreeArea, PlacementMap
 from core.masks.placement.mask_template import axis_of
-from core.masks.placement.planner import Placement, plan_mask, plan_masks
+from core.masks.placement.planner import plan_mask, plan_masks
 from core.masks.shapes import SHAPES, draw_shape
+from core.placement_rules import Placement
 from core.types import Region
 
 seeds = st.integers(0, 2**32 - 1)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from core.masks.placement.context_match import fitting_example, match_context
 from core.masks.placement.free_area import PlacementMap
-from core.masks.placement.planner import AnchorExample, Placement, lies_as_there, plan_masks
+from core.masks.placement.planner import AnchorExample, plan_masks
+from core.placement_rules import Placement
 from core.types import AnomalyExample
 
 seeds = st.integers(0, 2**32 - 1)
@@ -92,9 +93,8 @@ def test_of_a_few_examples_the_one_that_belongs_most_is_taken_and_of_two_either(
 
 
 def test_placement_says_whether_a_mask_lies_as_its_example():
-    assert not lies_as_there({}) and not lies_as_there({"position": "anywhere"})
-    assert lies_as_there({"position": "examples"}) and lies_as_there({"position": "surroundings"})
-    assert lies_as_there({"position": "examples", "mask_from": "what an engine noted"})
+    assert not Placement().as_there and not Placement(position="anywhere").as_there
+    assert Placement(position="examples").as_there and Placement(position="surroundings").as_there
 
 
 def test_auto_follows_the_examples_unless_something_else_is_asked_for():

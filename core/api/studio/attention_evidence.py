@@ -81,7 +81,7 @@ class Evidences:
         """A sample's evidence; None where its engine compares no attention."""
         if not row.component_paths or row.attention_path is None or row.unrefined_path is None:
             return None
-        notes = Recipe.from_json(row.recipe_json).placement
+        notes = Recipe.from_json(row.recipe_json).notes
         unrefined = row.unrefined_path
         lines = self._project.cache_dir / "outlines" / f"{row.id}-unrefined.json"
         made_once(lines, lambda: json.dumps(outline(read_mask(unrefined))).encode())
@@ -143,7 +143,7 @@ class Neighbours:
         """
         if (found := self.known(row.id)) is not None:
             return found
-        notes = Recipe.from_json(row.recipe_json).placement
+        notes = Recipe.from_json(row.recipe_json).notes
         found = (
             NearestGoodPart(notes["neighbour"], notes["d"], None)
             if "neighbour" in notes

@@ -57,7 +57,7 @@ def pair_of(row: SampleRow) -> PairView | None:
     """What a sample was taken from; None for engines that draw no pair."""
     if not {"whole", "part"} <= set(row.picture_paths):
         return None
-    notes = Recipe.from_json(row.recipe_json).placement
+    notes = Recipe.from_json(row.recipe_json).notes
     side = len(read_image(row.picture_paths["part"]))
     masks = {name: rle.unpack(notes["pair_masks"][name], (side, side)) for name in WAYS}
     ways = tuple(
@@ -76,7 +76,7 @@ def pair_of(row: SampleRow) -> PairView | None:
 
 def nearest_example(row: SampleRow) -> Likeness | None:
     """How near a sample is to the real examples it was learned from; None where nobody measured it."""
-    distance = Recipe.from_json(row.recipe_json).placement.get("nearest_example")
+    distance = Recipe.from_json(row.recipe_json).notes.get("nearest_example")
     if distance is not None:
         return Likeness("distance", float(distance), SAME)
     if {"likeness", "copy_limit"} <= set(row.scores):

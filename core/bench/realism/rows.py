@@ -17,7 +17,7 @@ from core.evaluation.generation.pairs import GeneratedPair
 from core.images import atomic_write
 from core.jobs.auto_review import Rules
 from core.jobs.learn import LearnRequest
-from core.masks.placement.planner import Placement
+from core.placement_rules import Placement
 from core.store import SampleRow
 
 REAL = "real_few_shot"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from core.engines.surface.gradient_noise import depth, relative_depth
 from core.engines.surface.surface import Pixels, Surface
-from core.masks.placement.planner import lies_as_there
+from core.placement_rules import Placement
 from core.quality import mask_box
 from core.types import AnomalyExample, Image, Mask
 
@@ -27,7 +24,7 @@ def transplant(
     example: AnomalyExample,
     surface: Surface,
     rng: np.random.Generator,
-    placement: Mapping[str, Any],
+    placement: Placement | None,
     rotate: float = 180.0,
 ) -> Pixels:
     """One instance of ``example`` in the surface's mask: float32 (h, w, 3), light matched to the new surroundings.
@@ -39,7 +36,7 @@ def transplant(
     form, each of its pixels takes the defect's pixel at the same place along the shape and at the same relative depth,
     so that rim comes from rim and core from core.
     """
-    rotate = 0.0 if lies_as_there(placement) else rotate
+    rotate = 0.0 if placement is not None and placement.as_there else rotate
     instances = [m for m in example.masks if m.any()]
     instance = instances[int(rng.integers(len(instances)))]
     rows, cols = mask_box(instance, pad=max(4, int(0.15 * np.sqrt(instance.sum()))))

@@ -7,13 +7,11 @@ their enhanced forms ↔ M_G (eq. 6, :mod:`core.masks.perturbation`), regions �
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, pi
-from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from core.errors import InputError
 from core.masks.morphology import grow
@@ -23,110 +21,13 @@ from core.masks.placement.fitting import TRIES, Direction, Maker, along_edge, ar
 from core.masks.placement.free_area import FreeArea, PlacementMap
 from core.masks.placement.mask_template import MaskTemplate, scale_to
 from core.masks.shapes import shape_for_label, shape_patch
+from core.placement_rules import Placement
 from core.types import Mask, Region
 
-ShapeName = Literal["auto", "crack", "scratch", "spot", "blob", "pits", "chip", "stain"]
 _LARGEST_SHARE = 0.5
 """Of the free ground that one defect may take."""
 
 _SIZED_AS_THERE = (0.8, 1.25)
-_SAYS_WHERE = ("anomaly_type", "shape", "regions", "size_pct", "size_like_examples", "align", "overflow")
-"""Settings of which another value than the default asks for something else than lying as an example does."""
-
-
-class Placement(BaseModel):
-    """How masks are made and where on the part they lie."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    anomaly_type: Literal["structural", "edge", "logical", "combined"] = Field(
-        "structural", title="Anomaly type",
-        description="structural: inside a region or the part; edge: along its edge; logical: a whole region; "
-        "combined: several of these that do not overlap.",
-    )  # fmt: skip
-    source: Literal["auto", "examples", "learned", "shapes", "regions"] = Field(
-        "auto", title="Masks from",
-        description="examples: masks of the label's real examples, moved and varied; learned: drawn by "
-        "a learned concept's mask embedding; shapes: drawn by rule; "
-        "regions: whole regions; auto: examples where the label has some, else shapes.",
-    )  # fmt: skip
-    shape: ShapeName = Field(
-        "auto", title="Shape", description="Of drawn masks; auto takes what suits the label's name."
-    )
-    regions: tuple[str, ...] = Field(
-        (), title="Regions", description="Names of regions, each defect goes into one of them; none means the part."
-    )
-    position: Literal["auto", "anywhere", "examples", "surroundings"] = Field(
-        "auto", title="Position",
-        description="examples: about where the example lies on its own photo, turned, sized and outlined as there; "
-        "surroundings: likewise, where the photo looks as it does around the example; anywhere: wherever it fits; "
-        "auto: surroundings where the label has examples and no other place, size or shape is asked for.",
-    )  # fmt: skip
-    count: int = Field(1, ge=1, le=50, title="Defects", description="How many defects on one photo.")
-    size_pct: tuple[float, float] = Field(
-        (0.1, 2.0), title="Size range",
-        description="Smallest and largest area of one defect in percent of the part's area, above 0 and up to 100; "
-        "a region with little room gets a smaller one.",
-    )  # fmt: skip
-    size_like_examples: bool = Field(
-        True, title="Sizes like the examples",
-        description="Where the label has examples, take sizes from them and not from the range.",
-    )  # fmt: skip
-    rotate: bool = Field(
-        True, title="Turn and mirror",
-        description="Any direction; off, examples keep theirs and drawn shapes follow the region's long axis.",
-    )  # fmt: skip
-    align: Literal["auto", "none", "axis", "edge", "middle"] = Field(
-        "auto", title="Align with",
-        description="axis: along the region's long axis; edge: along its nearest edge; middle: on its middle line and "
-        "along it, as on a bent wire; none: as turned; auto: edge for the anomaly type edge, but cracks run in at any "
-        "angle; else none.",
-    )  # fmt: skip
-    overflow: float = Field(
-        0.0, ge=0, le=0.6, title="Past the region",
-        description="Share of a defect that may lie beyond its region, though never beyond the part.",
-    )  # fmt: skip
-    perturb: bool = Field(
-        True, title="Vary examples", description="Change the outline of example masks at random (GAA, eq. 5)."
-    )
-    jitter: float = Field(
-        0.25, ge=0, le=1, title="Vary outline (ΔP)",
-        description="How far corners of example masks are moved, as a share of the mask's width there.",
-    )  # fmt: skip
-    alpha: float = Field(
-        0.5, ge=0, le=1, title="Pull toward the mean size (α)",
-        description="With sizes like the examples: 1 gives the label's mean area, 0 keeps more of each one's own.",
-    )  # fmt: skip
-    gap_px: int = Field(4, ge=0, le=200, title="Gap", description="Pixels left free between two defects on one photo.")
-
-    def settled(self, has_examples: bool) -> Placement:
-        """The same with a position other than ``auto``."""
-        if self.position != "auto":
-            return self
-        usual = Placement()
-        asked = any(getattr(self, name) != getattr(usual, name) for name in _SAYS_WHERE)
-        free = self.source in ("auto", "examples") and not asked
-        return self.model_copy(update={"position": "surroundings" if has_examples and free else "anywhere"})
-
-    @property
-    def as_there(self) -> bool:
-        """Whether defects lie as their examples do on their own photos."""
-        return self.position in ("examples", "surroundings")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _range_wins_when_given(cls, given: Any) -> Any:
-        """Who names a size range and says nothing of examples wants the range."""
-        if isinstance(given, dict) and "size_pct" in given and "size_like_examples" not in given:
-            return {**given, "size_like_examples": False}
-        return given
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Placement:
-        low, high = self.size_pct
-        if not 0 < low <= high <= 100:
-            raise ValueError(f"size_pct: expected 0 < smallest <= largest <= 100 percent, got {low:g}, {high:g}")
-        return self
 
 
 @dataclass(frozen=True)
@@ -340,11 +241,3 @@ def _maker(
         return shape_patch(name, area_px, own, angle, ground.extent)
 
     return None, draw, area
-
-
-def lies_as_there(placement: Mapping[str, Any]) -> bool:
-    """Whether a request's ``placement`` put its mask as its example lies on its own photo; {} did not.
-
-    A recipe's placement also says what its engine noted, which is passed over.
-    """
-    return Placement(**{name: placement[name] for name in Placement.model_fields if name in placement}).as_there

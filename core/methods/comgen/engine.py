@@ -207,7 +207,7 @@ class ComGen:
             "components": {name: round(mass, 3) for name, mass in found.masses.items() if mass >= 0.01},
             **more,
         }
-        recipe = replace(sample.recipe, placement={**sample.recipe.placement, **notes})
+        recipe = replace(sample.recipe, notes={**sample.recipe.notes, **notes})
         soft = cv2.resize(found.soft, shape[::-1], interpolation=cv2.INTER_LINEAR)
         most = max(float(found.soft.max()), 1e-6)
         sample = replace(

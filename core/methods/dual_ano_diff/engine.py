@@ -264,7 +264,7 @@ class DualAnoDiff:
         if looks := concept.config.get("looks"):
             near = nearest(descriptor(sample.image, sample.mask), np.asarray(looks, np.float32))
             notes["nearest_example"] = round(near, 4)
-        recipe = replace(sample.recipe, placement={**sample.recipe.placement, **notes})
+        recipe = replace(sample.recipe, notes={**sample.recipe.notes, **notes})
         return replace(sample, recipe=recipe, pictures={"whole": pair.whole, "part": pair.part})
 
 
@@ -296,6 +296,6 @@ def _carried(
     drawn = as_grey_as(request.normal.pixels, pair.whole)
     source = AnomalyExample("drawn", request.label, drawn, (mask,))
     surface = surface_of(request, asked, ctx, pad=4)
-    patch = transplant(source, surface, numpy_rng(request.seed, "dual_ano_diff", "carry"), {})
+    patch = transplant(source, surface, numpy_rng(request.seed, "dual_ano_diff", "carry"), None)
     alpha = surface.fade(params.feather)[..., None]
     return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
