@@ -11,10 +11,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
-from core.errors import InputError, NotFound, StoreError
+from core.errors import InputError, NewerFormat, NotFound, StoreError
 from core.images import TEMP_PREFIX
+from core.stored import JsonObject, StoredFormat, read_record
 
 ResultKind = Literal["maps", "localization", "detection", "classification", "generation"]
 KINDS: tuple[ResultKind, ...] = get_args(ResultKind)
@@ -26,6 +27,14 @@ _PICTURES = "pictures"
 _OWN_KEYS = frozenset(
     {"selection", "best_on_test", "per_label", "spread", "seeds", "config", "notes", "kind", "title"}
 )
+
+
+def _own_number_gone(raw: JsonObject) -> JsonObject:
+    """1 → 2: what was ``flawsmith_result`` is ``format`` now."""
+    return {name: value for name, value in raw.items() if name != "flawsmith_result"}
+
+
+FORMAT = StoredFormat("result", 2, {1: _own_number_gone})
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Result:
     epoch that was best on the test set, which is how papers choose and what flatters a detector. ``notes`` are
     plain sentences: what was left out, which stand-in was used. A metric that is not defined for the data is
     missing, never NaN. ``files`` are kept beside the result under their names, such as the trained detector: bytes,
-    or where they lie.
+    or where they lie. ``extra`` are keys of a newer version.
     """
 
     kind: ResultKind
@@ -77,6 +86,7 @@ class Result:
     notes: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -109,6 +119,35 @@ class Result:
 
 
 @dataclass(frozen=True)
+class _StoredPicture:
+    """A picture as the result's file names it."""
+
+    name: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class _StoredResult:
+    """A result's file, key by key."""
+
+    created: float
+    kind: ResultKind
+    title: str
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    spread: dict[str, float]
+    per_label: dict[str, dict[str, float]]
+    selection: str
+    best_on_test: dict[str, float]
+    seeds: dict[str, dict[str, float]]
+    curves: dict[str, Curve]
+    notes: tuple[str, ...]
+    pictures: tuple[_StoredPicture, ...]
+    files: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Saved:
     """A result on disk: ``path`` is its folder, ``created`` seconds since 1970."""
 
@@ -131,8 +170,7 @@ def save_result(folder: Path, result: Result) -> Path:
         (part / _PICTURES).mkdir(parents=True)
         for picture in result.pictures:
             (part / _PICTURES / f"{picture.name}.png").write_bytes(picture.png)
-        # The file says what it is, so that a later version knows what it reads.
-        text = json.dumps({"flawsmith_result": 1, "created": created, **_plain(result)}, indent=1)
+        text = json.dumps(FORMAT.stamped({"created": created, **_plain(result)}), indent=1)
         with (part / _FILE).open("w", encoding="utf-8") as file:
             file.write(text + "\n")
             file.flush()
@@ -154,30 +192,31 @@ def save_result(folder: Path, result: Result) -> Path:
 
 
 def load_result(path: Path) -> Result:
-    """The result in the folder ``path``; NotFound if there is none, InputError if it is damaged."""
+    """The result in the folder ``path``; NotFound if there is none, InputError if it is damaged, NewerFormat."""
     return load_saved(path).result
 
 
 def load_saved(path: Path) -> Saved:
     """As load_result, with its id and time."""
     try:
-        raw = json.loads((path / _FILE).read_text("utf-8"))
-        return Saved(path.name, path, float(raw["created"]), _result(raw, path))
+        text, where = (path / _FILE).read_text("utf-8"), str(path / _FILE)
+        stored = read_record(_StoredResult, FORMAT.parse(text, where), where)
+        return Saved(path.name, path, stored.created, _result(stored, path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"{path}: there is no result in it; give a folder that --out wrote") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path / _FILE}: the result is damaged; run the evaluation again") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"the result is damaged, run the evaluation again: {error}") from error
 
 
 def list_results(folder: Path) -> list[Saved]:
-    """The results under ``folder``, newest first; folders that hold none, or a damaged one, are passed over."""
+    """The results under ``folder``, newest first; folders without one that can be read are passed over."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name.startswith(".") or not (path / _FILE).is_file():
             continue
         try:
             found.append(load_saved(path))
-        except (InputError, NotFound):
+        except (InputError, NewerFormat, NotFound):
             continue
     return sorted(found, key=lambda saved: (saved.created, saved.id), reverse=True)
 
@@ -191,6 +230,7 @@ def _plain(result: Result) -> dict[str, Any]:
     pictures = [{"name": p.name, "caption": p.caption} for p in result.pictures]
     tables = ("metrics", "spread", "best_on_test", "config")
     return {
+        **result.extra,
         "kind": result.kind,
         "title": result.title,
         "selection": result.selection,
@@ -216,27 +256,24 @@ def _linked(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _result(raw: dict[str, Any], folder: Path) -> Result:
-    curves = {
-        name: Curve(tuple(c["x"]), tuple(c["y"]), str(c["x_label"]), str(c["y_label"]))
-        for name, c in raw["curves"].items()
-    }
-    shown = tuple(
-        Picture(p["name"], p["caption"], (folder / _PICTURES / f"{Path(p['name']).name}.png").read_bytes())
-        for p in raw["pictures"]
+def _result(stored: _StoredResult, folder: Path) -> Result:
+    pictures = tuple(
+        Picture(p.name, p.caption, (folder / _PICTURES / f"{Path(p.name).name}.png").read_bytes())
+        for p in stored.pictures
     )
     return Result(
-        kind=cast(ResultKind, raw["kind"]),
-        title=str(raw["title"]),
-        config=raw["config"],
-        metrics=raw["metrics"],
-        spread=raw["spread"],
-        per_label=raw["per_label"],
-        selection=str(raw["selection"]),
-        best_on_test=raw["best_on_test"],
-        seeds=raw["seeds"],
-        curves=curves,
-        notes=tuple(raw["notes"]),
-        pictures=shown,
-        files={name: folder / name for name in map(str, raw.get("files", ())) if (folder / name).is_file()},
+        kind=stored.kind,
+        title=stored.title,
+        config=stored.config,
+        metrics=stored.metrics,
+        spread=stored.spread,
+        per_label=stored.per_label,
+        selection=stored.selection,
+        best_on_test=stored.best_on_test,
+        seeds=stored.seeds,
+        curves=stored.curves,
+        notes=stored.notes,
+        pictures=pictures,
+        files={name: folder / name for name in stored.files if (folder / name).is_file()},
+        extra=stored.extra,
     )

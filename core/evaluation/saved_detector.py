@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from core.evaluation.detectors.api import (
 from core.evaluation.panels import beside, fitted, heated
 from core.evaluation.training.batches import fit_image
 from core.images import png_bytes
+from core.stored import StoredFormat, plain_record, read_record
 from core.types import Image, check_image
 
 FILE = "detector.safetensors"
@@ -97,6 +99,20 @@ class SavedDetector:
         return PhotoResult(image, scores, score, self.alarms.above_good(score), near, limits)
 
 
+_FORMAT = StoredFormat("trained detector")
+
+
+@dataclass(frozen=True)
+class _About:
+    """What a detector's file says beside its tensors."""
+
+    detector: str
+    params: dict[str, Any]
+    alarms: Alarms
+    facts: dict[str, Any]
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
 def keep(chosen: Detector, params: DetectorParams, fitted: Fitted, alarms: Alarms) -> bytes | None:
     """A trained detector as a safetensors file; None where its kind cannot be kept."""
     if not isinstance(chosen, Unpacking) or not isinstance(fitted, Lasting):
@@ -104,20 +120,18 @@ def keep(chosen: Detector, params: DetectorParams, fitted: Fitted, alarms: Alarm
     from safetensors.numpy import save
 
     packed = fitted.pack()
-    about = {
-        "detector": chosen.name,
-        "params": params.model_dump(mode="json"),
-        "alarms": asdict(alarms),
-        "facts": dict(packed.facts),
-    }
+    about = _About(chosen.name, params.model_dump(mode="json"), alarms, dict(packed.facts))
     arrays = {name: np.ascontiguousarray(value) for name, value in packed.tensors.items()}
-    return save(arrays, metadata={"flawsmith_detector": "1", "about": json.dumps(about)})
+    return save(
+        arrays, metadata={"flawsmith_detector": "1", "about": json.dumps(_FORMAT.stamped(plain_record(about)))}
+    )
 
 
 def load_detector(path: Path, device: str = "auto") -> SavedDetector:
     """The detector of a kept result (its folder), or of the file itself.
 
-    NotFound where there is none; InputError where the file is damaged or the detector is no longer as it was.
+    NotFound where there is none; InputError where the file is damaged or the detector is no longer as it was;
+    NewerFormat.
     """
     path = Path(path).expanduser()
     file = path / FILE if path.is_dir() else path
@@ -128,24 +142,19 @@ def load_detector(path: Path, device: str = "auto") -> SavedDetector:
         )
     tensors, about = _read(file)
     try:
-        chosen = detector(str(about["detector"]))
-        params = chosen.Params.preset("cpu", about["params"])
-        alarms = Alarms(
-            float(about["alarms"]["pixel"]),
-            tuple(map(float, about["alarms"]["good"])),
-            about["alarms"]["side"],
-        )
+        chosen = detector(about.detector)
+        params = chosen.Params.preset("cpu", about.params)
         if not isinstance(chosen, Unpacking):
             raise InputError(f"{file}: the detector {chosen.name} cannot be used again; train it again")
-        fitted = chosen.unpack(PackedDetector(tensors, about["facts"]), params, TrainContext(device=device))
+        fitted = chosen.unpack(PackedDetector(tensors, about.facts), params, TrainContext(device=device))
     except InputError:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: the trained detector is damaged; train it again") from error
-    return SavedDetector(chosen, params, fitted, alarms)
+    return SavedDetector(chosen, params, fitted, about.alarms)
 
 
-def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(file: Path) -> tuple[dict[str, Any], _About]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -153,7 +162,8 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             told = kept.metadata() or {}
             if "flawsmith_detector" not in told:
                 raise InputError(f"{file}: expected a detector that Flawsmith trained; give the folder of a run")
-            return {name: kept.get_tensor(name) for name in kept.keys()}, json.loads(told["about"])
+            about = read_record(_About, _FORMAT.parse(told["about"], str(file)), str(file))
+            return {name: kept.get_tensor(name) for name in kept.keys()}, about
     except InputError:
         raise
     except (SafetensorError, OSError, ValueError, KeyError) as error:

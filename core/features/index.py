@@ -25,6 +25,7 @@ import numpy.typing as npt
 from core.errors import Cancelled, InputError
 from core.features.extract import FEATURES, Scales, scale_features
 from core.images import atomic_write
+from core.stored import StoredFormat
 from core.types import Image
 
 Floats = npt.NDArray[np.float32]
@@ -39,6 +40,7 @@ WIDTH = GRID * GRID * sum(_DEPTHS)
 """Numbers by which a photo is described."""
 
 _CHUNK = 4096
+_FORMAT = StoredFormat("feature index")
 _ROUNDING = 64 * float(np.finfo(np.float32).eps)
 """Bound of a float32 dot product's relative error, with room to spare."""
 
@@ -195,15 +197,19 @@ def save_index(path: Path, memory: FeatureIndex) -> None:
     """Write ``memory`` whole or not at all: an .npz of float16 vectors, 23 kB a photo."""
     buffer = io.BytesIO()
     ids = np.array(memory.ids, dtype=np.str_)
-    np.savez(buffer, ids=ids, vectors=memory.vectors, kind=np.array(memory.kind))
+    np.savez(buffer, ids=ids, vectors=memory.vectors, kind=np.array(memory.kind), format=np.array(_FORMAT.newest))
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, buffer.getvalue())
 
 
 def load_index(path: Path) -> FeatureIndex | None:
-    """The memory at ``path``; None where there is none, or one of another kind, or a broken one: it is made again."""
+    """The memory at ``path``; None where there is none, or one of another kind, or a broken one: it is made again.
+
+    NewerFormat if a newer Flawsmith made it.
+    """
     try:
         with np.load(path, allow_pickle=False) as kept:
+            _FORMAT.upgraded({"format": kept["format"].item()} if "format" in kept else {}, str(path))
             if str(kept["kind"]) != KIND:
                 return None
             return FeatureIndex(tuple(map(str, kept["ids"])), kept["vectors"])

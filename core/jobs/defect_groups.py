@@ -24,7 +24,7 @@ from core.methods.gaa.clustering import (
     split,
     typical_first,
 )
-from core.methods.gaa.clustering.clustering_store import keep, kept_file, recall_or_cluster
+from core.methods.gaa.clustering.clustering_store import keep, kept_file, recall_or_cluster, set_aside_broken
 from core.types import AnomalyExample, Image
 
 __all__ = [
@@ -50,13 +50,17 @@ def load_or_cluster(
     anew: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Clustering:
     """The clusters kept for ``label``, else made now (about 0.3 s a defect) and kept.
 
-    A person's changes stay when examples come or go; ``anew`` forgets them. NotFound if the label has no examples;
-    Unavailable if the network that describes defects is missing; Cancelled.
+    A person's changes stay when examples come or go; ``anew`` forgets them. A file that cannot be read is set aside,
+    which ``say`` is told. NotFound if the label has no examples; Unavailable if the network that describes defects is
+    missing; NewerFormat; Cancelled.
     """
     regions = regions_of(material, label)
+    if line := set_aside_broken(material.concepts, label):
+        say(line)
     found = recall_or_cluster(
         material.concepts, label, regions, preset=preset, seed=seed, anew=anew, progress=progress, cancelled=cancelled
     )

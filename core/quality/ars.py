@@ -21,6 +21,7 @@ from core.device import derive_seed, numpy_rng, torch_generator
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.features.extract import CHANNELS, FEATURES, patch_features
 from core.images import atomic_write, read_image
+from core.stored import StoredFormat
 from core.types import Image, Mask, check_image, check_mask
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ _RATE = 2e-3
 _DECAY = 1e-5
 _FLOOR = 1e-3
 _SLOPE = 0.2
+_FORMAT = StoredFormat("discriminator")
 _NEWS = 10
 
 
@@ -97,7 +99,7 @@ class Discriminator:
         """Write one safetensors file, whole or not at all, and return its path."""
         from safetensors.numpy import save
 
-        about = json.dumps({"features": FEATURES, "seed": self.seed})
+        about = json.dumps(_FORMAT.stamped({"features": FEATURES, "seed": self.seed}))
         path.parent.mkdir(parents=True, exist_ok=True)
         tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _SHAPES}
         atomic_write(path, save(tensors, metadata={"about": about}))
@@ -105,21 +107,23 @@ class Discriminator:
 
     @classmethod
     def load(cls, path: Path) -> Discriminator:
-        """What ``save`` wrote; NotFound, or InputError if it is something else or on other features."""
+        """What ``save`` wrote; NotFound; InputError if it is something else or on other features; NewerFormat."""
         from safetensors import SafetensorError, safe_open
 
         if not path.is_file():
             raise NotFound(f"{path}: there is no such file; train the discriminator first")
         try:
             with safe_open(path, "numpy") as file:
-                about = json.loads((file.metadata() or {}).get("about", "{}"))
+                about = _FORMAT.parse((file.metadata() or {}).get("about", "{}"), str(path))
                 arrays = {name: file.get_tensor(name) for name in file.keys()}
         except (SafetensorError, OSError, ValueError) as error:
             raise InputError(f"{path}: expected a discriminator that Flawsmith saved; train it again") from error
         if about.get("features") != FEATURES or {name: a.shape for name, a in arrays.items()} != _SHAPES:
             other = about.get("features", "something else")
             raise InputError(f"{path}: expected a discriminator on {FEATURES!r}, got {other!r}; train it again")
-        return cls(**{name: a.astype(np.float32) for name, a in arrays.items()}, seed=int(about["seed"]))
+        if type(seed := about.get("seed")) is not int:
+            raise InputError(f"{path}: expected the seed it was trained with, got {seed!r}; train it again")
+        return cls(**{name: a.astype(np.float32) for name, a in arrays.items()}, seed=seed)
 
 
 def spread(cells: Floats, shape: tuple[int, int]) -> Floats:

@@ -145,7 +145,7 @@ def test_files_that_will_not_do(tmp_path):
     save_clustering(path, THREE)
     with pytest.raises(InputError, match="made of 'toy features', here it would be 'other'"):
         load_clustering(path, "other")
-    for broken in ("", "[]", "{}", '{"format": 2}', to_json(THREE).replace('"r0"', '"r1"')):
+    for broken in ("", "[]", "{}", to_json(THREE).replace('"r0"', '"r1"')):
         path.write_text(broken)
         with pytest.raises(InputError):
             load_clustering(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.api.concepts.examples import defect_tile
-from core.errors import InputError, NotFound
+from core.errors import InputError, NewerFormat, NotFound
 from core.images import made_once
 from core.jobs import defect_groups as work
 from core.jobs.product_data import ProductData
@@ -38,8 +38,12 @@ class Groups:
         self._before: dict[str, list[Clustering]] = {}
 
     def of(self, label: str) -> list[Group] | None:
-        """The label's groups; None where none were made, or the examples are others since."""
-        found = self._kept(label)
+        """The label's groups; None where none were made, the examples are others since, or a newer Flawsmith made
+        them: who groups anew is told."""
+        try:
+            found = self._kept(label)
+        except NewerFormat:
+            return None
         if found is None:
             return None
         return [Group(c.name, tuple(typical_first(found, c)), c.silhouette) for c in found.clusters]
@@ -50,11 +54,13 @@ class Groups:
             raise InputError(f"{label}: grouping needs two examples or more")
 
         def run(control: JobControl) -> dict[str, Any]:
+            said: list[str] = []
             made = work.load_or_cluster(
-                self._material, label, anew=anew, progress=control.progress, cancelled=control.cancelled
-            )
+                self._material, label, anew=anew, progress=control.progress, cancelled=control.cancelled,
+                say=said.append,
+            )  # fmt: skip
             self._before.pop(label, None)
-            return {"message": f"{label}: {len(made.clusters)} groups"}
+            return {"message": "; ".join([f"{label}: {len(made.clusters)} groups", *said])}
 
         return self._jobs.submit("group", f"Group {label}", run)
 

@@ -14,7 +14,7 @@ from typing import Any
 from core.api.evaluation.photo_scores import PhotoScores
 from core.api.evaluation.runner import LiveCurves, run
 from core.api.evaluation.specs import EvalSpec, kept_pairs, reference, sets
-from core.errors import InputError, NotFound
+from core.errors import InputError, NewerFormat, NotFound
 from core.evaluation import report_parts
 from core.evaluation.detectors.api import detectors
 from core.evaluation.glossary import meaning, with_spread
@@ -138,8 +138,8 @@ class Evaluations:
         for id in there - set(self._entries):
             try:
                 self._entries[id] = _entry(load_saved(self.folder / id))
-            except (InputError, NotFound):
-                continue  # damaged: as if it were not there
+            except (InputError, NewerFormat, NotFound):
+                continue  # damaged, or of a newer Flawsmith: as if it were not there
         found = [self._entries[id] for id in there if id in self._entries]
         return sorted(found, key=lambda entry: (entry.created, entry.id), reverse=True)
 

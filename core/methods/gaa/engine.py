@@ -23,7 +23,7 @@ from core.engines.concept_drawing import DrawingTask, LearnedParams, draw, drawn
 from core.errors import InputError
 from core.masks.morphology import grow
 from core.methods.gaa.clustering import by_instance, contact_sheet
-from core.methods.gaa.clustering.clustering_store import recall_or_cluster
+from core.methods.gaa.clustering.clustering_store import recall_or_cluster, set_aside_broken
 from core.training.checkpoints import Concept, find_concept
 from core.training.example_crops import usable
 from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
@@ -219,6 +219,8 @@ def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, c
         if params.clusters == "none":
             groups[one], labels[one] = list(kept), one
             continue
+        if broken := set_aside_broken(ctx.concepts, one):
+            notes.append(broken)
         clustering = recall_or_cluster(
             ctx.concepts,
             one,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from core.errors import InputError, NotFound
 from core.images import atomic_write
-from core.methods.gaa.clustering.clusters import Cluster, ClusterCountTrial, Clustering, Round
+from core.methods.gaa.clustering.clusters import Cluster, Clustering, Round
+from core.stored import StoredFormat, read_record
 
-_FORMAT = 1
+FORMAT = StoredFormat("clustering")
 
 
 def save_clustering(path: Path, clustering: Clustering) -> None:
@@ -23,13 +25,15 @@ def save_clustering(path: Path, clustering: Clustering) -> None:
 
 
 def load_clustering(path: Path, features: str | None = None) -> Clustering:
-    """What save_clustering wrote. NotFound, or InputError if it is broken or made of other than ``features``."""
+    """What save_clustering wrote. NotFound; NewerFormat; InputError if it is broken or not made of ``features``."""
     try:
         text = path.read_text()
     except FileNotFoundError:
         raise NotFound(f"{path.name}: there is no such file of clusters in {path.parent}; cluster first") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: it cannot be read ({error}); delete it and cluster again") from error
+        raise InputError(
+            f"{path}: it cannot be read ({error}); cluster again, it is kept beside the new one"
+        ) from error
     clustering = from_json(text, path.name)
     if features is not None and clustering.features != features:
         raise InputError(
@@ -43,7 +47,7 @@ def to_json(clustering: Clustering) -> str:
     """One JSON object; equal clusterings are equal text, and from_json gives back the same vectors, bit for bit."""
     limit = None if math.isinf(clustering.limit) else clustering.limit
     record = {
-        "format": _FORMAT,
+        **clustering.extra,
         "features": clustering.features,
         "preset": clustering.preset,
         "seed": clustering.seed,
@@ -56,31 +60,45 @@ def to_json(clustering: Clustering) -> str:
         # Nine digits are a float32's own.
         "vectors": [[float(f"{x:.9g}") for x in row] for row in clustering.vectors],
     }
-    return json.dumps(record, sort_keys=True)
+    return json.dumps(FORMAT.stamped(record), sort_keys=True)
 
 
 def from_json(text: str, name: str = "clusters") -> Clustering:
-    """Inverse of to_json; InputError on anything else."""
-    try:
-        raw: dict[str, Any] = json.loads(text)
-        if raw["format"] != _FORMAT:
-            raise InputError(f"{name}: expected format {_FORMAT}, got {raw['format']}; cluster again")
-        ids = tuple(raw["ids"])
-        return Clustering(
-            clusters=tuple(Cluster(**{**c, "members": tuple(c["members"])}) for c in raw["clusters"]),
-            ids=ids,
-            vectors=np.array(raw["vectors"], np.float32).reshape(len(ids), -1),
-            features=raw["features"],
-            preset=raw["preset"],
-            seed=int(raw["seed"]),
-            weights=raw["weights"],
-            limit=math.inf if raw["limit"] is None else float(raw["limit"]),
-            rounds=tuple(
-                Round(r["size"], r["k"], tuple(ClusterCountTrial(**t) for t in r["trials"])) for r in raw["rounds"]
-            ),
-            edited=bool(raw.get("edited", False)),
-        )
-    except InputError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{name}: expected the JSON of a clustering, got {text[:40]!r}; cluster again") from error
+    """Inverse of to_json; InputError, or NewerFormat, on anything else."""
+    stored = read_record(_StoredClustering, FORMAT.parse(text, name), name)
+    if len({len(row) for row in stored.vectors}) > 1:
+        raise InputError(f"{name}: expected vectors of one length; cluster again")
+    with np.errstate(over="ignore"):
+        vectors = np.array(stored.vectors, np.float32).reshape(len(stored.vectors), -1)
+    if not np.isfinite(vectors).all():
+        raise InputError(f"{name}: expected finite vectors; cluster again")
+    return Clustering(
+        clusters=stored.clusters,
+        ids=stored.ids,
+        vectors=vectors,
+        features=stored.features,
+        preset=stored.preset,
+        seed=stored.seed,
+        weights=stored.weights,
+        limit=math.inf if stored.limit is None else stored.limit,
+        rounds=stored.rounds,
+        edited=stored.edited,
+        extra=stored.extra,
+    )
+
+
+@dataclass(frozen=True)
+class _StoredClustering:
+    """A clustering's file, key by key; ``limit`` is None where nothing was split again."""
+
+    clusters: tuple[Cluster, ...]
+    ids: tuple[str, ...]
+    vectors: tuple[tuple[float, ...], ...]
+    features: str
+    preset: str
+    seed: int
+    weights: dict[str, float]
+    limit: float | None
+    rounds: tuple[Round, ...]
+    edited: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,10 @@ def kept_file(concepts: Path, label: str) -> Path:
 
 
 def keep(concepts: Path, label: str, clustering: Clustering) -> Path:
-    """Write what ``label``'s clusters are from now on; StoreError if the disk refuses."""
+    """Write what ``label``'s clusters are from now on, a broken file set aside.
+
+    StoreError if the disk refuses; NewerFormat, writing nothing, if a newer Flawsmith wrote what is there.
+    """
     path = kept_file(concepts, label)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,14 +38,37 @@ def keep(concepts: Path, label: str, clustering: Clustering) -> Path:
         raise StoreError(
             f"{path.parent}: cannot be made ({error.strerror}); check the folder and its rights"
         ) from error
+    set_aside_broken(concepts, label)
     save_clustering(path, clustering)
     return path
+
+
+def set_aside_broken(concepts: Path | None, label: str) -> str:
+    """Give a file of ``label`` that cannot be read another name, for it may hold a person's work; say so in one line.
+
+    "" where there is none or it can be read. NewerFormat if a newer Flawsmith wrote it: then it stays.
+    """
+    if concepts is None:
+        return ""
+    path = kept_file(concepts, label)
+    try:
+        load_clustering(path)
+        return ""
+    except NotFound:
+        return ""
+    except InputError as error:
+        aside = next(p for n in count(1) if not (p := path.with_name(f"{label}.unreadable-{n}.json")).exists())
+        try:
+            path.rename(aside)
+        except OSError as refused:
+            raise StoreError(f"{path}: it cannot be read, nor set aside ({refused.strerror})") from refused
+        return f"{label}: the groups kept before could not be read ({error}); they lie in {aside} now"
 
 
 def recall(concepts: Path | None, label: str, examples: Sequence[AnomalyExample]) -> Clustering | None:
     """The kept clusters of ``label`` if they are about these ``examples``, defect by defect, and of today's features.
 
-    None where nothing is kept, or something else is; a broken file counts as nothing kept.
+    None where nothing is kept, or something else is; a broken file counts as nothing kept. NewerFormat.
     """
     found = _kept(concepts, label)
     if found is None or found.features != features_name(check_preset(found.preset)):
@@ -65,7 +92,7 @@ def recall_or_cluster(
 
     What a person changed outlives its examples: where some came or went since, the others stay in the clusters they
     were put in, and each new one joins the cluster whose mean it is closest to. With ``anew`` nothing kept counts.
-    Errors as describe_regions and cluster.
+    Errors as describe_regions and cluster; NewerFormat.
     """
     if not anew and (found := recall(concepts, label, examples)) is not None:
         if found.edited or found.preset == preset:
@@ -87,11 +114,11 @@ def carried_over(before: Clustering, fresh: Clustering) -> Clustering:
     new = np.flatnonzero(groups < 0)
     groups[new] = [int(np.argmin(np.linalg.norm(means - fresh.vectors[i], axis=1))) for i in new]
     clusters = build_clusters(fresh.vectors, fresh.ids, groups, names)
-    return replace(fresh, clusters=clusters, edited=True)
+    return replace(fresh, clusters=clusters, edited=True, extra=before.extra)
 
 
 def _kept(concepts: Path | None, label: str) -> Clustering | None:
-    """What is kept for ``label``, whatever it was made from; None if nothing or nothing readable is."""
+    """What is kept for ``label``, whatever it was made from; None if nothing or nothing readable is. NewerFormat."""
     if concepts is None:
         return None
     try:

@@ -62,7 +62,7 @@ class Clustering:
 
     ``features`` names what the vectors were made of, and vectors of different names are not comparable; ``weights``
     are the shares of the feature parts, which sum to 1; ``limit`` is the size above which a cluster was split again.
-    ``edited`` says that a person has changed the clusters since.
+    ``edited`` says that a person has changed the clusters since, ``extra`` holds a file's keys of a newer version.
     """
 
     clusters: tuple[Cluster, ...]
@@ -75,6 +75,7 @@ class Clustering:
     limit: float = float("inf")
     rounds: tuple[Round, ...] = ()
     edited: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         vectors = np.array(self.vectors, np.float32)
