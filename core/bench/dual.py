@@ -82,8 +82,10 @@ def _learn(backbone: Backbone, lesson: BenchFixture, steps: int, folder: Path) -
     from core.training.callbacks import TrainingCallbacks
 
     groups, params = {lesson.label: lesson.examples}, DualParams(steps=steps)
-    watch = TrainingCallbacks(previews=0)
-    return learn_dual(backbone, groups, lesson.normals, params, engine="dual_ano_diff", folder=folder, watch=watch)
+    callbacks = TrainingCallbacks(previews=0)
+    return learn_dual(
+        backbone, groups, lesson.normals, params, engine="dual_ano_diff", folder=folder, callbacks=callbacks
+    )
 
 
 @dataclass(frozen=True)

@@ -86,10 +86,10 @@ def _training_speed(backbone: Backbone, lesson: BenchFixture, steps: int) -> dic
         with tempfile.TemporaryDirectory() as made:
             from core.training.callbacks import TrainingCallbacks
 
-            watch = TrainingCallbacks(lambda done, total, picture: marks.append(clock(backbone)), previews=0)
+            callbacks = TrainingCallbacks(lambda done, total, picture: marks.append(clock(backbone)), previews=0)
             learn(
                 backbone, {lesson.label: lesson.examples}, (), LearnParams(steps=steps), engine="bench",
-                folder=Path(made), watch=watch, preset=preset,
+                folder=Path(made), callbacks=callbacks, preset=preset,
             )  # fmt: skip
         return float(np.median(np.diff(marks)))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from core.device import torch_generator
 from core.diffusion.backbone import Backbone, encode_ids
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
@@ -164,6 +165,12 @@ def vectors_of(backbone: Backbone, word: str, count: int) -> Tensor:
         raise InputError(f"start word {word!r}: the tokenizer knows no token of it; give another, such as 'damage'")
     table: Tensor = backbone.text_encoder.get_input_embeddings().weight.detach().float().cpu()
     return table[[ids[i % len(ids)] for i in range(count)]].clone()
+
+
+def jittered(vectors: Tensor, seed: int) -> Tensor:
+    """``vectors`` float32 (k, width), each moved a little on its own: equal ones would only ever learn the same."""
+    noise = torch.randn(vectors.shape, generator=torch_generator(seed))
+    return vectors + 0.1 * vectors.std() * noise
 
 
 def save_placeholders(path: Path, words: Sequence[Placeholder]) -> None:

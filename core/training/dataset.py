@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,9 +15,9 @@ from core.device import numpy_rng
 from core.diffusion.backbone import Backbone
 from core.errors import InputError
 from core.training.example_crops import ExampleView, Target, surfaces, targets, tone, usable, view
-from core.training.latents import TrainingBatchSource, TrainingSample, prepare
 from core.training.learning_settings import LearningPreset
 from core.training.spatial_embedding import SIDES, seen_by
+from core.training.training_samples import PromptSamples, TrainingSample, encode_samples
 from core.types import AnomalyExample, Mask, NormalImage
 
 _HELD_FROM, _HELD_SHARE, _HELD_MOST = 6, 0.2, 3
@@ -58,8 +59,24 @@ class TrainingExamples:
         """The usual side of a window in photo pixels."""
         return float(np.median([t.extent for found in self.targets.values() for t in found]))
 
+    def label_of(self, target: Target) -> str:
+        """The label under which ``target`` is one of these."""
+        return next(label for label, found in self.targets.items() if any(t is target for t in found))
+
+    def identity(self) -> Iterator[bytes]:
+        """Labels, photos and masks as bytes, by which a run of learning is told from another."""
+        for label, found in self.targets.items():
+            yield label.encode()
+            for target in found:
+                yield target.example.id.encode() + np.packbits(target.example.mask).tobytes()
+
+    def summary(self) -> dict[str, Any]:
+        """What a concept notes of its examples, as JSON values."""
+        ids = {label: [t.example.id for t in found] for label, found in self.targets.items()}
+        return {"examples": ids, "tones": self.tones()}
+
     def tones(self) -> dict[str, list[list[float]]]:
-        """Brightness of the defects against what is around them, per channel, for each label; see windows.tone."""
+        """Brightness of the defects against what is around them, per channel, for each label (example_crops.tone)."""
         found: dict[str, list[list[float]]] = {}
         for label, there in self.targets.items():
             seen = [tone(ExampleView(t.example.pixels, t.defect)) for t in there]
@@ -68,18 +85,17 @@ class TrainingExamples:
 
 
 @dataclass(frozen=True)
-class EncodedSamples:
-    """Lessons, and the masks float32 (N, 1, S, S) that the mask encoder reads for them."""
+class SpatialSamples(PromptSamples):
+    """Samples with the masks float32 (N, 1, S, S) that the mask encoder reads for them."""
 
-    lessons: TrainingBatchSource
-    seen: Tensor
+    encoder_masks: Tensor = field(kw_only=True)
 
 
-def held_out(material: TrainingExamples, preset: LearningPreset) -> tuple[list[Target], list[Target]]:
+def held_out(examples: TrainingExamples, preset: LearningPreset) -> tuple[list[Target], list[Target]]:
     """Targets to learn from and to validate on. Labels with few examples keep all of them to learn from."""
     learning: list[Target] = []
     holding: list[Target] = []
-    for found in material.targets.values():
+    for found in examples.targets.values():
         ids = list(dict.fromkeys(t.example.id for t in found))
         count = min(_HELD_MOST, round(_HELD_SHARE * len(ids))) if preset.validate and len(ids) >= _HELD_FROM else 0
         # Taken from all over the list, for neighbours are often shots of one part.
@@ -89,19 +105,19 @@ def held_out(material: TrainingExamples, preset: LearningPreset) -> tuple[list[T
     return learning, holding
 
 
-def prepare_views(
+def encode_views(
     backbone: Backbone,
-    material: TrainingExamples,
+    examples: TrainingExamples,
     found: Sequence[Target],
     preset: LearningPreset,
     prompt: Callable[[str, np.random.Generator], str],
     seed: tuple[int, int],
     normals: Sequence[NormalImage],
     cancelled: Callable[[], bool],
-) -> EncodedSamples:
+) -> SpatialSamples:
     """``preset.views`` views of each target, encoded; with ``normals`` a good surface for every fourth of them."""
-    labels = {id(t): label for label, all_of in material.targets.items() for t in all_of}
-    lessons: list[TrainingSample] = []
+    labels = {id(t): label for label, all_of in examples.targets.items() for t in all_of}
+    samples: list[TrainingSample] = []
     seen: list[Tensor] = []
     for number, target in enumerate(found):
         for again in range(preset.views):
@@ -109,31 +125,32 @@ def prepare_views(
             # The first view shows the window as it is.
             still = again == 0 and not preset.fresh
             shown = view(target, backbone.side, None if still else rng, preset.motion)
-            lessons.append(TrainingSample(shown.image, prompt(labels[id(target)], rng), shown.mask))
+            samples.append(TrainingSample(shown.image, prompt(labels[id(target)], rng), shown.mask))
             seen.append(seen_by(preset.encoder, shown.mask))
     if normals:
         rng = numpy_rng(seed[0], "surfaces", seed[1])
-        crops = surfaces(normals, max(4, len(lessons) // 4), backbone.side, material.extent, rng)
-        lessons += [TrainingSample(crop, preset.normal_prompt) for crop in crops]
+        crops = surfaces(normals, max(4, len(samples) // 4), backbone.side, examples.extent, rng)
+        samples += [TrainingSample(crop, preset.normal_prompt) for crop in crops]
         seen += [torch.zeros(1, 1, SIDES[preset.encoder], SIDES[preset.encoder])] * len(crops)
-    ready = prepare(backbone, lessons, text_frozen=False, cancelled=cancelled)
+    encoded = encode_samples(backbone, samples, text_frozen=False, cancelled=cancelled)
+    masks = encoded.masks
     if preset.loss_mask == "bilinear":
-        shape = (ready.latents.shape[2], ready.latents.shape[3])
-        ready = replace(ready, masks=torch.cat([_bilinear(lesson.mask, shape) for lesson in lessons]))
-    return EncodedSamples(ready, torch.cat(seen))
+        shape = (encoded.latents.shape[2], encoded.latents.shape[3])
+        masks = torch.cat([_bilinear(sample.mask, shape) for sample in samples])
+    return SpatialSamples(encoded.latents, masks, encoded.ids, encoder_masks=torch.cat(seen))
 
 
-def prepare_surfaces(
+def encode_surfaces(
     backbone: Backbone,
-    material: TrainingExamples,
+    examples: TrainingExamples,
     normals: Sequence[NormalImage],
     preset: LearningPreset,
     seed: int,
     cancelled: Callable[[], bool],
-) -> TrainingBatchSource:
+) -> PromptSamples:
     """Crops of good photos, as large as the windows of the defects, all with the prompt of a good surface."""
-    crops = surfaces(normals, _SURFACES, backbone.side, material.extent, numpy_rng(seed, "product"))
-    return prepare(
+    crops = surfaces(normals, _SURFACES, backbone.side, examples.extent, numpy_rng(seed, "product"))
+    return encode_samples(
         backbone, [TrainingSample(c, preset.normal_prompt) for c in crops], text_frozen=True, cancelled=cancelled
     )
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +23,9 @@ from core.diffusion.backbone import Backbone, encode_ids, model_output, noised, 
 from core.diffusion.sampling import stop_if
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
-from core.training.latents import TrainingBatchSource, masked_loss
+from core.training.training_samples import EncodedSamples, PromptSamples, masked_loss
+
+_POINTS = 400
 
 
 @dataclass(frozen=True)
@@ -57,40 +60,67 @@ class TrainingResult:
     validation: tuple[tuple[int, float], ...]
     stopped_early: bool
 
+    def summary(self) -> dict[str, Any]:
+        """What a concept notes of the run, as JSON values."""
+        return {"steps": self.steps, "stopped_early": self.stopped_early, "losses": thinned(self.losses)}
 
-Texts = Callable[[TrainingBatchSource, Tensor], Tensor]
-Penalty = Callable[[TrainingBatchSource, Tensor], Tensor]
-"""``penalty(lessons, rows)``: what is added to the loss of each of these rows, (n,), which just went through."""
+
+def thinned(losses: Sequence[float]) -> list[list[float]]:
+    """(step, mean loss since the last point), at most a few hundred points."""
+    width = max(1, -(-len(losses) // _POINTS))
+    return [[min(i + width, len(losses)), float(np.mean(losses[i : i + width]))] for i in range(0, len(losses), width)]
+
+
+S = TypeVar("S", bound=EncodedSamples)
+Predictor = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""``predictor(x, t, text)``: what the model predicts of x_t."""
+
+
+@dataclass(frozen=True)
+class Trainable(Generic[S]):
+    """What is trained, and how the model is asked.
+
+    ``parameters`` must already be part of the model: placeholder vectors, an adapter, an encoder. ``conditioning``
+    gives the text (n, length, width) of some rows (n,) of the samples, and ``penalty`` what is added to the loss of
+    each of the rows that just went through, (n,). ``predictor`` replaces core.diffusion.backbone.model_output where
+    the model is called otherwise.
+    """
+
+    backbone: Backbone
+    parameters: Mapping[str, nn.Parameter]
+    conditioning: Callable[[S, Tensor], Tensor]
+    predictor: Predictor | None = None
+    penalty: Callable[[S, Tensor], Tensor] | None = None
+
+
+def prompt_conditioning(backbone: Backbone) -> Callable[[PromptSamples, Tensor], Tensor]:
+    """The text of each sample's own prompt, for ``Trainable.conditioning``."""
+    return lambda samples, rows: (
+        encode_ids(backbone, samples.ids[rows]) if samples.text is None else samples.text[rows]
+    )
 
 
 def train(
-    backbone: Backbone,
-    parameters: Mapping[str, nn.Parameter],
-    lessons: TrainingBatchSource,
+    trainable: Trainable[S],
+    samples: S,
     plan: TrainingPlan,
     *,
-    validation: TrainingBatchSource | None = None,
+    validation: S | None = None,
     checkpoint: Path | None = None,
-    predictor: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
-    texts: Texts | None = None,
-    penalty: Penalty | None = None,
     progress: Callable[[int, int, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> TrainingResult:
-    """Train ``parameters`` in place; they must already be part of the model (an adapter, or placeholder vectors).
+    """Train the parameters in place, on ``samples``.
 
-    ``predictor(x, t, text)`` replaces core.diffusion.backbone.predict where the model is called otherwise, and
-    ``texts(lessons, rows)`` gives the text (n, length, width) of these rows where more than their ids shapes it;
-    ``penalty`` adds to the loss.
     ``checkpoint`` is written every so often, at a stop and at the end, and taken up if it is there; InputError if it
     is of another plan. ``progress(done, steps, loss)``. Cancelled within a step; the checkpoint holds what was done.
     """
+    backbone, parameters = trainable.backbone, trainable.parameters
     if backbone.dtype == torch.float16:
         raise InputError("training: float16 loses small gradients; load the backbone with dtype float32 or bfloat16")
     if plan.validate_every and not validation:
-        raise InputError("training: validation needs lessons of its own; give some, or set validate_every to 0")
-    run = _Run(backbone, dict(parameters), lessons, plan, predictor or _predictor(backbone), texts or _texts(backbone))
-    run.penalty = penalty
+        raise InputError("training: validation needs samples of its own; give some, or set validate_every to 0")
+    run = _Optimization(trainable, samples, plan)
     if checkpoint is not None and checkpoint.is_file():
         run.restore(checkpoint)
     try:
@@ -108,17 +138,6 @@ def train(
     return TrainingResult(run.step, tuple(run.losses), tuple(run.validated), run.early)
 
 
-def _predictor(backbone: Backbone) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    return lambda x, t, text: model_output(backbone, x, t, text)
-
-
-def _texts(backbone: Backbone) -> Texts:
-    def texts(lessons: TrainingBatchSource, rows: Tensor) -> Tensor:
-        return encode_ids(backbone, lessons.ids[rows]) if lessons.text is None else lessons.text[rows]
-
-    return texts
-
-
 def steps_done(checkpoint: Path) -> int:
     """How many steps the run behind a checkpoint has done; 0 where there is none that can be read."""
     try:
@@ -127,33 +146,26 @@ def steps_done(checkpoint: Path) -> int:
         return 0
 
 
-class _Run:
+class _Optimization(Generic[S]):
     """The state of a run: what a checkpoint holds, and how it goes on."""
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        parameters: dict[str, nn.Parameter],
-        lessons: TrainingBatchSource,
-        plan: TrainingPlan,
-        predictor: Callable[[Tensor, Tensor, Tensor], Tensor],
-        texts: Texts,
-    ) -> None:
-        self.backbone, self.parameters, self.lessons = backbone, parameters, lessons
-        self.plan, self.predictor, self.texts = plan, predictor, texts
+    def __init__(self, trainable: Trainable[S], samples: S, plan: TrainingPlan) -> None:
+        self.trainable, self.samples, self.plan = trainable, samples, plan
+        self.backbone = backbone = trainable.backbone
+        self.parameters = parameters = dict(trainable.parameters)
+        self.predictor: Predictor = trainable.predictor or (lambda x, t, text: model_output(backbone, x, t, text))
         rates = [_rate(plan, name) for name in parameters]
         groups = [
             {"params": [p for p, own in zip(parameters.values(), rates, strict=True) if own == rate], "rate": rate}
             for rate in dict.fromkeys(rates)
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay, foreach=False)
-        self.penalty: Penalty | None = None
         self.step, self.early = 0, False
         self.losses: list[float] = []
         self.validated: list[tuple[int, float]] = []
         self.best: dict[str, Tensor] = {}
 
-    def steps(self, validation: TrainingBatchSource | None, cancelled: Callable[[], bool] | None) -> Iterator[float]:
+    def steps(self, validation: S | None, cancelled: Callable[[], bool] | None) -> Iterator[float]:
         """Step after step, with the loss of each, until the plan or the patience is at its end."""
         while True:
             done = self.validated[-1][0] if self.validated else 0
@@ -169,11 +181,11 @@ class _Run:
         """One step of the optimiser. A stop between forward and backward pass leaves the parameters as they were."""
         plan = self.plan
         generator = torch_generator(derive_seed(plan.seed, "train", self.step))
-        count = min(plan.batch, len(self.lessons))
-        rows = torch.randperm(len(self.lessons), generator=generator)[:count]
+        count = min(plan.batch, len(self.samples))
+        rows = torch.randperm(len(self.samples), generator=generator)[:count]
         for group in self.optimizer.param_groups:
             group["lr"] = plan.lr * group["rate"] * min(1.0, (self.step + 1) / max(plan.warmup, 1))
-        loss = self._losses(self.lessons, rows, generator).mean()
+        loss = self._losses(self.samples, rows, generator).mean()
         stop_if(cancelled)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -185,32 +197,34 @@ class _Run:
         return self.losses[-1]
 
     @torch.no_grad()
-    def validate(self, lessons: TrainingBatchSource, cancelled: Callable[[], bool] | None) -> None:
-        """The loss on ``lessons`` at the same noises and times whenever it is asked."""
+    def validate(self, samples: S, cancelled: Callable[[], bool] | None) -> None:
+        """The loss on ``samples`` at the same noises and times whenever it is asked."""
         total = 0.0
         for draw in range(self.plan.validate_draws):
-            for row in range(len(lessons)):
+            for row in range(len(samples)):
                 stop_if(cancelled)
                 generator = torch_generator(derive_seed(self.plan.seed, "validate", draw, row))
-                total += float(self._losses(lessons, torch.tensor([row]), generator).sum())
-        loss = total / (self.plan.validate_draws * len(lessons))
+                total += float(self._losses(samples, torch.tensor([row]), generator).sum())
+        loss = total / (self.plan.validate_draws * len(samples))
         if not self.validated or loss < min(known for _, known in self.validated):
             self.best = {name: p.detach().cpu().clone() for name, p in self.parameters.items()}
         self.validated.append((self.step, loss))
         losses = [known for _, known in self.validated]
         self.early = len(losses) - 1 - losses.index(min(losses)) >= self.plan.patience
 
-    def _losses(self, lessons: TrainingBatchSource, rows: Tensor, generator: torch.Generator) -> Tensor:
+    def _losses(self, samples: S, rows: Tensor, generator: torch.Generator) -> Tensor:
         backbone = self.backbone
-        x0 = lessons.latents[rows]
+        x0 = samples.latents[rows]
         noise = torch.randn(x0.shape, generator=generator).to(backbone.device)
         t = torch.randint(len(backbone.alphas_cumprod), (len(rows),), generator=generator)
-        x0, mask = x0.to(backbone.device), lessons.masks[rows].to(backbone.device)
-        out = self.predictor(noised(backbone, x0, noise, t), t, self.texts(lessons, rows))
+        x0, mask = x0.to(backbone.device), samples.masks[rows].to(backbone.device)
+        text = self.trainable.conditioning(samples, rows)
+        out = self.predictor(noised(backbone, x0, noise, t), t, text)
         wanted = training_target(backbone, x0, noise, t)
         plan = self.plan
         loss = masked_loss(out, wanted, mask, area_weight=plan.area_weight, background=plan.background)
-        return loss if self.penalty is None else loss + self.penalty(lessons, rows)
+        penalty = self.trainable.penalty
+        return loss if penalty is None else loss + penalty(samples, rows)
 
     def take_best(self) -> None:
         """The parameters of the best validation, where there was one."""

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.diffusion.backbone import Backbone, decode
 from core.diffusion.sampling import guided, make_schedule, sample
-from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
+from core.diffusion.tokens import Placeholder, encode_text, jittered, placeholders, vectors_of
 from core.masks.morphology import grow
-from core.training.latents import TrainingSample, prepare
-from core.training.loop import TrainingPlan, train
+from core.training.loop import Trainable, TrainingPlan, prompt_conditioning, train
 from core.training.low_rank import adapter
+from core.training.training_samples import TrainingSample, encode_samples
 from core.types import Image, Mask
 
 GUIDANCE = 5.0
@@ -71,7 +71,7 @@ def learn_shapes(
     as before when this returns.
     """
     words = {label: shape_word(index) for index, label in enumerate(groups)}
-    lessons = [
+    samples = [
         TrainingSample(picture, words[label])
         for label, masks in groups.items()
         for picture in _pictures(masks, backbone.side, numpy_rng(seed, "shapes", words[label]))
@@ -84,10 +84,10 @@ def learn_shapes(
         if rank:
             low_rank = adapter(backbone, rank, derive_seed(seed, "shapes"))
         with low_rank as lora:
-            ready = prepare(known, lessons, text_frozen=False, cancelled=cancelled)
+            encoded = encode_samples(known, samples, text_frozen=False, cancelled=cancelled)
             train(
-                known, {**vectors, **lora}, ready, plan, checkpoint=checkpoint, cancelled=cancelled,
-                progress=lambda done, of, loss: progress(done),
+                Trainable(known, {**vectors, **lora}, prompt_conditioning(known)), encoded, plan,
+                checkpoint=checkpoint, cancelled=cancelled, progress=lambda done, of, loss: progress(done),
             )  # fmt: skip
             drawn = {}
             for index, (label, word) in enumerate(words.items()):
@@ -180,5 +180,4 @@ def _pictures(masks: Sequence[Mask], side: int, rng: np.random.Generator) -> lis
 
 def _start(backbone: Backbone, word: str, seed: int) -> Tensor:
     first = vectors_of(backbone, "a dark mask", _TOKENS)
-    noise = torch.randn(first.shape, generator=torch_generator(derive_seed(seed, "shapes", word)))
-    return (first + 0.1 * first.std() * noise).to(backbone.device)
+    return jittered(first, derive_seed(seed, "shapes", word)).to(backbone.device)

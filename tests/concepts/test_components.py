@@ -149,16 +149,16 @@ def test_clusters_propose_a_number() -> None:
 
 @pytest.fixture(scope="module")
 def photos() -> list[Any]:
-    from core.methods.comgen.components.train import EncodedPhoto
+    from core.methods.comgen.components.training_samples import ComponentPhoto
 
-    return [EncodedPhoto(photo(seed), regions("nut", "bolt")) for seed in (1, 2)]
+    return [ComponentPhoto(photo(seed), regions("nut", "bolt")) for seed in (1, 2)]
 
 
-def learned(toy: Any, photos: Sequence[Any], folder: Path, watch: Any = None, **params: Any) -> Any:
+def learned(toy: Any, photos: Sequence[Any], folder: Path, callbacks: Any = None, **params: Any) -> Any:
     from core.methods.comgen.components.train import learn_components
 
     given = ComponentParams(**{"steps": 3, "views": 2, "title": "a metal plate", **params})
-    return learn_components(toy, photos, given, engine="comgen", folder=folder, watch=watch)
+    return learn_components(toy, photos, given, engine="comgen", folder=folder, callbacks=callbacks)
 
 
 def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any], tmp_path: Path) -> None:
@@ -172,8 +172,8 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
     pictures: list[Any] = []
     from core.training.callbacks import TrainingCallbacks
 
-    watch = TrainingCallbacks(progress=lambda done, of, picture: pictures.append(picture))
-    concept = learned(toy, photos, tmp_path, watch, tokens=2)
+    callbacks = TrainingCallbacks(progress=lambda done, of, picture: pictures.append(picture))
+    concept = learned(toy, photos, tmp_path, callbacks, tokens=2)
     assert all(torch.equal(a, b) for a, b in zip(before, (p for m in parts for p in m.parameters()), strict=True))
     assert [c.id for c in list_concepts(tmp_path, "comgen")] == [concept.id] and not list(tmp_path.glob(".learning/*"))
     assert concept.config["names"] == ["nut", "bolt"] and set(concept.config["map_iou"]) == {"nut", "bolt"}
@@ -221,11 +221,11 @@ def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path)
     from core.training.callbacks import TrainingCallbacks
 
     done = [0]
-    watch = TrainingCallbacks(
+    callbacks = TrainingCallbacks(
         progress=lambda step, of, picture: done.__setitem__(0, step), cancelled=lambda: done[0] >= 2
     )
     with pytest.raises(Cancelled, match="after 2 steps"):
-        learned(toy, photos, tmp_path, watch, single=True)
+        learned(toy, photos, tmp_path, callbacks, single=True)
     steps: list[int] = []
     concept = learned(
         toy, photos, tmp_path, TrainingCallbacks(progress=lambda step, of, _: steps.append(step)), single=True

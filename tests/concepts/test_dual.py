@@ -50,7 +50,7 @@ def on_ground(seed: int) -> AnomalyExample:
 
 
 def teach(
-    toy: Backbone, folder: Path, watch: TrainingCallbacks | None = None, examples: Any = None, **given: Any
+    toy: Backbone, folder: Path, callbacks: TrainingCallbacks | None = None, examples: Any = None, **given: Any
 ) -> Concept:
     found = [example(seed) for seed in range(3)] if examples is None else examples
     groups: dict[str, list[AnomalyExample]] = {}
@@ -58,8 +58,8 @@ def teach(
         groups.setdefault(one.label, []).append(one)
     good = [NormalImage("n", "n.png", plate(9))]
     params = DualParams(**{**QUICK, **given})
-    watch = watch or TrainingCallbacks(previews=0)
-    return learn_dual(toy, groups, good, params, engine="dual_ano_diff", folder=folder, watch=watch)
+    callbacks = callbacks or TrainingCallbacks(previews=0)
+    return learn_dual(toy, groups, good, params, engine="dual_ano_diff", folder=folder, callbacks=callbacks)
 
 
 @pytest.fixture(scope="module")
@@ -186,9 +186,9 @@ def test_below_full_strength_a_pair_stays_near_what_it_begins_with(
 def test_stopped_and_taken_up_again_it_ends_in_the_same_bits(toy: Backbone, tmp_path: Path) -> None:
     whole = teach(toy, tmp_path / "a", steps=4)
     done: list[int] = []
-    watch = TrainingCallbacks(lambda i, n, p: done.append(i), cancelled=lambda: len(done) >= 2, previews=0)
+    callbacks = TrainingCallbacks(lambda i, n, p: done.append(i), cancelled=lambda: len(done) >= 2, previews=0)
     with pytest.raises(Cancelled, match="stopped after 2 steps"):
-        teach(toy, tmp_path / "b", watch, steps=4)
+        teach(toy, tmp_path / "b", callbacks, steps=4)
     assert done == [1, 2] and not checkpoints.list_concepts(tmp_path / "b")
     assert teach(toy, tmp_path / "b", steps=4).id == whole.id
     assert not list((tmp_path / "b" / ".learning").glob("*"))

@@ -14,14 +14,14 @@ import torch
 
 from core.diffusion.backbone import Backbone
 from core.errors import Cancelled, InputError, MaskError, StoreError
-from core.training import callbacks, checkpoints
+from core.training import checkpoints, working_copy
 from core.training.apply_concept import apply_concept
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept, load_concept
-from core.training.dataset import TrainingExamples, held_out, prepare_views
-from core.training.latents import TrainingBatchSource
+from core.training.dataset import TrainingExamples, encode_views, held_out
 from core.training.learning_settings import PRESETS, LearnParams
 from core.training.textual_inversion import learn
+from core.training.training_samples import PromptSamples
 from core.types import AnomalyExample, NormalImage
 from tests.concepts.conftest import example
 
@@ -30,19 +30,19 @@ FAST = {"steps": 6}
 
 @pytest.fixture
 def teach(toy: Backbone, normals: Sequence[NormalImage], tmp_path: Path) -> Any:
-    def callbacks(
+    def learn_them(
         examples: Sequence[AnomalyExample],
         folder: Path = tmp_path,
-        watch: TrainingCallbacks | None = None,
+        callbacks: TrainingCallbacks | None = None,
         **given: Any,
     ) -> Concept:
         groups: dict[str, list[AnomalyExample]] = {}
         for one in examples:
             groups.setdefault(one.label, []).append(one)
         params = LearnParams(**{**FAST, **given})
-        return learn(toy, groups, normals, params, engine="anomaly_diffusion", folder=folder, watch=watch)
+        return learn(toy, groups, normals, params, engine="anomaly_diffusion", folder=folder, callbacks=callbacks)
 
-    return callbacks
+    return learn_them
 
 
 def state(toy: Backbone) -> dict[str, torch.Tensor]:
@@ -53,8 +53,8 @@ def test_it_learns_and_shelves_and_leaves_the_model(toy: Backbone, teach: Any, h
     before = state(toy)
     news: list[tuple[Any, ...]] = []
     points: list[tuple[str, float, float]] = []
-    watch = TrainingCallbacks(lambda *n: news.append(n), lambda *p: points.append(p))
-    concept = teach(holes, watch=watch)
+    callbacks = TrainingCallbacks(lambda *n: news.append(n), lambda *p: points.append(p))
+    concept = teach(holes, callbacks=callbacks)
     assert (concept.label, concept.backbone, concept.config["steps"]) == ("hole", "toy", 6)
     assert concept.fingerprint == checkpoints.fingerprint(toy) and concept.config["encoder"] == "small"
     found, tensors = load_concept(tmp_path / concept.id)
@@ -86,7 +86,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_concept(teach: Any, holes: Any,
     folder = tmp_path / "parts"
     for at in (60, 71, 79):
         try:
-            teach(holes, folder, watch=TrainingCallbacks(cancelled=_stop_at(at)), **given)
+            teach(holes, folder, callbacks=TrainingCallbacks(cancelled=_stop_at(at)), **given)
         except Cancelled as error:
             assert "same settings to go on" in str(error) and "\n" not in str(error)
             assert checkpoints.list_concepts(folder) == []
@@ -100,9 +100,9 @@ def test_where_the_gpu_is_small_the_same_is_learned_with_less_kept(
     usual = teach(holes, tmp_path / "usual", steps=5, **given)
     models: list[Backbone] = []
     on: list[bool] = []
-    monkeypatch.setattr(callbacks, "_room", lambda backbone: models.append(backbone) or 1e6)
-    watch = TrainingCallbacks(lambda *news: on.append(models[0].unet.is_gradient_checkpointing))
-    thrifty = teach(holes, tmp_path / "thrifty", steps=5, watch=watch, **given)
+    monkeypatch.setattr(working_copy, "_room", lambda backbone: models.append(backbone) or 1e6)
+    callbacks = TrainingCallbacks(lambda *news: on.append(models[0].unet.is_gradient_checkpointing))
+    thrifty = teach(holes, tmp_path / "thrifty", steps=5, callbacks=callbacks, **given)
     assert len(on) >= 5 and all(on) and not models[0].unet.is_gradient_checkpointing
     some, others = (load_concept(tmp_path / name / c.id)[1] for name, c in (("usual", usual), ("thrifty", thrifty)))
     assert all(torch.allclose(some[name], others[name], atol=1e-5) for name in some)
@@ -148,15 +148,15 @@ def test_presets_differ_in_what_they_do_to_a_thin_defect(toy: Backbone) -> None:
     line = np.zeros((90, 120), np.bool_)
     line[45, 20:100] = True
     thin = AnomalyExample("t", "scratch", example(0).pixels, (line,))
-    kept: dict[str, TrainingBatchSource] = {}
+    kept: dict[str, PromptSamples] = {}
     for name in ("flawsmith", "code"):
         preset = PRESETS[name]  # type: ignore[index]
         material = TrainingExamples.of({"scratch": [thin]}, preset, toy.side)
         prompt = lambda label, rng: "a scratch"  # noqa: E731
         found = list(material.targets["scratch"])
-        taught = prepare_views(toy, material, found, preset, prompt, (0, 0), (), lambda: False)
-        assert len(taught.lessons) == len(taught.seen) == preset.views
-        kept[name] = taught.lessons
+        taught = encode_views(toy, material, found, preset, prompt, (0, 0), (), lambda: False)
+        assert len(taught) == len(taught.encoder_masks) == preset.views
+        kept[name] = taught
     assert (kept["flawsmith"].masks.sum(dim=(1, 2, 3)) >= 4).all()
     assert (kept["code"].masks.sum(dim=(1, 2, 3)) == 0).all()
 
@@ -220,7 +220,7 @@ def test_a_full_disk_loses_nothing(teach: Any, holes: Any, tmp_path: Path, monke
             teach(holes, folder, steps=4)
     assert checkpoints.list_concepts(folder) == []
     steps: list[int] = []
-    again = teach(holes, folder, watch=TrainingCallbacks(lambda done, of, p: steps.append(done)), steps=4)
+    again = teach(holes, folder, callbacks=TrainingCallbacks(lambda done, of, p: steps.append(done)), steps=4)
     assert again.id == whole.id and steps == []
 
 

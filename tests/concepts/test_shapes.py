@@ -66,8 +66,8 @@ def test_they_are_kept_with_the_concept_and_placed(
     monkeypatch.setattr(textual_inversion, "SHAPE_STEPS", 3)
     params = LearnParams(steps=2, shapes=2, rank=2)
     news: list[tuple[int, int]] = []
-    watch = TrainingCallbacks(lambda done, of, picture: news.append((done, of)))
-    concept = learn(toy, {"hole": holes}, [], params, engine="anomaly_diffusion", folder=tmp_path, watch=watch)
+    callbacks = TrainingCallbacks(lambda done, of, picture: news.append((done, of)))
+    concept = learn(toy, {"hole": holes}, [], params, engine="anomaly_diffusion", folder=tmp_path, callbacks=callbacks)
     assert any(name.startswith("shape.") for name in checkpoints.load_concept(tmp_path / concept.id)[1])
     assert {of for _, of in news} == {2 + 5} and [done for done, _ in news] == sorted(done for done, _ in news)
     like = [e.mask for e in holes]

@@ -17,8 +17,8 @@ from core.diffusion.loading import forget_backbones, load_backbone
 from core.diffusion.model_crop import CropSettings
 from core.diffusion.sampling import guided, invert, make_schedule, sample
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, positions, vectors_of
-from core.training.latents import TrainingSample, prepare
-from core.training.loop import TrainingPlan, train
+from core.training.loop import Trainable, TrainingPlan, prompt_conditioning, train
+from core.training.training_samples import TrainingSample, encode_samples
 from tests.diffusion.toy import write_sd15
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -72,6 +72,7 @@ def test_a_placeholder_learns(sd15: Backbone, photo: np.ndarray) -> None:
     vectors = nn.Parameter(vectors_of(sd15, "damage", 4))
     start = vectors.detach().clone()
     with placeholders(sd15, [Placeholder("<new>", vectors)]) as known:
-        lessons = prepare(known, [TrainingSample(photo, "a <new>")], text_frozen=False)
-        trained = train(known, {"<new>": vectors}, lessons, TrainingPlan(steps=1, batch=1))
+        samples = encode_samples(known, [TrainingSample(photo, "a <new>")], text_frozen=False)
+        trainable = Trainable(known, {"<new>": vectors}, prompt_conditioning(known))
+        trained = train(trainable, samples, TrainingPlan(steps=1, batch=1))
     assert trained.steps == 1 and not torch.equal(vectors.detach(), start)

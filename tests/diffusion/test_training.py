@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
 from core.errors import Cancelled, InputError, Unavailable
-from core.training.latents import TrainingBatchSource, TrainingSample, masked_loss, prepare
-from core.training.loop import TrainingPlan, TrainingResult, train
+from core.training.loop import Trainable, TrainingPlan, TrainingResult, prompt_conditioning, train
+from core.training.training_samples import PromptSamples, TrainingSample, encode_samples, masked_loss
 
 PLAN = TrainingPlan(steps=5, batch=2, lr=0.05, seed=3, checkpoint_every=2)
 
@@ -35,10 +35,12 @@ def invert(toy: Backbone, plate: np.ndarray) -> Callable[..., tuple[Tensor, Trai
         vectors = nn.Parameter(vectors_of(toy, "damage", 2))
         with placeholders(toy, [Placeholder("<spot>", vectors)]) as known:
             images = (plate, plate[::-1])
-            lessons = prepare(known, [TrainingSample(i, "a <spot>", spot()) for i in images], text_frozen=False)
-            held_out = prepare(known, [TrainingSample(plate[:, ::-1], "a <spot>", spot())], text_frozen=False)
+            samples = encode_samples(known, [TrainingSample(i, "a <spot>", spot()) for i in images], text_frozen=False)
+            held_out = encode_samples(known, [TrainingSample(plate[:, ::-1], "a <spot>", spot())], text_frozen=False)
             checking = {"validation": held_out} if plan.validate_every else {}
-            trained = train(known, {"<spot>": vectors}, lessons, plan, **checking, **given)
+            trained = train(
+                Trainable(known, {"<spot>": vectors}, prompt_conditioning(known)), samples, plan, **checking, **given
+            )
         return vectors.detach(), trained
 
     return run
@@ -65,16 +67,16 @@ def test_the_area_weight_stays_within_its_bounds(side: int, weight: float) -> No
     assert float(ratio) == pytest.approx(weight)
 
 
-def test_lessons_are_encoded_once(toy: Backbone, plate: np.ndarray) -> None:
-    lessons = [TrainingSample(plate, "a plate", spot(1)), TrainingSample(plate, "a plate")]
-    frozen = prepare(toy, lessons, text_frozen=True)
+def test_samples_are_encoded_once(toy: Backbone, plate: np.ndarray) -> None:
+    samples = [TrainingSample(plate, "a plate", spot(1)), TrainingSample(plate, "a plate")]
+    frozen = encode_samples(toy, samples, text_frozen=True)
     assert frozen.latents.shape == (2, 4, 8, 8) and frozen.masks.sum(dim=(1, 2, 3)).tolist() == [1, 64]
     assert frozen.text is not None and torch.equal(frozen.text[1:], encode_text(toy, ["a plate"]))
-    assert prepare(toy, lessons, text_frozen=False).text is None
+    assert encode_samples(toy, samples, text_frozen=False).text is None
     with pytest.raises(InputError, match="one size"):
-        prepare(toy, [TrainingSample(plate, ""), TrainingSample(plate[:32], "")], text_frozen=True)
+        encode_samples(toy, [TrainingSample(plate, ""), TrainingSample(plate[:32], "")], text_frozen=True)
     with pytest.raises(InputError, match="at least one"):
-        prepare(toy, [], text_frozen=True)
+        encode_samples(toy, [], text_frozen=True)
 
 
 def test_inversion_lowers_the_loss_and_leaves_the_model(
@@ -136,20 +138,19 @@ def test_another_or_a_broken_checkpoint_is_refused(
 
 def test_it_stops_early_and_keeps_the_best(toy: Backbone, plate: np.ndarray) -> None:
     """A scale on the prediction that starts at its best and is driven off by a far too high rate."""
-    lessons = prepare(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
+    samples = encode_samples(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
     scale = nn.Parameter(torch.zeros(()))
 
     def predictor(x: Tensor, t: Tensor, text: Tensor) -> Tensor:
         return x * scale
 
     plan = TrainingPlan(steps=200, batch=1, lr=2.0, clip=0, validate_every=5, patience=3)
-    trained = train(toy, {"scale": scale}, lessons, plan, validation=lessons, predictor=predictor)
+    trainable = Trainable(toy, {"scale": scale}, prompt_conditioning(toy), predictor)
+    trained = train(trainable, samples, plan, validation=samples)
     losses = [loss for _, loss in trained.validation]
     assert trained.stopped_early and trained.steps < 200
     assert losses.index(min(losses)) == len(losses) - 1 - plan.patience
-    again = train(
-        toy, {"scale": scale}, lessons, replace(plan, steps=5, lr=0.0), validation=lessons, predictor=predictor
-    )
+    again = train(trainable, samples, replace(plan, steps=5, lr=0.0), validation=samples)
     assert again.validation[0][1] == pytest.approx(min(losses))
 
 
@@ -159,9 +160,11 @@ def test_a_lora_like_set_of_parameters_learns(toy: Backbone, plate: np.ndarray) 
     down, up = nn.Parameter(torch.randn(2, 16) * 0.1), nn.Parameter(torch.zeros(32, 2))
     hook = layer.register_forward_hook(lambda module, args, out: out + args[0] @ down.T @ up.T)
     try:
-        lessons = prepare(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
+        samples = encode_samples(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
         plan = TrainingPlan(steps=24, batch=1, lr=0.02, validate_every=12, validate_draws=8)
-        trained = train(toy, {"down": down, "up": up}, lessons, plan, validation=lessons)
+        trained = train(
+            Trainable(toy, {"down": down, "up": up}, prompt_conditioning(toy)), samples, plan, validation=samples
+        )
     finally:
         hook.remove()
     assert trained.validation[-1][1] < trained.validation[0][1] and float(up.detach().abs().max()) > 0
@@ -170,26 +173,30 @@ def test_a_lora_like_set_of_parameters_learns(toy: Backbone, plate: np.ndarray) 
 
 def test_the_target_fits_what_the_model_predicts(toy: Backbone, plate: np.ndarray) -> None:
     """Whatever is predicted, a perfect prediction has no loss."""
-    lessons = prepare(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
+    samples = encode_samples(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
     nothing = nn.Parameter(torch.zeros(()))
     for prediction in ("epsilon", "v_prediction", "sample"):
         named = replace(toy, prediction=prediction)  # type: ignore[arg-type]
 
         def oracle(x: Tensor, t: Tensor, text: Tensor, kind: str = prediction) -> Tensor:
-            a, x0 = toy.alphas_cumprod[t].float().reshape(-1, 1, 1, 1), lessons.latents
+            a, x0 = toy.alphas_cumprod[t].float().reshape(-1, 1, 1, 1), samples.latents
             noise = (x - a.sqrt() * x0) / (1 - a).sqrt()
             known = {"epsilon": noise, "sample": x0, "v_prediction": a.sqrt() * noise - (1 - a).sqrt() * x0}
             return known[kind] + 0 * nothing
 
-        trained = train(named, {"nothing": nothing}, lessons, TrainingPlan(steps=3, batch=1), predictor=oracle)
+        trained = train(
+            Trainable(named, {"nothing": nothing}, prompt_conditioning(named), oracle), samples,
+            TrainingPlan(steps=3, batch=1),
+        )  # fmt: skip
         assert max(trained.losses) < 1e-6
 
 
 def test_what_cannot_be_trained_is_said(toy: Backbone, plate: np.ndarray) -> None:
-    lessons: TrainingBatchSource = prepare(toy, [TrainingSample(plate, "")], text_frozen=True)
+    samples: PromptSamples = encode_samples(toy, [TrainingSample(plate, "")], text_frozen=True)
     nothing = {"nothing": nn.Parameter(torch.zeros(()))}
+    trainable = lambda model: Trainable(model, nothing, prompt_conditioning(model))  # noqa: E731
     with pytest.raises(InputError, match="float16"):
-        train(replace(toy, dtype=torch.float16), nothing, lessons, PLAN)
+        train(trainable(replace(toy, dtype=torch.float16)), samples, PLAN)
     with pytest.raises(InputError, match="validate_every"):
-        train(toy, nothing, lessons, replace(PLAN, validate_every=2))
-    assert model_output(toy, lessons.latents, 3, encode_text(toy, [""])).shape == (1, 4, 8, 8)
+        train(trainable(toy), samples, replace(PLAN, validate_every=2))
+    assert model_output(toy, samples.latents, 3, encode_text(toy, [""])).shape == (1, 4, 8, 8)

@@ -58,8 +58,8 @@ class AnomalyDiffusion:
         labels = [label] if label else sorted({e.label for e in examples})
         groups = {name: [e for e in examples if e.label == name] for name in labels}
         backbone = load_backbone(params.backbone, ctx.device, "float32")
-        watch = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
-        return learn(backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch)
+        callbacks = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
+        return learn(backbone, groups, normals, params, engine=self.name, folder=folder, callbacks=callbacks)
 
     def kin(
         self,

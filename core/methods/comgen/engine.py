@@ -86,13 +86,14 @@ class ComGen:
         ctx.check()
         folder = concepts_folder(self.name, ctx)
         from core.diffusion.loading import load_backbone
-        from core.methods.comgen.components.train import EncodedPhoto, learn_components
+        from core.methods.comgen.components.train import learn_components
+        from core.methods.comgen.components.training_samples import ComponentPhoto
         from core.training.callbacks import TrainingCallbacks
 
-        photos = [EncodedPhoto(normal, tuple(ctx.regions_of(normal.id))) for normal in normals]
+        photos = [ComponentPhoto(normal, tuple(ctx.regions_of(normal.id))) for normal in normals]
         backbone = load_backbone(params.backbone, ctx.device, "float32")
-        watch = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
-        return learn_components(backbone, photos, params, engine=self.name, folder=folder, watch=watch)
+        callbacks = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
+        return learn_components(backbone, photos, params, engine=self.name, folder=folder, callbacks=callbacks)
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""

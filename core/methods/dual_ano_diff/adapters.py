@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from core.device import derive_seed, torch_generator
+from core.device import derive_seed
 from core.diffusion.attention import controlled
 from core.diffusion.backbone import Backbone, encode_ids
-from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions, prompt_ids, vectors_of
+from core.diffusion.tokens import Placeholder, jittered, padded_ids, placeholders, positions, prompt_ids, vectors_of
 from core.errors import InputError, Unavailable
 from core.methods.dual_ano_diff.interaction import BCM, PART, Interaction, join, predict_pairs, trainable
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
@@ -198,7 +198,5 @@ def label_in(concept: Concept, label: str) -> str:
 
 
 def _start(backbone: Backbone, word: str, count: int, seed: int) -> Tensor:
-    """Vectors to start from: the word's, a little apart, for equal ones would only ever learn the same."""
-    first = vectors_of(backbone, word, count)
-    noise = torch.randn(first.shape, generator=torch_generator(seed))
-    return (first + 0.1 * first.std() * noise).to(backbone.device)
+    """Vectors to start from: the word's, a little apart."""
+    return jittered(vectors_of(backbone, word, count), seed).to(backbone.device)

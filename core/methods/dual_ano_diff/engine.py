@@ -95,10 +95,17 @@ class DualAnoDiff:
         labels = [label] if label else sorted({e.label for e in examples})
         groups = {name: [e for e in examples if e.label == name] for name in labels}
         backbone = load_backbone(params.backbone, ctx.device, "float32")
-        watch = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
+        callbacks = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
         looks = [descriptor(e.pixels, e.mask).round(5).tolist() for group in groups.values() for e in group]
         return learn_dual(
-            backbone, groups, normals, params, engine=self.name, folder=folder, watch=watch, about={"looks": looks}
+            backbone,
+            groups,
+            normals,
+            params,
+            engine=self.name,
+            folder=folder,
+            callbacks=callbacks,
+            about={"looks": looks},
         )
 
     def kin(

@@ -129,7 +129,7 @@ class Gaa:
             params,
             engine=self.name,
             folder=folder,
-            watch=TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled),
+            callbacks=TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled),
             notes=found.notes,
             labels=found.labels,
             preset=preset_of(params.preset),

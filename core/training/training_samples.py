@@ -1,4 +1,4 @@
-"""What is learned from: images as latents, masks at latent size, prompts; and the loss on them."""
+"""Training samples: images as latents, masks at latent size and prompts as ids, encoded once; and the loss on them."""
 
 from __future__ import annotations
 
@@ -29,50 +29,55 @@ class TrainingSample:
 
 
 @dataclass(frozen=True)
-class TrainingBatchSource:
-    """Lessons as the loop uses them: latents (N, C, h, w), latent masks (N, 1, h, w), ids (N, length), on the CPU.
+class EncodedSamples:
+    """What the training loop draws its batches from, on the CPU.
 
-    ``text`` (N, length, width) is cached where the text is frozen, else None and encoded anew in each step.
+    ``latents`` are float32 (N, C, h, w); ``masks`` float32 (N, 1, h, w) or (N, C, h, w) say where the loss counts.
     """
 
     latents: Tensor
     masks: Tensor
-    ids: Tensor
-    text: Tensor | None
 
     def __len__(self) -> int:
         return len(self.latents)
 
 
-def prepare(
+@dataclass(frozen=True)
+class PromptSamples(EncodedSamples):
+    """Samples with a prompt each: ``ids`` int64 (N, length).
+
+    ``text`` float32 (N, length, width) is cached where nothing that is trained shapes it, else None: each step then
+    encodes the ids anew.
+    """
+
+    ids: Tensor
+    text: Tensor | None = None
+
+
+def encode_samples(
     backbone: Backbone,
-    lessons: Sequence[TrainingSample],
+    samples: Sequence[TrainingSample],
     *,
     text_frozen: bool,
     cancelled: Callable[[], bool] | None = None,
-) -> TrainingBatchSource:
+) -> PromptSamples:
     """Encode all images, and the prompts where ``text_frozen``. InputError unless the images have one size."""
-    if not lessons:
+    if not samples:
         raise InputError("training: expected at least one image; add examples")
-    if len({lesson.image.shape for lesson in lessons}) > 1:
+    if len({sample.image.shape for sample in samples}) > 1:
         raise InputError("training: expected images of one size; crop or resize them first")
     latents = []
-    for lesson in lessons:
+    for sample in samples:
         stop_if(cancelled)
-        latents.append(encode_image(backbone, lesson.image).cpu())
+        latents.append(encode_image(backbone, sample.image).cpu())
     shape = (latents[0].shape[2], latents[0].shape[3])
-    masks = [torch.ones(1, 1, *shape) if x.mask is None else latent_mask(x.mask, shape) for x in lessons]
+    masks = [torch.ones(1, 1, *shape) if x.mask is None else latent_mask(x.mask, shape) for x in samples]
     text = None
     if text_frozen:
-        unique = list(dict.fromkeys(x.prompt for x in lessons))
-        encoded = {p: encode_text(backbone, [p]).cpu() for p in unique}
-        text = torch.cat([encoded[x.prompt] for x in lessons])
-    return TrainingBatchSource(
-        torch.cat(latents),
-        torch.cat(masks),
-        padded_ids(backbone, [x.prompt for x in lessons]),
-        text,
-    )
+        encoded = {p: encode_text(backbone, [p]).cpu() for p in dict.fromkeys(x.prompt for x in samples)}
+        text = torch.cat([encoded[x.prompt] for x in samples])
+    ids = padded_ids(backbone, [x.prompt for x in samples])
+    return PromptSamples(torch.cat(latents), torch.cat(masks), ids, text)
 
 
 def masked_loss(
