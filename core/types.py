@@ -281,7 +281,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of news from a job: ``done`` of ``total`` steps, a message, and perhaps a preview image."""
+    """One line of news from a job: ``done`` of ``total`` steps, a message, and while it runs perhaps a preview."""
 
     job_id: str
     status: Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]

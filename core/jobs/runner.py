@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import Cancelled, FlawsmithError, NotFound
+from core.images.geometry import shrunk_to
 from core.store import Project
 from core.types import Event, Image
 
@@ -20,6 +21,9 @@ LANES = ("studio", "bulk")
 """Jobs of one lane run one after the other; a preview in the studio does not wait for a bulk job."""
 
 FINAL = frozenset({"done", "failed", "cancelled", "interrupted"})
+
+PREVIEW_SIDE = 1024
+"""Longer side in pixels of the preview kept of a running job: what a screen shows, not what the photo has."""
 
 
 @dataclass
@@ -131,10 +135,11 @@ class Runner:
             self._end(job_id, "done", str(result.get("message", "")))
 
     def _running(self, job_id: str, done: int, total: int, message: str, preview: Image | None) -> None:
+        shown = None if preview is None else shrunk_to(preview, PREVIEW_SIDE)
         with self._news:
             last = self._events[job_id]
-            event = Event(job_id, "running", done, total, message or last.message, preview)
-            self._events[job_id] = replace(event, preview=last.preview) if preview is None else event
+            shown = last.preview if shown is None else shown
+            self._events[job_id] = Event(job_id, "running", done, total, message or last.message, shown)
             due = time.monotonic() - self._last_write.get(job_id, -1.0) > 0.5
             if due:
                 self._last_write[job_id] = time.monotonic()
@@ -145,9 +150,11 @@ class Runner:
     def _end(self, job_id: str, status: Any, message: str) -> None:
         with self._lock:
             last = self._events[job_id]
-        event = Event(job_id, status, last.done, last.total, message or last.message, last.preview)
+        # Without its preview: what a job has made lies in the project, and its news stays for good.
+        event = Event(job_id, status, last.done, last.total, message or last.message)
         self._project.update_job(job_id, status=status, done=event.done, total=event.total, message=event.message)
         with self._news:
             self._events[job_id] = event
             self._controls.pop(job_id, None)
+            self._last_write.pop(job_id, None)
             self._news.notify_all()

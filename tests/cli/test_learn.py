@@ -95,7 +95,7 @@ def test_learning_in_the_background_shows_its_loss(project: Path) -> None:
     with Workbench.open(project) as bench:
         job = bench.concepts.start(LearnRequest(engine=ENGINE, label="pit", params={"steps": 4}))
         event = bench.jobs.wait(job, 120)
-        assert event.status == "done" and event.done == event.total == 4 and event.preview is not None
+        assert event.status == "done" and event.done == event.total == 4 and bench.concepts.live_pictures(job)
         made = bench.jobs.result(job)["concept"]
         assert bench.concepts.page(ENGINE, "pit")[0].id == made and bench.concepts.picture(made) is not None
         loss = bench.concepts.live(job)["loss"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import Cancelled, InputError
-from core.jobs.runner import JobControl, Runner
+from core.jobs.runner import PREVIEW_SIDE, JobControl, Runner
 from core.store import Project
 
 
@@ -90,3 +93,29 @@ def test_a_later_process_reads_the_news_from_the_project(tmp_path: Path) -> None
     with Project.open(tmp_path / "p") as again:
         event = Runner(again).event(job)
         assert (event.status, event.message) == ("done", "made")
+
+
+def test_a_running_job_keeps_a_preview_of_screen_size_and_an_ended_one_none(runner: Runner) -> None:
+    seen = threading.Event()
+    kept: list[weakref.ref[np.ndarray]] = []
+
+    def work(control: JobControl) -> dict[str, str]:
+        photo = np.full((2 * PREVIEW_SIDE, 3 * PREVIEW_SIDE, 3), 90, np.uint8)
+        kept.append(weakref.ref(photo))
+        control.progress(1, 2, photo)
+        control.progress(2, 2)
+        del photo
+        seen.wait(20)
+        return {}
+
+    job = runner.submit("try", "large", work)
+    while (event := runner.event(job)).done < 2:
+        threading.Event().wait(0.005)
+    assert event.preview is not None and event.preview.shape == (683, PREVIEW_SIDE, 3) and (event.preview == 90).all()
+    kept.append(weakref.ref(event.preview))
+    seen.set()
+    assert runner.wait(job, 20).status == "done"
+    runner.submit("try", "next", lambda c: {})  # the lane's thread lets go of the last job with the next one
+    del event
+    gc.collect()
+    assert runner.event(job).preview is None and [ref() for ref in kept] == [None, None]
