@@ -68,13 +68,13 @@ class Session:
         """The id of the photo on the table: the chosen one, else the first; "" without photos."""
         if self.bench is None:
             return ""
-        ids = [r.id for r in self.bench.photos.page(0, 1)]
         if self.normal_id:
             try:
                 return self.bench.photos.row(self.normal_id).id
             except LookupError:
-                self.normal_id = ""
-        self.normal_id = ids[0] if ids else ""
+                pass  # it was removed: the first one takes its place
+        first = self.bench.photos.page(0, 1)
+        self.normal_id = first[0].id if first else ""
         return self.normal_id
 
 

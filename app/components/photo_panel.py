@@ -66,11 +66,11 @@ class PhotoPanel:
         self.timer = gr.Timer(PREPARING_S, active=False)
         self.parts = [self.canvas, self.title, self.timer]
         on(self.timer.tick, self._wait, shell, outputs=self.parts[1:])
-        for event, step in (
-            (self.back.click, -1), (self.forth.click, 1),
-            (self.canvas.previous_photo, -1), (self.canvas.next_photo, 1),
+        for event, forward in (
+            (self.back.click, False), (self.forth.click, True),
+            (self.canvas.previous_photo, False), (self.canvas.next_photo, True),
         ):  # fmt: skip
-            turn = lambda session, step=step: self._step(session, step)  # noqa: E731
+            turn = lambda session, forward=forward: self.turn(session, forward)  # noqa: E731
             on(event, turn, shell, outputs=[*self.parts, self.moved], **ONE_BY_ONE)
 
     def on_seen(
@@ -102,6 +102,13 @@ class PhotoPanel:
         ready = session.open_bench.regions.is_ready(session.normal_id)
         return [value, title(session), gr.Timer(active=not ready)]
 
+    def turn(self, session: Session, forward: bool) -> list[Any]:
+        """Put the next photo on the table, or the one before; updates for ``parts`` and ``moved``."""
+        current = session.photo()
+        if not current:
+            return [gr.skip()] * (len(self.parts) + 1)
+        return self.go(session, session.open_bench.photos.neighbour(current, forward).id)
+
     def go(self, session: Session, normal_id: str) -> list[Any]:
         """Put a photo on the table; updates for ``parts`` and ``moved``."""
         session.normal_id = normal_id
@@ -123,12 +130,6 @@ class PhotoPanel:
 
     def _key(self, normal_id: str) -> str:
         return f"{self.use}/{normal_id}"
-
-    def _step(self, session: Session, step: int) -> list[Any]:
-        current = session.photo()
-        if not current:
-            return [gr.skip()] * (len(self.parts) + 1)
-        return self.go(session, session.open_bench.photos.neighbour(current, step).id)
 
     def _wait(self, session: Session) -> list[Any]:
         """How far the photo is prepared for clicks, while a slow segmenter looks at it."""
@@ -178,7 +179,7 @@ def title(session: Session) -> str:
     """Name, place and size of the session's photo, as HTML."""
     bench = session.open_bench
     row = bench.photos.row(session.photo())
-    place = next((i for i, r in enumerate(bench.photos.page()) if r.id == row.id), 0) + 1
+    place = bench.photos.place(row.id) + 1
     return (
         f'<span class="fs-photo-name">{html.escape(row.name)}</span> '
         f'<span class="fs-quiet">{place:,} of {bench.photos.count():,} · {row.width} × {row.height}</span>'

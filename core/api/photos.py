@@ -59,11 +59,13 @@ class PhotosApi:
         """Name, size, notes and file of one photo; NotFound if it is gone."""
         return self._project.normal_row(normal_id)
 
-    def neighbour(self, normal_id: str, step: int) -> NormalRow:
-        """The photo ``step`` places on in the list, round the end."""
-        rows = self.page()
-        place = next((i for i, r in enumerate(rows) if r.id == normal_id), 0)
-        return rows[(place + step) % len(rows)]
+    def neighbour(self, normal_id: str, forward: bool) -> NormalRow:
+        """The next photo in the list, or the one before, round the end; NotFound."""
+        return self._project.neighbour_row(normal_id, forward)
+
+    def place(self, normal_id: str) -> int:
+        """How many photos come before this one in the list."""
+        return self._project.normal_place(normal_id)
 
     def remove(self, normal_ids: list[str]) -> None:
         """Take photos out of the project, with their regions and samples."""

@@ -65,8 +65,26 @@ class PhotoStore(Store):
         with self._db.read() as db:
             return int(db.execute(select(func.count()).select_from(normals)).scalar_one())
 
-    def _normals(self, *where: Any, offset: int = 0, limit: int | None = None) -> list[NormalRow]:
-        query = select(normals).where(*where).order_by(normals.c.number).offset(offset)
+    def neighbour_row(self, id: str, forward: bool) -> NormalRow:
+        """The photo added after ``id``, or before it, round the end; NotFound. No other photo's row is read."""
+        here = select(normals.c.number).where(normals.c.id == id).scalar_subquery()
+        beyond = normals.c.number > here if forward else normals.c.number < here
+        with self._db.read():
+            self.normal_row(id)
+            found = self._normals(beyond, limit=1, last_first=not forward)
+            return (found or self._normals(limit=1, last_first=not forward))[0]
+
+    def normal_place(self, id: str) -> int:
+        """How many photos were added before ``id``; 0 for one that is not there."""
+        here = select(normals.c.number).where(normals.c.id == id).scalar_subquery()
+        with self._db.read() as db:
+            return int(db.execute(select(func.count(normals.c.number)).where(normals.c.number < here)).scalar_one())
+
+    def _normals(
+        self, *where: Any, offset: int = 0, limit: int | None = None, last_first: bool = False
+    ) -> list[NormalRow]:
+        order = normals.c.number.desc() if last_first else normals.c.number
+        query = select(normals).where(*where).order_by(order).offset(offset)
         query = query.limit(-1 if limit is None else limit)
         with self._db.read() as db:
             return [self._normal(row) for row in db.execute(query)]

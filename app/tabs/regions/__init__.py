@@ -70,7 +70,7 @@ def build(shell: PageContext) -> None:
 
     shell.refresh(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts, hint])
     beside = len(table.parts)
-    around = lambda s: [*look(s)[beside:], *carrier.show(s)]  # noqa: E731
+    around = lambda s: [*look(s)[beside:], *carrier.turned(s)]  # noqa: E731
     on(table.moved.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
 
     def keep(session: Session, seen: str, given: str | None) -> list[Any]:
