@@ -96,8 +96,9 @@ def _demo() -> Path | None:
         return None
 
 
-def _arrive(sid: str) -> list[Any]:
+def _arrive(sid: str, request: gr.Request) -> list[Any]:
     session = sessions.get(sid)
+    session.login = request.username or ""
     opened = str(session.bench.path) if session.bench else "-"
     # The first tab is in front anyway; choosing it again would undo a person's quick click on another.
     front = gr.skip() if session.tab == "product" else gr.Tabs(selected=session.tab)

@@ -28,7 +28,7 @@ class Session:
     """What one browser tab is doing. Only ids, masks and small values; pictures live in the project.
 
     ``filter``, ``offset`` and ``grouped`` say what Review shows, ``tab`` which tab is in front, ``headline`` what
-    the browser's header says now.
+    the browser's header says now, ``login`` who it is where the app asks for a login.
     """
 
     id: str
@@ -55,6 +55,7 @@ class Session:
     offset: int = 0
     grouped: bool = False
     memory: dict[str, Any] = field(default_factory=dict)
+    login: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -124,7 +125,9 @@ class Sessions:
     def _put(self, sid: str, bench: Workbench) -> Session:
         with self._lock:
             before = self._sessions.get(sid)
-            fresh = Session(sid, bench=bench, tab=before.tab if before else "product")
+            fresh = Session(sid, bench=bench)
+            if before:
+                fresh.tab, fresh.login = before.tab, before.login
             self._sessions[sid] = fresh
         remember(bench.path)
         return fresh

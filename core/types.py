@@ -32,11 +32,25 @@ GOOD = "good"
 
 
 class ReviewStatus(StrEnum):
-    """What a person said of a sample."""
+    """What was said of a sample."""
 
     NEW = "new"
     KEPT = "kept"
     REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class VerdictSource:
+    """Who gave a verdict: a ``person``, by the login's ``name`` where there is one, or a ``rule``."""
+
+    kind: Literal["person", "rule"]
+    name: str = ""
+
+    def __str__(self) -> str:
+        return "by rule" if self.kind == "rule" else f"by {self.name or 'hand'}"
+
+
+PERSON, RULE = VerdictSource("person"), VerdictSource("rule")
 
 
 def check_image(array: Any, what: str = "image") -> Image:

@@ -135,7 +135,7 @@ class PreviewGallery:
         if not picked:
             raise InputError("generate something first, then keep or discard it")
         rows = _rows(session)
-        session.open_bench.review.set_verdict([picked], verdict)
+        session.open_bench.review.set_verdict([picked], verdict, by=session.login)
         ids = [r.id for r in rows]
         place = ids.index(picked) if picked in ids else 0
         waiting = [r.id for r in rows[place:] + rows[:place] if r.verdict == ReviewStatus.NEW and r.id != picked]
@@ -154,7 +154,7 @@ class PreviewGallery:
         fresh = [r.id for r in _rows(session) if r.verdict == ReviewStatus.NEW]
         if not fresh:
             raise InputError("keep all: every preview here has its verdict already")
-        session.open_bench.review.set_verdict(fresh, ReviewStatus.KEPT)
+        session.open_bench.review.set_verdict(fresh, ReviewStatus.KEPT, by=session.login)
         return self.show(session)
 
 
@@ -259,7 +259,8 @@ def facts(seen: Comparison, near: Likeness | None) -> str:
     lines = "".join(
         f"<li data-level='{level}'><span>{words}</span><span>{number}</span></li>" for words, number, level in said
     )
-    why = f"<p class='fs-quiet'>{html.escape(row.reason)}</p>" if row.reason else ""
+    verdict = ": ".join(filter(None, (str(row.verdict_by or ""), row.reason)))
+    why = f"<p class='fs-quiet'>{html.escape(verdict)}</p>" if verdict else ""
     return (
         f"<div class='fs-facts'><p><b>{html.escape(row.label)}</b> · {html.escape(row.engine)} · seed {row.seed}"
         f"<span class='fs-verdict' data-verdict='{row.verdict}'>{row.verdict}</span></p><ul>{lines}</ul>{why}</div>"

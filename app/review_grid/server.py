@@ -57,14 +57,14 @@ def turn(session: Session, sent: Reply) -> Reply:
 
 def judge(session: Session, sent: Reply) -> Reply:
     """Give ``ids`` the ``verdict``."""
-    session.open_bench.review.set_verdict(_ids(sent), str(sent.get("verdict")))
+    session.open_bench.review.set_verdict(_ids(sent), str(sent.get("verdict")), by=session.login)
     return {}
 
 
 def best(session: Session, sent: Reply) -> Reply:
     """Keep the best of the look-alikes ``ids``, reject the others."""
     ids = _ids(sent)
-    kept = session.open_bench.review.keep_best(ids)
+    kept = session.open_bench.review.keep_best(ids, session.login)
     return {"verdicts": {i: ReviewStatus.KEPT if i == kept else ReviewStatus.REJECTED for i in ids}}
 
 
@@ -129,8 +129,8 @@ def _card(session: Session, row: Any) -> Reply:
     scores = dict(row.scores)
     return {
         "id": row.id, "label": row.label, "kind": row.kind, "engine": row.engine, "seed": str(row.seed),
-        "verdict": row.verdict, "reason": row.reason, "edit": _edit(row), "photo": normal.name,
-        "width": normal.width, "height": normal.height,
+        "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""), "edit": _edit(row),
+        "photo": normal.name, "width": normal.width, "height": normal.height,
         "thumb": file_url(bench.review.thumbnail(row, outline=False)),
         "image": file_url(row.image_path), "source": file_url(normal.path),
         "outline": bench.review.outline(row),

@@ -20,7 +20,7 @@ from core.jobs.product_data import ProductData
 from core.quality import group_near_duplicates, nearest
 from core.quality.visible_change import difference
 from core.store import NormalRow, SampleFilter, SampleRow
-from core.types import ReviewStatus
+from core.types import ReviewStatus, VerdictSource
 
 MOST_GROUPED = 5000
 """Samples looked through for look-alikes at once; more take seconds."""
@@ -122,9 +122,11 @@ class Review:
         near = self._neighbours.find(row) if look else self._neighbours.known(row.id)
         return (near, self._project.normal_row(near.id)) if near is not None else None
 
-    def set_verdict(self, sample_ids: Sequence[str], verdict: ReviewStatus | str, reason: str = "") -> None:
-        """Keep, reject or reset samples; one undo takes it back."""
-        self._project.set_verdicts(list(sample_ids), ReviewStatus(verdict), reason)
+    def set_verdict(
+        self, sample_ids: Sequence[str], verdict: ReviewStatus | str, reason: str = "", by: str = ""
+    ) -> None:
+        """Keep, reject or reset samples, which the person who is logged in as ``by`` does; one undo takes it back."""
+        self._project.set_verdicts(list(sample_ids), ReviewStatus(verdict), reason, VerdictSource("person", by))
 
     def undo(self) -> list[str]:
         """Take the last verdicts back, also after a restart; returns the samples concerned."""
@@ -168,12 +170,16 @@ class Review:
         best_first = [sorted(g, key=lambda r: (-believability(dict(r.scores)), r.id)) for g in found.values()]
         return sorted(best_first, key=lambda g: len(g) == 1)
 
-    def keep_best(self, sample_ids: Sequence[str]) -> str:
-        """Keep the most believable of look-alikes and reject the others, in one undoable step; returns its id."""
+    def keep_best(self, sample_ids: Sequence[str], by: str = "") -> str:
+        """Keep the most believable of look-alikes and reject the others, in one undoable step; returns its id.
+
+        ``by`` as in ``set_verdict``.
+        """
         rows = [self.row(i) for i in sample_ids]
         best = min(rows, key=lambda r: (-believability(dict(r.scores)), r.id))
         others = [(r.id, ReviewStatus.REJECTED, f"look-alike of {best.id}") for r in rows if r.id != best.id]
-        self._project.review([(best.id, ReviewStatus.KEPT, "best of its look-alikes"), *others])
+        said = [(best.id, ReviewStatus.KEPT, "best of its look-alikes"), *others]
+        self._project.review(said, VerdictSource("person", by))
         return best.id
 
     def kept(self) -> int:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.quality import group_near_duplicates
 from core.store import Project, SampleFilter, SampleRow
-from core.types import ReviewStatus
+from core.types import RULE, ReviewStatus
 
 PASSED = "passed the rules"
 OUTSIDE = "changed outside the mask"
@@ -174,7 +174,7 @@ def auto_review(project: Project, rules: Rules, chosen: SampleFilter | None = No
     """
     rows = project.samples(chosen or SampleFilter(verdict=ReviewStatus.NEW))
     sifted = filter_samples(rows, rules, kept_before(project, rows))
-    project.review(sifted.verdicts())
+    project.review(sifted.verdicts(), RULE)
     reasons = count_reasons(sifted.reasons.values())
     return {"kept": len(sifted.kept), "rejected": len(sifted.reasons), "reasons": reasons}
 

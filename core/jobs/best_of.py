@@ -18,21 +18,18 @@ from core.errors import Cancelled, InputError
 from core.images import read_image, read_mask
 from core.jobs import generation
 from core.jobs.auto_review import (
-    PASSED,
-    REASONS,
     FilteredSamples,
     Rules,
     count_reasons,
     filter_samples,
     kept_before,
-    kind_of,
     reject_reason,
 )
 from core.jobs.product_data import ProductData
 from core.jobs.requests import Batch, BatchPlan, prepare
 from core.jobs.sample_scoring import SampleScorer, judge_of
 from core.store import SampleFilter, SampleRow
-from core.types import Recipe, Request, ReviewStatus, Sample
+from core.types import RULE, Recipe, Request, ReviewStatus, Sample
 
 LEAST_YIELD = 0.1
 """A round is never planned for fewer good ones in ten than this, so that one bad round does not spend the budget."""
@@ -148,7 +145,7 @@ class _Lot:
     def settle(self) -> None:
         """Sift all there are, and store the verdicts."""
         self._sift()
-        self.plan.material.project.review(self.sifted.verdicts())
+        self.plan.material.project.review(self.sifted.verdicts(), RULE)
 
     def result(self, stopped: bool) -> dict[str, Any]:
         """What ``fill`` returns."""
@@ -234,5 +231,5 @@ class _Lot:
 
 
 def _by_hand(row: SampleRow) -> bool:
-    """Whether a person gave the verdict: the rules sign theirs."""
-    return row.verdict != ReviewStatus.NEW and kind_of(row.reason) not in (PASSED, *REASONS)
+    """Whether a person gave the verdict."""
+    return row.verdict_by is not None and row.verdict_by.kind == "person"

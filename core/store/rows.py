@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from core.types import Kind, ReviewStatus
+from core.types import Kind, ReviewStatus, VerdictSource
 
 RegionSource = Literal["hand", "auto", "propagated"]
 JobStatus = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
@@ -56,7 +56,7 @@ class SampleRow:
     """A generated anomaly. ``number`` grows in the order samples were added; ``descriptor`` is as it was given.
 
     ``component_paths`` are grey PNGs, one for each component whose word's attention was compared.
-    ``picture_paths`` are colour PNGs of what else was drawn for the sample.
+    ``picture_paths`` are colour PNGs of what else was drawn for the sample. ``verdict_by`` is None while it is new.
     """
 
     id: str
@@ -80,6 +80,7 @@ class SampleRow:
     component_paths: Mapping[str, Path] = field(default_factory=dict)
     unrefined_path: Path | None = None
     picture_paths: Mapping[str, Path] = field(default_factory=dict)
+    verdict_by: VerdictSource | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from core.store.files import Stored
 from core.store.photos import PhotoStore
 from core.store.rows import SampleFilter, SampleRow
 from core.store.tables import PICTURE, UNREFINED, normals, sample_details, sample_scores, samples, score_names
-from core.types import KINDS, Kind, ReviewStatus, check_label
+from core.types import KINDS, Kind, ReviewStatus, VerdictSource, check_label
 
 EVERYTHING = SampleFilter()
 
@@ -178,6 +178,7 @@ class Samples(PhotoStore):
             recipe_json=row.recipe,
             verdict=ReviewStatus(row.verdict),
             reason=row.reason,
+            verdict_by=VerdictSource(row.verdict_by, row.verdict_name) if row.verdict_by else None,
             scores=dict(row.scores),
             image_path=self.path / row.image,
             mask_path=self.path / row.mask,

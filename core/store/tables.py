@@ -22,6 +22,9 @@ from sqlalchemy import (
 APPLICATION_ID = 0x464C4157
 """Written into the header of project.db, so that another program's database is not taken for a project."""
 
+VERDICT_BY = ("verdict_by", "verdict_name")
+"""Columns of who gave a verdict: "person", "rule" or, of a new sample, ""; and the person's login, or ""."""
+
 metadata = MetaData()
 
 
@@ -101,6 +104,7 @@ samples = Table(
     _text("attention", nullable=True),
     Column("instances", JSON, nullable=False),
     Column("created", Float, nullable=False),
+    *(_text(name, server_default="") for name in VERDICT_BY),
     CheckConstraint("verdict IN ('new', 'kept', 'rejected')", name="known_verdict"),
     Index("samples_by_verdict", "verdict"),
     Index("samples_by_label", "label", "verdict", "engine"),
@@ -148,10 +152,8 @@ verdict_changes = Table(
     metadata,
     Column("batch", Integer, ForeignKey("verdict_batches.number", ondelete="CASCADE"), primary_key=True),
     Column("sample", Integer, ForeignKey("samples.number", ondelete="CASCADE"), primary_key=True, index=True),
-    _text("old_verdict"),
-    _text("old_reason"),
-    _text("new_verdict"),
-    _text("new_reason"),
+    *(_text(f"{side}_{name}") for side in ("old", "new") for name in ("verdict", "reason")),
+    *(_text(f"{side}_{name}", server_default="") for side in ("old", "new") for name in VERDICT_BY),
     sqlite_with_rowid=False,
 )
 

@@ -1,31 +1,35 @@
-"""What a person said of the samples, with an undo list that outlives the process."""
+"""What a person or a rule said of the samples, with an undo list that outlives the process."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, literal, or_, select, update
 
 from core.errors import InputError, NotFound
 from core.store.base import Store, among
-from core.store.tables import samples, verdict_batches, verdict_changes
-from core.types import ReviewStatus
+from core.store.tables import VERDICT_BY, samples, verdict_batches, verdict_changes
+from core.types import PERSON, ReviewStatus, VerdictSource
+
+STATE = ("verdict", "reason", *VERDICT_BY)
+"""Columns of a sample that a verdict sets."""
 
 
 class Verdicts(Store):
     """Accept, reject, think again."""
 
-    def set_verdicts(self, ids: Iterable[str], verdict: ReviewStatus | str, reason: str = "") -> int:
+    def set_verdicts(
+        self, ids: Iterable[str], verdict: ReviewStatus | str, reason: str = "", by: VerdictSource = PERSON
+    ) -> int:
         """Give samples a verdict in one undoable step; return the step's number, 0 if nothing changed.
 
         NotFound, changing nothing, if one of them is not there. A step after an undo drops what could be redone.
         """
-        if str(verdict) not in set(ReviewStatus):
-            raise InputError(f"verdict {str(verdict)!r}: expected one of {', '.join(ReviewStatus)}")
+        state = _state(verdict, reason, by)
         wanted = set(ids)
         chosen = among(samples.c.id, wanted)
-        differs = (samples.c.verdict != str(verdict)) | (samples.c.reason != reason)
+        differs = or_(*(samples.c[name] != value for name, value in state.items()))
         with self._db.write() as db:
             self._check_there(db, wanted)
             if not db.execute(select(func.count()).where(chosen, differs)).scalar_one():
@@ -34,40 +38,39 @@ class Verdicts(Store):
             log = select(
                 literal(batch, Integer),
                 samples.c.number,
-                samples.c.verdict,
-                samples.c.reason,
-                literal(str(verdict)),
-                literal(reason),
+                *(samples.c[name] for name in state),
+                *(literal(value) for value in state.values()),
             ).where(chosen, differs)
-            db.execute(insert(verdict_changes).from_select([c.name for c in verdict_changes.c], log))
-            db.execute(update(samples).where(chosen).values(verdict=str(verdict), reason=reason))
+            names = ["batch", "sample", *(f"{side}_{name}" for side in ("old", "new") for name in state)]
+            db.execute(insert(verdict_changes).from_select(names, log))
+            db.execute(update(samples).where(chosen).values(state))
         return batch
 
-    def review(self, verdicts: Iterable[tuple[str, ReviewStatus | str, str]]) -> int:
+    def review(self, verdicts: Iterable[tuple[str, ReviewStatus | str, str]], by: VerdictSource = PERSON) -> int:
         """Give each sample (id, verdict, reason) its own verdict, all in one undoable step; return its number.
 
         As set_verdicts: NotFound, changing nothing, if one of them is not there; 0 if nothing changed.
         """
-        wanted = {id: (str(ReviewStatus(verdict)), reason) for id, verdict, reason in verdicts}
-        columns = (samples.c.id, samples.c.number, samples.c.verdict, samples.c.reason)
+        wanted = {id: _state(verdict, reason, by) for id, verdict, reason in verdicts}
         with self._db.write() as db:
             self._check_there(db, set(wanted))
-            changes = [
-                {"sample": r.number, "old_verdict": r.verdict, "old_reason": r.reason, "new": wanted[r.id]}
-                for r in db.execute(select(*columns).where(among(samples.c.id, set(wanted))))
-                if (r.verdict, r.reason) != wanted[r.id]
-            ]
-            if not changes:
+            columns = (samples.c.id, samples.c.number, *(samples.c[name] for name in STATE))
+            found = [row._mapping for row in db.execute(select(*columns).where(among(samples.c.id, set(wanted))))]
+            changed = [row for row in found if any(row[name] != wanted[row["id"]][name] for name in STATE)]
+            if not changed:
                 return 0
             batch = self._new_step(db)
-            for change in changes:
-                change["batch"] = batch
-                change["new_verdict"], change["new_reason"] = change.pop("new")
-            db.execute(insert(verdict_changes), changes)
+            log = [
+                {"batch": batch, "sample": row["number"]}
+                | {f"old_{name}": row[name] for name in STATE}
+                | {f"new_{name}": wanted[row["id"]][name] for name in STATE}
+                for row in changed
+            ]
+            db.execute(insert(verdict_changes), log)
             by_number = update(samples).where(samples.c.number == bindparam("at"))
             db.execute(
-                by_number.values(verdict=bindparam("to"), reason=bindparam("why")),
-                [{"at": c["sample"], "to": c["new_verdict"], "why": c["new_reason"]} for c in changes],
+                by_number.values({name: bindparam(f"to_{name}") for name in STATE}),
+                [{"at": c["sample"], **{f"to_{name}": c[f"new_{name}"] for name in STATE}} for c in log],
             )
         return batch
 
@@ -95,9 +98,7 @@ class Verdicts(Store):
                 return []
             mine = select(verdict_changes).where(verdict_changes.c.batch == batch).subquery()
             here = mine.c.sample == samples.c.number
-            db.execute(
-                update(samples).where(here).values(verdict=mine.c[f"{side}_verdict"], reason=mine.c[f"{side}_reason"])
-            )
+            db.execute(update(samples).where(here).values({name: mine.c[f"{side}_{name}"] for name in STATE}))
             db.execute(update(verdict_batches).where(verdict_batches.c.number == batch).values(undone=1 - undone))
             return list(db.execute(select(samples.c.id).where(here).order_by(samples.c.number)).scalars())
 
@@ -105,3 +106,11 @@ class Verdicts(Store):
         there = set(db.execute(select(samples.c.id).where(among(samples.c.id, wanted))).scalars())
         if missing := sorted(wanted - there):
             raise NotFound(f"sample {missing[0]!r} is not in project {self.path}; it may have been deleted")
+
+
+def _state(verdict: ReviewStatus | str, reason: str, by: VerdictSource) -> dict[str, str]:
+    """The values of STATE; nobody has said anything of a new sample."""
+    if str(verdict) not in set(ReviewStatus):
+        raise InputError(f"verdict {str(verdict)!r}: expected one of {', '.join(ReviewStatus)}")
+    said = str(verdict) != ReviewStatus.NEW
+    return dict(zip(STATE, (str(verdict), reason, by.kind if said else "", by.name if said else ""), strict=True))

@@ -226,6 +226,38 @@ def test_the_migrations_give_the_same_tables_as_a_new_project(tmp_path):
     assert {t.name for t in metadata.sorted_tables} <= {line.split()[1] for line in schema_of(tmp_path / "new.db")}
 
 
+def test_old_verdicts_learn_who_gave_them(tmp_path):
+    from alembic.config import Config
+
+    path, config = tmp_path / "old.db", Config()
+    as_before_the_first_migration(path)
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    engine = create_engine(f"sqlite:///{path}")
+    said = [
+        ("new", ""), ("kept", "passed the rules"), ("kept", ""), ("rejected", "hard seam (9.1 times the photo's own)"),
+        ("rejected", "too soft (ask Ada)"), ("kept", "best of its look-alikes"), ("rejected", "not among the best"),
+    ]  # fmt: skip
+    with engine.begin() as db:
+        config.attributes["connection"] = db
+        schema._upgrade(config, path, "0002")
+        sql = db.exec_driver_sql
+        sql("INSERT INTO normals VALUES (1, 'n', 'a.png', 1, 1, 0, '[]', 'f', 0)")
+        sql("INSERT INTO verdict_batches VALUES (1, 0, 0)")
+        for number, (verdict, reason) in enumerate(said):
+            row = (number, str(number), "n", "a", "structural", "e", verdict, reason, 0, "{}", "i", "m", "[]", 0)
+            columns = (
+                "number, id, normal_id, label, kind, engine, verdict, reason, seed, scores, image, mask, instances"
+            )
+            sql(f"INSERT INTO samples ({columns}, created) VALUES ({', '.join('?' * len(row))})", row)
+            sql("INSERT INTO verdict_changes VALUES (1, ?, 'new', '', ?, ?)", (number, verdict, reason))
+        schema._upgrade(config, path, schema.HEAD)
+        found = sql("SELECT verdict_by, verdict_name FROM samples ORDER BY number").fetchall()
+        changes = sql("SELECT old_verdict_by, new_verdict_by FROM verdict_changes ORDER BY sample").fetchall()
+    engine.dispose()
+    who = ["", "rule", "person", "rule", "person", "person", "rule"]
+    assert found == [(one, "") for one in who] and changes == [("", one) for one in who]
+
+
 NEXT = """
 import sqlalchemy as sa
 from alembic import op

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.store import Project
+from core.types import PERSON, RULE, VerdictSource
 
 
 def make(folder: Path, count: int) -> tuple[Project, list[str]]:
@@ -36,6 +37,21 @@ def test_undo_and_redo_outlive_the_process(tmp_path):
         assert [r.verdict for r in project.samples()] == ["kept", "kept", "new"]
         assert project.set_verdicts([ids[2]], "kept")
         assert project.redo_verdicts() == []
+
+
+def test_a_verdict_says_who_gave_it_also_after_undo(tmp_path):
+    project, ids = make(tmp_path / "p", 2)
+    ada = VerdictSource("person", "ada")
+    project.review([(ids[0], "kept", "passed the rules"), (ids[1], "rejected", "hard seam (9 times)")], RULE)
+    assert project.set_verdicts([ids[0]], "kept", "passed the rules", ada) > 0
+    assert [r.verdict_by for r in project.samples()] == [ada, RULE]
+    assert [str(r.verdict_by) for r in project.samples()] == ["by ada", "by rule"] and str(PERSON) == "by hand"
+    project.undo_verdicts()
+    assert [r.verdict_by for r in project.samples()] == [RULE, RULE]
+    project.redo_verdicts()
+    project.set_verdicts(ids, "new", by=ada)
+    assert [r.verdict_by for r in project.samples()] == [None, None]
+    project.close()
 
 
 def test_a_verdict_that_changes_nothing_is_no_step(tmp_path):

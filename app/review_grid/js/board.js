@@ -64,7 +64,7 @@ function facts(sample) {
   cells.push("<div title='0 is the same anomaly, 1 is nothing like it'><dt>nearest kept</dt><dd class='fsb-near'>" + (sample.near ?? "…") + "</dd></div>");
   find("facts").innerHTML = "<p><b>" + escaped(sample.label) + "</b> <span class='fsb-verdict' data-verdict='" + sample.verdict + "'>" + sample.verdict +
     "</span> <span class='fs-quiet'>" + escaped(sample.engine) + " on " + escaped(sample.photo) + ", seed " + escaped(sample.seed) +
-    "</span></p>" + (sample.edit ? "<p class='fsb-reason'>" + escaped(sample.edit) + "</p>" : "") + (sample.reason ? "<p class='fsb-reason'>" + escaped(sample.reason) + "</p>" : "") +
+    "</span></p>" + (sample.edit ? "<p class='fsb-reason'>" + escaped(sample.edit) + "</p>" : "") + (sample.by || sample.reason ? "<p class='fsb-reason'>" + escaped([sample.by, sample.reason].filter(Boolean).join(": ")) + "</p>" : "") +
     copied(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
   good(sample);
   clearTimeout(facts.later);

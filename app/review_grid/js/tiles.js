@@ -88,7 +88,7 @@ class Tiles {
   stamp(tile, row) {
     tile.dataset.verdict = row.verdict;
     tile.querySelector(".fsb-mark").textContent = MARKS[row.verdict];
-    tile.title = row.label + ", " + row.engine + ", " + row.verdict + (row.reason ? ": " + row.reason : "");
+    tile.title = row.label + ", " + row.engine + ", " + [row.verdict, row.by].filter(Boolean).join(" ") + (row.reason ? ": " + row.reason : "");
   }
 
   say(ids, verdict, reason = "") {
@@ -97,6 +97,7 @@ class Tiles {
       if (!row) continue;
       row.verdict = verdict;
       row.reason = reason;
+      row.by = ""; // the next page that is asked for says who
       this.stamp(this.tiles.get(id), row);
     }
   }
