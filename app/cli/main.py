@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from app.cli import bulk, data, demo, evaluate, learn, models, serve
+from app.cli import bulk, checks, data, demo, evaluate, learn, models, serve
 from core.errors import Cancelled, FlawsmithError
 
 app = typer.Typer(
@@ -24,7 +24,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("ui")(serve.ui)
-app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(serve.test)
+app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(checks.test)
+app.command("check")(checks.check)
 app.command("demo")(demo.demo)
 app.command("new")(data.new)
 app.command("regions")(bulk.regions)

@@ -1,9 +1,7 @@
-"""``ui``, ``test`` and ``bench``."""
+"""``ui`` and ``bench``."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.common import AsJson, finish, pairs
-
-HOUSE = Path(__file__).resolve().parents[2]
 
 
 def ui(
@@ -31,15 +27,6 @@ def ui(
     from app.page import serve
 
     serve(project, host=host, port=port, auth=auth, browser=browser, demo=demo)
-
-
-def test(context: typer.Context) -> None:
-    """Run the tests; arguments go to pytest."""
-    # Tests and their servers share the cores: more than one thread each makes torch and OpenCV many times slower.
-    quiet = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    environment = {**quiet, "GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", **os.environ}
-    command = [sys.executable, "-m", "pytest", *context.args]
-    raise typer.Exit(subprocess.run(command, cwd=HOUSE, env=environment).returncode)
 
 
 def bench(
