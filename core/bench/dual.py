@@ -70,7 +70,7 @@ def measured(
         "data": lesson.name,
         "examples": len(lesson.examples),
         "learn_cpu_minutes": round(minutes, 1),
-        "learn_steps": concept.config["steps"],
+        "learn_steps": concept.config.steps,
         **agreement,
         "over_photo": over_photo,
         **branches_speed(backbone, lesson.label, repeats, draws),

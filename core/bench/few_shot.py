@@ -52,7 +52,7 @@ def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
             "device": model.device.type,
             "examples": len(lesson.examples),
             "learn_minutes": round(minutes, 1),
-            "learn_steps": concept.config["steps"],
+            "learn_steps": concept.config.steps,
             **_training_speed(model, lesson, 3 if quick else 8),
             **bench.speed(concept),
             **bench.fill(concept, 3 if quick else 100),
@@ -179,6 +179,7 @@ class _Bench:
         from core.diffusion.model_crop import CropSettings, open_window
         from core.training.apply_concept import apply_concept
         from core.training.checkpoints import load_concept
+        from core.training.concept_config import InversionConfig
 
         ious = []
         _, tensors = load_concept(self.folder / concept.id)
@@ -186,7 +187,7 @@ class _Bench:
             for seed in range(count):
                 photo, mask = placed(self.lesson, seed, ("blob", "spot", "stain"))
                 free = _box(mask, 1.0)
-                frame = CropSettings(float(concept.config["margin"]), square=True, detail=1.0)
+                frame = CropSettings(concept.config.read_as(InversionConfig).margin, square=True, detail=1.0)
                 roi = open_window(self.backbone, photo.pixels, free, frame).roi
                 text = speaker.text(self.lesson.label, roi.crop(mask if told else np.zeros_like(mask)))
                 place = Place(photo.pixels, free, text, derive_seed(seed, "position"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +16,7 @@ from core.engines.surface.transplant import transplant
 from core.errors import InputError
 from core.images import alpha_blend, inner_alpha
 from core.training.checkpoints import NEWEST, Concept, check_backbone, find_concept, load_concept
+from core.training.concept_config import InversionConfig, Tone
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
@@ -126,8 +127,7 @@ def model_of(concept: Concept, params: LearnedParams, ctx: Context) -> Backbone:
     """The model to draw with: the one asked for, or that ``concept`` was learned on. Unavailable if it is not here."""
     from core.diffusion.loading import load_backbone
 
-    learned_on = str(concept.config["settings"]["backbone"])
-    return load_backbone(learned_on if params.backbone == "auto" else params.backbone, ctx.device)
+    return load_backbone(concept.config.backbone if params.backbone == "auto" else params.backbone, ctx.device)
 
 
 def drawn_at_once(name: str, params: LearnedParams, label: str, ctx: Context) -> int:
@@ -151,7 +151,7 @@ def _blended(
     from core.diffusion.model_crop import CropSettings, open_window
     from core.training.apply_concept import apply_concept
 
-    margin = params.margin or float(concept.config["margin"])
+    margin = params.margin or concept.config.read_as(InversionConfig, f"concept {concept.id}").margin
     frame = CropSettings(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
     with apply_concept(backbone, concept, tensors) as speaker:
         places = []
@@ -204,10 +204,10 @@ def begun(
     return photo if start == "photo" else toned(photo, mask, tones, rng)
 
 
-def tones_of(concept: Concept, group: str) -> list[list[float]]:
+def tones_of(concept: Concept, group: str) -> tuple[Tone, ...]:
     """Brightness of the learned anomalies of ``group`` against their surroundings, one (r, g, b) for each defect."""
-    tones: Mapping[str, Any] = concept.config.get("tones", {})
-    return list(tones.get(group) or next(iter(tones.values()), []))
+    tones = concept.config.tones
+    return tones.get(group) or next(iter(tones.values()), ())
 
 
 def toned(photo: Image, mask: Mask, tones: Sequence[Sequence[float]], rng: np.random.Generator) -> Image:

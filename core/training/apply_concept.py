@@ -13,6 +13,7 @@ from core.diffusion.backbone import Backbone
 from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions
 from core.errors import InputError
 from core.training.checkpoints import Concept
+from core.training.concept_config import InversionConfig
 from core.training.low_rank import merged
 from core.training.spatial_embedding import MaskEncoder, RowEmbedding, encode_with, encoder_of, seen_by, spatial_word
 from core.training.textual_inversion import SPATIAL, anomaly_word
@@ -26,6 +27,7 @@ class AppliedConcept:
 
     backbone: Backbone
     concept: Concept
+    config: InversionConfig
     words: Mapping[str, str]
     positions: tuple[int, ...]
     encoder: MaskEncoder
@@ -34,7 +36,7 @@ class AppliedConcept:
     @property
     def normal_prompt(self) -> str:
         """What a photo of a good part is called."""
-        return str(self.concept.config["normal_prompt"])
+        return self.config.normal_prompt
 
     @torch.no_grad()
     def text(self, group: str, mask: Mask) -> Tensor:
@@ -48,7 +50,7 @@ class AppliedConcept:
                 f"concept {self.concept.id}: it knows {', '.join(known)}, not {group!r}; choose one of these"
             )
         # A concept of one label draws it whatever the anomaly shall be called.
-        prompt = _prompt(self.concept, self.words.get(group, self.words[known[0]]))
+        prompt = _prompt(self.config, self.words.get(group, self.words[known[0]]))
         tokens = self.encoder(seen_by(self.encoder.kind, mask).to(self.backbone.device))
         return encode_with(self.backbone, padded_ids(self.backbone, [prompt]), self.table, tokens)
 
@@ -59,6 +61,7 @@ def apply_concept(backbone: Backbone, concept: Concept, tensors: Mapping[str, Te
 
     A group is a label or, where the concept tells clusters of its labels apart, one of these.
     """
+    config = concept.config.read_as(InversionConfig, f"concept {concept.id}")
     words = {group: anomaly_word(i) for i, group in enumerate(concept.groups)}
     state = {name.removeprefix("encoder."): v for name, v in tensors.items() if name.startswith("encoder.")}
     with ExitStack() as stack:
@@ -66,11 +69,11 @@ def apply_concept(backbone: Backbone, concept: Concept, tensors: Mapping[str, Te
         learned = [Placeholder(word, tensors[f"anomaly.{word}"]) for word in words.values()]
         known = stack.enter_context(placeholders(backbone, learned))
         known, table = stack.enter_context(spatial_word(known, SPATIAL, state["start"].shape[0]))
-        encoder = encoder_of(concept.config["encoder"], state).to(backbone.device)
-        prompt, word = _prompt(concept, anomaly_word(0)), anomaly_word(0)
+        encoder = encoder_of(config.encoder, state).to(backbone.device)
+        prompt, word = _prompt(config, anomaly_word(0)), anomaly_word(0)
         at = positions(known, prompt, word) + positions(known, prompt, SPATIAL)
-        yield AppliedConcept(known, concept, words, at, encoder, table)
+        yield AppliedConcept(known, concept, config, words, at, encoder, table)
 
 
-def _prompt(concept: Concept, word: str) -> str:
-    return str(concept.config["prompt"]).format(f"{word} {SPATIAL}")
+def _prompt(config: InversionConfig, word: str) -> str:
+    return config.prompt.replace("{}", f"{word} {SPATIAL}")

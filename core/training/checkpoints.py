@@ -13,15 +13,16 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import InputError, NotFound, Unavailable
+from core.errors import InputError, NewerFormat, NotFound, Unavailable
 from core.images import TEMP_PREFIX, atomic_write
 from core.store.files import cannot_write, sync_folder
+from core.stored import StoredFormat, plain_record, read_record
+from core.training.concept_config import ConceptConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
 
 CARD, WEIGHTS = "concept.json", "weights.safetensors"
+FORMAT = StoredFormat("concept")
 NEWEST = "newest"
 """What an engine's ``concept`` setting says by default."""
 
@@ -46,7 +48,8 @@ class Concept:
     """What is known of a learned concept without its tensors.
 
     ``label`` is the anomaly's; "" where several were learned together, which ``labels`` names. ``backbone`` is the
-    model's name and ``fingerprint`` its identity, ``created`` UTC in ISO format, ``config`` plain JSON values.
+    model's name and ``fingerprint`` its identity, ``created`` UTC in ISO format, ``config`` what was noted of its
+    learning, ``notes`` what a person is told; ``extra`` are keys of a newer version.
     """
 
     id: str
@@ -56,8 +59,9 @@ class Concept:
     backbone: str
     fingerprint: str
     created: str
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: ConceptConfig = ConceptConfig()
     notes: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):
@@ -66,12 +70,12 @@ class Concept:
     @property
     def labels(self) -> tuple[str, ...]:
         """Every label that was learned."""
-        return (self.label,) if self.label else tuple(self.config.get("labels", ()))
+        return (self.label,) if self.label else self.config.labels
 
     @property
     def groups(self) -> dict[str, str]:
         """What has words of its own → its label, in order: the labels themselves, or clusters that are finer."""
-        return {name: label for name, label in self.config.get("groups") or [(one, one) for one in self.labels]}
+        return dict(self.config.groups) or {one: one for one in self.labels}
 
 
 def new_id(label: str, *parts: str | bytes) -> str:
@@ -96,7 +100,7 @@ def save_concept(
 
     weights = save({k: v.detach().float().cpu().contiguous() for k, v in tensors.items()}, {"format": "flawsmith"})
     files = {WEIGHTS: weights, **{f"{name}.png": png for name, png in (pictures or {}).items()}}
-    files[CARD] = json.dumps(asdict(concept), indent=1, sort_keys=True).encode()
+    files[CARD] = _json(concept)
     place = folder / concept.id
     temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
     try:
@@ -135,29 +139,52 @@ def load_concept(path: Path) -> tuple[Concept, dict[str, Tensor]]:
 
 
 def read_card(path: Path) -> Concept:
-    """The concept in a folder, without its tensors. NotFound, or Unavailable if its card is broken."""
+    """The concept in a folder, without its tensors. NotFound; Unavailable if its card is broken; NewerFormat."""
+    where = str(path / CARD)
     try:
-        raw = json.loads((path / CARD).read_text())
-        return Concept(**{**raw, "notes": tuple(raw.get("notes", ()))})
+        raw = FORMAT.parse((path / CARD).read_bytes(), where)
+        if not isinstance(config := raw.get("config", {}), dict):
+            raise InputError(f"{where}: 'config': expected a JSON object")
+        return read_record(Concept, {**raw, "config": ConceptConfig.read(config, f"{where}: config")}, where)
     except FileNotFoundError:
         raise NotFound(f"concept {path.name!r}: there is none in {path.parent}; `launch.py learn` makes one") from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise Unavailable(
-            f"{path / CARD}: it cannot be read ({error}); delete that folder or learn it again"
-        ) from error
+    except OSError as error:
+        raise Unavailable(f"{where}: it cannot be read ({error.strerror}); check the folder's rights") from error
+    except InputError as error:
+        raise Unavailable(f"{error}; the concept cannot be read, learn it again") from error
+
+
+def _json(concept: Concept) -> bytes:
+    """What read_card reads."""
+    plain = FORMAT.stamped({**plain_record(concept), "config": concept.config.plain()})
+    return json.dumps(plain, indent=1, sort_keys=True).encode()
 
 
 def list_concepts(folder: Path | None, engine: str | None = None, label: str | None = None) -> list[Concept]:
     """The concepts under ``folder``, newest first, perhaps only those of an engine or with a label among theirs."""
     if folder is None or not folder.is_dir():
         return []
-    found = []
-    for card in folder.glob(f"*/{CARD}"):
-        # One broken card must not hide the others; asked for by its id, it says what is wrong with it.
-        with suppress(NotFound, Unavailable):
-            found += [] if card.parent.name.startswith(TEMP_PREFIX) else [read_card(card.parent)]
-    wanted = (c for c in found if engine in (None, c.engine) and (label is None or label in c.labels))
+    wanted = (c for c in _scan(folder)[0] if engine in (None, c.engine) and (label is None or label in c.labels))
     return sorted(wanted, key=lambda c: (c.created, c.id), reverse=True)
+
+
+def unread_concepts(folder: Path | None) -> list[str]:
+    """Why concepts under ``folder`` are not listed, a line each: broken, or of a newer Flawsmith."""
+    return _scan(folder)[1] if folder is not None else []
+
+
+def _scan(folder: Path) -> tuple[list[Concept], list[str]]:
+    """The concepts under ``folder``, and why others cannot be read: one broken card must not hide the others."""
+    found, unread = [], []
+    for card in sorted(folder.glob(f"*/{CARD}")):
+        if not card.parent.name.startswith(TEMP_PREFIX):
+            try:
+                found.append(read_card(card.parent))
+            except NotFound:  # deleted meanwhile
+                continue
+            except (NewerFormat, Unavailable) as error:
+                unread.append(str(error))
+    return found, unread
 
 
 def newest(folder: Path | None, engine: str, label: str | None = None) -> Concept:
@@ -167,6 +194,7 @@ def newest(folder: Path | None, engine: str, label: str | None = None) -> Concep
         return found[0]
     there = sorted({name for c in list_concepts(folder, engine) for name in c.labels})
     others = f" (learned: {', '.join(there)})" if there else ""
+    others += "".join(f" ({line})" for line in unread_concepts(folder)[:1])
     option = f" --label {label}" if label else ""
     what = f" for label {label!r}" if label else ""
     raise NotFound(
@@ -210,7 +238,7 @@ def adopt_concept(place: Path, folder: Path) -> Concept:
 def rename_concept(folder: Path, id: str, title: str) -> Concept:
     """Give a concept another title."""
     concept = replace(read_card(folder / id), title=" ".join(title.split())[:80] or id)
-    atomic_write(folder / id / CARD, json.dumps(asdict(concept), indent=1, sort_keys=True).encode())
+    atomic_write(folder / id / CARD, _json(concept))
     return concept
 
 

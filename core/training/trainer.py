@@ -24,6 +24,7 @@ from core.errors import Cancelled, StoreError
 from core.training import checkpoints
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
+from core.training.concept_config import ConceptConfig
 from core.training.loop import S, Trainable, TrainingPlan, TrainingResult, steps_done, train
 from core.training.working_copy import gradient_checkpointing, working_copy
 from core.types import Image
@@ -179,7 +180,7 @@ class Trainer:
             self.backbone.name,
             identity,
             checkpoints.now(),
-            {**learned.config, "settings": settings, "seconds": seconds},
+            ConceptConfig.read({**learned.config, "settings": settings, "seconds": seconds}),
             learned.notes,
         )
 

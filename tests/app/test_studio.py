@@ -287,7 +287,7 @@ def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Pa
         assert controls.label_update(session, "gaa")["value"] == "scratch"
         assert controls.lack_update(session, "gaa")["visible"]
         for number, label in enumerate(("dent", "pore")):
-            concept = Concept(f"{label}-1", "gaa", label, label, "toy", "0", f"2026-01-0{number + 1}", {})
+            concept = Concept(f"{label}-1", "gaa", label, label, "toy", "0", f"2026-01-0{number + 1}")
             save_concept(bench.material.concepts, concept, {})
         assert controls.label_update(session, "gaa")["value"] == "pore"
         assert not controls.lack_update(session, "gaa")["visible"]

@@ -117,7 +117,7 @@ def test_a_stopped_job_goes_on(project: Path) -> None:
         steps: list[int] = []
         shorter = LearnRequest(engine=ENGINE, label="pit", params={"steps": done + 2, "seed": 5})
         made = bench.concepts.learn(shorter, progress=lambda i, n, p: steps.append(i))
-        assert made.config["steps"] == done + 2 and min(steps) > done - 1 and max(steps) == done + 2
+        assert made.config.steps == done + 2 and min(steps) > done - 1 and max(steps) == done + 2
 
 
 def test_bad_orders_are_refused_in_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

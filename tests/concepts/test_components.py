@@ -176,10 +176,10 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
     concept = learned(toy, photos, tmp_path, callbacks, tokens=2)
     assert all(torch.equal(a, b) for a, b in zip(before, (p for m in parts for p in m.parameters()), strict=True))
     assert [c.id for c in list_concepts(tmp_path, "comgen")] == [concept.id] and not list(tmp_path.glob(".learning/*"))
-    assert concept.config["names"] == ["nut", "bolt"] and set(concept.config["map_iou"]) == {"nut", "bolt"}
+    assert concept.config.names == ("nut", "bolt") and set(concept.config.map_iou) == {"nut", "bolt"}
     preview = cv2.imread(str(tmp_path / concept.id / "preview.png"))
     given = {"nut": "bolt", "bolt": "nut"}
-    assert concept.config["renamed"] in ({}, given)
+    assert concept.config.extra["renamed"] in ({}, given)
     assert preview.shape[0] > 2 * 144 and any(p is not None for p in pictures)
     kept, tensors = load_concept(tmp_path / concept.id)
     assert kept == concept and {t.shape for t in tensors.values()} == {(2, 16)}
@@ -199,7 +199,7 @@ def test_the_attention_loss_draws_words_to_their_regions(toy: Any, photos: list[
     for weight in (0.0, 1.0):
         starts = "nut=nut, bolt=bolt"
         concept = learned(toy, photos, tmp_path / str(weight), steps=25, attention=weight, start_words=starts)
-        losses[weight] = [loss for _, loss in concept.config["losses"]]
+        losses[weight] = [loss for _, loss in concept.config.losses]
     assert losses[1.0][0] > losses[0.0][0] + 0.1
     apart = np.subtract(losses[1.0], losses[0.0])
     assert apart[-5:].mean() < apart[:3].mean() - 0.01
@@ -230,7 +230,7 @@ def test_a_stop_keeps_what_was_done(toy: Any, photos: list[Any], tmp_path: Path)
     concept = learned(
         toy, photos, tmp_path, TrainingCallbacks(progress=lambda step, of, _: steps.append(step)), single=True
     )
-    assert steps == [3] and concept.config["steps"] == 3
+    assert steps == [3] and concept.config.steps == 3
     assert concept.id == learned(toy, photos, tmp_path / "whole", single=True).id
 
 
@@ -248,7 +248,7 @@ def test_bad_orders_and_other_models_are_refused(toy: Any, photos: list[Any], tm
             learned(toy, given, tmp_path, **params)
         assert "\n" not in str(caught.value)
     concept = learned(toy, bare, tmp_path, names="a nut", steps=1)
-    assert concept.config["map_iou"] == {}
+    assert concept.config.map_iou == {}
     other = load_backbone(str(write_toy(tmp_path / "other", seed=1)), "cpu")
     with pytest.raises(Unavailable, match="does not fit"), speaking(other, concept, {}):
         pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import torch
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
-from core.methods.dual_ano_diff.adapters import Build, dual, label_in, make_build, wearing
+from core.methods.dual_ano_diff.adapters import dual, label_in, make_build, wearing
+from core.methods.dual_ano_diff.concept_config import Build
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
 from core.methods.dual_ano_diff.sample import Begin, DrawnPair, draw_pair
 from core.methods.dual_ano_diff.train import learn_dual
 from core.methods.dual_ano_diff.training_samples import Views, background_of, find_backgrounds, kept, object_finder
+from core.stored import read_record
 from core.training import checkpoints
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
@@ -126,7 +129,7 @@ def test_prompts_are_nested_and_words_learned_where_the_vocabulary_lacks_them(to
     assert two.prompts["dent"][0] != two.prompts["hole"][0] and two.prompts[""] == ("a <vfx>", "")
     flat = make_build(toy, DualParams(nested=False), ["deep_dent"], bcm=False)
     assert flat.prompts["deep_dent"] == ("deep dent", "deep dent")
-    assert Build.read(two.plain()) == two and two.group == 3
+    assert read_record(Build, asdict(two), "build") == two and two.group == 3
     with pytest.raises(ValueError, match="beginning with a letter"):
         DualParams(anomaly_word="<sks>")
 
@@ -146,7 +149,7 @@ def test_a_concept_kept_and_read_back_draws_the_same(toy: Backbone, tmp_path: Pa
     assert torch.equal(outputs(toy), before)
     assert (
         concept.label == "hole"
-        and concept.config["steps"] == 2
+        and concept.config.steps == 2
         and "without background" in concept.notes[0]
         and (tmp_path / concept.id / "preview.png").is_file()
     )
@@ -160,14 +163,14 @@ def test_a_concept_kept_and_read_back_draws_the_same(toy: Backbone, tmp_path: Pa
 def test_the_background_is_learned_from_where_there_is_one(toy: Backbone, tmp_path: Path) -> None:
     found = [on_ground(seed) for seed in range(3)]
     concept = teach(toy, tmp_path, examples=found, preset="paper", batch=1)
-    assert concept.config["build"]["bcm"] and any(
+    assert concept.config.extra["build"]["bcm"] and any(
         "bcm." in n for n in checkpoints.load_concept(tmp_path / concept.id)[1]
     )
     one = pair(toy, tmp_path, concept, background=None)
     around = kept(np.full((64, 64, 3), 235, np.uint8), np.ones((64, 64), np.bool_))
     assert not np.array_equal(one.attention, pair(toy, tmp_path, concept, background=around).attention)
     off = teach(toy, tmp_path / "off", examples=found, bcm=False)
-    assert not off.config["build"]["bcm"] and not off.notes
+    assert not off.config.extra["build"]["bcm"] and not off.notes
 
 
 def test_below_full_strength_a_pair_stays_near_what_it_begins_with(

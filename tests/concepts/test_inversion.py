@@ -55,8 +55,8 @@ def test_it_learns_and_shelves_and_leaves_the_model(toy: Backbone, teach: Any, h
     points: list[tuple[str, float, float]] = []
     callbacks = TrainingCallbacks(lambda *n: news.append(n), lambda *p: points.append(p))
     concept = teach(holes, callbacks=callbacks)
-    assert (concept.label, concept.backbone, concept.config["steps"]) == ("hole", "toy", 6)
-    assert concept.fingerprint == checkpoints.fingerprint(toy) and concept.config["encoder"] == "small"
+    assert (concept.label, concept.backbone, concept.config.steps) == ("hole", "toy", 6)
+    assert concept.fingerprint == checkpoints.fingerprint(toy) and concept.config.extra["encoder"] == "small"
     found, tensors = load_concept(tmp_path / concept.id)
     assert found == concept and tensors["anomaly.<anomaly0>"].shape == (8, 16)
     assert not any(name.startswith("lora.") for name in tensors)
@@ -70,9 +70,9 @@ def test_it_learns_and_shelves_and_leaves_the_model(toy: Backbone, teach: Any, h
 
 def test_the_learned_words_say_more_than_the_first_ones(toy: Backbone, teach: Any, holes: Any) -> None:
     concept = teach(holes, steps=90)
-    losses = [loss for _, loss in concept.config["validation"]]
+    losses = [loss for _, loss in concept.config.validation]
     assert min(losses) < losses[0]
-    assert len(concept.config["tones"]["hole"]) == 3 and max(max(t) for t in concept.config["tones"]["hole"]) < 0.5
+    assert len(concept.config.tones["hole"]) == 3 and max(max(t) for t in concept.config.tones["hole"]) < 0.5
 
 
 def test_same_seed_same_concept_and_another_differs(teach: Any, holes: Any, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_an_adapter_is_learned_and_worn(toy: Backbone, teach: Any, holes: Any, t
     concept = teach(holes, adapt=True, adapt_steps=4, rank=2)
     tensors = load_concept(tmp_path / concept.id)[1]
     lora = [value for name, value in tensors.items() if name.startswith("lora.") and name.endswith(".b")]
-    assert concept.config["adapted"] == 4 and lora and all(float(value.abs().max()) > 0 for value in lora)
+    assert concept.config.extra["adapted"] == 4 and lora and all(float(value.abs().max()) > 0 for value in lora)
     before = state(toy)
     weight = toy.unet.mid_block.attentions[0].transformer_blocks[0].attn2.to_q.weight
     own = weight.clone()
@@ -141,7 +141,7 @@ def test_the_published_presets_run_as_they_say(teach: Any, holes: Any, tmp_path:
     concept = teach(holes[:1], preset=preset, steps=1)
     tensors = load_concept(tmp_path / concept.id)[1]
     assert tensors["anomaly.<anomaly0>"].shape[0] == (8 if preset == "paper" else 4)
-    assert "encoder.body.stages.2.0.conv1.weight" in tensors and concept.config["validation"] == []
+    assert "encoder.body.stages.2.0.conv1.weight" in tensors and concept.config.validation == ()
 
 
 def test_presets_differ_in_what_they_do_to_a_thin_defect(toy: Backbone) -> None:
@@ -190,7 +190,7 @@ def test_bad_input_is_one_clear_line(toy: Backbone, teach: Any, holes: Any, tmp_
     single = teach([holes[0], all_over(dot)], steps=2)
     assert any("single example" in note for note in single.notes) and any("1 px" in note for note in single.notes)
     other_sizes = [holes[0], AnomalyExample("b", "hole", *_smaller(holes[1]))]
-    assert teach(other_sizes, steps=2, seed=1).config["steps"] == 2
+    assert teach(other_sizes, steps=2, seed=1).config.steps == 2
 
 
 def _stop_at(number: int) -> Callable[[], bool]:

@@ -18,6 +18,7 @@ from core.diffusion.tokens import Placeholder, placeholders
 from core.errors import InputError, NotFound, StoreError, Unavailable
 from core.training import checkpoints
 from core.training.checkpoints import Concept
+from core.training.concept_config import ConceptConfig
 from tests.diffusion.toy import write_toy
 
 
@@ -30,7 +31,7 @@ TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3.0)}
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
-    saved = concept(config={"k": 8, "labels": ["crack"]}, notes=("one", "two"))
+    saved = concept(config=ConceptConfig(labels=("crack",), extra={"k": 8}), notes=("one", "two"))
     path = checkpoints.save_concept(tmp_path / "concepts", saved, TENSORS, {"preview": b"\x89PNG"})
     back, tensors = checkpoints.load_concept(path)
     assert back == saved and (path / "preview.png").read_bytes() == b"\x89PNG"
@@ -39,7 +40,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 def test_they_are_listed_newest_first_by_engine_and_label(tmp_path: Path) -> None:
     for i, given in enumerate(
-        ({}, {"label": "dent"}, {"engine": "gaa"}, {"label": "", "config": {"labels": ["crack"]}})
+        ({}, {"label": "dent"}, {"engine": "gaa"}, {"label": "", "config": ConceptConfig(labels=("crack",))})
     ):
         checkpoints.save_concept(tmp_path, concept(f"c{i}", created=f"2026-01-0{i + 1}", **given), TENSORS)
     assert [c.id for c in checkpoints.list_concepts(tmp_path)] == ["c3", "c2", "c1", "c0"]

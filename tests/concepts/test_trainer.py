@@ -72,7 +72,7 @@ def test_stages_count_on_as_one_and_previews_come_on_the_way(toy: Backbone, tmp_
     assert points == [("before", 1), ("loss", 1), ("loss", 2), ("loss", 3), ("loss", 4)]
     assert rounds == [0, 0, 1]
     assert concept.id.startswith("word-") and concept.notes == ("a note",)
-    assert concept.config["settings"] == {"steps": 4, "lr": 0.05} and concept.config["steps"] == 4
+    assert concept.config.settings == {"steps": 4, "lr": 0.05} and concept.config.steps == 4
     assert not any((tmp_path / ".learning").iterdir())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,14 @@ from core.methods.comgen import ComGen, ComGenParams
 from core.methods.comgen.requested_prompt import component_prompt, learned, lent
 from core.training import checkpoints
 from core.training.checkpoints import Concept
+from core.training.concept_config import ConceptConfig
 
 TRAY = "a fastener tray with a bolt and two lock nuts"
 
 
 def concept(id: str = "tray-1", **config: object) -> Concept:
     plain = {"names": ["bolt", "lock nut"], "counts": [1, 2], "title": "a fastener tray", "single": False}
-    return Concept(id, "comgen", "", id, "toy", "f", checkpoints.now(), plain | config)
+    return Concept(id, "comgen", "", id, "toy", "f", checkpoints.now(), ConceptConfig.read(plain | config))
 
 
 @pytest.fixture
@@ -63,5 +63,5 @@ def replace_params(params: ComGenParams, **values: str) -> ComGenParams:
 
 
 def test_a_prompt_says_how_many_of_each_by_what_was_learned() -> None:
-    once = replace(concept(), config={**concept().config, "counts": [3, 1], "title": ""})
+    once = concept(counts=[3, 1], title="")
     assert component_prompt("", [], once).text == "three bolts and a lock nut"

@@ -17,6 +17,7 @@ from core.features.extract import available
 from core.images import read_image, read_mask
 from core.training import checkpoints
 from core.training.checkpoints import Concept
+from core.training.concept_config import ConceptConfig
 
 QUICK = {"steps": 4, "edit": "remove:bolt", "prompt": "a plate with {components}"}
 
@@ -62,8 +63,9 @@ def taught(folder: Path, id: str, names: list[str]) -> Concept:
     config = {"names": names, "counts": [1] * len(names), "title": "", "single": False}
     config |= {"settings": {"backbone": "auto"}}
     concept = Concept(
-        id, "comgen", "", ", ".join(names), toy.name, checkpoints.fingerprint(toy), checkpoints.now(), config
-    )
+        id, "comgen", "", ", ".join(names), toy.name, checkpoints.fingerprint(toy), checkpoints.now(),
+        ConceptConfig.read(config),
+    )  # fmt: skip
     checkpoints.save_concept(folder, concept, tensors)
     return concept
 

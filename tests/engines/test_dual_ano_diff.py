@@ -41,7 +41,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Path:
 
 
 def whole_id(folder: Path) -> str:
-    return next(c.id for c in checkpoints.list_concepts(folder) if c.config["whole"])
+    return next(c.id for c in checkpoints.list_concepts(folder) if c.config.extra["whole"])
 
 
 def request(**given: Any) -> Request:

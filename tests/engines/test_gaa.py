@@ -102,8 +102,8 @@ def test_clusters_by_hand_are_learned_each_with_words_of_its_own(folder: Path) -
     card = checkpoints.newest(folder, "gaa", "hole")
     concept, tensors = checkpoints.load_concept(folder / card.id)
     assert concept.labels == ("hole",) and concept.groups == {"pin": "hole", "pit": "hole"}
-    assert concept.title == "hole in 2 clusters" and concept.config["clusters"]["hole"]["edited"]
-    assert concept.config["examples"] == {"pin": [e.id for e in SMALL], "pit": [e.id for e in LARGE]}
+    assert concept.title == "hole in 2 clusters" and concept.config.extra["clusters"]["hole"]["edited"]
+    assert concept.config.examples == {"pin": tuple(e.id for e in SMALL), "pit": tuple(e.id for e in LARGE)}
     words = [tensors[f"anomaly.<anomaly{n}>"] for n in range(2)]
     assert words[0].shape[0] == 8 and tensors["encoder.start"].shape[0] == 4 and not words[0].equal(words[1])
     assert (folder / concept.id / "clusters.png").is_file() and (folder / concept.id / "preview.png").is_file()
@@ -112,13 +112,13 @@ def test_clusters_by_hand_are_learned_each_with_words_of_its_own(folder: Path) -
 def test_looks_that_nobody_has_sorted_are_clustered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     fresh = teach(tmp_path, SMALL)
-    assert fresh.groups == {"hole_1": "hole"} and not fresh.config["clusters"]["hole"]["edited"]
+    assert fresh.groups == {"hole_1": "hole"} and not fresh.config.extra["clusters"]["hole"]["edited"]
     by_hand(tmp_path, SMALL, [0, 1, 1], ["odd", "even"])
     assert tuple(teach(tmp_path, SMALL).groups) == ("odd", "even")
     assert tuple(teach(tmp_path, SMALL, clusters="new").groups) == ("hole_1",)
     monkeypatch.setattr(gaa, "recall_or_cluster", lambda *_, **__: pytest.fail("clustered all the same"))
     whole = teach(tmp_path, SMALL, clusters="none")
-    assert whole.groups == {"hole": "hole"} and whole.config["clusters"] == {}
+    assert whole.groups == {"hole": "hole"} and whole.config.extra["clusters"] == {}
 
 
 def test_labels_together_have_names_of_their_own(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from core.errors import InputError, NewerFormat
+from core.errors import InputError, NewerFormat, NotFound, Unavailable
 from core.evaluation.results import Curve, Picture, Result, load_result, save_result
 from core.evaluation.saved_detector import load_detector
 from core.features.index import WIDTH, FeatureIndex, build_index, load_index, save_index
@@ -21,6 +21,8 @@ from core.methods.gaa.clustering.clustering_store import keep, kept_file, recall
 from core.methods.gaa.clustering.clusters import build_clusters
 from core.quality.ars import Discriminator
 from core.stored import StoredFormat, plain_record, read_record
+from core.training.checkpoints import Concept, find_concept, list_concepts, read_card, rename_concept, save_concept
+from core.training.concept_config import ConceptConfig, InversionConfig
 from tests.store.mutations import assert_reads_or_refuses
 
 
@@ -43,6 +45,15 @@ def write_result(folder: Path) -> Path:
     return save_result(folder, result) / "result.json"
 
 
+def write_concept(folder: Path) -> Path:
+    config = ConceptConfig(
+        labels=("pit",), examples={"pit": ("e1",)}, steps=2, losses=((1, 0.5),), tones={"pit": ((1.0, 0.5, 0.25),)},
+        settings={"backbone": "mini"}, extra={"margin": 0.5, "looks": [[0.25]]},
+    )  # fmt: skip
+    concept = Concept("pit-1", "gaa", "pit", "Pits", "mini", "f", "2026-01-01", config, ("short",))
+    return save_concept(folder, concept, {}) / "concept.json"
+
+
 @dataclass(frozen=True)
 class Kind:
     """A stored kind: how one is written (returns its JSON file), read, and written elsewhere as it was read."""
@@ -59,6 +70,10 @@ KINDS = [
     Kind(
         "result", write_result, lambda path: load_result(path.parent),
         lambda folder, it: save_result(folder, it) / "result.json", "metrics",
+    ),
+    Kind(
+        "concept", write_concept, lambda path: read_card(path.parent),
+        lambda folder, it: save_concept(folder, it, {}) / "concept.json", "engine",
     ),
 ]  # fmt: skip
 
@@ -89,7 +104,7 @@ def test_unknown_keys_are_passed_on(kind: Kind, tmp_path: Path) -> None:
 def test_a_missing_key_is_named(kind: Kind, tmp_path: Path) -> None:
     path = kind.write(tmp_path)
     edited(path, **{kind.needed: GONE})
-    with pytest.raises(InputError, match=f"'{kind.needed}' is missing$"):
+    with pytest.raises((InputError, Unavailable), match=f"'{kind.needed}' is missing($|; )"):
         kind.read(path)
 
 
@@ -149,6 +164,36 @@ def test_clusters_with_numbers_no_vector_has(tmp_path: Path) -> None:
         edited(path, vectors=vectors)
         with pytest.raises(InputError, match="clusters: expected|pit.json: expected"):
             load_clustering(path)
+
+
+def test_what_only_one_method_notes_is_read_by_it() -> None:
+    noted = {"prompt": "a {}", "normal_prompt": "a", "encoder": "small", "margin": 0.5, "labels": ["pit"]}
+    config = ConceptConfig.read(noted | {"lens": 50})
+    found = config.read_as(InversionConfig)
+    assert (found.prompt, found.margin, found.labels, found.extra) == ("a {}", 0.5, ("pit",), {"lens": 50})
+    assert found.plain() == config.plain()
+    del noted["prompt"]
+    with pytest.raises(InputError, match="^concept pit-1: 'prompt' is missing$"):
+        ConceptConfig.read(noted).read_as(InversionConfig, "concept pit-1")
+
+
+def test_unknown_keys_of_a_concept_survive_a_new_title(tmp_path: Path) -> None:
+    path = write_concept(tmp_path)
+    edited(path, lens=50, config=json.loads(path.read_text())["config"] | {"lens": {"mm": 50}})
+    before = json.loads(path.read_text())
+    rename_concept(tmp_path, "pit-1", "deep pits")
+    assert json.loads(path.read_text()) == before | {"title": "deep pits"}
+
+
+def test_a_newer_concept_hides_no_other_and_is_told_of(tmp_path: Path) -> None:
+    newer = edited(write_concept(tmp_path), format=99)
+    assert list_concepts(tmp_path) == []
+    with pytest.raises(NotFound, match="nothing has been learned.*written by a newer Flawsmith"):
+        find_concept(tmp_path, "gaa", label="pit")
+    for attempt in (lambda: rename_concept(tmp_path, "pit-1", "x"), lambda: find_concept(tmp_path, "gaa", "pit-1")):
+        with pytest.raises(NewerFormat, match="update Flawsmith"):
+            attempt()
+    assert (tmp_path / "pit-1" / "concept.json").read_bytes() == newer
 
 
 def test_migrations_follow_each_other() -> None:

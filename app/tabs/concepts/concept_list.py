@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.session import Session, file_url
-from core.api.concepts.library import Concept, LearnerCard, duration
+from core.api.concepts.library import Concept, ConceptConfig, LearnerCard, duration
 from core.api.evaluation.evaluations import report_parts
 from core.errors import InputError, Unavailable
 
@@ -86,8 +86,10 @@ class ConceptList:
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``."""
         concepts = session.bench.concepts.page() if session.bench else []
+        unread = session.bench.concepts.unread() if session.bench else []
+        notes = "".join(f"<p class='fs-quiet'>{html.escape(line)}</p>" for line in unread)
         if not concepts:
-            return [""]
+            return [notes]
         counts = Counter(_subject(c) for c in concepts)
         chosen = session.memory.get("shelf", ALL)
         chosen = chosen if chosen in counts else ALL
@@ -96,7 +98,7 @@ class ConceptList:
         head = f"<h3>Learned <span class='fs-quiet'>{len(concepts):,}</span></h3>{_filter(counts, chosen)}"
         return [
             f"<section class='fs-cx-card'><div class='fs-cx-head'>{head}</div>"
-            f"<div class='fs-cx-shelf'>{cards}</div></section>"
+            f"<div class='fs-cx-shelf'>{cards}</div>{notes}</section>"
         ]
 
     def rename(self, session: Session, sent: dict[str, Any]) -> list[Any]:
@@ -136,14 +138,14 @@ class ConceptList:
             "Steps": _steps(config),
             "Reads": _sentence(config),
             "On regions": _fits(config),
-            "Took": duration(float(config["seconds"])) if config.get("seconds") else "",
+            "Took": duration(config.seconds) if config.seconds else "",
             "When": _when(concept.created),
         }
         rows = "".join(f"<dt>{name}</dt><dd>{html.escape(said)}</dd>" for name, said in facts.items() if said)
         chips = "".join(f"<span class='fs-chip'>{html.escape(name)}</span>" for name in concept.labels)
         labels = "" if concept.title == _subject(concept) else f"<p>{chips}</p>"
         new = " data-new" if session.memory.get("learned") == concept.id else ""
-        new += " data-wide" if config.get("names") else ""
+        new += " data-wide" if config.names else ""
         return (
             f"<article data-id='{html.escape(concept.id, quote=True)}'{new}>"
             f"{_picture(session, concept, bool(learner and learner.from_examples))}"
@@ -162,7 +164,7 @@ def _picture(session: Session, concept: Concept, compared: bool) -> str:
         return "<figure class='fs-cx-none'><span>no picture</span></figure>"
     says = "<figcaption><span>real</span><span>drawn</span></figcaption>" if compared else ""
     alt = f"What {concept.title} draws"
-    if concept.config.get("names"):
+    if concept.config.names:
         says, alt = "<figcaption>Where each word looks</figcaption>", f"Where the words of {concept.title} look"
     return f"<figure><img src='{file_url(path)}' alt='{html.escape(alt, quote=True)}' loading='lazy'>{says}</figure>"
 
@@ -187,7 +189,7 @@ def _settings(concept: Concept, learner: LearnerCard | None) -> list[tuple[str, 
     """Titles and values of the settings; the steps are told above, as they were in the end."""
     fields = learner.params.model_fields if learner else {}
     found = []
-    for name, value in dict(concept.config.get("settings", {})).items():
+    for name, value in concept.config.settings.items():
         if name != "steps" and value not in ("", None):
             title = fields[name].title if name in fields else None
             found.append((title or name, {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)))
@@ -196,36 +198,35 @@ def _settings(concept: Concept, learner: LearnerCard | None) -> list[tuple[str, 
 
 def _subject(concept: Concept) -> str:
     """What was learned, in words: labels, or the components of the product."""
-    return ", ".join(concept.labels or concept.config.get("names", ())) or concept.title
+    return ", ".join(concept.labels or concept.config.names) or concept.title
 
 
-def _sentence(config: Mapping[str, Any]) -> str:
+def _sentence(config: ConceptConfig) -> str:
     """The product and its learned components, as often as a good part has them."""
-    pairs = zip(config.get("names", ()), config.get("counts", ()), strict=False)
+    pairs = zip(config.names, config.counts, strict=False)
     listed = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in pairs)
-    title = str(config.get("title", ""))
-    return f"{title} with {listed}" if title and listed else listed
+    return f"{config.title} with {listed}" if config.title and listed else listed
 
 
-def _fits(config: Mapping[str, Any]) -> str:
+def _fits(config: ConceptConfig) -> str:
     """How well each word's attention fits its regions, where there were any."""
-    fits = ", ".join(f"{name} {value:.2f}" for name, value in dict(config.get("map_iou", {})).items())
+    fits = ", ".join(f"{name} {value:.2f}" for name, value in config.map_iou.items())
     return f"IoU {fits}" if fits else ""
 
 
-def _learned_from(config: Mapping[str, Any]) -> str:
-    if photos := len(config.get("photos", ())):
+def _learned_from(config: ConceptConfig) -> str:
+    if photos := len(config.photos):
         return f"{photos:,} photo{'' if photos == 1 else 's'} of good parts"
-    counts = {name: len(set(ids)) for name, ids in dict(config.get("examples", {})).items()}
+    counts = {name: len(set(ids)) for name, ids in config.examples.items()}
     total = sum(counts.values())
     return f"{total:,} example{'' if total == 1 else 's'}" if total else ""
 
 
-def _steps(config: Mapping[str, Any]) -> str:
-    if not config.get("steps"):
+def _steps(config: ConceptConfig) -> str:
+    if not config.steps:
         return ""
-    early = ", best on held-out" if config.get("stopped_early") else ""
-    return f"{int(config['steps']):,}{early}"
+    early = ", best on held-out" if config.stopped_early else ""
+    return f"{config.steps:,}{early}"
 
 
 def _when(created: str) -> str:

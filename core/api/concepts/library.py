@@ -35,8 +35,18 @@ from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.training import checkpoints
 from core.training.checkpoints import Concept
+from core.training.concept_config import ConceptConfig
 
-__all__ = ["Concept", "Concepts", "LearnerCard", "LearnRequest", "LearningPreview", "duration", "learner_cards"]
+__all__ = [
+    "Concept",
+    "ConceptConfig",
+    "Concepts",
+    "LearnerCard",
+    "LearnRequest",
+    "LearningPreview",
+    "duration",
+    "learner_cards",
+]
 
 _MOST_OF_LABEL = 64
 """Examples of one label at most, as core.jobs.product_data hands them out."""
@@ -78,6 +88,10 @@ class Concepts:
         """What was learned, newest first."""
         return checkpoints.list_concepts(self.folder, engine, label)
 
+    def unread(self) -> list[str]:
+        """Why concepts of this project are not listed, a line each: broken, or of a newer Flawsmith."""
+        return checkpoints.unread_concepts(self.folder)
+
     def concept(self, id: str) -> Concept:
         """One of them; NotFound."""
         return checkpoints.read_card(self.folder / Path(id).name)
@@ -93,7 +107,7 @@ class Concepts:
 
     def curves(self, concept: Concept) -> dict[str, Curve]:
         """How a concept's loss fell while it was learned, by name; {} where it was not noted."""
-        named = {"loss": concept.config.get("losses"), "validation": concept.config.get("validation")}
+        named = {"loss": concept.config.losses, "validation": concept.config.validation}
         return {
             name: smooth(
                 Curve(tuple(p[0] for p in points), tuple(p[1] for p in points), "step", name), 1 + len(points) // 16

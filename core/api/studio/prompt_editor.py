@@ -15,6 +15,7 @@ from core.errors import InputError
 from core.jobs.product_data import ProductData
 from core.methods.comgen import prompt_editor as presses
 from core.methods.comgen.component_prompt import MOST, Prompt, component_of
+from core.methods.comgen.components.concept_config import components_of
 from core.methods.comgen.prompt_editor import Mark
 from core.methods.comgen.prompt_edits import Edited, PromptEdit, outcome
 from core.methods.comgen.requested_prompt import ENGINE, component_prompt, learned
@@ -155,9 +156,10 @@ class PromptEditorApi:
         folders = [("", self._material.concepts), *((p.name, p / "concepts") for p in self._others())]
         for place, folder in folders:
             for other in list_concepts(folder, ENGINE):
-                names = tuple(n for n in other.config["names"] if n.rpartition(" ")[2] not in here)
+                known = components_of(other)
+                names = tuple(n for n in known.names if n.rpartition(" ")[2] not in here)
                 fits = concept is None or other.fingerprint == concept.fingerprint
-                if names and fits and not other.config["single"]:
+                if names and fits and not known.single:
                     where = f" · {place}" if place else ""
                     found.append(Lender(f"{place}/{other.id}" if place else other.id, f"{other.title}{where}", names))
         return tuple(found)
@@ -170,7 +172,7 @@ def _unknown(prompt: Prompt, concept: Concept | None) -> str:
     """Why a concept does not fit a prompt; "" where it does."""
     if concept is None:
         return ""
-    words = {name: name for name in concept.config["names"]}
+    words = {name: name for name in components_of(concept).names}
     if any(chip.spoken(words).token for chip in prompt.chips):
         return ""
     return (

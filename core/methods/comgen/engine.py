@@ -117,7 +117,7 @@ class ComGen:
         ids = {"concept": concept.id if concept is not None else "", "borrowed": ", ".join(one.id for one in others)}
         params, model = params.model_copy(update=ids), params.backbone
         if model == "auto" and (teachers := [concept, *others] if concept is not None else others):
-            model = str(teachers[0].config["settings"]["backbone"])
+            model = teachers[0].config.backbone
         backbone = load_backbone(model, ctx.device)
         work = self._from_noise if params.mode == "noise" else self._from_photo
         with exclusive(backbone, ctx.cancelled), self._speaking(backbone, concept, others, edited, ctx) as spoken:

@@ -13,6 +13,7 @@ import numpy as np
 
 from core.errors import InputError
 from core.methods.comgen.component_prompt import Prompt, PromptComponent, prompt_of, read_prompt
+from core.methods.comgen.components.concept_config import components_of
 from core.methods.comgen.prompt_edits import Edited, apply, choose, read_edits
 from core.training.checkpoints import Concept, find_concept
 
@@ -33,12 +34,13 @@ def component_prompt(text: str, regions: Iterable[str], concept: Concept | None 
     The list is of the photo's ``regions``, by their names, else of what the ``concept`` has learned, which gives its
     title too. Of one word for the whole product it is that word. InputError where there is neither.
     """
-    if concept is not None and concept.config["single"]:
-        return Prompt("", (PromptComponent(*concept.config["names"]),))
+    known = components_of(concept) if concept is not None else None
+    if known is not None and known.single:
+        return Prompt("", (PromptComponent(known.names[0]),))
     if says_all(text):
         return read_prompt(text)
     names = tuple(regions)
-    title = str(concept.config["title"]) if concept is not None else ""
+    title = known.title if known is not None else ""
     if names:
         listed = prompt_of(names)
     elif concept is not None:
@@ -56,11 +58,10 @@ def component_prompt(text: str, regions: Iterable[str], concept: Concept | None 
 
 def learned_prompt(concept: Concept) -> Prompt:
     """What a good part has by what was learned: each component as often as most photos had it."""
-    config = concept.config
-    pairs = zip(config["names"], config["counts"], strict=True)
-    named = ((name.rpartition(" "), int(count)) for name, count in pairs)
+    config = components_of(concept)
+    named = ((name.rpartition(" "), count) for name, count in zip(config.names, config.counts, strict=True))
     return Prompt(
-        str(config["title"]), tuple(PromptComponent(noun, count, adjective) for (adjective, _, noun), count in named)
+        config.title, tuple(PromptComponent(noun, count, adjective) for (adjective, _, noun), count in named)
     )
 
 
@@ -84,7 +85,7 @@ def learned(folder: Path | None, wanted: str, whole: bool = False) -> Concept | 
     if not wanted.strip():
         return None
     concept = find_concept(folder, ENGINE, wanted.strip())
-    if concept.config["single"] and not whole:
+    if components_of(concept).single and not whole:
         raise InputError(
             f"{ENGINE}: concept {concept.id} has one word for the whole product, and edits need one for each "
             "component; learn them without 'single', or choose another"

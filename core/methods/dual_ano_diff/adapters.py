@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from core.diffusion.attention import controlled
 from core.diffusion.backbone import Backbone, encode_ids
 from core.diffusion.tokens import Placeholder, jittered, padded_ids, placeholders, positions, prompt_ids, vectors_of
 from core.errors import InputError, Unavailable
+from core.methods.dual_ano_diff.concept_config import Build, dual_config
 from core.methods.dual_ano_diff.interaction import BCM, PART, Interaction, join, predict_pairs, trainable
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
 from core.training.checkpoints import Concept, check_backbone
@@ -23,42 +24,6 @@ from core.training.low_rank import TARGETS, adapters, by_row
 TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 GOOD = ""
 """The label that stands for a good part."""
-
-
-@dataclass(frozen=True)
-class Build:
-    """What there is of a dual model, as a concept keeps it. ``words`` are learned: word → number of its vectors.
-
-    ``prompts`` are (whole, part) of each label, those of a good part under "".
-    """
-
-    rank: int
-    saim: bool
-    saim_zero: bool
-    bcm: bool
-    scale: float
-    inject: str
-    bent: bool
-    text_adapter: bool
-    words: Mapping[str, int]
-    prompts: Mapping[str, tuple[str, str]]
-    anomaly: Mapping[str, str]
-    """Label → what stands for the anomaly in its prompts."""
-
-    @property
-    def group(self) -> int:
-        """Rows a pair takes in a batch."""
-        return 3 if self.bcm else 2
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any]) -> Build:
-        """Inverse of ``plain``."""
-        prompts = {label: (str(a), str(b)) for label, (a, b) in plain["prompts"].items()}
-        return cls(**{**plain, "prompts": prompts})
 
 
 def make_build(backbone: Backbone, params: DualParams, labels: Sequence[str], bcm: bool) -> Build:
@@ -176,7 +141,7 @@ def wearing(backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor])
     Unavailable where the concept was learned on another model or a tensor of it is missing.
     """
     check_backbone(concept, backbone)
-    with dual(backbone, Build.read(concept.config["build"]), 0) as model:
+    with dual(backbone, dual_config(concept).build, 0) as model:
         shapes = {name: tuple(value.shape) for name, value in model.parameters.items()}
         if shapes != {name: tuple(value.shape) for name, value in tensors.items()}:
             raise Unavailable(f"concept {concept.id}: its weights are not those its card tells of; learn it again")

@@ -22,6 +22,7 @@ from core.engines.surface.surface import give_back, surface_of
 from core.engines.surface.transplant import transplant
 from core.errors import InputError
 from core.masks import rle
+from core.methods.dual_ano_diff.concept_config import dual_config
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
 from core.methods.dual_ano_diff.mask_extraction import ExtractedMasks, find_masks
 from core.methods.dual_ano_diff.settings import DualAnoDiffParams
@@ -131,7 +132,7 @@ class DualAnoDiff:
         concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
         start = params.start if params.start != "auto" else _start(concept, params)
         params = params.model_copy(update={"concept": concept.id, "start": start})
-        if not params.transplant and not concept.config["whole"]:
+        if not params.transplant and not dual_config(concept).whole:
             raise InputError(
                 f"{self.name}: concept {concept.id} was learned from windows and draws no whole photos; learn it with "
                 "sight=whole, or leave transplant on"
@@ -144,7 +145,7 @@ class DualAnoDiff:
         on_photo = {way: pane.back_mask(mask) for way, mask in masks.found.items()} if over else {}
         drawn, taken = _at_photo_size(started, pair, pane, params), masks.taken
         if not params.transplant:
-            if begin is None and concept.config["preset"] == "flawsmith":
+            if begin is None and dual_config(concept).preset == "flawsmith":
                 drawn = _as_bright(request.normal.pixels, drawn)
             sample = self._whole(request, drawn, on_photo[taken], params)
         elif asked is not None and begin is not None:
@@ -169,12 +170,10 @@ class DualAnoDiff:
 
     def pane_of(self, concept: Concept, request: Request, asked: Mask | None) -> SquareCrop:
         """The piece of the photo that a request is drawn in, as the concept learned to see."""
-        settings = concept.config
-        side = int(settings["side"])
-        if settings["whole"] or asked is None:
-            return whole_pane(request.normal.shape, side)
-        least = PRESETS[settings["preset"]].zoom * side
-        return pane_around(asked, side, float(settings["margin"]), least)
+        config = dual_config(concept)
+        if config.whole or asked is None:
+            return whole_pane(request.normal.shape, config.side)
+        return pane_around(asked, config.side, config.margin, PRESETS[config.preset].zoom * config.side)
 
     def begin(
         self,
@@ -210,9 +209,9 @@ class DualAnoDiff:
         key = (self.name, concept.id, concept.created)
         if key not in ctx.cache:
             ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
-        model = params.backbone if params.backbone != "auto" else str(concept.config["settings"]["backbone"])
+        model = params.backbone if params.backbone != "auto" else concept.config.backbone
         backbone = load_backbone(model, ctx.device)
-        steps, guidance, sampler = PRESETS[concept.config["preset"]].draws
+        steps, guidance, sampler = PRESETS[dual_config(concept).preset].draws
         with exclusive(backbone, ctx.cancelled), wearing(backbone, concept, ctx.cache[key]) as speaker:
             return draw_pair(
                 speaker,
@@ -229,15 +228,16 @@ class DualAnoDiff:
 
     def _background(self, concept: Concept, request: Request, pane: SquareCrop) -> Image | None:
         """What is around the part in the pane: by the network it was learned with, else as the project has it."""
-        if not concept.config["build"]["bcm"]:
+        config = dual_config(concept)
+        if not config.build.bcm:
             return None
         photo = request.normal.pixels
-        if concept.config["objects"] == "foreground" and request.object_mask is not None:
+        if config.objects == "foreground" and request.object_mask is not None:
             part = request.object_mask
-        elif concept.config["objects"] == "foreground" and request.regions:
+        elif config.objects == "foreground" and request.regions:
             part = np.asarray(np.logical_or.reduce([r.mask for r in request.regions]), np.bool_)
         else:
-            part = object_finder(str(concept.config["objects"]))[1](photo)
+            part = object_finder(config.objects)[1](photo)
         return pane.cut(kept(photo, ~part))
 
     def _whole(self, request: Request, drawn: Image, mask: Mask, params: DualAnoDiffParams) -> Sample:
@@ -268,7 +268,7 @@ class DualAnoDiff:
             "pair_masks": {way: rle.pack(mask) for way, mask in masks.found.items()},
             "pane": [round(pane.middle[0], 2), round(pane.middle[1], 2), round(pane.extent, 2)],
         }
-        if looks := concept.config.get("looks"):
+        if looks := dual_config(concept).looks:
             near = nearest(descriptor(sample.image, sample.mask), np.asarray(looks, np.float32))
             notes["nearest_example"] = round(near, 4)
         recipe = replace(sample.recipe, notes={**sample.recipe.notes, **notes})
@@ -277,7 +277,7 @@ class DualAnoDiff:
 
 def _start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "example"]:
     """The papers begin with noise; what minutes of learning teach shows best over a real example."""
-    return "example" if params.transplant and concept.config["preset"] == "flawsmith" else "noise"
+    return "example" if params.transplant and dual_config(concept).preset == "flawsmith" else "noise"
 
 
 def _at_photo_size(started: Image, pair: DrawnPair, pane: SquareCrop, params: DualAnoDiffParams) -> Image:

@@ -9,7 +9,7 @@ once, and stops by a validation loss.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,8 @@ from core.diffusion.inpainting import latent_mask
 from core.diffusion.sampling import stop_if
 from core.diffusion.tokens import prompt_ids
 from core.images import png_bytes
-from core.methods.dual_ano_diff.adapters import Build, Dual, dual, make_build
+from core.methods.dual_ano_diff.adapters import Dual, dual, make_build
+from core.methods.dual_ano_diff.concept_config import Build
 from core.methods.dual_ano_diff.interaction import wide
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams, DualPreset
 from core.methods.dual_ano_diff.sample import draw_pair
@@ -134,7 +135,7 @@ class _DualTraining:
             **trained.summary(),
             "validation": [list(point) for point in trained.validation],
             "preset": params.preset,
-            "build": build.plain(),
+            "build": asdict(build),
             "whole": self.preset.whole,
             "side": backbone.side,
             "extent": self.examples.extent,

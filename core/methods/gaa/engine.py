@@ -268,7 +268,7 @@ def members_of(
 ) -> tuple[AnomalyExample, ...]:
     """Those of ``examples``, defect by defect, that cluster ``name`` was learned from; ``mixed`` is all clusters."""
     names = clusters_of(concept, label) if name == MIXED else (name,)
-    members = {m for n in names for m in concept.config["examples"][n]}
+    members = {m for n in names for m in concept.config.examples[n]}
     return tuple(e for e in by_instance(examples) if e.id in members)
 
 
@@ -279,7 +279,7 @@ def pick(concept: Concept, wanted: str, label: str, seed: int) -> str:
         return wanted
     if wanted != ANY:
         raise InputError(f"cluster {wanted!r}: concept {concept.id} has {', '.join(names)}; or take any, or mixed")
-    sizes = np.array([len(concept.config["examples"][name]) for name in names], np.float64)
+    sizes = np.array([len(concept.config.examples[name]) for name in names], np.float64)
     return names[int(numpy_rng(seed, "gaa", "cluster").choice(len(names), p=sizes / sizes.sum()))]
 
 

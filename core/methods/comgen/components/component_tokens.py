@@ -10,6 +10,7 @@ from torch import Tensor
 
 from core.diffusion.backbone import Backbone
 from core.diffusion.tokens import Placeholder, placeholders
+from core.methods.comgen.components.concept_config import components_of
 from core.methods.comgen.components.sentences import component_words
 from core.training.checkpoints import Concept, check_backbone
 
@@ -21,7 +22,7 @@ def tensor_name(index: int) -> str:
 
 def names_of(concept: Concept) -> tuple[str, ...]:
     """What the learned words are called."""
-    return tuple(concept.config["names"])
+    return components_of(concept).names
 
 
 @contextmanager
