@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.main import app as cli
-from core.engines.api import engines
+from core.engines.registry import engines
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -16,7 +16,8 @@ sys.path.insert(0, str(HOUSE))
 
 from pydantic import BaseModel  # noqa: E402
 
-from core.engines.api import engines, learners  # noqa: E402
+from core.engines.api import LearningEngine  # noqa: E402
+from core.engines.registry import engines  # noqa: E402
 from core.evaluation.classification import ClassifierParams  # noqa: E402
 from core.evaluation.detectors import DetectorParams, detectors  # noqa: E402
 from core.exporters import ExportOptions  # noqa: E402
@@ -37,8 +38,8 @@ def text() -> str:
     for engine in engines().values():
         parts += [f"## Engine `{engine.name}`: {engine.title}", engine.summary]
         parts += ["`generate --param NAME=VALUE`", table(engine.Params)]
-        if engine.name in learners():
-            parts += [f"`learn --engine {engine.name} --param NAME=VALUE`", table(learners()[engine.name].Learning)]
+        if isinstance(engine, LearningEngine):
+            parts += [f"`learn --engine {engine.name} --param NAME=VALUE`", table(engine.Learning)]
     parts += ["## Placement of masks", "`generate --place NAME=VALUE`", table(Placement)]
     parts += ["## How outlines vary", "The Vary outline button of the Studio (GAA, eqs. 5 and 6).", table(Enhancement)]
     parts += [

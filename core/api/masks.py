@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from core.device import numpy_rng
-from core.engines.api import read_model
 from core.errors import InputError, MaskError
 from core.images import read_mask
 from core.jobs.product_data import ProductData, mean_area
@@ -19,6 +18,7 @@ from core.masks.placement.context_match import fitting_example
 from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
 from core.types import Mask
+from core.validation import read_settings
 
 EDITS = {
     "grow": morphology.grow,
@@ -51,7 +51,7 @@ class MasksApi:
         """GAA's geometric enhancement; areas drift towards the mean of the label's real anomalies."""
         if not mask.any():
             raise MaskError("perturb: the mask is empty; draw or place one first")
-        checked = read_model(Enhancement, params, "perturb")
+        checked = read_settings(Enhancement, params, "perturb")
         average = mean_area(self._material.examples(label)) if label else None
         return enhance(mask, checked, numpy_rng(seed, "perturb"), average)
 
@@ -59,7 +59,7 @@ class MasksApi:
         """A mask for ``label`` on a photo, where its placement rules allow."""
         terrain = self._material.terrain(normal_id, self._material.regions(normal_id))
         examples = self._material.examples(label or None)
-        placement = read_model(Placement, params, "placement").settled(bool(examples))
+        placement = read_settings(Placement, params, "placement").settled(bool(examples))
         rng, lead = numpy_rng(seed, "mask"), None
         learned = placement.source == "learned"
         masks = self._material.learned_masks(label) if learned else [e.mask for e in examples]

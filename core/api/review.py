@@ -13,7 +13,6 @@ import numpy as np
 from core.api.outline import outline
 from core.api.studio.attention_evidence import Evidence, Evidences, NearestGoodPart, Neighbours, compared
 from core.api.studio.drawn_pairs import Likeness, PairView, nearest_example, pair_of
-from core.engines.api import read_model
 from core.images import made_once, png_bytes, read_image, read_mask, thumbnail_bytes
 from core.jobs.auto_review import Rules, auto_review, believability, count_reasons
 from core.jobs.product_data import ProductData
@@ -21,6 +20,7 @@ from core.quality import group_near_duplicates, nearest
 from core.quality.visible_change import difference
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import ReviewStatus, VerdictSource
+from core.validation import read_settings
 
 MOST_GROUPED = 5000
 """Samples looked through for look-alikes at once; more take seconds."""
@@ -139,7 +139,7 @@ class Review:
     @staticmethod
     def rules(given: Mapping[str, Any]) -> Rules:
         """Rules from names and values; InputError names each wrong one."""
-        checked: Rules = read_model(Rules, given, "rules")
+        checked: Rules = read_settings(Rules, given, "rules")
         return checked
 
     def auto(self, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:

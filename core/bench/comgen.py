@@ -16,7 +16,8 @@ import numpy as np
 
 from core.bench.mini import SIDE, UNSEEN, _renderer
 from core.diffusion.model_sources import KNOWN, present
-from core.engines.api import Context, NoVisibleChange
+from core.engines.api import Context
+from core.engines.finalize import NoVisibleChange
 from core.features.index import WIDTH, FeatureIndex
 from core.methods.comgen import ComGen
 from core.methods.comgen.component_prompt import read_prompt

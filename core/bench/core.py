@@ -16,7 +16,8 @@ from core.bench.baselines import measure_baselines
 from core.bench.drawn_scenes import scene
 from core.bench.stats import median_rate, p95
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, engines
+from core.engines.api import Context
+from core.engines.registry import engines
 from core.exporters import Item, export
 from core.images import mask_png_bytes, png_bytes
 from core.masks.foreground import object_mask

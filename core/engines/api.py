@@ -1,53 +1,52 @@
-"""What an engine is, and how the house finds it.
+"""What an engine is. One new file in core/engines, or one new folder in core/methods, is all it takes::
 
-One new file in this folder is all an engine needs::
-
-    class Smudge:
+    class Smudge(Engine):
         name = "smudge"                 # as in ``--engine smudge``
         title = "Smudge"                # as in the app
         summary = "Blurs the masked surface."
-        kind: Kind = "structural"
+        kind = "structural"
         needs = frozenset({"mask"})     # of "mask", "regions", "examples", "donor"
-        rewrites_background = False
 
         class Params(EngineParams):
             strength: float = Field(0.5, ge=0, le=1, title="Strength", description="How far the blur goes.")
-
-        def available(self) -> str | None:      # None, or the reason why not and what to do
-            return None
 
         def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
             ...
             yield finalize_sample(self, request, changed, request.mask)
 
-One that draws several requests faster together than one by one says how many with
-``preferred_batch_size(params, label, ctx)`` and draws them with ``generate_batch(requests, ctx)``; see BatchEngine.
-
-The registry scans the folder, the form and the CLI's ``--param`` come from ``Params``, and the contract
-test in ``tests/engines/test_contract.py`` runs over whatever is registered.
+All that an engine may say of itself is declared in ``Engine`` with its default; the contract test in
+``tests/engines/test_contract.py`` refuses a public name that is not, so that a misspelt one is found. The registry
+(core.engines.registry) finds engines by themselves; the form and the CLI's ``--param`` come from ``Params``.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-import core
-from core.errors import Cancelled, InputError, MaskError, NotFound
-from core.quality import mask_box, visible_change
-from core.training.checkpoints import Concept
-from core.types import EVERYWHERE, AnomalyExample, Image, Kind, Mask, NormalImage, Recipe, Region, Request, Sample
+from core.errors import Cancelled, InputError, MaskError
+from core.training.learning_settings import LearningParams
+from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Region, Request, Sample
+from core.validation import read_settings
+
+if TYPE_CHECKING:
+    from core.engines.grouping import ExampleGrouping
+    from core.engines.prompt_editing import Product, PromptEditing
+    from core.training.checkpoints import Concept
 
 P = ParamSpec("P")
 
-NEEDS = frozenset({"mask", "regions", "examples", "donor"})
+Need = Literal["mask", "regions", "examples", "donor"]
+NEEDS: frozenset[Need] = frozenset({"mask", "regions", "examples", "donor"})
+Background = Literal["exact", "redrawn"]
+"""``exact``: every pixel outside the final mask is the photo's own; ``redrawn``: the whole picture may differ."""
+Tool = Literal["mask", "parts", "prompt"]
+"""What the app offers for an engine: mask tools, parts of the photo to drag and edit, a component prompt to edit."""
 
 
 class EngineParams(BaseModel):
@@ -116,62 +115,97 @@ class Context:
             raise Cancelled("stopped; what was finished is kept")
 
 
-@runtime_checkable
-class Engine(Protocol):
-    """See the module's docstring. ``generate`` yields at least one Sample or raises."""
+class Engine(ABC):
+    """Makes one sort of anomaly. A subclass has ``generate`` or ``generate_batch``; the rest has defaults."""
+
+    name: ClassVar[str]
+    """As on the command line and in recipes."""
+    title: ClassVar[str]
+    """As in the app."""
+    summary: ClassVar[str]
+    """One sentence for a person who has to choose."""
+    kind: ClassVar[Kind]
+    needs: ClassVar[frozenset[Need]] = frozenset()
+    """What a request must bring, whatever the settings; see ``requires``."""
+    background: ClassVar[Background] = "exact"
+    """``redrawn`` where some settings draw the whole picture anew."""
+    Params: ClassVar[type[EngineParams]]
+    """What a person may set of drawing."""
+
+    tools: ClassVar[frozenset[Tool]] = frozenset({"mask"})
+    first_choice: ClassVar[bool] = False
+    """Whether the app chooses it for a person who has not chosen yet: works at once, on any photo."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if (
+            cls.__module__ != __name__
+            and cls.generate is Engine.generate
+            and cls.generate_batch is Engine.generate_batch
+        ):
+            raise TypeError(f"engine {cls.__name__}: expected generate or generate_batch; define one of them")
 
     @property
-    def name(self) -> str: ...
+    def draws_batches(self) -> bool:
+        """Whether it draws several requests as one batch."""
+        return type(self).generate_batch is not Engine.generate_batch
 
-    @property
-    def title(self) -> str: ...
+    def available(self) -> str | None:
+        """None, or why it cannot run on this machine and what to do."""
+        return None
 
-    @property
-    def summary(self) -> str: ...
+    def requires(self, params: Any) -> frozenset[Need]:
+        """What a request must bring with these settings (an instance of ``Params``): ``needs``, less what the settings
+        make up for."""
+        return self.needs
 
-    @property
-    def kind(self) -> Kind: ...
+    def matching_examples(
+        self,
+        params: Mapping[str, Any],
+        label: str,
+        seed: int,
+        examples: Sequence[AnomalyExample],
+        concepts: Path | None,
+    ) -> Sequence[AnomalyExample] | None:
+        """The real anomalies that go with what it will draw with ``seed``; None where any of the label does.
 
-    @property
-    def needs(self) -> frozenset[str]: ...
+        ``params`` are as a request has them; ``concepts`` is the folder of what the project has learned.
+        """
+        return None
 
-    @property
-    def rewrites_background(self) -> bool: ...
-
-    @property
-    def Params(self) -> type[EngineParams]: ...
-
-    def available(self) -> str | None: ...
-
-    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]: ...
-
-
-@runtime_checkable
-class BatchEngine(Engine, Protocol):
-    """An engine that draws several requests as one batch."""
+    def copies_examples(self, params: Mapping[str, Any]) -> bool:
+        """Whether a sample made with these settings may hold pixels of the real anomalies that it was given. Those
+        must not test a detector that learned from it."""
+        return "examples" in self.needs
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
-        """How many are best drawn together here, at least 1."""
-        ...
+        """How many requests are best drawn together on this machine, at least 1."""
+        return 1
+
+    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
+        """At least one sample of ``request``, or an error in one line. Checks ``ctx`` at every step."""
+        yield single_sample(self.generate_batch([request], ctx))
 
     def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, which share label and settings, or why there is none."""
-        ...
+        return [sample_or_error(lambda r: next(self.generate(r, ctx)), request) for request in requests]
+
+    def prompt_editing(self, product: Product) -> PromptEditing | None:
+        """The view-model of its prompt editor, for engines with the tool ``prompt``."""
+        return None
 
 
-@runtime_checkable
-class LearningEngine(Engine, Protocol):
-    """An engine that learns from real anomalies or from photos of good parts before it can generate.
+class LearningEngine(Engine):
+    """An engine that learns from a product's pictures. Its ``Params`` have a ``concept``: an id, or "newest"."""
 
-    ``Learning`` is what a person may set; its ``Params`` have a ``concept``: an id, or "newest".
-    """
+    Learning: ClassVar[type[LearningParams]]
+    """What a person may set of learning."""
+    learns_from: ClassVar[Literal["examples", "normals"]] = "examples"
+    """Real anomalies, or photos of good parts alone."""
+    needs_concept: ClassVar[bool] = True
+    """Whether it must have learned something before it can draw."""
 
-    @property
-    def learns(self) -> bool: ...
-
-    @property
-    def Learning(self) -> type[BaseModel]: ...
-
+    @abstractmethod
     def learn(
         self,
         examples: Sequence[AnomalyExample],
@@ -180,66 +214,12 @@ class LearningEngine(Engine, Protocol):
         params: Any,
         ctx: Context,
     ) -> Concept:
-        """Learn ``label`` (every label of the examples if "") and shelve it in ``ctx.concepts``."""
-        ...
+        """Learn ``label`` (every label of the examples if "") with ``params``, an instance of ``Learning``, and keep
+        the concept in ``ctx.concepts``."""
 
-
-class NoVisibleChange(InputError):
-    """The engine left no visible change; a batch tries the next seed, a person changes the settings."""
-
-
-def finalize_sample(
-    engine: Engine,
-    request: Request,
-    generated: Image,
-    mask: Mask,
-    *,
-    kind: Kind | None = None,
-    instances: tuple[Mask, ...] = (),
-    params: EngineParams | None = None,
-) -> Sample:
-    """Make the mask true and the background exact, and sign the result with its recipe.
-
-    ``generated`` is uint8 (H, W, 3), ``mask`` the bool (H, W) that bounds what may have changed. Where
-    ``params.tighten`` is set the mask shrinks to what visibly changed; either way every pixel outside the
-    final mask is the photo's own, bit for bit.
-    """
-    photo = request.normal.pixels
-    params = params or read_params(engine, request.params)
-    if params.tighten and not engine.rewrites_background:
-        mask = visible_change(photo, generated, within=mask)
-    if not mask.any():
-        raise NoVisibleChange(
-            f"{engine.name}: nothing visible changed on {request.normal.name!r}; "
-            "raise the strength, enlarge the mask or take another seed"
-        )
-    pasted = _within(photo, generated, mask)
-    image = generated if engine.rewrites_background else pasted
-    drawn_anew = image is not pasted and bool((image != pasted).any())
-    recipe = Recipe(
-        engine=engine.name,
-        label=request.label,
-        kind=kind or engine.kind,
-        normal_id=request.normal.id,
-        seed=request.seed,
-        params=params.model_dump(mode="json"),
-        placement=request.placement,
-        donor_id=request.donor.id if request.donor else None,
-        example_ids=tuple(e.id for e in request.examples),
-        feather=EVERYWHERE if drawn_anew else 0,
-        version=core.__version__,
-    )
-    instances = tuple(part & mask for part in instances if (part & mask).any())
-    return Sample(image=image, mask=mask, label=request.label, kind=recipe.kind, recipe=recipe, instances=instances)
-
-
-def _within(photo: Image, generated: Image, mask: Mask) -> Image:
-    """``photo`` with the pixels of ``mask`` taken from ``generated``; only the mask's box is worked on."""
-    image = photo.copy()
-    box = mask_box(mask)
-    inside = mask[box]
-    image[box][inside] = generated[box][inside]
-    return image
+    def grouping(self) -> ExampleGrouping | None:
+        """How it tells a label's real anomalies apart by their looks; None where it takes them as one."""
+        return None
 
 
 def sample_or_error(make: Callable[P, Sample], *args: P.args, **given: P.kwargs) -> Sample | InputError:
@@ -265,75 +245,6 @@ def require_mask(engine: Engine, request: Request) -> Mask:
     return request.mask
 
 
-def needed(engine: Engine, params: EngineParams) -> frozenset[str]:
-    """What the engine needs with these settings: its ``needs``, less what they make up for.
-
-    An engine of which some settings make up for a need says so by a method ``makes_do_without(params)``.
-    """
-    spared = getattr(engine, "makes_do_without", None)
-    return engine.needs - (spared(params) if spared else frozenset())
-
-
 def read_params(engine: Engine, given: Mapping[str, Any]) -> Any:
     """``given`` checked against the engine's Params; InputError with one line per wrong value."""
-    return read_model(engine.Params, given, f"engine {engine.name}")
-
-
-def read_model(model: type[BaseModel], given: Mapping[str, Any], what: str) -> Any:
-    """``given`` checked against a pydantic model; InputError in one line, naming each wrong value."""
-    try:
-        return model(**given)
-    except ValidationError as error:
-        known = ", ".join(model.model_fields)
-        parts = []
-        for e in error.errors():
-            name = ".".join(map(str, e["loc"]))
-            hint = (
-                f"there is no {name!r} (there are: {known})"
-                if e["type"] == "extra_forbidden"
-                else f"{name}: {e['msg']}, got {e['input']!r}"
-            )
-            parts.append(hint)
-        raise InputError(f"{what}: " + "; ".join(parts)) from error
-
-
-@cache
-def engines() -> dict[str, Engine]:
-    """Every engine of this folder by name, in alphabetical order of their files."""
-    found: dict[str, Any] = {}
-    folders = ("core.engines", "core.methods")
-    names = [f"{f}.{m.name}" for f in folders for m in pkgutil.iter_modules(importlib.import_module(f).__path__)]
-    for module in map(importlib.import_module, sorted(names, key=lambda name: name.rsplit(".", 1)[1])):
-        classes: list[Any] = [value for value in vars(module).values() if isinstance(value, type)]
-        for value in classes:
-            if value.__module__.startswith(module.__name__) and _is_engine(value):
-                if value.name in found:
-                    raise RuntimeError(f"two engines are called {value.name!r}: {value} and {type(found[value.name])}")
-                found[value.name] = value()
-    return found
-
-
-def _is_engine(cls: type) -> bool:
-    parts = ("name", "kind", "needs", "Params", "generate", "available")
-    return cls not in (Engine, LearningEngine, BatchEngine) and all(hasattr(cls, part) for part in parts)
-
-
-def learners() -> dict[str, LearningEngine]:
-    """Every engine that learns, by name."""
-    return {name: e for name, e in engines().items() if isinstance(e, LearningEngine) and e.learns}
-
-
-def learner(name: str) -> LearningEngine:
-    """The engine called ``name``, if it learns; NotFound or InputError names those that do."""
-    found = engine(name)
-    if name not in learners():
-        raise InputError(f"engine {name!r} does not learn; those that do: {', '.join(learners()) or 'none'}")
-    return learners()[found.name]
-
-
-def engine(name: str) -> Engine:
-    """The engine called ``name``; NotFound names those there are."""
-    try:
-        return engines()[name]
-    except KeyError:
-        raise NotFound(f"engine {name!r}: there are {', '.join(engines())}") from None
+    return read_settings(engine.Params, given, f"engine {engine.name}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.api import Context, EngineParams, finalize_sample, read_params, require_mask
+from core.engines.api import Context, Engine, EngineParams, read_params, require_mask
+from core.engines.finalize import finalize_sample
 from core.engines.surface.gradient_noise import Field as Map
 from core.engines.surface.gradient_noise import depth, is_thin, smoothstep, uneven_line
 from core.engines.surface.patches import Source, choose_turn, cut, draw_turns, jittered, pick_source, source_image
@@ -24,7 +26,7 @@ from core.engines.surface.surface import (
     surface_of,
 )
 from core.engines.surface.transplant import transplant
-from core.types import Kind, Request, Sample
+from core.types import Request, Sample
 
 
 class CutPasteParams(EngineParams):
@@ -53,20 +55,20 @@ class CutPasteParams(EngineParams):
     )
 
 
-class CutPaste:
+class CutPaste(Engine):
     """A patch of another place, photo or real defect, fitted into the mask."""
 
     name = "cut_paste"
     title = "Cut and paste"
     summary = "A patch of this photo, of a donor or of a real defect, turned, matched in light and pasted in."
-    kind: Kind = "structural"
+    kind = "structural"
     needs = frozenset({"mask"})
-    rewrites_background = False
+    first_choice = True
     Params = CutPasteParams
 
-    def available(self) -> str | None:
-        """Nothing to install."""
-        return None
+    def copies_examples(self, params: Mapping[str, Any]) -> bool:
+        """Where the patch may come from a real example."""
+        return params.get("source", "auto") in ("auto", "example")
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; InputError when the wanted source is not there."""

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 
 from core.device import derive_seed
-from core.engines.api import (
-    Context,
-    EngineParams,
-    finalize_sample,
-    read_params,
-    require_mask,
-    sample_or_error,
-    single_sample,
-)
+from core.engines.api import Context, Engine, EngineParams, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import as_grey_as, no_model
+from core.engines.finalize import finalize_sample
 from core.errors import InputError
-from core.types import Kind, Request, Sample
+from core.types import Request, Sample
 
 
 class InpaintParams(EngineParams):
@@ -69,24 +62,19 @@ class InpaintParams(EngineParams):
     )
 
 
-class Inpaint:
+class Inpaint(Engine):
     """Blended diffusion inside the mask."""
 
     name = "inpaint"
     title = "Inpaint by prompt"
     summary = "Draws what a prompt says into the mask with a diffusion model; all else stays the photo's own."
-    kind: Kind = "structural"
+    kind = "structural"
     needs = frozenset({"mask"})
-    rewrites_background = False
     Params = InpaintParams
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
         return no_model()
-
-    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
-        """One sample per request; Unavailable when the model is not on this machine."""
-        yield single_sample(self.generate_batch([request], ctx))
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.api import Context, EngineParams, finalize_sample, read_params, require_mask
+from core.engines.api import Context, Engine, EngineParams, read_params, require_mask
+from core.engines.finalize import finalize_sample
 from core.engines.surface.damage_styles import STYLES, Brush, choose_style
 from core.engines.surface.gradient_noise import Field as Map
 from core.engines.surface.gradient_noise import depth, fractal, relative_depth, soft
@@ -24,7 +25,7 @@ from core.engines.surface.surface import (
     strengthen,
     surface_of,
 )
-from core.types import Kind, Mask, Request, Sample
+from core.types import Mask, Request, Sample
 
 Style = Literal["auto", "stain", "burn", "corrosion", "crack", "scratch", "dent", "pit", "texture", "noise"]
 
@@ -59,20 +60,15 @@ class PerlinParams(EngineParams):
     )
 
 
-class Perlin:
+class Perlin(Engine):
     """Noise-shaped damage painted into the mask."""
 
     name = "perlin"
     title = "Perlin damage"
     summary = "Stains, burns, cracks, scratches, dents and pits made of fractal noise and light."
-    kind: Kind = "structural"
+    kind = "structural"
     needs = frozenset({"mask"})
-    rewrites_background = False
     Params = PerlinParams
-
-    def available(self) -> str | None:
-        """Nothing to install."""
-        return None
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NoVisibleChange when the surface leaves no room for the damage."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
 from core.device import numpy_rng
-from core.engines.api import Context, EngineParams, finalize_sample, read_params, require_mask
+from core.engines.api import Context, Engine, EngineParams, read_params, require_mask
+from core.engines.finalize import finalize_sample
 from core.engines.surface.gradient_noise import depth, is_thin, relative_depth, smoothstep, uneven_line
 from core.engines.surface.patches import (
     Source,
@@ -33,7 +35,7 @@ from core.engines.surface.surface import (
 )
 from core.engines.surface.transplant import transplant
 from core.images import poisson_blend
-from core.types import Kind, Request, Sample
+from core.types import Request, Sample
 
 
 class PoissonParams(EngineParams):
@@ -64,20 +66,19 @@ class PoissonParams(EngineParams):
     )
 
 
-class Poisson:
+class Poisson(Engine):
     """A patch that melts into its surroundings without an edge."""
 
     name = "poisson"
     title = "Seamless clone"
     summary = "A patch of this photo, of a donor or of a real defect, cloned in by its gradients: no visible edge."
-    kind: Kind = "structural"
+    kind = "structural"
     needs = frozenset({"mask"})
-    rewrites_background = False
     Params = PoissonParams
 
-    def available(self) -> str | None:
-        """Nothing to install."""
-        return None
+    def copies_examples(self, params: Mapping[str, Any]) -> bool:
+        """Where the patch may come from a real example."""
+        return params.get("source", "auto") in ("auto", "example")
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; InputError when the wanted source is not there."""

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from core.errors import ExportError, InputError
+from core.errors import ExportError
 from core.images import mask_png_bytes
 from core.types import GOOD, Image, Kind, Mask
+from core.validation import read_settings
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -135,20 +136,7 @@ class ExportOptions(BaseModel):
 
 def read_options(given: Mapping[str, Any]) -> ExportOptions:
     """``given`` as ExportOptions; InputError in one line that names each wrong value."""
-    try:
-        return ExportOptions(**given)
-    except ValidationError as error:
-        known = ", ".join(ExportOptions.model_fields)
-        parts = []
-        for e in error.errors():
-            name = ".".join(map(str, e["loc"]))
-            if e["type"] == "extra_forbidden":
-                parts.append(f"there is no {name!r} (there are: {known})")
-            elif e["type"] == "value_error":
-                parts.append(e["msg"].removeprefix("Value error, "))
-            else:
-                parts.append(f"{name}: {e['msg']}, got {e['input']!r}")
-        raise InputError("export options: " + "; ".join(parts)) from error
+    return read_settings(ExportOptions, given, "export options")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 import core
-from core.engines.api import BatchEngine, Context, Engine, GoodPhotos, engine, read_params, sample_or_error
+from core.engines.api import Context, Engine, GoodPhotos, read_params, sample_or_error
+from core.engines.registry import engine
 from core.errors import Cancelled, InputError
 from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.product_data import ProductData
@@ -96,7 +97,7 @@ def _asked(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[st
 def make_all(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
     """What the plan's engine makes of each request, several of them together if it can; or why it makes nothing."""
     chosen = plan.engine
-    if len(requests) > 1 and isinstance(chosen, BatchEngine):
+    if len(requests) > 1 and chosen.draws_batches:
         # One that cannot be drawn at all must not take the others along; alone it says why.
         with suppress(InputError):
             made = chosen.generate_batch(requests, ctx)
@@ -230,7 +231,7 @@ def outcomes(plan: BatchPlan, indices: range, ctx: Context, made_of: Maker) -> I
 
 def batch_size(plan: BatchPlan, ctx: Context) -> int:
     """How many requests the plan's engine gets at once."""
-    if not isinstance(plan.engine, BatchEngine):
+    if not plan.engine.draws_batches:
         return 1
     return plan.batch.batch_size or plan.engine.preferred_batch_size(plan.batch.params, plan.batch.label, ctx)
 

@@ -8,11 +8,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from core.engines.api import Context, LearningEngine, learner, read_model
+from core.engines.api import Context, LearningEngine
+from core.engines.registry import learning_engine
 from core.errors import InputError, Unavailable
 from core.jobs.product_data import ProductData
 from core.training.checkpoints import Concept
 from core.types import AnomalyExample, NormalImage, check_label
+from core.validation import read_settings
 
 MOST_NORMALS = 64
 """Good photos lent to an engine that learns; of more, these are taken from all over the list."""
@@ -48,12 +50,12 @@ class LearnPlan:
 
 def prepare(material: ProductData, order: LearnRequest) -> LearnPlan:
     """The order's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
-    chosen = learner(order.engine)
+    chosen = learning_engine(order.engine)
     if reason := chosen.available():
         raise Unavailable(f"engine {order.engine}: {reason}")
-    params = read_model(chosen.Learning, order.params, f"learning with {order.engine}")
+    params = read_settings(chosen.Learning, order.params, f"learning with {order.engine}")
     examples: tuple[AnomalyExample, ...] = ()
-    if "examples" in getattr(chosen, "learns_from", {"examples"}):
+    if chosen.learns_from == "examples":
         for label in order.labels:
             if not (found := material.examples(check_label(label))):
                 raise InputError(_nothing(material, label))

@@ -14,8 +14,8 @@ from core.features.index import FeatureIndex, build_index, embed
 from core.images import made_once, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
 from core.masks.placement.free_area import PlacementMap
-from core.methods.gaa.clustering import by_instance
 from core.store import Project
+from core.training.instances import by_instance
 from core.training.learned_masks import learned_masks
 from core.types import AnomalyExample, Image, Mask, NormalImage, Region
 

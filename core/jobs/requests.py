@@ -12,13 +12,15 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Engine, engine, needed, read_model, read_params
+from core.engines.api import Engine, read_params
+from core.engines.registry import engine
 from core.errors import InputError, Unavailable
 from core.jobs.product_data import ProductData
 from core.masks.placement.context_match import fitting_example
 from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
 from core.types import AnomalyExample, Image, Mask, Request, check_label
+from core.validation import read_settings
 
 ANOTHER_PHOTO = 7919
 """Places on in the order of photos that another attempt goes; a prime, so that it is another photo."""
@@ -60,8 +62,8 @@ def prepare(material: ProductData, batch: Batch) -> BatchPlan:
     if reason := chosen.available():
         raise Unavailable(f"engine {batch.engine}: {reason}")
     check_label(batch.label)
-    needs = needed(chosen, read_params(chosen, batch.params))
-    placement = read_model(Placement, batch.placement, "placement")
+    needs = chosen.requires(read_params(chosen, batch.params))
+    placement = read_settings(Placement, batch.placement, "placement")
     ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
     if not ids:
         raise InputError("the project has no photos of good parts; import a folder of them first")
@@ -114,10 +116,10 @@ def _examples(
     An engine that draws what it has learned says which examples go with that. Its mask is like the very example it
     gets, so that look and outline belong together; and so is every mask that lies as an example does.
     """
-    kin = getattr(plan.engine, "kin", None)
-    found = plan.examples
-    if kin is not None:
-        found = tuple(kin(plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts))
+    matching = plan.engine.matching_examples(
+        plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts
+    )
+    found = plan.examples if matching is None else tuple(matching)
     at_random = found and (found[int(numpy_rng(seed, "example").integers(len(found)))],)
     if plan.placement.source == "learned":
         return at_random, plan.material.learned_masks(plan.batch.label), None
@@ -126,5 +128,5 @@ def _examples(
     example, alike = at_random[0], None
     if plan.placement.position == "surroundings":
         example, alike = fitting_example(found, photo, numpy_rng(seed, "example"))
-    led = kin is not None or plan.placement.as_there
+    led = matching is not None or plan.placement.as_there
     return (example,), [e.mask for e in found], AnchorExample(example.mask, alike) if led else None

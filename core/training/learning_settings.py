@@ -16,10 +16,18 @@ from core.training.example_crops import Motion
 PresetName = Literal["flawsmith", "paper", "code"]
 
 
-class LearnParams(BaseModel):
-    """What a person may set when an anomaly is learned."""
+class LearningParams(BaseModel):
+    """Base of what a person may set of learning, whatever is learned."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def budget(self, subjects: int) -> int:
+        """Training steps at most for so many defects, or photos of good parts; 0 where only reading them tells."""
+        raise NotImplementedError
+
+
+class LearnParams(LearningParams):
+    """What a person may set when an anomaly is learned."""
 
     preset: PresetName = Field(
         "flawsmith",
@@ -58,9 +66,9 @@ class LearnParams(BaseModel):
         description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
     )
 
-    def budget(self, defects: int, labels: int = 1) -> int:
+    def budget(self, subjects: int, labels: int = 1) -> int:
         """Training steps at most for so many defects of so many labels, those of adapting among them."""
-        return (self.steps or PRESETS[self.preset].budget(defects, labels)) + (self.adapt_steps if self.adapt else 0)
+        return (self.steps or PRESETS[self.preset].budget(subjects, labels)) + (self.adapt_steps if self.adapt else 0)
 
 
 @dataclass(frozen=True)

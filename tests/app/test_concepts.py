@@ -12,9 +12,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from core.api import Workbench
 from core.images import mask_png_bytes
-from core.jobs.defect_groups import save
 from core.methods.gaa.clustering import Clustering, features_name
 from core.methods.gaa.clustering.clusters import build_clusters
+from core.methods.gaa.groups import GaaGrouping
 from tests.app.conftest import open_tab, reload
 from tests.app.hands import Hands, set_value
 from tests.diffusion.toy import write_toy
@@ -118,7 +118,12 @@ def test_learning_survives_a_reload_and_a_stop_and_is_tried(
         ids = tuple(row.id for row in bench.project.examples("hole"))
         vectors = np.array([[0, 0], [9, 9]], np.float32)
         built = build_clusters(vectors, ids, np.array([0, 1]), ["dark", "round"])
-        save(bench.material, "hole", Clustering(built, ids, vectors, features_name("flawsmith"), "flawsmith", 0))
+        GaaGrouping().save(
+            bench.material.concepts,
+            "hole",
+            bench.material.examples("hole"),
+            Clustering(built, ids, vectors, features_name("flawsmith"), "flawsmith", 0),
+        )
     page = new_page(project)
     open_tab(page, "Concepts")
     expect(page.locator(TILES)).to_have_count(4)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from core.bench import comgen_table, run_bench
-from core.engines.api import engine, read_params
+from core.engines.api import read_params
+from core.engines.registry import engine
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import detector
 from core.evaluation.photo_sets import read_set

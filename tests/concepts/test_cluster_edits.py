@@ -10,7 +10,6 @@ from core.errors import Cancelled, InputError, NotFound
 from core.methods.gaa.clustering import (
     Clustering,
     Described,
-    by_instance,
     cluster,
     cluster_examples,
     contact_sheet,
@@ -27,6 +26,7 @@ from core.methods.gaa.clustering import (
     typical_first,
 )
 from core.methods.gaa.clustering.clusters import build_clusters
+from core.training.instances import by_instance
 from core.types import AnomalyExample
 
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-from core.errors import InputError, NotFound, StoreError
+from core.errors import InputError, StoreError
 from core.images import mask_png_bytes, png_bytes
-from core.jobs import defect_groups as job
 from core.jobs.product_data import ProductData
 from core.methods.gaa.clustering import Clustering, clustering_store, merge
 from core.methods.gaa.clustering.clustering_store import carried_over, keep, kept_file, recall, recall_or_cluster
 from core.methods.gaa.clustering.clusters import build_clusters
+from core.methods.gaa.groups import GaaGrouping
 from core.store import Project
 from core.types import AnomalyExample
 
@@ -78,31 +78,22 @@ def test_a_project_s_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             project.add_example(
                 png_bytes(e.pixels), "png", "hole", "structural", [mask_png_bytes(e.mask)], e.id, 64, 64
             )
-        material = ProductData(project)
-        found = job.load_or_cluster(material, "hole")
+        material, job = ProductData(project), GaaGrouping()
+        there = material.concepts, "hole", material.examples("hole")
+        found = job.group(*there)
         assert len(found.ids) == 6 and kept_file(material.concepts, "hole").is_file()
         with monkeypatch.context() as patched:
             patched.setattr(clustering_store, "describe_regions", lambda *_: pytest.fail("described what is kept"))
-            assert job.load_or_cluster(material, "hole").clusters == found.clusters
+            assert job.group(*there).clusters == found.clusters
         alone = found.clusters[0].members[:1]
-        job.save(
-            material, "hole", job.rename(job.split(found, found.names[0], members=alone), found.names[0], "round")
-        )
-        again = job.load_or_cluster(ProductData(project), "hole")
+        job.save(*there, job.rename(job.split(found, found.names[0], alone), found.names[0], "round"))
+        again = job.group(*there)
         assert again.names[0] == "round" and again.edited and len(again.names) == len(found.names) + 1
-        pictures = job.thumbnails(material, "hole", again, side=40)
-        assert tuple(pictures) == again.names and sum(map(len, pictures.values())) == 6
-        member, picture = pictures["round"][0]
-        assert picture.shape == (40, 40, 3) and np.array_equal(picture, job.thumbnail(material, "hole", member, 40))
-        assert cv2.imdecode(np.frombuffer(job.sheet(material, "hole", again), np.uint8), 1).shape[1] >= 420
-        job.forget(material, "hole")
-        assert job.load_or_cluster(material, "hole").names == found.names
+        assert sorted(job.typical_first(again, "round")) == sorted(again["round"].members)
+        assert job.group(*there, anew=True).names == found.names
         with pytest.raises(InputError, match="not those of its examples"):
-            job.save(material, "hole", made(np.eye(2), [0, 0], "ab", ["pit"]))
-        with pytest.raises(NotFound, match="no real anomaly"):
-            job.load_or_cluster(material, "dent")
-        with pytest.raises(NotFound, match="not among"):
-            job.thumbnail(material, "hole", "e99")
+            job.save(*there, made(np.eye(2), [0, 0], "ab", ["pit"]))
+    assert job.kept(material.concepts, "hole", EXAMPLES[:5]) is None
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

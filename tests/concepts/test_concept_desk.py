@@ -15,9 +15,9 @@ from core.api.concepts.library import LearnRequest
 from core.errors import ImageError, InputError, MaskError, NotFound
 from core.evaluation.results import Curve
 from core.images import mask_png_bytes, read_mask
-from core.jobs.defect_groups import save
 from core.methods.gaa.clustering import Clustering, features_name
 from core.methods.gaa.clustering.clusters import build_clusters
+from core.methods.gaa.groups import GaaGrouping
 
 ENGINE = "anomaly_diffusion"
 
@@ -128,7 +128,7 @@ def grouped(bench: Workbench, photo_folder: Path) -> Workbench:
     vectors = np.array([[0, 0], [0, 1], [4, 0], [9, 9], [9, 8]], np.float32)
     built = build_clusters(vectors, ids, np.array([0, 0, 0, 1, 1]), ["a_1", "a_2"])
     made = Clustering(built, ids, vectors, features_name("flawsmith"), "flawsmith", 0)
-    save(bench.material, "a", made)
+    GaaGrouping().save(bench.material.concepts, "a", bench.material.examples("a"), made)
     return bench
 
 

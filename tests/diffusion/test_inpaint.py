@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.engines.api import Context, engine
+from core.engines.api import Context
+from core.engines.registry import engine
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.quality import scores
 from core.types import NormalImage, Recipe, Request, Sample

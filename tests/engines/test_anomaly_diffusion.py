@@ -11,17 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import (
-    BatchEngine,
-    Context,
-    LearningEngine,
-    NoVisibleChange,
-    engine,
-    finalize_sample,
-    learner,
-    learners,
-)
+from core.engines.api import Context, Engine
 from core.engines.concept_drawing import begun, toned, tones_of
+from core.engines.finalize import NoVisibleChange, finalize_sample
+from core.engines.registry import engine, learning_engine, learning_engines
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.placement_rules import Placement
 from core.quality import scores, visible_change
@@ -74,7 +67,9 @@ def shelf_folder(tmp_path_factory: pytest.TempPathFactory, toy_backbone: Path) -
 
 def teach(folder: Path, examples: list[AnomalyExample], label: str = "hole", **given: Any) -> Concept:
     normals = [NormalImage("n", "n.png", plate(9))]
-    return learner(NAME).learn(examples, normals, label, LearnParams(**{"steps": 2, **given}), Context("cpu", folder))
+    return learning_engine(NAME).learn(
+        examples, normals, label, LearnParams(**{"steps": 2, **given}), Context("cpu", folder)
+    )
 
 
 def request(**given: Any) -> Request:
@@ -90,12 +85,12 @@ def make(asked: Request, folder: Path, **given: Any) -> Sample:
 
 
 def test_it_is_an_engine_that_learns() -> None:
-    assert isinstance(learner(NAME), LearningEngine) and NAME in learners()
+    assert isinstance(learning_engine(NAME), Engine) and NAME in learning_engines()
     assert engine(NAME).available() is None
-    for field in learner(NAME).Learning.model_fields.values():
+    for field in learning_engine(NAME).Learning.model_fields.values():
         assert field.title and field.description
     with pytest.raises(InputError, match="does not learn; those that do: .*anomaly_diffusion"):
-        learner("cut_paste")
+        learning_engine("cut_paste")
 
 
 def line() -> np.ndarray:
@@ -123,7 +118,7 @@ def test_several_at_once_are_those_drawn_alone_and_one_that_fails_takes_none_alo
     masks = (disc(40, 50, 12), disc(20, 70, 9), line())
     asked = [request(mask=mask, seed=seed, photo=plate(seed)) for seed, mask in enumerate(masks)]
     drawer, ctx = engine(NAME), Context("cpu", shelf_folder)
-    assert isinstance(drawer, BatchEngine) and drawer.preferred_batch_size(asked[0].params, "hole", ctx) >= 1
+    assert isinstance(drawer, Engine) and drawer.preferred_batch_size(asked[0].params, "hole", ctx) >= 1
     made = drawer.generate_batch(asked, ctx)
     for sample, one in zip(made, asked, strict=True):
         alone = make(one, shelf_folder)
@@ -182,7 +177,7 @@ def test_what_is_missing_is_said_in_one_line(shelf_folder: Path, tmp_path: Path)
     with pytest.raises(InputError, match="fresh noise"):
         make(request(params={"sampler": "dpmpp_2m", "eta": 0.5}), shelf_folder)
     with pytest.raises(InputError, match="open a project"):
-        learner(NAME).learn([hole(0)], [], "hole", LearnParams(), Context("cpu"))
+        learning_engine(NAME).learn([hole(0)], [], "hole", LearnParams(), Context("cpu"))
     with pytest.raises(InputError, match="no real anomaly of it"):
         teach(tmp_path, [hole(0)], "dent")
 

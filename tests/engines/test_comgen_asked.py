@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from core.engines.api import needed
 from core.errors import InputError, NotFound
 from core.methods.comgen import ComGen, ComGenParams
 from core.methods.comgen.requested_prompt import component_prompt, learned, lent
@@ -52,10 +51,12 @@ def test_words_come_from_one_concept_and_others_lend_theirs(kept: Path) -> None:
 
 def test_regions_are_needed_where_nothing_else_names_the_components() -> None:
     engine, bare = ComGen(), ComGenParams()
-    assert needed(engine, bare) == {"regions"}
-    assert needed(engine, replace_params(bare, prompt="a tray with {components}")) == {"regions"}
-    assert needed(engine, replace_params(bare, prompt=TRAY)) == needed(engine, replace_params(bare, concept="newest"))
-    assert needed(engine, replace_params(bare, concept="newest")) == frozenset()
+    assert engine.requires(bare) == {"regions"}
+    assert engine.requires(replace_params(bare, prompt="a tray with {components}")) == {"regions"}
+    assert engine.requires(replace_params(bare, prompt=TRAY)) == engine.requires(
+        replace_params(bare, concept="newest")
+    )
+    assert engine.requires(replace_params(bare, concept="newest")) == frozenset()
 
 
 def replace_params(params: ComGenParams, **values: str) -> ComGenParams:

@@ -12,20 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import (
-    NEEDS,
-    Context,
-    Engine,
-    EngineParams,
-    NoVisibleChange,
-    engines,
-    learners,
-    read_model,
-    read_params,
-)
+from core.engines.api import NEEDS, Context, Engine, EngineParams, read_params
+from core.engines.finalize import NoVisibleChange
+from core.engines.registry import engines, learning_engines
 from core.errors import Cancelled, FlawsmithError, InputError, MaskError
 from core.quality import scores, visible_change
-from core.types import KINDS, AnomalyExample, NormalImage, Recipe, Region, Request, Sample
+from core.types import EVERYWHERE, KINDS, AnomalyExample, NormalImage, Recipe, Region, Request, Sample
+from core.validation import read_settings
 
 ENGINES = {name: engine for name, engine in engines().items() if engine.available() is None}
 each = pytest.mark.parametrize("name", sorted(ENGINES))
@@ -102,9 +95,9 @@ TAUGHT: dict[str, Path] = {}
 @pytest.fixture(scope="module", autouse=True)
 def taught(toy_model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     normals = [NormalImage(f"n{seed}", f"{seed}.png", part_photo(seed=seed)) for seed in (7, 8)]
-    for name, learner in learners().items():
+    for name, learner in learning_engines().items():
         TAUGHT[name] = tmp_path_factory.mktemp(name)
-        lesson = read_model(learner.Learning, {"steps": 2}, name)
+        lesson = read_settings(learner.Learning, {"steps": 2}, name)
         learner.learn([real_example()], normals, "defect", lesson, Context("cpu", TAUGHT[name]))
     yield
     TAUGHT.clear()
@@ -126,7 +119,7 @@ def check(sample: Sample, request: Request, engine: Engine, covered: float = 0.8
     assert sample.image.shape == photo.shape and sample.mask.any()
     assert sample.label == request.label and sample.kind in KINDS
     found = scores(photo, sample)
-    if not engine.rewrites_background:
+    if sample.recipe.feather != EVERYWHERE:
         assert found["change_outside"] == 0
         assert found["mask_covered"] >= covered
         if request.mask is not None:

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.device import numpy_rng
-from core.engines.api import Context, NoVisibleChange, engine
+from core.engines.api import Context
+from core.engines.finalize import NoVisibleChange
+from core.engines.registry import engine
 from core.engines.surface.damage_styles import STYLES, choose_style
 from core.engines.surface.gradient_noise import depth, fractal, is_thin, perlin, relative_depth, soft
 from core.errors import InputError

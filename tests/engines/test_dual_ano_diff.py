@@ -10,7 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import Context, NoVisibleChange, engine, learner, needed, read_params
+from core.engines.api import Context, read_params
+from core.engines.finalize import NoVisibleChange
+from core.engines.registry import engine, learning_engine
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.masks import rle
 from core.methods.dual_ano_diff import DualAnoDiff
@@ -36,7 +38,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Path:
     for sight in ("whole", "window"):
         params = DualParams(steps=2, rank=4, sight=sight)
         normals = [NormalImage("n", "n.png", plate(9))]
-        learner(NAME).learn([hole(0), hole(1)], normals, "hole", params, Context("cpu", folder))
+        learning_engine(NAME).learn([hole(0), hole(1)], normals, "hole", params, Context("cpu", folder))
     return folder
 
 
@@ -80,8 +82,8 @@ def test_transplanted_the_photo_is_exact_outside(taught: Path, params: dict[str,
 def test_a_whole_new_picture_needs_no_mask_and_brings_its_own(taught: Path) -> None:
     params = {"transplant": False, "concept": whole_id(taught)}
     chosen = engine(NAME)
-    assert needed(chosen, read_params(chosen, params)) == frozenset()
-    assert needed(chosen, read_params(chosen, {})) == {"mask"}
+    assert chosen.requires(read_params(chosen, params)) == frozenset()
+    assert chosen.requires(read_params(chosen, {})) == {"mask"}
     found = find(request(mask=None, params=params), taught)
     assert found.sample.image.shape == (80, 100, 3)
     assert np.array_equal(found.sample.mask, found.on_photo[found.masks.taken])

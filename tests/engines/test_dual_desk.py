@@ -11,7 +11,8 @@ import pytest
 from core.api import Workbench
 from core.api.studio.drawn_pairs import Likeness, nearest_example
 from core.api.studio.studio import TryRequest
-from core.engines.api import Context, learner
+from core.engines.api import Context
+from core.engines.registry import learning_engine
 from core.errors import InputError
 from core.features.extract import available
 from core.images import png_bytes, read_image, read_mask
@@ -34,7 +35,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Iterator
         bench.photos.take_in(folder / "photos")
         ctx = Context("cpu", bench.material.concepts)
         normals = [NormalImage("n", "n.png", plate(9))]
-        learner(NAME).learn([hole(0), hole(1)], normals, "hole", DualParams(steps=1, rank=4), ctx)
+        learning_engine(NAME).learn([hole(0), hole(1)], normals, "hole", DualParams(steps=1, rank=4), ctx)
         yield bench
 
 

@@ -12,18 +12,20 @@ import pytest
 
 from core.api import Workbench
 from core.api.studio.studio import TryRequest
-from core.engines.api import Context, engine, learner
+from core.engines.api import Context
+from core.engines.registry import engine, learning_engine
 from core.errors import InputError, MaskError, NotFound
 from core.images import mask_png_bytes, png_bytes
 from core.jobs.requests import Batch, prepare, request_for
 from core.methods.gaa import engine as gaa
-from core.methods.gaa.clustering import Clustering, by_instance
+from core.methods.gaa.clustering import Clustering
 from core.methods.gaa.clustering.clustering_store import keep
 from core.methods.gaa.clustering.clusters import build_clusters
 from core.methods.gaa.engine import GaaLearning, parts_of, pick, preset_of
 from core.quality import scores
 from core.training import checkpoints
 from core.training.checkpoints import Concept
+from core.training.instances import by_instance
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
 from tests.diffusion.toy import write_toy
 
@@ -77,7 +79,9 @@ def by_hand(folder: Path, examples: list[AnomalyExample], groups: list[int], nam
 
 def teach(folder: Path, examples: list[AnomalyExample], label: str = "hole", **given: Any) -> Concept:
     normals = [NormalImage("n", "n.png", plate(9))]
-    return learner("gaa").learn(examples, normals, label, GaaLearning(**{"steps": 2, **given}), Context("cpu", folder))
+    return learning_engine("gaa").learn(
+        examples, normals, label, GaaLearning(**{"steps": 2, **given}), Context("cpu", folder)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +149,7 @@ def test_what_cannot_be_learned_from_is_left_out_and_said(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="no real anomaly of it"):
         teach(tmp_path, SMALL, label="dent")
     with pytest.raises(InputError, match="open a project"):
-        learner("gaa").learn(SMALL, [], "hole", GaaLearning(), Context("cpu"))
+        learning_engine("gaa").learn(SMALL, [], "hole", GaaLearning(), Context("cpu"))
 
 
 def test_any_takes_large_clusters_more_often_and_a_name_takes_that(folder: Path) -> None:
@@ -158,7 +162,7 @@ def test_any_takes_large_clusters_more_often_and_a_name_takes_that(folder: Path)
 
 
 def test_masks_are_like_those_of_the_cluster_that_is_drawn(folder: Path) -> None:
-    kin = gaa.Gaa().kin
+    kin = gaa.Gaa().matching_examples
     examples = [*SMALL, *LARGE]
     members = {"pin": [e.id for e in SMALL], "pit": [e.id for e in LARGE]}
     for seed in range(12):

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import Context, NoVisibleChange, engine
+from core.engines.api import Context
+from core.engines.finalize import NoVisibleChange
+from core.engines.registry import engine
 from core.errors import Cancelled, InputError
 from core.types import NormalImage, Region, Request, Sample
 

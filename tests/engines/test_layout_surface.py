@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import Context, engine
+from core.engines.api import Context
 from core.engines.layout.cutout import cut
 from core.engines.layout.work_area import blur, some, widened
+from core.engines.registry import engine
 from core.errors import InputError
 from core.types import NormalImage, Region, Request, Sample
 

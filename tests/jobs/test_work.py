@@ -11,26 +11,24 @@ import numpy as np
 import pytest
 
 from core.api import Workbench
-from core.engines.api import BatchEngine, Context, Engine, engine, sample_or_error
+from core.engines.api import Context, Engine, sample_or_error
+from core.engines.registry import engine
 from core.errors import InputError
 from core.jobs.generation import batch_size, make_all, outcomes
 from core.jobs.requests import Batch, BatchPlan, prepare
 from core.types import Request, Sample
 
 
-class Pasting:
+class Pasting(Engine):
     """``cut_paste`` as an engine that takes four at once, with faults on order."""
 
     name, title, summary = "cut_paste", "Cut and paste", "The same, several at once."
-    kind, needs, rewrites_background = "structural", frozenset({"mask"}), False
+    kind, needs = "structural", frozenset({"mask"})
     Params = engine("cut_paste").Params
 
     def __init__(self, fails: Callable[[Request], bool] = lambda request: False, whole: bool = False) -> None:
         self.sizes: list[int] = []
         self._fails, self._whole = fails, whole
-
-    def available(self) -> str | None:
-        return None
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         if self._fails(request):
@@ -74,7 +72,7 @@ def alike(some: Sequence[Any], others: Sequence[Any]) -> bool:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_they_come_in_order_and_are_those_made_one_by_one(bench: Workbench, workers: int) -> None:
     drawer = Pasting()
-    assert isinstance(drawer, BatchEngine)
+    assert isinstance(drawer, Engine)
     assert alike(made(plan_of(bench, drawer, workers=workers)), made(plan_of(bench, engine("cut_paste"))))
     assert sorted(drawer.sizes) == [2, 4, 4]
 

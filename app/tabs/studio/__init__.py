@@ -35,7 +35,7 @@ def build(shell: PageContext) -> None:
                 controls = EngineForm()
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
-                board = prompt_editor.PromptEditor() if controls.usable(prompt_editor.ENGINE) else None
+                board = prompt_editor.PromptEditor() if controls.with_tool("prompt") else None
                 controls.settings()
                 if board is not None:
                     board.attach(controls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from app.components import param_form
 from app.page_context import PageContext, on
 from app.session import Session
 from core.api.concepts.learning import LearnerCard
-from core.api.studio.studio import EngineCard, engine_cards
+from core.api.studio.studio import EngineCard, Tool, engine_cards
 from core.errors import InputError
 
 LABELS = {
@@ -36,18 +37,21 @@ LABELS = {
 TOOL_JS = """(name) => {
   const canvas = document.querySelector("#fs-studio-canvas .fsc");
   if (!canvas || !canvas.__mask) return name;
-  const layout = name === "layout", regions = canvas.querySelector("[data-do=regions]");
-  if ((layout || name === "comgen") && regions.getAttribute("aria-pressed") !== "true") regions.click();
-  if (layout) canvas.__mask.tool("move");
+  const tools = ENGINE_TOOLS[name] || [], parts = tools.includes("parts");
+  const regions = canvas.querySelector("[data-do=regions]");
+  if ((parts || tools.includes("prompt")) && regions.getAttribute("aria-pressed") !== "true") regions.click();
+  if (parts) canvas.__mask.tool("move");
   else if (canvas.__mask.state.tool === "move") canvas.__mask.tool("click");
   return name;
 }"""
-"""Engines that name components show the regions; with the layout engine the Move tool is in hand."""
+"""Engines that name components show the regions; where parts are dragged the Move tool is in hand."""
 
 
 NOTHING_LEARNED = "has learned nothing in this project yet: give it examples in the <b>Concepts</b> tab first."
-FIRST = "cut_paste"
-"""Chosen at first: it works at once, on any photo."""
+
+
+TOOLS: tuple[Tool, ...] = ("mask", "parts", "prompt")
+"""In the order of their boxes in the column."""
 
 
 class EngineForm:
@@ -57,7 +61,7 @@ class EngineForm:
         self.cards = engine_cards()
         usable = [(card.title, name) for name, card in self.cards.items() if card.reason is None]
         names = [name for _, name in usable]
-        first = FIRST if FIRST in names else next(iter(names), None)
+        first = next((n for n in names if self.cards[n].first_choice), next(iter(names), None))
         with gr.Column(elem_classes="fs-panel"):
             self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
                                    elem_id="fs-engine")  # fmt: skip
@@ -69,9 +73,9 @@ class EngineForm:
                 allow_custom_value=True, elem_id="fs-label",
             )  # fmt: skip
 
-    def usable(self, name: str) -> bool:
-        """Whether the engine can run on this machine."""
-        return name in self.cards and self.cards[name].reason is None
+    def with_tool(self, tool: Tool) -> str | None:
+        """The usable engine that is worked with by a tool; None if there is none on this machine."""
+        return next((name for name, card in self.cards.items() if tool in card.tools and card.reason is None), None)
 
     def settings(self) -> None:
         """The engines' own settings, one form visible at a time."""
@@ -177,18 +181,22 @@ class EngineForm:
             raise InputError(f"seed {text!r}: give a whole number from 0 up, or press the dice")
         return int(text)
 
+    def _tool_js(self) -> str:
+        return TOOL_JS.replace(
+            "ENGINE_TOOLS", json.dumps({name: sorted(card.tools) for name, card in self.cards.items()})
+        )
+
     def wire(self, shell: PageContext, boxes: Sequence[Any]) -> None:
         """What choosing an engine and rolling the dice do; ``boxes``: mask tools, part tools, chips if any."""
         names = list(self.groups)
 
         def choose(name: str) -> list[Any]:
             card = self.cards[name]
-            wanted = ["mask" in card.needs, name == "layout", name == "comgen"]
-            tools = [gr.update(visible=shown) for shown in wanted[: len(boxes)]]
+            tools = [gr.update(visible=tool in card.tools) for tool in TOOLS[: len(boxes)]]
             return [about(card), *tools, *(gr.update(visible=n == name) for n in names)]
 
         self.engine.change(choose, self.engine, [self.about, *boxes, *(self.groups[n] for n in names)],
-                           js=TOOL_JS, show_progress="hidden", api_visibility="private")  # fmt: skip
+                           js=self._tool_js(), show_progress="hidden", api_visibility="private")  # fmt: skip
         on(self.engine.input, lambda s, name: [self.label_update(s, name), self.lack_update(s, name)], shell,
            [self.engine], [self.label, self.lack])  # fmt: skip
         self.dice.click(

@@ -19,10 +19,9 @@ from app.tabs.studio.try_out import Maker
 from core.api.studio.studio import TryRequest
 from core.errors import FlawsmithError
 
-ENGINE = "comgen"
 CHIPS_JS = Path(__file__).with_name("chips.js").read_text("utf-8")
 DEFAULTS = {"edit": "remove", "prompt": "", "concept": "", "borrowed": ""}
-"""Settings of the engine that chips show and write, as its form begins."""
+"""Settings of an engine with a prompt that the chips show and write, as its form begins."""
 LABELS = {
     "remove": "missing", "repeat": "extra", "swap": "swapped", "replace": "wrong_part", "weight": "wrong_look",
     "adjective": "wrong_look", "count": "wrong_count",
@@ -41,7 +40,9 @@ class PromptEditor:
 
     def attach(self, controls: EngineForm) -> None:
         """Find the settings in the engine's form, once that is there."""
-        form = controls.forms[ENGINE]
+        engine = controls.with_tool("prompt")
+        assert engine is not None, "the panel is there for an engine that has a prompt"
+        self.engine, form = engine, controls.forms[engine]
         self.boxes = {name: form.control(name) for name in DEFAULTS}
         self.shown = [self.html, *self.boxes.values()]
 
@@ -58,7 +59,7 @@ class PromptEditor:
         if not photo:
             return nothing("Import photos of good parts in <b>Product</b> first.", ("Product",))
         now = state(session)
-        concepts = session.open_bench.concepts.page(ENGINE)
+        concepts = session.open_bench.concepts.page(self.engine)
         try:
             board = session.open_bench.studio.chips.show(photo, now)
         except FlawsmithError as error:
@@ -163,11 +164,11 @@ def wire(board: PromptEditor, maker: Maker) -> None:
 
     def preview(session: Session, seen: str, *form: Any) -> list[Any]:
         _, label, seed, fresh, variants, *values = form
-        params = controls.engine_params(ENGINE, values) | state(session)
-        order = TryRequest(ENGINE, clean(label), seen, params, seed=controls.roll(seed, fresh), variants=1)
+        params = controls.engine_params(board.engine, values) | state(session)
+        order = TryRequest(board.engine, clean(label), seen, params, seed=controls.roll(seed, fresh), variants=1)
         shown = maker.start(session, order)
-        filled = controls.filled(ENGINE, params, values)
-        controls.keep(session, [ENGINE, order.label, str(order.seed), fresh, variants, *filled])
+        filled = controls.filled(board.engine, params, values)
+        controls.keep(session, [board.engine, order.label, str(order.seed), fresh, variants, *filled])
         return shown
 
     table.on_seen(chips.chips_previewed, preview, controls.form, maker.outputs)

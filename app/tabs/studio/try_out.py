@@ -14,6 +14,7 @@ from app.page_context import PageContext, on, on_canvas
 from app.session import Session
 from app.tabs.studio.engine_form import EngineForm, clean
 from core.api.studio.studio import TryRequest
+from core.errors import InputError
 
 PUT_BACK_JS = """(ended) => {
   const canvas = document.querySelector("#fs-studio-canvas .fsc");
@@ -69,10 +70,13 @@ class Maker:
     ) -> list[Any]:
         """One edit of one part, with the rest of the layout engine's settings; ``values`` of the whole form."""
         _, _, seed, fresh, variants, *params = values
-        settings = self.controls.engine_params("layout", params) | dict(changes)
-        order = TryRequest("layout", label, seen, settings, seed=self.controls.roll(seed, fresh), variants=1)
+        engine = self.controls.with_tool("parts")
+        if engine is None:
+            raise InputError("no engine on this machine edits parts; see which are missing under the list of engines")
+        settings = self.controls.engine_params(engine, params) | dict(changes)
+        order = TryRequest(engine, label, seen, settings, seed=self.controls.roll(seed, fresh), variants=1)
         shown = self.start(session, order)
-        self.controls.keep(session, ["layout", label, str(order.seed), fresh, variants, *params])
+        self.controls.keep(session, [engine, label, str(order.seed), fresh, variants, *params])
         return shown
 
     def wire(self) -> None:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from core.api.concepts.examples import defect_tile
+from core.engines.grouping import DefectGroups, ExampleGrouping
+from core.engines.registry import learning_engines
 from core.errors import InputError, NewerFormat, NotFound
 from core.images import made_once
-from core.jobs import defect_groups as work
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
-from core.methods.gaa.clustering import Clustering, typical_first
-from core.methods.gaa.clustering.clustering_store import recall
+from core.training.instances import by_instance
 
 _UNDONE = 30
 """Steps back."""
@@ -35,7 +35,8 @@ class Groups:
     def __init__(self, material: ProductData, jobs: Runner) -> None:
         self._material = material
         self._jobs = jobs
-        self._before: dict[str, list[Clustering]] = {}
+        self._grouping = _grouping()
+        self._before: dict[str, list[DefectGroups]] = {}
 
     def of(self, label: str) -> list[Group] | None:
         """The label's groups; None where none were made, the examples are others since, or a newer Flawsmith made
@@ -46,7 +47,9 @@ class Groups:
             return None
         if found is None:
             return None
-        return [Group(c.name, tuple(typical_first(found, c)), c.silhouette) for c in found.clusters]
+        return [
+            Group(c.name, tuple(self._grouping.typical_first(found, c.name)), c.silhouette) for c in found.clusters
+        ]
 
     def start(self, label: str, anew: bool = False) -> str:
         """Group a label's defects in the background; ``anew`` forgets what a person changed. InputError at once."""
@@ -55,10 +58,15 @@ class Groups:
 
         def run(control: JobControl) -> dict[str, Any]:
             said: list[str] = []
-            made = work.load_or_cluster(
-                self._material, label, anew=anew, progress=control.progress, cancelled=control.cancelled,
+            made = self._grouping.group(
+                self._material.concepts,
+                label,
+                self._material.examples(label),
+                anew=anew,
+                progress=control.progress,
+                cancelled=control.cancelled,
                 say=said.append,
-            )  # fmt: skip
+            )
             self._before.pop(label, None)
             return {"message": "; ".join([f"{label}: {len(made.clusters)} groups", *said])}
 
@@ -69,29 +77,29 @@ class Groups:
         path = self._material.project.cache_dir / "thumbs" / f"group-{member.replace('#', '-')}.jpg"
         if path.is_file():
             return path
-        region = next((r for r in work.regions_of(self._material, label) if r.id == member), None)
+        region = next((r for r in by_instance(self._material.examples(label)) if r.id == member), None)
         if region is None:
             raise NotFound(f"{label}: this defect is not among the examples any more; group them again")
         return made_once(path, lambda: defect_tile(region.pixels, region.mask))
 
     def merge(self, label: str, names: Sequence[str]) -> None:
         """Several groups as one, under the name of the first."""
-        self._change(label, lambda found: work.merge(found, names))
+        self._change(label, lambda found: self._grouping.merge(found, names))
 
     def split(self, label: str, name: str) -> None:
         """One group as several, by their looks."""
-        self._change(label, lambda found: work.split(found, name))
+        self._change(label, lambda found: self._grouping.split(found, name))
 
     def rename(self, label: str, old: str, new: str) -> None:
         """Another name for a group."""
-        self._change(label, lambda found: work.rename(found, old, new))
+        self._change(label, lambda found: self._grouping.rename(found, old, new))
 
     def move(self, label: str, members: Sequence[str], to: str) -> None:
         """Defects into another group."""
 
-        def change(found: Clustering) -> Clustering:
+        def change(found: DefectGroups) -> DefectGroups:
             for member in members:
-                found = found if found.cluster_of(member).name == to else work.move(found, member, to)
+                found = found if found.cluster_of(member).name == to else self._grouping.move(found, member, to)
             return found
 
         self._change(label, change)
@@ -99,18 +107,19 @@ class Groups:
     def part(self, label: str, members: Sequence[str]) -> None:
         """Defects, of whichever groups, as a group of their own."""
 
-        def change(found: Clustering) -> Clustering:
+        def change(found: DefectGroups) -> DefectGroups:
             own = {c.name: [m for m in c.members if m in set(members)] for c in found.clusters}
             base = next((c for c in found.clusters if 0 < len(own[c.name]) < len(c.members)), None)
             if base is None:
                 whole = [name for name, taken in own.items() if taken]
                 if len(whole) < 2:
                     raise InputError(f"{whole[0]}: these defects are a group of their own already")
-                return work.merge(found, whole)
-            found = work.split(found, base.name, members=own[base.name])
+                merged: DefectGroups = self._grouping.merge(found, whole)
+                return merged
+            found = self._grouping.split(found, base.name, own[base.name])
             name = found.cluster_of(own[base.name][0]).name
             for member in members:
-                found = found if found.cluster_of(member).name == name else work.move(found, member, name)
+                found = found if found.cluster_of(member).name == name else self._grouping.move(found, member, name)
             return found
 
         if not members:
@@ -126,18 +135,29 @@ class Groups:
         before = self._before.get(label)
         if not before:
             raise InputError("there is nothing to take back")
-        work.save(self._material, label, before.pop())
+        self._save(label, before.pop())
 
-    def _kept(self, label: str) -> Clustering | None:
+    def _kept(self, label: str) -> DefectGroups | None:
         examples = self._material.examples(label)
-        return recall(self._material.concepts, label, examples) if examples else None
+        found: DefectGroups | None = None
+        if examples:
+            found = self._grouping.kept(self._material.concepts, label, examples)
+        return found
 
-    def _change(self, label: str, change: Callable[[Clustering], Clustering]) -> None:
+    def _save(self, label: str, groups: DefectGroups) -> None:
+        self._grouping.save(self._material.concepts, label, self._material.examples(label), groups)
+
+    def _change(self, label: str, change: Callable[[DefectGroups], DefectGroups]) -> None:
         found = self._kept(label)
         if found is None:
             raise InputError(f"{label}: its examples are others by now; group them again")
         made = change(found)
-        work.save(self._material, label, made)
+        self._save(label, made)
         steps = self._before.setdefault(label, [])
         steps.append(found)
         del steps[:-_UNDONE]
+
+
+def _grouping() -> ExampleGrouping[Any]:
+    """That of the engine which tells looks apart."""
+    return next(found for e in learning_engines().values() if (found := e.grouping()) is not None)

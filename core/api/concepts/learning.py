@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from core.engines.api import LearningEngine, learners
+from core.engines.api import LearningEngine
+from core.engines.registry import learning_engines
 from core.evaluation.results import Curve
 from core.images import made_once, png_bytes
 from core.jobs.runner import JobControl
@@ -45,7 +46,7 @@ class LearningPreview:
 
 def learner_cards() -> dict[str, LearnerCard]:
     """Every engine that learns, those that cannot here with the reason."""
-    return {name: _learner_card(e) for name, e in learners().items()}
+    return {name: _learner_card(e) for name, e in learning_engines().items()}
 
 
 class Watcher:
@@ -95,11 +96,6 @@ def _learner_card(engine: LearningEngine) -> LearnerCard:
         engine.summary,
         engine.available(),
         engine.Learning,
-        from_examples(engine),
-        "clusters" in engine.Learning.model_fields,
+        engine.learns_from == "examples",
+        engine.grouping() is not None,
     )
-
-
-def from_examples(engine: LearningEngine) -> bool:
-    """Whether it learns from real anomalies; else photos of good parts are enough."""
-    return "examples" in getattr(engine, "learns_from", {"examples"})

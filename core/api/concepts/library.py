@@ -20,13 +20,12 @@ from core.api.concepts.learning import (
     LearningPreview,
     Watcher,
     duration,
-    from_examples,
     learner_cards,
     smooth,
 )
 from core.api.evaluation.runner import LiveCurves
 from core.api.regions import Regions
-from core.engines.api import learner, learners, read_model
+from core.engines.registry import learning_engine, learning_engines
 from core.errors import InputError, NotFound
 from core.evaluation.results import Curve
 from core.jobs import learn as work
@@ -36,6 +35,8 @@ from core.jobs.runner import JobControl, Runner
 from core.training import checkpoints
 from core.training.checkpoints import Concept
 from core.training.concept_config import ConceptConfig
+from core.training.learning_settings import LearningParams
+from core.validation import read_settings
 
 __all__ = [
     "Concept",
@@ -82,7 +83,7 @@ class Concepts:
 
     def engines(self) -> dict[str, str | None]:
         """The engines that learn, with None or the reason why one cannot here."""
-        return {name: e.available() for name, e in learners().items()}
+        return {name: e.available() for name, e in learning_engines().items()}
 
     def page(self, engine: str | None = None, label: str | None = None) -> list[Concept]:
         """What was learned, newest first."""
@@ -130,12 +131,12 @@ class Concepts:
 
     def preview(self, order: LearnRequest) -> LearningPreview:
         """What the order would take, without reading a photo; InputError says what is missing."""
-        chosen = learner(order.engine)
-        params = read_model(chosen.Learning, order.params, f"learning with {order.engine}")
+        chosen = learning_engine(order.engine)
+        params = read_settings(chosen.Learning, order.params, f"learning with {order.engine}")
         facts: dict[str, str] = {}
         notes: list[str] = []
         warnings: list[str] = []
-        if from_examples(chosen):
+        if chosen.learns_from == "examples":
             usable, facts["From"], notes, warnings = self._material_of(order)
             subjects = sum(card.defects for card in usable)
         else:
@@ -144,7 +145,7 @@ class Concepts:
                 raise InputError("nothing to learn from: import photos of good parts in Product")
             subjects = min(photos, work.MOST_NORMALS)
             facts["From"] = _count(subjects, "photo") + " of good parts"
-        steps = _steps(params, subjects)
+        steps = params.budget(subjects)
         if steps:
             facts["Steps"] = f"{steps:,} at most"
         if steps and (pace := self._project.get_setting(_PACE, {}).get(_kind_of(order.engine, params))):
@@ -178,8 +179,10 @@ class Concepts:
                 self._note_pace(_kind_of(order.engine, plan.params), watcher.pace)
             return {"concept": made.id, "message": f"learned {made.title}"}
 
-        chosen = learner(order.engine)
-        title = f"{chosen.title}: {order.label or ('all labels' if from_examples(chosen) else 'components')}"
+        chosen = learning_engine(order.engine)
+        title = (
+            f"{chosen.title}: {order.label or ('all labels' if chosen.learns_from == 'examples' else 'components')}"
+        )
         job_id = self._jobs.submit(_KIND, title, run, args_json=args)
         self._live[job_id] = live
         for old in list(self._live)[:-_WATCHED]:
@@ -189,7 +192,11 @@ class Concepts:
     def can_keep(self, job_id: str) -> bool:
         """Whether a learning that was stopped has got far enough to be kept as it is."""
         order = self.order_of(job_id)
-        return order is not None and "steps" in learner(order.engine).Learning.model_fields and bool(self.live(job_id))
+        return (
+            order is not None
+            and "steps" in learning_engine(order.engine).Learning.model_fields
+            and bool(self.live(job_id))
+        )
 
     def keep(self, job_id: str) -> str:
         """Make a concept of what a stopped learning has learned so far, in the background; the new job's id."""
@@ -284,12 +291,6 @@ class Concepts:
         return json.dumps(order.model_dump(mode="json") | {"examples": examples})
 
 
-def _steps(params: Any, subjects: int) -> int:
-    """Steps that settings ask for with so many defects, or photos; 0 where only reading them tells."""
-    budget: Callable[[int], int] | None = getattr(params, "budget", None)
-    return budget(subjects) if budget else int(getattr(params, "steps", 0) or 0)
-
-
 def _warnings(counts: Mapping[str, int]) -> list[str]:
     few = [label for label, count in sorted(counts.items()) if count == 1]
     if not few:
@@ -299,8 +300,9 @@ def _warnings(counts: Mapping[str, int]) -> list[str]:
     return [f"Only one example{each} of {names}: all that is drawn will look like it."]
 
 
-def _kind_of(engine: str, params: Any) -> str:
-    return " ".join([engine, *(str(getattr(params, name, "")) for name in ("preset", "backbone"))])
+def _kind_of(engine: str, params: LearningParams) -> str:
+    settings = params.model_dump()
+    return f"{engine} {settings['preset']} {settings['backbone']}"
 
 
 def _comparable(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> Sequence[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.engines.api import engines
+from core.engines.registry import engines
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, read_set
 from core.evaluation.results import ResultKind
@@ -18,7 +18,6 @@ HELD_OUT = 0.2
 """Share of the good photos that test instead of teach when the project judges itself."""
 LEAST_UNSEEN = 5
 """Real anomalies that no pair was made from, from which on only they are tested."""
-_BORROWERS = ("cut_paste", "poisson")
 
 
 @dataclass(frozen=True)
@@ -199,9 +198,8 @@ def _lent(pairs: Sequence[SampleRow]) -> tuple[set[str], int]:
     borrowing = 0
     for pair in pairs:
         recipe = Recipe.from_json(pair.recipe_json)
-        cuts = recipe.engine in _BORROWERS and recipe.params.get("source", "auto") in ("auto", "example")
         known = cards.get(recipe.engine)
-        if recipe.example_ids and (cuts or (known is not None and "examples" in known.needs)):
+        if recipe.example_ids and known is not None and known.copies_examples(recipe.params):
             lent |= set(recipe.example_ids)
             borrowing += 1
     return lent, borrowing

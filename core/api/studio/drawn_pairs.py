@@ -9,7 +9,6 @@ from typing import Any
 from core.api.outline import outline
 from core.images import read_image
 from core.masks import rle
-from core.methods.dual_ano_diff.mask_extraction import WAYS
 from core.quality.near_duplicates import SAME
 from core.store import SampleRow
 from core.types import Recipe
@@ -59,7 +58,7 @@ def pair_of(row: SampleRow) -> PairView | None:
         return None
     notes = Recipe.from_json(row.recipe_json).notes
     side = len(read_image(row.picture_paths["part"]))
-    masks = {name: rle.unpack(notes["pair_masks"][name], (side, side)) for name in WAYS}
+    masks = {name: rle.unpack(packed, (side, side)) for name, packed in notes["pair_masks"].items()}
     ways = tuple(
         Way(
             name,

@@ -1,221 +1,35 @@
-"""The component prompt of a photo as the Studio shows it: a chip for each component, and what may be done to it.
-
-Whatever a person presses is an edit in the words of ``generate --param edit=...``; see prompt_editor.
-"""
+"""The prompt editor of the Studio: a chip for each component of a photo, and what may be done to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from core.api.recent import recent
-from core.errors import InputError
+from core.engines.prompt_editing import ComponentCard, Lender, Mark, PromptEditing, PromptView
+from core.engines.registry import engines
 from core.jobs.product_data import ProductData
-from core.methods.comgen import prompt_editor as presses
-from core.methods.comgen.component_prompt import MOST, Prompt, component_of
-from core.methods.comgen.components.concept_config import components_of
-from core.methods.comgen.prompt_editor import Mark
-from core.methods.comgen.prompt_edits import Edited, PromptEdit, outcome
-from core.methods.comgen.requested_prompt import ENGINE, component_prompt, learned
-from core.training.checkpoints import CARD, Concept, adopt_concept, list_concepts, read_card
 
-MOST_PROJECTS = 6
-"""Other projects whose learned components may be borrowed."""
+__all__ = ["ComponentCard", "Lender", "Mark", "PromptEditing", "PromptView", "prompt_editing"]
 
 
-@dataclass(frozen=True)
-class ComponentCard:
-    """One kind of component after the edits: how many, how its word counts, and the edit behind each of its buttons.
+class _OpenProject:
+    """What a prompt editor asks of the open project."""
 
-    ``state`` is "gone" where it was struck out, "new" where it stands for another one, "changed" or "same"; ``note``
-    says in words what differs. An offer of "" cannot be made.
-    """
-
-    name: str
-    count: int
-    weight: float
-    state: str
-    note: str = ""
-    fewer: str = ""
-    more: str = ""
-    strike: str = ""
-    lighter: str = ""
-    heavier: str = ""
-    replace: str = ""
-    look: str = ""
-    swaps: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Lender:
-    """Components learned elsewhere: ``key`` names them to ``Chips.borrow``, ``title`` a person."""
-
-    key: str
-    title: str
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class PromptView:
-    """A photo's prompt under its edits. ``words`` is the edited sentence in runs that stay, are struck or are new;
-    ``edits`` are the edits one by one, also those by chance; ``problem`` says why they cannot be carried out here."""
-
-    before: str
-    after: str
-    words: tuple[tuple[str, Mark], ...]
-    chips: tuple[ComponentCard, ...]
-    edits: tuple[str, ...]
-    note: str = ""
-    problem: str = ""
-    lenders: tuple[Lender, ...] = ()
+    def __init__(self, data: ProductData) -> None:
+        self._data = data
 
     @property
-    def changed(self) -> bool:
-        """Whether any component differs for certain, not only by chance."""
-        return self.before != self.after or any(chip.state != "same" for chip in self.chips)
+    def concepts(self) -> Path:
+        return self._data.concepts
+
+    def region_names(self, normal_id: str) -> list[str]:
+        return [row.name for row in self._data.project.regions(normal_id)]
+
+    def other_projects(self) -> list[Path]:
+        return [path for path in recent() if path != self._data.project.path]
 
 
-class PromptEditorApi:
-    """The desk behind the chips; ``params`` are the comgen engine's, as its form has them."""
-
-    def __init__(self, material: ProductData) -> None:
-        self._material = material
-        self._project = material.project
-
-    def show(self, normal_id: str, params: Mapping[str, Any]) -> PromptView:
-        """The photo's prompt after ``params["edit"]``. InputError or NotFound where there is no prompt at all."""
-        concept = learned(self._material.concepts, str(params.get("concept", "")))
-        prompt = self._prompt(normal_id, params, concept)
-        text, problem = str(params.get("edit", "")), ""
-        try:
-            edits = presses.edits_of(text)
-            edited = outcome(prompt, presses.named(edits))
-        except InputError as error:
-            edits, edited, problem = (), outcome(prompt, ()), str(error)
-        return PromptView(
-            prompt.text,
-            edited.after.text,
-            tuple(presses.marked(prompt.text, edited.after.text)),
-            tuple(_cards(edited)),
-            tuple(map(str, edits)),
-            self._note(normal_id, prompt, concept),
-            problem or _unknown(prompt, concept),
-            self._lenders(prompt, concept),
-        )
-
-    def add(self, normal_id: str, params: Mapping[str, Any], edit: str) -> str:
-        """The text of ``params["edit"]`` and one more; InputError, in one line, where that cannot be."""
-        return presses.added(self._prompt(normal_id, params), str(params.get("edit", "")), edit)
-
-    def drop(self, normal_id: str, params: Mapping[str, Any], place: int) -> str:
-        """The text without its ``place``-th edit; InputError where a later one needs it."""
-        return presses.without(self._prompt(normal_id, params), str(params.get("edit", "")), place)
-
-    def titled(self, title: str) -> str:
-        """The ``prompt`` setting that says what the components are parts of: "a tray with {components}"."""
-        clean = " ".join(title.split()).removesuffix(" with")
-        if not clean:
-            return ""
-        if any(sign in clean for sign in ",{}") or " with " in f"{clean} ":
-            raise InputError(f"product {title!r}: give what the photo shows as a whole, such as 'a fastener tray'")
-        return f"{clean} with {{components}}"
-
-    def borrow(self, key: str) -> str:
-        """The id, in this project, of a lender's concept; from another project it is copied. NotFound."""
-        place, _, id = key.rpartition("/")
-        if not place:
-            return read_card(self._material.concepts / Path(id).name).id
-        for project in self._others():
-            if project.name == place and (project / "concepts" / Path(id).name / CARD).is_file():
-                return adopt_concept(project / "concepts" / Path(id).name, self._material.concepts).id
-        raise InputError(f"components {id!r} of project {place!r} are not there any more; open that project once")
-
-    def _prompt(self, normal_id: str, params: Mapping[str, Any], concept: Concept | None = None) -> Prompt:
-        concept = concept or learned(self._material.concepts, str(params.get("concept", "")))
-        names = [row.name for row in self._project.regions(normal_id)]
-        return component_prompt(str(params.get("prompt", "")), names, concept)
-
-    def _note(self, normal_id: str, prompt: Prompt, concept: Concept | None) -> str:
-        """Where the components are looked for, if not in this photo's regions of the same names."""
-        regions = {component_of(row.name) for row in self._project.regions(normal_id)}
-        told = {name for chip in prompt.chips for name in (chip.name, chip.noun)}
-        if regions and not regions & told:
-            return (
-                f"None of these is a region of this photo, which has {', '.join(sorted(regions))}: is it another "
-                "product's prompt? They are looked for by attention."
-            )
-        if not regions:
-            return "This photo has no named regions: components are looked for by attention."
-        return ""
-
-    def _lenders(self, prompt: Prompt, concept: Concept | None) -> tuple[Lender, ...]:
-        here = {chip.noun for chip in prompt.chips}
-        found = []
-        folders = [("", self._material.concepts), *((p.name, p / "concepts") for p in self._others())]
-        for place, folder in folders:
-            for other in list_concepts(folder, ENGINE):
-                known = components_of(other)
-                names = tuple(n for n in known.names if n.rpartition(" ")[2] not in here)
-                fits = concept is None or other.fingerprint == concept.fingerprint
-                if names and fits and not known.single:
-                    where = f" · {place}" if place else ""
-                    found.append(Lender(f"{place}/{other.id}" if place else other.id, f"{other.title}{where}", names))
-        return tuple(found)
-
-    def _others(self) -> list[Path]:
-        return [path for path in recent() if path != self._project.path][:MOST_PROJECTS]
-
-
-def _unknown(prompt: Prompt, concept: Concept | None) -> str:
-    """Why a concept does not fit a prompt; "" where it does."""
-    if concept is None:
-        return ""
-    words = {name: name for name in components_of(concept).names}
-    if any(chip.spoken(words).token for chip in prompt.chips):
-        return ""
-    return (
-        f"{concept.title}: none of these learned components is in this photo's prompt; is it a photo of another "
-        "product? Choose other words, or name its components as they were learned."
-    )
-
-
-def _cards(edited: Edited) -> list[ComponentCard]:
-    before, after = edited.before.chips, edited.after.chips
-    # A swap changes places and no chip, so without swaps a chip's place is the chip that it was.
-    plain = [edit for edit in edited.edits if edit.op != "swap"]
-    origins = outcome(edited.before, plain).places
-    names = [chip.name for chip in after]
-    cards: dict[int, ComponentCard] = {}
-    for chip, origin, place in zip(after, origins, edited.places, strict=True):
-        old, notes = before[origin], []
-        if chip.noun != old.noun:
-            notes.append(f"instead of {old.name}")
-        if chip.count != old.count:
-            notes.append(f"was {old.count}")
-        if place != origin:
-            notes.append(f"where the {before[place].name} is")
-        state = "new" if chip.noun != old.noun else "changed" if notes or chip != old else "same"
-        card = ComponentCard(chip.name, chip.count, chip.weight, state, ", ".join(notes))
-        # Of two that bear one name no edit can say which is meant.
-        cards[origin] = _offers(card, names) if names.count(chip.name) == 1 else card
-    for i, chip in enumerate(before):
-        cards.setdefault(i, ComponentCard(chip.name, chip.count, chip.weight, "gone", "struck out"))
-    return [cards[i] for i in sorted(cards)]
-
-
-def _offers(card: ComponentCard, names: Sequence[str]) -> ComponentCard:
-    me = (card.name,)
-    down, up = presses.lighter(card.weight), presses.heavier(card.weight)
-    return replace(
-        card,
-        fewer=str(PromptEdit("remove", me, "1")),
-        more=str(PromptEdit("repeat", me)) if card.count < MOST else "",
-        strike=str(PromptEdit("remove", me)),
-        lighter=str(PromptEdit("weight", me, f"{down:g}")) if down is not None else "",
-        heavier=str(PromptEdit("weight", me, f"{up:g}")) if up is not None else "",
-        replace=f"replace:{card.name},",
-        look=f"adjective:{card.name}=",
-        swaps={n: str(PromptEdit("swap", (card.name, n))) for n in names if names.count(n) == 1 and n != card.name},
-    )
+def prompt_editing(data: ProductData) -> PromptEditing:
+    """The view-model of the engine that has a prompt to edit."""
+    product = _OpenProject(data)
+    return next(found for e in engines().values() if (found := e.prompt_editing(product)) is not None)

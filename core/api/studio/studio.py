@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from core.api.studio.attention_evidence import Neighbours, compared
-from core.api.studio.prompt_editor import PromptEditorApi
-from core.engines.api import Context, Engine, EngineParams, engine, engines, learners, needed, read_params
+from core.api.studio.prompt_editor import prompt_editing
+from core.engines.api import Background, Context, Engine, EngineParams, LearningEngine, Tool, read_params
 from core.engines.layout.region_choice import base_name
+from core.engines.registry import engine, engines
 from core.errors import InputError, NotFound, Unavailable
 from core.images import read_png_text
 from core.jobs import best_of, generation
@@ -23,6 +24,8 @@ from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
 from core.training.checkpoints import list_concepts, newest
 from core.types import AnomalyExample, Image, Kind, Mask, Recipe, Request, Sample, check_label
+
+__all__ = ["EngineCard", "Studio", "Tool", "TryRequest", "engine_cards"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class EngineCard:
     needs: frozenset[str]
     reason: str | None
     params: type[EngineParams]
-    rewrites_background: bool
+    background: Background
+    tools: frozenset[Tool]
+    first_choice: bool
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Studio:
         self._material = material
         self._project = material.project
         self._jobs = jobs
-        self.chips = PromptEditorApi(material)
+        self.chips = prompt_editing(material)
         self.neighbours = Neighbours(material)
 
     def engines(self) -> dict[str, EngineCard]:
@@ -81,11 +86,11 @@ class Studio:
         if reason := chosen.available():
             raise Unavailable(f"engine {order.engine}: {reason}")
         check_label(order.label)
-        needs = needed(chosen, read_params(chosen, order.params))
+        needs = chosen.requires(read_params(chosen, order.params))
         if "mask" in needs and (order.mask is None or not order.mask.any()):
             raise InputError(f"{chosen.title} needs a mask: click a region, draw one, or press Place")
         if "regions" in needs and not self._project.regions(order.normal_id):
-            or_learn = ", or learn its components in Concepts" if chosen.name in learners() else ""
+            or_learn = ", or learn its components in Concepts" if isinstance(chosen, LearningEngine) else ""
             raise InputError(
                 f"{chosen.title} needs named regions on this photo: click and name them in Regions{or_learn}"
             )
@@ -112,8 +117,10 @@ class Studio:
     def _examples(self, order: TryRequest, seed: int) -> Sequence[AnomalyExample]:
         """The label's real anomalies, or those an engine says go with what it will draw."""
         examples = self._material.examples(order.label)
-        kin = getattr(engine(order.engine), "kin", None)
-        return kin(order.params, order.label, seed, examples, self._material.concepts) if kin else examples
+        found = engine(order.engine).matching_examples(
+            order.params, order.label, seed, examples, self._material.concepts
+        )
+        return examples if found is None else found
 
     def try_out(self, order: TryRequest, control: JobControl | None = None) -> list[SampleRow]:
         """Make the order's variants and store them as new samples, one by one."""
@@ -311,9 +318,11 @@ def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
 
 def _card(e: Engine, concepts: Path | None) -> EngineCard:
     reason = e.available()
-    if reason is None and concepts is not None and e.name in learners() and getattr(e, "needs_concept", True):
+    if reason is None and concepts is not None and isinstance(e, LearningEngine) and e.needs_concept:
         try:
             newest(concepts, e.name)
         except NotFound as error:
             reason = str(error)
-    return EngineCard(e.name, e.title, e.summary, e.kind, e.needs, reason, e.Params, e.rewrites_background)
+    return EngineCard(
+        e.name, e.title, e.summary, e.kind, e.needs, reason, e.Params, e.background, e.tools, e.first_choice
+    )

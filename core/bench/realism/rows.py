@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from core.api import Batch, Workbench
-from core.engines.api import engine, engines, learners, read_model, read_params
+from core.engines.api import read_params
+from core.engines.registry import engine, engines, learning_engines
 from core.errors import Cancelled, InputError
 from core.evaluation.generation.pairs import GeneratedPair
 from core.images import atomic_write
@@ -19,6 +20,7 @@ from core.jobs.auto_review import Rules
 from core.jobs.learn import LearnRequest
 from core.placement_rules import Placement
 from core.store import SampleRow
+from core.validation import read_settings
 
 REAL = "real_few_shot"
 """The row that learns from the learning folder's real anomalies alone."""
@@ -77,15 +79,15 @@ def parse_row(text: str) -> Row:
             params[key] = value
     learning = {key.removeprefix(_LEARN): params.pop(key) for key in list(params) if key.startswith(_LEARN)}
     placement = {key.removeprefix(_PLACE): params.pop(key) for key in list(params) if key.startswith(_PLACE)}
-    read_model(Placement, placement, f"row {text!r}")
+    read_settings(Placement, placement, f"row {text!r}")
     keep = params.pop(_KEEP, 1.0)
     if not isinstance(keep, int | float) or not 0 < keep <= 1:
         raise InputError(f"row {text!r}: keep: expected a share above 0 and up to 1, got {keep!r}")
     read_params(engine(name), params)
-    if name in learners():
-        model = learners()[name].Learning
+    if name in learning_engines():
+        model = learning_engines()[name].Learning
         learning = ({"adapt": True} if "adapt" in model.model_fields else {}) | learning
-        read_model(model, learning, f"row {text!r}")
+        read_settings(model, learning, f"row {text!r}")
     elif learning:
         raise InputError(f"row {text!r}: engine {name} does not learn")
     return Row(text, name, params, body != text, learning, placement, float(keep))
@@ -134,7 +136,7 @@ def make_pairs(
     """
     assert row.engine
     folder.mkdir(parents=True, exist_ok=True)
-    learns = row.engine in learners() and "concept" not in row.params
+    learns = row.engine in learning_engines() and "concept" not in row.params
     concept = concept_of(bench, row, labels, folder / "concepts.json", say, cancelled) if learns else {}
     params = {**row.params, **({"concept": concept["id"]} if concept else {})}
     path = folder / f"{row.pairs_file}.json"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from core.device import numpy_rng
-from core.engines.api import Context, NoVisibleChange, finalize_sample, read_params
+from core.engines.api import Context, Engine, read_params
+from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.layout.free_place import NoPlace
 from core.engines.layout.operations import OPS, LayoutEdit, LayoutScene, with_target
 from core.engines.layout.region_choice import at_border, named
@@ -17,7 +17,7 @@ from core.engines.layout.settings import LayoutParams
 from core.engines.layout.work_area import blur, window_of
 from core.images import is_grey
 from core.quality import visible_change
-from core.types import Image, Kind, Mask, Request, Sample
+from core.types import Image, Mask, Request, Sample
 
 ATTEMPTS = 4
 """How many of the possible regions are tried before giving up."""
@@ -30,20 +30,16 @@ ISLAND_SHARE = 0.02
 """Largest enclosed unchanged island, as a share of the changed area, that is counted in."""
 
 
-class Layout:
+class Layout(Engine):
     """Edits named regions: a missing, extra, displaced, turned, exchanged or recoloured component."""
 
     name = "layout"
     title = "Layout"
     summary = "Remove, duplicate, move, rotate, flip, swap, replace or recolour a component of the photo."
-    kind: Kind = "logical"
+    kind = "logical"
     needs = frozenset({"regions"})
-    rewrites_background = False
+    tools = frozenset({"parts"})
     Params = LayoutParams
-
-    def available(self) -> str | None:
-        """Always: it needs no weights."""
-        return None
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample. Of several regions that are meant, random ones are tried until one can be edited."""
@@ -75,11 +71,9 @@ class Layout:
         image = cv2.merge([cv2.extractChannel(edit.image, 0)] * 3) if scene.grey else edit.image
         bounds = np.logical_or.reduce(edit.places)
         mask = seen_change(scene.photo, image, edit.places) if scene.params.tighten else bounds
-        # The mask is already as tight as it may be; the recipe keeps the settings that were asked for.
-        loose = scene.params.model_copy(update={"tighten": False})
         instances = _split(mask, edit.places)
-        sample = finalize_sample(self, request, image, mask, params=loose, instances=instances)
-        return replace(sample, recipe=replace(sample.recipe, params=scene.params.model_dump(mode="json")))
+        # The mask is already as tight as it may be.
+        return finalize_sample(self, request, image, mask, tighten=False, params=scene.params, instances=instances)
 
 
 def seen_change(before: Image, after: Image, places: Sequence[Mask]) -> Mask:

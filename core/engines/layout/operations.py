@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from core.engines.api import NoVisibleChange
+from core.engines.finalize import NoVisibleChange
 from core.engines.layout.cutout import CutPart, Hole, cut
 from core.engines.layout.free_place import NoPlace, free_shift
 from core.engines.layout.paste_part import lay, moved_to, transformed

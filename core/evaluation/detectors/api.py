@@ -40,11 +40,12 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from core.errors import Cancelled, InputError, NotFound
 from core.evaluation.photo_sets import Shot
 from core.types import Image
+from core.validation import read_settings
 
 ScoreMap = npt.NDArray[np.float32]
 """float32 (H, W): one score per pixel, higher is more anomalous."""
@@ -65,10 +66,7 @@ class DetectorParams(BaseModel):
         """The values of preset ``name`` with ``changes`` on top; InputError in one line for a wrong name or value."""
         if name not in cls.PRESETS:
             raise InputError(f"preset {name!r}: there are {', '.join(cls.PRESETS)}")
-        try:
-            return cls(**{**cls.PRESETS[name], **(changes or {})})
-        except ValidationError as error:
-            raise InputError(f"detector settings: {_in_one_line(error, cls)}") from error
+        return read_settings(cls, {**cls.PRESETS[name], **(changes or {})}, "detector settings")
 
 
 @dataclass(frozen=True)
@@ -203,13 +201,3 @@ def detector(name: str) -> Detector:
         return detectors()[name]
     except KeyError:
         raise NotFound(f"detector {name!r}: there are {', '.join(detectors())}") from None
-
-
-def _in_one_line(error: ValidationError, model: type[BaseModel]) -> str:
-    parts = []
-    for e in error.errors():
-        name = ".".join(map(str, e["loc"]))
-        unknown = e["type"] == "extra_forbidden"
-        known = ", ".join(model.model_fields)
-        parts.append(f"there is no {name!r} (there are: {known})" if unknown else f"{name}: {e['msg']}")
-    return "; ".join(parts)

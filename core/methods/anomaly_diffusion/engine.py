@@ -6,33 +6,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.engines.api import Context, finalize_sample, read_params, require_mask, sample_or_error, single_sample
+from core.engines.api import Context, LearningEngine, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import concepts_folder, no_model
 from core.engines.concept_drawing import DrawingTask, LearnedParams, draw, drawn_at_once
+from core.engines.finalize import finalize_sample
 from core.errors import InputError
 from core.training.checkpoints import Concept, find_concept
 from core.training.learning_settings import LearnParams
-from core.types import AnomalyExample, Kind, NormalImage, Request, Sample
+from core.types import AnomalyExample, NormalImage, Request, Sample
 
 
 class AnomalyDiffusionParams(LearnedParams):
     """Form and bounds of the ``anomaly_diffusion`` engine."""
 
 
-class AnomalyDiffusion:
+class AnomalyDiffusion(LearningEngine):
     """Blended diffusion with a learned anomaly as its prompt."""
 
     name = "anomaly_diffusion"
     title = "AnomalyDiffusion"
     summary = "Draws an anomaly it has learned from a handful of real ones into the mask; all else is the photo's own."
-    kind: Kind = "structural"
+    kind = "structural"
     needs = frozenset({"mask"})
-    rewrites_background = False
-    learns = True
     Params = AnomalyDiffusionParams
     Learning = LearnParams
 
@@ -61,7 +60,7 @@ class AnomalyDiffusion:
         callbacks = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
         return learn(backbone, groups, normals, params, engine=self.name, folder=folder, callbacks=callbacks)
 
-    def kin(
+    def matching_examples(
         self,
         params: Mapping[str, Any],
         label: str,
@@ -71,10 +70,6 @@ class AnomalyDiffusion:
     ) -> Sequence[AnomalyExample]:
         """The examples that the sample of ``seed`` may be like: any of the label."""
         return examples
-
-    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
-        """One sample per request; NotFound says how to learn where nothing was learned."""
-        yield single_sample(self.generate_batch([request], ctx))
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""

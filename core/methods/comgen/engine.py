@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,10 @@ import cv2
 import numpy as np
 
 from core.device import derive_seed, numpy_rng, torch_generator
-from core.engines.api import Context, NoVisibleChange, finalize_sample, read_params
+from core.engines.api import Background, Context, LearningEngine, Need, read_params
 from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
+from core.engines.finalize import NoVisibleChange, finalize_sample
+from core.engines.prompt_editing import Product
 from core.errors import InputError
 from core.methods.comgen.component_masks import instances
 from core.methods.comgen.component_prompt import Prompt
@@ -21,11 +22,12 @@ from core.methods.comgen.components import ComponentParams
 from core.methods.comgen.edit_plan import EditPlan, make_plan
 from core.methods.comgen.paste_back import enlarged, paste, true_mask
 from core.methods.comgen.prompt_edits import Edited
+from core.methods.comgen.prompt_view import ComponentPromptEditing
 from core.methods.comgen.requested_prompt import UNEDITED, component_prompt, edited_prompt, learned, lent, says_all
 from core.methods.comgen.residual import Residual, grown, refined
 from core.methods.comgen.settings import ComGenParams
 from core.training.checkpoints import Concept, load_concept
-from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
+from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
 
 if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
@@ -51,17 +53,17 @@ class ComGenEvidence:
     residual: Residual
 
 
-class ComGen:
+class ComGen(LearningEngine):
     """Edits the prompt that lists a photo's components; the photo follows."""
 
     name = "comgen"
     title = "Component edit"
     summary = "Removes, repeats, swaps or restyles components by editing the prompt that names them."
-    kind: Kind = "logical"
+    kind = "logical"
     needs = frozenset({"regions"})
-    rewrites_background = False
-    learns = True
-    learns_from = frozenset({"normals"})
+    background = "redrawn"
+    tools = frozenset({"prompt"})
+    learns_from = "normals"
     needs_concept = False
     Params = ComGenParams
     Learning = ComponentParams
@@ -70,9 +72,13 @@ class ComGen:
         """None, or which library or weights are missing and how to get them."""
         return no_model()
 
-    def makes_do_without(self, params: ComGenParams) -> frozenset[str]:
-        """Regions, where the components are named otherwise; their words' attention then says where they are."""
-        return frozenset({"regions"}) if params.concept.strip() or says_all(params.prompt) else frozenset()
+    def requires(self, params: ComGenParams) -> frozenset[Need]:
+        """Regions, unless the components are named otherwise; their words' attention then says where they are."""
+        return frozenset() if params.concept.strip() or says_all(params.prompt) else self.needs
+
+    def prompt_editing(self, product: Product) -> ComponentPromptEditing:
+        """The component prompt by hand."""
+        return ComponentPromptEditing(product)
 
     def learn(
         self,
@@ -175,7 +181,11 @@ class ComGen:
             raise NoVisibleChange(self._unmoved(edited, request))
         image, mask = _pasted(photo, held, drawn.image, plan, changed, params, rng)
         parts = _instances(plan, (photo.shape[0], photo.shape[1]))
-        return self._finding(self._settled(request, image, mask, parts, params), edited, drawn.residual, {})
+        background: Background = "redrawn" if params.background == "rewrite" else "exact"
+        sample = finalize_sample(
+            self, request, image, mask, background=background, tighten=False, instances=parts, params=params
+        )
+        return self._finding(sample, edited, drawn.residual, {})
 
     def _from_noise(
         self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
@@ -187,16 +197,9 @@ class ComGen:
         request = replace(request, normal=normal, regions=())
         mask = enlarged(chosen.mask, normal.shape)
         image = cv2.resize(chosen.image, normal.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        sample = self._settled(request, as_grey_as(normal.pixels, np.asarray(image, np.uint8)), mask, (), params)
+        image = as_grey_as(normal.pixels, np.asarray(image, np.uint8))
+        sample = finalize_sample(self, request, image, mask, background="redrawn", params=params)
         return self._finding(sample, edited, chosen.residual, chosen.notes)
-
-    def _settled(
-        self, request: Request, image: Image, mask: Mask, parts: tuple[Mask, ...], params: ComGenParams
-    ) -> Sample:
-        """``image`` as it is: pasted, its background is exact and its mask true; else the background is drawn."""
-        final: Any = copy(self)
-        final.rewrites_background = True
-        return finalize_sample(final, request, image, mask, instances=parts, params=params)
 
     def _finding(self, sample: Sample, edited: Edited, found: Residual, more: Mapping[str, Any]) -> ComGenEvidence:
         shape = (sample.mask.shape[0], sample.mask.shape[1])

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
-from typing import Literal
 
+from core.engines.prompt_editing import Mark
 from core.errors import InputError
 from core.methods.comgen.component_prompt import Prompt
 from core.methods.comgen.prompt_edits import HEAVIEST, Edited, PromptEdit, outcome, read_edits
-
-Mark = Literal["same", "gone", "new"]
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, HEAVIEST)
 """Where a word's weight stops on its way up and down."""

@@ -7,7 +7,6 @@ into the photo. How it is learned: core.methods.dual_ano_diff.train.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, NoVisibleChange, finalize_sample, read_params, require_mask
+from core.engines.api import Context, LearningEngine, Need, read_params, require_mask
 from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
 from core.engines.concept_drawing import begun, tones_of
+from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.surface.surface import give_back, surface_of
 from core.engines.surface.transplant import transplant
 from core.errors import InputError
@@ -30,7 +30,7 @@ from core.methods.dual_ano_diff.square_crop import SquareCrop, pane_around, whol
 from core.methods.dual_ano_diff.training_samples import kept, object_finder
 from core.quality import descriptor, nearest
 from core.training.checkpoints import Concept, find_concept, load_concept
-from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
+from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
 
 if TYPE_CHECKING:
     from core.methods.dual_ano_diff.sample import Begin, DrawnPair
@@ -57,16 +57,15 @@ class DualAnoDiffEvidence:
     on_photo: Mapping[str, Mask]
 
 
-class DualAnoDiff:
+class DualAnoDiff(LearningEngine):
     """Draws a picture and its anomalous part together, and takes the mask from the part."""
 
     name = "dual_ano_diff"
     title = "DualAnoDiff"
     summary = "Draws a new picture and its anomaly alone together; the mask comes with the anomaly."
-    kind: Kind = "structural"
+    kind = "structural"
     needs = frozenset({"mask"})
-    rewrites_background = False
-    learns = True
+    background = "redrawn"
     Params = DualAnoDiffParams
     Learning = DualParams
 
@@ -74,9 +73,9 @@ class DualAnoDiff:
         """None, or which library or weights are missing and how to get them."""
         return no_model()
 
-    def makes_do_without(self, params: DualAnoDiffParams) -> frozenset[str]:
-        """Whole new pictures bring their own masks."""
-        return frozenset({"mask"}) if not params.transplant and params.start in ("auto", "noise") else frozenset()
+    def requires(self, params: DualAnoDiffParams) -> frozenset[Need]:
+        """A mask; whole new pictures bring their own."""
+        return frozenset() if not params.transplant and params.start in ("auto", "noise") else self.needs
 
     def learn(
         self,
@@ -109,7 +108,7 @@ class DualAnoDiff:
             about={"looks": looks},
         )
 
-    def kin(
+    def matching_examples(
         self,
         params: Mapping[str, Any],
         label: str,
@@ -128,7 +127,7 @@ class DualAnoDiff:
         """The sample of a request, with the pair it was made of and all three masks."""
         ctx.check()
         params: DualAnoDiffParams = read_params(self, request.params)
-        asked = request.mask if self.makes_do_without(params) else require_mask(self, request)
+        asked = require_mask(self, request) if "mask" in self.requires(params) else request.mask
         concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
         start = params.start if params.start != "auto" else _start(concept, params)
         params = params.model_copy(update={"concept": concept.id, "start": start})
@@ -244,9 +243,8 @@ class DualAnoDiff:
         """The whole new picture, at the photo's size."""
         if not mask.any():
             raise NoVisibleChange(f"{self.name}: nothing visible changed on the photo; take another seed")
-        final: Any = copy(self)
-        final.rewrites_background = True
-        return finalize_sample(final, request, as_grey_as(request.normal.pixels, drawn), mask, params=params)
+        image = as_grey_as(request.normal.pixels, drawn)
+        return finalize_sample(self, request, image, mask, background="redrawn", params=params)
 
     def _fitted(
         self, request: Request, drawn: Image, mask: Mask, asked: Mask, params: DualAnoDiffParams, ctx: Context

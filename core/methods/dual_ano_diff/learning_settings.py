@@ -10,19 +10,18 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from core.training.example_crops import Motion
+from core.training.learning_settings import LearningParams
 
 PresetName = Literal["flawsmith", "paper", "code"]
 Choice = Literal["preset", "on", "off"]
 Sight = Literal["preset", "whole", "window"]
 
 
-class DualParams(BaseModel):
+class DualParams(LearningParams):
     """What a person may set when a picture and its anomalous part are learned together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: PresetName = Field(
         "flawsmith",
@@ -96,9 +95,9 @@ class DualParams(BaseModel):
             raise ValueError("expected 1 to 32 of a-z, 0-9 and blanks, beginning with a letter")
         return word.strip()
 
-    def budget(self, defects: int, labels: int = 1) -> int:
+    def budget(self, subjects: int, labels: int = 1) -> int:
         """Training steps at most for so many defects of so many labels."""
-        return self.steps or PRESETS[self.preset].budget(defects, labels)
+        return self.steps or PRESETS[self.preset].budget(subjects, labels)
 
     def on(self, name: Literal["saim_zero", "text_adapter"]) -> bool:
         """Whether this is on, where need be as the preset has it."""

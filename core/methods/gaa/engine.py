@@ -7,7 +7,7 @@ core.training.textual_inversion), masks ↔ M_Align of 3.3 (core.masks.placement
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,17 +17,20 @@ import numpy as np
 from pydantic import Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, finalize_sample, read_params, require_mask, sample_or_error, single_sample
+from core.engines.api import Context, LearningEngine, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import concepts_folder, no_model
 from core.engines.concept_drawing import DrawingTask, LearnedParams, draw, drawn_at_once
+from core.engines.finalize import finalize_sample
 from core.errors import InputError
 from core.masks.morphology import grow
-from core.methods.gaa.clustering import by_instance, contact_sheet
+from core.methods.gaa.clustering import contact_sheet
 from core.methods.gaa.clustering.clustering_store import recall_or_cluster, set_aside_broken
+from core.methods.gaa.groups import GaaGrouping
 from core.training.checkpoints import Concept, find_concept
 from core.training.example_crops import usable
+from core.training.instances import by_instance
 from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
-from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Request, Sample
+from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
 
 ANY, MIXED = "any", "mixed"
 _JOINED = 6
@@ -86,22 +89,24 @@ class ClusterChoice:
     sheets: Mapping[str, bytes]
 
 
-class Gaa:
+class Gaa(LearningEngine):
     """Blended diffusion with one of a label's learned looks, in masks like those of that look."""
 
     name = "gaa"
     title = "GAA"
     summary = "Tells the looks of a label apart, learns each from a handful of real ones, and draws one into the mask."
-    kind: Kind = "structural"
+    kind = "structural"
     needs = frozenset({"mask"})
-    rewrites_background = False
-    learns = True
     Params = GaaParams
     Learning = GaaLearning
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
         return no_model()
+
+    def grouping(self) -> GaaGrouping:
+        """AMFC's clusters of a label."""
+        return GaaGrouping()
 
     def learn(
         self,
@@ -137,7 +142,7 @@ class Gaa:
             pictures=found.sheets,
         )
 
-    def kin(
+    def matching_examples(
         self,
         params: Mapping[str, Any],
         label: str,
@@ -150,10 +155,6 @@ class Gaa:
         concept = find_concept(concepts, self.name, chosen.concept, label)
         name = pick(concept, chosen.cluster, label, seed)
         return members_of(concept, name, label, examples) or examples
-
-    def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
-        """One sample per request; NotFound says how to learn where nothing was learned."""
-        yield single_sample(self.generate_batch([request], ctx))
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from core.errors import InputError
+from core.training.learning_settings import LearningParams
 
 
-class ComponentParams(BaseModel):
+class ComponentParams(LearningParams):
     """What a person may set when components are learned."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: Literal["flawsmith", "paper"] = Field(
         "flawsmith", title="Preset", description="flawsmith: minutes; paper: ComGEN as published, for a GPU."
@@ -61,10 +60,10 @@ class ComponentParams(BaseModel):
         description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
     )
 
-    def budget(self, photos: int) -> int:
+    def budget(self, subjects: int) -> int:
         """Steps for so many photos; 0 where that is not known yet."""
         chosen = PRESETS[self.preset]
-        return self.steps or chosen.steps or chosen.epochs * -(-photos // chosen.batch)
+        return self.steps or chosen.steps or chosen.epochs * -(-subjects // chosen.batch)
 
     def starts(self) -> dict[str, str]:
         """Start word by component. InputError where they cannot be read."""

@@ -15,7 +15,6 @@ model.py      Cluster, Clustering
 
 from core.methods.gaa.clustering.amfc import (
     Described,
-    by_instance,
     cluster,
     cluster_examples,
     describe_regions,
@@ -35,7 +34,6 @@ __all__ = [
     "Preset",
     "Round",
     "ClusterCountTrial",
-    "by_instance",
     "cluster",
     "cluster_examples",
     "contact_sheet",

@@ -27,21 +27,6 @@ class Described:
     features: str
 
 
-def by_instance(examples: Sequence[AnomalyExample]) -> tuple[AnomalyExample, ...]:
-    """One example per mask, for photos that show several defects: ``<id>#1``, ``<id>#2``, ... where there are more.
-
-    Empty masks are left out.
-    """
-    out: list[AnomalyExample] = []
-    for example in examples:
-        masks = [m for m in example.masks if m.any()]
-        if len(masks) == 1:
-            out.append(example)
-        else:
-            out += [replace(example, id=f"{example.id}#{n}", masks=(m,)) for n, m in enumerate(masks, start=1)]
-    return tuple(out)
-
-
 def describe_regions(
     examples: Sequence[AnomalyExample],
     preset: Preset = "flawsmith",

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import InputError, NotFound, StoreError
-from core.methods.gaa.clustering.amfc import by_instance, cluster, describe_regions
+from core.methods.gaa.clustering.amfc import cluster, describe_regions
 from core.methods.gaa.clustering.clustering_file import load_clustering, save_clustering
 from core.methods.gaa.clustering.clusters import Clustering, build_clusters
 from core.methods.gaa.clustering.descriptors import Preset, check_preset, features_name
 from core.methods.gaa.clustering.kmeans_rounds import MOST
+from core.training.instances import by_instance
 from core.types import AnomalyExample, check_label
 
 FOLDER = "clusters"
