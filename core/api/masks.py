@@ -6,19 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.device import numpy_rng
 from core.errors import InputError, MaskError
 from core.images import read_mask
 from core.jobs.product_data import ProductData, mean_area
+from core.jobs.requests import PlacedMask, RequestBuilder
 from core.masks import morphology, rle
 from core.masks.perturbation import Enhancement, enhance
-from core.masks.placement.context_match import fitting_example
-from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
 from core.types import Mask
 from core.validation import read_settings
+
+__all__ = ["EDITS", "MasksApi", "PlacedMask"]
 
 EDITS = {
     "grow": morphology.grow,
@@ -55,19 +54,12 @@ class MasksApi:
         average = mean_area(self._material.examples(label)) if label else None
         return enhance(mask, checked, numpy_rng(seed, "perturb"), average)
 
-    def place(self, normal_id: str, label: str, params: Mapping[str, Any], seed: int) -> Mask:
-        """A mask for ``label`` on a photo, where its placement rules allow."""
-        terrain = self._material.terrain(normal_id, self._material.regions(normal_id))
-        examples = self._material.examples(label or None)
-        placement = read_settings(Placement, params, "placement").settled(bool(examples))
-        rng, lead = numpy_rng(seed, "mask"), None
-        learned = placement.source == "learned"
-        masks = self._material.learned_masks(label) if learned else [e.mask for e in examples]
-        if placement.position == "surroundings" and examples and not learned:
-            example, alike = fitting_example(examples, self._material.normal(normal_id).pixels, rng)
-            lead = AnchorExample(example.mask, alike)
-        parts = plan_masks(placement, label, terrain, rng, example_masks=masks, lead=lead)
-        return np.asarray(np.logical_or.reduce(parts), np.bool_)
+    def place(
+        self, normal_id: str, engine: str, label: str, params: Mapping[str, Any], rules: Mapping[str, Any], seed: int
+    ) -> PlacedMask:
+        """A mask where the ``rules`` allow, as a batch of this engine, label and settings gets it with this seed."""
+        builder = RequestBuilder.of(self._material, engine, label, params, rules)
+        return builder.place(self._material.normal(normal_id), seed)
 
     def read(self, path: Path, normal_id: str) -> Mask:
         """A mask file for this photo; MaskError if its size is another."""

@@ -1,10 +1,12 @@
-"""A batch and its requests: which photo, which mask, which real anomaly each sample is made from.
+"""From what a person asks for to the requests that an engine gets: which photo, mask and real anomaly, by one builder.
 
-All are drawn from seeds derived from (batch seed, index, attempt), so that sample 7 of 10 is sample 7 of 1,000.
+Studio, *Place* and bulk all ask RequestBuilder, so that the same photo, mask, engine, settings and seed give the same
+bytes. In bulk the seeds are derived from (batch seed, index, attempt): sample 7 of 10 is sample 7 of 1,000.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +14,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Engine, read_params
+from core.engines.api import Engine, Need, read_params
 from core.engines.registry import engine
 from core.errors import InputError, Unavailable
 from core.jobs.product_data import ProductData
 from core.masks.placement.context_match import fitting_example
 from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
-from core.types import AnomalyExample, Image, Mask, Request, check_label
+from core.types import AnomalyExample, Mask, NormalImage, Request, check_label
 from core.validation import read_settings
 
 ANOTHER_PHOTO = 7919
@@ -44,89 +46,159 @@ class Batch(BaseModel):
 
 
 @dataclass(frozen=True)
+class PlacedMask:
+    """A mask that placement rules laid on a photo, and the real anomaly whose outline it has; None where none has."""
+
+    mask: Mask
+    placement: Placement
+    example_id: str | None = None
+
+
+@dataclass(frozen=True)
+class RequestBuilder:
+    """An engine with its settings on one product. ``placement`` is settled; ``donor_ids`` are photos that an engine
+    may borrow from; ``examples`` are the label's real anomalies."""
+
+    material: ProductData
+    engine: Engine
+    label: str
+    params: Mapping[str, Any]
+    placement: Placement
+    donor_ids: tuple[str, ...]
+    examples: tuple[AnomalyExample, ...]
+
+    @classmethod
+    def of(
+        cls,
+        material: ProductData,
+        engine_name: str,
+        label: str,
+        params: Mapping[str, Any],
+        placement: Mapping[str, Any] | None = None,
+        donor_ids: Sequence[str] = (),
+    ) -> RequestBuilder:
+        """The builder of checked settings; InputError, NotFound or Unavailable, in one line, where they cannot be.
+
+        Without ``donor_ids`` every photo of a good part may lend pixels.
+        """
+        chosen = engine(engine_name)
+        if reason := chosen.available():
+            raise Unavailable(f"engine {engine_name}: {reason}")
+        check_label(label)
+        read_params(chosen, params)
+        rules = read_settings(Placement, placement or {}, "placement")
+        examples = material.examples(label)
+        if rules.source == "examples" and not examples:
+            raise InputError(f"placement from examples: there is no real anomaly labelled {label!r}; import some")
+        donors = tuple(donor_ids) or tuple(row.id for row in material.project.normals())
+        return cls(material, chosen, label, params, rules.settled(bool(examples)), donors, examples)
+
+    def needs(self) -> frozenset[Need]:
+        """What a request must bring with these settings."""
+        return self.engine.requires(read_params(self.engine, self.params))
+
+    def place(self, normal: NormalImage, seed: int) -> PlacedMask:
+        """A mask where the rules allow, like the real anomaly that goes with it. Errors as plan_masks."""
+        example, models, anchor = self._placed_like(normal, seed)
+        terrain = self.material.terrain(normal.id, self.material.regions(normal.id))
+        parts = plan_masks(
+            self.placement, self.label, terrain, numpy_rng(seed, "mask"), example_masks=models, lead=anchor
+        )
+        mask = np.asarray(np.logical_or.reduce(parts), np.bool_)
+        return PlacedMask(mask, self.placement, example.id if example is not None else None)
+
+    def request(self, normal: NormalImage, seed: int, mask: Mask | PlacedMask | None = None) -> Request:
+        """The request of one sample: in a mask that was placed, that a person drew, or in none."""
+        placed = mask if isinstance(mask, PlacedMask) else None
+        if placed is not None:
+            example = None if placed.example_id is None else self.material.example(placed.example_id)
+        elif mask is None:
+            example = self._placed_like(normal, seed)[0]
+        else:
+            example = self._at_random(seed)
+        donor_id = self.donor_ids[int(numpy_rng(seed, "donor").integers(len(self.donor_ids)))]
+        return Request(
+            normal=normal,
+            label=self.label,
+            params=self.params,
+            seed=seed,
+            mask=placed.mask if placed is not None else mask if not isinstance(mask, PlacedMask) else None,
+            regions=self.material.regions(normal.id),
+            examples=() if example is None else (example,),
+            donor=self.material.normal(donor_id) if donor_id != normal.id else None,
+            object_mask=self.material.object_mask(normal.id),
+            placement=placed.placement if placed is not None else None,
+        )
+
+    def _matching(self, seed: int) -> tuple[tuple[AnomalyExample, ...], bool]:
+        """The real anomalies that go with what is drawn, and whether the engine said so."""
+        found = self.engine.matching_examples(self.params, self.label, seed, self.examples, self.material.concepts)
+        return (self.examples, False) if found is None else (tuple(found), True)
+
+    def _at_random(self, seed: int) -> AnomalyExample | None:
+        found, _ = self._matching(seed)
+        return found[int(numpy_rng(seed, "example").integers(len(found)))] if found else None
+
+    def _placed_like(
+        self, normal: NormalImage, seed: int
+    ) -> tuple[AnomalyExample | None, list[Mask], AnchorExample | None]:
+        """The real anomaly that goes with a seed, the masks that its own shall be like, and the one it must be like.
+
+        An engine that draws what it has learned says which examples go with that. Its mask is like the very example it
+        gets, so that look and outline belong together; and so is every mask that lies as an example does.
+        """
+        found, by_engine = self._matching(seed)
+        example, match = self._at_random(seed), None
+        if self.placement.source == "learned":
+            return example, self.material.learned_masks(self.label), None
+        if example is None:
+            return None, [], None
+        if self.placement.position == "surroundings":
+            example, match = fitting_example(found, normal.pixels, numpy_rng(seed, "example"))
+        anchored = by_engine or self.placement.as_there
+        return example, [e.mask for e in found], AnchorExample(example.mask, match) if anchored else None
+
+
+@dataclass(frozen=True)
 class BatchPlan:
     """A batch that was found feasible, with what all its samples share."""
 
-    material: ProductData
     batch: Batch
-    engine: Engine
-    placement: Placement
+    builder: RequestBuilder
     normal_ids: tuple[str, ...]
-    examples: tuple[AnomalyExample, ...]
+
+    @property
+    def material(self) -> ProductData:
+        """The product that it is made on."""
+        return self.builder.material
+
+    @property
+    def engine(self) -> Engine:
+        """What makes it."""
+        return self.builder.engine
 
 
 def prepare(material: ProductData, batch: Batch) -> BatchPlan:
     """The batch's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
     project = material.project
-    chosen = engine(batch.engine)
-    if reason := chosen.available():
-        raise Unavailable(f"engine {batch.engine}: {reason}")
-    check_label(batch.label)
-    needs = chosen.requires(read_params(chosen, batch.params))
-    placement = read_settings(Placement, batch.placement, "placement")
     ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
+    builder = RequestBuilder.of(material, batch.engine, batch.label, batch.params, batch.placement, ids)
     if not ids:
         raise InputError("the project has no photos of good parts; import a folder of them first")
-    if "regions" in needs and not project.region_names():
+    if "regions" in builder.needs() and not project.region_names():
         raise InputError(
             f"engine {batch.engine}: needs named regions and this project has none; "
             "run `launch.py regions PROJECT --auto` or click them in the Regions tab"
         )
-    examples = material.examples(batch.label)
-    if placement.source == "examples" and not examples:
-        raise InputError(f"placement from examples: there is no real anomaly labelled {batch.label!r}; import some")
-    return BatchPlan(material, batch, chosen, placement.settled(bool(examples)), ids, examples)
+    return BatchPlan(batch, builder, ids)
 
 
 def request_for(plan: BatchPlan, index: int, attempt: int = 0) -> Request:
     """The ``index``-th request of a batch: every photo once before any comes again, in a seeded order."""
-    material, ids, label = plan.material, plan.normal_ids, plan.batch.label
+    ids, builder = plan.normal_ids, plan.builder
     lap, position = divmod(index + attempt * ANOTHER_PHOTO, len(ids))
     order = numpy_rng(plan.batch.seed, "photos", lap).permutation(len(ids))
-    normal = material.normal(ids[order[position]])
+    normal = builder.material.normal(ids[order[position]])
     seed = derive_seed(plan.batch.seed, index, attempt)
-    regions = material.regions(normal.id)
-    examples, models, lead = _examples(plan, seed, normal.pixels)
-    mask: Mask | None = None
-    if "mask" in plan.engine.needs:
-        terrain = material.terrain(normal.id, regions)
-        rng = numpy_rng(seed, "mask")
-        parts = plan_masks(plan.placement, label, terrain, rng, example_masks=models, lead=lead)
-        mask = np.asarray(np.logical_or.reduce(parts), np.bool_)
-    donor_id = ids[int(numpy_rng(seed, "donor").integers(len(ids)))]
-    return Request(
-        normal=normal,
-        label=label,
-        params=plan.batch.params,
-        seed=seed,
-        mask=mask,
-        regions=regions,
-        examples=examples,
-        donor=material.normal(donor_id) if donor_id != normal.id else None,
-        object_mask=material.object_mask(normal.id),
-        placement=plan.placement if mask is not None else None,
-    )
-
-
-def _examples(
-    plan: BatchPlan, seed: int, photo: Image
-) -> tuple[tuple[AnomalyExample, ...], list[Mask], AnchorExample | None]:
-    """The real anomaly lent to this seed's sample, the masks that its own shall be like, and the one it must be like.
-
-    An engine that draws what it has learned says which examples go with that. Its mask is like the very example it
-    gets, so that look and outline belong together; and so is every mask that lies as an example does.
-    """
-    matching = plan.engine.matching_examples(
-        plan.batch.params, plan.batch.label, seed, plan.examples, plan.material.concepts
-    )
-    found = plan.examples if matching is None else tuple(matching)
-    at_random = found and (found[int(numpy_rng(seed, "example").integers(len(found)))],)
-    if plan.placement.source == "learned":
-        return at_random, plan.material.learned_masks(plan.batch.label), None
-    if not at_random:
-        return (), [], None
-    example, alike = at_random[0], None
-    if plan.placement.position == "surroundings":
-        example, alike = fitting_example(found, photo, numpy_rng(seed, "example"))
-    led = matching is not None or plan.placement.as_there
-    return (example,), [e.mask for e in found], AnchorExample(example.mask, alike) if led else None
+    placed = builder.place(normal, seed) if "mask" in builder.engine.needs else None
+    return builder.request(normal, seed, placed)

@@ -12,7 +12,7 @@ from app.components.photo_panel import PhotoPanel
 from app.page_context import PageContext
 from app.session import Session
 from app.tabs.studio.engine_form import EngineForm, clean
-from core.api.masks import MasksApi
+from core.api.masks import MasksApi, PlacedMask
 from core.errors import InputError
 from core.types import Mask
 
@@ -76,12 +76,16 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
     for button, how in tools.edits:
         table.on_seen(button.click, lambda s, seen, px, how=how: edit(s, seen, px, how), [tools.px], table.parts)
 
-    def place(session: Session, seen: str, label: str | None, *values: Any) -> list[Any]:
+    def place(session: Session, seen: str, engine: str, label: str | None, *values: Any) -> list[Any]:
         session.memory["place"] = turn = session.memory.get("place", 0) + 1
-        rules = tools.read_placement(list(values))
-        return table.put(session, seen, session.open_bench.masks.place(seen, clean(label), rules, turn))
+        rules = tools.read_placement(list(values[: len(tools.placement)]))
+        params = controls.engine_params(engine, values[len(tools.placement) :])
+        placed = session.open_bench.masks.place(seen, engine, clean(label), params, rules, turn)
+        session.memory["placed"] = (seen, clean(label), placed)
+        return table.put(session, seen, placed.mask)
 
-    table.on_seen(tools.place.click, place, [controls.label, *tools.placement], table.parts)
+    inputs = [controls.engine, controls.label, *tools.placement, *controls.params]
+    table.on_seen(tools.place.click, place, inputs, table.parts)
 
     def vary(session: Session, seen: str, label: str | None, *values: Any, again: bool) -> list[Any]:
         base = _base(table, session, seen)
@@ -108,6 +112,15 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
         return table.put(session, seen, base)
 
     table.on_seen(tools.base.click, back, [], table.parts)
+
+
+def mask_of(table: PhotoPanel, session: Session, seen: str, label: str) -> Mask | PlacedMask | None:
+    """The mask on the canvas; as long as nobody changed it, with what rules placed it for this label."""
+    now = table.mask(session, seen)
+    photo, placed_for, placed = session.memory.get("placed", ("", "", None))
+    if now is None or placed is None or (photo, placed_for) != (seen, label):
+        return now
+    return placed if np.array_equal(now, placed.mask) else now  # type: ignore[no-any-return]
 
 
 def _mask(table: PhotoPanel, session: Session, seen: str) -> Mask:

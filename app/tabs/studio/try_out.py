@@ -13,6 +13,7 @@ from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_canvas
 from app.session import Session
 from app.tabs.studio.engine_form import EngineForm, clean
+from app.tabs.studio.mask_tools import mask_of
 from core.api.studio.studio import TryRequest
 from core.errors import InputError
 
@@ -50,7 +51,7 @@ class Maker:
             label=clean(label),
             normal_id=seen,
             params=self.controls.engine_params(engine, params),
-            mask=self.table.mask(session, seen) if needs_mask else None,
+            mask=mask_of(self.table, session, seen, clean(label)) if needs_mask else None,
             seed=self.controls.roll(seed, fresh),
             variants=max(1, min(16, int(variants or 1))),
         )

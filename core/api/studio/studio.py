@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,16 @@ from core.api.studio.prompt_editor import prompt_editing
 from core.engines.api import Background, Context, Engine, EngineParams, LearningEngine, Tool, read_params
 from core.engines.layout.region_choice import base_name
 from core.engines.registry import engine, engines
-from core.errors import InputError, NotFound, Unavailable
+from core.errors import InputError, NotFound
 from core.images import read_png_text
 from core.jobs import best_of, generation
 from core.jobs.auto_review import Rules
 from core.jobs.product_data import ProductData
-from core.jobs.requests import Batch, prepare
+from core.jobs.requests import Batch, PlacedMask, RequestBuilder, prepare
 from core.jobs.runner import JobControl, Runner
 from core.store import SampleFilter, SampleRow
 from core.training.checkpoints import list_concepts, newest
-from core.types import AnomalyExample, Image, Kind, Mask, Recipe, Request, Sample, check_label
+from core.types import Image, Kind, Mask, Recipe, Request, Sample
 
 __all__ = ["EngineCard", "Studio", "Tool", "TryRequest", "engine_cards"]
 
@@ -46,13 +46,13 @@ class EngineCard:
 
 @dataclass(frozen=True)
 class TryRequest:
-    """One photo's worth of anomalies to try in the Studio."""
+    """One photo's worth of anomalies to try in the Studio. A mask that rules placed says so, and is placed for all."""
 
     engine: str
     label: str
     normal_id: str
     params: Mapping[str, Any]
-    mask: Mask | None = None
+    mask: Mask | PlacedMask | None = None
     seed: int = 0
     variants: int = 4
 
@@ -80,51 +80,24 @@ class Studio:
         """Labels in use: of samples and of real anomalies."""
         return sorted({*self._project.label_counts(), *(e.label for e in self._project.examples())})
 
-    def check(self, order: TryRequest) -> Engine:
-        """The order's engine; an error in one line if the order cannot be carried out."""
-        chosen = engine(order.engine)
-        if reason := chosen.available():
-            raise Unavailable(f"engine {order.engine}: {reason}")
-        check_label(order.label)
-        needs = chosen.requires(read_params(chosen, order.params))
-        if "mask" in needs and (order.mask is None or not order.mask.any()):
-            raise InputError(f"{chosen.title} needs a mask: click a region, draw one, or press Place")
+    def check(self, order: TryRequest) -> RequestBuilder:
+        """What makes the order's requests; an error in one line if the order cannot be carried out."""
+        builder = RequestBuilder.of(self._material, order.engine, order.label, order.params)
+        needs, title = builder.needs(), builder.engine.title
+        if "mask" in needs and (order.mask is None or not _pixels(order.mask).any()):
+            raise InputError(f"{title} needs a mask: click a region, draw one, or press Place")
         if "regions" in needs and not self._project.regions(order.normal_id):
-            or_learn = ", or learn its components in Concepts" if isinstance(chosen, LearningEngine) else ""
-            raise InputError(
-                f"{chosen.title} needs named regions on this photo: click and name them in Regions{or_learn}"
-            )
-        return chosen
+            or_learn = ", or learn its components in Concepts" if isinstance(builder.engine, LearningEngine) else ""
+            raise InputError(f"{title} needs named regions on this photo: click and name them in Regions{or_learn}")
+        return builder
 
     def request(self, order: TryRequest, variant: int = 0) -> Request:
         """What the engine gets for one variant; its seed is the order's plus ``variant``."""
-        normal = self._material.normal(order.normal_id)
-        seed = order.seed + variant
-        examples = self._examples(order, seed)
-        others = [r for r in self._project.normals(0, 50) if r.id != normal.id]
-        return Request(
-            normal=normal,
-            label=order.label,
-            params=order.params,
-            seed=seed,
-            mask=order.mask,
-            regions=self._material.regions(normal.id),
-            examples=(examples[seed % len(examples)],) if examples else (),
-            donor=self._material.normal(others[seed % len(others)].id) if others else None,
-            object_mask=self._material.object_mask(normal.id),
-        )
-
-    def _examples(self, order: TryRequest, seed: int) -> Sequence[AnomalyExample]:
-        """The label's real anomalies, or those an engine says go with what it will draw."""
-        examples = self._material.examples(order.label)
-        found = engine(order.engine).matching_examples(
-            order.params, order.label, seed, examples, self._material.concepts
-        )
-        return examples if found is None else found
+        return self.check(order).request(self._material.normal(order.normal_id), order.seed + variant, order.mask)
 
     def try_out(self, order: TryRequest, control: JobControl | None = None) -> list[SampleRow]:
         """Make the order's variants and store them as new samples, one by one."""
-        chosen = self.check(order)
+        builder, normal = self.check(order), self._material.normal(order.normal_id)
         cancelled = control.cancelled if control else lambda: False
         told = _Progress(control, order.variants)
         ctx = Context(
@@ -135,7 +108,8 @@ class Studio:
         for variant in range(order.variants):
             ctx.check()
             try:
-                sample = next(generation.make(chosen, self.request(order, variant), ctx))
+                request = builder.request(normal, order.seed + variant, order.mask)
+                sample = next(generation.make(builder.engine, request, ctx))
             except InputError as error:
                 problem = error
                 continue
@@ -306,6 +280,10 @@ class _Progress:
     def _tell(self, done: int, preview: Image | None, message: str = "") -> None:
         if self._control is not None:
             self._control.progress(done, self._variants * self._each, preview, message)
+
+
+def _pixels(mask: Mask | PlacedMask) -> Mask:
+    return mask.mask if isinstance(mask, PlacedMask) else mask
 
 
 def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
