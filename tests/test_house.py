@@ -32,7 +32,7 @@ FLOORS: list[set[str]] = [
     },
     {"core.images", "core.masks", "core.device"},
     {"core.types"},
-    {"core.placement_rules", "core.stored"},
+    {"core.placement_rules", "core.stored", "core.validation"},
     {"core.errors"},
 ]
 """Top floor first. A room imports from lower floors only, and not from a neighbour, but for these:"""
@@ -137,3 +137,99 @@ def test_files_stay_rooms() -> None:
     """A file of more than 400 lines is two rooms; the house asks for a folder at about 300."""
     long = {str(path): n for path, _ in sources() if (n := len((ROOT / path).read_text().splitlines())) > 400}
     assert not long
+
+
+METHODS = sorted(p.name for p in (ROOT / "core" / "methods").iterdir() if (p / "__init__.py").is_file())
+MAY_NAME_METHODS = ("core/methods/", "core/bench/")
+"""Benchmarks measure methods by name; all else reaches them through a registry."""
+
+
+def test_no_one_imports_a_method() -> None:
+    offenders = [
+        f"{path}:{line} imports {name}; ask the registry of engines or detectors"
+        for path, tree in sources()
+        if not str(path).startswith(MAY_NAME_METHODS)
+        for name, line in imports(tree)
+        if name.startswith("core.methods.")
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_methods_do_not_import_each_other() -> None:
+    offenders = []
+    for path, tree in sources():
+        if path.parts[:2] == ("core", "methods") and len(path.parts) > 3:
+            own = f"core.methods.{path.parts[2]}"
+            strange = [(n, at) for n, at in imports(tree) if n.startswith("core.methods.") and not n.startswith(own)]
+            offenders += [f"{path}:{line} imports {name}; move down what two methods share" for name, line in strange]
+    assert not offenders, "\n".join(offenders)
+
+
+def names_and_strings(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Identifiers and string constants, docstrings left out: a paper may be cited anywhere."""
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.Attribute):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value, node.lineno
+
+
+def test_no_engine_is_known_by_name_above_the_engines() -> None:
+    """The app, the façade and the jobs follow what an engine declares."""
+    from core.engines.registry import engines
+
+    known = {name for name in engines() if name != "layout"}  # "layout" is also what a dataset has
+    offenders = [
+        f"{path}:{line} names the engine {text!r}; let the engine declare what is needed"
+        for path, tree in sources()
+        if str(path).startswith(("app/", "core/api/", "core/jobs/"))
+        for text, line in names_and_strings(tree)
+        if text in known
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_a_method_is_named_in_its_folder_only() -> None:
+    offenders = [
+        f"{path}:{line} names {text[:60]!r}"
+        for path, tree in sources()
+        if str(path).startswith("core/") and not str(path).startswith(MAY_NAME_METHODS)
+        for text, line in names_and_strings(tree)
+        if text in METHODS
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for path, tree in sources():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(f"{path}:{node.lineno}")
+    # Every engine and detector has its settings as Params where they are short.
+    twice = {name: where for name, where in places.items() if len(where) > 1 and name != "Params"}
+    assert not twice
+
+
+def test_engines_are_not_asked_by_getattr() -> None:
+    offenders = [
+        f"{path}:{node.lineno}"
+        for path, tree in sources()
+        if str(path).startswith(("core/engines/", "core/jobs/", "core/api/", "app/tabs/studio/"))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("getattr", "hasattr")
+        and isinstance(node.args[0], ast.Name)
+        and node.args[0].id in ("engine", "chosen", "e", "card")
+    ]
+    assert not offenders, "declare it in core.engines.api.Engine: " + ", ".join(offenders)

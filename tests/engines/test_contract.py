@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from core.engines.api import NEEDS, Context, Engine, EngineParams, read_params
+from core.engines.api import NEEDS, Context, Engine, EngineParams, LearningEngine, read_params
 from core.engines.finalize import NoVisibleChange
 from core.engines.registry import engines, learning_engines
 from core.errors import Cancelled, FlawsmithError, InputError, MaskError
@@ -140,6 +140,27 @@ def test_it_introduces_itself(name: str) -> None:
     assert engine.title and engine.summary.endswith(".") and engine.kind in KINDS
     assert engine.needs <= NEEDS
     assert issubclass(engine.Params, EngineParams)
+
+
+FURTHER = {"ComGen.find", "DualAnoDiff.find", "DualAnoDiff.pane_of", "DualAnoDiff.begin"}
+"""Public methods beyond the contract, which benchmarks and tests of one method call."""
+
+
+@each
+def test_it_says_nothing_that_is_not_declared(name: str) -> None:
+    """So that a misspelt optional method is found, and none is asked for behind the contract's back."""
+    declared = set(dir(LearningEngine if isinstance(ENGINES[name], LearningEngine) else Engine)) | {
+        "name", "title", "summary", "kind", "Params", "Learning",
+    }  # fmt: skip
+    kind = type(ENGINES[name])
+    own = {one for c in kind.__mro__ if c.__module__ not in ("abc", "builtins") for one in vars(c)}
+    strange = {one for one in own if not one.startswith("_") and one not in declared}
+    assert not {f"{kind.__name__}.{one}" for one in strange} - FURTHER
+
+
+def test_an_engine_must_generate_something() -> None:
+    with pytest.raises(TypeError, match="generate or generate_batch"):
+        type("Idle", (Engine,), {})
 
 
 @each

@@ -181,12 +181,13 @@ def pooled_maximum(scores: ScoreMap) -> float:
 
 @cache
 def detectors() -> dict[str, Detector]:
-    """Every detector of this folder by name, in alphabetical order of their files."""
+    """Every detector by name, in alphabetical order: those of this folder and those that methods bring along."""
     found: dict[str, Any] = {}
-    here = [m.name for m in pkgutil.iter_modules(importlib.import_module("core.evaluation.detectors").__path__)]
-    names = [f"core.evaluation.detectors.{name}" for name in here if name != "api"] + [
-        "core.methods.comgen.csda.detector"
-    ]
+    here, methods = (importlib.import_module(name) for name in ("core.evaluation.detectors", "core.methods"))
+    names = [f"{here.__name__}.{m.name}" for m in pkgutil.iter_modules(here.__path__) if m.name != "api"]
+    # A method of a paper brings its detector along, in a module of that name.
+    modules = pkgutil.walk_packages(methods.__path__, "core.methods.")
+    names += [m.name for m in modules if m.name.endswith(".detector")]
     for module in map(importlib.import_module, sorted(names)):
         classes: list[Any] = [v for v in vars(module).values() if isinstance(v, type)]
         for value in [c for c in classes if c.__module__ == module.__name__]:
