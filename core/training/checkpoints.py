@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,16 +141,14 @@ def load_concept(path: Path) -> tuple[Concept, dict[str, Tensor]]:
 
 def read_card(path: Path) -> Concept:
     """The concept in a folder, without its tensors. NotFound; Unavailable if its card is broken; NewerFormat."""
-    where = str(path / CARD)
+    card = path / CARD
     try:
-        raw = FORMAT.parse((path / CARD).read_bytes(), where)
-        if not isinstance(config := raw.get("config", {}), dict):
-            raise InputError(f"{where}: 'config': expected a JSON object")
-        return read_record(Concept, {**raw, "config": ConceptConfig.read(config, f"{where}: config")}, where)
+        there = card.stat()
+        return _parsed(card, there.st_ino, there.st_mtime_ns, there.st_size)
     except FileNotFoundError:
         raise NotFound(f"concept {path.name!r}: there is none in {path.parent}; `launch.py learn` makes one") from None
     except OSError as error:
-        raise Unavailable(f"{where}: it cannot be read ({error.strerror}); check the folder's rights") from error
+        raise Unavailable(f"{card}: it cannot be read ({error.strerror}); check the folder's rights") from error
     except InputError as error:
         raise Unavailable(f"{error}; the concept cannot be read, learn it again") from error
 
@@ -158,6 +157,15 @@ def _json(concept: Concept) -> bytes:
     """What read_card reads."""
     plain = FORMAT.stamped({**plain_record(concept), "config": concept.config.plain()})
     return json.dumps(plain, indent=1, sort_keys=True).encode()
+
+
+@lru_cache(maxsize=1024)
+def _parsed(card: Path, *identity: int) -> Concept:
+    """A card's concept. Cards are replaced, never written into, so that ``identity`` tells one file from the next."""
+    raw = FORMAT.parse(card.read_bytes(), str(card))
+    if not isinstance(config := raw.get("config", {}), dict):
+        raise InputError(f"{card}: 'config': expected a JSON object")
+    return read_record(Concept, {**raw, "config": ConceptConfig.read(config, f"{card}: config")}, str(card))
 
 
 def list_concepts(folder: Path | None, engine: str | None = None, label: str | None = None) -> list[Concept]:

@@ -99,6 +99,25 @@ def test_broken_and_missing_files_say_so_in_one_line(tmp_path: Path) -> None:
         checkpoints.find_concept(tmp_path / "whole", "anomaly_diffusion", "../whole")
 
 
+def test_a_card_is_read_once_until_it_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(3):
+        checkpoints.save_concept(tmp_path, concept(f"c{i}", created=f"2026-01-0{i + 1}"), TENSORS)
+    reads: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def read(path: Path) -> bytes:
+        reads.append(path.parent.name)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    for _ in range(20):  # as an engine asks for every sample
+        assert checkpoints.find_concept(tmp_path, "anomaly_diffusion", label="crack").id == "c2"
+    assert sorted(reads) == ["c0", "c1", "c2"]
+    checkpoints.rename_concept(tmp_path, "c1", "fine cracks")
+    assert [c.title for c in checkpoints.list_concepts(tmp_path)] == ["Crack", "fine cracks", "Crack"]
+    assert sorted(reads) == ["c0", "c1", "c1", "c2"]
+
+
 def test_ids_follow_from_their_parts() -> None:
     assert (
         checkpoints.new_id("crack", "a", b"b")
