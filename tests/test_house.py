@@ -31,6 +31,7 @@ FLOORS: list[set[str]] = [
         "core.weights",
     },
     {"core.images", "core.masks", "core.device"},
+    {"core.progress"},
     {"core.types"},
     {"core.placement_rules", "core.stored", "core.validation"},
     {"core.errors"},
@@ -53,7 +54,7 @@ ONE_PLACE = {
     "efficientnet_lite_pytorch": "core/features",
 }
 
-APP_MAY_IMPORT = ("core.api", "core.types", "core.errors", "core.bench")
+APP_MAY_IMPORT = ("core.api", "core.types", "core.progress", "core.errors", "core.bench")
 
 
 def sources() -> Iterator[tuple[Path, ast.Module]]:

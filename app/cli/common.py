@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import InputError
+from core.progress import Progress, unwatched
+from core.types import Image
 
 ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The project's folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
@@ -37,15 +39,21 @@ def pairs(given: list[str], option: str) -> dict[str, Any]:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[..., None]]:
-    """A bar on stderr where that is a terminal; yields ``progress(done, total, ...)``."""
+def progress_bar(what: str) -> Iterator[Progress]:
+    """A bar on stderr where that is a terminal; yields its progress."""
     if not sys.stderr.isatty():
-        yield lambda done, total, *more, **named: None
+        yield unwatched
         return
+    from rich import progress as rich
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    columns = (
+        rich.TextColumn("{task.description}"), rich.BarColumn(), rich.MofNCompleteColumn(), rich.TimeRemainingColumn()
+    )  # fmt: skip
+    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total, *more, **named: bar.update(task, completed=done, total=total)
+
+        def show(done: int, total: int, preview: Image | None = None, message: str = "") -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield show

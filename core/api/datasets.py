@@ -11,6 +11,7 @@ from core.errors import ExportError
 from core.exporters.api import Item
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
+from core.progress import Steps, saying, unwatched
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import GOOD, ReviewStatus
 
@@ -47,7 +48,7 @@ class Datasets:
         everything: bool = False,
         real: bool = False,
         overwrite: bool = False,
-        progress: Callable[..., None] = lambda *news: None,
+        progress: Steps = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
         """Write a dataset to ``out``; returns the report that ``export --json`` prints.
@@ -77,7 +78,7 @@ class Datasets:
         self._options(options)
 
         def work(control: JobControl) -> dict[str, Any]:
-            progress = lambda done, total: control.progress(done, total, message="Writing")  # noqa: E731
+            progress = saying(control.progress, "Writing")
             return self.export(format, out, options, progress=progress, cancelled=control.cancelled, **more)
 
         return self._jobs.submit("export", f"Export {format}", work)

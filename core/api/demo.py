@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from core.api.recent import projects_folder
 from core.errors import InputError, StoreError, Unavailable
 from core.images import read_photo
+from core.progress import Steps, unwatched
 from core.store import Project
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "demo"
@@ -44,7 +44,7 @@ def find_demo(name: str) -> Demo:
 def make_demo(
     path: Path,
     name: str = DEMOS[0].name,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Steps = unwatched,
 ) -> None:
     """A new project in the folder ``path`` with a demo's photos, named regions and real anomalies.
 

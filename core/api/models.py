@@ -12,6 +12,7 @@ from core.diffusion import hub, model_folders
 from core.diffusion.model_sources import KNOWN, ModelSource
 from core.errors import NotFound
 from core.jobs.runner import JobControl, Runner
+from core.progress import Steps
 from core.store import Project
 
 
@@ -73,7 +74,7 @@ class ModelsApi:
     def fetch(
         self,
         name: str,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Steps | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Path:
         """Bring a weight file or the folder of a diffusion model, checked by its sha256; returns where it is.

@@ -12,6 +12,7 @@ from core.images import made_once, read_image, read_mask, thumbnail_bytes
 from core.jobs.import_images import IntakeReport, take_in
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
+from core.progress import Steps, saying, unwatched
 from core.store import ExampleRow, NormalRow
 
 THUMB_SIDE = 320
@@ -31,7 +32,7 @@ class PhotosApi:
         source: Path | Sequence[Path],
         *,
         anomalies: Path | None = None,
-        progress: Callable[..., None] = lambda *news: None,
+        progress: Steps = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> IntakeReport:
         """Import ``source`` (folder, zip, files, MVTec layout) and, if given, a folder of labelled anomalies."""
@@ -41,7 +42,7 @@ class PhotosApi:
         """The same in the background; the job's result is the report as a dict."""
 
         def work(control: JobControl) -> dict[str, Any]:
-            progress = lambda done, total: control.progress(done, total, message="Reading photos")  # noqa: E731
+            progress = saying(control.progress, "Reading photos")
             return self.take_in(source, anomalies=anomalies, progress=progress, cancelled=control.cancelled).as_dict()
 
         title = f"Import {source.name if isinstance(source, Path) else 'photos'}"

@@ -12,7 +12,9 @@ from core.images import mask_png_bytes
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.masks import rle
+from core.progress import Steps, saying, unwatched
 from core.segmentation import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
+from core.segmentation.segmenter import Cancel
 from core.store import NormalRow, RegionRow, RegionSource
 from core.types import Mask, Region
 
@@ -57,7 +59,7 @@ class Regions:
     def prepare(
         self,
         normal_id: str,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Steps | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Prepared:
         """The photo made ready for clicks; the slow part, done once per photo and segmenter."""
@@ -151,11 +153,13 @@ class Regions:
                 png = row.mask_path.read_bytes()
                 self._project.set_region(normal_id, row.name, png, row.source, 1.0)
 
-    def propose(self, normal_id: str, progress: Any = None, cancelled: Any = None) -> list[Candidate]:
+    def propose(
+        self, normal_id: str, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> list[Candidate]:
         """All regions of a photo as the segmenter sees them, largest first, unnamed."""
         return self.segmenter().regions(self._material.normal(normal_id).pixels, progress, cancelled)
 
-    def auto(self, normal_id: str, progress: Any = None, cancelled: Any = None) -> list[RegionRow]:
+    def auto(self, normal_id: str, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[RegionRow]:
         """Store all proposals of a photo as ``region_1``, ``region_2`` ... for a person to name."""
         found = self.propose(normal_id, progress, cancelled)
         rows: list[RegionRow] = []
@@ -168,7 +172,7 @@ class Regions:
         self,
         source_ids: Sequence[str] | None = None,
         *,
-        progress: Callable[..., None] = lambda *news: None,
+        progress: Steps = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
         """Carry the regions of annotated photos to all others; regions drawn by hand are never replaced.
@@ -220,8 +224,7 @@ class Regions:
         """``propose`` in the background; its result holds ``normal_id`` and ``found``: (packed mask, score)."""
 
         def work(control: JobControl) -> dict[str, Any]:
-            report = lambda done, total: control.progress(done, total, message="Looking for parts")  # noqa: E731
-            found = self.propose(normal_id, report, control.cancelled)
+            found = self.propose(normal_id, saying(control.progress, "Looking for parts"), control.cancelled)
             return {"normal_id": normal_id, "found": [(rle.pack(c.mask), float(c.score)) for c in found]}
 
         return self._jobs.submit("propose", "Find all regions", work, lane="studio")
@@ -230,7 +233,7 @@ class Regions:
         """``propagate`` in the background."""
 
         def work(control: JobControl) -> dict[str, Any]:
-            progress = lambda done, total: control.progress(done, total, message="Carrying regions over")  # noqa: E731
+            progress = saying(control.progress, "Carrying regions over")
             return self.propagate(progress=progress, cancelled=control.cancelled)
 
         return self._jobs.submit("propagate", "Propagate regions", work)

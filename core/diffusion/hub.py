@@ -19,8 +19,9 @@ from pathlib import Path
 from core.diffusion import model_folders
 from core.diffusion.model_sources import PARTS, Known
 from core.errors import Unavailable
+from core.progress import Steps
 from core.weights import models_dir
-from core.weights.transfer import Progress, check_room, download, file_sha256, put, reason_of
+from core.weights.transfer import check_room, download, file_sha256, put, reason_of
 
 _TIMEOUT_S = 20.0
 _WANTED = re.compile(
@@ -52,7 +53,7 @@ class _File:
 
 def fetch(
     name: str,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
     cancelled: Callable[[], bool] | None = None,
     endpoint: str | None = None,
 ) -> Path:
@@ -87,7 +88,7 @@ def _fetch(
     part: Path,
     final: Path,
     endpoint: str | None,
-    progress: Progress | None,
+    progress: Steps | None,
     cancelled: Callable[[], bool] | None,
 ) -> None:
     commit, headers, files = _listed(known, repo, endpoint)
@@ -105,8 +106,8 @@ def _fetch(
     part.rename(final)
 
 
-def _from(done: int, total: int, progress: Progress | None) -> Progress:
-    """Progress of one file as progress of all."""
+def _from(done: int, total: int, progress: Steps | None) -> Steps:
+    """Steps of one file as steps of all."""
     return lambda now, size: progress(done + now, total) if progress is not None else None
 
 
@@ -153,7 +154,7 @@ def _bring(
     file: _File,
     part: Path,
     headers: dict[str, str],
-    progress: Progress,
+    progress: Steps,
     cancelled: Callable[[], bool] | None,
 ) -> None:
     path, growing = part / file.name, _growing(part, file)

@@ -32,9 +32,8 @@ from core.diffusion.sampling import (
 )
 from core.diffusion.tokens import encode_text
 from core.errors import Unavailable
+from core.progress import PreviewedSteps
 from core.types import Image, Mask, check_image, check_mask
-
-Progress = Callable[[int, int, Image | None], None]
 
 _TOO_LARGE = "{}: one picture is more than the GPU's memory holds; close what else uses it, or take a smaller model"
 
@@ -123,7 +122,7 @@ def inpaint(
     look: DrawingSettings | None = None,
     frame: CropSettings | None = None,
     guide: Callable[[InpaintingState], Guide] | None = None,
-    progress: Progress | None = None,
+    progress: PreviewedSteps | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> list[Image]:
     """The photo of each place, uint8 (H, W, 3), with its text drawn inside its mask; outside it is the photo's own.
@@ -171,7 +170,7 @@ class _Batch:
         self,
         negative: str,
         guide: Callable[[InpaintingState], Guide] | None,
-        progress: Progress | None,
+        progress: PreviewedSteps | None,
         cancelled: Callable[[], bool] | None,
     ) -> list[Image]:
         backbone, look = self.backbone, self.look
@@ -208,7 +207,7 @@ class _Batch:
     def _pairs(self) -> Iterator[tuple[ModelCrop, Place]]:
         return zip(self.windows, self.places, strict=True)
 
-    def _shown(self, progress: Progress, z0: Tensor, steps: int) -> Callable[[int, int, Tensor], None]:
+    def _shown(self, progress: PreviewedSteps, z0: Tensor, steps: int) -> Callable[[int, int, Tensor], None]:
         every = max(1, -(-steps // 10))
         window, place, edge = self.windows[0], self.places[0], self._edge(self.places[0])
         sketch = sketcher(z0[:1], window.pixels)

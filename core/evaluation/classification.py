@@ -176,7 +176,7 @@ class _Sets:
         def images() -> Any:
             for done, shot in enumerate(shots):
                 ctx.check()
-                ctx.progress(0, 1, f"reading photo {done + 1} of {len(shots)}")
+                ctx.progress(0, 1, message=f"reading photo {done + 1} of {len(shots)}")
                 yield shot.read()
 
         if self.params.network == "features":
@@ -214,7 +214,7 @@ def _one(sets: _Sets, ctx: TrainContext, notes: tuple[str, ...]) -> Result:
 
         def each(done: int, loss: float, before: int = before, number: int = number) -> None:
             ctx.check()
-            ctx.progress(before + done, per_epoch * params.epochs, f"epoch {number} of {params.epochs}")
+            ctx.progress(before + done, per_epoch * params.epochs, message=f"epoch {number} of {params.epochs}")
             if (before + done) % every == 0:
                 recorder("loss", (before + done) / per_epoch, loss)
 

@@ -20,9 +20,9 @@ from core.evaluation.saturation import CONFIG, DefectsConfig, read_defects_confi
 from core.evaluation.score_map_files import Floats, check_size, find_maps, match, read_map
 from core.exporters.api import folders_in, images_in
 from core.exporters.png_files import image_size
+from core.progress import Steps, unwatched
 from core.types import GOOD
 
-Progress = Callable[[int, int], None]
 LOCO_LABELS = {"logical_anomalies", "structural_anomalies"}
 SHOWN = 4
 """Pictures of the best found anomalies, and of the worst."""
@@ -50,7 +50,7 @@ def evaluate_maps(
     *,
     pro_fpr: float = 0.3,
     spro_fpr: float = 0.05,
-    progress: Progress = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Metrics of the score maps under ``scores`` (see scoremaps.find_maps) against the masks at ``masks``.
@@ -139,7 +139,7 @@ def _tallied(
     paired: Mapping[str, Path],
     pro_fpr: float,
     spro_fpr: float,
-    progress: Progress,
+    progress: Steps,
     cancelled: Callable[[], bool],
 ) -> tuple[MapMetrics, dict[str, _Seen]]:
     tally = Tally(saturated=_by_defect(given), pro_fpr=pro_fpr, spro_fpr=spro_fpr)

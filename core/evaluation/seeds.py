@@ -14,6 +14,7 @@ from core.errors import Cancelled, InputError
 from core.evaluation.detectors.api import TrainContext
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import MAX_POINTS, Curve, Result, list_results, save_result
+from core.types import Image
 
 One = Callable[[TrainContext], Result]
 """Trains and tests with the context's seed."""
@@ -64,9 +65,9 @@ def run_seeds(seeds: Sequence[int], ctx: TrainContext, key: str, one: One) -> li
 
 
 def _for_seed(ctx: TrainContext, seed: int, place: int, seeds: int) -> TrainContext:
-    def progress(done: int, total: int, message: str) -> None:
+    def progress(done: int, total: int, preview: Image | None = None, message: str = "") -> None:
         what = f"seed {seed} ({place + 1} of {seeds}), {message}" if seeds > 1 else message
-        ctx.progress(place * total + done, seeds * total, what)
+        ctx.progress(place * total + done, seeds * total, preview, what)
 
     def curve(name: str, x: float, y: float) -> None:
         ctx.curve(_curve_name(name, place, seed), x, y)

@@ -23,6 +23,7 @@ from core.exporters.split import place
 from core.exporters.visa import Visa
 from core.exporters.voc import Voc
 from core.exporters.yolo_seg import YoloSeg
+from core.progress import Steps
 from core.types import Kind, check_label
 
 FORMATS: dict[str, Format] = {
@@ -35,7 +36,6 @@ _COUNT_NAMES = frozenset({"train_good", "val_good", "test_good"})
 _DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
 _MAX_ITEMS = 1_000_000
 
-Progress = Callable[[int, int], None]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -47,7 +47,7 @@ def export(
     options: ExportOptions | Mapping[str, Any] | None = None,
     *,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Report:
     """Write ``items`` as a dataset of ``format`` into the folder ``out``, which appears whole or not at all.
@@ -176,7 +176,7 @@ def _write_all(
     plan: ExportPlan,
     fmt: Format,
     placed: Sequence[Placed],
-    progress: Progress | None,
+    progress: Steps | None,
     cancelled: Callable[[], bool] | None,
 ) -> list[Written]:
     def check() -> None:

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from core.errors import Cancelled, InputError
 from core.features.extract import FEATURES, Scales, scale_features
 from core.images import atomic_write
+from core.progress import Steps, unwatched
 from core.stored import StoredFormat
 from core.types import Image
 
@@ -162,7 +163,7 @@ def build_index(
     path: Path,
     ids: Sequence[str],
     read: Callable[[str], Image],
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> FeatureIndex:
     """The memory of the photos ``ids``, in their order, kept at ``path`` (in the project's cache folder).

@@ -28,6 +28,7 @@ from core.jobs.auto_review import (
 from core.jobs.product_data import ProductData
 from core.jobs.requests import Batch, BatchPlan, prepare
 from core.jobs.sample_scoring import SampleScorer, judge_of
+from core.progress import Progress, unwatched
 from core.store import SampleFilter, SampleRow
 from core.types import RULE, Recipe, Request, ReviewStatus, Sample
 
@@ -37,7 +38,6 @@ LEAST_YIELD = 0.1
 _SAME = 1e-9
 
 Ending = Literal["full", "spent", "stopped"]
-News = Callable[..., None]
 
 
 def check_quota(batch: Batch, rules: Rules) -> int:
@@ -59,7 +59,7 @@ def fill(
     *,
     spend: bool = False,
     job_id: str | None = None,
-    progress: News = lambda *news, **more: None,
+    progress: Progress = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Make at most ``batch.count`` samples and keep the best ``rules.keep_best`` of those that pass the rules.
@@ -99,7 +99,7 @@ class _Lot:
     rules: Rules
     quota: int
     job_id: str | None
-    progress: News
+    progress: Progress
     judge: SampleScorer = field(default_factory=SampleScorer)
     tried: int = 0
     ids: list[str] = field(default_factory=list)

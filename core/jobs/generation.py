@@ -24,6 +24,7 @@ from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.product_data import ProductData
 from core.jobs.requests import Batch, BatchPlan, prepare, request_for
 from core.masks import rle
+from core.progress import Progress, unwatched
 from core.quality import descriptor, scores
 from core.store import Project, SampleRow
 from core.types import Image, Recipe, Region, Request, Sample
@@ -40,7 +41,7 @@ def generate(
     batch: Batch,
     *,
     job_id: str | None = None,
-    progress: Callable[..., None] = lambda *news, **more: None,
+    progress: Progress = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
     """Make and store a batch; returns ``{"samples", "given_up", "cancelled", "sample_ids", "message"}``.

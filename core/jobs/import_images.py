@@ -14,6 +14,7 @@ from core.errors import Cancelled, InputError, MaskError
 from core.images import mask_png_bytes, read_mask, read_photo
 from core.importers.import_plan import Anomaly, GoodPhoto, ImportPlan, scan, scan_anomalies
 from core.importers.source_listing import Problem
+from core.progress import Steps, unwatched
 from core.store import Project, Stored
 from core.types import Mask
 
@@ -76,7 +77,7 @@ def take_in(
     *,
     anomalies: Path | None = None,
     label: str | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> IntakeReport:
     """Import ``source`` (see ``scan``) and, if given, a folder of real ``anomalies`` (see ``scan_anomalies``).
@@ -98,9 +99,7 @@ def take_in(
         plan.close()
 
 
-def _take(
-    project: Project, plan: ImportPlan, progress: Callable[[int, int], None], cancelled: Callable[[], bool]
-) -> IntakeReport:
+def _take(project: Project, plan: ImportPlan, progress: Steps, cancelled: Callable[[], bool]) -> IntakeReport:
     tally = _Tally(project)
     problems = list(plan.problems)
     progress(0, plan.total)

@@ -12,6 +12,7 @@ from core.engines.api import Context, LearningEngine
 from core.engines.registry import learning_engine
 from core.errors import InputError, Unavailable
 from core.jobs.product_data import ProductData
+from core.progress import PreviewedSteps, unwatched
 from core.training.checkpoints import Concept
 from core.types import AnomalyExample, NormalImage, check_label
 from core.validation import read_settings
@@ -72,7 +73,7 @@ def learn(
     material: ProductData,
     plan: LearnPlan,
     *,
-    progress: Callable[..., None] = lambda *news, **more: None,
+    progress: PreviewedSteps = unwatched,
     curve: Callable[[str, float, float], None] = lambda name, x, y: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Concept:

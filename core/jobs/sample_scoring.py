@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from core.errors import ImageError, Unavailable
 from core.jobs.product_data import ProductData
+from core.progress import Steps
 from core.types import AnomalyExample, Image, Sample
 
 if TYPE_CHECKING:
     from core.quality.ars import Discriminator
 
 Floats = npt.NDArray[np.float32]
-Progress = Callable[[int, int], None]
 
 LEAST_COPY = 0.85
 """Likeness to a real example below which a sample is none's copy, however varied the real ones are."""
@@ -76,7 +76,7 @@ class SampleScorer:
 
 
 def judge_of(
-    material: ProductData, label: str, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
+    material: ProductData, label: str, progress: Steps | None = None, cancelled: Callable[[], bool] | None = None
 ) -> SampleScorer:
     """The judge of a project's samples of ``label``; its discriminator is trained once and kept in the cache folder.
 

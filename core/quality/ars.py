@@ -21,6 +21,7 @@ from core.device import derive_seed, numpy_rng, torch_generator
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.features.extract import CHANNELS, FEATURES, patch_features
 from core.images import atomic_write, read_image
+from core.progress import Steps
 from core.stored import StoredFormat
 from core.types import Image, Mask, check_image, check_mask
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 Wide = npt.NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 STRIDE = 8
 LONGEST = 512
@@ -157,7 +157,7 @@ def region_score(scores: Floats, mask: Mask) -> float:
 def discriminator_of(
     photos: Sequence[Path],
     folder: Path,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Discriminator:
     """The discriminator trained on these files (seed 0), trained now if ``folder`` does not hold it yet.
@@ -179,7 +179,7 @@ def discriminator_of(
 def train_discriminator(
     normals: Sequence[Image | Path],
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Discriminator:
     """A discriminator of the product on ``normals``, photos of good parts (uint8 (H, W, 3) or files).
@@ -232,7 +232,7 @@ def _features(photo: Image | Path) -> Floats:
     return patch_features(image, STRIDE, LONGEST).reshape(-1, CHANNELS)
 
 
-def _stepper(total: int, progress: Progress | None, cancelled: Callable[[], bool] | None) -> Callable[[int], None]:
+def _stepper(total: int, progress: Steps | None, cancelled: Callable[[], bool] | None) -> Callable[[int], None]:
     def step(done: int) -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("learning the good photos was stopped")

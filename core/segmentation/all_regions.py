@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.progress import Steps
 from core.segmentation.mask_scoring import FEATURES, Guess, add_agreement, confidence, mask_score, measured
 from core.segmentation.proposals import propose
 from core.segmentation.refinement import to_photo
-from core.segmentation.segmenter import Cancel, Candidate, Progress, stop_if
+from core.segmentation.segmenter import Cancel, Candidate, stop_if
 from core.segmentation.view_pyramid import Pyramid, PyramidView, project
 from core.types import Mask
 
@@ -50,7 +51,7 @@ Hear = Callable[[Seed, list[Guess]], tuple[list[Guess], npt.NDArray[np.float64]]
 
 def all_regions(
     photo: RegionProposer,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
     cancelled: Cancel | None = None,
     hear: Hear | None = None,
     least: float = _WORTH,

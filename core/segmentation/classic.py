@@ -15,6 +15,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
+from core.progress import Steps
 from core.segmentation.all_regions import all_regions
 from core.segmentation.box_prompts import box_guesses
 from core.segmentation.click_history import PackedMask, Recent
@@ -23,7 +24,7 @@ from core.segmentation.corrections import correct, whole_guess
 from core.segmentation.mask_scoring import Guess, confidence, mask_score, measured
 from core.segmentation.proposals import propose
 from core.segmentation.refinement import to_photo
-from core.segmentation.segmenter import Box, Cancel, Candidate, Click, Progress, check_prompt, stop_if
+from core.segmentation.segmenter import Box, Cancel, Candidate, Click, check_prompt, stop_if
 from core.segmentation.view_pyramid import Pyramid
 from core.types import Image, Mask, check_image
 
@@ -187,9 +188,7 @@ class ClassicSegmenter:
         """Always None: it needs nothing."""
         return None
 
-    def prepare(
-        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
-    ) -> ClassicPrepared:
+    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> ClassicPrepared:
         """Lab pyramid of the photo: some 5 ms per megapixel."""
         stop_if(cancelled)
         prepared = ClassicPrepared(check_image(image))
@@ -197,8 +196,6 @@ class ClassicSegmenter:
             progress(1, 1)
         return prepared
 
-    def regions(
-        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
-    ) -> list[Candidate]:
+    def regions(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
         """Components that stand out, largest first."""
         return all_regions(self.prepare(image), progress, cancelled)

@@ -20,13 +20,14 @@ import numpy.typing as npt
 
 from core import weights as models
 from core.errors import Unavailable
+from core.progress import Steps
 from core.segmentation.all_regions import Seed, all_regions
 from core.segmentation.classic import ClassicPrepared
 from core.segmentation.corrections import correct, valued
 from core.segmentation.mask_scoring import Guess, measure
 from core.segmentation.network_scores import Network, NetworkCalibration, NetworkView, look, signals
 from core.segmentation.proposals import fill_pinholes
-from core.segmentation.segmenter import Box, Cancel, Candidate, Click, Progress, box_mask, stop_if
+from core.segmentation.segmenter import Box, Cancel, Candidate, Click, box_mask, stop_if
 from core.segmentation.view_pyramid import PyramidView, project
 from core.types import Image, Mask, check_image
 
@@ -214,7 +215,7 @@ class MiniSegmenter:
             return f"{self.title}: {self._folder / 'model.safetensors'} is missing; get Flawsmith's files again"
         return None
 
-    def prepare(self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None) -> MiniPrepared:
+    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> MiniPrepared:
         """Lab pyramid of the photo; the network is read at the first one."""
         stop_if(cancelled)
         prepared = MiniPrepared(check_image(image), self._ready())
@@ -222,9 +223,7 @@ class MiniSegmenter:
             progress(1, 1)
         return prepared
 
-    def regions(
-        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
-    ) -> list[Candidate]:
+    def regions(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
         """Components that stand out, largest first."""
         prepared = self.prepare(image)
         return all_regions(prepared, progress, cancelled, prepared.hear, _BASE)

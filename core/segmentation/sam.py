@@ -18,9 +18,10 @@ import numpy as np
 from core import weights as models
 from core.device import choose_device
 from core.errors import Unavailable
+from core.progress import Steps
 from core.segmentation.sam_checkpoint import Embedding, EmbeddingCache, load_checkpoint
 from core.segmentation.sam_network import encode, everything, library, low_resolution
-from core.segmentation.segmenter import Box, Cancel, Candidate, Click, Progress, box_mask, check_prompt, stop_if
+from core.segmentation.segmenter import Box, Cancel, Candidate, Click, box_mask, check_prompt, stop_if
 from core.types import Image, Mask, check_image
 
 CACHE_BYTES = 256 << 20
@@ -65,7 +66,7 @@ class SamSegmenter:
             )
         return None
 
-    def prepare(self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None) -> SamPrepared:
+    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> SamPrepared:
         """Run the encoder, or take what it gave for this photo before. ``progress`` counts encoder blocks."""
         photo = check_image(image)
         stop_if(cancelled)
@@ -80,9 +81,7 @@ class SamSegmenter:
             progress(1, 1)
         return SamPrepared(self, embedding)
 
-    def regions(
-        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
-    ) -> list[Candidate]:
+    def regions(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
         """SAM's automatic mask generator, largest first, cancelled within one batch of points."""
         photo = check_image(image)
         with self._lock:

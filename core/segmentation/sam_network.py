@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.progress import Steps
 from core.segmentation.sam_checkpoint import Embedding
-from core.segmentation.segmenter import Cancel, Candidate, Progress, iou, stop_if
+from core.segmentation.segmenter import Cancel, Candidate, iou, stop_if
 from core.types import Image, Mask
 
 
@@ -34,7 +35,7 @@ def low_resolution(mask: Mask, input_shape: tuple[int, int], side: int, logit: f
     return out
 
 
-def encode(model: Any, photo: Image, progress: Progress | None, cancelled: Cancel | None) -> Embedding:
+def encode(model: Any, photo: Image, progress: Steps | None, cancelled: Cancel | None) -> Embedding:
     """The encoder, block by block: each block reports and looks whether it shall stop."""
     import torch
     from segment_anything.utils.transforms import ResizeLongestSide
@@ -49,7 +50,7 @@ def encode(model: Any, photo: Image, progress: Progress | None, cancelled: Cance
 
 
 @contextmanager
-def _watched(encoder: Any, progress: Progress | None, cancelled: Cancel | None) -> Any:
+def _watched(encoder: Any, progress: Steps | None, cancelled: Cancel | None) -> Any:
     """Hooks on the encoder's blocks, removed in the end whatever happens."""
     blocks = list(encoder.blocks if hasattr(encoder, "blocks") else encoder.layers)
     done = 0
@@ -70,7 +71,7 @@ def _watched(encoder: Any, progress: Progress | None, cancelled: Cancel | None) 
 
 
 def everything(
-    package: str, model: Any, photo: Image, points: int, progress: Progress | None, cancelled: Cancel | None
+    package: str, model: Any, photo: Image, points: int, progress: Steps | None, cancelled: Cancel | None
 ) -> list[Candidate]:
     """The automatic mask generator over a grid of ``points`` by ``points``, best first, without near-duplicates."""
     sam = library(package)

@@ -15,10 +15,9 @@ import numpy as np
 
 from core.errors import Cancelled, InputError, NotFound
 from core.masks import rle
+from core.progress import Steps
 from core.types import Image, Mask, check_mask
 
-Progress = Callable[[int, int], None]
-"""``progress(done, total)``, called from the working thread."""
 Cancel = Callable[[], bool]
 """True once the person pressed stop."""
 Box = tuple[float, float, float, float]
@@ -94,13 +93,11 @@ class Segmenter(Protocol):
         """None, or why it can't be used here and what to do about it, in one line."""
         ...
 
-    def prepare(self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None) -> Prepared:
+    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> Prepared:
         """The dear part, once per photo; Cancelled if the person stops it."""
         ...
 
-    def regions(
-        self, image: Image, progress: Progress | None = None, cancelled: Cancel | None = None
-    ) -> list[Candidate]:
+    def regions(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
         """Every component on the photo, largest first, without near-duplicates."""
         ...
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.types import Image
+from core.progress import PreviewedSteps, unwatched
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class TrainingCallbacks:
     """``progress(done, total, preview)``, ``curve(name, step, value)`` and ``cancelled()``; and how many ``previews``
     on the way are wanted."""
 
-    progress: Callable[[int, int, Image | None], None] = lambda done, total, preview: None
+    progress: PreviewedSteps = unwatched
     curve: Callable[[str, float, float], None] = lambda name, x, y: None
     cancelled: Callable[[], bool] = lambda: False
     previews: int = 6

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from core.errors import NotFound, Unavailable
-from core.weights.transfer import Progress, check_room, download, known_sha256, put, reason_of
+from core.progress import Steps
+from core.weights.transfer import check_room, download, known_sha256, put, reason_of
 from core.weights.transfer import file_sha256 as file_sha256
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
@@ -183,7 +184,7 @@ def verify(name: str) -> WeightStatus:
 
 def fetch(
     name: str,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Path:
     """Download ``name`` and return its path; a whole file that is there already is not fetched again.

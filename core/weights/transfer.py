@@ -11,9 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from core.errors import Cancelled, Unavailable
-
-Progress = Callable[[int, int], None]
-"""``progress(bytes, total)``."""
+from core.progress import Steps
 
 _BLOCK = 1 << 18
 _TIMEOUT_S = 30.0
@@ -26,7 +24,7 @@ def download(
     url: str,
     part: Path,
     size: int,
-    progress: Progress | None = None,
+    progress: Steps | None = None,
     cancelled: Callable[[], bool] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> None:
@@ -50,7 +48,7 @@ def _once(
     url: str,
     part: Path,
     size: int,
-    progress: Progress | None,
+    progress: Steps | None,
     cancelled: Callable[[], bool] | None,
     headers: Mapping[str, str],
 ) -> None:

@@ -72,7 +72,9 @@ def test_a_finished_seed_is_kept(tmp_path: Path) -> None:
     ctx = TrainContext(checkpoint=tmp_path)
     first = evaluate_classification(TRAIN, TEST, params=SMALL, seeds=(0,), ctx=ctx)
     news: list[str] = []
-    ctx = TrainContext(checkpoint=tmp_path, progress=lambda done, total, message: news.append(message))
+    ctx = TrainContext(
+        checkpoint=tmp_path, progress=lambda done, total, preview=None, message="": news.append(message)
+    )
     again = evaluate_classification(TRAIN, TEST, params=SMALL, seeds=(0,), ctx=ctx)
     assert again.json() == first.json() and not any("epoch" in message for message in news)
 

@@ -192,7 +192,9 @@ def test_it_learns_a_bright_square_and_the_same_seed_gives_the_same_bytes() -> N
 @needs_features
 def test_it_stops_within_a_step_and_tells_how_far_it_is() -> None:
     steps: list[int] = []
-    ctx = TrainContext(progress=lambda done, total, message: steps.append(done), cancelled=lambda: len(steps) >= 2)
+    ctx = TrainContext(
+        progress=lambda done, total, preview=None, message="": steps.append(done), cancelled=lambda: len(steps) >= 2
+    )
     with pytest.raises(Cancelled):
         CSDA().fit(TRAIN, PARAMS, ctx)
     assert steps == [1, 2]

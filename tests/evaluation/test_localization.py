@@ -91,7 +91,9 @@ def test_a_finished_seed_is_not_trained_again(tmp_path: Path, monkeypatch: pytes
 
 def test_cancel_stops_within_a_step() -> None:
     steps: list[int] = []
-    ctx = TrainContext(progress=lambda done, total, message: steps.append(done), cancelled=lambda: len(steps) >= 3)
+    ctx = TrainContext(
+        progress=lambda done, total, preview=None, message="": steps.append(done), cancelled=lambda: len(steps) >= 3
+    )
     with pytest.raises(Cancelled, match="nothing was kept"):
         evaluate_localization(TRAIN, TEST, params=TINY, seeds=(0,), side=32, ctx=ctx)
     assert len(steps) == 3

@@ -229,7 +229,10 @@ def test_progress_and_curves_tell_the_seeds_apart() -> None:
         ctx.curve("loss", 1, 2)
         return _result(ctx.seed, 0.1)
 
-    ctx = TrainContext(progress=lambda *n: news.append(n), curve=lambda name, x, y: names.append(name))
+    ctx = TrainContext(
+        progress=lambda done, total, preview=None, message="": news.append((done, total, message)),
+        curve=lambda name, x, y: names.append(name),
+    )
     run_seeds((0, 1), ctx, "key", one)
     assert [n[:2] for n in news] == [(5, 20), (15, 20)] and "seed 1 (2 of 2)" in news[1][2]
     assert names == ["loss", "loss, seed 1"]

@@ -28,7 +28,7 @@ def build(shell: PageContext) -> None:
         with gr.Column(min_width=300, elem_classes="fs-studio-result"):
             with gr.Column(elem_classes="fs-bar-slot"):
                 bar = ProgressBar(shell, "try_id", poll_s=0.25)
-            come = bulk_panel.Progress(shell)
+            come = bulk_panel.BulkProgress(shell)
             strip = PreviewGallery(shell)
         with gr.Column(min_width=300, elem_classes="fs-side"):
             with gr.Column(elem_classes="fs-side-scroll"):

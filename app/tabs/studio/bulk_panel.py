@@ -26,7 +26,7 @@ TO_REVIEW_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]
   .find((tab) => tab.textContent.trim() === 'Review').click()"""
 
 
-class Progress:
+class BulkProgress:
     """What comes of a batch, above the previews. ``parts`` is what ``show`` updates."""
 
     def __init__(self, shell: PageContext) -> None:
@@ -84,7 +84,7 @@ class Bulk:
             self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
 
 
-def wire(work: Bulk, come: Progress, shell: PageContext, controls: EngineForm, tools: MaskTools) -> None:
+def wire(work: Bulk, come: BulkProgress, shell: PageContext, controls: EngineForm, tools: MaskTools) -> None:
     """Start, growing preview, the end, and the way to Review."""
     width = len(tools.placement)
 

@@ -32,6 +32,7 @@ from core.jobs import learn as work
 from core.jobs.learn import LearnRequest
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
+from core.progress import PreviewedSteps, unwatched
 from core.training import checkpoints
 from core.training.checkpoints import Concept
 from core.training.concept_config import ConceptConfig
@@ -156,7 +157,7 @@ class Concepts:
         self,
         order: LearnRequest,
         *,
-        progress: Callable[..., None] = lambda *news, **more: None,
+        progress: PreviewedSteps = unwatched,
         curve: Callable[[str, float, float], None] = lambda name, x, y: None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Concept:

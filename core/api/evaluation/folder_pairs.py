@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.evaluation.results import Result
+from core.progress import Steps, unwatched
 
 __all__ = ["Result", "generation"]
 
@@ -20,7 +21,7 @@ def generation(
     labels: Sequence[str] = (),
     seed: int = 0,
     device: str = "auto",
-    progress: Callable[..., None] = lambda *news: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Result:
     """Measure the pairs of a project or dataset against the real anomalies of another: see evaluate_generation.

@@ -12,6 +12,7 @@ from core.api.evaluation.specs import EvalSpec, describe, kept_pairs, reference,
 from core.evaluation.detectors.api import TrainContext
 from core.evaluation.results import MAX_POINTS, Curve, Result
 from core.jobs.runner import JobControl
+from core.progress import Steps
 from core.store import Project
 
 
@@ -47,17 +48,16 @@ class LiveCurves:
 
 def run(project: Project, trial: EvalSpec, control: JobControl, curves: LiveCurves, finished: Path) -> Result:
     """The evaluation itself; each kind imports its room when it is asked for. ``finished`` keeps whole trainings."""
-    progress = lambda done, total, message="": control.progress(done, total, message=message)  # noqa: E731
     if trial.kind == "maps":
         from core.evaluation.score_map_metrics import evaluate_maps
 
         assert trial.scores is not None and trial.masks is not None  # preview has seen them
-        return evaluate_maps(trial.scores, trial.masks, trial.defects_config, progress=progress,
+        return evaluate_maps(trial.scores, trial.masks, trial.defects_config, progress=control.progress,
                              cancelled=control.cancelled)  # fmt: skip
     if trial.kind == "generation":
-        return _generation(project, trial, progress, control.cancelled)
+        return _generation(project, trial, control.progress, control.cancelled)
     chosen = sets(project, trial)
-    ctx = TrainContext(progress=progress, cancelled=control.cancelled, curve=curves.add, checkpoint=finished)
+    ctx = TrainContext(progress=control.progress, cancelled=control.cancelled, curve=curves.add, checkpoint=finished)
     common: dict[str, Any] = {
         "preset": trial.preset, "seeds": tuple(range(trial.trainings)), "ctx": ctx,
         "source": _source(project, trial) | {"pairs": len(chosen.pairs)},
@@ -75,9 +75,7 @@ def run(project: Project, trial: EvalSpec, control: JobControl, curves: LiveCurv
     return replace(result, title=title, notes=(*chosen.warnings, *chosen.notes, *result.notes))
 
 
-def _generation(
-    project: Project, trial: EvalSpec, progress: Callable[..., None], cancelled: Callable[[], bool]
-) -> Result:
+def _generation(project: Project, trial: EvalSpec, progress: Steps, cancelled: Callable[[], bool]) -> Result:
     from core.evaluation.generation import GeneratedPair, evaluate_generation
 
     rows, notes = kept_pairs(project, trial.engine)

@@ -5,12 +5,13 @@ Nothing here loads torch before a detector is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import InputError, NotFound
+from core.progress import Steps, unwatched
 
 if TYPE_CHECKING:
     from core.evaluation.saved_detector import PhotoResult
@@ -47,7 +48,7 @@ def photos(
     out: Path | None = None,
     *,
     device: str = "auto",
-    progress: Callable[..., None] = lambda *news: None,
+    progress: Steps = unwatched,
 ) -> list[ScoredPhoto]:
     """What the kept detector in the folder (or file) ``detector`` says of photos, or of all photos of folders.
 

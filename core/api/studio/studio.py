@@ -21,6 +21,7 @@ from core.jobs.auto_review import Rules
 from core.jobs.product_data import ProductData
 from core.jobs.requests import Batch, PlacedMask, RequestBuilder, prepare
 from core.jobs.runner import JobControl, Runner
+from core.progress import Progress, unwatched
 from core.store import SampleFilter, SampleRow
 from core.training.checkpoints import list_concepts, newest
 from core.types import Image, Kind, Mask, Recipe, Request, Sample
@@ -158,7 +159,7 @@ class Studio:
         rules: Rules | None = None,
         spend: bool = False,
         job_id: str | None = None,
-        progress: Callable[..., None] = lambda *news, **more: None,
+        progress: Progress = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
         """A batch that waits for review, see generate; or with ``rules.keep_best`` the best of it.

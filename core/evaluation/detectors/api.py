@@ -44,6 +44,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.errors import Cancelled, InputError, NotFound
 from core.evaluation.photo_sets import Shot
+from core.progress import Progress, unwatched
 from core.types import Image
 from core.validation import read_settings
 
@@ -73,14 +74,14 @@ class DetectorParams(BaseModel):
 class TrainContext:
     """What a job lends a training.
 
-    ``progress(done, total, message)`` counts steps; ``curve(name, x, y)`` adds a point to a live curve.
+    ``progress`` counts steps; ``curve(name, x, y)`` adds a point to a live curve.
     ``checkpoint`` is a folder where finished seeds are kept and found again; None keeps nothing. With ``keep`` the
     result holds the trained detector of the first seed.
     """
 
     seed: int = 0
     device: str = "auto"
-    progress: Callable[[int, int, str], None] = lambda done, total, message: None
+    progress: Progress = unwatched
     cancelled: Callable[[], bool] = lambda: False
     curve: Callable[[str, float, float], None] = lambda name, x, y: None
     checkpoint: Path | None = None

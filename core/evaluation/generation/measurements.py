@@ -12,10 +12,9 @@ from core.evaluation.generation.mask_statistics import Shape, shape_of
 from core.evaluation.generation.nearest_real import crop_around
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
+from core.progress import Steps
 from core.quality.ars import Discriminator, region_score
 from core.types import Image, Mask
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass
@@ -25,7 +24,7 @@ class Work:
     judges: Judges
     seed: int
     total: int
-    progress: Progress
+    progress: Steps
     cancelled: Callable[[], bool]
     discriminator: Discriminator | None = None
     done: int = 0

@@ -21,12 +21,13 @@ from core.evaluation.generation.distribution_metrics import (
 )
 from core.evaluation.generation.feature_networks import SIDE, Judges, LookJudge, find_judges
 from core.evaluation.generation.mask_statistics import compare_shapes
-from core.evaluation.generation.measurements import PairMeasurements, Progress, Work, crops_of, look
+from core.evaluation.generation.measurements import PairMeasurements, Work, crops_of, look
 from core.evaluation.generation.nearest_real import find_nearest
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import Result
 from core.features.extract import FEATURES
+from core.progress import Steps, unwatched
 from core.quality.ars import MAX_PHOTOS, train_discriminator
 from core.types import Image
 
@@ -48,7 +49,7 @@ def evaluate_generation(
     training: Sequence[Shot] | None = None,
     seed: int = 0,
     device: str = "auto",
-    progress: Progress = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
     source: Mapping[str, Any] | None = None,
 ) -> Result:

@@ -90,7 +90,7 @@ class Training:
             if self.done % max(1, total // _CURVE_POINTS) == 0 or self.done == total:
                 self.ctx.curve("loss", self.done / self.per_epoch, float(np.mean(self._losses)))
                 self._losses.clear()
-            self.ctx.progress(self.done, total, f"epoch {number} of {self.params.epochs}, loss {loss:.4f}")
+            self.ctx.progress(self.done, total, message=f"epoch {number} of {self.params.epochs}, loss {loss:.4f}")
         self.schedule.step()
 
     def _advance(self) -> float:

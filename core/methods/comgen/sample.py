@@ -36,10 +36,10 @@ from core.methods.comgen.edit_plan import AttentionTarget, Carry, EditPlan
 from core.methods.comgen.prompt_edits import Edited
 from core.methods.comgen.residual import Residual, residual
 from core.methods.comgen.settings import ComGenParams
+from core.progress import PreviewedSteps
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
-Progress = Callable[[int, int, Image | None], None]
 
 KEPT_BYTES = 256 << 20
 """Inversions kept warm for the next edit of their photos: about a megabyte each with the shipped model."""
@@ -88,7 +88,12 @@ _lock = threading.Lock()
 
 
 def hold(
-    backbone: Backbone, photo: Image, prompt: Prompt, steps: int, progress: Progress, cancelled: Callable[[], bool]
+    backbone: Backbone,
+    photo: Image,
+    prompt: Prompt,
+    steps: int,
+    progress: PreviewedSteps,
+    cancelled: Callable[[], bool],
 ) -> Held:
     """``photo`` inverted under ``prompt`` (eq. 8), kept for the next edit of it. Cancelled within a step."""
     stamp = hashlib.blake2b(photo.tobytes(), digest_size=16).hexdigest()
@@ -107,7 +112,12 @@ def hold(
 
 
 def _inverted(
-    backbone: Backbone, photo: Image, prompt: Prompt, steps: int, progress: Progress, cancelled: Callable[[], bool]
+    backbone: Backbone,
+    photo: Image,
+    prompt: Prompt,
+    steps: int,
+    progress: PreviewedSteps,
+    cancelled: Callable[[], bool],
 ) -> Held:
     pixels = resized(photo, working_shape(backbone, (photo.shape[0], photo.shape[1])))
     schedule, z0 = make_schedule(backbone.alphas_cumprod, steps), encode_image(backbone, pixels)
@@ -136,7 +146,7 @@ def draw(
     plan: EditPlan,
     params: ComGenParams,
     generator: torch.Generator,
-    progress: Progress,
+    progress: PreviewedSteps,
     cancelled: Callable[[], bool],
 ) -> Drawn:
     """The photo under its edited prompt (section III-B), drawn inside the plan's region, and eqs. 7 and 10 on it."""

@@ -19,6 +19,7 @@ from core.diffusion.sampling import Model, add_noise, draw_noise, make_schedule,
 from core.methods.dual_ano_diff.adapters import GOOD, Dual
 from core.methods.dual_ano_diff.interaction import PART, narrow, predict_pairs, wide
 from core.methods.dual_ano_diff.training_samples import NEUTRAL, kept
+from core.progress import Steps, unwatched
 from core.types import Image, Mask
 
 
@@ -54,7 +55,7 @@ def draw_pair(
     sampler: Literal["ddim", "dpmpp_2m"] = "ddim",
     background: Image | None = None,
     begin: Begin | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] | None = None,
 ) -> DrawnPair:
     """A pair of ``label``. ``background`` is what is around the part (neutral inside it), read where BCM was learned.

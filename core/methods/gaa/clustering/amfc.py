@@ -14,6 +14,7 @@ from core.methods.gaa.clustering.clusters import Clustering, build_clusters
 from core.methods.gaa.clustering.descriptors import Preset, check_preset, describe, features_name
 from core.methods.gaa.clustering.feature_fusion import fuse
 from core.methods.gaa.clustering.kmeans_rounds import MOST, split_in_rounds
+from core.progress import Steps, unwatched
 from core.types import AnomalyExample, check_label
 
 
@@ -30,7 +31,7 @@ class Described:
 def describe_regions(
     examples: Sequence[AnomalyExample],
     preset: Preset = "flawsmith",
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Described:
     """Describe each example's mask, the slow half of clustering: about 0.1 s of one core per region.
@@ -78,7 +79,7 @@ def cluster_examples(
     label: str = "cluster",
     seed: int = 0,
     most: int = MOST,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Clustering:
     """Describe and cluster in one call; see describe_regions and cluster for errors."""

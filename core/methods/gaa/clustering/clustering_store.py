@@ -15,6 +15,7 @@ from core.methods.gaa.clustering.clustering_file import load_clustering, save_cl
 from core.methods.gaa.clustering.clusters import Clustering, build_clusters
 from core.methods.gaa.clustering.descriptors import Preset, check_preset, features_name
 from core.methods.gaa.clustering.kmeans_rounds import MOST
+from core.progress import Steps, unwatched
 from core.training.instances import by_instance
 from core.types import AnomalyExample, check_label
 
@@ -86,7 +87,7 @@ def recall_or_cluster(
     seed: int = 0,
     most: int = MOST,
     anew: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Clustering:
     """The clusters of ``label``'s defects: those a project keeps, else made now. Nothing is written.
