@@ -31,7 +31,7 @@ FLOORS: list[set[str]] = [
         "core.weights",
     },
     {"core.images", "core.masks", "core.device"},
-    {"core.progress"},
+    {"core.progress", "core.memory_budget"},
     {"core.types"},
     {"core.placement_rules", "core.stored", "core.validation"},
     {"core.errors"},

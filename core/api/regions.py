@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,14 +11,12 @@ from core.images import mask_png_bytes
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
 from core.masks import rle
+from core.memory_budget import WarmCache
 from core.progress import Steps, saying, unwatched
 from core.segmentation import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
 from core.segmentation.segmenter import Cancel
 from core.store import NormalRow, RegionRow, RegionSource
 from core.types import Mask, Region
-
-WARM_PHOTOS = 6
-"""Prepared photos kept: SAM's embedding is 4 MB, the classic segmenter's pyramid about 40 MB at 12 MP."""
 
 DOUBTFUL = 0.5
 """Confidence below which a person should look at a propagated region."""
@@ -32,8 +29,7 @@ class Regions:
         self._material = material
         self._project = material.project
         self._jobs = jobs
-        self._prepared: OrderedDict[tuple[str, str], Prepared] = OrderedDict()
-        self._lock = threading.Lock()
+        self._prepared: WarmCache[tuple[str, str], Prepared] = WarmCache(lambda ready: ready.nbytes)
         # One photo is prepared at a time: an encoder takes all cores as it is.
         self._preparing = threading.Lock()
 
@@ -53,8 +49,7 @@ class Regions:
 
     def is_ready(self, normal_id: str) -> bool:
         """Whether a click on this photo is answered at once."""
-        with self._lock:
-            return (self.segmenter().name, normal_id) in self._prepared
+        return (self.segmenter().name, normal_id) in self._prepared
 
     def prepare(
         self,
@@ -66,16 +61,8 @@ class Regions:
         segmenter = self.segmenter()
         key = (segmenter.name, normal_id)
         with self._preparing:
-            with self._lock:
-                if key in self._prepared:
-                    self._prepared.move_to_end(key)
-                    return self._prepared[key]
-            ready = segmenter.prepare(self._material.normal(normal_id).pixels, progress, cancelled)
-            with self._lock:
-                self._prepared[key] = ready
-                while len(self._prepared) > WARM_PHOTOS:
-                    self._prepared.popitem(last=False)
-            return ready
+            photo = self._material.normal(normal_id).pixels
+            return self._prepared.get(key, lambda: segmenter.prepare(photo, progress, cancelled))
 
     def click(
         self,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import pickle
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +19,12 @@ from core.device import choose_device
 from core.diffusion.backbone import Backbone, Memory
 from core.diffusion.model_sources import ModelSource, locate, missing_library
 from core.errors import InputError, Unavailable
+from core.memory_budget import WarmCache
 
 Wish = Literal["auto", "full", "slicing", "offload"]
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _KEPT = 2
-"""Models kept warm. More would crowd out the work itself."""
+"""Models kept warm, however much memory there is: a GPU's is not counted, and more would crowd out the work itself."""
 
 
 def load_backbone(wanted: str = "auto", device: str = "auto", dtype: str = "auto", memory: Wish = "auto") -> Backbone:
@@ -43,15 +43,13 @@ def load_backbone(wanted: str = "auto", device: str = "auto", dtype: str = "auto
     stamp = max(p.stat().st_mtime_ns for p in _weight_files(source))
     key = (source, str(place), kind, memory, stamp)
     with _cache_lock:
-        if key not in _cache:
-            for old in [k for k in _cache if k[:4] == key[:4]]:
-                del _cache[old]
-            while len(_cache) >= _KEPT:
-                _cache.popitem(last=False)
-            gc.collect()
-            _cache[key] = _load(source, place, kind, memory)
-        _cache.move_to_end(key)
-        return _cache[key]
+        if (warm := _cache.peek(key)) is not None:
+            return warm
+        for old in [k for k in _cache.keys() if k[:4] == key[:4]]:
+            _cache.drop(old)
+        _cache.shrink(_KEPT - 1)
+        gc.collect()
+        return _cache.put(key, _load(source, place, kind, memory))
 
 
 def forget_backbones() -> None:
@@ -63,8 +61,15 @@ def forget_backbones() -> None:
         torch.cuda.empty_cache()
 
 
-_cache: OrderedDict[tuple[Any, ...], Backbone] = OrderedDict()
+def _main_memory(backbone: Backbone) -> int:
+    """Bytes of the model's weights that do not lie on a GPU now."""
+    parts = (backbone.unet, backbone.vae, backbone.text_encoder)
+    return sum(p.nbytes for part in parts for p in part.parameters() if p.device.type == "cpu")
+
+
+_cache: WarmCache[tuple[Any, ...], Backbone] = WarmCache(_main_memory)
 _cache_lock = threading.Lock()
+"""One model is loaded at a time: two would need the room of both."""
 
 
 def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory: Wish) -> Backbone:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from core.progress import Steps, unwatched
 from core.types import AnomalyExample
 
 
@@ -53,7 +54,7 @@ class ExampleGrouping(ABC, Generic[Groups]):
         examples: Sequence[AnomalyExample],
         *,
         anew: bool = False,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Steps = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
         say: Callable[[str], None] = lambda line: None,
     ) -> Groups:

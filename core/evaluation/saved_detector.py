@@ -79,12 +79,13 @@ class PhotoResult:
 
 @dataclass(frozen=True)
 class SavedDetector:
-    """A detector that was kept, with the settings it was trained with."""
+    """A detector that was kept, with the settings it was trained with; ``nbytes`` is what its tensors take."""
 
     detector: Detector
     params: DetectorParams
     fitted: Fitted
     alarms: Alarms
+    nbytes: int
 
     def look(self, image: Image) -> PhotoResult:
         """What it says of one photo, uint8 (H, W, 3)."""
@@ -151,7 +152,8 @@ def load_detector(path: Path, device: str = "auto") -> SavedDetector:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: the trained detector is damaged; train it again") from error
-    return SavedDetector(chosen, params, fitted, about.alarms)
+    nbytes = sum(tensor.nbytes for tensor in tensors.values())
+    return SavedDetector(chosen, params, fitted, about.alarms, nbytes)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], _About]:

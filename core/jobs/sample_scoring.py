@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from core.errors import ImageError, Unavailable
 from core.jobs.product_data import ProductData
+from core.memory_budget import WarmCache
 from core.progress import Steps
 from core.types import AnomalyExample, Image, Sample
 
@@ -22,7 +23,9 @@ Floats = npt.NDArray[np.float32]
 LEAST_COPY = 0.85
 """Likeness to a real example below which a sample is none's copy, however varied the real ones are."""
 
-_WARM_PHOTOS = 2000
+
+def _nbytes(cells: Floats) -> int:
+    return cells.nbytes
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class SampleScorer:
     real: Floats | None = None
     copy_limit: float = LEAST_COPY
     notes: tuple[str, ...] = ()
-    _warm: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _warm: WarmCache[str, Floats] = field(default_factory=lambda: WarmCache(_nbytes), repr=False, compare=False)
 
     def scores(self, photo: Image, sample: Sample) -> dict[str, float]:
         """Of a sample and its untouched photo, uint8 (H, W, 3) both:
@@ -64,11 +67,7 @@ class SampleScorer:
 
         try:
             after = discriminator.score_map(sample.image)
-            before = self._warm.get(sample.recipe.normal_id)
-            if before is None:
-                before = discriminator.cells(photo)
-                if len(self._warm) < _WARM_PHOTOS:
-                    self._warm[sample.recipe.normal_id] = before
+            before = self._warm.get(sample.recipe.normal_id, lambda: discriminator.cells(photo))
         except ImageError:  # too small a photo for the network
             return {}
         floor = region_score(spread(before, sample.mask.shape), sample.mask)

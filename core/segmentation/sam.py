@@ -1,12 +1,11 @@
 """Segment Anything as a segmenter (core.segmentation.sam_network runs it).
 
 Checkpoints are read from the models folder (core.weights). The encoder runs once per photo; what it gives is
-kept for the photos last looked at, within a budget of bytes.
+kept for the photos last looked at, within the budget of all caches.
 """
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -18,13 +17,13 @@ import numpy as np
 from core import weights as models
 from core.device import choose_device
 from core.errors import Unavailable
+from core.memory_budget import BUDGET, MemoryBudget, WarmCache, image_key
 from core.progress import Steps
-from core.segmentation.sam_checkpoint import Embedding, EmbeddingCache, load_checkpoint
+from core.segmentation.sam_checkpoint import Embedding, load_checkpoint
 from core.segmentation.sam_network import encode, everything, library, low_resolution
 from core.segmentation.segmenter import Box, Cancel, Candidate, Click, box_mask, check_prompt, stop_if
 from core.types import Image, Mask, check_image
 
-CACHE_BYTES = 256 << 20
 _MIN_REGION = 1e-4
 """Share of the photo below which an automatic region is dust."""
 
@@ -41,15 +40,15 @@ class SamSegmenter:
         install: str,
         build: Callable[[], Any],
         checkpoint: Path | None = None,
-        cache_bytes: int = CACHE_BYTES,
         device: str = "auto",
         points_per_side: int = 32,
+        budget: MemoryBudget = BUDGET,
     ) -> None:
         self.name, self.title = name, title
         self._weights, self._package, self._install, self._build = weights_name, package, install, build
         self._checkpoint, self._device, self._points = checkpoint, device, points_per_side
         self._model: Any = None
-        self._cache = EmbeddingCache(cache_bytes)
+        self._cache: WarmCache[str, Embedding] = WarmCache(lambda e: e.nbytes, budget=budget)
         # One network: one thread at a time runs it, the others wait.
         self._lock = threading.RLock()
 
@@ -70,13 +69,12 @@ class SamSegmenter:
         """Run the encoder, or take what it gave for this photo before. ``progress`` counts encoder blocks."""
         photo = check_image(image)
         stop_if(cancelled)
-        key = hashlib.blake2b(np.ascontiguousarray(photo).tobytes(), digest_size=16).hexdigest() + str(photo.shape)
-        embedding = self._cache.get(key)
+        key = image_key(photo)
+        embedding = self._cache.peek(key)
         if embedding is None:
             with self._lock:
                 model = self._load()
-                embedding = encode(model, photo, progress, cancelled)
-            self._cache.put(key, embedding)
+                embedding = self._cache.put(key, encode(model, photo, progress, cancelled))
         elif progress is not None:
             progress(1, 1)
         return SamPrepared(self, embedding)

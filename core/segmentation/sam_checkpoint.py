@@ -1,10 +1,8 @@
-"""Checkpoints of any network read safely, and encoder outputs kept within a budget."""
+"""Checkpoints of any network read safely, and what an encoder gives."""
 
 from __future__ import annotations
 
 import pickle
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,35 +24,6 @@ class Embedding:
     @property
     def nbytes(self) -> int:
         return int(self.features.element_size() * self.features.nelement())
-
-
-class EmbeddingCache:
-    """Embeddings of the photos last used, dropped oldest first beyond ``budget`` bytes."""
-
-    def __init__(self, budget: int) -> None:
-        self._budget = budget
-        self._kept: OrderedDict[str, Embedding] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: str) -> Embedding | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def put(self, key: str, value: Embedding) -> None:
-        with self._lock:
-            self._kept[key] = value
-            self._kept.move_to_end(key)
-            while len(self._kept) > 1 and self.nbytes > self._budget:
-                self._kept.popitem(last=False)
-
-    @property
-    def nbytes(self) -> int:
-        return sum(e.nbytes for e in self._kept.values())
-
-    def __len__(self) -> int:
-        return len(self._kept)
 
 
 def load_checkpoint(model: Any, path: Path, title: str) -> Any:

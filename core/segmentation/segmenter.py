@@ -70,6 +70,11 @@ class Candidate:
 class Prepared(Protocol):
     """A photo made ready for clicks. Safe to ask from several threads."""
 
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds."""
+        ...
+
     def predict(
         self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
     ) -> list[Candidate]:

@@ -7,6 +7,7 @@ import pytest
 
 from core import weights
 from core.errors import Cancelled, Unavailable
+from core.memory_budget import MemoryBudget
 from core.segmentation import sam, sam_network, segmenters
 from core.segmentation.segmenter import Click
 
@@ -113,7 +114,7 @@ def test_prediction_equals_segment_anythings_own(checkpoint, photo):
 
 def test_the_encoder_runs_once_per_photo_and_the_cache_is_bounded(checkpoint, photo):
     calls = []
-    one = segmenter(checkpoint, cache_bytes=40_000)
+    one = segmenter(checkpoint, budget=MemoryBudget(40_000))
     model = one._load()
     model.image_encoder.register_forward_hook(lambda *_: calls.append(1))
     for _ in range(3):
@@ -121,7 +122,7 @@ def test_the_encoder_runs_once_per_photo_and_the_cache_is_bounded(checkpoint, ph
     assert len(calls) == 1
     for k in range(4):
         one.prepare(np.roll(photo, k + 1, axis=0))
-    assert len(calls) == 5 and one._cache.nbytes <= 40_000 and len(one._cache) >= 1
+    assert len(calls) == 5 and one._cache._budget.used <= 40_000 and len(one._cache) >= 1
     one.prepare(photo)
     assert len(calls) == 6
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import NotFound
 from core.images import atomic_write, png_bytes, read_image
+from core.memory_budget import WarmCache
 from core.store import Project
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ FOLDER = "looks"
 """Of the project's cache folder: the pictures."""
 MOST_PHOTOS = 200
 _WARM = 2
-"""Detectors that stay in memory."""
+"""Detectors that stay in memory: one to look with, one to compare it with."""
 _TALL = 480
 
 
@@ -41,8 +40,7 @@ class PhotoScores:
 
     def __init__(self, project: Project, folder: Path) -> None:
         self._project, self._folder = project, folder
-        self._warm: OrderedDict[str, SavedDetector] = OrderedDict()
-        self._lock = threading.Lock()
+        self._warm: WarmCache[str, SavedDetector] = WarmCache(lambda one: one.nbytes, most=_WARM)
 
     def trained(self, run: str) -> bool:
         """Whether a run kept its detector."""
@@ -82,10 +80,4 @@ class PhotoScores:
 
         if not self.trained(run):
             raise NotFound("this run kept no detector: run a localization again to have one")
-        with self._lock:
-            if run not in self._warm:
-                self._warm[run] = load_detector(self._folder / run)
-                while len(self._warm) > _WARM:
-                    self._warm.popitem(last=False)
-            self._warm.move_to_end(run)
-            return self._warm[run]
+        return self._warm.get(run, lambda: load_detector(self._folder / run))

@@ -20,14 +20,14 @@ from core.evaluation.detectors.api import (
 )
 from core.evaluation.photo_sets import Shot
 from core.evaluation.training.batches import Feed, fit_image
-from core.evaluation.training.feature_cache import Warm
 from core.features.extract import CHANNELS, available, patch_features
+from core.memory_budget import WarmCache, image_key
 from core.types import Image
 
 STRIDE = 4
 """Pixels of the working size per feature vector."""
 
-_warm: Warm[npt.NDArray[np.float16]] = Warm(1536 << 20, lambda found: found.nbytes)
+_warm: WarmCache[tuple[str, int], npt.NDArray[np.float16]] = WarmCache(lambda found: found.nbytes)
 
 
 class FeaturesParams(DetectorParams):
@@ -109,7 +109,7 @@ def features_of(image: Image, side: int) -> npt.NDArray[np.float16]:
 
     Seeds and rows of a table share photos, and finding the features costs more than training on them.
     """
-    return _warm.get(image, side, lambda: _found(image, side))
+    return _warm.get((image_key(image), side), lambda: _found(image, side))
 
 
 def _found(image: Image, side: int) -> npt.NDArray[np.float16]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +28,7 @@ from core.diffusion.prompt_to_prompt import (
 )
 from core.diffusion.sampling import Schedule, draw_noise, guided, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, spans
+from core.memory_budget import WarmCache, image_key
 from core.methods.comgen.component_prompt import Prompt
 from core.methods.comgen.edit_plan import AttentionTarget, Carry, EditPlan
 from core.methods.comgen.prompt_edits import Edited
@@ -41,8 +39,6 @@ from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
 
-KEPT_BYTES = 256 << 20
-"""Inversions kept warm for the next edit of their photos: about a megabyte each with the shipped model."""
 ROUNDS, NEAR = 2, 1e-2
 """Of the inversion (sampling.invert): the photo is kept by its path, so its end need not lead back to the last bit."""
 CELL_SHARE = 0.35
@@ -83,8 +79,8 @@ class Drawn:
     residual: Residual
 
 
-_held: weakref.WeakKeyDictionary[Any, OrderedDict[str, Held]] = weakref.WeakKeyDictionary()
-_lock = threading.Lock()
+_held: weakref.WeakKeyDictionary[Any, WarmCache[str, Held]] = weakref.WeakKeyDictionary()
+"""Inversions by model, kept warm for the next edit of their photos: about a megabyte each with the shipped one."""
 
 
 def hold(
@@ -96,19 +92,9 @@ def hold(
     cancelled: Callable[[], bool],
 ) -> Held:
     """``photo`` inverted under ``prompt`` (eq. 8), kept for the next edit of it. Cancelled within a step."""
-    stamp = hashlib.blake2b(photo.tobytes(), digest_size=16).hexdigest()
-    key = "/".join((stamp, str(photo.shape), str(steps), backbone.name, prompt.text))
-    with _lock:
-        kept = _held.setdefault(backbone.unet, OrderedDict())
-        if key in kept:
-            kept.move_to_end(key)
-            return kept[key]
-    held = _inverted(backbone, photo, prompt, steps, progress, cancelled)
-    with _lock:
-        kept[key] = held
-        while len(kept) > 1 and sum(one.nbytes for one in kept.values()) > KEPT_BYTES:
-            kept.popitem(last=False)
-    return held
+    key = "/".join((image_key(photo), str(steps), backbone.name, prompt.text))
+    kept = _held.setdefault(backbone.unet, WarmCache(lambda one: one.nbytes))
+    return kept.get(key, lambda: _inverted(backbone, photo, prompt, steps, progress, cancelled))
 
 
 def _inverted(

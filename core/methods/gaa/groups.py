@@ -9,6 +9,7 @@ from core.engines.grouping import ExampleGrouping
 from core.errors import InputError
 from core.methods.gaa.clustering import Clustering, merge, move, rename, split, typical_first
 from core.methods.gaa.clustering.clustering_store import keep, recall, recall_or_cluster, set_aside_broken
+from core.progress import Steps, unwatched
 from core.training.instances import by_instance
 from core.types import AnomalyExample
 
@@ -26,7 +27,7 @@ class GaaGrouping(ExampleGrouping[Clustering]):
         examples: Sequence[AnomalyExample],
         *,
         anew: bool = False,
-        progress: Callable[[int, int], None] = lambda done, total: None,
+        progress: Steps = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
         say: Callable[[str], None] = lambda line: None,
     ) -> Clustering:

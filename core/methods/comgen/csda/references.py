@@ -14,11 +14,11 @@ from core.device import derive_seed, numpy_rng
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot
 from core.evaluation.training.batches import Feed, fit_image, fit_share
-from core.evaluation.training.feature_cache import Warm
 from core.evaluation.training.frozen_features import Packed, Trunk, pack
 from core.features.extract import scale_features
 from core.features.index import SIDE as DESCRIBED_AT
 from core.features.index import FeatureIndex, embed
+from core.memory_budget import WarmCache, image_key
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
@@ -39,7 +39,9 @@ class ReferenceFeatures:
     vector: Floats
 
 
-_warm: Warm[ReferenceFeatures] = Warm(1536 << 20, lambda seen: seen.maps.nbytes + seen.vector.nbytes)
+_warm: WarmCache[tuple[str, str, int], ReferenceFeatures] = WarmCache(
+    lambda seen: seen.maps.nbytes + seen.vector.nbytes
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class References:
 
     def see(self, image: Image) -> ReferenceFeatures:
         """The photo's features, found once."""
-        return _warm.get(image, (self.trunk.kind, self.side), lambda: self._look(image))
+        return _warm.get((image_key(image), self.trunk.kind, self.side), lambda: self._look(image))
 
     def maps(self, index: int) -> Packed:
         """The features of a reference."""
