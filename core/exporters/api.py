@@ -1,7 +1,7 @@
 """What an exporter is: items in, one folder out, items back.
 
-A format is one file of this folder with a ``Format`` in it. ``core.exporters.export`` checks the items, gives
-each a split and a stem, and calls ``write`` for every image (from several threads) and ``finish`` once.
+A format is one file of this folder with a ``Format`` in it, found by itself. ``core.exporters.export`` checks the
+items, gives each a split and a stem, and calls ``write`` for every image (from several threads) and ``finish`` once.
 """
 
 from __future__ import annotations
@@ -226,6 +226,10 @@ class Format(ABC):
     summary: ClassVar[str]
     library: ClassVar[str]
     """What ``load_me.py`` imports, as pip calls it."""
+    listed: ClassVar[int] = 100
+    """Place in lists, the lowest first."""
+    asked: ClassVar[int] = 100
+    """When ``detect`` asks it whether a folder is its own: layouts that others would take for theirs come first."""
     trains_on_anomalies: ClassVar[bool] = False
     has_val: ClassVar[bool] = False
 

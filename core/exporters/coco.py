@@ -37,6 +37,7 @@ class Coco(Format):
     """``images/<split>/NNNNNN.png`` and ``annotations/instances_<split>.json``."""
 
     name = "coco"
+    listed, asked = 4, 2
     title = "COCO instances"
     summary = "Exact masks as run lengths, one annotation per defect; normals are images without annotations."
     library = "pycocotools"

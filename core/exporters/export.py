@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from inspect import isabstract
 from pathlib import Path
 from typing import Any, TypeVar
 
 from core.errors import Cancelled, ExportError, InputError
 from core.exporters.api import ExportOptions, ExportPlan, Format, Item, Placed, Report, Written, read_options
 from core.exporters.atomic_folder import MARKER, is_export, whole_folder
-from core.exporters.coco import Coco
-from core.exporters.imagefolder import ImageFolder
-from core.exporters.mvtec_ad import MvtecAd
-from core.exporters.mvtec_loco import MvtecLoco
 from core.exporters.png_files import load, looks_grey
 from core.exporters.sidecar import write_sidecar
 from core.exporters.split import place
-from core.exporters.visa import Visa
-from core.exporters.voc import Voc
-from core.exporters.yolo_seg import YoloSeg
 from core.progress import Steps
 from core.types import Kind, check_label
 
-FORMATS: dict[str, Format] = {
-    fmt.name: fmt for fmt in (MvtecAd(), MvtecLoco(), Visa(), Coco(), YoloSeg(), Voc(), ImageFolder())
-}
-"""Every format by its name on the command line."""
 
-_DETECT_ORDER = ("visa", "coco", "yolo-seg", "voc", "imagefolder", "mvtec-loco", "mvtec-ad")
+def find_formats() -> dict[str, Format]:
+    """Every format of this folder by its name on the command line."""
+    package = importlib.import_module("core.exporters")
+    modules = [importlib.import_module(f"core.exporters.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
+    kinds = [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Format) and value.__module__ == module.__name__
+    ]
+    found = [kind() for kind in kinds if not isabstract(kind)]
+    return {one.name: one for one in sorted(found, key=lambda one: (one.listed, one.name))}
+
+
 _COUNT_NAMES = frozenset({"train_good", "val_good", "test_good"})
 _DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
 _MAX_ITEMS = 1_000_000
@@ -115,7 +120,7 @@ def detect(path: Path) -> str | None:
         name = json.loads((path / MARKER).read_text("utf-8")).get("format")
         if name in FORMATS:
             return str(name)
-    return next((name for name in _DETECT_ORDER if FORMATS[name].matches(path)), None)
+    return next((f.name for f in sorted(FORMATS.values(), key=lambda f: f.asked) if f.matches(path)), None)
 
 
 def format_named(name: str) -> Format:
@@ -225,3 +230,7 @@ def _ordered(pool: ThreadPoolExecutor, work: Callable[[T], R], things: Sequence[
     finally:
         for future in queue:
             future.cancel()
+
+
+FORMATS = find_formats()
+"""Every format by its name on the command line."""

@@ -37,6 +37,7 @@ class ImageFolder(Format):
     """``<split>/images/<label>/NNNNNN.png``, ``<split>/masks/<label>/NNNNNN.png``, ``<split>/metadata.jsonl``."""
 
     name = "imagefolder"
+    listed, asked = 7, 5
     title = "image folder with metadata"
     summary = "For Hugging Face datasets and torchvision: labels and masks, for classifiers and segmentation."
     library = "datasets"

@@ -32,6 +32,7 @@ class MvtecAd(Format):
     """``<category>/{train/good,test/<label>}/NNNNNN.png``, ``<category>/ground_truth/<label>/NNNNNN_mask.png``."""
 
     name = "mvtec-ad"
+    listed, asked = 1, 7
     title = "MVTec AD"
     summary = "Detectors learn from normals only; every anomaly is in the test."
     library = "anomalib"

@@ -45,6 +45,7 @@ class MvtecLoco(Format):
     """``<category>/{train,validation,test}/...`` and ``ground_truth/<kind>_anomalies/NNNNNN/000.png, 001.png``."""
 
     name = "mvtec-loco"
+    listed, asked = 2, 6
     title = "MVTec LOCO AD"
     summary = "Detectors learn from normals only; anomalies are logical or structural, one mask per defect."
     library = "anomalib 'pandas<3'"

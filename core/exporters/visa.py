@@ -21,6 +21,7 @@ class Visa(Format):
     """``visa_pytorch/<category>/{train/good,test/{good,bad},ground_truth/bad}/NNNNNN.png``."""
 
     name = "visa"
+    listed, asked = 3, 1
     title = "VisA"
     summary = "Detectors learn from normals only; every anomaly is in the test, all under the label 'bad'."
     library = "anomalib"

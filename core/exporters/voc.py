@@ -41,6 +41,7 @@ class Voc(Format):
     """``JPEGImages``, ``SegmentationClass``, ``SegmentationObject``, ``Annotations``, ``ImageSets/Segmentation``."""
 
     name = "voc"
+    listed, asked = 6, 4
     title = "Pascal VOC segmentation"
     summary = "Palette masks by class and by object, boxes in XML; images are PNG."
     library = "numpy pillow"

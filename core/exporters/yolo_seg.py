@@ -41,6 +41,7 @@ class YoloSeg(Format):
     """``{images,labels,masks}/<split>/``, ``data.yaml``; masks are ``NNNNNN_KKK.png``, one per instance."""
 
     name = "yolo-seg"
+    listed, asked = 5, 3
     title = "YOLO segmentation"
     summary = "One polygon a line; holes and parts are kept in PNG masks beside it."
     library = "supervision"
