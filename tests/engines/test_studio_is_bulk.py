@@ -23,6 +23,10 @@ LABEL = "defect"
 @pytest.fixture(scope="module")
 def bench(toy_model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     """Three photos with named parts, two real anomalies, and a concept of every engine that learns."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # two collapse where anything else uses the cores
     with Workbench.create(tmp_path_factory.mktemp("parity") / "part") as opened:
         for seed in (5, 6, 7):
             row = opened.project.add_normal(
@@ -42,6 +46,7 @@ def bench(toy_model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             settings = read_settings(learner.Learning, {"steps": 2}, name)
             learner.learn(data.examples(LABEL), normals, LABEL, settings, Context("cpu", data.concepts))
         yield opened
+    torch.set_num_threads(threads)
 
 
 def settings_of(name: str) -> dict[str, int]:
