@@ -47,6 +47,8 @@ class Decoded:
 
     ``colour`` is (H, W) grey or (H, W, 3) RGB, uint8 unless the file has more depth; ``alpha`` float32
     (H, W) in 0..1 where the file has it. ``verbatim``: a browser shows exactly ``colour`` from the file.
+    ``indices`` uint8 (H, W) are what a palette file stores. ``orientation`` is the EXIF one, 1 to 8, that has been
+    applied to all of them.
     """
 
     colour: Array
@@ -54,6 +56,8 @@ class Decoded:
     notes: tuple[str, ...]
     format: str
     verbatim: bool = False
+    indices: npt.NDArray[np.uint8] | None = None
+    orientation: int = 1
 
 
 def decode(data: bytes, name: str, max_pixels: int) -> Decoded:
@@ -116,7 +120,8 @@ def _is_deep(image: PIL.Image.Image) -> bool:
 
 
 def _from_pillow(image: PIL.Image.Image, data: bytes, name: str) -> Decoded:
-    kind, notes = str(image.format), []
+    kind, notes = str(image.format), list[str]()
+    indices: npt.NDArray[np.uint8] | None = None
     frames = int(getattr(image, "n_frames", 1))
     turn = image.getexif().get(_ORIENTATION, 1)
     turned = turn in range(2, 9)
@@ -125,9 +130,10 @@ def _from_pillow(image: PIL.Image.Image, data: bytes, name: str) -> Decoded:
         notes.append(f"first of {frames} pictures in the file")
     if kind == "PNG" and data[24] == 16:
         colour, alpha = _png_16(data, name)
-        colour, alpha = _turn(colour, turn), None if alpha is None else _turn(alpha, turn)
+        colour, alpha = turned_by(colour, turn), None if alpha is None else turned_by(alpha, turn)
     else:
         upright = PIL.ImageOps.exif_transpose(image)
+        indices = np.asarray(upright) if upright.mode == "P" else None
         colour, alpha = _arrays(upright)
         if image.mode in ("CMYK", "YCbCr", "P", "PA", "1"):
             notes.append(
@@ -141,7 +147,8 @@ def _from_pillow(image: PIL.Image.Image, data: bytes, name: str) -> Decoded:
     if foreign:
         notes.append("colour profile ignored")
     plain = kind in ("PNG", "JPEG", "MPO") and image.mode in ("L", "RGB") and colour.dtype == np.uint8
-    return Decoded(colour, alpha, tuple(notes), kind, plain and alpha is None and not turned and not foreign)
+    verbatim = plain and alpha is None and not turned and not foreign
+    return Decoded(colour, alpha, tuple(notes), kind, verbatim, indices, turn if turned else 1)
 
 
 def _arrays(image: PIL.Image.Image) -> tuple[Array, npt.NDArray[np.float32] | None]:
@@ -170,8 +177,8 @@ def _png_16(data: bytes, name: str) -> tuple[Array, npt.NDArray[np.float32] | No
     return colour, alpha
 
 
-def _turn(array: Array, orientation: int) -> Array:
-    """Apply EXIF ``orientation`` 1..8 to (H, W, ...)."""
+def turned_by(array: Array, orientation: int) -> Array:
+    """``array`` (H, W, ...) turned and mirrored as the EXIF ``orientation`` 1..8 says."""
     if orientation in (5, 6, 7, 8):
         array = array.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
@@ -193,7 +200,8 @@ def _foreign_profile(image: PIL.Image.Image) -> bool:
 def _deep_tiff(data: bytes, name: str, max_pixels: int) -> Decoded:
     colour, alpha, turn = read_deep_tiff(data, name, max_pixels)
     notes = ("rotated by EXIF",) if turn in range(2, 9) else ()
-    return Decoded(_turn(colour, turn), None if alpha is None else _turn(alpha, turn), notes, "TIFF")
+    upright = turned_by(colour, turn), None if alpha is None else turned_by(alpha, turn)
+    return Decoded(*upright, notes, "TIFF", orientation=turn if notes else 1)
 
 
 def bomb(name: str, size: str, max_pixels: int) -> ImageError:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from core.errors import ImageError
 from core.images.decode import decode
 from core.images.depth import to_8_bit
+from core.images.mask_values import drawn_pixels
 from core.images.write import is_grey, png_bytes
 from core.types import Image, Mask, check_image, check_mask
 
@@ -25,7 +26,8 @@ class ReadPhoto:
     """A photo as read, and the file bytes worth keeping.
 
     ``pixels`` is uint8 (H, W, 3) RGB; ``grey`` says that its three channels are equal everywhere.
-    ``notes`` are lines for a person on what was converted. ``data`` with extension ``ext`` (".png", ".jpg")
+    ``notes`` are lines for a person on what was converted; ``orientation`` is the EXIF one, 1 to 8, that ``pixels``
+    were turned by. ``data`` with extension ``ext`` (".png", ".jpg")
     is the original file when a browser shows exactly ``pixels`` from it, else a PNG of ``pixels``.
     """
 
@@ -35,6 +37,7 @@ class ReadPhoto:
     notes: tuple[str, ...]
     data: bytes
     ext: str
+    orientation: int = 1
 
 
 def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> ReadPhoto:
@@ -54,14 +57,17 @@ def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int
         )
     colour, depth_notes = to_8_bit(decoded.colour, name)
     notes = [*decoded.notes, *depth_notes]
-    if decoded.alpha is not None and decoded.alpha.min() < 1:
+    if decoded.alpha is not None and decoded.alpha.max() == 0:
+        notes.append("alpha is 0 everywhere and was ignored")
+    elif decoded.alpha is not None and decoded.alpha.min() < 1:
         colour = _over_white(colour, decoded.alpha)
         notes.append("alpha dropped over white")
     pixels = check_image(colour if colour.ndim == 3 else np.repeat(colour[..., None], 3, axis=2), name)
     grey = is_grey(pixels)
     if decoded.verbatim:
         return ReadPhoto(pixels, name, grey, tuple(notes), data, ".png" if decoded.format == "PNG" else ".jpg")
-    return ReadPhoto(pixels, name, grey, tuple(notes), png_bytes(pixels, grey=grey), ".png")
+    png = png_bytes(pixels, grey=grey)
+    return ReadPhoto(pixels, name, grey, tuple(notes), png, ".png", decoded.orientation)
 
 
 def read_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -76,21 +82,12 @@ def read_mask(
     name: str | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Mask:
-    """Read a mask, bool (H, W), from any file ``read_photo`` takes; True where it shows anything but black.
+    """Read a mask, bool (H, W), from any file ``read_photo`` takes; True where it shows a defect.
 
-    Takes 0/255, 0/1, 16-bit, palette and colour masks. With transparency the strokes are what is opaque
-    and not black; if nothing is, all that is opaque. A JPEG is cut at half brightness, because lossy coding
-    scatters small values around every edge. MaskError if it is not ``shape`` (H, W); ImageError as there.
+    ``core.images.mask_values`` has the rule. MaskError if it is not ``shape`` (H, W); ImageError as there.
     """
     data, name = _bytes_of(source, name)
-    decoded = decode(data, name, max_pixels)
-    level = 127 if decoded.format in ("JPEG", "MPO") and decoded.colour.max() > 127 else 0
-    colour = decoded.colour if decoded.colour.ndim == 2 else decoded.colour.max(axis=2)
-    mask: Mask = colour > level
-    if decoded.alpha is not None and decoded.alpha.min() < 1:
-        drawn = mask & (decoded.alpha > 0)
-        mask = drawn if drawn.any() else decoded.alpha > 0
-    return check_mask(mask, shape, name)
+    return check_mask(drawn_pixels(decode(data, name, max_pixels)), shape, name)
 
 
 def _bytes_of(source: Path | bytes, name: str | None) -> tuple[bytes, str]:

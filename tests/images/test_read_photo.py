@@ -260,6 +260,40 @@ def test_a_jpeg_mask_is_not_widened_by_its_ringing() -> None:
     assert np.count_nonzero(read_mask(data) != MASK) <= 4
 
 
+@pytest.mark.parametrize(("form", "options"), [("JPEG", {"quality": 70}), ("WEBP", {"quality": 50})])
+@pytest.mark.parametrize("value", [100, 180, 255])
+def test_a_lossy_mask_is_cut_between_its_two_clusters(form: str, options: dict, value: int) -> None:
+    data = pil(PIL.Image.fromarray(MASK.astype(np.uint8) * np.uint8(value)), form, **options)
+    assert np.count_nonzero(read_mask(data) != MASK) <= 6
+
+
+def test_every_id_of_a_label_map_is_drawn_and_void_is_not() -> None:
+    ids = np.zeros((24, 30), np.uint8)
+    ids[5:11, 7:13], ids[5:11, 13:20] = 1, 3
+    assert np.array_equal(read_mask(pil(PIL.Image.fromarray(ids), "PNG")), MASK)
+    voided = ids.copy()
+    voided[4, 6:21] = 255
+    assert np.array_equal(read_mask(pil(PIL.Image.fromarray(voided), "PNG")), MASK)
+    indexed = PIL.Image.fromarray(np.where(ids > 0, 2, 0).astype(np.uint8) + np.uint8(255) * (voided == 255))
+    indexed.putpalette([40, 90, 40, 255, 0, 0, 0, 0, 0] + [9, 8, 7] * 253)
+    assert np.array_equal(read_mask(pil(indexed, "PNG")), MASK)
+
+
+def test_soft_rims_and_a_background_that_is_nearly_black() -> None:
+    soft = np.zeros((24, 30), np.uint8)
+    soft[4:12, 6:21] = 90
+    soft[MASK] = 255
+    assert np.array_equal(read_mask(pil(PIL.Image.fromarray(soft), "PNG")), MASK)
+    near = np.where(MASK, 250, 3).astype(np.uint8)
+    assert np.array_equal(read_mask(pil(PIL.Image.fromarray(near), "PNG")), MASK)
+
+
+def test_alpha_that_is_zero_everywhere_is_ignored() -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (24, 30, 3), np.uint8)
+    photo = read_photo(pil(PIL.Image.fromarray(np.dstack([rgb, np.zeros((24, 30), np.uint8)])), "PNG"), "a.png")
+    assert np.array_equal(photo.pixels, rgb) and "alpha is 0 everywhere and was ignored" in photo.notes
+
+
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(MaskError, match="expected the photo's 31x24 pixels, got 30x24"):
         read_mask(mask_files()["0 and 1"], (24, 31))
