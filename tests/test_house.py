@@ -39,6 +39,7 @@ FLOORS: list[set[str]] = [
 """Top floor first. A room imports from lower floors only, and not from a neighbour, but for these:"""
 
 NEIGHBOURS = {
+    ("core.importers", "core.exporters"),  # an export of ours is known by the files that exporters name
     ("core.segmentation", "core.features"),  # propagation finds moved parts by their features
     ("core.segmentation", "core.weights"),  # SAM asks where its checkpoints are
     ("core.diffusion", "core.weights"),  # so do the diffusion models

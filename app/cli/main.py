@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from app.cli import bulk, checks, data, demo, evaluate, learn, models, serve
+from app.cli import bulk, checks, data, demo, evaluate, learn, models, photos, serve
 from core.errors import Cancelled, FlawsmithError
 
 app = typer.Typer(
@@ -27,7 +27,9 @@ app.command("ui")(serve.ui)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(checks.test)
 app.command("check")(checks.check)
 app.command("demo")(demo.demo)
-app.command("new")(data.new)
+app.command("new")(photos.new)
+app.command("import")(photos.import_photos)
+app.command("labels")(photos.labels)
 app.command("regions")(bulk.regions)
 app.command("learn")(learn.learn)
 app.command("generate")(bulk.generate)

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from core.images import made_once, read_image, read_mask, thumbnail_bytes
-from core.jobs.import_images import IntakeReport, take_in
+from core.importers.corrections import Corrections
+from core.jobs.import_images import preview_import, take_in
+from core.jobs.import_report import IntakeReport
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
-from core.progress import Steps, saying, unwatched
+from core.progress import Steps, unwatched
 from core.store import ExampleRow, NormalRow
+
+__all__ = ["Corrections", "IntakeReport", "PhotosApi", "preview_import"]
 
 THUMB_SIDE = 320
 """Longer side of a thumbnail in pixels; twice the 160 that the gallery shows, for dense screens."""
@@ -32,18 +36,45 @@ class PhotosApi:
         source: Path | Sequence[Path],
         *,
         anomalies: Path | None = None,
+        said: Corrections | None = None,
+        looking: Steps = unwatched,
         progress: Steps = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> IntakeReport:
-        """Import ``source`` (folder, zip, files, MVTec layout) and, if given, a folder of labelled anomalies."""
-        return take_in(self._project, source, anomalies=anomalies, progress=progress, cancelled=cancelled)
+        """Import ``source`` (anything that an importer knows) and, if given, a folder of labelled anomalies.
 
-    def start_take_in(self, source: Path | Sequence[Path], anomalies: Path | None = None) -> str:
+        ``said`` is what a person says against what was recognised.
+        """
+        return take_in(
+            self._project,
+            source,
+            anomalies=anomalies,
+            said=said,
+            looking=looking,
+            progress=progress,
+            cancelled=cancelled,
+        )
+
+    def start_take_in(
+        self, source: Path | Sequence[Path], anomalies: Path | None = None, said: Corrections | None = None
+    ) -> str:
         """The same in the background; the job's result is the report as a dict."""
 
         def work(control: JobControl) -> dict[str, Any]:
-            progress = saying(control.progress, "Reading photos")
-            return self.take_in(source, anomalies=anomalies, progress=progress, cancelled=control.cancelled).as_dict()
+            looked = 0
+
+            def looking(done: int, total: int) -> None:
+                nonlocal looked
+                looked = done
+                control.progress(done, 2 * total, message="Looking at photos")
+
+            def reading(done: int, total: int) -> None:
+                control.progress(looked + done, looked + total, message="Reading photos")
+
+            stop = control.cancelled
+            return self.take_in(
+                source, anomalies=anomalies, said=said, looking=looking, progress=reading, cancelled=stop
+            ).as_dict()
 
         title = f"Import {source.name if isinstance(source, Path) else 'photos'}"
         return self._jobs.submit("import", title, work, lane="studio")
@@ -75,6 +106,10 @@ class PhotosApi:
     def examples(self, label: str | None = None) -> list[ExampleRow]:
         """Real anomalies."""
         return self._project.examples(label)
+
+    def rename_label(self, old: str, new: str) -> int:
+        """Rename a label of real anomalies, or merge it into another that is there; return how many were moved."""
+        return self._project.rename_label(old, new)
 
     def thumbnail(self, normal_id: str) -> Path:
         """A small picture of a photo, made once and kept in the project's cache."""

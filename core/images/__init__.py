@@ -3,7 +3,7 @@
 from core.images.blend import alpha_blend, inner_alpha, poisson_blend
 from core.images.crop import PhotoCrop, roi_around
 from core.images.fill.hole import fill_hole
-from core.images.read import MAX_PIXELS, MIN_SIDE, ReadPhoto, read_image, read_mask, read_photo
+from core.images.read import MAX_PIXELS, MIN_SIDE, ReadPhoto, mask_top_value, read_image, read_mask, read_photo
 from core.images.write import (
     TEMP_PREFIX,
     atomic_write,
@@ -30,6 +30,7 @@ __all__ = [
     "is_grey",
     "made_once",
     "mask_png_bytes",
+    "mask_top_value",
     "png_bytes",
     "poisson_blend",
     "read_image",

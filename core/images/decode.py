@@ -23,7 +23,7 @@ from core.images.tiff import read_deep_tiff
 Array = npt.NDArray[Any]
 
 # Pillow opens a JPEG with more pictures in it (MPO) through JPEG.
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "GIF", "PPM")
 _KNOWN_OTHERS = {
     b"%PDF": "a PDF",
     b"\x00\x00\x00\x0cjP  ": "a JPEG 2000",
@@ -34,7 +34,10 @@ _KNOWN_OTHERS = {
     b"<!DO": "a web page",
     b"<htm": "a web page",
     b"v/1\x01": "an OpenEXR",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
 }
+_RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
 _TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ORIENTATION = 274
 _BITS_PER_SAMPLE = 258
@@ -100,7 +103,9 @@ def _pillow(max_pixels: int) -> Iterator[None]:
 def _open(data: bytes, name: str, max_pixels: int) -> PIL.Image.Image | None:
     """The file with its header read; None for a TIFF that Pillow does not know."""
     try:
-        image = PIL.Image.open(io.BytesIO(data), formats=_FORMATS)
+        # A TGA begins with nothing that tells it, so only its name does.
+        formats = (*_FORMATS, "TGA") if name.lower().endswith(".tga") else _FORMATS
+        image = PIL.Image.open(io.BytesIO(data), formats=formats)
     except PIL.Image.DecompressionBombError:
         raise bomb(name, f"more than {2 * max_pixels / 1e6:.0f} megapixels", max_pixels) from None
     except Exception as error:  # a decoder may raise anything on broken bytes
@@ -218,7 +223,14 @@ def _damaged(name: str, kind: str, error: Exception) -> ImageError:
     return ImageError(f"{name}: the {kind} {what} ({text[:120]}); copy or export it again")
 
 
+def why_no_photo(head: bytes, name: str) -> str:
+    """Why a file that begins with ``head`` is not read as a photo, in a line without its name."""
+    return str(_not_an_image(head, name)).removeprefix(f"{name}: ")
+
+
 def _not_an_image(data: bytes, name: str) -> ImageError:
+    if name.lower().endswith(_RAW):
+        return ImageError(f"{name}: a camera's raw file is not a picture yet; develop it to TIFF or PNG")
     expected = "expected a PNG, JPEG, TIFF, BMP or WebP photo"
     head = data[:512].lstrip()
     for magic, what in _KNOWN_OTHERS.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,50 +14,98 @@ from core.errors import ImageError
 _CAMERA_BITS = (10, 12, 14, 16)
 
 
-def to_8_bit(array: npt.NDArray[Any], name: str) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+@dataclass(frozen=True)
+class DepthRange:
+    """The values of a photo, or of a set of them: ends of 99.8 % of the pixels, and the lowest and highest."""
+
+    own_low: float
+    own_high: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True)
+class DepthScale:
+    """What becomes 0 and what becomes 255, and why."""
+
+    low: float
+    high: float
+    why: str
+
+
+DepthScales = Mapping[str, DepthScale]
+"""The scale of a set of photos for each number type that they come in ("uint16", "float32")."""
+
+
+def is_deep(array: npt.NDArray[Any]) -> bool:
+    """Whether it has more than 8 bits a channel."""
+    return array.dtype not in (np.uint8, np.bool_)
+
+
+def range_of(array: npt.NDArray[Any], name: str) -> DepthRange:
+    """The range of the finite values of ``array``; ImageError if there are none."""
+    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+        array = array[finite]
+    if not array.size:
+        raise ImageError(f"{name}: no pixel holds a finite number; export it again as 8- or 16-bit")
+    lowest, highest = float(array.min()), float(array.max())
+    own_low, own_high = (float(v) for v in np.percentile(array, (0.1, 99.9)))
+    return DepthRange(own_low, own_high, lowest, highest)
+
+
+def scale_of_set(ranges: Iterable[DepthRange], dtype: np.dtype[Any]) -> DepthScale:
+    """One scale for photos of one number type, so that a part is as bright on one as on the next.
+
+    The range is that of the photos' own 0.1 and 99.9 percentiles, so that a hot pixel does not count.
+    """
+    known = list(ranges)
+    low, high = min(r.own_low for r in known), max(r.own_high for r in known)
+    if high <= low:
+        low, high = min(r.lowest for r in known), max(r.highest for r in known)
+    return _scale(DepthRange(low, high, min(r.lowest for r in known), high), dtype, "the photos' own range")
+
+
+def to_8_bit(
+    array: npt.NDArray[Any], name: str, scales: DepthScales | None = None
+) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
     """``array`` of any shape and number type as uint8, and notes on what was done.
 
-    Whole numbers are scaled by the camera's range, the smallest of 10, 12, 14 and 16 bits that holds the
-    brightest pixel: a scale taken from each photo's own range would give the same part another brightness on
-    every photo. Only where the photo fills less than a quarter of that range (thermal and X-ray cameras) are its
-    own limits used, the 0.1 and 99.9 percentiles, lest it come out as one flat grey. Floats are taken as 0..1,
-    else as 0..255 when they lie there and reach beyond 16, else by their own limits. ImageError if no value is finite.
+    ``scales`` are those of the set that the photo belongs to. Without one whole numbers are scaled by the camera's
+    range, the smallest of 10, 12, 14 and 16 bits that holds the brightest pixel; where the photo fills less than a
+    quarter of that range (thermal and X-ray cameras) by its own limits, the 0.1 and 99.9 percentiles, lest it come out
+    as one flat grey. Floats are taken as 0..1, else as 0..255 when they lie there and reach beyond 16, else by their
+    own limits. ImageError if no value is finite.
     """
     if array.dtype == np.uint8:
         return array, ()
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255), ()
     notes: list[str] = []
-    if array.dtype.kind == "f":
-        finite = np.isfinite(array)
-        if not finite.any():
-            raise ImageError(f"{name}: no pixel holds a finite number; export it again as 8- or 16-bit")
-        if not finite.all():
-            array = np.where(finite, array, array[finite].min())
-            notes.append(f"{np.count_nonzero(~finite)} values that are no number set to the lowest")
-    low, high, what = _limits(array)
+    found = range_of(array, name)
+    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+        array = np.where(finite, array, array[finite].min())
+        notes.append(f"{np.count_nonzero(~finite)} values that are no number set to the lowest")
+    scale = (scales or {}).get(array.dtype.name) or _scale(found, array.dtype, "the photo's own range")
     kind = {"u": f"{array.dtype.itemsize * 8}-bit", "i": f"signed {array.dtype.itemsize * 8}-bit"}.get(
         array.dtype.kind, "float"
     )
-    notes.append(f"{kind} scaled to 8-bit from {low:.6g}..{high:.6g} ({what})")
-    scale = 255.0 / max(high - low, 1e-30)
-    scaled = np.rint(np.clip((array.astype(np.float64) - low) * scale, 0, 255))
+    notes.append(f"{kind} scaled to 8-bit from {scale.low:.6g}..{scale.high:.6g} ({scale.why})")
+    factor = 255.0 / max(scale.high - scale.low, 1e-30)
+    scaled = np.rint(np.clip((array.astype(np.float64) - scale.low) * factor, 0, 255))
     return scaled.astype(np.uint8), tuple(notes)
 
 
-def _limits(array: npt.NDArray[Any]) -> tuple[float, float, str]:
-    """What becomes 0, what becomes 255, and why."""
-    lowest, highest = float(array.min()), float(array.max())
-    own_low, own_high = (float(v) for v in np.percentile(array, (0.1, 99.9)))
-    if own_high <= own_low:
-        own_low, own_high = lowest, highest
-    if array.dtype.kind == "f":
-        if lowest >= 0 and highest <= 1:
-            return 0.0, 1.0, "full range"
-        if lowest >= 0 and 16 < highest <= 255:
-            return 0.0, 255.0, "full range"
-        return own_low, own_high, "the photo's own range"
-    bits = next((b for b in _CAMERA_BITS if highest < 2**b), None)
-    if lowest >= 0 and bits is not None and own_high - own_low >= 2**bits / 4:
-        return 0.0, float(2**bits - 1), f"{bits}-bit range"
-    return own_low, own_high, "the photo's own range"
+def _scale(found: DepthRange, dtype: np.dtype[Any], own: str) -> DepthScale:
+    low, high = found.own_low, found.own_high
+    if high <= low:
+        low, high = found.lowest, found.highest
+    if dtype.kind == "f":
+        if found.lowest >= 0 and found.highest <= 1:
+            return DepthScale(0.0, 1.0, "full range")
+        if found.lowest >= 0 and 16 < found.highest <= 255:
+            return DepthScale(0.0, 255.0, "full range")
+        return DepthScale(low, high, own)
+    bits = next((b for b in _CAMERA_BITS if found.highest < 2**b), None)
+    if found.lowest >= 0 and bits is not None and high - low >= 2**bits / 4:
+        return DepthScale(0.0, float(2**bits - 1), f"{bits}-bit range")
+    return DepthScale(low, high, own)

@@ -115,3 +115,9 @@ def _between_clusters(values: Values) -> float:
             break
         cut = moved
     return float(cut)
+
+
+def top_value(decoded: Decoded) -> int:
+    """The highest value of a mask's pixels, which some formats name the defect by; 0 for values that are no number."""
+    highest = float(decoded.colour.max()) if decoded.indices is None else float(decoded.indices.max())
+    return int(highest) if np.isfinite(highest) else 0

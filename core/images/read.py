@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from core.errors import ImageError
 from core.images.decode import decode
-from core.images.depth import to_8_bit
-from core.images.mask_values import drawn_pixels
+from core.images.depth import DepthScales, to_8_bit
+from core.images.mask_values import drawn_pixels, top_value
 from core.images.write import is_grey, png_bytes
 from core.types import Image, Mask, check_image, check_mask
 
@@ -40,13 +40,19 @@ class ReadPhoto:
     orientation: int = 1
 
 
-def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int = MAX_PIXELS) -> ReadPhoto:
+def read_photo(
+    source: Path | bytes,
+    name: str | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    scales: DepthScales | None = None,
+) -> ReadPhoto:
     """Read a PNG, JPEG, TIFF, BMP, WebP or still GIF from a path or from a file's bytes.
 
     Alpha is laid over white, CMYK and palettes become RGB, EXIF rotation is applied, more than 8 bits are
-    scaled (see ``core.images.depth``); ``notes`` says so. Raises ImageError, one line, for a file that is
-    missing, empty, truncated, not an image, animated or of several pages, larger than ``max_pixels``
-    pixels, or smaller than 16 pixels a side.
+    scaled, by ``scales`` where the photo belongs to a set (see ``core.images.depth``); ``notes`` says so. Raises
+    ImageError, one line, for a file that is missing, empty, truncated, not an image, animated or of several pages,
+    larger than ``max_pixels`` pixels, or smaller than 16 pixels a side.
     """
     data, name = _bytes_of(source, name)
     decoded = decode(data, name, max_pixels)
@@ -55,7 +61,7 @@ def read_photo(source: Path | bytes, name: str | None = None, *, max_pixels: int
         raise ImageError(
             f"{name}: expected at least {MIN_SIDE} pixels a side, got {width}x{height}; give the full-size photo"
         )
-    colour, depth_notes = to_8_bit(decoded.colour, name)
+    colour, depth_notes = to_8_bit(decoded.colour, name, scales)
     notes = [*decoded.notes, *depth_notes]
     if decoded.alpha is not None and decoded.alpha.max() == 0:
         notes.append("alpha is 0 everywhere and was ignored")
@@ -88,6 +94,11 @@ def read_mask(
     """
     data, name = _bytes_of(source, name)
     return check_mask(drawn_pixels(decode(data, name, max_pixels)), shape, name)
+
+
+def mask_top_value(data: bytes, name: str) -> int:
+    """The highest value that the bytes of a mask file hold; ImageError as in ``read_photo``."""
+    return top_value(decode(data, name, MAX_PIXELS))
 
 
 def _bytes_of(source: Path | bytes, name: str | None) -> tuple[bytes, str]:

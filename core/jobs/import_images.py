@@ -1,74 +1,102 @@
-"""Reading the planned photos and writing their files in threads; adding their rows in order."""
+"""Import: look at the planned photos, read them and write their files in threads, add their rows in order."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
-from core.errors import Cancelled, InputError, MaskError
-from core.images import mask_png_bytes, read_mask, read_photo
-from core.importers.import_plan import Anomaly, GoodPhoto, ImportPlan, scan, scan_anomalies
-from core.importers.source_listing import Problem
+from core.errors import Cancelled, InputError
+from core.images import mask_png_bytes, read_photo
+from core.images.depth import DepthScales
+from core.importers.corrections import Corrections, corrected
+from core.importers.mask_fit import fitted_masks, question
+from core.importers.plan import Anomaly, GoodPhoto, ImportPlan
+from core.importers.scan import scan, scan_anomalies
+from core.importers.source_entry import Problem
+from core.importers.survey import Seen, depth_scales, see, settled
+from core.jobs.depth_setting import kept_scales
+from core.jobs.import_report import IntakeReport, Odd
 from core.progress import Steps, unwatched
 from core.store import Project, Stored
-from core.types import Mask
 
 THREADS = 6
 """Reading is partly waiting for the disk, so more threads than cores help."""
 READ_AHEAD = 16
 """Photos read and not yet added: as many as share a transaction, few enough not to pile up in memory."""
 
-
-@dataclass(frozen=True)
-class IntakeReport:
-    """What became of each file, by its path in the source."""
-
-    layout: str
-    normals: tuple[str, ...] = ()
-    examples: tuple[tuple[str, str], ...] = ()
-    """(label, path) of each real anomaly."""
-    duplicates: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def message(self) -> str:
-        """One line for a person."""
-        good = _count(len(self.normals), "photo") + " of good parts"
-        bad = _count(len(self.examples), "real anomal", "y", "ies")
-        line = f"imported {good}" if not self.examples else f"imported {bad}"
-        if self.examples and self.normals:
-            line = f"imported {good} and {bad}"
-        if self.duplicates:
-            line += f"; {_count(len(self.duplicates), 'file')} already there"
-        if self.problems:
-            line += f"; {_count(len(self.problems), 'file')} left out"
-        return line
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; counts of what was taken, paths of what was not."""
-        labels: dict[str, int] = {}
-        for label, _ in self.examples:
-            labels[label] = labels.get(label, 0) + 1
-        return {
-            "layout": self.layout,
-            "accepted": len(self.normals) + len(self.examples),
-            "normals": len(self.normals),
-            "examples": labels,
-            "duplicates": list(self.duplicates),
-            "problems": [{"path": p.path, "reason": p.reason} for p in self.problems],
-            "notes": list(self.notes),
-            "message": self.message,
-        }
+Item = GoodPhoto | Anomaly
+T = TypeVar("T")
 
 
-def _count(number: int, word: str, one: str = "", many: str = "s") -> str:
-    return f"{number} {word}{one if number == 1 else many}"
+def _never() -> bool:
+    return False
+
+
+def plan_import(
+    source: Path | Sequence[Path],
+    *,
+    anomalies: Path | None = None,
+    label: str | None = None,
+    said: Corrections | None = None,
+) -> ImportPlan:
+    """What an import of ``source`` (see ``scan``) and of ``anomalies`` (see ``scan_anomalies``) will take, by names.
+
+    No source, an empty sequence, plans the anomalies alone. Close the plan when it is done with.
+    """
+    only_anomalies = anomalies is not None and not isinstance(source, Path) and not source
+    plan = scan_anomalies(anomalies) if anomalies and only_anomalies else scan(source, label=label)
+    try:
+        if anomalies is not None and not only_anomalies:
+            plan = plan + scan_anomalies(anomalies)
+        return corrected(plan, said or Corrections())
+    except BaseException:
+        plan.close()
+        raise
+
+
+def survey(
+    plan: ImportPlan, progress: Steps = unwatched, cancelled: Callable[[], bool] = _never
+) -> tuple[ImportPlan, dict[str, Seen]]:
+    """Look at every photo of ``plan``: what is odd is set aside, and what was seen is given by name."""
+    seen: dict[str, Seen] = {}
+    items: list[Item] = [*plan.normals, *plan.anomalies]
+    progress(0, len(items))
+    for group in _in_order(items, see):
+        if cancelled():
+            raise Cancelled(f"stopped after looking at {len(seen)} of {len(items)} photos; nothing was imported")
+        seen |= {item.entry.name: one for item, one in group}
+        progress(len(seen), len(items))
+    return settled(plan, seen), seen
+
+
+def preview_import(
+    source: Path | Sequence[Path],
+    *,
+    anomalies: Path | None = None,
+    said: Corrections | None = None,
+    progress: Steps = unwatched,
+) -> IntakeReport:
+    """What an import would take, with nothing written: the report of an import, less duplicates."""
+    plan = plan_import(source, anomalies=anomalies, said=said)
+    try:
+        plan, seen = survey(plan, progress)
+        scales = depth_scales(seen)
+        odd: list[Odd | Problem] = [
+            result
+            for group in _in_order(plan.anomalies, lambda item: _fit(item, scales))
+            for _, result in group
+            if isinstance(result, Odd | Problem)
+        ]
+    finally:
+        plan.close()
+    failed = {result.path for result in odd}
+    kept = replace(plan, anomalies=tuple(a for a in plan.anomalies if a.entry.name not in failed))
+    return IntakeReport.of(kept, odd, scales)
 
 
 def take_in(
@@ -77,101 +105,106 @@ def take_in(
     *,
     anomalies: Path | None = None,
     label: str | None = None,
+    said: Corrections | None = None,
+    looking: Steps = unwatched,
     progress: Steps = unwatched,
-    cancelled: Callable[[], bool] = lambda: False,
+    cancelled: Callable[[], bool] = _never,
 ) -> IntakeReport:
-    """Import ``source`` (see ``scan``) and, if given, a folder of real ``anomalies`` (see ``scan_anomalies``).
-
-    No source, an empty sequence, imports the anomalies alone.
+    """Import what ``plan_import`` plans and ``survey`` leaves in it.
 
     A file that cannot be used is listed with its reason and the others are imported; a file whose content
     is in the project already is listed as a duplicate. Each photo is kept whole or not at all. Raises
     InputError if there is nothing to look at, and Cancelled, keeping what was imported, when ``cancelled``
-    says so; ``progress`` gets how many of how many photos are done.
+    says so; ``looking`` and then ``progress`` get how many of how many photos are done.
     """
-    only_anomalies = anomalies is not None and not isinstance(source, Path) and not source
-    plan = scan_anomalies(anomalies) if anomalies and only_anomalies else scan(source, label=label)
+    plan = plan_import(source, anomalies=anomalies, label=label, said=said)
     try:
-        if anomalies is not None and not only_anomalies:
-            plan = plan + scan_anomalies(anomalies)
-        return _take(project, plan, progress, cancelled)
+        plan, seen = survey(plan, looking, cancelled)
+        return _take(project, plan, kept_scales(project, depth_scales(seen)), progress, cancelled)
     finally:
         plan.close()
 
 
-def _take(project: Project, plan: ImportPlan, progress: Steps, cancelled: Callable[[], bool]) -> IntakeReport:
+def _take(
+    project: Project, plan: ImportPlan, scales: DepthScales, progress: Steps, cancelled: Callable[[], bool]
+) -> IntakeReport:
     tally = _Tally(project)
-    problems = list(plan.problems)
+    failed: list[Odd | Problem] = []
+    done = 0
     progress(0, plan.total)
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="intake")
+    items: list[Item] = [*plan.normals, *plan.anomalies]
+    for group in _in_order(items, lambda item: _read(project, item, scales)):
+        if cancelled():
+            raise Cancelled(f"stopped after {done} of {plan.total} photos; they are kept")
+        with project.batch():
+            for item, photo in group:
+                if isinstance(photo, Problem | Odd):
+                    failed.append(photo)
+                else:
+                    tally.add(item, photo)
+        done += len(group)
+        progress(done, plan.total)
+    return tally.report(plan, failed, scales)
+
+
+ItemT = TypeVar("ItemT", bound=Item)
+
+
+def _in_order(items: Sequence[ItemT], work: Callable[[ItemT], T]) -> Iterator[list[tuple[ItemT, T]]]:
+    """``work`` of each item, in groups: the next one and those behind it that are ready too."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="import")
+    ahead: deque[tuple[ItemT, Future[T]]] = deque()
+    rest = iter(items)
     try:
-        done = 0
-        for group in _in_order(pool, project, [*plan.normals, *plan.anomalies]):
-            if cancelled():
-                raise Cancelled(f"stopped after {done} of {plan.total} photos; they are kept")
-            with project.batch():
-                for item, photo in group:
-                    if isinstance(photo, Problem):
-                        problems.append(photo)
-                    else:
-                        tally.add(item, photo)
-            done += len(group)
-            progress(done, plan.total)
+        while True:
+            for item in islice(rest, READ_AHEAD - len(ahead)):
+                ahead.append((item, pool.submit(work, item)))
+            if not ahead:
+                return
+            group: list[tuple[ItemT, T]] = []
+            while ahead and (not group or ahead[0][1].done()):
+                item, reading = ahead.popleft()
+                group.append((item, reading.result()))
+            yield group
     finally:
         pool.shutdown(cancel_futures=True)
-    return tally.report(plan, problems)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, project: Project, items: Sequence[GoodPhoto | Anomaly]
-) -> Iterator[list[tuple[GoodPhoto | Anomaly, _Read | Problem]]]:
-    """What was read, in groups: the next photo and those behind it that are ready too."""
-    ahead: deque[tuple[GoodPhoto | Anomaly, Future[_Read | Problem]]] = deque()
-    rest = iter(items)
-    while True:
-        for item in islice(rest, READ_AHEAD - len(ahead)):
-            ahead.append((item, pool.submit(_read, project, item)))
-        if not ahead:
-            return
-        group: list[tuple[GoodPhoto | Anomaly, _Read | Problem]] = []
-        while ahead and (not group or ahead[0][1].done()):
-            item, reading = ahead.popleft()
-            group.append((item, reading.result()))
-        yield group
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A photo that turned out fine, without its pixels."""
+class _Read(Generic[T]):
+    """A photo that turned out fine, without its pixels; ``T`` is what its files are."""
 
-    photo: Stored
+    photo: T
     ext: str
     width: int
     height: int
     grey: bool
     notes: tuple[str, ...]
-    masks: tuple[Stored, ...] = ()
+    masks: tuple[T, ...] = ()
 
 
-def _read(project: Project, item: GoodPhoto | Anomaly) -> _Read | Problem:
-    """Decode a photo with its masks, all of them sound, and only then write their files."""
+def _fit(item: Item, scales: DepthScales) -> _Read[bytes] | Problem | Odd:
+    """Decode a photo with its masks; all of them are sound, or the reason is given."""
     try:
-        photo = read_photo(item.entry.load(), item.entry.name)
-        masks = _read_masks(item, photo.pixels.shape[:2]) if isinstance(item, Anomaly) else []
+        photo = read_photo(item.entry.load(), item.entry.name, scales=scales)
+        masks, notes = fitted_masks(item, photo) if isinstance(item, Anomaly) else ([], [])
     except InputError as error:
         return Problem.of(item.entry.name, error)
+    if isinstance(item, Anomaly) and (asked := question(item, masks)):
+        return Odd(item.entry.name, asked)
     height, width = photo.pixels.shape[:2]
-    files = tuple(project.keep_file(mask_png_bytes(mask), "png") for mask in masks)
-    return _Read(project.keep_file(photo.data, photo.ext), photo.ext, width, height, photo.grey, photo.notes, files)
+    files = tuple(mask_png_bytes(mask) for mask in masks)
+    return _Read(photo.data, photo.ext, width, height, photo.grey, (*photo.notes, *dict.fromkeys(notes)), files)
 
 
-def _read_masks(item: Anomaly, shape: tuple[int, ...]) -> list[Mask]:
-    size = (shape[0], shape[1])
-    masks = [read_mask(entry.load(), size, name=f"its mask {entry.name}") for entry in item.masks]
-    drawn = [mask for mask in masks if mask.any()]
-    if not drawn:
-        raise MaskError(f"its mask {item.masks[0].name} is empty; draw the defect in it")
-    return drawn
+def _read(project: Project, item: Item, scales: DepthScales) -> _Read[Stored] | Problem | Odd:
+    """Decode a photo with its masks, and only when all of them are sound write their files."""
+    read = _fit(item, scales)
+    if isinstance(read, Problem | Odd):
+        return read
+    masks = tuple(project.keep_file(png, "png") for png in read.masks)
+    photo = project.keep_file(read.photo, read.ext)
+    return _Read(photo, read.ext, read.width, read.height, read.grey, read.notes, masks)
 
 
 class _Tally:
@@ -180,33 +213,37 @@ class _Tally:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._known = {row.id for row in project.normals()} | {row.id for row in project.examples()}
+        self._renamed = project.renamed_labels()
         self._normals: list[str] = []
         self._examples: list[tuple[str, str]] = []
         self._duplicates: list[str] = []
+        self._notes: list[str] = []
 
-    def add(self, item: GoodPhoto | Anomaly, photo: _Read) -> None:
-        name = item.entry.name
+    def add(self, item: Item, photo: _Read[Stored]) -> None:
+        name = item.entry.path
         if isinstance(item, GoodPhoto):
             notes = photo.notes + ((f"from the {item.split} part",) if item.split else ())
             size = photo.width, photo.height, photo.grey
             id = self._project.add_normal(photo.photo, photo.ext, name, *size, notes).id
         else:
-            form = item.label, item.kind, photo.masks
+            label = self._renamed.get(item.label, item.label)
+            form = label, item.kind, photo.masks
             id = self._project.add_example(photo.photo, photo.ext, *form, name, photo.width, photo.height).id
+            self._notes += [f"{item.entry.name}: {note}" for note in photo.notes if "mask" in note]
         if id in self._known:
             self._duplicates.append(name)
         elif isinstance(item, GoodPhoto):
             self._normals.append(name)
         else:
-            self._examples.append((item.label, name))
+            self._examples.append((self._renamed.get(item.label, item.label), name))
         self._known.add(id)
 
-    def report(self, plan: ImportPlan, problems: Sequence[Problem]) -> IntakeReport:
-        return IntakeReport(
-            plan.layout,
-            tuple(self._normals),
-            tuple(self._examples),
-            tuple(self._duplicates),
-            tuple(problems),
-            plan.notes,
+    def report(self, plan: ImportPlan, failed: Sequence[Odd | Problem], scales: DepthScales) -> IntakeReport:
+        planned = IntakeReport.of(plan, failed, scales)
+        return replace(
+            planned,
+            normals=tuple(self._normals),
+            examples=tuple(self._examples),
+            duplicates=tuple(self._duplicates),
+            notes=(*planned.notes, *self._notes),
         )

@@ -18,6 +18,8 @@ from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
 from core.store.tables import examples, normals, regions
 from core.types import KINDS, Kind, check_label
 
+RENAMED = "renamed_labels"
+
 
 class PhotoStore(Store):
     """What a person brings in."""
@@ -126,6 +128,10 @@ class PhotoStore(Store):
         with self._db.write() as db:
             for file in stored:
                 self._files.ensure(file)
+            # A renamed label leaves the id as it was, so the same picture is known by its files.
+            same = (examples.c.label == label) & (examples.c.file == row["file"]) & (examples.c.masks == row["masks"])
+            if known := db.execute(select(examples.c.id).where(same)).scalar():
+                id = row["id"] = str(known)
             statement = insert(examples).values(row)
             db.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"kind": kind}))
         return self.example_row(id)
@@ -145,6 +151,25 @@ class PhotoStore(Store):
         """Remove real anomalies; return how many."""
         with self._db.write() as db:
             return int(db.execute(delete(examples).where(among(examples.c.id, ids))).rowcount)
+
+    def rename_label(self, old: str, new: str) -> int:
+        """Give all real anomalies of label ``old`` the label ``new``, which may be there already; return how many.
+
+        Later imports bring anomalies of ``old`` in under ``new``. NotFound if there are none.
+        """
+        new = check_label(new)
+        with self._db.write() as db:
+            moved = int(db.execute(update(examples).where(examples.c.label == old).values(label=new)).rowcount)
+            if not moved:
+                have = ", ".join(sorted({e.label for e in self.examples()})) or "none"
+                raise NotFound(f"label {old!r}: no real anomaly has it (there are: {have})")
+            names = {a: new if b == old else b for a, b in self.renamed_labels().items()}
+            self.set_setting(RENAMED, {a: b for a, b in {**names, old: new}.items() if a != b})
+        return moved
+
+    def renamed_labels(self) -> dict[str, str]:
+        """Labels that were renamed, old to new."""
+        return {str(a): str(b) for a, b in dict(self.get_setting(RENAMED, {})).items()}
 
     def _examples(self, *where: Any) -> list[ExampleRow]:
         with self._db.read() as db:

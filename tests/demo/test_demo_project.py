@@ -13,7 +13,7 @@ from core.api import Workbench, demo
 from core.api.demo import ASSETS, DEMOS, demo_project, make_demo
 from core.errors import InputError, StoreError, Unavailable
 from core.images import read_image, read_mask
-from core.importers import import_plan
+from core.importers import scan
 from core.store import Project
 
 NAMES = [d.name for d in DEMOS]
@@ -57,9 +57,11 @@ def test_regions_lie_on_their_parts(bench: Workbench) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_is_a_loco_dataset(name: str, tmp_path: Path) -> None:
-    plan = import_plan.scan(ASSETS / name)
+    plan = scan(ASSETS / name)
     plan.close()
-    assert plan.layout == "mvtec-loco" and not [p for p in plan.problems if "json" not in p.path]
+    assert plan.layout == "mvtec-loco" and not plan.unmasked
+    assert {p.path.split("/")[0] for p in plan.problems} == {"regions", "demo.json", "test"}
+    assert all(p.path.startswith("test/good/") for p in plan.problems if p.path.startswith("test/"))
     truth = {p["file"]: p for p in json.loads((ASSETS / name / "demo.json").read_text())["photos"]}
     assert all((ASSETS / name / file).is_file() for file in truth)
     faults = {a.entry.name.split("/")[-1]: a for a in plan.anomalies}

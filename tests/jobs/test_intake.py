@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import Cancelled, InputError
 from core.images import read_image, read_mask
-from core.importers.import_plan import safe_label
+from core.importers import safe_label
 from core.jobs.import_images import take_in
 from core.store import Project
 from tests.jobs.files import coded, mask_png, picture, png, write, zipped
@@ -103,7 +103,9 @@ def test_mvtec_ad(project, tmp_path, wrap, as_zip):
     files = {wrap + name: data for name, data in CATEGORY.items()} | {"readme.txt": b"hello"}
     source = zipped(tmp_path / "in.zip", files) if as_zip else write(tmp_path / "in", files)
     report = take_in(project, source)
-    assert report.layout == "mvtec-ad" and report.problems == ()
+    assert report.layout == "mvtec-ad"
+    left = {Path(p.path).name for p in report.problems}
+    assert left == {"000.png", "license.txt", "readme.txt"}, "test/good and what is no photo"
     assert names(project) == ["000.png", "001.png"]
     assert [(e.label, e.kind, e.name) for e in project.examples()] == [
         ("bent", "structural", "test/bent/000.png"),

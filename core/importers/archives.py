@@ -1,0 +1,200 @@
+"""Zips and tars as listings: no entry leads out of its archive, none unpacks to more than it should."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tarfile
+import tempfile
+import threading
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from core.errors import ImageError, InputError
+from core.importers.source_entry import HEAD, MAX_FILE, Listing, Problem, SourceEntry, is_ignored, natural, printable
+
+MAX_UNPACKED = 200 << 30
+"""An archive may unpack to this many bytes in all."""
+MAX_RATIO = 100
+"""An archive above 1 GB unpacked may be packed at most this tightly; photos pack far less."""
+MAX_ENTRIES = 500_000
+
+_UTF8_FLAG = 0x800
+_CODINGS = ("utf-8", "shift_jis", "gbk", "euc_kr")
+_ADVICE = "unpack it yourself and import the folder if you trust it"
+
+
+def open_archive(path: Path) -> Listing | None:
+    """The files of a zip or a tar (.gz, .bz2, .xz); None if ``path`` is neither; InputError for 7z and RAR."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError:
+        return None
+    if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        return _zip(path)
+    if head[:6] == b"7z\xbc\xaf\x27\x1c" or head[:4] == b"Rar!":
+        raise InputError(f"{path}: this kind of archive cannot be read; unpack it and give the folder")
+    packed = head[:2] == b"\x1f\x8b" or head[:3] == b"BZh" or head[:6] == b"\xfd7zXZ\0"
+    if packed or head[257:262] == b"ustar":
+        return _tar(path, packed)
+    return None
+
+
+def _zip(path: Path) -> Listing:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the zip is damaged ({error}); copy or pack it again") from error
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    try:
+        _refuse_bomb(path, "zip", len(infos), sum(info.file_size for info in infos))
+    except InputError:
+        archive.close()
+        raise
+    lock = threading.Lock()
+    entries: list[SourceEntry] = []
+    problems: list[Problem] = []
+    coding = _coding_of(infos)
+    for info in infos:
+        name = _zip_name(info, coding)
+        if is_ignored(part for part in name.split("/") if part not in ("", ".", "..")):
+            continue
+        if reason := _refused(info, name):
+            problems.append(Problem(name, reason))
+        else:
+            load, head = _member(archive, info, name, lock)
+            entries.append(SourceEntry(name, load, head))
+    return Listing(tuple(sorted(entries, key=lambda e: natural(e.name))), tuple(problems), archive.close)
+
+
+def _coding_of(infos: Sequence[zipfile.ZipInfo]) -> str | None:
+    """How names without the UTF-8 flag are written: the first coding that all of them can be read in."""
+    raw = [info.orig_filename.encode("cp437", "replace") for info in infos if not info.flag_bits & _UTF8_FLAG]
+    if all(name.isascii() for name in raw):
+        return None
+    for coding in _CODINGS:
+        try:
+            _ = [name.decode(coding) for name in raw]
+        except UnicodeDecodeError:
+            continue
+        return coding
+    return None
+
+
+def _zip_name(info: zipfile.ZipInfo, coding: str | None) -> str:
+    name = info.filename
+    if coding is not None and not info.flag_bits & _UTF8_FLAG:
+        name = name.encode("cp437", "replace").decode(coding, "replace")
+    return printable(name.replace("\\", "/"))
+
+
+def _refuse_bomb(path: Path, kind: str, files: int, unpacked: int) -> None:
+    packed = path.stat().st_size
+    if files > MAX_ENTRIES:
+        raise InputError(f"{path}: expected at most {MAX_ENTRIES} files in a {kind}, got {files}; {_ADVICE}")
+    if unpacked > MAX_UNPACKED or (unpacked > 1 << 30 and unpacked > MAX_RATIO * packed):
+        raise InputError(
+            f"{path}: {packed / 2**20:.1f} MB would unpack to {unpacked / 2**30:.1f} GB (a {kind} bomb?); {_ADVICE}"
+        )
+
+
+def _refused(info: zipfile.ZipInfo, name: str) -> str | None:
+    """Why this entry of a zip is not taken, or None."""
+    if leads_out(name):
+        return "its path leads out of the zip; pack the photos again without absolute or '..' paths"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "it is a link, not a file; pack the photo itself"
+    if info.flag_bits & 1:
+        return "it is encrypted; unpack the zip with its password and import the folder"
+    if info.file_size > MAX_FILE or (info.file_size > 64 << 20 and info.file_size > 500 * max(1, info.compress_size)):
+        return f"it would unpack to {info.file_size >> 20} MB (a zip bomb?); unpack it yourself if you trust it"
+    return None
+
+
+def leads_out(name: str) -> bool:
+    """Whether a path of an archive is absolute or goes up."""
+    return name.startswith("/") or bool(re.match(r"[A-Za-z]:", name)) or ".." in name.split("/")
+
+
+def _member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, lock: threading.Lock
+) -> tuple[Callable[[], bytes], Callable[[], bytes]]:
+    def read(size: int) -> bytes:
+        try:
+            with lock, archive.open(info) as file:
+                return file.read(size)  # never gives more than the size that was checked above
+        except Exception as error:  # the unpackers raise many kinds: zlib.error, EOFError, LZMAError, ...
+            said = str(error) or type(error).__name__
+            raise ImageError(f"{name}: cannot be unpacked ({said}); pack the zip again") from error
+
+    return (lambda: read(-1)), (lambda: read(HEAD))
+
+
+def _tar(path: Path, packed: bool) -> Listing:
+    """A tar; a packed one is unpacked to a temporary file first, since its members are not read in its order."""
+    plain: IO[bytes] | None = None
+    try:
+        plain = _unpacked(path) if packed else open(path, "rb")
+        archive = tarfile.open(fileobj=plain, mode="r:")
+        members = [m for m in archive.getmembers() if not m.isdir()]
+        _refuse_bomb(path, "tar", len(members), sum(m.size for m in members))
+    except (tarfile.TarError, OSError, EOFError) as error:
+        if plain is not None:
+            plain.close()
+        raise InputError(f"{path}: expected a tar of photos, and it is damaged or holds none ({error})") from error
+    lock = threading.Lock()
+    entries: list[SourceEntry] = []
+    problems: list[Problem] = []
+    for member in members:
+        name = printable(member.name.replace("\\", "/").removeprefix("./"))
+        if is_ignored(part for part in name.split("/") if part not in ("", ".", "..")):
+            continue
+        if leads_out(name):
+            problems.append(Problem(name, "its path leads out of the tar; pack the photos again without '..' paths"))
+        elif not member.isreg():
+            problems.append(Problem(name, "it is a link or a device, not a file; pack the photo itself"))
+        elif member.size > MAX_FILE:
+            problems.append(Problem(name, f"it has {member.size >> 20} MB; expected at most {MAX_FILE >> 20} MB"))
+        else:
+            entries.append(_tar_entry(plain, member, name, lock))
+    return Listing(tuple(sorted(entries, key=lambda e: natural(e.name))), tuple(problems), plain.close)
+
+
+def _tar_entry(plain: IO[bytes], member: tarfile.TarInfo, name: str, lock: threading.Lock) -> SourceEntry:
+    def read(size: int) -> bytes:
+        with lock:
+            plain.seek(member.offset_data)
+            data = plain.read(size)
+        if len(data) < size:
+            raise ImageError(f"{name}: the tar ends before it; copy or pack it again")
+        return data
+
+    return SourceEntry(name, lambda: read(member.size), lambda: read(min(HEAD, member.size)))
+
+
+def _unpacked(path: Path) -> IO[bytes]:
+    import bz2
+    import gzip
+    import lzma
+
+    head = path.open("rb").read(6)
+    opener = gzip.open if head[:2] == b"\x1f\x8b" else bz2.open if head[:3] == b"BZh" else lzma.open
+    plain = tempfile.TemporaryFile()
+    limit = min(MAX_UNPACKED, max(1 << 30, MAX_RATIO * path.stat().st_size))
+    try:
+        with opener(path, "rb") as packed:
+            while block := packed.read(1 << 20):
+                if plain.tell() + len(block) > limit:
+                    raise InputError(f"{path}: it would unpack to more than {limit >> 20} MB; {_ADVICE}")
+                plain.write(block)
+    except (lzma.LZMAError, OSError, EOFError) as error:
+        plain.close()
+        raise InputError(f"{path}: the archive is damaged ({error}); copy or pack it again") from error
+    except InputError:
+        plain.close()
+        raise
+    plain.seek(0)
+    return plain

@@ -1,0 +1,1 @@
+"""One file per layout or annotation format; ``core.importers.importer`` finds them."""

@@ -1,0 +1,99 @@
+"""Label Studio's JSON export: brushes, polygons and ellipses of each task."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from core.errors import InputError
+from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
+from core.importers.importer import Importer
+from core.importers.plan import ImportPlan, PlanBuilder
+from core.importers.source_entry import SourceEntry
+from core.importers.source_tree import SourceTree, json_of
+from core.masks.annotation_shapes import brush_mask, ellipse_mask, polygon_mask
+from core.types import Mask
+
+
+class LabelStudioImporter(Importer):
+    """A JSON list of tasks with ``annotations`` and ``data``."""
+
+    name = "label-studio"
+    title = "Label Studio (JSON)"
+    reads = "brushes, polygons, ellipses; rectangles are boxes, no masks; tasks without a result are good"
+
+    def detect(self, tree: SourceTree) -> float:
+        return 0.93 if any(map(_is_export, tree.named(".json")[:8])) else 0.0
+
+    def plan(self, tree: SourceTree) -> ImportPlan:
+        builder = PlanBuilder(self.name)
+        taken: set[str] = set()
+        for table in filter(_is_export, tree.named(".json")):
+            builder.annotations.append(table)
+            for photo, defects in _read(tree, table):
+                if photo.name not in taken:
+                    taken.add(photo.name)
+                    add_annotated(builder, photo, defects, table.name)
+        return builder.plan(tree)
+
+
+def _is_export(entry: SourceEntry) -> bool:
+    try:
+        head = entry.head().decode("utf-8", "ignore").lstrip()
+        return head.startswith("[") and ('"annotations"' in head or '"completions"' in head)
+    except InputError:
+        return False
+
+
+def _read(tree: SourceTree, table: SourceEntry) -> list[tuple[SourceEntry, list[AnnotatedDefect]]]:
+    data: Any = json_of(table)
+    found = []
+    try:
+        for task in data:
+            photo = next((p for v in task["data"].values() if (p := _photo(tree, v)) is not None), None)
+            done = [a for a in task.get("annotations", task.get("completions", ())) if not a.get("was_cancelled")]
+            results = done[-1]["result"] if done else []
+            if photo is not None and done:
+                found.append((photo, [d for r in results if (d := _shape(r)) is not None]))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise InputError(f"{table.name}: expected Label Studio's tasks, got {type(error).__name__} {error}") from error
+    return found
+
+
+def _photo(tree: SourceTree, value: object) -> SourceEntry | None:
+    """By the task's address: a path, an upload with a random prefix, or ``?d=`` of local files."""
+    if not isinstance(value, str):
+        return None
+    parts = urlsplit(value)
+    path = parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    file = path.rpartition("/")[2]
+    return tree.find(path) or tree.find(file.partition("-")[2])
+
+
+def _shape(result: Any) -> AnnotatedDefect | None:
+    value = result.get("value", {})
+    kind = str(result.get("type", ""))
+    labels = value.get(kind) or value.get("labels") or value.get("brushlabels") or value.get("polygonlabels")
+    if kind in ("choices", "textarea", "rating", "relation") or not isinstance(value, dict):
+        return None
+    label = str(labels[0]) if labels else "defect"
+    if "rle" in value:
+        return AnnotatedDefect(label, partial(brush_mask, value["rle"]), float(len(value["rle"])))
+    if "points" in value:
+        points = [[float(x), float(y)] for x, y in value["points"]]
+        return AnnotatedDefect(label, partial(_percent_polygon, points), polygon_area(points))
+    if "radiusX" in value:
+        numbers = [float(value[k]) for k in ("x", "y", "radiusX", "radiusY")]
+        return AnnotatedDefect(label, partial(_percent_ellipse, numbers, float(value.get("rotation", 0))))
+    return AnnotatedDefect(label, None)
+
+
+def _percent_polygon(points: list[list[float]], shape: tuple[int, int]) -> Mask:
+    return polygon_mask([[x * shape[1] / 100, y * shape[0] / 100] for x, y in points], shape)
+
+
+def _percent_ellipse(numbers: list[float], turn: float, shape: tuple[int, int]) -> Mask:
+    x, y, rx, ry = numbers
+    width, height = shape[1] / 100, shape[0] / 100
+    return ellipse_mask((x * width, y * height), (rx * width, ry * height), turn, shape)

@@ -1,0 +1,179 @@
+"""Which mask belongs to which photo, by the many ways in which people name them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from core.errors import InputError
+from core.images import read_photo
+from core.importers.source_entry import IMAGE_SUFFIXES, SourceEntry
+from core.importers.words import role_of
+
+_WORDS = "mask|masks|gt|ground[ _-]?truth|label|labels|bin|seg|segm|segmentation|defect|annotation|manual|roi"
+_ENDING = re.compile(rf"(?P<photo>.+?)[ _.-](?P<word>{_WORDS})(?:[ _.-]?\d+)*", re.IGNORECASE)
+_BEGINNING = re.compile(rf"(?P<word>{_WORDS})[ _.-](?P<photo>.+)", re.IGNORECASE)
+_NUMBER = re.compile(r"(?P<photo>.+?)[ _.-]\d{1,4}")
+_SURE = frozenset({"mask", "masks", "gt"})
+_PROBED = 8
+"""Photos with a picture of the same stem beside them that are opened per folder, to see whether it is a mask."""
+
+Where = tuple[str, ...]
+
+
+@dataclass
+class Pairing:
+    """``masks`` by the name of their photo; ``orphans`` are masks without one, each with the reason."""
+
+    masks: dict[str, list[SourceEntry]] = field(default_factory=lambda: defaultdict(list))
+    orphans: list[tuple[SourceEntry, str]] = field(default_factory=list)
+
+
+def in_mask_folder(entry: SourceEntry) -> bool:
+    """Whether a folder on its way says that it holds masks."""
+    return any(role_of(folder) == "mask" for folder in entry.folders)
+
+
+def split_masks(images: Sequence[SourceEntry]) -> tuple[list[SourceEntry], list[SourceEntry]]:
+    """Photos and masks: by folder, by a name like another's with ``_mask``, or by a flat twin of the same stem."""
+    here: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
+    masks: list[SourceEntry] = []
+    open_question: list[SourceEntry] = []
+    for entry in images:
+        if in_mask_folder(entry):
+            masks.append(entry)
+        else:
+            here[(entry.folded, entry.stem.casefold())].append(entry)
+            open_question.append(entry)
+    named = {e.name for e in open_question if _is_named_mask(e, here)}
+    named |= _flat_twins([e for e in open_question if e.name not in named])
+    return [e for e in open_question if e.name not in named], masks + [e for e in open_question if e.name in named]
+
+
+def _is_named_mask(entry: SourceEntry, here: dict[tuple[Where, str], list[SourceEntry]]) -> bool:
+    for pattern in (_ENDING, _BEGINNING):
+        match = pattern.fullmatch(entry.stem)
+        if match and (entry.folded, match["photo"].casefold()) in here:
+            return match["word"].casefold() in _SURE or is_flat(entry)
+    return entry.stem.startswith("task-") and "-annotation-" in entry.stem
+
+
+def _flat_twins(entries: Sequence[SourceEntry]) -> set[str]:
+    """Of two pictures of one stem, those that are flat while the other is not; a few per folder are opened."""
+    twins: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
+    for entry in entries:
+        twins[(entry.folded, entry.stem.casefold())].append(entry)
+    by_folder: dict[tuple[Where, frozenset[str]], list[list[SourceEntry]]] = defaultdict(list)
+    for (where, _), group in twins.items():
+        if len(group) == 2 and group[0].suffix != group[1].suffix:
+            by_folder[(where, frozenset(e.suffix for e in group))].append(group)
+    found: set[str] = set()
+    for pairs in by_folder.values():
+        for suffix in {e.suffix for e in pairs[0]}:
+            mine = [next(e for e in pair if e.suffix == suffix) for pair in pairs]
+            others = [next(e for e in pair if e.suffix != suffix) for pair in pairs]
+            if all(map(is_flat, mine[:_PROBED])) and not any(map(is_flat, others[:_PROBED])):
+                found |= {e.name for e in mine}
+    return found
+
+
+def is_flat(entry: SourceEntry) -> bool:
+    """Whether a picture has but a few flat values, as masks do; False for what cannot be read."""
+    from core.images.looks import is_flat as flat_pixels
+
+    try:
+        return flat_pixels(read_photo(entry.load(), entry.name).pixels)
+    except InputError:
+        return False
+
+
+def pair_masks(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], *, anywhere: bool = False) -> Pairing:
+    """The masks of each photo, by place and name; what is ambiguous is left an orphan.
+
+    ``anywhere``: a mask may lie in a folder of any name, since a person said that it is one.
+    """
+    by_key: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
+    by_stem: dict[str, list[SourceEntry]] = defaultdict(list)
+    for photo in photos:
+        for where in _places(photo):
+            by_key[(where, photo.stem.casefold())].append(photo)
+        by_stem[photo.stem.casefold()].append(photo)
+    claims: dict[tuple[str, ...], list[SourceEntry]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[SourceEntry]] = {}
+    result = Pairing()
+    for mask in masks:
+        group = _photos_of(mask, by_key, by_stem, anywhere)
+        if not group:
+            result.orphans.append((mask, "a mask without a photo"))
+            continue
+        key = tuple(photo.name for photo in group)
+        groups[key] = group
+        claims[key].append(mask)
+    for key, group in groups.items():
+        _deal(group, claims[key], result)
+    return result
+
+
+def _photos_of(
+    mask: SourceEntry,
+    by_key: dict[tuple[Where, str], list[SourceEntry]],
+    by_stem: dict[str, list[SourceEntry]],
+    anywhere: bool,
+) -> list[SourceEntry]:
+    for where in _places(mask):
+        for stem in _stems(mask):
+            if group := by_key.get((where, stem)):
+                return group
+        if where and (group := by_key.get((where[:-1], where[-1]))):
+            return group
+    if anywhere or in_mask_folder(mask):
+        for stem in _stems(mask):
+            if len(by_stem.get(stem, ())) == 1:
+                return by_stem[stem]
+    return []
+
+
+def _places(entry: SourceEntry) -> Iterator[Where]:
+    """Where it lies, less the folders that only say what it is; then less those of a split too."""
+    kept = tuple(f for f in entry.folded if role_of(f) not in ("mask", "photo"))
+    yield kept
+    bare = tuple(f for f in kept if role_of(f) not in ("train", "validation", "test"))
+    if bare != kept:
+        yield bare
+
+
+def _stems(mask: SourceEntry) -> Iterable[str]:
+    """What its photo may be called, the likeliest first."""
+    stem = mask.stem.casefold()
+    found = [stem]
+    for pattern in (_ENDING, _BEGINNING):
+        if match := pattern.fullmatch(stem):
+            found.append(match["photo"])
+    for suffix in IMAGE_SUFFIXES:
+        if stem.endswith(suffix):
+            found.append(stem.removesuffix(suffix))
+    if in_mask_folder(mask) and (match := _NUMBER.fullmatch(stem)):
+        found.append(match["photo"])
+    return dict.fromkeys(found)
+
+
+def _deal(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], result: Pairing) -> None:
+    """Photos of one stem: each takes the masks of its own extension, and one left takes the one left."""
+    if len(photos) == 1:
+        result.masks[photos[0].name] += masks
+        return
+    left: list[SourceEntry] = []
+    for mask in masks:
+        alike = [p for p in photos if p.suffix == mask.suffix]
+        if len(alike) == 1:
+            result.masks[alike[0].name].append(mask)
+        else:
+            left.append(mask)
+    bare = [p for p in photos if p.name not in result.masks]
+    if len(left) == len(bare) == 1:
+        result.masks[bare[0].name].append(left[0])
+        return
+    names = " or ".join(p.file for p in photos)
+    result.orphans += [(m, f"it may belong to {names}; name it as one of them with its extension") for m in left]

@@ -1,0 +1,119 @@
+"""The files of a source as a tree: found by path without regard to capitals, read when asked for."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from core.errors import InputError
+from core.importers.source_entry import SourceEntry, natural
+
+MOST_SUBTREES = 64
+"""With more folders beside each other than this, none of them is a dataset of its own."""
+
+
+class SourceTree:
+    """Files below one folder of a source; their ``path`` begins there. ``where`` names it for people."""
+
+    def __init__(self, entries: Sequence[SourceEntry], where: str) -> None:
+        self.entries = tuple(entries)
+        self.where = where
+
+    @cached_property
+    def images(self) -> tuple[SourceEntry, ...]:
+        """The pictures among the files."""
+        return tuple(entry for entry in self.entries if entry.is_image)
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """Paths of all folders that hold something, in small letters."""
+        held = {entry.folded for entry in self.entries}
+        return frozenset("/".join(parts[:n]) for parts in held for n in range(1, len(parts) + 1))
+
+    @cached_property
+    def _by_path(self) -> dict[str, SourceEntry]:
+        return {entry.path.casefold(): entry for entry in self.entries}
+
+    @cached_property
+    def _by_file(self) -> dict[str, list[SourceEntry]]:
+        found: dict[str, list[SourceEntry]] = defaultdict(list)
+        for entry in self.entries:
+            found[entry.file.casefold()].append(entry)
+        return found
+
+    @cached_property
+    def _by_suffix(self) -> dict[str, list[SourceEntry]]:
+        found: dict[str, list[SourceEntry]] = defaultdict(list)
+        for entry in self.entries:
+            found[entry.suffix].append(entry)
+        return found
+
+    def has(self, folder: str) -> bool:
+        """Whether there is such a folder, in any capitals."""
+        return folder.casefold() in self.folders
+
+    def get(self, path: str) -> SourceEntry | None:
+        """The file at ``path``, in any capitals."""
+        return self._by_path.get(path.casefold())
+
+    def find(self, path: str, near: Sequence[str] = ()) -> SourceEntry | None:
+        """The file that a table calls ``path``: at that place, below one of the folders ``near``, or the only one
+        whose path ends so. Paths of another machine are shortened from the left until one fits.
+        """
+        parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        for start in range(len(parts)):
+            rest = "/".join(parts[start:])
+            for folder in ("", *near):
+                if found := self.get(f"{folder}/{rest}" if folder else rest):
+                    return found
+            ends = [
+                e
+                for e in self._by_file[parts[-1].casefold()]
+                if f"/{e.path}".casefold().endswith(f"/{rest}".casefold())
+            ]
+            if len(ends) == 1:
+                return ends[0]
+            if ends:
+                return None
+        return None
+
+    def named(self, *suffixes: str) -> list[SourceEntry]:
+        """The files with one of these extensions, which are given in small letters with their dot."""
+        found = [entry for suffix in suffixes for entry in self._by_suffix.get(suffix, ())]
+        return found if len(suffixes) == 1 else sorted(found, key=lambda entry: natural(entry.path))
+
+    def below(self, folder: str) -> SourceTree:
+        """The part of the tree below ``folder``."""
+        inside = [entry.below(folder) for entry in self.entries if entry.path.startswith(f"{folder}/")]
+        return SourceTree(inside, f"{self.where}/{folder}")
+
+    def subtrees(self) -> Iterator[SourceTree]:
+        """The trees below each of the folders at the top; none where there are very many."""
+        parts: dict[str, list[SourceEntry]] = defaultdict(list)
+        for entry in self.entries:
+            if entry.folders:
+                parts[entry.folders[0]].append(entry.below(entry.folders[0]))
+        if len(parts) <= MOST_SUBTREES:
+            for folder in sorted(parts, key=natural):
+                yield SourceTree(parts[folder], f"{self.where}/{folder}")
+
+
+def text_of(entry: SourceEntry) -> str:
+    """The text of a file; InputError if it is not UTF-8."""
+    try:
+        return entry.load().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{entry.name}: expected UTF-8 text ({error.reason}); save it as UTF-8") from error
+
+
+def json_of(entry: SourceEntry) -> Any:
+    """The JSON of a file; InputError if it is none."""
+    try:
+        return json.loads(text_of(entry))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{entry.name}: expected JSON, and it is damaged ({error}); export it again") from error
