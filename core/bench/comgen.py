@@ -84,7 +84,7 @@ def _twins(backbone: Backbone, count: int) -> dict[str, Any]:
     from core.diffusion.sampling import make_schedule
     from core.methods.comgen.sample import read
 
-    scenes, schedule = _renderer(), make_schedule(backbone.alphas_cumprod, STEPS)
+    scenes, schedule = _renderer(), make_schedule(backbone.noise_schedule, STEPS)
     coarse: dict[str, list[float]] = {}
     fine: dict[str, list[float]] = {}
     right: list[bool] = []

@@ -7,7 +7,7 @@ the batch as well. All settings are those of the preset ``flawsmith``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from core.diffusion.backbone import Backbone
+    from core.diffusion.conditioning import Conditioning
     from core.methods.dual_ano_diff.adapters import Dual
 
 PRESET = PRESETS["flawsmith"]
@@ -98,20 +99,20 @@ class _Branches:
         from core.training.low_rank import by_row
 
         backbone, (_, guidance, sampler) = self.model.backbone, PRESET.draws
-        schedule = make_schedule(backbone.alphas_cumprod, self.steps)
+        schedule = make_schedule(backbone.noise_schedule, self.steps)
         side = backbone.side // backbone.factor
         noise = draw_noise((1, backbone.channels, side, side), torch_generator(seed)).to(backbone.device)
         with torch.no_grad(), by_row(backbone.unet, BRANCHES[branch : branch + 1]):
-            text = self._texts([GOOD, self.label], branch)
-            decode(backbone, sample(guided(backbone, text[1:], text[:1], guidance), noise, schedule, method=sampler))
+            good, prompt = (self._prompt(label, branch) for label in (GOOD, self.label))
+            decode(backbone, sample(guided(backbone, prompt, good, guidance), noise, schedule, method=sampler))
 
-    def _texts(self, labels: Sequence[str], branch: int) -> Tensor:
-        """One branch's prompts of these labels."""
+    def _prompt(self, label: str, branch: int) -> Conditioning:
+        """One branch's prompt of this label."""
         from core.diffusion.backbone import encode_ids
         from core.diffusion.tokens import padded_ids
 
         known = self.model.backbone
-        return encode_ids(known, padded_ids(known, [self.model.build.prompts[label][branch] for label in labels]))
+        return encode_ids(known, padded_ids(known, [self.model.build.prompts[label][branch]]))
 
     @contextmanager
     def learner(self, backward: Callable[[int], None]) -> Iterator[Callable[[int], None]]:
@@ -138,7 +139,7 @@ class _Branches:
 
         backbone = self.model.backbone
         x = self._batch(2 * backbone.channels, seed)
-        out = self.model.predict(x, self._times(seed), self.model.text([self.label] * len(x)))
+        out = self.model.predict(x, self._times(seed), self.model.conditioning([self.label] * len(x)))
         torch.autograd.backward((out**2).mean())
 
     def learn_apart(self, seed: int) -> None:
@@ -152,8 +153,8 @@ class _Branches:
         for branch in (WHOLE, PART):
             with by_row(backbone.unet, BRANCHES[branch : branch + 1]):
                 x = self._batch(backbone.channels, seed)
-                text = self._texts([self.label], branch).expand(len(x), -1, -1)
-                torch.autograd.backward((model_output(backbone, x, self._times(seed), text) ** 2).mean())
+                prompt = self._prompt(self.label, branch).expanded(len(x))
+                torch.autograd.backward((model_output(backbone, x, self._times(seed), prompt) ** 2).mean())
 
     def _batch(self, channels: int, seed: int) -> Tensor:
         from core.device import torch_generator
@@ -166,5 +167,5 @@ class _Branches:
     def _times(self, seed: int) -> Tensor:
         import torch
 
-        count = len(self.model.backbone.alphas_cumprod)
+        count = len(self.model.backbone.noise_schedule)
         return torch.tensor([(seed * 37 + 11 * row) % count for row in range(PRESET.batch)])

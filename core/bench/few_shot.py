@@ -189,8 +189,8 @@ class _Bench:
                 free = _box(mask, 1.0)
                 frame = CropSettings(concept.config.read_as(InversionConfig).margin, square=True, detail=1.0)
                 roi = open_window(self.backbone, photo.pixels, free, frame).roi
-                text = speaker.text(self.lesson.label, roi.crop(mask if told else np.zeros_like(mask)))
-                place = Place(photo.pixels, free, text, derive_seed(seed, "position"))
+                prompt = speaker.conditioning(self.lesson.label, roi.crop(mask if told else np.zeros_like(mask)))
+                place = Place(photo.pixels, free, prompt, derive_seed(seed, "position"))
                 (drawn,) = inpaint(
                     speaker.backbone, [place], speaker.normal_prompt, look=DrawingSettings(14, 3.0, 1.0), frame=frame
                 )

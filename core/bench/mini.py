@@ -187,7 +187,7 @@ def _drawn(backbone: Backbone, prompt: str, seed: int) -> Image:
     side = SIDE // backbone.factor
     noise = draw_noise((1, backbone.channels, side, side), torch.Generator().manual_seed(seed))
     model = guided(backbone, encode_text(backbone, [prompt]), None, GUIDANCE)
-    return decode(backbone, sample(model, noise, make_schedule(backbone.alphas_cumprod, STEPS), method="dpmpp_2m"))[0]
+    return decode(backbone, sample(model, noise, make_schedule(backbone.noise_schedule, STEPS), method="dpmpp_2m"))[0]
 
 
 def _words(backbone: Backbone, count: int) -> dict[str, float]:
@@ -198,7 +198,7 @@ def _words(backbone: Backbone, count: int) -> dict[str, float]:
     from core.diffusion.tokens import encode_text, positions
 
     scenes, ious, lost = _renderer(), [], []
-    schedule = make_schedule(backbone.alphas_cumprod, STEPS)
+    schedule = make_schedule(backbone.noise_schedule, STEPS)
     for product in ASSEMBLIES:
         for i in range(count):
             scene = scenes.make(scenes.replace(scenes.normal(product, UNSEEN + 500 + i), flaws=()), SIDE)

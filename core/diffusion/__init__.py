@@ -1,14 +1,17 @@
-"""Latent diffusion: models in Stable Diffusion's layout, and the loops that sample from and train on them.
+"""Latent diffusion: models in Stable Diffusion's layout, and the loops that sample from them.
 
-locate.py     where a model is on this machine; needs no torch
-folders.py    whether the known models are here and whole; needs no torch
-fetch.py      brings one from a model hub; the only file that knows huggingface_hub
-backbone.py   loads a model; the only file that knows diffusers and transformers
-model.py      a loaded model, and functions on it: text, latents, noise
-sampling.py   one loop with step hooks; DDIM, DPM-Solver++(2M), guidance, inversion
-attention.py  controllers of the attention, installed for a while
-blended.py    generation inside a mask, pasted back at native resolution
-tokens.py     prompts to token ids; placeholder words of k vectors
-lessons.py    what is learned from, encoded once
-training.py   one loop for whatever small set of parameters is learned
+model_sources.py          where a model is on this machine; needs no torch
+model_folders.py          whether the known models are here and whole; needs no torch
+hub.py                    brings one from a model hub; the only file that knows huggingface_hub
+loading.py                loads a model; the only file that knows diffusers and transformers
+backbone.py               a loaded model, and functions on it: prompts, latents, predictions
+conditioning.py           what a model is told: token states, the prompt as a whole, extras by name
+noise_schedule.py         x_t = a(t) x_0 + s(t) eps, and what is predicted of it: noise, v, x_0 or a flow's velocity
+tokens.py                 prompts to token ids; placeholder words of k vectors
+sampling.py               one loop with step hooks; DDIM, DPM-Solver++(2M), guidance, inversion
+attention.py              controllers of the attention, installed for a while
+attention_reweighting.py  AnomalyDiffusion's: more attention where the anomaly is hardly seen
+inpainting.py             generation inside a mask, pasted back at native resolution
+model_crop.py             what a model sees of a photo, and how it is pasted back
+prompt_to_prompt.py       an edited prompt that looks where the photo's own did
 """

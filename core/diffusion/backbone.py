@@ -1,7 +1,7 @@
 """A latent diffusion model as one frozen value, and plain functions on it.
 
-Latents are float32 (N, C, h, w), text is float32 (N, length, width), and ``eps`` is the noise the model sees in x_t,
-whatever the model itself predicts. Loading is core.diffusion.loading's.
+Latents are float32 (N, C, h, w), prompts a Conditioning of N rows. What the model predicts of x_t, and how much noise
+is in that, says its NoiseSchedule. Loading is core.diffusion.loading's.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from core.diffusion.conditioning import Conditioning
+from core.diffusion.noise_schedule import NoiseSchedule
 from core.errors import Cancelled, InputError
 from core.types import Image, check_image
 
 Memory = Literal["full", "slicing", "offload"]
-Prediction = Literal["epsilon", "v_prediction", "sample"]
 
 _VAE_ROWS = 2
 """Pictures that go through the autoencoder at once. On a CPU two take a quarter less time than one by one, and more
@@ -31,7 +32,6 @@ take longer; on a GPU the autoencoder is what would run out of memory first."""
 class Backbone:
     """A loaded model.
 
-    ``alphas_cumprod`` is float64 (T,) on the CPU: the share of signal at each training step (alpha-bar in DDPM).
     ``placeholders`` are words of core.diffusion.tokens and their ids. ``memory`` says what is done to save memory.
     """
 
@@ -40,8 +40,7 @@ class Backbone:
     vae: Any
     text_encoder: Any
     tokenizer: Any
-    alphas_cumprod: Tensor
-    prediction: Prediction
+    noise_schedule: NoiseSchedule
     device: torch.device
     dtype: torch.dtype
     memory: Memory = "full"
@@ -97,10 +96,10 @@ def exclusive(backbone: Backbone, cancelled: Callable[[], bool] | None = None) -
         backbone.lock.release()
 
 
-def encode_ids(backbone: Backbone, ids: Tensor) -> Tensor:
-    """Text float32 (N, length, width) of padded ids; gradients flow to placeholder vectors."""
+def encode_ids(backbone: Backbone, ids: Tensor) -> Conditioning:
+    """The conditioning of padded ids int64 (N, length); gradients flow to placeholder vectors."""
     encoder = _at_work(backbone, "text_encoder")
-    return cast(Tensor, encoder(ids.to(backbone.device)).last_hidden_state.float())
+    return Conditioning(encoder(ids.to(backbone.device)).last_hidden_state.float())
 
 
 def encode_image(backbone: Backbone, image: Image, generator: torch.Generator | None = None) -> Tensor:
@@ -150,50 +149,20 @@ def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
     return pictures
 
 
-def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
-    """What the UNet itself predicts from x_t, float32: noise, velocity or x_0 (``backbone.prediction``)."""
+def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:
+    """What the UNet itself predicts from x_t, float32: noise, velocity or x_0 (``noise_schedule.prediction``)."""
     unet = _at_work(backbone, "unet")
     when = t.to(backbone.device) if isinstance(t, Tensor) else torch.tensor(t, device=backbone.device)
-    moved = text.to(backbone.device, backbone.dtype)
-    return cast(Tensor, unet(x.to(backbone.device, backbone.dtype), when, encoder_hidden_states=moved).sample.float())
+    told = conditioning.to(backbone.device, backbone.dtype)
+    # UNets that read the prompt as a whole take it, and what else they are told, under these names.
+    added = {} if told.pooled is None else {"added_cond_kwargs": {"text_embeds": told.pooled, **told.extras}}
+    x = x.to(backbone.device, backbone.dtype)
+    return cast(Tensor, unet(x, when, encoder_hidden_states=told.states, **added).sample.float())
 
 
-def predict_noise(backbone: Backbone, x: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+def predict_noise(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:
     """The noise in x_t, float32, of latents (N, C, h, w) at training step ``t`` (one, or int64 (N,))."""
-    return to_epsilon(backbone, x, t, model_output(backbone, x, t, text))
-
-
-def to_epsilon(backbone: Backbone, x: Tensor, t: int | Tensor, predicted: Tensor) -> Tensor:
-    """The noise in x_t, float32, from what the model ``predicted`` of it, both (N, C, h, w).
-
-    v = sqrt(abar) eps - sqrt(1 - abar) x_0 (Salimans and Ho 2022), so eps = sqrt(abar) v + sqrt(1 - abar) x_t.
-    """
-    x = x.float()
-    if backbone.prediction == "epsilon":
-        return predicted
-    a = _abar(backbone, t, x)
-    if backbone.prediction == "v_prediction":
-        return a.sqrt() * predicted + (1 - a).sqrt() * x
-    return (x - a.sqrt() * predicted) / (1 - a).sqrt()
-
-
-def training_target(backbone: Backbone, x0: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-    """What ``predict`` should give for x_t made of ``x0`` and ``noise`` (N, C, h, w): the target of training."""
-    if backbone.prediction == "epsilon":
-        return noise
-    a = _abar(backbone, t, x0)
-    return a.sqrt() * noise - (1 - a).sqrt() * x0 if backbone.prediction == "v_prediction" else x0
-
-
-def noised(backbone: Backbone, x0: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
-    """x_t = sqrt(abar) x_0 + sqrt(1 - abar) noise (DDPM, eq. 4)."""
-    a = _abar(backbone, t, x0)
-    return a.sqrt() * x0 + (1 - a).sqrt() * noise
-
-
-def _abar(backbone: Backbone, t: int | Tensor, like: Tensor) -> Tensor:
-    index = torch.as_tensor(t).cpu().reshape(-1)
-    return backbone.alphas_cumprod[index].to(like.device, torch.float32).reshape(-1, 1, 1, 1)
+    return backbone.noise_schedule.to_epsilon(x, t, model_output(backbone, x, t, conditioning))
 
 
 def _at_work(backbone: Backbone, part: str) -> Any:

@@ -18,13 +18,13 @@ from torch import Tensor
 from core.device import torch_generator
 from core.diffusion.attention import Controller, controlled
 from core.diffusion.backbone import Backbone, decode, encode_images
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.model_crop import CropSettings, ModelCrop, close_window, open_window, sketcher
 from core.diffusion.sampling import (
     After,
     Before,
     Method,
     SamplingStep,
-    add_noise,
     draw_noise,
     guided,
     make_schedule,
@@ -51,8 +51,8 @@ class DrawingSettings:
 
 @dataclass(frozen=True)
 class Place:
-    """What is drawn and where: ``text`` (a prompt, or float (1, length, width)) inside ``mask`` bool (H, W) of
-    ``photo`` uint8 (H, W, 3), from the noise of ``seed``.
+    """What is drawn and where: ``prompt`` (in words, or encoded: one row) inside ``mask`` bool (H, W) of ``photo``
+    uint8 (H, W, 3), from the noise of ``seed``.
 
     ``start``, of the photo's size, is what a strength below 1 starts from in place of the photo, and whose fine
     structure the frame's ``detail`` gives back. With ``hard`` nothing fades at the mask's edge.
@@ -60,7 +60,7 @@ class Place:
 
     photo: Image
     mask: Mask
-    text: str | Tensor
+    prompt: str | Conditioning
     seed: int
     start: Image | None = None
     hard: bool = False
@@ -106,7 +106,7 @@ def blending(
 
     def before(x: Tensor, step: SamplingStep) -> Tensor:
         kept = keep if region is None else 1 - region(step).to(z0.device)
-        return x * (1 - kept) + add_noise(z0, noise, step.a) * kept
+        return x * (1 - kept) + step.level.add_noise(z0, noise) * kept
 
     def after(x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         return x * (1 - keep) + z0 * keep if step.last else x
@@ -125,7 +125,7 @@ def inpaint(
     progress: PreviewedSteps | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> list[Image]:
-    """The photo of each place, uint8 (H, W, 3), with its text drawn inside its mask; outside it is the photo's own.
+    """The photo of each place, uint8 (H, W, 3), with its prompt drawn inside its mask; outside it is the photo's own.
 
     Places whose windows are of one size are drawn as one batch, or in halves where a GPU's memory does not hold it.
     Each row has its own noise, so that what is drawn in a place does not depend on the others but for rounding.
@@ -182,13 +182,13 @@ class _Batch:
         more = guide(scene) if guide is not None else Guide()
         generators = [torch_generator(place.seed) for place in self.places]
         noise = draw_noise(z0.shape, generators, z0)
-        schedule = make_schedule(backbone.alphas_cumprod, look.steps, strength=look.strength)
-        texts = [encode_text(backbone, [p.text]) if isinstance(p.text, str) else p.text for p in self.places]
+        schedule = make_schedule(backbone.noise_schedule, look.steps, strength=look.strength)
+        prompts = [encode_text(backbone, [p.prompt]) if isinstance(p.prompt, str) else p.prompt for p in self.places]
         keep, finish = blending(z0, scene.region, noise, more.region)
         with controlled(backbone.unet, *more.controllers):
             x = sample(
-                guided(backbone, torch.cat(texts), encode_text(backbone, [negative]), look.guidance),
-                add_noise(origin, noise, schedule.alphas[0]) if look.strength < 1 else noise,
+                guided(backbone, Conditioning.cat(prompts), encode_text(backbone, [negative]), look.guidance),
+                schedule.levels[0].add_noise(origin, noise) if look.strength < 1 else noise,
                 schedule,
                 method=look.method,
                 eta=look.eta,

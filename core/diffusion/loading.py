@@ -18,11 +18,14 @@ import torch
 from core.device import choose_device
 from core.diffusion.backbone import Backbone, Memory
 from core.diffusion.model_sources import ModelSource, locate, missing_library
+from core.diffusion.noise_schedule import VariancePreserving
 from core.errors import InputError, Unavailable
 from core.memory_budget import WarmCache
 
 Wish = Literal["auto", "full", "slicing", "offload"]
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_PREDICTIONS: dict[str, Literal["epsilon", "v", "x0"]] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x0"}
+"""What a model predicts, by diffusers' names."""
 _KEPT = 2
 """Models kept warm, however much memory there is: a GPU's is not counted, and more would crowd out the work itself."""
 
@@ -97,13 +100,15 @@ def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory:
         parts["vae"].enable_tiling()
         parts["unet"].set_attention_slice("auto")
     scheduler = parts.pop("scheduler")
-    # With a terminal signal of exactly zero x_0 could not be read off x_T; 2**-24 is lost in float32 beside 1.
-    alphas = scheduler.alphas_cumprod.double().clamp(min=2**-24)
+    if (predicts := scheduler.config.prediction_type) not in _PREDICTIONS:
+        raise Unavailable(
+            f"{source.path}: its scheduler says that it predicts {predicts!r}; expected {', '.join(_PREDICTIONS)}; "
+            "give a model of the family of Stable Diffusion 1.5 or 2"
+        )
     return Backbone(
         source.name,
         **parts,
-        alphas_cumprod=alphas,
-        prediction=scheduler.config.prediction_type,
+        noise_schedule=VariancePreserving(scheduler.alphas_cumprod, _PREDICTIONS[predicts]),
         device=device,
         dtype=dtype,
         memory=memory,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -142,12 +143,29 @@ def _command(repo: str) -> str:
 
 
 def _checked(folder: Path) -> Path:
+    if (family := _unsupported(folder)) is not None:
+        raise Unavailable(
+            f"{folder}: it is a {family}; this version draws with models built like Stable Diffusion 1.5 or 2, and "
+            "SDXL and its successors are not supported yet: give one of those models"
+        )
     absent = [name for name in ("model_index.json", *PARTS) if not (folder / name).exists()]
     if absent:
         raise Unavailable(
             f"{folder}: expected a model in diffusers' layout, but {', '.join(absent)} is missing; fetch it again"
         )
     return folder
+
+
+def _unsupported(folder: Path) -> str | None:
+    """What a folder's index calls its pipeline, where that has a second text encoder or a transformer for its UNet."""
+    try:
+        index = json.loads((folder / "model_index.json").read_bytes())
+        named = {name for name, made in index.items() if isinstance(made, list) and made[:1] != [None]}
+    except (OSError, ValueError, AttributeError):
+        index, named = {}, set()
+    if "transformer" in named or "text_encoder_2" in named or (folder / "text_encoder_2").is_dir():
+        return str(index.get("_class_name", "model with two text encoders"))
+    return None
 
 
 def _single_file(path: Path) -> ModelSource:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from core.diffusion.attention import Controller, Record, Site, controlled
 from core.diffusion.backbone import Backbone, predict_noise
-from core.diffusion.sampling import After, Before, Model, SamplingStep, Schedule, invert
+from core.diffusion.conditioning import Conditioning
+from core.diffusion.sampling import After, Before, Model, SamplingSchedule, SamplingStep, invert
 from core.diffusion.tokens import encode_text, spans
 
 
@@ -151,13 +152,13 @@ class PromptToPromptEdit:
     path: Sequence[Tensor]
     still: Still
     region: Tensor
-    photo_text: Tensor
-    text: Tensor
+    photo_prompt: Conditioning
+    prompt: Conditioning
     links: Sequence[TokenMap]
     guidance: float = 3.0
     follow: float = 0.6
     structure: float = 0.0
-    negative: Tensor | None = None
+    negative: Conditioning | None = None
     carried: Sequence[Carried] = ()
     controller: AttentionReplace = field(init=False)
     _step: SamplingStep | None = field(init=False, default=None)
@@ -188,12 +189,12 @@ class PromptToPromptEdit:
     def model(self, x: Tensor, t: int) -> Tensor:
         """The noise in ``x`` (1, C, h, w), with guidance; the photo's row runs along while its shapes are kept."""
         assert self._step is not None and self.negative is not None
-        rows, texts = [x], [self.text]
+        rows, prompts = [x], [self.prompt]
         if self.guidance != 1:
-            rows, texts = [x, *rows], [self.negative.to(self.text), *texts]
+            rows, prompts = [x, *rows], [self.negative, *prompts]
         if self.controller.structure:
-            rows, texts = [self.path[self._step.index], *rows], [self.photo_text, *texts]
-        out = predict_noise(self.backbone, torch.cat(rows), t, torch.cat(texts))
+            rows, prompts = [self.path[self._step.index], *rows], [self.photo_prompt, *prompts]
+        out = predict_noise(self.backbone, torch.cat(rows), t, Conditioning.cat(prompts))
         return out[-1:] if self.guidance == 1 else out[-2:-1] + self.guidance * (out[-1:] - out[-2:-1])
 
     def hooks(self) -> tuple[list[Before], list[After]]:
@@ -217,11 +218,13 @@ def reading_side(backbone: Backbone, latents: Tensor) -> int:
 
 
 @torch.no_grad()
-def stand_still(backbone: Backbone, path: Sequence[Tensor], text: Tensor, tokens: Sequence[int], t: int) -> Still:
-    """Where ``tokens`` of a prompt's ``text`` look on an inverted picture, at its last step from noise, ``t``."""
+def stand_still(
+    backbone: Backbone, path: Sequence[Tensor], prompt: Conditioning, tokens: Sequence[int], t: int
+) -> Still:
+    """Where ``tokens`` of a ``prompt`` look on an inverted picture, at its last step from noise, ``t``."""
     keep = _Keep(tokens)
     with controlled(backbone.unet, keep):
-        predict_noise(backbone, path[-2], t, text)
+        predict_noise(backbone, path[-2], t, prompt)
     return Still(tuple(tokens), keep.maps)
 
 
@@ -230,7 +233,7 @@ def read_components(
     backbone: Backbone,
     z0: Tensor,
     pieces: Sequence[tuple[str, int | None]],
-    schedule: Schedule,
+    schedule: SamplingSchedule,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
     """A_0 of ComGEN: one map float32 (p, h, w) on the CPU for each component, mean over heads and 16x16 layers.
@@ -241,9 +244,9 @@ def read_components(
     """
     words = [text for text, _ in pieces]
     places = spans(backbone, words)
-    text = encode_text(backbone, ["".join(words)])
-    model: Model = lambda x, t: predict_noise(backbone, x, t, text)  # noqa: E731
-    last = Schedule(schedule.timesteps[-1:], schedule.alphas[-2:])
+    prompt = encode_text(backbone, ["".join(words)])
+    model: Model = lambda x, t: predict_noise(backbone, x, t, prompt)  # noqa: E731
+    last = SamplingSchedule(schedule.timesteps[-1:], schedule.levels[-2:])
     x = invert(model, z0, last, rounds=1, cancelled=cancelled)
     seen = Record(None, (reading_side(backbone, z0),))
     with controlled(backbone.unet, seen):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from core.device import torch_generator
 from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.conditioning import Conditioning
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
 
@@ -123,8 +124,8 @@ def padded_ids(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
 
 
 @torch.no_grad()
-def encode_text(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
-    """Text float32 (N, length, width) of ``prompts``; placeholders are understood."""
+def encode_text(backbone: Backbone, prompts: Sequence[str]) -> Conditioning:
+    """The conditioning of N ``prompts``; placeholders are understood."""
     return encode_ids(backbone, padded_ids(backbone, prompts))
 
 

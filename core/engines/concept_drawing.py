@@ -157,9 +157,9 @@ def _blended(
         places = []
         for task, start in zip(tasks, starts, strict=True):
             photo, mask = task.request.normal.pixels, task.mask
-            text = speaker.text(task.group, open_window(backbone, photo, mask, frame).roi.crop(mask))
+            prompt = speaker.conditioning(task.group, open_window(backbone, photo, mask, frame).roi.crop(mask))
             hard = surface_of(task.request, mask, ctx).two_tone is not None
-            places.append(Place(photo, mask, text, derive_seed(task.request.seed, name), start, hard))
+            places.append(Place(photo, mask, prompt, derive_seed(task.request.seed, name), start, hard))
         return inpaint(
             speaker.backbone,
             places,

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core.diffusion.backbone import Backbone
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions
 from core.errors import InputError
 from core.training.checkpoints import Concept
@@ -39,8 +40,8 @@ class AppliedConcept:
         return self.config.normal_prompt
 
     @torch.no_grad()
-    def text(self, group: str, mask: Mask) -> Tensor:
-        """{e_a, e_s} of ``group`` in the concept's prompt for a window's mask bool (h, w): float32 (1, length, width).
+    def conditioning(self, group: str, mask: Mask) -> Conditioning:
+        """{e_a, e_s} of ``group`` in the concept's prompt for a window's mask bool (h, w): one row.
 
         InputError where the concept holds other groups.
         """

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from core.device import derive_seed, torch_generator
-from core.diffusion.backbone import Backbone, encode_ids, model_output, noised, training_target
+from core.diffusion.backbone import Backbone, encode_ids, model_output
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.sampling import stop_if
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
@@ -72,8 +73,8 @@ def thinned(losses: Sequence[float]) -> list[list[float]]:
 
 
 S = TypeVar("S", bound=EncodedSamples)
-Predictor = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""``predictor(x, t, text)``: what the model predicts of x_t."""
+Predictor = Callable[[Tensor, Tensor, Conditioning], Tensor]
+"""``predictor(x, t, conditioning)``: what the model predicts of x_t."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +82,26 @@ class Trainable(Generic[S]):
     """What is trained, and how the model is asked.
 
     ``parameters`` must already be part of the model: placeholder vectors, an adapter, an encoder. ``conditioning``
-    gives the text (n, length, width) of some rows (n,) of the samples, and ``penalty`` what is added to the loss of
+    gives the prompts of some rows (n,) of the samples, and ``penalty`` what is added to the loss of
     each of the rows that just went through, (n,). ``predictor`` replaces core.diffusion.backbone.model_output where
     the model is called otherwise.
     """
 
     backbone: Backbone
     parameters: Mapping[str, nn.Parameter]
-    conditioning: Callable[[S, Tensor], Tensor]
+    conditioning: Callable[[S, Tensor], Conditioning]
     predictor: Predictor | None = None
     penalty: Callable[[S, Tensor], Tensor] | None = None
 
 
-def prompt_conditioning(backbone: Backbone) -> Callable[[PromptSamples, Tensor], Tensor]:
-    """The text of each sample's own prompt, for ``Trainable.conditioning``."""
-    return lambda samples, rows: (
-        encode_ids(backbone, samples.ids[rows]) if samples.text is None else samples.text[rows]
-    )
+def prompt_conditioning(backbone: Backbone) -> Callable[[PromptSamples, Tensor], Conditioning]:
+    """Each sample's own prompt, for ``Trainable.conditioning``."""
+
+    def conditioning(samples: PromptSamples, rows: Tensor) -> Conditioning:
+        known = samples.conditioning
+        return encode_ids(backbone, samples.ids[rows]) if known is None else known.rows(rows)
+
+    return conditioning
 
 
 def train(
@@ -153,7 +157,7 @@ class _Optimization(Generic[S]):
         self.trainable, self.samples, self.plan = trainable, samples, plan
         self.backbone = backbone = trainable.backbone
         self.parameters = parameters = dict(trainable.parameters)
-        self.predictor: Predictor = trainable.predictor or (lambda x, t, text: model_output(backbone, x, t, text))
+        self.predictor: Predictor = trainable.predictor or (lambda x, t, told: model_output(backbone, x, t, told))
         rates = [_rate(plan, name) for name in parameters]
         groups = [
             {"params": [p for p, own in zip(parameters.values(), rates, strict=True) if own == rate], "rate": rate}
@@ -213,14 +217,14 @@ class _Optimization(Generic[S]):
         self.early = len(losses) - 1 - losses.index(min(losses)) >= self.plan.patience
 
     def _losses(self, samples: S, rows: Tensor, generator: torch.Generator) -> Tensor:
-        backbone = self.backbone
+        backbone, schedule = self.backbone, self.backbone.noise_schedule
         x0 = samples.latents[rows]
         noise = torch.randn(x0.shape, generator=generator).to(backbone.device)
-        t = torch.randint(len(backbone.alphas_cumprod), (len(rows),), generator=generator)
+        t = torch.randint(len(schedule), (len(rows),), generator=generator)
         x0, mask = x0.to(backbone.device), samples.masks[rows].to(backbone.device)
-        text = self.trainable.conditioning(samples, rows)
-        out = self.predictor(noised(backbone, x0, noise, t), t, text)
-        wanted = training_target(backbone, x0, noise, t)
+        conditioning = self.trainable.conditioning(samples, rows)
+        out = self.predictor(schedule.add_noise(x0, noise, t), t, conditioning)
+        wanted = schedule.training_target(x0, noise, t)
         plan = self.plan
         loss = masked_loss(out, wanted, mask, area_weight=plan.area_weight, background=plan.background)
         penalty = self.trainable.penalty

@@ -115,14 +115,14 @@ def draw_shapes(
 
     ``progress(done)`` counts on from ``before``.
     """
-    text, nothing = encode_text(backbone, [word]), encode_text(backbone, [""])
-    schedule = make_schedule(backbone.alphas_cumprod, steps)
+    prompt, nothing = encode_text(backbone, [word]), encode_text(backbone, [""])
+    schedule = make_schedule(backbone.noise_schedule, steps)
     side = backbone.side // backbone.factor
     found: list[Mask] = []
     for start in range(0, count, batch):
         some = min(batch, count - start)
         x = torch.randn((some, backbone.channels, side, side), generator=generator).to(backbone.device)
-        model = guided(backbone, text, nothing, GUIDANCE)
+        model = guided(backbone, prompt, nothing, GUIDANCE)
         latents = sample(model, x, schedule, cancelled=cancelled)
         for i in range(some):
             shape = cleaned(decode(backbone, latents[i : i + 1])[0])

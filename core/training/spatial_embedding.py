@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.conditioning import Conditioning
 from core.errors import InputError
 from core.types import Mask
 
@@ -132,8 +133,8 @@ def spatial_word(backbone: Backbone, word: str, count: int) -> Iterator[tuple[Ba
         encoder.set_input_embeddings(before)
 
 
-def encode_with(backbone: Backbone, ids: Tensor, table: RowEmbedding, tokens: Tensor) -> Tensor:
-    """Text (N, length, width) of padded ``ids`` in which the spatial word stands for ``tokens`` (N, n, width)."""
+def encode_with(backbone: Backbone, ids: Tensor, table: RowEmbedding, tokens: Tensor) -> Conditioning:
+    """The conditioning of padded ``ids`` (N, length) in which the spatial word stands for ``tokens`` (N, n, width)."""
     table.rows = tokens
     try:
         return encode_ids(backbone, ids)

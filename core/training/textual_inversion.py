@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from core.device import derive_seed
 from core.diffusion.backbone import Backbone
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import DrawingSettings, Place, inpaint
 from core.diffusion.model_crop import CropSettings
 from core.diffusion.tokens import Placeholder, jittered, padded_ids, placeholders, prompt_ids, vectors_of
@@ -264,7 +265,7 @@ class _WordTraining:
         prompts = self.task.preset.prompts
         return prompts[int(rng.integers(len(prompts)))].format(f"{anomaly_word(index)} {SPATIAL}")
 
-    def _conditioning(self, samples: SpatialSamples, rows: Tensor) -> Tensor:
+    def _conditioning(self, samples: SpatialSamples, rows: Tensor) -> Conditioning:
         tokens = self.encoder(samples.encoder_masks[rows].to(self.backbone.device))
         return encode_with(self.backbone, samples.ids[rows], self.table, tokens)
 
@@ -272,10 +273,10 @@ class _WordTraining:
         """A real example and, beside it, what the model draws in its place by now."""
         backbone, preset = self.backbone, self.task.preset
         shown = view(target, backbone.side, None, preset.motion)
-        prompt = self._prompt(self.task.examples.label_of(target), np.random.default_rng(0))
+        words = self._prompt(self.task.examples.label_of(target), np.random.default_rng(0))
         tokens = self.encoder(seen_by(self.encoder.kind, shown.mask).to(backbone.device))
-        text = encode_with(backbone, padded_ids(backbone, [prompt]), self.table, tokens)
-        place = Place(shown.image, shown.mask, text, derive_seed(self.task.params.seed, "preview"))
+        prompt = encode_with(backbone, padded_ids(backbone, [words]), self.table, tokens)
+        place = Place(shown.image, shown.mask, prompt, derive_seed(self.task.params.seed, "preview"))
         (drawn,) = inpaint(
             backbone, [place], preset.normal_prompt, look=DrawingSettings(steps=10, guidance=3.0),
             frame=CropSettings(margin=4.0, side=backbone.side), cancelled=self.run.callbacks.cancelled,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from core.diffusion.backbone import Backbone, encode_image
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import latent_mask
 from core.diffusion.sampling import stop_if
 from core.diffusion.tokens import encode_text, padded_ids
@@ -46,12 +47,12 @@ class EncodedSamples:
 class PromptSamples(EncodedSamples):
     """Samples with a prompt each: ``ids`` int64 (N, length).
 
-    ``text`` float32 (N, length, width) is cached where nothing that is trained shapes it, else None: each step then
-    encodes the ids anew.
+    ``conditioning``, N prompts, is cached where nothing that is trained shapes it, else None: each step then encodes
+    the ids anew.
     """
 
     ids: Tensor
-    text: Tensor | None = None
+    conditioning: Conditioning | None = None
 
 
 def encode_samples(
@@ -72,12 +73,12 @@ def encode_samples(
         latents.append(encode_image(backbone, sample.image).cpu())
     shape = (latents[0].shape[2], latents[0].shape[3])
     masks = [torch.ones(1, 1, *shape) if x.mask is None else latent_mask(x.mask, shape) for x in samples]
-    text = None
+    conditioning = None
     if text_frozen:
-        encoded = {p: encode_text(backbone, [p]).cpu() for p in dict.fromkeys(x.prompt for x in samples)}
-        text = torch.cat([encoded[x.prompt] for x in samples])
+        encoded = {p: encode_text(backbone, [p]).to("cpu") for p in dict.fromkeys(x.prompt for x in samples)}
+        conditioning = Conditioning.cat([encoded[x.prompt] for x in samples])
     ids = padded_ids(backbone, [x.prompt for x in samples])
-    return PromptSamples(torch.cat(latents), torch.cat(masks), ids, text)
+    return PromptSamples(torch.cat(latents), torch.cat(masks), ids, conditioning)
 
 
 def masked_loss(

@@ -183,11 +183,11 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
     assert preview.shape[0] > 2 * 144 and any(p is not None for p in pictures)
     kept, tensors = load_concept(tmp_path / concept.id)
     assert kept == concept and {t.shape for t in tensors.values()} == {(2, 16)}
-    plain = encode_text(toy, ["a metal plate with a nut"])
+    plain = encode_text(toy, ["a metal plate with a nut"]).states
     with speaking(toy, concept, tensors) as (speaker, words):
-        text = encode_text(speaker, [f"a metal plate with a {words['nut']}"])
-        assert not torch.allclose(text, encode_text(speaker, [f"a metal plate with a {words['bolt']}"]))
-        assert torch.equal(encode_text(speaker, ["a metal plate with a nut"]), plain)
+        text = encode_text(speaker, [f"a metal plate with a {words['nut']}"]).states
+        assert not torch.allclose(text, encode_text(speaker, [f"a metal plate with a {words['bolt']}"]).states)
+        assert torch.equal(encode_text(speaker, ["a metal plate with a nut"]).states, plain)
     with pytest.raises(InputError, match="not loaded"):
         encode_text(toy, [words["nut"]])
     again = learned(toy, photos, tmp_path / "again", tokens=2)

@@ -87,7 +87,7 @@ def test_worn_and_taken_off_the_model_is_what_it_was(toy: Backbone, given: dict[
     with dual(toy, build, 0) as model, torch.no_grad():
         for value in model.parameters.values():
             value.add_(0.05)
-        changed = model.predict(torch.ones(2, 12, 8, 8), torch.tensor([3, 500]), model.text(["hole", "dent"]))
+        changed = model.predict(torch.ones(2, 12, 8, 8), torch.tensor([3, 500]), model.conditioning(["hole", "dent"]))
         assert torch.isfinite(changed).all()
     assert torch.equal(outputs(toy), before)
     assert [n for n, _ in toy.unet.named_modules()] == names
@@ -99,10 +99,10 @@ def test_from_zero_each_branch_is_the_model_itself(toy: Backbone) -> None:
     build = make_build(toy, DualParams(rank=2), ["dent"], bcm=False)
     x = torch.randn(1, 8, 8, 8)
     with dual(toy, build, 0) as model, torch.no_grad():
-        text = model.text(["dent"])
+        text = model.conditioning(["dent"])
         together = model.predict(x, 200, text)
     with torch.no_grad():
-        alone = [model_output(toy, x[:, 4 * k : 4 * k + 4], 200, text[k : k + 1]) for k in (0, 1)]
+        alone = [model_output(toy, x[:, 4 * k : 4 * k + 4], 200, text.rows([k])) for k in (0, 1)]
     assert torch.allclose(together, torch.cat(alone, dim=1), atol=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_each_branch_wears_its_own_adapter(toy: Backbone) -> None:
     build = make_build(toy, DualParams(rank=2, saim=False), ["dent"], bcm=False)
     x = torch.randn(2, 8, 8, 8)
     with dual(toy, build, 0) as model, torch.no_grad():
-        text = model.text(["dent", "dent"])
+        text = model.conditioning(["dent", "dent"])
         before = model.predict(x, 200, text)
         for name, value in model.parameters.items():
             if name.startswith("part.") and name.endswith(".b"):

@@ -129,11 +129,11 @@ def test_labels_are_learned_together_with_one_encoder(toy: Backbone, teach: Any,
     mask = example(0).mask
     with torch.no_grad():
         with apply_concept(toy, concept, tensors) as speaker:
-            texts = [speaker.text(label, mask) for label in ("hole", "dent")]
+            texts = [speaker.conditioning(label, mask).states for label in ("hole", "dent")]
             assert not torch.equal(*texts) and len(speaker.positions) == 12
-            assert not torch.equal(speaker.text("dent", mask[::-1].copy()), texts[1])
+            assert not torch.equal(speaker.conditioning("dent", mask[::-1].copy()).states, texts[1])
             with pytest.raises(InputError, match="hole, dent, not 'crack'"):
-                speaker.text("crack", mask)
+                speaker.conditioning("crack", mask)
 
 
 @pytest.mark.parametrize("preset", ["paper", "code"])

@@ -12,6 +12,7 @@ from core.diffusion.attention_reweighting import BOUNDS, code_weight, even_weigh
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.inpainting import DrawingSettings, Guide, InpaintingState, Place, inpaint
 from core.diffusion.model_crop import CropSettings, open_window
+from core.diffusion.noise_schedule import NoiseLevel
 from core.diffusion.sampling import SamplingStep
 
 LOOK = DrawingSettings(steps=6, guidance=12.0)
@@ -68,7 +69,10 @@ def scene() -> tuple[np.ndarray, np.ndarray]:
 def test_the_mask_is_dilated_at_first_and_true_at_last(toy: Backbone, scene: Any, variant: Any, expected: Any) -> None:
     guide = reweighting(toy, variant, (3, 4), scene_of(toy, *scene))
     assert guide.region is not None
-    sizes = [float(guide.region(SamplingStep(i, 3, t, 0.1, 0.2)).sum()) for i, t in enumerate((900, 150, 20))]
+    sizes = [
+        float(guide.region(SamplingStep(i, 3, t, NoiseLevel.preserving(0.1), NoiseLevel.preserving(0.2))).sum())
+        for i, t in enumerate((900, 150, 20))
+    ]
     assert sizes == expected
 
 

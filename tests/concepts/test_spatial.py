@@ -77,25 +77,25 @@ def test_each_prompt_of_a_batch_gets_its_own_tokens(toy: Backbone) -> None:
         with spatial_word(named, "<where>", 3) as (known, table):
             ids = padded_ids(known, [prompt, prompt])
             assert len(positions(known, prompt, "<where>")) == 3
-            both = encode_with(known, ids, table, tokens)
-            alone = encode_with(known, ids[1:], table, tokens[1:])
+            both = encode_with(known, ids, table, tokens).states
+            alone = encode_with(known, ids[1:], table, tokens[1:]).states
             assert torch.equal(both[1:], alone) and not torch.allclose(both[0], both[1])
-            assert torch.equal(encode_with(known, ids, table, tokens[:1])[1], both[0])
+            assert torch.equal(encode_with(known, ids, table, tokens[:1]).states[1], both[0])
             with pytest.raises(InputError, match="encode a mask first"):
                 encode_text(known, [prompt])
-            plain = encode_text(known, ["a photo of metal"])
+            plain = encode_text(known, ["a photo of metal"]).states
         fixed = [Placeholder("<where>", tokens[1])]
         with placeholders(named, fixed) as same:
-            assert torch.allclose(encode_text(same, [prompt]), both[1:], atol=1e-6)
+            assert torch.allclose(encode_text(same, [prompt]).states, both[1:], atol=1e-6)
     assert toy.text_encoder.get_input_embeddings() is own
-    assert torch.equal(plain, encode_text(toy, ["a photo of metal"]))
+    assert torch.equal(plain, encode_text(toy, ["a photo of metal"]).states)
 
 
 def test_gradients_flow_through_the_text_to_the_encoder(toy: Backbone) -> None:
     encoder = make_encoder("small", vectors_of(toy, "dent", 4), 0)
     with spatial_word(toy, "<where>", 4) as (known, table):
         tokens = encoder(seen_by("small", corner(True)))
-        encode_with(known, padded_ids(known, ["a <where>"]), table, tokens).square().mean().backward()
+        encode_with(known, padded_ids(known, ["a <where>"]), table, tokens).states.square().mean().backward()
     heads = [head.weight.grad for head in encoder.heads]
     assert all(grad is not None and float(grad.abs().max()) > 0 for grad in heads)
     assert all(p.grad is None for p in toy.text_encoder.parameters())

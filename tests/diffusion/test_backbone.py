@@ -21,17 +21,17 @@ from core.diffusion.backbone import (
     encode_image,
     exclusive,
     model_output,
-    noised,
     predict_noise,
-    training_target,
 )
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.loading import forget_backbones, load_backbone
 from core.diffusion.model_sources import KNOWN, locate, present
+from core.diffusion.noise_schedule import VariancePreserving
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
 from core.weights import models_dir
-from tests.diffusion.toy import write_toy
+from tests.diffusion.toy import write_sdxl, write_toy
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ class Malice:
 
 def test_what_the_toy_is(toy: Backbone) -> None:
     assert (toy.factor, toy.side, toy.multiple, toy.channels, toy.max_tokens) == (8, 64, 16, 4, 77)
-    assert toy.scaling == 0.18215 and toy.prediction == "epsilon" and toy.dtype == torch.float32
-    a = toy.alphas_cumprod
+    assert toy.scaling == 0.18215 and toy.noise_schedule.prediction == "epsilon" and toy.dtype == torch.float32
+    a = torch.tensor([toy.noise_schedule.level(t).signal for t in range(len(toy.noise_schedule))], dtype=torch.float64)
     assert a.shape == (1000,) and bool((a[1:] < a[:-1]).all())
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
     assert torch.allclose(a, (1 - betas).cumprod(0), rtol=1e-4)
@@ -75,10 +75,13 @@ def test_diffusers_loads_it_and_gives_the_same_noise(toy: Backbone, toy_folder: 
     pipe = StableDiffusionPipeline.from_pretrained(str(toy_folder))
     prompt = "a photo of a metal plate with a scratch"
     text = pipe.encode_prompt(prompt, torch.device("cpu"), 1, False)[0]
-    assert torch.equal(encode_text(toy, [prompt]), text)
+    conditioning = encode_text(toy, [prompt])
+    assert torch.equal(conditioning.states, text) and conditioning.pooled is None
     x = draw_noise((1, 4, 8, 8), torch_generator(0))
     with torch.no_grad():
-        assert torch.equal(predict_noise(toy, x, 321, text), pipe.unet(x, 321, encoder_hidden_states=text).sample)
+        assert torch.equal(
+            predict_noise(toy, x, 321, conditioning), pipe.unet(x, 321, encoder_hidden_states=text).sample
+        )
 
 
 def test_images_to_latents_and_back(toy: Backbone, plate: np.ndarray) -> None:
@@ -97,13 +100,14 @@ def test_images_to_latents_and_back(toy: Backbone, plate: np.ndarray) -> None:
         encode_image(toy, plate[:60])
 
 
-@pytest.mark.parametrize("prediction", ["v_prediction", "sample"])
+@pytest.mark.parametrize("prediction", ["v", "x0"])
 def test_any_prediction_becomes_noise(toy: Backbone, prediction: str) -> None:
     """A model that predicts perfectly gives the noise, whatever it predicts."""
-    named = replace(toy, prediction=prediction)  # type: ignore[arg-type]
+    alphas = torch.linspace(0.999, 0.004, 1000, dtype=torch.float64)
+    schedule = VariancePreserving(alphas, prediction)  # type: ignore[arg-type]
     x0, noise = torch.randn(2, 2, 4, 8, 8, generator=torch_generator(1))
     t = torch.tensor([10, 700])
-    perfect = training_target(named, x0, noise, t)
+    perfect = schedule.training_target(x0, noise, t)
 
     class Perfect(torch.nn.Module):
         config = toy.unet.config
@@ -112,18 +116,62 @@ def test_any_prediction_becomes_noise(toy: Backbone, prediction: str) -> None:
         def forward(self, *_: object, **__: object) -> object:
             return type("Out", (), {"sample": perfect})
 
-    found = predict_noise(replace(named, unet=Perfect()), noised(toy, x0, noise, t), t, torch.zeros(2, 77, 16))
+    named = replace(toy, unet=Perfect(), noise_schedule=schedule)
+    found = predict_noise(named, schedule.add_noise(x0, noise, t), t, Conditioning(torch.zeros(2, 77, 16)))
     assert torch.allclose(found, noise, atol=2e-4)
 
 
 def test_a_velocity_model_loads_as_one(tmp_path: Path) -> None:
     loaded = load_backbone(str(write_toy(tmp_path / "v", "v_prediction")), "cpu")
     x, text = draw_noise((1, 4, 8, 8), torch_generator(0)), encode_text(loaded, [""])
-    a = float(loaded.alphas_cumprod[500])
+    a = loaded.noise_schedule.level(500).signal
     with torch.no_grad():
         v = model_output(loaded, x, 500, text)
-        assert loaded.prediction == "v_prediction"
+        assert loaded.noise_schedule.prediction == "v"
         assert torch.allclose(predict_noise(loaded, x, 500, text), a**0.5 * v + (1 - a) ** 0.5 * x, atol=1e-6)
+
+
+def test_a_model_of_another_family_is_told_as_one_and_not_as_a_broken_one(tmp_path: Path) -> None:
+    folder = write_sdxl(tmp_path / "xl")
+    for index in ("as it is", "without an index"):
+        with pytest.raises(Unavailable, match="SDXL and its successors are not supported yet") as caught:
+            load_backbone(str(folder), "cpu")
+        words = str(caught.value)
+        assert "fetch" not in words and "\n" not in words, index
+        assert ("StableDiffusionXLPipeline" in words) == (index == "as it is")
+        (folder / "model_index.json").write_text("{}")
+    flux = tmp_path / "flux"
+    flux.mkdir()
+    (flux / "model_index.json").write_text('{"_class_name": "FluxPipeline", "transformer": ["diffusers", "T"]}')
+    with pytest.raises(Unavailable, match="it is a FluxPipeline; this version draws with"):
+        locate(str(flux))
+
+
+def test_folders_of_different_models_are_still_told(copy: Path, tmp_path: Path) -> None:
+    write_sdxl(tmp_path / "xl")
+    shutil.rmtree(copy / "unet")
+    shutil.copytree(tmp_path / "xl" / "unet", copy / "unet")
+    with pytest.raises(Unavailable, match="of different models"):
+        load_backbone(str(copy), "cpu")
+
+
+def test_a_unet_that_reads_pooled_prompts_and_sizes_is_told_them(toy: Backbone, tmp_path: Path) -> None:
+    from diffusers import UNet2DConditionModel
+
+    unet = UNet2DConditionModel.from_pretrained(str(write_sdxl(tmp_path / "xl") / "unet")).eval()
+    x, states, pooled = torch.randn(2, 4, 8, 8), torch.randn(2, 7, 32), torch.randn(2, 16)
+    sizes = torch.tensor([[64.0, 64, 0, 0, 64, 64]]).repeat(2, 1)
+    told = Conditioning(states, pooled, {"time_ids": sizes})
+    with torch.no_grad():
+        own = unet(x, 300, states, added_cond_kwargs={"text_embeds": pooled, "time_ids": sizes}).sample
+        assert torch.equal(model_output(replace(toy, unet=unet), x, 300, told), own)
+
+
+def test_a_prediction_that_nobody_knows_is_told(copy: Path) -> None:
+    config = copy / "scheduler" / "scheduler_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"prediction_type": "flow_prediction"}))
+    with pytest.raises(Unavailable, match="predicts 'flow_prediction'; expected epsilon, v_prediction, sample"):
+        load_backbone(str(copy), "cpu")
 
 
 def test_models_are_kept_warm_until_they_change(copy: Path) -> None:
@@ -151,7 +199,7 @@ def test_half_precision_files_of_the_hub_are_found(copy: Path, toy: Backbone) ->
     for weights in [*copy.glob("*/diffusion_pytorch_model.safetensors"), copy / "text_encoder" / "model.safetensors"]:
         weights.rename(weights.with_name(weights.name.replace(".safetensors", ".fp16.safetensors")))
     loaded = load_backbone(str(copy), "cpu")
-    assert torch.equal(encode_text(loaded, ["a bolt"]), encode_text(toy, ["a bolt"]))
+    assert torch.equal(encode_text(loaded, ["a bolt"]).states, encode_text(toy, ["a bolt"]).states)
 
 
 def test_a_plain_pickle_is_read_and_one_that_runs_is_refused(

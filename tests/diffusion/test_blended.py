@@ -18,7 +18,7 @@ from core.diffusion.attention import Record
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.inpainting import DrawingSettings, Guide, InpaintingState, Place, blending, inpaint, latent_mask
 from core.diffusion.model_crop import CropSettings, close_window, open_window, resized, sketcher
-from core.diffusion.sampling import SamplingStep, add_noise, draw_noise, make_schedule, sample
+from core.diffusion.sampling import SamplingStep, draw_noise, make_schedule, sample
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 
 FAST = DrawingSettings(steps=3, guidance=1.0)
@@ -101,10 +101,10 @@ def test_latents_outside_stay_on_the_photos_path(toy: Backbone, plate: np.ndarra
         seen.append((step, x))
         return x
 
-    out = sample(model, noise, make_schedule(toy.alphas_cumprod, 5), before=[before, look], after=[after])
+    out = sample(model, noise, make_schedule(toy.noise_schedule, 5), before=[before, look], after=[after])
     assert torch.equal(out[:, :, 4:], z0[:, :, 4:]) and not torch.allclose(out[:, :, :4], z0[:, :, :4], atol=0.1)
     for step, x in seen:
-        path = step.a**0.5 * z0 + (1 - step.a) ** 0.5 * noise
+        path = step.level.signal**0.5 * z0 + (1 - step.level.signal) ** 0.5 * noise
         assert torch.allclose(x[:, :, 4:], path[:, :, 4:], atol=1e-5)
 
 
@@ -153,9 +153,9 @@ def test_strength_is_how_far_the_photo_is_noised_first(toy: Backbone) -> None:
         )
         step, x = seen[0]
         assert len(seen) == step.count == round(10 * strength)
-        inside = noise if strength == 1 else add_noise(z0, noise, step.a)
+        inside = noise if strength == 1 else step.level.add_noise(z0, noise)
         assert torch.allclose(x[..., 2:6, 2:6], inside[..., 2:6, 2:6], atol=1e-5)
-        shares.append(step.a)
+        shares.append(step.level.signal)
     assert shares == sorted(shares, reverse=True) and shares[0] > 0.8 > 0.01 > shares[2]
 
 

@@ -9,6 +9,7 @@ import torch
 
 from core.diffusion.attention import attention_layers, controlled
 from core.diffusion.backbone import Backbone, model_output
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.tokens import encode_text
 from core.errors import InputError
 from core.methods.dual_ano_diff.interaction import (
@@ -23,14 +24,14 @@ from core.methods.dual_ano_diff.interaction import (
 )
 
 
-def batch(toy: Backbone, group: int, pairs: int = 2, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(toy: Backbone, group: int, pairs: int = 2, seed: int = 0) -> tuple[torch.Tensor, Conditioning]:
     torch.manual_seed(seed)
     text = encode_text(toy, ["a metal plate"] * (group * pairs))
     return torch.randn(group * pairs, 4, 8, 8), text
 
 
 @torch.no_grad()
-def run(toy: Backbone, x: torch.Tensor, text: torch.Tensor, *controllers: Any) -> torch.Tensor:
+def run(toy: Backbone, x: torch.Tensor, text: Conditioning, *controllers: Any) -> torch.Tensor:
     with controlled(toy.unet, *controllers):
         return model_output(toy, x, 300, text)
 

@@ -94,7 +94,7 @@ def test_moving_is_a_roll_without_what_comes_round(down: int, right: int) -> Non
 
 def photo_of(toy: Backbone, plate: np.ndarray) -> tuple[Any, list[torch.Tensor], torch.Tensor, Still]:
     """A picture that the toy drew itself, so that the way there is known to the bit."""
-    schedule, path = make_schedule(toy.alphas_cumprod, 5), list[torch.Tensor]()
+    schedule, path = make_schedule(toy.noise_schedule, 5), list[torch.Tensor]()
     text = encode_text(toy, [PROMPT])
     start = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(4))
 
@@ -163,13 +163,13 @@ def test_the_photo_runs_along_only_while_its_shapes_are_kept(toy: Backbone, plat
 
 
 def test_maps_of_components_are_those_of_their_words(toy: Backbone, plate: np.ndarray) -> None:
-    schedule, z0 = make_schedule(toy.alphas_cumprod, 5), encode_image(toy, plate)
+    schedule, z0 = make_schedule(toy.noise_schedule, 5), encode_image(toy, plate)
     pieces = [("a metal plate with a ", None), ("bolt", 0), (" and a ", None), ("nut", 1)]
     maps = read_components(toy, z0, pieces, schedule)
     assert maps.shape == (2, 8, 8) and float(maps.min()) >= 0 and float(maps.sum(dim=0).max()) <= 1 + 1e-5
     text, t = encode_text(toy, [PROMPT]), schedule.timesteps[-1]
-    last = make_schedule(toy.alphas_cumprod, 5)
-    x = invert(guided(toy, text), z0, type(last)(last.timesteps[-1:], last.alphas[-2:]), rounds=1)
+    last = make_schedule(toy.noise_schedule, 5)
+    x = invert(guided(toy, text), z0, type(last)(last.timesteps[-1:], last.levels[-2:]), rounds=1)
     seen = Record(positions(toy, PROMPT, "nut"), (8,))
     with controlled(toy.unet, seen), torch.no_grad():
         predict_noise(toy, x, t, text)

@@ -13,18 +13,17 @@ from torch import Tensor
 
 from core.device import torch_generator
 from core.diffusion.backbone import Backbone
+from core.diffusion.noise_schedule import CLEAN, NoiseLevel, VariancePreserving
 from core.diffusion.sampling import (
     Model,
+    SamplingSchedule,
     SamplingStep,
-    Schedule,
-    add_noise,
     ddim_step,
     dpmpp_2m_step,
     draw_noise,
     guided,
     invert,
     make_schedule,
-    predict_x0,
     sample,
 )
 from core.diffusion.tokens import encode_text
@@ -34,41 +33,42 @@ SPREAD = 0.5
 """The data of these tests are N(0, SPREAD squared)."""
 
 
-def deviation(a: float) -> float:
-    """Of x_t: a SPREAD^2 + 1 - a."""
-    return math.sqrt(a * SPREAD**2 + 1 - a)
+def deviation(level: NoiseLevel) -> float:
+    """Of x_t: the root of a^2 SPREAD^2 + s^2."""
+    return math.sqrt(level.signal * SPREAD**2 + level.noise)
 
 
-def gaussian(schedule: Schedule) -> Model:
-    """The best noise prediction for that data: E[eps | x_t] = sqrt(1 - a) x_t / var(x_t)."""
-    share = dict(zip(schedule.timesteps, schedule.alphas, strict=False))
-    return lambda x, t: math.sqrt(1 - share[t]) * x / deviation(share[t]) ** 2
+def gaussian(schedule: SamplingSchedule) -> Model:
+    """The best noise prediction for that data: E[eps | x_t] = s x_t / var(x_t)."""
+    levels = dict(zip(schedule.timesteps, schedule.levels, strict=False))
+    return lambda x, t: levels[t].s * x / deviation(levels[t]) ** 2
 
 
-def even(count: int, low: float = -3.0, high: float = 3.0) -> Schedule:
+def even(count: int, low: float = -3.0, high: float = 3.0) -> SamplingSchedule:
     """Even in lambda, which both solvers' orders are stated for; the training steps are mere names."""
     lam = np.linspace(low, high, count + 1)
-    return Schedule(tuple(range(count, 0, -1)), tuple(float(1 / (1 + math.exp(-2 * v))) for v in lam))
+    levels = tuple(NoiseLevel.preserving(float(1 / (1 + math.exp(-2 * v)))) for v in lam)
+    return SamplingSchedule(tuple(range(count, 0, -1)), levels)
 
 
 def error(method: str, count: int) -> float:
     """Of the ODE's end, whose exact value is x times the ratio of the deviations."""
     schedule = even(count)
     x = torch.tensor([[[[1.7]]]], dtype=torch.float64)
-    exact = 1.7 * deviation(schedule.alphas[-1]) / deviation(schedule.alphas[0])
+    exact = 1.7 * deviation(schedule.levels[-1]) / deviation(schedule.levels[0])
     return abs(float(double(gaussian(schedule), x, schedule, method)) - exact)
 
 
-def double(model: Model, x: Tensor, schedule: Schedule, method: str) -> Tensor:
+def double(model: Model, x: Tensor, schedule: SamplingSchedule, method: str) -> Tensor:
     """The loop of ``sample`` in float64, so that rounding does not hide the order."""
-    past: tuple[Tensor, float] | tuple[()] = ()
+    past: tuple[Tensor, NoiseLevel] | tuple[()] = ()
     for step in schedule.steps():
         noise = model(x, step.t)
         if method == "ddim":
-            x = ddim_step(x, noise, step.a, step.a_next)
+            x = ddim_step(x, noise, step.level, step.after)
         else:
-            x0 = predict_x0(x, noise, step.a)
-            x, past = dpmpp_2m_step(x, x0, step.a, step.a_next, *past), (x0, step.a)
+            x0 = step.level.predict_x0(x, noise)
+            x, past = dpmpp_2m_step(x, x0, step.level, step.after, *past), (x0, step.level)
     return x
 
 
@@ -91,16 +91,16 @@ def test_fresh_noise_keeps_the_distribution() -> None:
     """With eta 1 every step draws anew, and what comes out is spread as the data are."""
     schedule = even(100, -4, 4)
     generator = torch_generator(1)
-    x = draw_noise((1, 1, 100, 100), generator) * deviation(schedule.alphas[0])
+    x = draw_noise((1, 1, 100, 100), generator) * deviation(schedule.levels[0])
     for eta in (0.0, 1.0):
         out = sample(gaussian(schedule), x, schedule, eta=eta, generator=generator)
-        assert abs(float(out.std()) / deviation(schedule.alphas[-1]) - 1) < 0.03
+        assert abs(float(out.std()) / deviation(schedule.levels[-1]) - 1) < 0.03
         start_shows = float(torch.corrcoef(torch.stack([x.flatten(), out.flatten()]))[0, 1])
         assert start_shows > 0.99 if eta == 0 else abs(start_shows) < 0.2
 
 
 def test_the_last_step_gives_the_clean_image() -> None:
-    schedule = Schedule((2, 1), (0.1, 0.6, 1.0))
+    schedule = SamplingSchedule((2, 1), (NoiseLevel.preserving(0.1), NoiseLevel.preserving(0.6), CLEAN))
     seen: list[Tensor] = []
     for method in ("ddim", "dpmpp_2m"):
         out = sample(
@@ -117,9 +117,9 @@ def test_the_last_step_gives_the_clean_image() -> None:
 @given(st.integers(1, 1000), st.sampled_from(["trailing", "leading"]), st.floats(0.01, 1.0))
 def test_schedules_fall_through_the_models_steps(count: int, spacing: str, strength: float) -> None:
     table = torch.linspace(0.999, 0.004, 1000, dtype=torch.float64)
-    made = make_schedule(table, count, spacing, strength)  # type: ignore[arg-type]
+    made = make_schedule(VariancePreserving(table), count, spacing, strength)  # type: ignore[arg-type]
     assert list(made.timesteps) == sorted(set(made.timesteps), reverse=True)
-    assert 0 <= made.timesteps[-1] and made.timesteps[0] <= 999 and made.alphas[-1] == 1
+    assert 0 <= made.timesteps[-1] and made.timesteps[0] <= 999 and made.levels[-1] == CLEAN
     assert len(made.timesteps) == max(1, round(count * strength))
     if spacing == "trailing" and strength == 1:
         assert made.timesteps[0] == 999
@@ -128,7 +128,7 @@ def test_schedules_fall_through_the_models_steps(count: int, spacing: str, stren
 @pytest.mark.parametrize(("count", "strength"), [(0, 1.0), (1001, 1.0), (10, 0.0), (10, 1.5)])
 def test_impossible_schedules_are_refused(count: int, strength: float) -> None:
     with pytest.raises(InputError, match="expected"):
-        make_schedule(torch.linspace(0.99, 0.01, 1000), count, strength=strength)
+        make_schedule(VariancePreserving(torch.linspace(0.99, 0.01, 1000)), count, strength=strength)
 
 
 def test_hooks_come_in_order_and_may_change_the_latents() -> None:
@@ -179,7 +179,7 @@ def test_what_does_not_go_together_is_refused() -> None:
 
 def test_inversion_of_a_gaussian_comes_back() -> None:
     """More rounds of the fixed point come closer; few are enough."""
-    schedule = Schedule(tuple(range(20, 0, -1)), (*even(20, -3, 2).alphas[:20], 1.0))
+    schedule = SamplingSchedule(tuple(range(20, 0, -1)), (*even(20, -3, 2).levels[:20], CLEAN))
     x0 = torch.linspace(-1, 1, 16).reshape(1, 1, 4, 4)
     gaps = []
     for rounds in (1, 3, 8):
@@ -190,7 +190,7 @@ def test_inversion_of_a_gaussian_comes_back() -> None:
 
 def test_inversion_of_the_model_comes_back(toy: Backbone) -> None:
     model = guided(toy, encode_text(toy, ["a scratch"]))
-    schedule = make_schedule(toy.alphas_cumprod, 12)
+    schedule = make_schedule(toy.noise_schedule, 12)
     x0 = draw_noise((1, 4, 8, 8), torch_generator(0))
     gaps = []
     for rounds in (1, 10):
@@ -225,11 +225,12 @@ def test_same_seed_same_bits(toy: Backbone) -> None:
         generator = torch_generator(seed)
         x = draw_noise((1, 4, 8, 8), generator)
         model = guided(toy, encode_text(toy, ["a dent"]), scale=2.0)
-        return sample(model, x, make_schedule(toy.alphas_cumprod, 4), eta=1.0, generator=generator)
+        return sample(model, x, make_schedule(toy.noise_schedule, 4), eta=1.0, generator=generator)
 
     assert torch.equal(make(7), make(7)) and not torch.equal(make(7), make(8))
 
 
 def test_mix_and_clean_are_inverse() -> None:
     x0, noise = torch.randn(2, 1, 4, 3, 3, generator=torch_generator(2))
-    assert torch.allclose(predict_x0(add_noise(x0, noise, 0.3), noise, 0.3), x0, atol=1e-6)
+    level = NoiseLevel.preserving(0.3)
+    assert torch.allclose(level.predict_x0(level.add_noise(x0, noise), noise), x0, atol=1e-6)

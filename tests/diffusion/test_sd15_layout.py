@@ -39,7 +39,7 @@ def photo() -> np.ndarray:
 def test_it_is_of_that_size(sd15: Backbone) -> None:
     assert (sd15.side, sd15.multiple, sd15.factor, sd15.max_tokens) == (512, 64, 8, 77)
     assert sum(p.numel() for p in sd15.unet.parameters()) == 859_520_964
-    assert len(sd15.tokenizer) == 49408 and encode_text(sd15, ["a scratch"]).shape == (1, 77, 768)
+    assert len(sd15.tokenizer) == 49408 and encode_text(sd15, ["a scratch"]).states.shape == (1, 77, 768)
     assert len(attention_layers(sd15.unet)) == 32
 
 
@@ -60,7 +60,7 @@ def test_inpainting_with_controllers(sd15: Backbone, photo: np.ndarray) -> None:
 
 
 def test_inversion_and_back(sd15: Backbone, photo: np.ndarray) -> None:
-    z0, schedule = encode_image(sd15, photo), make_schedule(sd15.alphas_cumprod, 3)
+    z0, schedule = encode_image(sd15, photo), make_schedule(sd15.noise_schedule, 3)
     model = guided(sd15, encode_text(sd15, [""]))
     before = model(z0, 500)
     with controlled(sd15.unet, Record()):

@@ -47,25 +47,25 @@ def test_a_placeholder_expands_to_its_ids(toy: Backbone) -> None:
 def test_vectors_that_copy_words_mean_those_words(toy: Backbone) -> None:
     copied = Placeholder("<same>", vectors_of(toy, "metal plate", 2))
     with placeholders(toy, [copied]) as known:
-        assert torch.equal(encode_text(known, ["a <same>"]), encode_text(toy, ["a metal plate"]))
+        assert torch.equal(encode_text(known, ["a <same>"]).states, encode_text(toy, ["a metal plate"]).states)
 
 
 def test_the_table_is_as_before_also_after_an_exception(toy: Backbone) -> None:
-    before, table = encode_text(toy, ["a scratch"]), toy.text_encoder.get_input_embeddings()
+    before, table = encode_text(toy, ["a scratch"]).states, toy.text_encoder.get_input_embeddings()
     with pytest.raises(ZeroDivisionError), placeholders(toy, [word()]) as known:
-        assert torch.equal(encode_text(known, ["a scratch"]), before)
-        assert not torch.equal(encode_text(known, ["a <crack>"]), before)
+        assert torch.equal(encode_text(known, ["a scratch"]).states, before)
+        assert not torch.equal(encode_text(known, ["a <crack>"]).states, before)
         with placeholders(known, [word("<inner>")]) as deeper:
             assert prompt_ids(deeper, "<crack> <inner>") == list(range(len(toy.tokenizer), len(toy.tokenizer) + 6))
             raise ZeroDivisionError
     assert toy.text_encoder.get_input_embeddings() is table and not toy.placeholders
-    assert torch.equal(encode_text(toy, ["a scratch"]), before)
+    assert torch.equal(encode_text(toy, ["a scratch"]).states, before)
 
 
 def test_only_the_new_vectors_take_gradients(toy: Backbone) -> None:
     vectors = nn.Parameter(word().vectors)
     with placeholders(toy, [Placeholder("<crack>", vectors)]) as known:
-        encode_ids(known, padded_ids(known, ["a photo of <crack>"])).square().sum().backward()
+        encode_ids(known, padded_ids(known, ["a photo of <crack>"])).states.square().sum().backward()
     assert vectors.grad is not None and float(vectors.grad.abs().min()) > 0
     assert all(p.grad is None for p in toy.text_encoder.parameters())
 

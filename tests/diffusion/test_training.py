@@ -13,11 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from core.diffusion.backbone import Backbone, model_output
+from core.diffusion.conditioning import Conditioning
+from core.diffusion.noise_schedule import VariancePreserving
 from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
 from core.errors import Cancelled, InputError, Unavailable
 from core.training.loop import Trainable, TrainingPlan, TrainingResult, prompt_conditioning, train
 from core.training.training_samples import PromptSamples, TrainingSample, encode_samples, masked_loss
 
+ALPHAS = torch.linspace(0.999, 0.004, 1000, dtype=torch.float64)
 PLAN = TrainingPlan(steps=5, batch=2, lr=0.05, seed=3, checkpoint_every=2)
 
 
@@ -71,8 +74,9 @@ def test_samples_are_encoded_once(toy: Backbone, plate: np.ndarray) -> None:
     samples = [TrainingSample(plate, "a plate", spot(1)), TrainingSample(plate, "a plate")]
     frozen = encode_samples(toy, samples, text_frozen=True)
     assert frozen.latents.shape == (2, 4, 8, 8) and frozen.masks.sum(dim=(1, 2, 3)).tolist() == [1, 64]
-    assert frozen.text is not None and torch.equal(frozen.text[1:], encode_text(toy, ["a plate"]))
-    assert encode_samples(toy, samples, text_frozen=False).text is None
+    assert frozen.conditioning is not None
+    assert torch.equal(frozen.conditioning.states[1:], encode_text(toy, ["a plate"]).states)
+    assert encode_samples(toy, samples, text_frozen=False).conditioning is None
     with pytest.raises(InputError, match="one size"):
         encode_samples(toy, [TrainingSample(plate, ""), TrainingSample(plate[:32], "")], text_frozen=True)
     with pytest.raises(InputError, match="at least one"):
@@ -141,7 +145,7 @@ def test_it_stops_early_and_keeps_the_best(toy: Backbone, plate: np.ndarray) -> 
     samples = encode_samples(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
     scale = nn.Parameter(torch.zeros(()))
 
-    def predictor(x: Tensor, t: Tensor, text: Tensor) -> Tensor:
+    def predictor(x: Tensor, t: Tensor, told: Conditioning) -> Tensor:
         return x * scale
 
     plan = TrainingPlan(steps=200, batch=1, lr=2.0, clip=0, validate_every=5, patience=3)
@@ -175,13 +179,14 @@ def test_the_target_fits_what_the_model_predicts(toy: Backbone, plate: np.ndarra
     """Whatever is predicted, a perfect prediction has no loss."""
     samples = encode_samples(toy, [TrainingSample(plate, "a plate")], text_frozen=True)
     nothing = nn.Parameter(torch.zeros(()))
-    for prediction in ("epsilon", "v_prediction", "sample"):
-        named = replace(toy, prediction=prediction)  # type: ignore[arg-type]
+    for prediction in ("epsilon", "v", "x0"):
+        schedule = VariancePreserving(ALPHAS, prediction)  # type: ignore[arg-type]
+        named = replace(toy, noise_schedule=schedule)
 
-        def oracle(x: Tensor, t: Tensor, text: Tensor, kind: str = prediction) -> Tensor:
-            a, x0 = toy.alphas_cumprod[t].float().reshape(-1, 1, 1, 1), samples.latents
+        def oracle(x: Tensor, t: Tensor, told: Conditioning, kind: str = prediction) -> Tensor:
+            a, x0 = ALPHAS[t].float().reshape(-1, 1, 1, 1), samples.latents
             noise = (x - a.sqrt() * x0) / (1 - a).sqrt()
-            known = {"epsilon": noise, "sample": x0, "v_prediction": a.sqrt() * noise - (1 - a).sqrt() * x0}
+            known = {"epsilon": noise, "x0": x0, "v": a.sqrt() * noise - (1 - a).sqrt() * x0}
             return known[kind] + 0 * nothing
 
         trained = train(

@@ -70,7 +70,7 @@ def test_what_is_published_loads_with_plain_diffusers_and_here(work: Path, tmp_p
     assert drawn.images.shape == (1, 256, 256, 3) and np.isfinite(drawn.images).all()
     backbone = load_backbone(str(tmp_path / "mini"), "cpu")
     latents = encode_image(backbone, np.zeros((256, 256, 3), np.uint8))
-    assert backbone.prediction == "v_prediction" and decode(backbone, latents)[0].shape == (256, 256, 3)
+    assert backbone.noise_schedule.prediction == "v" and decode(backbone, latents)[0].shape == (256, 256, 3)
 
 
 def test_the_same_words_and_the_loss_falls(work: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def sheet(size: Size, work: Path, seeds: tuple[int, ...] = (0, 1), guidance: flo
             seen = Record(positions(backbone, prompt, word), (16,), slice(-1, None))
             with controlled(backbone.unet, seen):
                 x = sample(
-                    guided(backbone, text, nothing, guidance), noise, make_schedule(backbone.alphas_cumprod, 20)
+                    guided(backbone, text, nothing, guidance), noise, make_schedule(backbone.noise_schedule, 20)
                 )
             pictures.append(decode(backbone, x)[0])
             heat = seen.maps((16, 16))[0].numpy()

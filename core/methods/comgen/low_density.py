@@ -91,7 +91,7 @@ def _drawn(
         (1, backbone.channels, h, w), torch_generator(derive_seed(request.seed, "comgen", "noise", k))
     ).to(backbone.device)
     model = guided(backbone, encode_text(backbone, [edited.after.text]), None, params.guidance)
-    schedule = make_schedule(backbone.alphas_cumprod, params.steps)
+    schedule = make_schedule(backbone.noise_schedule, params.steps)
 
     def show(done: int, count: int, _: Any) -> None:
         ctx.progress(k * params.steps + done, total, None)

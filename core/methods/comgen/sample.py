@@ -26,7 +26,7 @@ from core.diffusion.prompt_to_prompt import (
     stand_still,
     working_shape,
 )
-from core.diffusion.sampling import Schedule, draw_noise, guided, invert, make_schedule, sample
+from core.diffusion.sampling import SamplingSchedule, draw_noise, guided, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, spans
 from core.memory_budget import WarmCache, image_key
 from core.methods.comgen.component_prompt import Prompt
@@ -53,7 +53,7 @@ class Held:
 
     pixels: Image
     rebuilt: Image
-    schedule: Schedule
+    schedule: SamplingSchedule
     path: tuple[Tensor, ...]
     still: Still
     prompt: Prompt
@@ -106,9 +106,9 @@ def _inverted(
     cancelled: Callable[[], bool],
 ) -> Held:
     pixels = resized(photo, working_shape(backbone, (photo.shape[0], photo.shape[1])))
-    schedule, z0 = make_schedule(backbone.alphas_cumprod, steps), encode_image(backbone, pixels)
-    text = encode_text(backbone, [prompt.text])
-    model = guided(backbone, text)
+    schedule, z0 = make_schedule(backbone.noise_schedule, steps), encode_image(backbone, pixels)
+    conditioning = encode_text(backbone, [prompt.text])
+    model = guided(backbone, conditioning)
     path: list[Tensor] = []
 
     def show(done: int, count: int, _: Tensor) -> None:
@@ -116,11 +116,11 @@ def _inverted(
 
     invert(model, z0, schedule, rounds=ROUNDS, tolerance=NEAR, path=path, progress=show, cancelled=cancelled)
     tokens = sorted(t for at in words_at(backbone, prompt).values() for t in at)
-    still = stand_still(backbone, path, text, tokens, schedule.timesteps[-1])
+    still = stand_still(backbone, path, conditioning, tokens, schedule.timesteps[-1])
     return Held(pixels, decode(backbone, z0)[0], schedule, tuple(path), still, prompt)
 
 
-def read(backbone: Backbone, z0: Tensor, prompt: Prompt, schedule: Schedule) -> Floats:
+def read(backbone: Backbone, z0: Tensor, prompt: Prompt, schedule: SamplingSchedule) -> Floats:
     """A_0 of a picture's latents: float32 (p, h, w)."""
     return np.asarray(read_components(backbone, z0, prompt.pieces(), schedule).numpy(), np.float32)
 

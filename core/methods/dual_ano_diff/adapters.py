@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from core.device import derive_seed
 from core.diffusion.attention import controlled
 from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.tokens import Placeholder, jittered, padded_ids, placeholders, positions, prompt_ids, vectors_of
 from core.errors import InputError, Unavailable
 from core.methods.dual_ano_diff.concept_config import Build, dual_config
-from core.methods.dual_ano_diff.interaction import BCM, PART, Interaction, join, predict_pairs, trainable
+from core.methods.dual_ano_diff.interaction import BCM, PART, WHOLE, Interaction, predict_pairs, trainable
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
 from core.training.checkpoints import Concept, check_backbone
 from core.training.low_rank import TARGETS, adapters, by_row
@@ -74,18 +75,21 @@ class Dual:
     build: Build
     parameters: dict[str, nn.Parameter]
 
-    def text(self, labels: Sequence[str]) -> Tensor:
-        """The prompts of a pair of each label, (N group, length, width), interleaved; a background has the whole's."""
+    def conditioning(self, labels: Sequence[str]) -> Conditioning:
+        """The prompts of a pair of each of N labels, N group rows, interleaved; a background has the whole's."""
         known = list(dict.fromkeys(labels))
         prompts = list(dict.fromkeys(p for label in known for p in self.build.prompts[label]))
         encoded = encode_ids(self.backbone, padded_ids(self.backbone, prompts))
-        at = [[prompts.index(self.build.prompts[label][k]) for label in labels] for k in (0, 1)]
-        rows = [encoded[torch.tensor(one, device=encoded.device)] for one in at]
-        return join(*rows, *rows[:1]) if self.build.bcm else join(*rows)
+        whole, part = (
+            encoded.rows([prompts.index(self.build.prompts[label][k]) for label in labels]) for k in (WHOLE, PART)
+        )
+        branches = [whole, part, whole][: self.build.group]
+        interleaved = torch.arange(len(branches) * len(labels)).reshape(len(branches), -1).T.flatten()
+        return Conditioning.cat(branches).rows(interleaved)
 
-    def predict(self, pairs: Tensor, t: int | Tensor, text: Tensor) -> Tensor:
+    def predict(self, pairs: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:
         """What the model predicts of pairs (N, group C, h, w), as wide has them."""
-        return predict_pairs(self.backbone, pairs, t, text, self.build.group)
+        return predict_pairs(self.backbone, pairs, t, conditioning, self.build.group)
 
     def anomaly_tokens(self, label: str) -> tuple[int, ...]:
         """Where the anomaly stands in the part's prompt."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from core.diffusion.attention import Controller, Site, attention_layers
 from core.diffusion.backbone import Backbone, model_output
+from core.diffusion.conditioning import Conditioning
 from core.errors import InputError
 
 WHOLE, PART, BACKGROUND = 0, 1, 2
@@ -166,13 +167,15 @@ def trainable(controllers: Mapping[str, Interaction | BCM]) -> dict[str, nn.Para
     }
 
 
-def predict_pairs(backbone: Backbone, pairs: Tensor, t: int | Tensor, text: Tensor, group: int) -> Tensor:
-    """core.diffusion.backbone.predict of pairs (N, group C, h, w) at ``t`` (one, or (N,)), as ``wide`` gives them.
+def predict_pairs(
+    backbone: Backbone, pairs: Tensor, t: int | Tensor, conditioning: Conditioning, group: int
+) -> Tensor:
+    """core.diffusion.backbone.model_output of pairs (N, group C, h, w) at ``t`` (one, or (N,)), as ``wide`` has them.
 
-    ``text`` is (N group, length, width), interleaved as the rows are.
+    ``conditioning`` has N group rows, interleaved as those of the pairs are.
     """
     when = t.repeat_interleave(group) if isinstance(t, Tensor) and t.ndim else t
-    return wide(model_output(backbone, narrow(pairs, group), when, text), group)
+    return wide(model_output(backbone, narrow(pairs, group), when, conditioning), group)
 
 
 def _widths(unet: nn.Module, cross: bool = True) -> dict[str, int]:

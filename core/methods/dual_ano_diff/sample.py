@@ -14,8 +14,8 @@ from torch import Tensor
 
 from core.device import derive_seed, torch_generator
 from core.diffusion.attention import Record, controlled
-from core.diffusion.backbone import Backbone, decode, encode_image, to_epsilon
-from core.diffusion.sampling import Model, add_noise, draw_noise, make_schedule, sample
+from core.diffusion.backbone import Backbone, decode, encode_image
+from core.diffusion.sampling import Model, draw_noise, make_schedule, sample
 from core.methods.dual_ano_diff.adapters import GOOD, Dual
 from core.methods.dual_ano_diff.interaction import PART, narrow, predict_pairs, wide
 from core.methods.dual_ano_diff.training_samples import NEUTRAL, kept
@@ -66,11 +66,11 @@ def draw_pair(
     side = backbone.side // backbone.factor
     noise = draw_noise((2, backbone.channels, side, side), torch_generator(derive_seed(seed, "pair")))
     noise = noise.to(backbone.device)
-    schedule = make_schedule(backbone.alphas_cumprod, steps, strength=begin.strength if begin else 1.0)
+    schedule = make_schedule(backbone.noise_schedule, steps, strength=begin.strength if begin else 1.0)
     x, first = noise, None
     if begin is not None and begin.strength < 1:
         first = torch.cat([encode_image(backbone, p) for p in (begin.image, kept(begin.image, begin.mask))])
-        x = add_noise(first, noise, schedule.alphas[0])
+        x = schedule.levels[0].add_noise(first, noise)
     around = _around(model, background, seed) if group == 3 else None
     rows = slice((group if guidance != 1 else 0) + PART, None, group)
     seen = Record(model.anomaly_tokens(label), sides=(_finest(backbone),), rows=rows)
@@ -124,14 +124,15 @@ def _model(model: Dual, label: str, guidance: float, around: tuple[Tensor, Tenso
     """eps of pairs (1, 2 C, h, w) by classifier-free guidance, good part and anomaly in one batch."""
     backbone, group = model.backbone, model.build.group
     labels = [label] if guidance == 1 else [GOOD, label]
-    text = model.text(labels)
+    conditioning = model.conditioning(labels)
 
     def eps_of(x: Tensor, t: int) -> Tensor:
         pair = narrow(x, 2)
         if around is not None:
-            pair = torch.cat([pair, add_noise(around[0], around[1], float(backbone.alphas_cumprod[t]))])
+            pair = torch.cat([pair, backbone.noise_schedule.level(t).add_noise(*around)])
         pairs = wide(pair, group).expand(len(labels), -1, -1, -1)
-        out = to_epsilon(backbone, pairs, t, predict_pairs(backbone, pairs, t, text, group))[:, : x.shape[1]]
+        predicted = predict_pairs(backbone, pairs, t, conditioning, group)
+        out = backbone.noise_schedule.to_epsilon(pairs, t, predicted)[:, : x.shape[1]]
         return out if len(labels) == 1 else out[:1] + guidance * (out[1:] - out[:1])
 
     return eps_of

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from core.device import derive_seed
 from core.diffusion.backbone import Backbone, encode_image
+from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import latent_mask
 from core.diffusion.sampling import stop_if
 from core.diffusion.tokens import prompt_ids
@@ -186,8 +187,8 @@ class _PairTraining:
             preview=lambda: self.preview(shown),
         )
 
-    def _conditioning(self, samples: PairSamples, rows: Tensor) -> Tensor:
-        return self.model.text([samples.labels[int(row)] for row in rows])
+    def _conditioning(self, samples: PairSamples, rows: Tensor) -> Conditioning:
+        return self.model.conditioning([samples.labels[int(row)] for row in rows])
 
     def _encoded(self, pairs: Sequence[PicturePair]) -> PairSamples:
         """Pairs as latents, the loss weighted more where the anomaly is and not at all on the background."""

@@ -24,7 +24,7 @@ _GAP, _TITLE = 6, 24
 def maps_of(backbone: Backbone, photo: Image, prompt: Prompt) -> Floats:
     """A_0 of a photo: float32 (p, h, w) in 0..1, one map for each of the prompt's components."""
     small = resized(photo, working_shape(backbone, (photo.shape[0], photo.shape[1])))
-    schedule = make_schedule(backbone.alphas_cumprod, STEPS)
+    schedule = make_schedule(backbone.noise_schedule, STEPS)
     return np.asarray(read_components(backbone, encode_image(backbone, small), prompt.pieces(), schedule), np.float32)
 
 
