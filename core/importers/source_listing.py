@@ -30,7 +30,7 @@ def list_source(source: Path | Sequence[Path]) -> Listing:
         raise InputError(f"{source}: there is no such file or folder; check the path")
     listing = _folder(source) if source.is_dir() else open_archive(source)
     if listing is None:
-        listing = Listing((_file(source, source.name),))
+        listing = Listing((_file(str(source), source.name),))
     if not listing.entries and not listing.problems:
         listing.close()
         raise InputError(f"{source}: there are no files in it; expected photos (PNG, JPEG, TIFF, BMP or WebP)")
@@ -79,15 +79,15 @@ def _each_once(entries: Iterable[SourceEntry]) -> tuple[SourceEntry, ...]:
 def _folder(root: Path) -> Listing:
     entries: list[SourceEntry] = []
     problems: list[Problem] = []
-    seen: set[Path] = set()
+    seen: set[tuple[int, int]] = set()
 
     def refused(error: OSError) -> None:
         where = Path(error.filename)
         problems.append(Problem(_relative(where, root), f"cannot be opened ({error.strerror}); check its rights"))
 
     for folder, subfolders, files in os.walk(root, onerror=refused, followlinks=True):
-        here = Path(folder)
-        real = here.resolve()
+        status = os.stat(folder)
+        here, real = Path(folder), (status.st_dev, status.st_ino)
         if real in seen or "project.db" in files:
             if here == root:
                 raise InputError(f"{root}: this is a Flawsmith project, not a folder of photos; open it instead")
@@ -104,7 +104,7 @@ def _folder(root: Path) -> Listing:
             if os.path.islink(path := os.path.join(folder, name)) and not os.path.exists(path):
                 problems.append(Problem(printable(prefix + name), "it is a link to nowhere; copy the file itself"))
             else:
-                entries.append(_file(Path(path), prefix + name))
+                entries.append(_file(path, prefix + name))
     return Listing(tuple(sorted(entries, key=lambda e: natural(e.name))), tuple(problems))
 
 
@@ -112,10 +112,10 @@ def _relative(path: Path, root: Path) -> str:
     return printable(path.relative_to(root).as_posix())
 
 
-def _file(path: Path, name: str) -> SourceEntry:
+def _file(path: str, name: str) -> SourceEntry:
     def read(whole: bool) -> bytes:
         try:
-            status = path.stat()
+            status = os.stat(path)
             if not stat.S_ISREG(status.st_mode):
                 raise ImageError(f"{name}: expected a photo, got a device or a pipe")
             if whole and status.st_size > MAX_FILE:

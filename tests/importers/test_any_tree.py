@@ -155,11 +155,13 @@ def test_a_large_tree_is_recognised_in_ten_seconds(tmp_path: Path) -> None:
             for n in range(2):
                 (folder / "NG" / f"{n}.png").write_bytes(photo_bytes)
                 (folder / "NG" / "masks" / f"{n}.png").write_bytes(mask_bytes)
-    tracemalloc.start()
     start = time.perf_counter()
     plan = scan(tmp_path)
     took = time.perf_counter() - start
+    tracemalloc.start()  # slows everything down, hence apart
+    scan(tmp_path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert plan.counts["good"] == 16_000 and plan.counts["anomaly"] == 2_000 and plan.counts["mask"] == 2_000
-    assert took < 10 and peak < 300 << 20
+    assert took < 10, took
+    assert peak < 300 << 20, peak
