@@ -54,7 +54,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Itera
 
 def plan_of(bench: Workbench, drawer: Engine, **given: Any) -> BatchPlan:
     batch = Batch(**{"engine": "cut_paste", "label": "stain", "count": 10, "seed": 5, "workers": 1, **given})
-    return replace(prepare(bench.material, batch), engine=drawer)
+    plan = prepare(bench.material, batch)
+    return replace(plan, builder=replace(plan.builder, engine=drawer))
 
 
 def made(plan: BatchPlan) -> list[Any]:
