@@ -121,7 +121,7 @@ def test_what_cannot_be_done_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 def test_saying_whether_it_is_available_loads_no_torch(toy_folder: Path) -> None:
     code = (
-        "import sys; from core.engines.api import engines; reason = engines()['inpaint'].available();"
+        "import sys; from core.engines.registry import engines; reason = engines()['inpaint'].available();"
         "sys.exit(reason or ('torch is loaded' if 'torch' in sys.modules else 0))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
