@@ -17,8 +17,9 @@ from PIL import ImageDraw, ImageFont
 
 from core.api import Workbench
 from core.api.studio.attention_evidence import Evidence, Evidences, Neighbours
-from core.evaluation.panels import below, fitted, outlined
+from core.evaluation.panels import below, outlined
 from core.images import read_image, read_mask
+from core.images.geometry import resized
 from core.store import SampleFilter, SampleRow
 from core.types import Image, Mask, Recipe
 
@@ -65,7 +66,7 @@ def _row(bench: Workbench, row: SampleRow, evidence: Evidence) -> Image:
     draw.text((GAP, 10), f"{evidence.after or evidence.before}{edit}", fill="black", font=_font(14))
     for place, (title, image) in enumerate(cells):
         left = GAP + place * (SIDE + GAP)
-        picture.paste(Pillow.fromarray(fitted(image, SIZE)), (left, TEXT))
+        picture.paste(Pillow.fromarray(resized(image, SIZE[::-1])), (left, TEXT))
         draw.text((left, TEXT + SIDE + 2), title, fill="#555", font=_font(12))
     return np.asarray(picture, np.uint8)
 

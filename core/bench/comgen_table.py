@@ -28,6 +28,7 @@ from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot, read_set
 from core.evaluation.saturation import CONFIG
 from core.images import atomic_write, mask_png_bytes, png_bytes
+from core.images.geometry import covered
 from core.types import GOOD
 
 FIRST = UNSEEN + 5000
@@ -234,10 +235,10 @@ def _test_photos(root: Path, product: str, goods: int, repeats: int, say: Callab
             number = counts[group] = counts.get(group, -1) + 1
             _write(root / "test" / group / f"{number:03d}.png", twin.after.image)
             for i, mask in enumerate(twin.changes):
-                share = cv2.resize(mask.astype(np.float32), (TESTED_AT, TESTED_AT), interpolation=cv2.INTER_AREA)
+                small = covered(mask, (TESTED_AT, TESTED_AT))
                 path = root / "ground_truth" / group / f"{number:03d}" / f"{i:03d}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
-                atomic_write(path, mask_png_bytes(share >= min(0.5, float(share.max()))))
+                atomic_write(path, mask_png_bytes(small))
     atomic_write(root / CONFIG, (ASSETS / product / CONFIG).read_bytes())
     say(f"{product}: rendered {goods} good and {sum(counts.values()) + len(counts)} faulty photos to test on")
     return root

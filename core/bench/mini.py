@@ -23,6 +23,7 @@ from core.diffusion.model_sources import KNOWN, present
 from core.errors import Unavailable
 from core.features.extract import patch_features
 from core.images import read_image
+from core.images.geometry import coverage
 from core.types import Image, Mask
 
 if TYPE_CHECKING:
@@ -221,7 +222,7 @@ def token_iou(heat: NDArray[np.float32], mask: Mask) -> float:
 
     A cell counts where at least half as much of it is covered as of the cell covered most.
     """
-    share = cv2.resize(mask.astype(np.float32), heat.shape[::-1], interpolation=cv2.INTER_AREA)
+    share = coverage(mask, (heat.shape[0], heat.shape[1]))
     a, b = heat >= 0.5 * heat.max(), share >= 0.5 * share.max()
     return float((a & b).sum() / max((a | b).sum(), 1))
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from core.diffusion.backbone import Backbone
 from core.errors import InputError, MaskError
 from core.images import PhotoCrop, alpha_blend, inner_alpha, poisson_blend, roi_around
+from core.images.geometry import resized
 from core.types import Image, Mask
 
 
@@ -79,15 +80,6 @@ def close_window(
     # A ramp wider than the mask is deep would leave a thin defect half drawn.
     alpha = inner_alpha(inside, max(0.0, min(frame.feather, depth / 2 - 0.5)))
     return roi.paste(photo, alpha_blend(under, patch, alpha))
-
-
-def resized(image: Image, shape: tuple[int, int]) -> Image:
-    """``image`` at (h, w): area means down, cubic up."""
-    if image.shape[:2] == shape:
-        return image.copy()
-    down = shape[0] * shape[1] < image.shape[0] * image.shape[1]
-    how = cv2.INTER_AREA if down else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (shape[1], shape[0]), interpolation=how), np.uint8)
 
 
 def sketcher(z0: Tensor, pixels: Image) -> Callable[[Tensor], Image]:

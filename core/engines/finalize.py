@@ -5,7 +5,8 @@ from __future__ import annotations
 import core
 from core.engines.api import Background, Engine, EngineParams, read_params
 from core.errors import InputError
-from core.quality import mask_box, visible_change
+from core.images.geometry import mask_box
+from core.quality import visible_change
 from core.types import EVERYWHERE, Image, Kind, Mask, Recipe, Request, Sample
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.images import png_bytes
+from core.images.geometry import coverage, false_colours, outer_rim, resized
 from core.types import Image, Mask
 
 OUTLINE = (255, 0, 200)
@@ -31,7 +32,7 @@ def heat_panel(
     truth = mask((image.shape[0], image.shape[1]))
     blended = heated(image, scores, limits)
     size = (max(1, round(image.shape[1] * tall / image.shape[0])), tall)
-    parts = [fitted(image, size), outlined(image, truth, size), outlined(blended, truth, size, (255, 255, 255))]
+    parts = [resized(image, size[::-1]), outlined(image, truth, size), outlined(blended, truth, size, (255, 255, 255))]
     return png_bytes(beside(parts))
 
 
@@ -39,24 +40,16 @@ def heated(image: Image, scores: npt.NDArray[np.float32], limits: tuple[float, f
     """``scores`` float (h, w) in colours over ``image``, greyed; uint8 (H, W, 3)."""
     low, high = limits
     level = np.clip((scores - low) / max(high - low, 1e-12), 0, 1)
-    heat = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
-    heat = cv2.resize(np.ascontiguousarray(heat), (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    heat = false_colours(level, cv2.COLORMAP_TURBO)
+    heat = cv2.resize(heat, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return np.asarray(cv2.addWeighted(heat, 0.6, grey, 0.4, 0), np.uint8)
 
 
-def fitted(image: Image, size: tuple[int, int]) -> Image:
-    """``image`` at ``size`` (width, height)."""
-    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC), np.uint8)
-
-
 def outlined(image: Image, mask: Mask, size: tuple[int, int], colour: tuple[int, int, int] = OUTLINE) -> Image:
     """``image`` at ``size`` (width, height) with a thin line around ``mask``, outside of it."""
-    canvas = fitted(image, size).copy()
-    share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    inside = (share > 0).astype(np.uint8)
-    canvas[cv2.dilate(inside, np.ones((3, 3), np.uint8)) != inside] = colour
+    canvas = resized(image, size[::-1])
+    canvas[outer_rim(coverage(mask, size[::-1]) > 0)] = colour
     return canvas
 
 

@@ -29,9 +29,9 @@ from core.evaluation.detectors.api import (
     Unpacking,
     detector,
 )
-from core.evaluation.panels import beside, fitted, heated
-from core.evaluation.training.batches import fit_image
+from core.evaluation.panels import beside, heated
 from core.images import png_bytes
+from core.images.geometry import resized
 from core.stored import StoredFormat, plain_record, read_record
 from core.types import Image, check_image
 
@@ -70,7 +70,7 @@ class PhotoResult:
         size = (max(1, round(self.image.shape[1] * tall / self.image.shape[0])), tall)
         near = {"neighbour": self.neighbour.image} if self.neighbour is not None else {}
         shown = {"photo": self.image, **near, "scores": heated(self.image, self.scores, self.limits)}
-        return {name: fitted(image, size) for name, image in shown.items()}
+        return {name: resized(image, size[::-1]) for name, image in shown.items()}
 
     def picture(self) -> bytes:
         """The panels side by side, as a PNG."""
@@ -93,7 +93,7 @@ class SavedDetector:
         scores: Any = self.fitted.score([image])[0]
         near = self.fitted.neighbour(image) if isinstance(self.fitted, Comparing) else None
         side = self.alarms.side
-        judged: Any = fit_image(scores, (side, side)) if side else scores
+        judged: Any = resized(scores, (side, side), "linear") if side else scores
         score = self.detector.image_score(judged)
         # The threshold is half way to the hottest colour: what is nearly an alarm shows too.
         limits = (0.0, max(2 * self.alarms.pixel, 1e-6))

@@ -15,7 +15,8 @@ from core.evaluation.panels import heat_panel
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import Picture
 from core.evaluation.saturation import Saturation
-from core.evaluation.training.batches import fit_image, fit_mask
+from core.evaluation.training.batches import fit_mask
+from core.images.geometry import resized
 from core.types import GOOD, Image, Mask
 
 ScoreMap = Any
@@ -79,7 +80,7 @@ class TestSet:
         """Score every photo and measure."""
         maps = [m for some in self._chunks() for m in score(some)]
         if self.side:
-            maps = [fit_image(m, (self.side, self.side)) for m in maps]
+            maps = [resized(m, (self.side, self.side), "linear") for m in maps]
         image_scores = [image_score(m) for m in maps]
         masks = [masks for masks, _ in self._truth]
         numbers = map_metrics(

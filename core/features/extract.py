@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError, Unavailable
+from core.images.geometry import resized, shrunk_to
 from core.types import Image, check_image
 
 FEATURES = "efficientnet-lite0 imagenet blocks 2+4+10 strides 4+8+16"
@@ -64,10 +65,8 @@ def patch_features(image: Image, stride: int = 8, longest: int | None = 512) -> 
     if stride not in (4, 8, 16):
         raise ValueError(f"stride: expected 4, 8 or 16, got {stride}")
     photo = check_image(image)
-    if longest is not None and max(photo.shape[:2]) > longest:
-        scale = longest / max(photo.shape[:2])
-        size = (max(round(photo.shape[1] * scale), 1), max(round(photo.shape[0] * scale), 1))
-        photo = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    if longest is not None:
+        photo = shrunk_to(photo, longest)
     if min(photo.shape[:2]) < MIN_SIDE:
         raise ImageError(
             f"patch features: expected at least {MIN_SIDE} pixels a side, got {photo.shape[1]}x{photo.shape[0]}; "
@@ -91,8 +90,7 @@ def scale_features(image: Image, side: int = 256) -> Scales:
     if side < MIN_SIDE or side % 16:
         raise ValueError(f"side: expected a multiple of 16 from {MIN_SIDE} on, got {side}")
     photo = check_image(image)
-    how = cv2.INTER_AREA if photo.shape[0] * photo.shape[1] > side**2 else cv2.INTER_LINEAR
-    first, second, third = _run(cv2.resize(photo, (side, side), interpolation=how))
+    first, second, third = _run(resized(photo, (side, side), "linear"))
     return first, second, third
 
 
@@ -105,9 +103,7 @@ def class_features(image: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[n
     import torch
 
     photo = check_image(image)
-    shrinks = photo.shape[0] * photo.shape[1] > CLASS_SIDE**2
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    small = cv2.resize(photo, (CLASS_SIDE, CLASS_SIDE), interpolation=how)
+    small = resized(photo, (CLASS_SIDE, CLASS_SIDE), "linear")
     network = _load()
     x = torch.from_numpy(small.astype(np.float32)).permute(2, 0, 1)[None]
     with torch.inference_mode(), _lock:

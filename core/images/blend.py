@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from core.errors import ImageError, InputError
 from core.images.crop import PhotoCrop, box_of
+from core.images.geometry import outer_rim
 from core.images.poisson_equation import Field, solve
 from core.images.write import is_grey
 from core.types import Image, Mask, check_image, check_mask
@@ -78,7 +79,7 @@ def _clone(photo: Field, patch: Field, mask: Mask, mixed: bool) -> Field:
     difference = photo - patch
     source = _mixed_source(photo, patch) if mixed else None
     inside = mask if patch.ndim == 2 else mask[..., None]
-    rim = cv2.dilate(mask.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) & ~mask
+    rim = outer_rim(mask)
     guess = np.where(inside, difference[rim].mean(axis=0), difference)
     return patch + solve(guess, mask, source)
 

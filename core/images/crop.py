@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, MaskError
+from core.images.geometry import bounds
 from core.types import Mask
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -77,14 +78,11 @@ def roi_around(mask: Mask, margin: float = 0.5, min_side: int = 64) -> PhotoCrop
 
 def box_of(mask: Mask, grow: int = 1) -> PhotoCrop | None:
     """The box of the mask, widened by ``grow`` inside the frame; None if it is empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    if (found := bounds(mask)) is None:
         return None
+    y0, x0, y1, x1 = found
     return PhotoCrop(
-        max(int(rows[0]) - grow, 0),
-        max(int(columns[0]) - grow, 0),
-        min(int(rows[-1]) + 1 + grow, mask.shape[0]),
-        min(int(columns[-1]) + 1 + grow, mask.shape[1]),
+        max(y0 - grow, 0), max(x0 - grow, 0), min(y1 + grow, mask.shape[0]), min(x1 + grow, mask.shape[1])
     )
 
 

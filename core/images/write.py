@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from core.errors import ImageError, InputError, StoreError
+from core.images.geometry import coverage, outer_rim, shrunk_to
 from core.types import Image, Mask, check_image, check_mask
 
 TEMP_PREFIX = ".tmp-"
@@ -75,16 +76,14 @@ def thumbnail_bytes(image: Image, side: int = 256, mask: Mask | None = None) -> 
     """A small JPEG for the app, at most ``side`` pixels a side, the ``mask`` drawn on it as an outline."""
     pixels = check_image(image)
     height, width = pixels.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels.copy()
+    small = shrunk_to(pixels, side)
     if mask is not None:
-        inside = check_mask(mask, (height, width)).view(np.uint8)
-        if scale < 1:
-            # Area averaging keeps a hair-thin mask visible where nearest-neighbour would skip it.
-            inside = (cv2.resize(inside * np.float32(255), size, interpolation=cv2.INTER_AREA) > 0).view(np.uint8)
-        ring = cv2.dilate(inside, np.ones((3, 3), np.uint8)) != inside
-        small[ring] = _OUTLINE
+        inside = check_mask(mask, (height, width))
+        if small.shape != pixels.shape:
+            # Coverage keeps a hair-thin mask visible where nearest-neighbour would skip it.
+            inside = coverage(inside, (small.shape[0], small.shape[1])) > 0
+        small = small.copy()
+        small[outer_rim(inside)] = _OUTLINE
     done, coded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     if not done:
         raise ImageError(f"thumbnail: {width}x{height} pixels could not be coded as JPEG; give a smaller photo")

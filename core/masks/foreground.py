@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.masks.morphology import bounds, close, depth, drop_small, fill_holes, grow, shrink, smooth
+from core.images.geometry import bounds
+from core.masks.morphology import close, depth, drop_small, fill_holes, grow, shrink, smooth
 from core.types import Image, Mask, check_image
 
 WORK_SIDE = 256

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, MaskError
+from core.images.geometry import bounds
 from core.types import Mask, check_mask
 
 _SMALL = 3
@@ -216,12 +217,6 @@ def combine(a: Mask, b: Mask, how: How) -> Mask:
     if how == "replace":
         return b.copy()
     raise InputError(f"combine: expected add, subtract, intersect or replace, got {how!r}")
-
-
-def bounds(mask: Mask) -> tuple[int, int, int, int] | None:
-    """(y0, x0, y1, x1) of the smallest box around the mask, ends exclusive; None if it is empty."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8))
-    return (y, x, y + height, x + width) if width else None
 
 
 def depth(mask: Mask) -> npt.NDArray[np.float32]:

@@ -28,7 +28,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import MaskError
-from core.masks.morphology import bounds, close, depth, distance_to, to_area
+from core.images.geometry import bounds
+from core.masks.morphology import close, depth, distance_to, to_area
 from core.types import Mask, check_mask
 
 _Points = npt.NDArray[np.float64]

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, NotFound
-from core.masks.morphology import bounds, edge_distance, fill_holes, largest, lowest, to_area
+from core.images.geometry import bounds
+from core.masks.morphology import edge_distance, fill_holes, largest, lowest, to_area
 from core.masks.strokes import crack, scratch
 from core.types import Mask
 

@@ -2,6 +2,6 @@
 
 from core.quality.near_duplicates import descriptor, group_near_duplicates, nearest
 from core.quality.scores import scores
-from core.quality.visible_change import VISIBLE_LEVELS, mask_box, visible_change
+from core.quality.visible_change import VISIBLE_LEVELS, visible_change
 
-__all__ = ["VISIBLE_LEVELS", "descriptor", "group_near_duplicates", "mask_box", "nearest", "scores", "visible_change"]
+__all__ = ["VISIBLE_LEVELS", "descriptor", "group_near_duplicates", "nearest", "scores", "visible_change"]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.quality.visible_change import mask_box
+from core.images.geometry import mask_box
 from core.types import Image, Mask
 
 Descriptor = npt.NDArray[np.float32]

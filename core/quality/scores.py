@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.quality.visible_change import difference, mask_box, visible_change
+from core.images.geometry import dilated, mask_box
+from core.quality.visible_change import difference, visible_change
 from core.types import EVERYWHERE, Image, Mask, Sample
 
 _NATURAL_FLOOR = 2.0
@@ -33,7 +33,7 @@ def scores(before: Image, sample: Sample) -> dict[str, float]:
         "seam_contrast": seam_contrast(before, sample.image, mask),
     }
     if feather != EVERYWHERE:
-        found["change_outside"] = float(np.count_nonzero(diff[~_grown(mask, feather)]))
+        found["change_outside"] = float(np.count_nonzero(diff[~dilated(mask, feather)]))
     return found
 
 
@@ -64,10 +64,3 @@ def seam_contrast(before: Image, after: Image, mask: Mask) -> float:
 def _step(image: npt.NDArray[np.uint8], one: tuple[slice, slice], two: tuple[slice, slice], where: Mask) -> float:
     a, b = image[one][where].astype(np.int16), image[two][where].astype(np.int16)
     return float(np.abs(a - b).max(axis=-1).sum()) if a.size else 0.0
-
-
-def _grown(mask: Mask, px: int) -> Mask:
-    if px <= 0:
-        return mask
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * px + 1, 2 * px + 1))
-    return np.asarray(cv2.dilate(mask.view(np.uint8), disc) != 0, np.bool_)

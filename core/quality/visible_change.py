@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import MaskError
+from core.images.geometry import mask_box
 from core.types import Image, Mask
 
 VISIBLE_LEVELS = 8
@@ -27,20 +28,6 @@ def difference(before: Image, after: Image) -> npt.NDArray[np.uint8]:
     """Largest absolute channel difference per pixel: uint8 (H, W), 0..255, of two uint8 (H, W, 3) images."""
     b, g, r = cv2.split(cv2.absdiff(before, after))
     return np.asarray(cv2.max(cv2.max(b, g), r), np.uint8)
-
-
-def mask_box(mask: Mask, pad: int = 0) -> tuple[slice, slice]:
-    """Row and column slices of the smallest box around the bool (H, W) mask, grown by ``pad`` inside the frame.
-
-    An empty mask gives empty slices.
-    """
-    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
-    if w == 0 or h == 0:
-        return slice(0, 0), slice(0, 0)
-    return (
-        slice(max(0, y - pad), min(mask.shape[0], y + h + pad)),
-        slice(max(0, x - pad), min(mask.shape[1], x + w + pad)),
-    )
 
 
 def visible_change(before: Image, after: Image, within: Mask) -> Mask:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import dilated_square
 from core.segmentation.correction_scoring import CorrectionScorer, Option, edge_distance
 from core.segmentation.mask_scoring import Guess, mask_score, measure
 from core.segmentation.proposals import distance_to_model, fill_pinholes, surface_model
@@ -149,7 +150,7 @@ def _by_colour(view: PyramidView, base: Mask, clicks: Sequence[Click]) -> list[M
         column, row = view.at(click.x, click.y)
         rows, columns = slice(max(row - reach, 0), row + reach + 1), slice(max(column - reach, 0), column + reach + 1)
         patches[click.positive].append(view.colour[rows, columns].reshape(-1, 3))
-    outside = view.colour[cv2.dilate(base.view(np.uint8), np.ones((7, 7), np.uint8)) == 0]
+    outside = view.colour[~dilated_square(base, 3)]
     if not patches[True] or not patches[False]:
         return []
     if len(outside) > 30:
@@ -157,7 +158,7 @@ def _by_colour(view: PyramidView, base: Mask, clicks: Sequence[Click]) -> list[M
     near = distance_to_model(view, surface_model(np.concatenate(patches[True]), modes=2))
     far = distance_to_model(view, surface_model(np.concatenate(patches[False]), modes=4))
     share = cv2.GaussianBlur(far / (far + near + 0.1), (0, 0), 2.0)
-    ceiling = cv2.dilate(base.view(np.uint8), np.ones((9, 9), np.uint8)) > 0
+    ceiling = dilated_square(base, 4)
     out = []
     for limit in (0.45, 0.55, 0.65):
         _, labels = cv2.connectedComponents(((share > limit) & ceiling).view(np.uint8), connectivity=4)
@@ -197,7 +198,7 @@ def _basin(
         if far[row, column] == 0:
             cv2.circle(markers, (column, row), 2, 1, -1)
     cv2.watershed(np.ascontiguousarray(view.lab), markers)
-    own = cv2.dilate((markers == 1).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    own = dilated_square(markers == 1, 1)
     for column, row in others:
         own[row, column] = False
     return np.asarray(own)

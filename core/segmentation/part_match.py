@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import coverage
 from core.types import Image, Mask
 
 _GRID = 48
@@ -91,7 +92,7 @@ def _histogram(lab: npt.NDArray[np.uint8], mask: Mask) -> Floats:
 def _pooled(features: Floats, mask: Mask) -> Floats:
     """Mean feature under the mask, less the photo's own mean: what sets the part apart from the scene."""
     h, w = features.shape[:2]
-    weight = cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+    weight = coverage(mask, (h, w))
     weight = weight / max(float(weight.sum()), 1e-6)
     own = np.einsum("ij,ijk->k", weight, features) - features.mean(axis=(0, 1))
     return np.asarray(own / max(float(np.linalg.norm(own)), 1e-6), np.float32)

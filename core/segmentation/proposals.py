@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import mask_box
 from core.segmentation.view_pyramid import Floats, PyramidView, squared
 from core.types import Mask
 
@@ -119,11 +120,10 @@ def _around(mask: Mask, column: int, row: int) -> list[Mask]:
 def fill_pinholes(mask: Mask, size: int, share: float = 0.015) -> Mask:
     """``mask`` with holes below ``share`` of its ``size`` (or 3 pixels) filled: grain, not a bore."""
     limit = max(3, int(share * size))
-    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
-    if not w:
+    part = mask_box(mask)
+    if not part[0].stop:
         return mask
     # Holes lie within the bounding box; what touches its sides is outside.
-    part = (slice(y, y + h), slice(x, x + w))
     around = cv2.copyMakeBorder((~mask[part]).view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(around, connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] <= limit
@@ -157,13 +157,12 @@ def _without_bridges(mask: Mask, column: int, row: int) -> list[Mask]:
     size = cv2.countNonZero(mask.view(np.uint8))
     if size < 60:
         return []
-    x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
     out = []
     for share in (0.08, 0.2):
         k = int(round(share * math.sqrt(size))) | 1
         if k < 3:
             continue
-        rows, columns = slice(max(y - k, 0), y + h + k), slice(max(x - k, 0), x + w + k)
+        rows, columns = mask_box(mask, k)
         opened = cv2.morphologyEx(mask[rows, columns].view(np.uint8), cv2.MORPH_OPEN, _disc(k))
         if opened[row - rows.start, column - columns.start] and cv2.countNonZero(opened) < 0.97 * size:
             whole = np.zeros(mask.shape, np.bool_)

@@ -7,10 +7,10 @@ import warnings
 from contextlib import contextmanager
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import coverage
 from core.progress import Steps
 from core.segmentation.sam_checkpoint import Embedding
 from core.segmentation.segmenter import Cancel, Candidate, iou, stop_if
@@ -29,7 +29,7 @@ def low_resolution(mask: Mask, input_shape: tuple[int, int], side: int, logit: f
     """``mask`` as SAM's mask prompt: float32 (1, side, side) logits, padded as the network's input is."""
     longest = max(input_shape)
     h, w = max(round(input_shape[0] * side / longest), 1), max(round(input_shape[1] * side / longest), 1)
-    soft = cv2.resize(mask.astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
+    soft = coverage(mask, (h, w))
     out = np.full((1, side, side), -logit, np.float32)
     out[0, :h, :w] = (soft - 0.5) * 2 * logit
     return out

@@ -14,6 +14,7 @@ import numpy as np
 from core.device import numpy_rng
 from core.errors import NotFound
 from core.images import png_bytes, read_image
+from core.images.geometry import coverage
 from core.training.checkpoints import list_concepts
 from core.types import Mask
 
@@ -28,7 +29,7 @@ def picture_name(index: int) -> str:
 
 def strip(shapes: Sequence[Mask]) -> bytes:
     """Shapes bool (S, S) side by side as one PNG."""
-    small = [cv2.resize(s.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA) >= 0.5 for s in shapes]
+    small = [coverage(s, (SIDE, SIDE)) >= 0.5 for s in shapes]
     white = np.concatenate(small, axis=1).astype(np.uint8) * 255
     return png_bytes(np.repeat(white[..., None], 3, axis=2), grey=True)
 

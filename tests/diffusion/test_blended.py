@@ -17,9 +17,10 @@ from core.device import torch_generator
 from core.diffusion.attention import Record
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.inpainting import DrawingSettings, Guide, InpaintingState, Place, blending, inpaint, latent_mask
-from core.diffusion.model_crop import CropSettings, close_window, open_window, resized, sketcher
+from core.diffusion.model_crop import CropSettings, close_window, open_window, sketcher
 from core.diffusion.sampling import SamplingStep, draw_noise, make_schedule, sample
 from core.errors import Cancelled, InputError, MaskError, Unavailable
+from core.images.geometry import resized
 
 FAST = DrawingSettings(steps=3, guidance=1.0)
 

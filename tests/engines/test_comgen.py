@@ -14,9 +14,10 @@ import pytest
 
 from core.engines.api import Context
 from core.errors import Cancelled, InputError, NotFound
+from core.images.geometry import covered
 from core.masks import rle
 from core.methods.comgen import ComGen
-from core.methods.comgen.component_masks import fitted, from_map, instances, shifted
+from core.methods.comgen.component_masks import from_map, instances, shifted
 from core.methods.comgen.component_prompt import read_prompt
 from core.methods.comgen.components import ComponentParams
 from core.methods.comgen.edit_plan import Carry, EditPlan, make_plan
@@ -107,7 +108,7 @@ def test_a_map_is_parted_into_as_many_as_there_are(count: int) -> None:
 
 
 def test_masks_change_size_and_place() -> None:
-    assert fitted(disc(60, 80, 1), (16, 20)).sum() >= 1
+    assert covered(disc(60, 80, 1), (16, 20)).sum() >= 1
     assert np.array_equal(enlarged(at("bolt"), SHAPE), at("bolt"))
     assert np.array_equal(shifted(at("bolt"), (4, 90)), disc(34, 120)) and not shifted(at("bolt"), (500, 0)).any()
 

@@ -8,9 +8,10 @@ import pytest
 
 from core.engines.api import Context
 from core.engines.layout.cutout import cut
-from core.engines.layout.work_area import blur, some, widened
+from core.engines.layout.work_area import blur, some
 from core.engines.registry import engine
 from core.errors import InputError
+from core.images.geometry import dilated
 from core.types import NormalImage, Region, Request, Sample
 
 SIDE = 200
@@ -111,6 +112,6 @@ def test_some_pixels_are_few_and_chosen() -> None:
 def test_widened_is_a_disc_about_each_pixel() -> None:
     point = np.zeros((21, 21), np.bool_)
     point[10, 10] = True
-    wide = widened(point, 5)
+    wide = dilated(point, 5)
     assert wide[5, 10] and wide[10, 15] and not wide[4, 10] and not wide[5, 5]
-    assert np.array_equal(widened(point, 0), point)
+    assert np.array_equal(dilated(point, 0), point)

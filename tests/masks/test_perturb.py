@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from core.errors import MaskError
+from core.images.geometry import bounds
 from core.masks import morphology
 from core.masks.perturbation import Enhancement, enhance, local_width, rasterise, size_factor, trace
 from core.masks.shapes import draw_shape
@@ -16,7 +17,7 @@ quick = settings(deadline=None, max_examples=40)
 @quick
 @given(arrays(np.bool_, (14, 17)).filter(lambda m: m.any()))
 def test_tracing_and_drawing_return_the_mask(mask):
-    y0, x0, y1, x1 = morphology.bounds(mask)
+    y0, x0, y1, x1 = bounds(mask)
     assert np.array_equal(rasterise(trace(mask)), mask[y0:y1, x0:x1])
 
 

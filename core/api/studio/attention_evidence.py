@@ -17,6 +17,7 @@ from core.errors import Cancelled, Unavailable
 from core.features.extract import scale_features
 from core.features.index import SIDE, distance, embed
 from core.images import made_once, read_image, read_mask, thumbnail_bytes
+from core.images.geometry import false_colours
 from core.jobs.product_data import ProductData
 from core.store import NormalRow, SampleRow
 from core.types import EVERYWHERE, Image, Recipe
@@ -176,7 +177,7 @@ class Neighbours:
 def heated(photo: Image, soft: Floats) -> Image:
     """``photo`` uint8 (H, W, 3), greyed, under a map (h, w) in 0..1: the more, the brighter and the more opaque."""
     strength = cv2.resize(soft, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR).clip(0, 1)
-    colour = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    colour = false_colours(strength, cv2.COLORMAP_INFERNO)
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None]
     alpha = np.sqrt(strength)[..., None] * 0.85
     return np.asarray(np.clip(grey * 0.6 * (1 - alpha) + colour * alpha, 0, 255), np.uint8)

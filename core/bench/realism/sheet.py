@@ -8,9 +8,10 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from core.evaluation.panels import below, beside, fitted, outlined
+from core.evaluation.panels import below, beside, outlined
 from core.evaluation.photo_sets import Shot
 from core.images import png_bytes
+from core.images.geometry import resized
 from core.types import Image
 
 TALL = 170
@@ -35,7 +36,7 @@ def _tiles(shot: Shot) -> tuple[Image, Image]:
     mask = shot.mask((image.shape[0], image.shape[1]))
     scale = min(TALL / image.shape[0], WIDE / image.shape[1])
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return _framed(fitted(image, size)), _framed(outlined(image, mask, size))
+    return _framed(resized(image, size[::-1])), _framed(outlined(image, mask, size))
 
 
 def _framed(tile: Image) -> Image:

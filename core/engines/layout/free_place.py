@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 
 from core.engines.layout.cutout import CutPart
-from core.engines.layout.work_area import Floats, widened
+from core.engines.layout.work_area import Floats
 from core.errors import InputError
+from core.images.geometry import dilated
 from core.types import Image, Mask
 
 GRID = 128
@@ -97,7 +98,7 @@ def _ring(part: CutPart, cell: int, closed: Mask) -> Mask:
     foot = part.window.frame(part.footprint, (closed.shape[0] * cell, closed.shape[1] * cell))
     inner = _cells(foot, cell, 0, 0, edge=False)
     reach = 2 + max(2, round(0.2 * part.size / cell))
-    ring: Mask = widened(inner, reach) & ~widened(inner, 2) & ~closed
+    ring: Mask = dilated(inner, reach) & ~dilated(inner, 2) & ~closed
     return ring
 
 

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.work_area import Floats, blur, count, distance_to, some, widened
+from core.engines.layout.work_area import Floats, blur, count, distance_to, some
+from core.images.geometry import coverage, dilated
 from core.types import Mask
 
 WORK_SIZE = 56
@@ -83,8 +84,8 @@ def fit_shadow(luminance: Floats, part: Mask, surface: Mask, size: float) -> Sha
     scale = min(1.0, WORK_SIZE / size)
     small = (max(8, round(luminance.shape[1] * scale)), max(8, round(luminance.shape[0] * scale)))
     light = cv2.resize(luminance, small, interpolation=cv2.INTER_AREA)
-    alpha = cv2.resize(part.astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    seen = cv2.resize(surface.astype(np.float32), small, interpolation=cv2.INTER_AREA) > 0.99
+    alpha = coverage(part, small[::-1])
+    seen = coverage(surface, small[::-1]) > 0.99
     away = distance_to(alpha > 0.5)
     seen &= away < RING * size * scale
     if seen.sum() < 60:
@@ -251,4 +252,4 @@ def _crumbs(odd: Mask, surface: Mask, away: Floats, size: float) -> Mask:
     first = float(away[surface].min())
     small = (stats[:, cv2.CC_STAT_AREA] <= max(CRUMB_AREA, 0.5 * size)) & (np.arange(number) > 0)
     small[1:] &= np.bincount(labels[odd & (away < first + 1.5)], minlength=number)[1:] > 0
-    return widened(np.asarray(small[labels], np.bool_), 1) & surface
+    return dilated(np.asarray(small[labels], np.bool_), 1) & surface

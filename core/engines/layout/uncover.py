@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.layout.cutout import Hole
-from core.engines.layout.work_area import WorkArea, blur, count, distance_to, some, widened, window_of
+from core.engines.layout.work_area import WorkArea, blur, count, distance_to, some, window_of
 from core.images import fill_hole
+from core.images.geometry import dilated
 from core.types import Image, Mask
 
 AVOID_MARGIN = 5
@@ -58,7 +59,7 @@ def _surroundings(lost: Mask, avoid: Mask) -> tuple[WorkArea, Mask]:
     while True:
         near = tight.grown(margin).clipped(lost.shape)
         # Other parts get a margin for their edges and shadows.
-        unusable = widened(avoid[near.slices], AVOID_MARGIN) & ~lost[near.slices]
+        unusable = dilated(avoid[near.slices], AVOID_MARGIN) & ~lost[near.slices]
         enough = count(~(unusable | lost[near.slices])) > LEAST_SOURCE * unusable.size
         if enough or near.shape == lost.shape:
             return near, unusable if enough else avoid[near.slices] & ~lost[near.slices]
@@ -74,7 +75,7 @@ def _walls(pixels: Image, hole: Mask, unusable: Mask, part: Mask) -> tuple[Mask,
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         hole, unusable, part = (_shrunk(mask, size) for mask in (hole, unusable, part))
     strange = _unlike_surface(pixels, hole, unusable)
-    kept = _only_shaded(strange, hole, widened(part, -(-SIDE_WALL // scale)))
+    kept = _only_shaded(strange, hole, dilated(part, -(-SIDE_WALL // scale)))
     strange = _passing_by(strange, hole & ~kept)
     if scale == 1:
         return kept, strange
@@ -124,7 +125,7 @@ def _passing_by(strange: Mask, hole: Mask) -> Mask:
     for label in np.unique(labels[touching]):
         if _goes_through(np.argwhere(touching & (labels == label)), hole):
             strange[labels == label] = False
-    return widened(strange, 2)
+    return dilated(strange, 2)
 
 
 def _goes_through(contacts: npt.NDArray[np.intp], hole: Mask) -> bool:

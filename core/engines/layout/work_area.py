@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import mask_box
 from core.types import Mask
 
 Floats = npt.NDArray[np.float32]
@@ -58,8 +59,8 @@ class WorkArea:
 
 def window_of(mask: Mask) -> WorkArea:
     """The tight box of a mask that is not empty."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return WorkArea(y, x, y + height, x + width)
+    rows, columns = mask_box(mask)
+    return WorkArea(rows.start, columns.start, rows.stop, columns.stop)
 
 
 def distance(mask: Mask) -> Floats:
@@ -78,15 +79,6 @@ def distance_to(mask: Mask) -> Floats:
 def count(mask: Mask) -> int:
     """How many pixels are True; much faster than a sum."""
     return cv2.countNonZero(np.ascontiguousarray(mask).view(np.uint8))
-
-
-def widened(mask: Mask, pixels: int) -> Mask:
-    """The mask and all within a few ``pixels`` of it."""
-    if pixels < 1:
-        return mask
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
-    out: Mask = cv2.dilate(np.ascontiguousarray(mask).view(np.uint8), disc).view(np.bool_)
-    return out
 
 
 def some(array: npt.NDArray[Any], chosen: Mask, most: int) -> npt.NDArray[Any]:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from core.engines.api import Context
 from core.images import inner_alpha, is_grey
-from core.quality.visible_change import VISIBLE_LEVELS, mask_box
+from core.images.geometry import mask_box
+from core.quality.visible_change import VISIBLE_LEVELS
 from core.types import Image, Mask, Request
 
 Pixels = npt.NDArray[np.float32]

@@ -8,8 +8,8 @@ import numpy.typing as npt
 
 from core.engines.surface.gradient_noise import depth, relative_depth
 from core.engines.surface.surface import Pixels, Surface
+from core.images.geometry import mask_box
 from core.placement_rules import Placement
-from core.quality import mask_box
 from core.types import AnomalyExample, Image, Mask
 
 Coordinates = npt.NDArray[np.float32]

@@ -19,8 +19,9 @@ from core.evaluation.detectors.api import (
     pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
-from core.evaluation.training.batches import Feed, fit_image
+from core.evaluation.training.batches import Feed
 from core.features.extract import CHANNELS, available, patch_features
+from core.images.geometry import resized
 from core.memory_budget import WarmCache, image_key
 from core.types import Image
 
@@ -113,4 +114,4 @@ def features_of(image: Image, side: int) -> npt.NDArray[np.float16]:
 
 
 def _found(image: Image, side: int) -> npt.NDArray[np.float16]:
-    return np.asarray(patch_features(fit_image(image, (side, side)), STRIDE, None), np.float16)
+    return np.asarray(patch_features(resized(image, (side, side), "linear"), STRIDE, None), np.float16)

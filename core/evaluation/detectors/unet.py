@@ -18,7 +18,8 @@ from core.evaluation.detectors.api import (
     pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
-from core.evaluation.training.batches import Feed, fit_image
+from core.evaluation.training.batches import Feed
+from core.images.geometry import resized
 
 
 class UNetParams(DetectorParams):
@@ -108,4 +109,4 @@ class UNet:
 
         shape = (params.side, params.side)
         network = DiscriminativeNetwork(params.width)
-        return unpacked(network, packed, lambda image: fit_image(image, shape), params.precision, ctx)
+        return unpacked(network, packed, lambda image: resized(image, shape, "linear"), params.precision, ctx)

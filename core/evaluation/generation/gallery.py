@@ -14,8 +14,9 @@ from core.evaluation.panels import below, beside, heat_panel, outlined
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import Picture
 from core.images import png_bytes
+from core.images.geometry import mask_box
 from core.quality.ars import Discriminator
-from core.quality.visible_change import difference, mask_box
+from core.quality.visible_change import difference
 from core.types import Image, Mask
 
 CLOSEST = 6

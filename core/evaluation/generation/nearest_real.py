@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.features.extract import patch_features
-from core.quality.visible_change import mask_box
+from core.images.geometry import coverage, mask_box
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
@@ -64,8 +64,7 @@ def look(crop: Image, mask: Mask) -> Floats:
     place.
     """
     features = patch_features(crop, stride=_STRIDE, longest=CROP)
-    size = (features.shape[1], features.shape[0])
-    share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    share = coverage(mask, (features.shape[0], features.shape[1]))
     vector = (features * share[..., None]).ravel()
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 

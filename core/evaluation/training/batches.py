@@ -11,19 +11,11 @@ import numpy.typing as npt
 
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot
+from core.images.geometry import resized
 from core.types import Image, Mask
 
 Batch = tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]
 """What the network takes, (B, h, w, C), and masks bool (B, side, side)."""
-
-
-def fit_image(image: Image, shape: tuple[int, int]) -> Image:
-    """``image`` brought to ``shape`` (H, W): averaged where it shrinks, linear where it grows; sides may stretch."""
-    if image.shape[:2] == shape:
-        return image
-    shrinks = image.shape[0] * image.shape[1] > shape[0] * shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, shape[::-1], interpolation=how))
 
 
 def fit_mask(mask: Mask, shape: tuple[int, int], cover: float = 0.5) -> Mask:
@@ -68,7 +60,7 @@ class Feed:
                 f"{len(shots) - good} anomalies; add what is missing"
             )
         self.side = side
-        self.prepare = prepare or (lambda image: fit_image(image, (side, side)))
+        self.prepare = prepare or (lambda image: resized(image, (side, side), "linear"))
         self.labels = tuple(sorted({shot.label for shot in shots if not shot.good}))
         self._good: list[Any] = []
         self._pairs: dict[str, list[tuple[Any, Mask]]] = {label: [] for label in self.labels}

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.errors import Unavailable
-from core.evaluation.training.batches import fit_image
 from core.evaluation.training.precision import PrecisionStep
 from core.features.extract import patch_features
+from core.images.geometry import resized
 from core.types import Image
 from core.weights import file_sha256, models_dir
 
@@ -41,14 +41,16 @@ class Inputs:
 
 def photo_inputs(images: Iterator[Image], side: int) -> Inputs:
     """Photos stretched to ``side`` x ``side``."""
-    return Inputs(torch.from_numpy(np.stack([fit_image(image, (side, side)) for image in images])))
+    return Inputs(torch.from_numpy(np.stack([resized(image, (side, side), "linear") for image in images])))
 
 
 def feature_inputs(images: Iterator[Image]) -> Inputs:
     """The mean and the maximum over the photo of each of core.features.extract' channels, float32 (N, 352)."""
     rows = []
     for image in images:
-        found = patch_features(fit_image(image, (_FEATURE_SIDE, _FEATURE_SIDE)), 8).reshape(_FEATURE_SIDE**2 // 64, -1)
+        found = patch_features(resized(image, (_FEATURE_SIDE, _FEATURE_SIDE), "linear"), 8).reshape(
+            _FEATURE_SIDE**2 // 64, -1
+        )
         rows.append(np.concatenate((found.mean(axis=0), found.max(axis=0))))
     return Inputs(torch.from_numpy(np.stack(rows)))
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Unavailable
-from core.evaluation.training.batches import fit_image
 from core.features.extract import FEATURES, LAYERS, Scales, scale_features
+from core.images.geometry import resized
 from core.types import Image
 
 Packed = npt.NDArray[np.float16]
@@ -68,7 +68,7 @@ def see(network: Any, image: Image, side: int) -> Scales:
     """The outputs of blocks 1 to 3 of a torchvision ResNet."""
     import torch
 
-    photo = torch.from_numpy(fit_image(image, (side, side)).astype(np.float32) / 255)
+    photo = torch.from_numpy(resized(image, (side, side), "linear").astype(np.float32) / 255)
     x = ((photo - torch.tensor(_MEAN)) / torch.tensor(_STD)).permute(2, 0, 1)[None]
     found = []
     with torch.inference_mode(), _lock:

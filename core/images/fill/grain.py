@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from core.images.crop import PhotoCrop, box_of
+from core.images.geometry import dilated_square, outer_rim
 from core.images.poisson_equation import Field, membrane
 from core.types import Mask
 
@@ -44,7 +45,7 @@ def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator
     if grain is None:
         return None
     inside, here = hole[box.slices], flat[box.slices]
-    rim = (cv2.dilate(inside.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~inside
+    rim = outer_rim(inside)
     told = rim & sources[box.slices]
     if told.sum() < _LEAST_RIM * rim.sum():
         return None
@@ -115,7 +116,7 @@ def _even(image: Field, hole: Mask, sources: Mask, reach: int) -> bool:
     out = np.abs(rest) > limit
     if out.sum() > _MOST_OUT * count:
         return False
-    rim = (cv2.dilate(hole.view(np.uint8), np.ones((7, 7), np.uint8)) > 0) & sources
+    rim = dilated_square(hole, 3) & sources
     return float(out[rim].sum()) <= _MOST_OUT_RIM * rim.sum() and _coherence(rest, sure) < _MOST_COHERENT
 
 

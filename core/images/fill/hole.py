@@ -13,6 +13,7 @@ from core.images.fill.grain import fill_plain
 from core.images.fill.shift_candidates import Offsets, candidate_offsets, strangeness
 from core.images.fill.shift_labels import Labels, choose_labels, polish_labels
 from core.images.fill.stitch import refine_offsets, stitch
+from core.images.geometry import dilated_square
 from core.images.poisson_equation import Field
 from core.images.write import is_grey
 from core.types import Image, Mask, check_image, check_mask
@@ -24,7 +25,8 @@ _CONTEXT = 1.0
 """How far around the hole sources are sought, in sides of its box."""
 _NEAR = 0.6
 _LEAST_KNOWN = 0.1
-_TOGETHER = 17
+_TOGETHER = 8
+"""Pixels by which each part is widened to see which belong together."""
 _LEAST_SOURCES = 400
 _BEYOND = 10.0
 """Grey levels that the filled surface may be brighter or darker than any that is copied from."""
@@ -80,8 +82,8 @@ def _parts(hole: Mask) -> list[Mask]:
     """The hole's parts; those within a few pixels of one another count as one."""
     box = box_of(hole)
     assert box is not None
-    near = cv2.dilate(hole[box.slices].view(np.uint8), np.ones((_TOGETHER, _TOGETHER), np.uint8))
-    count, labels = cv2.connectedComponents(near, connectivity=8)
+    near = dilated_square(hole[box.slices], _TOGETHER)
+    count, labels = cv2.connectedComponents(near.view(np.uint8), connectivity=8)
     if count == 2:
         return [hole]
     parts = [np.zeros_like(hole) for _ in range(1, count)]

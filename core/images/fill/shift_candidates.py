@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import dilated_square
 from core.images.poisson_equation import Field
 from core.types import Mask
 
@@ -34,7 +35,7 @@ def strangeness(image: Field, hole: Mask, sources: Mask) -> Field:
     spread /= np.maximum(cv2.blur(sure, (5, 5)), 1e-3)[..., None]
     # A median, unlike a mean, makes no third colour along the edge of two familiar ones.
     smooth = cv2.medianBlur(np.where(sources[..., None], image, spread), 5).reshape(image.shape)
-    rim = cv2.dilate(hole.view(np.uint8), np.ones((5, 5), np.uint8)).astype(np.bool_) & sources
+    rim = dilated_square(hole, 2) & sources
     seen = smooth[rim] if rim.any() else smooth[sources]
     seen = seen[:: max(1, len(seen) // _RIM_SAMPLES)]
     coarse = smooth[::2, ::2]

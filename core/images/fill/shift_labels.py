@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.images.fill.shift_candidates import Offsets
+from core.images.geometry import dilated_square
 from core.images.poisson_equation import Field
 from core.types import Mask
 
@@ -150,9 +151,8 @@ def polish_labels(image: Field, hole: Mask, known: Mask, sources: Mask, offsets:
         shifted, prior = _shift_all(image, free, offsets[[name]], (part[0], part[1]))
         filled[rows, columns][piece[rows, columns]] = shifted[0][piece[rows, columns]]
         views.append((rows, columns, piece, shifted, prior))
-    kernel = np.ones((2 * _SEAM_WINDOW + 1,) * 2, np.uint8)
     for index, (rows, columns, piece, shifted, prior) in enumerate(views):
-        near = cv2.dilate(piece[rows, columns].view(np.uint8), kernel) > 0
+        near = dilated_square(piece[rows, columns], _SEAM_WINDOW)
         own = _costs(filled[rows, columns], weight[rows, columns], shifted, prior, _SEAM_WINDOW)[0]
         cost[index, rows, columns] = np.where(near, own, np.inf)
     _favour_current(cost, now, hole[area])

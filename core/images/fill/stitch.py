@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from core.images.crop import box_of
 from core.images.fill.shift_candidates import Offsets
 from core.images.fill.shift_labels import Labels, used
+from core.images.geometry import dilated_square
 from core.images.poisson_equation import Field, solve
 from core.types import Mask
 
@@ -27,8 +27,7 @@ def refine_offsets(image: Field, sources: Mask, labels: Labels, offsets: Offsets
     for index in used(labels):
         box = box_of(labels == index, grow=reach)
         assert box is not None
-        piece = (labels[box.slices] == index).view(np.uint8)
-        near = cv2.dilate(piece, np.ones((2 * reach + 1,) * 2, np.uint8)).astype(np.bool_)
+        near = dilated_square(labels[box.slices] == index, reach)
         points = np.argwhere(near & outside[box.slices]) + (box.y0, box.x0)
         if len(points):
             points = points[:: max(1, len(points) // _RIM_POINTS)]

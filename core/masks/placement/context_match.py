@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.masks.morphology import bounds, grow
+from core.images.geometry import bounds
+from core.masks.morphology import grow
 from core.masks.placement.mask_template import scale_to
 from core.types import AnomalyExample, Image
 

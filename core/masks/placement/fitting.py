@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import coverage
 from core.masks.morphology import largest
 from core.masks.placement.free_area import FreeArea
 from core.types import Mask
@@ -193,7 +194,7 @@ def _search(patch: Mask, ground: FreeArea, rng: np.random.Generator) -> Mask | N
     size = (max(1, round(patch.shape[1] / step)), max(1, round(patch.shape[0] / step)))
     if size[0] > grid.shape[1] or size[1] > grid.shape[0]:
         return None
-    kernel = cv2.resize(patch.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    kernel = coverage(patch, size[::-1])
     kernel /= kernel.sum()
     cover = cv2.matchTemplate(grid, kernel, cv2.TM_CCORR)
     good = np.flatnonzero(cover.reshape(-1) >= max(0.9, float(cover.max()) - 0.03))

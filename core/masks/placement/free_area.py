@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, MaskError, NotFound
-from core.masks.morphology import bounds, depth
+from core.images.geometry import bounds, coverage
+from core.masks.morphology import depth
 from core.types import Mask, Region, check_mask
 
 GRID_SIDE = 192
@@ -168,7 +169,7 @@ def _middle_of(mask: Mask) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.floa
     step = max(1, max(box.shape) // GRID_SIDE)
     size = (-(-box.shape[1] // step), -(-box.shape[0] // step))
     # Every cell that the mask touches, so that a thin wire stays whole.
-    grid = cv2.resize(box.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0
+    grid = coverage(box, size[::-1]) > 0
     deep = depth(np.pad(grid, 1))[1:-1, 1:-1]
     line = skeletonize(grid)
     line &= deep >= 0.6 * float(deep[line].max() if line.any() else 0)

@@ -8,7 +8,7 @@ from math import atan2, pi, sqrt
 
 import numpy as np
 
-from core.masks.morphology import bounds
+from core.images.geometry import bounds
 from core.masks.perturbation import Enhancement, reshape, scaled_to, trace, turned
 from core.types import Mask
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import binary_fill_holes, center_of_mass
 
+from core.images.geometry import covered
 from core.methods.comgen.component_prompt import PromptComponent, component_of
 from core.types import Mask, Region
 
@@ -27,15 +28,9 @@ def instances(
     """
     out = []
     for chip, seen in zip(chips, maps, strict=True):
-        own = [_filled(fitted(r.mask, shape)) for r in regions if component_of(r.name) in (chip.name, chip.noun)]
+        own = [_filled(covered(r.mask, shape)) for r in regions if component_of(r.name) in (chip.name, chip.noun)]
         out.append(tuple(own) if own else from_map(seen, chip.count, shape))
     return tuple(out)
-
-
-def fitted(mask: Mask, shape: tuple[int, int]) -> Mask:
-    """``mask`` at another size; what is too small to see there keeps a pixel."""
-    share = cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
-    return np.asarray((share >= min(HALF, float(share.max()))) & (share > 0), np.bool_)
 
 
 def _filled(mask: Mask) -> Mask:

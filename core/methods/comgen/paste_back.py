@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.signal import fftconvolve
 
 from core.images import alpha_blend, inner_alpha
+from core.images.geometry import coverage, resized
 from core.methods.comgen.edit_plan import Carry
 from core.methods.comgen.residual import grown
 from core.quality import visible_change
@@ -54,15 +55,15 @@ def paste(
     grain goes on there to the share ``detail``. What was ``carried`` gets back, whole, what the autoencoder took.
     """
     shape = (photo.shape[0], photo.shape[1])
-    small = cv2.resize(mask.astype(np.float32), pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    small = coverage(mask, (pixels.shape[0], pixels.shape[1]))
     toned = drawn.astype(np.float32) + _tone(pixels.astype(np.float32) - drawn, 1 - small)
-    large = _resized(toned, shape)
-    lost = photo.astype(np.float32) - _resized(rebuilt.astype(np.float32), shape)
+    large = resized(toned, shape)
+    lost = photo.astype(np.float32) - resized(rebuilt.astype(np.float32), shape)
     scale = max(shape) / max(pixels.shape[:2])
     if detail:
         large += detail * _grain(lost, mask, scale, rng)
     for one in carried:
-        large = _restored(large, _resized(drawn.astype(np.float32), shape), lost, one)
+        large = _restored(large, resized(drawn.astype(np.float32), shape), lost, one)
     patch = np.clip(np.rint(large), 0, 255).astype(np.uint8)
     depth = float(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 3).max()) if not mask.all() else np.inf
     return alpha_blend(photo, patch, inner_alpha(mask, max(0.0, min(FEATHER * scale, depth / 2 - 0.5))))
@@ -139,8 +140,3 @@ def _swatch(lost: Floats, mask: Mask, side: int) -> Floats | None:
                 return np.asarray(found - found.mean(axis=(0, 1)), np.float32)
         side //= 2
     return None
-
-
-def _resized(picture: Floats, shape: tuple[int, int]) -> Floats:
-    how = cv2.INTER_AREA if picture.shape[0] * picture.shape[1] > shape[0] * shape[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, shape[::-1], interpolation=how), np.float32)

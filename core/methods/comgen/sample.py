@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 
 from core.diffusion.attention import controlled
 from core.diffusion.backbone import Backbone, decode, encode_image
-from core.diffusion.model_crop import resized, sketcher
+from core.diffusion.model_crop import sketcher
 from core.diffusion.prompt_to_prompt import (
     Carried,
     InvertedPhoto,
@@ -28,6 +27,7 @@ from core.diffusion.prompt_to_prompt import (
 )
 from core.diffusion.sampling import SamplingSchedule, draw_noise, guided, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, spans
+from core.images.geometry import covered, resized
 from core.memory_budget import WarmCache, image_key
 from core.methods.comgen.component_prompt import Prompt
 from core.methods.comgen.edit_plan import AttentionTarget, Carry, EditPlan
@@ -217,6 +217,4 @@ def _soft(mask: Mask) -> Tensor:
 
 def _cells(mask: Mask, shape: tuple[int, int]) -> Tensor:
     """Latent cells float32 (1, 1, h, w), 1 where enough of the mask falls; the fullest one at least."""
-    share = cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=cv2.INTER_AREA)
-    cells = (share >= min(CELL_SHARE, float(share.max()))) & (share > 0)
-    return torch.from_numpy(cells.astype(np.float32))[None, None]
+    return torch.from_numpy(covered(mask, shape, CELL_SHARE).astype(np.float32))[None, None]

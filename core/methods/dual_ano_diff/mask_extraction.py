@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import FlawsmithError
+from core.images.geometry import mask_box
 from core.masks.morphology import fill_holes
-from core.quality import mask_box
 from core.segmentation.segmenter import Click, best_segmenter, iou
 from core.types import Image, Mask
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.diffusion.backbone import Backbone, encode_image
-from core.diffusion.model_crop import resized
 from core.diffusion.prompt_to_prompt import read_components, working_shape
 from core.diffusion.sampling import make_schedule
+from core.images.geometry import coverage, false_colours, resized
 from core.methods.comgen.component_prompt import Prompt
 from core.types import Image, Mask
 
@@ -33,7 +33,7 @@ def map_iou(seen: Floats, mask: Mask) -> float:
 
     A cell counts where at least half as much of it is covered as of the cell covered most.
     """
-    share = cv2.resize(mask.astype(np.float32), seen.shape[::-1], interpolation=cv2.INTER_AREA)
+    share = coverage(mask, (seen.shape[0], seen.shape[1]))
     a, b = seen >= 0.5 * seen.max(), share >= 0.5 * share.max()
     return float((a & b).sum() / max((a | b).sum(), 1))
 
@@ -66,7 +66,7 @@ def sheet(photos: Sequence[Image], maps: Sequence[Mapping[str, Floats]], side: i
 def _lit(photo: Image, seen: Floats) -> Image:
     """The photo, dark but for where a word looks."""
     heat = cv2.resize(seen, photo.shape[1::-1], interpolation=cv2.INTER_CUBIC).clip(0) / max(float(seen.max()), 1e-6)
-    colour = cv2.applyColorMap((heat.clip(0, 1) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    colour = false_colours(heat.clip(0, 1), cv2.COLORMAP_INFERNO)
     grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)[..., None]
     return np.asarray(np.clip(0.35 * grey + 0.75 * colour, 0, 255), np.uint8)
 

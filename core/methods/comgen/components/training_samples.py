@@ -11,9 +11,9 @@ import torch
 
 from core.device import numpy_rng
 from core.diffusion.backbone import Backbone
-from core.diffusion.model_crop import resized
 from core.diffusion.prompt_to_prompt import reading_side, working_shape
 from core.diffusion.tokens import spans
+from core.images.geometry import resized
 from core.methods.comgen.components.attention_loss import Wanted
 from core.methods.comgen.components.learning_settings import PRESETS, ComponentParams, ComponentPreset
 from core.methods.comgen.components.sentences import Sentences

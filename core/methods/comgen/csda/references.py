@@ -6,18 +6,18 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from core.device import derive_seed, numpy_rng
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot
-from core.evaluation.training.batches import Feed, fit_image, fit_share
+from core.evaluation.training.batches import Feed, fit_share
 from core.evaluation.training.frozen_features import Packed, Trunk, pack
 from core.features.extract import scale_features
 from core.features.index import SIDE as DESCRIBED_AT
 from core.features.index import FeatureIndex, embed
+from core.images.geometry import dilated_square, resized
 from core.memory_budget import WarmCache, image_key
 from core.types import Image, Mask
 
@@ -104,11 +104,11 @@ class References:
         return ReferenceFeatures(pack(scales), embed(scales if same else scale_features(image, DESCRIBED_AT)))
 
     def _own(self, image: Image, mask: Mask | None) -> Collection[str]:
-        small = fit_image(image, (self.side, self.side))
+        small = resized(image, (self.side, self.side), "linear")
         outside = np.ones(small.shape[:2], np.bool_)
         if mask is not None:
             touched = fit_share(mask, (self.side, self.side)) > 0
-            outside = ~cv2.dilate(touched.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+            outside = ~dilated_square(touched, 1)
         places = np.flatnonzero(outside)
         if not len(places):
             return ()
@@ -136,7 +136,7 @@ def references_of(
     photos = []
     for i in places:
         check()
-        photos.append(fit_image(good[i].read(), (side, side)))
+        photos.append(resized(good[i].read(), (side, side), "linear"))
     return References(np.stack(photos), tuple(good[i].name for i in places), trunk, association, seed)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from core.errors import InputError
 from core.images import png_bytes
 from core.images.crop import box_of
+from core.images.geometry import outer_rim, resized
 from core.methods.gaa.clustering.clusters import Cluster, Clustering, distances
 from core.types import AnomalyExample, Image, Mask
 
@@ -69,12 +70,10 @@ def crop_tile(image: Image, mask: Mask, side: int = 112, outline: bool = True) -
     inside = np.zeros((reach, reach), np.float32)
     place = np.s_[ys.start - top : ys.stop - top, xs.start - left : xs.stop - left]
     window[place], inside[place] = image[ys, xs], mask[ys, xs]
-    how = cv2.INTER_AREA if reach > side else cv2.INTER_CUBIC
-    tile = np.asarray(cv2.resize(window, (side, side), interpolation=how), np.uint8)
+    tile = resized(window, (side, side))
     if outline:
         near = cv2.INTER_AREA if reach > side else cv2.INTER_NEAREST
-        core = (cv2.resize(inside, (side, side), interpolation=near) > 0).astype(np.uint8)
-        tile[cv2.dilate(core, np.ones((3, 3), np.uint8)) != core] = OUTLINE
+        tile[outer_rim(cv2.resize(inside, (side, side), interpolation=near) > 0)] = OUTLINE
     return tile
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from core.errors import InputError, MaskError
 from core.features.extract import FEATURES, LAYERS, patch_features
+from core.images.geometry import coverage
 from core.methods.gaa.clustering.region_crop import SIDE, window_around
 from core.methods.gaa.clustering.rim_descriptor import rim_spectrum
 from core.types import Image, Mask, check_image, check_mask
@@ -78,7 +79,7 @@ def _flawsmith(image: Image, mask: Mask) -> dict[str, Part]:
 def _pooled(maps: npt.NDArray[np.float32], mask: Mask) -> Part:
     """Mean of the vectors (h, w, C), each weighed by how much of its cell the mask covers."""
     height, width = maps.shape[:2]
-    share = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA).astype(np.float64)
+    share = coverage(mask, (height, width)).astype(np.float64)
     return np.asarray(np.einsum("ij,ijc->c", share, maps) / share.sum())
 
 

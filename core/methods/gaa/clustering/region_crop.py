@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from core.errors import MaskError
 from core.images.crop import box_of
+from core.images.geometry import dilated
 from core.types import Image, Mask
 
 SIDE = 192
@@ -54,8 +55,7 @@ def window_around(image: Image, mask: Mask) -> RegionCrop:
     share = _resized(mask[np.ix_(ys, xs)].astype(np.float32) * on_photo, how)
     # By half of the best covered pixel, not of a whole one: a hair-thin region on a large window covers none by half.
     region = share >= 0.5 * float(share.max())
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RING + 1,) * 2)
-    near = cv2.dilate((share > 0).astype(np.uint8), disc) > 0
+    near = dilated(share > 0, _RING)
     ring = near & (share == 0) & (_resized(on_photo.astype(np.float32), how) > 0.5)
     return RegionCrop(pixels, np.asarray(region), np.asarray(ring), scale)
 
