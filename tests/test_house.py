@@ -35,6 +35,7 @@ FLOORS: list[set[str]] = [
     {"core.progress", "core.memory_budget"},
     {"core.types"},
     {"core.placement_rules", "core.stored", "core.validation"},
+    {"core.lookup"},
     {"core.errors"},
 ]
 """Top floor first. A room imports from lower floors only, and not from a neighbour, but for these:"""

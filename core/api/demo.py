@@ -11,6 +11,7 @@ from typing import Any
 from core.api.recent import projects_folder
 from core.errors import InputError, StoreError, Unavailable
 from core.images import read_photo
+from core.lookup import named
 from core.progress import Steps, unwatched
 from core.store import Project
 
@@ -35,10 +36,7 @@ DEMOS: tuple[Demo, ...] = (
 
 def find_demo(name: str) -> Demo:
     """The demo called ``name``; InputError says which there are."""
-    for demo in DEMOS:
-        if demo.name == name:
-            return demo
-    raise InputError(f"demo product {name!r}: there are {', '.join(d.name for d in DEMOS)}")
+    return named({demo.name: demo for demo in DEMOS}, name, "demo product", InputError)
 
 
 def make_demo(

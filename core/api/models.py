@@ -10,8 +10,8 @@ from typing import Any, Literal
 from core import weights
 from core.diffusion import hub, model_folders
 from core.diffusion.model_sources import KNOWN, ModelSource
-from core.errors import NotFound
 from core.jobs.runner import JobControl, Runner
+from core.lookup import named
 from core.progress import Steps
 from core.store import Project
 
@@ -110,11 +110,8 @@ def megabytes(size: int) -> int:
 
 def _known(name: str) -> str:
     """The title of ``name``."""
-    if name in KNOWN:
-        return KNOWN[name].title
-    if name in weights.CATALOGUE:
-        return weights.CATALOGUE[name].title
-    raise NotFound(f"model {name!r}: there are {', '.join((*KNOWN, *weights.CATALOGUE))}")
+    titles = {row: known.title for row, known in KNOWN.items()} | {w.name: w.title for w in weights.CATALOGUE.values()}
+    return named(titles, name, "model")
 
 
 def _row(status: weights.WeightStatus) -> WeightRow:

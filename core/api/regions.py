@@ -10,6 +10,7 @@ from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.images import mask_png_bytes
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, Runner
+from core.lookup import named
 from core.masks import rle
 from core.memory_budget import WarmCache
 from core.progress import Steps, saying, unwatched
@@ -40,9 +41,7 @@ class Regions:
 
     def use(self, name: str) -> None:
         """Choose a segmenter for this project."""
-        chosen = segmenters().get(name)
-        if chosen is None:
-            raise InputError(f"segmenter {name!r}: there are {', '.join(segmenters())}")
+        chosen = named(segmenters(), name, "segmenter", InputError)
         if reason := chosen.available():
             raise Unavailable(f"segmenter {name}: {reason}")
         self._project.set_setting("segmenter", name)

@@ -6,7 +6,8 @@ import importlib
 import inspect
 from typing import Any
 
-from core.errors import InputError, NotFound
+from core.errors import InputError
+from core.lookup import named
 
 BENCHES = {
     "click": "core.bench.click",
@@ -23,9 +24,7 @@ BENCHES = {
 
 def run_bench(name: str, quick: bool = False, **options: Any) -> dict[str, Any]:
     """Run one benchmark with the options that were given; NotFound and InputError name those there are."""
-    if name not in BENCHES:
-        raise NotFound(f"benchmark {name!r}: there are {', '.join(BENCHES)}")
-    measure = importlib.import_module(BENCHES[name]).measure
+    measure = importlib.import_module(named(BENCHES, name, "benchmark")).measure
     known = set(inspect.signature(measure).parameters)
     if strange := sorted(set(options) - known):
         raise InputError(f"--{strange[0]}: the benchmark {name} has no such option; leave it out")

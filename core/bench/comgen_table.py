@@ -23,12 +23,13 @@ from core.bench.mini import ASSEMBLIES, UNSEEN, _renderer
 from core.bench.realism import RealismPlan, RealismTable
 from core.bench.realism.environment import signature
 from core.bench.realism.rows import Row, concept_of, make_pairs
-from core.errors import InputError, NotFound
+from core.errors import InputError
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot, read_set
 from core.evaluation.saturation import CONFIG
 from core.images import atomic_write, mask_png_bytes, png_bytes
 from core.images.geometry import covered
+from core.lookup import named
 from core.types import GOOD
 
 FIRST = UNSEEN + 5000
@@ -127,8 +128,7 @@ def measure(
     cv2.setNumThreads(1)
     try:
         for name in product or ASSEMBLIES:
-            if name not in TITLES:
-                raise NotFound(f"product {name!r}: there are {', '.join(TITLES)}")
+            named(TITLES, name, "product")
             folder = out.expanduser() / name
             size = (4, 1) if quick else (GOODS, REPEATS)
             test = _test_photos(folder / "test", name, *size, progress)
@@ -190,10 +190,7 @@ class Ablation(RealismTable):
 
 
 def _variant(name: str) -> Variant:
-    for variant in VARIANTS:
-        if name == variant.name:
-            return variant
-    raise NotFound(f"row {name!r}: there are {', '.join(v.name for v in VARIANTS)}")
+    return named({variant.name: variant for variant in VARIANTS}, name, "row")
 
 
 def _project(path: Path, product: str, whole: bool) -> Workbench:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.diffusion.model_sources import KNOWN, PARTS, Known, ModelSource, locate, present
-from core.errors import FlawsmithError, InputError, NotFound
+from core.errors import FlawsmithError, InputError
+from core.lookup import named
 from core.weights import SHIPPED, models_dir
 from core.weights.transfer import file_sha256, known_sha256
 
@@ -45,10 +46,7 @@ class FolderStatus:
 
 def known_model(name: str) -> Known:
     """The row called ``name``; NotFound names those there are."""
-    try:
-        return KNOWN[name]
-    except KeyError:
-        raise NotFound(f"diffusion model {name!r}: there are {', '.join(KNOWN)}") from None
+    return named(KNOWN, name, "diffusion model")
 
 
 def status() -> list[FolderStatus]:

@@ -7,7 +7,8 @@ import pkgutil
 from functools import cache
 
 from core.engines.api import Engine, LearningEngine
-from core.errors import InputError, NotFound
+from core.errors import InputError
+from core.lookup import named
 
 _FOLDERS = ("core.engines", "core.methods")
 
@@ -30,10 +31,7 @@ def engines() -> dict[str, Engine]:
 
 def engine(name: str) -> Engine:
     """The engine called ``name``; NotFound names those there are."""
-    try:
-        return engines()[name]
-    except KeyError:
-        raise NotFound(f"engine {name!r}: there are {', '.join(engines())}") from None
+    return named(engines(), name, "engine")
 
 
 def learning_engines() -> dict[str, LearningEngine]:

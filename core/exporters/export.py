@@ -19,6 +19,7 @@ from core.exporters.atomic_folder import MARKER, is_export, whole_folder
 from core.exporters.png_files import load, looks_grey
 from core.exporters.sidecar import write_sidecar
 from core.exporters.split import place
+from core.lookup import named
 from core.progress import Steps
 from core.types import Kind, check_label
 
@@ -125,10 +126,7 @@ def detect(path: Path) -> str | None:
 
 def format_named(name: str) -> Format:
     """The format called ``name``; ExportError names those there are."""
-    try:
-        return FORMATS[name]
-    except KeyError:
-        raise ExportError(f"format {name!r}: there are {', '.join(FORMATS)}") from None
+    return named(FORMATS, name, "format", ExportError)
 
 
 def _check_items(items: Sequence[Item]) -> None:

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import InputError, NotFound
+from core.errors import InputError
 from core.images.geometry import bounds
+from core.lookup import named
 from core.masks.morphology import edge_distance, fill_holes, largest, lowest, to_area
 from core.masks.strokes import crack, scratch
 from core.types import Mask
@@ -57,15 +58,14 @@ def shape_patch(
     max_hw: tuple[int, int] | None = None,
 ) -> Mask:
     """As :func:`draw_shape`, on a canvas that just fits the shape and is no larger than ``max_hw``."""
-    if name not in SHAPES:
-        raise NotFound(f"shape {name!r}: there are {', '.join(SHAPES)}")
+    draw = named(SHAPES, name, "shape")
     angle = float(rng.uniform(0, pi)) if angle is None else angle
     longest = np.inf
     if max_hw is not None:
         longest = 0.9 * min(max_hw[0] / max(abs(sin(angle)), 1e-9), max_hw[1] / max(abs(cos(angle)), 1e-9))
     # Ragged shapes are drawn at a bounded size and enlarged: their cost would grow faster than their area.
     enlarge = sqrt(max(1.0, area_px / _RAGGED_AREA)) if name in _RAGGED else 1.0
-    field = SHAPES[name](max(1.0, area_px / enlarge**2), angle, max(1.0, longest), rng)
+    field = draw(max(1.0, area_px / enlarge**2), angle, max(1.0, longest), rng)
     if enlarge > 1:
         soft = lowest(field, area_px / enlarge**2).astype(np.float32)
         field = -cv2.resize(soft, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)

@@ -13,7 +13,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from core.errors import Cancelled, InputError, NotFound
+from core.errors import Cancelled, InputError
+from core.lookup import named
 from core.masks import rle
 from core.progress import Steps
 from core.types import Image, Mask, check_mask
@@ -131,10 +132,7 @@ def segmenters() -> dict[str, Segmenter]:
 
 def segmenter(name: str) -> Segmenter:
     """The segmenter called ``name``; NotFound names those there are."""
-    try:
-        return segmenters()[name]
-    except KeyError:
-        raise NotFound(f"segmenter {name!r}: there are {', '.join(segmenters())}") from None
+    return named(segmenters(), name, "segmenter")
 
 
 def best_segmenter() -> Segmenter:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from core.errors import NotFound, Unavailable
+from core.errors import Unavailable
+from core.lookup import named
 from core.progress import Steps
 from core.weights.transfer import check_room, download, known_sha256, put, reason_of
 from core.weights.transfer import file_sha256 as file_sha256
@@ -143,10 +144,7 @@ def models_dir() -> Path:
 
 def weights(name: str) -> WeightFile:
     """The row called ``name``; NotFound names those there are."""
-    try:
-        return CATALOGUE[name]
-    except KeyError:
-        raise NotFound(f"weights {name!r}: there are {', '.join(CATALOGUE)}") from None
+    return named(CATALOGUE, name, "weights")
 
 
 def find(name: str) -> Path | None:

@@ -42,8 +42,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from core.errors import Cancelled, InputError, NotFound
+from core.errors import Cancelled, InputError
 from core.evaluation.photo_sets import Shot
+from core.lookup import named
 from core.progress import Progress, unwatched
 from core.types import Image
 from core.validation import read_settings
@@ -65,9 +66,8 @@ class DetectorParams(BaseModel):
     @classmethod
     def preset(cls, name: str, changes: Mapping[str, Any] | None = None) -> Self:
         """The values of preset ``name`` with ``changes`` on top; InputError in one line for a wrong name or value."""
-        if name not in cls.PRESETS:
-            raise InputError(f"preset {name!r}: there are {', '.join(cls.PRESETS)}")
-        return read_settings(cls, {**cls.PRESETS[name], **(changes or {})}, "detector settings")
+        preset = named(cls.PRESETS, name, "preset", InputError)
+        return read_settings(cls, {**preset, **(changes or {})}, "detector settings")
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,4 @@ def detectors() -> dict[str, Detector]:
 
 def detector(name: str) -> Detector:
     """The detector called ``name``; NotFound names those there are."""
-    try:
-        return detectors()[name]
-    except KeyError:
-        raise NotFound(f"detector {name!r}: there are {', '.join(detectors())}") from None
+    return named(detectors(), name, "detector")

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, NotFound
+from core.lookup import named
 
 Vectors = npt.NDArray[np.float32]
 """``float32 (N, D)``: one fused vector per region; Euclidean distance says how unlike two regions look."""
@@ -91,10 +92,7 @@ class Clustering:
 
     def __getitem__(self, name: str) -> Cluster:
         """The cluster called ``name``; NotFound names those there are."""
-        for cluster in self.clusters:
-            if cluster.name == name:
-                return cluster
-        raise NotFound(f"cluster {name!r}: there are {', '.join(self.names)}")
+        return named({cluster.name: cluster for cluster in self.clusters}, name, "cluster")
 
     @property
     def names(self) -> tuple[str, ...]:
