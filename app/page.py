@@ -12,7 +12,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402  Gradio reads the variable above when it is imported
 
-from app import theme  # noqa: E402
+from app import modules, theme  # noqa: E402
 from app.page_context import PRIVATE, SESSION_JS, PageContext, headline  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
@@ -70,6 +70,7 @@ def serve(
             theme=theme.theme(),
             css_paths=theme.style_sheets(),
             head=theme.head(),
+            app_kwargs={"routes": modules.routes()},
             favicon_path=theme.ASSETS / "icons" / "flawsmith.svg",
             footer_links=[],
             run_history=False,

@@ -8,9 +8,11 @@ from gradio.themes import Base
 from gradio.themes.utils import sizes
 from gradio.themes.utils.colors import Color
 
+from app import modules
+
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 FONTS = ("Inter", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
-SCRIPTS = ("page.js", "folder.js", "studio.js")
+SCRIPTS = ("assets/js/page.js", "assets/js/folder.js", "assets/js/studio.js")
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Roboto Mono", "monospace")
 
 TEAL = Color(
@@ -97,5 +99,5 @@ def style_sheets() -> list[Path]:
 
 def head() -> str:
     """Scripts of the page: light or dark, its title, keys that press buttons, folders dropped on the import."""
-    scripts = "".join(f"<script>{(ASSETS / 'js' / name).read_text('utf-8')}</script>" for name in SCRIPTS)
-    return f"<style>body:not(.fs-ready) #fs-tabs {{ visibility: hidden; }}</style>{scripts}"
+    hidden = "<style>body:not(.fs-ready) #fs-tabs { visibility: hidden; }</style>"
+    return hidden + modules.head(*SCRIPTS)

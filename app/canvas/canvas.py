@@ -1,4 +1,4 @@
-"""The mask canvas: a ``gr.HTML`` subclass in plain JavaScript, fast on photos of 4096x3072 pixels.
+"""The mask canvas: a ``gr.HTML`` subclass and ES modules, fast on photos of 4096x3072 pixels.
 
     canvas = MaskCanvas(handlers={"segment": segment, "put_mask": put_mask})
     demo.load(start, None, canvas)                          # returns canvas_value(...)
@@ -43,15 +43,11 @@ import gradio as gr
 
 from app.canvas.markup import markup
 from app.canvas.protocol import Handler, guarded
+from app.modules import on_load
 
 HERE = Path(__file__).parent
-SCRIPTS = (
-    *("runs", "grid", "history", "view", "overlay", "marks", "sync", "editor", "prompt", "tools", "move", "keys"),
-    *("page", "status", "controls", "value", "start"),
-)
-"""In this order the scripts become one function body; a later one may use what an earlier one defines."""
-
-FLUSH_JS = "async (...values) => { await window.flawsmithFlush(); return values; }"
+EVENTS = ("confirmed", "mask_saved", "next_photo", "previous_photo", "region_picked", "region_moved")
+FLUSH_JS = "async (...values) => { await window.flawsmithFlush?.(); return values; }"
 """``js=`` of an event that needs the mask: waits until the server has the newest one."""
 
 
@@ -75,7 +71,7 @@ class MaskCanvas(gr.HTML):
             value=value,
             html_template=markup(empty),
             css_template=(HERE / "canvas.css").read_text("utf-8").replace("STAGE_HEIGHT", tall),
-            js_on_load="\n".join((HERE / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS),
+            js_on_load=on_load("app/canvas/js/start.js", *EVENTS),
             apply_default_css=False,
             server_functions=functions,
             **kw,

@@ -20,11 +20,10 @@ from typing import Any
 
 import gradio as gr
 
+from app.modules import on_load
 from app.review_grid import server
 
 HERE = Path(__file__).parent
-SCRIPTS = ("compare", "tiles", "board")
-"""In this order the scripts become one function body."""
 
 
 class ReviewGrid(gr.HTML):
@@ -35,7 +34,7 @@ class ReviewGrid(gr.HTML):
             value=None,
             html_template=(HERE / "grid.html").read_text("utf-8"),
             css_template=(HERE / "grid.css").read_text("utf-8"),
-            js_on_load="\n".join((HERE / "js" / f"{name}.js").read_text("utf-8") for name in SCRIPTS),
+            js_on_load=on_load("app/review_grid/js/start.js", "judged"),
             apply_default_css=False,
             server_functions=[server.answering(h) for h in server.HANDLERS],
             **kw,

@@ -1,49 +1,47 @@
 // Light or dark: the person's choice, else the system's. Gradio puts the class `dark` on the body.
-(() => {
-  const KEY = "flawsmith-dark";
-  const apply = () => {
-    const chosen = localStorage.getItem(KEY);
-    if (chosen !== null) document.body.classList.toggle("dark", chosen === "1");
-  };
-  window.flawsmithDark = () => {
-    localStorage.setItem(KEY, document.body.classList.contains("dark") ? "0" : "1");
-    apply();
-  };
+const KEY = "flawsmith-dark";
+const apply = () => {
+  const chosen = localStorage.getItem(KEY);
+  if (chosen !== null) document.body.classList.toggle("dark", chosen === "1");
+};
+window.flawsmithDark = () => {
+  localStorage.setItem(KEY, document.body.classList.contains("dark") ? "0" : "1");
+  apply();
+};
 
-  // The window is called after the project, and nothing is shown before the page knows its session.
-  const arrived = () => {
-    const project = document.querySelector("#fs-project");
-    if (!project || !project.textContent.trim()) return;
-    const name = project.querySelector("b");
-    const title = name ? name.textContent + " · Flawsmith" : "Flawsmith";
-    if (document.title !== title) document.title = title;
-    document.body.classList.add("fs-ready");
-  };
-  const begin = () => {
+// The window is called after the project, and nothing is shown before the page knows its session.
+const arrived = () => {
+  const project = document.querySelector("#fs-project");
+  if (!project || !project.textContent.trim()) return;
+  const name = project.querySelector("b");
+  const title = name ? name.textContent + " · Flawsmith" : "Flawsmith";
+  if (document.title !== title) document.title = title;
+  document.body.classList.add("fs-ready");
+};
+const begin = () => {
+  apply();
+  const wait = setInterval(() => {
+    const head = document.querySelector(".fs-head");
+    if (!head || !document.querySelector("#fs-tabs")) return;
+    clearInterval(wait);
     apply();
-    const wait = setInterval(() => {
-      const head = document.querySelector(".fs-head");
-      if (!head || !document.querySelector("#fs-tabs")) return;
-      clearInterval(wait);
-      apply();
-      arrived();
-      new MutationObserver(arrived).observe(head, { childList: true, subtree: true, characterData: true });
-    }, 30);
-    setTimeout(() => document.body.classList.add("fs-ready"), 8000);
-  };
-  if (document.body) begin();
-  else document.addEventListener("DOMContentLoaded", begin);
+    arrived();
+    new MutationObserver(arrived).observe(head, { childList: true, subtree: true, characterData: true });
+  }, 30);
+  setTimeout(() => document.body.classList.add("fs-ready"), 8000);
+};
+if (document.body) begin();
+else document.addEventListener("DOMContentLoaded", begin);
 
-  // A key presses the visible button of its class or id. Typing is left alone, and a held key counts once.
-  const KEYS = {
-    a: "fs-key-keep", r: "fs-key-reject", u: "fs-key-undo", ArrowRight: "fs-key-next", ArrowLeft: "fs-key-back",
-  };
-  document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, canvas, [contenteditable], [role=slider]");
-    if (typing || event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
-    const id = KEYS[event.key] || KEYS[event.key.toLowerCase()];
-    if (!id) return;
-    const button = [...document.querySelectorAll("#" + id + ", ." + id)].find((b) => b.offsetParent !== null && !b.disabled);
-    if (button) { event.preventDefault(); button.click(); }
-  });
-})();
+// A key presses the visible button of its class or id. Typing is left alone, and a held key counts once.
+const KEYS = {
+  a: "fs-key-keep", r: "fs-key-reject", u: "fs-key-undo", ArrowRight: "fs-key-next", ArrowLeft: "fs-key-back",
+};
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input:not([type=radio]):not([type=checkbox]), textarea, select, canvas, [contenteditable], [role=slider]");
+  if (typing || event.defaultPrevented || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+  const id = KEYS[event.key] || KEYS[event.key.toLowerCase()];
+  if (!id) return;
+  const button = [...document.querySelectorAll("#" + id + ", ." + id)].find((b) => b.offsetParent !== null && !b.disabled);
+  if (button) { event.preventDefault(); button.click(); }
+});

@@ -20,6 +20,7 @@ import cv2
 import gradio as gr
 import numpy as np
 
+from app import modules
 from app.canvas import protocol
 from app.canvas.canvas import FLUSH_JS, MaskCanvas
 from core.errors import InputError
@@ -186,7 +187,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         gr.set_static_paths([folder])
         demo = build(Bench(width, height, Path(folder)))
-        demo.launch(server_port=args.port, quiet=True, ssr_mode=False, footer_links=[])
+        routes = {"routes": modules.routes()}
+        demo.launch(server_port=args.port, quiet=True, ssr_mode=False, footer_links=[], app_kwargs=routes)
 
 
 if __name__ == "__main__":

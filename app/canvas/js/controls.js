@@ -1,159 +1,226 @@
 // Buttons, keys and pointer events to what they do.
 
-function viewed() {
-  find("zoom").textContent = Math.round(view.scale * 100) + " %";
-  editor.everything();
-}
+import { Keys } from "./keys.js";
 
-function setTool(name) {
-  tools.cancel();
-  if (S.pending) prompter.drop();
-  if (S.prompt) prompter.accept();
-  S.tool = name;
-  S.polygon = [];
-  root.dataset.tool = name;
-  stage.style.cursor = "";
-  find("hint").textContent = HINTS[name];
-  for (const b of root.querySelectorAll("[data-tool]")) if (b !== root) b.setAttribute("aria-checked", String(b.dataset.tool === name));
-  editor.marks();
-}
-
-function setMode(name) {
-  S.mode = name;
-  for (const b of root.querySelectorAll("[data-mode]")) b.setAttribute("aria-checked", String(b.dataset.mode === name));
-  if (S.prompt) prompter.redo({ mode: name });
-}
-
-function setSize(size, fromSlider) {
-  S.size = Math.max(1, Math.min(MAX_BRUSH, Math.round(size)));
-  const slider = root.querySelector(".fsc-size input");
-  if (!fromSlider) slider.value = String(Math.round((100 * Math.log(S.size)) / Math.log(MAX_BRUSH)));
-  slider.setAttribute("aria-valuetext", S.size + " pixels");
-  root.querySelector(".fsc-size output").textContent = S.size + " px";
-  editor.marks();
-}
-
-function stepSize(up) {
-  S.sized = true;
-  setSize(up ? Math.max(S.size + 1, S.size * 1.2) : Math.min(S.size - 1, S.size / 1.2));
-}
-
-function zoomStep(event) {
-  const d = view.toDevice(event.clientX, event.clientY), lines = event.deltaMode === 1 ? 16 : 1;
-  const delta = Math.max(-240, Math.min(240, event.deltaY * lines));
-  view.zoomTo(view.scale * Math.exp(-delta * (event.ctrlKey ? 0.01 : 0.0022)), d.x, d.y);
-  viewed();
-  tools.hover(event);
-}
-
-function toggle(name, on) {
-  root.querySelector("[data-do=" + name + "]").setAttribute("aria-pressed", String(on));
-}
-
-function original(on) { root.classList.toggle("fsc-bare", on); toggle("original", on); }
-
-function help(on) {
-  find("help").hidden = !on;
-  toggle("help", on);
-}
-
-const DO = {
-  undo() { if (tools.cancel()) return; if (S.pending) { prompter.drop(); editor.marks(); } else editor.step("undo"); showSegmenter({}); },
-  redo() { editor.step("redo"); showSegmenter({}); },
-  clear() { if (S.pending) prompter.drop(); editor.clear(); showSegmenter({}); },
-  import() { find("file").click(); },
-  candidate() { prompter.cycle(); },
-  regions() { overlay.showRegions = !overlay.showRegions; toggle("regions", overlay.showRegions); editor.everything(); },
-  fill() { overlay.filled = !overlay.filled; toggle("fill", overlay.filled); editor.everything(); },
-  original() {},
-  fit() { view.fit(); viewed(); },
-  actual() { view.zoomTo(1, view.width / 2, view.height / 2); viewed(); },
-  help() { help(find("help").hidden); },
-};
+const MAX_BRUSH = 600;
+const MODES = ["add", "subtract", "intersect", "replace"];
 const EDITING = ["undo", "redo", "clear", "import", "candidate"];
+const HINTS = {
+  click: "Click selects, right-click removes, drag draws a box, Enter keeps",
+  brush: "Drag paints, right or Shift erases, [ and ] change the size",
+  erase: "Drag erases, right or Shift paints",
+  polygon: "Click corners, double-click or Enter closes, Backspace removes one",
+  box: "Drag a box, right or Shift takes it away",
+  region: "Click a region to take it, right or Shift takes it away",
+  move: "Drag a region, turn it by the round grip, size it by the square one",
+};
 
-async function confirm() {
-  if (S.polygon.length > 2) { tools.close(false); return; }
-  await prompter.settled;
-  prompter.accept();
-  say("confirmed", { image_id: S.value.image_id, area: editor.grid.area });
+export class Controls {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.root = canvas.root;
+    this.S = canvas.S;
+    this.slider = this.root.querySelector(".fsc-size input");
+    this.sheet = canvas.find("help");
+    this.actions = this.buttonActions();
+    this.keys = new Keys(this.root, canvas.stage, this.keyActions());
+    this.bindButtons();
+    this.bindPointer();
+    this.bindFiles();
+  }
+
+  setTool(name) {
+    const { tools, prompter, editor, stage } = this.canvas, S = this.S;
+    tools.cancel();
+    if (S.pending) prompter.drop();
+    if (S.prompt) prompter.accept();
+    S.tool = name;
+    S.polygon = [];
+    this.root.dataset.tool = name;
+    stage.style.cursor = "";
+    this.canvas.find("hint").textContent = HINTS[name];
+    for (const b of this.root.querySelectorAll("[data-tool]")) b.setAttribute("aria-checked", String(b.dataset.tool === name));
+    editor.marks();
+  }
+
+  setMode(name) {
+    this.S.mode = name;
+    for (const b of this.root.querySelectorAll("[data-mode]")) b.setAttribute("aria-checked", String(b.dataset.mode === name));
+    if (this.S.prompt) this.canvas.prompter.redo({ mode: name });
+  }
+
+  setSize(size, fromSlider) {
+    const S = this.S;
+    S.size = Math.max(1, Math.min(MAX_BRUSH, Math.round(size)));
+    if (!fromSlider) this.slider.value = String(Math.round((100 * Math.log(S.size)) / Math.log(MAX_BRUSH)));
+    this.slider.setAttribute("aria-valuetext", S.size + " pixels");
+    this.root.querySelector(".fsc-size output").textContent = S.size + " px";
+    this.canvas.editor.marks();
+  }
+
+  stepSize(up) {
+    const S = this.S;
+    S.sized = true;
+    this.setSize(up ? Math.max(S.size + 1, S.size * 1.2) : Math.min(S.size - 1, S.size / 1.2));
+  }
+
+  zoomStep(event) {
+    const { view, tools } = this.canvas;
+    const d = view.toDevice(event.clientX, event.clientY), lines = event.deltaMode === 1 ? 16 : 1;
+    const delta = Math.max(-240, Math.min(240, event.deltaY * lines));
+    view.zoomTo(view.scale * Math.exp(-delta * (event.ctrlKey ? 0.01 : 0.0022)), d.x, d.y);
+    this.canvas.viewed();
+    tools.hover(event);
+  }
+
+  toggle(name, on) { this.root.querySelector("[data-do=" + name + "]").setAttribute("aria-pressed", String(on)); }
+
+  original(on) {
+    this.root.classList.toggle("fsc-bare", on);
+    this.toggle("original", on);
+  }
+
+  help(on) {
+    this.sheet.hidden = !on;
+    this.toggle("help", on);
+  }
+
+  flip(name, property) {
+    const { overlay, editor } = this.canvas;
+    overlay[property] = !overlay[property];
+    this.toggle(name, overlay[property]);
+    editor.everything();
+  }
+
+  buttonActions() {
+    const { editor, prompter, status, view, tools } = this.canvas, S = this.S;
+    return {
+      undo: () => {
+        if (tools.cancel()) return;
+        if (S.pending) { prompter.drop(); editor.marks(); } else editor.step("undo");
+        status.showSegmenter({});
+      },
+      redo: () => { editor.step("redo"); status.showSegmenter({}); },
+      clear: () => { if (S.pending) prompter.drop(); editor.clear(); status.showSegmenter({}); },
+      import: () => this.canvas.find("file").click(),
+      candidate: () => prompter.cycle(),
+      regions: () => this.flip("regions", "showRegions"),
+      fill: () => this.flip("fill", "filled"),
+      original() {},
+      fit: () => { view.fit(); this.canvas.viewed(); },
+      actual: () => { view.zoomTo(1, view.width / 2, view.height / 2); this.canvas.viewed(); },
+      help: () => this.help(this.sheet.hidden),
+    };
+  }
+
+  async confirm() {
+    const { tools, prompter, editor } = this.canvas, S = this.S;
+    if (S.polygon.length > 2) { tools.close(false); return; }
+    await prompter.settled;
+    prompter.accept();
+    this.canvas.tell("confirmed", { image_id: S.value.image_id, area: editor.grid.area });
+  }
+
+  escape() {
+    const { tools, editor, prompter, mover } = this.canvas, S = this.S;
+    if (!this.sheet.hidden) this.help(false);
+    else if (tools.cancel()) editor.marks();
+    else if (S.polygon.length) { S.polygon = []; editor.marks(); }
+    else if (S.pending || S.prompt) prompter.cancel();
+    else if (S.tool === "move") mover.clear();
+  }
+
+  turnPhoto(event) { if (this.S.value) this.canvas.tell(event, { image_id: this.S.value.image_id }); }
+
+  keyActions() {
+    const { mover, editor } = this.canvas, { root, S } = this;
+    return {
+      escape: () => this.escape(),
+      enter: () => { if (!S.ready || S.readonly) return false; this.confirm(); return true; },
+      space: () => { S.space = true; root.classList.add("fsc-pan"); },
+      backspace: () => { if (S.polygon.length) { S.polygon = S.polygon.slice(0, -1); editor.marks(); } },
+      arrowleft: () => this.turnPhoto("previous_photo"),
+      arrowright: () => this.turnPhoto("next_photo"),
+      q: () => this.setMode(MODES[(MODES.indexOf(S.mode) + 1) % MODES.length]),
+      "[": () => this.stepSize(false),
+      "]": () => this.stepSize(true),
+      ",": (e) => mover.turn(e.shiftKey ? -15 : -1),
+      ".": (e) => mover.turn(e.shiftKey ? 15 : 1),
+      "<": () => mover.turn(-15),
+      ">": () => mover.turn(15),
+      held: (on) => this.original(on),
+      released: (key) => {
+        S.space = false;
+        root.classList.remove("fsc-pan");
+        if (!key) this.original(false);
+      },
+    };
+  }
+
+  press(button) {
+    const { dataset } = button, S = this.S;
+    if (dataset.tool) this.setTool(dataset.tool);
+    else if (dataset.mode) this.setMode(dataset.mode);
+    else if (dataset.do && (!EDITING.includes(dataset.do) || (S.ready && !S.readonly))) {
+      this.actions[dataset.do]();
+      if (S.ready) this.canvas.status.showArea();
+    }
+  }
+
+  bindButtons() {
+    const { root } = this, eye = root.querySelector("[data-do=original]");
+    root.addEventListener("click", (event) => {
+      const button = event.target.closest("button");
+      if (button) this.press(button);
+      else if (event.target.closest(".fsc-help")) this.help(false);
+    });
+    eye.addEventListener("pointerdown", (e) => { eye.setPointerCapture(e.pointerId); this.original(true); });
+    for (const type of ["pointerup", "pointercancel"]) eye.addEventListener(type, () => this.original(false));
+    this.slider.addEventListener("input", (e) => {
+      this.S.sized = true;
+      this.setSize(Math.exp((Number(e.target.value) / 100) * Math.log(MAX_BRUSH)), true);
+    });
+  }
+
+  bindPointer() {
+    const { stage, tools, editor, status } = this.canvas, S = this.S;
+    stage.addEventListener("pointerdown", (e) => {
+      if (!this.sheet.hidden || e.target.closest(".fsc-help")) return;
+      stage.focus({ preventScroll: true });
+      if (e.button === 1) e.preventDefault();
+      stage.setPointerCapture(e.pointerId);
+      tools.down(e);
+    });
+    stage.addEventListener("pointermove", (e) => tools.move(e));
+    stage.addEventListener("pointerup", (e) => { tools.up(e); if (S.ready) status.showArea(); });
+    stage.addEventListener("pointercancel", (e) => { tools.fingers.delete(e.pointerId); tools.cancel(); editor.marks(); });
+    stage.addEventListener("pointerleave", () => { S.pointer = null; status.showPointer(null); editor.marks(); });
+    stage.addEventListener("dblclick", () => tools.double());
+    stage.addEventListener("contextmenu", (e) => e.preventDefault());
+    stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
+  }
+
+  wheel(event) {
+    const S = this.S, up = event.deltaY < 0;
+    if (!S.ready || !this.sheet.hidden) return;
+    event.preventDefault();
+    if (event.altKey && S.tool === "move") this.canvas.mover.turn(up ? -2 : 2);
+    else if (event.altKey && (S.tool === "brush" || S.tool === "erase")) this.stepSize(up);
+    else this.zoomStep(event);
+  }
+
+  bindFiles() {
+    const { root } = this, { stage } = this.canvas, take = (files) => { if (files.length) this.canvas.loader.importMask(files[0]); };
+    stage.addEventListener("dragover", (e) => { e.preventDefault(); root.classList.add("fsc-drop"); });
+    stage.addEventListener("dragleave", () => root.classList.remove("fsc-drop"));
+    stage.addEventListener("drop", (e) => {
+      e.preventDefault();
+      root.classList.remove("fsc-drop");
+      take(e.dataTransfer.files);
+    });
+    this.canvas.find("file").addEventListener("change", (e) => {
+      take(e.target.files);
+      e.target.value = "";
+    });
+  }
 }
-
-function escape() {
-  if (!find("help").hidden) help(false);
-  else if (tools.cancel()) editor.marks();
-  else if (S.polygon.length) { S.polygon = []; editor.marks(); }
-  else if (S.pending || S.prompt) prompter.cancel();
-  else if (S.tool === "move") mover.clear();
-}
-
-function turnPhoto(event) { if (S.value) say(event, { image_id: S.value.image_id }); }
-
-const keys = new Keys(root, stage, {
-  escape,
-  enter() { if (!S.ready || S.readonly) return false; confirm(); },
-  space() { S.space = true; root.classList.add("fsc-pan"); },
-  backspace() { if (S.polygon.length) { S.polygon = S.polygon.slice(0, -1); editor.marks(); } },
-  arrowleft() { turnPhoto("previous_photo"); },
-  arrowright() { turnPhoto("next_photo"); },
-  q() { const all = ["add", "subtract", "intersect", "replace"]; setMode(all[(all.indexOf(S.mode) + 1) % 4]); },
-  "["() { stepSize(false); },
-  "]"() { stepSize(true); },
-  ","(e) { mover.turn(e.shiftKey ? -15 : -1); },
-  "."(e) { mover.turn(e.shiftKey ? 15 : 1); },
-  "<"() { mover.turn(-15); },
-  ">"() { mover.turn(15); },
-  held: original,
-  released(key) {
-    S.space = false;
-    root.classList.remove("fsc-pan");
-    if (!key) original(false);
-  },
-});
-
-root.addEventListener("click", (event) => {
-  const b = event.target.closest("button");
-  if (!b) { if (event.target.closest(".fsc-help")) help(false); return; }
-  if (b.dataset.tool) setTool(b.dataset.tool);
-  else if (b.dataset.mode) setMode(b.dataset.mode);
-  else if (b.dataset.do && (!EDITING.includes(b.dataset.do) || (S.ready && !S.readonly))) { DO[b.dataset.do](); if (S.ready) showArea(); }
-});
-const eye = root.querySelector("[data-do=original]");
-eye.addEventListener("pointerdown", (e) => { eye.setPointerCapture(e.pointerId); original(true); });
-for (const type of ["pointerup", "pointercancel"]) eye.addEventListener(type, () => original(false));
-root.querySelector(".fsc-size input").addEventListener("input", (e) => {
-  S.sized = true;
-  setSize(Math.exp((Number(e.target.value) / 100) * Math.log(MAX_BRUSH)), true);
-});
-
-stage.addEventListener("pointerdown", (e) => {
-  if (!find("help").hidden || e.target.closest(".fsc-help")) return;
-  stage.focus({ preventScroll: true });
-  if (e.button === 1) e.preventDefault();
-  stage.setPointerCapture(e.pointerId);
-  tools.down(e);
-});
-stage.addEventListener("pointermove", (e) => tools.move(e));
-stage.addEventListener("pointerup", (e) => { tools.up(e); if (S.ready) showArea(); });
-stage.addEventListener("pointercancel", (e) => { tools.fingers.delete(e.pointerId); tools.cancel(); editor.marks(); });
-stage.addEventListener("pointerleave", () => { S.pointer = null; showPointer(null); editor.marks(); });
-stage.addEventListener("dblclick", () => tools.double());
-stage.addEventListener("contextmenu", (e) => e.preventDefault());
-stage.addEventListener("wheel", (e) => {
-  if (!S.ready || !find("help").hidden) return;
-  e.preventDefault();
-  if (e.altKey && S.tool === "move") mover.turn(e.deltaY > 0 ? 2 : -2);
-  else if (e.altKey && (S.tool === "brush" || S.tool === "erase")) stepSize(e.deltaY < 0);
-  else zoomStep(e);
-}, { passive: false });
-stage.addEventListener("dragover", (e) => { e.preventDefault(); root.classList.add("fsc-drop"); });
-stage.addEventListener("dragleave", () => root.classList.remove("fsc-drop"));
-stage.addEventListener("drop", (e) => {
-  e.preventDefault();
-  root.classList.remove("fsc-drop");
-  if (e.dataTransfer.files.length) importMask(e.dataTransfer.files[0]);
-});
-find("file").addEventListener("change", (e) => {
-  if (e.target.files.length) importMask(e.target.files[0]);
-  e.target.value = "";
-});

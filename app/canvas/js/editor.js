@@ -1,6 +1,10 @@
 // The mask and all that changes it: every edit passes here, so that undo, screen and server agree.
 
-class Editor {
+import { MaskGrid } from "./grid.js";
+import { History } from "./history.js";
+import { combineRuns, unite } from "./runs.js";
+
+export class Editor {
   // screen: {view, overlay, paintMarks(), counted(), note(text, bad), changed()}
   constructor(S, screen) {
     this.S = S;

@@ -1,9 +1,11 @@
 // The mask at the photo's own resolution: one byte (0 or 1) a pixel, a pixel count per tile, and
 // a pyramid of coverage (0..255) so that a thin crack stays visible when zoomed out.
 
-const TILE = 128;
+import { combineRuns, encodeRuns, forOnes, unite } from "./runs.js";
 
-class MaskGrid {
+export const TILE = 128;
+
+export class MaskGrid {
   constructor(w, h) {
     this.w = w;
     this.h = h;

@@ -1,8 +1,10 @@
 // Undo as patches of the tiles that changed, bit-packed, capped by bytes.
 
+import { unite } from "./runs.js";
+
 const HISTORY_BYTES = 48 * 1024 * 1024;
 
-function packTile(tile) {
+export function packTile(tile) {
   // Bytes of 0 and 1 to bits; a tile of one value is already a number.
   if (typeof tile === "number" || tile.packed) return tile;
   const bits = new Uint8Array((tile.length + 7) >> 3);
@@ -10,14 +12,14 @@ function packTile(tile) {
   return { packed: bits, length: tile.length };
 }
 
-function unpackTile(tile) {
+export function unpackTile(tile) {
   if (!tile.packed) return tile;
   const out = new Uint8Array(tile.length);
   for (let i = 0; i < out.length; i++) out[i] = (tile.packed[i >> 3] >> (i & 7)) & 1;
   return out;
 }
 
-class History {
+export class History {
   constructor(grid) {
     this.grid = grid;
     this.past = [];

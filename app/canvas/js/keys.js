@@ -4,7 +4,15 @@
 const NO_TEXT = "input[type=radio], input[type=checkbox], input[type=range]";
 const CLOSE_ONLY = ["space", "enter", "delete", "backspace", "arrowleft", "arrowright"];
 
-class Keys {
+// What a shortcut is called in data-key: "ctrl+shift+z", "space", "?".
+export function keyName(event) {
+  const { key: typed, code } = event;
+  const key = typed === " " ? "space" : typed === "`" || code === "Backquote" ? "backquote" : typed.toLowerCase();
+  const letter = /^[a-z]$/.test(key);
+  return (event.ctrlKey || event.metaKey ? "ctrl+" : "") + (event.shiftKey && letter ? "shift+" : "") + key;
+}
+
+export class Keys {
   constructor(root, stage, actions) {
     this.root = root;
     this.stage = stage;
@@ -41,14 +49,8 @@ class Keys {
     return this.over || ((!at || at.matches("body, button")) && !CLOSE_ONLY.includes(name));
   }
 
-  name(e) {
-    const key = e.key === " " ? "space" : e.key === "`" || e.code === "Backquote" ? "backquote" : e.key.toLowerCase();
-    const letter = /^[a-z]$/.test(key);
-    return (e.ctrlKey || e.metaKey ? "ctrl+" : "") + (e.shiftKey && letter ? "shift+" : "") + key;
-  }
-
   down(event) {
-    const name = this.name(event);
+    const name = keyName(event);
     if (event.altKey || !this.ours(event, name)) return;
     const button = this.buttons.get(name), action = this.actions[name];
     // The slider keeps its arrows; a focused button keeps Space and Enter.
@@ -67,7 +69,7 @@ class Keys {
   }
 
   up(event) {
-    const name = this.name(event), button = this.buttons.get(name);
+    const name = keyName(event), button = this.buttons.get(name);
     if (name === "space") this.actions.released("space");
     if (button && button.dataset.do === "original") this.actions.held(false);
   }

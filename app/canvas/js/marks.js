@@ -1,8 +1,10 @@
 // The `top` layer: points, boxes, the brush's ring, polygon corners, names of regions, the moved region.
 
+import { GRIP } from "./move.js";
+
 const POSITIVE = "#1fb86a", NEGATIVE = "#e5484d", GUIDE = "#ffffff", SHADE = "rgba(12, 15, 22, 0.75)";
 
-class Marks {
+export class Marks {
   constructor(view, context) {
     this.view = view;
     this.g = context;
@@ -109,7 +111,7 @@ class Marks {
       if (ghost && ghost.region === region) continue;
       if (b.x - a.x < this.px(14) || b.y - a.y < this.px(10)) continue;
       const pad = this.px(6), w = g.measureText(region.name).width + 2 * pad + this.px(9), h = this.px(18);
-      let x = Math.max(this.px(3), Math.min(this.view.width - w - this.px(3), (a.x + b.x - w) / 2));
+      const x = Math.max(this.px(3), Math.min(this.view.width - w - this.px(3), (a.x + b.x - w) / 2));
       let y = Math.max(this.px(3), Math.min(this.view.height - h - this.px(3), a.y - h - this.px(3)));
       for (const t of taken) if (x < t.x + t.w && t.x < x + w && y < t.y + h && t.y < y + h) y = t.y + h + this.px(2);
       taken.push({ x, y, w });

@@ -1,6 +1,8 @@
 // The Move tool: the region's own pixels follow the pointer; the event goes out on release.
 
-const GRIP = 26; // CSS pixels from the box to the turning grip
+import { forOnes } from "./runs.js";
+
+export const GRIP = 26; // CSS pixels from the box to the turning grip
 const MOVE_DELAY = 250;
 
 class Ghost {
@@ -30,9 +32,9 @@ class Ghost {
       const row = Math.min(this.h - 1, Math.floor((y + 0.5) / f)) * this.w;
       for (let x = 0; x < w; x++) if (bits[row + Math.min(this.w - 1, Math.floor((x + 0.5) / f))]) words[y * w + x] = 0xff000000;
     }
-    this.shadow = makeCanvas(w, h);
+    this.shadow = blankCanvas(w, h);
     this.shadow.getContext("2d").putImageData(pixels, 0, 0);
-    this.sprite = makeCanvas(w, h);
+    this.sprite = blankCanvas(w, h);
     const g = this.sprite.getContext("2d");
     g.drawImage(image.element, x0, y0, this.w, this.h, 0, 0, w, h);
     g.globalCompositeOperation = "destination-in";
@@ -64,14 +66,14 @@ class Ghost {
   }
 }
 
-function makeCanvas(w, h) {
+export function blankCanvas(w, h) {
   const c = document.createElement("canvas");
   c.width = w;
   c.height = h;
   return c;
 }
 
-class Mover {
+export class Mover {
   constructor(editor, view, moved, picked) {
     this.editor = editor;
     this.S = editor.S;

@@ -1,7 +1,9 @@
 // The `over` layer: mask and regions, computed for the screen's pixels from the coverage pyramid, and
 // only inside the rectangle that changed.
 
-function rgba(hex, alpha) {
+import { forOnes } from "./runs.js";
+
+export function rgba(hex, alpha) {
   // "#rrggbb" to the little-endian word that ImageData wants.
   const n = parseInt(hex.slice(1), 16);
   return ((Math.round(alpha * 255) << 24) | ((n & 255) << 16) | (n & 0xff00) | (n >> 16)) >>> 0;
@@ -9,7 +11,7 @@ function rgba(hex, alpha) {
 
 const MASK_COLOR = "#ff2e63";
 
-class Overlay {
+export class Overlay {
   constructor(view, context) {
     this.view = view;
     this.context = context;

@@ -1,10 +1,14 @@
 // Clicks and boxes to a mask: asks the segmenter, newest wins, and keeps what Esc and undo need.
 // A prompt is never changed, only replaced: {points, box, base, mode, candidates, index}; base is the mask before it.
 
+import { combineRuns, runsSum } from "./runs.js";
+import { nextSeq } from "./server.js";
+
 const FLIGHTS = 2; // requests under way at once; a third waits, and only the newest waits
 
-class Prompter {
-  constructor(editor, busy, report) {
+export class Prompter {
+  constructor(ask, editor, busy, report) {
+    this.ask = ask; // see server.js
     this.editor = editor;
     this.busy = busy; // busy(on)
     this.report = report; // report({segmenter, ms, candidates})
@@ -54,7 +58,7 @@ class Prompter {
 
   async send(want) {
     const S = this.editor.S, prompt = S.prompt;
-    const reply = await ask("segment", {
+    const reply = await this.ask("segment", {
       v: 1, sid: S.value.sid, image_id: S.value.image_id, seq: want.seq, box: want.box ? boxList(want.box) : null,
       points: want.points.map((p) => ({ x: p.x, y: p.y, label: p.label })),
       rle: prompt ? prompt.candidates[prompt.index].rle : null,

@@ -1,7 +1,6 @@
-"use strict";
 // Run lengths of a mask: row-major, the first run is zeros; [0, 3, 1] is three ones and one zero.
 
-function encodeRuns(bits, from, to) {
+export function encodeRuns(bits, from, to) {
   // Only [from, to) can hold ones.
   const runs = [];
   let at = 0, value = 0, next = from;
@@ -23,7 +22,7 @@ const JOINS = {
   differ: (p, q) => p ^ q,
 };
 
-function combineRuns(a, b, how) {
+export function combineRuns(a, b, how) {
   // a is the mask, b the new shape; how: add, subtract, intersect, replace, differ.
   const join = JOINS[how];
   const out = [];
@@ -43,19 +42,19 @@ function combineRuns(a, b, how) {
   return out;
 }
 
-function runsArea(runs) {
+export function runsArea(runs) {
   let area = 0;
   for (let i = 1; i < runs.length; i += 2) area += runs[i];
   return area;
 }
 
-function runsSum(runs) {
+export function runsSum(runs) {
   let sum = 0;
   for (const n of runs) sum += n;
   return sum;
 }
 
-function forOnes(runs, visit) {
+export function forOnes(runs, visit) {
   let at = 0;
   for (let i = 0; i + 1 < runs.length; i += 2) {
     at += runs[i];
@@ -64,7 +63,7 @@ function forOnes(runs, visit) {
   }
 }
 
-function runsBox(runs, w) {
+export function runsBox(runs, w) {
   // The smallest {x0, y0, x1, y1} (ends exclusive) around the ones, or null.
   let x0 = w, y0 = -1, x1 = 0, y1 = 0;
   forOnes(runs, (from, to) => {
@@ -77,7 +76,7 @@ function runsBox(runs, w) {
   return y0 < 0 ? null : { x0, y0, x1, y1 };
 }
 
-function runsHold(runs, index) {
+export function runsHold(runs, index) {
   let at = 0;
   for (let i = 0; i < runs.length; i++) {
     at += runs[i];
@@ -86,7 +85,7 @@ function runsHold(runs, index) {
   return false;
 }
 
-function spansToRuns(spans, w, h) {
+export function spansToRuns(spans, w, h) {
   // spans: [y, x0, x1) ordered by y, then x0, not overlapping.
   const runs = [];
   let at = 0;
@@ -100,7 +99,7 @@ function spansToRuns(spans, w, h) {
   return runs;
 }
 
-function polygonSpans(points, w, h) {
+export function polygonSpans(points, w, h) {
   // Even-odd rule at pixel centres; a pixel is inside when its centre is.
   const spans = [];
   const ys = points.map((p) => p.y);
@@ -120,14 +119,14 @@ function polygonSpans(points, w, h) {
   return spans;
 }
 
-function boxSpans(box, w, h) {
+export function boxSpans(box, w, h) {
   const x0 = Math.max(0, Math.round(box.x0)), x1 = Math.min(w, Math.round(box.x1)), spans = [];
   if (x1 <= x0) return spans;
   for (let y = Math.max(0, Math.round(box.y0)); y < Math.min(h, Math.round(box.y1)); y++) spans.push([y, x0, x1]);
   return spans;
 }
 
-function unite(a, b) {
+export function unite(a, b) {
   if (!a || !b) return a || b;
   return { x0: Math.min(a.x0, b.x0), y0: Math.min(a.y0, b.y0), x1: Math.max(a.x1, b.x1), y1: Math.max(a.y1, b.y1) };
 }

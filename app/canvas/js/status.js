@@ -1,52 +1,67 @@
 // What the canvas says: notices, the status bar, the busy sign.
 
-let noteTimer = 0;
-function note(text, bad) {
-  const box = find("note");
-  clearTimeout(noteTimer);
-  box.textContent = text;
-  box.classList.toggle("fsc-bad", !!bad);
-  box.hidden = !text;
-  if (text) noteTimer = setTimeout(() => { box.hidden = true; }, bad ? 9000 : 4500);
+export const digits = (n) => n.toLocaleString("en-US");
+
+// "Mask 1,234 px, 0.13 %" of a photo of `size` pixels.
+export function areaText(area, size) {
+  if (!area) return "No mask";
+  const share = (100 * area) / size;
+  return "Mask " + digits(area) + " px, " + (share < 0.01 ? "< 0.01" : share.toFixed(2)) + " %";
 }
 
-const digits = (n) => n.toLocaleString("en-US");
+export class Status {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.noteTimer = this.busyTimer = 0;
+  }
 
-function showArea() {
-  if (!editor.grid) return;
-  const { area, w, h } = editor.grid, share = (100 * area) / (w * h);
-  const percent = area && share < 0.01 ? "< 0.01" : share.toFixed(2);
-  find("area").textContent = area ? "Mask " + digits(area) + " px, " + percent + " %" : "No mask";
-  root.querySelector("[data-do=clear]").disabled = !area || S.readonly;
-  root.querySelector("[data-do=undo]").disabled = !editor.history.past.length && !S.pending;
-  root.querySelector("[data-do=redo]").disabled = !editor.history.future.length;
-}
+  note(text, bad) {
+    const box = this.canvas.find("note");
+    clearTimeout(this.noteTimer);
+    box.textContent = text;
+    box.classList.toggle("fsc-bad", !!bad);
+    box.hidden = !text;
+    if (text) this.noteTimer = setTimeout(() => { box.hidden = true; }, bad ? 9000 : 4500);
+  }
 
-function showPointer(p) {
-  const inside = p && S.ready && tools.inside(p);
-  find("pos").textContent = inside ? Math.floor(p.x) + ", " + Math.floor(p.y) : "";
-}
+  enable(name, on) { this.canvas.root.querySelector("[data-do=" + name + "]").disabled = !on; }
 
-function showSaved(state, reason) {
-  const words = { saving: "Saving", saved: "Saved", failed: "Not saved" };
-  find("saved").textContent = words[state];
-  find("saved").dataset.state = state;
-  if (state === "failed") note(reason, true);
-}
+  showArea() {
+    const { editor, S } = this.canvas;
+    if (!editor.grid) return;
+    const { area, w, h } = editor.grid;
+    this.canvas.find("area").textContent = areaText(area, w * h);
+    this.enable("clear", area && !S.readonly);
+    this.enable("undo", editor.history.past.length || S.pending);
+    this.enable("redo", editor.history.future.length);
+  }
 
-let busyTimer = 0;
-function showBusy(on) {
-  clearTimeout(busyTimer);
-  if (on) busyTimer = setTimeout(() => { find("busy").hidden = false; }, 180);
-  else find("busy").hidden = true;
-  stage.setAttribute("aria-busy", String(on));
-}
+  showPointer(p) {
+    const inside = p && this.canvas.S.ready && this.canvas.tools.inside(p);
+    this.canvas.find("pos").textContent = inside ? Math.floor(p.x) + ", " + Math.floor(p.y) : "";
+  }
 
-function showSegmenter(report) {
-  const prompt = S.prompt, many = prompt && prompt.candidates.length > 1;
-  if (report.segmenter) S.segmenter = report.segmenter + (report.ms === undefined ? "" : ", " + report.ms + " ms");
-  const score = prompt && prompt.candidates[prompt.index].score;
-  const rank = many ? "candidate " + (prompt.index + 1) + " of " + prompt.candidates.length + (score === undefined ? "" : " (" + score.toFixed(2) + ")") : "";
-  find("seg").textContent = [S.segmenter, rank].filter(Boolean).join(" \u00b7 ");
-  root.querySelector("[data-do=candidate]").disabled = !many;
+  showSaved(state, reason) {
+    const words = { saving: "Saving", saved: "Saved", failed: "Not saved" }, place = this.canvas.find("saved");
+    place.textContent = words[state];
+    place.dataset.state = state;
+    if (state === "failed") this.note(reason, true);
+  }
+
+  showBusy(on) {
+    const sign = this.canvas.find("busy");
+    clearTimeout(this.busyTimer);
+    if (on) this.busyTimer = setTimeout(() => { sign.hidden = false; }, 180);
+    else sign.hidden = true;
+    this.canvas.stage.setAttribute("aria-busy", String(on));
+  }
+
+  showSegmenter(report) {
+    const { S } = this.canvas, prompt = S.prompt, many = prompt && prompt.candidates.length > 1;
+    if (report.segmenter) S.segmenter = report.segmenter + (report.ms === undefined ? "" : ", " + report.ms + " ms");
+    const score = prompt && prompt.candidates[prompt.index].score;
+    const rank = many ? "candidate " + (prompt.index + 1) + " of " + prompt.candidates.length + (score === undefined ? "" : " (" + score.toFixed(2) + ")") : "";
+    this.canvas.find("seg").textContent = [S.segmenter, rank].filter(Boolean).join(" \u00b7 ");
+    this.enable("candidate", many);
+  }
 }

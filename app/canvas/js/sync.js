@@ -2,28 +2,10 @@
 
 const SAVE_DELAY = 150, RETRY_DELAY = 3000;
 
-let lastSeq = Date.now(); // grows beyond a reload, so that the server can tell old from new
-
-function nextSeq() {
-  lastSeq = Math.max(lastSeq + 1, Date.now());
-  return lastSeq;
-}
-
-// Call a server function; an error becomes {ok: false, error}.
-async function ask(name, data) {
-  if (!server[name]) return { ok: false, final: true, error: "This page cannot " + name + ": no handler was given." };
-  try {
-    const reply = await server[name](data);
-    if (reply && typeof reply === "object") return { ok: true, final: true, ...reply };
-  } catch (error) {
-    return { ok: false, error: "The server does not answer. Check that Flawsmith is still running." };
-  }
-  return { ok: false, error: "The server gave no answer. Reload the page." };
-}
-
-class Sync {
-  // message(): the put_mask request for the mask as it is now, or null; show(state), saved(reply): news.
-  constructor(message, show, saved) {
+export class Sync {
+  // ask: see server.js; message(): the put_mask request for the mask as it is now, or null; show(state), saved(reply): news.
+  constructor(ask, message, show, saved) {
+    this.ask = ask;
     this.message = message;
     this.show = show;
     this.saved = saved;
@@ -55,7 +37,7 @@ class Sync {
       while (this.pending) {
         const rev = this.rev, data = this.message();
         if (!data) { this.acked = rev; break; }
-        const reply = await ask("put_mask", data);
+        const reply = await this.ask("put_mask", data);
         if (!reply.ok) {
           this.show("failed", reply.error);
           if (!reply.final) this.timer = setTimeout(() => this.flush().catch(() => {}), RETRY_DELAY);
@@ -75,6 +57,6 @@ class Sync {
     const data = this.pending && this.message();
     clearTimeout(this.timer);
     this.acked = this.rev;
-    return data ? ask("put_mask", data) : null;
+    return data ? this.ask("put_mask", data) : null;
   }
 }

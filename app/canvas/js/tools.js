@@ -1,8 +1,10 @@
 // What the pointer does with each tool. A press starts a gesture {move, up, cancel}; right or Shift takes away.
 
+import { boxSpans, polygonSpans, runsHold, spansToRuns, unite } from "./runs.js";
+
 const DRAG = 4; // CSS pixels that make a press a drag
 
-class Tools {
+export class Tools {
   constructor(editor, view, prompter, mover, actions) {
     this.editor = editor;
     this.S = editor.S;

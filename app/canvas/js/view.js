@@ -1,9 +1,9 @@
 // Where the photo is on the screen, and drawing it. Three layers at the screen's resolution lie over each
 // other (photo, over, top); nothing is ever drawn at the photo's size.
 
-const MAX_SCALE = 48;
+export const MAX_SCALE = 48;
 
-class View {
+export class View {
   constructor(stage, layers) {
     this.stage = stage;
     this.layers = layers; // {photo, over, top}: canvas elements

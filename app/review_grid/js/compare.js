@@ -1,11 +1,11 @@
 // Photo and sample in one frame: slider or side by side, zoomed and moved together.
-// In scope from Gradio: element, trigger, props, server, watch.
 
-const root = element.querySelector(".fsb");
-const find = (name) => root.querySelector(".fsb-" + name);
+import { placed, zoomedAt, zoomedTo } from "./framing.js";
 
-class Compare {
-  constructor() {
+export class Compare {
+  constructor(root) {
+    const find = (name) => root.querySelector(".fsb-" + name);
+    this.root = root;
     this.stage = find("stage");
     this.panes = [find("before"), find("after")];
     this.images = this.panes.map((pane) => pane.querySelector("img"));
@@ -38,7 +38,7 @@ class Compare {
   // The photo without the anomaly, for as long as a key is held.
   blink(on) {
     if (!this.sample) return;
-    root.classList.toggle("fsb-original", on);
+    this.root.classList.toggle("fsb-original", on);
     const src = on ? this.sample.source : this.sample.image;
     if (this.images[1].getAttribute("src") !== src) this.images[1].src = src;
   }
@@ -56,15 +56,8 @@ class Compare {
 
   // The whole image, or the anomaly with room around it.
   frame() {
-    this.scale = 1;
-    this.middle = [0.5, 0.5];
-    if (this.zoomed && this.sample) {
-      const { width, height, outline } = this.sample, [x0, y0, x1, y1] = outline.box, [w, h] = this.size();
-      const fit = Math.min(w / width, h / height), room = 2.2;
-      const wanted = Math.min(w / (room * (x1 - x0)), h / (room * (y1 - y0)), 8);
-      this.scale = Math.max(1, wanted / fit);
-      this.middle = [(x0 + x1) / 2 / width, (y0 + y1) / 2 / height];
-    }
+    const box = this.zoomed && this.sample ? this.sample.outline.box : null;
+    Object.assign(this, box ? zoomedTo(box, this.sample, this.size()) : { scale: 1, middle: [0.5, 0.5] });
     this.layout();
   }
 
@@ -75,24 +68,15 @@ class Compare {
 
   layout() {
     if (!this.sample) return;
-    const [w, h] = this.size(), { width, height } = this.sample;
-    const s = Math.min(w / width, h / height) * this.scale;
-    const place = [0, 1].map((axis) => {
-      const room = axis ? h : w, length = (axis ? height : width) * s;
-      if (length <= room) { this.middle[axis] = 0.5; return (room - length) / 2; }
-      const half = room / 2 / length;
-      this.middle[axis] = Math.min(1 - half, Math.max(half, this.middle[axis]));
-      return room / 2 - this.middle[axis] * length;
-    });
+    const { corner, pixel, middle } = placed(this.sample, this.size(), this.scale, this.middle), { width, height } = this.sample;
+    this.middle = middle;
     for (const pane of this.panes) {
-      const style = pane.querySelector(".fsb-layer").style;
-      style.left = place[0] + "px";
-      style.top = place[1] + "px";
-      style.width = width * s + "px";
-      style.height = height * s + "px";
-      style.imageRendering = s > 3 ? "pixelated" : "auto";
+      Object.assign(pane.querySelector(".fsb-layer").style, {
+        left: corner[0] + "px", top: corner[1] + "px", width: width * pixel + "px", height: height * pixel + "px",
+        imageRendering: pixel > 3 ? "pixelated" : "auto",
+      });
     }
-    this.span = [place[0], place[0] + width * s];
+    this.span = [corner[0], corner[0] + width * pixel];
     this.paintSplit();
   }
 
@@ -104,44 +88,43 @@ class Compare {
   }
 
   zoomAt(x, y, factor) {
-    const [w, h] = this.size(), { width, height } = this.sample;
-    const fit = Math.min(w / width, h / height), before = fit * this.scale;
-    this.scale = Math.min(Math.max(this.scale * factor, 1), Math.max(1, 24 / fit));
-    const after = fit * this.scale;
-    const at = [this.middle[0] + (x - w / 2) / (width * before), this.middle[1] + (y - h / 2) / (height * before)];
-    this.middle = [at[0] - (x - w / 2) / (width * after), at[1] - (y - h / 2) / (height * after)];
+    Object.assign(this, zoomedAt(this.sample, this.size(), this.scale, this.middle, [x, y], factor));
     this.layout();
   }
 
   bind() {
+    const { stage } = this;
     let drag = null;
-    this.stage.addEventListener("pointerdown", (event) => {
+    stage.addEventListener("pointerdown", (event) => {
       if (event.button || !this.sample) return;
       const [x] = this.local(event), onHandle = this.mode === "slider" && Math.abs(x - parseFloat(this.handle.style.left)) < 16;
       drag = { slide: onHandle || (this.mode === "slider" && this.scale === 1), x: event.clientX, y: event.clientY };
-      this.stage.setPointerCapture(event.pointerId);
+      stage.setPointerCapture(event.pointerId);
       if (drag.slide) this.slideTo(event);
     });
-    this.stage.addEventListener("pointermove", (event) => {
+    stage.addEventListener("pointermove", (event) => {
       if (!drag) return;
       if (drag.slide) { this.slideTo(event); return; }
-      const [w, h] = this.size(), { width, height } = this.sample, s = Math.min(w / width, h / height) * this.scale;
-      this.middle = [this.middle[0] - (event.clientX - drag.x) / (width * s), this.middle[1] - (event.clientY - drag.y) / (height * s)];
-      drag.x = event.clientX;
-      drag.y = event.clientY;
-      this.layout();
+      this.pan(event.clientX - drag.x, event.clientY - drag.y);
+      Object.assign(drag, { x: event.clientX, y: event.clientY });
     });
-    const end = () => { drag = null; };
-    this.stage.addEventListener("pointerup", end);
-    this.stage.addEventListener("pointercancel", end);
-    this.stage.addEventListener("wheel", (event) => {
-      if (!this.sample) return;
-      event.preventDefault();
-      const [x, y] = this.local(event), [w] = this.size();
-      this.zoomAt(this.mode === "side" && x > w ? x - w - 6 : x, y, Math.exp(-event.deltaY * 0.0015));
-    }, { passive: false });
-    this.stage.addEventListener("dblclick", () => { this.scale = 1; this.layout(); });
-    new ResizeObserver(() => this.layout()).observe(this.stage);
+    for (const type of ["pointerup", "pointercancel"]) stage.addEventListener(type, () => { drag = null; });
+    stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    stage.addEventListener("dblclick", () => { this.scale = 1; this.layout(); });
+    new ResizeObserver(() => this.layout()).observe(stage);
+  }
+
+  wheel(event) {
+    if (!this.sample) return;
+    event.preventDefault();
+    const [x, y] = this.local(event), [w] = this.size();
+    this.zoomAt(this.mode === "side" && x > w ? x - w - 6 : x, y, Math.exp(-event.deltaY * 0.0015));
+  }
+
+  pan(dx, dy) {
+    const { width, height } = this.sample, { pixel } = placed(this.sample, this.size(), this.scale, this.middle);
+    this.middle = [this.middle[0] - dx / (width * pixel), this.middle[1] - dy / (height * pixel)];
+    this.layout();
   }
 
   local(event) {

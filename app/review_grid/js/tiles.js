@@ -1,28 +1,43 @@
-// The thumbnails: which samples are on the page, which are chosen, what was said of them.
+// The thumbnails of a page: shown, chosen, and what was said of them.
+
+import { Selection } from "./selection.js";
 
 const MARKS = { kept: "✓", rejected: "✕", new: "" };
+const SVG = "http://www.w3.org/2000/svg";
 
-class Tiles {
-  constructor(chosen) {
-    this.grid = find("grid");
-    this.rows = [];
-    this.at = -1;
-    this.marked = new Set();
-    this.chosen = chosen;
-    this.grid.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); });
-    this.grid.addEventListener("click", (event) => {
-      const tile = event.target.closest(".fsb-tile");
-      if (!tile) return;
-      const place = this.rows.findIndex((r) => r.id === tile.dataset.id);
+function made(tag, properties) { return Object.assign(document.createElement(tag), properties); }
+
+// The anomaly's outline, in the sample's pixels.
+function outlined(row) {
+  const svg = document.createElementNS(SVG, "svg"), path = document.createElementNS(SVG, "path");
+  svg.setAttribute("viewBox", "0 0 " + row.width + " " + row.height);
+  svg.setAttribute("preserveAspectRatio", "none");
+  path.setAttribute("class", "fsb-line");
+  path.setAttribute("d", row.outline.path);
+  svg.append(path);
+  return svg;
+}
+
+export class Tiles {
+  constructor(grid, chosen) {
+    this.grid = grid;
+    this.chosen = chosen; // chosen(): the selection is another
+    this.selection = new Selection();
+    this.tiles = new Map();
+    grid.addEventListener("mousedown", (event) => { if (event.shiftKey) event.preventDefault(); });
+    grid.addEventListener("click", (event) => {
+      const tile = event.target.closest(".fsb-tile"), place = tile ? this.selection.place(tile.dataset.id) : -1;
+      if (place < 0) return;
       if (event.shiftKey) this.reach(place);
       else if (event.ctrlKey || event.metaKey) this.toggle(place);
       else this.go(place);
     });
   }
 
+  get rows() { return this.selection.rows; }
+
   fill(rows, groups, best) {
-    this.rows = rows;
-    this.byId = new Map(rows.map((r) => [r.id, r]));
+    this.selection.reset(rows);
     this.tiles = new Map();
     const parts = [];
     let group = null;
@@ -35,51 +50,27 @@ class Tiles {
     }
     this.grid.replaceChildren(...parts);
     this.grid.scrollTop = 0;
-    this.at = -1;
-    this.marked.clear();
   }
 
   heading(group, groups, best) {
-    const line = document.createElement("div"), text = document.createElement("span");
-    line.className = "fsb-group";
-    line.append(text);
-    if (group === null) { text.textContent = "No look-alikes"; return line; }
-    const ids = groups[group];
-    text.textContent = ids.length + " look alike";
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "fsb-button fsb-best";
-    button.textContent = "Keep the best, reject " + (ids.length - 1);
+    const line = made("div", { className: "fsb-group" }), ids = groups[group] || [];
+    line.append(made("span", { textContent: group === null ? "No look-alikes" : ids.length + " look alike" }));
+    if (group === null) return line;
+    const words = "Keep the best, reject " + (ids.length - 1);
+    const button = made("button", { type: "button", className: "fsb-button fsb-best", textContent: words });
     button.addEventListener("click", () => best(ids));
     line.append(button);
     return line;
   }
 
   tile(row) {
-    const tile = document.createElement("div"), image = document.createElement("img");
-    tile.className = "fsb-tile";
+    const tile = made("div", { className: "fsb-tile", id: "fsb-" + row.id }), frame = made("span", { className: "fsb-frame" });
     tile.dataset.id = row.id;
-    tile.id = "fsb-" + row.id;
     tile.setAttribute("role", "option");
-    image.src = row.thumb;
-    image.alt = row.label + " on " + row.photo;
-    image.draggable = false;
-    const frame = document.createElement("span");
-    frame.className = "fsb-frame";
     frame.style.aspectRatio = row.width + " / " + row.height;
     frame.style[row.width >= row.height ? "width" : "height"] = "100%";
-    const ns = "http://www.w3.org/2000/svg", svg = document.createElementNS(ns, "svg"), path = document.createElementNS(ns, "path");
-    svg.setAttribute("viewBox", "0 0 " + row.width + " " + row.height);
-    svg.setAttribute("preserveAspectRatio", "none");
-    path.setAttribute("class", "fsb-line");
-    path.setAttribute("d", row.outline.path);
-    svg.append(path);
-    frame.append(image, svg);
-    const label = document.createElement("span"), mark = document.createElement("b");
-    label.className = "fsb-label";
-    label.textContent = row.label;
-    mark.className = "fsb-mark";
-    tile.append(frame, label, mark);
+    frame.append(made("img", { src: row.thumb, alt: row.label + " on " + row.photo, draggable: false }), outlined(row));
+    tile.append(frame, made("span", { className: "fsb-label", textContent: row.label }), made("b", { className: "fsb-mark" }));
     this.tiles.set(row.id, tile);
     this.stamp(tile, row);
     return tile;
@@ -92,66 +83,35 @@ class Tiles {
   }
 
   say(ids, verdict, reason = "") {
-    for (const id of ids) {
-      const row = this.byId.get(id);
-      if (!row) continue;
-      row.verdict = verdict;
-      row.reason = reason;
-      row.by = ""; // the next page that is asked for says who
-      this.stamp(this.tiles.get(id), row);
+    for (const row of this.rows.filter(({ id }) => ids.includes(id))) {
+      Object.assign(row, { verdict, reason });
+      this.stamp(this.tiles.get(row.id), row);
     }
   }
 
-  get current() { return this.rows[this.at] || null; }
+  go(place) { this.selection.go(place); this.follow(); }
+  reach(place) { this.selection.reach(place); this.follow(); }
+  toggle(place) { this.selection.toggle(place); this.follow(); }
+  all() { this.selection.all(); this.paint(); }
 
-  get judged() {
-    const marked = this.rows.filter((r) => this.marked.has(r.id)).map((r) => r.id);
-    return marked.length ? marked : this.current ? [this.current.id] : [];
-  }
-
-  go(place) {
-    this.marked.clear();
-    this.move(place);
-    if (this.current) this.marked.add(this.current.id);
+  // Scroll to the current tile.
+  follow() {
+    const { current } = this.selection, tile = current && this.tiles.get(current.id);
+    if (tile) {
+      const box = tile.getBoundingClientRect(), frame = this.grid.getBoundingClientRect();
+      if (box.top < frame.top) this.grid.scrollTop -= frame.top - box.top + 8;
+      else if (box.bottom > frame.bottom) this.grid.scrollTop += box.bottom - frame.bottom + 8;
+    }
     this.paint();
-  }
-
-  reach(place) {
-    const anchor = this.anchor ?? this.at, [a, b] = [Math.min(anchor, place), Math.max(anchor, place)];
-    this.marked = new Set(this.rows.slice(a, b + 1).map((r) => r.id));
-    this.move(place, anchor);
-    this.paint();
-  }
-
-  toggle(place) {
-    const { id } = this.rows[place];
-    if (this.marked.has(id) && this.marked.size > 1) this.marked.delete(id);
-    else this.marked.add(id);
-    this.move(place);
-    this.paint();
-  }
-
-  all() {
-    this.marked = new Set(this.rows.map((r) => r.id));
-    this.paint();
-  }
-
-  move(place, anchor) {
-    this.at = Math.max(0, Math.min(place, this.rows.length - 1));
-    this.anchor = anchor ?? this.at;
-    const tile = this.current && this.tiles.get(this.current.id);
-    if (!tile) return;
-    const box = tile.getBoundingClientRect(), frame = this.grid.getBoundingClientRect();
-    if (box.top < frame.top) this.grid.scrollTop -= frame.top - box.top + 8;
-    else if (box.bottom > frame.bottom) this.grid.scrollTop += box.bottom - frame.bottom + 8;
   }
 
   paint() {
+    const { current, marked } = this.selection;
     for (const [id, tile] of this.tiles) {
-      tile.setAttribute("aria-selected", this.marked.has(id) ? "true" : "false");
-      tile.classList.toggle("fsb-current", this.current !== null && id === this.current.id);
+      tile.setAttribute("aria-selected", String(marked.has(id)));
+      tile.classList.toggle("fsb-current", current !== null && id === current.id);
     }
-    if (this.current) this.grid.setAttribute("aria-activedescendant", "fsb-" + this.current.id);
+    if (current) this.grid.setAttribute("aria-activedescendant", "fsb-" + current.id);
     this.chosen();
   }
 

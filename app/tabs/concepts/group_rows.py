@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.components.photo_panel import ONE_BY_ONE
 from app.components.progress_bar import ProgressBar
+from app.modules import on_load
 from app.page_context import PageContext, on_canvas
 from app.session import Session, file_url
 from core.api.concepts.groups import Group
 from core.errors import InputError, NotFound
 
-GROUPS_JS = Path(__file__).with_name("groups.js").read_text("utf-8")
+EVENTS = (
+    *("group_merged", "group_moved", "group_parted", "group_split", "group_renamed", "group_shown", "group_asked"),
+    "group_undone",
+)
 MOST_SHOWN = 40
 """Tiles of one group; the others are counted."""
 
@@ -27,7 +30,7 @@ class GroupRows:
     def __init__(self, shell: PageContext, wanted: Callable[[Session], bool]) -> None:
         self.shell, self.wanted = shell, wanted
         with gr.Column(visible=False, elem_classes="fs-cx-card", elem_id="fs-cx-groups") as self.box:
-            self.html = gr.HTML(js_on_load=GROUPS_JS, elem_id="fs-cg")
+            self.html = gr.HTML(js_on_load=on_load("app/tabs/concepts/groups.js", *EVENTS), elem_id="fs-cg")
             self.bar = ProgressBar(shell, "group_id")
         self.parts = [self.box, self.html]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.components.photo_panel import ONE_BY_ONE
+from app.modules import on_load
 from app.page_context import on, on_canvas
 from app.session import Session
 from app.tabs.studio import part_tools
@@ -19,7 +19,10 @@ from app.tabs.studio.try_out import Maker
 from core.api.studio.studio import TryRequest
 from core.errors import FlawsmithError
 
-CHIPS_JS = Path(__file__).with_name("chips.js").read_text("utf-8")
+EVENTS = (
+    *("chip_edited", "chip_replaced", "chip_dropped", "chip_undone", "chip_cleared", "chip_titled", "chip_worded"),
+    "chips_previewed",
+)
 DEFAULTS = {"edit": "remove", "prompt": "", "concept": "", "borrowed": ""}
 """Settings of an engine with a prompt that the chips show and write, as its form begins."""
 LABELS = {
@@ -36,7 +39,7 @@ class PromptEditor:
 
     def __init__(self) -> None:
         with gr.Column(elem_classes="fs-panel", visible=False, elem_id="fs-chips") as self.box:
-            self.html = gr.HTML(js_on_load=CHIPS_JS)
+            self.html = gr.HTML(js_on_load=on_load("app/tabs/studio/chips.js", *EVENTS))
 
     def attach(self, controls: EngineForm) -> None:
         """Find the settings in the engine's form, once that is there."""

@@ -1,0 +1,99 @@
+// The canvas: its elements, its state, and who talks to whom.
+
+import { Controls } from "./controls.js";
+import { Editor } from "./editor.js";
+import { Marks } from "./marks.js";
+import { Mover } from "./move.js";
+import { Overlay } from "./overlay.js";
+import { Prompter } from "./prompt.js";
+import { asking, nextSeq } from "./server.js";
+import { Status } from "./status.js";
+import { Sync } from "./sync.js";
+import { Tools } from "./tools.js";
+import { PhotoLoader } from "./photo_loader.js";
+import { View } from "./view.js";
+
+function freshState() {
+  return {
+    tool: "click", mode: "add", size: 24, sized: false, ready: false, readonly: false, value: null, image: null,
+    pointer: null, prompt: null, pending: null, polygon: [], rubber: null, ghost: null, regions: [],
+    space: false, panning: false, erasing: false, painted: null, timings: [], acks: 0, segmenter: "",
+  };
+}
+
+export class Canvas {
+  // element, trigger, server: as Gradio gives them to js_on_load.
+  constructor({ element, trigger, server }) {
+    this.root = element.querySelector(".fsc");
+    this.stage = this.find("stage");
+    this.trigger = trigger;
+    this.S = freshState();
+    this.status = new Status(this);
+    this.makeLayers();
+    this.makeEditing(asking(server));
+    this.controls = new Controls(this);
+    this.loader = new PhotoLoader(this);
+  }
+
+  find(name) { return this.root.querySelector(".fsc-" + name); }
+
+  makeLayers() {
+    const layers = { photo: this.find("photo"), over: this.find("over"), top: this.find("top") };
+    const context = (layer) => layer.getContext("2d", { willReadFrequently: true });
+    this.view = new View(this.stage, layers);
+    this.overlay = new Overlay(this.view, context(layers.over));
+    this.marks = new Marks(this.view, context(layers.top));
+  }
+
+  makeEditing(ask) {
+    const { S, view, overlay, marks, status } = this;
+    const counted = () => status.showArea(), picked = (region) => this.tellOf(region, "region_picked", {});
+    this.editor = new Editor(S, {
+      view, overlay, counted, note: (text, bad) => status.note(text, bad), changed: () => this.sync.changed(),
+      paintMarks: () => marks.paint(S, overlay.showRegions && S.tool !== "brush" && S.tool !== "erase"),
+    });
+    this.sync = new Sync(ask, () => this.message(), (state, reason) => status.showSaved(state, reason), (reply) => {
+      S.acks++;
+      this.trigger("mask_saved", { image_id: S.value.image_id, area: reply.area, seq: reply.seq });
+    });
+    this.prompter = new Prompter(ask, this.editor, (on) => status.showBusy(on), (report) => status.showSegmenter(report));
+    this.mover = new Mover(this.editor, view, ({ region, dx, dy, angle, scale }) => {
+      this.tellOf(region, "region_moved", { dx, dy, angle, scale });
+    }, picked);
+    this.tools = new Tools(this.editor, view, this.prompter, this.mover, {
+      counted, picked, pointer: (p) => status.showPointer(p), cursor: (c) => { this.stage.style.cursor = c; },
+      viewed: () => this.viewed(),
+    });
+  }
+
+  // The photo lies elsewhere on the screen.
+  viewed() {
+    this.find("zoom").textContent = Math.round(this.view.scale * 100) + " %";
+    this.editor.everything();
+  }
+
+  message() {
+    const { editor, S } = this;
+    if (!editor.grid || !S.value) return null;
+    const { sid, image_id, width, height } = S.value;
+    return { v: 1, sid, image_id, seq: nextSeq(), size: [width, height], rle: editor.grid.runs() };
+  }
+
+  // Every click answered and the newest mask on the server.
+  async flush() {
+    await this.prompter.settled;
+    await this.sync.flush();
+  }
+
+  // Tell Python, once the server has the mask.
+  async tell(event, data) {
+    try {
+      await this.flush();
+      this.trigger(event, data);
+    } catch (error) {
+      this.status.note(error.message, true);
+    }
+  }
+
+  tellOf(region, event, data) { this.tell(event, { image_id: this.S.value.image_id, name: region.name, ...data }); }
+}

@@ -1,0 +1,31 @@
+// What is known of a sample, as HTML.
+
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
+
+export const escaped = (text) => String(text).replace(/[&<>"']/g, (sign) => ENTITIES[sign]);
+
+export function factsHtml(sample) {
+  const cells = sample.scores.map(([title, value]) => "<div><dt>" + escaped(title) + "</dt><dd>" + escaped(value) + "</dd></div>");
+  cells.push("<div><dt>believability</dt><dd>" + sample.believable.toFixed(2) + "</dd></div>");
+  cells.push("<div title='0 is the same anomaly, 1 is nothing like it'><dt>nearest kept</dt><dd class='fsb-near'>" + (sample.near ?? "…") + "</dd></div>");
+  const lines = [sample.edit, sample.reason].filter(Boolean).map((line) => "<p class='fsb-reason'>" + escaped(line) + "</p>");
+  return "<p><b>" + escaped(sample.label) + "</b> <span class='fsb-verdict' data-verdict='" + sample.verdict + "'>" + sample.verdict +
+    "</span> <span class='fs-quiet'>" + escaped(sample.engine) + " on " + escaped(sample.photo) + ", seed " + escaped(sample.seed) +
+    "</span></p>" + lines.join("") + copyHtml(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
+}
+
+// Is it a real example over again?
+function copyHtml(sample) {
+  if (!sample.copy) return "";
+  const [words, number, level] = sample.copy;
+  return "<p class='fsb-copy' data-level='" + level + "'>" + escaped(words) + " <span class='fs-quiet'>nearest one " + escaped(number) + "</span></p>";
+}
+
+// The good part that is most like it, where the engine may have redrawn the photo; undefined while it is looked for.
+export function goodHtml(seen) {
+  if (!seen) return "<span class='fs-quiet'>Looking for the good part most like it …</span>";
+  if (!seen.name) return "<span class='fs-quiet'>There is no other good part to compare it with.</span>";
+  const own = seen.own === null ? "" : "; its own photo " + seen.own.toFixed(2);
+  return "<img src='" + escaped(seen.picture) + "' alt='The good part most like it'><span>Nearest " + (seen.own === null ? "" : "other ") + "good part <b>" +
+    escaped(seen.name) + "</b><br><span class='fs-quiet' title='0 is the same picture, 6 the farthest (ComGEN, eq. 6)'>distance " + seen.d.toFixed(2) + " of 6" + own + "</span></span>";
+}

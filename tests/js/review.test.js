@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { escaped, factsHtml, goodHtml } from "../../app/review_grid/js/facts.js";
+import { placed, zoomedAt, zoomedTo } from "../../app/review_grid/js/framing.js";
+import { Requests } from "../../app/review_grid/js/requests.js";
+import { Selection } from "../../app/review_grid/js/selection.js";
+
+function selection(count = 5) {
+  const chosen = new Selection();
+  chosen.reset(Array.from({ length: count }, (_, i) => ({ id: "s" + i })));
+  chosen.go(0);
+  return chosen;
+}
+
+test("one sample is chosen, within the page", () => {
+  const chosen = selection();
+  chosen.go(99);
+  assert.deepEqual(chosen.judged, ["s4"]);
+  chosen.go(-3);
+  assert.deepEqual(chosen.judged, ["s0"]);
+});
+
+test("a range grows and shrinks around where it began", () => {
+  const chosen = selection();
+  chosen.go(2);
+  chosen.reach(4);
+  assert.deepEqual(chosen.judged, ["s2", "s3", "s4"]);
+  chosen.reach(1);
+  assert.deepEqual(chosen.judged, ["s1", "s2"]);
+  assert.equal(chosen.current.id, "s1");
+});
+
+test("several are chosen one by one, and never none", () => {
+  const chosen = selection();
+  chosen.toggle(3);
+  assert.deepEqual(chosen.judged, ["s0", "s3"]);
+  chosen.toggle(0);
+  chosen.toggle(3);
+  assert.deepEqual(chosen.judged, ["s3"]);
+});
+
+test("an empty page has nothing to judge", () => {
+  const chosen = selection(0);
+  chosen.all();
+  assert.equal(chosen.current, null);
+  assert.deepEqual(chosen.judged, []);
+});
+
+const IMAGE = { width: 1000, height: 500 }, PANE = [400, 400];
+
+test("a whole image is centred", () => {
+  const { corner, pixel } = placed(IMAGE, PANE, 1, [0.1, 0.9]);
+  assert.deepEqual(corner, [0, 100]);
+  assert.equal(pixel, 0.4);
+});
+
+test("a zoomed image leaves no edge of the pane empty", () => {
+  const { corner, pixel } = placed(IMAGE, PANE, 4, [-1, 2]);
+  assert.deepEqual(corner.map(Math.round), [0, 400 - 500 * pixel]);
+});
+
+test("zooming keeps the image point under the pointer", () => {
+  const at = (scale, middle, [x, y]) => {
+    const { corner, pixel } = placed(IMAGE, PANE, scale, middle);
+    return [(x - corner[0]) / pixel, (y - corner[1]) / pixel];
+  };
+  const pointer = [150, 220], before = at(4, [0.5, 0.5], pointer);
+  const { scale, middle } = zoomedAt(IMAGE, PANE, 4, [0.5, 0.5], pointer, 1.5);
+  const after = at(scale, middle, pointer);
+  assert.equal(scale, 6);
+  assert.ok(Math.hypot(after[0] - before[0], after[1] - before[1]) < 1e-9);
+});
+
+test("zoom ends at the whole image and at large pixels", () => {
+  assert.equal(zoomedAt(IMAGE, PANE, 2, [0.5, 0.5], [0, 0], 1e-6).scale, 1);
+  assert.equal(zoomedAt(IMAGE, PANE, 2, [0.5, 0.5], [0, 0], 1e6).scale * 0.4, 24);
+});
+
+test("an anomaly is framed with room around it", () => {
+  const { scale, middle } = zoomedTo([400, 200, 600, 300], IMAGE, PANE), { pixel } = placed(IMAGE, PANE, scale, middle);
+  assert.deepEqual(middle, [0.5, 0.5]);
+  assert.ok(200 * pixel < 400 && 200 * pixel > 150);
+});
+
+const SAMPLE = {
+  id: "s0", label: "crack", verdict: "new", engine: "perlin", photo: "part", seed: 7, scores: [["contrast", "0.50"]],
+  believable: 0.5, edit: "", reason: "", compared: false,
+};
+
+test("what people typed is text, not markup", () => {
+  const html = factsHtml({ ...SAMPLE, label: "<img src=x onerror=alert(1)>", reason: "a & b" });
+  assert.ok(!html.includes("<img") && html.includes("&lt;img") && html.includes("a &amp; b"));
+  assert.equal(escaped("'\""), "&#39;&quot;");
+});
+
+test("facts say what is known", () => {
+  assert.match(factsHtml(SAMPLE), /believability<\/dt><dd>0\.50/);
+  assert.match(factsHtml({ ...SAMPLE, copy: ["nearly a copy", "0.02", "high"] }), /nearly a copy/);
+  assert.match(goodHtml(undefined), /Looking for/);
+  assert.match(goodHtml({ name: "" }), /no other good part/);
+  assert.match(goodHtml({ name: "part 2", d: 1.234, own: null, picture: "p.png" }), /Nearest good part <b>part 2<.*distance 1\.23 of 6/);
+});
+
+test("requests keep the order of the keys, whatever the server takes", async () => {
+  const answered = [], server = { judge: ({ wait, sid }) => new Promise((done) => setTimeout(() => { answered.push(wait); done({ ok: true, sid }); }, wait)) };
+  const requests = new Requests(server, assert.fail);
+  requests.sid = "one";
+  const replies = await Promise.all([30, 10, 0].map((wait) => requests.ask("judge", { wait })));
+  assert.deepEqual(answered, [30, 10, 0]);
+  assert.equal(replies[0].sid, "one");
+  assert.equal(requests.unsent, 0);
+});
+
+test("a refused request says why and does not stop the next", async () => {
+  const reasons = [], server = { bad: async () => ({ ok: false, error: "gone" }), down: () => Promise.reject(new Error()), fine: async () => ({ ok: true }) };
+  const requests = new Requests(server, (reason) => reasons.push(reason));
+  const replies = await Promise.all(["bad", "down", "fine"].map((name) => requests.ask(name, {})));
+  assert.deepEqual(replies.map(Boolean), [false, false, true]);
+  assert.equal(reasons[0], "gone");
+  assert.match(reasons[1], /does not answer/);
+  assert.equal(await requests.peek("bad", {}), null);
+  assert.equal(reasons.length, 2);
+});
