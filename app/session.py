@@ -10,10 +10,10 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
+from app.tab_memory import TabMemory
 from core.api import SampleFilter, Workbench
 from core.api.recent import recent, remember
 from core.errors import InputError, StoreError
@@ -54,7 +54,7 @@ class Session:
     filter: SampleFilter = SampleFilter(verdict=ReviewStatus.NEW, descending=True)
     offset: int = 0
     grouped: bool = False
-    memory: dict[str, Any] = field(default_factory=dict)
+    memory: TabMemory = field(default_factory=TabMemory)
     login: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
 

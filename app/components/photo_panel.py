@@ -133,7 +133,7 @@ class PhotoPanel:
 
     def _wait(self, session: Session) -> list[Any]:
         """How far the photo is prepared for clicks, while a slow segmenter looks at it."""
-        warming: Warming | None = session.memory.get("warming")
+        warming = session.memory.warming
         if warming is None or warming.normal_id != session.normal_id or warming.over:
             return [title(session) if session.photo() else gr.skip(), gr.Timer(active=False)]
         share = f" {100 * warming.done // warming.total} %" if warming.total else ""
@@ -217,10 +217,10 @@ class Warming:
 def warm(session: Session, normal_id: str) -> None:
     """Prepare the photo for clicks in the background, so that the first one is as quick as the others."""
     regions = session.open_bench.regions
-    running: Warming | None = session.memory.get("warming")
+    running = session.memory.warming
     if regions.is_ready(normal_id) or (running and running.normal_id == normal_id and not running.over):
         return
-    session.memory["warming"] = warming = Warming(normal_id)
+    session.memory.warming = warming = Warming(normal_id)
     # Another photo may be on the table by the time an encoder gets to this one.
     stale = lambda: session.normal_id != normal_id  # noqa: E731
     threading.Thread(target=_prepare, args=(regions, warming, stale), daemon=True).start()

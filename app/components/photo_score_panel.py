@@ -43,7 +43,7 @@ class OnePhoto:
 
 
 def _run(session: Session) -> str:
-    ids = session.memory.get("evaluations", []) if session.bench is not None else []
+    ids = session.memory.evaluate.shown if session.bench is not None else []
     return ids[0] if len(ids) == 1 and session.open_bench.evaluations.looks.trained(ids[0]) else ""
 
 

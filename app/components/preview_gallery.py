@@ -92,8 +92,8 @@ class PreviewGallery:
 
     def begin(self, session: Session, job_id: str) -> None:
         """A job was started: its previews come first, and its first one is shown as soon as it is there."""
-        session.memory["tries"] = [*session.memory.get("tries", []), job_id][-MOST_TRIES:]
-        session.memory["await"] = job_id
+        session.memory.previews.jobs = [*session.memory.previews.jobs, job_id][-MOST_TRIES:]
+        session.memory.previews.awaited = job_id
 
     def end(self, session: Session, job_id: str) -> None:
         """A job has ended: what it made again is in the film too, and said."""
@@ -101,37 +101,37 @@ class PreviewGallery:
         rows = session.open_bench.studio.samples_of(job_id) if ids else []
         mine = {row.id for row in rows}
         if any(row.component_paths or row.picture_paths for row in rows):
-            session.memory["film"] = None  # their nearest good part was looked for last
+            session.memory.previews.shown = None  # their nearest good part was looked for last
         again = [i for i in ids if i not in mine]
-        if again and job_id not in session.memory.setdefault("again", {}):
-            session.memory["again"][job_id] = again
-            session.memory["picked"] = again[0]
-            session.memory["film"] = None
+        if again and job_id not in session.memory.previews.again:
+            session.memory.previews.again[job_id] = again
+            session.memory.previews.picked = again[0]
+            session.memory.previews.shown = None
             gr.Info("Same settings, same sample: it was made before. Take another seed for another one.")
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``: the previews so far and the chosen one."""
         rows = _rows(session)
-        session.memory["film"] = _sign(rows)
+        session.memory.previews.shown = _sign(rows)
         if not rows:
-            session.memory["picked"] = ""
+            session.memory.previews.picked = ""
             return [EMPTY, gr.update(visible=False), gr.skip(), "", ""]
         _choose(session, rows)
-        picked = session.memory["picked"]
+        picked = session.memory.previews.picked
         return [_film(session, rows, picked), gr.update(visible=True), *_detail(session, picked)]
 
     def grow(self, session: Session) -> list[Any]:
         """The same, but nothing is touched while no new preview has come."""
-        fresh = session.bench is not None and _sign(_rows(session)) != session.memory.get("film")
+        fresh = session.bench is not None and _sign(_rows(session)) != session.memory.previews.shown
         return self.show(session) if fresh else [gr.skip()] * len(self.parts)
 
     def _pick(self, session: Session, sent: dict[str, Any]) -> list[Any]:
-        session.memory["picked"] = str(sent.get("id", ""))
-        session.memory["await"] = ""
+        session.memory.previews.picked = str(sent.get("id", ""))
+        session.memory.previews.awaited = ""
         return self.show(session)
 
     def _judge(self, session: Session, verdict: ReviewStatus) -> list[Any]:
-        picked = session.memory.get("picked")
+        picked = session.memory.previews.picked
         if not picked:
             raise InputError("generate something first, then keep or discard it")
         rows = _rows(session)
@@ -139,7 +139,7 @@ class PreviewGallery:
         ids = [r.id for r in rows]
         place = ids.index(picked) if picked in ids else 0
         waiting = [r.id for r in rows[place:] + rows[:place] if r.verdict == ReviewStatus.NEW and r.id != picked]
-        session.memory["picked"] = waiting[0] if waiting else picked
+        session.memory.previews.picked = waiting[0] if waiting else picked
         return self.show(session)
 
     def _undo(self, session: Session) -> list[Any]:
@@ -147,7 +147,7 @@ class PreviewGallery:
         if not back:
             gr.Info("There is no verdict to take back.")
         elif back[0] in {r.id for r in _rows(session)}:
-            session.memory["picked"] = back[0]
+            session.memory.previews.picked = back[0]
         return self.show(session)
 
     def _keep_all(self, session: Session) -> list[Any]:
@@ -164,7 +164,7 @@ def _rows(session: Session) -> list[SampleRow]:
         return []
     studio = session.bench.studio
     rows: dict[str, SampleRow] = {}
-    for job_id in reversed(session.memory.get("tries", [])):
+    for job_id in reversed(session.memory.previews.jobs):
         for row in [*studio.samples_of(job_id), *_again(session, job_id)]:
             rows.setdefault(row.id, row)
     return list(rows.values())[:MOST_SHOWN]
@@ -173,7 +173,7 @@ def _rows(session: Session) -> list[SampleRow]:
 def _again(session: Session, job_id: str) -> list[SampleRow]:
     """Samples that a job made and an earlier one had made too: the store keeps them once, as the earlier one's."""
     found = []
-    for sample_id in session.memory.get("again", {}).get(job_id, ()):
+    for sample_id in session.memory.previews.again.get(job_id, ()):
         try:
             found.append(session.open_bench.review.row(sample_id))
         except NotFound:
@@ -186,11 +186,11 @@ def _sign(rows: list[SampleRow]) -> list[tuple[str, str]]:
 
 
 def _choose(session: Session, rows: list[SampleRow]) -> None:
-    awaited = next((r.id for r in rows if r.job_id == session.memory.get("await")), "")
+    awaited = next((r.id for r in rows if r.job_id == session.memory.previews.awaited), "")
     if awaited:
-        session.memory["picked"], session.memory["await"] = awaited, ""
-    elif session.memory.get("picked") not in {r.id for r in rows}:
-        session.memory["picked"] = rows[0].id
+        session.memory.previews.picked, session.memory.previews.awaited = awaited, ""
+    elif session.memory.previews.picked not in {r.id for r in rows}:
+        session.memory.previews.picked = rows[0].id
 
 
 def _film(session: Session, rows: list[SampleRow], picked: str) -> str:

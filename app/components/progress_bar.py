@@ -50,8 +50,8 @@ class ProgressBar:
             setattr(session, self.slot, "")
             return [gr.update(visible=False), "", gr.Timer(active=False), gr.skip()]
         over = event.status in FINAL
-        if over and session.memory.get(f"told-{job_id}") is None:
-            session.memory[f"told-{job_id}"] = True
+        if over and job_id not in session.memory.told:
+            session.memory.told.add(job_id)
             _tell(event)
         visible = event.status != "done"
         return [gr.update(visible=visible), _line(event), gr.Timer(active=not over), job_id if over else ""]

@@ -71,16 +71,16 @@ def both(session: Session) -> list[Any]:
         return ["", EMPTY]
     entries = session.bench.evaluations.runs()
     known = {entry.id for entry in entries}
-    chosen = [i for i in session.memory.get("evaluations", []) if i in known]
+    chosen = [i for i in session.memory.evaluate.shown if i in known]
     if not chosen and entries:
         chosen = [entries[0].id]
-    session.memory["evaluations"] = chosen
+    session.memory.evaluate.shown = chosen
     return [_runs(entries, chosen), _shown(session, chosen)]
 
 
 def open_run(session: Session, sent: dict[str, Any]) -> None:
     """A person picked a run."""
-    session.memory["evaluations"] = [str(sent.get("id", ""))]
+    session.memory.evaluate.shown = [str(sent.get("id", ""))]
 
 
 def compare(session: Session, sent: dict[str, Any]) -> None:
@@ -88,7 +88,7 @@ def compare(session: Session, sent: dict[str, Any]) -> None:
     ids = [str(i) for i in sent.get("ids") or ()]
     if len(ids) < 2:
         raise InputError("tick at least two runs to compare them")
-    session.memory["evaluations"] = ids
+    session.memory.evaluate.shown = ids
 
 
 def remove(session: Session, sent: dict[str, Any]) -> None:

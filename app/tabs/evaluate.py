@@ -87,13 +87,13 @@ class EvaluateForm:
     def show(self, session: Session) -> list[Any]:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""
         plain = [KINDS[0][0], None, "", "", "", "", ALL, "unet", "cpu", 1, ""]
-        values = [p if v is None else v for p, v in zip(plain, session.memory.get("evaluate", plain), strict=True)]
+        values = [p if v is None else v for p, v in zip(plain, session.memory.evaluate.form or plain, strict=True)]
         real = len(session.bench.photos.examples()) if session.bench else 0
         values[1] = values[1] or (IMPORTED if real or session.bench is None else FOLDER)
         made = session.bench.evaluations.engines() if session.bench else {}
         engines = [(f"all engines ({sum(made.values()):,})", ALL), *((f"{e} ({n:,})", e) for e, n in made.items())]
         values[6] = values[6] if values[6] in made else ALL
-        session.memory["evaluate"] = values
+        session.memory.evaluate.form = values
         shown = self.fitting(values)
         shown[1] |= {"choices": [(f"Imported real anomalies ({real:,})", IMPORTED), ("A folder", FOLDER)]}
         shown[6] |= {"choices": engines}
@@ -139,9 +139,9 @@ def build(shell: PageContext) -> None:
     shell.refresh(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
 
     def look(session: Session, *values: Any) -> list[Any]:
-        if list(values) == session.memory.get("evaluate-seen"):  # the server's own update comes back as a change
+        if list(values) == session.memory.evaluate.filled:  # the server's own update comes back as a change
             return [gr.skip()] * len([*controls.inputs, *ready])
-        session.memory["evaluate-seen"] = session.memory["evaluate"] = list(values)
+        session.memory.evaluate.filled = session.memory.evaluate.form = list(values)
         return [*controls.fitting(values), *_plan(session, controls)]
 
     for control in controls.inputs:
@@ -150,7 +150,7 @@ def build(shell: PageContext) -> None:
         on(happens, look, shell, controls.inputs, [*controls.inputs, *ready], trigger_mode="always_last")
 
     def start(session: Session, *values: Any) -> list[Any]:
-        session.memory["evaluate"] = list(values)
+        session.memory.evaluate.form = list(values)
         session.evaluate_id = session.open_bench.evaluations.start(controls.trial(values))
         return [gr.update(interactive=False), *bar.look(session), result_list.growing(session)]
 
@@ -160,9 +160,9 @@ def build(shell: PageContext) -> None:
     def ended(session: Session) -> list[Any]:
         made = session.open_bench.jobs.result(session.evaluate_id).get("id")
         # A reloaded page hears of the end again; by then another run may be in front.
-        if made and session.memory.get("evaluated") != made:
-            session.memory["evaluations"] = [made]
-            session.memory["evaluated"] = made
+        if made and session.memory.evaluate.made != made:
+            session.memory.evaluate.shown = [made]
+            session.memory.evaluate.made = made
         return [*_plan(session, controls), "", *both(session)]
 
     bar.on_end(shell, ended, outputs=[*ready, live, *right])
@@ -187,7 +187,7 @@ def _plan(session: Session, controls: EvaluateForm) -> list[Any]:
     if session.bench is None:
         return [_hint("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
     try:
-        trial = controls.trial(session.memory["evaluate"])
+        trial = controls.trial(session.memory.evaluate.form or ())
         plan = session.bench.evaluations.preview(trial)
     except FlawsmithError as error:
         return [_hint(html.escape(_sentence(str(error)))), gr.update(interactive=False)]

@@ -103,11 +103,11 @@ def build(shell: PageContext) -> None:
     shown = [preview, go]
 
     def look(session: Session, *values: Any) -> list[Any]:
-        session.memory["export"] = list(values)
+        session.memory.export = list(values)
         return _preview(session, controls, values)
 
     def fill(session: Session) -> list[Any]:
-        values = session.memory.get("export") or controls.defaults(session)
+        values = session.memory.export or controls.defaults(session)
         return [*values, *_preview(session, controls, values), *bar.look(session), *_result(session)]
 
     shell.refresh(tab, fill, [*controls.inputs, *shown, *bar.parts, report, snippet])

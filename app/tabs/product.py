@@ -105,24 +105,24 @@ def _wire_album(shell: PageContext, album: Album, shown: list[Any]) -> None:
         on(button.click, lambda s, step=step: _turn(s, step), shell, outputs=shown)
 
     def switch(session: Session, kind: str) -> list[Any]:
-        session.memory |= {"album": kind, "album-page": 0, "album-at": None}
+        session.memory.product.kind, session.memory.product.page, session.memory.product.picked = kind, 0, ""
         return _show(session)
 
     def pick(session: Session, index: int) -> list[Any]:
-        session.memory["album-at"] = session.memory.get("album-ids", [])[index]
+        session.memory.product.picked = session.memory.product.ids[index]
         return _picked(session)
 
     def work_on(session: Session) -> Any:
-        session.normal_id = session.memory["album-at"]
+        session.normal_id = session.memory.product.picked
         return gr.Tabs(selected="studio")
 
     def remove(session: Session) -> list[Any]:
-        at = str(session.memory.get("album-at"))
-        if session.memory.get("album-sure") != at:
-            session.memory["album-sure"] = at
+        at = session.memory.product.picked
+        if not at or session.memory.product.removing != at:
+            session.memory.product.removing = at
             return [*[gr.skip()] * len(shown), gr.update(value="Really, with its samples?", variant="stop")]
         session.open_bench.photos.remove([at])
-        session.memory |= {"album-at": None, "album-sure": None}
+        session.memory.product.picked = session.memory.product.removing = ""
         return [*_show(session), gr.update(value=REMOVE, variant="secondary")]
 
     on(album.kind.input, switch, shell, [album.kind], shown)
@@ -147,18 +147,18 @@ def _show(session: Session) -> list[Any]:
     good, real = session.bench.photos.count(), len(session.bench.photos.examples())
     if not good and not real:
         return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
-    kind = session.memory.get("album", GOOD) if real and good else (GOOD if good else REAL)
-    session.memory["album"] = kind
+    kind = (session.memory.product.kind or GOOD) if real and good else (GOOD if good else REAL)
+    session.memory.product.kind = kind
     total = good if kind == GOOD else real
-    page = min(session.memory.get("album-page", 0), (total - 1) // PAGE)
-    session.memory["album-page"] = page
-    pictures, session.memory["album-ids"] = _pictures(session, kind, page)
+    page = min(session.memory.product.page, (total - 1) // PAGE)
+    session.memory.product.page = page
+    pictures, session.memory.product.ids = _pictures(session, kind, page)
     kinds = gr.update(choices=[(f"Good parts ({good:,})", GOOD), (f"Real anomalies ({real:,})", REAL)], value=kind,
                       visible=bool(real))  # fmt: skip
-    ids = session.memory["album-ids"]
-    at = ids.index(session.memory["album-at"]) if session.memory.get("album-at") in ids else None
+    ids = session.memory.product.ids
+    at = ids.index(session.memory.product.picked) if session.memory.product.picked in ids else None
     if at is None:
-        session.memory["album-at"] = None
+        session.memory.product.picked = ""
     picked, about, *_ = _picked(session)
     many = gr.update(visible=total > PAGE)
     gallery = gr.update(value=pictures, visible=True, selected_index=at)
@@ -177,7 +177,7 @@ def _pictures(session: Session, kind: str, page: int) -> tuple[list[tuple[str, s
 
 def _summary(session: Session) -> str:
     desk = session.open_bench.photos
-    if session.memory["album"] == REAL:
+    if session.memory.product.kind == REAL:
         labels = Counter(e.label for e in desk.examples())
         chips = (f"<span class='fs-chip'>{html.escape(k)} <b>{n:,}</b></span>" for k, n in sorted(labels.items()))
         return "".join(chips)
@@ -191,11 +191,11 @@ def _summary(session: Session) -> str:
 
 
 def _picked(session: Session) -> list[Any]:
-    at = session.memory.get("album-at")
+    at = session.memory.product.picked
     if not at or session.bench is None:
         return [gr.update(visible=False), "", gr.skip(), gr.skip()]
-    session.memory["album-sure"] = None
-    desk, good = session.bench.photos, session.memory["album"] == GOOD
+    session.memory.product.removing = ""
+    desk, good = session.bench.photos, session.memory.product.kind == GOOD
     if good:
         photo = desk.row(at)
         name, said = photo.name, ", ".join((f"{photo.width} × {photo.height}", *photo.notes))
@@ -209,9 +209,9 @@ def _picked(session: Session) -> list[Any]:
 
 def _turn(session: Session, step: int) -> list[Any]:
     desk = session.open_bench.photos
-    total = desk.count() if session.memory.get("album", GOOD) == GOOD else len(desk.examples())
-    session.memory["album-page"] = (session.memory.get("album-page", 0) + step) % max(1, -(-total // PAGE))
-    session.memory["album-at"] = None
+    total = desk.count() if (session.memory.product.kind or GOOD) == GOOD else len(desk.examples())
+    session.memory.product.page = (session.memory.product.page + step) % max(1, -(-total // PAGE))
+    session.memory.product.picked = ""
     return _show(session)
 
 

@@ -283,7 +283,8 @@ def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Pa
     with gr.Blocks():
         controls = EngineForm()
     with Workbench.open(project) as bench:
-        session = Session("one", bench=bench, memory={"labels": {"structural": "scratch"}})
+        session = Session("one", bench=bench)
+        session.memory.studio.labels["structural"] = "scratch"
         assert controls.label_update(session, "gaa")["value"] == "scratch"
         assert controls.lack_update(session, "gaa")["visible"]
         for number, label in enumerate(("dent", "pore")):
@@ -291,7 +292,7 @@ def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Pa
             save_concept(bench.material.concepts, concept, {})
         assert controls.label_update(session, "gaa")["value"] == "pore"
         assert not controls.lack_update(session, "gaa")["visible"]
-        session.memory["labels"]["structural"] = "dent"
+        session.memory.studio.labels["structural"] = "dent"
         assert controls.label_update(session, "gaa")["value"] == "dent"
         assert controls.label_update(session, "cut_paste")["value"] == "dent"
 

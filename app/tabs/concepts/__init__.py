@@ -47,7 +47,7 @@ def build(shell: PageContext) -> None:
     def look(session: Session) -> list[Any]:
         """All but the bar and what grows."""
         shown = controls.show(session)
-        beside = [*controls.fitting(session.memory["learn"][0]), *learning_panel.plan(session, controls)]
+        beside = [*controls.fitting(session.memory.concepts.chosen[0]), *learning_panel.plan(session, controls)]
         return [*mode(session), *shown, *beside, *listed.show(session), *rows.show(session), *shelf.show(session)]
 
     everything = [*modes, *form, *ready, *lists]
@@ -62,12 +62,12 @@ def build(shell: PageContext) -> None:
 
     def changed(session: Session, value: Any, place: int) -> list[Any]:
         # Each tells of itself alone: while a page loads, the others may not have come to the browser yet.
-        values = session.memory.get("learn")
+        values = session.memory.concepts.form
         if values is None or values[place] == value:
             return [gr.skip()] * (len(controls.groups) + len(ready) + len(rows.parts))
         values[place] = value
         if place == 1:
-            session.memory.pop("looks", None)
+            session.memory.concepts.groups_of = ""
         looks = rows.show(session) if place < 2 else [gr.skip()] * len(rows.parts)
         return [*controls.fitting(values[0]), *learning_panel.plan(session, controls), *looks]
 
@@ -78,7 +78,7 @@ def build(shell: PageContext) -> None:
            [*controls.groups, *ready, *rows.parts], trigger_mode="always_last")  # fmt: skip
 
     def start(session: Session, *values: Any) -> list[Any]:
-        session.memory["learn"] = list(values)
+        session.memory.concepts.form = list(values)
         session.learn_id = session.open_bench.concepts.start(controls.order(values))
         return [gr.update(interactive=False), *bar.look(session), learning_panel.growing(session, controls)]
 
@@ -93,7 +93,7 @@ def build(shell: PageContext) -> None:
 
     def ended(session: Session) -> list[Any]:
         made = session.open_bench.jobs.result(session.learn_id).get("concept")
-        session.memory["learned"] = made or session.memory.get("learned")
+        session.memory.concepts.learned = made or session.memory.concepts.learned
         return [
             *learning_panel.plan(session, controls),
             learning_panel.growing(session, controls),

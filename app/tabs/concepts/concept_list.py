@@ -91,7 +91,7 @@ class ConceptList:
         if not concepts:
             return [notes]
         counts = Counter(_subject(c) for c in concepts)
-        chosen = session.memory.get("shelf", ALL)
+        chosen = session.memory.concepts.subject or ALL
         chosen = chosen if chosen in counts else ALL
         shown = [c for c in concepts if chosen in (ALL, _subject(c))]
         cards = "".join(self._card(session, concept) for concept in shown)
@@ -113,7 +113,7 @@ class ConceptList:
 
     def filter(self, session: Session, sent: dict[str, Any]) -> list[Any]:
         """Only the versions of one label, or all."""
-        session.memory["shelf"] = str(sent.get("label", ALL))
+        session.memory.concepts.subject = str(sent.get("label", ALL))
         return self.show(session)
 
     def attempt(self, session: Session, sent: dict[str, Any]) -> Any:
@@ -125,7 +125,7 @@ class ConceptList:
         if card.reason:
             raise Unavailable(f"{card.title}: {card.reason}")
         label = concept.labels[0] if concept.labels else ""
-        session.memory["try"] = {"engine": concept.engine, "label": label, "params": {"concept": concept.id}}
+        session.memory.studio.requested = {"engine": concept.engine, "label": label, "params": {"concept": concept.id}}
         return gr.Tabs(selected="studio")
 
     def _card(self, session: Session, concept: Concept) -> str:
@@ -144,7 +144,7 @@ class ConceptList:
         rows = "".join(f"<dt>{name}</dt><dd>{html.escape(said)}</dd>" for name, said in facts.items() if said)
         chips = "".join(f"<span class='fs-chip'>{html.escape(name)}</span>" for name in concept.labels)
         labels = "" if concept.title == _subject(concept) else f"<p>{chips}</p>"
-        new = " data-new" if session.memory.get("learned") == concept.id else ""
+        new = " data-new" if session.memory.concepts.learned == concept.id else ""
         new += " data-wide" if config.names else ""
         return (
             f"<article data-id='{html.escape(concept.id, quote=True)}'{new}>"

@@ -66,7 +66,7 @@ class GroupRows:
             on_canvas(event, handle, self.shell, self.parts, **ONE_BY_ONE)
 
         def shown(session: Session, sent: dict[str, Any]) -> list[Any]:
-            session.memory["looks"] = str(sent.get("label", ""))
+            session.memory.concepts.groups_of = str(sent.get("label", ""))
             return self.show(session)
 
         def ask(session: Session, sent: dict[str, Any]) -> list[Any]:
@@ -86,7 +86,7 @@ class GroupRows:
 
     def _label(self, session: Session, labels: Sequence[str]) -> str:
         """The label whose looks are shown: the one picked here, else the one to be learned, else the first."""
-        asked = (session.memory.get("looks"), (session.memory.get("learn") or [None, None])[1])
+        asked = (session.memory.concepts.groups_of, (session.memory.concepts.form or [None, None])[1])
         found = next((label for label in asked if label in labels), None)
         if found is None and not labels:
             raise InputError("there are no examples any more: add some first")

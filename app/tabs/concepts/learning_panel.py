@@ -69,7 +69,7 @@ class LearningPanel:
 
     def clusters(self, session: Session) -> bool:
         """Whether the chosen engine learns the looks of a label one by one."""
-        card = self.cards.get((session.memory.get("learn") or [None])[0])
+        card = self.cards.get((session.memory.concepts.form or [None])[0])
         return card is not None and card.reason is None and card.clusters
 
     def order(self, values: Sequence[Any]) -> LearnRequest:
@@ -88,7 +88,7 @@ class LearningPanel:
     def show(self, session: Session) -> list[Any]:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""
         plain = [self.engine.value, TOGETHER, *(c.value for c in self.inputs[2:])]
-        values = list(session.memory.get("learn", plain))
+        values = list(session.memory.concepts.form or plain)
         counts: dict[str, int] = {}
         for card in session.bench.concepts.examples.cards() if session.bench else []:
             counts[card.row.label] = counts.get(card.row.label, 0) + 1
@@ -98,7 +98,7 @@ class LearningPanel:
         if len(counts) != 1:
             many = f" ({sum(counts.values()):,})" if counts else ""
             choices.insert(0, (f"All labels together{many}", TOGETHER))
-        session.memory["learn"] = values
+        session.memory.concepts.form = values
         return [
             gr.update(value=values[0]),
             gr.update(choices=choices, value=values[1]),
@@ -117,7 +117,7 @@ def plan(session: Session, controls: LearningPanel) -> list[Any]:
     """What would be learned from what, or what is missing; and the button."""
     if session.bench is None:
         return [_hint("Open a project in <b>Product</b> first."), gr.update(value="Learn", interactive=False)]
-    values = session.memory["learn"]
+    values = session.memory.concepts.chosen
     if not values[0]:
         return [_hint("No engine can learn on this machine yet; see above."), gr.update(interactive=False)]
     try:

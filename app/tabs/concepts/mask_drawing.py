@@ -63,12 +63,12 @@ class Drawing:
 
     def drawing(self, session: Session) -> bool:
         """Whether a photo is on the canvas."""
-        return bool(session.bench is not None and session.memory.get("drafts"))
+        return bool(session.bench is not None and session.memory.concepts.drafts)
 
     def begin(self, session: Session, drafts: Sequence[MaskDraft], mask: Mask | None = None) -> None:
         """Put photos on the canvas, one after the other; ``mask`` belongs to the first."""
-        session.memory["drafts"] = list(drafts)
-        session.memory["drafted"] = 0
+        session.memory.concepts.drafts = list(drafts)
+        session.memory.concepts.drafted = 0
         self._lay(session, mask)
 
     def bring(self, session: Session, paths: Sequence[str] | None) -> None:
@@ -100,15 +100,15 @@ class Drawing:
             raise InputError("give the defect a label, for example scratch")
         drawn = session.masks.get(_key(draft))
         session.open_bench.concepts.examples.keep(draft, drawn, name, cast(Kind, kind or draft.kind))
-        session.memory["draft-label"], session.memory["draft-kind"] = name, kind
+        session.memory.concepts.draft_label, session.memory.concepts.draft_kind = name, kind or ""
         self.leave(session)
 
     def leave(self, session: Session) -> None:
         """Take the photo off the canvas; the next one comes."""
-        drafts = session.memory.get("drafts", [])
+        drafts = session.memory.concepts.drafts
         if drafts:
             session.masks.pop(_key(drafts.pop(0)), None)
-            session.memory["drafted"] = session.memory.get("drafted", 0) + 1
+            session.memory.concepts.drafted += 1
         if drafts:
             self._lay(session, None)
 
@@ -123,7 +123,7 @@ class Drawing:
         runs = bench.masks.encode(drawn if drawn is not None else np.zeros(draft.shape, np.bool_))
         value = canvas_value(draft.id, file_url(draft.path), draft.width, draft.height, session.id, mask_rle=runs,
                              segmenter=bench.regions.segmenter().title)  # fmt: skip
-        done, waiting = session.memory.get("drafted", 0), len(session.memory["drafts"])
+        done, waiting = session.memory.concepts.drafted, len(session.memory.concepts.drafts)
         place = f"{done + 1:,} of {done + waiting:,} · " if done + waiting > 1 else ""
         title = (
             f"<span class='fs-photo-name'>{html.escape(draft.name)}</span> "
@@ -131,8 +131,8 @@ class Drawing:
         )
         used = sorted({card.row.label for card in bench.concepts.examples.cards()})
         choices = list(dict.fromkeys([*used, *LABELS["structural"], *LABELS["logical"]]))
-        label = draft.label or session.memory.get("draft-label") or (used[0] if len(used) == 1 else None)
-        kind = draft.kind if draft.replaces else session.memory.get("draft-kind") or "structural"
+        label = draft.label or session.memory.concepts.draft_label or (used[0] if len(used) == 1 else None)
+        kind = draft.kind if draft.replaces else session.memory.concepts.draft_kind or "structural"
         seen = gr.update(visible=True)
         cancel = gr.update(value="Skip" if waiting > 1 else "Cancel")
         return [seen, seen, value, title, gr.update(choices=choices, value=label), kind, cancel]
@@ -153,7 +153,7 @@ class Drawing:
         on(self.cancel.click, leave, self.shell, outputs=outputs, **ONE_BY_ONE)
 
     def _lay(self, session: Session, mask: Mask | None) -> None:
-        draft: MaskDraft = session.memory["drafts"][0]
+        draft = session.memory.concepts.drafts[0]
         with session.lock:
             session.masks.pop(_key(draft), None)
             if mask is not None:
@@ -164,7 +164,7 @@ class Drawing:
 
 def current(session: Session) -> MaskDraft | None:
     """The photo on the canvas."""
-    drafts = session.memory.get("drafts") if session.bench is not None else None
+    drafts = session.memory.concepts.drafts if session.bench is not None else []
     return drafts[0] if drafts else None
 
 

@@ -99,9 +99,9 @@ def _save(
     if mask is None:
         raise InputError("nothing is selected: click the part on the photo first")
     desk = session.open_bench.regions
-    free = name if session.memory.get("editing") == (seen, name) else desk.free_name(seen, name)
+    free = name if session.memory.regions.editing == (seen, name) else desk.free_name(seen, name)
     desk.save(seen, free, mask)
-    session.memory.pop("editing", None)
+    session.memory.regions.editing = None
     table.put(session, seen, None)
     finder.next(session, seen, table)
 

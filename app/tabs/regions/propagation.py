@@ -41,14 +41,14 @@ class Carrier:
         """Photos with carried regions, the least sure first."""
         if not session.photo():
             return ["", gr.update(visible=False)]
-        session.memory["unsure"] = session.open_bench.regions.doubtful(CHECKED)
+        session.memory.regions.unsure = session.open_bench.regions.doubtful(CHECKED)
         return self.turned(session)
 
     def turned(self, session: Session) -> list[Any]:
         """The same for another photo of the list shown last: no turn of the photo asks the project for all of them."""
         if not session.photo():
             return ["", gr.update(visible=False)]
-        unsure = session.memory.get("unsure", [])
+        unsure = session.memory.regions.unsure
         here = any(row.id == session.normal_id for row, _ in unsure)
         return [_check(session, unsure), gr.update(visible=here)]
 

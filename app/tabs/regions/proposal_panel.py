@@ -54,7 +54,7 @@ class ProposalPanel:
 
     def show(self, session: Session) -> list[Any]:
         """The proposals left on this photo."""
-        drafts, at = self.left(session), session.memory.get("draft", 0)
+        drafts, at = self.left(session), session.memory.regions.draft
         if not drafts:
             return [gr.update(visible=False), ""]
         chips = "".join(
@@ -67,15 +67,15 @@ class ProposalPanel:
 
     def left(self, session: Session, photo: str = "") -> list[RegionDraft]:
         """The proposals not yet named or dropped, of the session's photo or of ``photo``."""
-        at, drafts = session.memory.get("drafts", ("", []))
-        return list(drafts) if drafts and at == (photo or session.photo()) else []
+        memory = session.memory.regions
+        return list(memory.drafts) if memory.drafts and memory.drafts_on == (photo or session.photo()) else []
 
     def choose(self, session: Session, table: PhotoPanel, number: int | None = None) -> None:
         """Put a proposal, else the first one left, on the canvas as the selection."""
         photo = session.photo()
         drafts = self.left(session)
         draft = next((d for d in drafts if d.number == number), drafts[0] if drafts else None)
-        session.memory["draft"] = draft.number if draft else 0
+        session.memory.regions.draft = draft.number if draft else 0
         table.put(session, photo, _mask(session, photo, draft) if draft else None)
 
     def next(self, session: Session, photo: str, table: PhotoPanel) -> None:
@@ -83,8 +83,8 @@ class ProposalPanel:
         drafts = self.left(session, photo)
         if not drafts:
             return
-        done = session.memory.get("draft", 0)
-        session.memory["drafts"] = (photo, [d for d in drafts if d.number != done])
+        done = session.memory.regions.draft
+        session.memory.regions.drafts = [d for d in drafts if d.number != done]
         after = [d.number for d in drafts if d.number > done]
         self.choose(session, table, after[0] if after else None)
 
@@ -102,19 +102,20 @@ def wire(
 
     def start(session: Session, seen: str) -> list[Any]:
         session.find_id = session.open_bench.regions.start_propose(seen)
-        session.memory.pop("found", None)
+        session.memory.regions.found_by = ""
         return finder.bar.look(session)
 
     table.on_seen(finder.go.click, start, [], finder.bar.parts, trigger_mode="once")
 
     def ended(session: Session) -> list[Any]:
         result = session.open_bench.jobs.result(session.find_id)
-        if not result or session.memory.get("found") == session.find_id:
+        if not result or session.memory.regions.found_by == session.find_id:
             return [gr.skip()] * len(shown)
-        session.memory["found"] = session.find_id
+        session.memory.regions.found_by = session.find_id
         photo = result["normal_id"]
-        session.memory["drafts"] = (photo, _fresh(session, photo, result["found"]))
-        if not session.memory["drafts"][1]:
+        session.memory.regions.drafts_on = photo
+        session.memory.regions.drafts = _fresh(session, photo, result["found"])
+        if not session.memory.regions.drafts:
             gr.Info("No further part was found. Click the parts one by one.")
         elif photo == session.photo():
             finder.choose(session, table)
@@ -138,7 +139,7 @@ def wire(
         return drop(session)
 
     def drop(session: Session) -> list[Any]:
-        session.memory.pop("drafts", None)
+        session.memory.regions.drafts = []
         finder.choose(session, table)
         return look(session)
 
@@ -174,5 +175,5 @@ def _drawn(finder: ProposalPanel, session: Session, photo: str) -> list[dict[str
     return [
         {"name": str(d.number), "color": DRAFT_COLOUR, "rle": masks.encode(_mask(session, photo, d))}
         for d in finder.left(session, photo)
-        if d.number != session.memory.get("draft")
+        if d.number != session.memory.regions.draft
     ]

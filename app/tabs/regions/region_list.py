@@ -79,7 +79,7 @@ class RegionList:
         photo = session.photo()
         if not photo:
             return ["", gr.update(visible=False), ""]
-        gone: list[RegionRow] = session.memory.get("deleted", [])
+        gone = session.memory.regions.deleted
         said = ""
         if gone:
             where = f"on {len(gone):,} photos" if len(gone) > 1 else "here"
@@ -98,7 +98,7 @@ def wire(
         region = next((r for r in session.open_bench.regions.masks(seen) if r.name == name), None)
         if region is None:
             raise InputError(f"region {name!r} is not on this photo any more")
-        session.memory["editing"] = (seen, name)
+        session.memory.regions.editing = (seen, name)
         table.put(session, seen, region.mask)
         return look(session, name)
 
@@ -110,11 +110,12 @@ def wire(
     def delete(session: Session, sent: dict[str, Any], seen: str, everywhere: bool) -> list[Any]:
         desk = session.open_bench.regions
         at = None if everywhere else seen or table.photo(session)
-        session.memory["deleted"] = desk.delete(at, str(sent.get("name", "")))
+        session.memory.regions.deleted = desk.delete(at, str(sent.get("name", "")))
         return look(session)
 
     def undo(session: Session) -> list[Any]:
-        session.open_bench.regions.restore(session.memory.pop("deleted", []))
+        session.open_bench.regions.restore(session.memory.regions.deleted)
+        session.memory.regions.deleted = []
         return look(session)
 
     more = {"js": SEEN_JS, **ONE_BY_ONE}
@@ -127,7 +128,7 @@ def wire(
 def _list(session: Session, photo: str) -> str:
     desk, colours = session.open_bench.regions, colours_of(session)
     names, total = desk.names(), session.open_bench.photos.count()
-    editing = session.memory.get("editing")
+    editing = session.memory.regions.editing
     rows = "".join(
         f"<li data-name='{html.escape(r.name, quote=True)}' data-editing='{str(editing == (photo, r.name)).lower()}'>"
         f"<i style='background:{colours.get(r.name)}'></i><b title='Double-click to rename'>{html.escape(r.name)}</b>"

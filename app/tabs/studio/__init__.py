@@ -11,6 +11,7 @@ from app.components.preview_gallery import PreviewGallery
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on
 from app.session import Session
+from app.tab_memory import TabMemory
 from app.tabs.studio import bulk_panel, prompt_editor, recipe_loader, try_out
 from app.tabs.studio import mask_tools as masks
 from app.tabs.studio import part_tools as parts
@@ -49,7 +50,7 @@ def build(shell: PageContext) -> None:
 
     def fill(session: Session) -> list[Any]:
         if session.bench is None:
-            session.memory.clear()
+            session.memory = TabMemory()
         return [
             *table.show(session), *bar.look(session), *come.bar.look(session), *come.show(session),
             *strip.show(session), *part_tools.show(session), controls.label_update(session),

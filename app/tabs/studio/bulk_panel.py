@@ -51,7 +51,7 @@ class BulkProgress:
         except NotFound:
             return hidden
         rows = session.bench.studio.latest(job_id, NEWEST)
-        session.memory["bulk-seen"] = [r.id for r in rows]
+        session.memory.studio.bulk_shown = [r.id for r in rows]
         over = event.status in FINAL
         desk = session.bench.review
         cells = "".join(f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}'>" for r in rows)
@@ -63,7 +63,7 @@ class BulkProgress:
         if session.bench is None or not session.bulk_id:
             return [gr.skip()] * len(self.parts)
         rows = session.bench.studio.latest(session.bulk_id, NEWEST)
-        if [r.id for r in rows] == session.memory.get("bulk-seen"):
+        if [r.id for r in rows] == session.memory.studio.bulk_shown:
             return [gr.skip()] * len(self.parts)
         return self.show(session)
 
@@ -102,7 +102,7 @@ def wire(work: Bulk, come: BulkProgress, shell: PageContext, controls: EngineFor
         )
         rules = Rules(keep_best=keep) if (keep := _best(best)) else None
         session.bulk_id = session.open_bench.studio.start_batch(order, rules, bool(spend))
-        session.memory.pop("bulk-seen", None)
+        session.memory.studio.bulk_shown = None
         return [*come.bar.look(session), *come.show(session), str(order.seed)]
 
     work.best.change(lambda best: gr.update(visible=bool((best or "").strip())), work.best, work.spend,

@@ -130,16 +130,16 @@ class EngineForm:
 
     def keep(self, session: Session, values: Sequence[Any]) -> None:
         """Remember the form (values of ``form``) so that a reload finds it as it was."""
-        session.memory["form"] = list(values)
-        session.memory.setdefault("labels", {})[self.kind(values[0])] = clean(values[1])
+        session.memory.studio.form = list(values)
+        session.memory.studio.labels[self.kind(values[0])] = clean(values[1])
 
     def restore(self, session: Session) -> list[Any]:
         """Updates for ``form``: as it was when something was made last, after a reload."""
-        return session.memory.get("form") or [gr.skip()] * len(self.form)
+        return session.memory.studio.form or [gr.skip()] * len(self.form)
 
     def take(self, session: Session) -> list[Any]:
         """Updates for ``form``: the engine, label and settings that another tab wants tried, once."""
-        wanted = session.memory.pop("try", None)
+        wanted, session.memory.studio.requested = session.memory.studio.requested, None
         if wanted is None or wanted["engine"] not in self.forms:
             return [gr.skip()] * len(self.form)
         engine = wanted["engine"]
@@ -155,14 +155,14 @@ class EngineForm:
         that it has learned."""
         studio = session.bench.studio if session.bench else None
         used = studio.labels() if studio else []
-        form = session.memory.get("form")
+        form = session.memory.studio.form
         kind = self.kind(engine or (form[0] if form else self.engine.value))
         learned = studio.learned(engine) if studio and engine else []
         choices = list(dict.fromkeys([*learned, *used, *LABELS[kind], *LABELS["structural"], *LABELS["logical"]]))
         if engine is None:
             first = {"value": used[0]} if used and not form else {}
             return gr.update(choices=choices, **first)
-        last = session.memory.get("labels", {}).get(kind)
+        last = session.memory.studio.labels.get(kind)
         fits = [last] if last and (last in learned or not learned) else learned
         return gr.update(choices=choices, value=(fits or LABELS[kind])[0])
 

@@ -77,11 +77,11 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
         table.on_seen(button.click, lambda s, seen, px, how=how: edit(s, seen, px, how), [tools.px], table.parts)
 
     def place(session: Session, seen: str, engine: str, label: str | None, *values: Any) -> list[Any]:
-        session.memory["place"] = turn = session.memory.get("place", 0) + 1
+        session.memory.studio.places = turn = session.memory.studio.places + 1
         rules = tools.read_placement(list(values[: len(tools.placement)]))
         params = controls.engine_params(engine, values[len(tools.placement) :])
         placed = session.open_bench.masks.place(seen, engine, clean(label), params, rules, turn)
-        session.memory["placed"] = (seen, clean(label), placed)
+        session.memory.studio.placed = (seen, clean(label), placed)
         return table.put(session, seen, placed.mask)
 
     inputs = [controls.engine, controls.label, *tools.placement, *controls.params]
@@ -92,11 +92,11 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
         if base is None and again:
             return [gr.skip()] * len(table.parts)  # the sliders of an empty mask
         base = _mask(table, session, seen) if base is None else base
-        turn = session.memory.get("turn", 0) + (0 if again else 1)
-        session.memory["turn"] = turn
+        turn = session.memory.studio.turn + (0 if again else 1)
+        session.memory.studio.turn = turn
         params = tools.enhancement.read(list(values))
         varied = session.open_bench.masks.perturb(base, params, turn, clean(label))
-        session.memory["varied"] = (seen, base, varied)
+        session.memory.studio.varied = (seen, base, varied)
         return table.put(session, seen, varied)
 
     inputs = [controls.label, *tools.enhancement.components]
@@ -106,10 +106,10 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
         table.on_seen(control.input, live, inputs, table.parts, trigger_mode="always_last")
 
     def back(session: Session, seen: str) -> list[Any]:
-        photo, base, _ = session.memory.get("varied", ("", None, None))
-        if base is None or photo != seen:
+        varied = session.memory.studio.varied
+        if varied is None or varied[0] != seen:
             raise InputError("the outline on this photo has not been varied yet")
-        return table.put(session, seen, base)
+        return table.put(session, seen, varied[1])
 
     table.on_seen(tools.base.click, back, [], table.parts)
 
@@ -117,10 +117,12 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
 def mask_of(table: PhotoPanel, session: Session, seen: str, label: str) -> Mask | PlacedMask | None:
     """The mask on the canvas; as long as nobody changed it, with what rules placed it for this label."""
     now = table.mask(session, seen)
-    photo, placed_for, placed = session.memory.get("placed", ("", "", None))
-    if now is None or placed is None or (photo, placed_for) != (seen, label):
+    if now is None or session.memory.studio.placed is None:
         return now
-    return placed if np.array_equal(now, placed.mask) else now  # type: ignore[no-any-return]
+    photo, placed_for, placed = session.memory.studio.placed
+    if (photo, placed_for) != (seen, label):
+        return now
+    return placed if np.array_equal(now, placed.mask) else now
 
 
 def _mask(table: PhotoPanel, session: Session, seen: str) -> Mask:
@@ -133,7 +135,8 @@ def _mask(table: PhotoPanel, session: Session, seen: str) -> Mask:
 def _base(table: PhotoPanel, session: Session, seen: str) -> Mask | None:
     """What the outline is varied from: the mask as drawn. Varying the varied one would wander off."""
     now = table.mask(session, seen)
-    photo, base, varied = session.memory.get("varied", ("", None, None))
-    if now is not None and photo == seen and varied is not None and np.array_equal(now, varied):
-        return base  # type: ignore[no-any-return]
+    if now is not None and session.memory.studio.varied is not None:
+        photo, base, varied = session.memory.studio.varied
+        if photo == seen and np.array_equal(now, varied):
+            return base
     return now

@@ -45,7 +45,7 @@ class PartTools:
         """Which part is picked, and which others there are on this photo."""
         photo = session.photo()
         names = [r.name for r in session.open_bench.regions.on(photo)] if photo else []
-        at, name = session.memory.get("part", ("", ""))
+        at, name = session.memory.studio.part
         name = name if at == photo and name in names else ""
         others = session.open_bench.studio.partners(photo, name) if photo else []
         return [_picked(session, names, name), gr.update(choices=others, value=others[0] if others else None)]
@@ -57,7 +57,7 @@ def wire(tools: PartTools, maker: Maker) -> None:
     outputs = [*maker.outputs, *tools.shown]
 
     def pick(session: Session, sent: dict[str, Any]) -> list[Any]:
-        session.memory["part"] = (str(sent.get("image_id", "")), str(sent.get("name", "")))
+        session.memory.studio.part = (str(sent.get("image_id", "")), str(sent.get("name", "")))
         return tools.show(session)
 
     on_canvas(canvas.region_picked, pick, maker.shell, tools.shown, **ONE_BY_ONE)
@@ -67,7 +67,7 @@ def wire(tools: PartTools, maker: Maker) -> None:
         dx, dy, angle, scale = (float(sent.get(k, 0)) for k in ("dx", "dy", "angle", "scale"))
         if (dx, dy, angle, scale) == (0, 0, 0, 1):
             return skips(len(outputs))  # the part was put back
-        session.memory["part"] = (photo, name)
+        session.memory.studio.part = (photo, name)
         params = session.open_bench.studio.moved_part(photo, name, dx, dy, angle, scale)
         label = _label(form[1], "rotate" if (dx, dy, scale) == (0, 0, 1) else "move")
         return [*maker.layout(session, photo, params, label, form), *tools.show(session)]
@@ -75,7 +75,7 @@ def wire(tools: PartTools, maker: Maker) -> None:
     on_canvas(canvas.region_moved, moved, maker.shell, outputs, controls.form, **ONE_BY_ONE)
 
     def act(session: Session, seen: str, op: str, partner: str | None, form: tuple[Any, ...]) -> list[Any]:
-        at, name = session.memory.get("part", ("", ""))
+        at, name = session.memory.studio.part
         if not name or at != seen:
             raise InputError("no part is picked: click one on the photo first")
         studio = session.open_bench.studio

@@ -72,18 +72,18 @@ class PromptEditor:
 
 def state(session: Session) -> dict[str, str]:
     """The session's settings of the chips by name; in the browser they may be a press behind."""
-    found: dict[str, str] = session.memory.setdefault("chips", dict(DEFAULTS))
-    return found
+    if not session.memory.studio.prompt:
+        session.memory.studio.prompt = dict(DEFAULTS)
+    return session.memory.studio.prompt
 
 
 def _undo(session: Session) -> list[str]:
-    found: list[str] = session.memory.setdefault("chips-undo", [])
-    return found
+    return session.memory.studio.prompt_undo
 
 
 def _sent(session: Session, name: str) -> list[str]:
     """Values on their way to the browser, which tells of them when they arrive."""
-    queue: list[str] = session.memory.setdefault(f"chips-sent-{name}", [])
+    queue = session.memory.studio.prompt_sent.setdefault(name, [])
     del queue[:-MOST_SENT]
     return queue
 

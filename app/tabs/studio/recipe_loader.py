@@ -31,7 +31,7 @@ def wire(loader: Loader, shell: PageContext, controls: EngineForm, table: PhotoP
     outputs = [*table.parts, table.moved, *controls.form]
 
     def from_sample(session: Session) -> list[Any]:
-        picked = session.memory.get("picked")
+        picked = session.memory.previews.picked
         if not picked:
             raise InputError("choose a preview first")
         return _apply(session, session.open_bench.studio.recipe(picked), controls, table)

@@ -101,7 +101,7 @@ class Maker:
         self.ended.change(None, self.ended, None, js=PUT_BACK_JS, api_visibility="private")
 
         def stop(session: Session) -> None:
-            for job_id in session.memory.get("tries", []):
+            for job_id in session.memory.previews.jobs:
                 session.open_bench.jobs.cancel(job_id)
 
         on(bar.cancel.click, stop, shell, queue=False)
