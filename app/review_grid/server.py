@@ -10,7 +10,7 @@ from app.components.drawn_pair_panel import copy_in_words
 from app.session import Session, file_url, sessions
 from core.api.review import believability
 from core.errors import FlawsmithError, InputError
-from core.types import Recipe, ReviewStatus
+from core.types import ReviewStatus
 
 PAGE = 48
 MOST_IDS = 10_000
@@ -129,7 +129,7 @@ def _card(session: Session, row: Any) -> Reply:
     scores = dict(row.scores)
     return {
         "id": row.id, "label": row.label, "kind": row.kind, "engine": row.engine, "seed": str(row.seed),
-        "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""), "edit": _edit(row),
+        "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""), "edit": _edit(session, row),
         "photo": normal.name, "width": normal.width, "height": normal.height,
         "thumb": file_url(bench.review.thumbnail(row, outline=False)),
         "image": file_url(row.image_path), "source": file_url(normal.path),
@@ -146,13 +146,9 @@ def _copy(session: Session, row: Any) -> list[str] | None:
     return None if near is None else list(copy_in_words(near))
 
 
-def _edit(row: Any) -> str:
-    """What was done to the components, and which of them differs most; "" for engines without components."""
-    if not row.component_paths:
-        return ""
-    notes = Recipe.from_json(row.recipe_json).notes
-    named = notes.get("named")
-    return f"{notes.get('edit', '')}; {named} differs most" if named else str(notes.get("edit", ""))
+def _edit(session: Session, row: Any) -> str:
+    edit, named = session.open_bench.review.edit(row)
+    return f"{edit}; {named} differs most" if named else edit
 
 
 def _verdicts(session: Session, ids: Sequence[str]) -> Reply:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.api.outline import outline
-from core.api.studio.attention_evidence import Evidence, Evidences, NearestGoodPart, Neighbours, compared
+from core.api.studio.attention_evidence import Evidence, Evidences, NearestGoodPart, Neighbours, compared, edit_of
 from core.api.studio.drawn_pairs import Likeness, PairView, nearest_example, pair_of
 from core.images import made_once, png_bytes, read_image, read_mask, thumbnail_bytes
 from core.jobs.auto_review import Rules, auto_review, believability, count_reasons
@@ -93,6 +93,10 @@ class Review:
     def evidence(self, row: SampleRow) -> Evidence | None:
         """What the engine saw of each component; None where it compares no attention."""
         return self._evidences.of(row)
+
+    def edit(self, row: SampleRow) -> tuple[str, str]:
+        """What was done to the components, and which of them differs most; "" for engines without components."""
+        return edit_of(row)
 
     def pair(self, row: SampleRow) -> PairView | None:
         """What the sample's picture and its anomaly alone looked like; None where no pair was drawn."""

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.api.outline import outline
+from core.engines.recipe_notes import CandidateNotes, EditNotes, read_notes
 from core.errors import Cancelled, Unavailable
 from core.features.extract import scale_features
 from core.features.index import SIDE, distance, embed
@@ -82,23 +83,21 @@ class Evidences:
         """A sample's evidence; None where its engine compares no attention."""
         if not row.component_paths or row.attention_path is None or row.unrefined_path is None:
             return None
-        notes = Recipe.from_json(row.recipe_json).notes
+        notes = read_notes(EditNotes, Recipe.from_json(row.recipe_json))
         unrefined = row.unrefined_path
         lines = self._project.cache_dir / "outlines" / f"{row.id}-unrefined.json"
         made_once(lines, lambda: json.dumps(outline(read_mask(unrefined))).encode())
-        shares = dict(notes.get("components", {}))
+        shares = notes.components
         names = sorted(row.component_paths, key=lambda name: -shares.get(name, 0.0))
         near = self._neighbours.known(row.id)
         return Evidence(
-            str(notes.get("edit", "")),
-            str(notes.get("prompt", "")),
-            str(notes.get("edited", "")),
-            str(notes.get("named", "")),
+            notes.edit,
+            notes.prompt,
+            notes.edited,
+            notes.named,
             self._heat(row, row.attention_path, "all", own_scale=True),
             tuple(
-                ComponentShare(
-                    name, float(shares.get(name, 0.0)), self._heat(row, row.component_paths[name], f"{place}")
-                )
+                ComponentShare(name, shares.get(name, 0.0), self._heat(row, row.component_paths[name], f"{place}"))
                 for place, name in enumerate(names)
             ),
             dict(json.loads(lines.read_text())),
@@ -116,6 +115,14 @@ class Evidences:
             return thumbnail_bytes(heated(photo, soft / most), PICTURE)
 
         return made_once(self._project.cache_dir / "heat" / f"{row.id}-{name}.jpg", make)
+
+
+def edit_of(row: SampleRow) -> tuple[str, str]:
+    """What was done to the components, and which of them differs most; "" for engines without components."""
+    if not row.component_paths:
+        return "", ""
+    notes = read_notes(EditNotes, Recipe.from_json(row.recipe_json))
+    return notes.edit, notes.named
 
 
 def compared(row: SampleRow) -> bool:
@@ -144,12 +151,12 @@ class Neighbours:
         """
         if (found := self.known(row.id)) is not None:
             return found
-        notes = Recipe.from_json(row.recipe_json).notes
-        found = (
-            NearestGoodPart(notes["neighbour"], notes["d"], None)
-            if "neighbour" in notes
-            else self._look(row, cancelled)
-        )
+        recipe = Recipe.from_json(row.recipe_json)
+        if "neighbour" in recipe.notes:
+            notes = read_notes(CandidateNotes, recipe)
+            found = NearestGoodPart(notes.neighbour, notes.d, None)
+        else:
+            found = self._look(row, cancelled)
         if found is not None:
             made_once(self._path(row.id), lambda: json.dumps(asdict(found)).encode())
         return found

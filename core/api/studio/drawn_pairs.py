@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.api.outline import outline
+from core.engines.recipe_notes import PairNotes, read_notes
 from core.images import read_image
 from core.masks import rle
 from core.quality.near_duplicates import SAME
@@ -54,17 +55,17 @@ class Likeness:
 
 def pair_of(row: SampleRow) -> PairView | None:
     """What a sample was taken from; None for engines that draw no pair."""
-    if not {"whole", "part"} <= set(row.picture_paths):
+    if not _is_pair(row):
         return None
-    notes = Recipe.from_json(row.recipe_json).notes
+    notes = read_notes(PairNotes, Recipe.from_json(row.recipe_json))
     side = len(read_image(row.picture_paths["part"]))
-    masks = {name: rle.unpack(packed, (side, side)) for name, packed in notes["pair_masks"].items()}
+    masks = {name: rle.unpack(packed, (side, side)) for name, packed in notes.pair_masks.items()}
     ways = tuple(
         Way(
             name,
             outline(mask) if mask.any() else None,
-            float(notes["agreement"].get(name, 0.0)),
-            notes["mask_from"] == name,
+            notes.agreement.get(name, 0.0),
+            notes.mask_from == name,
         )
         for name, mask in masks.items()
     )
@@ -75,9 +76,14 @@ def pair_of(row: SampleRow) -> PairView | None:
 
 def nearest_example(row: SampleRow) -> Likeness | None:
     """How near a sample is to the real examples it was learned from; None where nobody measured it."""
-    distance = Recipe.from_json(row.recipe_json).notes.get("nearest_example")
-    if distance is not None:
-        return Likeness("distance", float(distance), SAME)
+    if _is_pair(row):
+        distance = read_notes(PairNotes, Recipe.from_json(row.recipe_json)).nearest_example
+        if distance is not None:
+            return Likeness("distance", distance, SAME)
     if {"likeness", "copy_limit"} <= set(row.scores):
         return Likeness("likeness", row.scores["likeness"], row.scores["copy_limit"])
     return None
+
+
+def _is_pair(row: SampleRow) -> bool:
+    return {"whole", "part"} <= set(row.picture_paths)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from core.engines.api import Background, Context, LearningEngine, Need, read_par
 from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
 from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.prompt_editing import Product
+from core.engines.recipe_notes import CandidateNotes, EditNotes, with_notes
 from core.errors import InputError
 from core.methods.comgen.component_masks import instances
 from core.methods.comgen.component_prompt import Prompt
@@ -185,7 +186,7 @@ class ComGen(LearningEngine):
         sample = finalize_sample(
             self, request, image, mask, background=background, tighten=False, instances=parts, params=params
         )
-        return self._finding(sample, edited, drawn.residual, {})
+        return self._finding(sample, edited, drawn.residual)
 
     def _from_noise(
         self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
@@ -201,22 +202,20 @@ class ComGen(LearningEngine):
         sample = finalize_sample(self, request, image, mask, background="redrawn", params=params)
         return self._finding(sample, edited, chosen.residual, chosen.notes)
 
-    def _finding(self, sample: Sample, edited: Edited, found: Residual, more: Mapping[str, Any]) -> ComGenEvidence:
+    def _finding(self, sample: Sample, edited: Edited, found: Residual, *more: CandidateNotes) -> ComGenEvidence:
         shape = (sample.mask.shape[0], sample.mask.shape[1])
-        notes = {
-            "prompt": edited.before.plain.text,
-            "edit": "; ".join(map(str, edited.edits)),
-            "edited": edited.after.plain.text,
-            "named": found.named,
-            "components": {name: round(mass, 3) for name, mass in found.masses.items() if mass >= 0.01},
-            **more,
-        }
-        recipe = replace(sample.recipe, notes={**sample.recipe.notes, **notes})
+        notes = EditNotes(
+            prompt=edited.before.plain.text,
+            edit="; ".join(map(str, edited.edits)),
+            edited=edited.after.plain.text,
+            named=found.named,
+            components={name: round(mass, 3) for name, mass in found.masses.items() if mass >= 0.01},
+        )
         soft = cv2.resize(found.soft, shape[::-1], interpolation=cv2.INTER_LINEAR)
         most = max(float(found.soft.max()), 1e-6)
         sample = replace(
             sample,
-            recipe=recipe,
+            recipe=with_notes(sample.recipe, notes, *more),
             attention=np.asarray(soft, np.float32),
             components={name: np.clip(part / most, 0, 1) for name, part in found.components.items()},
             unrefined=enlarged(found.unrefined, shape),

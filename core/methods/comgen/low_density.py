@@ -6,7 +6,7 @@ Too near is no anomaly, too far is no product; of the others the farthest is tak
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from core.diffusion.prompt_to_prompt import working_shape
 from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
 from core.diffusion.tokens import encode_text
 from core.engines.api import Context
+from core.engines.recipe_notes import CandidateNotes
 from core.errors import InputError
 from core.features.extract import scale_features
 from core.features.index import SIDE, FeatureIndex, distance, embed
@@ -39,7 +40,7 @@ class RankedSample:
     neighbour: NormalImage
     residual: Residual
     mask: Mask
-    notes: Mapping[str, Any]
+    notes: CandidateNotes
 
 
 def best_candidate(
@@ -60,12 +61,12 @@ def best_candidate(
             f"from a good part (d: {said}); widen the bounds, or draw more candidates"
         )
     d, normal, image = ranked[0]
-    notes = {
-        "neighbour": normal.id,
-        "d": round(d, 4),
-        "candidates": [round(one[0], 4) for one in drawn],
-        "rejected": [round(one[0], 4) for one in drawn if not params.d_min <= one[0] <= params.d_max],
-    }
+    notes = CandidateNotes(
+        neighbour=normal.id,
+        d=round(d, 4),
+        candidates=tuple(round(one[0], 4) for one in drawn),
+        rejected=tuple(round(one[0], 4) for one in drawn if not params.d_min <= one[0] <= params.d_max),
+    )
     found, mask = _compared(backbone, image, normal, edited, params, ctx)
     return RankedSample(image, normal, found, mask, notes)
 

@@ -18,6 +18,7 @@ from core.engines.api import Context, LearningEngine, Need, read_params, require
 from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
 from core.engines.concept_drawing import begun, tones_of
 from core.engines.finalize import NoVisibleChange, finalize_sample
+from core.engines.recipe_notes import PairNotes, with_notes
 from core.engines.surface.surface import give_back, surface_of
 from core.engines.surface.transplant import transplant
 from core.errors import InputError
@@ -260,17 +261,19 @@ class DualAnoDiff(LearningEngine):
         self, sample: Sample, pair: DrawnPair, masks: ExtractedMasks, taken: str, pane: SquareCrop, concept: Concept
     ) -> Sample:
         """The sample with its pair, what is known of its masks and of its likeness to what was learned from."""
-        notes: dict[str, Any] = {
-            "mask_from": taken,
-            "agreement": {way: round(value, 3) for way, value in masks.agreement.items()},
-            "pair_masks": {way: rle.pack(mask) for way, mask in masks.found.items()},
-            "pane": [round(pane.middle[0], 2), round(pane.middle[1], 2), round(pane.extent, 2)],
-        }
+        near = None
         if looks := dual_config(concept).looks:
             near = nearest(descriptor(sample.image, sample.mask), np.asarray(looks, np.float32))
-            notes["nearest_example"] = round(near, 4)
-        recipe = replace(sample.recipe, notes={**sample.recipe.notes, **notes})
-        return replace(sample, recipe=recipe, pictures={"whole": pair.whole, "part": pair.part})
+        notes = PairNotes(
+            mask_from=taken,
+            agreement={way: round(value, 3) for way, value in masks.agreement.items()},
+            pair_masks={way: rle.pack(mask) for way, mask in masks.found.items()},
+            pane=(round(pane.middle[0], 2), round(pane.middle[1], 2), round(pane.extent, 2)),
+            nearest_example=None if near is None else round(near, 4),
+        )
+        return replace(
+            sample, recipe=with_notes(sample.recipe, notes), pictures={"whole": pair.whole, "part": pair.part}
+        )
 
 
 def _start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "example"]:
