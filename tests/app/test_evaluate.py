@@ -95,7 +95,7 @@ def test_runs_are_kept_compared_and_written_down(
     with page.expect_download() as saved:
         page.locator("#fs-ev-report").click()
     text = saved.value.path().read_text()
-    assert "weak &lt;b&gt;" in text and "weak <b>" not in text and "http" not in text
+    assert "weak &lt;b&gt;" in text and "weak <b>" not in text and "://" not in text
 
     first = page.locator(RUNS).first.locator(".fs-ev-remove")
     first.click()
