@@ -13,22 +13,22 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr  # noqa: E402  Gradio reads the variable above when it is imported
 
 from app import modules, theme  # noqa: E402
-from app.page_context import PRIVATE, SESSION_JS, PageContext, headline  # noqa: E402
+from app.page_context import PRIVATE_EVENT, SESSION_JS, PageContext, header_html  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
 from core.api.demo import demo_project  # noqa: E402
-from core.api.recent import recent, remember  # noqa: E402
+from core.api.recent import add_recent_project, recent_projects  # noqa: E402
 from core.errors import FlawsmithError, InputError  # noqa: E402
 
 FIRST_PORT = 7860
-CACHE_CLEANING = (3600, 24 * 3600)
+CACHE_CLEANUP_S = (3600, 24 * 3600)
 """Every hour, delete uploads older than a day: (frequency, age) in seconds."""
 UPLOAD_LIMIT = "4gb"
 
 
-def build() -> gr.Blocks:
+def build_page() -> gr.Blocks:
     """The whole page."""
-    with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANING) as page:
+    with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANUP_S) as page:
         sid = gr.Textbox(visible="hidden", elem_id="fs-sid")
         opened = gr.State("")
         with gr.Row(elem_classes="fs-head", equal_height=True):
@@ -40,7 +40,7 @@ def build() -> gr.Blocks:
             for tab in (product, regions, concepts, studio, review, export, evaluate, models):
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")
-        page.load(_arrive, sid, [sid, opened, project, tabs], js=SESSION_JS, **PRIVATE)
+        page.load(_on_page_load, sid, [sid, opened, project, tabs], js=SESSION_JS, **PRIVATE_EVENT)
     return page
 
 
@@ -54,11 +54,11 @@ def serve(
 ) -> None:
     """Build the page and serve it until the process is told to stop."""
     if project is not None:
-        sessions.first = sessions.check(project)
-        remember(sessions.first)
-    elif demo and not recent():
-        sessions.first = _demo()
-    page = build()
+        sessions.initial_project = sessions.check(project)
+        add_recent_project(sessions.initial_project)
+    elif demo and not recent_projects():
+        sessions.initial_project = _demo_project()
+    page = build_page()
     page.queue(default_concurrency_limit=4)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
@@ -89,7 +89,7 @@ def serve(
         sessions.close()
 
 
-def _demo() -> Path | None:
+def _demo_project() -> Path | None:
     try:
         return demo_project()
     except FlawsmithError as error:  # the app is of use without it
@@ -97,13 +97,13 @@ def _demo() -> Path | None:
         return None
 
 
-def _arrive(sid: str, request: gr.Request) -> list[Any]:
+def _on_page_load(sid: str, request: gr.Request) -> list[Any]:
     session = sessions.get(sid)
     session.login = request.username or ""
-    opened = str(session.bench.path) if session.bench else "-"
+    opened = str(session.api.path) if session.api else "-"
     # The first tab is in front anyway; choosing it again would undo a person's quick click on another.
     front = gr.skip() if session.tab == "product" else gr.Tabs(selected=session.tab)
-    return [sid, opened, headline(session), front]
+    return [sid, opened, header_html(session), front]
 
 
 def _wordmark() -> str:

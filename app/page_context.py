@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.notices import guarded
+from app.components.notices import errors_as_notices
 from app.session import Session, sessions
 
 Component = Any
@@ -25,7 +25,7 @@ SESSION_JS = """() => {
 """``sessionStorage`` is one browser tab's own and survives its reload, which Gradio's session does not."""
 
 
-PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
+PRIVATE_EVENT = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass
@@ -36,11 +36,11 @@ class PageContext:
     """
 
     sid: gr.Textbox
-    opened: gr.State
+    project_opened: gr.State
     tabs: gr.Tabs
     header: gr.HTML
 
-    def refresh(self, tab: gr.Tab, fill: Callable[[Session], Any], outputs: Sequence[Component]) -> None:
+    def fill_on_select(self, tab: gr.Tab, fill: Callable[[Session], Any], outputs: Sequence[Component]) -> None:
         """Call ``fill(session)`` for ``outputs`` when the tab comes to the front or a project is opened in it."""
 
         def selected(session: Session) -> Any:
@@ -51,7 +51,7 @@ class PageContext:
             return fill(session) if session.tab == tab.id else [gr.skip()] * len(outputs)
 
         on(tab.select, selected, self, outputs=outputs)
-        on(self.opened.change, opened, self, outputs=outputs)
+        on(self.project_opened.change, opened, self, outputs=outputs)
 
 
 def on(
@@ -64,7 +64,7 @@ def on(
 ) -> Any:
     """``event`` calls ``handler(session, *inputs)``; a person's mistakes become notices."""
 
-    @guarded
+    @errors_as_notices
     def handle(sid: str, *values: Any) -> Any:
         if not sid:  # the page was built, but has not told yet who it is
             return [gr.skip()] * (len(outputs) + 1) if outputs else gr.skip()
@@ -72,10 +72,10 @@ def on(
 
     if "show_progress" in more:  # on what is waited for, not on the header
         more["show_progress_on"] = list(outputs)
-    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE | more))
+    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE_EVENT | more))
 
 
-def on_pick(
+def on_gallery_select(
     event: Callable[..., Any],
     handler: Callable[[Session, int], Any],
     shell: PageContext,
@@ -84,14 +84,14 @@ def on_pick(
 ) -> Any:
     """A gallery's ``select`` calls ``handler(session, index)``."""
 
-    @guarded
+    @errors_as_notices
     def handle(sid: str, picked: gr.SelectData) -> Any:
         return _with_header(sid, handler(sessions.get(sid), picked.index), len(outputs))
 
-    return event(handle, [shell.sid], [*outputs, shell.header], **(PRIVATE | more))
+    return event(handle, [shell.sid], [*outputs, shell.header], **(PRIVATE_EVENT | more))
 
 
-def on_canvas(
+def on_html_event(
     event: Callable[..., Any],
     handler: Callable[..., Any],
     shell: PageContext,
@@ -101,20 +101,20 @@ def on_canvas(
 ) -> Any:
     """An event of a ``gr.HTML`` calls ``handler(session, data, *inputs)`` with what the browser sent."""
 
-    @guarded
+    @errors_as_notices
     def handle(sid: str, sent: gr.EventData, *values: Any) -> Any:
         return _with_header(sid, handler(sessions.get(sid), dict(sent._data or {}), *values), len(outputs))
 
-    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE | more))
+    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE_EVENT | more))
 
 
-def headline(session: Session) -> str:
+def header_html(session: Session) -> str:
     """The project's name with its counts, HTML; remembered as what the browser shows."""
-    bench = session.bench
+    bench = session.api
     if bench is None:
         session.headline = '<span class="fs-quiet">No project open</span>'
     else:
-        photos, kept = bench.photos.count(), bench.review.kept()
+        photos, kept = bench.photos.count(), bench.review.kept_count()
         many = "photo" if photos == 1 else "photos"
         session.headline = (
             f'<b>{html.escape(bench.project.name)}</b><span class="fs-quiet">{photos:,} {many} · {kept:,} kept</span>'
@@ -126,7 +126,7 @@ def _with_header(sid: str, result: Any, outputs: int) -> Any:
     # The handler may have opened another project: ask for the session anew.
     session = sessions.get(sid)
     before = session.headline
-    now = headline(session)
+    now = header_html(session)
     header = gr.skip() if now == before else now
     if outputs == 0:
         return header

@@ -15,11 +15,11 @@ import gradio as gr
 
 from app.tab_memory import TabMemory
 from core.api import SampleFilter, Workbench
-from core.api.recent import recent, remember
+from core.api.recent import add_recent_project, recent_projects
 from core.errors import InputError, StoreError
 from core.types import Mask, ReviewStatus
 
-MOST_SESSIONS = 200
+MAX_SESSIONS = 200
 """Sessions remembered; the one unused for longest is forgotten first (its project keeps everything stored)."""
 
 
@@ -32,7 +32,7 @@ class Session:
     """
 
     id: str
-    bench: Workbench | None = None
+    api: Workbench | None = None
     normal_id: str = ""
     masks: dict[str, Mask] = field(default_factory=dict)
     mask_seq: dict[str, int] = field(default_factory=dict)
@@ -59,22 +59,22 @@ class Session:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
-    def open_bench(self) -> Workbench:
+    def required_api(self) -> Workbench:
         """The open project's workbench; InputError if none is open."""
-        if self.bench is None:
+        if self.api is None:
             raise InputError("no project is open: make or open one in the Product tab")
-        return self.bench
+        return self.api
 
-    def photo(self) -> str:
+    def photo_id(self) -> str:
         """The id of the photo on the table: the chosen one, else the first; "" without photos."""
-        if self.bench is None:
+        if self.api is None:
             return ""
         if self.normal_id:
             try:
-                return self.bench.photos.row(self.normal_id).id
+                return self.api.photos.row(self.normal_id).id
             except LookupError:
                 pass  # it was removed: the first one takes its place
-        first = self.bench.photos.page(0, 1)
+        first = self.api.photos.page(0, 1)
         self.normal_id = first[0].id if first else ""
         return self.normal_id
 
@@ -84,68 +84,68 @@ class Sessions:
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._benches: dict[Path, Workbench] = {}
+        self._apis: dict[Path, Workbench] = {}
         self._lock = threading.RLock()
-        self.first: Path | None = None
+        self.initial_project: Path | None = None
 
     def get(self, sid: str) -> Session:
         """The session with this id; a new one opens the project named on the command line or the last one."""
         with self._lock:
             if sid not in self._sessions:
-                self._sessions[sid] = Session(sid, bench=self._default())
-                while len(self._sessions) > MOST_SESSIONS:
+                self._sessions[sid] = Session(sid, api=self._default_api())
+                while len(self._sessions) > MAX_SESSIONS:
                     self._sessions.popitem(last=False)
             self._sessions.move_to_end(sid)
             return self._sessions[sid]
 
     def check(self, path: Path) -> Path:
         """The absolute path of a project that can be opened; StoreError if it is none."""
-        return self._bench(path.expanduser().resolve()).path
+        return self._api_of(path.expanduser().resolve()).path
 
     def open(self, sid: str, path: Path) -> Session:
         """Put the project at ``path`` on this session's table; StoreError if it is none."""
-        return self._put(sid, self._bench(path.expanduser().resolve()))
+        return self._open_in_tab(sid, self._api_of(path.expanduser().resolve()))
 
     def create(self, sid: str, path: Path, name: str) -> Session:
         """Make a new project and put it on this session's table."""
         path = path.expanduser().resolve()
         with self._lock:
-            bench = self._benches[path] = Workbench.create(path, name)
+            bench = self._apis[path] = Workbench.create(path, name)
             _serve_files(bench)
-        return self._put(sid, bench)
+        return self._open_in_tab(sid, bench)
 
     def close(self) -> None:
         """Close every project."""
         with self._lock:
-            for bench in self._benches.values():
+            for bench in self._apis.values():
                 bench.close()
-            self._benches.clear()
+            self._apis.clear()
             self._sessions.clear()
 
-    def _put(self, sid: str, bench: Workbench) -> Session:
+    def _open_in_tab(self, sid: str, bench: Workbench) -> Session:
         with self._lock:
             before = self._sessions.get(sid)
-            fresh = Session(sid, bench=bench)
+            fresh = Session(sid, api=bench)
             if before:
                 fresh.tab, fresh.login = before.tab, before.login
             self._sessions[sid] = fresh
-        remember(bench.path)
+        add_recent_project(bench.path)
         return fresh
 
-    def _default(self) -> Workbench | None:
-        for path in filter(None, (self.first, *recent())):
+    def _default_api(self) -> Workbench | None:
+        for path in filter(None, (self.initial_project, *recent_projects())):
             try:
-                return self._bench(path)
+                return self._api_of(path)
             except StoreError:
                 continue
         return None
 
-    def _bench(self, path: Path) -> Workbench:
+    def _api_of(self, path: Path) -> Workbench:
         with self._lock:
-            if path not in self._benches:
-                self._benches[path] = Workbench.open(path)
-                _serve_files(self._benches[path])
-            return self._benches[path]
+            if path not in self._apis:
+                self._apis[path] = Workbench.open(path)
+                _serve_files(self._apis[path])
+            return self._apis[path]
 
 
 def _serve_files(bench: Workbench) -> None:

@@ -14,7 +14,7 @@ from core.api.masks import PlacedMask
 from core.types import Mask
 
 if TYPE_CHECKING:
-    from app.components.photo_panel import Warming
+    from app.components.photo_panel import ClickPreparation
     from app.tabs.regions.proposal_panel import RegionDraft
 
 
@@ -121,5 +121,5 @@ class TabMemory:
     previews: PreviewMemory = field(default_factory=PreviewMemory)
     evaluate: EvaluateMemory = field(default_factory=EvaluateMemory)
     export: list[Any] | None = None
-    warming: Warming | None = None
+    warming: ClickPreparation | None = None
     told: set[str] = field(default_factory=set)

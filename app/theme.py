@@ -15,11 +15,11 @@ FONTS = ("Inter", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Ro
 SCRIPTS = ("assets/js/page.js", "assets/js/folder.js", "assets/js/studio.js")
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Roboto Mono", "monospace")
 
-TEAL = Color(
+ACCENT = Color(
     "#effaf8", "#d3f1ec", "#a9e2da", "#74ccc2", "#43b0a6", "#24938b",
     "#177670", "#155f5b", "#154c4a", "#143f3d", "#0a2524",
 )  # fmt: skip
-STONE = Color(
+NEUTRAL = Color(
     "#fafafa", "#f4f4f5", "#e6e6e8", "#d2d2d6", "#a0a0a8", "#72727b",
     "#53535b", "#3d3d44", "#27272b", "#1b1b1e", "#111113",
 )  # fmt: skip
@@ -28,9 +28,9 @@ STONE = Color(
 def theme() -> Base:
     """The theme of every page, light and dark."""
     base = Base(
-        primary_hue=TEAL,
-        secondary_hue=TEAL,
-        neutral_hue=STONE,
+        primary_hue=ACCENT,
+        secondary_hue=ACCENT,
+        neutral_hue=NEUTRAL,
         font=FONTS,
         font_mono=MONO,
         text_size=sizes.text_sm,

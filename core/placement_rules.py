@@ -19,25 +19,25 @@ class Placement(BaseModel):
     anomaly_type: Literal["structural", "edge", "logical", "combined"] = Field(
         "structural", title="Anomaly type",
         description="structural: inside a region or the part; edge: along its edge; logical: a whole region; "
-        "combined: several of these that do not overlap.",
+        "combined: several of these, which do not overlap.",
     )  # fmt: skip
     source: Literal["auto", "examples", "learned", "shapes", "regions"] = Field(
-        "auto", title="Masks from",
+        "auto", title="Mask source",
         description="examples: masks of the label's real examples, moved and varied; learned: drawn by "
         "a learned concept's mask embedding; shapes: drawn by rule; "
         "regions: whole regions; auto: examples where the label has some, else shapes.",
     )  # fmt: skip
     shape: ShapeName = Field(
-        "auto", title="Shape", description="Of drawn masks; auto takes what suits the label's name."
+        "auto", title="Shape", description="Shape of drawn masks; auto chooses one that suits the label's name."
     )
     regions: tuple[str, ...] = Field(
-        (), title="Regions", description="Names of regions, each defect goes into one of them; none means the part."
+        (), title="Regions", description="Names of regions. Each defect goes into one of them; empty means the part."
     )
     position: Literal["auto", "anywhere", "examples", "surroundings"] = Field(
         "auto", title="Position",
-        description="examples: about where the example lies on its own photo, turned, sized and outlined as there; "
-        "surroundings: likewise, where the photo looks as it does around the example; anywhere: wherever it fits; "
-        "auto: surroundings where the label has examples and no other place, size or shape is asked for.",
+        description="examples: about where the example lies on its own photo, with its direction, size and outline; "
+        "surroundings: the same, but where the photo looks as it does around the example; anywhere: wherever it fits; "
+        "auto: surroundings if the label has examples and no other place, size or shape is set, else anywhere.",
     )  # fmt: skip
     count: int = Field(1, ge=1, le=50, title="Defects", description="How many defects on one photo.")
     size_pct: tuple[float, float] = Field(
@@ -46,28 +46,28 @@ class Placement(BaseModel):
         "a region with little room gets a smaller one.",
     )  # fmt: skip
     size_like_examples: bool = Field(
-        True, title="Sizes like the examples",
-        description="Where the label has examples, take sizes from them and not from the range.",
+        True, title="Sizes from examples",
+        description="If the label has examples, take sizes from them instead of the size range.",
     )  # fmt: skip
     rotate: bool = Field(
-        True, title="Turn and mirror",
-        description="Any direction; off, examples keep theirs and drawn shapes follow the region's long axis.",
+        True, title="Rotate and mirror",
+        description="Any direction. If off, examples keep theirs and drawn shapes follow the region's long axis.",
     )  # fmt: skip
     align: Literal["auto", "none", "axis", "edge", "middle"] = Field(
         "auto", title="Align with",
         description="axis: along the region's long axis; edge: along its nearest edge; middle: on its middle line and "
-        "along it, as on a bent wire; none: as turned; auto: edge for the anomaly type edge, but cracks run in at any "
-        "angle; else none.",
+        "along it, as on a bent wire; none: no alignment; auto: edge for the anomaly type edge, except for "
+        "cracks, which take any angle; else none.",
     )  # fmt: skip
     overflow: float = Field(
-        0.0, ge=0, le=0.6, title="Past the region",
+        0.0, ge=0, le=0.6, title="Overflow",
         description="Share of a defect that may lie beyond its region, though never beyond the part.",
     )  # fmt: skip
     perturb: bool = Field(
-        True, title="Vary examples", description="Change the outline of example masks at random (GAA, eq. 5)."
+        True, title="Perturb example masks", description="Change the outline of example masks at random (GAA, eq. 5)."
     )
     jitter: float = Field(
-        0.25, ge=0, le=1, title="Vary outline (ΔP)",
+        0.25, ge=0, le=1, title="Perturbation (ΔP)",
         description="How far corners of example masks are moved, as a share of the mask's width there.",
     )  # fmt: skip
     alpha: float = Field(
@@ -76,7 +76,7 @@ class Placement(BaseModel):
     )  # fmt: skip
     gap_px: int = Field(4, ge=0, le=200, title="Gap", description="Pixels left free between two defects on one photo.")
 
-    def settled(self, has_examples: bool) -> Placement:
+    def resolved(self, has_examples: bool) -> Placement:
         """The same with a position other than ``auto``."""
         if self.position != "auto":
             return self
@@ -86,7 +86,7 @@ class Placement(BaseModel):
         return self.model_copy(update={"position": "surroundings" if has_examples and free else "anywhere"})
 
     @property
-    def as_there(self) -> bool:
+    def follows_example(self) -> bool:
         """Whether defects lie as their examples do on their own photos."""
         return self.position in ("examples", "surroundings")
 

@@ -277,15 +277,15 @@ class Sample:
     instances: tuple[Mask, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
     components: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
-    unrefined: Mask | None = None
+    unrefined_mask: Mask | None = None
     pictures: Mapping[str, Image] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", check_image(self.image, "sample image"))
         object.__setattr__(self, "mask", check_mask(self.mask, self.image.shape[:2], "sample mask"))
-        if self.unrefined is not None:
-            unrefined = check_mask(self.unrefined, self.image.shape[:2], "sample's unrefined mask")
-            object.__setattr__(self, "unrefined", unrefined)
+        if self.unrefined_mask is not None:
+            unrefined = check_mask(self.unrefined_mask, self.image.shape[:2], "sample's unrefined mask")
+            object.__setattr__(self, "unrefined_mask", unrefined)
         check_label(self.label)
 
     def scored(self, scores: Mapping[str, float]) -> Sample:
@@ -294,7 +294,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Event:
+class JobEvent:
     """One line of news from a job: ``done`` of ``total`` steps, a message, and while it runs perhaps a preview."""
 
     job_id: str

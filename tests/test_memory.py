@@ -10,14 +10,23 @@ from scipy.spatial.distance import cdist
 
 from core.errors import Cancelled, InputError
 from core.features.extract import scale_features
-from core.features.index import KIND, WIDTH, FeatureIndex, build_index, distance, embed, load_index, save_index
+from core.features.index import (
+    INDEX_KIND,
+    VECTOR_SIZE,
+    FeatureIndex,
+    build_index,
+    embed,
+    load_index,
+    save_index,
+    ssim_distance,
+)
 
 PARTS = np.cumsum([64 * 24, 64 * 40])
 
 
 def drawn(count: int, seed: int = 0, spread: float = 1.0) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    rows = 5 + spread * rng.normal(size=(count, WIDTH))
+    rows = 5 + spread * rng.normal(size=(count, VECTOR_SIZE))
     return rows.astype(np.float16).astype(np.float32)
 
 
@@ -38,13 +47,13 @@ def test_the_nearest_are_those_of_the_plain_sum(spread: float) -> None:
     truth = gaps(asked, rows)
     for row, neighbours in zip(truth, found, strict=True):
         assert [n.id for n in neighbours] == [f"n{i}" for i in np.argsort(row, kind="stable")[:4]]
-        assert [n.gap for n in neighbours] == pytest.approx(sorted(row)[:4], rel=1e-5)
+        assert [n.distance for n in neighbours] == pytest.approx(sorted(row)[:4], rel=1e-5)
 
 
 def test_a_photo_of_the_memory_is_its_own_neighbour_unless_left_out() -> None:
     rows = drawn(9)
     memory = FeatureIndex(named(9), rows)
-    assert [(n[0].id, n[0].gap) for n in memory.nearest(rows)] == [(i, 0.0) for i in named(9)]
+    assert [(n[0].id, n[0].distance) for n in memory.nearest(rows)] == [(i, 0.0) for i in named(9)]
     assert memory.nearest(rows[3], without={"n3"})[0][0].id != "n3"
 
 
@@ -62,7 +71,7 @@ def test_a_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     memory = FeatureIndex(named(3), drawn(3))
     save_index(tmp_path / "deep" / "memory.npz", memory)
     again = load_index(tmp_path / "deep" / "memory.npz")
-    assert again is not None and again.ids == memory.ids and again.kind == KIND
+    assert again is not None and again.ids == memory.ids and again.kind == INDEX_KIND
     assert np.array_equal(again.vectors, memory.vectors)
     save_index(tmp_path / "other.npz", FeatureIndex(memory.ids, memory.vectors, "of another network"))
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 and then nothing")
@@ -95,18 +104,18 @@ def test_the_distance_is_none_to_itself_symmetric_and_grows_with_the_change(part
     spot[40:46, 30:36] = 20
     gone[30:66, 18:56] = 160
     base, little, much = (scale_features(p) for p in (photo, spot, gone))
-    assert distance(base, base) == 0.0
-    assert distance(base, much) == pytest.approx(distance(much, base))
-    assert 0 < distance(little, base) < distance(much, base) < 6
+    assert ssim_distance(base, base) == 0.0
+    assert ssim_distance(base, much) == pytest.approx(ssim_distance(much, base))
+    assert 0 < ssim_distance(little, base) < ssim_distance(much, base) < 6
     flat = tuple(np.zeros_like(s) for s in base)
-    assert distance(flat, flat) == 0.0  # type: ignore[arg-type]
+    assert ssim_distance(flat, flat) == 0.0  # type: ignore[arg-type]
 
 
 def test_the_vector_is_the_mean_over_cells(part_photos: list[np.ndarray]) -> None:
     scales = scale_features(part_photos[1])
     assert [s.shape for s in scales] == [(64, 64, 24), (32, 32, 40), (16, 16, 112)]
     vector = embed(scales)
-    assert vector.shape == (WIDTH,) and vector.dtype == np.float32
+    assert vector.shape == (VECTOR_SIZE,) and vector.dtype == np.float32
     first = scales[0].reshape(8, 8, 8, 8, 24).mean(axis=(1, 3)).ravel()
     assert vector[: first.size] == pytest.approx(first, abs=float(np.abs(first).max()) / 1000)
     with pytest.raises(ValueError, match="multiple of 16"):

@@ -13,7 +13,7 @@ import core.exporters
 from core.engines.api import Context
 from core.engines.registry import engine, engines
 from core.errors import NotFound
-from core.exporters import Item
+from core.exporters import DatasetItem
 from core.exporters.export import find_formats
 from core.types import NormalImage, Request
 
@@ -47,17 +47,17 @@ class Bleach(Engine):
 FORMAT = '''
 from pathlib import Path
 
-from core.exporters.api import Format, Item, Written, images_in, write_file
+from core.exporters.api import DatasetFormat, DatasetItem, WrittenItem, images_in, write_file
 
 
-class Flat(Format):
+class Flat(DatasetFormat):
     """All images in one folder, the label before the name."""
 
     name, title, summary, library = "flat", "Flat folder", "All images in one folder.", "pillow"
 
     def write(self, plan, placed, content):
         label = placed.item.label
-        return Written(placed, write_file(plan.folder, f"all/{label}-{placed.stem}.png", content.png))
+        return WrittenItem(placed, write_file(plan.folder, f"all/{label}-{placed.stem}.png", content.png))
 
     def finish(self, plan, written):
         return []
@@ -65,14 +65,14 @@ class Flat(Format):
     def layout(self, plan):
         return "all/LABEL-NAME.png"
 
-    def loader(self, plan):
+    def loader_script(self, plan):
         return "print(1)"
 
     def matches(self, path):
         return (path / "all").is_dir()
 
     def read(self, path):
-        return [Item(p.stem, p, p.stem.partition("-")[0], ()) for p in images_in(path / "all")]
+        return [DatasetItem(p.stem, p, p.stem.partition("-")[0], ()) for p in images_in(path / "all")]
 '''
 
 
@@ -120,4 +120,4 @@ def test_a_format_is_one_file(new_file: Callable[[object, str, str], None], tmp_
     assert list(formats)[-1] == "flat" and len(formats) == 8
     (tmp_path / "out" / "all").mkdir(parents=True)
     assert formats["flat"].matches(tmp_path / "out") and formats["flat"].read(tmp_path / "out") == []
-    assert isinstance(Item("n", tmp_path / "n.png", "good", ()), Item)
+    assert isinstance(DatasetItem("n", tmp_path / "n.png", "good", ()), DatasetItem)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, MaskError
-from core.methods.comgen.residual import FLOOR, SHARE, grown, refined, residual, smoothed
+from core.methods.comgen.residual import FLOOR, SHARE, attention_diff, grown, refined, smoothed
 
 NAMES = ("bolt", "nut", "washer")
 
@@ -27,16 +27,16 @@ def disc(shape: tuple[int, int], y: float, x: float, radius: float) -> np.ndarra
 
 
 def test_equal_maps_leave_nothing() -> None:
-    found = residual(NORM, NORM, NAMES, (64, 64))
-    assert not found.soft.any() and not found.unrefined.any() and found.named == ""
+    found = attention_diff(NORM, NORM, NAMES, (64, 64))
+    assert not found.soft.any() and not found.unrefined.any() and found.top_component == ""
 
 
 @pytest.mark.parametrize("gone", range(3))
 def test_a_missing_component_is_named_and_found(gone: int) -> None:
     gen = NORM.copy()
     gen[gone] = 0
-    found = residual(NORM, gen, NAMES, (128, 128))
-    assert found.named == NAMES[gone] and found.masses[NAMES[gone]] == pytest.approx(1)
+    found = attention_diff(NORM, gen, NAMES, (128, 128))
+    assert found.top_component == NAMES[gone] and found.component_weights[NAMES[gone]] == pytest.approx(1)
     truth = cv2.resize(NORM[gone], (128, 128), interpolation=cv2.INTER_NEAREST) > 0.5
     assert (found.unrefined & truth).sum() / (found.unrefined | truth).sum() > 0.55
     assert found.soft.shape == (128, 128) and found.soft.dtype == np.float32 and 0 <= found.soft.max() <= 1
@@ -44,13 +44,13 @@ def test_a_missing_component_is_named_and_found(gone: int) -> None:
 
 def test_the_soft_map_is_equation_10() -> None:
     gen = np.roll(NORM, 2, axis=2)
-    found = residual(NORM, gen, NAMES, (16, 16))
+    found = attention_diff(NORM, gen, NAMES, (16, 16))
     by_hand = sum(np.abs(cv2.GaussianBlur(a, (3, 3), 0, borderType=cv2.BORDER_REPLICATE)
                          - cv2.GaussianBlur(b, (3, 3), 0, borderType=cv2.BORDER_REPLICATE))
                   for a, b in zip(NORM, gen, strict=True))  # fmt: skip
     assert found.soft == pytest.approx(np.clip(by_hand, 0, 1), abs=1e-6)
     assert np.array_equal(found.unrefined, found.soft >= SHARE * found.soft.max())
-    assert sum(found.masses.values()) == pytest.approx(1)
+    assert sum(found.component_weights.values()) == pytest.approx(1)
     total = sum(found.components.values())
     assert np.clip(total, 0, 1) == pytest.approx(found.soft, abs=1e-6)
 
@@ -58,14 +58,14 @@ def test_the_soft_map_is_equation_10() -> None:
 def test_it_does_not_matter_which_is_the_good_one() -> None:
     gen = NORM.copy()
     gen[1] = square(8, 12)
-    one, other = residual(NORM, gen, NAMES, (64, 64)), residual(gen, NORM, NAMES, (64, 64))
-    assert np.array_equal(one.soft, other.soft) and one.named == other.named == "nut"
+    one, other = attention_diff(NORM, gen, NAMES, (64, 64)), attention_diff(gen, NORM, NAMES, (64, 64))
+    assert np.array_equal(one.soft, other.soft) and one.top_component == other.top_component == "nut"
 
 
 def test_noise_below_the_floor_is_no_change() -> None:
     rng = np.random.default_rng(0)
     gen = NORM + rng.uniform(0, FLOOR / 8, NORM.shape).astype(np.float32)
-    assert not residual(NORM, gen, NAMES, (64, 64)).unrefined.any()
+    assert not attention_diff(NORM, gen, NAMES, (64, 64)).unrefined.any()
 
 
 def test_smoothing_keeps_the_sum_and_the_flat() -> None:
@@ -78,7 +78,7 @@ def test_smoothing_keeps_the_sum_and_the_flat() -> None:
 def test_maps_of_other_prompts_are_refused() -> None:
     for gen, names in ((NORM[:2], NAMES), (NORM, NAMES[:2])):
         with pytest.raises(InputError, match="same prompt"):
-            residual(NORM, gen, names, (64, 64))
+            attention_diff(NORM, gen, names, (64, 64))
 
 
 def pictures(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

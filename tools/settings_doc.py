@@ -21,8 +21,8 @@ from core.engines.registry import engines  # noqa: E402
 from core.evaluation.classification import ClassifierParams  # noqa: E402
 from core.evaluation.detectors import DetectorParams, detectors  # noqa: E402
 from core.exporters import ExportOptions  # noqa: E402
-from core.jobs.auto_review import Rules  # noqa: E402
-from core.masks.perturbation import Enhancement  # noqa: E402
+from core.jobs.auto_review import ReviewRules  # noqa: E402
+from core.masks.perturbation import MaskEnhancement  # noqa: E402
 from core.placement_rules import Placement  # noqa: E402
 
 TARGET = HOUSE / "docs" / "settings.md"
@@ -41,12 +41,16 @@ def text() -> str:
         if isinstance(engine, LearningEngine):
             parts += [f"`learn --engine {engine.name} --param NAME=VALUE`", table(engine.Learning)]
     parts += ["## Placement of masks", "`generate --place NAME=VALUE`", table(Placement)]
-    parts += ["## How outlines vary", "The Vary outline button of the Studio (GAA, eqs. 5 and 6).", table(Enhancement)]
+    parts += [
+        "## How outlines vary",
+        "The Vary outline button of the Studio (GAA, eqs. 5 and 6).",
+        table(MaskEnhancement),
+    ]
     parts += [
         "## Rules of the automatic review",
         "`review --auto --rule NAME=VALUE`, `generate --keep-best N --rule NAME=VALUE`",
     ]
-    parts += [table(Rules)]
+    parts += [table(ReviewRules)]
     parts += ["## Export", "`export --option NAME=VALUE`", table(ExportOptions)]
     for found in detectors().values():
         parts += [f"## Detector `{found.name}`: {found.title}", f"{found.summary} {_presets(found.Params)}"]

@@ -42,10 +42,10 @@ from typing import Any
 import gradio as gr
 
 from app.canvas.markup import markup
-from app.canvas.protocol import Handler, guarded
+from app.canvas.protocol import Handler, errors_as_replies
 from app.modules import on_load
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 EVENTS = ("confirmed", "mask_saved", "next_photo", "previous_photo", "region_picked", "region_moved")
 FLUSH_JS = "async (...values) => { await window.flawsmithFlush?.(); return values; }"
 """``js=`` of an event that needs the mask: waits until the server has the newest one."""
@@ -66,11 +66,11 @@ class MaskCanvas(gr.HTML):
         empty: str = "No photo yet. Import photos of good parts to begin.",
         **kw: Any,
     ) -> None:
-        functions = [guarded(name, handler) for name, handler in (handlers or {}).items()]
+        functions = [errors_as_replies(name, handler) for name, handler in (handlers or {}).items()]
         super().__init__(
             value=value,
             html_template=markup(empty),
-            css_template=(HERE / "canvas.css").read_text("utf-8").replace("STAGE_HEIGHT", tall),
+            css_template=(FOLDER / "canvas.css").read_text("utf-8").replace("STAGE_HEIGHT", tall),
             js_on_load=on_load("app/canvas/js/start.js", *EVENTS),
             apply_default_css=False,
             server_functions=functions,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 
-class Button(NamedTuple):
+class ToolButton(NamedTuple):
     """One button: ``name`` for the script, ``keys`` separated by spaces, ``icon`` as the inside of a 20x20 SVG."""
 
     name: str
@@ -22,26 +22,26 @@ class Button(NamedTuple):
 
 _DOT = 'fill="currentColor" stroke="none"'
 TOOLS = (
-    Button(
+    ToolButton(
         "click",
         "Click to select: left adds, right or Shift removes, drag a box",
         "S",
         '<path d="M7 7l3.2 9.2 1.7-4.2 4.2-1.7z"/><path d="M6.2 2.8v1.6M2.8 6.2h1.6M3.8 3.8l1.1 1.1"/>',
     ),
-    Button(
+    ToolButton(
         "brush",
         "Brush: right or Shift erases",
         "B",
         '<path d="M16.8 3.2c-3.4 1.3-6.4 4-8 6.9l1.9 1.9c2.9-1.6 5.2-5 6.1-8.8z"/>'
         '<path d="M7.6 11.4c-2 .2-2.6 1.5-2.7 3-.1 1-.7 1.7-1.7 2.1 3.4 1 6.3-.1 6.3-3.2z"/>',
     ),
-    Button(
+    ToolButton(
         "erase",
         "Eraser",
         "E",
         '<path d="M11.6 4.1l4.3 4.3-7.2 7.2H6.1l-2.6-2.6c-.4-.4-.4-1 0-1.4z"/><path d="M7.9 7.8l4.3 4.3M8.7 15.6h8"/>',
     ),
-    Button(
+    ToolButton(
         "polygon",
         "Polygon: click corners, double-click or Enter closes",
         "P",
@@ -50,21 +50,21 @@ TOOLS = (
         '<circle cx="13.8" cy="15.9" r="1.5"/><circle cx="6.2" cy="15.9" r="1.5"/>'
         '<circle cx="3.8" cy="8.3" r="1.5"/></g>',
     ),
-    Button(
+    ToolButton(
         "box",
         "Box",
         "R",
         '<path d="M4.5 4.5h11v11h-11z" stroke-dasharray="2.6 2"/>'
         f'<g {_DOT}><path d="M3 3h3v3H3zM14 3h3v3h-3zM3 14h3v3H3zM14 14h3v3h-3z"/></g>',
     ),
-    Button(
+    ToolButton(
         "region",
         "Region: click a named region to take it",
         "G",
         '<path d="M9.7 3.2h6.1c.6 0 1 .4 1 1v6.1L10.4 16.7c-.4.4-1 .4-1.4 0L3.3 11c-.4-.4-.4-1 0-1.4z"/>'
         f'<circle cx="13.4" cy="6.6" r="1.3" {_DOT}/>',
     ),
-    Button(
+    ToolButton(
         "move",
         "Move a region: drag it, turn it by its handle or Alt-wheel",
         "V",
@@ -76,21 +76,21 @@ _A, _B = '<circle cx="7.7" cy="10" r="4.7"/>', '<circle cx="12.3" cy="10" r="4.7
 _LENS = "M10 5.9a4.7 4.7 0 0 0 0 8.2 4.7 4.7 0 0 0 0-8.2z"
 _SOFT = 'fill="currentColor" fill-opacity=".45"'
 MODES = (
-    Button(
+    ToolButton(
         "add",
         "Add to the mask",
         "",
         f'<g {_SOFT} stroke="none">{_A}{_B}</g><path d="M10 5.9a4.7 4.7 0 1 0 0 8.2 4.7 4.7 0 1 0 0-8.2z"/>',
     ),
-    Button(
+    ToolButton(
         "subtract",
         "Subtract from the mask",
         "",
         f'<path {_SOFT} d="M10 5.9a4.7 4.7 0 1 0 0 8.2 4.7 4.7 0 0 1 0-8.2z"/>'
         '<circle cx="12.3" cy="10" r="4.7" stroke-dasharray="2 1.8"/>',
     ),
-    Button("intersect", "Keep only what both have", "", f'{_A}{_B}<path {_SOFT} d="{_LENS}"/>'),
-    Button(
+    ToolButton("intersect", "Keep only what both have", "", f'{_A}{_B}<path {_SOFT} d="{_LENS}"/>'),
+    ToolButton(
         "replace",
         "Replace the mask",
         "",
@@ -98,25 +98,25 @@ MODES = (
     ),
 )
 EDITS = (
-    Button(
+    ToolButton(
         "undo",
         "Undo",
         "Ctrl+Z",
         '<path d="M6.9 4.2L3.6 7.5l3.3 3.3"/><path d="M3.8 7.5h7.7a4.2 4.2 0 0 1 0 8.4H7.6"/>',
     ),
-    Button(
+    ToolButton(
         "redo",
         "Redo",
         "Ctrl+Shift+Z Ctrl+Y",
         '<path d="M13.1 4.2l3.3 3.3-3.3 3.3"/><path d="M16.2 7.5H8.5a4.2 4.2 0 0 0 0 8.4h3.9"/>',
     ),
-    Button(
+    ToolButton(
         "clear",
         "Clear the mask",
         "Delete",
         '<path d="M3.8 5.6h12.4M8 5.4V3.6h4v1.8M5.4 5.8l.7 10.6h7.8l.7-10.6M8.5 8.6v5M11.5 8.6v5"/>',
     ),
-    Button(
+    ToolButton(
         "import",
         "Import a mask picture of this photo's size, or drop one here",
         "",
@@ -124,44 +124,44 @@ EDITS = (
     ),
 )
 VIEWS = (
-    Button(
+    ToolButton(
         "candidate",
         "Next candidate of the segmenter",
         "C",
         '<path d="M7 6.6h9.4v9.4H7z"/><path d="M13.2 6.4V3.6H3.6v9.6h3.2"/>',
     ),
-    Button(
+    ToolButton(
         "regions",
         "Show or hide the regions",
         "N",
         '<path d="M10 3.2l7 3.8-7 3.8L3 7z"/><path d="M3.4 10.3L10 13.9l6.6-3.6M3.4 13.4L10 17l6.6-3.6"/>',
     ),
-    Button(
+    ToolButton(
         "fill",
         "Mask filled or as outline",
         "M",
         f'<circle cx="10" cy="10" r="6.6"/><path {_DOT} d="M10 3.4a6.6 6.6 0 0 1 0 13.2z"/>',
     ),
-    Button(
+    ToolButton(
         "original",
         "Hold to see the original photo",
         "H Backquote",
         '<path d="M2.6 10S5.4 5 10 5s7.4 5 7.4 5-2.8 5-7.4 5-7.4-5-7.4-5z"/><circle cx="10" cy="10" r="2.3"/>',
     ),
-    Button(
+    ToolButton(
         "fit",
         "Fit the photo",
         "0",
         '<path d="M3.2 7V3.2H7M13 3.2h3.8V7M16.8 13v3.8H13M7 16.8H3.2V13"/><path d="M6.6 7.6h6.8v4.8H6.6z"/>',
     ),
-    Button(
+    ToolButton(
         "actual",
         "Actual pixels",
         "1",
         '<path d="M4.3 6.2L6.2 5v10M13.4 6.2L15.3 5v10"/>'
         f'<g {_DOT}><circle cx="10" cy="8" r="1.1"/><circle cx="10" cy="12.4" r="1.1"/></g>',
     ),
-    Button(
+    ToolButton(
         "help",
         "Shortcuts",
         "?",
@@ -183,7 +183,7 @@ GESTURES = (
 )
 
 
-def _button(b: Button, kind: str, role: str = "") -> str:
+def _button(b: ToolButton, kind: str, role: str = "") -> str:
     shown = b.keys.replace("Ctrl+Shift+Z Ctrl+Y", "Ctrl+Shift+Z").split(" ")[0]
     title = f"{b.title} ({shown})" if shown else b.title
     keys = f' data-key="{escape(b.keys)}" aria-keyshortcuts="{escape(_aria(b.keys))}"' if b.keys else ""
@@ -199,7 +199,7 @@ def _aria(keys: str) -> str:
     return keys.replace("Ctrl", "Control")
 
 
-def _buttons(group: tuple[Button, ...], kind: str, role: str = "") -> str:
+def _buttons(group: tuple[ToolButton, ...], kind: str, role: str = "") -> str:
     return "".join(_button(b, kind, role) for b in group)
 
 

@@ -81,7 +81,7 @@ def check_runs(runs: Any, width: int, height: int) -> tuple[int, ...]:
 
 def parse_segment(data: Any, width: int, height: int) -> SegmentQuery:
     """Check a ``segment`` request against the loaded photo's size in pixels."""
-    head = _head(data)
+    head = _request_ids(data)
     raw = data.get("points", [])
     if not isinstance(raw, list) or len(raw) > MAX_POINTS:
         count = len(raw) if isinstance(raw, list) else type(raw).__name__
@@ -96,7 +96,7 @@ def parse_segment(data: Any, width: int, height: int) -> SegmentQuery:
 
 def parse_mask(data: Any, width: int, height: int) -> MaskUpdate:
     """Check a ``put_mask`` request against the loaded photo's size in pixels."""
-    head = _head(data)
+    head = _request_ids(data)
     if data.get("size") != [width, height]:
         raise MaskError(
             f"mask: expected the photo's size {[width, height]}, got {data.get('size')!r}; reload the page"
@@ -152,7 +152,7 @@ def canvas_value(
     }
 
 
-def guarded(name: str, handler: Handler) -> Handler:
+def errors_as_replies(name: str, handler: Handler) -> Handler:
     """``handler`` under ``name``, answering ``{"ok": False, "error": line}`` where it raises a FlawsmithError."""
 
     def call(data: dict[str, Any]) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def guarded(name: str, handler: Handler) -> Handler:
     return call
 
 
-def _head(data: Any) -> tuple[str, str, int]:
+def _request_ids(data: Any) -> tuple[str, str, int]:
     if not isinstance(data, dict) or data.get("v") != VERSION:
         raise InputError("canvas: the page is older or newer than the program; reload the page")
     sid, image_id, seq = data.get("sid"), data.get("image_id"), data.get("seq")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
-from core.api import Batch, Workbench
+from app.cli.common import AsJson, ProjectPath, parse_settings, print_result, progress_bar
+from core.api import GenerationBatch, Workbench
 from core.errors import InputError
 
 
@@ -29,16 +29,16 @@ def regions(
     """List, segment or propagate the regions of the part."""
     with Workbench.open(project) as bench:
         if segmenter:
-            bench.regions.use(segmenter)
-        chosen = _photo(bench, photo)
+            bench.regions.choose_segmenter(segmenter)
+        chosen = _photo_id(bench, photo)
         for text in mask:
             name, _, file = text.partition("=")
             if not file:
                 raise InputError(f"--mask {text!r}: write it as NAME=FILE, for example washer=washer.png")
-            bench.regions.save(chosen, name, bench.masks.read(Path(file), chosen))
+            bench.regions.save(chosen, name, bench.masks.read_file(Path(file), chosen))
         result: dict[str, Any] = {"project": str(bench.path), "segmenter": bench.regions.segmenter().name}
         if auto:
-            result["proposed"] = _propose(
+            result["proposed"] = _store_proposals(
                 bench, [chosen] if propagate or photo else [r.id for r in bench.photos.page()]
             )
         if propagate:
@@ -48,7 +48,7 @@ def regions(
     lines = [f"{name}: on {count} photos" for name, count in result["names"].items()] or ["no regions yet"]
     if result.get("doubtful"):
         lines.append(f"{len(result['doubtful'])} photos need a look: their regions are doubtful")
-    finish(result, as_json, lines)
+    print_result(result, as_json, lines)
 
 
 def generate(
@@ -62,7 +62,7 @@ def generate(
     param: Annotated[list[str], typer.Option("--param", help="A setting of the engine as name=value.")] = [],  # noqa: B006
     place: Annotated[list[str], typer.Option("--place", help="A placement rule as name=value.")] = [],  # noqa: B006
     keep_best: Annotated[
-        int | None, typer.Option(min=1, help="Judge each, and go on until this many good ones are kept.")
+        int | None, typer.Option(min=1, help="Score each sample and continue until this many good ones are kept.")
     ] = None,
     rule: Annotated[
         list[str], typer.Option("--rule", help="With --keep-best: a rule as name=value, as in review.")
@@ -81,17 +81,19 @@ def generate(
         raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
     began = time.monotonic()
     with Workbench.open(project) as bench:
-        batch = Batch(
+        batch = GenerationBatch(
             engine=engine,
             label=label or engine,
             count=count,
             seed=seed,
-            params=pairs(param, "--param"),
-            placement=pairs(place, "--place"),
+            params=parse_settings(param, "--param"),
+            placement=parse_settings(place, "--place"),
             workers=workers,
             batch_size=batch_size,
         )
-        rules = bench.review.rules({**pairs(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
+        rules = (
+            bench.review.parse_rules({**parse_settings(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
+        )
         with progress_bar(f"{engine} · {batch.label}") as progress:
             made = bench.studio.generate(batch, rules=rules, spend=spend, progress=progress)
         result = {
@@ -108,7 +110,7 @@ def generate(
         result |= {name: made[name] for name in ("rejected", "quota", "budget", "ended", "notes") if name in made}
     lines = [f"{made['message']} in {result['seconds']:.1f} s"]
     lines += [f"rejected {n}: {why}" for why, n in result["reasons"].items()]
-    finish(result, as_json, [*lines, *(f"note: {note}" for note in result.get("notes", []))])
+    print_result(result, as_json, [*lines, *(f"note: {note}" for note in result.get("notes", []))])
 
 
 def review(
@@ -126,14 +128,14 @@ def review(
         if undo:
             result["undone"] = len(bench.review.undo())
         if auto:
-            result |= bench.review.auto(bench.review.rules(pairs(rule, "--rule")))
+            result |= bench.review.apply_rules(bench.review.parse_rules(parse_settings(rule, "--rule")))
         result["counts"] = bench.review.counts()
     lines = [f"{label}: " + ", ".join(f"{n} {v}" for v, n in by.items()) for label, by in result["counts"].items()]
     lines += [f"rejected {n}: {why}" for why, n in result.get("reasons", {}).items()]
-    finish(result, as_json, lines or ["no samples yet; launch.py generate makes some"])
+    print_result(result, as_json, lines or ["no samples yet; launch.py generate makes some"])
 
 
-def _photo(bench: Workbench, name: str | None) -> str:
+def _photo_id(bench: Workbench, name: str | None) -> str:
     rows = bench.photos.page()
     if not rows:
         raise InputError("the project has no photos; import a folder of good parts first")
@@ -145,11 +147,11 @@ def _photo(bench: Workbench, name: str | None) -> str:
     return found[0]
 
 
-def _propose(bench: Workbench, normal_ids: list[str]) -> int:
+def _store_proposals(bench: Workbench, normal_ids: list[str]) -> int:
     total = 0
     with progress_bar("Segmenting") as progress:
         for done, normal_id in enumerate(normal_ids):
-            if not bench.regions.on(normal_id):
-                total += len(bench.regions.auto(normal_id))
+            if not bench.regions.of_photo(normal_id):
+                total += len(bench.regions.store_proposals(normal_id))
             progress(done + 1, len(normal_ids))
     return total

@@ -19,12 +19,12 @@ ProjectPath = Annotated[Path, typer.Argument(metavar="PROJECT", help="The projec
 AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object on stdout.")]
 
 
-def finish(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
+def print_result(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
     """Print the result: one JSON line, or ``lines`` for a person."""
     print(json.dumps(result) if as_json else "\n".join(lines), flush=True)
 
 
-def pairs(given: list[str], option: str) -> dict[str, Any]:
+def parse_settings(given: list[str], option: str) -> dict[str, Any]:
     """``["beta=0.4", "style=burn"]`` as a dict; values are JSON where they parse, else text."""
     values: dict[str, Any] = {}
     for text in given:

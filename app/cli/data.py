@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
+from app.cli.common import AsJson, ProjectPath, parse_settings, print_result, progress_bar
 from core.api import Workbench
 
 
@@ -24,11 +24,11 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the kept samples as a dataset that detector libraries load unchanged."""
-    options = pairs(option, "--option")
+    options = parse_settings(option, "--option")
     with Workbench.open(project) as bench, progress_bar("Writing") as progress:
         report = bench.datasets.export(
             format, out, options, everything=everything, real=real, overwrite=overwrite, progress=progress
         )
     lines = [f"{n} {where}" for where, n in report["images"].items()]
     lines += [f"warning: {w}" for w in report["warnings"]]
-    finish(report, as_json, [*lines, f"dataset: {report['path']}"])
+    print_result(report, as_json, [*lines, f"dataset: {report['path']}"])

@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import AsJson, ProjectPath, finish, progress_bar
+from app.cli.common import AsJson, ProjectPath, print_result, progress_bar
 from core.api import Workbench
-from core.api.demo import DEMOS, make_demo
+from core.api.demo import DEMO_PRODUCTS, make_demo
 
 
 def demo(
     project: ProjectPath,
-    product: Annotated[str, typer.Option(help="Which product: " + ", ".join(d.name for d in DEMOS) + ".")] = DEMOS[
-        0
-    ].name,
+    product: Annotated[
+        str, typer.Option(help="Which product: " + ", ".join(d.name for d in DEMO_PRODUCTS) + ".")
+    ] = DEMO_PRODUCTS[0].name,
     as_json: AsJson = False,
 ) -> None:
     """Make a project of the rendered demo product, with regions and real anomalies."""
@@ -38,4 +38,4 @@ def demo(
         f"open it with: launch.py ui {project}",
         f"project: {result['project']}",
     ]
-    finish(result, as_json, lines)
+    print_result(result, as_json, lines)

@@ -9,12 +9,12 @@ import typer
 
 from app.cli import evaluate_pairs, evaluate_photo, evaluate_train
 from app.cli.common import AsJson, progress_bar
-from app.cli.results import Out, ReportFile, deliver
+from app.cli.results import Out, ReportFile, save_and_print
 from core.api.evaluation import folders
 
 app = typer.Typer(
     name="evaluate",
-    help="Say with numbers whether the generated pairs are any good.",
+    help="Measure how good the generated pairs are.",
     no_args_is_help=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -42,5 +42,7 @@ def maps(
 ) -> None:
     """Metrics of the score maps of any detector."""
     with progress_bar("Reading score maps") as progress:
-        result = folders.maps(scores, masks, defects_config, pro_fpr=pro_fpr, spro_fpr=spro_fpr, progress=progress)
-    deliver(result, as_json, out, report)
+        result = folders.evaluate_score_maps(
+            scores, masks, defects_config, pro_fpr=pro_fpr, spro_fpr=spro_fpr, progress=progress
+        )
+    save_and_print(result, as_json, out, report)

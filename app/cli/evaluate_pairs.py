@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.common import AsJson, progress_bar
-from app.cli.results import Out, ReportFile, deliver
+from app.cli.results import Out, ReportFile, save_and_print
 from core.api.evaluation import folder_pairs
 
 
@@ -33,7 +33,7 @@ def generation(
 ) -> None:
     """Measure the pairs themselves: realism, diversity, mask alignment, memorisation."""
     with progress_bar("Looking at pairs") as progress:
-        result = folder_pairs.generation(
+        result = folder_pairs.evaluate_generation_folders(
             pairs, reference, everything=everything, labels=label, seed=seed, device=device, progress=progress
         )
-    deliver(result, as_json, out, report)
+    save_and_print(result, as_json, out, report)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import AsJson, finish, progress_bar
+from app.cli.common import AsJson, print_result, progress_bar
 from core.api.evaluation import single_photos
 
 
@@ -32,11 +32,11 @@ def photo(
 ) -> None:
     """Show what a trained detector says of photos: score, score map, and the good photo each was compared with."""
     with progress_bar("Looking at photos") as progress:
-        found = single_photos.photos(detector, photos, out, device=device, progress=progress)
+        found = single_photos.predict_photos(detector, photos, out, device=device, progress=progress)
     lines = [
         f"{seen.photo}: image score {seen.score:.4f}, higher than {100 * seen.above_good:.0f}% of the good test photos"
         + (f"; compared with {seen.neighbour}" if seen.neighbour else "")
         + (f"; {seen.picture}" if seen.picture else "")
         for seen in found
     ]
-    finish({"detector": str(detector), "photos": [seen.json() for seen in found]}, as_json, lines)
+    print_result({"detector": str(detector), "photos": [seen.to_json() for seen in found]}, as_json, lines)

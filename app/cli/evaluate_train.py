@@ -9,10 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import AsJson, pairs, progress_bar
-from app.cli.results import Out, ReportFile, deliver
+from app.cli.common import AsJson, parse_settings, progress_bar
+from app.cli.results import Out, ReportFile, save_and_print
 from core.api.evaluation import folder_training
-from core.api.evaluation.folder_training import FolderTraining, Result
+from core.api.evaluation.folder_training import EvalResult, FolderTraining
 
 Train = Annotated[
     Path, typer.Option("--train", help="Pairs and good photos to learn from: a project, a dataset or an MVTec layout.")
@@ -54,8 +54,10 @@ def localization(
 
     With --out a finished seed is kept there: the same command again goes on where it was stopped.
     """
-    task = FolderTraining(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
-    _run(folder_training.localization, "Localization", task, as_json, out, report)
+    task = FolderTraining(
+        train, test, preset, parse_settings(param, "--param"), seeds, without, device, detector, side, out
+    )
+    _run_and_print(folder_training.evaluate_localization_folders, "Localization", task, as_json, out, report)
 
 
 def detection(
@@ -73,8 +75,10 @@ def detection(
     as_json: AsJson = False,
 ) -> None:
     """The same training asked about whole photos: is the part good? Their metrics come first."""
-    task = FolderTraining(train, test, preset, pairs(param, "--param"), seeds, without, device, detector, side, out)
-    _run(folder_training.detection, "Detection", task, as_json, out, report)
+    task = FolderTraining(
+        train, test, preset, parse_settings(param, "--param"), seeds, without, device, detector, side, out
+    )
+    _run_and_print(folder_training.evaluate_detection_folders, "Detection", task, as_json, out, report)
 
 
 def classification(
@@ -90,12 +94,12 @@ def classification(
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on pairs and say how often it names a real anomaly rightly."""
-    task = FolderTraining(train, test, preset, pairs(param, "--param"), seeds, without, device, keep=out)
-    _run(folder_training.classification, "Classification", task, as_json, out, report)
+    task = FolderTraining(train, test, preset, parse_settings(param, "--param"), seeds, without, device, keep=out)
+    _run_and_print(folder_training.evaluate_classification_folders, "Classification", task, as_json, out, report)
 
 
-def _run(
-    evaluate: Callable[..., Result],
+def _run_and_print(
+    evaluate: Callable[..., EvalResult],
     what: str,
     task: FolderTraining,
     as_json: bool,
@@ -103,11 +107,11 @@ def _run(
     report: Path | None,
 ) -> None:
     with progress_bar(what) as progress:
-        result = evaluate(task, progress=progress, curve=_say)
-    deliver(result, as_json, out, report)
+        result = evaluate(task, progress=progress, curve=_print_curve_point)
+    save_and_print(result, as_json, out, report)
 
 
-def _say(name: str, x: float, y: float) -> Any:
+def _print_curve_point(name: str, x: float, y: float) -> Any:
     """Numbers of the test set as they come in, for logs; the loss is only in the curves."""
     if not name.startswith("loss"):
         print(f"epoch {x:g}: {name} {y:.4f}", file=sys.stderr, flush=True)

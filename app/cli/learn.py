@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import AsJson, ProjectPath, finish, pairs, progress_bar
+from app.cli.common import AsJson, ProjectPath, parse_settings, print_result, progress_bar
 from core.api import Workbench
 from core.api.concepts.library import LearnRequest
 
@@ -19,7 +19,9 @@ def learn(
         str | None,
         typer.Option(help="Label to learn, or several with commas between; left out, all labels, together."),
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="flawsmith, or as a paper or its code has it.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="flawsmith (ours), paper (as published) or code (as released).")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps at most.")] = None,
     adapt: Annotated[bool, typer.Option("--adapt", help="First adapt the model to the product's photos.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same concept.")] = None,
@@ -28,7 +30,7 @@ def learn(
 ) -> None:
     """Learn an anomaly from real examples; stopped, the same command goes on where it was."""
     began = time.monotonic()
-    params = pairs(param, "--param")
+    params = parse_settings(param, "--param")
     given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "adapt": adapt or None}
     params |= {name: value for name, value in given.items() if value is not None}
     with Workbench.open(project) as bench:
@@ -52,4 +54,4 @@ def learn(
             "seconds": round(time.monotonic() - began, 1),
         }
     lines = [f"learned {made.title} as {made.id}: {result['steps']} steps in {result['seconds']:.0f} s"]
-    finish(result, as_json, [*lines, *made.notes, f"try it: launch.py generate {project} --engine {engine}"])
+    print_result(result, as_json, [*lines, *made.notes, f"try it: launch.py generate {project} --engine {engine}"])

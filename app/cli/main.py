@@ -47,17 +47,17 @@ def run(argv: list[str]) -> int:
         code = app(argv or ["ui"], standalone_mode=False)
     except FlawsmithError as error:
         stopped = isinstance(error, Cancelled)
-        return _say("stopped" if stopped else "error", str(error), 130 if stopped else 2)
+        return _print_error("stopped" if stopped else "error", str(error), 130 if stopped else 2)
     except KeyboardInterrupt:
-        return _say("stopped", "interrupted; what was finished is kept", 130)
+        return _print_error("stopped", "interrupted; what was finished is kept", 130)
     except Exception as error:
         # Typer vendors click, so usage errors are recognised by what they can do, not by their class.
         if not hasattr(error, "format_message"):
             raise
-        return _say("error", f"{error.format_message().rstrip('.')}; see launch.py --help", 2)
+        return _print_error("error", f"{error.format_message().rstrip('.')}; see launch.py --help", 2)
     return int(code or 0)
 
 
-def _say(what: str, line: str, code: int) -> int:
+def _print_error(what: str, line: str, code: int) -> int:
     print(f"{what}: {line}", file=sys.stderr, flush=True)
     return code

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from app.cli.common import AsJson, finish, progress_bar
-from core.api.models import ModelsApi, WeightRow, megabytes
+from app.cli.common import AsJson, print_result, progress_bar
+from core.api.models import ModelRow, ModelsApi, megabytes
 from core.errors import InputError
 
 
@@ -24,7 +24,11 @@ def models(
         _verify(desk, name, as_json)
     elif action == "list":
         rows = desk.status()
-        finish({"models": [row.as_dict() for row in rows], "auto": desk.automatic()}, as_json, _listed(desk, rows))
+        print_result(
+            {"models": [row.as_dict() for row in rows], "auto": desk.automatic_model()},
+            as_json,
+            _table_lines(desk, rows),
+        )
     else:
         raise InputError(f"models {action!r}: there are list, fetch NAME and verify [NAME]")
 
@@ -35,7 +39,9 @@ def _fetch(desk: ModelsApi, name: str | None, as_json: bool) -> None:
     with progress_bar(f"Fetching {name}, MB") as progress:
         path = str(desk.fetch(name, lambda done, total: progress(megabytes(done), megabytes(total))))
     rows = desk.status()
-    finish({"path": path, "models": [row.as_dict() for row in rows], "auto": desk.automatic()}, as_json, [path])
+    print_result(
+        {"path": path, "models": [row.as_dict() for row in rows], "auto": desk.automatic_model()}, as_json, [path]
+    )
 
 
 def _verify(desk: ModelsApi, name: str | None, as_json: bool) -> None:
@@ -45,18 +51,18 @@ def _verify(desk: ModelsApi, name: str | None, as_json: bool) -> None:
     result = {
         "verified": {row.name: row.state for row in checked},
         "models": [row.as_dict() for row in desk.status()],
-        "auto": desk.automatic(),
+        "auto": desk.automatic_model(),
     }
-    finish(result, as_json, lines or ["no weights on this machine"])
+    print_result(result, as_json, lines or ["no weights on this machine"])
 
 
-def _listed(desk: ModelsApi, rows: list[WeightRow]) -> list[str]:
-    diffusion = [line for row in rows if row.kind == "diffusion" for line in _described(row)]
-    files = [line for row in rows if row.kind == "weights" for line in _described(row)]
+def _table_lines(desk: ModelsApi, rows: list[ModelRow]) -> list[str]:
+    diffusion = [line for row in rows if row.kind == "diffusion" for line in _row_lines(row)]
+    files = [line for row in rows if row.kind == "weights" for line in _row_lines(row)]
     return [
         "Diffusion models",
         *diffusion,
-        f"  auto is now: {desk.automatic()}",
+        f"  auto is now: {desk.automatic_model()}",
         "",
         f"Weights (offline: open the address on another machine, put the file into {desk.folder()})",
         *files,
@@ -65,7 +71,7 @@ def _listed(desk: ModelsApi, rows: list[WeightRow]) -> list[str]:
     ]
 
 
-def _described(row: WeightRow) -> list[str]:
+def _row_lines(row: ModelRow) -> list[str]:
     """A line for the eye to run along, and what is behind it."""
     size = f"{row.size / 1e9:.1f} GB" if row.size >= 1e9 else f"{row.size / 1e6:.0f} MB"
     head = f"  {row.state:10} {row.name:14} {size:>7}  {row.licence:22} {row.purpose}"

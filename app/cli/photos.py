@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.common import AsJson, ProjectPath, finish, progress_bar
+from app.cli.common import AsJson, ProjectPath, print_result, progress_bar
 from core.api import Workbench
 from core.api.photos import Corrections, IntakeReport, preview_import
 from core.errors import FlawsmithError, InputError
@@ -57,7 +57,7 @@ def new(
             shutil.rmtree(project, ignore_errors=True)
             raise
         result = _result(bench, report)
-    finish(result, as_json, _lines(result, report))
+    print_result(result, as_json, _lines(result, report))
 
 
 def import_photos(
@@ -78,7 +78,7 @@ def import_photos(
     with Workbench.open(project) as bench:
         report = _imported(bench, source, anomalies, said)
         result = _result(bench, report)
-    finish(result, as_json, _lines(result, report))
+    print_result(result, as_json, _lines(result, report))
 
 
 def labels(
@@ -103,7 +103,7 @@ def labels(
         moved = sum(bench.photos.rename_label(old, given[-1]) for old in given[:-1] if old != given[-1])
         found = dict(Counter(row.label for row in bench.photos.examples()))
     lines = [f"{n} real {label}" for label, n in sorted(found.items())]
-    finish({"project": str(project), "moved": moved, "labels": found}, as_json, lines)
+    print_result({"project": str(project), "moved": moved, "labels": found}, as_json, lines)
 
 
 def preview(source: Path | None, anomalies: Path | None, said: Corrections) -> IntakeReport:
@@ -121,7 +121,9 @@ def _checked(sources: list[Path | None], readings: list[str], renamed: list[str]
 
 def _imported(bench: Workbench, source: Path | None, anomalies: Path | None, said: Corrections) -> IntakeReport:
     with progress_bar("Reading photos") as progress:
-        return bench.photos.take_in(source or [], anomalies=anomalies, said=said, looking=progress, progress=progress)
+        return bench.photos.import_images(
+            source or [], anomalies=anomalies, said=said, looking=progress, progress=progress
+        )
 
 
 def _result(bench: Workbench, report: IntakeReport) -> dict[str, Any]:
@@ -137,4 +139,4 @@ def _lines(result: dict[str, Any], report: IntakeReport) -> list[str]:
 
 def _show(report: IntakeReport, as_json: bool) -> None:
     notes = [f"note: {note}" for note in report.notes]
-    finish({"dry_run": True, **report.as_dict()}, as_json, [*report.table(), *notes])
+    print_result({"dry_run": True, **report.as_dict()}, as_json, [*report.table(), *notes])

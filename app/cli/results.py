@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import finish
+from app.cli.common import print_result
 from core.api.evaluation import folders
 
 Out = Annotated[Path | None, typer.Option("--out", help="Keep the result, in a new folder under this one.")]
@@ -16,17 +16,21 @@ ReportFile = Annotated[
 ]
 
 
-def deliver(result: folders.Result, as_json: bool, out: Path | None = None, report: Path | None = None) -> None:
+def save_and_print(
+    result: folders.EvalResult, as_json: bool, out: Path | None = None, report: Path | None = None
+) -> None:
     """Keep ``result`` under ``out``, write its page to ``report``, and print it: one JSON line, or a table."""
     printed: dict[str, Any] = result.json()
     if out is not None:
         printed["saved"] = str(folders.save_result(out, result))
     if report is not None:
         printed["report"] = str(folders.write_report(report, [result]))
-    finish(printed, as_json, [*table(result), *(f"{k}: {printed[k]}" for k in ("saved", "report") if k in printed)])
+    print_result(
+        printed, as_json, [*result_lines(result), *(f"{k}: {printed[k]}" for k in ("saved", "report") if k in printed)]
+    )
 
 
-def table(result: folders.Result) -> list[str]:
+def result_lines(result: folders.EvalResult) -> list[str]:
     """The result for a person: a column for each metric, a row for the whole and for each label, then the notes."""
     names = list(result.metrics)
     rows = [("", names), ("all", [f"{result.metrics[n]:.4f}" for n in names])]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import AsJson, finish, pairs
+from app.cli.common import AsJson, parse_settings, print_result
 
 
 def ui(
@@ -42,7 +42,9 @@ def bench(
         Path | None, typer.Option(help="realism: folder with real anomalies (MVTec AD layout), or a folder of such.")
     ] = None,
     test: Annotated[Path | None, typer.Option(help="realism: what to test on; DATA_dev if left out.")] = None,
-    out: Annotated[Path | None, typer.Option(help="tables: where the table goes, and goes on.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="tables: folder of the table; an unfinished one is continued.")
+    ] = None,
     rows: Annotated[
         list[str],
         typer.Option(
@@ -73,18 +75,18 @@ def bench(
     given: dict[str, Any] = {
         "data": data, "test": test, "out": out, "rows": [r for text in rows for r in text.split()], "seeds": seeds,
         "product": product, "count": count, "without": without, "detector": detector, "preset": preset,
-        "params": pairs(param, "--param"), "device": device,
+        "params": parse_settings(param, "--param"), "device": device,
         "looks": looks or None, "backbone": backbone,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
     if name in ("realism", "comgen-table"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
-    finish(result, as_json, [f"{key}: {value}" for key, value in _flat(result)])
+    print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])
 
 
-def _flat(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _flattened(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for key, value in tree.items():
-        rows += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
+        rows += _flattened(value, f"{prefix}{key}.") if isinstance(value, dict) else [(f"{prefix}{key}", value)]
     return rows

@@ -6,32 +6,37 @@ import html
 
 from app.session import file_url
 from core.api import NormalRow
-from core.api.review import Comparison
-from core.api.studio.attention_evidence import ComponentShare, Evidence, NearestGoodPart
+from core.api.review import SampleComparison
+from core.api.studio.attention_evidence import AttentionEvidence, ComponentShare, NearestGoodPart
 
-LEAST, CLEAR = 0.01, 0.05
+MIN_SHARE, SHOWN_SHARE = 0.01, 0.05
 """Share of the attention from which it is told, and from which a component's picture is shown at once."""
-FIRST = 3
+MIN_SHOWN = 3
 """Pictures shown at once at least."""
 
 
-def why(seen: Comparison, evidence: Evidence, view: str) -> str:
+def attention_panel_html(seen: SampleComparison, evidence: AttentionEvidence, view: str) -> str:
     """HTML. ``view`` is the close-ups' SVG view box."""
-    many = max(FIRST, sum(part.share >= CLEAR for part in evidence.parts))
-    first, rest = evidence.parts[:many], evidence.parts[many:]
-    tiles = "".join(_tile(seen, part, evidence.named, view) for part in first)
+    many = max(MIN_SHOWN, sum(part.share >= SHOWN_SHARE for part in evidence.components))
+    first, rest = evidence.components[:many], evidence.components[many:]
+    tiles = "".join(_tile(seen, part, evidence.top_component, view) for part in first)
     more = ""
     if rest:
-        hidden = "".join(_tile(seen, part, evidence.named, view) for part in rest)
+        hidden = "".join(_tile(seen, part, evidence.top_component, view) for part in rest)
         more = f"<details><summary>{len(rest)} more components</summary><div class='fs-maps'>{hidden}</div></details>"
-    named = f"<b>{html.escape(evidence.named)}</b> differs most" if evidence.named else "No component stands out"
+    named = (
+        f"<b>{html.escape(evidence.top_component)}</b> differs most"
+        if evidence.top_component
+        else "No component stands out"
+    )
     return (
         f"<div class='fs-why' id='fs-why'><p>{named} <span class='fs-quiet'>· {html.escape(evidence.edit)}</span></p>"
-        f"<div class='fs-maps'>{tiles}</div>{more}{near_by(evidence.neighbour, evidence.neighbour_row)}</div>"
+        f"<div class='fs-maps'>{tiles}</div>{more}"
+        f"{nearest_good_part_html(evidence.nearest_good_part, evidence.nearest_good_part_row)}</div>"
     )
 
 
-def picture(url: str, name: str, view: str, size: tuple[int, int], over: str = "") -> str:
+def svg_picture(url: str, name: str, view: str, size: tuple[int, int], over: str = "") -> str:
     """A figure's SVG: a picture stretched to the photo's ``size`` (width, height), seen through ``view``."""
     return (
         f"<svg viewBox='{view}' role='img' aria-label='{html.escape(name, quote=True)}'>"
@@ -39,23 +44,23 @@ def picture(url: str, name: str, view: str, size: tuple[int, int], over: str = "
     )
 
 
-def coarse(evidence: Evidence) -> str:
+def unrefined_outline(evidence: AttentionEvidence) -> str:
     """The unrefined mask's outline, an SVG path."""
     return f"<path class='fs-coarse' d='{evidence.unrefined['path']}'/>"
 
 
-def _tile(seen: Comparison, part: ComponentShare, named: str, view: str) -> str:
+def _tile(seen: SampleComparison, part: ComponentShare, named: str, view: str) -> str:
     size = (seen.normal.width, seen.normal.height)
     mark = " data-named" if part.name == named else ""
-    share = f"{part.share:.0%}" if part.share >= LEAST else "–"
-    drawn = picture(file_url(part.path), f"Residual attention of {part.name}", view, size)
+    share = f"{part.share:.0%}" if part.share >= MIN_SHARE else "–"
+    drawn = svg_picture(file_url(part.path), f"Residual attention of {part.name}", view, size)
     return (
         f"<figure{mark} data-component='{html.escape(part.name, quote=True)}'>{drawn}"
         f"<figcaption>{html.escape(part.name)}<span>{share}</span></figcaption></figure>"
     )
 
 
-def near_by(near: NearestGoodPart | None, row: NormalRow | None) -> str:
+def nearest_good_part_html(near: NearestGoodPart | None, row: NormalRow | None) -> str:
     """The nearest good part and how far it is; "" where it is not known."""
     if near is None or row is None:
         return ""
@@ -65,6 +70,6 @@ def near_by(near: NearestGoodPart | None, row: NormalRow | None) -> str:
     what = "Nearest other good part" if near.own is not None else "Nearest good part"
     return (
         f"<div class='fs-near' title='ComGEN eq. 6 as a distance: 0 is the same picture, 6 the farthest'>"
-        f"<figure style='margin:0'>{picture(file_url(row.path), what, whole, (row.width, row.height))}</figure>"
+        f"<figure style='margin:0'>{svg_picture(file_url(row.path), what, whole, (row.width, row.height))}</figure>"
         f"<dl><dt>{what}</dt><dd>{html.escape(row.name)}</dd>{lines}</dl></div>"
     )

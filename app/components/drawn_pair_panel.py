@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 
-from app.components.attention_panel import picture
+from app.components.attention_panel import svg_picture
 from app.session import file_url
-from core.api.studio.drawn_pairs import Likeness, PairView, Way
+from core.api.studio.drawn_pairs import NearestExample, PairMask, PairView
 
-TITLES = {"threshold": "By the part", "segmenter": "By the segmenter", "attention": "By attention"}
-TAKE_JS = """
+MASK_TITLES = {"threshold": "By threshold", "segmenter": "By the segmenter", "attention": "By attention"}
+CHOOSE_MASK_JS = """
 // "taken" tells {id, way}: another of a pair's masks was chosen.
 element.addEventListener("click", (event) => {
   const press = event.target.closest("[data-take]");
@@ -18,18 +18,19 @@ element.addEventListener("click", (event) => {
 """
 
 
-def drawn_together(sample_id: str, pair: PairView) -> str:
+def drawn_pair_html(sample_id: str, pair: PairView) -> str:
     """HTML."""
     view, size = f"0 0 {pair.side} {pair.side}", (pair.side, pair.side)
-    taken = next((way for way in pair.ways if way.taken), None)
+    taken = next((way for way in pair.ways if way.chosen), None)
     whole = _figure(
-        picture(file_url(pair.whole), "The whole as it was drawn", view, size, _line(taken)), "Drawn whole"
+        svg_picture(file_url(pair.whole), "The whole image as it was drawn", view, size, _outline_path(taken)),
+        "Global branch",
     )
-    part = _figure(picture(file_url(pair.part), "Its anomaly alone", view, size), "Its anomaly alone")
+    part = _figure(svg_picture(file_url(pair.part), "Its anomaly alone", view, size), "Its anomaly alone")
     said = (
-        "None of the masks was taken but the one you asked for: the anomaly was drawn beside it."
+        "The mask you gave is used, not one of these: the anomaly was drawn beside it."
         if pair.asked
-        else "The mask that is taken should agree with the other two: 100% is the same mask."
+        else "The mask in use should agree with the other two: 100% means the same mask."
     )
     tiles = "".join(_tile(pair, way) for way in pair.ways)
     return (
@@ -38,7 +39,7 @@ def drawn_together(sample_id: str, pair: PairView) -> str:
     )
 
 
-def copy_in_words(near: Likeness) -> tuple[str, str, str]:
+def copy_in_words(near: NearestExample) -> tuple[str, str, str]:
     """(words, number, "good" | "fair" | "bad") of how near a sample is to the real example most like it."""
     if near.measure == "distance":
         number = f"{near.value:.2f}; below {near.limit:g} it is a copy"
@@ -46,15 +47,15 @@ def copy_in_words(near: Likeness) -> tuple[str, str, str]:
     else:
         number = f"likeness {near.value:.2f}; from {near.limit:.2f} on it is a copy"
         close = near.value > near.limit - 0.1 * (1 - near.limit)
-    if near.copied:
+    if near.is_copy:
         return "A copy of a real example", number, "bad"
     return ("Much like a real example", number, "fair") if close else ("No copy of a real example", number, "good")
 
 
-def _tile(pair: PairView, way: Way) -> str:
+def _tile(pair: PairView, way: PairMask) -> str:
     view, size = f"0 0 {pair.side} {pair.side}", (pair.side, pair.side)
-    title = TITLES.get(way.name, way.name)
-    if way.taken:
+    title = MASK_TITLES.get(way.name, way.name)
+    if way.chosen:
         press = "<b class='fs-taken'>taken</b>"
     elif way.outline is None:
         press = "<span class='fs-quiet'>finds nothing</span>"
@@ -63,11 +64,11 @@ def _tile(pair: PairView, way: Way) -> str:
             f"<button type='button' data-take='{way.name}' title='The same sample once more, with this mask' "
             f"aria-label='Take the mask {title.lower()}'>Take it</button>"
         )
-    shown = picture(file_url(pair.whole), f"Mask {title.lower()}", view, size, _line(way))
-    return _figure(shown, f"{title}<span>{way.agreement:.0%}</span>", f" data-way='{way.name}'", way.taken, press)
+    shown = svg_picture(file_url(pair.whole), f"Mask {title.lower()}", view, size, _outline_path(way))
+    return _figure(shown, f"{title}<span>{way.agreement:.0%}</span>", f" data-way='{way.name}'", way.chosen, press)
 
 
-def _line(way: Way | None) -> str:
+def _outline_path(way: PairMask | None) -> str:
     return f"<path d='{way.outline['path']}'/>" if way is not None and way.outline is not None else ""
 
 

@@ -14,7 +14,7 @@ from core.errors import FlawsmithError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def guarded(handler: F) -> F:
+def errors_as_notices(handler: F) -> F:
     """Show a FlawsmithError as a notice and leave every component as it is."""
     if inspect.isgeneratorfunction(handler):
 

@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 
 
 @dataclass(frozen=True)
-class Form:
+class ParamForm:
     """Controls of a model, in the order of its fields; a field may own two (a pair of numbers)."""
 
     model: type[BaseModel]
@@ -34,26 +34,26 @@ class Form:
             position += width
         raise KeyError(name)
 
-    def read(self, values: Sequence[Any]) -> dict[str, Any]:
+    def params_of(self, values: Sequence[Any]) -> dict[str, Any]:
         """Field values by name from the components' values; None for an emptied optional field."""
         given: dict[str, Any] = {}
         position = 0
         for name, width in self.fields:
             mine = values[position : position + width]
             position += width
-            given[name] = _back(self.model.model_fields[name], list(mine))
+            given[name] = _field_value(self.model.model_fields[name], list(mine))
         return given
 
-    def show(self, params: dict[str, Any]) -> list[Any]:
+    def values_of(self, params: dict[str, Any]) -> list[Any]:
         """Component values for stored ``params``; what is missing gets its default."""
         values: list[Any] = []
         for name, width in self.fields:
             value = params.get(name, self.model.model_fields[name].get_default(call_default_factory=True))
-            values += list(value) if width == 2 else [_shown(self.model.model_fields[name], value)]
+            values += list(value) if width == 2 else [_control_value(self.model.model_fields[name], value)]
         return values
 
 
-def build(model: type[BaseModel], skip: Sequence[str] = ()) -> Form:
+def build_param_form(model: type[BaseModel], skip: Sequence[str] = ()) -> ParamForm:
     """Make the controls inside the current Gradio layout."""
     fields: list[tuple[str, int]] = []
     components: list[gr.components.Component] = []
@@ -62,11 +62,11 @@ def build(model: type[BaseModel], skip: Sequence[str] = ()) -> Form:
             made = _controls(name, info)
             fields.append((name, len(made)))
             components += made
-    return Form(model, tuple(fields), tuple(components))
+    return ParamForm(model, tuple(fields), tuple(components))
 
 
 def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
-    kind, optional = _bare(info.annotation)
+    kind, optional = _without_optional(info.annotation)
     title, help_text = info.title or name.replace("_", " ").capitalize(), info.description
     default = info.get_default(call_default_factory=True)
     low, high = _bounds(info)
@@ -85,7 +85,7 @@ def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
                 gr.Number(default[1], label="to", info="\u00a0", step=step, interactive=True, min_width=80),
             ]
     if kind in (int, float) and not optional and low is not None and high is not None and high - low <= 4096:
-        return [gr.Slider(low, high, value=default, step=1 if kind is int else _nice_step(high - low), **common)]
+        return [gr.Slider(low, high, value=default, step=1 if kind is int else _slider_step(high - low), **common)]
     if kind in (int, float) and optional:
         # The browser has no empty number: it would send 0.
         shown = "" if default is None else f"{default:g}"
@@ -97,8 +97,8 @@ def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
     return [gr.Textbox("" if default is None else str(default), **common)]
 
 
-def _back(info: FieldInfo, values: list[Any]) -> Any:
-    kind, optional = _bare(info.annotation)
+def _field_value(info: FieldInfo, values: list[Any]) -> Any:
+    kind, optional = _without_optional(info.annotation)
     if len(values) == 2:
         return tuple(values)
     value = values[0]
@@ -122,20 +122,20 @@ def _number(text: str) -> float | str:
     return int(number) if number.is_integer() else number
 
 
-def _shown(info: FieldInfo, value: Any) -> Any:
-    kind, optional = _bare(info.annotation)
+def _control_value(info: FieldInfo, value: Any) -> Any:
+    kind, optional = _without_optional(info.annotation)
     if get_origin(kind) is tuple:
         return ", ".join(value or ())
     return f"{value:g}" if optional and isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-def _bare(annotation: Any) -> tuple[Any, bool]:
+def _without_optional(annotation: Any) -> tuple[Any, bool]:
     """The annotation without ``| None``, and whether it had it."""
     if get_origin(annotation) in (Union, types.UnionType):
         inner = [a for a in get_args(annotation) if a is not type(None)]
         return inner[0], True
     if get_origin(annotation) is typing.Annotated:
-        return _bare(get_args(annotation)[0])
+        return _without_optional(get_args(annotation)[0])
     return annotation, False
 
 
@@ -147,5 +147,5 @@ def _bounds(info: FieldInfo) -> tuple[Any, Any]:
     return low, high
 
 
-def _nice_step(span: float) -> float:
+def _slider_step(span: float) -> float:
     return next((s for s in (0.001, 0.005, 0.01, 0.05, 0.1, 0.5) if span / s <= 200), 1.0)

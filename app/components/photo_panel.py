@@ -23,57 +23,57 @@ from app.session import Session, file_url, sessions
 from core.errors import FlawsmithError, InputError
 from core.types import Mask
 
-Use = Literal["regions", "studio"]
+PanelUse = Literal["regions", "studio"]
 
 COLOURS = (
     "#2f7ed8", "#c2571a", "#3f9b4f", "#8a56b8", "#b8860b", "#c0436b", "#1f9aa8", "#6b7a2f", "#5b6bd6", "#a0522d",
 )  # fmt: skip
 """Regions' colours, told apart on grey photos and by most colour-blind people; they repeat after ten."""
 
-SEEN_JS = """async (sid, seen, ...values) => {
+VISIBLE_PHOTO_JS = """async (sid, seen, ...values) => {
   await window.flawsmithFlush();
   const shown = [...document.querySelectorAll(".fsc")].find((e) => e.offsetParent !== null);
   return [sid, (shown && shown.__mask.state.image_id) || "", ...values];
 }"""
 """The newest mask is on the server, and the second value is the photo that the person sees."""
 
-PREPARING_S = 0.7
+PREPARATION_POLL_S = 0.7
 """Between two looks at how far the preparation for clicks is."""
-ONE_BY_ONE: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id": "table"}
+SERIAL_EVENTS: dict[str, Any] = {"trigger_mode": "multiple", "concurrency_limit": 1, "concurrency_id": "table"}
 """No press is lost, and answers come in the order of the presses."""
 
 
 class PhotoPanel:
     """Canvas and navigation inside the current Gradio layout.
 
-    ``moved`` changes when another photo lies on the table; other parts of the tab listen to it. ``drafts`` gives
-    regions to be drawn that are not stored, as the canvas takes them.
+    ``photo_changed`` changes when another photo lies on the table; other parts of the tab listen to it.
+    ``proposed_regions`` gives regions to be drawn that are not stored, as the canvas takes them.
     """
 
-    def __init__(self, shell: PageContext, use: Use, tall: str) -> None:
+    def __init__(self, shell: PageContext, use: PanelUse, tall: str) -> None:
         self.shell, self.use = shell, use
-        self.drafts: Callable[[Session, str], list[dict[str, Any]]] = lambda session, photo: []
+        self.proposed_regions: Callable[[Session, str], list[dict[str, Any]]] = lambda session, photo: []
         with gr.Row(equal_height=True, elem_classes="fs-nav"):
-            self.back = gr.Button("‹", size="sm", scale=0, min_width=36, elem_id=f"fs-{use}-back")
+            self.previous_button = gr.Button("‹", size="sm", scale=0, min_width=36, elem_id=f"fs-{use}-back")
             self.title = gr.HTML(elem_classes="fs-photo-title", elem_id=f"fs-{use}-title")
-            self.forth = gr.Button("›", size="sm", scale=0, min_width=36, elem_id=f"fs-{use}-forth")
+            self.next_button = gr.Button("›", size="sm", scale=0, min_width=36, elem_id=f"fs-{use}-forth")
         self.canvas = MaskCanvas(
             handlers={"segment": segment, "put_mask": self._put_mask}, tall=tall, elem_id=f"fs-{use}-canvas",
             empty="No photo yet. Import photos of good parts in the Product tab.",
         )  # fmt: skip
-        self.moved = gr.State(0)
-        self.seen = gr.Textbox(visible=False)
-        self.timer = gr.Timer(PREPARING_S, active=False)
+        self.photo_changed = gr.State(0)
+        self.visible_photo = gr.Textbox(visible=False)
+        self.timer = gr.Timer(PREPARATION_POLL_S, active=False)
         self.parts = [self.canvas, self.title, self.timer]
-        on(self.timer.tick, self._wait, shell, outputs=self.parts[1:])
+        on(self.timer.tick, self._preparation_updates, shell, outputs=self.parts[1:])
         for event, forward in (
-            (self.back.click, False), (self.forth.click, True),
+            (self.previous_button.click, False), (self.next_button.click, True),
             (self.canvas.previous_photo, False), (self.canvas.next_photo, True),
         ):  # fmt: skip
             turn = lambda session, forward=forward: self.turn(session, forward)  # noqa: E731
-            on(event, turn, shell, outputs=[*self.parts, self.moved], **ONE_BY_ONE)
+            on(event, turn, shell, outputs=[*self.parts, self.photo_changed], **SERIAL_EVENTS)
 
-    def on_seen(
+    def on_visible_photo(
         self,
         event: Callable[..., Any],
         handler: Callable[..., Any],
@@ -84,33 +84,41 @@ class PhotoPanel:
         """``event`` calls ``handler(session, photo, *inputs)`` with the photo the person sees, newest mask saved."""
 
         def handle(session: Session, seen: str, *values: Any) -> Any:
-            return handler(session, seen or self.photo(session), *values)
+            return handler(session, seen or self.photo_id(session), *values)
 
-        return on(event, handle, self.shell, [self.seen, *inputs], outputs, js=SEEN_JS, **(ONE_BY_ONE | more))
+        return on(
+            event,
+            handle,
+            self.shell,
+            [self.visible_photo, *inputs],
+            outputs,
+            js=VISIBLE_PHOTO_JS,
+            **(SERIAL_EVENTS | more),
+        )
 
-    def photo(self, session: Session) -> str:
+    def photo_id(self, session: Session) -> str:
         """The id of the photo on the table; InputError if there is none."""
-        if not (found := session.open_bench and session.photo()):
+        if not (found := session.required_api and session.photo_id()):
             raise InputError("there is no photo yet: import photos of good parts in the Product tab")
         return found
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``: the session's photo, its regions and the mask drawn on it."""
-        if not session.photo():
+        if not session.photo_id():
             return [None, '<span class="fs-quiet">No photos yet</span>', gr.Timer(active=False)]
-        value = self._value(session)
-        ready = session.open_bench.regions.is_ready(session.normal_id)
-        return [value, title(session), gr.Timer(active=not ready)]
+        value = self._canvas_value(session)
+        ready = session.required_api.regions.is_ready(session.normal_id)
+        return [value, photo_title(session), gr.Timer(active=not ready)]
 
     def turn(self, session: Session, forward: bool) -> list[Any]:
-        """Put the next photo on the table, or the one before; updates for ``parts`` and ``moved``."""
-        current = session.photo()
+        """Put the next photo on the table, or the one before; updates for ``parts`` and ``photo_changed``."""
+        current = session.photo_id()
         if not current:
             return [gr.skip()] * (len(self.parts) + 1)
-        return self.go(session, session.open_bench.photos.neighbour(current, forward).id)
+        return self.open_photo(session, session.required_api.photos.photo_beside(current, forward).id)
 
-    def go(self, session: Session, normal_id: str) -> list[Any]:
-        """Put a photo on the table; updates for ``parts`` and ``moved``."""
+    def open_photo(self, session: Session, normal_id: str) -> list[Any]:
+        """Put a photo on the table; updates for ``parts`` and ``photo_changed``."""
         session.normal_id = normal_id
         return [*self.show(session), time.time_ns()]
 
@@ -119,7 +127,7 @@ class PhotoPanel:
         drawn = session.masks.get(self._key(normal_id))
         return drawn if drawn is not None and drawn.any() else None
 
-    def put(self, session: Session, normal_id: str, mask: Mask | None) -> list[Any]:
+    def set_mask(self, session: Session, normal_id: str, mask: Mask | None) -> list[Any]:
         """Lay a mask on a photo, or take it off; updates for ``parts``."""
         with session.lock:
             if mask is None:
@@ -131,19 +139,19 @@ class PhotoPanel:
     def _key(self, normal_id: str) -> str:
         return f"{self.use}/{normal_id}"
 
-    def _wait(self, session: Session) -> list[Any]:
+    def _preparation_updates(self, session: Session) -> list[Any]:
         """How far the photo is prepared for clicks, while a slow segmenter looks at it."""
         warming = session.memory.warming
-        if warming is None or warming.normal_id != session.normal_id or warming.over:
-            return [title(session) if session.photo() else gr.skip(), gr.Timer(active=False)]
+        if warming is None or warming.normal_id != session.normal_id or warming.finished:
+            return [photo_title(session) if session.photo_id() else gr.skip(), gr.Timer(active=False)]
         share = f" {100 * warming.done // warming.total} %" if warming.total else ""
-        return [f'{title(session)} <span class="fs-quiet">· preparing for clicks{share}</span>', gr.skip()]
+        return [f'{photo_title(session)} <span class="fs-quiet">· preparing for clicks{share}</span>', gr.skip()]
 
     def _put_mask(self, data: dict[str, Any]) -> dict[str, Any]:
         """The canvas hands over the mask as it is now; an older one than we have is acknowledged and dropped."""
-        session, row = _addressed(data)
+        session, row = _session_and_photo(data)
         update = parse_mask(data, row.width, row.height)
-        mask: Mask = session.open_bench.masks.decode(list(update.runs), (row.height, row.width))
+        mask: Mask = session.required_api.masks.decode(list(update.runs), (row.height, row.width))
         key = self._key(row.id)
         with session.lock:
             if update.seq >= session.mask_seq.get(key, -1):
@@ -151,34 +159,34 @@ class PhotoPanel:
                 session.masks[key] = mask
         return mask_reply(update)
 
-    def _value(self, session: Session) -> dict[str, Any]:
-        bench = session.open_bench
-        row = bench.photos.row(session.photo())
+    def _canvas_value(self, session: Session) -> dict[str, Any]:
+        bench = session.required_api
+        row = bench.photos.row(session.photo_id())
         mask = session.masks.get(self._key(row.id))
         runs = bench.masks.encode(mask if mask is not None else np.zeros((row.height, row.width), np.bool_))
-        colours = colours_of(session)
+        colours = region_colours(session)
         regions = [
             {"name": r.name, "color": colours.get(r.name, COLOURS[0]), "url": file_url(r.mask_path)}
-            for r in bench.regions.on(row.id)
+            for r in bench.regions.of_photo(row.id)
         ]
-        warm(session, row.id)
+        prepare_for_clicks(session, row.id)
         return canvas_value(
             row.id, file_url(row.path), row.width, row.height, session.id,
-            mask_rle=runs, regions=[*regions, *self.drafts(session, row.id)],
+            mask_rle=runs, regions=[*regions, *self.proposed_regions(session, row.id)],
             segmenter=bench.regions.segmenter().title,
         )  # fmt: skip
 
 
-def colours_of(session: Session) -> dict[str, str]:
+def region_colours(session: Session) -> dict[str, str]:
     """Each region name's colour, the same on every photo of the project."""
-    names = sorted(session.open_bench.regions.names())
+    names = sorted(session.required_api.regions.names())
     return {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
 
 
-def title(session: Session) -> str:
+def photo_title(session: Session) -> str:
     """Name, place and size of the session's photo, as HTML."""
-    bench = session.open_bench
-    row = bench.photos.row(session.photo())
+    bench = session.required_api
+    row = bench.photos.row(session.photo_id())
     place = bench.photos.place(row.id) + 1
     return (
         f'<span class="fs-photo-name">{html.escape(row.name)}</span> '
@@ -188,56 +196,56 @@ def title(session: Session) -> str:
 
 def segment(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas asks for masks at clicks."""
-    session, row = _addressed(data)
+    session, row = _session_and_photo(data)
     query = parse_segment(data, row.width, row.height)
-    bench = session.open_bench
+    bench = session.required_api
     began = time.perf_counter()
     mask = bench.masks.decode(list(query.runs), (row.height, row.width)) if query.runs else None
     clicks = [(p.x, p.y, p.positive) for p in query.points]
     found = bench.regions.click(row.id, clicks, query.box_xyxy, mask)
-    candidates = [(c.runs(), c.score) for c in found]
+    candidates = [(c.run_lengths(), c.score) for c in found]
     spent = (time.perf_counter() - began) * 1000
     return segment_reply(candidates, query.seq, bench.regions.segmenter().title, spent)
 
 
 @dataclass
-class Warming:
+class ClickPreparation:
     """A photo on its way to quick clicks."""
 
     normal_id: str
     done: int = 0
     total: int = 0
-    over: bool = False
+    finished: bool = False
 
     def progress(self, done: int, total: int) -> None:
         """``done`` of ``total`` steps are behind us."""
         self.done, self.total = done, total
 
 
-def warm(session: Session, normal_id: str) -> None:
+def prepare_for_clicks(session: Session, normal_id: str) -> None:
     """Prepare the photo for clicks in the background, so that the first one is as quick as the others."""
-    regions = session.open_bench.regions
+    regions = session.required_api.regions
     running = session.memory.warming
-    if regions.is_ready(normal_id) or (running and running.normal_id == normal_id and not running.over):
+    if regions.is_ready(normal_id) or (running and running.normal_id == normal_id and not running.finished):
         return
-    session.memory.warming = warming = Warming(normal_id)
+    session.memory.warming = warming = ClickPreparation(normal_id)
     # Another photo may be on the table by the time an encoder gets to this one.
     stale = lambda: session.normal_id != normal_id  # noqa: E731
     threading.Thread(target=_prepare, args=(regions, warming, stale), daemon=True).start()
 
 
-def _prepare(regions: Any, warming: Warming, stale: Callable[[], bool]) -> None:
+def _prepare(regions: Any, warming: ClickPreparation, stale: Callable[[], bool]) -> None:
     try:
         regions.prepare(warming.normal_id, warming.progress, stale)
     except FlawsmithError:
         return  # the click itself will say what is wrong
     finally:
-        warming.over = True
+        warming.finished = True
 
 
-def _addressed(data: dict[str, Any]) -> tuple[Session, Any]:
+def _session_and_photo(data: dict[str, Any]) -> tuple[Session, Any]:
     sid, normal_id = data.get("sid"), data.get("image_id")
     if not isinstance(sid, str) or not isinstance(normal_id, str):
         raise InputError("canvas: the request names no session or photo; reload the page")
     session = sessions.get(sid)
-    return session, session.open_bench.photos.row(normal_id)
+    return session, session.required_api.photos.row(normal_id)

@@ -10,12 +10,12 @@ import gradio as gr
 
 from app.page_context import PageContext, on
 from app.session import Session, file_url
-from core.api.evaluation.photo_scores import PhotoLook
+from core.api.evaluation.photo_scores import PhotoPrediction
 
 CAPTIONS = {"photo": "The photo", "neighbour": "Nearest good photo", "scores": "Where the detector sees an anomaly"}
 
 
-class OnePhoto:
+class PhotoScorePanel:
     """The card above a result; ``parts`` is what ``show`` updates."""
 
     def __init__(self) -> None:
@@ -28,37 +28,41 @@ class OnePhoto:
             self.said = gr.HTML(elem_id="fs-ev-one-said")
         self.parts = [self.card, self.pick, self.other, self.said]
 
-    def listen(self, shell: PageContext) -> None:
+    def wire(self, shell: PageContext) -> None:
         """A photo that is chosen, or brought along, is looked at."""
-        on(self.pick.input, _chosen, shell, [self.pick], [self.said])
-        on(self.other.upload, _brought, shell, [self.other], [self.said])
+        on(self.pick.input, _score_chosen, shell, [self.pick], [self.said])
+        on(self.other.upload, _score_uploaded, shell, [self.other], [self.said])
 
     def show(self, session: Session) -> list[Any]:
         """Updates of ``parts`` for the run in front; hidden where it kept no detector, or where several are shown."""
-        run = _run(session)
+        run = _chosen_run(session)
         if not run:
             return [gr.update(visible=False), gr.skip(), gr.skip(), ""]
-        photos = [("Choose a photo of the project", ""), *session.open_bench.evaluations.looks.photos()]
+        photos = [("Choose a photo of the project", ""), *session.required_api.evaluations.photo_scores.photos()]
         return [gr.update(visible=True), gr.update(choices=photos, value=""), gr.update(value=None), ""]
 
 
-def _run(session: Session) -> str:
-    ids = session.memory.evaluate.shown if session.bench is not None else []
-    return ids[0] if len(ids) == 1 and session.open_bench.evaluations.looks.trained(ids[0]) else ""
+def _chosen_run(session: Session) -> str:
+    ids = session.memory.evaluate.shown if session.api is not None else []
+    return ids[0] if len(ids) == 1 and session.required_api.evaluations.photo_scores.trained(ids[0]) else ""
 
 
-def _chosen(session: Session, photo: str) -> str:
+def _score_chosen(session: Session, photo: str) -> str:
     if not photo:
         return ""
-    looks = session.open_bench.evaluations.looks
-    return _figures(looks.look(_run(session), looks.path(photo)))
+    looks = session.required_api.evaluations.photo_scores
+    return _figures_html(looks.look(_chosen_run(session), looks.path(photo)))
 
 
-def _brought(session: Session, file: str | None) -> Any:
-    return _figures(session.open_bench.evaluations.looks.look(_run(session), Path(file))) if file else gr.skip()
+def _score_uploaded(session: Session, file: str | None) -> Any:
+    return (
+        _figures_html(session.required_api.evaluations.photo_scores.look(_chosen_run(session), Path(file)))
+        if file
+        else gr.skip()
+    )
 
 
-def _figures(look: PhotoLook) -> str:
+def _figures_html(look: PhotoPrediction) -> str:
     cells = ""
     for name, path in look.pictures.items():
         caption = CAPTIONS[name] + (f": {look.neighbour}" if name == "neighbour" else "")

@@ -8,31 +8,31 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.attention_panel import coarse, near_by, picture, why
-from app.components.drawn_pair_panel import TAKE_JS, copy_in_words, drawn_together
-from app.components.photo_panel import ONE_BY_ONE
-from app.page_context import PageContext, on, on_canvas
+from app.components.attention_panel import attention_panel_html, nearest_good_part_html, svg_picture, unrefined_outline
+from app.components.drawn_pair_panel import CHOOSE_MASK_JS, copy_in_words, drawn_pair_html
+from app.components.photo_panel import SERIAL_EVENTS
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session, file_url
 from core.api import SampleRow
-from core.api.review import Comparison
-from core.api.studio.attention_evidence import Evidence
-from core.api.studio.drawn_pairs import Likeness
+from core.api.review import SampleComparison
+from core.api.studio.attention_evidence import AttentionEvidence
+from core.api.studio.drawn_pairs import NearestExample
 from core.errors import InputError, NotFound
 from core.types import ReviewStatus
 
-MOST_TRIES = 12
+MAX_JOBS = 12
 """Studio jobs whose previews stay in the film."""
-MOST_SHOWN = 24
-CLOSE_UP = 4 / 3
+MAX_SHOWN = 24
+CLOSE_UP_ASPECT = 4 / 3
 """Width by height of the close-ups."""
 EMPTY = (
-    "<div class='fs-film-empty'><b>Previews come here</b><p>Draw a mask on the photo or let a rule place one, "
+    "<div class='fs-film-empty'><b>Previews appear here</b><p>Draw a mask on the photo or let a rule place one, "
     "choose an engine and press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. With <b>Layout</b>, drag a part; with "
     "<b>Component edit</b>, strike out a component.</p></div>"
 )
-MARKS = {"kept": "✓", "rejected": "✕", "new": ""}
+STATUS_MARKS = {"kept": "✓", "rejected": "✕", "new": ""}
 
-FILM_JS = """
+GALLERY_JS = """
 // Small pictures to choose from by mouse or arrow keys; "picked" tells {id}.
 const items = () => [...element.querySelectorAll("[data-id]")];
 let held = "";
@@ -63,7 +63,7 @@ class PreviewGallery:
     """Previews of what the session tried last."""
 
     def __init__(self, shell: PageContext) -> None:
-        self.film = gr.HTML(EMPTY, js_on_load=FILM_JS, elem_id="fs-strip")
+        self.gallery = gr.HTML(EMPTY, js_on_load=GALLERY_JS, elem_id="fs-strip")
         with gr.Column(visible=False, elem_classes="fs-detail", elem_id="fs-detail") as self.detail:
             self.slider = gr.ImageSlider(label="Photo and sample", max_height=330, interactive=False, format="png",
                                          elem_id="fs-slider", show_label=False, buttons=["fullscreen"])  # fmt: skip
@@ -74,31 +74,37 @@ class PreviewGallery:
                 self.undo = gr.Button("Undo (U)", elem_id="fs-undo-verdict", size="sm",
                                       min_width=60)  # fmt: skip
                 self.keep_all = gr.Button("Keep all", elem_id="fs-keep-all", size="sm", min_width=60)
-            self.maps = gr.HTML(js_on_load=TAKE_JS, elem_id="fs-maps")
+            self.maps = gr.HTML(js_on_load=CHOOSE_MASK_JS, elem_id="fs-maps")
             self.facts = gr.HTML(elem_id="fs-facts")
             self.reuse = gr.Button("Copy settings from this sample", size="sm", elem_id="fs-reuse")
-        self.parts = [self.film, self.detail, self.slider, self.maps, self.facts]
-        on_canvas(self.film.picked, self._pick, shell, self.parts, **ONE_BY_ONE)
-        on(self.keep.click, lambda s: self._judge(s, ReviewStatus.KEPT), shell, outputs=self.parts, **ONE_BY_ONE)
+        self.parts = [self.gallery, self.detail, self.slider, self.maps, self.facts]
+        on_html_event(self.gallery.picked, self._pick, shell, self.parts, **SERIAL_EVENTS)
         on(
-            self.discard.click,
-            lambda s: self._judge(s, ReviewStatus.REJECTED),
+            self.keep.click,
+            lambda s: self._set_status(s, ReviewStatus.KEPT),
             shell,
             outputs=self.parts,
-            **ONE_BY_ONE,
+            **SERIAL_EVENTS,
         )
-        on(self.undo.click, self._undo, shell, outputs=self.parts, **ONE_BY_ONE)
+        on(
+            self.discard.click,
+            lambda s: self._set_status(s, ReviewStatus.REJECTED),
+            shell,
+            outputs=self.parts,
+            **SERIAL_EVENTS,
+        )
+        on(self.undo.click, self._undo, shell, outputs=self.parts, **SERIAL_EVENTS)
         on(self.keep_all.click, self._keep_all, shell, outputs=self.parts)
 
-    def begin(self, session: Session, job_id: str) -> None:
+    def job_started(self, session: Session, job_id: str) -> None:
         """A job was started: its previews come first, and its first one is shown as soon as it is there."""
-        session.memory.previews.jobs = [*session.memory.previews.jobs, job_id][-MOST_TRIES:]
+        session.memory.previews.jobs = [*session.memory.previews.jobs, job_id][-MAX_JOBS:]
         session.memory.previews.awaited = job_id
 
-    def end(self, session: Session, job_id: str) -> None:
+    def job_ended(self, session: Session, job_id: str) -> None:
         """A job has ended: what it made again is in the film too, and said."""
-        ids = session.open_bench.jobs.result(job_id).get("sample_ids", ()) if job_id else ()
-        rows = session.open_bench.studio.samples_of(job_id) if ids else []
+        ids = session.required_api.jobs.result(job_id).get("sample_ids", ()) if job_id else ()
+        rows = session.required_api.studio.samples_of(job_id) if ids else []
         mine = {row.id for row in rows}
         if any(row.component_paths or row.picture_paths for row in rows):
             session.memory.previews.shown = None  # their nearest good part was looked for last
@@ -111,18 +117,18 @@ class PreviewGallery:
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``: the previews so far and the chosen one."""
-        rows = _rows(session)
-        session.memory.previews.shown = _sign(rows)
+        rows = _gallery_rows(session)
+        session.memory.previews.shown = _row_states(rows)
         if not rows:
             session.memory.previews.picked = ""
             return [EMPTY, gr.update(visible=False), gr.skip(), "", ""]
-        _choose(session, rows)
+        _update_picked(session, rows)
         picked = session.memory.previews.picked
-        return [_film(session, rows, picked), gr.update(visible=True), *_detail(session, picked)]
+        return [_gallery_html(session, rows, picked), gr.update(visible=True), *_detail_updates(session, picked)]
 
-    def grow(self, session: Session) -> list[Any]:
+    def show_new(self, session: Session) -> list[Any]:
         """The same, but nothing is touched while no new preview has come."""
-        fresh = session.bench is not None and _sign(_rows(session)) != session.memory.previews.shown
+        fresh = session.api is not None and _row_states(_gallery_rows(session)) != session.memory.previews.shown
         return self.show(session) if fresh else [gr.skip()] * len(self.parts)
 
     def _pick(self, session: Session, sent: dict[str, Any]) -> list[Any]:
@@ -130,12 +136,12 @@ class PreviewGallery:
         session.memory.previews.awaited = ""
         return self.show(session)
 
-    def _judge(self, session: Session, verdict: ReviewStatus) -> list[Any]:
+    def _set_status(self, session: Session, verdict: ReviewStatus) -> list[Any]:
         picked = session.memory.previews.picked
         if not picked:
             raise InputError("generate something first, then keep or discard it")
-        rows = _rows(session)
-        session.open_bench.review.set_verdict([picked], verdict, by=session.login)
+        rows = _gallery_rows(session)
+        session.required_api.review.set_status([picked], verdict, by=session.login)
         ids = [r.id for r in rows]
         place = ids.index(picked) if picked in ids else 0
         waiting = [r.id for r in rows[place:] + rows[:place] if r.verdict == ReviewStatus.NEW and r.id != picked]
@@ -143,49 +149,49 @@ class PreviewGallery:
         return self.show(session)
 
     def _undo(self, session: Session) -> list[Any]:
-        back = session.open_bench.review.undo()
+        back = session.required_api.review.undo()
         if not back:
             gr.Info("There is no verdict to take back.")
-        elif back[0] in {r.id for r in _rows(session)}:
+        elif back[0] in {r.id for r in _gallery_rows(session)}:
             session.memory.previews.picked = back[0]
         return self.show(session)
 
     def _keep_all(self, session: Session) -> list[Any]:
-        fresh = [r.id for r in _rows(session) if r.verdict == ReviewStatus.NEW]
+        fresh = [r.id for r in _gallery_rows(session) if r.verdict == ReviewStatus.NEW]
         if not fresh:
             raise InputError("keep all: every preview here has its verdict already")
-        session.open_bench.review.set_verdict(fresh, ReviewStatus.KEPT, by=session.login)
+        session.required_api.review.set_status(fresh, ReviewStatus.KEPT, by=session.login)
         return self.show(session)
 
 
-def _rows(session: Session) -> list[SampleRow]:
+def _gallery_rows(session: Session) -> list[SampleRow]:
     """The film: samples of the newest job first."""
-    if session.bench is None:
+    if session.api is None:
         return []
-    studio = session.bench.studio
+    studio = session.api.studio
     rows: dict[str, SampleRow] = {}
     for job_id in reversed(session.memory.previews.jobs):
-        for row in [*studio.samples_of(job_id), *_again(session, job_id)]:
+        for row in [*studio.samples_of(job_id), *_repeated_rows(session, job_id)]:
             rows.setdefault(row.id, row)
-    return list(rows.values())[:MOST_SHOWN]
+    return list(rows.values())[:MAX_SHOWN]
 
 
-def _again(session: Session, job_id: str) -> list[SampleRow]:
+def _repeated_rows(session: Session, job_id: str) -> list[SampleRow]:
     """Samples that a job made and an earlier one had made too: the store keeps them once, as the earlier one's."""
     found = []
     for sample_id in session.memory.previews.again.get(job_id, ()):
         try:
-            found.append(session.open_bench.review.row(sample_id))
+            found.append(session.required_api.review.row(sample_id))
         except NotFound:
             continue  # deleted since
     return found
 
 
-def _sign(rows: list[SampleRow]) -> list[tuple[str, str]]:
+def _row_states(rows: list[SampleRow]) -> list[tuple[str, str]]:
     return [(r.id, str(r.verdict)) for r in rows]
 
 
-def _choose(session: Session, rows: list[SampleRow]) -> None:
+def _update_picked(session: Session, rows: list[SampleRow]) -> None:
     awaited = next((r.id for r in rows if r.job_id == session.memory.previews.awaited), "")
     if awaited:
         session.memory.previews.picked, session.memory.previews.awaited = awaited, ""
@@ -193,69 +199,78 @@ def _choose(session: Session, rows: list[SampleRow]) -> None:
         session.memory.previews.picked = rows[0].id
 
 
-def _film(session: Session, rows: list[SampleRow], picked: str) -> str:
-    desk = session.open_bench.review
+def _gallery_html(session: Session, rows: list[SampleRow], picked: str) -> str:
+    desk = session.required_api.review
     cells = "".join(
         f"<button type='button' role='option' data-id='{r.id}' data-verdict='{r.verdict}' "
         f"aria-selected='{str(r.id == picked).lower()}' tabindex='{0 if r.id == picked else -1}' "
         f"title='{html.escape(f'{r.label}, {r.engine}, seed {r.seed}, {r.verdict}')}'>"
         f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}' draggable='false'>"
-        f"<i>{MARKS[r.verdict]}</i></button>"
+        f"<i>{STATUS_MARKS[r.verdict]}</i></button>"
         for r in rows
     )
     return f"<div class='fs-film' role='listbox' aria-label='Previews'>{cells}</div>"
 
 
-def _detail(session: Session, picked: str) -> list[Any]:
-    desk = session.open_bench.review
+def _detail_updates(session: Session, picked: str) -> list[Any]:
+    desk = session.required_api.review
     try:
         seen = desk.compare(picked)
     except NotFound:
         return [gr.skip(), "", ""]
-    evidence, around = desk.evidence(seen.sample), desk.outline(seen.sample)
-    change = evidence.heat if evidence else seen.attention_path or desk.difference(picked)
+    evidence, around = desk.attention_evidence(seen.sample), desk.outline(seen.sample)
+    change = evidence.heatmap_path if evidence else seen.attention_path or desk.difference_map(picked)
     name = "Residual attention" if evidence else "Attention" if seen.attention_path else "What changed"
-    maps = _maps(seen, around, [("Sample", seen.image_path), ("Mask", seen.mask_path), (name, change)], evidence)
+    maps = _close_ups_html(
+        seen, around, [("Sample", seen.image_path), ("Mask", seen.mask_path), (name, change)], evidence
+    )
     # The divider begins left of the mask, so that the sample's side shows what was made.
     start = max(4.0, min(85.0, 100 * around["box"][0] / seen.normal.width - 5))
     beside = gr.update(value=(str(seen.source_path), str(seen.image_path)), slider_position=start)
-    if (pair := desk.pair(seen.sample)) is not None:
-        near = desk.neighbour(seen.sample)
-        maps += drawn_together(picked, pair) + (f"<div class='fs-why'>{near_by(*near)}</div>" if near else "")
-    return [beside, maps, facts(seen, desk.nearest_example(seen.sample))]
+    if (pair := desk.drawn_pair(seen.sample)) is not None:
+        near = desk.nearest_good_part(seen.sample)
+        maps += drawn_pair_html(picked, pair) + (
+            f"<div class='fs-why'>{nearest_good_part_html(*near)}</div>" if near else ""
+        )
+    return [beside, maps, facts_html(seen, desk.nearest_example(seen.sample))]
 
 
-def _maps(
-    seen: Comparison, around: Mapping[str, Any], pictures: list[tuple[str, Any]], evidence: Evidence | None
+def _close_ups_html(
+    seen: SampleComparison,
+    around: Mapping[str, Any],
+    pictures: list[tuple[str, Any]],
+    evidence: AttentionEvidence | None,
 ) -> str:
     """Close-ups of the same place around the mask; the sample's with the mask outlined, the mask with what it was
     before it was refined, and what the engine saw of each component."""
     size = (seen.normal.width, seen.normal.height)
-    view = "{:g} {:g} {:g} {:g}".format(*_window(around["box"], *size))
-    over = [f"<path d='{around['path']}'/>", coarse(evidence) if evidence else "", ""]
+    view = "{:g} {:g} {:g} {:g}".format(*_close_up_box(around["box"], *size))
+    over = [f"<path d='{around['path']}'/>", unrefined_outline(evidence) if evidence else "", ""]
     cells = []
     for (name, path), line in zip(pictures, over, strict=True):
         said = f"{name} <span class='fs-coarse-key'>unrefined</span>" if evidence and name == "Mask" else name
-        drawn = picture(file_url(path), f"{name}, close-up", view, size, line)
+        drawn = svg_picture(file_url(path), f"{name}, close-up", view, size, line)
         cells.append(f"<figure>{drawn}<figcaption>{said}</figcaption></figure>")
-    return f"<div class='fs-maps'>{''.join(cells)}</div>{why(seen, evidence, view) if evidence else ''}"
+    return (
+        f"<div class='fs-maps'>{''.join(cells)}</div>{attention_panel_html(seen, evidence, view) if evidence else ''}"
+    )
 
 
-def _window(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
+def _close_up_box(box: Sequence[float], width: int, height: int) -> tuple[float, float, float, float]:
     """(left, top, width, height) of a 4:3 view with some air around ``box`` (x0, y0, x1, y1), inside the photo."""
     x0, y0, x1, y1 = box
-    wide = max(1.5 * (x1 - x0), 1.5 * (y1 - y0) * CLOSE_UP, 48.0)
-    wide = min(wide, max(width, height * CLOSE_UP))
-    tall = wide / CLOSE_UP
+    wide = max(1.5 * (x1 - x0), 1.5 * (y1 - y0) * CLOSE_UP_ASPECT, 48.0)
+    wide = min(wide, max(width, height * CLOSE_UP_ASPECT))
+    tall = wide / CLOSE_UP_ASPECT
     left = min(max((x0 + x1 - wide) / 2, 0), width - wide) if wide <= width else (width - wide) / 2
     top = min(max((y0 + y1 - tall) / 2, 0), height - tall) if tall <= height else (height - tall) / 2
     return left, top, wide, tall
 
 
-def facts(seen: Comparison, near: Likeness | None) -> str:
+def facts_html(seen: SampleComparison, near: NearestExample | None) -> str:
     """Origin and scores of a sample in words, and how near it is to a real one, HTML."""
     row = seen.sample
-    said = in_words(row.scores) + ([copy_in_words(near)] if near is not None else [])
+    said = scores_in_words(row.scores) + ([copy_in_words(near)] if near is not None else [])
     lines = "".join(
         f"<li data-level='{level}'><span>{words}</span><span>{number}</span></li>" for words, number, level in said
     )
@@ -267,11 +282,11 @@ def facts(seen: Comparison, near: Likeness | None) -> str:
     )
 
 
-def in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
+def scores_in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
     """(words, number, "good" | "fair" | "bad" | "plain") for each score that says something to an inspector."""
     said: list[tuple[str, str, str]] = []
     if (covered := scores.get("mask_covered")) is not None:
-        words, level = _band(covered, ((0.75, "Mask much wider than the change", "bad"),
+        words, level = _level_of(covered, ((0.75, "Mask much wider than the change", "bad"),
                                        (0.95, "Mask a little wider than the change", "fair")),
                              ("Mask fits what changed", "good"))  # fmt: skip
         said.append((words, f"{covered:.0%} of it changed", level))
@@ -279,15 +294,18 @@ def in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
         words, level = ("Changed outside the mask", "bad") if outside else ("Rest of the photo untouched", "good")
         said.append((words, f"{outside:,.0f} px outside", level))
     if (inside := scores.get("change_inside")) is not None:
-        words, level = _band(inside, ((0.02, "Hardly to be seen", "fair"), (0.06, "Subtle", "plain"),
+        words, level = _level_of(inside, ((0.02, "Hardly visible", "fair"), (0.06, "Subtle", "plain"),
                                       (0.18, "Clear", "plain")), ("Strong", "plain"))  # fmt: skip
         said.append((words, f"{255 * inside:.0f} grey levels", level))
     if (seam := scores.get("seam_contrast")) is not None:
-        words, level = _band(seam, ((1.6, "No seam to be seen", "good"), (4.0, "Slight edge at the outline", "plain")),
-                             ("Hard edge at the outline", "plain"))  # fmt: skip
+        words, level = _level_of(
+            seam,
+            ((1.6, "No visible seam", "good"), (4.0, "Slight edge at the outline", "plain")),
+            ("Hard edge at the outline", "plain"),
+        )
         said.append((words, f"{seam:.1f} × the photo's own", level))
     return said
 
 
-def _band(value: float, below: tuple[tuple[float, str, str], ...], else_: tuple[str, str]) -> tuple[str, str]:
+def _level_of(value: float, below: tuple[tuple[float, str, str], ...], else_: tuple[str, str]) -> tuple[str, str]:
     return next(((words, level) for limit, words, level in below if value < limit), else_)

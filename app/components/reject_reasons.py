@@ -6,7 +6,7 @@ import html
 from collections.abc import Mapping
 
 
-def reasons_table(reasons: Mapping[str, int]) -> str:
+def reject_reasons_html(reasons: Mapping[str, int]) -> str:
     """HTML of {reason: how many}, in its order; "" if there are none."""
     if not reasons:
         return ""

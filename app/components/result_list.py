@@ -65,17 +65,17 @@ class RunList:
         self.html = gr.HTML(js_on_load=RUNS_JS, elem_id="fs-ev-runs")
 
 
-def both(session: Session) -> list[Any]:
+def run_list_updates(session: Session) -> list[Any]:
     """The list of runs, and what the session looks at: the newest run if nothing was chosen."""
-    if session.bench is None:
+    if session.api is None:
         return ["", EMPTY]
-    entries = session.bench.evaluations.runs()
+    entries = session.api.evaluations.runs()
     known = {entry.id for entry in entries}
     chosen = [i for i in session.memory.evaluate.shown if i in known]
     if not chosen and entries:
         chosen = [entries[0].id]
     session.memory.evaluate.shown = chosen
-    return [_runs(entries, chosen), _shown(session, chosen)]
+    return [_runs(entries, chosen), _results_html(session, chosen)]
 
 
 def open_run(session: Session, sent: dict[str, Any]) -> None:
@@ -93,24 +93,24 @@ def compare(session: Session, sent: dict[str, Any]) -> None:
 
 def remove(session: Session, sent: dict[str, Any]) -> None:
     """A person said twice that a run may go."""
-    session.open_bench.evaluations.remove(str(sent.get("id", "")))
+    session.required_api.evaluations.remove(str(sent.get("id", "")))
 
 
-def growing(session: Session) -> str:
+def live_curves_html(session: Session) -> str:
     """The curves of the run in progress; "" while there are none."""
-    if not running(session):
+    if not is_running(session):
         return ""
-    curves = session.open_bench.evaluations.live(session.evaluate_id)
+    curves = session.required_api.evaluations.live_curves(session.evaluate_id)
     charts = report_parts.curve_charts([("", curves)])
     return f"<section class='fs-ev-card'><h3>As it learns</h3>{charts}</section>" if charts else ""
 
 
-def running(session: Session) -> bool:
+def is_running(session: Session) -> bool:
     """Whether this session's evaluation has not ended."""
-    if session.bench is None or not session.evaluate_id:
+    if session.api is None or not session.evaluate_id:
         return False
     try:
-        return session.bench.jobs.event(session.evaluate_id).status in ("queued", "running")
+        return session.api.jobs.event(session.evaluate_id).status in ("queued", "running")
     except NotFound:
         return False
 
@@ -129,7 +129,7 @@ def _runs(entries: list[desk.EvaluationEntry], chosen: list[str]) -> str:
 
 def _row(entry: desk.EvaluationEntry, current: bool, compared: bool) -> str:
     title, id = html.escape(entry.title), html.escape(entry.id)
-    kind = report_parts.KINDS[entry.kind]
+    kind = report_parts.KIND_TITLES[entry.kind]
     when = time.strftime("%d %b %H:%M", time.localtime(entry.created))
     tick = " checked" if current and compared else ""
     return (
@@ -142,36 +142,36 @@ def _row(entry: desk.EvaluationEntry, current: bool, compared: bool) -> str:
     )
 
 
-def _shown(session: Session, ids: list[str]) -> str:
+def _results_html(session: Session, ids: list[str]) -> str:
     if not ids:
         return EMPTY
-    bench = session.open_bench.evaluations
-    named = bench.named(ids)
+    bench = session.required_api.evaluations
+    named = bench.named_results(ids)
     link = (
         f"<a class='fs-ev-button' id='fs-ev-report' href='{file_url(bench.report(ids))}' "
         f"download='{html.escape(bench.report_name(ids), quote=True)}'>Save the report</a>"
     )
     if len(named) > 1:
-        parts = [("Side by side", report_parts.compare_table(named)), ("Per label", report_parts.bars(named)),
-                 ("Curves", report_parts.curves(named))]  # fmt: skip
-        return _page("Comparison", f"{len(named)} runs", link, parts)
+        parts = [("Side by side", report_parts.compare_table(named)), ("Per label", report_parts.label_charts(named)),
+                 ("Curves", report_parts.result_curve_charts(named))]  # fmt: skip
+        return _result_page_html("Comparison", f"{len(named)} runs", link, parts)
     name, result = named[0]
     source = lambda picture: file_url(bench.picture(ids[0], picture.name))  # noqa: E731
     parts = [
-        ("", report_parts.tiles(result) + report_parts.notes(result)),
-        ("Per label", report_parts.bars(named) + report_parts.confusion_table(result)),
-        ("Curves", report_parts.curves(named)),
-        ("Pictures", report_parts.pictures(result, source, link=True)),
+        ("", report_parts.metric_tiles(result) + report_parts.notes(result)),
+        ("Per label", report_parts.label_charts(named) + report_parts.confusion_table(result)),
+        ("Curves", report_parts.result_curve_charts(named)),
+        ("Pictures", report_parts.picture_gallery(result, source, link=True)),
         ("All numbers", report_parts.metric_table(result)),
         ("Every training", report_parts.seed_table(result)),
     ]
     config = (
         f"<details class='fs-fold'><summary>Settings</summary>{report_parts.config_table(result.config)}</details>"
     )
-    return _page(name, report_parts.KINDS[result.kind], link, [*parts, ("", config)])
+    return _result_page_html(name, report_parts.KIND_TITLES[result.kind], link, [*parts, ("", config)])
 
 
-def _page(title: str, under: str, link: str, parts: list[tuple[str, str]]) -> str:
+def _result_page_html(title: str, under: str, link: str, parts: list[tuple[str, str]]) -> str:
     sections = "".join(
         f"<section class='fs-ev-card'>{f'<h3>{heading}</h3>' if heading else ''}{inside}</section>"
         for heading, inside in parts

@@ -23,7 +23,7 @@ import gradio as gr
 from app.modules import on_load
 from app.review_grid import server
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 
 class ReviewGrid(gr.HTML):
@@ -32,11 +32,11 @@ class ReviewGrid(gr.HTML):
     def __init__(self, **kw: Any) -> None:
         super().__init__(
             value=None,
-            html_template=(HERE / "grid.html").read_text("utf-8"),
-            css_template=(HERE / "grid.css").read_text("utf-8"),
+            html_template=(FOLDER / "grid.html").read_text("utf-8"),
+            css_template=(FOLDER / "grid.css").read_text("utf-8"),
             js_on_load=on_load("app/review_grid/js/start.js", "judged"),
             apply_default_css=False,
-            server_functions=[server.answering(h) for h in server.HANDLERS],
+            server_functions=[server.request_handler(h) for h in server.HANDLERS],
             **kw,
         )
 
@@ -53,6 +53,6 @@ class ReviewGrid(gr.HTML):
         return {"type": "object"}
 
 
-def look_again(sid: str) -> dict[str, Any]:
+def refetch_value(sid: str) -> dict[str, Any]:
     """A value that makes the board fetch its page."""
     return {"sid": sid, "rev": time.time_ns()}

@@ -12,8 +12,8 @@ from core.api.review import believability
 from core.errors import FlawsmithError, InputError
 from core.types import ReviewStatus
 
-PAGE = 48
-MOST_IDS = 10_000
+PAGE_SIZE = 48
+MAX_IDS = 10_000
 """Samples judged in one step at most: a request with more is no person's."""
 SCORES = (
     ("mask_covered", "mask that changed", "{:.0%}"),
@@ -23,75 +23,75 @@ SCORES = (
     ("ars", "anomaly score", "{:.2f}"),
 )
 
-Reply = dict[str, Any]
+Message = dict[str, Any]
 
 
-def look(session: Session, sent: Reply) -> Reply:
+def look(session: Session, sent: Message) -> Message:
     """The page of samples that the session's filter and place show."""
-    if session.bench is None:
-        return {"rows": [], "total": 0, "offset": 0, "page": PAGE, "groups": {}}
-    desk = session.bench.review
+    if session.api is None:
+        return {"rows": [], "total": 0, "offset": 0, "page": PAGE_SIZE, "groups": {}}
+    desk = session.api.review
     total = desk.count(session.filter)
     if session.grouped:
-        groups = desk.alike(session.filter)
+        groups = desk.lookalike_groups(session.filter)
         flat = [(number, row) for number, group in enumerate(groups) for row in group]
         total = len(flat)
-    session.offset = _inside(session.offset, total)
-    span = slice(session.offset, session.offset + PAGE)
+    session.offset = _page_offset(session.offset, total)
+    span = slice(session.offset, session.offset + PAGE_SIZE)
     if session.grouped:
         chosen = flat[span]
         members = {str(n): [r.id for r in groups[n]] for n, _ in chosen if len(groups[n]) > 1}
-        rows = [_card(session, row) | {"group": str(n) if str(n) in members else None} for n, row in chosen]
+        rows = [_tile(session, row) | {"group": str(n) if str(n) in members else None} for n, row in chosen]
     else:
         members = {}
-        rows = [_card(session, row) for row in desk.page(session.filter, session.offset, PAGE)]
-    return {"rows": rows, "total": total, "offset": session.offset, "page": PAGE, "groups": members}
+        rows = [_tile(session, row) for row in desk.page(session.filter, session.offset, PAGE_SIZE)]
+    return {"rows": rows, "total": total, "offset": session.offset, "page": PAGE_SIZE, "groups": members}
 
 
-def turn(session: Session, sent: Reply) -> Reply:
+def turn(session: Session, sent: Message) -> Message:
     """The next (``step`` 1) or last (-1) page. ``left``: how many samples of this page the filter still shows."""
-    step, left = _whole(sent, "step", -1, 1), _whole(sent, "left", 0, PAGE)
-    session.offset = max(0, session.offset + (left if step > 0 else -PAGE))
+    step, left = _checked_int(sent, "step", -1, 1), _checked_int(sent, "left", 0, PAGE_SIZE)
+    session.offset = max(0, session.offset + (left if step > 0 else -PAGE_SIZE))
     return look(session, sent)
 
 
-def judge(session: Session, sent: Reply) -> Reply:
+def judge(session: Session, sent: Message) -> Message:
     """Give ``ids`` the ``verdict``."""
-    session.open_bench.review.set_verdict(_ids(sent), str(sent.get("verdict")), by=session.login)
+    session.required_api.review.set_status(_ids(sent), str(sent.get("verdict")), by=session.login)
     return {}
 
 
-def best(session: Session, sent: Reply) -> Reply:
+def best(session: Session, sent: Message) -> Message:
     """Keep the best of the look-alikes ``ids``, reject the others."""
     ids = _ids(sent)
-    kept = session.open_bench.review.keep_best(ids, session.login)
+    kept = session.required_api.review.keep_best(ids, session.login)
     return {"verdicts": {i: ReviewStatus.KEPT if i == kept else ReviewStatus.REJECTED for i in ids}}
 
 
-def undo(session: Session, sent: Reply) -> Reply:
+def undo(session: Session, sent: Message) -> Message:
     """Take the last verdicts back."""
-    return _verdicts(session, session.open_bench.review.undo())
+    return _statuses(session, session.required_api.review.undo())
 
 
-def redo(session: Session, sent: Reply) -> Reply:
+def redo(session: Session, sent: Message) -> Message:
     """Give the verdicts last taken back again."""
-    return _verdicts(session, session.open_bench.review.redo())
+    return _statuses(session, session.required_api.review.redo())
 
 
-def about(session: Session, sent: Reply) -> Reply:
+def about(session: Session, sent: Message) -> Message:
     """What takes a moment to know of the sample ``ids[0]``: its distance to the nearest kept one."""
-    desk = session.open_bench.review
+    desk = session.required_api.review
     row = desk.row(_ids(sent)[0])
     return {"id": row.id, "near": round(desk.distance_to_kept(row), 3)}
 
 
-def beside(session: Session, sent: Reply) -> Reply:
+def beside(session: Session, sent: Message) -> Message:
     """The good part most like the sample ``ids[0]``: ``good`` with its picture, and how far it is; {} where none is.
 
     The first time in a project it takes seconds, so nothing else may wait for it.
     """
-    desk = session.open_bench.review
-    found = desk.neighbour(desk.row(_ids(sent)[0]), look=True)
+    desk = session.required_api.review
+    found = desk.nearest_good_part(desk.row(_ids(sent)[0]), look=True)
     if found is None:
         return {"good": {}}
     near, row = found
@@ -100,21 +100,21 @@ def beside(session: Session, sent: Reply) -> Reply:
     return {"good": {"name": row.name, "picture": picture, "d": round(near.d, 2), "own": own}}
 
 
-HANDLERS: tuple[Callable[[Session, Reply], Reply], ...] = (look, turn, judge, best, undo, redo, about, beside)
-ALONE = frozenset({beside})
+HANDLERS: tuple[Callable[[Session, Message], Message], ...] = (look, turn, judge, best, undo, redo, about, beside)
+WITHOUT_LOCK = frozenset({beside})
 """Handlers that change nothing of the session and hold nobody up."""
 
 
-def answering(handler: Callable[[Session, Reply], Reply]) -> Callable[[Reply], Reply]:
+def request_handler(handler: Callable[[Session, Message], Message]) -> Callable[[Message], Message]:
     """``handler`` for a request: finds the session, and answers a person's mistakes with ``error``."""
 
-    def call(sent: Reply) -> Reply:
+    def call(sent: Message) -> Message:
         try:
             sid = sent.get("sid") if isinstance(sent, dict) else None
             if not isinstance(sid, str) or not sid:
                 raise InputError("review: the request names no session; reload the page")
             session = sessions.get(sid)
-            with nullcontext() if handler in ALONE else session.lock:
+            with nullcontext() if handler in WITHOUT_LOCK else session.lock:
                 return {"ok": True, **handler(session, sent)}
         except FlawsmithError as error:
             return {"ok": False, "error": str(error)}
@@ -123,51 +123,52 @@ def answering(handler: Callable[[Session, Reply], Reply]) -> Callable[[Reply], R
     return call
 
 
-def _card(session: Session, row: Any) -> Reply:
-    bench = session.open_bench
+def _tile(session: Session, row: Any) -> Message:
+    bench = session.required_api
     normal = bench.photos.row(row.normal_id)
     scores = dict(row.scores)
     return {
         "id": row.id, "label": row.label, "kind": row.kind, "engine": row.engine, "seed": str(row.seed),
-        "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""), "edit": _edit(session, row),
+        "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""),
+        "edit": _edit_in_words(session, row),
         "photo": normal.name, "width": normal.width, "height": normal.height,
         "thumb": file_url(bench.review.thumbnail(row, outline=False)),
         "image": file_url(row.image_path), "source": file_url(normal.path),
         "outline": bench.review.outline(row),
         "scores": [(title, form.format(scores[name])) for name, title, form in SCORES if name in scores],
-        "believable": round(believability(scores), 2), "copy": _copy(session, row),
-        "compared": bench.review.compared(row),
+        "believable": round(believability(scores), 2), "copy": _copy_verdict(session, row),
+        "compared": bench.review.nearest_good_part_applies(row),
     }  # fmt: skip
 
 
-def _copy(session: Session, row: Any) -> list[str] | None:
+def _copy_verdict(session: Session, row: Any) -> list[str] | None:
     """Whether it is a copy of a real example: words, what was measured, and how bad that is."""
-    near = session.open_bench.review.nearest_example(row)
+    near = session.required_api.review.nearest_example(row)
     return None if near is None else list(copy_in_words(near))
 
 
-def _edit(session: Session, row: Any) -> str:
-    edit, named = session.open_bench.review.edit(row)
+def _edit_in_words(session: Session, row: Any) -> str:
+    edit, named = session.required_api.review.edit(row)
     return f"{edit}; {named} differs most" if named else edit
 
 
-def _verdicts(session: Session, ids: Sequence[str]) -> Reply:
-    shown = list(ids)[:MOST_IDS]
-    return {"count": len(ids), "verdicts": {i: session.open_bench.review.row(i).verdict for i in shown}}
+def _statuses(session: Session, ids: Sequence[str]) -> Message:
+    shown = list(ids)[:MAX_IDS]
+    return {"count": len(ids), "verdicts": {i: session.required_api.review.row(i).verdict for i in shown}}
 
 
-def _inside(offset: int, total: int) -> int:
-    return offset if offset < total else max(0, (total - 1) // PAGE * PAGE)
+def _page_offset(offset: int, total: int) -> int:
+    return offset if offset < total else max(0, (total - 1) // PAGE_SIZE * PAGE_SIZE)
 
 
-def _ids(sent: Reply) -> list[str]:
+def _ids(sent: Message) -> list[str]:
     ids = sent.get("ids")
-    if not isinstance(ids, list) or not 0 < len(ids) <= MOST_IDS or not all(isinstance(i, str) for i in ids):
-        raise InputError(f"review: expected a list of 1 to {MOST_IDS} sample ids; reload the page")
+    if not isinstance(ids, list) or not 0 < len(ids) <= MAX_IDS or not all(isinstance(i, str) for i in ids):
+        raise InputError(f"review: expected a list of 1 to {MAX_IDS} sample ids; reload the page")
     return ids
 
 
-def _whole(sent: Reply, name: str, low: int, high: int) -> int:
+def _checked_int(sent: Message, name: str, low: int, high: int) -> int:
     value = sent.get(name)
     if not isinstance(value, int) or not low <= value <= high:
         raise InputError(f"review: {name} must be a whole number from {low} to {high}, got {value!r}; reload the page")

@@ -10,25 +10,25 @@ from typing import Any, cast
 import gradio as gr
 
 from app.components import result_list
-from app.components.photo_score_panel import OnePhoto
+from app.components.photo_score_panel import PhotoScorePanel
 from app.components.progress_bar import ProgressBar
 from app.components.result_list import RunList
-from app.page_context import PageContext, on, on_canvas
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from core.api.evaluation.evaluations import EvalSpec, detector_cards
 from core.errors import FlawsmithError, InputError
 
 KINDS = (
-    ("generation", "Generation quality", "Varied, clean, like real anomalies? No training."),
-    ("localization", "Localization", "Train a detector on the pairs, find real anomalies with it."),
-    ("classification", "Classification", "Train a classifier on the pairs, name real anomalies with it."),
+    ("generation", "Generation quality", "Are the pairs varied, clean and like real anomalies? No training."),
+    ("localization", "Localization", "Train a detector on the pairs and test it on real anomalies."),
+    ("classification", "Classification", "Train a classifier on the pairs and test it on real anomalies."),
     ("maps", "Score maps", "Any detector's own output: one score map per test photo."),
 )
 IMPORTED, FOLDER = "imported", "folder"
-TRAINED = ("localization", "classification")
+TRAINED_KINDS = ("localization", "classification")
 PRESETS = [("Quick, on a CPU", "cpu"), ("As in the papers, on a GPU", "paper")]
-ALL = "all engines"
-MOST_TRAININGS = 5
+ALL_ENGINES = "all engines"
+MAX_TRAININGS = 5
 
 
 class EvaluateForm:
@@ -38,7 +38,7 @@ class EvaluateForm:
         self.kind = gr.Radio([(f"{title}\n{says}", kind) for kind, title, says in KINDS], value=KINDS[0][0],
                              label="What to evaluate", elem_classes="fs-formats", elem_id="fs-ev-kind")  # fmt: skip
         self.against = gr.Radio([("Imported real anomalies", IMPORTED), ("A folder", FOLDER)], value=IMPORTED,
-                                label="Judge by", elem_classes="fs-segments", elem_id="fs-ev-against")  # fmt: skip
+                                label="Test on", elem_classes="fs-segments", elem_id="fs-ev-against")  # fmt: skip
         self.folder = gr.Textbox(label="Folder of real anomalies", max_lines=1, visible=False, elem_id="fs-ev-folder",
                                  placeholder="/data/line3/test",
                                  info="A dataset in the MVTec AD or LOCO layout, an export, or another "
@@ -53,13 +53,15 @@ class EvaluateForm:
                                   info="How much of each defect must be found to count in full, for sPRO.",
                                   elem_id="fs-ev-defects")  # fmt: skip
         with gr.Accordion("Details", open=False, elem_classes="fs-fold") as self.details:
-            self.engine = gr.Dropdown([ALL], value=ALL, label="Pairs made by", elem_id="fs-ev-engine")
+            self.engine = gr.Dropdown(
+                [ALL_ENGINES], value=ALL_ENGINES, label="Pairs of engine", elem_id="fs-ev-engine"
+            )
             self.detector = gr.Dropdown([], label="Detector", visible=False, elem_id="fs-ev-detector")
-            self.preset = gr.Radio(PRESETS, value="cpu", label="Size of a training", visible=False,
+            self.preset = gr.Radio(PRESETS, value="cpu", label="Training preset", visible=False,
                                    info="Quick takes minutes on one core.",
                                    elem_classes="fs-segments", elem_id="fs-ev-preset")  # fmt: skip
-            self.trainings = gr.Slider(1, MOST_TRAININGS, value=1, step=1, label="Trainings", visible=False,
-                                       info="With two or more, the spread between them is told.",
+            self.trainings = gr.Slider(1, MAX_TRAININGS, value=1, step=1, label="Training seeds", visible=False,
+                                       info="With two or more, the result also shows the spread between them.",
                                        elem_id="fs-ev-trainings")  # fmt: skip
             self.name = gr.Textbox(label="Name of the run (optional)", max_lines=1, elem_id="fs-ev-name",
                                    placeholder="after the second review")  # fmt: skip
@@ -81,18 +83,22 @@ class EvaluateForm:
                          masks=_path(masks, "the folder of masks"),
                          defects_config=_path(defects, "") if defects.strip() else None)  # fmt: skip
         where = _path(folder, "a folder of real anomalies") if against == FOLDER else None
-        return EvalSpec(cast(Any, kind), name.strip(), where, "" if engine == ALL else engine, detector or "unet",
-                     preset or "cpu", int(trainings or 1))  # fmt: skip
+        pairs_of = "" if engine == ALL_ENGINES else engine
+        seeds = int(trainings or 1)
+        return EvalSpec(cast(Any, kind), name.strip(), where, pairs_of, detector or "unet", preset or "cpu", seeds)
 
     def show(self, session: Session) -> list[Any]:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""
-        plain = [KINDS[0][0], None, "", "", "", "", ALL, "unet", "cpu", 1, ""]
+        plain = [KINDS[0][0], None, "", "", "", "", ALL_ENGINES, "unet", "cpu", 1, ""]
         values = [p if v is None else v for p, v in zip(plain, session.memory.evaluate.form or plain, strict=True)]
-        real = len(session.bench.photos.examples()) if session.bench else 0
-        values[1] = values[1] or (IMPORTED if real or session.bench is None else FOLDER)
-        made = session.bench.evaluations.engines() if session.bench else {}
-        engines = [(f"all engines ({sum(made.values()):,})", ALL), *((f"{e} ({n:,})", e) for e, n in made.items())]
-        values[6] = values[6] if values[6] in made else ALL
+        real = len(session.api.photos.examples()) if session.api else 0
+        values[1] = values[1] or (IMPORTED if real or session.api is None else FOLDER)
+        made = session.api.evaluations.engines() if session.api else {}
+        engines = [
+            (f"all engines ({sum(made.values()):,})", ALL_ENGINES),
+            *((f"{e} ({n:,})", e) for e, n in made.items()),
+        ]
+        values[6] = values[6] if values[6] in made else ALL_ENGINES
         session.memory.evaluate.form = values
         shown = self.fitting(values)
         shown[1] |= {"choices": [(f"Imported real anomalies ({real:,})", IMPORTED), ("A folder", FOLDER)]}
@@ -104,7 +110,7 @@ class EvaluateForm:
     def fitting(values: Sequence[Any]) -> list[dict[str, Any]]:
         """Updates of ``inputs`` that hide what means nothing to the kind of evaluation."""
         kind, against = values[0], values[1]
-        maps, trained = kind == "maps", kind in TRAINED
+        maps, trained = kind == "maps", kind in TRAINED_KINDS
         visible = [True, not maps, not maps and against == FOLDER, maps, maps, maps, not maps,
                    kind == "localization", trained, trained, True]  # fmt: skip
         return [gr.update(visible=shown) for shown in visible]
@@ -122,27 +128,27 @@ def build(shell: PageContext) -> None:
             runs = RunList()
         with gr.Column(scale=9, min_width=480):
             live = gr.HTML(elem_id="fs-ev-live")
-            one = OnePhoto()
+            one = PhotoScorePanel()
             shown = gr.HTML(elem_id="fs-ev-result")
     ready, right = [plan, go], [runs.html, shown, *one.parts]
 
     def both(session: Session) -> list[Any]:
-        return [*result_list.both(session), *one.show(session)]
+        return [*result_list.run_list_updates(session), *one.show(session)]
 
     def fill(session: Session) -> list[Any]:
-        if session.bench is not None:  # a run goes on when its window is closed; the next one takes it over
-            session.evaluate_id = session.bench.evaluations.running() or session.evaluate_id
+        if session.api is not None:  # a run goes on when its window is closed; the next one takes it over
+            session.evaluate_id = session.api.evaluations.running() or session.evaluate_id
         updates = controls.show(session)
-        return [*updates, *_plan(session, controls), *bar.look(session), result_list.growing(session),
-                *both(session)]  # fmt: skip
+        shown = [*bar.refresh(session), result_list.live_curves_html(session), *both(session)]
+        return [*updates, *_plan_updates(session, controls), *shown]
 
-    shell.refresh(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
+    shell.fill_on_select(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
 
     def look(session: Session, *values: Any) -> list[Any]:
         if list(values) == session.memory.evaluate.filled:  # the server's own update comes back as a change
             return [gr.skip()] * len([*controls.inputs, *ready])
         session.memory.evaluate.filled = session.memory.evaluate.form = list(values)
-        return [*controls.fitting(values), *_plan(session, controls)]
+        return [*controls.fitting(values), *_plan_updates(session, controls)]
 
     for control in controls.inputs:
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
@@ -151,28 +157,28 @@ def build(shell: PageContext) -> None:
 
     def start(session: Session, *values: Any) -> list[Any]:
         session.memory.evaluate.form = list(values)
-        session.evaluate_id = session.open_bench.evaluations.start(controls.trial(values))
-        return [gr.update(interactive=False), *bar.look(session), result_list.growing(session)]
+        session.evaluate_id = session.required_api.evaluations.start(controls.trial(values))
+        return [gr.update(interactive=False), *bar.refresh(session), result_list.live_curves_html(session)]
 
     on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
-    on(bar.timer.tick, result_list.growing, shell, outputs=[live], concurrency_limit=None)
+    on(bar.timer.tick, result_list.live_curves_html, shell, outputs=[live], concurrency_limit=None)
 
     def ended(session: Session) -> list[Any]:
-        made = session.open_bench.jobs.result(session.evaluate_id).get("id")
+        made = session.required_api.jobs.result(session.evaluate_id).get("id")
         # A reloaded page hears of the end again; by then another run may be in front.
         if made and session.memory.evaluate.made != made:
             session.memory.evaluate.shown = [made]
             session.memory.evaluate.made = made
-        return [*_plan(session, controls), "", *both(session)]
+        return [*_plan_updates(session, controls), "", *both(session)]
 
     bar.on_end(shell, ended, outputs=[*ready, live, *right])
     for event, handler in ((runs.html.opened, result_list.open_run), (runs.html.compared, result_list.compare),
                            (runs.html.removed, result_list.remove)):  # fmt: skip
-        on_canvas(event, _then(handler, both), shell, right, trigger_mode="multiple")
-    one.listen(shell)
+        on_html_event(event, _with_results(handler, both), shell, right, trigger_mode="multiple")
+    one.wire(shell)
 
 
-def _then(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> Callable[..., list[Any]]:
+def _with_results(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> Callable[..., list[Any]]:
     """``handler``, and the right column as it then is."""
 
     def handle(session: Session, sent: dict[str, Any]) -> list[Any]:
@@ -182,19 +188,19 @@ def _then(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> 
     return handle
 
 
-def _plan(session: Session, controls: EvaluateForm) -> list[Any]:
+def _plan_updates(session: Session, controls: EvaluateForm) -> list[Any]:
     """What would be measured on what, or what is missing; and whether the button can be pressed."""
-    if session.bench is None:
+    if session.api is None:
         return [_hint("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
     try:
         trial = controls.trial(session.memory.evaluate.form or ())
-        plan = session.bench.evaluations.preview(trial)
+        plan = session.api.evaluations.preview(trial)
     except FlawsmithError as error:
         return [_hint(html.escape(_sentence(str(error)))), gr.update(interactive=False)]
     facts = "".join(f"<dt>{html.escape(verb)}</dt><dd>{html.escape(what)}</dd>" for verb, what in plan.facts.items())
     said = "".join(f"<p class='fs-warn'>{html.escape(line)}</p>" for line in plan.warnings)
     said += "".join(_hint(html.escape(line)) for line in plan.notes)
-    return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(interactive=not result_list.running(session))]
+    return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(interactive=not result_list.is_running(session))]
 
 
 def _path(text: str, what: str) -> Path:

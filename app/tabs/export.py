@@ -13,21 +13,21 @@ from app.components import param_form
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on
 from app.session import Session
-from core.api.datasets import Datasets
+from core.api.datasets import DatasetsApi
 from core.errors import FlawsmithError, InputError
 
-HIDDEN = ("category", "saturation")
+SEPARATE_OPTIONS = ("category", "saturation")
 """Options with a control of their own."""
-FIRST = "mvtec-ad"
+DEFAULT_FORMAT = "mvtec-ad"
 
 
 class ExportForm:
     """The left column: format, place, what goes in, how it is split."""
 
     def __init__(self) -> None:
-        choices = [(f"{f.title}\n{f.summary}", name) for name, f in Datasets.formats.items()]
+        choices = [(f"{f.title}\n{f.summary}", name) for name, f in DatasetsApi.formats.items()]
         with gr.Group(elem_classes="fs-card"):
-            self.format = gr.Radio(choices, value=FIRST, label="Format", elem_classes="fs-formats",
+            self.format = gr.Radio(choices, value=DEFAULT_FORMAT, label="Format", elem_classes="fs-formats",
                                    elem_id="fs-formats")  # fmt: skip
         with gr.Group(elem_classes="fs-card"):
             with gr.Row(elem_classes="fs-plain"):
@@ -40,7 +40,7 @@ class ExportForm:
                 self.real = gr.Checkbox(False, label="Imported real anomalies too", min_width=150)
                 self.overwrite = gr.Checkbox(False, label="Replace an earlier export", min_width=150)
         with gr.Accordion("Split and details", open=False, elem_classes="fs-card"):
-            self.options = param_form.build(Datasets.Options, skip=HIDDEN)
+            self.options = param_form.build_param_form(DatasetsApi.Options, skip=SEPARATE_OPTIONS)
             self.saturation = gr.Textbox(label="Saturation per label", max_lines=1,
                                          placeholder="scratch=0.5, missing=1",
                                          info="How much of a defect must be found to count in full: up to 1 a share "
@@ -56,10 +56,10 @@ class ExportForm:
     def defaults(self, session: Session) -> list[Any]:
         """Values of ``inputs`` for a project that was not exported yet."""
         out, category = "", ""
-        if session.bench is not None:
-            out = str(session.bench.path.parent / f"{session.bench.path.name}-export")
-            category = session.bench.datasets.default_category()
-        return [FIRST, out, category, False, False, False, "", *self.options.show({})]
+        if session.api is not None:
+            out = str(session.api.path.parent / f"{session.api.path.name}-export")
+            category = session.api.datasets.default_category()
+        return [DEFAULT_FORMAT, out, category, False, False, False, "", *self.options.values_of({})]
 
     def read(self, values: Sequence[Any]) -> tuple[str, Path, dict[str, Any], dict[str, bool]]:
         """Format, folder, options, and the switches everything, real and overwrite; InputError if one is wrong."""
@@ -67,7 +67,7 @@ class ExportForm:
         if not out.strip():
             raise InputError("give a folder to write, for example /data/exports/bearing")
         fits = self.fits(format)
-        options = {name: value for name, value in self.options.read(rest).items() if fits.get(name, True)}
+        options = {name: value for name, value in self.options.params_of(rest).items() if fits.get(name, True)}
         options |= {"category": category.strip(), "saturation": _saturation(saturation) if fits["saturation"] else {}}
         switches = {"everything": everything, "real": real, "overwrite": overwrite}
         return format, Path(out.strip()).expanduser(), options, switches
@@ -81,7 +81,7 @@ class ExportForm:
     @staticmethod
     def fits(format: str) -> dict[str, bool]:
         """Whether each of the options that some formats have no use for means something to ``format``."""
-        chosen, loco = Datasets.formats[format], format == "mvtec-loco"
+        chosen, loco = DatasetsApi.formats[format], format == "mvtec-loco"
         return {
             "normal_val": chosen.has_val, "anomaly_train": chosen.trains_on_anomalies,
             "pixel_codes": loco, "saturation": loco,
@@ -108,9 +108,9 @@ def build(shell: PageContext) -> None:
 
     def fill(session: Session) -> list[Any]:
         values = session.memory.export or controls.defaults(session)
-        return [*values, *_preview(session, controls, values), *bar.look(session), *_result(session)]
+        return [*values, *_preview(session, controls, values), *bar.refresh(session), *_result(session)]
 
-    shell.refresh(tab, fill, [*controls.inputs, *shown, *bar.parts, report, snippet])
+    shell.fill_on_select(tab, fill, [*controls.inputs, *shown, *bar.parts, report, snippet])
     for control in controls.inputs:
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
         happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
@@ -120,22 +120,22 @@ def build(shell: PageContext) -> None:
 
     def start(session: Session, *values: Any) -> list[Any]:
         format, out, options, switches = controls.read(values)
-        session.export_id = session.open_bench.datasets.start_export(format, out, options, **switches)
-        return ["", gr.update(visible=False), *bar.look(session)]
+        session.export_id = session.required_api.datasets.start_export(format, out, options, **switches)
+        return ["", gr.update(visible=False), *bar.refresh(session)]
 
     on(go.click, start, shell, controls.inputs, [report, snippet, *bar.parts])
     bar.on_end(shell, _result, outputs=[report, snippet])
 
 
 def _preview(session: Session, controls: ExportForm, values: Sequence[Any]) -> list[Any]:
-    if session.bench is None:
-        return [_nothing("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
+    if session.api is None:
+        return [_empty_html("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
     try:
         format, out, options, switches = controls.read(values)
         overwrite = switches.pop("overwrite")
-        found = session.bench.datasets.preview(format, out, options, **switches)
+        found = session.api.datasets.preview(format, out, options, **switches)
     except FlawsmithError as error:
-        return [_nothing(html.escape(_sentence(str(error)))), gr.update(interactive=False)]
+        return [_empty_html(html.escape(_sentence(str(error)))), gr.update(interactive=False)]
     there = ""
     if out.exists() and not overwrite:
         there = _warning("This folder exists already: choose another one, or tick “Replace an earlier export”.")
@@ -159,7 +159,7 @@ def _counts(images: dict[str, int]) -> str:
     return f"<dl class='fs-numbers'>{cells}</dl>"
 
 
-def _nothing(text: str) -> str:
+def _empty_html(text: str) -> str:
     return f"<h3>What will be written</h3><p class='fs-hint'>{text}</p>"
 
 
@@ -183,7 +183,7 @@ def _saturation(text: str) -> dict[str, float]:
 
 
 def _result(session: Session) -> list[Any]:
-    result = session.bench.jobs.result(session.export_id) if session.bench and session.export_id else {}
+    result = session.api.jobs.result(session.export_id) if session.api and session.export_id else {}
     if not result or "images" not in result:
         return ["", gr.update(visible=False)]
     path = Path(result["path"])
@@ -193,5 +193,5 @@ def _result(session: Session) -> list[Any]:
         f"<div class='fs-report fs-done'><h3>Exported {total:,} images</h3>"
         f"<p class='fs-path'><code>{html.escape(str(path))}</code></p>{_counts(result['images'])}{warnings}</div>"
     )
-    code = session.open_bench.datasets.snippet(path) if (path / "load_me.py").is_file() else ""
+    code = session.required_api.datasets.loader_snippet(path) if (path / "load_me.py").is_file() else ""
     return [text, gr.update(value=code, visible=bool(code))]

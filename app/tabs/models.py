@@ -11,7 +11,7 @@ import gradio as gr
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on
 from app.session import Session
-from core.api.models import ModelsApi, WeightRow
+from core.api.models import ModelRow, ModelsApi
 from core.api.regions import all_segmenters
 from core.errors import InputError
 
@@ -20,7 +20,7 @@ SECTIONS = (
     (
         "diffusion",
         "Diffusion models",
-        "They draw anomalies from words. An engine whose model is set to auto takes the marked one.",
+        "They draw anomalies from a text prompt. An engine whose model is set to auto takes the marked one.",
     ),
     ("weights", "Weights", "Everything else in Flawsmith works without them; with them, a click finds parts better."),
 )
@@ -39,28 +39,28 @@ def build(shell: PageContext) -> None:
             bar = ProgressBar(shell, "fetch_id")
             said = gr.HTML(_offline(), elem_id="fs-weights-said")
         with gr.Column(scale=4, min_width=280), gr.Group(elem_classes="fs-card"):
-            segmenter = gr.Radio([], label="What answers clicks in Regions and Studio", elem_id="fs-segmenter",
+            segmenter = gr.Radio([], label="Segmenter for clicks in Regions and Studio", elem_id="fs-segmenter",
                                  elem_classes="fs-formats")  # fmt: skip
             reasons = gr.HTML(elem_id="fs-reasons")
 
     def fill(session: Session) -> list[Any]:
-        return [_table(), _offline(), *_segmenters(session), *bar.look(session)]
+        return [_table(), _offline(), *_segmenters(session), *bar.refresh(session)]
 
     filled = [listed, said, segmenter, reasons, *bar.parts]
-    shell.refresh(tab, fill, filled)
+    shell.fill_on_select(tab, fill, filled)
 
     def start(session: Session, name: str | None) -> list[Any]:
-        if session.bench is None:
+        if session.api is None:
             raise InputError("open a project first: downloads run in its background")
-        session.fetch_id = session.bench.weights.start_fetch(_chosen(name))
-        return bar.look(session)
+        session.fetch_id = session.api.weights.start_fetch(_chosen(name))
+        return bar.refresh(session)
 
     def check(session: Session, name: str | None) -> list[Any]:
         row = ModelsApi(None, None).verify(_chosen(name))
         return [_table(), _verified(row) + _offline()]
 
     def use(session: Session, name: str) -> list[Any]:
-        session.open_bench.regions.use(name)
+        session.required_api.regions.choose_segmenter(name)
         return _segmenters(session)
 
     on(fetch.click, start, shell, [wanted], bar.parts)
@@ -81,7 +81,7 @@ def _names() -> list[tuple[str, str]]:
 
 def _table() -> str:
     rows = ModelsApi(None, None).status()
-    elsewhere = "" if any(row.auto for row in rows) else f" Now auto is: {html.escape(ModelsApi.automatic())}."
+    elsewhere = "" if any(row.auto for row in rows) else f" Now auto is: {html.escape(ModelsApi.automatic_model())}."
     notes = {"diffusion": elsewhere}
     return "".join(
         f"<h3>{title}</h3><p class='fs-hint'>{says}{notes.get(kind, '')}</p>"
@@ -90,7 +90,7 @@ def _table() -> str:
     )
 
 
-def _rows(rows: list[WeightRow]) -> str:
+def _rows(rows: list[ModelRow]) -> str:
     head = "".join(f"<th>{h}</th>" for h in ("Name", "State", "Size", "Licence"))
     body = "".join(
         f"<tr data-state='{row.state}'><th>{_named(row)}</th><td>{STATES[row.state]}</td>"
@@ -100,7 +100,7 @@ def _rows(rows: list[WeightRow]) -> str:
     return f"<table class='fs-table fs-models'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _named(row: WeightRow) -> str:
+def _named(row: ModelRow) -> str:
     """Title and purpose; then where it is, or what is wrong with it."""
     auto = "<span class='fs-chip'>auto takes this one</span>" if row.auto else ""
     more = [row.purpose]
@@ -141,7 +141,7 @@ def _with_code(text: str) -> str:
     return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
-def _verified(row: WeightRow) -> str:
+def _verified(row: ModelRow) -> str:
     get = "press Fetch" if row.fetchable else f"it {row.offline}"
     words = {
         "present": "is whole: its files are what they should be.",
@@ -159,7 +159,7 @@ def _verified(row: WeightRow) -> str:
 def _segmenters(session: Session) -> list[Any]:
     every = all_segmenters()
     usable = [(s.title, name) for name, s in every.items() if s.available() is None]
-    chosen = session.bench.regions.segmenter().name if session.bench else None
+    chosen = session.api.regions.segmenter().name if session.api else None
     missing = "".join(
         f"<li><b>{html.escape(s.title)}</b> {html.escape(reason.removeprefix(s.title + ': '))}</li>"
         for s in every.values()

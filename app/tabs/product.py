@@ -11,17 +11,17 @@ from typing import Any
 import gradio as gr
 
 from app.components.progress_bar import ProgressBar
-from app.page_context import PageContext, on, on_pick
+from app.page_context import PageContext, on, on_gallery_select
 from app.session import Session, sessions
-from core.api.demo import DEMOS, demo_project
-from core.api.recent import projects_folder, recent
+from core.api.demo import DEMO_PRODUCTS, demo_project
+from core.api.recent import projects_folder, recent_projects
 from core.errors import InputError
 
-PAGE = 60
-DEMO = "demo:"
+PAGE_SIZE = 60
+DEMO_PREFIX = "demo:"
 """Before a demo's name among the choices of projects: it is made when it is chosen."""
 GOOD, REAL = "good", "real"
-MOST_LISTED = 200
+MAX_LISTED = 200
 REMOVE = "Remove from project"
 
 WELCOME = """<div class="fs-empty"><h2>Start with photos of good parts</h2>
@@ -32,7 +32,7 @@ BMP and WebP, also greyscale and 16-bit, and whole MVTec AD or LOCO folders with
 ones, <b>Export</b> writes the dataset.</p></div>"""
 
 
-class Intake:
+class ImportPanel:
     """The left column: which project, and what comes into it."""
 
     def __init__(self, shell: PageContext) -> None:
@@ -59,7 +59,7 @@ class Intake:
         self.given = [self.files, self.path, self.anomalies]
 
 
-class Album:
+class ProjectGallery:
     """The right column: what the project holds."""
 
     def __init__(self) -> None:
@@ -85,24 +85,26 @@ def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Product", id="product") as tab, gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=300):
-            intake = Intake(shell)
+            intake = ImportPanel(shell)
         with gr.Column(scale=8, min_width=420):
-            album = Album()
+            album = ProjectGallery()
     shown = [intake.pick, *album.parts]
     on_tab = [*shown, *intake.bar.parts, intake.report]
-    shell.refresh(tab, lambda s: [*_show(s), *intake.bar.look(s), _report(s)], on_tab)
-    on(intake.pick.input, _open, shell, [intake.pick], [shell.opened])
+    shell.fill_on_select(tab, lambda s: [*_show(s), *intake.bar.refresh(s), _import_report_html(s)], on_tab)
+    on(intake.pick.input, _open_project, shell, [intake.pick], [shell.project_opened])
     for event in (intake.make.click, intake.name.submit):
-        on(event, _make, shell, [intake.name], [shell.opened, intake.name])
-    starts = on(intake.take.click, _take, shell, intake.given, [shell.opened, *intake.given, intake.report])
-    on(starts.success, intake.bar.look, shell, outputs=intake.bar.parts)
-    intake.bar.on_end(shell, lambda s: [*_show(s), _report(s)], outputs=[*shown, intake.report])
+        on(event, _make_project, shell, [intake.name], [shell.project_opened, intake.name])
+    starts = on(
+        intake.take.click, _start_import, shell, intake.given, [shell.project_opened, *intake.given, intake.report]
+    )
+    on(starts.success, intake.bar.refresh, shell, outputs=intake.bar.parts)
+    intake.bar.on_end(shell, lambda s: [*_show(s), _import_report_html(s)], outputs=[*shown, intake.report])
     _wire_album(shell, album, shown)
 
 
-def _wire_album(shell: PageContext, album: Album, shown: list[Any]) -> None:
+def _wire_album(shell: PageContext, album: ProjectGallery, shown: list[Any]) -> None:
     for button, step in ((album.back, -1), (album.forth, 1)):
-        on(button.click, lambda s, step=step: _turn(s, step), shell, outputs=shown)
+        on(button.click, lambda s, step=step: _turn_page(s, step), shell, outputs=shown)
 
     def switch(session: Session, kind: str) -> list[Any]:
         session.memory.product.kind, session.memory.product.page, session.memory.product.picked = kind, 0, ""
@@ -110,7 +112,7 @@ def _wire_album(shell: PageContext, album: Album, shown: list[Any]) -> None:
 
     def pick(session: Session, index: int) -> list[Any]:
         session.memory.product.picked = session.memory.product.ids[index]
-        return _picked(session)
+        return _picked_updates(session)
 
     def work_on(session: Session) -> Any:
         session.normal_id = session.memory.product.picked
@@ -120,37 +122,37 @@ def _wire_album(shell: PageContext, album: Album, shown: list[Any]) -> None:
         at = session.memory.product.picked
         if not at or session.memory.product.removing != at:
             session.memory.product.removing = at
-            return [*[gr.skip()] * len(shown), gr.update(value="Really, with its samples?", variant="stop")]
-        session.open_bench.photos.remove([at])
+            return [*[gr.skip()] * len(shown), gr.update(value="Remove it with its samples?", variant="stop")]
+        session.required_api.photos.remove([at])
         session.memory.product.picked = session.memory.product.removing = ""
         return [*_show(session), gr.update(value=REMOVE, variant="secondary")]
 
     on(album.kind.input, switch, shell, [album.kind], shown)
-    on_pick(album.gallery.select, pick, shell, [album.picked, album.about, album.work, album.remove],
+    on_gallery_select(album.gallery.select, pick, shell, [album.picked, album.about, album.work, album.remove],
             trigger_mode="always_last")  # fmt: skip
     on(album.work.click, work_on, shell, outputs=[shell.tabs])
     on(album.remove.click, remove, shell, outputs=[*shown, album.remove])
 
 
 def _show(session: Session) -> list[Any]:
-    choices = [(f"{p.name}   {p.parent}", str(p)) for p in recent()]
-    made = {p.name for p in recent()}
-    choices += [(f"Demo: {d.title}", DEMO + d.name) for d in DEMOS if d.name not in made]
+    choices = [(f"{p.name}   {p.parent}", str(p)) for p in recent_projects()]
+    made = {p.name for p in recent_projects()}
+    choices += [(f"Demo: {d.title}", DEMO_PREFIX + d.name) for d in DEMO_PRODUCTS if d.name not in made]
     hidden = gr.update(visible=False)
-    if session.bench is None:
+    if session.api is None:
         pick = gr.update(choices=choices, value=None)
         return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
-    here = str(session.bench.path)
+    here = str(session.api.path)
     if here not in [c[1] for c in choices]:
-        choices.insert(0, (f"{session.bench.path.name}   {session.bench.path.parent}", here))
+        choices.insert(0, (f"{session.api.path.name}   {session.api.path.parent}", here))
     pick = gr.update(choices=choices, value=here)
-    good, real = session.bench.photos.count(), len(session.bench.photos.examples())
+    good, real = session.api.photos.count(), len(session.api.photos.examples())
     if not good and not real:
         return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
     kind = (session.memory.product.kind or GOOD) if real and good else (GOOD if good else REAL)
     session.memory.product.kind = kind
     total = good if kind == GOOD else real
-    page = min(session.memory.product.page, (total - 1) // PAGE)
+    page = min(session.memory.product.page, (total - 1) // PAGE_SIZE)
     session.memory.product.page = page
     pictures, session.memory.product.ids = _pictures(session, kind, page)
     kinds = gr.update(choices=[(f"Good parts ({good:,})", GOOD), (f"Real anomalies ({real:,})", REAL)], value=kind,
@@ -159,24 +161,24 @@ def _show(session: Session) -> list[Any]:
     at = ids.index(session.memory.product.picked) if session.memory.product.picked in ids else None
     if at is None:
         session.memory.product.picked = ""
-    picked, about, *_ = _picked(session)
-    many = gr.update(visible=total > PAGE)
+    picked, about, *_ = _picked_updates(session)
+    many = gr.update(visible=total > PAGE_SIZE)
     gallery = gr.update(value=pictures, visible=True, selected_index=at)
-    span = f"{page * PAGE + 1:,} to {page * PAGE + len(pictures):,} of {total:,}"
+    span = f"{page * PAGE_SIZE + 1:,} to {page * PAGE_SIZE + len(pictures):,} of {total:,}"
     return [pick, hidden, gr.update(visible=True), kinds, many, span, many, _summary(session), picked, about, gallery]
 
 
 def _pictures(session: Session, kind: str, page: int) -> tuple[list[tuple[str, str]], list[str]]:
-    desk = session.open_bench.photos
+    desk = session.required_api.photos
     if kind == GOOD:
-        rows = desk.page(page * PAGE, PAGE)
+        rows = desk.page(page * PAGE_SIZE, PAGE_SIZE)
         return [(str(desk.thumbnail(r.id)), Path(r.name).name) for r in rows], [r.id for r in rows]
-    examples = desk.examples()[page * PAGE : (page + 1) * PAGE]
+    examples = desk.examples()[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
     return [(str(desk.example_thumbnail(e)), e.label) for e in examples], [e.id for e in examples]
 
 
 def _summary(session: Session) -> str:
-    desk = session.open_bench.photos
+    desk = session.required_api.photos
     if session.memory.product.kind == REAL:
         labels = Counter(e.label for e in desk.examples())
         chips = (f"<span class='fs-chip'>{html.escape(k)} <b>{n:,}</b></span>" for k, n in sorted(labels.items()))
@@ -190,12 +192,12 @@ def _summary(session: Session) -> str:
     return f"{size}, {colour}"
 
 
-def _picked(session: Session) -> list[Any]:
+def _picked_updates(session: Session) -> list[Any]:
     at = session.memory.product.picked
-    if not at or session.bench is None:
+    if not at or session.api is None:
         return [gr.update(visible=False), "", gr.skip(), gr.skip()]
     session.memory.product.removing = ""
-    desk, good = session.bench.photos, session.memory.product.kind == GOOD
+    desk, good = session.api.photos, session.memory.product.kind == GOOD
     if good:
         photo = desk.row(at)
         name, said = photo.name, ", ".join((f"{photo.width} × {photo.height}", *photo.notes))
@@ -207,30 +209,30 @@ def _picked(session: Session) -> list[Any]:
     return [gr.update(visible=True), text, gr.update(visible=good), remove]
 
 
-def _turn(session: Session, step: int) -> list[Any]:
-    desk = session.open_bench.photos
+def _turn_page(session: Session, step: int) -> list[Any]:
+    desk = session.required_api.photos
     total = desk.count() if (session.memory.product.kind or GOOD) == GOOD else len(desk.examples())
-    session.memory.product.page = (session.memory.product.page + step) % max(1, -(-total // PAGE))
+    session.memory.product.page = (session.memory.product.page + step) % max(1, -(-total // PAGE_SIZE))
     session.memory.product.picked = ""
     return _show(session)
 
 
-def _open(session: Session, path: str | None) -> str:
+def _open_project(session: Session, path: str | None) -> str:
     if not path or not path.strip():
         raise InputError("choose a project, or type the folder of one")
-    if path.startswith(DEMO):
-        path = str(demo_project(path.removeprefix(DEMO)))
-    return str(sessions.open(session.id, Path(path.strip())).open_bench.path)
+    if path.startswith(DEMO_PREFIX):
+        path = str(demo_project(path.removeprefix(DEMO_PREFIX)))
+    return str(sessions.open(session.id, Path(path.strip())).required_api.path)
 
 
-def _make(session: Session, name: str) -> list[Any]:
+def _make_project(session: Session, name: str) -> list[Any]:
     if not name.strip():
         raise InputError("give the new project a name, for example 'bearing cap, line 3'")
-    path = _free(projects_folder() / _stem(name))
-    return [str(sessions.create(session.id, path, name.strip()).open_bench.path), ""]
+    path = _free_path(projects_folder() / _stem(name))
+    return [str(sessions.create(session.id, path, name.strip()).required_api.path), ""]
 
 
-def _take(session: Session, files: list[str] | None, path: str, anomalies: str) -> list[Any]:
+def _start_import(session: Session, files: list[str] | None, path: str, anomalies: str) -> list[Any]:
     sources = [Path(f) for f in files or []] + ([Path(path.strip()).expanduser()] if path.strip() else [])
     extra = Path(anomalies.strip()).expanduser() if anomalies.strip() else None
     if not sources and extra is None:
@@ -238,26 +240,26 @@ def _take(session: Session, files: list[str] | None, path: str, anomalies: str) 
     for place in [*sources, *([extra] if extra else [])]:
         if not place.exists():
             raise InputError(f"{place}: there is no such file or folder on the machine that runs Flawsmith")
-    if session.bench is None:
+    if session.api is None:
         name = sources[0].stem if sources else str(extra and extra.stem)
-        session = sessions.create(session.id, _free(projects_folder() / _stem(name)), name)
+        session = sessions.create(session.id, _free_path(projects_folder() / _stem(name)), name)
     source = sources[0] if len(sources) == 1 else sources
-    session.import_id = session.open_bench.photos.start_take_in(source, extra)
-    return [str(session.open_bench.path), None, "", "", ""]
+    session.import_id = session.required_api.photos.start_import(source, extra)
+    return [str(session.required_api.path), None, "", "", ""]
 
 
 def _stem(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name.strip()).strip("._") or "product"
 
 
-def _free(path: Path) -> Path:
+def _free_path(path: Path) -> Path:
     return next(p for p in (path, *(path.with_name(f"{path.name}_{i}") for i in range(2, 10_000))) if not p.exists())
 
 
-def _report(session: Session) -> str:
-    if session.bench is None or not session.import_id:
+def _import_report_html(session: Session) -> str:
+    if session.api is None or not session.import_id:
         return ""
-    result = session.bench.jobs.result(session.import_id)
+    result = session.api.jobs.result(session.import_id)
     if not result:
         return ""
     problems, notes = result.get("problems", []), result.get("notes", [])
@@ -274,5 +276,5 @@ def _report(session: Session) -> str:
 def _fold(title: str, lines: list[str], state: str = "") -> str:
     if not lines:
         return ""
-    shown = [*lines[:MOST_LISTED], *([f"and {len(lines) - MOST_LISTED:,} more"] if len(lines) > MOST_LISTED else [])]
+    shown = [*lines[:MAX_LISTED], *([f"and {len(lines) - MAX_LISTED:,} more"] if len(lines) > MAX_LISTED else [])]
     return f"<details {state}><summary>{title}</summary><ul>{''.join(f'<li>{x}</li>' for x in shown)}</ul></details>"

@@ -8,13 +8,13 @@ from typing import Any
 import gradio as gr
 
 from app.components import param_form
-from app.components.reject_reasons import reasons_table
+from app.components.reject_reasons import reject_reasons_html
 from app.page_context import PageContext, on
-from app.review_grid.grid import ReviewGrid, look_again
+from app.review_grid.grid import ReviewGrid, refetch_value
 from app.review_grid.server import SCORES
 from app.session import Session
 from core.api import SampleFilter
-from core.api.review import Rules
+from core.api.review import ReviewRules
 from core.types import ReviewStatus
 
 ANY = "any"
@@ -30,7 +30,7 @@ MINIMA = {
 """Upper end and step of each score's slider; the share of the visible change hardly ever passes 0.5."""
 
 
-class Filters:
+class ReviewFilters:
     """The row above the board."""
 
     def __init__(self) -> None:
@@ -71,9 +71,9 @@ class Filters:
     def show(self, session: Session) -> list[Any]:
         """Updates for ``controls`` from the session, so that a reload finds them as they were."""
         chosen = session.filter
-        counts = session.bench.review.counts() if session.bench else {}
+        counts = session.api.review.counts() if session.api else {}
         labels = [(f"{label} ({sum(by.values()):,})", label) for label, by in sorted(counts.items())]
-        cards = session.bench.studio.engines() if session.bench else {}
+        cards = session.api.studio.engines() if session.api else {}
         engines = [(card.title, name) for name, card in cards.items()]
         order = next((n for n, how in ORDERS.items() if how == (chosen.order_by, chosen.descending)), "newest first")
         return [
@@ -89,18 +89,18 @@ class Filters:
 def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Review", id="review") as tab:
-        filters = Filters()
+        filters = ReviewFilters()
         board = ReviewGrid()
         with gr.Row(equal_height=False):
             with gr.Column(scale=6, min_width=420):
                 counts = gr.HTML(elem_id="fs-review-counts")
                 why = gr.HTML(elem_id="fs-review-why")
             with gr.Column(scale=5, min_width=340), gr.Accordion("Keep or reject in bulk by score", open=False):
-                rules = param_form.build(Rules)
+                rules = param_form.build_param_form(ReviewRules)
                 apply = gr.Button("Apply to the new samples of this filter", elem_id="fs-review-auto")
                 outcome = gr.HTML()
     shown = [board, counts, why]
-    shell.refresh(tab, lambda s: [*_show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
+    shell.fill_on_select(tab, lambda s: [*_show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
 
     def refilter(session: Session, *values: Any) -> list[Any]:
         return _show(session) if filters.read(session, values) else [gr.skip()] * len(shown)
@@ -113,25 +113,25 @@ def build(shell: PageContext) -> None:
     on(board.judged, lambda s: _counts(s), shell, outputs=[counts], trigger_mode="always_last")
 
     def by_score(session: Session, *values: Any) -> list[Any]:
-        desk = session.open_bench.review
+        desk = session.required_api.review
         fresh = SampleFilter(**{**vars(session.filter), "verdict": ReviewStatus.NEW})
-        done = desk.auto(desk.rules(rules.read(values)), fresh)
+        done = desk.apply_rules(desk.parse_rules(rules.params_of(values)), fresh)
         said = f"<p>Kept {done['kept']:,}, rejected {done['rejected']:,}. Undo takes it back.</p>"
-        return [*_show(session), f"<div class='fs-report'>{said}{reasons_table(done['reasons'])}</div>"]
+        return [*_show(session), f"<div class='fs-report'>{said}{reject_reasons_html(done['reasons'])}</div>"]
 
     on(apply.click, by_score, shell, rules.components, [*shown, outcome])
 
 
 def _show(session: Session) -> list[Any]:
     chosen = session.filter
-    value = look_again(session.id) | {"verdict": chosen.verdict, "why": _why_empty(session)}
-    return [value, _counts(session), _why_rejected(session)]
+    value = refetch_value(session.id) | {"verdict": chosen.verdict, "why": _empty_html(session)}
+    return [value, _counts(session), _reject_reasons_html(session)]
 
 
-def _why_empty(session: Session) -> str:
-    if session.bench is None:
+def _empty_html(session: Session) -> str:
+    if session.api is None:
         return "Open a project in <b>Product</b> first."
-    if not session.bench.review.count(SampleFilter()):
+    if not session.api.review.count(SampleFilter()):
         return "Make anomalies in <b>Studio</b>, one by one or in bulk; they wait here for your verdict."
     if session.filter == SampleFilter(verdict=ReviewStatus.NEW, descending=True):
         return "Every sample has its verdict. <b>Export</b> writes what you kept; <b>Studio</b> makes more."
@@ -139,7 +139,7 @@ def _why_empty(session: Session) -> str:
 
 
 def _counts(session: Session) -> str:
-    counts = session.bench.review.counts() if session.bench else {}
+    counts = session.api.review.counts() if session.api else {}
     if not counts:
         return ""
     head = "".join(f"<th>{v}</th>" for v in ReviewStatus)
@@ -155,7 +155,7 @@ def _counts(session: Session) -> str:
     )
 
 
-def _why_rejected(session: Session) -> str:
-    if session.bench is None or session.filter.verdict not in (None, ReviewStatus.REJECTED):
+def _reject_reasons_html(session: Session) -> str:
+    if session.api is None or session.filter.verdict not in (None, ReviewStatus.REJECTED):
         return ""
-    return reasons_table(session.bench.review.reasons(session.filter))
+    return reject_reasons_html(session.api.review.reject_reasons(session.filter))

@@ -14,21 +14,21 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-from core.api.concepts.library import Concepts
-from core.api.datasets import Datasets
-from core.api.evaluation.evaluations import Evaluations
+from core.api.concepts.library import ConceptsApi
+from core.api.datasets import DatasetsApi
+from core.api.evaluation.evaluations import EvaluationsApi
 from core.api.masks import MasksApi
 from core.api.models import ModelsApi
 from core.api.photos import PhotosApi
-from core.api.regions import Regions
-from core.api.review import Review, Rules
-from core.api.studio.studio import Studio
+from core.api.regions import RegionsApi
+from core.api.review import ReviewApi, ReviewRules
+from core.api.studio.studio import StudioApi
 from core.jobs.product_data import ProductData
-from core.jobs.requests import Batch
-from core.jobs.runner import Runner
+from core.jobs.requests import GenerationBatch
+from core.jobs.runner import JobRunner
 from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
 
-__all__ = ["Batch", "NormalRow", "RegionRow", "Rules", "SampleFilter", "SampleRow", "Workbench"]
+__all__ = ["GenerationBatch", "NormalRow", "RegionRow", "ReviewRules", "SampleFilter", "SampleRow", "Workbench"]
 
 
 class Workbench:
@@ -37,15 +37,15 @@ class Workbench:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.material = ProductData(project)
-        self.jobs = Runner(project)
+        self.jobs = JobRunner(project)
         self.photos = PhotosApi(self.material, self.jobs)
         self.masks = MasksApi(self.material)
-        self.regions = Regions(self.material, self.jobs)
-        self.concepts = Concepts(self.material, self.jobs)
-        self.studio = Studio(self.material, self.jobs)
-        self.review = Review(self.material)
-        self.datasets = Datasets(self.material, self.jobs)
-        self.evaluations = Evaluations(self.material, self.jobs)
+        self.regions = RegionsApi(self.material, self.jobs)
+        self.concepts = ConceptsApi(self.material, self.jobs)
+        self.studio = StudioApi(self.material, self.jobs)
+        self.review = ReviewApi(self.material)
+        self.datasets = DatasetsApi(self.material, self.jobs)
+        self.evaluations = EvaluationsApi(self.material, self.jobs)
         self.weights = ModelsApi(project, self.jobs)
 
     @classmethod

@@ -8,25 +8,25 @@ from typing import Any
 
 from core import exporters as exporting
 from core.errors import ExportError
-from core.exporters.api import Item
+from core.exporters.api import DatasetItem
 from core.jobs.product_data import ProductData
-from core.jobs.runner import JobControl, Runner
+from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, saying, unwatched
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import GOOD, ReviewStatus
 
 
-class Datasets:
+class DatasetsApi:
     """The desk behind the Export tab and ``launch.py export``."""
 
     formats = exporting.FORMATS
     Options = exporting.ExportOptions
 
-    def __init__(self, material: ProductData, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: JobRunner) -> None:
         self._project = material.project
         self._jobs = jobs
 
-    def chosen(self, everything: bool = False) -> tuple[list[SampleRow], str | None]:
+    def samples_to_export(self, everything: bool = False) -> tuple[list[SampleRow], str | None]:
         """The samples an export takes, and a warning if they were not reviewed.
 
         Kept ones; as long as nothing at all was reviewed, all of them; ``everything`` adds the new ones.
@@ -68,7 +68,7 @@ class Datasets:
     ) -> dict[str, Any]:
         """What ``export`` would report, with ``files``: (path, what it is) of everything in the dataset."""
         items, warning = self._items(everything, real)
-        report, layout = exporting.preview(items, out, format, self._options(options))
+        report, layout = exporting.preview_export(items, out, format, self._options(options))
         lines = [line[3:].rsplit("`: ", 1) for line in layout.splitlines() if line.startswith("- `")]
         files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
         return {**_result(report, warning), "files": files}
@@ -84,7 +84,7 @@ class Datasets:
         return self._jobs.submit("export", f"Export {format}", work)
 
     @staticmethod
-    def snippet(dataset: Path) -> str:
+    def loader_snippet(dataset: Path) -> str:
         """The code that loads an export with its detector library."""
         return (dataset / "load_me.py").read_text()
 
@@ -95,33 +95,35 @@ class Datasets:
     def _options(self, given: Mapping[str, Any]) -> exporting.ExportOptions:
         return exporting.read_options({"category": self.default_category(), **given})
 
-    def _items(self, everything: bool, real: bool) -> tuple[list[Item], str | None]:
-        samples, warning = self.chosen(everything)
+    def _items(self, everything: bool, real: bool) -> tuple[list[DatasetItem], str | None]:
+        samples, warning = self.samples_to_export(everything)
         normals = self._project.normals()
         names = {r.id: r.name for r in normals}
-        anomalies = [*(_sample_item(r, names[r.normal_id]) for r in samples), *(self._real() if real else ())]
+        anomalies = [*(_sample_item(r, names[r.normal_id]) for r in samples), *(self._real_items() if real else ())]
         if not anomalies:
             raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
         return [*map(_normal_item, normals), *anomalies], warning
 
-    def _real(self) -> list[Item]:
+    def _real_items(self) -> list[DatasetItem]:
         return [
-            Item(name=Path(r.name).stem, image=r.path, label=r.label, kind=r.kind, masks=r.mask_paths, source=r.name)
+            DatasetItem(
+                name=Path(r.name).stem, image=r.path, label=r.label, kind=r.kind, masks=r.mask_paths, source=r.name
+            )
             for r in self._project.examples()
         ]
 
 
-def _normal_item(row: NormalRow) -> Item:
-    return Item(name=row.name, image=row.path, label=GOOD)
+def _normal_item(row: NormalRow) -> DatasetItem:
+    return DatasetItem(name=row.name, image=row.path, label=GOOD)
 
 
-def _result(report: exporting.Report, warning: str | None) -> dict[str, Any]:
+def _result(report: exporting.ExportReport, warning: str | None) -> dict[str, Any]:
     result = report.to_dict()
     return {**result, "warnings": [*([warning] if warning else []), *result["warnings"]]}
 
 
-def _sample_item(row: SampleRow, source: str) -> Item:
-    return Item(
+def _sample_item(row: SampleRow, source: str) -> DatasetItem:
+    return DatasetItem(
         name=row.id,
         image=row.image_path,
         label=row.label,

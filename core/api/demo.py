@@ -19,7 +19,7 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets" / "demo"
 
 
 @dataclass(frozen=True)
-class Demo:
+class DemoProduct:
     """A product to try things on: ``name`` is its folder in assets/demo, ``title`` and ``about`` are for people."""
 
     name: str
@@ -27,21 +27,21 @@ class Demo:
     about: str
 
 
-DEMOS: tuple[Demo, ...] = (
-    Demo("fastener_tray", "Fastener tray", "six pockets, each with its parts; missing, extra, wrong ones"),
-    Demo("gear_unit", "Gear unit", "an assembly in which position and orientation matter"),
-    Demo("brushed_plate", "Brushed plate", "a machined surface; scratches, dents, cracks and stains"),
+DEMO_PRODUCTS: tuple[DemoProduct, ...] = (
+    DemoProduct("fastener_tray", "Fastener tray", "six pockets, each with its parts; missing, extra, wrong ones"),
+    DemoProduct("gear_unit", "Gear unit", "an assembly in which position and orientation matter"),
+    DemoProduct("brushed_plate", "Brushed plate", "a machined surface; scratches, dents, cracks and stains"),
 )
 
 
-def find_demo(name: str) -> Demo:
+def find_demo(name: str) -> DemoProduct:
     """The demo called ``name``; InputError says which there are."""
-    return named({demo.name: demo for demo in DEMOS}, name, "demo product", InputError)
+    return named({demo.name: demo for demo in DEMO_PRODUCTS}, name, "demo product", InputError)
 
 
 def make_demo(
     path: Path,
-    name: str = DEMOS[0].name,
+    name: str = DEMO_PRODUCTS[0].name,
     progress: Steps = unwatched,
 ) -> None:
     """A new project in the folder ``path`` with a demo's photos, named regions and real anomalies.
@@ -58,9 +58,9 @@ def make_demo(
     wanted = [photo for photo in photos if not photo["file"].startswith("test/good/")]
     with Project.create(path, demo.title) as project:
         try:
-            with project.batch():
+            with project.transaction():
                 for done, photo in enumerate(wanted):
-                    _add(project, source, photo)
+                    _add_photo(project, source, photo)
                     progress(done + 1, len(wanted))
         except BaseException:
             project.close()
@@ -68,7 +68,7 @@ def make_demo(
             raise
 
 
-def demo_project(name: str = DEMOS[0].name) -> Path:
+def demo_project(name: str = DEMO_PRODUCTS[0].name) -> Path:
     """The demo's project in the projects folder, made if it is not there yet; what was done in it stays."""
     path = projects_folder() / find_demo(name).name
     if not (path / "project.db").is_file():
@@ -83,7 +83,7 @@ def demo_project(name: str = DEMOS[0].name) -> Path:
     return path
 
 
-def _add(project: Project, source: Path, photo: dict[str, Any]) -> None:
+def _add_photo(project: Project, source: Path, photo: dict[str, Any]) -> None:
     file = source / photo["file"]
     read = read_photo(file)
     height, width = read.pixels.shape[:2]

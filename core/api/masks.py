@@ -12,7 +12,7 @@ from core.images import read_mask
 from core.jobs.product_data import ProductData, mean_area
 from core.jobs.requests import PlacedMask, RequestBuilder
 from core.masks import morphology, rle
-from core.masks.perturbation import Enhancement, enhance
+from core.masks.perturbation import MaskEnhancement, enhance_mask
 from core.placement_rules import Placement
 from core.types import Mask
 from core.validation import read_settings
@@ -20,8 +20,8 @@ from core.validation import read_settings
 __all__ = ["EDITS", "MasksApi", "PlacedMask"]
 
 EDITS = {
-    "grow": morphology.grow,
-    "shrink": morphology.shrink,
+    "grow": morphology.dilate,
+    "shrink": morphology.erode,
     "smooth": morphology.smooth,
 }
 """Edits by a number of pixels."""
@@ -31,10 +31,10 @@ class MasksApi:
     """What the mask buttons of the app do. Nothing here touches the store."""
 
     Placement = Placement
-    Enhancement = Enhancement
+    Enhancement = MaskEnhancement
 
     def __init__(self, material: ProductData) -> None:
-        self._material = material
+        self._product_data = material
 
     def edit(self, mask: Mask, how: str, px: int = 1) -> Mask:
         """``mask`` after one edit: grow, shrink, smooth (by ``px``), fill_holes, invert, clear."""
@@ -50,20 +50,20 @@ class MasksApi:
         """GAA's geometric enhancement; areas drift towards the mean of the label's real anomalies."""
         if not mask.any():
             raise MaskError("perturb: the mask is empty; draw or place one first")
-        checked = read_settings(Enhancement, params, "perturb")
-        average = mean_area(self._material.examples(label)) if label else None
-        return enhance(mask, checked, numpy_rng(seed, "perturb"), average)
+        checked = read_settings(MaskEnhancement, params, "perturb")
+        average = mean_area(self._product_data.examples(label)) if label else None
+        return enhance_mask(mask, checked, numpy_rng(seed, "perturb"), average)
 
     def place(
         self, normal_id: str, engine: str, label: str, params: Mapping[str, Any], rules: Mapping[str, Any], seed: int
     ) -> PlacedMask:
         """A mask where the ``rules`` allow, as a batch of this engine, label and settings gets it with this seed."""
-        builder = RequestBuilder.of(self._material, engine, label, params, rules)
-        return builder.place(self._material.normal(normal_id), seed)
+        builder = RequestBuilder.of(self._product_data, engine, label, params, rules)
+        return builder.place(self._product_data.normal(normal_id), seed)
 
-    def read(self, path: Path, normal_id: str) -> Mask:
+    def read_file(self, path: Path, normal_id: str) -> Mask:
         """A mask file for this photo; MaskError if its size is another."""
-        return read_mask(path, self._material.normal(normal_id).shape)
+        return read_mask(path, self._product_data.normal(normal_id).shape)
 
     @staticmethod
     def unpack(text: str, shape: tuple[int, int]) -> Mask:

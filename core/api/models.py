@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from core import weights
 from core.diffusion import hub, model_folders
-from core.diffusion.model_sources import KNOWN, ModelSource
-from core.jobs.runner import JobControl, Runner
+from core.diffusion.model_sources import KNOWN_MODELS, ModelSource
+from core.jobs.runner import JobControl, JobRunner
 from core.lookup import named
 from core.progress import Steps
 from core.store import Project
 
 
 @dataclass(frozen=True)
-class WeightRow:
+class ModelRow:
     """One file of weights, or one folder of a diffusion model.
 
     ``state`` is present, missing, corrupt (a file) or incomplete (a folder). ``size`` in bytes: of what is there, else
@@ -49,7 +49,7 @@ class WeightRow:
 class ModelsApi:
     """The desk behind the Models tab and ``launch.py models``; it works without a project too."""
 
-    def __init__(self, project: Project | None, jobs: Runner | None) -> None:
+    def __init__(self, project: Project | None, jobs: JobRunner | None) -> None:
         self._project = project
         self._jobs = jobs
 
@@ -59,17 +59,17 @@ class ModelsApi:
         return weights.models_dir()
 
     @staticmethod
-    def automatic() -> str:
+    def automatic_model() -> str:
         """Which diffusion model ``auto`` means now, or why none, in one line."""
-        source = model_folders.automatic()
+        source = model_folders.resolve_auto()
         if not isinstance(source, ModelSource):
             return source
-        title = KNOWN[source.name].title if source.name in KNOWN else source.name
+        title = KNOWN_MODELS[source.name].title if source.name in KNOWN_MODELS else source.name
         return f"{title}, {source.path}"
 
-    def status(self) -> list[WeightRow]:
+    def status(self) -> list[ModelRow]:
         """One row per known diffusion model, in the order ``auto`` looks for them, then one per weight file."""
-        return [_folder_row(s) for s in model_folders.status()] + [_row(status) for status in weights.status()]
+        return [_folder_row(s) for s in model_folders.status()] + [_weights_row(status) for status in weights.status()]
 
     def fetch(
         self,
@@ -81,13 +81,13 @@ class ModelsApi:
 
         ``progress(bytes, total)``. Unavailable says what to do offline; NotFound names what there is.
         """
-        _known(name)
-        return (hub.fetch if name in KNOWN else weights.fetch)(name, progress, cancelled)
+        _title_of(name)
+        return (hub.fetch if name in KNOWN_MODELS else weights.fetch)(name, progress, cancelled)
 
     def start_fetch(self, name: str) -> str:
         """``fetch`` in the background of an open project; it reports in megabytes."""
         assert self._jobs is not None, "a desk without a project has no background"
-        title = _known(name)
+        title = _title_of(name)
 
         def work(control: JobControl) -> dict[str, Any]:
             progress = lambda done, total: control.progress(  # noqa: E731
@@ -97,10 +97,10 @@ class ModelsApi:
 
         return self._jobs.submit("fetch", f"Fetch {title}", work)
 
-    def verify(self, name: str) -> WeightRow:
+    def verify(self, name: str) -> ModelRow:
         """Check a weight file against its sha256, or a model's folder file by file."""
-        _known(name)
-        return _folder_row(model_folders.verify(name)) if name in KNOWN else _row(weights.verify(name))
+        _title_of(name)
+        return _folder_row(model_folders.verify(name)) if name in KNOWN_MODELS else _weights_row(weights.verify(name))
 
 
 def megabytes(size: int) -> int:
@@ -108,18 +108,20 @@ def megabytes(size: int) -> int:
     return -(-size // 1_000_000)
 
 
-def _known(name: str) -> str:
+def _title_of(name: str) -> str:
     """The title of ``name``."""
-    titles = {row: known.title for row, known in KNOWN.items()} | {w.name: w.title for w in weights.CATALOGUE.values()}
+    titles = {row: known.title for row, known in KNOWN_MODELS.items()} | {
+        w.name: w.title for w in weights.CATALOGUE.values()
+    }
     return named(titles, name, "model")
 
 
-def _row(status: weights.WeightStatus) -> WeightRow:
+def _weights_row(status: weights.WeightStatus) -> ModelRow:
     w = status.weights
     size = status.size or w.size
     shipped = f"comes with Flawsmith: copy assets/models/{w.file} of another copy of Flawsmith to {status.path}"
     todo = f"on a machine with internet open {w.url} and put the file as {status.path}" if w.url else shipped
-    return WeightRow(
+    return ModelRow(
         w.name,
         w.title,
         w.purpose,
@@ -134,9 +136,9 @@ def _row(status: weights.WeightStatus) -> WeightRow:
     )
 
 
-def _folder_row(status: model_folders.FolderStatus) -> WeightRow:
+def _folder_row(status: model_folders.FolderStatus) -> ModelRow:
     k = status.known
-    return WeightRow(
+    return ModelRow(
         k.name,
         k.title,
         k.purpose,
@@ -147,8 +149,8 @@ def _folder_row(status: model_folders.FolderStatus) -> WeightRow:
         str(status.path),
         f"https://huggingface.co/{k.repo}" if k.repo else "",
         k.repo is not None,
-        status.begun,
+        status.partial_size,
         status.problems,
         status.auto,
-        "" if status.state == "present" else model_folders.offline(k),
+        "" if status.state == "present" else model_folders.offline_advice(k),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.types import Mask
 
-MOST_POINTS = 4000
+MAX_POINTS = 4000
 """Corners of one outline at most; finer masks are drawn a little rounder."""
 
 
@@ -28,7 +28,7 @@ def outline(mask: Mask) -> dict[str, Any]:
     found, _ = cv2.findContours(around, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     slack = max(0.5, min(height, width) / 1200)
     rings = [cv2.approxPolyDP(ring, slack, True)[:, 0, :] for ring in found]
-    while sum(map(len, rings)) > MOST_POINTS:
+    while sum(map(len, rings)) > MAX_POINTS:
         slack *= 2
         rings = [cv2.approxPolyDP(ring, slack, True)[:, 0, :] for ring in found]
     # From padded pixels to the middle of the image's pixels.

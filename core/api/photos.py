@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from core.images import made_once, read_image, read_mask, thumbnail_bytes
+from core.images import cached_file, read_image, read_mask, thumbnail_bytes
 from core.importers.corrections import Corrections
-from core.jobs.import_images import preview_import, take_in
+from core.jobs.import_images import import_images, preview_import
 from core.jobs.import_report import IntakeReport
 from core.jobs.product_data import ProductData
-from core.jobs.runner import JobControl, Runner
+from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, unwatched
 from core.store import ExampleRow, NormalRow
 
@@ -26,12 +26,12 @@ THUMB_SIDE = 320
 class PhotosApi:
     """The desk behind the Product tab."""
 
-    def __init__(self, material: ProductData, jobs: Runner) -> None:
-        self._material = material
+    def __init__(self, material: ProductData, jobs: JobRunner) -> None:
+        self._product_data = material
         self._project = material.project
         self._jobs = jobs
 
-    def take_in(
+    def import_images(
         self,
         source: Path | Sequence[Path],
         *,
@@ -45,7 +45,7 @@ class PhotosApi:
 
         ``said`` is what a person says against what was recognised.
         """
-        return take_in(
+        return import_images(
             self._project,
             source,
             anomalies=anomalies,
@@ -55,7 +55,7 @@ class PhotosApi:
             cancelled=cancelled,
         )
 
-    def start_take_in(
+    def start_import(
         self, source: Path | Sequence[Path], anomalies: Path | None = None, said: Corrections | None = None
     ) -> str:
         """The same in the background; the job's result is the report as a dict."""
@@ -72,7 +72,7 @@ class PhotosApi:
                 control.progress(looked + done, looked + total, message="Reading photos")
 
             stop = control.cancelled
-            return self.take_in(
+            return self.import_images(
                 source, anomalies=anomalies, said=said, looking=looking, progress=reading, cancelled=stop
             ).as_dict()
 
@@ -91,7 +91,7 @@ class PhotosApi:
         """Name, size, notes and file of one photo; NotFound if it is gone."""
         return self._project.normal_row(normal_id)
 
-    def neighbour(self, normal_id: str, forward: bool) -> NormalRow:
+    def photo_beside(self, normal_id: str, forward: bool) -> NormalRow:
         """The next photo in the list, or the one before, round the end; NotFound."""
         return self._project.neighbour_row(normal_id, forward)
 
@@ -114,7 +114,7 @@ class PhotosApi:
     def thumbnail(self, normal_id: str) -> Path:
         """A small picture of a photo, made once and kept in the project's cache."""
         path = self._project.cache_dir / "thumbs" / f"{normal_id}.jpg"
-        return made_once(path, lambda: thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
+        return cached_file(path, lambda: thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
 
     def example_thumbnail(self, row: ExampleRow) -> Path:
         """A small picture of a real anomaly with its mask outlined."""
@@ -124,4 +124,4 @@ class PhotosApi:
             mask = np.logical_or.reduce([read_mask(file) for file in row.mask_paths])
             return thumbnail_bytes(read_image(row.path), THUMB_SIDE, mask)
 
-        return made_once(path, make)
+        return cached_file(path, make)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.images.write import atomic_write
 
-MOST = 12
+MAX_RECENT = 12
 
 
 def state_folder() -> Path:
@@ -29,7 +29,7 @@ def projects_folder() -> Path:
     return user_documents_path() / "Flawsmith"
 
 
-def recent() -> list[Path]:
+def recent_projects() -> list[Path]:
     """Projects opened before and still there, the last one first."""
     try:
         listed = json.loads((state_folder() / "recent.json").read_text())
@@ -38,13 +38,13 @@ def recent() -> list[Path]:
         return []
 
 
-def remember(project: Path) -> None:
+def add_recent_project(project: Path) -> None:
     """Put ``project`` first among the recent ones; a read-only home is no reason to fail."""
     project = project.resolve()
-    rest = [p for p in recent() if p != project]
+    rest = [p for p in recent_projects() if p != project]
     try:
         state_folder().mkdir(parents=True, exist_ok=True)
-        listed = [str(p) for p in [project, *rest]][:MOST]
+        listed = [str(p) for p in [project, *rest]][:MAX_RECENT]
         atomic_write(state_folder() / "recent.json", json.dumps(listed).encode())
     except OSError:
         return

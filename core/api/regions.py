@@ -9,28 +9,28 @@ from typing import Any
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.images import mask_png_bytes
 from core.jobs.product_data import ProductData
-from core.jobs.runner import JobControl, Runner
+from core.jobs.runner import JobControl, JobRunner
 from core.lookup import named
 from core.masks import rle
 from core.memory_budget import WarmCache
 from core.progress import Steps, saying, unwatched
-from core.segmentation import Candidate, Click, Prepared, Segmenter, best_segmenter, segmenters
+from core.segmentation import Click, MaskCandidate, PreparedPhoto, Segmenter, best_segmenter, segmenters
 from core.segmentation.segmenter import Cancel
 from core.store import NormalRow, RegionRow, RegionSource
 from core.types import Mask, Region
 
-DOUBTFUL = 0.5
+DOUBTFUL_BELOW = 0.5
 """Confidence below which a person should look at a propagated region."""
 
 
-class Regions:
+class RegionsApi:
     """The desk behind the Regions tab and the canvas' click tool."""
 
-    def __init__(self, material: ProductData, jobs: Runner) -> None:
-        self._material = material
+    def __init__(self, material: ProductData, jobs: JobRunner) -> None:
+        self._product_data = material
         self._project = material.project
         self._jobs = jobs
-        self._prepared: WarmCache[tuple[str, str], Prepared] = WarmCache(lambda ready: ready.nbytes)
+        self._prepared: WarmCache[tuple[str, str], PreparedPhoto] = WarmCache(lambda ready: ready.nbytes)
         # One photo is prepared at a time: an encoder takes all cores as it is.
         self._preparing = threading.Lock()
 
@@ -39,7 +39,7 @@ class Regions:
         chosen = segmenters().get(str(self._project.get_setting("segmenter", "")))
         return chosen if chosen is not None and chosen.available() is None else best_segmenter()
 
-    def use(self, name: str) -> None:
+    def choose_segmenter(self, name: str) -> None:
         """Choose a segmenter for this project."""
         chosen = named(segmenters(), name, "segmenter", InputError)
         if reason := chosen.available():
@@ -55,12 +55,12 @@ class Regions:
         normal_id: str,
         progress: Steps | None = None,
         cancelled: Callable[[], bool] | None = None,
-    ) -> Prepared:
+    ) -> PreparedPhoto:
         """The photo made ready for clicks; the slow part, done once per photo and segmenter."""
         segmenter = self.segmenter()
         key = (segmenter.name, normal_id)
         with self._preparing:
-            photo = self._material.normal(normal_id).pixels
+            photo = self._product_data.normal(normal_id).pixels
             return self._prepared.get(key, lambda: segmenter.prepare(photo, progress, cancelled))
 
     def click(
@@ -69,19 +69,19 @@ class Regions:
         clicks: Sequence[tuple[float, float, bool]],
         box_xyxy: tuple[float, float, float, float] | None = None,
         mask: Mask | None = None,
-    ) -> list[Candidate]:
+    ) -> list[MaskCandidate]:
         """Masks for (x, y, positive) clicks and a box in photo pixels, best first."""
         if not clicks and box_xyxy is None:
             raise InputError("click: give at least one click or a box")
         return self.prepare(normal_id).predict([Click(*c) for c in clicks], box_xyxy, mask)
 
-    def on(self, normal_id: str) -> list[RegionRow]:
+    def of_photo(self, normal_id: str) -> list[RegionRow]:
         """The regions of a photo."""
         return self._project.regions(normal_id)
 
-    def masks(self, normal_id: str) -> tuple[Region, ...]:
+    def with_masks(self, normal_id: str) -> tuple[Region, ...]:
         """The regions of a photo with their masks."""
-        return self._material.regions(normal_id)
+        return self._product_data.regions(normal_id)
 
     def names(self) -> dict[str, int]:
         """Region names and on how many photos each is."""
@@ -96,14 +96,14 @@ class Regions:
             raise InputError(f"region name {name!r}: use 1 to 64 characters, for example 'washer'")
         if not mask.any():
             raise MaskError(f"region {name!r}: the mask is empty; click or draw the region first")
-        shape = self._material.normal(normal_id).shape
+        shape = self._product_data.normal(normal_id).shape
         if mask.shape != shape:
             raise MaskError(f"region {name!r}: expected a mask of {shape}, got {mask.shape}; draw it on this photo")
         return self._project.set_region(normal_id, name, mask_png_bytes(mask), source, confidence)
 
     def free_name(self, normal_id: str, name: str) -> str:
         """``name``, or ``name_2``, ``name_3`` ... where the photo already has one so called."""
-        taken = {r.name for r in self.on(normal_id)}
+        taken = {r.name for r in self.of_photo(normal_id)}
         return next(n for n in (name, *(f"{name}_{i}" for i in range(2, len(taken) + 3))) if n not in taken)
 
     def rename(self, normal_id: str | None, old: str, new: str) -> None:
@@ -128,24 +128,26 @@ class Regions:
     def restore(self, rows: Sequence[RegionRow]) -> None:
         """Bring deleted regions back; one drawn under the same name since then stays."""
         for row in rows:
-            if all(row.name != r.name for r in self.on(row.normal_id)):
+            if all(row.name != r.name for r in self.of_photo(row.normal_id)):
                 png = row.mask_path.read_bytes()
                 self._project.set_region(row.normal_id, row.name, png, row.source, row.confidence)
 
     def approve(self, normal_id: str) -> None:
         """A person looked at a photo's propagated regions and found them right: full confidence."""
-        for row in self.on(normal_id):
+        for row in self.of_photo(normal_id):
             if row.source == "propagated":
                 png = row.mask_path.read_bytes()
                 self._project.set_region(normal_id, row.name, png, row.source, 1.0)
 
     def propose(
         self, normal_id: str, progress: Steps | None = None, cancelled: Cancel | None = None
-    ) -> list[Candidate]:
+    ) -> list[MaskCandidate]:
         """All regions of a photo as the segmenter sees them, largest first, unnamed."""
-        return self.segmenter().regions(self._material.normal(normal_id).pixels, progress, cancelled)
+        return self.segmenter().regions(self._product_data.normal(normal_id).pixels, progress, cancelled)
 
-    def auto(self, normal_id: str, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[RegionRow]:
+    def store_proposals(
+        self, normal_id: str, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> list[RegionRow]:
         """Store all proposals of a photo as ``region_1``, ``region_2`` ... for a person to name."""
         found = self.propose(normal_id, progress, cancelled)
         rows: list[RegionRow] = []
@@ -165,10 +167,10 @@ class Regions:
 
         Returns ``{"photos", "regions", "doubtful": [normal ids, worst first]}``.
         """
-        by_photo = self._by_hand(source_ids)
+        by_photo = self._photos_drawn_by_hand(source_ids)
         if not by_photo:
             raise InputError("propagate: no photo has a region yet; click and name one on at least one photo")
-        sources = [(self._material.normal(i).pixels, self._material.regions(i)) for i in by_photo]
+        sources = [(self._product_data.normal(i).pixels, self._product_data.regions(i)) for i in by_photo]
         # Its matching needs scipy, which the page does not: the app is up sooner without.
         from core.segmentation.propagation import Propagator
 
@@ -178,14 +180,14 @@ class Regions:
         for done, normal_id in enumerate(targets):
             if cancelled():
                 raise Cancelled(f"stopped after {done} of {len(targets)} photos; their regions are kept")
-            found = carrier.to(self._material.normal(normal_id).pixels, cancelled)
+            found = carrier.propagate_to(self._product_data.normal(normal_id).pixels, cancelled)
             for region in found:
                 self.save(normal_id, region.name, region.mask, "propagated", region.confidence)
             written += len(found)
             progress(done + 1, len(targets))
         return {"photos": len(targets), "regions": written, "doubtful": [row.id for row, _ in self.doubtful()]}
 
-    def doubtful(self, below: float = DOUBTFUL) -> list[tuple[NormalRow, float]]:
+    def doubtful(self, below: float = DOUBTFUL_BELOW) -> list[tuple[NormalRow, float]]:
         """Photos to look at, worst first, with a confidence 0..1: the lowest of their propagated regions.
 
         A photo on which a region was not found at all counts as 0; before any propagation there is none.
@@ -224,7 +226,7 @@ class Regions:
 
         return self._jobs.submit("propagate", "Propagate regions", work)
 
-    def _by_hand(self, source_ids: Sequence[str] | None) -> list[str]:
+    def _photos_drawn_by_hand(self, source_ids: Sequence[str] | None) -> list[str]:
         if source_ids:
             return list(source_ids)
         rows = self._project.region_rows(None)

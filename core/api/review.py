@@ -11,25 +11,32 @@ from typing import Any
 import numpy as np
 
 from core.api.outline import outline
-from core.api.studio.attention_evidence import Evidence, Evidences, NearestGoodPart, Neighbours, compared, edit_of
-from core.api.studio.drawn_pairs import Likeness, PairView, nearest_example, pair_of
-from core.images import made_once, png_bytes, read_image, read_mask, thumbnail_bytes
-from core.jobs.auto_review import Rules, auto_review, believability, count_reasons
+from core.api.studio.attention_evidence import (
+    AttentionEvidence,
+    AttentionEvidenceApi,
+    NearestGoodPart,
+    NearestGoodPartIndex,
+    edit_of,
+    nearest_good_part_applies,
+)
+from core.api.studio.drawn_pairs import NearestExample, PairView, drawn_pair_view, nearest_example
+from core.images import cached_file, png_bytes, read_image, read_mask, thumbnail_bytes
+from core.jobs.auto_review import ReviewRules, auto_review, believability, count_reasons
 from core.jobs.product_data import ProductData
-from core.quality import group_near_duplicates, nearest
+from core.quality import group_near_duplicates, nearest_distance
 from core.quality.visible_change import difference
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import ReviewStatus, VerdictSource
 from core.validation import read_settings
 
-MOST_GROUPED = 5000
+MAX_GROUPED = 5000
 """Samples looked through for look-alikes at once; more take seconds."""
 
-__all__ = ["Comparison", "Review", "Rules", "believability"]
+__all__ = ["SampleComparison", "ReviewApi", "ReviewRules", "believability"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SampleComparison:
     """A sample beside the photo it was made from. Paths are PNG or JPEG files a browser shows."""
 
     sample: SampleRow
@@ -40,13 +47,13 @@ class Comparison:
     attention_path: Path | None
 
 
-class Review:
+class ReviewApi:
     """The desk behind the Review tab and ``launch.py review``."""
 
     def __init__(self, material: ProductData) -> None:
         self._project = material.project
-        self._evidences = Evidences(material)
-        self._neighbours = Neighbours(material)
+        self._evidences = AttentionEvidenceApi(material)
+        self._neighbours = NearestGoodPartIndex(material)
 
     def page(self, chosen: SampleFilter, offset: int = 0, limit: int = 48) -> list[SampleRow]:
         """A page of samples."""
@@ -64,11 +71,11 @@ class Review:
         """One sample; NotFound if it is gone."""
         return self._project.sample_row(sample_id)
 
-    def compare(self, sample_id: str) -> Comparison:
+    def compare(self, sample_id: str) -> SampleComparison:
         """The sample with its photo, mask and attention map."""
         row = self._project.sample_row(sample_id)
         normal = self._project.normal_row(row.normal_id)
-        return Comparison(row, normal, normal.path, row.image_path, row.mask_path, row.attention_path)
+        return SampleComparison(row, normal, normal.path, row.image_path, row.mask_path, row.attention_path)
 
     def thumbnail(self, row: SampleRow, outline: bool = True) -> Path:
         """A small picture of a sample, with its mask outlined or not; made once."""
@@ -77,99 +84,99 @@ class Review:
         def make() -> bytes:
             return thumbnail_bytes(read_image(row.image_path), 320, read_mask(row.mask_path) if outline else None)
 
-        return made_once(path, make)
+        return cached_file(path, make)
 
     def outline(self, row: SampleRow) -> dict[str, Any]:
         """The mask as an SVG path with its box, see core.api.outline; made once."""
         path = self._project.cache_dir / "outlines" / f"{row.id}.json"
-        made_once(path, lambda: json.dumps(outline(read_mask(row.mask_path))).encode())
+        cached_file(path, lambda: json.dumps(outline(read_mask(row.mask_path))).encode())
         return dict(json.loads(path.read_text()))
 
-    def difference(self, sample_id: str) -> Path:
+    def difference_map(self, sample_id: str) -> Path:
         """Where and how much the sample differs from its photo, as a grey PNG; made once."""
         seen = self.compare(sample_id)
-        return made_once(self._project.cache_dir / "difference" / f"{sample_id}.png", lambda: _heat(seen))
+        return cached_file(self._project.cache_dir / "difference" / f"{sample_id}.png", lambda: _difference_png(seen))
 
-    def evidence(self, row: SampleRow) -> Evidence | None:
+    def attention_evidence(self, row: SampleRow) -> AttentionEvidence | None:
         """What the engine saw of each component; None where it compares no attention."""
-        return self._evidences.of(row)
+        return self._evidences.of_sample(row)
 
     def edit(self, row: SampleRow) -> tuple[str, str]:
         """What was done to the components, and which of them differs most; "" for engines without components."""
         return edit_of(row)
 
-    def pair(self, row: SampleRow) -> PairView | None:
+    def drawn_pair(self, row: SampleRow) -> PairView | None:
         """What the sample's picture and its anomaly alone looked like; None where no pair was drawn."""
-        return pair_of(row)
+        return drawn_pair_view(row)
 
-    def nearest_example(self, row: SampleRow) -> Likeness | None:
+    def nearest_example(self, row: SampleRow) -> NearestExample | None:
         """How near the sample is to the real examples; None where that was not measured."""
         return nearest_example(row)
 
     @staticmethod
-    def compared(row: SampleRow) -> bool:
-        """Whether ``neighbour`` has anything to say of a sample."""
-        return compared(row)
+    def nearest_good_part_applies(row: SampleRow) -> bool:
+        """Whether ``nearest_good_part`` has anything to say of a sample."""
+        return nearest_good_part_applies(row)
 
     def photo_thumbnail(self, row: NormalRow) -> Path:
         """A small picture of a photo; made once."""
         path = self._project.cache_dir / "thumbs" / f"photo-{row.id}.jpg"
-        return made_once(path, lambda: thumbnail_bytes(read_image(row.path), 320))
+        return cached_file(path, lambda: thumbnail_bytes(read_image(row.path), 320))
 
-    def neighbour(self, row: SampleRow, look: bool = False) -> tuple[NearestGoodPart, NormalRow] | None:
+    def nearest_good_part(self, row: SampleRow, look: bool = False) -> tuple[NearestGoodPart, NormalRow] | None:
         """The nearest good part, where the engine may have redrawn the photo; None where that is not known.
 
         With ``look`` it is looked for where it is not known yet, which takes seconds the first time in a project.
         """
-        if not compared(row):
+        if not nearest_good_part_applies(row):
             return None
-        near = self._neighbours.find(row) if look else self._neighbours.known(row.id)
+        near = self._neighbours.find(row) if look else self._neighbours.cached(row.id)
         return (near, self._project.normal_row(near.id)) if near is not None else None
 
-    def set_verdict(
+    def set_status(
         self, sample_ids: Sequence[str], verdict: ReviewStatus | str, reason: str = "", by: str = ""
     ) -> None:
         """Keep, reject or reset samples, which the person who is logged in as ``by`` does; one undo takes it back."""
-        self._project.set_verdicts(list(sample_ids), ReviewStatus(verdict), reason, VerdictSource("person", by))
+        self._project.set_review_status(list(sample_ids), ReviewStatus(verdict), reason, VerdictSource("person", by))
 
     def undo(self) -> list[str]:
         """Take the last verdicts back, also after a restart; returns the samples concerned."""
-        return self._project.undo_verdicts()
+        return self._project.undo_review()
 
     def redo(self) -> list[str]:
         """Give the verdicts last taken back again."""
-        return self._project.redo_verdicts()
+        return self._project.redo_review()
 
     @staticmethod
-    def rules(given: Mapping[str, Any]) -> Rules:
+    def parse_rules(given: Mapping[str, Any]) -> ReviewRules:
         """Rules from names and values; InputError names each wrong one."""
-        checked: Rules = read_settings(Rules, given, "rules")
+        checked: ReviewRules = read_settings(ReviewRules, given, "rules")
         return checked
 
-    def auto(self, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:
+    def apply_rules(self, rules: ReviewRules, chosen: SampleFilter | None = None) -> dict[str, Any]:
         """Apply the rules to new samples; see core.jobs.auto_review."""
         return auto_review(self._project, rules, chosen)
 
-    def reasons(self, chosen: SampleFilter) -> dict[str, int]:
-        """Why samples of a filter were rejected, the most frequent kind first; of the newest MOST_GROUPED of them."""
+    def reject_reasons(self, chosen: SampleFilter) -> dict[str, int]:
+        """Why samples of a filter were rejected, the most frequent kind first; of the newest MAX_GROUPED of them."""
         rejected = replace(chosen, verdict=ReviewStatus.REJECTED, order_by="created", descending=True)
-        return count_reasons(row.reason for row in self.page(rejected, 0, MOST_GROUPED))
+        return count_reasons(row.reason for row in self.page(rejected, 0, MAX_GROUPED))
 
-    def groups(self, rows: Sequence[SampleRow], distance: float = 0.08) -> list[int]:
+    def duplicate_groups(self, rows: Sequence[SampleRow], distance: float = 0.08) -> list[int]:
         """A group number for each row; near-duplicates share one."""
-        return group_near_duplicates(_vectors(rows), distance)
+        return group_near_duplicates(_similarity_vectors(rows), distance)
 
-    def alike(self, chosen: SampleFilter, distance: float = 0.08) -> list[list[SampleRow]]:
+    def lookalike_groups(self, chosen: SampleFilter, distance: float = 0.08) -> list[list[SampleRow]]:
         """The filter's samples in groups of look-alikes, the most believable of each first.
 
         Groups of several come before samples that resemble no other; both keep the filter's order. At most
-        the first MOST_GROUPED samples are looked at.
+        the first MAX_GROUPED samples are looked at.
         """
-        rows = self.page(chosen, 0, MOST_GROUPED)
+        rows = self.page(chosen, 0, MAX_GROUPED)
         if not rows:
             return []
         found: dict[int, list[SampleRow]] = {}
-        for row, group in zip(rows, self.groups(rows, distance), strict=True):
+        for row, group in zip(rows, self.duplicate_groups(rows, distance), strict=True):
             found.setdefault(group, []).append(row)
         best_first = [sorted(g, key=lambda r: (-believability(dict(r.scores)), r.id)) for g in found.values()]
         return sorted(best_first, key=lambda g: len(g) == 1)
@@ -177,16 +184,16 @@ class Review:
     def keep_best(self, sample_ids: Sequence[str], by: str = "") -> str:
         """Keep the most believable of look-alikes and reject the others, in one undoable step; returns its id.
 
-        ``by`` as in ``set_verdict``.
+        ``by`` as in ``set_status``.
         """
         rows = [self.row(i) for i in sample_ids]
         best = min(rows, key=lambda r: (-believability(dict(r.scores)), r.id))
         others = [(r.id, ReviewStatus.REJECTED, f"look-alike of {best.id}") for r in rows if r.id != best.id]
         said = [(best.id, ReviewStatus.KEPT, "best of its look-alikes"), *others]
-        self._project.review(said, VerdictSource("person", by))
+        self._project.review_samples(said, VerdictSource("person", by))
         return best.id
 
-    def kept(self) -> int:
+    def kept_count(self) -> int:
         """How many samples are kept."""
         return self._project.count_samples(SampleFilter(verdict=ReviewStatus.KEPT))
 
@@ -194,18 +201,18 @@ class Review:
         """Distance 0..1 to the most similar kept sample of the same label; 1.0 if there is none."""
         kept = self._project.samples(SampleFilter(label=row.label, verdict=ReviewStatus.KEPT))
         others = [r for r in kept if r.id != row.id]
-        return nearest(_vectors([row])[0], _vectors(others)) if others else 1.0
+        return nearest_distance(_similarity_vectors([row])[0], _similarity_vectors(others)) if others else 1.0
 
     def delete(self, sample_ids: Sequence[str]) -> None:
         """Remove samples for good."""
         self._project.delete_samples(list(sample_ids))
 
 
-def _vectors(rows: Sequence[SampleRow]) -> np.ndarray:
+def _similarity_vectors(rows: Sequence[SampleRow]) -> np.ndarray:
     return np.stack([np.frombuffer(r.descriptor or b"", np.float32) for r in rows])
 
 
-def _heat(seen: Comparison) -> bytes:
+def _difference_png(seen: SampleComparison) -> bytes:
     gap = difference(read_image(seen.source_path), read_image(seen.image_path))
     scaled = np.clip(gap.astype(np.uint16) * 3, 0, 255).astype(np.uint8)
     return png_bytes(np.repeat(scaled[..., None], 3, axis=2), grey=True)

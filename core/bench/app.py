@@ -23,8 +23,8 @@ from core.bench.stats import p95
 from core.images import png_bytes
 from core.store import Project
 
-HOUSE = Path(__file__).resolve().parents[2]
-HELLO = """
+REPO_ROOT = Path(__file__).resolve().parents[2]
+MINIMAL_APP = """
 import gradio as gr
 with gr.Blocks() as page:
     name = gr.Textbox(); out = gr.Textbox(); gr.Button("Greet").click(lambda n: "Hello " + n, name, out)
@@ -34,7 +34,7 @@ CHROMIUM = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-BIG = (3072, 4096)
+BIG_PHOTO_SHAPE = (3072, 4096)
 """Rows and columns of the photo the canvas is measured on."""
 
 
@@ -51,7 +51,10 @@ def measure(quick: bool = False) -> dict[str, Any]:
 def _start(folder: Path, repeats: int) -> dict[str, Any]:
     ours, hello, memory = [], [], []
     for _ in range(repeats):
-        with _served([sys.executable, "-c", HELLO.format(port=(port := _free_port()))], port, folder) as (spent, _pid):
+        with _served([sys.executable, "-c", MINIMAL_APP.format(port=(port := _free_port()))], port, folder) as (
+            spent,
+            _pid,
+        ):
             hello.append(spent)
         with _app(folder) as (spent, pid, _port):
             ours.append(spent)
@@ -76,10 +79,10 @@ def _canvas(folder: Path, clicks: int) -> dict[str, Any]:
 
 
 def _project(path: Path) -> None:
-    normal, _ = scene(BIG[0], 5, BIG[1])
+    normal, _ = scene(BIG_PHOTO_SHAPE[0], 5, BIG_PHOTO_SHAPE[1])
     with Project.create(path) as project:
         data = png_bytes(normal.pixels, grey=True)
-        project.add_normal(data, ".png", "big.png", BIG[1], BIG[0], True)
+        project.add_normal(data, ".png", "big.png", BIG_PHOTO_SHAPE[1], BIG_PHOTO_SHAPE[0], True)
 
 
 @contextmanager
@@ -101,7 +104,7 @@ def _served(command: list[str], port: int, folder: Path) -> Iterator[tuple[float
     }
     began = time.perf_counter()
     process = subprocess.Popen(
-        command, cwd=HOUSE, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=REPO_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         while not _answers(port):

@@ -29,13 +29,13 @@ from core.types import Image, Mask
 NAMES = ("mini_click", "classic")
 CLICKS = (1, 3, 5)
 SETS = {"magnetic_tile": "magnetic_tile_dev", "deep_pcb": "deep_pcb_dev"}
-SKIPPED = {"good", "uneven"}
+SKIPPED_LABELS = {"good", "uneven"}
 """``uneven`` masks cover half a tile with no outline to be seen."""
-LEAST = 20
+MIN_TARGET_PIXELS = 20
 """Pixels; smaller specks are no target."""
-EACH = 3
+MAX_TARGETS_PER_PHOTO = 3
 """Targets a photo gives at most."""
-MOST = 60
+MAX_CASES = 60
 """Cases of a set, evenly taken: a few minutes in all."""
 
 Case = tuple[Image, Mask]
@@ -47,9 +47,9 @@ def measure(quick: bool = False) -> dict[str, Any]:
     cv2.setNumThreads(1)
     try:
         found = {name: segmenters()[name] for name in NAMES}
-        most = 15 if quick else MOST
-        sets = {"scenes": _some(list(scene_cases(12)), most)}
-        sets |= {key: _some(list(photo_cases(folder)), most) for key, folder in _folders().items()}
+        most = 15 if quick else MAX_CASES
+        sets = {"scenes": _evenly_chosen(list(scene_cases(12)), most)}
+        sets |= {key: _evenly_chosen(list(photo_cases(folder)), most) for key, folder in _folders().items()}
         result: dict[str, Any] = {"cases": {name: len(cases) for name, cases in sets.items()}}
         for key, one in found.items():
             if (reason := one.available()) is not None:
@@ -79,31 +79,31 @@ def scene_cases(count: int, first: int = 0, side: int = 256) -> Iterator[Case]:
             spec = scenes.varied(product, seed)
             made = scenes.make(spec, side)
             parts = [m for name, m in sorted(made.instances.items()) if name != "number"]
-            parts = [m for m in parts if np.count_nonzero(m) >= LEAST]
+            parts = [m for m in parts if np.count_nonzero(m) >= MIN_TARGET_PIXELS]
             for k in range(min(2, len(parts))):
                 yield made.image, parts[(seed + k * (len(parts) // 2)) % len(parts)]
             for flaw in spec.flaws:
                 whole = replace(spec, flaws=tuple(f for f in spec.flaws if f is not flaw))
                 mask = scenes.difference(made.levels, scenes.make(whole, side).levels)
-                if np.count_nonzero(mask) >= LEAST:
+                if np.count_nonzero(mask) >= MIN_TARGET_PIXELS:
                     yield made.image, mask
 
 
 def photo_cases(folder: Path) -> Iterator[Case]:
     """Photos of an MVTec-AD-like folder with their largest defects, one by one."""
-    for kind in sorted(p.name for p in (folder / "test").iterdir() if p.name not in SKIPPED):
+    for kind in sorted(p.name for p in (folder / "test").iterdir() if p.name not in SKIPPED_LABELS):
         for path in sorted((folder / "test" / kind).glob("*.png")):
             image = read_image(path)
             mask = read_mask(folder / "ground_truth" / kind / f"{path.stem}_mask.png")
             count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-            order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:EACH] + 1
+            order = np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MAX_TARGETS_PER_PHOTO] + 1
             for k in order:
-                if stats[k, cv2.CC_STAT_AREA] >= LEAST:
+                if stats[k, cv2.CC_STAT_AREA] >= MIN_TARGET_PIXELS:
                     yield image, np.asarray(labels == k)
             del count
 
 
-def _some(cases: list[Case], most: int) -> list[Case]:
+def _evenly_chosen(cases: list[Case], most: int) -> list[Case]:
     return [cases[k * len(cases) // most] for k in range(most)] if len(cases) > most else cases
 
 

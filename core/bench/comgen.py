@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from core.bench.mini import SIDE, UNSEEN, _renderer
-from core.diffusion.model_sources import KNOWN, present
+from core.bench.mini import SIDE, UNSEEN_SEED, _load_renderer
+from core.diffusion.model_sources import KNOWN_MODELS, present_folder
 from core.engines.api import Context
 from core.engines.finalize import NoVisibleChange
-from core.features.index import WIDTH, FeatureIndex
+from core.features.index import VECTOR_SIZE, FeatureIndex
 from core.methods.comgen import ComGen
 from core.methods.comgen.component_prompt import read_prompt
-from core.methods.comgen.residual import refined, residual
+from core.methods.comgen.residual import attention_diff, refined
 from core.types import Mask, NormalImage, Region, Request
 
 if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
 
 STEPS = 20
-FIRST = UNSEEN + 3000
+FIRST_SEED = UNSEEN_SEED + 3000
 """First seed of the scenes here; no training and no other benchmark has them."""
-MANY, THREADS = 10_000, 2
+MANY_PHOTOS, THREADS = 10_000, 2
 PHOTO_SIDE = 512
 
 
@@ -38,29 +38,29 @@ def measure(quick: bool = False) -> dict[str, Any]:
     """All figures; docs/benchmarks.md says what each is and the aim it is held against."""
     from core.diffusion.loading import load_backbone
 
-    wanted = "mini" if present(KNOWN["mini"]) is not None else "auto"
+    wanted = "mini" if present_folder(KNOWN_MODELS["mini"]) is not None else "auto"
     backbone = load_backbone(wanted, "cpu")
     return {
-        **_twins(backbone, 2 if quick else 8),
-        **_edits(wanted, 2 if quick else 8),
-        **_speed(wanted),
+        **_measure_attention(backbone, 2 if quick else 8),
+        **_measure_edits(wanted, 2 if quick else 8),
+        **_edit_seconds(wanted),
         "neighbour_ms_10k": _neighbour_ms(),
     }
 
 
 @dataclass(frozen=True)
-class Case:
+class FaultCase:
     """A good scene and a faulty one, the components that are wrong in it, and what kind of fault it is."""
 
     kind: str
     before: Any
     after: Any
-    wrong: frozenset[str]
+    faulty_components: frozenset[str]
 
 
-def cases(count: int, first: int = FIRST) -> Iterator[Case]:
+def fault_cases(count: int, first: int = FIRST_SEED) -> Iterator[FaultCase]:
     """Faults of four kinds on ``count`` scenes of each assembly."""
-    scenes = _renderer()
+    scenes = _load_renderer()
     tray = {fault.label: fault for fault in scenes.FAULTS["fastener_tray"]}
     gears = {fault.label: fault for fault in scenes.FAULTS["gear_unit"]}
     for i in range(count):
@@ -68,37 +68,38 @@ def cases(count: int, first: int = FIRST) -> Iterator[Case]:
         a, b = (scenes.normal(product, first + i) for product in ("fastener_tray", "gear_unit"))
         for scene in (a, b):
             slot = str(rng.choice([item.slot for item in scene.items]))
-            yield Case("remove", scene, scene.without(slot), frozenset({scene.item(slot).word}))
+            yield FaultCase("remove", scene, scene.without(slot), frozenset({scene.item(slot).word}))
         one, other = map(str, rng.choice(["bolt", "nut", "spring", "clip", "cap"], 2, replace=False))
-        yield Case("swap", a, a.swapped(one, other), frozenset({one, other}))
-        yield Case("swap", b, b.swapped("pinion", "bearing"), frozenset({"pinion", "bearing"}))
-        yield Case("move", a, tray["misplaced_washer"].edit(a, rng), frozenset({"washer"}))
-        yield Case("move", b, gears["misplaced_pinion"].edit(b, rng), frozenset({"pinion"}))
-        yield Case("extra", a, tray["extra_nut"].edit(a, rng), frozenset({"nut"}))
-        yield Case("extra", b, gears["loose_screw"].edit(b, rng), frozenset({"screw"}))
+        yield FaultCase("swap", a, a.swapped(one, other), frozenset({one, other}))
+        yield FaultCase("swap", b, b.swapped("pinion", "bearing"), frozenset({"pinion", "bearing"}))
+        yield FaultCase("move", a, tray["misplaced_washer"].edit(a, rng), frozenset({"washer"}))
+        yield FaultCase("move", b, gears["misplaced_pinion"].edit(b, rng), frozenset({"pinion"}))
+        yield FaultCase("extra", a, tray["extra_nut"].edit(a, rng), frozenset({"nut"}))
+        yield FaultCase("extra", b, gears["loose_screw"].edit(b, rng), frozenset({"screw"}))
 
 
-def _twins(backbone: Backbone, count: int) -> dict[str, Any]:
+def _measure_attention(backbone: Backbone, count: int) -> dict[str, Any]:
     """Eqs. 7 to 10 on rendered pairs, both read with the good part's prompt."""
     from core.diffusion.backbone import encode_image
     from core.diffusion.sampling import make_schedule
-    from core.methods.comgen.sample import read
+    from core.methods.comgen.sample import read_attention
 
-    scenes, schedule = _renderer(), make_schedule(backbone.noise_schedule, STEPS)
+    scenes, schedule = _load_renderer(), make_schedule(backbone.noise_schedule, STEPS)
     coarse: dict[str, list[float]] = {}
     fine: dict[str, list[float]] = {}
     right: list[bool] = []
-    for case in cases(count):
+    for case in fault_cases(count):
         twin = scenes.twins(case.before, case.after, SIDE)
         prompt = read_prompt(twin.before.caption)
         norm, gen = (
-            read(backbone, encode_image(backbone, one.image), prompt, schedule) for one in (twin.before, twin.after)
+            read_attention(backbone, encode_image(backbone, one.image), prompt, schedule)
+            for one in (twin.before, twin.after)
         )
-        found = residual(norm, gen, [chip.name for chip in prompt.chips], (SIDE, SIDE))
+        found = attention_diff(norm, gen, [chip.name for chip in prompt.components], (SIDE, SIDE))
         mask = refined(found.unrefined, twin.before.image, twin.after.image, SIDE / norm.shape[1])
         coarse.setdefault(case.kind, []).append(iou(found.unrefined, twin.mask))
         fine.setdefault(case.kind, []).append(iou(mask, twin.mask))
-        right.append(found.named in case.wrong)
+        right.append(found.top_component in case.faulty_components)
     return {
         "residual_iou": _mean(coarse),
         "refined_iou": _mean(fine),
@@ -120,23 +121,23 @@ def iou(a: Mask, b: Mask) -> float:
     return float((a & b).sum()) / union if union else 1.0
 
 
-def _edits(wanted: str, count: int) -> dict[str, Any]:
+def _measure_edits(wanted: str, count: int) -> dict[str, Any]:
     """Edited photos: does the mask cover what was there, and does the rest stay as it was?"""
     ious, kept, rewritten, named, failed = [], [], [], [], 0
     for i in range(count):
         for product in ("fastener_tray", "gear_unit"):
-            request, slot, word, truth = _removal(product, FIRST + 500 + i, wanted)
+            request, slot, word, truth = _removal_case(product, FIRST_SEED + 500 + i, wanted)
             try:
-                found = ComGen().find(request, Context(device="cpu"))
+                found = ComGen().generate_with_evidence(request, Context(device="cpu"))
             except NoVisibleChange:
                 failed += 1
                 continue
             photo, outside = request.normal.pixels, ~found.sample.mask
             ious.append(iou(found.sample.mask, truth))
             kept.append(float(cv2.absdiff(photo, found.sample.image)[outside].max(initial=0)))
-            named.append(found.residual.named == word)
+            named.append(found.residual.top_component == word)
             free = dict(request.params) | {"background": "rewrite"}
-            whole = ComGen().find(_with(request, free), Context(device="cpu")).sample
+            whole = ComGen().generate_with_evidence(_with_params(request, free), Context(device="cpu")).sample
             rewritten.append(float(cv2.absdiff(photo, whole.image)[~whole.mask].mean()))
             del slot
     return {
@@ -148,9 +149,9 @@ def _edits(wanted: str, count: int) -> dict[str, Any]:
     }
 
 
-def _removal(product: str, seed: int, wanted: str) -> tuple[Request, str, str, Mask]:
+def _removal_case(product: str, seed: int, wanted: str) -> tuple[Request, str, str, Mask]:
     """A photo, the edit that takes one component away, and what a photo without it would differ in."""
-    scenes = _renderer()
+    scenes = _load_renderer()
     spec = scenes.normal(product, seed)
     rng = np.random.default_rng(seed)
     single = [item for item in spec.items if sum(other.word == item.word for other in spec.items) == 1]
@@ -162,11 +163,11 @@ def _removal(product: str, seed: int, wanted: str) -> tuple[Request, str, str, M
     return Request(normal, "missing", params, seed, regions=regions), item.slot, item.word, twin.mask
 
 
-def _with(request: Request, params: Mapping[str, Any]) -> Request:
+def _with_params(request: Request, params: Mapping[str, Any]) -> Request:
     return Request(request.normal, request.label, params, request.seed, regions=request.regions)
 
 
-def _speed(wanted: str) -> dict[str, float]:
+def _edit_seconds(wanted: str) -> dict[str, float]:
     """Seconds for a first and for a second edit of a photo on two threads, the best of three: other work adds."""
     import torch
 
@@ -175,12 +176,12 @@ def _speed(wanted: str) -> dict[str, float]:
     torch.set_num_threads(min(THREADS, os.cpu_count() or 1))
     try:
         for i in range(3):
-            request, *_ = _removal("fastener_tray", FIRST + 900 + i, wanted)
-            again = _with(request, dict(request.params) | {"edit": "swap:nut,cap"})
+            request, *_ = _removal_case("fastener_tray", FIRST_SEED + 900 + i, wanted)
+            again = _with_params(request, dict(request.params) | {"edit": "swap:nut,cap"})
             for one, taken in ((request, first), (again, second)):
                 began = time.perf_counter()
                 try:
-                    ComGen().find(one, Context(device="cpu"))
+                    ComGen().generate_with_evidence(one, Context(device="cpu"))
                 except NoVisibleChange:
                     pass
                 taken.append(time.perf_counter() - began)
@@ -189,18 +190,18 @@ def _speed(wanted: str) -> dict[str, float]:
     return {"preview_s": round(min(first), 2), "cached_preview_s": round(min(second), 2)}
 
 
-def _neighbour_ms(count: int = MANY) -> float:
+def _neighbour_ms(count: int = MANY_PHOTOS) -> float:
     """Milliseconds for the nearest of ``count`` photos (eq. 5), the median of seven questions."""
     rng = np.random.default_rng(0)
     # Photos of one product differ little; numbers of full spread would be told apart too easily.
-    base = rng.normal(size=WIDTH).astype(np.float16)
-    rows = np.empty((count, WIDTH), np.float16)
+    base = rng.normal(size=VECTOR_SIZE).astype(np.float16)
+    rows = np.empty((count, VECTOR_SIZE), np.float16)
     for start in range(0, count, 500):
         part = rows[start : start + 500]
         part[:] = base + 0.3 * rng.normal(size=part.shape)
     memory, taken = FeatureIndex(tuple(map(str, range(count))), rows), []
     for k in range(7):
-        asked = (rows[k * (count // 7)] + 0.1 * rng.normal(size=WIDTH)).astype(np.float32)
+        asked = (rows[k * (count // 7)] + 0.1 * rng.normal(size=VECTOR_SIZE)).astype(np.float32)
         began = time.perf_counter()
         memory.nearest(asked)
         taken.append(time.perf_counter() - began)

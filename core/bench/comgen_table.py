@@ -19,34 +19,34 @@ import numpy as np
 
 from core.api import Workbench
 from core.api.demo import ASSETS, make_demo
-from core.bench.mini import ASSEMBLIES, UNSEEN, _renderer
+from core.bench.mini import ASSEMBLIES, UNSEEN_SEED, _load_renderer
 from core.bench.realism import RealismPlan, RealismTable
-from core.bench.realism.environment import signature
-from core.bench.realism.rows import Row, concept_of, make_pairs
+from core.bench.realism.environment import environment
+from core.bench.realism.rows import TableRow, learn_concept, make_pairs
 from core.errors import InputError
 from core.evaluation.generation.pairs import GeneratedPair
-from core.evaluation.photo_sets import Shot, read_set
-from core.evaluation.saturation import CONFIG
+from core.evaluation.photo_sets import Shot, read_photo_set
+from core.evaluation.saturation import DEFECTS_CONFIG_FILE
 from core.images import atomic_write, mask_png_bytes, png_bytes
 from core.images.geometry import covered
 from core.lookup import named
 from core.types import GOOD
 
-FIRST = UNSEEN + 5000
+FIRST_SEED = UNSEEN_SEED + 5000
 """First seed of the test photos; no training and no other benchmark has them."""
-SHOWN_AT, TESTED_AT = 1024, 512
+RENDERED_SIDE, TESTED_SIDE = 1024, 512
 """Test photos are rendered and compressed as the shipped ones, then halved: what detectors see is the same."""
-GOODS, REPEATS = 36, 4
+GOOD_PHOTOS, REPEATS = 36, 4
 """Good test photos, and how often each of the product's faults is shown."""
 PAIRS = 25
 """Pairs of each part of a row."""
 
-ONCE = {"epochs": 4, "test_every": 4}
+ONE_TEST = {"epochs": 4, "test_every": 4}
 """The training of every row: nothing looks at the test photos before its end."""
 QUICK = {"epochs": 1, "samples": 16, "test_every": 1}
 
 EDITS = (("missing", {"edit": "remove"}), ("extra", {"edit": "repeat"}), ("swapped", {"edit": "swap"}))
-BY_CHANCE = (("odd", {"edit": "none"}),)
+UNEDITED = (("odd", {"edit": "none"}),)
 NOISE = {"mode": "noise", "d_max": 6.0, "candidates": 2}
 DAMAGE: tuple[tuple[str, Mapping[str, Any]], ...] = (("scratch", {}), ("stain", {}), ("crack", {}))
 
@@ -54,7 +54,7 @@ Parts = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
 @dataclass(frozen=True)
-class Variant(Row):
+class AblationRow(TableRow):
     """A row of ``parts`` (label, settings of the engine), each with as many pairs; in all as many as other rows have.
 
     ``lesson`` is what the engine learned from the good photos: "components", "single", or "" for nothing. ``shared``
@@ -62,40 +62,42 @@ class Variant(Row):
     """
 
     parts: Parts = ()
-    lesson: str = ""
-    shared: str = ""
-    by: str = "csda"
+    learned: str = ""
+    pairs_name: str = ""
+    detector: str = "csda"
     training: Mapping[str, Any] = field(default_factory=dict)
     about: str = ""
 
 
-def _comgen(name: str, about: str, parts: Parts, shared: str, lesson: str = "components", **more: Any) -> Variant:
-    return Variant(name, "comgen", parts=parts, lesson=lesson, shared=shared, about=about, **more)
+def _comgen_row(
+    name: str, about: str, parts: Parts, shared: str, lesson: str = "components", **more: Any
+) -> AblationRow:
+    return AblationRow(name, "comgen", parts=parts, learned=lesson, pairs_name=shared, about=about, **more)
 
 
-def _noise(parts: Parts, **more: Any) -> Parts:
+def _drawn_from_noise(parts: Parts, **more: Any) -> Parts:
     return tuple((label, {**NOISE, **more, **given}) for label, given in parts)
 
 
-ANYHOW = {"association": "random"}
-FROM_NOISE = _noise((EDITS[0], EDITS[1], BY_CHANCE[0]))
-VARIANTS: tuple[Variant, ...] = (
-    _comgen("comgen", "photos edited: the engine as it comes", EDITS, "comgen"),
-    _comgen("comgen-rna", "the same pairs; compared with any good photo", EDITS, "comgen", training=ANYHOW),
-    _comgen("comgen-csda", "the same pairs; a head on frozen features", EDITS, "comgen", by="features"),
-    _comgen("noise", "drawn from noise, as in the paper: MCL, PM, LS, RNA, CSDA", FROM_NOISE, "noise"),
-    _comgen(
+RANDOM_ASSOCIATION = {"association": "random"}
+FROM_NOISE = _drawn_from_noise((EDITS[0], EDITS[1], UNEDITED[0]))
+ROWS: tuple[AblationRow, ...] = (
+    _comgen_row("comgen", "photos edited: the engine as it comes", EDITS, "comgen"),
+    _comgen_row("comgen-rna", "the same pairs; any neighbour", EDITS, "comgen", training=RANDOM_ASSOCIATION),
+    _comgen_row("comgen-csda", "the same pairs; a head on frozen features", EDITS, "comgen", by="features"),
+    _comgen_row("noise", "drawn from noise, as in the paper: MCL, PM, LS, RNA, CSDA", FROM_NOISE, "noise"),
+    _comgen_row(
         "noise-rna", "masks and detector compare with any good photo",
-        _noise((EDITS[0], EDITS[1], BY_CHANCE[0]), compare="photo"), "any", training=ANYHOW,
+        _drawn_from_noise((EDITS[0], EDITS[1], UNEDITED[0]), compare="photo"), "any", training=RANDOM_ASSOCIATION,
     ),
-    _comgen("noise-pm-ls", "no edit, first picture", _noise(BY_CHANCE, candidates=1), "plain"),
-    _comgen("noise-mcl", "one word for all, LS", _noise(BY_CHANCE), "single", "single"),
-    Variant(
-        "layout", "layout", shared="layout", about="components cut out and pasted, no model",
+    _comgen_row("noise-pm-ls", "no edit, first picture", _drawn_from_noise(UNEDITED, candidates=1), "plain"),
+    _comgen_row("noise-mcl", "one word for all, LS", _drawn_from_noise(UNEDITED), "single", "single"),
+    AblationRow(
+        "layout", "layout", pairs_name="layout", about="components cut out and pasted, no model",
         parts=(("missing", {"op": "remove"}), ("extra", {"op": "duplicate"}), ("swapped", {"op": "swap"})),
     ),
-    Variant("cut_paste", "cut_paste", parts=DAMAGE, shared="cut_paste", about="patches of the photo"),
-    Variant("perlin", "perlin", parts=DAMAGE, shared="perlin", about="textures in noise masks"),
+    AblationRow("cut_paste", "cut_paste", parts=DAMAGE, pairs_name="cut_paste", about="patches of the photo"),
+    AblationRow("perlin", "perlin", parts=DAMAGE, pairs_name="perlin", about="textures in noise masks"),
 )  # fmt: skip
 """In the order of the table; after the dash stands what of ComGEN a row does without."""
 TITLES = {"fastener_tray": "a fastener tray", "gear_unit": "a gear unit"}
@@ -116,13 +118,13 @@ def measure(
 ) -> dict[str, Any]:
     """Make the tables and return ``{"signature", "tables": {product: {"config", "rows"}}, "out"}``.
 
-    ``rows`` are names of VARIANTS, ``count`` a third of a row's pairs; ``params`` change the training of ``csda``.
+    ``rows`` are names of ROWS, ``count`` a third of a row's pairs; ``params`` change the training of ``csda``.
     InputError without ``out`` and for a folder that holds another table, NotFound for an unknown row.
     """
     if out is None:
         raise InputError("bench comgen-table: give --out (where pairs and tables go, and go on)")
-    chosen = [_variant(name) for name in rows] or list(VARIANTS)
-    more = {**(QUICK if quick else ONCE), **(params or {})}
+    chosen = [_find_row(name) for name in rows] or list(ROWS)
+    more = {**(QUICK if quick else ONE_TEST), **(params or {})}
     tables = {}
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -130,20 +132,20 @@ def measure(
         for name in product or ASSEMBLIES:
             named(TITLES, name, "product")
             folder = out.expanduser() / name
-            size = (4, 1) if quick else (GOODS, REPEATS)
+            size = (4, 1) if quick else (GOOD_PHOTOS, REPEATS)
             test = _test_photos(folder / "test", name, *size, progress)
             plan = RealismPlan(
                 ASSETS / name, test, folder, 2 if quick else count, 1 if quick else seeds, "cpu", "csda", more,
                 device=device,
             )  # fmt: skip
             _project(folder / "project", name, whole=not quick).close()
-            tables[name] = Ablation(plan, chosen, progress, cancelled).make()
+            tables[name] = AblationTable(plan, chosen, progress, cancelled).run()
     finally:
         cv2.setNumThreads(before)
-    return {"signature": signature(device), "out": str(out), "tables": tables}
+    return {"signature": environment(device), "out": str(out), "tables": tables}
 
 
-class Ablation(RealismTable):
+class AblationTable(RealismTable):
     """The table of one product."""
 
     columns = {
@@ -155,42 +157,44 @@ class Ablation(RealismTable):
 
     def photos(self) -> tuple[list[Shot], list[Shot]]:
         """The demo project's good photos, and the rendered test photos."""
-        with Workbench.open(self.plan.out / "project") as bench:
+        with Workbench.open(self.spec.out / "project") as bench:
             good = [Shot(f"{GOOD}/{row.id}", row.path, GOOD) for row in bench.project.normals()]
-        return good, read_set(self.plan.test, "test")
+        return good, read_photo_set(self.spec.test, "test")
 
-    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[GeneratedPair], dict[str, Any]]:
+    def pairs(
+        self, bench: Workbench, row: TableRow, labels: Sequence[str]
+    ) -> tuple[list[GeneratedPair], dict[str, Any]]:
         """As many pairs for each row, in equal parts; rows with the same pairs share them."""
-        assert isinstance(row, Variant)
-        folder, common = self.plan.out / "pairs", dict[str, Any]()
+        assert isinstance(row, AblationRow)
+        folder, common = self.spec.out / "pairs", dict[str, Any]()
         folder.mkdir(parents=True, exist_ok=True)
         facts: dict[str, Any] = {"about": row.about}
-        if row.lesson:
-            lesson = {"title": TITLES[self.plan.data.name], "single": row.lesson == "single"}
-            taught = Row(row.name, row.engine, learning=lesson)
-            found = concept_of(bench, taught, (), folder / "concepts.json", self.say, self.cancelled)
+        if row.learned:
+            lesson = {"title": TITLES[self.spec.data.name], "single": row.learned == "single"}
+            taught = TableRow(row.name, row.engine, learning=lesson)
+            found = learn_concept(bench, taught, (), folder / "concepts.json", self.report_line, self.cancelled)
             common["concept"], facts["learn_cpu_s"] = found["id"], found["cpu_s"]
         shots: list[GeneratedPair] = []
         for label, given in row.parts:
-            part = Row(f"{row.shared}-{label}", row.engine, {**common, **given})
-            count = self.plan.count * len(EDITS) // len(row.parts)
-            some, told = make_pairs(bench, part, [label], count, folder, self.say, self.cancelled)
+            part = TableRow(f"{row.pairs_name}-{label}", row.engine, {**common, **given})
+            count = self.spec.count * len(EDITS) // len(row.parts)
+            some, told = make_pairs(bench, part, [label], count, folder, self.report_line, self.cancelled)
             shots += some
             for key, value in told.items():
                 facts[key] = round(facts.get(key, 0) + value, 1)
         return shots, facts
 
-    def training(self, row: Row) -> dict[str, Any]:
+    def training(self, row: TableRow) -> dict[str, Any]:
         """The row's detector; others than csda as they come, but for what both have."""
-        assert isinstance(row, Variant)
-        changes = {**self.plan.params, **row.training}
-        if row.by != "csda":
+        assert isinstance(row, AblationRow)
+        changes = {**self.spec.params, **row.training}
+        if row.detector != "csda":
             changes = {key: value for key, value in changes.items() if key in ("epochs", "samples", "test_every")}
-        return {"detector": row.by, "preset": self.plan.preset, "params": changes}
+        return {"detector": row.detector, "preset": self.spec.preset, "params": changes}
 
 
-def _variant(name: str) -> Variant:
-    return named({variant.name: variant for variant in VARIANTS}, name, "row")
+def _find_row(name: str) -> AblationRow:
+    return named({variant.name: variant for variant in ROWS}, name, "row")
 
 
 def _project(path: Path, product: str, whole: bool) -> Workbench:
@@ -204,7 +208,7 @@ def _project(path: Path, product: str, whole: bool) -> Workbench:
 
         shutil.rmtree(part)
     make_demo(part, product)
-    scenes, ship = _renderer(), importlib.import_module("tools.demo_product.ship")
+    scenes, ship = _load_renderer(), importlib.import_module("tools.demo_product.ship")
     told = json.loads((ASSETS / product / "demo.json").read_text())["photos"]
     seeds = {photo["file"]: int(photo["seed"]) for photo in told}
     with Workbench.open(part) as bench:
@@ -219,24 +223,27 @@ def _project(path: Path, product: str, whole: bool) -> Workbench:
 
 def _test_photos(root: Path, product: str, goods: int, repeats: int, say: Callable[[str], None]) -> Path:
     """Photos of unseen good and faulty parts in MVTec LOCO's layout; those that are there stay."""
-    if (root / CONFIG).is_file():
+    if (root / DEFECTS_CONFIG_FILE).is_file():
         return root
-    scenes = _renderer()
+    scenes = _load_renderer()
     for i in range(goods):
-        _write(root / "test" / GOOD / f"{i:03d}.png", scenes.make(scenes.normal(product, FIRST + i), SHOWN_AT).image)
+        _write(
+            root / "test" / GOOD / f"{i:03d}.png",
+            scenes.make(scenes.normal(product, FIRST_SEED + i), RENDERED_SIDE).image,
+        )
     counts: dict[str, int] = {}
     for repeat in range(repeats):
         for place, fault in enumerate(scenes.FAULTS[product]):
-            twin = scenes.faulty(product, FIRST + 1000 + 100 * repeat + place, fault, SHOWN_AT)
+            twin = scenes.faulty(product, FIRST_SEED + 1000 + 100 * repeat + place, fault, RENDERED_SIDE)
             group = f"{fault.kind}_anomalies"
             number = counts[group] = counts.get(group, -1) + 1
             _write(root / "test" / group / f"{number:03d}.png", twin.after.image)
             for i, mask in enumerate(twin.changes):
-                small = covered(mask, (TESTED_AT, TESTED_AT))
+                small = covered(mask, (TESTED_SIDE, TESTED_SIDE))
                 path = root / "ground_truth" / group / f"{number:03d}" / f"{i:03d}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 atomic_write(path, mask_png_bytes(small))
-    atomic_write(root / CONFIG, (ASSETS / product / CONFIG).read_bytes())
+    atomic_write(root / DEFECTS_CONFIG_FILE, (ASSETS / product / DEFECTS_CONFIG_FILE).read_bytes())
     say(f"{product}: rendered {goods} good and {sum(counts.values()) + len(counts)} faulty photos to test on")
     return root
 
@@ -247,5 +254,5 @@ def _write(path: Path, image: np.ndarray) -> None:
     _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     seen = cv2.cvtColor(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     path.parent.mkdir(parents=True, exist_ok=True)
-    small = cv2.resize(seen, (TESTED_AT, TESTED_AT), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(seen, (TESTED_SIDE, TESTED_SIDE), interpolation=cv2.INTER_AREA)
     atomic_write(path, png_bytes(np.asarray(small, np.uint8)))

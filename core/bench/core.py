@@ -18,7 +18,7 @@ from core.bench.stats import median_rate, p95
 from core.device import derive_seed, numpy_rng
 from core.engines.api import Context
 from core.engines.registry import engines
-from core.exporters import Item, export
+from core.exporters import DatasetItem, export
 from core.images import mask_png_bytes, png_bytes
 from core.masks.foreground import object_mask
 from core.masks.placement.free_area import PlacementMap
@@ -64,7 +64,7 @@ def _engine(name: str, size: int, quick: bool) -> float:
 
 def _request(name: str, normal: NormalImage, regions: tuple[Region, ...], seed: int) -> Request:
     part = object_mask(normal.pixels)
-    terrain = PlacementMap.of(part, regions)
+    terrain = PlacementMap.from_masks(part, regions)
     mask = plan_masks(Placement(), "scratch", terrain, numpy_rng(seed, "mask"))[0]
     ops = ("remove", "duplicate", "move", "rotate", "flip", "swap", "recolour")
     params = {"op": ops[seed % len(ops)]} if name == "layout" else {}
@@ -92,15 +92,20 @@ def _export(pairs: int) -> float:
         items = [_pair(folder, i) for i in range(pairs)]
         good = scene(512, 3)[0].pixels
         began = time.perf_counter()
-        export([*(Item(f"g{i}", good) for i in range(10)), *items], folder / "out", "mvtec-ad", {"category": "bench"})
+        export(
+            [*(DatasetItem(f"g{i}", good) for i in range(10)), *items],
+            folder / "out",
+            "mvtec-ad",
+            {"category": "bench"},
+        )
         return round((time.perf_counter() - began) * 1000 / pairs, 2)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _pair(folder: Path, number: int) -> Item:
+def _pair(folder: Path, number: int) -> DatasetItem:
     normal, regions = scene(512, 3 + number % 4)
     image, mask = folder / f"{number}.png", folder / f"{number}_mask.png"
     image.write_bytes(png_bytes(np.roll(normal.pixels, number, axis=1), grey=True))
     mask.write_bytes(mask_png_bytes(np.roll(regions[number % 4].mask, number, axis=1)))
-    return Item(f"s{number}", image, "scratch", "structural", (mask,))
+    return DatasetItem(f"s{number}", image, "scratch", "structural", (mask,))

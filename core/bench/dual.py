@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 
 from core.bench.dual_speed import branches_speed
-from core.bench.fixtures import BenchFixture, placed, read_lesson
+from core.bench.fixtures import BenchFixture, photo_with_mask, read_bench_examples
 from core.engines.api import Context
 from core.methods.dual_ano_diff import DualAnoDiff
-from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
-from core.methods.dual_ano_diff.mask_extraction import WAYS, ExtractedMasks, find_masks
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualLearningParams
+from core.methods.dual_ano_diff.mask_extraction import MASK_SOURCES, ExtractedMasks, extract_masks
 from core.quality import visible_change
 from core.quality.visible_change import difference
 from core.segmentation.segmenter import iou
@@ -29,7 +29,7 @@ from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
-    from core.methods.dual_ano_diff.adapters import Dual
+    from core.methods.dual_ano_diff.adapters import DualModel
 
 STEPS = 240
 """Steps learned: two to three minutes on a core."""
@@ -43,18 +43,22 @@ def measure(quick: bool = False) -> dict[str, Any]:
     from core.diffusion.loading import load_backbone
 
     backbone = load_backbone("mini", "cpu", "float32")
-    lesson, draws = read_lesson(), PRESETS["flawsmith"].draws[0]
-    return measured(backbone, lesson, 6, 1, 1, 4) if quick else measured(backbone, lesson, STEPS, 8, 3, draws)
+    lesson, draws = read_bench_examples(), PRESETS["flawsmith"].sampling[0]
+    return (
+        measure_backbone(backbone, lesson, 6, 1, 1, 4)
+        if quick
+        else measure_backbone(backbone, lesson, STEPS, 8, 3, draws)
+    )
 
 
-def measured(
+def measure_backbone(
     backbone: Backbone, lesson: BenchFixture, steps: int, pairs: int, repeats: int, draws: int
 ) -> dict[str, Any]:
     """The figures after ``steps`` of learning, of ``pairs`` drawn from each start in ``draws`` steps.
 
     Times are medians of ``repeats``.
     """
-    from core.methods.dual_ano_diff.adapters import wearing
+    from core.methods.dual_ano_diff.adapters import load_adapters
 
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -62,8 +66,8 @@ def measured(
         concept = _learn(backbone, lesson, steps, folder)
         minutes = (time.process_time() - began) / 60
         _, tensors = load_concept(folder / concept.id)
-        drawing = _Drawing(lesson, concept, folder, draws)
-        with wearing(backbone, concept, tensors) as model:
+        drawing = _DualBench(lesson, concept, folder, draws)
+        with load_adapters(backbone, concept, tensors) as model:
             agreement = drawing.agreement(model, "example", pairs)
             over_photo = drawing.agreement(model, "photo", pairs)
     return {
@@ -81,7 +85,7 @@ def _learn(backbone: Backbone, lesson: BenchFixture, steps: int, folder: Path) -
     from core.methods.dual_ano_diff.train import learn_dual
     from core.training.callbacks import TrainingCallbacks
 
-    groups, params = {lesson.label: lesson.examples}, DualParams(steps=steps)
+    groups, params = {lesson.label: lesson.examples}, DualLearningParams(steps=steps)
     callbacks = TrainingCallbacks(previews=0)
     return learn_dual(
         backbone, groups, lesson.normals, params, engine="dual_ano_diff", folder=folder, callbacks=callbacks
@@ -89,7 +93,7 @@ def _learn(backbone: Backbone, lesson: BenchFixture, steps: int, folder: Path) -
 
 
 @dataclass(frozen=True)
-class _Drawing:
+class _DualBench:
     """A learned anomaly, drawn over good photos as the engine does."""
 
     lesson: BenchFixture
@@ -97,7 +101,7 @@ class _Drawing:
     folder: Path
     steps: int
 
-    def agreement(self, model: Dual, start: Literal["example", "photo"], count: int) -> dict[str, float]:
+    def agreement(self, model: DualModel, start: Literal["example", "photo"], count: int) -> dict[str, float]:
         """Mean IoU of what is visible with the mask that is taken and with each way's; and how often any is seen."""
         found = [self._pair(model, start, seed) for seed in range(count)]
         seen = [(masks, visible) for masks, visible in found if visible.any()]
@@ -107,25 +111,28 @@ class _Drawing:
 
         return {
             "mask_iou": mean([(masks.mask, visible) for masks, visible in seen]),
-            **{f"mask_iou_{way}": mean([(masks.found[way], visible) for masks, visible in seen]) for way in WAYS},
+            **{
+                f"mask_iou_{way}": mean([(masks.by_source[way], visible) for masks, visible in seen])
+                for way in MASK_SOURCES
+            },
             "visible_pairs": len(seen),
             "visible_share": round(float(np.mean([visible.mean() for _, visible in found])), 4),
         }
 
-    def _pair(self, model: Dual, start: Literal["example", "photo"], seed: int) -> tuple[ExtractedMasks, Mask]:
+    def _pair(self, model: DualModel, start: Literal["example", "photo"], seed: int) -> tuple[ExtractedMasks, Mask]:
         """A pair's masks, and where its whole visibly differs from its twin's: bool (S, S)."""
-        from core.methods.dual_ano_diff.sample import Begin, draw_pair
+        from core.methods.dual_ano_diff.sample import InitialImage, draw_pair
 
-        photo, asked = placed(self.lesson, seed, ("blob", "spot", "stain"))
+        photo, asked = photo_with_mask(self.lesson, seed, ("blob", "spot", "stain"))
         example = self.lesson.examples[seed % len(self.lesson.examples)]
         request = Request(photo, self.lesson.label, {}, seed, mask=asked, examples=(example,))
         params = DualAnoDiff.Params(start=start, strength=STRENGTHS[start])
         engine = DualAnoDiff()
-        pane = engine.pane_of(self.concept, request, asked)
-        begin, _ = engine.begin(self.concept, request, asked, pane, params, Context("cpu", self.folder))
+        pane = engine.crop_for(self.concept, request, asked)
+        begin, _ = engine.initial_image(self.concept, request, asked, pane, params, Context("cpu", self.folder))
         assert begin is not None, "neither start is noise"
-        _, guidance, sampler = PRESETS["flawsmith"].draws
-        clean = Begin(pane.cut(photo.pixels), np.zeros_like(begin.mask), params.strength)
+        _, guidance, sampler = PRESETS["flawsmith"].sampling
+        clean = InitialImage(pane.crop_image(photo.pixels), np.zeros_like(begin.mask), params.strength)
         pair = draw_pair(
             model, self.lesson.label, seed=seed, steps=self.steps, guidance=guidance, sampler=sampler, begin=begin
         )
@@ -133,11 +140,11 @@ class _Drawing:
         twin = draw_pair(
             model, self.lesson.label, seed=seed, steps=self.steps, guidance=0, sampler=sampler, begin=clean
         )
-        masks = find_masks(pair.whole, pair.part, pair.attention, "auto", lambda: False)
-        return masks, seen_anomaly(twin.whole, pair.whole)
+        masks = extract_masks(pair.whole, pair.part, pair.attention, "auto", lambda: False)
+        return masks, visible_anomaly(twin.whole, pair.whole)
 
 
-def seen_anomaly(without: Image, drawn: Image) -> Mask:
+def visible_anomaly(without: Image, drawn: Image) -> Mask:
     """What a person sees on ``drawn`` that is not on ``without``, uint8 (S, S, 3) both: bool (S, S).
 
     Of all that visibly changed, the pieces that hold at least half the strongest difference: surface that was drawn a

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.bench.clustering import measure_clusters
-from core.bench.fixtures import BenchFixture, placed, read_lesson
-from core.bench.profiler import clock, highest, measured
+from core.bench.fixtures import BenchFixture, photo_with_mask, read_bench_examples
+from core.bench.profiler import peak_memory, time_and_memory, work_seconds
 from core.device import derive_seed, numpy_rng
 from core.errors import Unavailable
-from core.masks.morphology import grow
+from core.masks.morphology import dilate
 from core.quality import visible_change
 from core.training.checkpoints import Concept
-from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
+from core.training.learning_settings import PRESETS, AnomalyLearningParams, LearningPreset
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
@@ -39,13 +39,13 @@ def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
     from core.diffusion.loading import load_backbone
 
     device = "cpu" if backbone == "mini" else "auto"
-    model, lesson = load_backbone(backbone, device, "float32"), read_lesson()
+    model, lesson = load_backbone(backbone, device, "float32"), read_bench_examples()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         began = time.monotonic()
         concept = _learn(model, lesson, folder, 20 if quick else 0)
         minutes = (time.monotonic() - began) / 60
-        bench = _Bench(model, backbone, lesson, folder, quick)
+        bench = _FewShotBench(model, backbone, lesson, folder, quick)
         return {
             "data": lesson.name,
             "backbone": model.name,
@@ -55,8 +55,8 @@ def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
             "learn_steps": concept.config.steps,
             **_training_speed(model, lesson, 3 if quick else 8),
             **bench.speed(concept),
-            **bench.fill(concept, 3 if quick else 100),
-            **bench.position(concept, 2 if quick else 30),
+            **bench.mask_fill(concept, 3 if quick else 100),
+            **bench.position_iou(concept, 2 if quick else 30),
             **clusters,
         }
 
@@ -64,11 +64,11 @@ def measure(quick: bool = False, backbone: str = "mini") -> dict[str, Any]:
 def _learn(
     backbone: Backbone, lesson: BenchFixture, folder: Path, steps: int, preset: LearningPreset | None = None
 ) -> Concept:
-    from core.training.textual_inversion import learn
+    from core.training.textual_inversion import learn_embeddings
 
-    params = LearnParams(adapt=True, steps=steps, adapt_steps=20 if steps == 20 else 240)
+    params = AnomalyLearningParams(adapt=True, steps=steps, adapt_steps=20 if steps == 20 else 240)
     groups = {lesson.label: lesson.examples}
-    return learn(
+    return learn_embeddings(
         backbone, groups, lesson.normals, params, engine="anomaly_diffusion", folder=folder, preset=preset,
         about={"masked": preset is None},
     )  # fmt: skip
@@ -79,21 +79,23 @@ def _training_speed(backbone: Backbone, lesson: BenchFixture, steps: int) -> dic
 
     The published loop reads, turns and encodes its pictures and runs a ResNet-50 with its pyramid in every step.
     """
-    from core.training.textual_inversion import learn
+    from core.training.textual_inversion import learn_embeddings
 
     def seconds(preset: LearningPreset) -> float:
         marks: list[float] = []
         with tempfile.TemporaryDirectory() as made:
             from core.training.callbacks import TrainingCallbacks
 
-            callbacks = TrainingCallbacks(lambda done, total, picture: marks.append(clock(backbone)), previews=0)
-            learn(
-                backbone, {lesson.label: lesson.examples}, (), LearnParams(steps=steps), engine="bench",
+            callbacks = TrainingCallbacks(
+                lambda done, total, picture: marks.append(work_seconds(backbone)), previews=0
+            )
+            learn_embeddings(
+                backbone, {lesson.label: lesson.examples}, (), AnomalyLearningParams(steps=steps), engine="bench",
                 folder=Path(made), callbacks=callbacks, preset=preset,
             )  # fmt: skip
         return float(np.median(np.diff(marks)))
 
-    with highest(backbone) as peak:
+    with peak_memory(backbone) as peak:
         ours = seconds(replace(PRESETS["flawsmith"], validate=False))
         peak_mb = peak()
     cached = seconds(replace(PRESETS["paper"], fresh=0))
@@ -109,21 +111,21 @@ def _training_speed(backbone: Backbone, lesson: BenchFixture, steps: int) -> dic
 def _encoding_s(backbone: Backbone, lesson: BenchFixture, batch: int = 4) -> float:
     """What drawing a batch of views and encoding them takes, in seconds."""
     from core.diffusion.backbone import encode_image
-    from core.training.example_crops import targets, view
+    from core.training.example_crops import cropped_view, defect_targets
 
     preset, times = PRESETS["paper"], []
-    found = [t for e in lesson.examples for t in targets(e, backbone.side, preset.margin, preset.motion.whole)]
+    found = [t for e in lesson.examples for t in defect_targets(e, backbone.side, preset.margin, preset.motion.whole)]
     for again in range(5):
-        began = clock(backbone)
+        began = work_seconds(backbone)
         for i in range(batch):
-            shown = view(found[i % len(found)], backbone.side, numpy_rng(again, i), preset.motion)
+            shown = cropped_view(found[i % len(found)], backbone.side, numpy_rng(again, i), preset.motion)
             encode_image(backbone, shown.image)
-        times.append(clock(backbone) - began)
+        times.append(work_seconds(backbone) - began)
     return float(np.median(times))
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _FewShotBench:
     """A learned anomaly, drawn on good photos."""
 
     backbone: Backbone
@@ -135,14 +137,14 @@ class _Bench:
     def speed(self, concept: Concept) -> dict[str, Any]:
         """Pairs a second as the engine draws by default, several at once as in bulk or one by one; and as published:
         one by one, 50 steps, decoded in each."""
-        from core.diffusion.backbone import at_once
+        from core.diffusion.backbone import preferred_batch_size
 
-        rows = at_once(self.backbone)
-        ours, peak_mb = self._measured(concept, 2 if self.quick else 5, rows)
-        alone, _ = self._measured(concept, 2 if self.quick else 9)
+        rows = preferred_batch_size(self.backbone)
+        ours, peak_mb = self._time_and_memory(concept, 2 if self.quick else 5, rows)
+        alone, _ = self._time_and_memory(concept, 2 if self.quick else 9)
         steps = 10 if self.quick else 50
         published: dict[str, Any] = {"steps": steps, "sampler": "ddim", "reweighting": "paper", "strength": 1.0}
-        theirs, _ = self._measured(concept, 1 if self.quick else 2, **published)
+        theirs, _ = self._time_and_memory(concept, 1 if self.quick else 2, **published)
         return {
             "pairs_per_s": round(1 / ours, 3),
             "generate_speedup": round(theirs * 50 / steps / ours, 2),
@@ -151,32 +153,32 @@ class _Bench:
             "peak_mb": round(peak_mb),
         }
 
-    def fill(self, concept: Concept, count: int) -> dict[str, float]:
+    def mask_fill(self, concept: Concept, count: int) -> dict[str, float]:
         """Mean share of an odd mask that visibly changed, drawn from noise, with each kind of re-weighting."""
         found: dict[str, float] = {}
         for kind, key in (("flawsmith", "aar_fill"), ("off", "aar_fill_off"), ("code", "aar_fill_code")):
             shares = []
             for seed in range(count):
-                photo, mask = placed(self.lesson, seed)
+                photo, mask = photo_with_mask(self.lesson, seed)
                 (drawn,) = self._draw(concept, [seed], reweighting=kind, strength=1.0)
                 shares.append(float(visible_change(photo.pixels, drawn, mask).sum() / mask.sum()))
             found[key] = round(float(np.mean(shares)), 3)
         return found
 
-    def position(self, concept: Concept, count: int) -> dict[str, float]:
+    def position_iou(self, concept: Concept, count: int) -> dict[str, float]:
         """IoU of what visibly changed with the mask that e_s was made from, where three times its box is free to
         change; with the tokens of an empty mask instead; and learned without the masked loss."""
         unmasked = replace(PRESETS["flawsmith"], area_weight=False, background=1.0)
         other = _learn(self.backbone, self.lesson, self.folder, 20 if self.quick else 400, unmasked)
         return {
-            "position_iou": self._position(concept, count, True),
-            "position_iou_without_e_p": self._position(concept, count, False),
-            "position_iou_without_masked_loss": self._position(other, count, True),
+            "position_iou": self._position_iou(concept, count, True),
+            "position_iou_without_e_p": self._position_iou(concept, count, False),
+            "position_iou_without_masked_loss": self._position_iou(other, count, True),
         }
 
-    def _position(self, concept: Concept, count: int, told: bool) -> float:
-        from core.diffusion.inpainting import DrawingSettings, Place, inpaint
-        from core.diffusion.model_crop import CropSettings, open_window
+    def _position_iou(self, concept: Concept, count: int, told: bool) -> float:
+        from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
+        from core.diffusion.model_crop import CropSettings, crop_for_model
         from core.training.apply_concept import apply_concept
         from core.training.checkpoints import load_concept
         from core.training.concept_config import InversionConfig
@@ -185,12 +187,12 @@ class _Bench:
         _, tensors = load_concept(self.folder / concept.id)
         with apply_concept(self.backbone, concept, tensors) as speaker:
             for seed in range(count):
-                photo, mask = placed(self.lesson, seed, ("blob", "spot", "stain"))
-                free = _box(mask, 1.0)
+                photo, mask = photo_with_mask(self.lesson, seed, ("blob", "spot", "stain"))
+                free = _box_around(mask, 1.0)
                 frame = CropSettings(concept.config.read_as(InversionConfig).margin, square=True, detail=1.0)
-                roi = open_window(self.backbone, photo.pixels, free, frame).roi
+                roi = crop_for_model(self.backbone, photo.pixels, free, frame).photo_crop
                 prompt = speaker.conditioning(self.lesson.label, roi.crop(mask if told else np.zeros_like(mask)))
-                place = Place(photo.pixels, free, prompt, derive_seed(seed, "position"))
+                place = InpaintTask(photo.pixels, free, prompt, derive_seed(seed, "position"))
                 (drawn,) = inpaint(
                     speaker.backbone, [place], speaker.normal_prompt, look=DrawingSettings(14, 3.0, 1.0), frame=frame
                 )
@@ -201,26 +203,28 @@ class _Bench:
     def _draw(self, concept: Concept, seeds: Sequence[int], **given: Any) -> list[Image]:
         """What is drawn into the placed mask of each seed, as one batch."""
         from core.engines.api import Context
-        from core.engines.concept_drawing import DrawingTask, LearnedParams, draw
+        from core.engines.concept_drawing import ConceptDrawingParams, DrawingTask, draw_concept
 
         label, tasks = self.lesson.label, []
         for seed in seeds:
-            photo, mask = placed(self.lesson, seed)
+            photo, mask = photo_with_mask(self.lesson, seed)
             tasks.append(DrawingTask(label, Request(normal=photo, label=label, params={}, seed=seed, mask=mask), mask))
-        params = LearnedParams(**given, concept=concept.id, backbone=self.name)
-        return draw("anomaly_diffusion", concept, tasks, params, Context(self.backbone.device.type, self.folder))
+        params = ConceptDrawingParams(**given, concept=concept.id, backbone=self.name)
+        return draw_concept(
+            "anomaly_diffusion", concept, tasks, params, Context(self.backbone.device.type, self.folder)
+        )
 
-    def _measured(self, concept: Concept, count: int, rows: int = 1, **given: Any) -> tuple[float, float]:
+    def _time_and_memory(self, concept: Concept, count: int, rows: int = 1, **given: Any) -> tuple[float, float]:
         """Median seconds of a drawing where ``rows`` are made at once, and the memory at its highest, MB."""
         draw = lambda i: self._draw(concept, range(i * rows, (i + 1) * rows), **given)  # noqa: E731
-        seconds, peak_mb = measured(self.backbone, draw, count)
+        seconds, peak_mb = time_and_memory(self.backbone, draw, count)
         return seconds / rows, peak_mb
 
 
-def _box(mask: Mask, around: float) -> Mask:
+def _box_around(mask: Mask, around: float) -> Mask:
     """The box of ``mask``, wider by ``around`` times its longer side all around."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     more = round(around * max(np.ptp(rows), np.ptp(columns)) + 1)
     box = np.zeros_like(mask)
     box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
-    return grow(box, more)
+    return dilate(box, more)

@@ -18,7 +18,7 @@ from core.masks.placement.planner import plan_mask
 from core.placement_rules import Placement
 from core.types import AnomalyExample, Image, Mask, NormalImage
 
-LABEL, MOST = "blowhole", 12
+TILE_LABEL, MAX_EXAMPLES = "blowhole", 12
 SHAPES = ("crack", "scratch", "spot", "blob", "pits", "chip", "stain")
 SIDE = 256
 
@@ -33,30 +33,34 @@ class BenchFixture:
     normals: tuple[NormalImage, ...]
 
 
-def read_lesson() -> BenchFixture:
+def read_bench_examples() -> BenchFixture:
     """The tiles' blowholes, or the demo plates' flaws."""
     given = os.environ.get("FLAWSMITH_DATA")
     data = Path(given) / "magnetic_tile" if given else None
-    if data is not None and (data / "test" / LABEL).is_dir():
-        label = LABEL
-        pairs = [(p, data / "ground_truth" / label / f"{p.stem}_mask.png") for p in _every(data / "test" / label)]
+    if data is not None and (data / "test" / TILE_LABEL).is_dir():
+        label = TILE_LABEL
+        pairs = [
+            (p, data / "ground_truth" / label / f"{p.stem}_mask.png") for p in _spread_photos(data / "test" / label)
+        ]
     else:
         data, label = Path(__file__).resolve().parents[2] / "assets" / "demo" / "brushed_plate", "stain"
         truth = data / "ground_truth" / "structural_anomalies"
-        pairs = [(p, next((truth / p.stem).glob("*.png"))) for p in _every(data / "test" / "structural_anomalies")]
+        pairs = [
+            (p, next((truth / p.stem).glob("*.png"))) for p in _spread_photos(data / "test" / "structural_anomalies")
+        ]
     examples = tuple(AnomalyExample(a.stem, label, read_image(a), (read_mask(b),)) for a, b in pairs)
     goods = sorted((data / "train" / "good").iterdir())[:64]
     normals = tuple(NormalImage(p.stem, p.name, read_image(p)) for p in goods)
     return BenchFixture(data.name, label, examples, normals)
 
 
-def _every(folder: Path) -> list[Path]:
-    """At most MOST photos from all over a folder."""
+def _spread_photos(folder: Path) -> list[Path]:
+    """At most MAX_EXAMPLES photos from all over a folder."""
     paths = sorted(p for p in folder.iterdir() if p.suffix in (".png", ".jpg"))
-    return paths[:: -(-len(paths) // MOST)]
+    return paths[:: -(-len(paths) // MAX_EXAMPLES)]
 
 
-def placed(lesson: BenchFixture, seed: int, shapes: tuple[str, ...] = SHAPES) -> tuple[NormalImage, Mask]:
+def photo_with_mask(lesson: BenchFixture, seed: int, shapes: tuple[str, ...] = SHAPES) -> tuple[NormalImage, Mask]:
     """A good photo, at most SIDE pixels, and a drawn mask on it."""
     photo = lesson.normals[seed % len(lesson.normals)]
     pixels = reduced(photo.pixels)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import block_reduce
 
-from core.diffusion.model_sources import KNOWN, present
+from core.diffusion.model_sources import KNOWN_MODELS, present_folder
 from core.errors import Unavailable
 from core.features.extract import patch_features
 from core.images import read_image
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
 
 SIDE, STEPS, GUIDANCE = 256, 20, 3.0
-UNSEEN = 2_000_000_000
+UNSEEN_SEED = 2_000_000_000
 """First seed of the benchmark's scenes; trainings draw theirs below."""
 ASSEMBLIES = ("fastener_tray", "gear_unit")
 
@@ -39,7 +39,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
     """All figures; docs/benchmarks.md says what each is and the aim it is held against."""
     from core.diffusion.loading import load_backbone
 
-    folder = present(KNOWN["mini"])
+    folder = present_folder(KNOWN_MODELS["mini"])
     if folder is None:
         raise Unavailable("bench mini: assets/models/mini is not there; restore that folder")
     backbone = load_backbone("mini", "cpu")
@@ -48,10 +48,10 @@ def measure(quick: bool = False) -> dict[str, Any]:
     return {
         "vae_psnr_db": round(_psnr_of_scenes(backbone, count), 2),
         "vae_psnr_db_magnetic_tile_dev": _psnr_of_tiles(backbone, count),
-        **_composition(backbone, finders, count),
-        **_words(backbone, 3 if quick else 12),
+        **_measure_composition(backbone, finders, count),
+        **_measure_word_attention(backbone, 3 if quick else 12),
         "detector_accuracy": round(float(np.mean([f.accuracy for f in finders.values()])), 3),
-        "preview_s": round(_preview(backbone), 2),
+        "preview_s": round(_preview_seconds(backbone), 2),
         "size_mb": round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6, 1),
     }
 
@@ -75,15 +75,15 @@ class WordFinder:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        scenes = _renderer()
+        scenes = _load_renderer()
         words = tuple(dict.fromkeys(item.word for item in scenes.normal(product, 0).items))
-        specs = [scenes.varied(product, UNSEEN + 10_000 + i, (0.6, 0.85)[i % 2]) for i in range(count)]
+        specs = [scenes.varied(product, UNSEEN_SEED + 10_000 + i, (0.6, 0.85)[i % 2]) for i in range(count)]
         # Of parts that come in fours some is nearly always left: every second scene lacks one word whole.
         specs = [_without(s, words[i // 2 % len(words)]) if i % 2 else s for i, s in enumerate(specs)]
         made = [scenes.make(spec, SIDE) for spec in specs]
         truth = np.array([[bool(s.components.get(w, np.zeros(1)).any()) for w in words] for s in made])
-        blurred = [pictures for s in made[::2] for pictures in _through(backbone, [s.image])]
-        rows = np.stack([_described(s.image) for s in made] + [_described(p) for p in blurred])
+        blurred = [pictures for s in made[::2] for pictures in _reconstructed(backbone, [s.image])]
+        rows = np.stack([_cell_features(s.image) for s in made] + [_cell_features(p) for p in blurred])
         truth = np.concatenate([truth, truth[::2]])
         held = np.arange(len(rows)) % 5 == 0
         judges, right = [], []
@@ -96,11 +96,11 @@ class WordFinder:
 
     def found(self, image: Image) -> set[str]:
         """The words of what is seen."""
-        row = _described(image)[None]
+        row = _cell_features(image)[None]
         return {w for w, judge in zip(self.words, self.judges, strict=True) if judge.predict(row)[0]}
 
 
-def _renderer() -> Any:
+def _load_renderer() -> Any:
     """The demo products' renderer, which is a tool of the project and not part of an installed core."""
     try:
         return importlib.import_module("tools.demo_product.scenes")
@@ -115,13 +115,13 @@ def _without(spec: Any, word: str) -> Any:
     return spec
 
 
-def _described(image: Image) -> NDArray[np.float32]:
+def _cell_features(image: Image) -> NDArray[np.float32]:
     """Features of 8x8 cells of a picture of SIDE pixels, as one row."""
     features = patch_features(image, stride=16)
     return np.asarray(block_reduce(features, (2, 2, 1), np.mean).ravel(), np.float32)
 
 
-def _through(backbone: Backbone, images: Sequence[Image]) -> Iterator[Image]:
+def _reconstructed(backbone: Backbone, images: Sequence[Image]) -> Iterator[Image]:
     from core.diffusion.backbone import decode, encode_image
 
     for image in images:
@@ -135,9 +135,9 @@ def psnr(a: Image, b: Image) -> float:
 
 
 def _psnr_of_scenes(backbone: Backbone, count: int) -> float:
-    scenes = _renderer()
-    made = [scenes.make(scenes.varied(p, UNSEEN + i), SIDE).image for p in scenes.PRODUCTS for i in range(count)]
-    return float(np.mean([psnr(a, b) for a, b in zip(made, _through(backbone, made), strict=True)]))
+    scenes = _load_renderer()
+    made = [scenes.make(scenes.varied(p, UNSEEN_SEED + i), SIDE).image for p in scenes.PRODUCTS for i in range(count)]
+    return float(np.mean([psnr(a, b) for a, b in zip(made, _reconstructed(backbone, made), strict=True)]))
 
 
 def _psnr_of_tiles(backbone: Backbone, count: int) -> float | None:
@@ -150,24 +150,24 @@ def _psnr_of_tiles(backbone: Backbone, count: int) -> float | None:
         cv2.resize(read_image(f), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         for f in files[:: max(1, len(files) // count)]
     ]
-    return round(float(np.mean([psnr(a, b) for a, b in zip(tiles, _through(backbone, tiles), strict=True)])), 2)
+    return round(float(np.mean([psnr(a, b) for a, b in zip(tiles, _reconstructed(backbone, tiles), strict=True)])), 2)
 
 
-def _composition(backbone: Backbone, finders: dict[str, WordFinder], count: int) -> dict[str, float]:
+def _measure_composition(backbone: Backbone, finders: dict[str, WordFinder], count: int) -> dict[str, float]:
     """Prompts of whole and of partial scenes, and of each the same without one of its words, under one seed."""
-    scenes = _renderer()
+    scenes = _load_renderer()
     seen, kept_out, removed = [], [], []
     for product, finder in finders.items():
         for i in range(count):
-            rng = np.random.default_rng([UNSEEN, i, len(product)])
-            spec = scenes.normal(product, UNSEEN + i) if i % 2 == 0 else scenes.varied(product, UNSEEN + i)
+            rng = np.random.default_rng([UNSEEN_SEED, i, len(product)])
+            spec = scenes.normal(product, UNSEEN_SEED + i) if i % 2 == 0 else scenes.varied(product, UNSEEN_SEED + i)
             spec = scenes.replace(spec, flaws=())
             words = sorted({item.word for item in spec.items})
             if len(words) < 2:
                 continue
             gone = str(rng.choice(words))
             less = _without(spec, gone)
-            whole, without = (finder.found(_drawn(backbone, scenes.caption(s), i)) for s in (spec, less))
+            whole, without = (finder.found(_generated(backbone, scenes.caption(s), i)) for s in (spec, less))
             seen += [w in whole for w in words]
             kept_out += [w not in whole for w in finder.words if w not in words]
             removed.append(gone in whole and gone not in without and set(words) - {gone} <= without)
@@ -178,39 +178,39 @@ def _composition(backbone: Backbone, finders: dict[str, WordFinder], count: int)
     }
 
 
-def _drawn(backbone: Backbone, prompt: str, seed: int) -> Image:
+def _generated(backbone: Backbone, prompt: str, seed: int) -> Image:
     import torch
 
     from core.diffusion.backbone import decode
-    from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
+    from core.diffusion.sampling import classifier_free_guidance, draw_noise, make_schedule, sample
     from core.diffusion.tokens import encode_text
 
-    side = SIDE // backbone.factor
+    side = SIDE // backbone.vae_scale_factor
     noise = draw_noise((1, backbone.channels, side, side), torch.Generator().manual_seed(seed))
-    model = guided(backbone, encode_text(backbone, [prompt]), None, GUIDANCE)
+    model = classifier_free_guidance(backbone, encode_text(backbone, [prompt]), None, GUIDANCE)
     return decode(backbone, sample(model, noise, make_schedule(backbone.noise_schedule, STEPS), method="dpmpp_2m"))[0]
 
 
-def _words(backbone: Backbone, count: int) -> dict[str, float]:
+def _measure_word_attention(backbone: Backbone, count: int) -> dict[str, float]:
     """Invert unseen scenes with their captions; where do the words look, and does the picture come back?"""
-    from core.diffusion.attention import Record, controlled
+    from core.diffusion.attention import AttentionStore, attention_control
     from core.diffusion.backbone import decode, encode_image
-    from core.diffusion.sampling import guided, invert, make_schedule, sample
-    from core.diffusion.tokens import encode_text, positions
+    from core.diffusion.sampling import classifier_free_guidance, invert, make_schedule, sample
+    from core.diffusion.tokens import encode_text, token_positions
 
-    scenes, ious, lost = _renderer(), [], []
+    scenes, ious, lost = _load_renderer(), [], []
     schedule = make_schedule(backbone.noise_schedule, STEPS)
     for product in ASSEMBLIES:
         for i in range(count):
-            scene = scenes.make(scenes.replace(scenes.normal(product, UNSEEN + 500 + i), flaws=()), SIDE)
-            model = guided(backbone, encode_text(backbone, [scene.caption]))
-            z0, seen = encode_image(backbone, scene.image), Record(None, (16,))
-            with controlled(backbone.unet, seen):
+            scene = scenes.make(scenes.replace(scenes.normal(product, UNSEEN_SEED + 500 + i), flaws=()), SIDE)
+            model = classifier_free_guidance(backbone, encode_text(backbone, [scene.caption]))
+            z0, seen = encode_image(backbone, scene.image), AttentionStore(None, (16,))
+            with attention_control(backbone.unet, seen):
                 noise = invert(model, z0, schedule)
             maps = seen.maps((16, 16)).numpy()
             for word, mask in scene.components.items():
                 form = word if f" {word}" in scene.caption and f"{word}s" not in scene.caption else f"{word}s"
-                at = positions(backbone, scene.caption, form)
+                at = token_positions(backbone, scene.caption, form)
                 ious.append(token_iou(maps[list(at)].mean(axis=0), mask))
             back, own = decode(backbone, sample(model, noise, schedule))[0], decode(backbone, z0)[0]
             lost.append(psnr(scene.image, own) - psnr(scene.image, back))
@@ -227,7 +227,7 @@ def token_iou(heat: NDArray[np.float32], mask: Mask) -> float:
     return float((a & b).sum() / max((a | b).sum(), 1))
 
 
-def _preview(backbone: Backbone) -> float:
+def _preview_seconds(backbone: Backbone) -> float:
     """Seconds for a picture with guidance on two threads, the best of three: other work only ever adds to it."""
     import torch
 
@@ -236,7 +236,7 @@ def _preview(backbone: Backbone) -> float:
     try:
         for _ in range(3):
             began = time.perf_counter()
-            _drawn(backbone, "a gear unit with a gear, a pinion, a bearing, a lever and four screws", 0)
+            _generated(backbone, "a gear unit with a gear, a pinion, a bearing, a lever and four screws", 0)
             taken.append(time.perf_counter() - began)
     finally:
         torch.set_num_threads(before)

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
 
 
-def measured(backbone: Backbone, work: Callable[[int], object], repeats: int) -> tuple[float, float]:
+def time_and_memory(backbone: Backbone, work: Callable[[int], object], repeats: int) -> tuple[float, float]:
     """Median seconds of ``work``, after one that warms up, and the memory at its highest, MB."""
     spent = []
-    with highest(backbone) as peak:
+    with peak_memory(backbone) as peak:
         for i in range(repeats + 1):
-            began = clock(backbone)
+            began = work_seconds(backbone)
             work(i)
-            spent.append(clock(backbone) - began)
+            spent.append(work_seconds(backbone) - began)
     return statistics.median(spent[1:]), peak()
 
 
-def clock(backbone: Backbone) -> float:
+def work_seconds(backbone: Backbone) -> float:
     """Seconds that this process worked, or of the clock once a GPU has done all it was told."""
     if backbone.device.type != "cuda":
         return time.process_time()
@@ -39,7 +39,7 @@ def clock(backbone: Backbone) -> float:
 
 
 @contextmanager
-def highest(backbone: Backbone) -> Iterator[Callable[[], float]]:
+def peak_memory(backbone: Backbone) -> Iterator[Callable[[], float]]:
     """Tells the memory at its highest while the block ran, MB: of the whole process, on a GPU of the tensors."""
     if backbone.device.type == "cuda":
         import torch

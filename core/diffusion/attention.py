@@ -29,7 +29,7 @@ from core.errors import InputError
 
 
 @dataclass(frozen=True)
-class Site:
+class AttentionSite:
     """One attention layer. ``shape`` (h, w) of its map is known while the model runs, (0, 0) before."""
 
     name: str
@@ -39,36 +39,36 @@ class Site:
     shape: tuple[int, int] = (0, 0)
 
 
-class Controller:
+class AttentionController:
     """Does nothing; override ``wants`` and some of the five points."""
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: AttentionSite) -> bool:
         """Whether to be installed at this site."""
         return True
 
-    def context(self, site: Site, context: Tensor) -> Tensor:
+    def context(self, site: AttentionSite, context: Tensor) -> Tensor:
         """What keys and values are to be made of: the text, or in self-attention the layer's own input."""
         return context
 
-    def qkv(self, site: Site, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def qkv(self, site: AttentionSite, q: Tensor, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values to use."""
         return q, k, v
 
-    def logits(self, site: Site, logits: Tensor) -> Tensor:
+    def logits(self, site: AttentionSite, logits: Tensor) -> Tensor:
         """Logits to use."""
         return logits
 
-    def probs(self, site: Site, probs: Tensor) -> Tensor:
+    def probs(self, site: AttentionSite, probs: Tensor) -> Tensor:
         """Probabilities to use."""
         return probs
 
-    def out(self, site: Site, out: Tensor) -> Tensor:
+    def out(self, site: AttentionSite, out: Tensor) -> Tensor:
         """The layer's output to use."""
         return out
 
 
 @contextmanager
-def controlled(unet: Any, *controllers: Controller) -> Iterator[None]:
+def attention_control(unet: Any, *controllers: AttentionController) -> Iterator[None]:
     """``unet`` under ``controllers``, which act in the order given; as before when the block ends, however it ends.
 
     Blocks may be nested: the inner controllers act after the outer ones.
@@ -84,8 +84,8 @@ def controlled(unet: Any, *controllers: Controller) -> Iterator[None]:
                 continue
             own = layer.processor
             before.append((layer, own))
-            outer, own = (own.controllers, own.own) if isinstance(own, _Processor) else ((), own)
-            layer.set_processor(_Processor(site, (*outer, *wanted), own, state))
+            outer, own = (own.controllers, own.own) if isinstance(own, _ControlledProcessor) else ((), own)
+            layer.set_processor(_ControlledProcessor(site, (*outer, *wanted), own, state))
         yield
     finally:
         for layer, own in before:
@@ -98,11 +98,11 @@ def attention_layers(unet: Any) -> list[tuple[str, Any]]:
     return [(n, m) for n, m in unet.named_modules() if hasattr(m, "processor") and hasattr(m, "to_q")]
 
 
-def _site(name: str, layer: Any) -> Site:
+def _site(name: str, layer: Any) -> AttentionSite:
     place: Literal["down", "mid", "up"] = (
         "down" if name.startswith("down") else "up" if name.startswith("up") else "mid"
     )
-    return Site(name, bool(layer.is_cross_attention), place, int(layer.heads))
+    return AttentionSite(name, bool(layer.is_cross_attention), place, int(layer.heads))
 
 
 class _ControllerState:
@@ -123,11 +123,11 @@ class _ControllerState:
 
 
 @dataclass(frozen=True)
-class _Processor:
+class _ControlledProcessor:
     """What a layer calls in place of ``own``, its processor."""
 
-    site: Site
-    controllers: tuple[Controller, ...]
+    site: AttentionSite
+    controllers: tuple[AttentionController, ...]
     own: Any
     state: _ControllerState
 
@@ -155,7 +155,12 @@ class _Processor:
         return out
 
     def _attend(
-        self, site: Site, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None, mask: Tensor | None
+        self,
+        site: AttentionSite,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None,
+        mask: Tensor | None,
     ) -> Tensor:
         context = hidden_states if encoder_hidden_states is None else encoder_hidden_states
         if encoder_hidden_states is not None and attn.norm_cross:
@@ -171,13 +176,15 @@ class _Processor:
         for c in self.controllers:
             q, k, v = c.qkv(site, q, k, v)
         if any(_overrides(c, "logits") or _overrides(c, "probs") for c in self.controllers):
-            mixed = self._in_the_open(site, q, k, v, mask, attn.scale)
+            mixed = self._explicit_attention(site, q, k, v, mask, attn.scale)
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=attn.scale)
         out: Tensor = attn.to_out[1](attn.to_out[0](mixed.transpose(1, 2).flatten(2).to(q.dtype)))
         return out
 
-    def _in_the_open(self, site: Site, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float) -> Tensor:
+    def _explicit_attention(
+        self, site: AttentionSite, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scale: float
+    ) -> Tensor:
         logits = q.float() @ k.float().transpose(-1, -2) * scale
         if mask is not None:
             logits = logits + mask
@@ -189,11 +196,11 @@ class _Processor:
         return probs.to(v.dtype) @ v
 
 
-def _overrides(controller: Controller, point: str) -> bool:
-    return getattr(type(controller), point) is not getattr(Controller, point)
+def _overrides(controller: AttentionController, point: str) -> bool:
+    return getattr(type(controller), point) is not getattr(AttentionController, point)
 
 
-class Record(Controller):
+class AttentionStore(AttentionController):
     """Averages the cross-attention maps of tokens over heads, layers and every call while it is installed.
 
     ``tokens`` are positions in the padded prompt (core.diffusion.tokens.positions), None for all. ``sides`` are the
@@ -209,11 +216,11 @@ class Record(Controller):
         self._rows = rows
         self._sums: dict[tuple[int, int], tuple[Tensor, int]] = {}
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: AttentionSite) -> bool:
         """Cross-attention only."""
         return site.cross
 
-    def probs(self, site: Site, probs: Tensor) -> Tensor:
+    def probs(self, site: AttentionSite, probs: Tensor) -> Tensor:
         """Look, and pass on."""
         if self._sides is None or max(site.shape) in self._sides:
             seen = probs.detach()[self._rows].mean(dim=(0, 1)).transpose(0, 1)
@@ -242,7 +249,7 @@ class Record(Controller):
         self._sums = {}
 
 
-class Reweight(Controller):
+class AttentionReweight(AttentionController):
     """Gives tokens more or less of the cross-attention, everywhere or by a map.
 
     ``weight`` is a number, a map (h, w), or one for each of the ``rows`` (N, h, w); maps are resized to each layer's.
@@ -264,11 +271,11 @@ class Reweight(Controller):
         self._how = how
         self._rows = rows
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: AttentionSite) -> bool:
         """Cross-attention only."""
         return site.cross
 
-    def logits(self, site: Site, logits: Tensor) -> Tensor:
+    def logits(self, site: AttentionSite, logits: Tensor) -> Tensor:
         """Weighted, for ``logits`` and ``share``."""
         if self._how == "probs":
             return logits
@@ -280,7 +287,7 @@ class Reweight(Controller):
             else (lambda part: part + weight.clamp(min=1e-8).log()),
         )
 
-    def probs(self, site: Site, probs: Tensor) -> Tensor:
+    def probs(self, site: AttentionSite, probs: Tensor) -> Tensor:
         """Weighted, for ``probs``."""
         if self._how != "probs":
             return probs
@@ -293,7 +300,7 @@ class Reweight(Controller):
         rows[..., self._tokens] = change(rows[..., self._tokens])
         return scores
 
-    def _weight(self, site: Site, like: Tensor) -> Tensor:
+    def _weight(self, site: AttentionSite, like: Tensor) -> Tensor:
         """(N or 1, 1, n, 1) of this layer's map, or one number."""
         if not isinstance(self.weight, Tensor):
             return torch.tensor(float(self.weight), device=like.device)

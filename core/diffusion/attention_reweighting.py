@@ -23,31 +23,35 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.diffusion.attention import Controller, Reweight
+from core.diffusion.attention import AttentionController, AttentionReweight
 from core.diffusion.backbone import Backbone, decode
-from core.diffusion.inpainting import Guide, InpaintingState
+from core.diffusion.inpainting import InpaintingHooks, InpaintingState
 from core.diffusion.sampling import SamplingStep
 from core.types import Image
 
-Variant = Literal["off", "paper", "code", "flawsmith"]
+ReweightingVariant = Literal["off", "paper", "code", "flawsmith"]
 CODE_BOUNDS = (1.0, 1.5)
 BOUNDS = (1.0, 3.0)
 _FIRST_TOKEN = 0
 """The start token, which AnomalyDiffusion's code weights along by an index that is one off."""
-_ROOM = 5 / 32
+_DILATION_SHARE = 5 / 32
 """Share of the window's side by which ours dilates at pure noise: with the code's 8/32, wide masks fill with flat
 patches of another brightness."""
-_MEMORY = 0.6
+_DISTANCE_MOMENTUM = 0.6
 """Share of the distance of the steps before that stays: single steps are noisy."""
 
 
-def reweighting(backbone: Backbone, variant: Variant, tokens: tuple[int, ...], scene: InpaintingState) -> Guide:
+def reweighting(
+    backbone: Backbone, variant: ReweightingVariant, tokens: tuple[int, ...], scene: InpaintingState
+) -> InpaintingHooks:
     """What ``variant`` does to the sampling of ``scene``, for the words at ``tokens`` of the padded prompts."""
     if variant == "off":
-        return Guide()
+        return InpaintingHooks()
     if variant == "code":
-        return _Code(tokens, scene).guide()
-    return (_Paper(backbone, tokens, scene) if variant == "paper" else _Flawsmith(tokens, scene)).guide()
+        return _ReleasedReweighting(tokens, scene).guide()
+    return (
+        _PaperReweighting(backbone, tokens, scene) if variant == "paper" else _FlawsmithReweighting(tokens, scene)
+    ).guide()
 
 
 def paper_weight(distance: Tensor, mask: Tensor) -> Tensor:
@@ -65,7 +69,7 @@ def code_weight(distance: Tensor, mask: Tensor) -> Tensor:
     return torch.where(share > 0, share, 1.0).clamp(*CODE_BOUNDS)
 
 
-def even_weight(distance: Tensor, mask: Tensor) -> Tensor:
+def flawsmith_weight(distance: Tensor, mask: Tensor) -> Tensor:
     """(mean d / d)^(1/2) clamped to 1..3 inside the mask (..., h, w), 1 outside: what changed least gets most."""
     inside = mask > 0
     mean = (_sum(distance * inside) / _sum(inside).clamp(min=1)).clamp(min=1e-8)
@@ -81,23 +85,23 @@ def _any(maps: Tensor) -> Tensor:
     return maps.flatten(-2).any(dim=-1)[..., None, None]
 
 
-class _Variant:
+class _Reweighting:
     """One controller whose weight follows the drawing."""
 
-    def __init__(self, controller: Reweight) -> None:
+    def __init__(self, controller: AttentionReweight) -> None:
         self.controller = controller
 
-    def guide(self) -> Guide:
-        controllers: list[Controller] = [self.controller]
-        return Guide(after=[self.after], controllers=controllers)
+    def guide(self) -> InpaintingHooks:
+        controllers: list[AttentionController] = [self.controller]
+        return InpaintingHooks(after=[self.after], controllers=controllers)
 
     def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         raise NotImplementedError
 
 
-class _Paper(_Variant):
+class _PaperReweighting(_Reweighting):
     def __init__(self, backbone: Backbone, tokens: tuple[int, ...], scene: InpaintingState) -> None:
-        super().__init__(Reweight(tokens, 1.0, "probs", _prompted(scene)))
+        super().__init__(AttentionReweight(tokens, 1.0, "probs", _prompted_rows(scene)))
         self._backbone, self._scene = backbone, scene
         self._y = _pixels([window.pixels for window in scene.windows])
         self._mask = F.interpolate(scene.region.cpu(), tuple(self._y.shape[1:3]), mode="nearest")[:, 0]
@@ -110,44 +114,46 @@ class _Paper(_Variant):
         return x
 
 
-class _Code(_Variant):
+class _ReleasedReweighting(_Reweighting):
     def __init__(self, tokens: tuple[int, ...], scene: InpaintingState) -> None:
-        super().__init__(Reweight((_FIRST_TOKEN, *tokens), 1.0, "logits", _prompted(scene)))
+        super().__init__(AttentionReweight((_FIRST_TOKEN, *tokens), 1.0, "logits", _prompted_rows(scene)))
         self._scene = scene
 
-    def guide(self) -> Guide:
-        return Guide(before=[self._before], controllers=[self.controller], region=self._grown)
+    def guide(self) -> InpaintingHooks:
+        return InpaintingHooks(before=[self._before], controllers=[self.controller], region=self._dilated_region)
 
     def _before(self, x: Tensor, step: SamplingStep) -> Tensor:
-        mask = self._grown(step).to(x)
+        mask = self._dilated_region(step).to(x)
         distance = (mask * (x - self._scene.z0)).square().mean(dim=1)
         self.controller.weight = code_weight(distance, mask[:, 0])
         return x
 
-    def _grown(self, step: SamplingStep) -> Tensor:
+    def _dilated_region(self, step: SamplingStep) -> Tensor:
         return _dilated(self._scene.region, 0 if step.last else int((step.t + 100) * 8 / 1000))
 
 
-class _Flawsmith(_Variant):
+class _FlawsmithReweighting(_Reweighting):
     def __init__(self, tokens: tuple[int, ...], scene: InpaintingState) -> None:
-        super().__init__(Reweight(tokens, 1.0, "share", _prompted(scene)))
+        super().__init__(AttentionReweight(tokens, 1.0, "share", _prompted_rows(scene)))
         self._scene = scene
         self._distance: Tensor | None = None
 
-    def guide(self) -> Guide:
-        return Guide(after=[self.after], controllers=[self.controller], region=self._grown)
+    def guide(self) -> InpaintingHooks:
+        return InpaintingHooks(after=[self.after], controllers=[self.controller], region=self._dilated_region)
 
-    def _grown(self, step: SamplingStep) -> Tensor:
+    def _dilated_region(self, step: SamplingStep) -> Tensor:
         region = self._scene.region
-        return _dilated(region, 0 if step.last else int(_ROOM * max(region.shape[2:]) * step.t / 1000))
+        return _dilated(region, 0 if step.last else int(_DILATION_SHARE * max(region.shape[2:]) * step.t / 1000))
 
     def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         region = self._scene.region.to(x0)
         change = (x0 - self._scene.z0.to(x0)).square().mean(dim=1, keepdim=True) * region
         near = F.avg_pool2d(change, 3, 1, 1) / F.avg_pool2d(region, 3, 1, 1).clamp(min=1e-6)
         now = near[:, 0]
-        self._distance = now if self._distance is None else _MEMORY * self._distance + (1 - _MEMORY) * now
-        self.controller.weight = even_weight(self._distance, region[:, 0])
+        self._distance = (
+            now if self._distance is None else _DISTANCE_MOMENTUM * self._distance + (1 - _DISTANCE_MOMENTUM) * now
+        )
+        self.controller.weight = flawsmith_weight(self._distance, region[:, 0])
         return x
 
 
@@ -155,7 +161,7 @@ def _dilated(region: Tensor, reach: int) -> Tensor:
     return F.max_pool2d(region, 2 * reach + 1, 1, reach) if reach else region
 
 
-def _prompted(scene: InpaintingState) -> slice:
+def _prompted_rows(scene: InpaintingState) -> slice:
     """The rows that read the prompt, of a batch that may begin with the negative prompt's."""
     return slice(-len(scene.z0), None)
 

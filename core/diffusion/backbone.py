@@ -21,7 +21,7 @@ from core.diffusion.noise_schedule import NoiseSchedule
 from core.errors import Cancelled, InputError
 from core.types import Image, check_image
 
-Memory = Literal["full", "slicing", "offload"]
+MemoryMode = Literal["full", "slicing", "offload"]
 
 _VAE_ROWS = 2
 """Pictures that go through the autoencoder at once. On a CPU two take a quarter less time than one by one, and more
@@ -43,17 +43,17 @@ class Backbone:
     noise_schedule: NoiseSchedule
     device: torch.device
     dtype: torch.dtype
-    memory: Memory = "full"
+    memory: MemoryMode = "full"
     placeholders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @property
-    def factor(self) -> int:
+    def vae_scale_factor(self) -> int:
         """Pixels a latent covers along each axis."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
-    def scaling(self) -> float:
+    def vae_scaling_factor(self) -> float:
         """What the encoder's latents are multiplied by, so that they have about unit variance."""
         return float(self.vae.config.scaling_factor)
 
@@ -65,12 +65,12 @@ class Backbone:
     @property
     def side(self) -> int:
         """The side, in pixels, of the images the model was trained on."""
-        return int(self.unet.config.sample_size) * self.factor
+        return int(self.unet.config.sample_size) * self.vae_scale_factor
 
     @property
     def multiple(self) -> int:
         """Sides of an image must be multiples of this many pixels."""
-        return int(self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
+        return int(self.vae_scale_factor * 2 ** (len(self.unet.config.block_out_channels) - 1))
 
     @property
     def max_tokens(self) -> int:
@@ -78,7 +78,7 @@ class Backbone:
         return int(self.text_encoder.config.max_position_embeddings)
 
 
-def at_once(backbone: Backbone) -> int:
+def preferred_batch_size(backbone: Backbone) -> int:
     """How many pictures to draw as one batch: as many as a GPU of 12 GB holds; on a CPU only where that is faster."""
     area = (backbone.side / 256) ** 2
     return max(1, round((4 if backbone.device.type == "cpu" else 16) / area))
@@ -98,7 +98,7 @@ def exclusive(backbone: Backbone, cancelled: Callable[[], bool] | None = None) -
 
 def encode_ids(backbone: Backbone, ids: Tensor) -> Conditioning:
     """The conditioning of padded ids int64 (N, length); gradients flow to placeholder vectors."""
-    encoder = _at_work(backbone, "text_encoder")
+    encoder = _on_device(backbone, "text_encoder")
     return Conditioning(encoder(ids.to(backbone.device)).last_hidden_state.float())
 
 
@@ -113,7 +113,7 @@ def encode_image(backbone: Backbone, image: Image, generator: torch.Generator | 
 @torch.no_grad()
 def encode_images(backbone: Backbone, images: Sequence[Image], generator: torch.Generator | None = None) -> Tensor:
     """Latents float32 (N, C, h, w) of images of one size; see encode_image."""
-    vae = _at_work(backbone, "vae")
+    vae = _on_device(backbone, "vae")
     found = []
     for rows in torch.split(torch.stack([_pixels(backbone, image) for image in images]), _VAE_ROWS):
         posterior = vae.encode(rows.to(backbone.device, backbone.dtype)).latent_dist
@@ -122,16 +122,16 @@ def encode_images(backbone: Backbone, images: Sequence[Image], generator: torch.
             noise = torch.randn(latents.shape, generator=generator)
             latents = latents + posterior.std.float() * noise.to(latents.device)
         found.append(latents)
-    return torch.cat(found) * backbone.scaling
+    return torch.cat(found) * backbone.vae_scaling_factor
 
 
 def _pixels(backbone: Backbone, image: Image) -> Tensor:
     """An image as the encoder reads it, float32 (3, H, W) in -1..1."""
     pixels = check_image(image)
-    if pixels.shape[0] % backbone.factor or pixels.shape[1] % backbone.factor:
+    if pixels.shape[0] % backbone.vae_scale_factor or pixels.shape[1] % backbone.vae_scale_factor:
         raise InputError(
-            f"image: expected sides that are multiples of {backbone.factor}, got {pixels.shape[1]}x{pixels.shape[0]}; "
-            "resize or pad it first"
+            f"image: expected sides that are multiples of {backbone.vae_scale_factor}, "
+            f"got {pixels.shape[1]}x{pixels.shape[0]}; resize or pad it first"
         )
     return torch.from_numpy(np.array(pixels)).permute(2, 0, 1).float() / 127.5 - 1
 
@@ -139,9 +139,9 @@ def _pixels(backbone: Backbone, image: Image) -> Tensor:
 @torch.no_grad()
 def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
     """Images uint8 (H, W, 3), one for each of the latents (N, C, h, w)."""
-    vae = _at_work(backbone, "vae")
+    vae = _on_device(backbone, "vae")
     pictures: list[Image] = []
-    scaled = (latents / backbone.scaling).to(backbone.device, backbone.dtype)
+    scaled = (latents / backbone.vae_scaling_factor).to(backbone.device, backbone.dtype)
     for rows in torch.split(scaled, _VAE_ROWS):
         x = (vae.decode(rows).sample.float() + 1) * 127.5
         x = x.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()
@@ -151,7 +151,7 @@ def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
 
 def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:
     """What the UNet itself predicts from x_t, float32: noise, velocity or x_0 (``noise_schedule.prediction``)."""
-    unet = _at_work(backbone, "unet")
+    unet = _on_device(backbone, "unet")
     when = t.to(backbone.device) if isinstance(t, Tensor) else torch.tensor(t, device=backbone.device)
     told = conditioning.to(backbone.device, backbone.dtype)
     # UNets that read the prompt as a whole take it, and what else they are told, under these names.
@@ -165,7 +165,7 @@ def predict_noise(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: 
     return backbone.noise_schedule.to_epsilon(x, t, model_output(backbone, x, t, conditioning))
 
 
-def _at_work(backbone: Backbone, part: str) -> Any:
+def _on_device(backbone: Backbone, part: str) -> Any:
     """The part, on the device; with offload the others leave it first."""
     if backbone.memory == "offload" and backbone.device.type != "cpu":
         for other in {"unet", "vae", "text_encoder"} - {part}:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.diffusion import model_folders
-from core.diffusion.model_sources import PARTS, Known
+from core.diffusion.model_sources import PARTS, KnownModel
 from core.errors import Unavailable
 from core.progress import Steps
 from core.weights import models_dir
-from core.weights.transfer import check_room, download, file_sha256, put, reason_of
+from core.weights.transfer import check_disk_space, download, failure_reason, file_sha256, move_into_place
 
 _TIMEOUT_S = 20.0
 _WANTED = re.compile(
@@ -32,7 +32,7 @@ _WANTED = re.compile(
 
 
 @dataclass(frozen=True)
-class _File:
+class _HubFile:
     """One file as the hub lists it: ``sha256`` for large ones, git's ``blob`` for the others."""
 
     name: str
@@ -68,22 +68,22 @@ def fetch(
     if (found := model_folders.verify(name)).state == "present":
         return found.path
     repo = model_folders.require_fetchable(known)
-    part, final = model_folders.begun_at(known), model_folders.home(known)
+    part, final = model_folders.partial_folder(known), model_folders.model_folder(known)
     if final.is_symlink() or final.is_file():
         raise Unavailable(f"{final}: expected a folder of its own for {known.title}; move what is there elsewhere")
-    check_room(models_dir(), 0, known.title)
-    with _alone(known):
+    check_disk_space(models_dir(), 0, known.title)
+    with _fetch_lock(known):
         # Another process may just have brought it.
         if model_folders.verify(name).state != "present":
             try:
                 _fetch(known, repo, part, final, endpoint, progress, cancelled)
             except OSError as error:
-                raise Unavailable(f"{known.title}: {part} can't be written ({reason_of(error)})") from error
+                raise Unavailable(f"{known.title}: {part} can't be written ({failure_reason(error)})") from error
     return final
 
 
 def _fetch(
-    known: Known,
+    known: KnownModel,
     repo: str,
     part: Path,
     final: Path,
@@ -95,12 +95,12 @@ def _fetch(
     _take_over(files, final, part)
     left = [file for file in files if not file.is_whole(part / file.name)]
     total, missing = sum(file.size for file in files), sum(file.size for file in left)
-    check_room(models_dir(), missing - sum(_begun(part, file) for file in left), known.title)
+    check_disk_space(models_dir(), missing - sum(_partial_size(part, file) for file in left), known.title)
     done = total - missing
     for file in left:
-        _bring(known, file, part, headers, _from(done, total, progress), cancelled)
+        _download_file(known, file, part, headers, _from(done, total, progress), cancelled)
         done += file.size
-    _seal(known, repo, commit, files, part)
+    _finish_folder(known, repo, commit, files, part)
     if final.exists():
         shutil.rmtree(final)
     part.rename(final)
@@ -111,7 +111,7 @@ def _from(done: int, total: int, progress: Steps | None) -> Steps:
     return lambda now, size: progress(done + now, total) if progress is not None else None
 
 
-def _listed(known: Known, repo: str, endpoint: str | None) -> tuple[str, dict[str, str], list[_File]]:
+def _listed(known: KnownModel, repo: str, endpoint: str | None) -> tuple[str, dict[str, str], list[_HubFile]]:
     """The hub's commit, what to send along, and the files wanted, small ones first."""
     from huggingface_hub import HfApi, constants, hf_hub_url
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
@@ -119,7 +119,7 @@ def _listed(known: Known, repo: str, endpoint: str | None) -> tuple[str, dict[st
     address = (endpoint or constants.ENDPOINT).rstrip("/")
     if constants.HF_HUB_OFFLINE:
         raise Unavailable(
-            f"{known.title}: HF_HUB_OFFLINE forbids to fetch; unset it, or {model_folders.offline(known)}"
+            f"{known.title}: HF_HUB_OFFLINE forbids to fetch; unset it, or {model_folders.offline_advice(known)}"
         )
     try:
         info = HfApi(endpoint=address, library_name="flawsmith").model_info(
@@ -130,7 +130,7 @@ def _listed(known: Known, repo: str, endpoint: str | None) -> tuple[str, dict[st
         raise Unavailable(_unreachable(known, address, error)) from error
     commit = str(info.sha)
     files = [
-        _File(
+        _HubFile(
             sibling.rfilename,
             hf_hub_url(repo, sibling.rfilename, revision=commit, endpoint=address),
             int(sibling.size or 0),
@@ -144,14 +144,14 @@ def _listed(known: Known, repo: str, endpoint: str | None) -> tuple[str, dict[st
     if absent:
         raise Unavailable(
             f"{known.title}: {address}/{repo} lists no half-precision weights for {', '.join(absent)}; "
-            f"{model_folders.offline(known)}"
+            f"{model_folders.offline_advice(known)}"
         )
     return commit, build_hf_headers(library_name="flawsmith"), sorted(files, key=lambda file: file.size)
 
 
-def _bring(
-    known: Known,
-    file: _File,
+def _download_file(
+    known: KnownModel,
+    file: _HubFile,
     part: Path,
     headers: dict[str, str],
     progress: Steps,
@@ -169,28 +169,28 @@ def _bring(
             f"{known.title}: {file.name} came with another checksum than {file.url} promises; it was deleted. "
             "Fetch again, or over another connection"
         )
-    put(growing, path)
+    move_into_place(growing, path)
 
 
-def _growing(part: Path, file: _File) -> Path:
+def _growing(part: Path, file: _HubFile) -> Path:
     """The unfinished file; it bears the checksum, so that a newer version at the hub does not go on after an older."""
     return part / f"{file.name}.{(file.sha256 or file.blob)[:12]}.part"
 
 
-def _begun(part: Path, file: _File) -> int:
+def _partial_size(part: Path, file: _HubFile) -> int:
     path = _growing(part, file)
     return path.stat().st_size if path.is_file() else 0
 
 
-def _take_over(files: list[_File], final: Path, part: Path) -> None:
+def _take_over(files: list[_HubFile], final: Path, part: Path) -> None:
     """What is whole in a folder that is not, need not come again."""
     for file in files:
         if file.is_whole(final / file.name) and not (part / file.name).exists():
             (part / file.name).parent.mkdir(parents=True, exist_ok=True)
-            put(final / file.name, part / file.name)
+            move_into_place(final / file.name, part / file.name)
 
 
-def _seal(known: Known, repo: str, commit: str, files: list[_File], part: Path) -> None:
+def _finish_folder(known: KnownModel, repo: str, commit: str, files: list[_HubFile], part: Path) -> None:
     """Write the list of checksums, throw away what does not belong, and see that it is a model."""
     listed = {
         file.name: {"size": file.size, "sha256": file.sha256 or file_sha256(part / file.name)}
@@ -203,11 +203,11 @@ def _seal(known: Known, repo: str, commit: str, files: list[_File], part: Path) 
         json.dumps({"repo": repo, "commit": commit, "files": listed}, indent=2) + "\n"
     )
     if problems := model_folders.problems_of(part):
-        raise Unavailable(f"{known.title}: all files came, but {problems[0]}; {model_folders.offline(known)}")
+        raise Unavailable(f"{known.title}: all files came, but {problems[0]}; {model_folders.offline_advice(known)}")
 
 
 @contextmanager
-def _alone(known: Known) -> Iterator[None]:
+def _fetch_lock(known: KnownModel) -> Iterator[None]:
     """One fetch of a model at a time, of all processes."""
     from filelock import FileLock, Timeout
 
@@ -222,8 +222,8 @@ def _alone(known: Known) -> Iterator[None]:
         lock.release()
 
 
-def _unreachable(known: Known, address: str, error: Exception) -> str:
+def _unreachable(known: KnownModel, address: str, error: Exception) -> str:
     return (
-        f"{known.title}: {address} could not be fetched ({reason_of(error)}). "
-        f"Without internet, {model_folders.offline(known)}"
+        f"{known.title}: {address} could not be fetched ({failure_reason(error)}). "
+        f"Without internet, {model_folders.offline_advice(known)}"
     )

@@ -16,17 +16,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from core.device import torch_generator
-from core.diffusion.attention import Controller, controlled
+from core.diffusion.attention import AttentionController, attention_control
 from core.diffusion.backbone import Backbone, decode, encode_images
 from core.diffusion.conditioning import Conditioning
-from core.diffusion.model_crop import CropSettings, ModelCrop, close_window, open_window, sketcher
+from core.diffusion.model_crop import CropSettings, ModelCrop, crop_for_model, latent_previewer, paste_back
 from core.diffusion.sampling import (
-    After,
-    Before,
-    Method,
+    AfterStep,
+    BeforeStep,
     SamplingStep,
+    Solver,
+    classifier_free_guidance,
     draw_noise,
-    guided,
     make_schedule,
     sample,
 )
@@ -45,25 +45,25 @@ class DrawingSettings:
     steps: int = 30
     guidance: float = 5.0
     strength: float = 1.0
-    method: Method = "ddim"
+    method: Solver = "ddim"
     eta: float = 0.0
 
 
 @dataclass(frozen=True)
-class Place:
+class InpaintTask:
     """What is drawn and where: ``prompt`` (in words, or encoded: one row) inside ``mask`` bool (H, W) of ``photo``
     uint8 (H, W, 3), from the noise of ``seed``.
 
-    ``start``, of the photo's size, is what a strength below 1 starts from in place of the photo, and whose fine
-    structure the frame's ``detail`` gives back. With ``hard`` nothing fades at the mask's edge.
+    ``initial_image``, of the photo's size, is what a strength below 1 starts from in place of the photo, and whose
+    fine structure the frame's ``detail`` gives back. With ``hard_edge`` nothing fades at the mask's edge.
     """
 
     photo: Image
     mask: Mask
     prompt: str | Conditioning
     seed: int
-    start: Image | None = None
-    hard: bool = False
+    initial_image: Image | None = None
+    hard_edge: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ class InpaintingState:
 
 
 @dataclass(frozen=True)
-class Guide:
+class InpaintingHooks:
     """What acts on the sampling of one scene. ``region`` gives the latent masks of a step where it is not the scene's
     own throughout."""
 
-    before: Sequence[Before] = ()
-    after: Sequence[After] = ()
-    controllers: Sequence[Controller] = ()
+    before: Sequence[BeforeStep] = ()
+    after: Sequence[AfterStep] = ()
+    controllers: Sequence[AttentionController] = ()
     region: Callable[[SamplingStep], Tensor] | None = None
 
 
@@ -93,9 +93,9 @@ def latent_mask(mask: Mask, shape: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d(pixels, shape)
 
 
-def blending(
+def blended_hooks(
     z0: Tensor, mask: Tensor, noise: Tensor, region: Callable[[SamplingStep], Tensor] | None = None
-) -> tuple[Before, After]:
+) -> tuple[BeforeStep, AfterStep]:
     """Hooks that keep the latents outside ``mask`` those of the photo (AnomalyDiffusion, eq. 1).
 
     x = x m + (1 - m) q(z_0) at the start of each step and, with z_0 itself, after the last. ``z0`` is (N, C, h, w),
@@ -116,12 +116,12 @@ def blending(
 
 def inpaint(
     backbone: Backbone,
-    places: Sequence[Place],
+    places: Sequence[InpaintTask],
     negative: str = "",
     *,
     look: DrawingSettings | None = None,
     frame: CropSettings | None = None,
-    guide: Callable[[InpaintingState], Guide] | None = None,
+    guide: Callable[[InpaintingState], InpaintingHooks] | None = None,
     progress: PreviewedSteps | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> list[Image]:
@@ -137,7 +137,7 @@ def inpaint(
     windows = []
     for place in places:
         mask = check_mask(place.mask, check_image(place.photo).shape[:2])
-        windows.append(open_window(backbone, place.photo, mask, frame))
+        windows.append(crop_for_model(backbone, place.photo, mask, frame))
     sizes: dict[tuple[int, ...], list[int]] = {}
     for row, window in enumerate(windows):
         sizes.setdefault(window.pixels.shape, []).append(row)
@@ -145,7 +145,7 @@ def inpaint(
     waiting = list(sizes.values())
     while waiting:
         rows = waiting.pop(0)
-        batch = _Batch(backbone, [places[i] for i in rows], [windows[i] for i in rows], look, frame)
+        batch = _InpaintBatch(backbone, [places[i] for i in rows], [windows[i] for i in rows], look, frame)
         try:
             drawn |= zip(rows, batch.draw(negative, guide, progress, cancelled), strict=True)
         except torch.OutOfMemoryError:
@@ -157,11 +157,11 @@ def inpaint(
 
 
 @dataclass(frozen=True)
-class _Batch:
+class _InpaintBatch:
     """Places whose windows are of one size."""
 
     backbone: Backbone
-    places: Sequence[Place]
+    places: Sequence[InpaintTask]
     windows: Sequence[ModelCrop]
     look: DrawingSettings
     frame: CropSettings
@@ -169,25 +169,29 @@ class _Batch:
     def draw(
         self,
         negative: str,
-        guide: Callable[[InpaintingState], Guide] | None,
+        guide: Callable[[InpaintingState], InpaintingHooks] | None,
         progress: PreviewedSteps | None,
         cancelled: Callable[[], bool] | None,
     ) -> list[Image]:
         backbone, look = self.backbone, self.look
-        begun = [w.pixels if p.start is None else w.of(check_image(p.start)) for w, p in self._pairs()]
+        begun = [
+            w.pixels if p.initial_image is None else w.crop(check_image(p.initial_image)) for w, p in self._pairs()
+        ]
         z0 = encode_images(backbone, [w.pixels for w in self.windows])
-        origin = z0 if all(p.start is None for p in self.places) else encode_images(backbone, begun)
-        crops = [latent_mask(w.roi.crop(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
+        origin = z0 if all(p.initial_image is None for p in self.places) else encode_images(backbone, begun)
+        crops = [latent_mask(w.photo_crop.crop(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
         scene = InpaintingState(self.windows, z0, torch.cat(crops))
-        more = guide(scene) if guide is not None else Guide()
+        more = guide(scene) if guide is not None else InpaintingHooks()
         generators = [torch_generator(place.seed) for place in self.places]
         noise = draw_noise(z0.shape, generators, z0)
         schedule = make_schedule(backbone.noise_schedule, look.steps, strength=look.strength)
         prompts = [encode_text(backbone, [p.prompt]) if isinstance(p.prompt, str) else p.prompt for p in self.places]
-        keep, finish = blending(z0, scene.region, noise, more.region)
-        with controlled(backbone.unet, *more.controllers):
+        keep, finish = blended_hooks(z0, scene.region, noise, more.region)
+        with attention_control(backbone.unet, *more.controllers):
             x = sample(
-                guided(backbone, Conditioning.cat(prompts), encode_text(backbone, [negative]), look.guidance),
+                classifier_free_guidance(
+                    backbone, Conditioning.cat(prompts), encode_text(backbone, [negative]), look.guidance
+                ),
                 schedule.levels[0].add_noise(origin, noise) if look.strength < 1 else noise,
                 schedule,
                 method=look.method,
@@ -195,40 +199,44 @@ class _Batch:
                 generator=generators,
                 before=[keep, *more.before],
                 after=[finish, *more.after],
-                progress=None if progress is None else self._shown(progress, z0, len(schedule.timesteps)),
+                progress=None if progress is None else self._preview_callback(progress, z0, len(schedule.timesteps)),
                 cancelled=cancelled,
             )
         if not self.frame.detail:
-            return self._closed(decode(backbone, x))
+            return self._pasted_back(decode(backbone, x))
         pictures = decode(backbone, torch.cat([x, origin]))
         drawn, rebuilt = pictures[: len(x)], pictures[len(x) :]
-        return self._closed([self._detailed(*three) for three in zip(drawn, begun, rebuilt, strict=True)])
+        return self._pasted_back([self._with_detail(*three) for three in zip(drawn, begun, rebuilt, strict=True)])
 
-    def _pairs(self) -> Iterator[tuple[ModelCrop, Place]]:
+    def _pairs(self) -> Iterator[tuple[ModelCrop, InpaintTask]]:
         return zip(self.windows, self.places, strict=True)
 
-    def _shown(self, progress: PreviewedSteps, z0: Tensor, steps: int) -> Callable[[int, int, Tensor], None]:
+    def _preview_callback(
+        self, progress: PreviewedSteps, z0: Tensor, steps: int
+    ) -> Callable[[int, int, Tensor], None]:
         every = max(1, -(-steps // 10))
         window, place, edge = self.windows[0], self.places[0], self._edge(self.places[0])
-        sketch = sketcher(z0[:1], window.pixels)
+        sketch = latent_previewer(z0[:1], window.pixels)
 
         def show(done: int, count: int, x0: Tensor) -> None:
             due = done % every == 0
-            sketched = close_window(place.photo, place.mask, window, sketch(x0[:1]), edge) if due else None
+            sketched = paste_back(place.photo, place.mask, window, sketch(x0[:1]), edge) if due else None
             progress(done, count, sketched)
 
         return show
 
-    def _edge(self, place: Place) -> CropSettings:
-        return replace(self.frame, feather=0.0, seam="feather") if place.hard else self.frame
+    def _edge(self, place: InpaintTask) -> CropSettings:
+        return replace(self.frame, feather=0.0, seam="feather") if place.hard_edge else self.frame
 
-    def _detailed(self, drawn: Image, begun: Image, rebuilt: Image) -> Image:
+    def _with_detail(self, drawn: Image, begun: Image, rebuilt: Image) -> Image:
         """``drawn`` with what the autoencoder lost of what it began with."""
         lost = begun.astype(np.float32) - rebuilt
         return np.asarray(np.clip(np.rint(drawn + self.frame.detail * lost), 0, 255), np.uint8)
 
-    def _closed(self, pictures: Sequence[Image]) -> list[Image]:
+    def _pasted_back(self, pictures: Sequence[Image]) -> list[Image]:
         return [
-            close_window(p.photo, p.mask, w, picture, self._edge(p), p.photo if p.start is None else p.start)
+            paste_back(
+                p.photo, p.mask, w, picture, self._edge(p), p.photo if p.initial_image is None else p.initial_image
+            )
             for (w, p), picture in zip(self._pairs(), pictures, strict=True)
         ]

@@ -16,13 +16,13 @@ from typing import Any, Literal
 import torch
 
 from core.device import choose_device
-from core.diffusion.backbone import Backbone, Memory
+from core.diffusion.backbone import Backbone, MemoryMode
 from core.diffusion.model_sources import ModelSource, locate, missing_library
 from core.diffusion.noise_schedule import VariancePreserving
 from core.errors import InputError, Unavailable
 from core.memory_budget import WarmCache
 
-Wish = Literal["auto", "full", "slicing", "offload"]
+MemorySetting = Literal["auto", "full", "slicing", "offload"]
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _PREDICTIONS: dict[str, Literal["epsilon", "v", "x0"]] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x0"}
 """What a model predicts, by diffusers' names."""
@@ -30,7 +30,9 @@ _KEPT = 2
 """Models kept warm, however much memory there is: a GPU's is not counted, and more would crowd out the work itself."""
 
 
-def load_backbone(wanted: str = "auto", device: str = "auto", dtype: str = "auto", memory: Wish = "auto") -> Backbone:
+def load_backbone(
+    wanted: str = "auto", device: str = "auto", dtype: str = "auto", memory: MemorySetting = "auto"
+) -> Backbone:
     """The model ``wanted`` (see core.diffusion.model_sources), ready to use and kept warm for the next time.
 
     ``dtype`` auto is float16 on a GPU, float32 elsewhere; train with float32 or bfloat16. ``memory``: ``slicing``
@@ -75,7 +77,7 @@ _cache_lock = threading.Lock()
 """One model is loaded at a time: two would need the room of both."""
 
 
-def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory: Wish) -> Backbone:
+def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory: MemorySetting) -> Backbone:
     _refuse_unsafe(source)
     try:
         with _quiet():
@@ -206,7 +208,7 @@ def _check_family(source: ModelSource, parts: dict[str, Any]) -> None:
         )
 
 
-def _memory_for(parts: dict[str, Any], device: torch.device) -> Memory:
+def _memory_for(parts: dict[str, Any], device: torch.device) -> MemoryMode:
     """By what is free: everything and 3 GB to work in, or the largest part and 1.5 GB, or offload."""
     sizes = [_nbytes(parts[name]) for name in ("unet", "vae", "text_encoder")]
     if device.type == "cuda":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from core.diffusion.backbone import Backbone
 from core.errors import InputError, MaskError
-from core.images import PhotoCrop, alpha_blend, inner_alpha, poisson_blend, roi_around
+from core.images import PhotoCrop, alpha_blend, crop_around_mask, inner_alpha, poisson_blend
 from core.images.geometry import resized
 from core.types import Image, Mask
 
@@ -37,30 +37,30 @@ class CropSettings:
 class ModelCrop:
     """A region of the photo, and its ``pixels`` uint8 (h, w, 3) at the model's size."""
 
-    roi: PhotoCrop
+    photo_crop: PhotoCrop
     pixels: Image
 
-    def of(self, image: Image) -> Image:
+    def crop(self, image: Image) -> Image:
         """The same region of another ``image`` of the photo's size, at the model's size."""
-        return resized(self.roi.crop(image), (self.pixels.shape[0], self.pixels.shape[1]))
+        return resized(self.photo_crop.crop(image), (self.pixels.shape[0], self.pixels.shape[1]))
 
 
-def open_window(backbone: Backbone, photo: Image, mask: Mask, frame: CropSettings) -> ModelCrop:
+def crop_for_model(backbone: Backbone, photo: Image, mask: Mask, frame: CropSettings) -> ModelCrop:
     """The mask's surroundings, at least the working size where the photo is that large, resized to it."""
     if not mask.any():
         raise MaskError("mask: it is empty, so there is nothing to draw; draw or place a mask")
     side = frame.side or backbone.side
     if side % backbone.multiple:
         raise InputError(f"working size: expected a multiple of {backbone.multiple} for {backbone.name}, got {side}")
-    roi = roi_around(mask, frame.margin, min(side, *mask.shape))
+    roi = crop_around_mask(mask, frame.margin, min(side, *mask.shape))
     if frame.square:
-        roi = roi_around(mask, frame.margin, max(roi.shape))
+        roi = crop_around_mask(mask, frame.margin, max(roi.shape))
     scale = side / max(roi.shape)
     h, w = (max(backbone.multiple, round(n * scale / backbone.multiple) * backbone.multiple) for n in roi.shape)
     return ModelCrop(roi, resized(roi.crop(photo), (h, w)))
 
 
-def close_window(
+def paste_back(
     photo: Image, mask: Mask, window: ModelCrop, generated: Image, frame: CropSettings, begun: Image | None = None
 ) -> Image:
     """``generated``, of the window's size, back in the photo; outside ``mask`` the photo is exact.
@@ -68,10 +68,10 @@ def close_window(
     Where the window is smaller than what it was cut from, the frame's ``detail`` also gives back what ``begun``, of
     the photo's size, lost on the way.
     """
-    roi = window.roi
+    roi = window.photo_crop
     patch = resized(generated, roi.shape)
     if begun is not None and frame.detail and max(roi.shape) > max(window.pixels.shape[:2]):
-        lost = roi.crop(begun).astype(np.float32) - resized(window.of(begun), roi.shape)
+        lost = roi.crop(begun).astype(np.float32) - resized(window.crop(begun), roi.shape)
         patch = np.clip(np.rint(patch + frame.detail * lost), 0, 255).astype(np.uint8)
     under, inside = roi.crop(photo), roi.crop(mask)
     if frame.seam == "poisson":
@@ -82,7 +82,7 @@ def close_window(
     return roi.paste(photo, alpha_blend(under, patch, alpha))
 
 
-def sketcher(z0: Tensor, pixels: Image) -> Callable[[Tensor], Image]:
+def latent_previewer(z0: Tensor, pixels: Image) -> Callable[[Tensor], Image]:
     """A rough decoder for previews: the colour of each latent, by the linear map that fits this window best.
 
     The decoder itself costs as much as several steps. ``z0`` (1, C, h, w) are the latents of ``pixels``.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from core.diffusion.model_sources import KNOWN, PARTS, Known, ModelSource, locate, present
+from core.diffusion.model_sources import KNOWN_MODELS, PARTS, KnownModel, ModelSource, locate, present_folder
 from core.errors import FlawsmithError, InputError
 from core.lookup import named
 from core.weights import SHIPPED, models_dir
@@ -17,7 +17,7 @@ from core.weights.transfer import file_sha256, known_sha256
 CHECKSUMS = "checksums.json"
 """In a fetched folder: the hub's commit, and size and sha256 of each file. It travels with a copy of the folder."""
 
-LEARNED = ("unet", "vae", "text_encoder")
+WEIGHT_PARTS = ("unet", "vae", "text_encoder")
 CONFIGS = {
     "unet": ("config.json",),
     "vae": ("config.json",),
@@ -35,23 +35,23 @@ class FolderStatus:
     stopped. ``problems``: what keeps the folder from being whole. ``auto``: the name "auto" means this folder now.
     """
 
-    known: Known
+    known: KnownModel
     state: Literal["present", "missing", "incomplete"]
     path: Path
     size: int
-    begun: int = 0
+    partial_size: int = 0
     problems: tuple[str, ...] = ()
     auto: bool = False
 
 
-def known_model(name: str) -> Known:
+def known_model(name: str) -> KnownModel:
     """The row called ``name``; NotFound names those there are."""
-    return named(KNOWN, name, "diffusion model")
+    return named(KNOWN_MODELS, name, "diffusion model")
 
 
 def status() -> list[FolderStatus]:
     """Every known model, in the order in which ``auto`` looks for them. Reads no more than the heads of files."""
-    return [_status(known, hashed=False) for known in KNOWN.values()]
+    return [_status(known, hashed=False) for known in KNOWN_MODELS.values()]
 
 
 def verify(name: str) -> FolderStatus:
@@ -59,17 +59,17 @@ def verify(name: str) -> FolderStatus:
     return _status(known_model(name), hashed=True)
 
 
-def home(known: Known) -> Path:
+def model_folder(known: KnownModel) -> Path:
     """Where the folder of a model belongs."""
     return (models_dir() if known.repo else SHIPPED) / known.folder
 
 
-def begun_at(known: Known) -> Path:
+def partial_folder(known: KnownModel) -> Path:
     """Where the folder grows while it is fetched."""
     return models_dir() / f"{known.folder}.part"
 
 
-def automatic() -> ModelSource | str:
+def resolve_auto() -> ModelSource | str:
     """What ``auto`` takes now, or in one line why it can't take anything."""
     try:
         return locate()
@@ -86,14 +86,14 @@ def folder_size(folder: Path) -> int:
     return total
 
 
-def _status(known: Known, hashed: bool) -> FolderStatus:
-    begun = folder_size(begun_at(known)) if begun_at(known).is_dir() else 0
-    places = (present(known), models_dir() / known.folder, SHIPPED / known.folder)
+def _status(known: KnownModel, hashed: bool) -> FolderStatus:
+    begun = folder_size(partial_folder(known)) if partial_folder(known).is_dir() else 0
+    places = (present_folder(known), models_dir() / known.folder, SHIPPED / known.folder)
     folder = next((place for place in places if place is not None and place.is_dir()), None)
     if folder is None:
-        return FolderStatus(known, "missing", home(known), known.size, begun)
+        return FolderStatus(known, "missing", model_folder(known), known.size, begun)
     problems = problems_of(folder, every_part=known.repo is None, hashed=hashed)
-    chosen = automatic()
+    chosen = resolve_auto()
     auto = isinstance(chosen, ModelSource) and chosen.path == folder
     state: Literal["present", "incomplete"] = "incomplete" if problems else "present"
     return FolderStatus(known, state, folder, folder_size(folder), begun, tuple(problems), auto)
@@ -118,7 +118,7 @@ def problems_of(folder: Path, every_part: bool = False, hashed: bool = False) ->
             continue
         for config in CONFIGS.get(name, ()):
             problems += _read(folder, f"{name}/{config}")[1]
-        if name in LEARNED:
+        if name in WEIGHT_PARTS:
             problems += _weights(folder, name)
     words = [folder / "tokenizer" / name for name in ("tokenizer.json", "vocab.json", "merges.txt")]
     if words[0].parent.is_dir() and not words[0].is_file():
@@ -180,18 +180,19 @@ def _against_list(folder: Path, hashed: bool) -> list[str]:
     return problems
 
 
-def offline(known: Known) -> str:
+def offline_advice(known: KnownModel) -> str:
     """What to do where there is no internet, in one line."""
     if known.repo is None:
-        return f"comes with Flawsmith: copy assets/models/{known.folder} of another copy of Flawsmith to {home(known)}"
+        shipped = f"assets/models/{known.folder}"
+        return f"comes with Flawsmith: copy {shipped} of another copy of Flawsmith to {model_folder(known)}"
     return (
         f"on a machine with internet run `python3 launch.py models fetch {known.name}` and copy the folder "
-        f"{known.folder} that it names to {home(known)}"
+        f"{known.folder} that it names to {model_folder(known)}"
     )
 
 
-def require_fetchable(known: Known) -> str:
+def require_fetchable(known: KnownModel) -> str:
     """The hub id of a model that is fetched; InputError for one that is shipped."""
     if known.repo is None:
-        raise InputError(f"{known.title} is not fetched, it {offline(known)}")
+        raise InputError(f"{known.title} is not fetched, it {offline_advice(known)}")
     return known.repo

@@ -16,12 +16,12 @@ from core.weights import SHIPPED, models_dir
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 """The folders a model of this kind consists of, beside ``model_index.json``."""
 
-NEEDED = ("torch", "diffusers", "transformers", "safetensors")
+REQUIRED_LIBRARIES = ("torch", "diffusers", "transformers", "safetensors")
 SINGLE_FILE = (".safetensors", ".ckpt")
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownModel:
     """A model known by name. ``size`` in bytes as fetched; ``repo`` is its hub id, None where it is shipped.
 
     What the folder of a model that is there really takes says core.diffusion.model_folders.
@@ -36,19 +36,19 @@ class Known:
     licence: str
 
 
-KNOWN: dict[str, Known] = {
+KNOWN_MODELS: dict[str, KnownModel] = {
     k.name: k
     for k in (
-        Known(
+        KnownModel(
             "sd15",
             "Stable Diffusion 1.5",
-            "Draws anomalies from words, on any product; wants a GPU.",
+            "Draws anomalies from words, on any product; a GPU is recommended.",
             "stable-diffusion-v1-5",
             "stable-diffusion-v1-5/stable-diffusion-v1-5",
             2_132_604_798,
             "CreativeML Open RAIL-M",
         ),
-        Known(
+        KnownModel(
             "mini",
             "Flawsmith mini",
             "Draws anomalies from words: shipped, quick on a CPU; knows the demo products and plain surfaces.",
@@ -74,23 +74,23 @@ class ModelSource:
 
 def missing_library() -> str | None:
     """None, or which library is missing and how to install it."""
-    absent = [name for name in NEEDED if find_spec(name) is None]
+    absent = [name for name in REQUIRED_LIBRARIES if find_spec(name) is None]
     return f"needs {', '.join(absent)}; run: pip install {' '.join(absent)}" if absent else None
 
 
 def locate(wanted: str = "auto") -> ModelSource:
     """The model called ``wanted``, looked for on this machine only.
 
-    ``wanted`` is ``auto`` (the environment's FLAWSMITH_BACKBONE, else the first of KNOWN that is there), a name of
-    KNOWN, a folder in diffusers' layout, a single-file checkpoint, or a hub id ``owner/name`` that was fetched.
-    Unavailable says what to fetch, how large it is, under which licence, and where to put it.
+    ``wanted`` is ``auto`` (the environment's FLAWSMITH_BACKBONE, else the first of KNOWN_MODELS that is there), a
+    name of KNOWN_MODELS, a folder in diffusers' layout, a single-file checkpoint, or a hub id ``owner/name`` that
+    was fetched. Unavailable says what to fetch, how large it is, under which licence, and where to put it.
     """
     wanted = wanted.strip() or "auto"
     if wanted == "auto":
         given = os.environ.get("FLAWSMITH_BACKBONE", "").strip()
         return locate(given) if given and given != "auto" else _first_known()
-    if wanted in KNOWN:
-        return _known(KNOWN[wanted])
+    if wanted in KNOWN_MODELS:
+        return _known(KNOWN_MODELS[wanted])
     path = Path(wanted).expanduser()
     if path.is_dir():
         return ModelSource(path.name, _checked(path))
@@ -99,12 +99,12 @@ def locate(wanted: str = "auto") -> ModelSource:
     if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and not path.exists():
         return _from_hub_cache(wanted)
     raise InputError(
-        f"backbone {wanted!r}: expected auto, {', '.join(KNOWN)}, a folder in diffusers' layout, a .safetensors file "
-        "or a hub id owner/name"
+        f"backbone {wanted!r}: expected auto, {', '.join(KNOWN_MODELS)}, a folder in diffusers' layout, "
+        "a .safetensors file or a hub id owner/name"
     )
 
 
-def present(known: Known) -> Path | None:
+def present_folder(known: KnownModel) -> Path | None:
     """The folder of a known model, or None."""
     for root in (models_dir(), SHIPPED):
         if (root / known.folder / "model_index.json").is_file():
@@ -113,20 +113,20 @@ def present(known: Known) -> Path | None:
 
 
 def _first_known() -> ModelSource:
-    for known in KNOWN.values():
-        if (folder := present(known)) is not None:
+    for known in KNOWN_MODELS.values():
+        if (folder := present_folder(known)) is not None:
             return ModelSource(known.name, _checked(folder))
-    raise Unavailable(_advice(KNOWN["sd15"]))
+    raise Unavailable(_advice(KNOWN_MODELS["sd15"]))
 
 
-def _known(known: Known) -> ModelSource:
-    folder = present(known)
+def _known(known: KnownModel) -> ModelSource:
+    folder = present_folder(known)
     if folder is None:
         raise Unavailable(_advice(known))
     return ModelSource(known.name, _checked(folder))
 
 
-def _advice(known: Known) -> str:
+def _advice(known: KnownModel) -> str:
     place = models_dir() / known.folder
     if known.repo is None:
         return f"{known.title} is not at {SHIPPED / known.folder}; it comes with Flawsmith: restore that folder"
@@ -172,13 +172,13 @@ def _single_file(path: Path) -> ModelSource:
     if not path.is_file():
         raise Unavailable(f"{path}: there is no such file; give the checkpoint's path")
     beside = path.with_suffix("")
-    sd15 = present(KNOWN["sd15"])
-    config = beside if (beside / "model_index.json").is_file() else sd15 or _cached(KNOWN["sd15"].repo or "")
+    sd15 = present_folder(KNOWN_MODELS["sd15"])
+    config = beside if (beside / "model_index.json").is_file() else sd15 or _cached(KNOWN_MODELS["sd15"].repo or "")
     if config is None:
         raise Unavailable(
             f"{path}: a single file holds no tokenizer and no configuration; put a folder {beside} beside it with the "
             f"model_index.json, config files and tokenizer/ of its family (2 MB: "
-            f'hf download {KNOWN["sd15"].repo} --include "*.json" "*.txt" --local-dir {beside})'
+            f'hf download {KNOWN_MODELS["sd15"].repo} --include "*.json" "*.txt" --local-dir {beside})'
         )
     return ModelSource(path.stem, path, "file", config)
 

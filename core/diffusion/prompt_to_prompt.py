@@ -1,8 +1,8 @@
 """Prompt-to-prompt: the words of an edited prompt look where words of the photo's own prompt look (Hertz et al. 2022).
 
-Where they look on the photo is taken at t = 0 (``Still``), where it is sharpest, and holds for every step. What lies
-outside the edited places is at each step that of the photo's inversion, which therefore need not run along; only where
-shapes are kept does it, as the first row of the batch.
+Where they look on the photo is taken at t = 0 (``PhotoAttention``), where it is sharpest, and holds for every step.
+What lies outside the edited places is at each step that of the photo's inversion, which therefore need not run
+along; only where shapes are kept does it, as the first row of the batch.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.diffusion.attention import Controller, Record, Site, controlled
+from core.diffusion.attention import AttentionController, AttentionSite, AttentionStore, attention_control
 from core.diffusion.backbone import Backbone, predict_noise
 from core.diffusion.conditioning import Conditioning
-from core.diffusion.sampling import After, Before, Model, SamplingSchedule, SamplingStep, invert
-from core.diffusion.tokens import encode_text, spans
+from core.diffusion.sampling import AfterStep, BeforeStep, NoisePredictor, SamplingSchedule, SamplingStep, invert
+from core.diffusion.tokens import encode_text, token_spans
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class InvertedPhoto:
 
 @dataclass(frozen=True)
 class TokenMap:
-    """The tokens ``new`` of the edited prompt share the attention of all ``sources``, times ``weight``."""
+    """The tokens ``tokens`` of the edited prompt share the attention of all ``sources``, times ``weight``."""
 
-    new: tuple[int, ...]
+    tokens: tuple[int, ...]
     sources: tuple[InvertedPhoto, ...]
     weight: float = 1.0
 
 
 @dataclass(frozen=True)
-class Still:
+class PhotoAttention:
     """The attention of some ``tokens`` on a picture at t = 0: (heads, positions, tokens) by the name of the site."""
 
     tokens: tuple[int, ...]
@@ -55,63 +55,63 @@ class Still:
         """Memory it takes."""
         return sum(maps.nbytes for maps in self.maps.values())
 
-    def of(self, site: Site, tokens: Sequence[int]) -> Tensor:
+    def total(self, site: AttentionSite, tokens: Sequence[int]) -> Tensor:
         """(heads, positions) float32: what these tokens get together."""
         return self.maps[site.name][..., [self.tokens.index(t) for t in tokens]].float().sum(dim=-1)
 
 
-class _Keep(Controller):
+class _AttentionCapture(AttentionController):
     """Keeps what passes, of the batch's last row."""
 
     def __init__(self, tokens: Sequence[int]) -> None:
         self._tokens = list(tokens)
         self.maps: dict[str, Tensor] = {}
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: AttentionSite) -> bool:
         return site.cross
 
-    def probs(self, site: Site, probs: Tensor) -> Tensor:
+    def probs(self, site: AttentionSite, probs: Tensor) -> Tensor:
         self.maps[site.name] = probs[-1][..., self._tokens].half()
         return probs
 
 
-class AttentionReplace(Controller):
+class AttentionReplace(AttentionController):
     """Writes the linked attention into the last row of the batch, the edited prompt's.
 
     What the linked words leave of a place's attention, all others share as they would. While ``structure`` is set the
     maps' own attention (self-attention, up to 16x16) is that of the first row, the photo's, which keeps shapes.
     """
 
-    def __init__(self, links: Sequence[TokenMap], still: Still) -> None:
-        self._links = tuple(links)
-        self._still = still
+    def __init__(self, links: Sequence[TokenMap], still: PhotoAttention) -> None:
+        self._token_maps = tuple(links)
+        self._photo_attention = still
         self.active = True
         self.structure = False
 
-    def probs(self, site: Site, probs: Tensor) -> Tensor:
+    def probs(self, site: AttentionSite, probs: Tensor) -> Tensor:
         """See the class. ``probs`` is (rows, heads, positions, tokens)."""
         if not site.cross:
             return probs[:1].expand_as(probs) if self.structure and max(site.shape) <= 16 else probs
-        if not self.active or not self._links:
+        if not self.active or not self._token_maps:
             return probs
         row = probs[-1].clone()
-        named = sorted({t for link in self._links for t in link.new})
+        named = sorted({t for link in self._token_maps for t in link.tokens})
         written = torch.zeros_like(row)
-        for link in self._links:
-            share = self._share(link, site, row) * (link.weight / len(link.new))
-            written[..., list(link.new)] += share[..., None]
+        for link in self._token_maps:
+            share = self._share(link, site, row) * (link.weight / len(link.tokens))
+            written[..., list(link.tokens)] += share[..., None]
         row[..., named] = 0
         total = written.sum(dim=-1, keepdim=True)
         written = written / total.clamp(min=1.0)
         row = row / row.sum(dim=-1, keepdim=True).clamp(min=1e-6) * (1 - total.clamp(max=1.0))
         return torch.cat([probs[:-1], (row + written)[None]])
 
-    def _share(self, link: TokenMap, site: Site, like: Tensor) -> Tensor:
+    def _share(self, link: TokenMap, site: AttentionSite, like: Tensor) -> Tensor:
         """(heads, positions): the attention that all of the link's sources give."""
         h, w = site.shape
         out = torch.zeros(len(like), h, w, dtype=like.dtype, device=like.device)
         for source in link.sources:
-            seen = self._still.of(site, source.old).to(like).reshape(-1, h, w)
+            seen = self._photo_attention.total(site, source.old).to(like).reshape(-1, h, w)
             if source.keep is not None:
                 seen = seen * F.interpolate(source.keep.to(seen), (h, w), mode="area")[0]
             out = out + moved(seen, round(source.shift[0] * h), round(source.shift[1] * w))
@@ -130,7 +130,7 @@ def moved(maps: Tensor, down: int, right: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Carried:
+class MovedCells:
     """Cells ``mask`` float32 (1, 1, h, w) in 0..1 that show the photo's own latents from elsewhere, moved by so many
     cells."""
 
@@ -141,30 +141,30 @@ class Carried:
 
 @dataclass
 class PromptToPromptEdit:
-    """A guided model (``sampling.Model``) that follows a photo for the first steps; also the hooks it needs.
+    """A guided model (``sampling.NoisePredictor``) that follows a photo for the first steps; also the hooks it needs.
 
     ``path`` is the photo's inversion (sampling.invert) and ``still`` where its words look, ``region`` float32
     (1, 1, h, w) in 0..1 where the edit may draw; elsewhere the latents are the photo's at every step. Where something
-    is ``carried`` they are the photo's from elsewhere. ``follow`` and ``structure`` are shares of the steps.
+    is ``moved_cells`` they are the photo's from elsewhere. ``follow`` and ``structure`` are shares of the steps.
     """
 
     backbone: Backbone
-    path: Sequence[Tensor]
-    still: Still
+    inversion: Sequence[Tensor]
+    photo_attention: PhotoAttention
     region: Tensor
     photo_prompt: Conditioning
     prompt: Conditioning
-    links: Sequence[TokenMap]
+    token_maps: Sequence[TokenMap]
     guidance: float = 3.0
     follow: float = 0.6
     structure: float = 0.0
     negative: Conditioning | None = None
-    carried: Sequence[Carried] = ()
+    moved_cells: Sequence[MovedCells] = ()
     controller: AttentionReplace = field(init=False)
     _step: SamplingStep | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.controller = AttentionReplace(self.links, self.still)
+        self.controller = AttentionReplace(self.token_maps, self.photo_attention)
         if self.negative is None:
             self.negative = encode_text(self.backbone, [""])
 
@@ -174,15 +174,15 @@ class PromptToPromptEdit:
         share = step.index / step.count
         self.controller.active = share < self.follow
         self.controller.structure = share < self.structure
-        return self._held(x, self.path[step.index])
+        return self._with_photo(x, self.inversion[step.index])
 
     def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         """After the last step the photo's own latents outside the region."""
-        return self._held(x, self.path[-1]) if step.last else x
+        return self._with_photo(x, self.inversion[-1]) if step.last else x
 
-    def _held(self, x: Tensor, photo: Tensor) -> Tensor:
+    def _with_photo(self, x: Tensor, photo: Tensor) -> Tensor:
         x = x * self.region + photo * (1 - self.region)
-        for one in self.carried:
+        for one in self.moved_cells:
             x = x * (1 - one.mask) + moved(photo, one.down, one.right) * one.mask
         return x
 
@@ -193,11 +193,11 @@ class PromptToPromptEdit:
         if self.guidance != 1:
             rows, prompts = [x, *rows], [self.negative, *prompts]
         if self.controller.structure:
-            rows, prompts = [self.path[self._step.index], *rows], [self.photo_prompt, *prompts]
+            rows, prompts = [self.inversion[self._step.index], *rows], [self.photo_prompt, *prompts]
         out = predict_noise(self.backbone, torch.cat(rows), t, Conditioning.cat(prompts))
         return out[-1:] if self.guidance == 1 else out[-2:-1] + self.guidance * (out[-1:] - out[-2:-1])
 
-    def hooks(self) -> tuple[list[Before], list[After]]:
+    def hooks(self) -> tuple[list[BeforeStep], list[AfterStep]]:
         """For sampling.sample."""
         return [self.before], [self.after]
 
@@ -209,7 +209,7 @@ def working_shape(backbone: Backbone, shape: tuple[int, int]) -> tuple[int, int]
     return h, w
 
 
-def reading_side(backbone: Backbone, latents: Tensor) -> int:
+def attention_side(backbone: Backbone, latents: Tensor) -> int:
     """The longer side of the attention maps to read: the model's own nearest to 16 from below."""
     side = max(latents.shape[-2:])
     while side > 16:
@@ -218,18 +218,18 @@ def reading_side(backbone: Backbone, latents: Tensor) -> int:
 
 
 @torch.no_grad()
-def stand_still(
+def read_photo_attention(
     backbone: Backbone, path: Sequence[Tensor], prompt: Conditioning, tokens: Sequence[int], t: int
-) -> Still:
+) -> PhotoAttention:
     """Where ``tokens`` of a ``prompt`` look on an inverted picture, at its last step from noise, ``t``."""
-    keep = _Keep(tokens)
-    with controlled(backbone.unet, keep):
+    keep = _AttentionCapture(tokens)
+    with attention_control(backbone.unet, keep):
         predict_noise(backbone, path[-2], t, prompt)
-    return Still(tuple(tokens), keep.maps)
+    return PhotoAttention(tuple(tokens), keep.maps)
 
 
 @torch.no_grad()
-def read_components(
+def read_component_maps(
     backbone: Backbone,
     z0: Tensor,
     pieces: Sequence[tuple[str, int | None]],
@@ -243,13 +243,13 @@ def read_components(
     (eq. 9) is the one at t = 0 that is looked at.
     """
     words = [text for text, _ in pieces]
-    places = spans(backbone, words)
+    places = token_spans(backbone, words)
     prompt = encode_text(backbone, ["".join(words)])
-    model: Model = lambda x, t: predict_noise(backbone, x, t, prompt)  # noqa: E731
+    model: NoisePredictor = lambda x, t: predict_noise(backbone, x, t, prompt)  # noqa: E731
     last = SamplingSchedule(schedule.timesteps[-1:], schedule.levels[-2:])
     x = invert(model, z0, last, rounds=1, cancelled=cancelled)
-    seen = Record(None, (reading_side(backbone, z0),))
-    with controlled(backbone.unet, seen):
+    seen = AttentionStore(None, (attention_side(backbone, z0),))
+    with attention_control(backbone.unet, seen):
         model(x, last.timesteps[0])
     maps = seen.maps()
     count = 1 + max((i for _, i in pieces if i is not None), default=-1)

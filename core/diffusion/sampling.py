@@ -26,8 +26,8 @@ from core.diffusion.noise_schedule import CLEAN, NoiseLevel, NoiseSchedule
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
 
-Model = Callable[[Tensor, int], Tensor]
-Method = Literal["ddim", "dpmpp_2m"]
+NoisePredictor = Callable[[Tensor, int], Tensor]
+Solver = Literal["ddim", "dpmpp_2m"]
 Generators = torch.Generator | Sequence[torch.Generator]
 """One for the batch, or one for each of its rows."""
 
@@ -48,9 +48,9 @@ class SamplingStep:
         return self.index + 1 == self.count
 
 
-Before = Callable[[Tensor, SamplingStep], Tensor]
+BeforeStep = Callable[[Tensor, SamplingStep], Tensor]
 """``before(x, step)``: x_t as the model shall see it."""
-After = Callable[[Tensor, SamplingStep, Tensor], Tensor]
+AfterStep = Callable[[Tensor, SamplingStep, Tensor], Tensor]
 """``after(x, step, x0)``: x at ``step.after`` as the next step shall get it; ``x0`` is what the model saw in x_t."""
 Progress = Callable[[int, int, Tensor], None]
 """``progress(done, count, x0)``."""
@@ -152,9 +152,9 @@ def dpmpp_2m_step(
     return math.sqrt(after.noise / level.noise) * x - after.a * math.expm1(-h) * d
 
 
-def guided(
+def classifier_free_guidance(
     backbone: Backbone, conditioning: Conditioning, negative: Conditioning | None = None, scale: float = 1.0
-) -> Model:
+) -> NoisePredictor:
     """A model that follows ``conditioning`` by classifier-free guidance, both halves in one batch.
 
     eps = eps_neg + scale (eps_text - eps_neg) (Ho and Salimans 2022). The first N rows of the batch are the negative
@@ -175,15 +175,15 @@ def guided(
 
 @torch.no_grad()
 def sample(
-    model: Model,
+    model: NoisePredictor,
     x: Tensor,
     schedule: SamplingSchedule,
     *,
-    method: Method = "ddim",
+    method: Solver = "ddim",
     eta: float = 0.0,
     generator: Generators | None = None,
-    before: Sequence[Before] = (),
-    after: Sequence[After] = (),
+    before: Sequence[BeforeStep] = (),
+    after: Sequence[AfterStep] = (),
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
@@ -198,7 +198,7 @@ def sample(
         raise InputError("eta: fresh noise needs a generator; give one, or eta 0")
     x, past = x.float(), None
     for step in schedule.steps():
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
         for hook in before:
             x = hook(x, step)
         noise = model(x, step.t)
@@ -218,7 +218,7 @@ def sample(
 
 @torch.no_grad()
 def invert(
-    model: Model,
+    model: NoisePredictor,
     x0: Tensor,
     schedule: SamplingSchedule,
     *,
@@ -241,7 +241,7 @@ def invert(
     for done, step in enumerate(reversed(schedule.steps()), start=1):
         known, guess = x, x
         for _ in range(max(rounds, 1)):
-            stop_if(cancelled)
+            raise_if_cancelled(cancelled)
             noise = model(guess, step.t)
             last, guess = guess, ddim_step(known, noise, step.after, step.level)
             if float((guess - last).square().mean()) <= tolerance**2 * float(guess.square().mean()):
@@ -254,7 +254,7 @@ def invert(
     return x
 
 
-def stop_if(cancelled: Callable[[], bool] | None) -> None:
+def raise_if_cancelled(cancelled: Callable[[], bool] | None) -> None:
     """Raise Cancelled if the person pressed stop."""
     if cancelled is not None and cancelled():
         raise Cancelled("stopped; what was finished is kept")

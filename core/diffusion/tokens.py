@@ -66,7 +66,7 @@ class ExtendedEmbedding(nn.Module):
 
 
 @contextmanager
-def placeholders(backbone: Backbone, words: Sequence[Placeholder]) -> Iterator[Backbone]:
+def with_placeholders(backbone: Backbone, words: Sequence[Placeholder]) -> Iterator[Backbone]:
     """``backbone`` as it understands ``words``; the model is as before when the block ends, however it ends.
 
     Vectors that are ``nn.Parameter`` are used as they are, so that an optimiser outside sees their gradients.
@@ -129,7 +129,7 @@ def encode_text(backbone: Backbone, prompts: Sequence[str]) -> Conditioning:
     return encode_ids(backbone, padded_ids(backbone, prompts))
 
 
-def positions(backbone: Backbone, prompt: str, word: str) -> tuple[int, ...]:
+def token_positions(backbone: Backbone, prompt: str, word: str) -> tuple[int, ...]:
     """Where ``word`` (one word, several, or a placeholder) stands in the padded ids of ``prompt``: all its tokens.
 
     InputError where the prompt does not hold it.
@@ -144,7 +144,7 @@ def positions(backbone: Backbone, prompt: str, word: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def spans(backbone: Backbone, pieces: Sequence[str]) -> list[tuple[int, ...]]:
+def token_spans(backbone: Backbone, pieces: Sequence[str]) -> list[tuple[int, ...]]:
     """Where each of ``pieces``, which make up a prompt, stands in its padded ids: the same word twice is told apart.
 
     InputError where the tokenizer reads across the joint of two pieces; cut the prompt between words.
@@ -159,7 +159,7 @@ def spans(backbone: Backbone, pieces: Sequence[str]) -> list[tuple[int, ...]]:
     return out
 
 
-def vectors_of(backbone: Backbone, word: str, count: int) -> Tensor:
+def initial_vectors(backbone: Backbone, word: str, count: int) -> Tensor:
     """``count`` vectors float32 (count, width) to start learning from: those of ``word``'s tokens, repeated."""
     ids = prompt_ids(backbone, word)
     if not ids:

@@ -56,7 +56,7 @@ class EngineParams(BaseModel):
 
     tighten: bool = Field(
         True,
-        title="Mask what changed",
+        title="Tighten mask",
         description="Trim the mask to the pixels that visibly changed, and give the others back to the photo.",
     )
 

@@ -14,7 +14,7 @@ from core.images import is_grey
 from core.types import Image
 
 
-def no_model() -> str | None:
+def missing_model_reason() -> str | None:
     """None, or which library or weights are missing and how to get them."""
     if (reason := missing_library()) is not None:
         return reason
@@ -32,7 +32,7 @@ def concepts_folder(name: str, ctx: Context) -> Path:
     return ctx.concepts
 
 
-def as_grey_as(photo: Image, drawn: Image) -> Image:
+def grey_like(photo: Image, drawn: Image) -> Image:
     """A grey photo gets a grey anomaly."""
     if not is_grey(photo):
         return drawn

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from core.device import derive_seed, numpy_rng
 from core.engines.api import Context, EngineParams
-from core.engines.surface.surface import Pixels, Surface, give_back, needed_levels, strengthen, surface_of
+from core.engines.surface.surface import Pixels, Surface, crop_surface, min_visible_levels, paste_surface, strengthen
 from core.engines.surface.transplant import transplant
 from core.errors import InputError
 from core.images import alpha_blend, inner_alpha
@@ -24,20 +24,21 @@ if TYPE_CHECKING:
 
     from core.diffusion.backbone import Backbone
 
-_REAL_IS_FAINTER = 0.7
+_REAL_CONTRAST_SHARE = 0.7
 """Of the contrast that made damage needs to be seen."""
 
 
-class LearnedParams(EngineParams):
+class ConceptDrawingParams(EngineParams):
     """How a learned anomaly is drawn."""
 
     concept: str = Field(
-        NEWEST, title="Concept", description="What was learned, by its id; newest takes the latest of the label."
+        NEWEST, title="Concept", description="Id of the learned concept; newest uses the latest one of the label."
     )
     reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
         "flawsmith",
         title="Re-weighting",
-        description="More attention where the anomaly is hardly seen: ours, the paper's (eq. 7), its code's, or off.",
+        description="More attention where the anomaly is hardly visible: ours (flawsmith), the paper's (eq. 7), as "
+        "released (code), or off.",
     )
     guidance: float = Field(
         1.2, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."
@@ -47,20 +48,20 @@ class LearnedParams(EngineParams):
         ge=0.05,
         le=1,
         title="Strength",
-        description="1 draws anew inside the mask; less keeps more of what it starts from.",
+        description="1 draws the masked area from noise; lower values keep more of the initial image.",
     )
     start: Literal["example", "tone", "photo"] = Field(
         "example",
-        title="Start from",
-        description="Below full strength: a real example carried over into the mask, the mask in the tone of the "
-        "learned anomalies, or the photo as it is.",
+        title="Initial image",
+        description="What is drawn over where the strength is below 1: a real example in the mask (example), the mask "
+        "in the brightness of the learned anomalies (tone), or the photo as it is.",
     )
     steps: int = Field(14, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
     sampler: Literal["ddim", "dpmpp_2m"] = Field(
         "dpmpp_2m", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
     )
     eta: float = Field(
-        0.0, ge=0, le=1, title="Fresh noise", description="Noise that DDIM adds on its way: 0 none, 1 as DDPM."
+        0.0, ge=0, le=1, title="Eta", description="Noise that DDIM adds at each step: 0 is none, 1 is as much as DDPM."
     )
     margin: float = Field(
         0.0,
@@ -73,7 +74,7 @@ class LearnedParams(EngineParams):
         1.0, ge=0, le=1, title="Grain", description="How much of the fine grain goes on inside the mask."
     )
     contrast: float = Field(
-        18, ge=0, le=120, title="Least contrast",
+        18, ge=0, le=120, title="Minimum contrast",
         description="Levels of 255 by which the anomaly differs from the surface at least, in the tone of the learned "
         "ones; 0 leaves it as drawn.",
     )  # fmt: skip
@@ -98,8 +99,8 @@ class DrawingTask:
     mask: Mask
 
 
-def draw(
-    name: str, concept: Concept, tasks: Sequence[DrawingTask], params: LearnedParams, ctx: Context
+def draw_concept(
+    name: str, concept: Concept, tasks: Sequence[DrawingTask], params: ConceptDrawingParams, ctx: Context
 ) -> list[Image]:
     """The photo of each task with what ``concept`` learned drawn into its mask, grey or two-tone as the photo is:
     uint8 (H, W, 3).
@@ -108,47 +109,51 @@ def draw(
     concept was learned on another model.
     """
     if params.sampler == "dpmpp_2m" and params.eta:
-        raise InputError(f"{name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
+        raise InputError(f"{name}: eta: the sampler dpmpp_2m adds no noise; set eta to 0 or use ddim")
     assert ctx.concepts is not None, "a concept was found, so there is a folder"
     from core.diffusion.backbone import exclusive
 
     key = (name, concept.id, concept.created)
     if key not in ctx.cache:
         ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
-    backbone = model_of(concept, params, ctx)
-    starts = [None if params.strength == 1 else _begun(name, concept, task, params, ctx) for task in tasks]
+    backbone = concept_backbone(concept, params, ctx)
+    starts = [
+        None if params.strength == 1 else _task_initial_image(name, concept, task, params, ctx) for task in tasks
+    ]
     with exclusive(backbone, ctx.cancelled):
         check_backbone(concept, backbone)
-        pictures = _blended(name, backbone, concept, ctx.cache[key], tasks, starts, params, ctx)
+        pictures = _inpaint_tasks(name, backbone, concept, ctx.cache[key], tasks, starts, params, ctx)
     return [_finished(task, drawn, concept, params, ctx) for task, drawn in zip(tasks, pictures, strict=True)]
 
 
-def model_of(concept: Concept, params: LearnedParams, ctx: Context) -> Backbone:
+def concept_backbone(concept: Concept, params: ConceptDrawingParams, ctx: Context) -> Backbone:
     """The model to draw with: the one asked for, or that ``concept`` was learned on. Unavailable if it is not here."""
     from core.diffusion.loading import load_backbone
 
     return load_backbone(concept.config.backbone if params.backbone == "auto" else params.backbone, ctx.device)
 
 
-def drawn_at_once(name: str, params: LearnedParams, label: str, ctx: Context) -> int:
+def concept_batch_size(name: str, params: ConceptDrawingParams, label: str, ctx: Context) -> int:
     """How many pictures engine ``name`` is best asked for together. NotFound where nothing was learned."""
-    from core.diffusion.backbone import at_once
+    from core.diffusion.backbone import preferred_batch_size
 
-    return at_once(model_of(find_concept(ctx.concepts, name, params.concept, label), params, ctx))
-
-
-def _begun(name: str, concept: Concept, task: DrawingTask, params: LearnedParams, ctx: Context) -> Image:
-    return begun(params.start, name, task.request, task.mask, tones_of(concept, task.group), ctx)
+    return preferred_batch_size(concept_backbone(find_concept(ctx.concepts, name, params.concept, label), params, ctx))
 
 
-def _blended(
+def _task_initial_image(
+    name: str, concept: Concept, task: DrawingTask, params: ConceptDrawingParams, ctx: Context
+) -> Image:
+    return initial_image(params.start, name, task.request, task.mask, brightness_ratios_of(concept, task.group), ctx)
+
+
+def _inpaint_tasks(
     name: str, backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor], tasks: Sequence[DrawingTask],
-    starts: Sequence[Image | None], params: LearnedParams, ctx: Context,
+    starts: Sequence[Image | None], params: ConceptDrawingParams, ctx: Context,
 ) -> list[Image]:  # fmt: skip
     """Blended diffusion in the window of each task's mask, with its group's words for a prompt."""
     from core.diffusion.attention_reweighting import reweighting
-    from core.diffusion.inpainting import DrawingSettings, Place, inpaint
-    from core.diffusion.model_crop import CropSettings, open_window
+    from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
+    from core.diffusion.model_crop import CropSettings, crop_for_model
     from core.training.apply_concept import apply_concept
 
     margin = params.margin or concept.config.read_as(InversionConfig, f"concept {concept.id}").margin
@@ -157,37 +162,43 @@ def _blended(
         places = []
         for task, start in zip(tasks, starts, strict=True):
             photo, mask = task.request.normal.pixels, task.mask
-            prompt = speaker.conditioning(task.group, open_window(backbone, photo, mask, frame).roi.crop(mask))
-            hard = surface_of(task.request, mask, ctx).two_tone is not None
-            places.append(Place(photo, mask, prompt, derive_seed(task.request.seed, name), start, hard))
+            prompt = speaker.conditioning(
+                task.group, crop_for_model(backbone, photo, mask, frame).photo_crop.crop(mask)
+            )
+            hard = crop_surface(task.request, mask, ctx).two_tone is not None
+            places.append(InpaintTask(photo, mask, prompt, derive_seed(task.request.seed, name), start, hard))
         return inpaint(
             speaker.backbone,
             places,
             speaker.normal_prompt,
             look=DrawingSettings(params.steps, params.guidance, params.strength, params.sampler, params.eta),
             frame=frame,
-            guide=lambda scene: reweighting(speaker.backbone, params.reweighting, speaker.positions, scene),
+            guide=lambda scene: reweighting(speaker.backbone, params.reweighting, speaker.token_positions, scene),
             progress=ctx.progress,
             cancelled=ctx.cancelled,
         )
 
 
-def _finished(task: DrawingTask, drawn: Image, concept: Concept, params: LearnedParams, ctx: Context) -> Image:
-    surface = surface_of(task.request, task.mask, ctx)
+def _finished(task: DrawingTask, drawn: Image, concept: Concept, params: ConceptDrawingParams, ctx: Context) -> Image:
+    surface = crop_surface(task.request, task.mask, ctx)
     seen = drawn[surface.rows, surface.cols].astype(np.float32)
-    return give_back(task.request, surface, _visible(surface, seen, tones_of(concept, task.group), params))
+    return paste_surface(
+        task.request, surface, _with_min_contrast(surface, seen, brightness_ratios_of(concept, task.group), params)
+    )
 
 
-def _visible(surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], params: LearnedParams) -> Pixels:
+def _with_min_contrast(
+    surface: Surface, drawn: Pixels, tones: Sequence[Sequence[float]], params: ConceptDrawingParams
+) -> Pixels:
     """``drawn`` with what is hardly to be seen of it made darker or brighter, as most of the learned ones are."""
     if not params.contrast or surface.two_tone is not None:
         return drawn
     tone = 1 if tones and float(np.median([np.mean(t) for t in tones])) > 1 else -1
-    levels = _REAL_IS_FAINTER * needed_levels(surface, params.contrast, False)
-    return strengthen(surface, drawn, surface.fade(params.feather), levels, tone)
+    levels = _REAL_CONTRAST_SHARE * min_visible_levels(surface, params.contrast, False)
+    return strengthen(surface, drawn, surface.soft_edge(params.feather), levels, tone)
 
 
-def begun(
+def initial_image(
     start: str, name: str, request: Request, mask: Mask, tones: Sequence[Sequence[float]], ctx: Context
 ) -> Image:
     """What a drawing below full strength starts from: the photo, with something in the mask already.
@@ -196,15 +207,15 @@ def begun(
     """
     photo, rng = request.normal.pixels, numpy_rng(request.seed, name, "start")
     if start == "example" and request.examples:
-        surface = surface_of(request, mask, ctx, pad=4)
+        surface = crop_surface(request, mask, ctx, pad=4)
         example = request.examples[int(rng.integers(len(request.examples)))]
         patch = transplant(example, surface, rng, request.placement)
-        alpha = surface.fade(1.0)[..., None]
-        return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
+        alpha = surface.soft_edge(1.0)[..., None]
+        return paste_surface(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
     return photo if start == "photo" else toned(photo, mask, tones, rng)
 
 
-def tones_of(concept: Concept, group: str) -> tuple[Tone, ...]:
+def brightness_ratios_of(concept: Concept, group: str) -> tuple[Tone, ...]:
     """Brightness of the learned anomalies of ``group`` against their surroundings, one (r, g, b) for each defect."""
     tones = concept.config.tones
     return tones.get(group) or next(iter(tones.values()), ())

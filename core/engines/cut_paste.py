@@ -11,19 +11,27 @@ from pydantic import Field
 from core.device import numpy_rng
 from core.engines.api import Context, Engine, EngineParams, read_params, require_mask
 from core.engines.finalize import finalize_sample
-from core.engines.surface.gradient_noise import Field as Map
+from core.engines.surface.gradient_noise import FloatMap as Map
 from core.engines.surface.gradient_noise import depth, is_thin, smoothstep, uneven_line
-from core.engines.surface.patches import Source, choose_turn, cut, draw_turns, jittered, pick_source, source_image
+from core.engines.surface.patches import (
+    PatchSource,
+    choose_transform,
+    cut_patch,
+    draw_transforms,
+    jittered,
+    pick_source,
+    source_image,
+)
 from core.engines.surface.surface import (
     Pixels,
     Surface,
     Tone,
-    give_back,
-    needed_levels,
-    needs_tone,
+    crop_surface,
+    min_visible_levels,
+    needs_mean_shift,
+    paste_surface,
     pick_tone,
     strengthen,
-    surface_of,
 )
 from core.engines.surface.transplant import transplant
 from core.types import Request, Sample
@@ -32,9 +40,9 @@ from core.types import Request, Sample
 class CutPasteParams(EngineParams):
     """Form and bounds of the ``cut_paste`` engine."""
 
-    source: Source = Field(
+    source: PatchSource = Field(
         "auto",
-        title="Patch from",
+        title="Patch source",
         description="A real example of the label, this photo (same) or a donor photo; auto takes an example if any.",
     )
     tone: Tone = Field("auto", title="Tone", description="Prefer darker or brighter patches; auto reads the label.")
@@ -45,7 +53,7 @@ class CutPasteParams(EngineParams):
         0.3, ge=0, le=1, title="Colour jitter", description="How far brightness, contrast and colour may drift."
     )
     contrast: float = Field(
-        18, ge=8, le=120, title="Least contrast", description="Levels of 255 by which the patch differs on average."
+        18, ge=8, le=120, title="Minimum contrast", description="Levels of 255 by which the patch differs on average."
     )
     feather: float = Field(
         1.5, ge=0, le=32, title="Edge blend (px)", description="Width of the fade inside the mask's edge."
@@ -76,42 +84,46 @@ class CutPaste(Engine):
         params: CutPasteParams = read_params(self, request.params)
         mask = require_mask(self, request)
         rng = numpy_rng(request.seed, self.name)
-        surface = surface_of(request, mask, ctx, pad=4)
+        surface = crop_surface(request, mask, ctx, pad=4)
         origin = pick_source(request, params.source, rng)
         ctx.check()
         if origin == "example":
-            pixels = _real(request, params, surface, rng)
+            pixels = _real_defect_pixels(request, params, surface, rng)
         else:
-            pixels = _patch(request, params, surface, origin, rng)
+            pixels = _patch_pixels(request, params, surface, origin, rng)
         ctx.progress(1, 1, None)
-        yield finalize_sample(self, request, give_back(request, surface, pixels), mask, params=params)
+        yield finalize_sample(self, request, paste_surface(request, surface, pixels), mask, params=params)
 
 
-def _patch(
+def _patch_pixels(
     request: Request, params: CutPasteParams, surface: Surface, origin: str, rng: np.random.Generator
 ) -> Pixels:
     source = source_image(request, origin)
     tone = pick_tone(surface, params.tone, request.label, rng)
     allowed = request.object_mask if origin == "same" else None
-    turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
+    turns = draw_transforms(
+        source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed
+    )
     inside = depth(surface.mask)
     thin = is_thin(inside)
-    even = needs_tone(surface, request.label, params.tone, thin)
-    levels = needed_levels(surface, params.contrast, even)
-    turn = choose_turn(source, surface, turns, levels if surface.two_tone is None else 96.0, tone, rng)
-    patch = cut(source, turn, surface.mask.shape)
+    even = needs_mean_shift(surface, request.label, params.tone, thin)
+    levels = min_visible_levels(surface, params.contrast, even)
+    turn = choose_transform(source, surface, turns, levels if surface.two_tone is None else 96.0, tone, rng)
+    patch = cut_patch(source, turn, surface.mask.shape)
     if surface.two_tone is not None:
         return patch
     patch = jittered(patch, params.jitter, surface.grey, rng)
     if thin:
         # In a line there is no room for a pattern: what is seen of it looks like beads.
         patch = 0.5 * (patch + patch[surface.mask].mean(axis=0))
-    alpha = uneven_line(inside, rng) if thin else _edge(inside, params.feather)
+    alpha = uneven_line(inside, rng) if thin else _edge_weight(inside, params.feather)
     patch = strengthen(surface, patch, np.ones_like(alpha), levels, tone, even)
-    return _blended(surface, patch, alpha)
+    return _alpha_blended(surface, patch, alpha)
 
 
-def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator) -> Pixels:
+def _real_defect_pixels(
+    request: Request, params: CutPasteParams, surface: Surface, rng: np.random.Generator
+) -> Pixels:
     same_label = [e for e in request.examples if e.label == request.label] or list(request.examples)
     example = same_label[int(rng.integers(len(same_label)))]
     patch = transplant(example, surface, rng, request.placement, params.rotate)
@@ -119,17 +131,17 @@ def _real(request: Request, params: CutPasteParams, surface: Surface, rng: np.ra
         return patch
     patch = jittered(patch, 0.3 * params.jitter, surface.grey, rng)
     # A real defect may be fainter than a made one, and faint in places.
-    levels = 0.7 * needed_levels(surface, params.contrast, False)
+    levels = 0.7 * min_visible_levels(surface, params.contrast, False)
     tone = pick_tone(surface, params.tone, request.label, rng)
     patch = strengthen(surface, patch, np.ones(surface.mask.shape, np.float32), levels, tone)
-    return _blended(surface, patch, _edge(depth(surface.mask), params.feather))
+    return _alpha_blended(surface, patch, _edge_weight(depth(surface.mask), params.feather))
 
 
-def _edge(inside: Map, feather: float) -> Map:
+def _edge_weight(inside: Map, feather: float) -> Map:
     """Weight 0 outside the mask, 1 from ``feather`` px (at most half its width) inwards."""
     width = min(feather, 0.5 * float(inside.max()))
     return smoothstep(0.0, width + 1, inside + 0.5) if width > 0 else (inside > 0).astype(np.float32)
 
 
-def _blended(surface: Surface, patch: Pixels, alpha: Map) -> Pixels:
+def _alpha_blended(surface: Surface, patch: Pixels, alpha: Map) -> Pixels:
     return np.asarray(surface.pixels + (patch - surface.pixels) * alpha[..., None], np.float32)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.device import derive_seed
 from core.engines.api import Context, Engine, EngineParams, read_params, require_mask, sample_or_error
-from core.engines.backbone_requirements import as_grey_as, no_model
+from core.engines.backbone_requirements import grey_like, missing_model_reason
 from core.engines.finalize import finalize_sample
 from core.errors import InputError
 from core.types import Request, Sample
@@ -21,7 +21,7 @@ class InpaintParams(EngineParams):
     prompt: str = Field(
         "{label}", title="Prompt", description="What to draw, in words; {label} stands for the anomaly's label."
     )
-    negative: str = Field("", title="Not wanted", description="What guidance steers away from, in words.")
+    negative: str = Field("", title="Negative prompt", description="What guidance steers away from, in words.")
     guidance: float = Field(
         5.0, ge=1, le=20, title="Guidance", description="How strongly the prompt is followed; 1 is without guidance."
     )
@@ -30,14 +30,14 @@ class InpaintParams(EngineParams):
         ge=0.05,
         le=1,
         title="Strength",
-        description="1 draws anew inside the mask; less keeps shapes and tones of the photo.",
+        description="1 draws the masked area from noise; lower values keep shapes and tones of the photo.",
     )
     steps: int = Field(30, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
     sampler: Literal["ddim", "dpmpp_2m"] = Field(
         "ddim", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
     )
     eta: float = Field(
-        0.0, ge=0, le=1, title="Fresh noise", description="Noise that DDIM adds on its way: 0 none, 1 as DDPM."
+        0.0, ge=0, le=1, title="Eta", description="Noise that DDIM adds at each step: 0 is none, 1 is as much as DDPM."
     )
     margin: float = Field(
         0.5, ge=0, le=4, title="Context", description="Surroundings the model sees, as a share of the mask's box."
@@ -47,7 +47,7 @@ class InpaintParams(EngineParams):
         ge=0,
         le=1536,
         title="Working size",
-        description="Longer side, in pixels, at which is drawn; 0 takes the size the model was trained at.",
+        description="Longer side, in pixels, of the picture the model draws; 0 uses the size it was trained at.",
     )
     feather: float = Field(
         3.0, ge=0, le=64, title="Feather", description="Pixels inside the mask over which the drawing fades in."
@@ -74,24 +74,24 @@ class Inpaint(Engine):
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
-        return no_model()
+        return missing_model_reason()
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
-        from core.diffusion.backbone import at_once
+        from core.diffusion.backbone import preferred_batch_size
         from core.diffusion.loading import load_backbone
 
-        return at_once(load_backbone(read_params(self, params).backbone, ctx.device))
+        return preferred_batch_size(load_backbone(read_params(self, params).backbone, ctx.device))
 
     def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
         params: InpaintParams = read_params(self, requests[0].params)
         if params.sampler == "dpmpp_2m" and params.eta:
-            raise InputError(f"{self.name}: eta: the sampler dpmpp_2m draws no fresh noise; set it to 0 or take ddim")
+            raise InputError(f"{self.name}: eta: the sampler dpmpp_2m adds no noise; set eta to 0 or use ddim")
         masks = [require_mask(self, request) for request in requests]
         from core.diffusion.backbone import exclusive
-        from core.diffusion.inpainting import DrawingSettings, Place, inpaint
+        from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
         from core.diffusion.loading import load_backbone
         from core.diffusion.model_crop import CropSettings
 
@@ -101,7 +101,7 @@ class Inpaint(Engine):
             pictures = inpaint(
                 backbone,
                 [
-                    Place(r.normal.pixels, mask, prompt, derive_seed(r.seed, self.name))
+                    InpaintTask(r.normal.pixels, mask, prompt, derive_seed(r.seed, self.name))
                     for r, mask in zip(requests, masks, strict=True)
                 ],
                 params.negative,
@@ -111,6 +111,6 @@ class Inpaint(Engine):
                 cancelled=ctx.cancelled,
             )
         return [
-            sample_or_error(finalize_sample, self, r, as_grey_as(r.normal.pixels, picture), mask, params=params)
+            sample_or_error(finalize_sample, self, r, grey_like(r.normal.pixels, picture), mask, params=params)
             for r, mask, picture in zip(requests, masks, pictures, strict=True)
         ]

@@ -12,18 +12,18 @@ from core.device import numpy_rng
 from core.engines.api import Context, Engine, EngineParams, read_params, require_mask
 from core.engines.finalize import finalize_sample
 from core.engines.surface.damage_styles import STYLES, Brush, choose_style
-from core.engines.surface.gradient_noise import Field as Map
-from core.engines.surface.gradient_noise import depth, fractal, relative_depth, soft
-from core.engines.surface.patches import Source, material_patch
+from core.engines.surface.gradient_noise import FloatMap as Map
+from core.engines.surface.gradient_noise import blurred, depth, fractal, relative_depth
+from core.engines.surface.patches import PatchSource, material_patch
 from core.engines.surface.surface import (
     Pixels,
     Surface,
     Tone,
-    give_back,
-    needed_levels,
+    crop_surface,
+    min_visible_levels,
+    paste_surface,
     pick_tone,
     strengthen,
-    surface_of,
 )
 from core.types import Mask, Request, Sample
 
@@ -39,7 +39,7 @@ class PerlinParams(EngineParams):
         description="What the damage looks like; auto reads the label, then the mask's form (thin: crack or scratch).",
     )
     tone: Tone = Field("auto", title="Tone", description="Darker or brighter than the surface; auto reads the label.")
-    source: Source = Field(
+    source: PatchSource = Field(
         "auto",
         title="Texture source",
         description="Where the style 'texture' takes its material: this photo, a donor photo or a real example.",
@@ -56,7 +56,7 @@ class PerlinParams(EngineParams):
         0.55, ge=0.1, le=0.9, title="Roughness", description="Weight of fine noise against coarse noise."
     )
     contrast: float = Field(
-        16, ge=8, le=120, title="Least contrast", description="Levels of 255 by which the middle differs at least."
+        16, ge=8, le=120, title="Minimum contrast", description="Levels of 255 by which the middle differs at least."
     )
 
 
@@ -76,14 +76,14 @@ class Perlin(Engine):
         params: PerlinParams = read_params(self, request.params)
         mask = require_mask(self, request)
         rng = numpy_rng(request.seed, self.name)
-        surface = surface_of(request, mask, ctx)
+        surface = crop_surface(request, mask, ctx)
         inside = depth(surface.mask)
         style = params.style if params.style != "auto" else choose_style(request.label, inside, rng)
         brush = _brush(request, params, surface, inside, style, rng)
         ctx.check()
         pixels = _paint(brush, params, style)
         ctx.progress(1, 1, None)
-        yield finalize_sample(self, request, give_back(request, surface, pixels), mask, params=params)
+        yield finalize_sample(self, request, paste_surface(request, surface, pixels), mask, params=params)
 
 
 def _brush(
@@ -93,12 +93,12 @@ def _brush(
     size = float(np.sqrt(surface.mask.sum()))
     cell = max(2.0, params.grain * size)
     if params.ragged > 0 and float(inside.max()) > 2 and surface.two_tone is None:
-        inside = _eaten(surface.mask, inside, params, cell, rng)
+        inside = _ragged_distance(surface.mask, inside, params, cell, rng)
     material = material_patch(request, params.source, surface, rng) if style == "texture" else None
     return Brush(
         surface=surface,
         inside=inside,
-        rel=relative_depth(inside),
+        relative_depth=relative_depth(inside),
         strength=float(rng.uniform(low, high)) if surface.two_tone is None else 1.0,
         tone=pick_tone(surface, params.tone, f"{request.label} {style}", rng),
         cell=cell,
@@ -109,7 +109,7 @@ def _brush(
     )
 
 
-def _eaten(mask: Mask, inside: Map, params: PerlinParams, cell: float, rng: np.random.Generator) -> Map:
+def _ragged_distance(mask: Mask, inside: Map, params: PerlinParams, cell: float, rng: np.random.Generator) -> Map:
     """The distance field of the mask after noise has eaten into its outline by up to ``ragged`` of its half width."""
     reach = params.ragged * 0.35 * float(inside.max())
     bite = fractal(mask.shape, max(3.0, cell * 0.6), rng, 4, params.roughness)
@@ -123,10 +123,10 @@ def _paint(brush: Brush, params: PerlinParams, style: str) -> Pixels:
     if surface.two_tone is not None and style not in ("texture", "noise"):
         # On a photo of two tones there is no half-dark: what is damaged has the other tone.
         level = surface.two_tone[0] if brush.tone < 0 else surface.two_tone[1]
-        edge = soft(surface.mask.astype(np.float32), 0.35 * max(float(brush.inside.max()), 1.0))
+        edge = blurred(surface.mask.astype(np.float32), 0.35 * max(float(brush.inside.max()), 1.0))
         hit = edge + 0.15 * params.ragged * brush.noise(1.0, 2) > min(0.5, 0.6 * float(edge.max()))
         return np.where(hit[..., None], np.float32(level), surface.pixels)
-    ramp = brush.rim(2.0)
+    ramp = brush.edge_ramp(2.0)
     if style in ("dent", "scratch"):
         return painted
-    return strengthen(surface, painted, ramp, needed_levels(surface, params.contrast, False), brush.tone)
+    return strengthen(surface, painted, ramp, min_visible_levels(surface, params.contrast, False), brush.tone)

@@ -13,25 +13,25 @@ from core.engines.api import Context, Engine, EngineParams, read_params, require
 from core.engines.finalize import finalize_sample
 from core.engines.surface.gradient_noise import depth, is_thin, relative_depth, smoothstep, uneven_line
 from core.engines.surface.patches import (
-    Source,
-    choose_turn,
-    cut,
-    draw_turns,
+    PatchSource,
+    choose_structured_transform,
+    choose_transform,
+    cut_patch,
+    draw_transforms,
     pick_source,
     source_image,
-    structured_turn,
 )
 from core.engines.surface.surface import (
     Pixels,
     Surface,
     Tone,
-    give_back,
+    crop_surface,
     luma,
-    needed_levels,
-    needs_tone,
+    min_visible_levels,
+    needs_mean_shift,
+    paste_surface,
     pick_tone,
     strengthen,
-    surface_of,
 )
 from core.engines.surface.transplant import transplant
 from core.images import poisson_blend
@@ -41,9 +41,9 @@ from core.types import Request, Sample
 class PoissonParams(EngineParams):
     """Form and bounds of the ``poisson`` engine."""
 
-    source: Source = Field(
+    source: PatchSource = Field(
         "auto",
-        title="Patch from",
+        title="Patch source",
         description="A real example of the label, this photo (same) or a donor photo; auto takes an example if any.",
     )
     tone: Tone = Field("auto", title="Tone", description="Where a faint patch is helped: darker or brighter.")
@@ -59,7 +59,7 @@ class PoissonParams(EngineParams):
         description="Keep the stronger gradient of patch and photo: the surface's texture shows through.",
     )
     contrast: float = Field(
-        16, ge=8, le=120, title="Least contrast", description="Levels of 255 by which the middle differs at least."
+        16, ge=8, le=120, title="Minimum contrast", description="Levels of 255 by which the middle differs at least."
     )
     candidates: int = Field(
         24, ge=1, le=256, title="Candidates", description="Random patches to choose one with structure from."
@@ -86,16 +86,18 @@ class Poisson(Engine):
         params: PoissonParams = read_params(self, request.params)
         mask = require_mask(self, request)
         rng = numpy_rng(request.seed, self.name)
-        surface = surface_of(request, mask, ctx, pad=4)
+        surface = crop_surface(request, mask, ctx, pad=4)
         origin = pick_source(request, params.source, rng)
         tone = pick_tone(surface, params.tone, request.label, rng)
         patch = _patch(request, params, surface, origin, tone, rng)
         ctx.check()
         photo = surface.pixels.astype(np.uint8)
         cloned = poisson_blend(photo, np.clip(patch, 0, 255).astype(np.uint8), surface.mask, params.mixed)
-        pixels = _visible(request, surface, cloned.astype(np.float32), params, tone, origin == "example", rng)
+        pixels = _with_min_contrast(
+            request, surface, cloned.astype(np.float32), params, tone, origin == "example", rng
+        )
         ctx.progress(1, 1, None)
-        yield finalize_sample(self, request, give_back(request, surface, pixels), mask, params=params)
+        yield finalize_sample(self, request, paste_surface(request, surface, pixels), mask, params=params)
 
 
 def _patch(
@@ -107,10 +109,12 @@ def _patch(
         return transplant(example, surface, rng, request.placement, params.rotate)
     source = source_image(request, origin)
     allowed = request.object_mask if origin == "same" else None
-    turns = draw_turns(source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed)
+    turns = draw_transforms(
+        source, params.candidates, params.rotate, (params.scale_min, params.scale_max), rng, allowed
+    )
     if surface.two_tone is not None:
-        return cut(source, choose_turn(source, surface, turns, 96.0, tone, rng), surface.mask.shape)
-    patch = cut(source, structured_turn(source, surface, turns, rng), surface.mask.shape)
+        return cut_patch(source, choose_transform(source, surface, turns, 96.0, tone, rng), surface.mask.shape)
+    patch = cut_patch(source, choose_structured_transform(source, surface, turns, rng), surface.mask.shape)
     mean = patch.mean(axis=(0, 1))
     # In a line there is no room for a pattern: what is seen of it looks like beads.
     gain = params.gain * (0.4 if is_thin(depth(surface.mask)) else 1.0)
@@ -118,7 +122,7 @@ def _patch(
     return np.asarray(np.clip((patch - mean) * gain, -115, 115) + np.clip(mean, 120, 135), np.float32)
 
 
-def _visible(
+def _with_min_contrast(
     request: Request,
     surface: Surface,
     pixels: Pixels,
@@ -141,8 +145,8 @@ def _visible(
         # A real defect keeps its tone; only where it is too small for a pattern must its mean be seen.
         drift = float((luma(pixels) - luma(surface.pixels))[surface.mask].mean())
         tone = int(np.sign(drift)) if abs(drift) > 2 else tone
-        even = needs_tone(surface, "", "auto", False)
+        even = needs_mean_shift(surface, "", "auto", False)
     else:
-        even = needs_tone(surface, request.label, params.tone, thin)
+        even = needs_mean_shift(surface, request.label, params.tone, thin)
         dome = uneven_line(inside, rng) if thin else dome
-    return strengthen(surface, pixels, dome, needed_levels(surface, params.contrast, even), tone, even)
+    return strengthen(surface, pixels, dome, min_visible_levels(surface, params.contrast, even), tone, even)

@@ -44,11 +44,11 @@ class ComponentCard:
     note: str = ""
     fewer: str = ""
     more: str = ""
-    strike: str = ""
+    remove: str = ""
     lighter: str = ""
     heavier: str = ""
     replace: str = ""
-    look: str = ""
+    adjective: str = ""
     swaps: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from core.evaluation.glossary import number
+from core.evaluation.glossary import format_number
 from core.evaluation.results import Curve
 
 COLOURS = 6
@@ -35,7 +35,7 @@ def line_chart(title: str, lines: Sequence[tuple[str, Curve | None]], chance: bo
         return ""
     xs = _ticks(min(min(c.x) for _, _, c in drawn), max(max(c.x) for _, _, c in drawn))
     ys = _ticks(min(min(c.y) for _, _, c in drawn), max(max(c.y) for _, _, c in drawn))
-    across, up = _Scale(xs, _LEFT, _WIDE - _RIGHT), _Scale(ys, _TALL - _BOTTOM, _TOP)
+    across, up = _AxisScale(xs, _LEFT, _WIDE - _RIGHT), _AxisScale(ys, _TALL - _BOTTOM, _TOP)
     grid = "".join(
         f"<path class='grid' d='M{across(x):.1f} {up(ys[0]):.1f}V{up(ys[-1]):.1f}'/>"
         f"<text x='{across(x):.1f}' y='{_TALL - _BOTTOM + 14}' text-anchor='middle'>{x:g}</text>"
@@ -86,18 +86,19 @@ def bar_chart(title: str, rows: Sequence[tuple[str, Sequence[float | None]]], na
             if value is not None:
                 length = room * min(1.0, max(0.0, value / full))
                 whose = f"{names[place]}: " if names[place] else ""
+                number = format_number(value)
                 parts.append(
                     f"<rect class='track' x='{_NAME}' y='{y + 1}' width='{room}' height='{_BAR - 2}' rx='2'/>"
                     f"<rect class='bar s{place % COLOURS}' x='{_NAME}' y='{y + 1}' width='{length:.1f}' "
-                    f"height='{_BAR - 2}' rx='2'><title>{escape(whose)}{escape(label)} {number(value)}</title></rect>"
-                    f"<text class='value' x='{_NAME + room + 6}' y='{y + _BAR - 2.6:.1f}'>{number(value)}</text>"
+                    f"height='{_BAR - 2}' rx='2'><title>{escape(whose)}{escape(label)} {number}</title></rect>"
+                    f"<text class='value' x='{_NAME + room + 6}' y='{y + _BAR - 2.6:.1f}'>{number}</text>"
                 )
             y += _BAR
         y += _GAP
     return _figure(title, "".join(parts), y, _legend(list(enumerate(names))) if len(names) > 1 else "")
 
 
-class _Scale:
+class _AxisScale:
     def __init__(self, ticks: Sequence[float], start: float, end: float) -> None:
         self.low, self.span = ticks[0], (ticks[-1] - ticks[0]) or 1.0
         self.start, self.end = start, end
@@ -106,7 +107,7 @@ class _Scale:
         return self.start + (value - self.low) / self.span * (self.end - self.start)
 
 
-def _path(xs: Sequence[float], ys: Sequence[float], across: _Scale, up: _Scale) -> str:
+def _path(xs: Sequence[float], ys: Sequence[float], across: _AxisScale, up: _AxisScale) -> str:
     return "M" + "L".join(f"{across(x):.1f} {up(y):.1f}" for x, y in zip(xs, ys, strict=True))
 
 

@@ -17,16 +17,16 @@ from pydantic import Field
 from core.device import choose_device
 from core.errors import InputError
 from core.evaluation.detectors.api import DetectorParams, TrainContext
-from core.evaluation.localization import leave_out
+from core.evaluation.localization import without_labels
 from core.evaluation.panels import confusion_picture
-from core.evaluation.photo_sets import Shot, check_apart
-from core.evaluation.results import Picture, Result
-from core.evaluation.seeds import Recorder, fingerprint, run_seeds, summed_up
+from core.evaluation.photo_sets import Shot, check_disjoint
+from core.evaluation.results import EvalResult, Picture
+from core.evaluation.seeds import CurveRecorder, averaged_over_seeds, fingerprint, run_seeds
 
 if TYPE_CHECKING:
-    from core.evaluation.training.classifier import Inputs
+    from core.evaluation.training.classifier import ClassifierInputs
 
-NAMES = {
+NETWORK_TITLES = {
     "resnet34": "ResNet-34",
     "resnet18": "ResNet-18",
     "features": "linear layer on frozen EfficientNet-Lite0 features",
@@ -48,20 +48,34 @@ class ClassifierParams(DetectorParams):
         description="The papers' ResNet-34, a smaller one, or a linear layer on frozen ImageNet features.",
     )
     weights: Literal["auto", "none"] = Field(
-        "auto", title="Weights", description="auto starts a ResNet from ImageNet where its weights are; none never."
+        "auto",
+        title="Weights",
+        description="auto starts a ResNet from its ImageNet weights if they are installed; none does not.",
     )
     side: int = Field(
-        256, ge=32, le=1024, title="Working size", description="Pixels a side that a ResNet's photos are brought to."
+        256, ge=32, le=1024, title="Working size", description="Side in pixels to which a ResNet's photos are resized."
     )
     batch: int = Field(16, ge=2, le=256, title="Batch", description="Published: 8.")
-    lr: float = Field(3e-3, gt=0, le=1, title="Learning rate", description="Of Adam; published: 0.0001.")
+    lr: float = Field(3e-3, gt=0, le=1, title="Learning rate", description="Learning rate of Adam; published: 0.0001.")
     epochs: int = Field(
-        30, ge=1, le=10_000, title="Epochs", description="The rate falls to a fifth after 80 and 90 percent."
+        30,
+        ge=1,
+        le=10_000,
+        title="Epochs",
+        description="The learning rate falls to a fifth after 80 % and again after 90 %.",
     )
-    passes: int = Field(1, ge=1, le=100, title="Passes per epoch", description="Over the whole set; published: 5.")
-    most: int = Field(500, ge=1, le=1_000_000, title="Photos per label", description="Of a larger label, so many.")
+    passes: int = Field(
+        1,
+        ge=1,
+        le=100,
+        title="Passes per epoch",
+        description="Passes over the training set in one epoch; published: 5.",
+    )
+    most: int = Field(
+        500, ge=1, le=1_000_000, title="Maximum photos per label", description="A larger label is sampled at random."
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", title="Precision", description="auto takes 16 bits where the device computes in them."
+        "auto", title="Precision", description="auto uses 16 bits where the device supports them."
     )
 
 
@@ -75,7 +89,7 @@ def evaluate_classification(
     without: Sequence[str] = (),
     ctx: TrainContext | None = None,
     source: Mapping[str, Any] | None = None,
-) -> Result:
+) -> EvalResult:
     """Train once per seed on the anomalies of ``train``, name those of ``test``, and sum up.
 
     Metrics: ``accuracy`` over all photos, ``accuracy_mean`` over labels; per label ``accuracy``; the result's config
@@ -85,11 +99,11 @@ def evaluate_classification(
     """
     ctx = ctx or TrainContext()
     chosen = ClassifierParams.preset(preset, params)
-    train = [s for s in leave_out(train, without, "training set") if not s.good]
-    test = [s for s in leave_out(test, without, "test set") if not s.good]
+    train = [s for s in without_labels(train, without, "training set") if not s.good]
+    test = [s for s in without_labels(test, without, "test set") if not s.good]
     labels, notes = _labels(train, test, without)
-    check_apart(train, test)
-    sets = _Sets(train, test, labels, chosen, ctx)
+    check_disjoint(train, test)
+    sets = _ClassifierSets(train, test, labels, chosen, ctx)
     own = {
         "preset": preset,
         "params": chosen.model_dump(mode="json"),
@@ -99,7 +113,7 @@ def evaluate_classification(
     }
     key = fingerprint(own, train, test)
     notes = (*notes, sets.note)
-    results = run_seeds(seeds, ctx, f"classification-{key}", lambda each: _one(sets, each, notes))
+    results = run_seeds(seeds, ctx, f"classification-{key}", lambda each: _train_and_test(sets, each, notes))
     confusion: dict[str, dict[str, int]] = {
         true: {said: sum(r.config["confusion"][true][said] for r in results) for said in labels} for true in labels
     }
@@ -110,8 +124,8 @@ def evaluate_classification(
         "train_photos": _counts(train),
         "test_photos": _counts(test),
     }
-    title = f"Classification: {NAMES[chosen.network]}, {preset} preset"
-    return summed_up(results, seeds, title, {**config, "confusion": confusion})
+    title = f"Classification: {NETWORK_TITLES[chosen.network]}, {preset} preset"
+    return averaged_over_seeds(results, seeds, title, {**config, "confusion": confusion})
 
 
 def _labels(
@@ -136,7 +150,7 @@ def _labels(
     return tuple(learned), tuple(notes)
 
 
-class _Sets:
+class _ClassifierSets:
     """Both sets as the network takes them, and what it begins with."""
 
     def __init__(
@@ -159,18 +173,18 @@ class _Sets:
         self.file = None
         if params.network == "features":
             self.weights = "imagenet, frozen"
-            self.note = f"Classifier: a {NAMES['features']} (ImageNet), a stand-in for the papers' ResNet-34."
+            self.note = f"Classifier: a {NETWORK_TITLES['features']} (ImageNet), a stand-in for the papers' ResNet-34."
             return
         if params.weights == "auto":
             self.file = classifier.weights_file(params.network)
         self.weights = "imagenet" if self.file else "from scratch"
-        name = NAMES[params.network]
-        self.note = f"Classifier: {name}, begun with its ImageNet weights."
+        name = NETWORK_TITLES[params.network]
+        self.note = f"Classifier: {name}, started from its ImageNet weights."
         if not self.file:
-            self.note = f"Classifier: {name}, trained from scratch; the papers begin with ImageNet weights"
+            self.note = f"Classifier: {name}, trained from scratch; the papers start from ImageNet weights"
             self.note += f" ({classifier.FILES[params.network]} in the folder of models, or in torch's)."
 
-    def _inputs(self, shots: Sequence[Shot], ctx: TrainContext) -> Inputs:
+    def _inputs(self, shots: Sequence[Shot], ctx: TrainContext) -> ClassifierInputs:
         from core.evaluation.training import classifier
 
         def images() -> Any:
@@ -185,18 +199,18 @@ class _Sets:
 
 
 @dataclass
-class _Best:
+class _BestEpoch:
     accuracy: float = -1.0
     values: Mapping[str, float] | None = None
 
 
-def _one(sets: _Sets, ctx: TrainContext, notes: tuple[str, ...]) -> Result:
+def _train_and_test(sets: _ClassifierSets, ctx: TrainContext, notes: tuple[str, ...]) -> EvalResult:
     import torch
 
     from core.evaluation.training import classifier
     from core.evaluation.training.precision import step_for
 
-    params, recorder, best = sets.params, Recorder(ctx.curve), _Best()
+    params, recorder, best = sets.params, CurveRecorder(ctx.curve), _BestEpoch()
     step = step_for(choose_device(ctx.device), params.precision)
     if params.network == "features":
         network = classifier.linear(sets.train, len(sets.labels), ctx.seed)
@@ -207,7 +221,7 @@ def _one(sets: _Sets, ctx: TrainContext, notes: tuple[str, ...]) -> Result:
     optimizer = torch.optim.Adam(network.parameters(), lr=params.lr, foreach=False)
     milestones = [round(params.epochs * share) for share in (0.8, 0.9)]
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma=0.2)
-    per_epoch = classifier.batches(len(sets.train_labels), params.batch, params.passes)
+    per_epoch = classifier.batches_per_epoch(len(sets.train_labels), params.batch, params.passes)
     every = max(1, per_epoch * params.epochs // _CURVE_POINTS)
     for number in range(1, params.epochs + 1):
         before = (number - 1) * per_epoch
@@ -218,7 +232,7 @@ def _one(sets: _Sets, ctx: TrainContext, notes: tuple[str, ...]) -> Result:
             if (before + done) % every == 0:
                 recorder("loss", (before + done) / per_epoch, loss)
 
-        classifier.epoch(
+        classifier.train_epoch(
             network, optimizer, step, sets.train, sets.train_labels,
             batch=params.batch, passes=params.passes, rng_key=(ctx.seed, number), each=each,
         )  # fmt: skip
@@ -229,9 +243,9 @@ def _one(sets: _Sets, ctx: TrainContext, notes: tuple[str, ...]) -> Result:
             best.accuracy, best.values = values["accuracy"], {**values, "epoch": float(number)}
     caption = "Confusion matrix: photos of the row's label that were given the column's label"
     picture = Picture("confusion", caption, confusion_picture(counts, sets.labels))
-    return Result(
+    return EvalResult(
         kind="classification",
-        title=NAMES[params.network],
+        title=NETWORK_TITLES[params.network],
         config={"seed": ctx.seed, "confusion": _named(counts, sets.labels)},
         metrics=values,
         per_label=per_label,
@@ -242,7 +256,9 @@ def _one(sets: _Sets, ctx: TrainContext, notes: tuple[str, ...]) -> Result:
     )
 
 
-def _measure(sets: _Sets, said: np.ndarray) -> tuple[dict[str, float], dict[str, dict[str, float]], np.ndarray]:
+def _measure(
+    sets: _ClassifierSets, said: np.ndarray
+) -> tuple[dict[str, float], dict[str, dict[str, float]], np.ndarray]:
     from sklearn.metrics import confusion_matrix
 
     counts = confusion_matrix(sets.test_labels, said, labels=range(len(sets.labels)))

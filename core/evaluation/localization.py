@@ -13,21 +13,21 @@ from typing import Any, Literal
 
 from core.device import choose_device
 from core.errors import InputError, Unavailable
-from core.evaluation.detectors.api import Detector, DetectorParams, Fitted, TrainContext, detector
-from core.evaluation.photo_sets import Shot, check_apart
-from core.evaluation.results import Result
-from core.evaluation.saved_detector import FILE, Alarms, keep
-from core.evaluation.seeds import Recorder, fingerprint, run_seeds, summed_up
+from core.evaluation.detectors.api import Detector, DetectorParams, TrainContext, TrainedDetector, detector
+from core.evaluation.photo_sets import Shot, check_disjoint
+from core.evaluation.results import EvalResult
+from core.evaluation.saved_detector import DETECTOR_FILE, ScoreCalibration, serialize_detector
+from core.evaluation.seeds import CurveRecorder, averaged_over_seeds, fingerprint, run_seeds
 from core.evaluation.test_set import TestSet, TestSetResult
 from core.types import GOOD
 
-JUDGED_AT = 256
+EVALUATION_SIDE = 256
 """Side in pixels of maps and masks in the papers' numbers."""
 
-CHOSEN_BY = ("image_auroc", "pixel_auroc", "pixel_ap", "pro")
+SELECTION_METRICS = ("image_auroc", "pixel_auroc", "pixel_ap", "pro")
 """The released code keeps the epoch with the largest sum of these on the test set."""
 
-WATCHED = ("pixel_ap", "image_auroc")
+LIVE_METRICS = ("pixel_ap", "image_auroc")
 _PIXEL_FIRST = ("pixel_", "pro", "spro", "image_")
 _IMAGE_FIRST = ("image_", "pixel_", "pro", "spro")
 
@@ -41,10 +41,10 @@ def evaluate_localization(
     params: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     without: Sequence[str] = (),
-    side: int | None = JUDGED_AT,
+    side: int | None = EVALUATION_SIDE,
     ctx: TrainContext | None = None,
     source: Mapping[str, Any] | None = None,
-) -> Result:
+) -> EvalResult:
     """Train once per seed, test each on real anomalies, and sum up: where is the defect?
 
     ``params`` change single values of the preset; labels ``without`` are left out of both sets; ``side`` is the size
@@ -66,10 +66,10 @@ def evaluate_detection(
     params: Mapping[str, Any] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     without: Sequence[str] = (),
-    side: int | None = JUDGED_AT,
+    side: int | None = EVALUATION_SIDE,
     ctx: TrainContext | None = None,
     source: Mapping[str, Any] | None = None,
-) -> Result:
+) -> EvalResult:
     """The same, asked the other way: is this part good? The metrics of whole photos come first."""
     return _evaluate("detection", detector, preset, params, seeds, without, side, ctx, source, train, test)
 
@@ -86,16 +86,16 @@ def _evaluate(
     source: Mapping[str, Any] | None,
     train: Sequence[Shot],
     test: Sequence[Shot],
-) -> Result:
+) -> EvalResult:
     ctx = ctx or TrainContext()
     chosen = detector(name)
     if reason := chosen.available():
         raise Unavailable(f"detector {name}: {reason}")
     params = chosen.Params.preset(preset, changes)
-    train, test = leave_out(train, without, "training set"), leave_out(test, without, "test set")
+    train, test = without_labels(train, without, "training set"), without_labels(test, without, "test set")
     if not chosen.needs_pairs:
         train = [shot for shot in train if shot.good]
-    check_apart(train, test)
+    check_disjoint(train, test)
     photos = TestSet(test, side, ctx.check)
     own = {
         "detector": name,
@@ -107,15 +107,15 @@ def _evaluate(
     }
     key = fingerprint({"kind": kind, **own}, train, test)
     notes = _notes(train, test, without, photos)
-    one = lambda each: _one(kind, chosen, params, train, photos, each, notes)  # noqa: E731
+    one = lambda each: _train_and_test(kind, chosen, params, train, photos, each, notes)  # noqa: E731
     results = run_seeds(seeds, ctx, f"{kind}-{key}", one)
     counts = {"train_photos": _counts(train), "test_photos": photos.counts()}
     config = {**(source or {}), **own, "seeds": list(seeds), **counts}
     title = f"{'Localization' if kind == 'localization' else 'Detection'}: {chosen.title}, {preset} preset"
-    return summed_up(results, seeds, title, config)
+    return averaged_over_seeds(results, seeds, title, config)
 
 
-def leave_out(shots: Sequence[Shot], labels: Sequence[str], what: str) -> list[Shot]:
+def without_labels(shots: Sequence[Shot], labels: Sequence[str], what: str) -> list[Shot]:
     """``shots`` without those of ``labels``; InputError if the set has none of one of them."""
     there = {shot.label for shot in shots if not shot.good}
     if unknown := sorted(set(labels) - there):
@@ -123,7 +123,7 @@ def leave_out(shots: Sequence[Shot], labels: Sequence[str], what: str) -> list[S
     return [shot for shot in shots if shot.good or shot.label not in labels]
 
 
-def _one(
+def _train_and_test(
     kind: Literal["localization", "detection"],
     chosen: Detector,
     params: DetectorParams,
@@ -131,49 +131,49 @@ def _one(
     photos: TestSet,
     ctx: TrainContext,
     notes: tuple[str, ...],
-) -> Result:
-    recorder = Recorder(ctx.curve)
+) -> EvalResult:
+    recorder = CurveRecorder(ctx.curve)
     best: dict[str, float] = {}
     last: list[TestSetResult] = []
 
-    def watch(fitted: Fitted, epoch: int) -> None:
-        verdict = photos.judge(fitted.score, chosen.image_score)
+    def watch(fitted: TrainedDetector, epoch: int) -> None:
+        verdict = photos.evaluate(fitted.score, chosen.image_score)
         last[:] = [verdict]
-        overall = verdict.numbers.overall
-        for name in WATCHED:
+        overall = verdict.metrics.overall
+        for name in LIVE_METRICS:
             recorder(name, epoch, overall[name])
         if not best or _rank(overall) > _rank(best):
             best.clear()
-            best.update({**ordered(overall, kind), "epoch": float(epoch)})
+            best.update({**ordered_metrics(overall, kind), "epoch": float(epoch)})
 
     fitted = chosen.fit(train, params, replace(ctx, curve=recorder), watch)
     verdict = last[0]
-    kept = keep(chosen, params, fitted, _alarms(photos, verdict)) if ctx.keep else None
-    return Result(
+    kept = serialize_detector(chosen, params, fitted, _calibration(photos, verdict)) if ctx.keep else None
+    return EvalResult(
         kind=kind,
         title=chosen.title,
         config={"seed": ctx.seed},
-        metrics=ordered(verdict.numbers.overall, kind),
-        per_label={label: ordered(values, kind) for label, values in verdict.numbers.per_label.items()},
+        metrics=ordered_metrics(verdict.metrics.overall, kind),
+        per_label={label: ordered_metrics(values, kind) for label, values in verdict.metrics.per_label.items()},
         best_on_test=best,
-        curves={**verdict.numbers.curves, **recorder.curves()},
+        curves={**verdict.metrics.curves, **recorder.curves()},
         notes=notes,
         pictures=photos.pictures(verdict),
-        files={FILE: kept} if kept else {},
+        files={DETECTOR_FILE: kept} if kept else {},
     )
 
 
-def _alarms(photos: TestSet, verdict: TestSetResult) -> Alarms:
+def _calibration(photos: TestSet, verdict: TestSetResult) -> ScoreCalibration:
     """By what a later photo's scores are read: those of the test set."""
     good = (s for label, s in zip(photos.labels, verdict.image_scores, strict=True) if label == GOOD)
-    return Alarms(verdict.numbers.threshold, tuple(sorted(good)), photos.side)
+    return ScoreCalibration(verdict.metrics.threshold, tuple(sorted(good)), photos.side)
 
 
 def _rank(values: Mapping[str, float]) -> float:
-    return sum(values[name] for name in CHOSEN_BY if name in values)
+    return sum(values[name] for name in SELECTION_METRICS if name in values)
 
 
-def ordered(values: Mapping[str, float], kind: str) -> dict[str, float]:
+def ordered_metrics(values: Mapping[str, float], kind: str) -> dict[str, float]:
     """``values`` with those of pixels first, or for ``kind`` "detection" those of whole photos."""
     groups = _IMAGE_FIRST if kind == "detection" else _PIXEL_FIRST
     place = {name: next((i for i, g in enumerate(groups) if name.startswith(g)), len(groups)) for name in values}
@@ -191,7 +191,7 @@ def _notes(train: Sequence[Shot], test: Sequence[Shot], without: Sequence[str], 
         notes.append(f"Left out of both sets: {', '.join(sorted(without))}.")
     learned, asked = ({s.label for s in shots if not s.good} for shots in (train, test))
     if learned and (strange := sorted(asked - learned)):
-        notes.append(f"Nothing was learned of {', '.join(strange)}; they are in the test set all the same.")
+        notes.append(f"The training set has no {', '.join(strange)}; the test set has.")
     if photos.side:
         notes.append(f"Judged at {photos.side}x{photos.side} pixels.")
     return tuple(notes)

@@ -30,13 +30,13 @@ def heat_panel(
     of a test set, so that they can be compared.
     """
     truth = mask((image.shape[0], image.shape[1]))
-    blended = heated(image, scores, limits)
+    blended = heat_overlay(image, scores, limits)
     size = (max(1, round(image.shape[1] * tall / image.shape[0])), tall)
     parts = [resized(image, size[::-1]), outlined(image, truth, size), outlined(blended, truth, size, (255, 255, 255))]
-    return png_bytes(beside(parts))
+    return png_bytes(side_by_side(parts))
 
 
-def heated(image: Image, scores: npt.NDArray[np.float32], limits: tuple[float, float]) -> Image:
+def heat_overlay(image: Image, scores: npt.NDArray[np.float32], limits: tuple[float, float]) -> Image:
     """``scores`` float (h, w) in colours over ``image``, greyed; uint8 (H, W, 3)."""
     low, high = limits
     level = np.clip((scores - low) / max(high - low, 1e-12), 0, 1)
@@ -53,7 +53,7 @@ def outlined(image: Image, mask: Mask, size: tuple[int, int], colour: tuple[int,
     return canvas
 
 
-def beside(parts: Sequence[Image]) -> Image:
+def side_by_side(parts: Sequence[Image]) -> Image:
     """Pictures of one height, side by side on white."""
     gap = np.full((parts[0].shape[0], _GAP, 3), _PAPER, np.uint8)
     row: list[Image] = []
@@ -62,7 +62,7 @@ def beside(parts: Sequence[Image]) -> Image:
     return np.concatenate(row[:-1], axis=1)
 
 
-def below(rows: Sequence[Image]) -> Image:
+def stacked_vertically(rows: Sequence[Image]) -> Image:
     """Pictures under each other on white, aligned left."""
     width = max(row.shape[1] for row in rows)
     filled: list[Image] = []

@@ -12,8 +12,14 @@ import numpy as np
 
 from core import exporters as exporting
 from core.errors import ExportError, InputError, MaskError, NotFound
-from core.evaluation.saturation import CONFIG, FULL, DefectsConfig, Saturation, read_defects_config
-from core.exporters.api import Item, folders_in
+from core.evaluation.saturation import (
+    DEFECTS_CONFIG_FILE,
+    FULL_SATURATION,
+    DefectsConfig,
+    Saturation,
+    read_defects_config,
+)
+from core.exporters.api import DatasetItem, folders_in
 from core.exporters.mvtec_ad import category_folder
 from core.images import read_image, read_mask
 from core.types import GOOD, Image, Mask, ReviewStatus, check_image, check_mask
@@ -60,13 +66,13 @@ class Shot:
 
         MaskError if a mask is of another size, or an anomaly has no anomalous pixel.
         """
-        found = self.drawn(shape)
+        found = self.channels_or_none(shape)
         if not found and not self.good:
             what = "its masks are empty" if self.masks else "it has no mask"
             raise MaskError(f"{self.name}: labelled {self.label!r} but {what}; draw the defect or leave the photo out")
         return found
 
-    def drawn(self, shape: tuple[int, int]) -> list[tuple[Mask, Saturation]]:
+    def channels_or_none(self, shape: tuple[int, int]) -> list[tuple[Mask, Saturation]]:
         """As channels, but [] for an anomaly without an anomalous pixel."""
         return [pair for given in self.masks for pair in self._split(given, shape)]
 
@@ -74,7 +80,7 @@ class Shot:
         if self.config is None or not isinstance(given, Path):
             mask = read_mask(given, shape, name=self._called(given)) if isinstance(given, Path) else given
             mask = check_mask(mask, shape, self.name)
-            return [(mask, FULL)] if mask.any() else []
+            return [(mask, FULL_SATURATION)] if mask.any() else []
         values = read_image(given).max(axis=2)
         check_mask(values > 0, shape, self._called(given))
         there = [int(v) for v in np.flatnonzero(np.bincount(values.ravel(), minlength=256)) if v]
@@ -90,7 +96,7 @@ class Shot:
         return f"{self.name}, mask {given.name}" if isinstance(given, Path) else self.name
 
 
-def read_set(
+def read_photo_set(
     path: Path,
     split: Split,
     *,
@@ -120,7 +126,7 @@ def read_set(
     return sorted(shots, key=lambda s: (not s.good, s.label, s.name))
 
 
-def check_apart(train: Iterable[Shot], test: Iterable[Shot]) -> None:
+def check_disjoint(train: Iterable[Shot], test: Iterable[Shot]) -> None:
     """InputError naming a photo that is in both sets, file by file or pixel by pixel the same."""
     seen = {_digest(shot): shot.name for shot in train}
     same = [(seen[d], shot.name) for shot in test if (d := _digest(shot)) in seen]
@@ -156,11 +162,11 @@ def _project(path: Path, split: Split) -> list[Shot]:
 
 def _dataset(path: Path, split: Split, anomalies: Anomalies | None, config: Path | None) -> list[Shot]:
     try:
-        format = exporting.detect(path) or "mvtec-ad"
-        items = exporting.read(path, format)
+        format = exporting.detect_format(path) or "mvtec-ad"
+        items = exporting.read_dataset(path, format)
         if format == "mvtec-loco" and not any(item.masks for item in items):
             # A defects_config.json alone makes it look like LOCO; its masks may still be one file for each photo.
-            items = exporting.read(path, format := "mvtec-ad")
+            items = exporting.read_dataset(path, format := "mvtec-ad")
     except ExportError as error:
         raise InputError(
             f"{path}: expected a Flawsmith project, a dataset ({', '.join(exporting.FORMATS)}), or a folder with "
@@ -176,11 +182,11 @@ def _dataset(path: Path, split: Split, anomalies: Anomalies | None, config: Path
     return [_shot(item, labelled, defects) for item in chosen]
 
 
-def _belongs(item: Item, split: Split, everywhere: bool) -> bool:
+def _belongs(item: DatasetItem, split: Split, everywhere: bool) -> bool:
     return split == "all" or item.split in (None, split) or (split == "train" and everywhere and not item.good)
 
 
-def _shot(item: Item, labelled: bool, config: DefectsConfig | None) -> Shot:
+def _shot(item: DatasetItem, labelled: bool, config: DefectsConfig | None) -> Shot:
     if isinstance(item.image, Path):
         folder = item.image.parent.name if labelled else item.label
         return Shot(f"{folder}/{item.image.stem}", item.image, item.label, item.masks, config)
@@ -189,7 +195,7 @@ def _shot(item: Item, labelled: bool, config: DefectsConfig | None) -> Shot:
 
 def _config_of(path: Path, format: str) -> Path | None:
     try:
-        found = category_folder(path, format) / CONFIG
+        found = category_folder(path, format) / DEFECTS_CONFIG_FILE
     except ExportError:
         return None
     return found if found.is_file() else None

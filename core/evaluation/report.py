@@ -14,7 +14,7 @@ from pathlib import Path
 
 from core.errors import InputError, StoreError
 from core.evaluation import report_parts
-from core.evaluation.results import Picture, Result
+from core.evaluation.results import EvalResult, Picture
 from core.images import atomic_write
 
 _STYLES = Path(__file__).resolve().parents[2] / "assets" / "css" / "figures.css"
@@ -39,13 +39,13 @@ details > :not(summary) { margin-top: 12px; }
 """
 
 
-def report_html(results: Sequence[Result], names: Sequence[str] = (), title: str = "") -> str:
+def report_html(results: Sequence[EvalResult], names: Sequence[str] = (), title: str = "") -> str:
     """The page. ``names`` are what the results are called side by side, else their titles; InputError without any."""
     if not results:
         raise InputError("report: there is no result to show; run an evaluation first")
     called = _different(list(names) or [r.title for r in results])
     heading = title or (results[0].title if len(results) == 1 else "Comparison of evaluations")
-    kinds = dict.fromkeys(report_parts.KINDS[r.kind] for r in results)
+    kinds = dict.fromkeys(report_parts.KIND_TITLES[r.kind] for r in results)
     named = list(zip(called, results, strict=True))
     body = _single(results[0]) if len(results) == 1 else _several(named)
     return (
@@ -57,7 +57,7 @@ def report_html(results: Sequence[Result], names: Sequence[str] = (), title: str
     )
 
 
-def write_report(path: Path, results: Sequence[Result], names: Sequence[str] = (), title: str = "") -> Path:
+def write_report(path: Path, results: Sequence[EvalResult], names: Sequence[str] = (), title: str = "") -> Path:
     """Write the page to ``path``, whole or not at all; StoreError if that cannot be done."""
     page = report_html(results, names, title)
     try:
@@ -69,30 +69,30 @@ def write_report(path: Path, results: Sequence[Result], names: Sequence[str] = (
     return path
 
 
-def _single(result: Result) -> str:
+def _single(result: EvalResult) -> str:
     return "".join(
         (
-            _section("In short", report_parts.tiles(result) + report_parts.notes(result)),
+            _section("In short", report_parts.metric_tiles(result) + report_parts.notes(result)),
             _section("All numbers", report_parts.metric_table(result)),
             _section("Every training", report_parts.seed_table(result)),
             _section(
                 "Per label",
-                report_parts.bars([("", result)])
+                report_parts.label_charts([("", result)])
                 + report_parts.label_table(result)
                 + report_parts.confusion_table(result),
             ),
-            _section("Curves", report_parts.curves([("", result)])),
-            _section("Pictures", report_parts.pictures(result, _data_uri)),
+            _section("Curves", report_parts.result_curve_charts([("", result)])),
+            _section("Pictures", report_parts.picture_gallery(result, _data_uri)),
             _section("How to make it again", report_parts.config_table(result.config)),
         )
     )
 
 
-def _several(named: Sequence[report_parts.Named]) -> str:
+def _several(named: Sequence[report_parts.NamedResult]) -> str:
     parts = [
         _section("Side by side", report_parts.compare_table(named)),
-        _section("Per label", report_parts.bars(named)),
-        _section("Curves", report_parts.curves(named)),
+        _section("Per label", report_parts.label_charts(named)),
+        _section("Curves", report_parts.result_curve_charts(named)),
     ]
     for name, result in named:
         inside = (
@@ -101,7 +101,7 @@ def _several(named: Sequence[report_parts.Named]) -> str:
             + report_parts.seed_table(result)
             + report_parts.label_table(result)
             + report_parts.confusion_table(result)
-            + report_parts.pictures(result, _data_uri)
+            + report_parts.picture_gallery(result, _data_uri)
             + report_parts.config_table(result.config)
         )
         parts.append(f"<section><details><summary>{escape(name)}</summary>{inside}</details></section>")

@@ -18,7 +18,7 @@ from core.images import TEMP_PREFIX
 from core.stored import JsonObject, StoredFormat, read_record
 
 ResultKind = Literal["maps", "localization", "detection", "classification", "generation"]
-KINDS: tuple[ResultKind, ...] = get_args(ResultKind)
+RESULT_KINDS: tuple[ResultKind, ...] = get_args(ResultKind)
 MAX_POINTS = 400
 """Points of a curve that are kept: more than a screen shows."""
 
@@ -61,7 +61,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Result:
+class EvalResult:
     """One evaluation.
 
     ``config`` is all it takes to run it again. ``metrics`` are the headline values, means over seeds where
@@ -89,8 +89,8 @@ class Result:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"result kind {self.kind!r}: expected one of {', '.join(KINDS)}")
+        if self.kind not in RESULT_KINDS:
+            raise ValueError(f"result kind {self.kind!r}: expected one of {', '.join(RESULT_KINDS)}")
         if clash := _OWN_KEYS & set(self.metrics):
             raise ValueError(f"metric {sorted(clash)[0]!r}: this name is taken by the result itself")
         odd = [name for name, value in _numbers(self) if not math.isfinite(value)]
@@ -148,16 +148,16 @@ class _StoredResult:
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedResult:
     """A result on disk: ``path`` is its folder, ``created`` seconds since 1970."""
 
     id: str
     path: Path
     created: float
-    result: Result
+    result: EvalResult
 
 
-def save_result(folder: Path, result: Result) -> Path:
+def save_result(folder: Path, result: EvalResult) -> Path:
     """Write ``result`` into a new folder under ``folder`` and return it; it appears whole or not at all.
 
     ``<id>/result.json``, ``<id>/pictures/<name>.png`` and the result's files; the id begins with the time. StoreError
@@ -191,42 +191,42 @@ def save_result(folder: Path, result: Result) -> Path:
     return folder / id
 
 
-def load_result(path: Path) -> Result:
+def load_result(path: Path) -> EvalResult:
     """The result in the folder ``path``; NotFound if there is none, InputError if it is damaged, NewerFormat."""
-    return load_saved(path).result
+    return load_saved_result(path).result
 
 
-def load_saved(path: Path) -> Saved:
+def load_saved_result(path: Path) -> SavedResult:
     """As load_result, with its id and time."""
     try:
         text, where = (path / _FILE).read_text("utf-8"), str(path / _FILE)
         stored = read_record(_StoredResult, FORMAT.parse(text, where), where)
-        return Saved(path.name, path, stored.created, _result(stored, path))
+        return SavedResult(path.name, path, stored.created, _result(stored, path))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"{path}: there is no result in it; give a folder that --out wrote") from error
     except (OSError, ValueError) as error:
         raise InputError(f"the result is damaged, run the evaluation again: {error}") from error
 
 
-def list_results(folder: Path) -> list[Saved]:
+def list_results(folder: Path) -> list[SavedResult]:
     """The results under ``folder``, newest first; folders without one that can be read are passed over."""
     found = []
     for path in folder.iterdir() if folder.is_dir() else ():
         if path.name.startswith(".") or not (path / _FILE).is_file():
             continue
         try:
-            found.append(load_saved(path))
+            found.append(load_saved_result(path))
         except (InputError, NewerFormat, NotFound):
             continue
     return sorted(found, key=lambda saved: (saved.created, saved.id), reverse=True)
 
 
-def _numbers(result: Result) -> list[tuple[str, float]]:
+def _numbers(result: EvalResult) -> list[tuple[str, float]]:
     tables = [result.metrics, result.spread, result.best_on_test, *result.per_label.values(), *result.seeds.values()]
     return [(name, value) for table in tables for name, value in table.items()]
 
 
-def _plain(result: Result) -> dict[str, Any]:
+def _plain(result: EvalResult) -> dict[str, Any]:
     pictures = [{"name": p.name, "caption": p.caption} for p in result.pictures]
     tables = ("metrics", "spread", "best_on_test", "config")
     return {
@@ -256,12 +256,12 @@ def _linked(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _result(stored: _StoredResult, folder: Path) -> Result:
+def _result(stored: _StoredResult, folder: Path) -> EvalResult:
     pictures = tuple(
         Picture(p.name, p.caption, (folder / _PICTURES / f"{Path(p.name).name}.png").read_bytes())
         for p in stored.pictures
     )
-    return Result(
+    return EvalResult(
         kind=stored.kind,
         title=stored.title,
         config=stored.config,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from core.errors import InputError
 
-CONFIG = "defects_config.json"
+DEFECTS_CONFIG_FILE = "defects_config.json"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Saturation:
         return max(1, min(int(wanted), area))
 
 
-FULL = Saturation()
+FULL_SATURATION = Saturation()
 """All of the defect: sPRO is then PRO per defect."""
 
 
@@ -49,7 +49,9 @@ def read_defects_config(path: Path) -> DefectsConfig:
     try:
         entries = json.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give the dataset's {CONFIG}") from error
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); give the dataset's {DEFECTS_CONFIG_FILE}"
+        ) from error
     except ValueError as error:
         raise InputError(f"{path}: expected JSON, a list of defects ({error}); repair it") from error
     if not isinstance(entries, list) or not entries:

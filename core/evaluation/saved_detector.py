@@ -18,29 +18,29 @@ import numpy as np
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import (
     ComparedPhoto,
-    Comparing,
+    ComparingDetector,
     Detector,
     DetectorParams,
-    Fitted,
-    Lasting,
     PackedDetector,
+    RestorableDetector,
     ScoreMap,
+    SerializableDetector,
     TrainContext,
-    Unpacking,
+    TrainedDetector,
     detector,
 )
-from core.evaluation.panels import beside, heated
+from core.evaluation.panels import heat_overlay, side_by_side
 from core.images import png_bytes
 from core.images.geometry import resized
 from core.stored import StoredFormat, plain_record, read_record
 from core.types import Image, check_image
 
-FILE = "detector.safetensors"
+DETECTOR_FILE = "detector.safetensors"
 """Beside a result: the detector of its first seed."""
 
 
 @dataclass(frozen=True)
-class Alarms:
+class ScoreCalibration:
     """By what scores are read: the test set's. ``pixel`` is the threshold of the best pixel F1 there, ``good`` are the
     image scores of its good photos, ascending, ``side`` the size at which maps were judged, None for each photo's."""
 
@@ -69,12 +69,12 @@ class PhotoResult:
         """``photo``, ``neighbour`` where there is one, ``scores`` in colours over the photo; ``tall`` pixels high."""
         size = (max(1, round(self.image.shape[1] * tall / self.image.shape[0])), tall)
         near = {"neighbour": self.neighbour.image} if self.neighbour is not None else {}
-        shown = {"photo": self.image, **near, "scores": heated(self.image, self.scores, self.limits)}
+        shown = {"photo": self.image, **near, "scores": heat_overlay(self.image, self.scores, self.limits)}
         return {name: resized(image, size[::-1]) for name, image in shown.items()}
 
     def picture(self) -> bytes:
         """The panels side by side, as a PNG."""
-        return png_bytes(beside(list(self.panels().values())))
+        return png_bytes(side_by_side(list(self.panels().values())))
 
 
 @dataclass(frozen=True)
@@ -83,21 +83,21 @@ class SavedDetector:
 
     detector: Detector
     params: DetectorParams
-    fitted: Fitted
-    alarms: Alarms
+    fitted: TrainedDetector
+    calibration: ScoreCalibration
     nbytes: int
 
-    def look(self, image: Image) -> PhotoResult:
+    def predict(self, image: Image) -> PhotoResult:
         """What it says of one photo, uint8 (H, W, 3)."""
         image = check_image(image)
         scores: Any = self.fitted.score([image])[0]
-        near = self.fitted.neighbour(image) if isinstance(self.fitted, Comparing) else None
-        side = self.alarms.side
+        near = self.fitted.neighbour(image) if isinstance(self.fitted, ComparingDetector) else None
+        side = self.calibration.side
         judged: Any = resized(scores, (side, side), "linear") if side else scores
         score = self.detector.image_score(judged)
         # The threshold is half way to the hottest colour: what is nearly an alarm shows too.
-        limits = (0.0, max(2 * self.alarms.pixel, 1e-6))
-        return PhotoResult(image, scores, score, self.alarms.above_good(score), near, limits)
+        limits = (0.0, max(2 * self.calibration.pixel, 1e-6))
+        return PhotoResult(image, scores, score, self.calibration.above_good(score), near, limits)
 
 
 _FORMAT = StoredFormat("trained detector")
@@ -109,14 +109,16 @@ class _About:
 
     detector: str
     params: dict[str, Any]
-    alarms: Alarms
+    alarms: ScoreCalibration
     facts: dict[str, Any]
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-def keep(chosen: Detector, params: DetectorParams, fitted: Fitted, alarms: Alarms) -> bytes | None:
+def serialize_detector(
+    chosen: Detector, params: DetectorParams, fitted: TrainedDetector, alarms: ScoreCalibration
+) -> bytes | None:
     """A trained detector as a safetensors file; None where its kind cannot be kept."""
-    if not isinstance(chosen, Unpacking) or not isinstance(fitted, Lasting):
+    if not isinstance(chosen, RestorableDetector) or not isinstance(fitted, SerializableDetector):
         return None
     from safetensors.numpy import save
 
@@ -135,17 +137,17 @@ def load_detector(path: Path, device: str = "auto") -> SavedDetector:
     NewerFormat.
     """
     path = Path(path).expanduser()
-    file = path / FILE if path.is_dir() else path
+    file = path / DETECTOR_FILE if path.is_dir() else path
     if not file.is_file():
         raise NotFound(
             f"{path}: there is no trained detector in it; give the folder of a run that trained one "
-            f"(it holds {FILE}), or train one with launch.py evaluate detection --out"
+            f"(it holds {DETECTOR_FILE}), or train one with launch.py evaluate detection --out"
         )
     tensors, about = _read(file)
     try:
         chosen = detector(about.detector)
         params = chosen.Params.preset("cpu", about.params)
-        if not isinstance(chosen, Unpacking):
+        if not isinstance(chosen, RestorableDetector):
             raise InputError(f"{file}: the detector {chosen.name} cannot be used again; train it again")
         fitted = chosen.unpack(PackedDetector(tensors, about.facts), params, TrainContext(device=device))
     except InputError:

@@ -20,7 +20,7 @@ SUFFIXES = (".tiff", ".tif", ".npy", ".png")
 Floats = npt.NDArray[np.float32]
 
 
-def find_maps(folder: Path) -> dict[str, Path]:
+def find_score_maps(folder: Path) -> dict[str, Path]:
     """The score maps under ``folder`` by ``<label>/<stem>``.
 
     ``folder`` holds ``<label>/<stem>.tiff`` (or .npy, .png), or ``test/<label>/...`` as MVTec's scripts write
@@ -47,7 +47,7 @@ def find_maps(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_map(path: Path, name: str | None = None) -> Floats:
+def read_score_map(path: Path, name: str | None = None) -> Floats:
     """One score map, float32 (H, W), finite; higher is more anomalous. InputError in one line.
 
     Takes float or integer TIFF and .npy, and 16-bit grey PNG; axes of length 1 are dropped.
@@ -70,7 +70,7 @@ def read_map(path: Path, name: str | None = None) -> Floats:
     return check_scores(values, called)
 
 
-def check_size(scores: Floats, shape: tuple[int, int], name: str) -> None:
+def check_map_size(scores: Floats, shape: tuple[int, int], name: str) -> None:
     """InputError if the map's size is not the mask's (H, W): scaling it is the detector's business, and choice."""
     if scores.shape != shape:
         raise InputError(
@@ -79,7 +79,7 @@ def check_size(scores: Floats, shape: tuple[int, int], name: str) -> None:
         )
 
 
-def match(maps: Mapping[str, Path], wanted: Mapping[str, str], where: Path) -> tuple[dict[str, Path], list[str]]:
+def match_maps(maps: Mapping[str, Path], wanted: Mapping[str, str], where: Path) -> tuple[dict[str, Path], list[str]]:
     """The map of each test photo in ``wanted`` (name → label), and the names of the maps that no photo needs.
 
     InputError names a photo without a map, or a label that only the maps have.

@@ -12,12 +12,12 @@ import numpy as np
 
 from core import exporters as exporting
 from core.errors import Cancelled, InputError, MaskError, NotFound
-from core.evaluation.metrics import MapMetrics, Tally
+from core.evaluation.metrics import MapMetrics, MetricAccumulator
 from core.evaluation.panels import heat_panel
-from core.evaluation.photo_sets import Shot, read_set
-from core.evaluation.results import Picture, Result
-from core.evaluation.saturation import CONFIG, DefectsConfig, read_defects_config
-from core.evaluation.score_map_files import Floats, check_size, find_maps, match, read_map
+from core.evaluation.photo_sets import Shot, read_photo_set
+from core.evaluation.results import EvalResult, Picture
+from core.evaluation.saturation import DEFECTS_CONFIG_FILE, DefectsConfig, read_defects_config
+from core.evaluation.score_map_files import Floats, check_map_size, find_score_maps, match_maps, read_score_map
 from core.exporters.api import folders_in, images_in
 from core.exporters.png_files import image_size
 from core.progress import Steps, unwatched
@@ -29,7 +29,7 @@ SHOWN = 4
 
 
 @dataclass(frozen=True)
-class _Set:
+class _MapTestSet:
     """Test photos by name; ``photos`` says whether the shots' images are photos or, where only masks were given,
     stand-ins."""
 
@@ -38,7 +38,7 @@ class _Set:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _ScoreRange:
     low: float
     high: float
 
@@ -52,10 +52,10 @@ def evaluate_maps(
     spro_fpr: float = 0.05,
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Result:
-    """Metrics of the score maps under ``scores`` (see scoremaps.find_maps) against the masks at ``masks``.
+) -> EvalResult:
+    """Metrics of the score maps under ``scores`` (see scoremaps.find_score_maps) against the masks at ``masks``.
 
-    ``masks`` is a test set that ``read_set`` takes, or a bare ground_truth folder: ``<label>/<stem>_mask.png``,
+    ``masks`` is a test set that ``read_photo_set`` takes, or a bare ground_truth folder: ``<label>/<stem>_mask.png``,
     ``<label>/<stem>.png`` or ``<label>/<stem>/000.png``; then the maps under ``good`` say which photos are good.
     Labels are the folders' names. sPRO takes each mask file as one defect where there is a defects config, given
     or in the dataset, or several files a photo; else connected components.
@@ -63,9 +63,9 @@ def evaluate_maps(
     InputError in one line: a photo without a map, sizes that differ, NaN, labels that don't match, one class only.
     """
     scores, masks = Path(scores).expanduser(), Path(masks).expanduser()
-    found = find_maps(scores)
+    found = find_score_maps(scores)
     given = _test_set(masks, found, defects_config)
-    paired, unused = match(found, {name: shot.label for name, shot in given.shots.items()}, scores)
+    paired, unused = match_maps(found, {name: shot.label for name, shot in given.shots.items()}, scores)
     metrics, seen = _tallied(given, paired, pro_fpr, spro_fpr, progress, cancelled)
     judged = replace(given, shots={name: shot for name, shot in given.shots.items() if name in seen})
     empty = [name for name in given.shots if name not in seen]
@@ -76,7 +76,7 @@ def evaluate_maps(
         "pro_fpr": pro_fpr,
         "spro_fpr": spro_fpr,
     }
-    return Result(
+    return EvalResult(
         kind="maps",
         title=f"Score maps of {scores.name or scores}",
         config=config,
@@ -88,16 +88,16 @@ def evaluate_maps(
     )
 
 
-def _test_set(masks: Path, found: Mapping[str, Path], defects_config: Path | None) -> _Set:
+def _test_set(masks: Path, found: Mapping[str, Path], defects_config: Path | None) -> _MapTestSet:
     if not masks.is_dir():
         raise NotFound(f"{masks}: there is no such folder; give the test set, or its ground_truth folder")
     root = masks.parent if masks.name == "ground_truth" and (masks.parent / "test").is_dir() else masks
-    whole = (root / "project.db").is_file() or (root / "test").is_dir() or exporting.detect(root) is not None
+    whole = (root / "project.db").is_file() or (root / "test").is_dir() or exporting.detect_format(root) is not None
     if whole:
-        listed = read_set(root, "test", defects_config=defects_config)
+        listed = read_photo_set(root, "test", defects_config=defects_config)
     else:
         drawn = masks / "ground_truth" if (masks / "ground_truth").is_dir() else masks
-        own = drawn.parent / CONFIG
+        own = drawn.parent / DEFECTS_CONFIG_FILE
         chosen = defects_config or (own if drawn.name == "ground_truth" and own.is_file() else None)
         listed = _bare(drawn, found, read_defects_config(chosen) if chosen else None)
     shots: dict[str, Shot] = {}
@@ -105,7 +105,7 @@ def _test_set(masks: Path, found: Mapping[str, Path], defects_config: Path | Non
         if shot.name in shots:
             raise InputError(f"{masks}: two test photos are called {shot.name}; rename one, maps go by this name")
         shots[shot.name] = replace(shot, label=shot.name.split("/")[0])
-    return _Set(shots, whole)
+    return _MapTestSet(shots, whole)
 
 
 def _bare(masks: Path, found: Mapping[str, Path], config: DefectsConfig | None) -> list[Shot]:
@@ -135,39 +135,39 @@ def _bare(masks: Path, found: Mapping[str, Path], config: DefectsConfig | None) 
 
 
 def _tallied(
-    given: _Set,
+    given: _MapTestSet,
     paired: Mapping[str, Path],
     pro_fpr: float,
     spro_fpr: float,
     progress: Steps,
     cancelled: Callable[[], bool],
-) -> tuple[MapMetrics, dict[str, _Seen]]:
-    tally = Tally(saturated=_by_defect(given), pro_fpr=pro_fpr, spro_fpr=spro_fpr)
-    seen: dict[str, _Seen] = {}
+) -> tuple[MapMetrics, dict[str, _ScoreRange]]:
+    tally = MetricAccumulator(saturated=_by_defect(given), pro_fpr=pro_fpr, spro_fpr=spro_fpr)
+    seen: dict[str, _ScoreRange] = {}
     for done, (name, shot) in enumerate(given.shots.items(), 1):
         if cancelled():
             raise Cancelled("stopped; nothing was written")
         scores = _read(given, shot, paired[name])
         shape = (scores.shape[0], scores.shape[1])
-        channels = shot.drawn(shape)
+        channels = shot.channels_or_none(shape)
         if channels or shot.good:
             tally.add(scores, channels, shot.label, name=f"score map {name}")
-            seen[name] = _Seen(float(scores.min()), float(scores.max()))
+            seen[name] = _ScoreRange(float(scores.min()), float(scores.max()))
         progress(done, len(given.shots))
     if not any(not given.shots[name].good for name in seen):
         raise MaskError(f"all {len(given.shots) - len(seen)} masks are empty; draw the defects, 0 is normal")
-    return tally.finish(), seen
+    return tally.compute(), seen
 
 
-def _read(given: _Set, shot: Shot, path: Path) -> Floats:
-    scores = read_map(path, shot.name)
+def _read(given: _MapTestSet, shot: Shot, path: Path) -> Floats:
+    scores = read_score_map(path, shot.name)
     source = shot.image if given.photos else next(iter(shot.masks), None)
     if isinstance(source, Path):
-        check_size(scores, image_size(source), shot.name)
+        check_map_size(scores, image_size(source), shot.name)
     return scores
 
 
-def _by_defect(given: _Set) -> bool:
+def _by_defect(given: _MapTestSet) -> bool:
     return any(shot.config is not None or len(shot.masks) > 1 for shot in given.shots.values())
 
 
@@ -182,7 +182,7 @@ def _loco_means(metrics: MapMetrics) -> dict[str, float]:
     }
 
 
-def _notes(given: _Set, metrics: MapMetrics, unused: Sequence[str], empty: Sequence[str]) -> tuple[str, ...]:
+def _notes(given: _MapTestSet, metrics: MapMetrics, unused: Sequence[str], empty: Sequence[str]) -> tuple[str, ...]:
     counts = Counter(shot.label for shot in given.shots.values())
     anomalies = ", ".join(f"{label} {counts[label]}" for label in sorted(metrics.per_label))
     notes = [
@@ -204,10 +204,10 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _pictures(
-    given: _Set,
+    given: _MapTestSet,
     paired: Mapping[str, Path],
     threshold: float,
-    seen: Mapping[str, _Seen],
+    seen: Mapping[str, _ScoreRange],
     cancelled: Callable[[], bool],
 ) -> tuple[Picture, ...]:
     """The anomalies found worst and best, and the good photos with the largest false alarms, all on one scale."""
@@ -215,7 +215,7 @@ def _pictures(
     for name, shot in given.shots.items():
         if cancelled():
             raise Cancelled("stopped; nothing was written")
-        marks[name] = _mark(read_map(paired[name], name), shot, threshold)
+        marks[name] = _picture_score(read_score_map(paired[name], name), shot, threshold)
     bad = sorted((name for name, shot in given.shots.items() if not shot.good), key=lambda n: marks[n])
     good = sorted((name for name, shot in given.shots.items() if shot.good), key=lambda n: -marks[n])
     worst = bad[:SHOWN]
@@ -234,7 +234,7 @@ def _pictures(
     )
 
 
-def _mark(scores: Floats, shot: Shot, threshold: float) -> float:
+def _picture_score(scores: Floats, shot: Shot, threshold: float) -> float:
     """Overlap (intersection over union) of the pixels at or above ``threshold`` with the mask; of a good photo the
     share of its pixels there."""
     hot = scores >= threshold
@@ -250,8 +250,8 @@ def _caption(what: str, name: str, mark: float) -> str:
     return f"{name}: {'worst' if what == 'worst' else 'best'} found, overlap {mark:.2f} at the best F1's threshold"
 
 
-def _heat(given: _Set, shot: Shot, path: Path, limits: tuple[float, float]) -> bytes:
-    scores = read_map(path, shot.name)
+def _heat(given: _MapTestSet, shot: Shot, path: Path, limits: tuple[float, float]) -> bytes:
+    scores = read_score_map(path, shot.name)
     if given.photos:
         return heat_panel(shot.read(), shot.mask, scores, limits)
     level = np.clip((scores - limits[0]) / max(limits[1] - limits[0], 1e-12), 0, 1)

@@ -13,10 +13,10 @@ from typing import Any
 from core.errors import Cancelled, InputError
 from core.evaluation.detectors.api import TrainContext
 from core.evaluation.photo_sets import Shot
-from core.evaluation.results import MAX_POINTS, Curve, Result, list_results, save_result
+from core.evaluation.results import MAX_POINTS, Curve, EvalResult, list_results, save_result
 from core.types import Image
 
-One = Callable[[TrainContext], Result]
+TrainOneSeed = Callable[[TrainContext], EvalResult]
 """Trains and tests with the context's seed."""
 
 
@@ -35,14 +35,14 @@ def _parts(shot: Shot) -> Iterable[str]:
         yield hashlib.sha256(data).hexdigest()
 
 
-def run_seeds(seeds: Sequence[int], ctx: TrainContext, key: str, one: One) -> list[Result]:
+def run_seeds(seeds: Sequence[int], ctx: TrainContext, key: str, one: TrainOneSeed) -> list[EvalResult]:
     """The result of ``one`` for each seed in turn, taken from ``ctx.checkpoint`` where it was finished before.
 
     ``key`` names what is trained: the same key and seed is the same training. Cancelled says how many are kept.
     """
     if not seeds or len(set(seeds)) != len(seeds):
         raise InputError(f"seeds: expected different whole numbers, at least one, got {list(seeds)}")
-    done: list[Result] = []
+    done: list[EvalResult] = []
     for place, seed in enumerate(seeds):
         kept = ctx.checkpoint / f"{key}-seed{seed}" if ctx.checkpoint else None
         found = list_results(kept) if kept else []
@@ -50,7 +50,7 @@ def run_seeds(seeds: Sequence[int], ctx: TrainContext, key: str, one: One) -> li
             done.append(found[0].result)
             continue
         try:
-            result = one(replace(_for_seed(ctx, seed, place, len(seeds)), keep=ctx.keep and place == 0))
+            result = one(replace(_seed_context(ctx, seed, place, len(seeds)), keep=ctx.keep and place == 0))
         except Cancelled as stop:
             if ctx.checkpoint is None:
                 raise Cancelled("stopped; nothing was kept") from stop
@@ -64,7 +64,7 @@ def run_seeds(seeds: Sequence[int], ctx: TrainContext, key: str, one: One) -> li
     return done
 
 
-def _for_seed(ctx: TrainContext, seed: int, place: int, seeds: int) -> TrainContext:
+def _seed_context(ctx: TrainContext, seed: int, place: int, seeds: int) -> TrainContext:
     def progress(done: int, total: int, preview: Image | None = None, message: str = "") -> None:
         what = f"seed {seed} ({place + 1} of {seeds}), {message}" if seeds > 1 else message
         ctx.progress(place * total + done, seeds * total, preview, what)
@@ -79,7 +79,9 @@ def _curve_name(name: str, place: int, seed: int) -> str:
     return name if place == 0 else f"{name}, seed {seed}"
 
 
-def summed_up(results: Sequence[Result], seeds: Sequence[int], title: str, config: Mapping[str, Any]) -> Result:
+def averaged_over_seeds(
+    results: Sequence[EvalResult], seeds: Sequence[int], title: str, config: Mapping[str, Any]
+) -> EvalResult:
     """One result of all seeds: means, standard deviations (n - 1), each seed's values; pictures of the first."""
     first = results[0]
     labels = dict.fromkeys(label for r in results for label in r.per_label)
@@ -124,7 +126,7 @@ def _shared(rows: Sequence[Mapping[str, float]]) -> list[str]:
     return [name for name in rows[0] if all(name in row for row in rows)]
 
 
-class Recorder:
+class CurveRecorder:
     """Keeps the points of live curves and passes them on."""
 
     def __init__(self, onward: Callable[[str, float, float], None]) -> None:

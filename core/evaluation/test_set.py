@@ -22,7 +22,7 @@ from core.types import GOOD, Image, Mask
 ScoreMap = Any
 """float32 (H, W); see core.evaluation.detectors.api."""
 
-AT_ONCE = 16
+BATCH_SIZE = 16
 """Photos handed to a detector together."""
 
 _KEPT_BYTES = 1 << 30
@@ -33,7 +33,7 @@ _SHOWN = 4
 class TestSetResult:
     """A detector's work on a test set: the numbers, and the maps they were made of, at the set's size."""
 
-    numbers: MapMetrics
+    metrics: MapMetrics
     maps: tuple[ScoreMap, ...]
     image_scores: tuple[float, ...]
 
@@ -74,7 +74,7 @@ class TestSet:
         names = [GOOD, *sorted(set(self.labels) - {GOOD})]
         return {name: self.labels.count(name) for name in names}
 
-    def judge(
+    def evaluate(
         self, score: Callable[[Sequence[Image]], list[ScoreMap]], image_score: Callable[[ScoreMap], float]
     ) -> TestSetResult:
         """Score every photo and measure."""
@@ -116,8 +116,8 @@ class TestSet:
         return self._kept[index] if index < len(self._kept) else self.shots[index].read()
 
     def _chunks(self) -> Iterator[list[Image]]:
-        for start in range(0, len(self.shots), AT_ONCE):
-            yield [self._image(i) for i in range(start, min(start + AT_ONCE, len(self.shots)))]
+        for start in range(0, len(self.shots), BATCH_SIZE):
+            yield [self._image(i) for i in range(start, min(start + BATCH_SIZE, len(self.shots)))]
 
     def _masks(self, shot: Shot, image: Image) -> tuple[list[Mask], list[Saturation]]:
         channels = shot.channels((image.shape[0], image.shape[1]))

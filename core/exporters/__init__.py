@@ -1,18 +1,19 @@
-"""Datasets out and in: ``export`` writes one, ``read`` reads it back, ``detect`` tells the format of a folder."""
+"""Datasets out and in: ``export`` writes one, ``read_dataset`` reads it back, ``detect_format`` tells the format of a
+folder."""
 
-from core.exporters.api import ExportOptions, Format, Item, Report, read_options
-from core.exporters.export import FORMATS, detect, export, format_named, preview, read
+from core.exporters.api import DatasetFormat, DatasetItem, ExportOptions, ExportReport, read_options
+from core.exporters.export import FORMATS, detect_format, export, format_named, preview_export, read_dataset
 
 __all__ = [
     "FORMATS",
     "ExportOptions",
-    "Format",
-    "Item",
-    "Report",
-    "detect",
+    "DatasetFormat",
+    "DatasetItem",
+    "ExportReport",
+    "detect_format",
     "export",
     "format_named",
-    "preview",
-    "read",
+    "preview_export",
+    "read_dataset",
     "read_options",
 ]

@@ -1,7 +1,8 @@
 """What an exporter is: items in, one folder out, items back.
 
-A format is one file of this folder with a ``Format`` in it, found by itself. ``core.exporters.export`` checks the
-items, gives each a split and a stem, and calls ``write`` for every image (from several threads) and ``finish`` once.
+A format is one file of this folder with a ``DatasetFormat`` in it, found by itself. ``core.exporters.export`` checks
+the items, gives each a split and a stem, and calls ``write`` for every image (from several threads) and ``finish``
+once.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _RESERVED = frozenset("train test val validation good bad ground_truth visa_pyto
 
 
 @dataclass(frozen=True)
-class Item:
+class DatasetItem:
     """One image of a dataset.
 
     ``name`` is for people and never becomes a file name. ``image`` is a file or uint8 (H, W, 3) RGB.
@@ -64,31 +65,31 @@ class ExportOptions(BaseModel):
         description="Name of the product in the dataset: 1 to 64 letters, digits, _ or -.",
     )
     normal_train: float = Field(
-        0.7, ge=0, le=1, title="Normals to train", description="Share of the normals that a detector learns from."
+        0.7, ge=0, le=1, title="Normals for training", description="Share of normals that a detector learns from."
     )
     normal_val: float = Field(
         0.1,
         ge=0,
         le=1,
-        title="Normals to validation",
-        description="Share for tuning thresholds; formats without a validation set give it to train.",
+        title="Normals for validation",
+        description="Share for tuning thresholds; formats without a validation set add it to the training set.",
     )
     normal_test: float = Field(
-        0.2, ge=0, le=1, title="Normals to test", description="Share that the detector is judged on."
+        0.2, ge=0, le=1, title="Normals for testing", description="Share of normals that the detector is tested on."
     )
     anomaly_train: float = Field(
         0.7,
         ge=0,
         le=1,
-        title="Anomalies to train",
+        title="Anomalies for training",
         description="Share of each label for training in coco, yolo-seg, voc and imagefolder; the rest goes to "
-        "validation and test as the normals do. The other formats keep every anomaly for the test.",
+        "validation and test, as the normal images do. The other formats use every anomaly for testing.",
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the split: same seed, same split.")
     include_recipes: bool = Field(
         True,
         title="Include recipes",
-        description="Write how each sample was made beside the data; off also strips all text from the images.",
+        description="Write each sample's recipe beside the data. If off, all text is also removed from the images.",
     )
     pixel_codes: bool = Field(
         False,
@@ -140,7 +141,7 @@ def read_options(given: Mapping[str, Any]) -> ExportOptions:
 
 
 @dataclass(frozen=True)
-class Report:
+class ExportReport:
     """What an export wrote: number of images per ``<split>_good`` and per label, and what to know about it."""
 
     format: str
@@ -159,16 +160,16 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedItem:
     """An item with its place: ``stem`` is its number in the dataset, six digits wide and unique in the export."""
 
-    item: Item
+    item: DatasetItem
     split: Split
     stem: str
 
 
 @dataclass(frozen=True)
-class Content:
+class ItemContent:
     """The bytes of an item: a PNG of mode L or RGB, its size, and its instance masks (bool (H, W), none empty).
 
     ``mask_files`` holds, beside each mask, the 0/255 PNG it came from, or None: such a file is copied.
@@ -194,17 +195,17 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Written:
-    """What ``Format.write`` left: paths relative to the export, and facts that ``finish`` needs.
+class WrittenItem:
+    """What ``DatasetFormat.write`` left: paths relative to the export, and facts that ``finish`` needs.
 
     ``mask`` is the one mask file that holds all defects of the image, "" where the format has none.
-    ``lost`` names what the format could not hold of this image.
+    ``losses`` names what the format could not hold of this image.
     """
 
-    placed: Placed
+    placed: PlacedItem
     image: str
     mask: str = ""
-    lost: frozenset[str] = frozenset()
+    losses: frozenset[str] = frozenset()
     facts: Any = None
 
 
@@ -218,7 +219,7 @@ class ExportPlan:
     kinds: Mapping[str, Kind | None] = field(default_factory=dict)
 
 
-class Format(ABC):
+class DatasetFormat(ABC):
     """One dataset format. ``write`` runs in several threads and must not share state."""
 
     name: ClassVar[str]
@@ -233,16 +234,16 @@ class Format(ABC):
     trains_on_anomalies: ClassVar[bool] = False
     has_val: ClassVar[bool] = False
 
-    def check(self, items: Sequence[Item], out: Path, options: ExportOptions) -> None:
+    def check(self, items: Sequence[DatasetItem], out: Path, options: ExportOptions) -> None:
         """Raise ExportError for what this format cannot hold; called before anything is written."""
         return None
 
     @abstractmethod
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         """Write one image and its mask or label file."""
 
     @abstractmethod
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         """Write the files about the whole dataset; returns warnings for the report."""
 
     @abstractmethod
@@ -250,7 +251,7 @@ class Format(ABC):
         """The README's part on the files, Markdown."""
 
     @abstractmethod
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         """``load_me.py``: loads this export with ``library`` and prints what it found."""
 
     @abstractmethod
@@ -258,7 +259,7 @@ class Format(ABC):
         """Whether ``path`` looks like this format."""
 
     @abstractmethod
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         """The items of a dataset in this format, in the order of their files; ExportError if it is not one."""
 
 
@@ -284,7 +285,7 @@ def folders_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def inside(root: Path, relative: str) -> Path:
+def path_inside(root: Path, relative: str) -> Path:
     """``root/relative``; ExportError if a table of someone else's dataset points out of its folder."""
     path = root / relative
     if not path.resolve().is_relative_to(root.resolve()):

@@ -16,20 +16,20 @@ from pathlib import Path
 
 from core.errors import ExportError
 
-MARKER = "flawsmith/export.json"
+MARKER_FILE = "flawsmith/export.json"
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def is_export(path: Path) -> bool:
     """Whether ``path`` is a folder that an export wrote."""
     try:
-        return bool(json.loads((path / MARKER).read_text("utf-8"))["made_by"] == "Flawsmith")
+        return bool(json.loads((path / MARKER_FILE).read_text("utf-8"))["made_by"] == "Flawsmith")
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 @contextmanager
-def whole_folder(out: Path, overwrite: bool) -> Iterator[Path]:
+def atomic_folder(out: Path, overwrite: bool) -> Iterator[Path]:
     """A new folder beside ``out`` that becomes ``out`` when the block ends well, and vanishes when it does not.
 
     Everything is on disk before the name changes. An earlier export is replaced only with ``overwrite``, in

@@ -18,22 +18,22 @@ from pycocotools import mask as rle
 from core.errors import ExportError
 from core.exporters.api import (
     SPLITS,
-    Content,
+    DatasetFormat,
+    DatasetItem,
     ExportPlan,
-    Format,
-    Item,
-    Placed,
+    ItemContent,
+    PlacedItem,
     Split,
-    Written,
-    inside,
+    WrittenItem,
     not_a_dataset,
+    path_inside,
     write_file,
 )
-from core.exporters.sidecar import enrich
+from core.exporters.sidecar import apply_sidecar
 from core.types import GOOD, Mask
 
 
-class Coco(Format):
+class Coco(DatasetFormat):
     """``images/<split>/NNNNNN.png`` and ``annotations/instances_<split>.json``."""
 
     name = "coco"
@@ -44,12 +44,12 @@ class Coco(Format):
     trains_on_anomalies = True
     has_val = True
 
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         image = write_file(plan.folder, f"images/{placed.split}/{placed.stem}.png", content.png)
         masks = () if placed.item.good else content.masks
-        return Written(placed, image, facts=(content.shape, [_annotation(mask) for mask in masks]))
+        return WrittenItem(placed, image, facts=(content.shape, [_annotation(mask) for mask in masks]))
 
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         for split in SPLITS:
             rows = [w for w in written if w.placed.split == split]
             if rows:
@@ -63,7 +63,7 @@ class Coco(Format):
             "- `annotations/instances_<split>.json`: COCO instances; masks are exact run lengths\n"
         )
 
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 from pycocotools.coco import COCO
@@ -78,12 +78,12 @@ for path in sorted((root / "annotations").glob("instances_*.json")):
     def matches(self, path: Path) -> bool:
         return any((path / "annotations").glob("*.json"))
 
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         if not self.matches(path):
             raise not_a_dataset(path, self.name, "annotations/*.json")
         tables = sorted((path / "annotations").glob("*.json"))
         items = [found for table in tables for found in _read_table(path, table)]
-        return enrich(path, sorted(items, key=lambda found: found[0]))
+        return apply_sidecar(path, sorted(items, key=lambda found: found[0]))
 
 
 def _annotation(mask: Mask) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _annotation(mask: Mask) -> dict[str, Any]:
     }
 
 
-def _instances(plan: ExportPlan, rows: Sequence[Written]) -> dict[str, Any]:
+def _instances(plan: ExportPlan, rows: Sequence[WrittenItem]) -> dict[str, Any]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, w in enumerate(rows, 1):
@@ -120,7 +120,7 @@ def _instances(plan: ExportPlan, rows: Sequence[Written]) -> dict[str, Any]:
     }
 
 
-def _read_table(root: Path, table: Path) -> list[tuple[str, Item]]:
+def _read_table(root: Path, table: Path) -> list[tuple[str, DatasetItem]]:
     """(relative path, item) of each image in one annotation file."""
     try:
         data = json.loads(table.read_text("utf-8"))
@@ -137,7 +137,9 @@ def _read_table(root: Path, table: Path) -> list[tuple[str, Item]]:
             for a, mask in zip(parts[row["id"]], masks, strict=True):
                 area[names[a["category_id"]]] += int(mask.sum())
             label = area.most_common(1)[0][0] if area else GOOD
-            found.append((image.relative_to(root).as_posix(), Item(image.stem, image, label, None, masks, split)))
+            found.append(
+                (image.relative_to(root).as_posix(), DatasetItem(image.stem, image, label, None, masks, split))
+            )
         return found
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{table}: expected COCO instances, got {type(error).__name__} {error}") from error
@@ -151,7 +153,7 @@ def _split_of(table: Path) -> Split:
 def _find_image(root: Path, table: Path, name: str) -> Path:
     folder = table.stem.removeprefix("instances_")
     for place in (root / "images" / folder, root / folder, root / "images", root):
-        if (image := inside(place, name)).is_file():
+        if (image := path_inside(place, name)).is_file():
             return image
     raise ExportError(f"{table}: image {name!r} is not in images/{folder}; put the images beside the annotations")
 

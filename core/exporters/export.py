@@ -14,17 +14,26 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from core.errors import Cancelled, ExportError, InputError
-from core.exporters.api import ExportOptions, ExportPlan, Format, Item, Placed, Report, Written, read_options
-from core.exporters.atomic_folder import MARKER, is_export, whole_folder
-from core.exporters.png_files import load, looks_grey
+from core.exporters.api import (
+    DatasetFormat,
+    DatasetItem,
+    ExportOptions,
+    ExportPlan,
+    ExportReport,
+    PlacedItem,
+    WrittenItem,
+    read_options,
+)
+from core.exporters.atomic_folder import MARKER_FILE, atomic_folder, is_export
+from core.exporters.png_files import load_content, looks_grey
 from core.exporters.sidecar import write_sidecar
-from core.exporters.split import place
+from core.exporters.split import assign_splits
 from core.lookup import named
 from core.progress import Steps
 from core.types import Kind, check_label
 
 
-def find_formats() -> dict[str, Format]:
+def find_formats() -> dict[str, DatasetFormat]:
     """Every format of this folder by its name on the command line."""
     package = importlib.import_module("core.exporters")
     modules = [importlib.import_module(f"core.exporters.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
@@ -32,7 +41,7 @@ def find_formats() -> dict[str, Format]:
         value
         for module in modules
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Format) and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, DatasetFormat) and value.__module__ == module.__name__
     ]
     found = [kind() for kind in kinds if not isabstract(kind)]
     return {one.name: one for one in sorted(found, key=lambda one: (one.listed, one.name))}
@@ -47,7 +56,7 @@ R = TypeVar("R")
 
 
 def export(
-    items: Iterable[Item],
+    items: Iterable[DatasetItem],
     out: Path,
     format: str,
     options: ExportOptions | Mapping[str, Any] | None = None,
@@ -55,7 +64,7 @@ def export(
     overwrite: bool = False,
     progress: Steps | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Report:
+) -> ExportReport:
     """Write ``items`` as a dataset of ``format`` into the folder ``out``, which appears whole or not at all.
 
     Same items in the same order and same options: the same bytes in every file. ``progress(done, total)``
@@ -68,19 +77,21 @@ def export(
     out = Path(out).expanduser().resolve()
     _check_items(given)
     fmt.check(given, out, chosen)
-    placed, warnings = place(given, fmt, chosen)
-    with whole_folder(out, overwrite) as folder:
+    placed, warnings = assign_splits(given, fmt, chosen)
+    with atomic_folder(out, overwrite) as folder:
         plan = ExportPlan(folder, chosen, _labels(placed), _kinds(placed))
         written = _write_all(plan, fmt, placed, progress, cancelled)
         warnings += fmt.finish(plan, written)
-        report = Report(fmt.name, out, _images(placed), tuple(warnings))
+        report = ExportReport(fmt.name, out, _image_counts(placed), tuple(warnings))
         write_sidecar(plan, fmt, written, report)
         if cancelled is not None and cancelled():
             raise Cancelled("export stopped; nothing was written")
     return report
 
 
-def preview(items: Iterable[Item], out: Path, format: str, options: ExportOptions) -> tuple[Report, str]:
+def preview_export(
+    items: Iterable[DatasetItem], out: Path, format: str, options: ExportOptions
+) -> tuple[ExportReport, str]:
     """What ``export`` would write, without reading or writing an image: its report so far, and its layout.
 
     The layout is the README's part on the files, Markdown. Raises as ``export`` does, but for files that turn
@@ -91,19 +102,19 @@ def preview(items: Iterable[Item], out: Path, format: str, options: ExportOption
     out = Path(out).expanduser().resolve()
     _check_items(given)
     fmt.check(given, out, options)
-    placed, warnings = place(given, fmt, options)
+    placed, warnings = assign_splits(given, fmt, options)
     plan = ExportPlan(out, options, _labels(placed), _kinds(placed))
-    return Report(fmt.name, out, _images(placed), tuple(warnings)), fmt.layout(plan)
+    return ExportReport(fmt.name, out, _image_counts(placed), tuple(warnings)), fmt.layout(plan)
 
 
-def read(path: Path, format: str | None = None) -> list[Item]:
-    """The items of a dataset folder; ``format`` None asks ``detect``. ExportError if it cannot be read.
+def read_dataset(path: Path, format: str | None = None) -> list[DatasetItem]:
+    """The items of a dataset folder; ``format`` None asks ``detect_format``. ExportError if it cannot be read.
 
     Names, labels, kinds, sources and recipes come from what an export left beside the data, where it did;
     images and masks come from the data. Formats with one mask per image give the union of the instances.
     """
     path = Path(path).expanduser()
-    name = format or detect(path)
+    name = format or detect_format(path)
     if name is None:
         raise ExportError(f"{path}: no dataset of a known format ({', '.join(FORMATS)}); give its top folder")
     items = format_named(name).read(path)
@@ -112,24 +123,24 @@ def read(path: Path, format: str | None = None) -> list[Item]:
     return items
 
 
-def detect(path: Path) -> str | None:
+def detect_format(path: Path) -> str | None:
     """The format of a dataset folder, None if it is none of FORMATS."""
     path = Path(path).expanduser()
     if not path.is_dir():
         return None
     if is_export(path):
-        name = json.loads((path / MARKER).read_text("utf-8")).get("format")
+        name = json.loads((path / MARKER_FILE).read_text("utf-8")).get("format")
         if name in FORMATS:
             return str(name)
     return next((f.name for f in sorted(FORMATS.values(), key=lambda f: f.asked) if f.matches(path)), None)
 
 
-def format_named(name: str) -> Format:
+def format_named(name: str) -> DatasetFormat:
     """The format called ``name``; ExportError names those there are."""
     return named(FORMATS, name, "format", ExportError)
 
 
-def _check_items(items: Sequence[Item]) -> None:
+def _check_items(items: Sequence[DatasetItem]) -> None:
     if not items:
         raise ExportError("nothing to export: there are no images; import photos and keep some samples first")
     if len(items) > _MAX_ITEMS:
@@ -140,7 +151,7 @@ def _check_items(items: Sequence[Item]) -> None:
         raise ExportError("nothing to export: there are no anomalies; keep some samples in Review or export all")
 
 
-def _check_item(item: Item) -> None:
+def _check_item(item: DatasetItem) -> None:
     if item.good:
         if item.masks:
             raise ExportError(f"{item.name!r}: labelled good but has a mask; give it a label or drop the mask")
@@ -155,11 +166,11 @@ def _check_item(item: Item) -> None:
         raise ExportError(f"{item.name!r}: labelled {item.label!r} but has no mask; draw one or reject the sample")
 
 
-def _labels(placed: Sequence[Placed]) -> tuple[str, ...]:
+def _labels(placed: Sequence[PlacedItem]) -> tuple[str, ...]:
     return tuple(sorted({p.item.label for p in placed if not p.item.good}))
 
 
-def _kinds(placed: Sequence[Placed]) -> dict[str, Kind | None]:
+def _kinds(placed: Sequence[PlacedItem]) -> dict[str, Kind | None]:
     """The kind of each label; None where its samples differ."""
     kinds: dict[str, Kind | None] = {}
     for p in placed:
@@ -168,7 +179,7 @@ def _kinds(placed: Sequence[Placed]) -> dict[str, Kind | None]:
     return kinds
 
 
-def _images(placed: Sequence[Placed]) -> dict[str, int]:
+def _image_counts(placed: Sequence[PlacedItem]) -> dict[str, int]:
     good = Counter(f"{p.split}_good" for p in placed if p.item.good)
     labels = Counter(p.item.label for p in placed if not p.item.good)
     named = {f"{s}_good": good[f"{s}_good"] for s in ("train", "val", "test") if s != "val" or good["val_good"]}
@@ -177,17 +188,17 @@ def _images(placed: Sequence[Placed]) -> dict[str, int]:
 
 def _write_all(
     plan: ExportPlan,
-    fmt: Format,
-    placed: Sequence[Placed],
+    fmt: DatasetFormat,
+    placed: Sequence[PlacedItem],
     progress: Steps | None,
     cancelled: Callable[[], bool] | None,
-) -> list[Written]:
+) -> list[WrittenItem]:
     def check() -> None:
         if cancelled is not None and cancelled():
             raise Cancelled("export stopped; nothing was written")
 
-    def write(one: Placed) -> Written:
-        return fmt.write(plan, one, load(one.item, grey, plan.options.include_recipes))
+    def write(one: PlacedItem) -> WrittenItem:
+        return fmt.write(plan, one, load_content(one.item, grey, plan.options.include_recipes))
 
     written = []
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -200,10 +211,10 @@ def _write_all(
     return written
 
 
-def _all_grey(pool: ThreadPoolExecutor, placed: Sequence[Placed], check: Callable[[], None]) -> bool:
+def _all_grey(pool: ThreadPoolExecutor, placed: Sequence[PlacedItem], check: Callable[[], None]) -> bool:
     """Whether every image is grey; a dataset of mixed modes trips loaders, so one colour image makes all RGB."""
 
-    def grey(one: Placed) -> bool:
+    def grey(one: PlacedItem) -> bool:
         try:
             return looks_grey(one.item.image)
         except (InputError, OSError):

@@ -15,25 +15,25 @@ from pathlib import Path
 from core.errors import ExportError
 from core.exporters.api import (
     SPLITS,
-    Content,
+    DatasetFormat,
+    DatasetItem,
     ExportOptions,
     ExportPlan,
-    Format,
-    Item,
-    Placed,
-    Written,
-    inside,
+    ItemContent,
+    PlacedItem,
+    WrittenItem,
     not_a_dataset,
+    path_inside,
     write_file,
 )
-from core.exporters.sidecar import enrich
+from core.exporters.sidecar import apply_sidecar
 from core.types import GOOD, KINDS
 
 _SPLIT_WORDS = "train|training|validation|valid|dev|val|test|testing|eval|evaluation"
 _SPLIT_WORD = re.compile(rf"(?:^|[_0-9])({_SPLIT_WORDS})(?:$|[_0-9])")
 
 
-class ImageFolder(Format):
+class ImageFolder(DatasetFormat):
     """``<split>/images/<label>/NNNNNN.png``, ``<split>/masks/<label>/NNNNNN.png``, ``<split>/metadata.jsonl``."""
 
     name = "imagefolder"
@@ -44,20 +44,20 @@ class ImageFolder(Format):
     trains_on_anomalies = True
     has_val = True
 
-    def check(self, items: Sequence[Item], out: Path, options: ExportOptions) -> None:
+    def check(self, items: Sequence[DatasetItem], out: Path, options: ExportOptions) -> None:
         for label in sorted({item.label for item in items}):
             if found := _SPLIT_WORD.search(label):
                 raise ExportError(
                     f"imagefolder: label {label!r} holds {found[1]!r}, which loaders take for a split; rename it"
                 )
 
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         place = f"{placed.item.label}/{placed.stem}.png"
         image = write_file(plan.folder, f"{placed.split}/images/{place}", content.png)
         mask = write_file(plan.folder, f"{placed.split}/masks/{place}", content.union_png())
-        return Written(placed, image, mask)
+        return WrittenItem(placed, image, mask)
 
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         for split in SPLITS:
             rows = [w for w in written if w.placed.split == split]
             if rows:
@@ -71,7 +71,7 @@ class ImageFolder(Format):
             "- `<split>/metadata.jsonl`: file_name, mask_file_name, label, kind\n"
         )
 
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 from datasets import load_dataset
@@ -84,7 +84,7 @@ for split, rows in data.items():
     def matches(self, path: Path) -> bool:
         return any((path / split / "metadata.jsonl").is_file() for split in SPLITS)
 
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         if not self.matches(path):
             raise not_a_dataset(path, self.name, "train/metadata.jsonl")
         items = []
@@ -93,17 +93,19 @@ for split, rows in data.items():
             for line in table.read_text("utf-8").splitlines() if table.is_file() else ():
                 try:
                     row = json.loads(line)
-                    image = inside(path / split, row["file_name"])
+                    image = path_inside(path / split, row["file_name"])
                     label, mask = str(row.get("label", image.parent.name)), row.get("mask_file_name")
                 except (ValueError, KeyError, TypeError) as error:
                     raise ExportError(f"{table}: expected file_name in each line, got {line[:60]!r}") from error
-                masks = (inside(path / split, mask),) if mask and label != GOOD else ()
+                masks = (path_inside(path / split, mask),) if mask and label != GOOD else ()
                 kind = next((k for k in KINDS if k == row.get("kind")), None)
-                items.append((f"{split}/{row['file_name']}", Item(image.stem, image, label, kind, masks, split)))
-        return enrich(path, items)
+                items.append(
+                    (f"{split}/{row['file_name']}", DatasetItem(image.stem, image, label, kind, masks, split))
+                )
+        return apply_sidecar(path, items)
 
 
-def _line(written: Written) -> str:
+def _line(written: WrittenItem) -> str:
     item, split = written.placed.item, written.placed.split
     row = {
         "file_name": written.image.removeprefix(f"{split}/"),

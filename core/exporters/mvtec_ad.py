@@ -12,23 +12,23 @@ from pathlib import Path
 from core.errors import ExportError
 from core.exporters.api import (
     IMAGE_SUFFIXES,
-    Content,
+    DatasetFormat,
+    DatasetItem,
     ExportPlan,
-    Format,
-    Item,
-    Placed,
+    ItemContent,
+    PlacedItem,
     Split,
-    Written,
+    WrittenItem,
     folders_in,
     images_in,
     not_a_dataset,
     write_file,
 )
-from core.exporters.sidecar import enrich
+from core.exporters.sidecar import apply_sidecar
 from core.types import GOOD
 
 
-class MvtecAd(Format):
+class MvtecAd(DatasetFormat):
     """``<category>/{train/good,test/<label>}/NNNNNN.png``, ``<category>/ground_truth/<label>/NNNNNN_mask.png``."""
 
     name = "mvtec-ad"
@@ -37,15 +37,15 @@ class MvtecAd(Format):
     summary = "Detectors learn from normals only; every anomaly is in the test."
     library = "anomalib"
 
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         base, label = plan.options.category, placed.item.label
         image = write_file(plan.folder, f"{base}/{placed.split}/{label}/{placed.stem}.png", content.png)
         if placed.item.good:
-            return Written(placed, image)
+            return WrittenItem(placed, image)
         mask = f"{base}/ground_truth/{label}/{placed.stem}_mask.png"
-        return Written(placed, image, write_file(plan.folder, mask, content.union_png()))
+        return WrittenItem(placed, image, write_file(plan.folder, mask, content.union_png()))
 
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         return []
 
     def layout(self, plan: ExportPlan) -> str:
@@ -56,7 +56,7 @@ class MvtecAd(Format):
             f"- `{c}/ground_truth/<label>/NNNNNN_mask.png`: their masks, all instances of an image in one file\n"
         )
 
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         return f'''from pathlib import Path
 
 from anomalib.data import MVTecAD
@@ -72,7 +72,7 @@ print("train", len(data.train_data), "test", len(data.test_data))
         except ExportError:
             return False
 
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         base = category_folder(path, self.name)
         return read_category(base, path if base != path else base.parent)
 
@@ -90,7 +90,7 @@ def category_folder(path: Path, name: str) -> Path:
     return found[0]
 
 
-def read_category(base: Path, root: Path) -> list[Item]:
+def read_category(base: Path, root: Path) -> list[DatasetItem]:
     """The items of one category; ``root`` is where samples.csv may be. Masks: ``<stem>_mask.*`` or ``<stem>.*``."""
     items = []
     splits: tuple[tuple[str, Split], ...] = (("train", "train"), ("validation", "val"), ("test", "test"))
@@ -101,9 +101,9 @@ def read_category(base: Path, root: Path) -> list[Item]:
             for image in images_in(label_folder):
                 mask = masks.get(f"{image.stem}_mask") or masks.get(image.stem)
                 given = (mask,) if mask and label != GOOD else ()
-                item = Item(image.stem, image, label, masks=given, split=split)
+                item = DatasetItem(image.stem, image, label, masks=given, split=split)
                 items.append((image.relative_to(root).as_posix(), item))
-    return enrich(root, items)
+    return apply_sidecar(root, items)
 
 
 def _masks(folder: Path) -> dict[str, Path]:

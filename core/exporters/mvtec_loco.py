@@ -17,20 +17,20 @@ import numpy as np
 
 from core.errors import ExportError
 from core.exporters.api import (
-    Content,
+    DatasetFormat,
+    DatasetItem,
     ExportOptions,
     ExportPlan,
-    Format,
-    Item,
-    Placed,
+    ItemContent,
+    PlacedItem,
     Split,
-    Written,
+    WrittenItem,
     folders_in,
     images_in,
     write_file,
 )
 from core.exporters.mvtec_ad import category_folder
-from core.exporters.sidecar import enrich
+from core.exporters.sidecar import apply_sidecar
 from core.images import read_image
 from core.types import GOOD, Kind, Mask
 
@@ -41,7 +41,7 @@ _SPLIT_FOLDERS: dict[Split, str] = {"train": "train", "val": "validation", "test
 _MAX_CODES = 250
 
 
-class MvtecLoco(Format):
+class MvtecLoco(DatasetFormat):
     """``<category>/{train,validation,test}/...`` and ``ground_truth/<kind>_anomalies/NNNNNN/000.png, 001.png``."""
 
     name = "mvtec-loco"
@@ -51,7 +51,7 @@ class MvtecLoco(Format):
     library = "anomalib 'pandas<3'"
     has_val = True
 
-    def check(self, items: Sequence[Item], out: Path, options: ExportOptions) -> None:
+    def check(self, items: Sequence[DatasetItem], out: Path, options: ExportOptions) -> None:
         if "ground_truth" in (*out.parts, options.category):
             raise ExportError(f"{out}: no folder above a mvtec-loco dataset may be called ground_truth; rename it")
         labels = {item.label for item in items if not item.good}
@@ -65,7 +65,7 @@ class MvtecLoco(Format):
                 "saturation: labels with different thresholds need different mask values; turn on LOCO pixel codes"
             )
 
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         base, item = plan.options.category, placed.item
         folder = GOOD if item.good else _FOLDERS[item.kind or "structural"]
         split = _SPLIT_FOLDERS[placed.split]
@@ -76,11 +76,11 @@ class MvtecLoco(Format):
             write_file(plan.folder, relative, content.mask_png(k) if code == 255 else _coded_png(mask, code))
         one = len(content.masks) == 1 and not item.good
         only = f"{base}/ground_truth/{folder}/{placed.stem}/000.png" if one else ""
-        return Written(placed, image, only, frozenset() if item.good or item.kind else frozenset({"kind"}))
+        return WrittenItem(placed, image, only, frozenset() if item.good or item.kind else frozenset({"kind"}))
 
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         write_file(plan.folder, f"{plan.options.category}/{CONFIG}", json.dumps(list(_defects(plan)), indent=4) + "\n")
-        unknown = sum("kind" in w.lost for w in written)
+        unknown = sum("kind" in w.losses for w in written)
         combined = sum(w.placed.item.kind == "combined" for w in written)
         warnings = []
         if unknown:
@@ -102,7 +102,7 @@ class MvtecLoco(Format):
             f"- `{c}/{CONFIG}`: which mask value is which label, and its saturation threshold for sPRO\n"
         )
 
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         return f'''# The LOCO reader of anomalib needs pandas below 3.
 from pathlib import Path
 
@@ -124,7 +124,7 @@ print("train", len(data.train_data), "val", len(data.val_data), "test", len(data
             or (base / "validation").is_dir()
         )
 
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         base = category_folder(path, self.name)
         root = path if base != path else base.parent
         names = _names(base)
@@ -134,7 +134,7 @@ print("train", len(data.train_data), "val", len(data.val_data), "test", len(data
                 for image in images_in(label_folder):
                     item = _item(base, image, split, names)
                     items.append((image.relative_to(root).as_posix(), item))
-        return enrich(root, items)
+        return apply_sidecar(root, items)
 
 
 def pixel_value(plan: ExportPlan, label: str) -> int:
@@ -175,11 +175,11 @@ def _names(base: Path) -> dict[int, str]:
     return {} if set(names) == {255} and names[255] == "anomaly" else names
 
 
-def _item(base: Path, image: Path, split: Split, names: dict[int, str]) -> Item:
+def _item(base: Path, image: Path, split: Split, names: dict[int, str]) -> DatasetItem:
     folder = image.parent.name
     if folder == GOOD:
-        return Item(image.stem, image, split=split)
+        return DatasetItem(image.stem, image, split=split)
     masks = tuple(images_in(base / "ground_truth" / folder / image.stem))
     found = Counter(names.get(int(read_image(mask).max()), folder) for mask in masks) if names else Counter()
     label = found.most_common(1)[0][0] if found else folder
-    return Item(image.stem, image, label, _KINDS.get(folder), masks, split)
+    return DatasetItem(image.stem, image, label, _KINDS.get(folder), masks, split)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from core.errors import ExportError, InputError
-from core.exporters.api import Content, Item
+from core.exporters.api import DatasetItem, ItemContent
 from core.images import is_grey, png_bytes, read_image, read_mask
 from core.types import Image, Mask, check_image, check_mask
 
@@ -24,7 +24,7 @@ _MODE_L, _MODE_RGB = 0, 2
 
 
 @dataclass(frozen=True)
-class PngFacts:
+class PngInfo:
     """Size (H, W); ``plain``: 8-bit L or RGB that every decoder shows alike; ``mode_l``; ``has_text``."""
 
     shape: tuple[int, int]
@@ -51,7 +51,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     raise ValueError("truncated")
 
 
-def inspect_png(data: bytes) -> PngFacts | None:
+def inspect_png(data: bytes) -> PngInfo | None:
     """What a PNG file is, without decoding it; None if it is no PNG or a damaged one."""
     if not data.startswith(_SIGNATURE):
         return None
@@ -61,7 +61,7 @@ def inspect_png(data: bytes) -> PngFacts | None:
         return None
     width, height, depth, colour = struct.unpack_from(">IIBB", data, 16)
     plain = depth == 8 and colour in (_MODE_L, _MODE_RGB) and not kinds & _UNSUITABLE
-    return PngFacts((height, width), plain, colour == _MODE_L, bool(kinds & _TEXT))
+    return PngInfo((height, width), plain, colour == _MODE_L, bool(kinds & _TEXT))
 
 
 def without_text(data: bytes) -> bytes:
@@ -88,7 +88,7 @@ def image_size(path: Path) -> tuple[int, int]:
     return height, width
 
 
-def load(item: Item, grey: bool, keep_text: bool) -> Content:
+def load_content(item: DatasetItem, grey: bool, keep_text: bool) -> ItemContent:
     """The item as it goes into a dataset: PNG of mode L if ``grey`` else RGB, checked masks.
 
     A file that is already such a PNG keeps its bytes (less text, unless ``keep_text``); anything else is
@@ -103,7 +103,7 @@ def load(item: Item, grey: bool, keep_text: bool) -> Content:
         raise ExportError(
             f"{item.name!r}: labelled {item.label!r} but its mask holds no pixel; draw the mask or reject the sample"
         )
-    return Content(png, shape, tuple(m for m, _ in masks), tuple(data for _, data in masks))
+    return ItemContent(png, shape, tuple(m for m, _ in masks), tuple(data for _, data in masks))
 
 
 def _image(image: Path | Image, grey: bool, keep_text: bool) -> tuple[bytes, tuple[int, int]]:

@@ -16,26 +16,26 @@ from typing import Any
 
 import core
 from core.errors import ExportError
-from core.exporters.api import ExportPlan, Format, Item, Report, Written, write_file
-from core.exporters.atomic_folder import MARKER
+from core.exporters.api import DatasetFormat, DatasetItem, ExportPlan, ExportReport, WrittenItem, write_file
+from core.exporters.atomic_folder import MARKER_FILE
 from core.types import GOOD, KINDS
 
-SAMPLES = "flawsmith/samples.csv"
-RECIPES = "flawsmith/recipes.jsonl"
+SAMPLES_FILE = "flawsmith/samples.csv"
+RECIPES_FILE = "flawsmith/recipes.jsonl"
 COLUMNS = ("image_path", "label", "label_index", "mask_path", "split", "kind", "name", "source")
 
 
-def write_sidecar(plan: ExportPlan, fmt: Format, written: Sequence[Written], report: Report) -> None:
+def write_sidecar(plan: ExportPlan, fmt: DatasetFormat, written: Sequence[WrittenItem], report: ExportReport) -> None:
     """Write README.md, load_me.py, samples.csv, recipes.jsonl and the mark of an export."""
-    write_file(plan.folder, SAMPLES, _samples(written))
+    write_file(plan.folder, SAMPLES_FILE, _samples(written))
     recipes = [
         json.dumps({"image_path": w.image, "recipe": _parsed(w.placed.item.recipe_json)}, sort_keys=True)
         for w in written
         if w.placed.item.recipe_json is not None
     ]
     if plan.options.include_recipes and recipes:
-        write_file(plan.folder, RECIPES, "\n".join(recipes) + "\n")
-    write_file(plan.folder, "load_me.py", fmt.loader(plan))
+        write_file(plan.folder, RECIPES_FILE, "\n".join(recipes) + "\n")
+    write_file(plan.folder, "load_me.py", fmt.loader_script(plan))
     write_file(plan.folder, "README.md", _readme(plan, fmt, written, report))
     mark = {
         "made_by": "Flawsmith",
@@ -45,10 +45,10 @@ def write_sidecar(plan: ExportPlan, fmt: Format, written: Sequence[Written], rep
         "images": report.images,
         "warnings": list(report.warnings),
     }
-    write_file(plan.folder, MARKER, json.dumps(mark, indent=1, sort_keys=True) + "\n")
+    write_file(plan.folder, MARKER_FILE, json.dumps(mark, indent=1, sort_keys=True) + "\n")
 
 
-def _samples(written: Sequence[Written]) -> str:
+def _samples(written: Sequence[WrittenItem]) -> str:
     out = io.StringIO()
     # Quoted, since a lone carriage return in a name would end the line.
     table = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
@@ -83,13 +83,13 @@ def _compact(recipe: Mapping[str, Any]) -> str:
     return json.dumps(recipe, sort_keys=True, separators=(",", ":"))
 
 
-def _readme(plan: ExportPlan, fmt: Format, written: Sequence[Written], report: Report) -> str:
+def _readme(plan: ExportPlan, fmt: DatasetFormat, written: Sequence[WrittenItem], report: ExportReport) -> str:
     table = Counter((w.placed.item.label, w.placed.split) for w in written)
     labels = [GOOD, *plan.labels] if any(w.placed.item.good for w in written) else list(plan.labels)
     rows = [f"| {name} | {' | '.join(str(table[name, s]) for s in ('train', 'val', 'test'))} |" for name in labels]
     warnings = ["", "Please note:", "", *(f"- {line}" for line in report.warnings)] if report.warnings else []
     recipes = (
-        f"- `{RECIPES}`: how each anomaly was made (engine, settings, seed), one JSON object a line\n"
+        f"- `{RECIPES_FILE}`: how each anomaly was made (engine, settings, seed), one JSON object a line\n"
         if plan.options.include_recipes and any(w.placed.item.recipe_json is not None for w in written)
         else ""
     )
@@ -107,8 +107,8 @@ def _readme(plan: ExportPlan, fmt: Format, written: Sequence[Written], report: R
             "## Files",
             "",
             fmt.layout(plan).strip(),
-            f"- `{SAMPLES}`: one line per image: where it is, its label, split, name and the photo it was made from",
-            recipes + f"- `{MARKER}`: the settings of this export",
+            f"- `{SAMPLES_FILE}`: one line per image: its path, label, split, name and the photo it was made from",
+            recipes + f"- `{MARKER_FILE}`: the settings of this export",
             "",
             "Masks are 0 outside and not 0 inside a defect, never soft. No PNG lies outside the data folders.",
             "",
@@ -117,21 +117,21 @@ def _readme(plan: ExportPlan, fmt: Format, written: Sequence[Written], report: R
             f"`pip install {fmt.library}`, then `python load_me.py`:",
             "",
             "```python",
-            fmt.loader(plan).strip(),
+            fmt.loader_script(plan).strip(),
             "```",
             "",
         ]
     )
 
 
-def enrich(root: Path, items: Sequence[tuple[str, Item]]) -> list[Item]:
+def apply_sidecar(root: Path, items: Sequence[tuple[str, DatasetItem]]) -> list[DatasetItem]:
     """The items, each with its path relative to ``root``, plus what samples.csv and recipes.jsonl tell of them."""
-    rows = _read_samples(root / SAMPLES)
-    recipes = _read_recipes(root / RECIPES)
-    return [_enriched(item, rows.get(relative), recipes.get(relative)) for relative, item in items]
+    rows = _read_samples(root / SAMPLES_FILE)
+    recipes = _read_recipes(root / RECIPES_FILE)
+    return [_with_sidecar(item, rows.get(relative), recipes.get(relative)) for relative, item in items]
 
 
-def _enriched(item: Item, row: Mapping[str, str] | None, recipe: str | None) -> Item:
+def _with_sidecar(item: DatasetItem, row: Mapping[str, str] | None, recipe: str | None) -> DatasetItem:
     if row is None:
         return replace(item, recipe_json=recipe)
     return replace(

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from core.device import numpy_rng
 from core.errors import ExportError
-from core.exporters.api import SPLITS, ExportOptions, Format, Item, Placed, Split
+from core.exporters.api import SPLITS, DatasetFormat, DatasetItem, ExportOptions, PlacedItem, Split
 
 
-def counts(total: int, shares: Sequence[float]) -> list[int]:
+def split_counts(total: int, shares: Sequence[float]) -> list[int]:
     """``total`` things dealt by ``shares`` (sum <= 1), by largest remainder.
 
     Every share above 0 gets at least one where there are enough things, so a small project still has a
@@ -29,7 +29,9 @@ def counts(total: int, shares: Sequence[float]) -> list[int]:
     return dealt
 
 
-def place(items: Sequence[Item], fmt: Format, options: ExportOptions) -> tuple[list[Placed], list[str]]:
+def assign_splits(
+    items: Sequence[DatasetItem], fmt: DatasetFormat, options: ExportOptions
+) -> tuple[list[PlacedItem], list[str]]:
     """Give every item a split and a number; returns them in the order of ``items``, and warnings.
 
     An item's own split is kept where the format can hold it. Normals that a test anomaly was made from go to
@@ -41,12 +43,12 @@ def place(items: Sequence[Item], fmt: Format, options: ExportOptions) -> tuple[l
         item.source for i, item in enumerate(items) if not item.good and item.source and splits.get(i) != "train"
     }
     warnings += _place_normals(items, fmt, options, splits, held_out)
-    placed = [Placed(items[i], splits[i], f"{n:06d}") for n, i in enumerate(sorted(splits))]
-    return placed, warnings + _leaks(placed, fmt)
+    placed = [PlacedItem(items[i], splits[i], f"{n:06d}") for n, i in enumerate(sorted(splits))]
+    return placed, warnings + _split_warnings(placed, fmt)
 
 
 def _place_anomalies(
-    items: Sequence[Item], fmt: Format, options: ExportOptions, splits: dict[int, Split]
+    items: Sequence[DatasetItem], fmt: DatasetFormat, options: ExportOptions, splits: dict[int, Split]
 ) -> list[str]:
     anomalies = [i for i, item in enumerate(items) if not item.good]
     if not fmt.trains_on_anomalies:
@@ -66,7 +68,11 @@ def _place_anomalies(
 
 
 def _place_normals(
-    items: Sequence[Item], fmt: Format, options: ExportOptions, splits: dict[int, Split], held_out: set[str]
+    items: Sequence[DatasetItem],
+    fmt: DatasetFormat,
+    options: ExportOptions,
+    splits: dict[int, Split],
+    held_out: set[str],
 ) -> list[str]:
     warnings = []
     free = [i for i, item in enumerate(items) if item.good and i not in splits]
@@ -88,12 +94,12 @@ def _place_normals(
 
 def _deal(order: Sequence[int], shares: Sequence[float], splits: dict[int, Split]) -> None:
     at = 0
-    for split, count in zip(SPLITS, counts(len(order), shares), strict=True):
+    for split, count in zip(SPLITS, split_counts(len(order), shares), strict=True):
         splits.update(dict.fromkeys(order[at : at + count], split))
         at += count
 
 
-def _leaks(placed: Sequence[Placed], fmt: Format) -> list[str]:
+def _split_warnings(placed: Sequence[PlacedItem], fmt: DatasetFormat) -> list[str]:
     """Warnings about what a detector can learn and be judged on."""
     good = Counter(p.split for p in placed if p.item.good)
     if not fmt.trains_on_anomalies and not good["train"]:

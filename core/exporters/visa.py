@@ -11,13 +11,22 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.exporters.api import Content, ExportPlan, Format, Item, Placed, Written, not_a_dataset, write_file
+from core.exporters.api import (
+    DatasetFormat,
+    DatasetItem,
+    ExportPlan,
+    ItemContent,
+    PlacedItem,
+    WrittenItem,
+    not_a_dataset,
+    write_file,
+)
 from core.exporters.mvtec_ad import category_folder, read_category
 
 _TOP = "visa_pytorch"
 
 
-class Visa(Format):
+class Visa(DatasetFormat):
     """``visa_pytorch/<category>/{train/good,test/{good,bad},ground_truth/bad}/NNNNNN.png``."""
 
     name = "visa"
@@ -26,16 +35,16 @@ class Visa(Format):
     summary = "Detectors learn from normals only; every anomaly is in the test, all under the label 'bad'."
     library = "anomalib"
 
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         base = f"{_TOP}/{plan.options.category}"
         label = "good" if placed.item.good else "bad"
         image = write_file(plan.folder, f"{base}/{placed.split}/{label}/{placed.stem}.png", content.png)
         if placed.item.good:
-            return Written(placed, image)
+            return WrittenItem(placed, image)
         mask = f"{base}/ground_truth/bad/{placed.stem}.png"
-        return Written(placed, image, write_file(plan.folder, mask, content.union_png()))
+        return WrittenItem(placed, image, write_file(plan.folder, mask, content.union_png()))
 
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         out = io.StringIO()
         table = csv.writer(out, lineterminator="\n")
         table.writerow(("object", "split", "label", "image", "mask"))
@@ -53,7 +62,7 @@ class Visa(Format):
             "- `split_csv/1cls.csv`: the same as a table, as in the original release\n"
         )
 
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         return f'''from pathlib import Path
 
 from anomalib.data import Visa
@@ -67,7 +76,7 @@ print("train", len(data.train_data), "test", len(data.test_data))
     def matches(self, path: Path) -> bool:
         return (path / _TOP).is_dir()
 
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         if not self.matches(path):
             raise not_a_dataset(path, self.name, f"folder {_TOP}")
         return read_category(category_folder(path / _TOP, self.name), path)

@@ -18,26 +18,26 @@ from PIL import UnidentifiedImageError
 from core.errors import ExportError
 from core.exporters.api import (
     SPLITS,
-    Content,
+    DatasetFormat,
+    DatasetItem,
     ExportOptions,
     ExportPlan,
-    Format,
-    Item,
-    Placed,
+    ItemContent,
+    PlacedItem,
     Split,
-    Written,
+    WrittenItem,
     images_in,
     not_a_dataset,
     write_file,
 )
-from core.exporters.sidecar import enrich
+from core.exporters.sidecar import apply_sidecar
 from core.types import GOOD, Mask
 
 _VOID = 255
 _LAST = 254
 
 
-class Voc(Format):
+class Voc(DatasetFormat):
     """``JPEGImages``, ``SegmentationClass``, ``SegmentationObject``, ``Annotations``, ``ImageSets/Segmentation``."""
 
     name = "voc"
@@ -48,7 +48,7 @@ class Voc(Format):
     trains_on_anomalies = True
     has_val = True
 
-    def check(self, items: Sequence[Item], out: Path, options: ExportOptions) -> None:
+    def check(self, items: Sequence[DatasetItem], out: Path, options: ExportOptions) -> None:
         labels = {item.label for item in items if not item.good}
         if len(labels) > _LAST:
             raise ExportError(f"voc: at most {_LAST} labels fit into a palette, got {len(labels)}; use coco")
@@ -56,7 +56,7 @@ class Voc(Format):
             if len(item.masks) > _LAST:
                 raise ExportError(f"{item.name!r}: voc holds at most {_LAST} defects an image; use coco")
 
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         stem, item = placed.stem, placed.item
         image = write_file(plan.folder, f"JPEGImages/{stem}.png", content.png)
         masks = () if item.good else content.masks
@@ -69,9 +69,9 @@ class Voc(Format):
         write_file(plan.folder, f"SegmentationObject/{stem}.png", _palette_png(objects))
         write_file(plan.folder, f"Annotations/{stem}.xml", _annotation(plan, placed, content.shape, masks))
         overlap = sum(int(m.sum()) for m in masks) > int((objects > 0).sum())
-        return Written(placed, image, path, frozenset({"overlap"} if overlap else ()))
+        return WrittenItem(placed, image, path, frozenset({"overlap"} if overlap else ()))
 
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         for split in SPLITS:
             stems = "".join(f"{w.placed.stem}\n" for w in written if w.placed.split == split)
             for task in ("Segmentation", "Main"):
@@ -79,7 +79,7 @@ class Voc(Format):
         colours = palette()
         rows = [f"{name}:{','.join(map(str, colours[k]))}::\n" for k, name in enumerate(["background", *plan.labels])]
         write_file(plan.folder, "labelmap.txt", "# label:color_rgb:parts:actions\n" + "".join(rows))
-        overlaps = sum("overlap" in w.lost for w in written)
+        overlaps = sum("overlap" in w.losses for w in written)
         return [f"{overlaps} images have overlapping defects: in voc the later one lies on top"] * (overlaps > 0)
 
     def layout(self, plan: ExportPlan) -> str:
@@ -91,7 +91,7 @@ class Voc(Format):
             "- `ImageSets/Segmentation/<split>.txt`: which images are in which split\n"
         )
 
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 import numpy as np
@@ -109,7 +109,7 @@ for path in sorted((root / "ImageSets" / "Segmentation").glob("*.txt")):
     def matches(self, path: Path) -> bool:
         return (path / "SegmentationClass").is_dir() and (path / "ImageSets" / "Segmentation").is_dir()
 
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         if not self.matches(path):
             raise not_a_dataset(path, self.name, "SegmentationClass and ImageSets/Segmentation folders")
         names = _names(path)
@@ -121,7 +121,9 @@ for path in sorted((root / "ImageSets" / "Segmentation").glob("*.txt")):
                 if stem not in images:
                     raise ExportError(f"{table}: image {stem!r} is not in JPEGImages; put it there or drop the line")
                 found[stem] = _item(path, images[stem], split, names)
-        return enrich(path, [(images[stem].relative_to(path).as_posix(), found[stem]) for stem in sorted(found)])
+        return apply_sidecar(
+            path, [(images[stem].relative_to(path).as_posix(), found[stem]) for stem in sorted(found)]
+        )
 
 
 def palette() -> list[tuple[int, int, int]]:
@@ -148,7 +150,7 @@ def _palette_png(values: npt.NDArray[np.uint8]) -> bytes:
     return out.getvalue()
 
 
-def _annotation(plan: ExportPlan, placed: Placed, shape: tuple[int, int], masks: Sequence[Mask]) -> str:
+def _annotation(plan: ExportPlan, placed: PlacedItem, shape: tuple[int, int], masks: Sequence[Mask]) -> str:
     """VOC's XML; boxes count from 1 and include both ends."""
     objects = []
     for mask in masks:
@@ -175,17 +177,17 @@ def _names(path: Path) -> list[str]:
     return [line.partition(":")[0] for line in lines if line.strip() and not line.startswith("#")]
 
 
-def _item(path: Path, image: Path, split: Split, names: Sequence[str]) -> Item:
+def _item(path: Path, image: Path, split: Split, names: Sequence[str]) -> DatasetItem:
     classes = _indices(path / "SegmentationClass" / f"{image.stem}.png")
     drawn = (classes > 0) & (classes < _VOID)
     if not drawn.any():
-        return Item(image.stem, image, GOOD, split=split)
+        return DatasetItem(image.stem, image, GOOD, split=split)
     code = int(np.bincount(classes[drawn]).argmax())
     label = names[code] if code < len(names) else f"class_{code}"
     file = path / "SegmentationObject" / f"{image.stem}.png"
     objects = _indices(file) if file.is_file() else drawn.astype(np.uint8)
     masks = tuple(objects == k for k in np.unique(objects) if 0 < k < _VOID)
-    return Item(image.stem, image, label, None, masks, split)
+    return DatasetItem(image.stem, image, label, None, masks, split)
 
 
 def _indices(path: Path) -> npt.NDArray[np.uint8]:

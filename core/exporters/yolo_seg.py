@@ -19,25 +19,25 @@ import numpy.typing as npt
 from core.errors import ExportError
 from core.exporters.api import (
     SPLITS,
-    Content,
+    DatasetFormat,
+    DatasetItem,
     ExportPlan,
-    Format,
-    Item,
-    Placed,
+    ItemContent,
+    PlacedItem,
     Split,
-    Written,
+    WrittenItem,
     images_in,
     not_a_dataset,
     write_file,
 )
 from core.exporters.png_files import image_size
-from core.exporters.sidecar import enrich
+from core.exporters.sidecar import apply_sidecar
 from core.types import GOOD, Mask
 
 _INSIDE = 0.25
 
 
-class YoloSeg(Format):
+class YoloSeg(DatasetFormat):
     """``{images,labels,masks}/<split>/``, ``data.yaml``; masks are ``NNNNNN_KKK.png``, one per instance."""
 
     name = "yolo-seg"
@@ -48,7 +48,7 @@ class YoloSeg(Format):
     trains_on_anomalies = True
     has_val = True
 
-    def write(self, plan: ExportPlan, placed: Placed, content: Content) -> Written:
+    def write(self, plan: ExportPlan, placed: PlacedItem, content: ItemContent) -> WrittenItem:
         split, stem = placed.split, placed.stem
         image = write_file(plan.folder, f"images/{split}/{stem}.png", content.png)
         lines: list[str] = []
@@ -64,9 +64,9 @@ class YoloSeg(Format):
             lines += [_line(index, polygon, content.shape) for polygon in polygons]
             mask_path = write_file(plan.folder, f"masks/{split}/{stem}_{k:03d}.png", content.mask_png(k))
         write_file(plan.folder, f"labels/{split}/{stem}.txt", "".join(lines))
-        return Written(placed, image, mask_path if len(content.masks) == 1 else "", frozenset(lost))
+        return WrittenItem(placed, image, mask_path if len(content.masks) == 1 else "", frozenset(lost))
 
-    def finish(self, plan: ExportPlan, written: Sequence[Written]) -> list[str]:
+    def finish(self, plan: ExportPlan, written: Sequence[WrittenItem]) -> list[str]:
         have = {w.placed.split for w in written}
         # Trainers insist on train and val; what is missing points at the nearest there is.
         fallback = next(s for s in ("val", "test", "train") if s in have)
@@ -74,7 +74,7 @@ class YoloSeg(Format):
         lines = [f"{key}: images/{split}\n" for key, split in wanted.items() if split in have]
         lines += ["names:\n", *(f'  {k}: "{label}"\n' for k, label in enumerate(plan.labels))]
         write_file(plan.folder, "data.yaml", "".join(lines))
-        holes, parts = (sum(what in w.lost for w in written) for what in ("holes", "parts"))
+        holes, parts = (sum(what in w.losses for w in written) for what in ("holes", "parts"))
         warnings = []
         if holes:
             warnings.append(f"{holes} images have masks with holes: polygons fill them; the PNGs in masks/ are exact")
@@ -90,7 +90,7 @@ class YoloSeg(Format):
             "- `data.yaml`: splits and class names; paths are relative to it\n"
         )
 
-    def loader(self, plan: ExportPlan) -> str:
+    def loader_script(self, plan: ExportPlan) -> str:
         return """from pathlib import Path
 
 import supervision as sv
@@ -109,7 +109,7 @@ for images in sorted((root / "images").iterdir()):
     def matches(self, path: Path) -> bool:
         return (path / "data.yaml").is_file() and (path / "labels").is_dir()
 
-    def read(self, path: Path) -> list[Item]:
+    def read(self, path: Path) -> list[DatasetItem]:
         if not self.matches(path):
             raise not_a_dataset(path, self.name, "data.yaml and labels folder")
         names = _names(path / "data.yaml")
@@ -121,7 +121,7 @@ for images in sorted((root / "images").iterdir()):
             for image in images_in(path / "images" / split):
                 item = _item(path, image, split, names, exact.get(image.stem, []))
                 items.append((image.relative_to(path).as_posix(), item))
-        return enrich(path, items)
+        return apply_sidecar(path, items)
 
 
 def outlines(mask: Mask) -> tuple[list[npt.NDArray[np.int32]], bool]:
@@ -153,15 +153,15 @@ def _names(path: Path) -> dict[int, str]:
         raise ExportError(f"{path}: expected 'names:' with the class names; repair the file") from error
 
 
-def _item(root: Path, image: Path, split: Split, names: dict[int, str], exact: list[Path]) -> Item:
+def _item(root: Path, image: Path, split: Split, names: dict[int, str], exact: list[Path]) -> DatasetItem:
     table = root / "labels" / split / f"{image.stem}.txt"
     lines = table.read_text("utf-8").splitlines() if table.is_file() else []
     rows = list(_numbers(table, lines))
     if not rows:
-        return Item(image.stem, image, GOOD, split=split)
+        return DatasetItem(image.stem, image, GOOD, split=split)
     label = names.get(rows[0][0], f"class_{rows[0][0]}")
     masks: tuple[Path | Mask, ...] = tuple(exact) or tuple(_fill(v, image_size(image)) for _, v in rows)
-    return Item(image.stem, image, label, None, masks, split)
+    return DatasetItem(image.stem, image, label, None, masks, split)
 
 
 def _numbers(table: Path, lines: Sequence[str]) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:

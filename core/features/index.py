@@ -32,12 +32,12 @@ from core.types import Image
 Floats = npt.NDArray[np.float32]
 
 SIDE, GRID = 256, 8
-KIND = f"{FEATURES}, {SIDE} px, {GRID}x{GRID} cells"
+INDEX_KIND = f"{FEATURES}, {SIDE} px, {GRID}x{GRID} cells"
 """What the vectors of a memory are; those of another kind do not compare."""
 
 _DEPTHS = (24, 40, 112)
 _PARTS = tuple(np.cumsum([GRID * GRID * depth for depth in _DEPTHS])[:-1])
-WIDTH = GRID * GRID * sum(_DEPTHS)
+VECTOR_SIZE = GRID * GRID * sum(_DEPTHS)
 """Numbers by which a photo is described."""
 
 _CHUNK = 4096
@@ -51,26 +51,28 @@ class Neighbour:
     """A normal photo and sum_j |F_j - M_j|_2 (eq. 5), in the features' own units."""
 
     id: str
-    gap: float
+    distance: float
 
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """``vectors`` (N, WIDTH), one row for each of ``ids``, kept as float16; ``kind`` says what they are."""
+    """``vectors`` (N, VECTOR_SIZE), one row for each of ``ids``, kept as float16; ``kind`` says what they are."""
 
     ids: tuple[str, ...]
     vectors: npt.NDArray[np.floating]
-    kind: str = KIND
+    kind: str = INDEX_KIND
     _parts: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
     _squares: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
     _centre: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rows = np.asarray(self.vectors, np.float16)
-        if rows.shape != (len(self.ids), WIDTH) or len(set(self.ids)) != len(self.ids):
-            raise InputError(f"memory: expected one row of {WIDTH} numbers for each of {len(self.ids)} ids, each once")
+        if rows.shape != (len(self.ids), VECTOR_SIZE) or len(set(self.ids)) != len(self.ids):
+            raise InputError(
+                f"memory: expected one row of {VECTOR_SIZE} numbers for each of {len(self.ids)} ids, each once"
+            )
         # Distances do not change when all is moved, and near 0 the products below round least.
-        centre = rows.mean(axis=0, dtype=np.float32) if len(rows) else np.zeros(WIDTH, np.float32)
+        centre = rows.mean(axis=0, dtype=np.float32) if len(rows) else np.zeros(VECTOR_SIZE, np.float32)
         ends = np.split(centre, _PARTS)
         parts = tuple(
             np.subtract(part, middle, dtype=np.float32)
@@ -88,23 +90,26 @@ class FeatureIndex:
         return len(self.ids)
 
     def nearest(self, vectors: Floats, k: int = 1, without: Collection[str] = ()) -> list[list[Neighbour]]:
-        """For each row of ``vectors`` (B, WIDTH) the ``k`` nearest normals, nearest first; exact, not approximate.
+        """For each row of ``vectors`` (B, VECTOR_SIZE) the ``k`` nearest normals, nearest first; exact, not
+        approximate.
 
         A batched matrix product bounds every distance from both sides; those that could be among the k are then
         measured outright. ``without`` are ids that do not count. InputError if fewer than ``k`` are left.
         """
         vectors = np.atleast_2d(np.asarray(vectors, np.float32))
-        if vectors.shape[1] != WIDTH:
-            raise InputError(f"memory: expected vectors of {WIDTH} numbers, got {vectors.shape[1]}; use describe()")
+        if vectors.shape[1] != VECTOR_SIZE:
+            raise InputError(f"memory: expected vectors of {VECTOR_SIZE} numbers, got {vectors.shape[1]}; use embed()")
         allowed = np.array([i not in without for i in self.ids], np.bool_)
         if (left := int(allowed.sum())) < max(k, 1):
-            raise InputError(f"memory: it holds {left} photos of good parts to compare with; import at least {k} more")
+            raise InputError(
+                f"feature index: it holds {left} photos of good parts to compare with; import at least {k} more"
+            )
         asked = np.split(vectors - self._centre, _PARTS, axis=1)
         low, high = self._bounds(asked)
         low[:, ~allowed], high[:, ~allowed] = np.inf, np.inf
         limits = np.partition(high, k - 1, axis=1)[:, k - 1]
         return [
-            self._measured([part[row] for part in asked], np.flatnonzero(low[row] <= limits[row]), k)
+            self._exact_nearest([part[row] for part in asked], np.flatnonzero(low[row] <= limits[row]), k)
             for row in range(len(vectors))
         ]
 
@@ -123,7 +128,7 @@ class FeatureIndex:
                 high[:, rows] += np.sqrt(np.maximum(gaps + slack, 0))
         return low, high
 
-    def _measured(self, asked: Sequence[Floats], rows: npt.NDArray[np.intp], k: int) -> list[Neighbour]:
+    def _exact_nearest(self, asked: Sequence[Floats], rows: npt.NDArray[np.intp], k: int) -> list[Neighbour]:
         gaps = np.zeros(len(rows))
         for part, wanted in zip(self._parts, asked, strict=True):
             gaps += np.linalg.norm(part[rows].astype(np.float64) - wanted, axis=1)
@@ -132,7 +137,8 @@ class FeatureIndex:
 
 
 def embed(image: Image | Scales) -> Floats:
-    """The vector of a photo, uint8 (H, W, 3) RGB, or of its scale_features: float32 (WIDTH,), of float16's precision.
+    """The vector of a photo, uint8 (H, W, 3) RGB, or of its scale_features: float32 (VECTOR_SIZE,), of float16's
+    precision.
 
     Unavailable where the features are not installed.
     """
@@ -142,7 +148,7 @@ def embed(image: Image | Scales) -> Floats:
     return np.concatenate([c.ravel() for c in cells]).astype(np.float16).astype(np.float32)
 
 
-def distance(sample: Scales, normal: Scales) -> float:
+def ssim_distance(sample: Scales, normal: Scales) -> float:
     """d of eq. 6 as a distance: sum over three scales of 1 - SSIM, 0 (alike) to 6, the same either way round.
 
     The paper writes the sum of SSIM itself, which is a similarity, and then asks for d < d_max; 1 minus it is what
@@ -190,7 +196,7 @@ def build_index(
 
 def _stacked(rows: Iterable[tuple[str, Floats]]) -> FeatureIndex:
     pairs = list(rows)
-    vectors = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, WIDTH), np.float32)
+    vectors = np.stack([row for _, row in pairs]) if pairs else np.zeros((0, VECTOR_SIZE), np.float32)
     return FeatureIndex(tuple(i for i, _ in pairs), vectors)
 
 
@@ -211,7 +217,7 @@ def load_index(path: Path) -> FeatureIndex | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             _FORMAT.upgraded({"format": kept["format"].item()} if "format" in kept else {}, str(path))
-            if str(kept["kind"]) != KIND:
+            if str(kept["kind"]) != INDEX_KIND:
                 return None
             return FeatureIndex(tuple(map(str, kept["ids"])), kept["vectors"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

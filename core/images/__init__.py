@@ -1,15 +1,15 @@
 """Photos: read and write files, crop and paste, blend, and fill holes."""
 
 from core.images.blend import alpha_blend, inner_alpha, poisson_blend
-from core.images.crop import PhotoCrop, roi_around
+from core.images.crop import PhotoCrop, crop_around_mask
 from core.images.fill.hole import fill_hole
 from core.images.read import MAX_PIXELS, MIN_SIDE, ReadPhoto, mask_top_value, read_image, read_mask, read_photo
 from core.images.write import (
     TEMP_PREFIX,
     atomic_write,
+    cached_file,
     clean_temporary,
     is_grey,
-    made_once,
     mask_png_bytes,
     png_bytes,
     read_png_text,
@@ -28,7 +28,7 @@ __all__ = [
     "fill_hole",
     "inner_alpha",
     "is_grey",
-    "made_once",
+    "cached_file",
     "mask_png_bytes",
     "mask_top_value",
     "png_bytes",
@@ -37,6 +37,6 @@ __all__ = [
     "read_mask",
     "read_photo",
     "read_png_text",
-    "roi_around",
+    "crop_around_mask",
     "thumbnail_bytes",
 ]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError, InputError
-from core.images.crop import PhotoCrop, box_of
+from core.images.crop import PhotoCrop, crop_of_mask
 from core.images.geometry import outer_rim
-from core.images.poisson_equation import Field, solve
+from core.images.poisson_equation import Field, solve_poisson
 from core.images.write import is_grey
 from core.types import Image, Mask, check_image, check_mask
 
@@ -28,7 +28,7 @@ def inner_alpha(mask: Mask, radius: float) -> npt.NDArray[np.float32]:
     if not radius >= 0:
         raise InputError(f"radius: expected 0 or more pixels, got {radius!r}; 0 means a hard edge")
     alpha = mask.astype(np.float32)
-    box = box_of(mask)
+    box = crop_of_mask(mask)
     if box is None or mask.all():
         return alpha
     depth = cv2.distanceTransform(mask[box.slices].view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
@@ -44,7 +44,7 @@ def alpha_blend(under: Image, over: Image, alpha: npt.NDArray[np.float32]) -> Im
     if alpha.shape != under.shape[:2]:
         raise InputError(f"alpha: expected {under.shape[:2]} as the photo, got {alpha.shape}; make it from this photo")
     out = under.copy()
-    box = box_of(alpha > 0, grow=0)
+    box = crop_of_mask(alpha > 0, grow=0)
     if box is not None:
         below, above = under[box.slices].astype(np.float32), over[box.slices]
         out[box.slices] = np.rint(below + np.clip(alpha[box.slices], 0, 1)[..., None] * (above - below))
@@ -81,7 +81,7 @@ def _clone(photo: Field, patch: Field, mask: Mask, mixed: bool) -> Field:
     inside = mask if patch.ndim == 2 else mask[..., None]
     rim = outer_rim(mask)
     guess = np.where(inside, difference[rim].mean(axis=0), difference)
-    return patch + solve(guess, mask, source)
+    return patch + solve_poisson(guess, mask, source)
 
 
 def _mixed_source(photo: Field, patch: Field) -> Field:
@@ -102,7 +102,7 @@ def _mixed_source(photo: Field, patch: Field) -> Field:
 
 def _parts(mask: Mask) -> Iterator[tuple[PhotoCrop, Mask]]:
     """The mask's parts with a rim of one pixel; together in one box where that is cheaper."""
-    whole = box_of(mask)
+    whole = crop_of_mask(mask)
     if whole is None:
         return
     # Parts that meet only at a corner share no equation: two pixels are neighbours along rows and columns.

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, MaskError
-from core.images.geometry import bounds
+from core.images.geometry import bounding_box
 from core.types import Mask
 
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -62,12 +62,12 @@ class PhotoCrop:
             )
 
 
-def roi_around(mask: Mask, margin: float = 0.5, min_side: int = 64) -> PhotoCrop:
+def crop_around_mask(mask: Mask, margin: float = 0.5, min_side: int = 64) -> PhotoCrop:
     """The box of ``mask`` widened by ``margin`` times its longer side, at least ``min_side`` pixels, inside the frame.
 
     At the frame's edge the region is shifted inwards before it is cut. MaskError if the mask is empty.
     """
-    box = box_of(mask, grow=0)
+    box = crop_of_mask(mask, grow=0)
     if box is None:
         raise MaskError("mask: it is empty, so there is no region around it; draw or place a mask")
     extra = round(margin * max(box.shape))
@@ -76,9 +76,9 @@ def roi_around(mask: Mask, margin: float = 0.5, min_side: int = 64) -> PhotoCrop
     return PhotoCrop(y0, x0, y1, x1)
 
 
-def box_of(mask: Mask, grow: int = 1) -> PhotoCrop | None:
+def crop_of_mask(mask: Mask, grow: int = 1) -> PhotoCrop | None:
     """The box of the mask, widened by ``grow`` inside the frame; None if it is empty."""
-    if (found := bounds(mask)) is None:
+    if (found := bounding_box(mask)) is None:
         return None
     y0, x0, y1, x1 = found
     return PhotoCrop(

@@ -45,7 +45,7 @@ _PILLOW = threading.RLock()
 
 
 @dataclass(frozen=True)
-class Decoded:
+class DecodedImage:
     """What a file holds.
 
     ``colour`` is (H, W) grey or (H, W, 3) RGB, uint8 unless the file has more depth; ``alpha`` float32
@@ -63,11 +63,11 @@ class Decoded:
     orientation: int = 1
 
 
-def decode(data: bytes, name: str, max_pixels: int) -> Decoded:
+def decode(data: bytes, name: str, max_pixels: int) -> DecodedImage:
     """Decode a PNG, JPEG, TIFF, BMP, WebP or still GIF; ImageError in one line for anything else."""
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes); copy it again")
-    with _pillow(max_pixels):
+    with _limited_pillow(max_pixels):
         image = _open(data, name, max_pixels)
         if image is None:
             return _deep_tiff(data, name, max_pixels)
@@ -88,7 +88,7 @@ def decode(data: bytes, name: str, max_pixels: int) -> Decoded:
 
 
 @contextlib.contextmanager
-def _pillow(max_pixels: int) -> Iterator[None]:
+def _limited_pillow(max_pixels: int) -> Iterator[None]:
     """Pillow under our limit and without warnings; both are global to the process, hence the lock."""
     with _PILLOW, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -107,13 +107,13 @@ def _open(data: bytes, name: str, max_pixels: int) -> PIL.Image.Image | None:
         formats = (*_FORMATS, "TGA") if name.lower().endswith(".tga") else _FORMATS
         image = PIL.Image.open(io.BytesIO(data), formats=formats)
     except PIL.Image.DecompressionBombError:
-        raise bomb(name, f"more than {2 * max_pixels / 1e6:.0f} megapixels", max_pixels) from None
+        raise too_large_error(name, f"more than {2 * max_pixels / 1e6:.0f} megapixels", max_pixels) from None
     except Exception as error:  # a decoder may raise anything on broken bytes
         if data[:4] in _TIFF_MAGIC:
             return None
         raise _not_an_image(data, name) from error
     if image.width * image.height > max_pixels:
-        raise bomb(name, f"{image.width}x{image.height}", max_pixels)
+        raise too_large_error(name, f"{image.width}x{image.height}", max_pixels)
     return image
 
 
@@ -124,7 +124,7 @@ def _is_deep(image: PIL.Image.Image) -> bool:
     return max(bits) > 8 or image.mode == "LAB"
 
 
-def _from_pillow(image: PIL.Image.Image, data: bytes, name: str) -> Decoded:
+def _from_pillow(image: PIL.Image.Image, data: bytes, name: str) -> DecodedImage:
     kind, notes = str(image.format), list[str]()
     indices: npt.NDArray[np.uint8] | None = None
     frames = int(getattr(image, "n_frames", 1))
@@ -153,7 +153,7 @@ def _from_pillow(image: PIL.Image.Image, data: bytes, name: str) -> Decoded:
         notes.append("colour profile ignored")
     plain = kind in ("PNG", "JPEG", "MPO") and image.mode in ("L", "RGB") and colour.dtype == np.uint8
     verbatim = plain and alpha is None and not turned and not foreign
-    return Decoded(colour, alpha, tuple(notes), kind, verbatim, indices, turn if turned else 1)
+    return DecodedImage(colour, alpha, tuple(notes), kind, verbatim, indices, turn if turned else 1)
 
 
 def _arrays(image: PIL.Image.Image) -> tuple[Array, npt.NDArray[np.float32] | None]:
@@ -202,14 +202,14 @@ def _foreign_profile(image: PIL.Image.Image) -> bool:
     return bool(profile) and not srgb or odd_gamma
 
 
-def _deep_tiff(data: bytes, name: str, max_pixels: int) -> Decoded:
+def _deep_tiff(data: bytes, name: str, max_pixels: int) -> DecodedImage:
     colour, alpha, turn = read_deep_tiff(data, name, max_pixels)
     notes = ("rotated by EXIF",) if turn in range(2, 9) else ()
     upright = turned_by(colour, turn), None if alpha is None else turned_by(alpha, turn)
-    return Decoded(*upright, notes, "TIFF", orientation=turn if notes else 1)
+    return DecodedImage(*upright, notes, "TIFF", orientation=turn if notes else 1)
 
 
-def bomb(name: str, size: str, max_pixels: int) -> ImageError:
+def too_large_error(name: str, size: str, max_pixels: int) -> ImageError:
     """The error for an image above the limit."""
     return ImageError(
         f"{name}: {size} is above the limit of {max_pixels / 1e6:.6g} megapixels (a decompression bomb?); "

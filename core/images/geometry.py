@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 _UP = {"cubic": cv2.INTER_CUBIC, "linear": cv2.INTER_LINEAR}
 
 
-def bounds(mask: Mask) -> tuple[int, int, int, int] | None:
+def bounding_box(mask: Mask) -> tuple[int, int, int, int] | None:
     """(y0, x0, y1, x1) of the smallest box around the mask, ends exclusive; None if it is empty."""
     x, y, width, height = cv2.boundingRect(mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8))
     return (y, x, y + height, x + width) if width else None
@@ -33,7 +33,7 @@ def bounds(mask: Mask) -> tuple[int, int, int, int] | None:
 
 def mask_box(mask: Mask, pad: int = 0) -> tuple[slice, slice]:
     """Row and column slices of the smallest box around the mask, wider by ``pad`` inside the frame; empty if it is."""
-    if (found := bounds(mask)) is None:
+    if (found := bounding_box(mask)) is None:
         return slice(0, 0), slice(0, 0)
     y0, x0, y1, x1 = found
     return (

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.images.decode import Decoded
+from core.images.decode import DecodedImage
 from core.types import Mask
 
 VOID = 255
@@ -22,7 +22,7 @@ _LOSSY = ("JPEG", "MPO", "WEBP")
 Values = npt.NDArray[Any]
 
 
-def drawn_pixels(decoded: Decoded) -> Mask:
+def drawn_pixels(decoded: DecodedImage) -> Mask:
     """bool (H, W), True where a mask file shows a defect.
 
     A palette file is read by index: 0 is background, 255 is void. Other files are read by value: numbers up to 32 are
@@ -117,7 +117,7 @@ def _between_clusters(values: Values) -> float:
     return float(cut)
 
 
-def top_value(decoded: Decoded) -> int:
+def top_value(decoded: DecodedImage) -> int:
     """The highest value of a mask's pixels, which some formats name the defect by; 0 for values that are no number."""
     highest = float(decoded.colour.max()) if decoded.indices is None else float(decoded.indices.max())
     return int(highest) if np.isfinite(highest) else 0

@@ -17,7 +17,7 @@ _COARSEST = 4
 _RELAXATIONS = 4
 
 
-def solve(known: Field, inside: Mask, source: Field | None = None, tolerance: float = 0.25) -> Field:
+def solve_poisson(known: Field, inside: Mask, source: Field | None = None, tolerance: float = 0.25) -> Field:
     """The field u with ``4 u(p) - sum of u over p's neighbours = source(p)`` inside, and u = ``known`` outside.
 
     ``known`` and ``source`` (None is 0) are float32 (h, w) or (h, w, c); values of ``known`` inside are the

@@ -116,7 +116,7 @@ def atomic_write(path: Path, data: bytes) -> None:
         ) from error
 
 
-def made_once(path: Path, make: Callable[[], bytes]) -> Path:
+def cached_file(path: Path, make: Callable[[], bytes]) -> Path:
     """``path``, holding what ``make`` gave the first time it was asked for; its folder is made too."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import IO
 
 from core.errors import ImageError, InputError
-from core.importers.source_entry import HEAD, MAX_FILE, Listing, Problem, SourceEntry, is_ignored, natural, printable
+from core.importers.source_entry import (
+    HEAD,
+    MAX_FILE,
+    Listing,
+    Problem,
+    SourceEntry,
+    is_ignored,
+    natural_sort_key,
+    printable,
+)
 
 MAX_UNPACKED = 200 << 30
 """An archive may unpack to this many bytes in all."""
@@ -67,7 +76,7 @@ def _zip(path: Path) -> Listing:
         else:
             load, head = _member(archive, info, name, lock)
             entries.append(SourceEntry(name, load, head))
-    return Listing(tuple(sorted(entries, key=lambda e: natural(e.name))), tuple(problems), archive.close)
+    return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems), archive.close)
 
 
 def _coding_of(infos: Sequence[zipfile.ZipInfo]) -> str | None:
@@ -160,7 +169,7 @@ def _tar(path: Path, packed: bool) -> Listing:
             problems.append(Problem(name, f"it has {member.size >> 20} MB; expected at most {MAX_FILE >> 20} MB"))
         else:
             entries.append(_tar_entry(plain, member, name, lock))
-    return Listing(tuple(sorted(entries, key=lambda e: natural(e.name))), tuple(problems), plain.close)
+    return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems), plain.close)
 
 
 def _tar_entry(plain: IO[bytes], member: tarfile.TarInfo, name: str, lock: threading.Lock) -> SourceEntry:

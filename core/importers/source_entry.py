@@ -113,7 +113,7 @@ class Listing:
     close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
 
-def natural(name: str) -> list[str | int]:
+def natural_sort_key(name: str) -> list[str | int]:
     """A sort key that counts numbers as numbers."""
     parts = re.split(r"([0-9]+)", name.casefold())
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]

@@ -17,7 +17,7 @@ from core.importers.source_entry import (
     Problem,
     SourceEntry,
     is_ignored,
-    natural,
+    natural_sort_key,
     printable,
 )
 
@@ -105,7 +105,7 @@ def _folder(root: Path) -> Listing:
                 problems.append(Problem(printable(prefix + name), "it is a link to nowhere; copy the file itself"))
             else:
                 entries.append(_file(path, prefix + name))
-    return Listing(tuple(sorted(entries, key=lambda e: natural(e.name))), tuple(problems))
+    return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems))
 
 
 def _relative(path: Path, root: Path) -> str:

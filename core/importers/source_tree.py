@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from core.errors import InputError
-from core.importers.source_entry import SourceEntry, natural
+from core.importers.source_entry import SourceEntry, natural_sort_key
 
 MOST_SUBTREES = 64
 """With more folders beside each other than this, none of them is a dataset of its own."""
@@ -83,7 +83,7 @@ class SourceTree:
     def named(self, *suffixes: str) -> list[SourceEntry]:
         """The files with one of these extensions, which are given in small letters with their dot."""
         found = [entry for suffix in suffixes for entry in self._by_suffix.get(suffix, ())]
-        return found if len(suffixes) == 1 else sorted(found, key=lambda entry: natural(entry.path))
+        return found if len(suffixes) == 1 else sorted(found, key=lambda entry: natural_sort_key(entry.path))
 
     def below(self, folder: str) -> SourceTree:
         """The part of the tree below ``folder``."""
@@ -97,7 +97,7 @@ class SourceTree:
             if entry.folders:
                 parts[entry.folders[0]].append(entry.below(entry.folders[0]))
         if len(parts) <= MOST_SUBTREES:
-            for folder in sorted(parts, key=natural):
+            for folder in sorted(parts, key=natural_sort_key):
                 yield SourceTree(parts[folder], f"{self.where}/{folder}")
 
 

@@ -15,69 +15,69 @@ from core.store import Project, SampleFilter, SampleRow
 from core.types import RULE, ReviewStatus
 
 PASSED = "passed the rules"
-OUTSIDE = "changed outside the mask"
+CHANGED_OUTSIDE = "changed outside the mask"
 FAINT = "hardly visible"
-LOOSE = "mask larger than the change"
+LOOSE_MASK = "mask larger than the change"
 SEAM = "hard seam"
-USUAL = "looks like a good part"
-COPY = "copy of a real example"
-TWIN = "near-duplicate of a better one"
-SURPLUS = "not among the best"
-REASONS = (OUTSIDE, FAINT, LOOSE, SEAM, USUAL, COPY, TWIN, SURPLUS)
+LOOKS_GOOD = "looks like a good part"
+COPY_OF_REAL = "copy of a real example"
+NEAR_DUPLICATE = "near-duplicate of a better one"
+NOT_AMONG_BEST = "not among the best"
+REJECT_REASONS = (CHANGED_OUTSIDE, FAINT, LOOSE_MASK, SEAM, LOOKS_GOOD, COPY_OF_REAL, NEAR_DUPLICATE, NOT_AMONG_BEST)
 """Why a sample is rejected. A stored reason is one of these, then what was measured in parentheses."""
 
-BLIND = 0.5
+MAX_ARS_FLOOR = 0.5
 """An untouched photo that scores this much looks anomalous itself: there ARS can't tell, and is not asked."""
 
-ENOUGH_ARS = 0.25
+FULL_ARS_GAIN = 0.25
 """ARS this far above the untouched photo's is as good as more: real hairline cracks have no more than that."""
 
 
-class Rules(BaseModel):
+class ReviewRules(BaseModel):
     """When a sample is good enough. Each bound is inclusive."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_change: float = Field(
-        0.03, ge=0, le=1, title="Least visible change",
-        description="Mean change inside the mask, as a share of full scale; below it nobody sees the anomaly.",
+        0.03, ge=0, le=1, title="Minimum visible change",
+        description="Mean change inside the mask, as a share of full scale; below it, the anomaly cannot be seen.",
     )  # fmt: skip
     min_covered: float = Field(
-        0.6, ge=0, le=1, title="Least mask coverage",
-        description="Share of the mask that visibly changed; below it the mask claims too much.",
+        0.6, ge=0, le=1, title="Minimum mask coverage",
+        description="Share of the mask that visibly changed; below it, the mask is larger than the anomaly.",
     )  # fmt: skip
     max_outside: int = Field(
-        0, ge=0, title="Most pixels changed outside",
+        0, ge=0, title="Maximum pixels changed outside",
         description="Pixels changed beyond the mask and its declared feather.",
     )  # fmt: skip
     max_seam: float = Field(
-        40.0, ge=1, le=200, title="Strongest seam",
-        description="Contrast of the outline relative to the photo's own; above it the pasting shows. "
+        40.0, ge=1, le=200, title="Maximum seam contrast",
+        description="Contrast of the outline relative to the photo's own; above it, the pasted edge is visible. "
         "On a smooth surface every defect has a strong one, so lower it only for textured products.",
     )  # fmt: skip
     min_ars: float = Field(
-        0.05, ge=0, le=1, title="Least anomaly region score",
+        0.05, ge=0, le=1, title="Minimum gain in anomaly region score (ARS)",
         description="By how much the anomaly region score (ARS) must exceed that of the same mask on the untouched "
-        "photo, where it was measured; below it good parts look just like it. 0 turns it off.",
+        "photo, where it was measured; below it, the sample looks like a good part. 0 turns the rule off.",
     )  # fmt: skip
     copies: bool = Field(
-        False, title="Copies of real examples",
-        description="Allow samples that repeat a real example, where likeness to them was measured.",
+        False, title="Allow copies of real examples",
+        description="Accept samples that repeat a real example, where similarity to real ones was measured.",
     )  # fmt: skip
     duplicates: float = Field(
         0.08, ge=0, le=2, title="Near-duplicate distance",
-        description="Samples closer than this are one group, of which the best is kept, or the one kept before; "
+        description="Samples closer than this form one group. Its best one is kept, or the one kept before; "
         "0 keeps all.",
     )  # fmt: skip
     keep_best: int | None = Field(
-        None, ge=1, title="Keep the best", description="Keep at most this many; empty keeps all that pass."
+        None, ge=1, title="Keep the best", description="Keep at most this many samples; empty keeps all that pass."
     )
 
 
 def believability(scores: Mapping[str, float]) -> float:
     """One number 0..1 to rank by: a full mask and a quiet seam, given that the change is visible at all.
 
-    mask_covered · 1/√seam · min(1, change/0.06) · (1 + min(1, gain/ENOUGH_ARS))/2: the seam counts by its square
+    mask_covered · 1/√seam · min(1, change/0.06) · (1 + min(1, gain/FULL_ARS_GAIN))/2: the seam counts by its square
     root because a real crack has a sharp outline too, and beyond 6 % of full scale a stronger change is not a better
     one. ``gain`` is the anomaly region score above the untouched photo's; where it was not measured, or can't tell,
     the last factor is 1.
@@ -85,44 +85,44 @@ def believability(scores: Mapping[str, float]) -> float:
     seam = max(scores.get("seam_contrast", 1.0), 1.0)
     visible = min(1.0, scores.get("change_inside", 0.0) / 0.06)
     gain = ars_gain(scores)
-    stands_out = 1.0 if gain is None else (1 + min(1.0, max(0.0, gain) / ENOUGH_ARS)) / 2
+    stands_out = 1.0 if gain is None else (1 + min(1.0, max(0.0, gain) / FULL_ARS_GAIN)) / 2
     return float(scores.get("mask_covered", 0.0) * visible * stands_out / np.sqrt(seam))
 
 
 def ars_gain(scores: Mapping[str, float]) -> float | None:
     """Anomaly region score above that of the same mask on the untouched photo; None where ARS says nothing."""
-    if "ars" not in scores or (floor := scores.get("ars_floor", 0.0)) >= BLIND:
+    if "ars" not in scores or (floor := scores.get("ars_floor", 0.0)) >= MAX_ARS_FLOOR:
         return None
     return scores["ars"] - floor
 
 
-def reject_reason(scores: Mapping[str, float], rules: Rules) -> str | None:
-    """Why these scores fail the rules, one of REASONS with what was measured; or None if they pass."""
+def reject_reason(scores: Mapping[str, float], rules: ReviewRules) -> str | None:
+    """Why these scores fail the rules, one of REJECT_REASONS with what was measured; or None if they pass."""
     if (outside := scores.get("change_outside", 0.0)) > rules.max_outside:
-        return f"{OUTSIDE} ({outside:.0f} pixels, at most {rules.max_outside})"
+        return f"{CHANGED_OUTSIDE} ({outside:.0f} pixels, at most {rules.max_outside})"
     if (change := scores.get("change_inside", 0.0)) < rules.min_change:
         return f"{FAINT} (changed by {change:.1%}, at least {rules.min_change:.1%})"
     if (covered := scores.get("mask_covered", 0.0)) < rules.min_covered:
-        return f"{LOOSE} ({covered:.0%} of it changed, at least {rules.min_covered:.0%})"
+        return f"{LOOSE_MASK} ({covered:.0%} of it changed, at least {rules.min_covered:.0%})"
     if (seam := scores.get("seam_contrast", 1.0)) > rules.max_seam:
         return f"{SEAM} ({seam:.1f} times the photo's own, at most {rules.max_seam:.1f})"
     gain = ars_gain(scores)
     if rules.min_ars and gain is not None and gain < rules.min_ars:
-        return f"{USUAL} (ARS {scores['ars']:.2f}, the untouched photo {scores['ars_floor']:.2f})"
+        return f"{LOOKS_GOOD} (ARS {scores['ars']:.2f}, the untouched photo {scores['ars_floor']:.2f})"
     likeness = scores.get("likeness", 0.0)
     if not rules.copies and likeness >= scores.get("copy_limit", np.inf):
-        return f"{COPY} (likeness {likeness:.2f}, must stay below {scores['copy_limit']:.2f})"
+        return f"{COPY_OF_REAL} (likeness {likeness:.2f}, must stay below {scores['copy_limit']:.2f})"
     return None
 
 
-def kind_of(reason: str) -> str:
+def reason_kind(reason: str) -> str:
     """A stored reason without what was measured; "by hand" for a verdict that a person gave without one."""
     return reason.partition(" (")[0] or "by hand"
 
 
 def count_reasons(reasons: Iterable[str]) -> dict[str, int]:
     """How often each kind of reason occurs, the most frequent first."""
-    found = Counter(map(kind_of, reasons))
+    found = Counter(map(reason_kind, reasons))
     return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -134,13 +134,13 @@ class FilteredSamples:
     reasons: Mapping[str, str]
     passed: int
 
-    def verdicts(self) -> list[tuple[str, ReviewStatus, str]]:
-        """What the store's ``review`` takes."""
+    def review_statuses(self) -> list[tuple[str, ReviewStatus, str]]:
+        """What the store's ``review_samples`` takes."""
         rejected = [(i, ReviewStatus.REJECTED, reason) for i, reason in self.reasons.items()]
         return [*((row.id, ReviewStatus.KEPT, PASSED) for row in self.kept), *rejected]
 
 
-def filter_samples(rows: Sequence[SampleRow], rules: Rules, before: Sequence[SampleRow] = ()) -> FilteredSamples:
+def filter_samples(rows: Sequence[SampleRow], rules: ReviewRules, before: Sequence[SampleRow] = ()) -> FilteredSamples:
     """Tell the good from the bad by the rules; the same for any order of ``rows``.
 
     What passes every rule of its own scores is taken from the most believable down, each unless it is a
@@ -151,15 +151,15 @@ def filter_samples(rows: Sequence[SampleRow], rules: Rules, before: Sequence[Sam
     passed.sort(key=lambda r: (-believability(r.scores), r.id))
     if rules.duplicates > 0:
         for row, twin in _duplicates(passed, before, rules.duplicates):
-            reasons[row.id] = f"{TWIN} (of {twin.id})"
+            reasons[row.id] = f"{NEAR_DUPLICATE} (of {twin.id})"
         passed = [row for row in passed if row.id not in reasons]
     room = len(passed) if rules.keep_best is None else rules.keep_best
     for place, row in enumerate(passed[room:], room + 1):
-        reasons[row.id] = f"{SURPLUS} (place {place} of the {len(passed)} that pass; {room} are kept)"
+        reasons[row.id] = f"{NOT_AMONG_BEST} (place {place} of the {len(passed)} that pass; {room} are kept)"
     return FilteredSamples(tuple(passed[:room]), reasons, len(passed))
 
 
-def kept_before(project: Project, rows: Sequence[SampleRow]) -> list[SampleRow]:
+def already_kept(project: Project, rows: Sequence[SampleRow]) -> list[SampleRow]:
     """Samples of the rows' labels that are kept already and not among the rows."""
     mine = {row.id for row in rows}
     labels = sorted({row.label for row in rows})
@@ -167,14 +167,14 @@ def kept_before(project: Project, rows: Sequence[SampleRow]) -> list[SampleRow]:
     return [row for row in kept if row.id not in mine]
 
 
-def auto_review(project: Project, rules: Rules, chosen: SampleFilter | None = None) -> dict[str, Any]:
+def auto_review(project: Project, rules: ReviewRules, chosen: SampleFilter | None = None) -> dict[str, Any]:
     """Give every new sample (or those of ``chosen``) a verdict; one undo takes all of it back.
 
     Returns ``{"kept", "rejected", "reasons": {reason: count}}``.
     """
     rows = project.samples(chosen or SampleFilter(verdict=ReviewStatus.NEW))
-    sifted = filter_samples(rows, rules, kept_before(project, rows))
-    project.review(sifted.verdicts(), RULE)
+    sifted = filter_samples(rows, rules, already_kept(project, rows))
+    project.review_samples(sifted.review_statuses(), RULE)
     reasons = count_reasons(sifted.reasons.values())
     return {"kept": len(sifted.kept), "rejected": len(sifted.reasons), "reasons": reasons}
 

@@ -19,28 +19,28 @@ from core.images import read_image, read_mask
 from core.jobs import generation
 from core.jobs.auto_review import (
     FilteredSamples,
-    Rules,
+    ReviewRules,
+    already_kept,
     count_reasons,
     filter_samples,
-    kept_before,
     reject_reason,
 )
 from core.jobs.product_data import ProductData
-from core.jobs.requests import Batch, BatchPlan, prepare
-from core.jobs.sample_scoring import SampleScorer, judge_of
+from core.jobs.requests import BatchPlan, GenerationBatch, plan_batch
+from core.jobs.sample_scoring import SampleScorer, sample_scorer
 from core.progress import Progress, unwatched
 from core.store import SampleFilter, SampleRow
 from core.types import RULE, Recipe, Request, ReviewStatus, Sample
 
-LEAST_YIELD = 0.1
+MIN_YIELD = 0.1
 """A round is never planned for fewer good ones in ten than this, so that one bad round does not spend the budget."""
 
 _SAME = 1e-9
 
-Ending = Literal["full", "spent", "stopped"]
+EndReason = Literal["full", "spent", "stopped"]
 
 
-def check_quota(batch: Batch, rules: Rules) -> int:
+def check_best_of(batch: GenerationBatch, rules: ReviewRules) -> int:
     """The quota; InputError, in one line, if the budget cannot fill it."""
     if rules.keep_best is None:
         raise InputError("keep the best: say how many; or leave it out, and all that is made waits for review")
@@ -52,10 +52,10 @@ def check_quota(batch: Batch, rules: Rules) -> int:
     return rules.keep_best
 
 
-def fill(
+def generate_best_of(
     material: ProductData,
-    batch: Batch,
-    rules: Rules,
+    batch: GenerationBatch,
+    rules: ReviewRules,
     *,
     spend: bool = False,
     job_id: str | None = None,
@@ -72,164 +72,166 @@ def fill(
     Returns what work.generate does, and ``kept``, ``rejected``, ``quota``, ``budget``, ``reasons`` {kind: count},
     ``ended`` ("full", "spent" or "stopped"), ``notes``. InputError before anything is made if the order is wrong.
     """
-    quota = check_quota(batch, rules)
-    lot = _Lot(prepare(material, batch), rules, quota, job_id, progress)
+    quota = check_best_of(batch, rules)
+    lot = _BestOfRun(plan_batch(material, batch), rules, quota, job_id, progress)
     ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material)
     stopped = False
     try:
-        lot.learn(cancelled)
-        while lot.tried < batch.count and (spend or lot.sifted.passed + lot.by_hand < quota):
-            lot.make(ctx, batch.count if spend else lot.next_round())
+        lot.prepare_scorer(cancelled)
+        while lot.attempted < batch.count and (spend or lot.filtered.passed + lot.kept_by_person < quota):
+            lot.make(ctx, batch.count if spend else lot.next_round_size())
     except Cancelled:
         stopped = True
     except KeyboardInterrupt:
-        lot.settle()
+        lot.store_review()
         raise
-    lot.settle()
+    lot.store_review()
     if not lot.ids and lot.given_up:
         raise InputError(f"{batch.engine}: no sample came out; the last reason was: {lot.given_up[-1]}")
     return lot.result(stopped)
 
 
 @dataclass
-class _Lot:
+class _BestOfRun:
     """All samples of one order, and what is known of them so far."""
 
     plan: BatchPlan
-    rules: Rules
-    quota: int
+    rules: ReviewRules
+    keep_best: int
     job_id: str | None
     progress: Progress
-    judge: SampleScorer = field(default_factory=SampleScorer)
-    tried: int = 0
+    scorer: SampleScorer = field(default_factory=SampleScorer)
+    attempted: int = 0
     ids: list[str] = field(default_factory=list)
     given_up: list[str] = field(default_factory=list)
-    sifted: FilteredSamples = field(default_factory=lambda: FilteredSamples((), {}, 0))
-    by_hand: int = 0
-    rejected_by_hand: int = 0
+    filtered: FilteredSamples = field(default_factory=lambda: FilteredSamples((), {}, 0))
+    kept_by_person: int = 0
+    rejected_by_person: int = 0
     _stored: dict[int, SampleRow] = field(default_factory=dict)
 
-    def learn(self, cancelled: Callable[[], bool]) -> None:
+    def prepare_scorer(self, cancelled: Callable[[], bool]) -> None:
         """Have a judge, and know which samples of this order are stored already."""
         count = self.plan.batch.count
 
         def news(done: int, total: int) -> None:
             self.progress(0, count, None, f"learning the good photos, {done} of {total} steps")
 
-        self.judge = judge_of(self.plan.material, self.plan.batch.label, news, cancelled)
+        self.scorer = sample_scorer(self.plan.product_data, self.plan.batch.label, news, cancelled)
         self._stored = {row.seed: row for row in self._rows()}
 
-    def next_round(self) -> int:
+    def next_round_size(self) -> int:
         """How many to make next: as many as it takes for what is missing if they turn out as those before."""
-        missing = self.quota - self.by_hand - self.sifted.passed
-        good = (self.sifted.passed + self.by_hand) / self.tried if self.tried else 1.0
-        return math.ceil(missing / max(good, LEAST_YIELD))
+        missing = self.keep_best - self.kept_by_person - self.filtered.passed
+        good = (self.filtered.passed + self.kept_by_person) / self.attempted if self.attempted else 1.0
+        return math.ceil(missing / max(good, MIN_YIELD))
 
     def make(self, ctx: Context, count: int) -> None:
         """Make ``count`` more, not beyond the budget, and sift all there are."""
         budget = self.plan.batch.count
-        indices = range(self.tried, min(self.tried + count, budget))
-        good = min(self.quota, self.sifted.passed + self.by_hand)
-        self._news(good, None)
-        for outcome in generation.outcomes(self.plan, indices, ctx, lambda requests: self._made(requests, ctx)):
-            self.tried += 1
+        indices = range(self.attempted, min(self.attempted + count, budget))
+        good = min(self.keep_best, self.filtered.passed + self.kept_by_person)
+        self._report_progress(good, None)
+        for outcome in generation.generate_outcomes(
+            self.plan, indices, ctx, lambda requests: self._scored_samples(requests, ctx)
+        ):
+            self.attempted += 1
             preview = outcome.image if isinstance(outcome, Sample) else None
             if isinstance(outcome, str):
                 self.given_up.append(outcome)
             else:
                 row = self._listed(outcome)
                 good += reject_reason(row.scores, self.rules) is None
-            self._news(min(good, self.quota), preview)
-        self._sift()
+            self._report_progress(min(good, self.keep_best), preview)
+        self._filter()
 
-    def settle(self) -> None:
+    def store_review(self) -> None:
         """Sift all there are, and store the verdicts."""
-        self._sift()
-        self.plan.material.project.review(self.sifted.verdicts(), RULE)
+        self._filter()
+        self.plan.product_data.project.review_samples(self.filtered.review_statuses(), RULE)
 
     def result(self, stopped: bool) -> dict[str, Any]:
-        """What ``fill`` returns."""
-        kept = len(self.sifted.kept) + self.by_hand
-        ended: Ending = "full" if kept >= self.quota else "stopped" if stopped else "spent"
-        reasons = count_reasons([*self.sifted.reasons.values(), *[""] * self.rejected_by_hand])
+        """What ``generate_best_of`` returns."""
+        kept = len(self.filtered.kept) + self.kept_by_person
+        ended: EndReason = "full" if kept >= self.keep_best else "stopped" if stopped else "spent"
+        reasons = count_reasons([*self.filtered.reasons.values(), *[""] * self.rejected_by_person])
         return {
             "samples": len(self.ids),
             "given_up": len(self.given_up),
             "cancelled": stopped,
             "sample_ids": self.ids,
             "kept": kept,
-            "rejected": len(self.sifted.reasons) + self.rejected_by_hand,
-            "quota": self.quota,
+            "rejected": len(self.filtered.reasons) + self.rejected_by_person,
+            "quota": self.keep_best,
             "budget": self.plan.batch.count,
             "reasons": reasons,
             "ended": ended,
-            "notes": list(self.judge.notes),
-            "message": self._said(kept, ended, reasons),
+            "notes": list(self.scorer.notes),
+            "message": self._message(kept, ended, reasons),
         }
 
-    def _said(self, kept: int, ended: Ending, reasons: Mapping[str, int]) -> str:
-        many = f"{kept} of {self.quota} kept"
+    def _message(self, kept: int, ended: EndReason, reasons: Mapping[str, int]) -> str:
+        many = f"{kept} of {self.keep_best} kept"
         lost = f", {len(self.given_up)} given up ({self.given_up[-1]})" if self.given_up else ""
         if ended != "spent":
             return f"{'stopped: ' if ended == 'stopped' else ''}{many} after {len(self.ids)} made{lost}"
         why = f"; most often rejected because: {next(iter(reasons))}" if reasons else ""
         return f"budget of {self.plan.batch.count} spent: {many}{why}{lost}"
 
-    def _made(self, requests: Sequence[Request], ctx: Context) -> list[generation.Made | InputError]:
+    def _scored_samples(self, requests: Sequence[Request], ctx: Context) -> list[generation.MadeSample | InputError]:
         """The sample of each request, judged; from the store if it is there; or why there is none."""
-        done: dict[int, generation.Made | InputError] = {}
+        done: dict[int, generation.MadeSample | InputError] = {}
         for request in requests:
-            if (row := self._known(request)) is not None:
+            if (row := self._stored_sample(request)) is not None:
                 done[request.seed] = row
         new = [request for request in requests if request.seed not in done]
-        for request, sample in zip(new, generation.make_all(self.plan, new, ctx), strict=True):
-            done[request.seed] = self._judged(request, sample)
+        for request, sample in zip(new, generation.make_each(self.plan, new, ctx), strict=True):
+            done[request.seed] = self._scored(request, sample)
         return [done[request.seed] for request in requests]
 
-    def _judged(self, request: Request, sample: Sample | InputError) -> Sample | InputError:
+    def _scored(self, request: Request, sample: Sample | InputError) -> Sample | InputError:
         if isinstance(sample, InputError):
             return sample
-        found = self.judge.scores(generation.photo_of(request, sample, self.plan.material), sample)
+        found = self.scorer.scores(generation.compared_photo(request, sample, self.plan.product_data), sample)
         return sample.scored({**sample.scores, **found})
 
-    def _known(self, request: Request) -> SampleRow | None:
+    def _stored_sample(self, request: Request) -> SampleRow | None:
         """The stored sample of a request, judged again if need be."""
         row = self._stored.get(request.seed)
-        if row is None or not generation.made_from(Recipe.from_json(row.recipe_json), request, self.plan.engine):
+        if row is None or not generation.matches_request(Recipe.from_json(row.recipe_json), request, self.plan.engine):
             return None
         # It may come from a batch without a quota, or from before other good photos came in.
         recipe = Recipe.from_json(row.recipe_json)
         sample = Sample(read_image(row.image_path), read_mask(row.mask_path), row.label, row.kind, recipe)
-        found = self.judge.scores(generation.photo_of(request, sample, self.plan.material), sample)
+        found = self.scorer.scores(generation.compared_photo(request, sample, self.plan.product_data), sample)
         if any(abs(row.scores.get(name, math.inf) - value) > _SAME for name, value in found.items()):
-            project = self.plan.material.project
+            project = self.plan.product_data.project
             project.update_scores(row.id, found)
             return project.sample_row(row.id)
         return row
 
-    def _listed(self, outcome: generation.Made) -> SampleRow:
-        row = generation.stored(self.plan.material.project, outcome, self.job_id)
+    def _listed(self, outcome: generation.MadeSample) -> SampleRow:
+        row = generation.ensure_stored(self.plan.product_data.project, outcome, self.job_id)
         self.ids.append(row.id)
         return row
 
-    def _sift(self) -> None:
+    def _filter(self) -> None:
         mine = set(self.ids)
         rows = [row for row in self._rows() if row.id in mine]
-        judged = {row.id for row in rows if _by_hand(row)}
+        judged = {row.id for row in rows if _reviewed_by_person(row)}
         ours = [row for row in rows if row.id not in judged]
-        self.by_hand = sum(row.verdict == ReviewStatus.KEPT for row in rows if row.id in judged)
-        self.rejected_by_hand = len(judged) - self.by_hand
-        rules = self.rules.model_copy(update={"keep_best": max(0, self.quota - self.by_hand)})
-        self.sifted = filter_samples(ours, rules, kept_before(self.plan.material.project, ours))
+        self.kept_by_person = sum(row.verdict == ReviewStatus.KEPT for row in rows if row.id in judged)
+        self.rejected_by_person = len(judged) - self.kept_by_person
+        rules = self.rules.model_copy(update={"keep_best": max(0, self.keep_best - self.kept_by_person)})
+        self.filtered = filter_samples(ours, rules, already_kept(self.plan.product_data.project, ours))
 
     def _rows(self) -> list[SampleRow]:
         batch = self.plan.batch
-        return self.plan.material.project.samples(SampleFilter(label=batch.label, engine=batch.engine))
+        return self.plan.product_data.project.samples(SampleFilter(label=batch.label, engine=batch.engine))
 
-    def _news(self, good: int, preview: Any) -> None:
-        self.progress(self.tried, self.plan.batch.count, preview, f"made, {good} of {self.quota} kept")
+    def _report_progress(self, good: int, preview: Any) -> None:
+        self.progress(self.attempted, self.plan.batch.count, preview, f"made, {good} of {self.keep_best} kept")
 
 
-def _by_hand(row: SampleRow) -> bool:
+def _reviewed_by_person(row: SampleRow) -> bool:
     """Whether a person gave the verdict."""
     return row.verdict_by is not None and row.verdict_by.kind == "person"

@@ -22,15 +22,15 @@ from core.engines.registry import engine
 from core.errors import Cancelled, InputError
 from core.images import is_grey, mask_png_bytes, png_bytes
 from core.jobs.product_data import ProductData
-from core.jobs.requests import Batch, BatchPlan, prepare, request_for
+from core.jobs.requests import BatchPlan, GenerationBatch, build_request, plan_batch
 from core.masks import rle
 from core.progress import Progress, unwatched
 from core.quality import descriptor, scores
 from core.store import Project, SampleRow
 from core.types import Image, Recipe, Region, Request, Sample
 
-Made = Sample | SampleRow
-Maker = Callable[[Sequence[Request]], Sequence[Made | InputError]]
+MadeSample = Sample | SampleRow
+SampleMaker = Callable[[Sequence[Request]], Sequence[MadeSample | InputError]]
 
 ATTEMPTS = 6
 """Seeds tried for one sample before the batch gives it up as impossible."""
@@ -38,7 +38,7 @@ ATTEMPTS = 6
 
 def generate(
     material: ProductData,
-    batch: Batch,
+    batch: GenerationBatch,
     *,
     job_id: str | None = None,
     progress: Progress = unwatched,
@@ -50,17 +50,19 @@ def generate(
     InputError before anything is made if the batch itself is wrong; a sample whose every attempt changes
     nothing is counted in ``given_up``.
     """
-    plan = prepare(material, batch)
+    plan = plan_batch(material, batch)
     ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
     try:
-        for outcome in outcomes(plan, range(batch.count), ctx, lambda requests: make_all(plan, requests, ctx)):
+        for outcome in generate_outcomes(
+            plan, range(batch.count), ctx, lambda requests: make_each(plan, requests, ctx)
+        ):
             if isinstance(outcome, str):
                 given_up.append(outcome)
             else:
-                ids.append(stored(material.project, outcome, job_id).id)
+                ids.append(ensure_stored(material.project, outcome, job_id).id)
             preview = outcome.image if isinstance(outcome, Sample) else None
             progress(len(ids) + len(given_up), batch.count, preview)
     except Cancelled:
@@ -77,25 +79,25 @@ def generate(
     }
 
 
-def make(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
+def make_samples(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
     """The engine's samples, signed with all that was asked and scored against the photo."""
     for sample in chosen.generate(request, ctx):
         yield _signed(chosen, request, sample, ctx)
 
 
 def _signed(chosen: Engine, request: Request, sample: Sample, ctx: Context) -> Sample:
-    mask, regions = _asked(chosen, request)
+    mask, regions = _recorded_inputs(chosen, request)
     signed = replace(sample, recipe=replace(sample.recipe, mask=mask, regions=regions))
-    return signed.scored(scores(photo_of(request, sample, ctx.normals), signed))
+    return signed.scored(scores(compared_photo(request, sample, ctx.normals), signed))
 
 
-def _asked(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+def _recorded_inputs(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:
     """The request's mask and, where the engine needs them, its regions, as a recipe holds them."""
     packed = rle.pack(request.mask) if request.mask is not None else None
     return packed, tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
 
 
-def make_all(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
+def make_each(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
     """What the plan's engine makes of each request, several of them together if it can; or why it makes nothing."""
     chosen = plan.engine
     if len(requests) > 1 and chosen.draws_batches:
@@ -110,10 +112,10 @@ def make_all(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list
 
 
 def _first(chosen: Engine, request: Request, ctx: Context) -> Sample:
-    return next(make(chosen, request, ctx))
+    return next(make_samples(chosen, request, ctx))
 
 
-def photo_of(request: Request, sample: Sample, goods: GoodPhotos | None) -> Image:
+def compared_photo(request: Request, sample: Sample, goods: GoodPhotos | None) -> Image:
     """The photo that ``sample`` is to be compared with: the donor, or another of the project, where the engine says
     that it is that one which differs."""
     wanted = sample.recipe.normal_id
@@ -123,9 +125,9 @@ def photo_of(request: Request, sample: Sample, goods: GoodPhotos | None) -> Imag
     return (lent or [request.normal])[0].pixels
 
 
-def made_from(recipe: Recipe, request: Request, chosen: Engine) -> bool:
+def matches_request(recipe: Recipe, request: Request, chosen: Engine) -> bool:
     """Whether ``recipe`` is what ``request`` would be signed with, so that making it again gives the same bytes."""
-    packed, regions = _asked(chosen, request)
+    packed, regions = _recorded_inputs(chosen, request)
     asked = Recipe(
         engine=chosen.name,
         label=request.label,
@@ -162,15 +164,15 @@ def remake(material: ProductData, recipe: Recipe, ctx: Context | None = None) ->
         object_mask=material.object_mask(normal.id),
         placement=recipe.placement,
     )
-    return next(iter(make(chosen, request, ctx or Context(concepts=material.concepts, normals=material))))
+    return next(iter(make_samples(chosen, request, ctx or Context(concepts=material.concepts, normals=material))))
 
 
-def stored(project: Project, made: Made, job_id: str | None = None) -> SampleRow:
+def ensure_stored(project: Project, made: MadeSample, job_id: str | None = None) -> SampleRow:
     """``made`` as it lies in the project, written if it does not yet."""
-    return made if isinstance(made, SampleRow) else store(project, made, job_id)
+    return made if isinstance(made, SampleRow) else store_sample(project, made, job_id)
 
 
-def store(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
+def store_sample(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
     """Write a sample, its recipe inside its PNG, with the scores and the near-duplicate descriptor."""
     recipe = sample.recipe.to_json()
     image = png_bytes(sample.image, {"flawsmith": recipe}, grey=is_grey(sample.image))
@@ -188,7 +190,7 @@ def store(project: Project, sample: Sample, job_id: str | None = None) -> Sample
         attention_png=attention,
         instance_pngs=[mask_png_bytes(m) for m in sample.instances],
         component_pngs={name: _soft_png(soft) for name, soft in sample.components.items()},
-        unrefined_png=mask_png_bytes(sample.unrefined) if sample.unrefined is not None else None,
+        unrefined_png=mask_png_bytes(sample.unrefined_mask) if sample.unrefined_mask is not None else None,
         picture_pngs={name: png_bytes(picture) for name, picture in sample.pictures.items()},
         descriptor=descriptor(sample.image, sample.mask).tobytes(),
         job_id=job_id,
@@ -200,23 +202,27 @@ def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
     return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
 
 
-def outcomes(plan: BatchPlan, indices: range, ctx: Context, made_of: Maker) -> Iterator[Made | str]:
+def generate_outcomes(
+    plan: BatchPlan, indices: range, ctx: Context, made_of: SampleMaker
+) -> Iterator[MadeSample | str]:
     """What ``made_of`` makes of the request of each of ``indices``, in their order whatever the workers; or why it
     makes nothing.
 
     It gets as many requests at once as the engine is best asked for. At most ``2 * workers`` such batches are made
     ahead of the one that is taken. Cancelled within a step of the engine.
     """
-    size = batch_size(plan, ctx)
+    size = engine_batch_size(plan, ctx)
     batches = (indices[start : start + size] for start in range(0, len(indices), size))
     if plan.batch.workers == 1:
         for batch in batches:
-            yield from _attempts(plan, batch, ctx, made_of)
+            yield from _generate_with_retries(plan, batch, ctx, made_of)
         return
     with ThreadPoolExecutor(plan.batch.workers, thread_name_prefix="generate") as pool:
 
-        def ahead(count: int) -> list[Future[list[Made | str]]]:
-            return [pool.submit(_attempts, plan, b, ctx, made_of) for b in itertools.islice(batches, count)]
+        def ahead(count: int) -> list[Future[list[MadeSample | str]]]:
+            return [
+                pool.submit(_generate_with_retries, plan, b, ctx, made_of) for b in itertools.islice(batches, count)
+            ]
 
         waiting = ahead(2 * plan.batch.workers)
         try:
@@ -230,16 +236,18 @@ def outcomes(plan: BatchPlan, indices: range, ctx: Context, made_of: Maker) -> I
                 future.cancel()
 
 
-def batch_size(plan: BatchPlan, ctx: Context) -> int:
+def engine_batch_size(plan: BatchPlan, ctx: Context) -> int:
     """How many requests the plan's engine gets at once."""
     if not plan.engine.draws_batches:
         return 1
     return plan.batch.batch_size or plan.engine.preferred_batch_size(plan.batch.params, plan.batch.label, ctx)
 
 
-def _attempts(plan: BatchPlan, indices: range, ctx: Context, made_of: Maker) -> list[Made | str]:
+def _generate_with_retries(
+    plan: BatchPlan, indices: range, ctx: Context, made_of: SampleMaker
+) -> list[MadeSample | str]:
     """Tries each of ``indices`` until something comes of it, at most ATTEMPTS times."""
-    found: dict[int, Made] = {}
+    found: dict[int, MadeSample] = {}
     reasons = dict.fromkeys(indices, "")
     for attempt in range(ATTEMPTS):
         asked: dict[int, Request] = {}
@@ -248,7 +256,7 @@ def _attempts(plan: BatchPlan, indices: range, ctx: Context, made_of: Maker) -> 
             if index in found:
                 continue
             try:
-                asked[index] = request_for(plan, index, attempt)
+                asked[index] = build_request(plan, index, attempt)
             except InputError as error:
                 reasons[index] = str(error)
         for index, made in zip(asked, made_of(list(asked.values())), strict=True):

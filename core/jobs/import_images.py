@@ -22,7 +22,7 @@ from core.importers.survey import Seen, depth_scales, see, settled
 from core.jobs.depth_setting import kept_scales
 from core.jobs.import_report import IntakeReport, Odd
 from core.progress import Steps, unwatched
-from core.store import Project, Stored
+from core.store import Project, StoredFile
 
 THREADS = 6
 """Reading is partly waiting for the disk, so more threads than cores help."""
@@ -99,7 +99,7 @@ def preview_import(
     return IntakeReport.of(kept, odd, scales)
 
 
-def take_in(
+def import_images(
     project: Project,
     source: Path | Sequence[Path],
     *,
@@ -120,23 +120,23 @@ def take_in(
     plan = plan_import(source, anomalies=anomalies, label=label, said=said)
     try:
         plan, seen = survey(plan, looking, cancelled)
-        return _take(project, plan, kept_scales(project, depth_scales(seen)), progress, cancelled)
+        return _run_plan(project, plan, kept_scales(project, depth_scales(seen)), progress, cancelled)
     finally:
         plan.close()
 
 
-def _take(
+def _run_plan(
     project: Project, plan: ImportPlan, scales: DepthScales, progress: Steps, cancelled: Callable[[], bool]
 ) -> IntakeReport:
-    tally = _Tally(project)
+    tally = _ImportTally(project)
     failed: list[Odd | Problem] = []
     done = 0
     progress(0, plan.total)
     items: list[Item] = [*plan.normals, *plan.anomalies]
-    for group in _in_order(items, lambda item: _read(project, item, scales)):
+    for group in _in_order(items, lambda item: _decode_photo(project, item, scales)):
         if cancelled():
             raise Cancelled(f"stopped after {done} of {plan.total} photos; they are kept")
-        with project.batch():
+        with project.transaction():
             for item, photo in group:
                 if isinstance(photo, Problem | Odd):
                     failed.append(photo)
@@ -171,7 +171,7 @@ def _in_order(items: Sequence[ItemT], work: Callable[[ItemT], T]) -> Iterator[li
 
 
 @dataclass(frozen=True)
-class _Read(Generic[T]):
+class _DecodedPhoto(Generic[T]):
     """A photo that turned out fine, without its pixels; ``T`` is what its files are."""
 
     photo: T
@@ -183,7 +183,7 @@ class _Read(Generic[T]):
     masks: tuple[T, ...] = ()
 
 
-def _fit(item: Item, scales: DepthScales) -> _Read[bytes] | Problem | Odd:
+def _fit(item: Item, scales: DepthScales) -> _DecodedPhoto[bytes] | Problem | Odd:
     """Decode a photo with its masks; all of them are sound, or the reason is given."""
     try:
         photo = read_photo(item.entry.load(), item.entry.name, scales=scales)
@@ -194,20 +194,22 @@ def _fit(item: Item, scales: DepthScales) -> _Read[bytes] | Problem | Odd:
         return Odd(item.entry.name, asked)
     height, width = photo.pixels.shape[:2]
     files = tuple(mask_png_bytes(mask) for mask in masks)
-    return _Read(photo.data, photo.ext, width, height, photo.grey, (*photo.notes, *dict.fromkeys(notes)), files)
+    return _DecodedPhoto(
+        photo.data, photo.ext, width, height, photo.grey, (*photo.notes, *dict.fromkeys(notes)), files
+    )
 
 
-def _read(project: Project, item: Item, scales: DepthScales) -> _Read[Stored] | Problem | Odd:
+def _decode_photo(project: Project, item: Item, scales: DepthScales) -> _DecodedPhoto[StoredFile] | Problem | Odd:
     """Decode a photo with its masks, and only when all of them are sound write their files."""
     read = _fit(item, scales)
     if isinstance(read, Problem | Odd):
         return read
-    masks = tuple(project.keep_file(png, "png") for png in read.masks)
-    photo = project.keep_file(read.photo, read.ext)
-    return _Read(photo, read.ext, read.width, read.height, read.grey, read.notes, masks)
+    masks = tuple(project.store_file(png, "png") for png in read.masks)
+    photo = project.store_file(read.photo, read.ext)
+    return _DecodedPhoto(photo, read.ext, read.width, read.height, read.grey, read.notes, masks)
 
 
-class _Tally:
+class _ImportTally:
     """Adds photos to a project and keeps count."""
 
     def __init__(self, project: Project) -> None:
@@ -219,7 +221,7 @@ class _Tally:
         self._duplicates: list[str] = []
         self._notes: list[str] = []
 
-    def add(self, item: Item, photo: _Read[Stored]) -> None:
+    def add(self, item: Item, photo: _DecodedPhoto[StoredFile]) -> None:
         name = item.entry.path
         if isinstance(item, GoodPhoto):
             notes = photo.notes + ((f"from the {item.split} part",) if item.split else ())

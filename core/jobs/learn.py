@@ -17,9 +17,9 @@ from core.training.checkpoints import Concept
 from core.types import AnomalyExample, NormalImage, check_label
 from core.validation import read_settings
 
-MOST_NORMALS = 64
+MAX_NORMALS = 64
 """Good photos lent to an engine that learns; of more, these are taken from all over the list."""
-MOST_EXAMPLES = 512
+MAX_EXAMPLES = 512
 
 
 class LearnRequest(BaseModel):
@@ -42,14 +42,14 @@ class LearnRequest(BaseModel):
 class LearnPlan:
     """An order that was found feasible, with what is learned from."""
 
-    order: LearnRequest
+    request: LearnRequest
     engine: LearningEngine
     params: Any
     examples: tuple[AnomalyExample, ...]
     normals: tuple[NormalImage, ...]
 
 
-def prepare(material: ProductData, order: LearnRequest) -> LearnPlan:
+def plan_learning(material: ProductData, order: LearnRequest) -> LearnPlan:
     """The order's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
     chosen = learning_engine(order.engine)
     if reason := chosen.available():
@@ -61,10 +61,10 @@ def prepare(material: ProductData, order: LearnRequest) -> LearnPlan:
             if not (found := material.examples(check_label(label))):
                 raise InputError(_nothing(material, label))
             examples += found
-        if not order.labels and not (examples := material.examples(None, MOST_EXAMPLES)):
+        if not order.labels and not (examples := material.examples(None, MAX_EXAMPLES)):
             raise InputError(_nothing(material, ""))
     rows = material.project.normals()
-    step = max(1, -(-len(rows) // MOST_NORMALS))
+    step = max(1, -(-len(rows) // MAX_NORMALS))
     normals = tuple(material.normal(row.id) for row in rows[::step])
     return LearnPlan(order, chosen, params, examples, normals)
 
@@ -81,7 +81,7 @@ def learn(
     ctx = Context(
         concepts=material.concepts, progress=progress, curve=curve, cancelled=cancelled, regions_of=material.regions
     )
-    label = plan.order.labels[0] if len(plan.order.labels) == 1 else ""
+    label = plan.request.labels[0] if len(plan.request.labels) == 1 else ""
     return plan.engine.learn(plan.examples, plan.normals, label, plan.params, ctx)
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from core.features.index import FeatureIndex, build_index, embed
-from core.images import made_once, mask_png_bytes, read_image, read_mask
+from core.images import cached_file, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
 from core.masks.placement.free_area import PlacementMap
 from core.memory_budget import WarmCache
 from core.store import Project
-from core.training.instances import by_instance
+from core.training.instances import split_by_instance
 from core.training.learned_masks import learned_masks
 from core.types import AnomalyExample, Image, Mask, NormalImage, Region
 
-VOTERS = 15
+FRAME_VOTE_PHOTOS = 15
 """Photos asked whether the part fills the frame."""
 
 
@@ -51,18 +51,18 @@ class ProductData:
 
         Cancelled between photos.
         """
-        return self.normal(self.references(cancelled).nearest(embed(image)[None])[0][0].id)
+        return self.normal(self.feature_index(cancelled).nearest(embed(image)[None])[0][0].id)
 
     @property
-    def references_path(self) -> Path:
+    def feature_index_path(self) -> Path:
         """Where the photos' vectors are kept, in the project's cache."""
         return self.project.cache_dir / "reference.npz"
 
-    def references(self, cancelled: Callable[[], bool] = lambda: False) -> FeatureIndex:
+    def feature_index(self, cancelled: Callable[[], bool] = lambda: False) -> FeatureIndex:
         """All photos of good parts as core.features.index describes them, each once. Cancelled between photos."""
         ids = tuple(row.id for row in self.project.normals())
         build = lambda: build_index(  # noqa: E731
-            self.references_path, ids, lambda i: self.normal(i).pixels, cancelled=cancelled
+            self.feature_index_path, ids, lambda i: self.normal(i).pixels, cancelled=cancelled
         )
         return self._indexes.get(ids, build)
 
@@ -75,11 +75,11 @@ class ProductData:
         rows = self.project.regions(normal_id)
         return tuple(Region(r.name, self._mask(r.mask_path), r.source, r.confidence) for r in rows)
 
-    def terrain(self, normal_id: str, regions: Sequence[Region]) -> PlacementMap:
+    def placement_map(self, normal_id: str, regions: Sequence[Region]) -> PlacementMap:
         """Where anomalies may lie on this photo, with what placement needs precomputed."""
         key = normal_id + "".join(f"/{r.name}:{id(r.mask)}" for r in regions)
         # The kept value holds the regions, so that no other mask can take one's identity meanwhile.
-        build = lambda: (PlacementMap.of(self.object_mask(normal_id), regions), tuple(regions))  # noqa: E731
+        build = lambda: (PlacementMap.from_masks(self.object_mask(normal_id), regions), tuple(regions))  # noqa: E731
         return self._terrains.get(key, build)[0]
 
     def examples(self, label: str | None = None, most: int = 64) -> tuple[AnomalyExample, ...]:
@@ -91,7 +91,7 @@ class ProductData:
         """The real anomaly with this id; ``<id>#2`` is the second of its masks alone."""
         whole, _, number = example_id.partition("#")
         if number:
-            return next(e for e in by_instance([self.example(whole)]) if e.id == example_id)
+            return next(e for e in split_by_instance([self.example(whole)]) if e.id == example_id)
         return self._examples.get(example_id, lambda: self._read_example(example_id))
 
     def learned_masks(self, label: str) -> list[Mask]:
@@ -119,13 +119,13 @@ class ProductData:
 
     def _part_fills_frame(self) -> bool:
         """Whether the part fills most photos: one product is photographed one way, so the odd one out is an error."""
-        ids = tuple(row.id for row in self.project.normals(0, VOTERS))
+        ids = tuple(row.id for row in self.project.normals(0, FRAME_VOTE_PHOTOS))
         whole = self._votes.get(ids, lambda: [bool(self._object_alone(i).all()) for i in ids])
         return sum(whole) > len(whole) / 2
 
     def _object_alone(self, normal_id: str) -> Mask:
         path = self.project.cache_dir / "object" / f"{normal_id}.png"
-        return read_mask(made_once(path, lambda: mask_png_bytes(object_mask(self.normal(normal_id).pixels))))
+        return read_mask(cached_file(path, lambda: mask_png_bytes(object_mask(self.normal(normal_id).pixels))))
 
 
 def mean_area(examples: Sequence[AnomalyExample]) -> float | None:

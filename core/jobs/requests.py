@@ -18,17 +18,17 @@ from core.engines.api import Engine, Need, read_params
 from core.engines.registry import engine
 from core.errors import InputError, Unavailable
 from core.jobs.product_data import ProductData
-from core.masks.placement.context_match import fitting_example
+from core.masks.placement.context_match import choose_fitting_example
 from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
 from core.types import AnomalyExample, Mask, NormalImage, Request, check_label
 from core.validation import read_settings
 
-ANOTHER_PHOTO = 7919
+RETRY_PHOTO_STEP = 7919
 """Places on in the order of photos that another attempt goes; a prime, so that it is another photo."""
 
 
-class Batch(BaseModel):
+class GenerationBatch(BaseModel):
     """What to make in bulk. ``batch_size`` is how many are drawn together by an engine that can; 0: what suits the
     machine."""
 
@@ -91,7 +91,7 @@ class RequestBuilder:
         if rules.source == "examples" and not examples:
             raise InputError(f"placement from examples: there is no real anomaly labelled {label!r}; import some")
         donors = tuple(donor_ids) or tuple(row.id for row in material.project.normals())
-        return cls(material, chosen, label, params, rules.settled(bool(examples)), donors, examples)
+        return cls(material, chosen, label, params, rules.resolved(bool(examples)), donors, examples)
 
     def needs(self) -> frozenset[Need]:
         """What a request must bring with these settings."""
@@ -100,7 +100,7 @@ class RequestBuilder:
     def place(self, normal: NormalImage, seed: int) -> PlacedMask:
         """A mask where the rules allow, like the real anomaly that goes with it. Errors as plan_masks."""
         example, models, anchor = self._placed_like(normal, seed)
-        terrain = self.material.terrain(normal.id, self.material.regions(normal.id))
+        terrain = self.material.placement_map(normal.id, self.material.regions(normal.id))
         parts = plan_masks(
             self.placement, self.label, terrain, numpy_rng(seed, "mask"), example_masks=models, lead=anchor
         )
@@ -154,8 +154,8 @@ class RequestBuilder:
         if example is None:
             return None, [], None
         if self.placement.position == "surroundings":
-            example, match = fitting_example(found, normal.pixels, numpy_rng(seed, "example"))
-        anchored = by_engine or self.placement.as_there
+            example, match = choose_fitting_example(found, normal.pixels, numpy_rng(seed, "example"))
+        anchored = by_engine or self.placement.follows_example
         return example, [e.mask for e in found], AnchorExample(example.mask, match) if anchored else None
 
 
@@ -163,12 +163,12 @@ class RequestBuilder:
 class BatchPlan:
     """A batch that was found feasible, with what all its samples share."""
 
-    batch: Batch
+    batch: GenerationBatch
     builder: RequestBuilder
     normal_ids: tuple[str, ...]
 
     @property
-    def material(self) -> ProductData:
+    def product_data(self) -> ProductData:
         """The product that it is made on."""
         return self.builder.material
 
@@ -178,7 +178,7 @@ class BatchPlan:
         return self.builder.engine
 
 
-def prepare(material: ProductData, batch: Batch) -> BatchPlan:
+def plan_batch(material: ProductData, batch: GenerationBatch) -> BatchPlan:
     """The batch's plan, if it can run at all; InputError, NotFound or Unavailable, in one line, if not."""
     project = material.project
     ids = tuple(project.normal_row(i).id for i in batch.normal_ids) or tuple(r.id for r in project.normals())
@@ -193,10 +193,10 @@ def prepare(material: ProductData, batch: Batch) -> BatchPlan:
     return BatchPlan(batch, builder, ids)
 
 
-def request_for(plan: BatchPlan, index: int, attempt: int = 0) -> Request:
+def build_request(plan: BatchPlan, index: int, attempt: int = 0) -> Request:
     """The ``index``-th request of a batch: every photo once before any comes again, in a seeded order."""
     ids, builder = plan.normal_ids, plan.builder
-    lap, position = divmod(index + attempt * ANOTHER_PHOTO, len(ids))
+    lap, position = divmod(index + attempt * RETRY_PHOTO_STEP, len(ids))
     order = numpy_rng(plan.batch.seed, "photos", lap).permutation(len(ids))
     normal = builder.material.normal(ids[order[position]])
     seed = derive_seed(plan.batch.seed, index, attempt)

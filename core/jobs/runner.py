@@ -13,7 +13,7 @@ from typing import Any
 from core.errors import Cancelled, FlawsmithError, NotFound
 from core.images.geometry import shrunk_to
 from core.store import Project
-from core.types import Event, Image
+from core.types import Image, JobEvent
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +47,10 @@ class JobControl:
         self._stop.set()
 
 
-Work = Callable[[JobControl], Mapping[str, Any]]
+JobFunction = Callable[[JobControl], Mapping[str, Any]]
 
 
-class Runner:
+class JobRunner:
     """Runs jobs in threads and keeps their latest news in memory and in the project's job table."""
 
     def __init__(self, project: Project) -> None:
@@ -58,32 +58,32 @@ class Runner:
         self._lanes = {lane: ThreadPoolExecutor(1, thread_name_prefix=f"job-{lane}") for lane in LANES}
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
-        self._events: dict[str, Event] = {}
+        self._events: dict[str, JobEvent] = {}
         self._results: dict[str, Mapping[str, Any]] = {}
         self._controls: dict[str, JobControl] = {}
         self._last_write: dict[str, float] = {}
 
-    def submit(self, kind: str, title: str, work: Work, lane: str = "bulk", args_json: str = "{}") -> str:
+    def submit(self, kind: str, title: str, work: JobFunction, lane: str = "bulk", args_json: str = "{}") -> str:
         """Queue ``work`` and return the job's id at once."""
         job_id = self._project.add_job(kind, title, args_json).id
         control = JobControl(job_id, lambda *news: self._running(job_id, *news))
         with self._lock:
             self._controls[job_id] = control
-            self._events[job_id] = Event(job_id, "queued", message=title)
+            self._events[job_id] = JobEvent(job_id, "queued", message=title)
         self._lanes[lane].submit(self._run, control, work)
         return job_id
 
-    def event(self, job_id: str) -> Event:
+    def event(self, job_id: str) -> JobEvent:
         """The job's latest news; jobs of earlier processes come from the project."""
         with self._lock:
             if job_id in self._events:
                 return self._events[job_id]
         for row in self._project.jobs():
             if row.id == job_id:
-                return Event(job_id, row.status, row.done, row.total, row.message)
+                return JobEvent(job_id, row.status, row.done, row.total, row.message)
         raise NotFound(f"job {job_id!r}: there is no such job in this project")
 
-    def active(self) -> list[Event]:
+    def active(self) -> list[JobEvent]:
         """News of the jobs of this process that have not ended, oldest first."""
         with self._lock:
             return [e for e in self._events.values() if e.status not in FINAL]
@@ -95,7 +95,7 @@ class Runner:
         if control:
             control.stop()
 
-    def wait(self, job_id: str, timeout: float | None = None) -> Event:
+    def wait(self, job_id: str, timeout: float | None = None) -> JobEvent:
         """The job's news once it has ended, or its latest after ``timeout`` seconds."""
         with self._news:
             self._news.wait_for(lambda: self._events[job_id].status in FINAL, timeout)
@@ -115,7 +115,7 @@ class Runner:
         for lane in self._lanes.values():
             lane.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, control: JobControl, work: Work) -> None:
+    def _run(self, control: JobControl, work: JobFunction) -> None:
         job_id = control.job_id
         try:
             if control.cancelled():
@@ -139,7 +139,7 @@ class Runner:
         with self._news:
             last = self._events[job_id]
             shown = last.preview if shown is None else shown
-            self._events[job_id] = Event(job_id, "running", done, total, message or last.message, shown)
+            self._events[job_id] = JobEvent(job_id, "running", done, total, message or last.message, shown)
             due = time.monotonic() - self._last_write.get(job_id, -1.0) > 0.5
             if due:
                 self._last_write[job_id] = time.monotonic()
@@ -151,7 +151,7 @@ class Runner:
         with self._lock:
             last = self._events[job_id]
         # Without its preview: what a job has made lies in the project, and its news stays for good.
-        event = Event(job_id, status, last.done, last.total, message or last.message)
+        event = JobEvent(job_id, status, last.done, last.total, message or last.message)
         self._project.update_job(job_id, status=status, done=event.done, total=event.total, message=event.message)
         with self._news:
             self._events[job_id] = event

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-LEAST_COPY = 0.85
+MIN_COPY_LIMIT = 0.85
 """Likeness to a real example below which a sample is none's copy, however varied the real ones are."""
 
 
@@ -37,10 +37,12 @@ class SampleScorer:
     """
 
     discriminator: Discriminator | None = None
-    real: Floats | None = None
-    copy_limit: float = LEAST_COPY
+    example_features: Floats | None = None
+    copy_limit: float = MIN_COPY_LIMIT
     notes: tuple[str, ...] = ()
-    _warm: WarmCache[str, Floats] = field(default_factory=lambda: WarmCache(_nbytes), repr=False, compare=False)
+    _cached_cells: WarmCache[str, Floats] = field(
+        default_factory=lambda: WarmCache(_nbytes), repr=False, compare=False
+    )
 
     def scores(self, photo: Image, sample: Sample) -> dict[str, float]:
         """Of a sample and its untouched photo, uint8 (H, W, 3) both:
@@ -54,58 +56,58 @@ class SampleScorer:
         """
         found: dict[str, float] = {}
         if self.discriminator is not None:
-            found |= self._standing(self.discriminator, photo, sample)
-        if self.real is not None:
-            from core.evaluation.generation.nearest_real import crop_around, look
+            found |= self._ars_scores(self.discriminator, photo, sample)
+        if self.example_features is not None:
+            from core.evaluation.generation.nearest_real import crop_around, embed
 
-            likeness = float((self.real @ look(*crop_around(sample.image, sample.mask))).max())
+            likeness = float((self.example_features @ embed(*crop_around(sample.image, sample.mask))).max())
             found |= {"likeness": likeness, "copy_limit": self.copy_limit}
         return found
 
-    def _standing(self, discriminator: Discriminator, photo: Image, sample: Sample) -> dict[str, float]:
-        from core.quality.ars import region_score, spread
+    def _ars_scores(self, discriminator: Discriminator, photo: Image, sample: Sample) -> dict[str, float]:
+        from core.quality.ars import region_score, upsampled
 
         try:
             after = discriminator.score_map(sample.image)
-            before = self._warm.get(sample.recipe.normal_id, lambda: discriminator.cells(photo))
+            before = self._cached_cells.get(sample.recipe.normal_id, lambda: discriminator.patch_scores(photo))
         except ImageError:  # too small a photo for the network
             return {}
-        floor = region_score(spread(before, sample.mask.shape), sample.mask)
+        floor = region_score(upsampled(before, sample.mask.shape), sample.mask)
         return {"ars": region_score(after, sample.mask), "ars_floor": floor}
 
 
-def judge_of(
+def sample_scorer(
     material: ProductData, label: str, progress: Steps | None = None, cancelled: Callable[[], bool] | None = None
 ) -> SampleScorer:
     """The judge of a project's samples of ``label``; its discriminator is trained once and kept in the cache folder.
 
     ``progress(done, total)`` tells of the training. Cancelled within a step of it.
     """
-    from core.quality.ars import discriminator_of
+    from core.quality.ars import load_or_train_discriminator
 
     photos = [row.path for row in material.project.normals()]
     try:
-        discriminator = discriminator_of(photos, material.project.cache_dir / "ars", progress, cancelled)
-        real, limit = _copies(material.examples(label))
+        discriminator = load_or_train_discriminator(photos, material.project.cache_dir / "ars", progress, cancelled)
+        real, limit = _copy_reference(material.examples(label))
     except (Unavailable, ImageError) as error:
         return SampleScorer(notes=(f"judged without ARS and likeness to real examples: {error}",))
     return SampleScorer(discriminator, real, limit)
 
 
-def _copies(examples: tuple[AnomalyExample, ...]) -> tuple[Floats | None, float]:
+def _copy_reference(examples: tuple[AnomalyExample, ...]) -> tuple[Floats | None, float]:
     """The examples' looks, and from which likeness on a sample is a copy.
 
     The limit is what only 1 real example in 20 reaches with another one (evaluate's ``memorised``), so a label whose
-    real examples all look the same does not condemn what looks like them; but never below LEAST_COPY.
+    real examples all look the same does not condemn what looks like them; but never below MIN_COPY_LIMIT.
     """
     if not examples:
-        return None, LEAST_COPY
-    from core.evaluation.generation.nearest_real import QUANTILE, crop_around, look, turned
+        return None, MIN_COPY_LIMIT
+    from core.evaluation.generation.nearest_real import MEMORISED_QUANTILE, crop_around, embed, orientations
 
-    looks = [[look(*way) for way in turned(*crop_around(e.pixels, e.mask))] for e in examples]
+    looks = [[embed(*way) for way in orientations(*crop_around(e.pixels, e.mask))] for e in examples]
     real = np.asarray(looks, np.float32)
     if len(real) < 2:
-        return real, LEAST_COPY
+        return real, MIN_COPY_LIMIT
     among = np.max([real[:, 0] @ real[:, k].T for k in range(real.shape[1])], axis=0)
     np.fill_diagonal(among, -1)
-    return real, max(LEAST_COPY, float(np.quantile(among.max(axis=1), QUANTILE)))
+    return real, max(MIN_COPY_LIMIT, float(np.quantile(among.max(axis=1), MEMORISED_QUANTILE)))

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.images.geometry import bounds
-from core.masks.morphology import close, depth, drop_small, fill_holes, grow, shrink, smooth
+from core.images.geometry import bounding_box
+from core.masks.morphology import close, dilate, drop_small, erode, fill_holes, inner_distance, smooth
 from core.types import Image, Mask, check_image
 
 WORK_SIDE = 256
@@ -132,9 +132,9 @@ def _plausible_part(distance: _Field, threshold: float) -> Mask | None:
         return None
     if not _framed_like_a_part(found):
         return None
-    if float(depth(np.pad(found, 1)).max()) < _LEAST_THICKNESS * min(found.shape):
+    if float(inner_distance(np.pad(found, 1)).max()) < _LEAST_THICKNESS * min(found.shape):
         return None
-    near, far = shrink(found, 2), ~grow(found, 2)
+    near, far = erode(found, 2), ~dilate(found, 2)
     if not near.any() or not far.any():
         return None
     contrast = float(np.median(distance[near]) - np.median(distance[far]))
@@ -150,7 +150,7 @@ def _framed_like_a_part(found: Mask) -> bool:
     """
     ring = np.concatenate([found[0], found[1:, -1], found[-1, -2::-1], found[-2:0:-1, 0]])
     contacts = np.count_nonzero(ring != np.roll(ring, 1)) // 2
-    box_y0, box_x0, box_y1, box_x1 = bounds(found) or (0, 0, 0, 0)
+    box_y0, box_x0, box_y1, box_x1 = bounding_box(found) or (0, 0, 0, 0)
     off_y = abs((box_y0 + box_y1) / found.shape[0] - 1) / 2
     off_x = abs((box_x0 + box_x1) / found.shape[1] - 1) / 2
     if not contacts:
@@ -160,7 +160,7 @@ def _framed_like_a_part(found: Mask) -> bool:
 
 def _has_crisp_edge(found: Mask, distance: _Field, contrast: float) -> bool:
     """Whether most of the outline is a step: a shade or a vignette rises slowly, a part's edge at once."""
-    outside, inside = grow(found, 3) & ~grow(found, 2), found & ~shrink(found, 3) & shrink(found, 2)
+    outside, inside = dilate(found, 3) & ~dilate(found, 2), found & ~erode(found, 3) & erode(found, 2)
     if not outside.any() or not inside.any():
         return False
     return float(np.median(distance[inside]) - np.median(distance[outside])) > 0.5 * contrast

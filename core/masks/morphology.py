@@ -1,6 +1,6 @@
 """Grow, shrink, smooth, fill, split and combine masks. Masks are bool (H, W); lengths are pixels.
 
-Distances are exact and Euclidean, so growing is by a disc and ``grow`` and ``shrink`` are an adjunction on
+Distances are exact and Euclidean, so growing is by a disc and ``dilate`` and ``erode`` are an adjunction on
 the frame: ``grow(a, r) <= b`` exactly when ``a <= shrink(b, r)``. What lies beyond the frame is unknown, and
 neither eats into a mask nor adds to it. Parts touch by side or corner (8-connected), holes by side only.
 Every function returns a new array.
@@ -15,19 +15,19 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, MaskError
-from core.images.geometry import bounds
+from core.images.geometry import bounding_box
 from core.types import Mask, check_mask
 
 _SMALL = 3
 """Radius in px up to which a disc's own pixels are quicker to walk than a distance transform."""
 
-How = Literal["add", "subtract", "intersect", "replace"]
+CombineMode = Literal["add", "subtract", "intersect", "replace"]
 
 
-def grow(mask: Mask, px: float) -> Mask:
+def dilate(mask: Mask, px: float) -> Mask:
     """All pixels within ``px`` of the mask."""
     _check_length(px, "grow")
-    found = bounds(mask)
+    found = bounding_box(mask)
     if px == 0 or found is None:
         return mask.copy()
     y0, x0, y1, x1 = found
@@ -38,14 +38,14 @@ def grow(mask: Mask, px: float) -> Mask:
     if px <= _SMALL:
         grown[window] = cv2.dilate(mask[window].astype(np.uint8), _disc(px))
     else:
-        grown[window] = distance_to(mask[window]) <= px
+        grown[window] = distance_to_mask(mask[window]) <= px
     return grown
 
 
-def shrink(mask: Mask, px: float) -> Mask:
+def erode(mask: Mask, px: float) -> Mask:
     """The pixels farther than ``px`` from everything outside the mask; the frame's edge does not count as outside."""
     _check_length(px, "shrink")
-    found = bounds(mask)
+    found = bounding_box(mask)
     if px == 0 or found is None:
         return mask.copy()
     y0, x0, y1, x1 = found
@@ -54,7 +54,7 @@ def shrink(mask: Mask, px: float) -> Mask:
     if px <= _SMALL:
         shrunk[window] = cv2.erode(mask[window].astype(np.uint8), _disc(px))
     else:
-        shrunk[window] = depth(mask[window]) > px
+        shrunk[window] = inner_distance(mask[window]) > px
     return shrunk
 
 
@@ -62,7 +62,7 @@ def close(mask: Mask, px: float) -> Mask:
     """Grow, then shrink by ``px``, with room around the frame: fills gaps and holes narrower than 2 px."""
     _check_length(px, "close")
     pad = int(px) + 2
-    return shrink(grow(np.pad(mask, pad), px), px)[pad:-pad, pad:-pad] | mask
+    return erode(dilate(np.pad(mask, pad), px), px)[pad:-pad, pad:-pad] | mask
 
 
 def smooth(mask: Mask, px: float) -> Mask:
@@ -71,7 +71,7 @@ def smooth(mask: Mask, px: float) -> Mask:
     A part that would vanish is left as it was drawn: smoothing never deletes a fine crack.
     """
     _check_length(px, "smooth")
-    found = bounds(mask)
+    found = bounding_box(mask)
     if px == 0 or found is None:
         return mask.copy()
     y0, x0, y1, x1 = found
@@ -94,7 +94,7 @@ def fill_holes(mask: Mask, max_area: int | None = None) -> Mask:
 
     A gap that reaches the frame's edge is not a hole.
     """
-    found = bounds(mask)
+    found = bounding_box(mask)
     if found is None:
         return mask.copy()
     window = np.s_[found[0] : found[2], found[1] : found[3]]
@@ -120,11 +120,11 @@ def invert(mask: Mask) -> Mask:
 def outline(mask: Mask, width: float = 1) -> Mask:
     """The mask's own pixels within ``width`` of its edge; the frame's edge closes the line."""
     _check_length(width, "outline")
-    found = bounds(mask)
+    found = bounding_box(mask)
     line = np.zeros_like(mask)
     if found is not None:
         window = np.s_[found[0] : found[2], found[1] : found[3]]
-        line[window] = mask[window] & (depth(np.pad(mask[window], 1))[1:-1, 1:-1] <= width)
+        line[window] = mask[window] & (inner_distance(np.pad(mask[window], 1))[1:-1, 1:-1] <= width)
     return line
 
 
@@ -146,7 +146,7 @@ def drop_small(mask: Mask, area: int) -> Mask:
     return np.asarray(keep[labels], np.bool_)
 
 
-def largest(mask: Mask) -> Mask:
+def largest_component(mask: Mask) -> Mask:
     """The part with the most pixels; an empty mask stays empty."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if len(stats) < 2:
@@ -205,7 +205,7 @@ def box(x0: float, y0: float, x1: float, y1: float, shape: tuple[int, int]) -> M
     return mask
 
 
-def combine(a: Mask, b: Mask, how: How) -> Mask:
+def combine(a: Mask, b: Mask, how: CombineMode) -> Mask:
     """``a`` changed by ``b``: add (union), subtract, intersect, or replace (just ``b``)."""
     check_mask(b, (a.shape[0], a.shape[1]), "second mask")
     if how == "add":
@@ -219,7 +219,7 @@ def combine(a: Mask, b: Mask, how: How) -> Mask:
     raise InputError(f"combine: expected add, subtract, intersect or replace, got {how!r}")
 
 
-def depth(mask: Mask) -> npt.NDArray[np.float32]:
+def inner_distance(mask: Mask) -> npt.NDArray[np.float32]:
     """Distance float32 (H, W) of each pixel to the nearest one outside the mask; infinite if there is none."""
     if mask.all():
         return np.full(mask.shape, np.inf, np.float32)
@@ -231,23 +231,23 @@ def depth(mask: Mask) -> npt.NDArray[np.float32]:
     return np.asarray(np.sqrt(distance, out=distance))
 
 
-def distance_to(mask: Mask) -> npt.NDArray[np.float32]:
+def distance_to_mask(mask: Mask) -> npt.NDArray[np.float32]:
     """Distance float32 (H, W) of each pixel to the mask; infinite if it is empty."""
-    return depth(~mask)
+    return inner_distance(~mask)
 
 
-def edge_distance(mask: Mask) -> npt.NDArray[np.float32]:
+def signed_edge_distance(mask: Mask) -> npt.NDArray[np.float32]:
     """Distance float32 (H, W) to the mask's edge, negative inside; the frame's edge counts as outside."""
-    inside = depth(np.pad(mask, 1))[1:-1, 1:-1]
-    return np.where(mask, -inside, distance_to(mask)).astype(np.float32)
+    inside = inner_distance(np.pad(mask, 1))[1:-1, 1:-1]
+    return np.where(mask, -inside, distance_to_mask(mask)).astype(np.float32)
 
 
 def to_area(mask: Mask, area: float) -> Mask:
     """The mask grown or trimmed evenly along its edge until it has ``area`` pixels (or fills the frame)."""
-    return lowest(edge_distance(mask), area)
+    return lowest_pixels(signed_edge_distance(mask), area)
 
 
-def lowest(field: npt.NDArray[np.float32], area_px: float) -> Mask:
+def lowest_pixels(field: npt.NDArray[np.float32], area_px: float) -> Mask:
     """The ``area_px`` pixels where the field (H, W) is lowest, at least one; pixels at infinity are never taken."""
     flat = field.reshape(-1)
     count = min(max(1, round(area_px)), int(np.isfinite(flat).sum()))

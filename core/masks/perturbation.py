@@ -28,8 +28,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import MaskError
-from core.images.geometry import bounds
-from core.masks.morphology import close, depth, distance_to, to_area
+from core.images.geometry import bounding_box
+from core.masks.morphology import close, distance_to_mask, inner_distance, to_area
 from core.types import Mask, check_mask
 
 _Points = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ Contours = list[list[_Points]]
 _SUBPIXEL_BITS = 6
 
 
-class Enhancement(BaseModel):
+class MaskEnhancement(BaseModel):
     """How far GAA's geometric enhancement may change a mask."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,7 +52,7 @@ class Enhancement(BaseModel):
         description="How far the polygon may leave the outline, as a share of the mask's width there. 0 keeps it.",
     )  # fmt: skip
     jitter: float = Field(
-        default=0.25, ge=0, le=1, title="Vary outline (ΔP)",
+        default=0.25, ge=0, le=1, title="Perturbation (ΔP)",
         description="How far corners are moved at random, as a share of the mask's width there. 0 moves none.",
     )  # fmt: skip
     bend: float = Field(
@@ -74,7 +74,9 @@ def size_factor(area: float, mean_area: float, alpha: float) -> float:
     return alpha * sqrt(ratio) + (1 - alpha) * cbrt(ratio)
 
 
-def enhance(mask: Mask, params: Enhancement, rng: np.random.Generator, mean_area: float | None = None) -> Mask:
+def enhance_mask(
+    mask: Mask, params: MaskEnhancement, rng: np.random.Generator, mean_area: float | None = None
+) -> Mask:
     """A new mask of the same kind: bool (H, W) of the same shape, never empty.
 
     ``mean_area`` in pixels is the label's mean; None keeps the area of the reshaped mask. The result lies about
@@ -82,19 +84,19 @@ def enhance(mask: Mask, params: Enhancement, rng: np.random.Generator, mean_area
     the frame. MaskError if the mask is empty.
     """
     check_mask(mask)
-    found = bounds(mask)
+    found = bounding_box(mask)
     if found is None:
         raise MaskError("enhance: the mask is empty; draw something first")
     y0, x0, y1, x1 = found
     patch = enhance_patch(mask[y0:y1, x0:x1], params, rng, mean_area)
     cy, cx = _centroid(mask[y0:y1, x0:x1])
     py, px = _centroid(patch)
-    return paste(patch, mask.shape[0], mask.shape[1], round(y0 + cy - py), round(x0 + cx - px))
+    return place_patch(patch, mask.shape[0], mask.shape[1], round(y0 + cy - py), round(x0 + cx - px))
 
 
-def enhance_patch(patch: Mask, params: Enhancement, rng: np.random.Generator, mean_area: float | None) -> Mask:
+def enhance_patch(patch: Mask, params: MaskEnhancement, rng: np.random.Generator, mean_area: float | None) -> Mask:
     """As :func:`enhance`, but the result comes on a canvas of its own that just fits it."""
-    contours = reshape(patch, params, rng)
+    contours = perturb_contours(patch, params, rng)
     area = int(np.count_nonzero(rasterise(contours)))
     target = float(area)
     if mean_area is not None:
@@ -128,7 +130,7 @@ def scaled_to(contours: Contours, target: float) -> Mask:
     exact = to_area(np.pad(best, room), target)
     if _parts(exact) > _parts(best):
         return best
-    found = bounds(exact)
+    found = bounding_box(exact)
     assert found is not None
     return exact[found[0] : found[2], found[1] : found[3]]
 
@@ -163,12 +165,12 @@ def rasterise(contours: Contours) -> Mask:
             layer = np.zeros_like(canvas)
             cv2.fillPoly(layer, rings, 1, shift=_SUBPIXEL_BITS)
             canvas |= layer
-    found = bounds(canvas.view(np.bool_))
+    found = bounding_box(canvas.view(np.bool_))
     assert found is not None
     return canvas.view(np.bool_)[found[0] : found[2], found[1] : found[3]]
 
 
-def trace(patch: Mask, keep_holes: bool = True) -> Contours:
+def trace_contours(patch: Mask, keep_holes: bool = True) -> Contours:
     """Outer ring and holes of each part, (N, 2) float x, y of pixel centres; the inverse of :func:`rasterise`."""
     mode = cv2.RETR_CCOMP if keep_holes else cv2.RETR_EXTERNAL
     rings, hierarchy = cv2.findContours(patch.astype(np.uint8), mode, cv2.CHAIN_APPROX_NONE)
@@ -184,7 +186,7 @@ def trace(patch: Mask, keep_holes: bool = True) -> Contours:
     return list(parts.values())
 
 
-def paste(patch: Mask, height: int, width: int, top: int, left: int) -> Mask:
+def place_patch(patch: Mask, height: int, width: int, top: int, left: int) -> Mask:
     """``patch`` on an empty (height, width) mask, moved into the frame; if too large, cut about its middle."""
     ph, pw = patch.shape
     if ph > height or pw > width:
@@ -201,7 +203,7 @@ def paste(patch: Mask, height: int, width: int, top: int, left: int) -> Mask:
     return mask
 
 
-def reshape(patch: Mask, params: Enhancement, rng: np.random.Generator) -> Contours:
+def perturb_contours(patch: Mask, params: MaskEnhancement, rng: np.random.Generator) -> Contours:
     """Eq. 5 as contours about the centroid: P(F(closing(M_a)), δ) + ΔP."""
     pad = ceil(params.close_px) + 2
     closed = close(np.pad(patch, pad), params.close_px)
@@ -210,7 +212,7 @@ def reshape(patch: Mask, params: Enhancement, rng: np.random.Generator) -> Conto
     extent = float(np.hypot(*patch.shape))
     warp = _bending(rng, extent, params.bend)
     parts = []
-    for part in trace(closed, params.keep_holes):
+    for part in trace_contours(closed, params.keep_holes):
         rings = []
         for ring in part:
             width = widths[ring[:, 1].astype(int), ring[:, 0].astype(int)]
@@ -224,7 +226,7 @@ def reshape(patch: Mask, params: Enhancement, rng: np.random.Generator) -> Conto
 
 def local_width(mask: Mask) -> npt.NDArray[np.float32]:
     """How wide the mask is at each of its pixels: float32 (H, W), the diameter of the largest disc in it there."""
-    inside = depth(np.pad(mask, 1))[1:-1, 1:-1]
+    inside = inner_distance(np.pad(mask, 1))[1:-1, 1:-1]
     width = np.minimum(2 * inside, 1).astype(np.float32)
     widest = float(inside.max())
     # Discs of a few sizes, the largest exact; large ones need only every second or fourth pixel, and a centre
@@ -233,7 +235,7 @@ def local_width(mask: Mask) -> npt.NDArray[np.float32]:
         radius = widest / 1.5**level
         stride = 1 if radius < 5 else 2 if radius < 12 else 4
         centres = inside[::stride, ::stride] >= (radius if stride == 1 else 0.9 * radius)
-        near = distance_to(centres) * stride < radius
+        near = distance_to_mask(centres) * stride < radius
         if stride > 1:
             near = near.repeat(stride, axis=0).repeat(stride, axis=1)[: mask.shape[0], : mask.shape[1]]
         width[near & mask] = 2 * radius - 1

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError
-from core.images.geometry import bounds
+from core.images.geometry import bounding_box
 from core.lookup import named
-from core.masks.morphology import edge_distance, fill_holes, largest, lowest, to_area
+from core.masks.morphology import fill_holes, largest_component, lowest_pixels, signed_edge_distance, to_area
 from core.masks.strokes import crack, scratch
 from core.types import Mask
 
 _Field = npt.NDArray[np.float32]
-Shape = Callable[[float, float, float, np.random.Generator], _Field]
+ShapeField = Callable[[float, float, float, np.random.Generator], _Field]
 """(area in px, angle of its long axis in radians, longest in px, generator) to a field float32 (h, w) that fits it."""
 
 
@@ -67,16 +67,16 @@ def shape_patch(
     enlarge = sqrt(max(1.0, area_px / _RAGGED_AREA)) if name in _RAGGED else 1.0
     field = draw(max(1.0, area_px / enlarge**2), angle, max(1.0, longest), rng)
     if enlarge > 1:
-        soft = lowest(field, area_px / enlarge**2).astype(np.float32)
+        soft = lowest_pixels(field, area_px / enlarge**2).astype(np.float32)
         field = -cv2.resize(soft, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC)
     if max_hw is not None:
         field = _window(field, max_hw, area_px)
-    mask = lowest(field, area_px)
+    mask = lowest_pixels(field, area_px)
     if name not in _SCATTERED:
-        mask = largest(mask) if name in _LINES else fill_holes(largest(mask))
+        mask = largest_component(mask) if name in _LINES else fill_holes(largest_component(mask))
         if abs(np.count_nonzero(mask) - area_px) > 0.05 * area_px:
             mask = to_area(mask, area_px)
-    found = bounds(mask)
+    found = bounding_box(mask)
     assert found is not None
     return mask[found[0] : found[2], found[1] : found[3]]
 
@@ -201,7 +201,7 @@ def _one_basin(field: _Field, area: float) -> _Field:
     piece = None
     for _ in range(7):
         middle = (low + high) / 2
-        candidate = fill_holes(largest(lowest(field, middle)))
+        candidate = fill_holes(largest_component(lowest_pixels(field, middle)))
         size = int(candidate.sum())
         if piece is None or size >= goal:
             piece = candidate
@@ -213,7 +213,7 @@ def _one_basin(field: _Field, area: float) -> _Field:
             break
     assert piece is not None
     # Signed distance: ranks trim or grow the piece evenly along its edge and open no holes.
-    return edge_distance(piece)
+    return signed_edge_distance(piece)
 
 
 def _chip(area: float, angle: float, longest: float, rng: np.random.Generator) -> _Field:
@@ -253,7 +253,7 @@ def _pits(area: float, angle: float, longest: float, rng: np.random.Generator) -
     return np.asarray(field + 0.15 * _noise(field.shape, max(2.0, float(radii.mean())), 2, rng), np.float32)
 
 
-SHAPES: dict[str, Shape] = {
+SHAPES: dict[str, ShapeField] = {
     "crack": crack,
     "scratch": scratch,
     "spot": _spot,

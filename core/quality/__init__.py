@@ -1,7 +1,7 @@
 """How good a sample is: what visibly changed, its scores, and which samples are nearly the same."""
 
-from core.quality.near_duplicates import descriptor, group_near_duplicates, nearest
+from core.quality.near_duplicates import descriptor, group_near_duplicates, nearest_distance
 from core.quality.scores import scores
 from core.quality.visible_change import VISIBLE_LEVELS, visible_change
 
-__all__ = ["VISIBLE_LEVELS", "descriptor", "group_near_duplicates", "nearest", "scores", "visible_change"]
+__all__ = ["VISIBLE_LEVELS", "descriptor", "group_near_duplicates", "nearest_distance", "scores", "visible_change"]

@@ -56,7 +56,7 @@ _DECAY = 1e-5
 _FLOOR = 1e-3
 _SLOPE = 0.2
 _FORMAT = StoredFormat("discriminator")
-_NEWS = 10
+_PROGRESS_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ class Discriminator:
         ``clip(1/2 - D / (2 MARGIN), 0, 1)`` for each patch, upsampled (bilinear) to the image's pixels. ImageError if
         the image is smaller than 32 pixels a side.
         """
-        return spread(self.cells(image), (image.shape[0], image.shape[1]))
+        return upsampled(self.patch_scores(image), (image.shape[0], image.shape[1]))
 
-    def cells(self, image: Image) -> Floats:
+    def patch_scores(self, image: Image) -> Floats:
         """The same as ``score_map`` before it is upsampled: float32 (h, w), small enough to keep for many photos."""
         features = patch_features(check_image(image), STRIDE, LONGEST)
         h, w = features.shape[:2]
-        return self._cells(features.reshape(h * w, CHANNELS)).reshape(h, w)
+        return self._patch_scores(features.reshape(h * w, CHANNELS)).reshape(h, w)
 
-    def _cells(self, features: Floats) -> Floats:
+    def _patch_scores(self, features: Floats) -> Floats:
         q = (features - self.mean) @ self.adaptor
         hidden = (q * q) @ self.hidden + self.hidden_bias
         logits = np.where(hidden > 0, hidden, _SLOPE * hidden) @ self.out + self.out_bias
@@ -126,7 +126,7 @@ class Discriminator:
         return cls(**{name: a.astype(np.float32) for name, a in arrays.items()}, seed=seed)
 
 
-def spread(cells: Floats, shape: tuple[int, int]) -> Floats:
+def upsampled(cells: Floats, shape: tuple[int, int]) -> Floats:
     """Cells float32 (h, w) of a photo of ``shape`` (H, W) as its score map float32 (H, W), bilinear."""
     height, width = shape
     shrunk = min(1.0, LONGEST / max(height, width))
@@ -154,7 +154,7 @@ def region_score(scores: Floats, mask: Mask) -> float:
     return float(scores[inside].mean(dtype=np.float64))
 
 
-def discriminator_of(
+def load_or_train_discriminator(
     photos: Sequence[Path],
     folder: Path,
     progress: Steps | None = None,
@@ -199,7 +199,7 @@ def train_discriminator(
     chosen = list(range(len(normals)))
     if len(chosen) > MAX_PHOTOS:
         chosen = sorted(rng.permutation(len(chosen))[:MAX_PHOTOS].tolist())
-    total = len(chosen) + _STEPS // _NEWS
+    total = len(chosen) + _STEPS // _PROGRESS_EVERY
     step = _stepper(total, progress, cancelled)
     quota = MAX_VECTORS // len(chosen)
     parts = []
@@ -293,8 +293,8 @@ def _fit(adapted: Floats, seed: int, news: Callable[[int], None]) -> tuple[Float
     optimizer = torch.optim.Adam(network.parameters(), lr=_RATE, weight_decay=_DECAY)
     q = torch.from_numpy(adapted)
     for k in range(_STEPS):
-        if k % _NEWS == 0:
-            news(k // _NEWS)
+        if k % _PROGRESS_EVERY == 0:
+            news(k // _PROGRESS_EVERY)
         good = q[torch.randint(len(q), (_BATCH,), generator=rng)]
         odd = good + SIGMA * torch.randn(good.shape, generator=rng)
         said = network(torch.cat([good, odd]).square())[:, 0]

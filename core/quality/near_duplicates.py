@@ -20,7 +20,7 @@ _SHARES = {"place": 0.2, "size": 0.2, "aspect": 0.05, "colour": 0.2, "shape": 0.
 DIMENSIONS = 2 + 1 + 1 + 6 + _GRID * _GRID + _GRID * _GRID
 
 
-SAME = 0.1
+DUPLICATE_DISTANCE = 0.1
 """Distance of two descriptors below which a person calls the anomalies the same."""
 
 
@@ -28,7 +28,7 @@ def descriptor(image: Image, mask: Mask) -> Descriptor:
     """float32 (60,) of an anomaly: its place, size, colour, shape and look.
 
     ``image`` uint8 (H, W, 3), ``mask`` bool (H, W). The Euclidean distance of two descriptors is in 0..1:
-    0 is the same anomaly, below about SAME a person calls them the same. An empty mask gives zeros.
+    0 is the same anomaly, below about DUPLICATE_DISTANCE a person calls them the same. An empty mask gives zeros.
     """
     rows, cols = mask_box(mask)
     if rows.stop == 0:
@@ -57,7 +57,7 @@ def descriptor(image: Image, mask: Mask) -> Descriptor:
     return np.concatenate(vector).astype(np.float32)
 
 
-def nearest(vector: Descriptor, kept: Sequence[Descriptor] | npt.NDArray[np.float32]) -> float:
+def nearest_distance(vector: Descriptor, kept: Sequence[Descriptor] | npt.NDArray[np.float32]) -> float:
     """Distance 0..1 from ``vector`` (60,) to the closest of ``kept`` (N, 60); 1.0 when nothing is kept yet."""
     if len(kept) == 0:
         return 1.0
@@ -66,7 +66,9 @@ def nearest(vector: Descriptor, kept: Sequence[Descriptor] | npt.NDArray[np.floa
 
 
 def group_near_duplicates(
-    descriptors: Sequence[Descriptor] | npt.NDArray[np.float32], threshold: float = SAME, block: int = 256
+    descriptors: Sequence[Descriptor] | npt.NDArray[np.float32],
+    threshold: float = DUPLICATE_DISTANCE,
+    block: int = 256,
 ) -> list[int]:
     """A group number for each of N descriptors (N, D), counted from 0 in order of first appearance.
 

@@ -53,14 +53,16 @@ def seam_contrast(before: Image, after: Image, mask: Mask) -> float:
         ((slice(1, None), slice(None)), (slice(None, -1), slice(None))),
     ):
         crossing = inside[one] != inside[two]
-        step_after += _step(after[rows, cols], one, two, crossing)
-        step_before += _step(before[rows, cols], one, two, crossing)
+        step_after += _edge_contrast(after[rows, cols], one, two, crossing)
+        step_before += _edge_contrast(before[rows, cols], one, two, crossing)
         pairs += int(crossing.sum())
     if pairs == 0:
         return 0.0
     return (step_after / pairs + _NATURAL_FLOOR) / (step_before / pairs + _NATURAL_FLOOR)
 
 
-def _step(image: npt.NDArray[np.uint8], one: tuple[slice, slice], two: tuple[slice, slice], where: Mask) -> float:
+def _edge_contrast(
+    image: npt.NDArray[np.uint8], one: tuple[slice, slice], two: tuple[slice, slice], where: Mask
+) -> float:
     a, b = image[one][where].astype(np.int16), image[two][where].astype(np.int16)
     return float(np.abs(a - b).max(axis=-1).sum()) if a.size else 0.0

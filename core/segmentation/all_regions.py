@@ -11,11 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from core.progress import Steps
-from core.segmentation.mask_scoring import FEATURES, Guess, add_agreement, confidence, mask_score, measured
-from core.segmentation.proposals import propose
-from core.segmentation.refinement import to_photo
-from core.segmentation.segmenter import Cancel, Candidate, stop_if
-from core.segmentation.view_pyramid import Pyramid, PyramidView, project
+from core.segmentation.mask_scoring import (
+    FEATURES,
+    MaskGuess,
+    add_agreement,
+    confidence,
+    guesses_from_views,
+    mask_score,
+)
+from core.segmentation.proposals import propose_masks
+from core.segmentation.refinement import refine_to_photo
+from core.segmentation.segmenter import Cancel, MaskCandidate, raise_if_cancelled
+from core.segmentation.view_pyramid import ImagePyramid, PyramidView, project_mask
 from core.types import Mask
 
 _OVERVIEW = 256
@@ -25,19 +32,19 @@ _APART = FEATURES.index("apart")
 _FRAME = FEATURES.index("frame")
 _EDGE = FEATURES.index("edge")
 _SOLID = FEATURES.index("solid")
-_WORTH = 9.0
-_LEAST = 8e-4
-_SAME = 0.6
+_MIN_SCORE = 9.0
+_MIN_SHARE = 8e-4
+_SAME_NEARNESS = 0.6
 
 
 class RegionProposer(Protocol):
     """A prepared photo."""
 
-    pyramid: Pyramid
+    pyramid: ImagePyramid
 
 
 @dataclass(frozen=True)
-class Seed:
+class RegionSeed:
     """A place that may be a region's, in photo pixels, and how far the flat area about it reaches."""
 
     x: float
@@ -45,7 +52,7 @@ class Seed:
     extent: float
 
 
-Hear = Callable[[Seed, list[Guess]], tuple[list[Guess], npt.NDArray[np.float64]]]
+SeedPredictor = Callable[[RegionSeed, list[MaskGuess]], tuple[list[MaskGuess], npt.NDArray[np.float64]]]
 """A second opinion: from a seed and the guesses there, to guesses and their worth on the scale of ``rank.worth``."""
 
 
@@ -53,24 +60,24 @@ def all_regions(
     photo: RegionProposer,
     progress: Steps | None = None,
     cancelled: Cancel | None = None,
-    hear: Hear | None = None,
-    least: float = _WORTH,
-) -> list[Candidate]:
+    hear: SeedPredictor | None = None,
+    least: float = _MIN_SCORE,
+) -> list[MaskCandidate]:
     """Regions of at least the worth ``least`` that stand out, largest first; none for a plain surface."""
     pyramid = photo.pyramid
     height, width = pyramid.shape
     overview = pyramid.window(0, 0, width, height, _OVERVIEW)
     seeds = _seeds(overview)
     taken = np.zeros(overview.shape, np.bool_)
-    found: list[tuple[Guess, float]] = []
+    found: list[tuple[MaskGuess, float]] = []
     for done, seed in enumerate(seeds):
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
         if progress is not None:
             progress(done, len(seeds))
-        column, row = overview.at(seed.x, seed.y)
+        column, row = overview.to_view(seed.x, seed.y)
         if taken[row, column]:
             continue
-        for guess, value in _readings(pyramid, seed, hear, least):
+        for guess, value in _best_guesses(pyramid, seed, hear, least):
             found.append((guess, value))
             taken |= _on(overview, guess)
     kept = _distinct(found)
@@ -80,14 +87,14 @@ def all_regions(
     return sorted((c for c in out if c.area), key=lambda c: -c.area)
 
 
-def _candidate(pyramid: Pyramid, guess: Guess, value: float) -> Candidate:
-    part, corner = to_photo(pyramid, guess.view, guess.mask)
-    return Candidate(part, float(confidence(np.array([value]))[0]), corner, pyramid.shape)
+def _candidate(pyramid: ImagePyramid, guess: MaskGuess, value: float) -> MaskCandidate:
+    part, corner = refine_to_photo(pyramid, guess.view, guess.mask)
+    return MaskCandidate(part, float(confidence(np.array([value]))[0]), corner, pyramid.shape)
 
 
-def _seeds(overview: PyramidView) -> list[Seed]:
+def _seeds(overview: PyramidView) -> list[RegionSeed]:
     """Deepest points of the flat areas of the overview, largest area first."""
-    seeds: list[Seed] = []
+    seeds: list[RegionSeed] = []
     for factor in (1.5, 3.0):
         flat = (overview.gradient < factor * overview.texture).astype(np.uint8)
         flat = cv2.morphologyEx(flat, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
@@ -102,24 +109,26 @@ def _seeds(overview: PyramidView) -> list[Seed]:
             r, c = np.unravel_index(int(own.argmax()), own.shape)
             z = overview.zoom
             px, py = overview.x0 + (x + int(c) + 0.5) / z, overview.y0 + (y + int(r) + 0.5) / z
-            seeds.append(Seed(px, py, max(w, h) / z))
+            seeds.append(RegionSeed(px, py, max(w, h) / z))
         del count
     seeds.sort(key=lambda s: s.extent)
     return seeds[:_SEEDS]
 
 
-def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None, least: float) -> list[tuple[Guess, float]]:
+def _best_guesses(
+    pyramid: ImagePyramid, seed: RegionSeed, hear: SeedPredictor | None, least: float
+) -> list[tuple[MaskGuess, float]]:
     """The best things the seed may lie in, if any stands out."""
     height, width = pyramid.shape
     raw: list[tuple[PyramidView, Mask]] = []
     for side in sorted({min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)})[::-1]:
-        view = pyramid.around(seed.x, seed.y, side, _GRID)
-        raw += [(view, m) for m in propose(view, seed.x, seed.y)]
-    guesses = measured(raw, height * width, seed.x, seed.y) if raw else []
+        view = pyramid.square_view(seed.x, seed.y, side, _GRID)
+        raw += [(view, m) for m in propose_masks(view, seed.x, seed.y)]
+    guesses = guesses_from_views(raw, height * width, seed.x, seed.y) if raw else []
     values = mask_score(guesses) if raw else np.zeros(0)
     if hear is not None:
         guesses, values = hear(seed, guesses)
-    out: list[tuple[Guess, float]] = []
+    out: list[tuple[MaskGuess, float]] = []
     for k in np.argsort(-values, kind="stable"):
         guess = guesses[int(k)]
         if values[k] < least or len(out) == 1:
@@ -127,17 +136,17 @@ def _readings(pyramid: Pyramid, seed: Seed, hear: Hear | None, least: float) -> 
         f = guess.features
         share = guess.area / (height * width)
         weak = f[_APART] < 0.45 or f[_EDGE] < 0.4 or f[_SOLID] < 0.62
-        if weak or f[_FRAME] > 0.02 or not _LEAST < share < 0.5:
+        if weak or f[_FRAME] > 0.02 or not _MIN_SHARE < share < 0.5:
             continue
         out.append((guess, float(values[k])))
     return out
 
 
-def _on(overview: PyramidView, guess: Guess) -> Mask:
-    return project(guess.mask, guess.view, overview)
+def _on(overview: PyramidView, guess: MaskGuess) -> Mask:
+    return project_mask(guess.mask, guess.view, overview)
 
 
-def _distinct(found: list[tuple[Guess, float]]) -> list[tuple[Guess, float]]:
+def _distinct(found: list[tuple[MaskGuess, float]]) -> list[tuple[MaskGuess, float]]:
     """Best of each group of near-equal guesses (by box and area)."""
     if not found:
         return []
@@ -145,6 +154,6 @@ def _distinct(found: list[tuple[Guess, float]]) -> list[tuple[Guess, float]]:
     near = add_agreement([g for g, _ in found])
     kept: list[int] = []
     for k in range(len(found)):
-        if not kept or near[k, kept].max() < _SAME:
+        if not kept or near[k, kept].max() < _SAME_NEARNESS:
             kept.append(k)
     return [found[k] for k in kept]

@@ -5,26 +5,26 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.segmentation.mask_scoring import Guess, add_agreement, mask_score, measure
-from core.segmentation.proposals import distance_to_model, distinct, fill_pinholes, surface_model
+from core.segmentation.mask_scoring import MaskGuess, add_agreement, mask_score, measure_mask
+from core.segmentation.proposals import distance_to_model, distinct_masks, fill_pinholes, surface_model
 from core.segmentation.segmenter import Box, box_mask
-from core.segmentation.view_pyramid import Pyramid, PyramidView
+from core.segmentation.view_pyramid import ImagePyramid, PyramidView
 from core.types import Mask
 
-_UNLIKE = (1.8, 2.5, 3.5, 5.0, 7.5)
+_BACKGROUND_DISTANCES = (1.8, 2.5, 3.5, 5.0, 7.5)
 
 
-def box_guesses(pyramid: Pyramid, box: Box) -> list[Guess]:
+def box_guesses(pyramid: ImagePyramid, box: Box) -> list[MaskGuess]:
     """Masks inside the box, best first; at least one."""
     x0, y0, x1, y1 = box
     pad = 0.25 * max(x1 - x0, y1 - y0) + 6
     view = pyramid.window(x0 - pad, y0 - pad, x1 + pad, y1 + pad)
     inside = _inside(view, box)
-    masks = [_largest(m & inside) for m in _by_surroundings(view, inside)]
-    masks += [_largest(m & inside) for m in (_grab(view, inside), _flood(view, inside))]
-    masks = [m for m in distinct([m for m in masks if m.any()]) if m.sum() >= 6] or [inside]
+    masks = [_largest(m & inside) for m in _far_from_background(view, inside)]
+    masks += [_largest(m & inside) for m in (_grab_cut(view, inside), _watershed_from_centre(view, inside))]
+    masks = [m for m in distinct_masks([m for m in masks if m.any()]) if m.sum() >= 6] or [inside]
     height, width = pyramid.shape
-    found = [measure(view, m, height * width) for m in masks]
+    found = [measure_mask(view, m, height * width) for m in masks]
     add_agreement(found)
     fit = np.array([_fills(g, box) for g in found])
     for guess, share in zip(found, fit, strict=True):
@@ -41,7 +41,7 @@ def _inside(view: PyramidView, box: Box) -> Mask:
     return box_mask(area, (h, w))
 
 
-def _by_surroundings(view: PyramidView, inside: Mask) -> list[Mask]:
+def _far_from_background(view: PyramidView, inside: Mask) -> list[Mask]:
     outside = view.colour[~inside]
     if len(outside) < 20:
         h, w = view.shape
@@ -49,10 +49,10 @@ def _by_surroundings(view: PyramidView, inside: Mask) -> list[Mask]:
         rim[2 : h - 2, 2 : w - 2] = False
         outside = view.colour[rim]
     far = distance_to_model(view, surface_model(outside[:: max(1, len(outside) // 500)], modes=4))
-    return [far > limit for limit in _UNLIKE]
+    return [far > limit for limit in _BACKGROUND_DISTANCES]
 
 
-def _grab(view: PyramidView, inside: Mask) -> Mask:
+def _grab_cut(view: PyramidView, inside: Mask) -> Mask:
     """GrabCut on the view: outside the box is background for sure."""
     labels = np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
     if inside.all():
@@ -75,7 +75,7 @@ def _grab(view: PyramidView, inside: Mask) -> Mask:
     return np.asarray((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD))
 
 
-def _flood(view: PyramidView, inside: Mask) -> Mask:
+def _watershed_from_centre(view: PyramidView, inside: Mask) -> Mask:
     ys, xs = np.nonzero(inside)
     centre = (int(xs.mean()), int(ys.mean()))
     axes = (max(int(np.ptp(xs) * 0.22), 1), max(int(np.ptp(ys) * 0.22), 1))
@@ -100,7 +100,7 @@ def _largest(mask: Mask) -> Mask:
     return fill_pinholes(np.asarray(own), int(areas.max()))
 
 
-def _fills(guess: Guess, box: Box) -> float:
+def _fills(guess: MaskGuess, box: Box) -> float:
     """IoU of the guess's bounding box with the drawn one."""
     g = guess.box
     low, high = np.maximum(g[:2], box[:2]), np.minimum(g[2:], box[2:])

@@ -16,7 +16,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class RecentCache(Generic[K, V]):
     """The last few things that were worked out."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class PackedMask:
         flat = np.unpackbits(self._bits, count=self._shape[0] * self._shape[1])
         return flat.reshape(self._shape).view(np.bool_), self._corner
 
-    def is_all_of(self, mask: Mask) -> bool:
+    def equals(self, mask: Mask) -> bool:
         """Whether the photo-sized ``mask`` is True where the window is, and nowhere else."""
         if int(np.count_nonzero(mask)) != self._area:
             return False

@@ -17,17 +17,17 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from torch import Tensor
 
-INPUTS = 11
+INPUT_CHANNELS = 11
 """Red, green, blue; positive clicks, negative clicks, box, region so far; how unlike the pixel and its neighbourhood
 are to what was clicked as inside, and as outside."""
 STRIDE = 16
 """Sides of a window are multiples of this."""
 WIDTHS = (16, 32, 64, 96)
 """Channels at strides 2, 4, 8 and 16."""
-DISC = 3.0
+CLICK_RADIUS = 3.0
 """Radius of a click on its map, in window pixels."""
 
-HALF = 0.12
+HALF_DISTANCE = 0.12
 """Distance of colours, in units of the full range, at which they count as half unlike."""
 _FAR = 100.0
 
@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Layer:
+class ConvLayer:
     """A 3x3 convolution; ``plain`` ones have no normalisation and no rectifier after them."""
 
     inputs: int
@@ -45,30 +45,30 @@ class Layer:
     plain: bool = False
 
 
-class Block(Protocol):
+class ConvBlock(Protocol):
     """Layer ``name`` applied to x (N, C, h, w), plus ``add`` before the rectifier."""
 
     def __call__(self, name: str, x: Tensor, add: Tensor | None = None) -> Tensor: ...
 
 
-def layers(widths: Sequence[int] = WIDTHS) -> dict[str, Layer]:
+def layers(widths: Sequence[int] = WIDTHS) -> dict[str, ConvLayer]:
     """Every convolution by name."""
     a, b, c, d = widths
     return {
-        "down0": Layer(INPUTS, a, 2), "keep0": Layer(a, a),
-        "down1": Layer(a, b, 2), "res1a": Layer(b, b), "res1b": Layer(b, b),
-        "down2": Layer(b, c, 2), "res2a": Layer(c, c), "res2b": Layer(c, c),
-        "res2c": Layer(c, c), "res2d": Layer(c, c),
-        "down3": Layer(c, d, 2), "res3a": Layer(d, d), "res3b": Layer(d, d),
-        "res3c": Layer(d, d, 1, 2), "res3d": Layer(d, d, 1, 2),
-        "up2a": Layer(d + c, c), "up2b": Layer(c, c),
-        "up1a": Layer(c + b, b), "up1b": Layer(b, b),
-        "up0a": Layer(b + a, a), "up0b": Layer(a, a),
-        "head": Layer(a, 4, plain=True),
+        "down0": ConvLayer(INPUT_CHANNELS, a, 2), "keep0": ConvLayer(a, a),
+        "down1": ConvLayer(a, b, 2), "res1a": ConvLayer(b, b), "res1b": ConvLayer(b, b),
+        "down2": ConvLayer(b, c, 2), "res2a": ConvLayer(c, c), "res2b": ConvLayer(c, c),
+        "res2c": ConvLayer(c, c), "res2d": ConvLayer(c, c),
+        "down3": ConvLayer(c, d, 2), "res3a": ConvLayer(d, d), "res3b": ConvLayer(d, d),
+        "res3c": ConvLayer(d, d, 1, 2), "res3d": ConvLayer(d, d, 1, 2),
+        "up2a": ConvLayer(d + c, c), "up2b": ConvLayer(c, c),
+        "up1a": ConvLayer(c + b, b), "up1b": ConvLayer(b, b),
+        "up0a": ConvLayer(b + a, a), "up0b": ConvLayer(a, a),
+        "head": ConvLayer(a, 4, plain=True),
     }  # fmt: skip
 
 
-def wire(x: Tensor, block: Block) -> Tensor:
+def forward(x: Tensor, block: ConvBlock) -> Tensor:
     """Logits (N, 1, h, w) of inputs (N, 11, h, w); h and w multiples of 16."""
     import torch
     from torch.nn import functional
@@ -89,10 +89,10 @@ def wire(x: Tensor, block: Block) -> Tensor:
     return functional.pixel_shuffle(block("head", y), 2)
 
 
-class FoldedBlock:
+class FoldedConvBlock:
     """Blocks of shipped weights: ``NAME.weight`` (out, in, 3, 3) and ``NAME.bias`` (out,)."""
 
-    def __init__(self, weights: Mapping[str, Tensor], plan: Mapping[str, Layer]) -> None:
+    def __init__(self, weights: Mapping[str, Tensor], plan: Mapping[str, ConvLayer]) -> None:
         import torch
 
         self._plan = plan
@@ -112,7 +112,7 @@ class FoldedBlock:
         return (y if add is None else y.add_(add)).relu_()
 
 
-def encode(
+def encode_inputs(
     rgb: npt.NDArray[np.uint8],
     positive: npt.NDArray[np.float64],
     negative: npt.NDArray[np.float64],
@@ -125,13 +125,13 @@ def encode(
     so far.
     """
     h, w = rgb.shape[:2]
-    out = np.zeros((INPUTS, h, w), np.float32)
+    out = np.zeros((INPUT_CHANNELS, h, w), np.float32)
     out[:3] = rgb.transpose(2, 0, 1) / np.float32(127.5) - 1
     for plane, points in ((3, positive), (4, negative)):
         disc: npt.NDArray[np.uint8] = np.zeros((h, w), np.uint8)
         for x, y in points:
             # Circles in fixed point, 3 fractional bits.
-            cv2.circle(disc, (round(x * 8), round(y * 8)), round(DISC * 8), 1, -1, cv2.LINE_8, 3)
+            cv2.circle(disc, (round(x * 8), round(y * 8)), round(CLICK_RADIUS * 8), 1, -1, cv2.LINE_8, 3)
         out[plane] = disc
     if box is not None:
         x0, y0, x1, y1 = (max(round(v), 0) for v in box)
@@ -141,11 +141,11 @@ def encode(
     sharp: Floats = rgb.astype(np.float32) / np.float32(255)
     smooth: Floats = np.asarray(cv2.blur(sharp, (5, 5)), np.float32)
     for plane, points in ((7, positive), (9, negative)):
-        out[plane], out[plane + 1] = (_unlike(field, points) for field in (sharp, smooth))
+        out[plane], out[plane + 1] = (_distance_to_clicks(field, points) for field in (sharp, smooth))
     return out
 
 
-def _unlike(field: Floats, points: npt.NDArray[np.float64]) -> Floats:
+def _distance_to_clicks(field: Floats, points: npt.NDArray[np.float64]) -> Floats:
     """float32 (h, w) 0..1: how far each colour is from that of the most similar click; near 1 without clicks."""
     h, w = field.shape[:2]
     nearest = np.full((h, w), _FAR, np.float32)
@@ -155,4 +155,4 @@ def _unlike(field: Floats, points: npt.NDArray[np.float64]) -> Floats:
             patch = field[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
             offset = np.column_stack((np.eye(3), -patch.mean((0, 1))))
             nearest = np.minimum(nearest, np.linalg.norm(cv2.transform(field, offset), axis=2))
-    return nearest / (nearest + np.float32(HALF))
+    return nearest / (nearest + np.float32(HALF_DISTANCE))

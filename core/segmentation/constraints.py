@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.segmentation.segmenter import Box, Click, whole_box
+from core.segmentation.segmenter import Box, Click, pixel_box
 from core.types import Mask
 
 _TOUCH = 12.0
 """Largest radius, in pixels, of what a click alone paints."""
 
-Frame = tuple[int, int, int, int]
+WindowBox = tuple[int, int, int, int]
 """x0, y0, x1, y1 of a window, in whole photo pixels."""
 
 
@@ -30,20 +30,20 @@ def apply_constraints(
     if box is not None:
         _cut(part, frame, box)
         if not part.any():
-            frame = whole_box(box)
+            frame = pixel_box(box)
             part = np.ones((frame[3] - frame[1], frame[2] - frame[0]), np.bool_)
             _set_clicks(part, frame, clicks)
     return part, (frame[1], frame[0])
 
 
-def _cut(part: Mask, frame: Frame, box: Box) -> None:
-    left, top, right, bottom = whole_box(box)
+def _cut(part: Mask, frame: WindowBox, box: Box) -> None:
+    left, top, right, bottom = pixel_box(box)
     x0, y0 = frame[:2]
     part[: max(top - y0, 0)] = part[max(bottom - y0, 0) :] = False
     part[:, : max(left - x0, 0)] = part[:, max(right - x0, 0) :] = False
 
 
-def distance_to_same(part: Mask, corner: tuple[int, int], click: Click, within: float) -> float | None:
+def distance_to_agreeing_pixel(part: Mask, corner: tuple[int, int], click: Click, within: float) -> float | None:
     """How far from the click the nearest pixel is that the click asks for, or None if over ``within`` pixels."""
     y, x = int(click.y) - corner[0], int(click.x) - corner[1]
     reach = int(within)
@@ -56,7 +56,7 @@ def distance_to_same(part: Mask, corner: tuple[int, int], click: Click, within: 
     return nearest if nearest <= within else None
 
 
-def _holding(part: Mask, frame: Frame, clicks: Sequence[Click]) -> tuple[Mask, Frame]:
+def _holding(part: Mask, frame: WindowBox, clicks: Sequence[Click]) -> tuple[Mask, WindowBox]:
     """The window enlarged, where it must be, so that it holds all ``clicks``."""
     xs, ys = [int(c.x) for c in clicks], [int(c.y) for c in clicks]
     x0, y0, x1, y1 = frame
@@ -67,12 +67,12 @@ def _holding(part: Mask, frame: Frame, clicks: Sequence[Click]) -> tuple[Mask, F
     return np.pad(part, ((y0 - top, bottom - y1), (x0 - left, right - x1))), (left, top, right, bottom)
 
 
-def _set_clicks(part: Mask, frame: Frame, clicks: Sequence[Click]) -> None:
+def _set_clicks(part: Mask, frame: WindowBox, clicks: Sequence[Click]) -> None:
     x0, y0, x1, y1 = frame
     here = [c for c in clicks if x0 <= int(c.x) < x1 and y0 <= int(c.y) < y1]
     reach = min(_TOUCH, max(1.5, 0.06 * float(np.sqrt(np.count_nonzero(part))))) if here else 0.0
     for click in here:
-        if away := distance_to_same(part, (y0, x0), click, reach):
+        if away := distance_to_agreeing_pixel(part, (y0, x0), click, reach):
             _paint(part, int(click.x) - x0, int(click.y) - y0, away, click.positive)
     for click in here:
         part[int(click.y) - y0, int(click.x) - x0] = click.positive

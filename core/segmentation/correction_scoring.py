@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.mask_scoring import framed, mask_score, measure
+from core.segmentation.mask_scoring import framed, mask_score, measure_mask
 from core.segmentation.view_pyramid import PyramidView
 from core.types import Mask
 
-EDIT_FEATURES = (
+CORRECTION_FEATURES = (
     "worth",  # of the result, by core.segmentation.mask_scoring
     "gain",  # its worth less that of the region so far
     "deep",  # depth of the click in the change it makes, 0..1
@@ -30,8 +30,8 @@ EDIT_FEATURES = (
 
 
 @dataclass(frozen=True)
-class Option:
-    """One way to obey the click: the resulting mask on the view, and EDIT_FEATURES."""
+class CorrectionOption:
+    """One way to obey the click: the resulting mask on the view, and CORRECTION_FEATURES."""
 
     mask: Mask
     features: npt.NDArray[np.float64]
@@ -44,12 +44,12 @@ class CorrectionScorer:
         self._view, self._base, self._at, self._positive = view, base, at, positive
         self._photo_area = view.shape[0] * view.shape[1]
         self.size = max(cv2.countNonZero(base.view(np.uint8)), 1)
-        self._before = self._worth(base) if base.any() else 0.0
-        self._distance = edge_distance(base, at)
+        self._before = self._mask_score(base) if base.any() else 0.0
+        self._distance = distance_to_outline(base, at)
 
-    def option(self, mask: Mask, basin: float, rank: float, whole: float) -> Option:
-        """``mask``, non-empty, with EDIT_FEATURES."""
-        value = self._worth(mask)
+    def measured_option(self, mask: Mask, basin: float, rank: float, whole: float) -> CorrectionOption:
+        """``mask``, non-empty, with CORRECTION_FEATURES."""
+        value = self._mask_score(mask)
         change = mask != self._base
         changed = cv2.countNonZero(change.view(np.uint8))
         lost = cv2.countNonZero((self._base > mask).view(np.uint8))
@@ -69,10 +69,10 @@ class CorrectionScorer:
             max(-reach, 0.0),
             min((lost if self._positive else changed - lost) / self.size, 1.0),
         ]
-        return Option(mask, np.array(features, np.float64))
+        return CorrectionOption(mask, np.array(features, np.float64))
 
-    def _worth(self, mask: Mask) -> float:
-        return float(mask_score([measure(self._view, mask, self._photo_area)])[0])
+    def _mask_score(self, mask: Mask) -> float:
+        return float(mask_score([measure_mask(self._view, mask, self._photo_area)])[0])
 
 
 def _farthest(change: Mask, at: tuple[int, int]) -> float:
@@ -84,7 +84,7 @@ def _farthest(change: Mask, at: tuple[int, int]) -> float:
     return math.sqrt(int(np.einsum("ij,ij->i", offsets, offsets).max()))
 
 
-def edge_distance(mask: Mask, at: tuple[int, int]) -> float:
+def distance_to_outline(mask: Mask, at: tuple[int, int]) -> float:
     """How far the point is from the outline of ``mask``, in view pixels; the view's size if there is none."""
     side = mask == mask[at[1], at[0]]
     if side.all():

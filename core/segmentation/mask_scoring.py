@@ -30,7 +30,7 @@ FEATURES = (
 
 
 @dataclass(frozen=True, eq=False)
-class Guess:
+class MaskGuess:
     """A mask on its view, with its measures; ``box`` is x0, y0, x1, y1 and ``area`` in photo pixels."""
 
     view: PyramidView
@@ -45,7 +45,7 @@ def _lower_fifth(values: npt.NDArray[np.float32]) -> float:
     return float(np.partition(values, k)[k])
 
 
-def measure(view: PyramidView, mask: Mask, photo_area: int, at: tuple[int, int] | None = None) -> Guess:
+def measure_mask(view: PyramidView, mask: Mask, photo_area: int, at: tuple[int, int] | None = None) -> MaskGuess:
     """``mask`` (non-empty, on ``view``) with its features; ``at`` is the click as (column, row), if there is one."""
     h, w = view.shape
     x0, y0, width, height = cv2.boundingRect(mask.view(np.uint8))
@@ -59,8 +59,8 @@ def measure(view: PyramidView, mask: Mask, photo_area: int, at: tuple[int, int] 
     deep = 0.5 if at is None else _depth(part, at[0] - columns.start, at[1] - rows.start)
     features = np.array(
         [
-            *_edges(part, view.steepest[rows, columns], view.gradient[rows, columns], view.texture),
-            *_colours(part, view.codes[rows, columns], pad),
+            *_edges(part, view.max_gradient[rows, columns], view.gradient[rows, columns], view.texture),
+            *_colours(part, view.colour_bins[rows, columns], pad),
             min(cut / length, 1.0),
             min(ends / length, 1.0),
             roundness,
@@ -73,13 +73,15 @@ def measure(view: PyramidView, mask: Mask, photo_area: int, at: tuple[int, int] 
     )
     z = view.zoom
     box = (view.x0 + x0 / z, view.y0 + y0 / z, view.x0 + x1 / z, view.y0 + y1 / z)
-    return Guess(view, mask, box, area / z**2, features)
+    return MaskGuess(view, mask, box, area / z**2, features)
 
 
 def _on_frame(mask: Mask, view: PyramidView, touches: tuple[bool, bool, bool, bool]) -> tuple[int, int]:
     """Pixels of ``mask`` on the window's frame where the photo goes on, and where it ends."""
     cut = ends = 0
-    for touched, goes_on, side in zip(touches, view.inside, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True):
+    for touched, goes_on, side in zip(
+        touches, view.ends_inside_photo, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True
+    ):
         if touched:
             count = int(np.count_nonzero(side))
             cut, ends = (cut + count, ends) if goes_on else (cut, ends + count)
@@ -138,7 +140,7 @@ def framed(mask: Mask) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0))
 
 
-def add_agreement(guesses: list[Guess]) -> npt.NDArray[np.float64]:
+def add_agreement(guesses: list[MaskGuess]) -> npt.NDArray[np.float64]:
     """Fill in "agree" of every guess; returns their nearness (n, n), 0..1, from boxes and areas alone."""
     near = nearness(np.array([g.box for g in guesses]), np.array([g.area for g in guesses]))
     for guess, agree in zip(guesses, _agree(near), strict=True):
@@ -163,7 +165,7 @@ def _agree(near: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 _SAME = 0.88
 
 
-def measured(found: list[tuple[PyramidView, Mask]], photo_area: int, x: float, y: float) -> list[Guess]:
+def guesses_from_views(found: list[tuple[PyramidView, Mask]], photo_area: int, x: float, y: float) -> list[MaskGuess]:
     """Guesses for what one click gave in several views (sharpest last); of near-equals the sharpest whole one."""
     boxes, areas, cut = [], [], []
     for view, mask in found:
@@ -175,17 +177,17 @@ def measured(found: list[tuple[PyramidView, Mask]], photo_area: int, x: float, y
         areas.append(cv2.countNonZero(mask.view(np.uint8)) / z**2)
         h, w = view.shape
         at_frame = (left == 0, top == 0, left + width == w, top + height == h)
-        cut.append(any(a and b for a, b in zip(at_frame, view.inside, strict=True)))
+        cut.append(any(a and b for a, b in zip(at_frame, view.ends_inside_photo, strict=True)))
     near = nearness(np.array(boxes), np.array(areas))
     agree = _agree(near)
-    out: list[Guess] = []
+    out: list[MaskGuess] = []
     kept: list[int] = []
     for k in sorted(range(len(found)), key=lambda k: (cut[k], -k)):
         if kept and near[k, kept].max() > _SAME:
             continue
         kept.append(k)
         view, mask = found[k]
-        guess = measure(view, mask, photo_area, view.at(x, y))
+        guess = measure_mask(view, mask, photo_area, view.to_view(x, y))
         guess.features[-1] = agree[k]
         out.append(guess)
     return out
@@ -196,7 +198,7 @@ def measured(found: list[tuple[PyramidView, Mask]], photo_area: int, x: float, y
 _WEIGHTS = np.array([0.3, 0.1, 0.5, 2.9, -2.3, -9.0, -3.2, 2.8, 4.0, 6.2, 1.6, -0.7, 17.0])
 
 
-def mask_score(guesses: list[Guess]) -> npt.NDArray[np.float64]:
+def mask_score(guesses: list[MaskGuess]) -> npt.NDArray[np.float64]:
     """How good each guess is, higher is better; comparable within one photo."""
     return np.asarray(np.stack([g.features for g in guesses]) @ _WEIGHTS)
 

@@ -21,48 +21,48 @@ import numpy.typing as npt
 from core import weights as models
 from core.errors import Unavailable
 from core.progress import Steps
-from core.segmentation.all_regions import Seed, all_regions
-from core.segmentation.classic import ClassicPrepared
-from core.segmentation.corrections import correct, valued
-from core.segmentation.mask_scoring import Guess, measure
-from core.segmentation.network_scores import Network, NetworkCalibration, NetworkView, look, signals
+from core.segmentation.all_regions import RegionSeed, all_regions
+from core.segmentation.classic import ClassicPreparedPhoto
+from core.segmentation.corrections import correct, set_score
+from core.segmentation.mask_scoring import MaskGuess, measure_mask
+from core.segmentation.network_scores import ClickNetwork, NetworkCalibration, NetworkView, predict_views, signals
 from core.segmentation.proposals import fill_pinholes
-from core.segmentation.segmenter import Box, Cancel, Candidate, Click, box_mask, stop_if
-from core.segmentation.view_pyramid import PyramidView, project
+from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, box_mask, raise_if_cancelled
+from core.segmentation.view_pyramid import PyramidView, project_mask
 from core.types import Image, Mask, check_image
 
-GRID = 128
+FIRST_LOOK_SIDE = 128
 """Longer side of a first look, in window pixels."""
-CLOSE = 160
+CLOSE_UP_SIDE = 160
 """Longer side of a closer one."""
 _SMALLEST = 44
 _STEP = 2.3
 _CLASSIC = 10
 """Classic guesses that are heard."""
-_BASE, _SCALE = 6.0, 3.0
+_SCORE_OFFSET, _SCORE_SCALE = 6.0, 3.0
 """From logits to the scale of core.segmentation.mask_scoring.worth."""
 
-Reading = tuple[list[Guess], npt.NDArray[np.float64]]
+GuessSignals = tuple[list[MaskGuess], npt.NDArray[np.float64]]
 """Guesses and their signals, one row each."""
 
 
-class MiniPrepared(ClassicPrepared):
+class MiniPreparedPhoto(ClassicPreparedPhoto):
     """A photo ready for clicks."""
 
-    def __init__(self, image: Image, network: Network) -> None:
+    def __init__(self, image: Image, network: ClickNetwork) -> None:
         super().__init__(image)
         self._network = network
 
-    def readings(self, x: float, y: float) -> Reading:
+    def click_guesses(self, x: float, y: float) -> GuessSignals:
         """What one click may mean, unranked."""
         click = (Click(x, y),)
-        looks = look(self._network, self._windows(x, y), click)
+        looks = predict_views(self._network, self._windows(x, y), click)
         own = [g for one in looks if (g := self._guess(one, click)) is not None]
-        classic = super()._look(x, y)[:_CLASSIC]
+        classic = super()._compute_guesses(x, y)[:_CLASSIC]
         both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
-        ranked = _ranked(both, signals(both, looks, marks), self._network.first, keep=True)
-        for guess in _apart(ranked)[:2]:
-            (one,) = look(self._network, [self._around(guess.box, click, 0.35)], click)
+        ranked = _ranked(both, signals(both, looks, marks), self._network.first_click_rule, keep=True)
+        for guess in _distinct_sizes(ranked)[:2]:
+            (one,) = predict_views(self._network, [self._around(guess.box, click, 0.35)], click)
             looks.append(one)
             closer = self._guess(one, click)
             if closer is not None:
@@ -70,48 +70,54 @@ class MiniPrepared(ClassicPrepared):
                 marks.append(True)
         return both, signals(both, looks, marks)
 
-    def corrections(self, so_far: Guess, clicks: tuple[Click, ...], wholes: list[Guess], box: Box | None) -> Reading:
+    def correction_guesses(
+        self, so_far: MaskGuess, clicks: tuple[Click, ...], wholes: list[MaskGuess], box: Box | None
+    ) -> GuessSignals:
         """What ``so_far`` may become by the last click, unranked."""
         views = [self._around(so_far.box, clicks, margin) for margin in (0.3, 0.8)]
-        looks = look(self._network, views, clicks, box, so_far)
+        looks = predict_views(self._network, views, clicks, box, so_far)
         own = [g for one in looks if (g := self._guess(one, clicks, so_far, box)) is not None]
         # The classic readings of the last click alone: hearing the network on them too would double the time.
-        pieces = super()._look(clicks[-1].x, clicks[-1].y)
+        pieces = super()._compute_guesses(clicks[-1].x, clicks[-1].y)
         classic = correct(self.pyramid, so_far, clicks, pieces, wholes, box)
         both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
         return both, signals(both, looks, marks, so_far)
 
-    def hear(self, seed: Seed, guesses: list[Guess]) -> tuple[list[Guess], npt.NDArray[np.float64]]:
+    def predict_seed(
+        self, seed: RegionSeed, guesses: list[MaskGuess]
+    ) -> tuple[list[MaskGuess], npt.NDArray[np.float64]]:
         """The network's own guesses at a seed beside ``guesses``, and what they are worth (see everything.Hear)."""
         click = (Click(seed.x, seed.y),)
         halves = sorted({max(1.25 * f * seed.extent, 24.0) for f in (1, 2, 4)})
-        views = [self._window(seed.x - s, seed.y - s, seed.x + s, seed.y + s, GRID) for s in halves]
-        looks = look(self._network, views, click)
+        views = [self._window(seed.x - s, seed.y - s, seed.x + s, seed.y + s, FIRST_LOOK_SIDE) for s in halves]
+        looks = predict_views(self._network, views, click)
         own = [g for one in looks if (g := self._guess(one, click)) is not None]
         both, marks = [*own, *guesses], [True] * len(own) + [False] * len(guesses)
         if not both:
             return [], np.zeros(0)
-        return both, _BASE + _SCALE * self._network.first.logits(signals(both, looks, marks))
+        return both, _SCORE_OFFSET + _SCORE_SCALE * self._network.first_click_rule.logits(signals(both, looks, marks))
 
-    def _look(self, x: float, y: float) -> list[Guess]:
-        return _ranked(*self.readings(x, y), self._network.first)
+    def _compute_guesses(self, x: float, y: float) -> list[MaskGuess]:
+        return _ranked(*self.click_guesses(x, y), self._network.first_click_rule)
 
-    def _correct(self, so_far: Guess, clicks: tuple[Click, ...], wholes: list[Guess], box: Box | None) -> list[Guess]:
-        return _ranked(*self.corrections(so_far, clicks, wholes, box), self._network.further)
+    def _correct(
+        self, so_far: MaskGuess, clicks: tuple[Click, ...], wholes: list[MaskGuess], box: Box | None
+    ) -> list[MaskGuess]:
+        return _ranked(*self.correction_guesses(so_far, clicks, wholes, box), self._network.further_click_rule)
 
-    def _boxed(self, box: Box) -> list[Guess]:
-        looks = look(self._network, [self._around(box, (), margin) for margin in (0.15, 0.5)], (), box)
+    def _guesses_for_box(self, box: Box) -> list[MaskGuess]:
+        looks = predict_views(self._network, [self._around(box, (), margin) for margin in (0.15, 0.5)], (), box)
         own = [g for one in looks if (g := self._guess(one, (), None, box)) is not None]
-        classic = super()._boxed(box)
+        classic = super()._guesses_for_box(box)
         both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
-        return _ranked(both, signals(both, looks, marks), self._network.first)
+        return _ranked(both, signals(both, looks, marks), self._network.first_click_rule)
 
     def _windows(self, x: float, y: float) -> list[PyramidView]:
         """Windows of falling size about a point, the first one as wide as the photo."""
         side = float(max(self.pyramid.shape))
         steps = max(1, round(math.log(max(side / _SMALLEST, 1.0)) / math.log(_STEP)))
         sides = [side * min(_SMALLEST / side, 1.0) ** (k / steps) for k in range(steps + 1)]
-        return [self._window(x - s / 2, y - s / 2, x + s / 2, y + s / 2, GRID) for s in sides]
+        return [self._window(x - s / 2, y - s / 2, x + s / 2, y + s / 2, FIRST_LOOK_SIDE) for s in sides]
 
     def _around(self, box: Sequence[float], clicks: Sequence[Click], margin: float) -> PyramidView:
         xs = [box[0], box[2], *(c.x for c in clicks)]
@@ -119,7 +125,7 @@ class MiniPrepared(ClassicPrepared):
         extent = max(max(xs) - min(xs), max(ys) - min(ys), 16.0)
         half = extent * (0.5 + margin) + 4
         x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
-        return self._window(x - half, y - half, x + half, y + half, CLOSE)
+        return self._window(x - half, y - half, x + half, y + half, CLOSE_UP_SIDE)
 
     def _window(self, x0: float, y0: float, x1: float, y1: float, grid: int) -> PyramidView:
         """The window, moved onto the photo where it reaches over its frame."""
@@ -129,19 +135,19 @@ class MiniPrepared(ClassicPrepared):
         return self.pyramid.raw_window(x0 + dx, y0 + dy, x1 + dx, y1 + dy, grid)
 
     def _guess(
-        self, one: NetworkView, clicks: Sequence[Click], region: Guess | None = None, box: Box | None = None
-    ) -> Guess | None:
+        self, one: NetworkView, clicks: Sequence[Click], region: MaskGuess | None = None, box: Box | None = None
+    ) -> MaskGuess | None:
         """The network's answer as a guess; None where it holds nothing asked for, or much of it is cut off."""
-        mask = one.sure > 0.5
+        mask = one.probability > 0.5
         if box is not None:
             mask &= _box_on(one.view, box)
-        mask = _meant(mask, one.view, clicks, region, box is not None)
+        mask = _prompted_components(mask, one.view, clicks, region, box is not None)
         area = np.count_nonzero(mask)
-        if area < 4 or _cut(mask, one.view) > 0.6 * math.sqrt(area):
+        if area < 4 or _cut_off_pixels(mask, one.view) > 0.6 * math.sqrt(area):
             return None
         height, width = self.pyramid.shape
-        at = one.view.at(clicks[0].x, clicks[0].y) if clicks else None
-        return measure(one.view.calmed(), mask, height * width, at)
+        at = one.view.to_view(clicks[0].x, clicks[0].y) if clicks else None
+        return measure_mask(one.view.smoothed(), mask, height * width, at)
 
 
 def _box_on(view: PyramidView, box: Box) -> Mask:
@@ -151,18 +157,20 @@ def _box_on(view: PyramidView, box: Box) -> Mask:
     return box_mask((max(round(x0), 0), max(round(y0), 0), max(round(x1), 0), max(round(y1), 0)), (h, w))
 
 
-def _meant(mask: Mask, view: PyramidView, clicks: Sequence[Click], region: Guess | None, boxed: bool) -> Mask:
+def _prompted_components(
+    mask: Mask, view: PyramidView, clicks: Sequence[Click], region: MaskGuess | None, boxed: bool
+) -> Mask:
     """The pieces of ``mask`` that hold a click or were there before; in a box, all of some size."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
     keep = np.zeros(count, np.bool_)
     for click in clicks:
-        if click.positive and view.holds(click.x, click.y):
-            column, row = view.at(click.x, click.y)
+        if click.positive and view.contains(click.x, click.y):
+            column, row = view.to_view(click.x, click.y)
             keep[labels[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]] = True
     if region is not None:
-        before = project(region.mask, region.view, view)
+        before = project_mask(region.mask, region.view, view)
         keep |= np.bincount(labels[before], minlength=count) > 0.3 * areas
     if boxed:
         keep |= areas >= 0.2 * areas.max()
@@ -171,24 +179,26 @@ def _meant(mask: Mask, view: PyramidView, clicks: Sequence[Click], region: Guess
     return fill_pinholes(own, int(np.count_nonzero(own)), 0.01)
 
 
-def _cut(mask: Mask, view: PyramidView) -> int:
+def _cut_off_pixels(mask: Mask, view: PyramidView) -> int:
     """Pixels of ``mask`` on the window's frame where the photo goes on."""
-    sides = zip(view.inside, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True)
+    sides = zip(view.ends_inside_photo, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True)
     return sum(int(np.count_nonzero(side)) for goes_on, side in sides if goes_on)
 
 
 def _ranked(
-    guesses: list[Guess], given: npt.NDArray[np.float64], verdict: NetworkCalibration, keep: bool = False
-) -> list[Guess]:
+    guesses: list[MaskGuess], given: npt.NDArray[np.float64], verdict: NetworkCalibration, keep: bool = False
+) -> list[MaskGuess]:
     """Best first. Unless ``keep``, each guess's worth becomes the verdict, on the scale of mask_scoring."""
     values = verdict.logits(given)
     order = [int(k) for k in np.argsort(-values, kind="stable")]
-    return [guesses[k] if keep else valued(guesses[k], _BASE + _SCALE * float(values[k])) for k in order]
+    return [
+        guesses[k] if keep else set_score(guesses[k], _SCORE_OFFSET + _SCORE_SCALE * float(values[k])) for k in order
+    ]
 
 
-def _apart(guesses: list[Guess]) -> list[Guess]:
+def _distinct_sizes(guesses: list[MaskGuess]) -> list[MaskGuess]:
     """Those whose area differs clearly from all before them."""
-    out: list[Guess] = []
+    out: list[MaskGuess] = []
     for guess in guesses:
         if all(not 0.6 < guess.area / other.area < 1.6 for other in out):
             out.append(guess)
@@ -203,7 +213,7 @@ class MiniSegmenter:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder or models.SHIPPED / "mini-click"
-        self._network: Network | None = None
+        self._network: ClickNetwork | None = None
         self._lock = threading.Lock()
 
     def available(self) -> str | None:
@@ -215,23 +225,27 @@ class MiniSegmenter:
             return f"{self.title}: {self._folder / 'model.safetensors'} is missing; get Flawsmith's files again"
         return None
 
-    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> MiniPrepared:
+    def prepare(
+        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> MiniPreparedPhoto:
         """Lab pyramid of the photo; the network is read at the first one."""
-        stop_if(cancelled)
-        prepared = MiniPrepared(check_image(image), self._ready())
+        raise_if_cancelled(cancelled)
+        prepared = MiniPreparedPhoto(check_image(image), self._load_network())
         if progress is not None:
             progress(1, 1)
         return prepared
 
-    def regions(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
+    def regions(
+        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> list[MaskCandidate]:
         """Components that stand out, largest first."""
         prepared = self.prepare(image)
-        return all_regions(prepared, progress, cancelled, prepared.hear, _BASE)
+        return all_regions(prepared, progress, cancelled, prepared.predict_seed, _SCORE_OFFSET)
 
-    def _ready(self) -> Network:
+    def _load_network(self) -> ClickNetwork:
         with self._lock:
             if self._network is None:
                 if (reason := self.available()) is not None:
                     raise Unavailable(reason)
-                self._network = Network(self._folder)
+                self._network = ClickNetwork(self._folder)
             return self._network

@@ -14,17 +14,25 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Unavailable
-from core.segmentation.click_network import INPUTS, STRIDE, FoldedBlock, Layer, encode, layers, wire
-from core.segmentation.mask_scoring import FEATURES, Guess, mask_score
+from core.segmentation.click_network import (
+    INPUT_CHANNELS,
+    STRIDE,
+    ConvLayer,
+    FoldedConvBlock,
+    encode_inputs,
+    forward,
+    layers,
+)
+from core.segmentation.mask_scoring import FEATURES, MaskGuess, mask_score
 from core.segmentation.segmenter import Box, Click
-from core.segmentation.view_pyramid import Floats, PyramidView, project
+from core.segmentation.view_pyramid import Floats, PyramidView, project_mask
 from core.types import Mask
 
 SIGNALS = (*FEATURES, "worth", "certain", "wider", "own", "kept")
 """The classic features; worth by the classic rule, less the best one's; soft IoU with the network's answer in the
 window that fits, and in the next larger; 1 for the network's own guesses; IoU with the region so far."""
 
-Runs = Callable[[Floats], Floats]
+PredictProbabilities = Callable[[Floats], Floats]
 """From inputs (N, 11, h, w) to probabilities (N, h, w)."""
 
 
@@ -33,7 +41,7 @@ class NetworkView:
     """A raw window with the network's answer: ``sure``, float32 (h, w) 0..1, is how likely each pixel is meant."""
 
     view: PyramidView
-    sure: Floats
+    probability: Floats
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ class NetworkCalibration:
         return np.asarray(signals @ self.weights * self.slope + self.offset)
 
 
-class Network:
+class ClickNetwork:
     """The shipped weights, ready; one thread at a time runs them."""
 
     def __init__(self, folder: Path) -> None:
@@ -58,14 +66,14 @@ class Network:
 
         try:
             config = json.loads((folder / "config.json").read_text())
-            self.first = _verdict(config["first"])
-            self.further = _verdict(config["further"])
+            self.first_click_rule = _read_calibration(config["first"])
+            self.further_click_rule = _read_calibration(config["further"])
             plan = layers(config["widths"])
             weights = load_file(folder / "model.safetensors")
             _check(weights, plan)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise Unavailable(f"mini-click: {folder} is damaged ({error}); get Flawsmith's files again") from error
-        self._block = FoldedBlock(weights, plan)
+        self._block = FoldedConvBlock(weights, plan)
         self._lock = threading.Lock()
 
     def __call__(self, inputs: Floats) -> Floats:
@@ -74,10 +82,10 @@ class Network:
 
         with self._lock, torch.inference_mode():
             given = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
-            return np.asarray(torch.sigmoid(wire(given, self._block))[:, 0].numpy())
+            return np.asarray(torch.sigmoid(forward(given, self._block))[:, 0].numpy())
 
 
-def _check(weights: Mapping[str, Any], plan: Mapping[str, Layer]) -> None:
+def _check(weights: Mapping[str, Any], plan: Mapping[str, ConvLayer]) -> None:
     """ValueError if the weights are not those of the plan."""
     want: dict[str, tuple[int, ...]] = {}
     want |= {f"{name}.weight": (one.outputs, one.inputs, 3, 3) for name, one in plan.items()}
@@ -86,22 +94,22 @@ def _check(weights: Mapping[str, Any], plan: Mapping[str, Layer]) -> None:
         raise ValueError("model.safetensors is not the network that config.json tells of")
 
 
-def _verdict(entry: dict) -> NetworkCalibration:
+def _read_calibration(entry: dict) -> NetworkCalibration:
     weights = [float(entry["weights"][name]) for name in SIGNALS]
     return NetworkCalibration(np.array(weights), float(entry["slope"]), float(entry["offset"]))
 
 
-def look(
-    network: Runs,
+def predict_views(
+    network: PredictProbabilities,
     views: Sequence[PyramidView],
     clicks: Sequence[Click],
     box: Box | None = None,
-    region: Guess | None = None,
+    region: MaskGuess | None = None,
 ) -> list[NetworkView]:
     """The network's answers on ``views`` (raw ones) to one prompt, in one batch."""
     h = max(-(-v.shape[0] // STRIDE) * STRIDE for v in views)
     w = max(-(-v.shape[1] // STRIDE) * STRIDE for v in views)
-    inputs = np.zeros((len(views), INPUTS, h, w), np.float32)
+    inputs = np.zeros((len(views), INPUT_CHANNELS, h, w), np.float32)
     for given, view in zip(inputs, views, strict=True):
         rows, columns = view.shape
         rgb = cv2.cvtColor(view.lab, cv2.COLOR_LAB2RGB)
@@ -109,14 +117,14 @@ def look(
         before: npt.NDArray[np.bool_] | None = None
         if region is not None:
             before = np.zeros((h, w), np.bool_)
-            before[:rows, :columns] = project(region.mask, region.view, view)
-        points = [_on_view(view, clicks, sign) for sign in (True, False)]
-        given[:] = encode(rgb, points[0], points[1], _box_on(view, box), before)
+            before[:rows, :columns] = project_mask(region.mask, region.view, view)
+        points = [_clicks_on_view(view, clicks, sign) for sign in (True, False)]
+        given[:] = encode_inputs(rgb, points[0], points[1], _box_on(view, box), before)
     answers = network(inputs)
     return [NetworkView(v, answers[k, : v.shape[0], : v.shape[1]]) for k, v in enumerate(views)]
 
 
-def _on_view(view: PyramidView, clicks: Sequence[Click], positive: bool) -> npt.NDArray[np.float64]:
+def _clicks_on_view(view: PyramidView, clicks: Sequence[Click], positive: bool) -> npt.NDArray[np.float64]:
     z = view.zoom
     found = [
         ((c.x + 0.5 - view.x0) * z - 0.5, (c.y + 0.5 - view.y0) * z - 0.5) for c in clicks if c.positive == positive
@@ -132,7 +140,7 @@ def _box_on(view: PyramidView, box: Box | None) -> Box | None:
 
 
 def signals(
-    guesses: Sequence[Guess], looks: Sequence[NetworkView], own: Sequence[bool], so_far: Guess | None = None
+    guesses: Sequence[MaskGuess], looks: Sequence[NetworkView], own: Sequence[bool], so_far: MaskGuess | None = None
 ) -> npt.NDArray[np.float64]:
     """SIGNALS of every guess, (n, len(SIGNALS)); ``own`` marks those of the network."""
     worths = mask_score(list(guesses))
@@ -142,26 +150,26 @@ def signals(
     rows = []
     for guess, value, mine in zip(guesses, worths, own, strict=True):
         certain, wider = _agreement(guess, looks)
-        kept = _common(guess, so_far) if so_far is not None else 0.0
+        kept = _guess_iou(guess, so_far) if so_far is not None else 0.0
         opinion = 0.0 if so_far is not None and mine else float(np.clip((value - best) / 10, -2, 1))
         rows.append([*guess.features, opinion, certain, wider, float(mine), kept])
     return np.array(rows, np.float64)
 
 
-def _agreement(guess: Guess, looks: Sequence[NetworkView]) -> tuple[float, float]:
+def _agreement(guess: MaskGuess, looks: Sequence[NetworkView]) -> tuple[float, float]:
     """Soft IoU of the guess with the answer in the smallest window that holds it, and in the next larger."""
     sizes = sorted(looks, key=lambda one: max(one.view.shape) / one.view.zoom)
-    fitting = [one for one in sizes if _holds(one.view, guess.box)] or sizes[-1:]
-    values = [_soft_iou(project(guess.mask, guess.view, one.view), one.sure) for one in fitting[:2]]
+    fitting = [one for one in sizes if _contains_box(one.view, guess.box)] or sizes[-1:]
+    values = [_soft_iou(project_mask(guess.mask, guess.view, one.view), one.probability) for one in fitting[:2]]
     return values[0], values[-1]
 
 
-def _holds(view: PyramidView, box: Sequence[float]) -> bool:
+def _contains_box(view: PyramidView, box: Sequence[float]) -> bool:
     """Whether the box lies in the window, and not at its frame unless the photo ends there."""
     h, w = view.shape
     slack = 2 / view.zoom
     ends = (view.x0, view.y0, view.x0 + w / view.zoom, view.y0 + h / view.zoom)
-    left, top, right, bottom = view.inside
+    left, top, right, bottom = view.ends_inside_photo
     return (
         (not left or box[0] >= ends[0] + slack)
         and (not top or box[1] >= ends[1] + slack)
@@ -175,8 +183,8 @@ def _soft_iou(mask: Mask, sure: Floats) -> float:
     return inside / (np.count_nonzero(mask) + float(sure.sum()) - inside + 1e-6)
 
 
-def _common(guess: Guess, other: Guess) -> float:
+def _guess_iou(guess: MaskGuess, other: MaskGuess) -> float:
     """IoU of two guesses, on the view of the first."""
-    there = project(other.mask, other.view, guess.view)
+    there = project_mask(other.mask, other.view, guess.view)
     both = np.count_nonzero(there & guess.mask) / guess.view.zoom**2
     return float(both / max(guess.area + other.area - both, 1e-6))

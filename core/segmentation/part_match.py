@@ -36,18 +36,18 @@ class PartAppearance:
 
 
 @dataclass(frozen=True)
-class Match:
-    """``score`` 0..1 over all; ``turn`` in degrees takes the first onto the second; the parts are 0..1 each."""
+class PartMatch:
+    """``score`` 0..1 over all; ``rotation`` in degrees takes the first onto the second; the parts are 0..1 each."""
 
     score: float
-    turn: float
+    rotation: float
     shape: float
     surface: float
     colour: float
     feature: float | None
 
 
-def look(image: Image, mask: Mask, features: Floats | None = None) -> PartAppearance:
+def describe_part(image: Image, mask: Mask, features: Floats | None = None) -> PartAppearance:
     """Describe ``mask`` (non-empty) on ``image``; ``features`` float32 (h, w, C) is the photo's patch_features."""
     ys, xs = np.nonzero(mask)
     cx, cy = float(xs.mean()), float(ys.mean())
@@ -98,11 +98,11 @@ def _pooled(features: Floats, mask: Mask) -> Floats:
     return np.asarray(own / max(float(np.linalg.norm(own)), 1e-6), np.float32)
 
 
-def compare(a: PartAppearance, b: PartAppearance) -> Match:
+def compare_parts(a: PartAppearance, b: PartAppearance) -> PartMatch:
     """How alike two parts are; size counts, since the camera is the same."""
     ratio = a.radius / b.radius
     if not 0.5 < ratio < 2:
-        return Match(0.0, 0.0, 0.0, 0.0, 0.0, None)
+        return PartMatch(0.0, 0.0, 0.0, 0.0, 0.0, None)
     size = min(a.area, b.area) / max(a.area, b.area)
     one = b.shapes[0]
     common = np.minimum(a.shapes, one).sum(axis=1)
@@ -119,7 +119,9 @@ def compare(a: PartAppearance, b: PartAppearance) -> Match:
     # Colour weighs little: the same part comes in steel and in brass, under other lamps.
     parts = [(0.62, shape), (0.14, surface[pick]), (0.1, colour), (0.14, shape if feature is None else feature)]
     score = sum(w * v for w, v in parts)
-    return Match(float(score), 360.0 * int(turns[pick]) / _TURNS, float(shape), float(surface[pick]), colour, feature)
+    return PartMatch(
+        float(score), 360.0 * int(turns[pick]) / _TURNS, float(shape), float(surface[pick]), colour, feature
+    )
 
 
 def _surface(weight: Floats, p: Floats, q: Floats) -> float:

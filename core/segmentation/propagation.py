@@ -18,34 +18,34 @@ from scipy.optimize import linear_sum_assignment
 from core.errors import InputError, Unavailable
 from core.features import extract
 from core.segmentation.classic import ClassicSegmenter
-from core.segmentation.part_match import PartAppearance, compare, look
-from core.segmentation.registration import Registration, agreement, evened, register
-from core.segmentation.segmenter import Cancel, Click, Prepared, Segmenter, iou, stop_if
+from core.segmentation.part_match import PartAppearance, compare_parts, describe_part
+from core.segmentation.registration import Registration, correlation, evened, register
+from core.segmentation.segmenter import Cancel, Click, PreparedPhoto, Segmenter, iou, raise_if_cancelled
 from core.types import Image, Mask, Region, check_image
 
-Annotated = tuple[Image, Sequence[Region]]
+AnnotatedPhoto = tuple[Image, Sequence[Region]]
 
-_STILL = 0.75
+_MIN_UNMOVED_CORRELATION = 0.75
 """Correlation of region and surroundings above which a part counts as not having moved."""
-_EXACT = 0.93
+_MIN_EXACT_CORRELATION = 0.93
 """Correlation above which the warped outline is not questioned."""
-_PRESENT = 0.66
+_MIN_PRESENT_SCORE = 0.66
 """Match score below which a region counts as absent."""
-_PLACE = 0.08
+_POSITION_WEIGHT = 0.08
 """Share of the score for lying where the part lay."""
-_SNAP = 0.8
+_MIN_SNAP_IOU = 0.8
 """A snapped outline must agree this much (IoU) with the warped one to replace it."""
 
 
 @dataclass(frozen=True)
-class _Source:
+class _SourcePhoto:
     pixels: Image
     regions: tuple[Region, ...]
-    looks: tuple[PartAppearance, ...]
+    appearances: tuple[PartAppearance, ...]
 
 
 @dataclass(frozen=True)
-class _Find:
+class _FoundRegion:
     mask: Mask
     confidence: float
 
@@ -58,7 +58,7 @@ class Propagator:
     """
 
     def __init__(
-        self, annotated: Sequence[Annotated], segmenter: Segmenter | None = None, use_features: bool = True
+        self, annotated: Sequence[AnnotatedPhoto], segmenter: Segmenter | None = None, use_features: bool = True
     ) -> None:
         if not any(regions for _, regions in annotated):
             raise InputError("propagate: no region is named on any annotated photo; segment and name one first")
@@ -67,22 +67,22 @@ class Propagator:
         self._sources = []
         for pixels, regions in annotated:
             photo = check_image(pixels)
-            dense = self._dense(photo)
-            looks = tuple(look(photo, r.mask, dense) for r in regions)
-            self._sources.append(_Source(photo, tuple(regions), looks))
+            dense = self._patch_features(photo)
+            looks = tuple(describe_part(photo, r.mask, dense) for r in regions)
+            self._sources.append(_SourcePhoto(photo, tuple(regions), looks))
 
-    def to(self, target: Image, cancelled: Cancel | None = None) -> list[Region]:
+    def propagate_to(self, target: Image, cancelled: Cancel | None = None) -> list[Region]:
         """The regions found on ``target``, source "propagated", with confidence 0..1, in the order of their names'
         first appearance; at most one per name, none for an absent part."""
         photo = check_image(target)
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
         prepared = self._segmenter.prepare(photo, None, cancelled)
-        found: dict[str, _Find] = {}
+        found: dict[str, _FoundRegion] = {}
         for source in self._sources:
-            stop_if(cancelled)
+            raise_if_cancelled(cancelled)
             registration = register(source.pixels, photo)
             for region in source.regions:
-                still = _still(source.pixels, photo, region, registration, prepared)
+                still = _find_unmoved(source.pixels, photo, region, registration, prepared)
                 if still is not None and (
                     region.name not in found or still.confidence > found[region.name].confidence
                 ):
@@ -90,14 +90,14 @@ class Propagator:
         names = list(dict.fromkeys(r.name for s in self._sources for r in s.regions))
         missing = [n for n in names if n not in found]
         if missing:
-            found.update(self._search(photo, prepared, missing, found, cancelled))
+            found.update(self._search_moved(photo, prepared, missing, found, cancelled))
         return [
             Region(name, found[name].mask, "propagated", float(np.clip(found[name].confidence, 0, 1)))
             for name in names
             if name in found
         ]
 
-    def _dense(self, photo: Image) -> npt.NDArray[np.float32] | None:
+    def _patch_features(self, photo: Image) -> npt.NDArray[np.float32] | None:
         if not self._use_features or min(photo.shape[:2]) < extract.MIN_SIDE:
             return None
         try:
@@ -106,46 +106,50 @@ class Propagator:
             self._use_features = False
             return None
 
-    def _search(
+    def _search_moved(
         self,
         photo: Image,
-        prepared: Prepared,
+        prepared: PreparedPhoto,
         names: list[str],
-        found: dict[str, _Find],
+        found: dict[str, _FoundRegion],
         cancelled: Cancel | None,
-    ) -> dict[str, _Find]:
+    ) -> dict[str, _FoundRegion]:
         """Components of the photo, each given to at most one of ``names``."""
-        pool = self._pool(photo, prepared, names, cancelled)
+        pool = self._candidate_masks(photo, prepared, names, cancelled)
         pool = [m for m in pool if all(_overlap(m, f.mask) < 0.5 for f in found.values())]
         if not pool:
             return {}
-        dense = self._dense(photo)
-        looks = [look(photo, m, dense) for m in pool]
+        dense = self._patch_features(photo)
+        looks = [describe_part(photo, m, dense) for m in pool]
         scores = np.array([[self._score(name, one, photo) for one in looks] for name in names])
-        out: dict[str, _Find] = {}
-        rows, columns = linear_sum_assignment(-np.where(scores >= _PRESENT, scores, 0))
+        out: dict[str, _FoundRegion] = {}
+        rows, columns = linear_sum_assignment(-np.where(scores >= _MIN_PRESENT_SCORE, scores, 0))
         taken: list[Mask] = []
         for r, c in sorted(zip(rows, columns, strict=True), key=lambda rc: -scores[rc]):
-            if scores[r, c] < _PRESENT or any(_overlap(pool[c], t) > 0.5 for t in taken):
+            if scores[r, c] < _MIN_PRESENT_SCORE or any(_overlap(pool[c], t) > 0.5 for t in taken):
                 continue
             rivals = np.delete(scores[:, c], r)
             margin = scores[r, c] - (float(rivals.max()) if rivals.size else 0.0)
-            out[names[r]] = _Find(pool[c], _calibrated(float(scores[r, c]), margin))
+            out[names[r]] = _FoundRegion(pool[c], _calibrated(float(scores[r, c]), margin))
             taken.append(pool[c])
         return out
 
-    def _pool(self, photo: Image, prepared: Prepared, names: list[str], cancelled: Cancel | None) -> list[Mask]:
+    def _candidate_masks(
+        self, photo: Image, prepared: PreparedPhoto, names: list[str], cancelled: Cancel | None
+    ) -> list[Mask]:
         """Components of the right size: from the all-regions pass and from clicks where the part used to be."""
-        areas = [one.area for s in self._sources for r, one in zip(s.regions, s.looks, strict=True) if r.name in names]
+        areas = [
+            one.area for s in self._sources for r, one in zip(s.regions, s.appearances, strict=True) if r.name in names
+        ]
         candidates = self._segmenter.regions(photo, None, cancelled)
         height, width = photo.shape[:2]
         for source in self._sources:
-            for region, one in zip(source.regions, source.looks, strict=True):
+            for region, one in zip(source.regions, source.appearances, strict=True):
                 if region.name not in names:
                     continue
                 sy, sx = height / source.pixels.shape[0], width / source.pixels.shape[1]
                 for x, y in _inner_points(one.mask):
-                    stop_if(cancelled)
+                    raise_if_cancelled(cancelled)
                     candidates += prepared.predict([Click(min(x * sx, width - 1), min(y * sy, height - 1))])
         out: list[Mask] = []
         for candidate in sorted(candidates, key=lambda c: -c.score):
@@ -159,12 +163,12 @@ class Propagator:
         best = 0.0
         for source in self._sources:
             size = np.array([photo.shape[1] / source.pixels.shape[1], photo.shape[0] / source.pixels.shape[0]])
-            for region, theirs in zip(source.regions, source.looks, strict=True):
+            for region, theirs in zip(source.regions, source.appearances, strict=True):
                 if region.name != name:
                     continue
                 gone = float(np.linalg.norm(np.array(theirs.centre) * size - np.array(one.centre)))
                 near = float(np.exp(-((gone / (0.25 * np.hypot(*photo.shape[:2]))) ** 2)))
-                best = max(best, (1 - _PLACE) * compare(theirs, one).score + _PLACE * near)
+                best = max(best, (1 - _POSITION_WEIGHT) * compare_parts(theirs, one).score + _POSITION_WEIGHT * near)
         return best
 
 
@@ -177,19 +181,19 @@ def propagate(
     cancelled: Cancel | None = None,
 ) -> list[Region]:
     """``regions`` of ``source`` found on ``target``; for many targets keep a Propagator."""
-    return Propagator([(source, regions)], segmenter, use_features).to(target, cancelled)
+    return Propagator([(source, regions)], segmenter, use_features).propagate_to(target, cancelled)
 
 
-def _still(
-    source: Image, target: Image, region: Region, registration: Registration, prepared: Prepared
-) -> _Find | None:
+def _find_unmoved(
+    source: Image, target: Image, region: Region, registration: Registration, prepared: PreparedPhoto
+) -> _FoundRegion | None:
     """The region warped and snapped, if region and surroundings look the same there."""
     shape = (target.shape[0], target.shape[1])
     warped = registration.warp(region.mask, shape)
     if np.count_nonzero(warped) < 0.5 * np.count_nonzero(region.mask):
         return None
     seen = registration.warp_image(source, shape)
-    dy, dx = _nudge(seen, target, warped)
+    dy, dx = _local_shift(seen, target, warped)
     if dy or dx:
         move = np.array([[1.0, 0.0, dx], [0.0, 1.0, dy]])
         size = (shape[1], shape[0])
@@ -197,18 +201,20 @@ def _still(
         warped = cv2.warpAffine(warped.astype(np.uint8), move, size) > 0
         if not warped.any():
             return None
-    alike = _alike(seen, target, warped)
-    if alike < _STILL:
+    alike = _local_correlation(seen, target, warped)
+    if alike < _MIN_UNMOVED_CORRELATION:
         return None
     snapped = prepared.predict([], None, warped)[0].mask
     agreed = iou(snapped, warped)
-    mask = snapped if agreed >= _SNAP else warped
-    if alike < _EXACT:
+    mask = snapped if agreed >= _MIN_SNAP_IOU else warped
+    if alike < _MIN_EXACT_CORRELATION:
         mask, agreed = _re_outlined(prepared, warped, mask, agreed)
-    return _Find(mask, 0.5 * min(1.0, (alike - _STILL) / 0.2 + 0.3) + 0.5 * min(1.0, max(agreed, 0.3)))
+    return _FoundRegion(
+        mask, 0.5 * min(1.0, (alike - _MIN_UNMOVED_CORRELATION) / 0.2 + 0.3) + 0.5 * min(1.0, max(agreed, 0.3))
+    )
 
 
-def _re_outlined(prepared: Prepared, warped: Mask, mask: Mask, agreed: float) -> tuple[Mask, float]:
+def _re_outlined(prepared: PreparedPhoto, warped: Mask, mask: Mask, agreed: float) -> tuple[Mask, float]:
     """The part's own outline where a click on it gives nearly the warped one: it moved or turned a little."""
     (x, y), *_ = _inner_points(warped)
     for candidate in prepared.predict([Click(x, y)]):
@@ -228,7 +234,7 @@ def _window(mask: Mask, margin: float) -> tuple[slice, slice, int]:
     return y, slice(max(int(columns[0]) - pad, 0), int(columns[-1]) + pad + 1), side
 
 
-def _nudge(seen: Image, target: Image, mask: Mask) -> tuple[int, int]:
+def _local_shift(seen: Image, target: Image, mask: Mask) -> tuple[int, int]:
     """Whole pixels (dy, dx) by which this part sits off the registration: up to an eighth of its size."""
     y, x, side = _window(mask, 0.15)
     reach = max(2, side // 8)
@@ -253,7 +259,7 @@ def _nudge(seen: Image, target: Image, mask: Mask) -> tuple[int, int]:
     return round(int(r) / scale) - top, round(int(c) / scale) - left
 
 
-def _alike(warped: Image, target: Image, mask: Mask) -> float:
+def _local_correlation(warped: Image, target: Image, mask: Mask) -> float:
     """Correlation -1..1 in the region with a rim, lighting taken out."""
     y, x, side = _window(mask, 0.2)
     scale = min(1.0, 160 / side)
@@ -267,7 +273,7 @@ def _alike(warped: Image, target: Image, mask: Mask) -> float:
         small = cv2.resize(lab, size, interpolation=cv2.INTER_AREA).astype(np.float32)
         planes.append([evened(small[..., c], sigma=max(size) / 3) for c in range(3)])
     weights = [float(np.std(p[where])) for p in planes[1]]
-    total = sum(w * agreement(p, q, where) for w, p, q in zip(weights, *planes, strict=True))
+    total = sum(w * correlation(p, q, where) for w, p, q in zip(weights, *planes, strict=True))
     return float(total / max(sum(weights), 1e-6))
 
 
@@ -294,5 +300,5 @@ def _overlap(a: Mask, b: Mask) -> float:
 
 def _calibrated(score: float, margin: float) -> float:
     """A match score as a confidence: just present is 0.3, alike in all respects 0.95; a close rival costs."""
-    sure = 0.3 + 0.65 * min(max((score - _PRESENT) / (0.95 - _PRESENT), 0.0), 1.0)
+    sure = 0.3 + 0.65 * min(max((score - _MIN_PRESENT_SCORE) / (0.95 - _MIN_PRESENT_SCORE), 0.0), 1.0)
     return sure * (0.75 + 0.25 * min(max(margin, 0.0) / 0.1, 1.0))

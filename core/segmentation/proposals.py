@@ -17,34 +17,34 @@ from core.images.geometry import mask_box
 from core.segmentation.view_pyramid import Floats, PyramidView, squared
 from core.types import Mask
 
-_LIKE = (5.0, 7.0, 10.0, 14.0, 19.0, 26.0, 36.0, 50.0)
-_UNLIKE = (2.0, 3.0, 4.5, 7.0)
+_CLICK_DISTANCES = (5.0, 7.0, 10.0, 14.0, 19.0, 26.0, 36.0, 50.0)
+_SURROUNDING_DISTANCES = (2.0, 3.0, 4.5, 7.0)
 _CLOSER = (0.5, 0.62)
 _RINGS = (0.47, 0.3)
 
 
-def propose(view: PyramidView, x: float, y: float) -> list[Mask]:
+def propose_masks(view: PyramidView, x: float, y: float) -> list[Mask]:
     """bool (h, w) masks that hold the photo point (x, y), at least 6 view pixels each, unordered."""
-    column, row = view.at(x, y)
+    column, row = view.to_view(x, y)
     like = _distance_to_click(view, column, row)
     found: list[Mask] = []
-    for limit in _LIKE:
-        found += _around((like < limit), column, row)
+    for limit in _CLICK_DISTANCES:
+        found += _component_at((like < limit), column, row)
     own = _own_model(view, column, row)
     for ring in _surroundings(view, column, row):
         unlike = distance_to_model(view, surface_model(ring))
         near = unlike[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-        if near.max() > _UNLIKE[0]:
-            for limit in _UNLIKE:
-                found += _around((unlike > limit), column, row)
+        if near.max() > _SURROUNDING_DISTANCES[0]:
+            for limit in _SURROUNDING_DISTANCES:
+                found += _component_at((unlike > limit), column, row)
         # Grain makes single pixels join the wrong side: the vote of the neighbourhood counts.
         share = cv2.GaussianBlur(unlike / (unlike + own + 0.1), (0, 0), 1.5)
         for limit in _CLOSER:
-            found += _around((share > limit), column, row)
+            found += _component_at((share > limit), column, row)
     for radius in _RINGS:
         found += _watershed(view, like, column, row, radius)
-    found = distinct(found)
-    found = distinct(found + [piece for mask in found for piece in _without_bridges(mask, column, row)])
+    found = distinct_masks(found)
+    found = distinct_masks(found + [piece for mask in found for piece in _without_bridges(mask, column, row)])
     return [fill_pinholes(mask, cv2.countNonZero(mask.view(np.uint8))) for mask in found]
 
 
@@ -73,16 +73,16 @@ def _surroundings(view: PyramidView, column: int, row: int) -> list[Floats]:
     return [p[:: max(1, len(p) // 400)] for p in pixels if len(p) >= 12]
 
 
-Model = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
+SurfaceModel = list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]]
 
 
-def surface_model(pixels: npt.NDArray[np.float32], modes: int = 3) -> Model:
+def surface_model(pixels: npt.NDArray[np.float32], modes: int = 3) -> SurfaceModel:
     """Up to ``modes`` (mean, deviation) pairs of float32 (n, 3) colours; rare ones are left out."""
     modes = min(modes, len(pixels))
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 8, 0.5)
     cv2.setRNGSeed(7)
     _, labels, _ = cv2.kmeans(np.ascontiguousarray(pixels), modes, None, stop, 1, cv2.KMEANS_PP_CENTERS)
-    model: Model = []
+    model: SurfaceModel = []
     for k in range(modes):
         own = pixels[labels[:, 0] == k]
         if len(own) >= max(4, 0.08 * len(pixels)):
@@ -90,7 +90,7 @@ def surface_model(pixels: npt.NDArray[np.float32], modes: int = 3) -> Model:
     return model or [(pixels.mean(axis=0), np.maximum(pixels.std(axis=0), 3.0))]
 
 
-def distance_to_model(view: PyramidView, model: Model) -> Floats:
+def distance_to_model(view: PyramidView, model: SurfaceModel) -> Floats:
     """float32 (h, w): root mean square of deviations from the nearest mode."""
     out: Floats | None = None
     for mean, deviation in model:
@@ -100,7 +100,7 @@ def distance_to_model(view: PyramidView, model: Model) -> Floats:
     return np.asarray(cv2.sqrt(out / 3), np.float32)
 
 
-def _around(mask: Mask, column: int, row: int) -> list[Mask]:
+def _component_at(mask: Mask, column: int, row: int) -> list[Mask]:
     """The component at the click; nothing if it is a speck or the whole window."""
     h, w = mask.shape
     seed = (column, row)
@@ -149,7 +149,7 @@ def _watershed(view: PyramidView, like: Floats, column: int, row: int, radius: f
     own = markers == 1
     # The watershed line itself (-1) belongs to the object on its inner side.
     own = cv2.morphologyEx(own.view(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
-    return _around(own, column, row)
+    return _component_at(own, column, row)
 
 
 def _without_bridges(mask: Mask, column: int, row: int) -> list[Mask]:
@@ -167,7 +167,7 @@ def _without_bridges(mask: Mask, column: int, row: int) -> list[Mask]:
         if opened[row - rows.start, column - columns.start] and cv2.countNonZero(opened) < 0.97 * size:
             whole = np.zeros(mask.shape, np.bool_)
             whole[rows, columns] = opened > 0
-            out += _around(whole, column, row)
+            out += _component_at(whole, column, row)
     return out
 
 
@@ -176,7 +176,7 @@ def _disc(k: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (k, k)), np.uint8)
 
 
-def distinct(masks: list[Mask], above: float = 0.94) -> list[Mask]:
+def distinct_masks(masks: list[Mask], above: float = 0.94) -> list[Mask]:
     """``masks`` without those that overlap an earlier one by more than ``above`` (IoU)."""
     kept: list[tuple[int, npt.NDArray[np.uint8]]] = []
     for mask in masks:

@@ -6,14 +6,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.segmentation.view_pyramid import Floats, Pyramid, PyramidView
+from core.segmentation.view_pyramid import Floats, ImagePyramid, PyramidView
 from core.types import Mask
 
 _SIDE = 384
 """Longest side, in pixels, at which the outline of a large object is worked on."""
 
 
-def to_photo(pyramid: Pyramid, view: PyramidView, mask: Mask) -> tuple[Mask, tuple[int, int]]:
+def refine_to_photo(pyramid: ImagePyramid, view: PyramidView, mask: Mask) -> tuple[Mask, tuple[int, int]]:
     """``mask`` of ``view`` on the photo's pixels, its outline drawn to the edge of the colours.
 
     Returns a window, bool (h, w), and its first (row, column) on the photo.
@@ -34,7 +34,7 @@ def to_photo(pyramid: Pyramid, view: PyramidView, mask: Mask) -> tuple[Mask, tup
     x0, y0 = x0 // step * step, y0 // step * step
     lab = pyramid.levels[level][y0 // step : -(-y1 // step), x0 // step : -(-x1 // step)]
     soft = _resample(mask, view, x0, y0, step, lab.shape[1], lab.shape[0])
-    soft = _settle(lab, soft, max(1.6 / (view.zoom * step), 1.0))
+    soft = _snap_to_colours(lab, soft, max(1.6 / (view.zoom * step), 1.0))
     part = (soft * 255).astype(np.uint8)
     if step > 1:
         part = cv2.resize(part, None, fx=step, fy=step, interpolation=cv2.INTER_LINEAR)
@@ -54,10 +54,10 @@ def _resample(mask: Mask, view: PyramidView, x0: int, y0: int, step: int, w: int
     return np.asarray(cv2.GaussianBlur(soft, (0, 0), 0.6 * s) if s > 1.5 else soft)
 
 
-def _settle(lab: npt.NDArray[np.uint8], soft: Floats, band: float) -> Floats:
+def _snap_to_colours(lab: npt.NDArray[np.uint8], soft: Floats, band: float) -> Floats:
     colour = cv2.medianBlur(np.ascontiguousarray(lab), 3)
     k = 2 * int(np.ceil(2 * band + 1)) + 1
-    means = _Means(colour, k)
+    means = _LocalMeans(colour, k)
     kernel = np.ones((2 * int(np.ceil(band)) + 1,) * 2, np.uint8)
     pixels = colour.reshape(-1, 3)
     for _ in range(2):
@@ -82,7 +82,7 @@ def _square(delta: Floats) -> Floats:
     return np.asarray(np.einsum("ij,ij->i", delta, delta))
 
 
-class _Means:
+class _LocalMeans:
     """Local mean colours on both sides of an outline, over ``k`` pixels: smooth, so a shrunken copy holds them."""
 
     def __init__(self, colour: npt.NDArray[np.uint8], k: int) -> None:

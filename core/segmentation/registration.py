@@ -40,12 +40,12 @@ def register(source: Image, target: Image) -> Registration:
     scale = _SIDE / max(*source.shape[:2], *target.shape[:2], _SIDE)
     a, b = _evened(source, scale), _evened(target, scale)
     starts = [np.eye(2, 3), _shift(a, b)]
-    if (turn := _turn(source, target, scale)) is not None:
+    if (turn := _find_similarity(source, target, scale)) is not None:
         starts.append(turn)
-    scored = [(agreement(_warped(a, m, b.shape), b), m) for m in starts]
+    scored = [(correlation(_warped(a, m, b.shape), b), m) for m in starts]
     quality, matrix = max(scored, key=lambda pair: pair[0])
-    polished = _polish(a, b, matrix)
-    if (better := agreement(_warped(a, polished, b.shape), b)) > quality:
+    polished = _refine_by_ecc(a, b, matrix)
+    if (better := correlation(_warped(a, polished, b.shape), b)) > quality:
         quality, matrix = better, polished
     full = matrix.copy()
     # Pixel centres: a point p of the small copy is (p + 0.5) / scale - 0.5 of the photo.
@@ -69,7 +69,7 @@ def evened(grey: Floats, sigma: float) -> Floats:
     return np.asarray((grey - mean) / (spread + 4.0), np.float32)
 
 
-def agreement(a: Floats, b: Floats, where: Mask | None = None) -> float:
+def correlation(a: Floats, b: Floats, where: Mask | None = None) -> float:
     """Correlation of two float32 (H, W) over the finite pixels of ``a`` (and ``where``); 0 without contrast."""
     good = np.isfinite(a) if where is None else np.isfinite(a) & where
     if np.count_nonzero(good) < max(20, 0.25 * good.size if where is None else 20):
@@ -92,7 +92,7 @@ def _shift(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
     return np.array([[1.0, 0.0, dx], [0.0, 1.0, dy]])
 
 
-def _turn(source: Image, target: Image, scale: float) -> npt.NDArray[np.float64] | None:
+def _find_similarity(source: Image, target: Image, scale: float) -> npt.NDArray[np.float64] | None:
     detector = cv2.ORB.create(nfeatures=900, fastThreshold=8)
     found = []
     for image in (source, target):
@@ -115,7 +115,7 @@ def _turn(source: Image, target: Image, scale: float) -> npt.NDArray[np.float64]
     return np.asarray(matrix, np.float64) if 0.5 < size_change < 2 else None
 
 
-def _polish(a: Floats, b: Floats, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _refine_by_ecc(a: Floats, b: Floats, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """ECC from ``matrix``; the start itself where it does not converge."""
     inverse = cv2.invertAffineTransform(matrix).astype(np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)

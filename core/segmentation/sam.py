@@ -19,9 +19,9 @@ from core.device import choose_device
 from core.errors import Unavailable
 from core.memory_budget import BUDGET, MemoryBudget, WarmCache, image_key
 from core.progress import Steps
-from core.segmentation.sam_checkpoint import Embedding, load_checkpoint
-from core.segmentation.sam_network import encode, everything, library, low_resolution
-from core.segmentation.segmenter import Box, Cancel, Candidate, Click, box_mask, check_prompt, stop_if
+from core.segmentation.sam_checkpoint import SamEmbedding, load_checkpoint
+from core.segmentation.sam_network import encode_photo, generate_masks, import_package, mask_prompt
+from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, box_mask, check_prompt, raise_if_cancelled
 from core.types import Image, Mask, check_image
 
 _MIN_REGION = 1e-4
@@ -48,7 +48,7 @@ class SamSegmenter:
         self._weights, self._package, self._install, self._build = weights_name, package, install, build
         self._checkpoint, self._device, self._points = checkpoint, device, points_per_side
         self._model: Any = None
-        self._cache: WarmCache[str, Embedding] = WarmCache(lambda e: e.nbytes, budget=budget)
+        self._cache: WarmCache[str, SamEmbedding] = WarmCache(lambda e: e.nbytes, budget=budget)
         # One network: one thread at a time runs it, the others wait.
         self._lock = threading.RLock()
 
@@ -57,34 +57,38 @@ class SamSegmenter:
         missing = [m for m in self._package.split() if find_spec(m) is None]
         if missing:
             return f"{self.title}: run '{self._install}'"
-        if self._checkpoint is None and models.find(self._weights) is None:
-            row = models.weights(self._weights)
+        if self._checkpoint is None and models.find_weights(self._weights) is None:
+            row = models.weight_file(self._weights)
             return (
                 f"{self.title}: fetch {row.file} ({row.size / 1e6:.0f} MB) on the Models tab or with "
                 f"'launch.py models fetch {row.name}', or put it into {models.models_dir()}"
             )
         return None
 
-    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> SamPrepared:
+    def prepare(
+        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> SamPreparedPhoto:
         """Run the encoder, or take what it gave for this photo before. ``progress`` counts encoder blocks."""
         photo = check_image(image)
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
         key = image_key(photo)
         embedding = self._cache.peek(key)
         if embedding is None:
             with self._lock:
                 model = self._load()
-                embedding = self._cache.put(key, encode(model, photo, progress, cancelled))
+                embedding = self._cache.put(key, encode_photo(model, photo, progress, cancelled))
         elif progress is not None:
             progress(1, 1)
-        return SamPrepared(self, embedding)
+        return SamPreparedPhoto(self, embedding)
 
-    def regions(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
+    def regions(
+        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> list[MaskCandidate]:
         """SAM's automatic mask generator, largest first, cancelled within one batch of points."""
         photo = check_image(image)
         with self._lock:
             model = self._load()
-            found = everything(self._package.split()[0], model, photo, self._points, progress, cancelled)
+            found = generate_masks(self._package.split()[0], model, photo, self._points, progress, cancelled)
         least = _MIN_REGION * photo.shape[0] * photo.shape[1]
         found = [c for c in found if np.count_nonzero(c.mask) >= least]
         return sorted(found, key=lambda c: -int(np.count_nonzero(c.mask)))
@@ -108,10 +112,10 @@ class SamSegmenter:
         return found.path
 
 
-class SamPrepared:
+class SamPreparedPhoto:
     """A photo with its embedding; a click costs one pass of the small decoder."""
 
-    def __init__(self, owner: SamSegmenter, embedding: Embedding) -> None:
+    def __init__(self, owner: SamSegmenter, embedding: SamEmbedding) -> None:
         self._owner, self._embedding = owner, embedding
 
     @property
@@ -121,14 +125,14 @@ class SamPrepared:
 
     def predict(
         self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
-    ) -> list[Candidate]:
+    ) -> list[MaskCandidate]:
         """See core.segmentation.segmenter.Prepared."""
         checked, box, given = check_prompt(self._embedding.shape, clicks, box_xyxy, mask)
         points = np.array([[c.x, c.y] for c in checked], np.float32) if checked else None
         labels = np.array([int(c.positive) for c in checked], np.int32) if checked else None
         predictor = self._predictor()
         side = predictor.model.prompt_encoder.mask_input_size[0]
-        prior = low_resolution(given, self._embedding.input_shape, side) if given is not None else None
+        prior = mask_prompt(given, self._embedding.input_shape, side) if given is not None else None
         if given is not None and points is None and box is None:
             rows, columns = np.flatnonzero(given.any(axis=1)), np.flatnonzero(given.any(axis=0))
             around: Box | None = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
@@ -152,15 +156,15 @@ class SamPrepared:
             for click in checked:
                 full[int(click.y), int(click.x)] = click.positive
             if full.any():
-                found.append(Candidate(full, float(np.clip(scores[int(k)], 0, 1))))
+                found.append(MaskCandidate(full, float(np.clip(scores[int(k)], 0, 1))))
         asked = box_mask(box, self._embedding.shape) if box is not None else given
         if not found and asked is not None:
             # The network left nothing inside the box, or of the mask: give back what was asked about.
-            found.append(Candidate(asked.copy(), 0.0))
+            found.append(MaskCandidate(asked.copy(), 0.0))
         return found
 
     def _predictor(self) -> Any:
-        package = library(self._owner._package.split()[0])
+        package = import_package(self._owner._package.split()[0])
         with self._owner._lock:
             predictor = package.SamPredictor(self._owner._load())
         predictor.features = self._embedding.features.to(predictor.device)
@@ -172,7 +176,7 @@ class SamPrepared:
 
 def _build(package: str, kind: str) -> Callable[[], Any]:
     def build() -> Any:
-        return library(package).sam_model_registry[kind](checkpoint=None)
+        return import_package(package).sam_model_registry[kind](checkpoint=None)
 
     return build
 

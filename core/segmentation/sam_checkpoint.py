@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Embedding:
+class SamEmbedding:
     """What the encoder gave: tensor (1, 256, 64, 64) on the CPU, for a photo of ``shape`` (H, W)."""
 
     features: torch.Tensor

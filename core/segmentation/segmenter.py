@@ -35,40 +35,40 @@ class Click:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class MaskCandidate:
     """A proposed region, and how much the segmenter trusts it, 0..1.
 
-    ``part``, bool (h, w), is the window that holds the region; ``corner`` is the window's first (row, column) on the
+    ``window``, bool (h, w), is the window that holds the region; ``corner`` is the window's first (row, column) on the
     photo of ``shape`` (H, W). Without ``shape`` the window is the photo: ``Candidate(mask, score)``.
     """
 
-    part: Mask
+    window: Mask
     score: float
     corner: tuple[int, int] = (0, 0)
-    shape: tuple[int, int] | None = None
+    photo_shape: tuple[int, int] | None = None
 
     @cached_property
     def mask(self) -> Mask:
         """bool (H, W) of the photo's size."""
-        if self.shape is None:
-            return self.part
-        full = np.zeros(self.shape, np.bool_)
+        if self.photo_shape is None:
+            return self.window
+        full = np.zeros(self.photo_shape, np.bool_)
         y0, x0 = self.corner
-        full[y0 : y0 + self.part.shape[0], x0 : x0 + self.part.shape[1]] = self.part
+        full[y0 : y0 + self.window.shape[0], x0 : x0 + self.window.shape[1]] = self.window
         return full
 
     @property
     def area(self) -> int:
         """Pixels in the region."""
-        return int(np.count_nonzero(self.part))
+        return int(np.count_nonzero(self.window))
 
-    def runs(self) -> list[int]:
+    def run_lengths(self) -> list[int]:
         """Run lengths of ``mask`` as core.masks.rle gives them, at the cost of the window alone."""
         y0, x0 = self.corner
-        return rle.encode_window(self.part, y0, x0, self.shape or (self.part.shape[0], self.part.shape[1]))
+        return rle.encode_window(self.window, y0, x0, self.photo_shape or (self.window.shape[0], self.window.shape[1]))
 
 
-class Prepared(Protocol):
+class PreparedPhoto(Protocol):
     """A photo made ready for clicks. Safe to ask from several threads."""
 
     @property
@@ -78,7 +78,7 @@ class Prepared(Protocol):
 
     def predict(
         self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
-    ) -> list[Candidate]:
+    ) -> list[MaskCandidate]:
         """Up to three candidates, best first, all non-empty.
 
         A negative click is never inside, a positive one never outside, and nothing lies outside the box.
@@ -99,11 +99,13 @@ class Segmenter(Protocol):
         """None, or why it can't be used here and what to do about it, in one line."""
         ...
 
-    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> Prepared:
+    def prepare(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> PreparedPhoto:
         """The dear part, once per photo; Cancelled if the person stops it."""
         ...
 
-    def regions(self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None) -> list[Candidate]:
+    def regions(
+        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> list[MaskCandidate]:
         """Every component on the photo, largest first, without near-duplicates."""
         ...
 
@@ -169,7 +171,7 @@ def check_prompt(
     return list(clicks), box, mask
 
 
-def whole_box(box: Box) -> tuple[int, int, int, int]:
+def pixel_box(box: Box) -> tuple[int, int, int, int]:
     """The box on whole pixels: first column and row, and those after the last."""
     x0, y0, x1, y1 = box
     return int(np.floor(x0)), int(np.floor(y0)), int(np.ceil(x1)), int(np.ceil(y1))
@@ -178,12 +180,12 @@ def whole_box(box: Box) -> tuple[int, int, int, int]:
 def box_mask(box: Box, shape: tuple[int, int]) -> Mask:
     """bool (H, W), True on the pixels that the box touches."""
     out = np.zeros(shape, np.bool_)
-    x0, y0, x1, y1 = whole_box(box)
+    x0, y0, x1, y1 = pixel_box(box)
     out[y0:y1, x0:x1] = True
     return out
 
 
-def stop_if(cancelled: Cancel | None) -> None:
+def raise_if_cancelled(cancelled: Cancel | None) -> None:
     """Raise Cancelled if the person pressed stop."""
     if cancelled is not None and cancelled():
         raise Cancelled("segmentation stopped")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import MaskError
-from core.segmentation.segmenter import Candidate, Click, Segmenter, iou
+from core.segmentation.segmenter import Click, MaskCandidate, Segmenter, iou
 from core.types import Image, Mask, check_mask
 
 
@@ -63,7 +63,7 @@ def next_click(found: Mask, truth: Mask) -> Click | None:
     return Click(*at_extra, positive=False)
 
 
-def _best(found: Sequence[Candidate], truth: Mask) -> float:
+def _best(found: Sequence[MaskCandidate], truth: Mask) -> float:
     return max(iou(c.mask, truth) for c in found)
 
 

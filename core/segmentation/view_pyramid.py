@@ -1,6 +1,6 @@
 """Small working copies of a photo around a point: a click costs the same on any photo size.
 
-``Pyramid`` keeps the photo in Lab at halved sizes; ``View`` is a window of it brought to about ``GRID`` pixels.
+``ImagePyramid`` keeps the photo in Lab at halved sizes; ``View`` is a window of it brought to about ``GRID`` pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def squared(vectors: Floats) -> Floats:
 class PyramidView:
     """A window of the photo: ``x0, y0`` its corner in photo pixels, ``zoom`` view pixels per photo pixel.
 
-    ``lab`` is uint8 (h, w, 3), OpenCV's 8-bit Lab, of ``window`` and ``around`` smoothed as ``calmed`` does.
+    ``lab`` is uint8 (h, w, 3), OpenCV's 8-bit Lab, of ``window`` and ``square_view`` smoothed as ``smoothed`` does.
     ``inside`` says for left, top, right, bottom whether the window ends inside the photo (not at its frame).
     """
 
@@ -38,25 +38,25 @@ class PyramidView:
     y0: int
     zoom: float
     lab: npt.NDArray[np.uint8]
-    inside: tuple[bool, bool, bool, bool]
+    ends_inside_photo: tuple[bool, bool, bool, bool]
 
-    def calmed(self) -> PyramidView:
+    def smoothed(self) -> PyramidView:
         """This view, smoothed so that texture fades and edges stay."""
-        return replace(self, lab=_calm(self.lab))
+        return replace(self, lab=_smooth_texture(self.lab))
 
     @property
     def shape(self) -> tuple[int, int]:
         """(h, w) in view pixels."""
         return (self.lab.shape[0], self.lab.shape[1])
 
-    def at(self, x: float, y: float) -> tuple[int, int]:
+    def to_view(self, x: float, y: float) -> tuple[int, int]:
         """(column, row) of a photo point, held inside the view."""
         h, w = self.shape
         column = int((x + 0.5 - self.x0) * self.zoom)
         row = int((y + 0.5 - self.y0) * self.zoom)
         return (min(max(column, 0), w - 1), min(max(row, 0), h - 1))
 
-    def holds(self, x: float, y: float) -> bool:
+    def contains(self, x: float, y: float) -> bool:
         """Whether the photo point lies in the view."""
         h, w = self.shape
         return 0 <= (x + 0.5 - self.x0) * self.zoom < w and 0 <= (y + 0.5 - self.y0) * self.zoom < h
@@ -76,7 +76,7 @@ class PyramidView:
         return np.asarray(cv2.sqrt(squared(gx) + squared(gy)), np.float32)
 
     @cached_property
-    def steepest(self) -> Floats:
+    def max_gradient(self) -> Floats:
         """float32 (h, w): the largest ``gradient`` at the pixel and its four neighbours."""
         return np.asarray(cv2.dilate(self.gradient, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))), np.float32)
 
@@ -86,7 +86,7 @@ class PyramidView:
         return float(np.median(self.gradient)) + 0.5
 
     @cached_property
-    def codes(self) -> npt.NDArray[np.intp]:
+    def colour_bins(self) -> npt.NDArray[np.intp]:
         """int (h, w): each pixel's bin in a 10x6x6 Lab histogram that spans the window's colours."""
         some = np.sort(self.lab.reshape(-1, 3)[::7].astype(np.float32), axis=0)
         low, high = some[len(some) // 100], some[-1 - len(some) // 100]
@@ -99,7 +99,7 @@ class PyramidView:
         return np.asarray(sum(table[:, k].take(self.lab[..., k]) for k in range(3)), np.intp)
 
 
-class Pyramid:
+class ImagePyramid:
     """A photo in Lab at full size and halved until its longer side is at most 2*GRID."""
 
     def __init__(self, image: Image) -> None:
@@ -118,7 +118,7 @@ class Pyramid:
 
     def window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> PyramidView:
         """The window (x0, y0)..(x1, y1), clipped to the photo, at a longer side of ``grid`` (or zoomed less)."""
-        return self.raw_window(x0, y0, x1, y1, grid).calmed()
+        return self.raw_window(x0, y0, x1, y1, grid).smoothed()
 
     def raw_window(self, x0: float, y0: float, x1: float, y1: float, grid: int = GRID) -> PyramidView:
         """``window`` with its texture left in."""
@@ -137,12 +137,12 @@ class Pyramid:
         inside = (left > 0, top > 0, right < width, bottom < height)
         return PyramidView(left, top, zoom, lab, inside)
 
-    def around(self, x: float, y: float, side: float, grid: int = GRID) -> PyramidView:
+    def square_view(self, x: float, y: float, side: float, grid: int = GRID) -> PyramidView:
         """A square window of ``side`` photo pixels centred on a point."""
         return self.window(x - side / 2, y - side / 2, x + side / 2, y + side / 2, grid)
 
 
-def _calm(lab: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def _smooth_texture(lab: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     size = 3 if min(lab.shape[:2]) > 3 else 1
     calm = cv2.medianBlur(np.ascontiguousarray(lab), size)
     # Grain-sized steps are smoothed, steps as large as an edge are not.
@@ -155,7 +155,7 @@ def _median(values: npt.NDArray[np.uint8]) -> float:
     return float(np.searchsorted(counts, values.size / 2))
 
 
-def project(mask: Mask, view: PyramidView, target: PyramidView) -> Mask:
+def project_mask(mask: Mask, view: PyramidView, target: PyramidView) -> Mask:
     """``mask`` of ``view`` on the grid of ``target``, False where ``view`` does not reach."""
     s = target.zoom / view.zoom
     tx, ty = (view.x0 - target.x0) * target.zoom, (view.y0 - target.y0) * target.zoom

@@ -1,6 +1,6 @@
 """The store: one folder per project, SQLite beside content-addressed files."""
 
-from core.store.files import Stored
+from core.store.files import StoredFile
 from core.store.project import Project
 from core.store.rows import (
     ExampleRow,
@@ -23,5 +23,5 @@ __all__ = [
     "RegionSource",
     "SampleFilter",
     "SampleRow",
-    "Stored",
+    "StoredFile",
 ]

@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, select, text
 from sqlalchemy.dialects.sqlite import insert
 
 from core.store.database import Database
-from core.store.files import Files, Stored
+from core.store.files import FileStore, StoredFile
 from core.store.tables import FILE_COLUMNS, FILE_LIST_COLUMNS, FILE_MAP_COLUMNS, settings
 
 
@@ -22,7 +22,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = Path(path).absolute()
         self._db = Database(self.path / "project.db")
-        self._files = Files(self.path)
+        self._files = FileStore(self.path)
 
     @property
     def cache_dir(self) -> Path:
@@ -32,7 +32,7 @@ class Store:
         return folder
 
     @contextmanager
-    def batch(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """Make what this thread writes in the block one transaction: all of it is kept, or none.
 
         Keep it short: nobody else can write meanwhile.
@@ -48,7 +48,7 @@ class Store:
         """The absolute path of a relative file name or a sha256 (or its beginning); NotFound."""
         return self._files.find(file)
 
-    def keep_file(self, data: bytes, ext: str) -> Stored:
+    def store_file(self, data: bytes, ext: str) -> StoredFile:
         """Write a file ahead of its row, from any thread; give the result to an ``add_...`` in place of the bytes.
 
         A file that never gets a row is swept later.
@@ -84,7 +84,7 @@ class Store:
         return used
 
 
-def among(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
+def column_in(column: Column[Any], values: Iterable[Any]) -> ColumnElement[bool]:
     """``column IN values`` for any number of values: SQLite limits parameters, not the length of a JSON list."""
     name = f"among_{column.name}"
     listed = text(f"SELECT value FROM json_each(:{name})").bindparams(**{name: json.dumps(list(values))})

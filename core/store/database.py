@@ -40,7 +40,7 @@ class Database:
             yield current
             return
         self._check_open()
-        with one_line(self.path.parent), self._reader.begin() as connection:
+        with store_errors(self.path.parent), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -52,7 +52,7 @@ class Database:
             return
         with self._lock:
             self._check_open()
-            with one_line(self.path.parent), self._writer.begin() as connection:
+            with store_errors(self.path.parent), self._writer.begin() as connection:
                 self._joined.connection = connection
                 try:
                     yield connection
@@ -102,7 +102,7 @@ def prepare_connection(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def one_line(folder: Path) -> Iterator[None]:
+def store_errors(folder: Path) -> Iterator[None]:
     """Turn what SQLite says about ``folder`` into a StoreError that tells a person what to do.
 
     What the folder is not to blame for (a broken rule of the tables, a wrong statement) passes as it is.
@@ -111,12 +111,12 @@ def one_line(folder: Path) -> Iterator[None]:
         yield
     except (DatabaseError, sqlite3.DatabaseError) as error:
         said = str(getattr(error, "orig", None) or error)
-        if (line := explain(folder, said)) is None:
+        if (line := explain_error(folder, said)) is None:
             raise
         raise StoreError(line) from error
 
 
-def explain(folder: Path, said: str) -> str | None:
+def explain_error(folder: Path, said: str) -> str | None:
     """One line for SQLite's message ``said``; None if it is not about the folder or the disk."""
     low = said.lower()
     if "locked" in low or "busy" in low:

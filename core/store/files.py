@@ -14,11 +14,11 @@ from pathlib import Path
 from core.errors import InputError, NotFound, StoreError
 from core.images.write import atomic_write
 
-FOLDER = "files"
+FILES_FOLDER = "files"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """Bytes that have a file; ``file`` is the path relative to the project."""
 
     file: str
@@ -30,27 +30,27 @@ class Stored:
         return Path(self.file).stem
 
 
-class Files:
+class FileStore:
     """The files of one project folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def put(self, data: bytes, ext: str) -> Stored:
+    def put(self, data: bytes, ext: str) -> StoredFile:
         """Write ``data`` unless the same content is there already; durable on return."""
         clean = ext.lower().lstrip(".")
         if not re.fullmatch(r"[a-z0-9]{1,8}", clean):
             raise InputError(f"file extension {ext!r}: expected 1 to 8 letters or digits, for example 'png'")
         digest = hashlib.sha256(data).hexdigest()
-        stored = Stored(f"{FOLDER}/{digest[:2]}/{digest}.{clean}", data)
-        self.ensure(stored)
+        stored = StoredFile(f"{FILES_FOLDER}/{digest[:2]}/{digest}.{clean}", data)
+        self.ensure_written(stored)
         return stored
 
-    def taken(self, data: bytes | Stored, ext: str) -> Stored:
+    def as_stored(self, data: bytes | StoredFile, ext: str) -> StoredFile:
         """``data`` with a file, whether it has one already or not."""
-        return data if isinstance(data, Stored) else self.put(data, ext)
+        return data if isinstance(data, StoredFile) else self.put(data, ext)
 
-    def ensure(self, stored: Stored) -> None:
+    def ensure_written(self, stored: StoredFile) -> None:
         """Write the file again if it is gone.
 
         Called once more inside the transaction that adds its row: between the two, a sweep may have taken
@@ -73,10 +73,10 @@ class Files:
     def find(self, wanted: str) -> Path:
         """The file with this relative path, sha256 or beginning of a sha256 (4 digits or more)."""
         if re.fullmatch(r"[0-9a-f]{4,64}", wanted):
-            found = sorted((self.root / FOLDER / wanted[:2]).glob(f"{wanted}*"))
+            found = sorted((self.root / FILES_FOLDER / wanted[:2]).glob(f"{wanted}*"))
         else:
             path = (self.root / wanted).resolve()
-            inside = path.is_relative_to((self.root / FOLDER).resolve())
+            inside = path.is_relative_to((self.root / FILES_FOLDER).resolve())
             found = [path] if inside and path.is_file() else []
         if not found:
             raise NotFound(f"file {wanted!r} is not in project {self.root}")
@@ -90,7 +90,7 @@ class Files:
         limit = time.time() - older_than_s
         swept = 0
         for entry in self._entries():
-            relative = f"{FOLDER}/{Path(entry.path).parent.name}/{entry.name}"
+            relative = f"{FILES_FOLDER}/{Path(entry.path).parent.name}/{entry.name}"
             if relative in wanted:
                 continue
             try:
@@ -103,7 +103,7 @@ class Files:
 
     def _entries(self) -> Iterator[os.DirEntry[str]]:
         try:
-            with os.scandir(self.root / FOLDER) as folders:
+            with os.scandir(self.root / FILES_FOLDER) as folders:
                 names = [folder.path for folder in folders if folder.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return

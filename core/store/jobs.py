@@ -17,11 +17,11 @@ from core.store.rows import JobRow, JobStatus
 from core.store.tables import jobs
 
 ACTIVE = ("queued", "running")
-SILENT_S = 600.0
+DEAD_AFTER_S = 600.0
 """A job of another machine (a container that is gone) counts as dead after this silence."""
 
 
-class Jobs(Store):
+class JobStore(Store):
     """Long work and how far it got."""
 
     def add_job(self, kind: str, title: str, args_json: str = "{}") -> JobRow:
@@ -115,7 +115,7 @@ def _this_process() -> dict[str, Any]:
 
 def _is_alive(row: Any) -> bool:
     if row.host != platform.node():
-        return bool(time.time() - row.updated < SILENT_S)
+        return bool(time.time() - row.updated < DEAD_AFTER_S)
     try:
         # A process id is used again after a while; its start time tells the two apart.
         return bool(abs(psutil.Process(row.pid).create_time() - row.pid_started) < 2)

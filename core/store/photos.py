@@ -12,8 +12,8 @@ from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import InputError, MaskError, NotFound
-from core.store.base import Store, among
-from core.store.files import Stored
+from core.store.base import Store, column_in
+from core.store.files import StoredFile
 from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
 from core.store.tables import examples, normals, regions
 from core.types import KINDS, Kind, check_label
@@ -26,7 +26,7 @@ class PhotoStore(Store):
 
     def add_normal(
         self,
-        data: bytes | Stored,
+        data: bytes | StoredFile,
         ext: str,
         name: str,
         width: int,
@@ -35,7 +35,7 @@ class PhotoStore(Store):
         notes: Sequence[str] = (),
     ) -> NormalRow:
         """Add a photo of ``width`` x ``height`` pixels by its file's bytes; the same bytes twice are one row."""
-        photo = self._files.taken(data, ext)
+        photo = self._files.as_stored(data, ext)
         row = {
             "id": photo.digest[:16],
             "name": name,
@@ -47,7 +47,7 @@ class PhotoStore(Store):
             "created": time.time(),
         }
         with self._db.write() as db:
-            self._files.ensure(photo)
+            self._files.ensure_written(photo)
             db.execute(insert(normals).values(row).on_conflict_do_nothing(index_elements=["id"]))
         return self.normal_row(photo.digest[:16])
 
@@ -97,11 +97,11 @@ class PhotoStore(Store):
 
     def add_example(
         self,
-        data: bytes | Stored,
+        data: bytes | StoredFile,
         ext: str,
         label: str,
         kind: Kind,
-        mask_pngs: Sequence[bytes | Stored],
+        mask_pngs: Sequence[bytes | StoredFile],
         name: str,
         width: int,
         height: int,
@@ -112,7 +112,7 @@ class PhotoStore(Store):
             raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
         if not mask_pngs:
             raise MaskError(f"example {name!r}: expected at least one mask; give a mask of the defect")
-        stored = [self._files.taken(data, ext), *(self._files.taken(png, "png") for png in mask_pngs)]
+        stored = [self._files.as_stored(data, ext), *(self._files.as_stored(png, "png") for png in mask_pngs)]
         id = hashlib.sha256("/".join([label, *(s.digest for s in stored)]).encode()).hexdigest()[:16]
         row = {
             "id": id,
@@ -127,7 +127,7 @@ class PhotoStore(Store):
         }
         with self._db.write() as db:
             for file in stored:
-                self._files.ensure(file)
+                self._files.ensure_written(file)
             # A renamed label leaves the id as it was, so the same picture is known by its files.
             same = (examples.c.label == label) & (examples.c.file == row["file"]) & (examples.c.masks == row["masks"])
             if known := db.execute(select(examples.c.id).where(same)).scalar():
@@ -150,7 +150,7 @@ class PhotoStore(Store):
     def remove_examples(self, ids: Iterable[str]) -> int:
         """Remove real anomalies; return how many."""
         with self._db.write() as db:
-            return int(db.execute(delete(examples).where(among(examples.c.id, ids))).rowcount)
+            return int(db.execute(delete(examples).where(column_in(examples.c.id, ids))).rowcount)
 
     def rename_label(self, old: str, new: str) -> int:
         """Give all real anomalies of label ``old`` the label ``new``, which may be there already; return how many.
@@ -204,7 +204,7 @@ class PhotoStore(Store):
         row = {"source": source, "confidence": confidence, "file": mask.file, "created": time.time()}
         with self._db.write() as db:
             self.normal_row(normal_id)
-            self._files.ensure(mask)
+            self._files.ensure_written(mask)
             statement = insert(regions).values(normal_id=normal_id, name=name, **row)
             db.execute(statement.on_conflict_do_update(index_elements=["normal_id", "name"], set_=row))
         return RegionRow(normal_id, name, source, confidence, self.path / mask.file)
@@ -217,7 +217,7 @@ class PhotoStore(Store):
         """The regions of these photos, or of all; photo by photo as they were added, then by name."""
         query = select(regions).join(normals, normals.c.id == regions.c.normal_id)
         if normal_ids is not None:
-            query = query.where(among(regions.c.normal_id, normal_ids))
+            query = query.where(column_in(regions.c.normal_id, normal_ids))
         with self._db.read() as db:
             rows = db.execute(query.order_by(normals.c.number, regions.c.name)).all()
         return [RegionRow(r.normal_id, r.name, r.source, r.confidence, self.path / r.file) for r in rows]

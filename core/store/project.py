@@ -9,17 +9,17 @@ from types import TracebackType
 from core.errors import StoreError
 from core.images.write import TEMP_PREFIX
 from core.store import schema
-from core.store.files import FOLDER, cannot_write, sync_folder
-from core.store.jobs import Jobs
-from core.store.samples import Samples
-from core.store.verdicts import Verdicts
+from core.store.files import FILES_FOLDER, cannot_write, sync_folder
+from core.store.jobs import JobStore
+from core.store.samples import SampleStore
+from core.store.verdicts import ReviewStore
 
 DATABASE = "project.db"
-ORPHAN_S = 3600.0
+ORPHAN_AGE_S = 3600.0
 """Age at which a file without a row is taken for the leftover of a killed process."""
 
 
-class Project(Samples, Verdicts, Jobs):
+class Project(SampleStore, ReviewStore, JobStore):
     """Everything a person made in one folder. Safe to use from many threads and several processes.
 
     Files are durable before the row that names them is written, so what is listed is whole, and what a
@@ -39,7 +39,7 @@ class Project(Samples, Verdicts, Jobs):
                 raise StoreError(
                     f"project {path}: expected a new or empty folder, it holds {other[0]!r}; choose another folder"
                 )
-            (path / FOLDER).mkdir(exist_ok=True)
+            (path / FILES_FOLDER).mkdir(exist_ok=True)
             schema.create(path / DATABASE, name or path.name)
             sync_folder(path)
         except FileExistsError:
@@ -72,17 +72,17 @@ class Project(Samples, Verdicts, Jobs):
         """What a person calls it."""
         return str(self.get_setting("name", self.path.name))
 
-    def sweep(self, older_than_s: float = ORPHAN_S) -> int:
+    def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete files that nothing refers to and that are older than this; return how many."""
         with self._db.write():
             return self._files.sweep(self._files_in_use(), older_than_s)
 
     def _sweep_if_due(self) -> None:
-        if time.time() - float(self.get_setting("swept", 0.0)) > ORPHAN_S:
+        if time.time() - float(self.get_setting("swept", 0.0)) > ORPHAN_AGE_S:
             self.sweep()
             self.set_setting("swept", time.time())
             for leftover in self.path.glob(f"{TEMP_PREFIX}*"):
-                if time.time() - leftover.stat().st_mtime > ORPHAN_S:
+                if time.time() - leftover.stat().st_mtime > ORPHAN_AGE_S:
                     leftover.unlink(missing_ok=True)
 
     def __enter__(self) -> Project:
@@ -95,4 +95,4 @@ class Project(Samples, Verdicts, Jobs):
 
 
 def _is_empty_part(path: Path) -> bool:
-    return path.name in (FOLDER, "cache") and path.is_dir() and not any(path.iterdir())
+    return path.name in (FILES_FOLDER, "cache") and path.is_dir() and not any(path.iterdir())

@@ -15,15 +15,15 @@ from core.store.rows import SampleFilter
 COLUMNS = ("label", "engine", "verdict", "normal_id", "job_id")
 
 
-def count(db: Connection, where: SampleFilter) -> int:
+def count_samples(db: Connection, where: SampleFilter) -> int:
     """How many samples ``where`` lets through."""
-    parts = _Parts(db, where)
+    parts = _FilterQuery(db, where)
     return 0 if parts.impossible else parts.count(db)
 
 
-def numbers(db: Connection, where: SampleFilter, offset: int = 0, limit: int | None = None) -> list[int]:
+def sample_numbers(db: Connection, where: SampleFilter, offset: int = 0, limit: int | None = None) -> list[int]:
     """The numbers of a page of samples, in order."""
-    parts = _Parts(db, where)
+    parts = _FilterQuery(db, where)
     if parts.impossible:
         return []
     way = "DESC" if where.descending else "ASC"
@@ -37,7 +37,7 @@ def numbers(db: Connection, where: SampleFilter, offset: int = 0, limit: int | N
     return found + _without_score(db, parts, order, way, offset, limit, len(found))
 
 
-class _Parts:
+class _FilterQuery:
     """The tables and conditions of one filter."""
 
     def __init__(self, db: Connection, where: SampleFilter) -> None:
@@ -78,10 +78,10 @@ class _Parts:
         return f"SELECT {what} FROM {' CROSS JOIN '.join(tables)} WHERE {' AND '.join(conditions) or '1'}"
 
 
-def _by_score(db: Connection, parts: _Parts, order: int, way: str, page: dict[str, int]) -> list[int]:
+def _by_score(db: Connection, parts: _FilterQuery, order: int, way: str, page: dict[str, int]) -> list[int]:
     # Two ways: walk the score's index until the page is full, or fetch what matches and sort it. The first
     # reads about (offset + limit) * total / matching rows, the second all that match.
-    total = _Parts(db, SampleFilter()).count(db)
+    total = _FilterQuery(db, SampleFilter()).count(db)
     matching = total
     if parts.by_column:
         only = " AND ".join(f"s.{name} = :{name}" for name in COLUMNS if name in parts.params)
@@ -98,14 +98,14 @@ def _by_score(db: Connection, parts: _Parts, order: int, way: str, page: dict[st
 
 
 def _without_score(
-    db: Connection, parts: _Parts, order: int | None, way: str, offset: int, limit: int | None, found: int
+    db: Connection, parts: _FilterQuery, order: int | None, way: str, offset: int, limit: int | None, found: int
 ) -> list[int]:
     """The rest of a page: samples that lack the score come after those that have it."""
     before = 0
     params: dict[str, Any] = {"order": order}
     if order is not None:
         scored = int(db.execute(text("SELECT count(*) FROM sample_scores WHERE score = :order"), params).scalar_one())
-        if scored == _Parts(db, SampleFilter()).count(db):
+        if scored == _FilterQuery(db, SampleFilter()).count(db):
             return []
         mine = f"o.score = :order AND o.sample = {parts.spine}"
         sql = parts.sql("count(*)", last="sample_scores o", also=mine)

@@ -13,17 +13,17 @@ from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import InputError, NotFound
 from core.store import query
-from core.store.base import among
-from core.store.files import Stored
+from core.store.base import column_in
+from core.store.files import StoredFile
 from core.store.photos import PhotoStore
 from core.store.rows import SampleFilter, SampleRow
 from core.store.tables import PICTURE, UNREFINED, normals, sample_details, sample_scores, samples, score_names
 from core.types import KINDS, Kind, ReviewStatus, VerdictSource, check_label
 
-EVERYTHING = SampleFilter()
+ALL_SAMPLES = SampleFilter()
 
 
-class Samples(PhotoStore):
+class SampleStore(PhotoStore):
     """What engines make."""
 
     def add_sample(
@@ -86,11 +86,11 @@ class Samples(PhotoStore):
         self._insert(row, kept, details)
         return self.sample_row(id)
 
-    def _insert(self, row: dict[str, Any], files: list[Stored], details: dict[str, Any]) -> None:
+    def _insert(self, row: dict[str, Any], files: list[StoredFile], details: dict[str, Any]) -> None:
         with self._db.write() as db:
             self.normal_row(row["normal_id"])
             for file in files:
-                self._files.ensure(file)
+                self._files.ensure_written(file)
             fresh = insert(samples).values(row).on_conflict_do_nothing(index_elements=["id"])
             number = db.execute(fresh.returning(samples.c.number)).scalar_one_or_none()
             if number is None:
@@ -98,20 +98,20 @@ class Samples(PhotoStore):
             db.execute(insert(sample_details).values(sample=number, **details))
             _write_scores(db, number, row["scores"])
 
-    def samples(self, where: SampleFilter = EVERYTHING, offset: int = 0, limit: int | None = None) -> list[SampleRow]:
+    def samples(self, where: SampleFilter = ALL_SAMPLES, offset: int = 0, limit: int | None = None) -> list[SampleRow]:
         """A page of samples."""
         with self._db.read() as db:
-            return self._rows(db, query.numbers(db, where, offset, limit))
+            return self._rows(db, query.sample_numbers(db, where, offset, limit))
 
-    def count_samples(self, where: SampleFilter = EVERYTHING) -> int:
+    def count_samples(self, where: SampleFilter = ALL_SAMPLES) -> int:
         """How many samples the filter lets through."""
         with self._db.read() as db:
-            return query.count(db, where)
+            return query.count_samples(db, where)
 
-    def sample_ids(self, where: SampleFilter = EVERYTHING) -> list[str]:
+    def sample_ids(self, where: SampleFilter = ALL_SAMPLES) -> list[str]:
         """Ids of all samples the filter lets through, in its order."""
         with self._db.read() as db:
-            found = query.numbers(db, where)
+            found = query.sample_numbers(db, where)
             ids = {n: id for n, id in db.execute(select(samples.c.number, samples.c.id).where(_numbered(found)))}
             return [ids[number] for number in found]
 
@@ -149,14 +149,14 @@ class Samples(PhotoStore):
     def delete_samples(self, ids: Iterable[str]) -> int:
         """Delete samples, with their place in the undo list; return how many. Files go with the next sweep."""
         with self._db.write() as db:
-            return _delete(db, among(samples.c.id, ids))
+            return _delete(db, column_in(samples.c.id, ids))
 
     def remove_normals(self, ids: Iterable[str]) -> int:
         """Remove photos with their regions and the samples made from them; return how many photos."""
         ids = list(ids)
         with self._db.write() as db:
-            _delete(db, among(samples.c.normal_id, ids))
-            return int(db.execute(delete(normals).where(among(normals.c.id, ids))).rowcount)
+            _delete(db, column_in(samples.c.normal_id, ids))
+            return int(db.execute(delete(normals).where(column_in(normals.c.id, ids))).rowcount)
 
     def _rows(self, db: Connection, numbers: Sequence[int]) -> list[SampleRow]:
         details = sample_details.c.recipe, sample_details.c.descriptor, sample_details.c.maps
@@ -194,7 +194,7 @@ class Samples(PhotoStore):
 
 
 def _numbered(numbers: Sequence[int]) -> ColumnElement[bool]:
-    return among(samples.c.number, numbers)
+    return column_in(samples.c.number, numbers)
 
 
 def _check_scores(scores: Mapping[str, float]) -> dict[str, float]:
@@ -219,5 +219,5 @@ def _write_scores(db: Connection, number: int, scores: Mapping[str, float]) -> N
 def _delete(db: Connection, which: ColumnElement[bool]) -> int:
     gone = list(db.execute(select(samples.c.number).where(which)).scalars())
     every_score = sample_scores.c.score.in_(select(score_names.c.number))
-    db.execute(delete(sample_scores).where(every_score, among(sample_scores.c.sample, gone)))
+    db.execute(delete(sample_scores).where(every_score, column_in(sample_scores.c.sample, gone)))
     return int(db.execute(delete(samples).where(_numbered(gone))).rowcount)

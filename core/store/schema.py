@@ -17,7 +17,7 @@ from core.store.files import cannot_write
 from core.store.tables import APPLICATION_ID, metadata, settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+NEWEST_REVISION = "0003"
 """The newest revision in ``migrations/versions``."""
 
 
@@ -34,7 +34,7 @@ def create(path: Path, name: str) -> None:
             metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-            connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{HEAD}')")
+            connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{NEWEST_REVISION}')")
             connection.execute(settings.insert().values(key="name", value=name))
         engine.dispose()
         _claim(temp, path)
@@ -56,12 +56,12 @@ def _claim(temp: Path, path: Path) -> None:
         os.rename(temp, path)
 
 
-def bring_up_to_date(path: Path, migrations: Path = MIGRATIONS, head: str = HEAD) -> Path | None:
+def bring_up_to_date(path: Path, migrations: Path = MIGRATIONS, head: str = NEWEST_REVISION) -> Path | None:
     """Migrate an old ``project.db`` after copying it; return the copy's path, or None if it was current.
 
     StoreError when the file is not a project's, is damaged, or was written by a newer Flawsmith.
     """
-    with database.one_line(path.parent), closing(sqlite3.connect(path, timeout=database.BUSY_S)) as connection:
+    with database.store_errors(path.parent), closing(sqlite3.connect(path, timeout=database.BUSY_S)) as connection:
         if _version(connection, path) == head:
             return None
     return _migrate(path, migrations, head)
@@ -90,7 +90,7 @@ def _migrate(path: Path, migrations: Path, head: str) -> Path | None:
     # Foreign keys stay off here: a rebuilt table would otherwise take its children's rows with it.
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:
-        with database.one_line(path.parent), engine.begin() as connection:
+        with database.store_errors(path.parent), engine.begin() as connection:
             raw: sqlite3.Connection = connection.connection.dbapi_connection  # type: ignore[assignment]
             version = _version(raw, path)
             if version == head:  # another process was first

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, literal, or_, select, update
 
 from core.errors import InputError, NotFound
-from core.store.base import Store, among
+from core.store.base import Store, column_in
 from core.store.tables import VERDICT_BY, samples, verdict_batches, verdict_changes
 from core.types import PERSON, ReviewStatus, VerdictSource
 
@@ -16,10 +16,10 @@ STATE = ("verdict", "reason", *VERDICT_BY)
 """Columns of a sample that a verdict sets."""
 
 
-class Verdicts(Store):
+class ReviewStore(Store):
     """Accept, reject, think again."""
 
-    def set_verdicts(
+    def set_review_status(
         self, ids: Iterable[str], verdict: ReviewStatus | str, reason: str = "", by: VerdictSource = PERSON
     ) -> int:
         """Give samples a verdict in one undoable step; return the step's number, 0 if nothing changed.
@@ -28,10 +28,10 @@ class Verdicts(Store):
         """
         state = _state(verdict, reason, by)
         wanted = set(ids)
-        chosen = among(samples.c.id, wanted)
+        chosen = column_in(samples.c.id, wanted)
         differs = or_(*(samples.c[name] != value for name, value in state.items()))
         with self._db.write() as db:
-            self._check_there(db, wanted)
+            self._check_samples_exist(db, wanted)
             if not db.execute(select(func.count()).where(chosen, differs)).scalar_one():
                 return 0
             batch = self._new_step(db)
@@ -46,16 +46,18 @@ class Verdicts(Store):
             db.execute(update(samples).where(chosen).values(state))
         return batch
 
-    def review(self, verdicts: Iterable[tuple[str, ReviewStatus | str, str]], by: VerdictSource = PERSON) -> int:
+    def review_samples(
+        self, verdicts: Iterable[tuple[str, ReviewStatus | str, str]], by: VerdictSource = PERSON
+    ) -> int:
         """Give each sample (id, verdict, reason) its own verdict, all in one undoable step; return its number.
 
-        As set_verdicts: NotFound, changing nothing, if one of them is not there; 0 if nothing changed.
+        As set_review_status: NotFound, changing nothing, if one of them is not there; 0 if nothing changed.
         """
         wanted = {id: _state(verdict, reason, by) for id, verdict, reason in verdicts}
         with self._db.write() as db:
-            self._check_there(db, set(wanted))
+            self._check_samples_exist(db, set(wanted))
             columns = (samples.c.id, samples.c.number, *(samples.c[name] for name in STATE))
-            found = [row._mapping for row in db.execute(select(*columns).where(among(samples.c.id, set(wanted))))]
+            found = [row._mapping for row in db.execute(select(*columns).where(column_in(samples.c.id, set(wanted))))]
             changed = [row for row in found if any(row[name] != wanted[row["id"]][name] for name in STATE)]
             if not changed:
                 return 0
@@ -79,15 +81,15 @@ class Verdicts(Store):
         fresh = insert(verdict_batches).values(undone=0, created=time.time())
         return int(db.execute(fresh.returning(verdict_batches.c.number)).scalar_one())
 
-    def undo_verdicts(self) -> list[str]:
+    def undo_review(self) -> list[str]:
         """Take the last step back; return the ids of its samples, [] if there is nothing to undo."""
-        return self._step(undone=0)
+        return self._replay_step(undone=0)
 
-    def redo_verdicts(self) -> list[str]:
+    def redo_review(self) -> list[str]:
         """Repeat the step that was undone last; return the ids of its samples, [] if there is none."""
-        return self._step(undone=1)
+        return self._replay_step(undone=1)
 
-    def _step(self, undone: int) -> list[str]:
+    def _replay_step(self, undone: int) -> list[str]:
         # Deleting samples may have emptied a step; such a one is passed over.
         filled = select(verdict_changes.c.batch).where(verdict_changes.c.batch == verdict_batches.c.number).exists()
         pick = func.min(verdict_batches.c.number) if undone else func.max(verdict_batches.c.number)
@@ -102,8 +104,8 @@ class Verdicts(Store):
             db.execute(update(verdict_batches).where(verdict_batches.c.number == batch).values(undone=1 - undone))
             return list(db.execute(select(samples.c.id).where(here).order_by(samples.c.number)).scalars())
 
-    def _check_there(self, db: Connection, wanted: set[str]) -> None:
-        there = set(db.execute(select(samples.c.id).where(among(samples.c.id, wanted))).scalars())
+    def _check_samples_exist(self, db: Connection, wanted: set[str]) -> None:
+        there = set(db.execute(select(samples.c.id).where(column_in(samples.c.id, wanted))).scalars())
         if missing := sorted(wanted - there):
             raise NotFound(f"sample {missing[0]!r} is not in project {self.path}; it may have been deleted")
 

@@ -11,28 +11,35 @@ from torch import Tensor
 
 from core.diffusion.backbone import Backbone
 from core.diffusion.conditioning import Conditioning
-from core.diffusion.tokens import Placeholder, padded_ids, placeholders, positions
+from core.diffusion.tokens import Placeholder, padded_ids, token_positions, with_placeholders
 from core.errors import InputError
 from core.training.checkpoints import Concept
 from core.training.concept_config import InversionConfig
-from core.training.low_rank import merged
-from core.training.spatial_embedding import MaskEncoder, RowEmbedding, encode_with, encoder_of, seen_by, spatial_word
-from core.training.textual_inversion import SPATIAL, anomaly_word
+from core.training.low_rank import merged_adapter
+from core.training.spatial_embedding import (
+    MaskEncoder,
+    PerPromptEmbedding,
+    encode_with_spatial,
+    encoder_input,
+    load_encoder,
+    spatial_word,
+)
+from core.training.textual_inversion import SPATIAL_WORD, anomaly_word
 from core.types import Mask
 
 
 @dataclass(frozen=True)
 class AppliedConcept:
-    """A model that understands a concept. ``words`` are e_a by group; ``positions`` are those of e_a and e_s in the
-    padded prompt, the same for every group since their words are equally long."""
+    """A model that understands a concept. ``words`` are e_a by group; ``token_positions`` are those of e_a and e_s
+    in the padded prompt, the same for every group since their words are equally long."""
 
     backbone: Backbone
     concept: Concept
     config: InversionConfig
-    words: Mapping[str, str]
-    positions: tuple[int, ...]
+    word_of_group: Mapping[str, str]
+    token_positions: tuple[int, ...]
     encoder: MaskEncoder
-    table: RowEmbedding
+    spatial_embedding: PerPromptEmbedding
 
     @property
     def normal_prompt(self) -> str:
@@ -45,15 +52,15 @@ class AppliedConcept:
 
         InputError where the concept holds other groups.
         """
-        known = tuple(self.words)
+        known = tuple(self.word_of_group)
         if group not in known and len(known) > 1:
             raise InputError(
                 f"concept {self.concept.id}: it knows {', '.join(known)}, not {group!r}; choose one of these"
             )
         # A concept of one label draws it whatever the anomaly shall be called.
-        prompt = _prompt(self.config, self.words.get(group, self.words[known[0]]))
-        tokens = self.encoder(seen_by(self.encoder.kind, mask).to(self.backbone.device))
-        return encode_with(self.backbone, padded_ids(self.backbone, [prompt]), self.table, tokens)
+        prompt = _concept_prompt(self.config, self.word_of_group.get(group, self.word_of_group[known[0]]))
+        tokens = self.encoder(encoder_input(self.encoder.kind, mask).to(self.backbone.device))
+        return encode_with_spatial(self.backbone, padded_ids(self.backbone, [prompt]), self.spatial_embedding, tokens)
 
 
 @contextmanager
@@ -66,15 +73,15 @@ def apply_concept(backbone: Backbone, concept: Concept, tensors: Mapping[str, Te
     words = {group: anomaly_word(i) for i, group in enumerate(concept.groups)}
     state = {name.removeprefix("encoder."): v for name, v in tensors.items() if name.startswith("encoder.")}
     with ExitStack() as stack:
-        stack.enter_context(merged(backbone, tensors))
+        stack.enter_context(merged_adapter(backbone, tensors))
         learned = [Placeholder(word, tensors[f"anomaly.{word}"]) for word in words.values()]
-        known = stack.enter_context(placeholders(backbone, learned))
-        known, table = stack.enter_context(spatial_word(known, SPATIAL, state["start"].shape[0]))
-        encoder = encoder_of(config.encoder, state).to(backbone.device)
-        prompt, word = _prompt(config, anomaly_word(0)), anomaly_word(0)
-        at = positions(known, prompt, word) + positions(known, prompt, SPATIAL)
+        known = stack.enter_context(with_placeholders(backbone, learned))
+        known, table = stack.enter_context(spatial_word(known, SPATIAL_WORD, state["start"].shape[0]))
+        encoder = load_encoder(config.encoder, state).to(backbone.device)
+        prompt, word = _concept_prompt(config, anomaly_word(0)), anomaly_word(0)
+        at = token_positions(known, prompt, word) + token_positions(known, prompt, SPATIAL_WORD)
         yield AppliedConcept(known, concept, config, words, at, encoder, table)
 
 
-def _prompt(config: InversionConfig, word: str) -> str:
-    return config.prompt.replace("{}", f"{word} {SPATIAL}")
+def _concept_prompt(config: InversionConfig, word: str) -> str:
+    return config.prompt.replace("{}", f"{word} {SPATIAL_WORD}")

@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
     from core.diffusion.backbone import Backbone
 
-CARD, WEIGHTS = "concept.json", "weights.safetensors"
+MANIFEST, WEIGHTS = "concept.json", "weights.safetensors"
 FORMAT = StoredFormat("concept")
 NEWEST = "newest"
 """What an engine's ``concept`` setting says by default."""
 
 _ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,95}")
-_MARKS = ("conv_in.weight", "conv_out.weight", "position_embedding.weight", "final_layer_norm.weight")
+_FINGERPRINT_WEIGHTS = ("conv_in.weight", "conv_out.weight", "position_embedding.weight", "final_layer_norm.weight")
 """Parameters whose values tell one trained model from another; adapters and placeholder words leave them alone."""
-_SHAPE = (
+_FINGERPRINT_CONFIG = (
     "in_channels", "sample_size", "block_out_channels", "cross_attention_dim", "attention_head_dim",
     "hidden_size", "num_hidden_layers", "vocab_size", "max_position_embeddings",
 )  # fmt: skip
@@ -79,13 +79,13 @@ class Concept:
         return dict(self.config.groups) or {one: one for one in self.labels}
 
 
-def new_id(label: str, *parts: str | bytes) -> str:
+def new_concept_id(label: str, *parts: str | bytes) -> str:
     """An id for a concept of ``label``: its name, and 8 digits of the sha256 of ``parts``."""
     digest = hashlib.sha256(b"\0".join(p.encode() if isinstance(p, str) else p for p in parts))
     return f"{label or 'all'}-{digest.hexdigest()[:8]}"
 
 
-def now() -> str:
+def utc_now() -> str:
     """The time, UTC, as ``Concept.created`` has it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -101,14 +101,14 @@ def save_concept(
 
     weights = save({k: v.detach().float().cpu().contiguous() for k, v in tensors.items()}, {"format": "flawsmith"})
     files = {WEIGHTS: weights, **{f"{name}.png": png for name, png in (pictures or {}).items()}}
-    files[CARD] = _json(concept)
+    files[MANIFEST] = _json(concept)
     place = folder / concept.id
     temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
     try:
         temporary.mkdir(parents=True)
         for name, data in files.items():
             atomic_write(temporary / name, data)
-        _take_place(temporary, place)
+        _move_into_place(temporary, place)
         sync_folder(folder)
     except OSError as error:
         raise cannot_write(folder.parent, error) from error
@@ -117,7 +117,7 @@ def save_concept(
     return place
 
 
-def _take_place(temporary: Path, place: Path) -> None:
+def _move_into_place(temporary: Path, place: Path) -> None:
     if not place.exists():
         os.replace(temporary, place)
         return
@@ -132,16 +132,16 @@ def load_concept(path: Path) -> tuple[Concept, dict[str, Tensor]]:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
-    concept = read_card(path)
+    concept = read_manifest(path)
     try:
         return concept, load((path / WEIGHTS).read_bytes())
     except (OSError, SafetensorError) as error:
         raise Unavailable(f"concept {concept.id}: its weights cannot be read ({error}); learn it again") from error
 
 
-def read_card(path: Path) -> Concept:
+def read_manifest(path: Path) -> Concept:
     """The concept in a folder, without its tensors. NotFound; Unavailable if its card is broken; NewerFormat."""
-    card = path / CARD
+    card = path / MANIFEST
     try:
         there = card.stat()
         return _parsed(card, there.st_ino, there.st_mtime_ns, there.st_size)
@@ -154,7 +154,7 @@ def read_card(path: Path) -> Concept:
 
 
 def _json(concept: Concept) -> bytes:
-    """What read_card reads."""
+    """What read_manifest reads."""
     plain = FORMAT.stamped({**plain_record(concept), "config": concept.config.plain()})
     return json.dumps(plain, indent=1, sort_keys=True).encode()
 
@@ -184,10 +184,10 @@ def unread_concepts(folder: Path | None) -> list[str]:
 def _scan(folder: Path) -> tuple[list[Concept], list[str]]:
     """The concepts under ``folder``, and why others cannot be read: one broken card must not hide the others."""
     found, unread = [], []
-    for card in sorted(folder.glob(f"*/{CARD}")):
+    for card in sorted(folder.glob(f"*/{MANIFEST}")):
         if not card.parent.name.startswith(TEMP_PREFIX):
             try:
-                found.append(read_card(card.parent))
+                found.append(read_manifest(card.parent))
             except NotFound:  # deleted meanwhile
                 continue
             except (NewerFormat, Unavailable) as error:
@@ -195,7 +195,7 @@ def _scan(folder: Path) -> tuple[list[Concept], list[str]]:
     return found, unread
 
 
-def newest(folder: Path | None, engine: str, label: str | None = None) -> Concept:
+def newest_concept(folder: Path | None, engine: str, label: str | None = None) -> Concept:
     """The newest concept of an engine (and label); NotFound says how to learn one."""
     found = list_concepts(folder, engine, label)
     if found:
@@ -214,27 +214,27 @@ def newest(folder: Path | None, engine: str, label: str | None = None) -> Concep
 def find_concept(folder: Path | None, engine: str, wanted: str = NEWEST, label: str | None = None) -> Concept:
     """The concept with the id ``wanted``, or the newest of ``label``. NotFound names those there are."""
     if wanted == NEWEST:
-        return newest(folder, engine, label)
-    if folder is not None and _ID.fullmatch(wanted) and (folder / wanted / CARD).is_file():
-        concept = read_card(folder / wanted)
+        return newest_concept(folder, engine, label)
+    if folder is not None and _ID.fullmatch(wanted) and (folder / wanted / MANIFEST).is_file():
+        concept = read_manifest(folder / wanted)
         if concept.engine == engine:
             return concept
     names = ", ".join(c.id for c in list_concepts(folder, engine)) or "none yet"
     raise NotFound(f"{engine}: concept {wanted!r} is not in this project (there are: {names})")
 
 
-def adopt_concept(place: Path, folder: Path) -> Concept:
+def copy_concept_from_project(place: Path, folder: Path) -> Concept:
     """A copy under ``folder`` of the concept in the folder ``place`` of another project; one of its id stays as it is.
 
     NotFound, or Unavailable if it is broken; StoreError if the disk is full or refuses.
     """
-    concept = read_card(place)
-    if (folder / concept.id / CARD).is_file():
-        return read_card(folder / concept.id)
+    concept = read_manifest(place)
+    if (folder / concept.id / MANIFEST).is_file():
+        return read_manifest(folder / concept.id)
     temporary = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
     try:
         shutil.copytree(place, temporary)
-        _take_place(temporary, folder / concept.id)
+        _move_into_place(temporary, folder / concept.id)
         sync_folder(folder)
     except OSError as error:
         raise cannot_write(folder.parent, error) from error
@@ -245,14 +245,14 @@ def adopt_concept(place: Path, folder: Path) -> Concept:
 
 def rename_concept(folder: Path, id: str, title: str) -> Concept:
     """Give a concept another title."""
-    concept = replace(read_card(folder / id), title=" ".join(title.split())[:80] or id)
-    atomic_write(folder / id / CARD, _json(concept))
+    concept = replace(read_manifest(folder / id), title=" ".join(title.split())[:80] or id)
+    atomic_write(folder / id / MANIFEST, _json(concept))
     return concept
 
 
 def delete_concept(folder: Path, id: str) -> None:
     """Remove a concept; NotFound if it is not there."""
-    place = folder / read_card(folder / id).id
+    place = folder / read_manifest(folder / id).id
     # It leaves the list at once, even where deleting its files takes a while or is broken off.
     aside = folder / f"{TEMP_PREFIX}{secrets.token_hex(6)}"
     try:
@@ -269,10 +269,10 @@ def fingerprint(backbone: Backbone) -> str:
     """
     digest = hashlib.sha256()
     for part in (backbone.unet, backbone.text_encoder):
-        shape = {name: getattr(part.config, name, None) for name in _SHAPE}
+        shape = {name: getattr(part.config, name, None) for name in _FINGERPRINT_CONFIG}
         digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
         for name, value in part.named_parameters():
-            if name.endswith(_MARKS):
+            if name.endswith(_FINGERPRINT_WEIGHTS):
                 digest.update(value.detach().half().cpu().numpy().tobytes())
     return digest.hexdigest()
 

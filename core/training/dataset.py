@@ -14,13 +14,21 @@ from torch import Tensor
 from core.device import numpy_rng
 from core.diffusion.backbone import Backbone
 from core.errors import InputError
-from core.training.example_crops import ExampleView, Target, surfaces, targets, tone, usable, view
+from core.training.example_crops import (
+    DefectTarget,
+    ExampleView,
+    brightness_ratio,
+    cropped_view,
+    defect_targets,
+    normal_crops,
+    usable_examples,
+)
 from core.training.learning_settings import LearningPreset
-from core.training.spatial_embedding import SIDES, seen_by
+from core.training.spatial_embedding import ENCODER_SIDES, encoder_input
 from core.training.training_samples import PromptSamples, TrainingSample, encode_samples
 from core.types import AnomalyExample, Mask, NormalImage
 
-_HELD_FROM, _HELD_SHARE, _HELD_MOST = 6, 0.2, 3
+_MIN_EXAMPLES_TO_SPLIT, _HELD_SHARE, _MAX_HELD_OUT = 6, 0.2, 3
 _SURFACES = 96
 
 
@@ -28,7 +36,7 @@ _SURFACES = 96
 class TrainingExamples:
     """The defects of each label, with the window each is seen in, and a note on every example left out."""
 
-    targets: Mapping[str, tuple[Target, ...]]
+    targets: Mapping[str, tuple[DefectTarget, ...]]
     notes: tuple[str, ...]
 
     @classmethod
@@ -36,14 +44,14 @@ class TrainingExamples:
         """From label → examples, for a model of ``side`` pixels. InputError or MaskError where a label has none."""
         if not groups:
             raise InputError("nothing to learn: there are no real anomalies; import some with their masks")
-        found: dict[str, tuple[Target, ...]] = {}
+        found: dict[str, tuple[DefectTarget, ...]] = {}
         notes: list[str] = []
         for label, examples in groups.items():
             if not examples:
                 raise InputError(f"label {label!r}: there is no real anomaly of it; import some with their masks")
-            kept, dropped = usable(examples)
+            kept, dropped = usable_examples(examples)
             whole = preset.motion.whole
-            found[label] = tuple(t for e in kept for t in targets(e, side, preset.margin, whole))
+            found[label] = tuple(t for e in kept for t in defect_targets(e, side, preset.margin, whole))
             notes += dropped
             if len(kept) == 1:
                 notes.append(f"{label}: learned from a single example, so all that is made will look alike; add more")
@@ -59,7 +67,7 @@ class TrainingExamples:
         """The usual side of a window in photo pixels."""
         return float(np.median([t.extent for found in self.targets.values() for t in found]))
 
-    def label_of(self, target: Target) -> str:
+    def label_of(self, target: DefectTarget) -> str:
         """The label under which ``target`` is one of these."""
         return next(label for label, found in self.targets.items() if any(t is target for t in found))
 
@@ -79,7 +87,7 @@ class TrainingExamples:
         """Brightness of the defects against what is around them, per channel, for each label (example_crops.tone)."""
         found: dict[str, list[list[float]]] = {}
         for label, there in self.targets.items():
-            seen = [tone(ExampleView(t.example.pixels, t.defect)) for t in there]
+            seen = [brightness_ratio(ExampleView(t.example.pixels, t.defect)) for t in there]
             found[label] = [[round(x, 4) for x in one] for one in seen if one]
         return found
 
@@ -91,13 +99,19 @@ class SpatialSamples(PromptSamples):
     encoder_masks: Tensor = field(kw_only=True)
 
 
-def held_out(examples: TrainingExamples, preset: LearningPreset) -> tuple[list[Target], list[Target]]:
+def split_held_out(
+    examples: TrainingExamples, preset: LearningPreset
+) -> tuple[list[DefectTarget], list[DefectTarget]]:
     """Targets to learn from and to validate on. Labels with few examples keep all of them to learn from."""
-    learning: list[Target] = []
-    holding: list[Target] = []
+    learning: list[DefectTarget] = []
+    holding: list[DefectTarget] = []
     for found in examples.targets.values():
         ids = list(dict.fromkeys(t.example.id for t in found))
-        count = min(_HELD_MOST, round(_HELD_SHARE * len(ids))) if preset.validate and len(ids) >= _HELD_FROM else 0
+        count = (
+            min(_MAX_HELD_OUT, round(_HELD_SHARE * len(ids)))
+            if preset.validate and len(ids) >= _MIN_EXAMPLES_TO_SPLIT
+            else 0
+        )
         # Taken from all over the list, for neighbours are often shots of one part.
         kept_back = {ids[(i + 1) * len(ids) // (count + 1)] for i in range(count)}
         learning += [t for t in found if t.example.id not in kept_back]
@@ -108,7 +122,7 @@ def held_out(examples: TrainingExamples, preset: LearningPreset) -> tuple[list[T
 def encode_views(
     backbone: Backbone,
     examples: TrainingExamples,
-    found: Sequence[Target],
+    found: Sequence[DefectTarget],
     preset: LearningPreset,
     prompt: Callable[[str, np.random.Generator], str],
     seed: tuple[int, int],
@@ -124,14 +138,14 @@ def encode_views(
             rng = numpy_rng(seed[0], "view", seed[1], number, again)
             # The first view shows the window as it is.
             still = again == 0 and not preset.fresh
-            shown = view(target, backbone.side, None if still else rng, preset.motion)
+            shown = cropped_view(target, backbone.side, None if still else rng, preset.motion)
             samples.append(TrainingSample(shown.image, prompt(labels[id(target)], rng), shown.mask))
-            seen.append(seen_by(preset.encoder, shown.mask))
+            seen.append(encoder_input(preset.encoder, shown.mask))
     if normals:
         rng = numpy_rng(seed[0], "surfaces", seed[1])
-        crops = surfaces(normals, max(4, len(samples) // 4), backbone.side, examples.extent, rng)
+        crops = normal_crops(normals, max(4, len(samples) // 4), backbone.side, examples.extent, rng)
         samples += [TrainingSample(crop, preset.normal_prompt) for crop in crops]
-        seen += [torch.zeros(1, 1, SIDES[preset.encoder], SIDES[preset.encoder])] * len(crops)
+        seen += [torch.zeros(1, 1, ENCODER_SIDES[preset.encoder], ENCODER_SIDES[preset.encoder])] * len(crops)
     encoded = encode_samples(backbone, samples, text_frozen=False, cancelled=cancelled)
     masks = encoded.masks
     if preset.loss_mask == "bilinear":
@@ -149,7 +163,7 @@ def encode_surfaces(
     cancelled: Callable[[], bool],
 ) -> PromptSamples:
     """Crops of good photos, as large as the windows of the defects, all with the prompt of a good surface."""
-    crops = surfaces(normals, _SURFACES, backbone.side, examples.extent, numpy_rng(seed, "product"))
+    crops = normal_crops(normals, _SURFACES, backbone.side, examples.extent, numpy_rng(seed, "product"))
     return encode_samples(
         backbone, [TrainingSample(c, preset.normal_prompt) for c in crops], text_frozen=True, cancelled=cancelled
     )

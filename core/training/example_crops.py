@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import MaskError
-from core.images import roi_around
-from core.masks.morphology import grow
+from core.images import crop_around_mask
+from core.masks.morphology import dilate
 from core.types import AnomalyExample, Image, Mask, NormalImage
 
 LEAST_PIXELS = 4
@@ -25,20 +25,20 @@ MOST_SHARE = 0.95
 """A mask that covers more of the photo leaves no good surface around the defect."""
 _TARGETS = 8
 """Defects of one photo that get windows of their own."""
-_SEEN = 0.25
+_MIN_COVERAGE = 0.25
 """Share of a view's pixel that the mask must cover."""
 
 
 @dataclass(frozen=True)
-class Motion:
-    """How views vary: with the chance ``share`` a view is mirrored (``flip``), turned by quarter turns (``quarters``)
-    and up to ``turn`` degrees, scaled by a factor of ``scale`` and moved by up to ``shift`` of its side. ``whole``
-    shows the whole photo at first, as the papers do, not the defect's surroundings."""
+class Augmentation:
+    """How views vary: with the chance ``share`` a view is mirrored (``flip``), turned by quarter turns
+    (``quarter_turns``) and up to ``turn`` degrees, scaled by a factor of ``scale`` and moved by up to ``shift`` of
+    its side. ``whole`` shows the whole photo at first, as the papers do, not the defect's surroundings."""
 
     share: float = 1.0
     flip: bool = True
-    quarters: bool = True
-    turn: float = 12.0
+    quarter_turns: bool = True
+    max_rotation: float = 12.0
     scale: tuple[float, float] = (0.85, 1.25)
     shift: float = 0.15
     whole: bool = False
@@ -53,7 +53,7 @@ class ExampleView:
 
 
 @dataclass(frozen=True)
-class Target:
+class DefectTarget:
     """A defect to look at: the example, the defect's own mask (H, W), and the side of its window in photo pixels."""
 
     example: AnomalyExample
@@ -73,7 +73,7 @@ def reject_reason(mask: Mask) -> str | None:
     return None
 
 
-def usable(examples: Sequence[AnomalyExample]) -> tuple[list[AnomalyExample], tuple[str, ...]]:
+def usable_examples(examples: Sequence[AnomalyExample]) -> tuple[list[AnomalyExample], tuple[str, ...]]:
     """The examples that can be learned from, and a note on each that cannot; MaskError if there are none."""
     kept, notes = [], []
     for example in examples:
@@ -86,27 +86,29 @@ def usable(examples: Sequence[AnomalyExample]) -> tuple[list[AnomalyExample], tu
     return kept, tuple(f"left out: {note}" for note in notes)
 
 
-def targets(example: AnomalyExample, side: int, margin: float, whole: bool = False) -> list[Target]:
+def defect_targets(example: AnomalyExample, side: int, margin: float, whole: bool = False) -> list[DefectTarget]:
     """What to look at in an example: its defects, those that lie close together as one; at most eight, largest first.
 
-    A window is as open_window cuts it with this ``side`` and ``margin``, but square.
+    A window is as crop_for_model cuts it with this ``side`` and ``margin``, but square.
     """
     mask = example.mask
     if whole:
-        return [Target(example, mask, max(mask.shape))]
+        return [DefectTarget(example, mask, max(mask.shape))]
     near = max(2, min(side, *mask.shape) // 8)
-    count, labels = cv2.connectedComponents(grow(mask, near).view(np.uint8), connectivity=8)
+    count, labels = cv2.connectedComponents(dilate(mask, near).view(np.uint8), connectivity=8)
     parts = [np.asarray((labels == i) & mask, np.bool_) for i in range(1, count)]
     parts = sorted((p for p in parts if p.any()), key=_area, reverse=True)[:_TARGETS]
     large = [p for p in parts if _area(p) >= min(LEAST_PIXELS, _area(parts[0]))]
-    return [Target(example, p, max(roi_around(p, margin, min(side, *mask.shape)).shape)) for p in large]
+    return [DefectTarget(example, p, max(crop_around_mask(p, margin, min(side, *mask.shape)).shape)) for p in large]
 
 
 def _area(mask: Mask) -> int:
     return int(np.count_nonzero(mask))
 
 
-def view(target: Target, side: int, rng: np.random.Generator | None, motion: Motion) -> ExampleView:
+def cropped_view(
+    target: DefectTarget, side: int, rng: np.random.Generator | None, motion: Augmentation
+) -> ExampleView:
     """The target's window at ``side`` pixels, varied by ``motion``; as it is without a generator.
 
     All anomalies in sight are in the mask; the target is whole. What lies beyond the photo's edge is its mirror image.
@@ -121,15 +123,17 @@ def view(target: Target, side: int, rng: np.random.Generator | None, motion: Mot
         step = np.array([mask.shape[1] / shape[1], mask.shape[0] / shape[0]])
         # Pixel centres lie half a pixel off the grid's corner.
         place = np.column_stack([matrix[:, :2] * step, matrix[:, 2] + matrix[:, :2] @ (step / 2 - 0.5)])
-        mask = grow(mask, max(0, math.ceil(step.max() / 2 - (1 - _SEEN))))
+        mask = dilate(mask, max(0, math.ceil(step.max() / 2 - (1 - _MIN_COVERAGE))))
     how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REFLECT_101}
     picture = cv2.warpAffine(image, place, (side, side), **how)
     soft = cv2.warpAffine(mask.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR,
                           borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
-    return ExampleView(np.asarray(picture, np.uint8), np.asarray(soft > _SEEN, np.bool_))
+    return ExampleView(np.asarray(picture, np.uint8), np.asarray(soft > _MIN_COVERAGE, np.bool_))
 
 
-def _matrix(target: Target, side: int, rng: np.random.Generator | None, motion: Motion) -> npt.NDArray[np.float64]:
+def _matrix(
+    target: DefectTarget, side: int, rng: np.random.Generator | None, motion: Augmentation
+) -> npt.NDArray[np.float64]:
     """The 2x3 map from photo to view: window to view at first, then what the motion draws, the defect kept inside."""
     rows, columns = np.nonzero(target.defect)
     points = np.column_stack([columns, rows]).astype(np.float64)
@@ -139,7 +143,9 @@ def _matrix(target: Target, side: int, rng: np.random.Generator | None, motion: 
     scale, angle, mirror, shift = side / target.extent, 0.0, 1.0, np.zeros(2)
     if rng is not None:
         scale *= float(np.exp(rng.uniform(*np.log(motion.scale))))
-        angle = float(rng.uniform(-motion.turn, motion.turn)) + 90.0 * (int(rng.integers(4)) if motion.quarters else 0)
+        angle = float(rng.uniform(-motion.max_rotation, motion.max_rotation)) + 90.0 * (
+            int(rng.integers(4)) if motion.quarter_turns else 0
+        )
         mirror = -1.0 if motion.flip and rng.integers(2) else 1.0
         shift = rng.uniform(-motion.shift, motion.shift, 2) * side
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
@@ -155,7 +161,7 @@ def _matrix(target: Target, side: int, rng: np.random.Generator | None, motion: 
     return np.column_stack([linear, middle - linear @ centre])
 
 
-def surfaces(
+def normal_crops(
     normals: Sequence[NormalImage], count: int, side: int, extent: float, rng: np.random.Generator
 ) -> list[Image]:
     """``count`` square crops of good photos, (side, side, 3), of about ``extent`` photo pixels, mirrored at random."""
@@ -172,12 +178,12 @@ def surfaces(
     return found
 
 
-def tone(one: ExampleView) -> tuple[float, float, float] | None:
+def brightness_ratio(one: ExampleView) -> tuple[float, float, float] | None:
     """How many times as bright the anomaly is as the surface around it, per channel; None where one of them is unseen.
 
     Medians, with 4 levels added to both, so that black surfaces have a ratio too.
     """
-    ring = grow(one.mask, 12) & ~grow(one.mask, 3)
+    ring = dilate(one.mask, 12) & ~dilate(one.mask, 3)
     if not ring.any() or not one.mask.any():
         return None
     inside, around = (np.median(one.image[part], axis=0) + 4 for part in (one.mask, ring))

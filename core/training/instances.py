@@ -8,7 +8,7 @@ from dataclasses import replace
 from core.types import AnomalyExample
 
 
-def by_instance(examples: Sequence[AnomalyExample]) -> tuple[AnomalyExample, ...]:
+def split_by_instance(examples: Sequence[AnomalyExample]) -> tuple[AnomalyExample, ...]:
     """One example per mask, for photos that show several defects: ``<id>#1``, ``<id>#2``, ... where there are more.
 
     Empty masks are left out.

@@ -18,18 +18,18 @@ from core.images.geometry import coverage
 from core.training.checkpoints import list_concepts
 from core.types import Mask
 
-SIDE = 128
+SHAPE_SIDE = 128
 """Pixels of a kept shape."""
 
 
-def picture_name(index: int) -> str:
+def shapes_picture_name(index: int) -> str:
     """The picture, next to a concept's card, that holds the shapes of its ``index``-th label."""
     return f"shapes{index}"
 
 
-def strip(shapes: Sequence[Mask]) -> bytes:
+def shapes_png(shapes: Sequence[Mask]) -> bytes:
     """Shapes bool (S, S) side by side as one PNG."""
-    small = [coverage(s, (SIDE, SIDE)) >= 0.5 for s in shapes]
+    small = [coverage(s, (SHAPE_SIDE, SHAPE_SIDE)) >= 0.5 for s in shapes]
     white = np.concatenate(small, axis=1).astype(np.uint8) * 255
     return png_bytes(np.repeat(white[..., None], 3, axis=2), grey=True)
 
@@ -41,10 +41,10 @@ def learned_masks(folder: Path | None, label: str, like: Sequence[Mask]) -> list
     """
     for concept in list_concepts(folder, label=label):
         assert folder is not None  # a concept was found there
-        path = folder / concept.id / f"{picture_name(concept.labels.index(label))}.png"
+        path = folder / concept.id / f"{shapes_picture_name(concept.labels.index(label))}.png"
         if path.is_file() and like:
             white = read_image(path)[..., 0] > 127
-            shapes = [np.ascontiguousarray(s) for s in np.split(white, white.shape[1] // SIDE, axis=1)]
+            shapes = [np.ascontiguousarray(s) for s in np.split(white, white.shape[1] // SHAPE_SIDE, axis=1)]
             rng = numpy_rng(0, "shapes", concept.id)
             return [framed(s, like[int(rng.integers(len(like)))], rng) for s in shapes if s.any()]
     raise NotFound(

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.training.example_crops import Motion
+from core.training.example_crops import Augmentation
 
 PresetName = Literal["flawsmith", "paper", "code"]
 
@@ -26,7 +26,7 @@ class LearningParams(BaseModel):
         raise NotImplementedError
 
 
-class LearnParams(LearningParams):
+class AnomalyLearningParams(LearningParams):
     """What a person may set when an anomaly is learned."""
 
     preset: PresetName = Field(
@@ -40,10 +40,10 @@ class LearnParams(LearningParams):
     adapt: bool = Field(
         False,
         title="Adapt to the product",
-        description="First teach the model the product's photos by a small adapter (LoRA), saved with the concept.",
+        description="First train a small adapter (LoRA) on the product's photos; it is saved with the concept.",
     )
     adapt_steps: int = Field(
-        240, ge=1, le=100_000, title="Steps of adapting", description="Training steps on the product's photos."
+        240, ge=1, le=100_000, title="Adapter steps", description="Training steps on the product's photos."
     )
     rank: int = Field(16, ge=1, le=256, title="Rank", description="Rank of the adapter: more can change more.")
     shapes: int = Field(
@@ -85,7 +85,7 @@ class LearningPreset:
     encoder: Literal["small", "fpn"]
     prompts: tuple[str, ...]
     normal_prompt: str
-    motion: Motion
+    motion: Augmentation
     margin: float
     loss_mask: Literal["max", "bilinear"]
     area_weight: bool
@@ -123,20 +123,22 @@ PRESETS: dict[PresetName, LearningPreset] = {
     "flawsmith": LearningPreset(
         anomaly_tokens=8, mask_tokens=4, encoder="small",
         prompts=("a photo of a surface with a {}",), normal_prompt="a photo of a surface",
-        motion=Motion(), margin=0.5, loss_mask="max", area_weight=True,
+        motion=Augmentation(), margin=0.5, loss_mask="max", area_weight=True,
         lr=5e-3, encoder_rate=0.4, adapter_rate=0.1, batch=4, views=12,
         steps=200, per_defect=25, most_steps=900, warmup=20, clip=1.0, background=0.02, validate=True,
     ),
     "paper": LearningPreset(
         anomaly_tokens=8, mask_tokens=4, encoder="fpn", prompts=("{}",), normal_prompt="",
-        motion=Motion(flip=False, quarters=False, turn=180.0, scale=(1.0, 1.5), shift=0.25, whole=True),
+        motion=Augmentation(
+            flip=False, quarter_turns=False, max_rotation=180.0, scale=(1.0, 1.5), shift=0.25, whole=True
+        ),
         margin=0.0, loss_mask="bilinear", area_weight=False,
         lr=5e-3, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
         most_steps=300_000, fresh=200,
     ),
     "code": LearningPreset(
         anomaly_tokens=4, mask_tokens=4, encoder="fpn", prompts=_TEMPLATES, normal_prompt="",
-        motion=Motion(0.5, quarters=False, turn=20.0, scale=(1.0, 1.5), shift=0.25, whole=True),
+        motion=Augmentation(0.5, quarter_turns=False, max_rotation=20.0, scale=(1.0, 1.5), shift=0.25, whole=True),
         margin=0.0, loss_mask="bilinear", area_weight=False,
         lr=2e-2, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
         most_steps=300_000, fresh=200,

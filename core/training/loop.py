@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from core.device import derive_seed, torch_generator
 from core.diffusion.backbone import Backbone, encode_ids, model_output
 from core.diffusion.conditioning import Conditioning
-from core.diffusion.sampling import stop_if
+from core.diffusion.sampling import raise_if_cancelled
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
 from core.training.training_samples import EncodedSamples, PromptSamples, masked_loss
@@ -128,7 +128,7 @@ def train(
     if checkpoint is not None and checkpoint.is_file():
         run.restore(checkpoint)
     try:
-        with learning(backbone, parameters.values()):
+        with enable_gradients(backbone, parameters.values()):
             for loss in run.steps(validation, cancelled):
                 if checkpoint is not None and run.step % plan.checkpoint_every == 0:
                     run.save(checkpoint)
@@ -178,7 +178,7 @@ class _Optimization(Generic[S]):
                 self.validate(validation, cancelled)
             if self.step >= self.plan.steps or self.early:
                 return
-            stop_if(cancelled)
+            raise_if_cancelled(cancelled)
             yield self.advance(cancelled)
 
     def advance(self, cancelled: Callable[[], bool] | None) -> float:
@@ -190,7 +190,7 @@ class _Optimization(Generic[S]):
         for group in self.optimizer.param_groups:
             group["lr"] = plan.lr * group["rate"] * min(1.0, (self.step + 1) / max(plan.warmup, 1))
         loss = self._losses(self.samples, rows, generator).mean()
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         if plan.clip:
@@ -206,7 +206,7 @@ class _Optimization(Generic[S]):
         total = 0.0
         for draw in range(self.plan.validate_draws):
             for row in range(len(samples)):
-                stop_if(cancelled)
+                raise_if_cancelled(cancelled)
                 generator = torch_generator(derive_seed(self.plan.seed, "validate", draw, row))
                 total += float(self._losses(samples, torch.tensor([row]), generator).sum())
         loss = total / (self.plan.validate_draws * len(samples))
@@ -279,7 +279,7 @@ def _rate(plan: TrainingPlan, name: str) -> float:
 
 
 @contextmanager
-def learning(backbone: Backbone, parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+def enable_gradients(backbone: Backbone, parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """``parameters`` take gradients and the model evaluates while the block runs; afterwards all is as it was."""
     modules = [m for part in (backbone.unet, backbone.text_encoder) for m in part.modules()]
     modes, values = [m.training for m in modules], list(parameters)

@@ -17,29 +17,30 @@ from torch import Tensor, nn
 from core.diffusion.backbone import Backbone
 from core.errors import Unavailable
 
-PREFIX = "lora."
+LORA_PREFIX = "lora."
 """How the names of an adapter's tensors begin."""
-TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
+LORA_TARGETS = ("to_q", "to_k", "to_v", "to_out.0")
 _NAME = "concept"
 
 
 @contextmanager
-def adapter(backbone: Backbone, rank: int, seed: int) -> Iterator[dict[str, nn.Parameter]]:
+def unet_adapter(backbone: Backbone, rank: int, seed: int) -> Iterator[dict[str, nn.Parameter]]:
     """The UNet with a new adapter of ``rank``, and its parameters by name; without it when the block ends.
 
     As long as nothing is learned the model's output is what it was.
     """
-    with adapters(backbone.unet, TARGETS, rank, {_NAME: seed}) as found:
-        yield {f"{PREFIX}{name}": value for name, value in found[_NAME].items()}
+    with low_rank_adapters(backbone.unet, LORA_TARGETS, rank, {_NAME: seed}) as found:
+        yield {f"{LORA_PREFIX}{name}": value for name, value in found[_NAME].items()}
 
 
 @contextmanager
-def adapters(
+def low_rank_adapters(
     module: nn.Module, targets: Sequence[str], rank: int, seeds: Mapping[str, int]
 ) -> Iterator[dict[str, dict[str, nn.Parameter]]]:
     """``module`` with new adapters by name, each from its seed, and their parameters: ``<layer>.a`` and ``<layer>.b``.
 
-    The first is at work in every call but where ``by_row`` says otherwise; without any of them when the block ends.
+    The first is at work in every call but where ``adapters_by_row`` says otherwise; without any of them when the
+    block ends.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -70,7 +71,7 @@ def adapters(
 
 
 @contextmanager
-def by_row(module: nn.Module, names: Sequence[str]) -> Iterator[None]:
+def adapters_by_row(module: nn.Module, names: Sequence[str]) -> Iterator[None]:
     """Row i of every batch goes through the adapter ``names[i % len(names)]`` while the block runs.
 
     peft mixes adapters in a batch at inference only, by a check of its model; its layers do so in training as well.
@@ -96,18 +97,18 @@ def _short(name: str) -> str:
 
 
 @contextmanager
-def merged(backbone: Backbone, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+def merged_adapter(backbone: Backbone, tensors: Mapping[str, Tensor]) -> Iterator[None]:
     """The UNet with the adapter in ``tensors`` added to its weights; its own, to the last bit, when the block ends.
 
     Tensors of other names are passed over. Unavailable where a layer is missing or has another shape.
     """
-    layers = sorted({name[len(PREFIX) : -2] for name in tensors if name.startswith(PREFIX)})
+    layers = sorted({name[len(LORA_PREFIX) : -2] for name in tensors if name.startswith(LORA_PREFIX)})
     before: list[tuple[Any, Tensor]] = []
     try:
         with torch.no_grad():
             for layer in layers:
                 weight = _weight(backbone, layer)
-                down, up = tensors[f"{PREFIX}{layer}.a"], tensors[f"{PREFIX}{layer}.b"]
+                down, up = tensors[f"{LORA_PREFIX}{layer}.a"], tensors[f"{LORA_PREFIX}{layer}.b"]
                 change = up.float() @ down.float()
                 if change.shape != weight.shape:
                     raise Unavailable(f"adapter: layer {layer} has another shape in {backbone.name}; learn it again")

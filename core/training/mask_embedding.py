@@ -20,28 +20,28 @@ from torch import Tensor, nn
 
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.diffusion.backbone import Backbone, decode
-from core.diffusion.sampling import guided, make_schedule, sample
-from core.diffusion.tokens import Placeholder, encode_text, jittered, placeholders, vectors_of
-from core.masks.morphology import grow
+from core.diffusion.sampling import classifier_free_guidance, make_schedule, sample
+from core.diffusion.tokens import Placeholder, encode_text, initial_vectors, jittered, with_placeholders
+from core.masks.morphology import dilate
 from core.training.loop import Trainable, TrainingPlan, prompt_conditioning, train
-from core.training.low_rank import adapter
+from core.training.low_rank import unet_adapter
 from core.training.training_samples import TrainingSample, encode_samples
 from core.types import Image, Mask
 
 GUIDANCE = 5.0
 SHAPE_STEPS = 300
-WINDOW = 0.2
+CROP_MARGIN = 0.2
 """Room around a mask in its window, as a share of the mask's box."""
 _MOST_VIEWS, _VIEWS = 160, 8
 _TOKENS = 4
 _LEAST, _MOST = 0.004, 0.85
 """Shares of the window that a drawn shape may cover."""
-_GAPS = 24
+_GAP_DIVISOR = 24
 """Gaps below this part of the window's side are closed."""
 
 
 @dataclass(frozen=True)
-class Shapes:
+class LearnedShapes:
     """What was learned (tensors by name) and, per label, the shapes drawn from it: bool (S, S), each in its window."""
 
     tensors: Mapping[str, Tensor]
@@ -64,7 +64,7 @@ def learn_shapes(
     checkpoint: Path | None = None,
     progress: Callable[[int], None] = lambda done: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Shapes:
+) -> LearnedShapes:
     """Learn e_m for each of ``groups`` (label → masks bool, of any size) and draw ``count`` shapes of each.
 
     ``progress(done)`` counts steps and then shapes. ``rank`` 0 learns the words alone, as the paper does. The model is
@@ -79,10 +79,10 @@ def learn_shapes(
     vectors = {word: nn.Parameter(_start(backbone, word, seed)) for word in words.values()}
     named = [Placeholder(word, value) for word, value in vectors.items()]
     plan = TrainingPlan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
-    with placeholders(backbone, named) as known:
+    with with_placeholders(backbone, named) as known:
         low_rank: AbstractContextManager[dict[str, nn.Parameter]] = nullcontext({})
         if rank:
-            low_rank = adapter(backbone, rank, derive_seed(seed, "shapes"))
+            low_rank = unet_adapter(backbone, rank, derive_seed(seed, "shapes"))
         with low_rank as lora:
             encoded = encode_samples(known, samples, text_frozen=False, cancelled=cancelled)
             train(
@@ -95,7 +95,7 @@ def learn_shapes(
                 drawn[label] = draw_shapes(known, word, count, generator, cancelled, progress, steps + count * index)
             tensors = {f"shape.{word}": value.detach().clone() for word, value in vectors.items()}
             tensors |= {f"shape.{name}": value.detach().clone() for name, value in lora.items()}
-    return Shapes(tensors, drawn)
+    return LearnedShapes(tensors, drawn)
 
 
 @torch.no_grad()
@@ -117,12 +117,12 @@ def draw_shapes(
     """
     prompt, nothing = encode_text(backbone, [word]), encode_text(backbone, [""])
     schedule = make_schedule(backbone.noise_schedule, steps)
-    side = backbone.side // backbone.factor
+    side = backbone.side // backbone.vae_scale_factor
     found: list[Mask] = []
     for start in range(0, count, batch):
         some = min(batch, count - start)
         x = torch.randn((some, backbone.channels, side, side), generator=generator).to(backbone.device)
-        model = guided(backbone, prompt, nothing, GUIDANCE)
+        model = classifier_free_guidance(backbone, prompt, nothing, GUIDANCE)
         latents = sample(model, x, schedule, cancelled=cancelled)
         for i in range(some):
             shape = cleaned(decode(backbone, latents[i : i + 1])[0])
@@ -134,11 +134,11 @@ def draw_shapes(
 def cleaned(picture: Image) -> Mask | None:
     """The largest white shape of a drawn picture uint8 (S, S, 3), small gaps closed; None where that is no shape."""
     grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
-    mask = largest(grey > 127, picture.shape[0] // _GAPS)
+    mask = largest_piece(grey > 127, picture.shape[0] // _GAP_DIVISOR)
     return mask if _LEAST <= mask.mean() <= _MOST else None
 
 
-def largest(mask: Mask, reach: int) -> Mask:
+def largest_piece(mask: Mask, reach: int) -> Mask:
     """The largest piece of ``mask``, with the pieces within ``reach`` pixels of it joined on; empty stays empty."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
     closed = cv2.morphologyEx(np.pad(mask.view(np.uint8), reach), cv2.MORPH_CLOSE, disc)[reach:-reach, reach:-reach]
@@ -157,7 +157,7 @@ def _pictures(masks: Sequence[Mask], side: int, rng: np.random.Generator) -> lis
     found: list[Image] = []
     for whole in masks[:_MOST_VIEWS]:
         # Pieces that lie apart are defects of their own.
-        mask = largest(whole, max(2, max(whole.shape) // (4 * _GAPS)))
+        mask = largest_piece(whole, max(2, max(whole.shape) // (4 * _GAP_DIVISOR)))
         points = np.argwhere(mask)[:, ::-1].astype(np.float64)
         middle = points.mean(axis=0)
         axis = np.linalg.svd(points[:: max(1, len(points) // 4000)] - middle, full_matrices=False)[2][0]
@@ -168,16 +168,16 @@ def _pictures(masks: Sequence[Mask], side: int, rng: np.random.Generator) -> lis
             linear = np.diag(rng.choice([-1.0, 1.0], 2)) @ spin @ across
             reach = (points - middle) @ linear.T
             low, high = reach.min(axis=0) - 0.5, reach.max(axis=0) + 0.5
-            linear *= (scale := side / (1 + WINDOW) / float((high - low).max()))
+            linear *= (scale := side / (1 + CROP_MARGIN) / float((high - low).max()))
             offset = (side - 1) / 2 - scale * (low + high) / 2
             matrix = np.column_stack([linear, offset - linear @ middle])
             # A reduced hairline would be grey and break up.
-            thick = grow(mask, max(0, round(0.5 / scale - 0.5)))
+            thick = dilate(mask, max(0, round(0.5 / scale - 0.5)))
             soft = cv2.warpAffine(thick.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR)
             found.append(np.repeat(np.where(soft >= 0.5, 255, 0).astype(np.uint8)[..., None], 3, axis=2))
     return found
 
 
 def _start(backbone: Backbone, word: str, seed: int) -> Tensor:
-    first = vectors_of(backbone, "a dark mask", _TOKENS)
+    first = initial_vectors(backbone, "a dark mask", _TOKENS)
     return jittered(first, derive_seed(seed, "shapes", word)).to(backbone.device)

@@ -22,8 +22,8 @@ from core.diffusion.conditioning import Conditioning
 from core.errors import InputError
 from core.types import Mask
 
-Kind = Literal["small", "fpn"]
-SIDES: dict[Kind, int] = {"small": 64, "fpn": 256}
+EncoderKind = Literal["small", "fpn"]
+ENCODER_SIDES: dict[EncoderKind, int] = {"small": 64, "fpn": 256}
 """Side, in pixels, of the masks each encoder reads."""
 _POOLED = 4
 """Where something lies is lost in a mean over the whole map, so heads read it at 4x4."""
@@ -36,12 +36,12 @@ class MaskEncoder(nn.Module):
     learning starts from words the model knows. ``start``'s deviation gives what is added its scale.
     """
 
-    def __init__(self, kind: Kind, start: Tensor) -> None:
+    def __init__(self, kind: EncoderKind, start: Tensor) -> None:
         super().__init__()
-        self.kind: Kind = kind
+        self.kind: EncoderKind = kind
         count, width = start.shape
-        self.body = _small() if kind == "small" else _Pyramid()
-        channels = 64 if kind == "small" else _Pyramid.channels
+        self.body = _small() if kind == "small" else _FeaturePyramidEncoder()
+        channels = 64 if kind == "small" else _FeaturePyramidEncoder.channels
         self.heads = nn.ModuleList(nn.Linear(channels * _POOLED * _POOLED, width) for _ in range(count))
         for head in self.heads:
             nn.init.normal_(cast(nn.Linear, head).weight, std=0.03)
@@ -58,35 +58,35 @@ class MaskEncoder(nn.Module):
         return self.start + cast(Tensor, self.scale) * added
 
 
-def make_encoder(kind: Kind, start: Tensor, seed: int) -> MaskEncoder:
+def make_encoder(kind: EncoderKind, start: Tensor, seed: int) -> MaskEncoder:
     """A new encoder, its weights drawn from ``seed``; the global generator is left alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return MaskEncoder(kind, start)
 
 
-def encoder_of(kind: Kind, tensors: dict[str, Tensor]) -> MaskEncoder:
+def load_encoder(kind: EncoderKind, tensors: dict[str, Tensor]) -> MaskEncoder:
     """The encoder whose state is in ``tensors`` (``start`` and the rest by their names)."""
     encoder = make_encoder(kind, tensors["start"], 0)
     encoder.load_state_dict(tensors)
     return encoder.eval()
 
 
-def seen_by(kind: Kind, mask: Mask) -> Tensor:
+def encoder_input(kind: EncoderKind, mask: Mask) -> Tensor:
     """A mask bool (H, W) as an encoder reads it: float32 (1, 1, S, S); padded to a square, thin lines kept."""
     height, width = mask.shape
     side = max(height, width)
     square = np.zeros((side, side), np.float32)
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = mask
-    wanted = SIDES[kind]
+    wanted = ENCODER_SIDES[kind]
     pixels = torch.from_numpy(square)[None, None]
     if side < wanted:
         return F.interpolate(pixels, (wanted, wanted), mode="nearest")
     return F.adaptive_max_pool2d(pixels, (wanted, wanted))
 
 
-class RowEmbedding(nn.Module):
+class PerPromptEmbedding(nn.Module):
     """An embedding table with rows appended whose vectors differ from prompt to prompt.
 
     ``rows`` (N, n, width), set before each call, holds those of the batch's N prompts, or (1, n, width) for all.
@@ -95,8 +95,8 @@ class RowEmbedding(nn.Module):
     def __init__(self, base: nn.Module, count: int) -> None:
         super().__init__()
         self.base = base
-        self.first = int(base.num_embeddings)  # type: ignore[arg-type]
-        self.num_embeddings = self.first + count
+        self.first_id = int(base.num_embeddings)  # type: ignore[arg-type]
+        self.num_embeddings = self.first_id + count
         self.rows: Tensor | None = None
 
     @property
@@ -105,27 +105,27 @@ class RowEmbedding(nn.Module):
         return cast(Tensor, self.base.weight)
 
     def forward(self, ids: Tensor) -> Tensor:
-        new = ids >= self.first
+        new = ids >= self.first_id
         known: Tensor = self.base(ids.masked_fill(new, 0))
         if self.rows is None:
             if new.any():
                 raise InputError("spatial word: it has no vectors yet; encode a mask first")
             return known
         rows = self.rows.to(known).expand(len(ids), -1, -1)
-        index = (ids - self.first).clamp(min=0)[..., None].expand(-1, -1, rows.shape[2])
+        index = (ids - self.first_id).clamp(min=0)[..., None].expand(-1, -1, rows.shape[2])
         return torch.where(new[..., None], rows.gather(1, index), known)
 
 
 @contextmanager
-def spatial_word(backbone: Backbone, word: str, count: int) -> Iterator[tuple[Backbone, RowEmbedding]]:
+def spatial_word(backbone: Backbone, word: str, count: int) -> Iterator[tuple[Backbone, PerPromptEmbedding]]:
     """``backbone`` as it understands ``word``, of ``count`` vectors given prompt by prompt; as before when it ends.
 
     Enter it within core.diffusion.tokens.placeholders, so that its ids come last.
     """
     encoder = backbone.text_encoder
     before = encoder.get_input_embeddings()
-    table = RowEmbedding(before, count)
-    known = {**backbone.placeholders, word: tuple(range(table.first, table.num_embeddings))}
+    table = PerPromptEmbedding(before, count)
+    known = {**backbone.placeholders, word: tuple(range(table.first_id, table.num_embeddings))}
     try:
         encoder.set_input_embeddings(table)
         yield replace(backbone, placeholders=known), table
@@ -133,7 +133,7 @@ def spatial_word(backbone: Backbone, word: str, count: int) -> Iterator[tuple[Ba
         encoder.set_input_embeddings(before)
 
 
-def encode_with(backbone: Backbone, ids: Tensor, table: RowEmbedding, tokens: Tensor) -> Conditioning:
+def encode_with_spatial(backbone: Backbone, ids: Tensor, table: PerPromptEmbedding, tokens: Tensor) -> Conditioning:
     """The conditioning of padded ``ids`` (N, length) in which the spatial word stands for ``tokens`` (N, n, width)."""
     table.rows = tokens
     try:
@@ -149,7 +149,7 @@ def _small() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-class _Pyramid(nn.Module):
+class _FeaturePyramidEncoder(nn.Module):
     """ResNet-50 and a Feature Pyramid Network over its last three stages; gives the finest of the fused maps."""
 
     channels = 256

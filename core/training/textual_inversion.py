@@ -21,27 +21,34 @@ from torch import Tensor, nn
 from core.device import derive_seed
 from core.diffusion.backbone import Backbone
 from core.diffusion.conditioning import Conditioning
-from core.diffusion.inpainting import DrawingSettings, Place, inpaint
+from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
 from core.diffusion.model_crop import CropSettings
-from core.diffusion.tokens import Placeholder, jittered, padded_ids, placeholders, prompt_ids, vectors_of
+from core.diffusion.tokens import Placeholder, initial_vectors, jittered, padded_ids, prompt_ids, with_placeholders
 from core.errors import InputError
 from core.images import png_bytes
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
-from core.training.dataset import SpatialSamples, TrainingExamples, encode_surfaces, encode_views, held_out
-from core.training.example_crops import Target, view
-from core.training.learned_masks import picture_name, strip
-from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
+from core.training.dataset import SpatialSamples, TrainingExamples, encode_surfaces, encode_views, split_held_out
+from core.training.example_crops import DefectTarget, cropped_view
+from core.training.learned_masks import shapes_picture_name, shapes_png
+from core.training.learning_settings import PRESETS, AnomalyLearningParams, LearningPreset
 from core.training.loop import Trainable, TrainingPlan, TrainingResult, prompt_conditioning
-from core.training.low_rank import adapter
-from core.training.mask_embedding import SHAPE_STEPS, Shapes, learn_shapes
-from core.training.spatial_embedding import MaskEncoder, RowEmbedding, encode_with, make_encoder, seen_by, spatial_word
+from core.training.low_rank import unet_adapter
+from core.training.mask_embedding import SHAPE_STEPS, LearnedShapes, learn_shapes
+from core.training.spatial_embedding import (
+    MaskEncoder,
+    PerPromptEmbedding,
+    encode_with_spatial,
+    encoder_input,
+    make_encoder,
+    spatial_word,
+)
 from core.training.trainer import LearnedConcept, LearningTask, Trainer, TrainingRun, TrainingStage
 from core.training.training_samples import PromptSamples
 from core.training.working_copy import memory_is_scarce
 from core.types import AnomalyExample, Image, Mask, NormalImage
 
-SPATIAL = "<where>"
+SPATIAL_WORD = "<where>"
 """The word that stands for e_s in every prompt."""
 _VALIDATED_EVERY, _DRAWS, _PATIENCE = 40, 6, 4
 
@@ -51,11 +58,11 @@ def anomaly_word(index: int) -> str:
     return f"<anomaly{index}>"
 
 
-def learn(
+def learn_embeddings(
     backbone: Backbone,
     groups: Mapping[str, Sequence[AnomalyExample]],
     normals: Sequence[NormalImage],
-    params: LearnParams,
+    params: AnomalyLearningParams,
     *,
     engine: str,
     folder: Path,
@@ -116,7 +123,7 @@ class _InversionTraining:
     examples: TrainingExamples
     label_of: Mapping[str, str]
     normals: Sequence[NormalImage]
-    params: LearnParams
+    params: AnomalyLearningParams
     preset: LearningPreset
 
     @property
@@ -138,7 +145,7 @@ class _InversionTraining:
         if not self.params.shapes:
             return found
         shapes = self._learn_shapes(run)
-        pictures = {picture_name(i): strip(s) for i, s in enumerate(shapes.drawn.values()) if s}
+        pictures = {shapes_picture_name(i): shapes_png(s) for i, s in enumerate(shapes.drawn.values()) if s}
         return replace(found, tensors={**found.tensors, **shapes.tensors}, pictures={**found.pictures, **pictures})
 
     @contextmanager
@@ -146,23 +153,23 @@ class _InversionTraining:
         """The model understands the new words and wears the adapter; as before when the block ends."""
         preset, params, backbone = self.preset, self.params, run.backbone
         starts = [_first_word(backbone, self.label_of[n], params.start_word) for n in self.examples.targets]
-        start = vectors_of(backbone, starts[0], preset.mask_tokens)
+        start = initial_vectors(backbone, starts[0], preset.mask_tokens)
         encoder = make_encoder(preset.encoder, start, derive_seed(params.seed, "encoder")).to(backbone.device)
         vectors: dict[str, nn.Parameter] = {}
         for index, word in enumerate(starts):
-            first = vectors_of(backbone, word, preset.anomaly_tokens)
+            first = initial_vectors(backbone, word, preset.anomaly_tokens)
             first = jittered(first, derive_seed(params.seed, "start", index))
             vectors[anomaly_word(index)] = nn.Parameter(first.to(backbone.device))
         with ExitStack() as stack:
-            known = stack.enter_context(placeholders(backbone, [Placeholder(w, v) for w, v in vectors.items()]))
-            known, table = stack.enter_context(spatial_word(known, SPATIAL, preset.mask_tokens))
+            known = stack.enter_context(with_placeholders(backbone, [Placeholder(w, v) for w, v in vectors.items()]))
+            known, table = stack.enter_context(spatial_word(known, SPATIAL_WORD, preset.mask_tokens))
             lora: dict[str, nn.Parameter] = {}
             if params.adapt:
                 seed = derive_seed(params.seed, "adapter")
-                lora = stack.enter_context(adapter(backbone, params.rank, seed))
+                lora = stack.enter_context(unet_adapter(backbone, params.rank, seed))
             yield _WordTraining(self, run, known, vectors, lora, encoder, table)
 
-    def _learn_shapes(self, run: TrainingRun) -> Shapes:
+    def _learn_shapes(self, run: TrainingRun) -> LearnedShapes:
         """The mask embedding of each label (eq. 9) and new shapes from it (eq. 10); the model must be as it was."""
         masks: dict[str, list[Mask]] = {}
         for name, found in self.examples.targets.items():
@@ -190,13 +197,13 @@ class _WordTraining:
     vectors: Mapping[str, nn.Parameter]
     lora: Mapping[str, nn.Parameter]
     encoder: MaskEncoder
-    table: RowEmbedding
+    table: PerPromptEmbedding
 
     def learn(self) -> LearnedConcept:
         """Tensors of the concept, what to note of the run, and a preview."""
         task = self.task
         adapted = self._adapt() if task.params.adapt else None
-        learning, holding = held_out(task.examples, task.preset)
+        learning, holding = split_held_out(task.examples, task.preset)
         trained = self.run.fit(self._stage(learning, holding))
         tensors = {f"anomaly.{w}": v.detach() for w, v in self.vectors.items()}
         tensors |= {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
@@ -229,7 +236,9 @@ class _WordTraining:
         )
         return self.run.fit(stage)
 
-    def _stage(self, learning: Sequence[Target], holding: Sequence[Target]) -> TrainingStage[SpatialSamples]:
+    def _stage(
+        self, learning: Sequence[DefectTarget], holding: Sequence[DefectTarget]
+    ) -> TrainingStage[SpatialSamples]:
         """All steps on views drawn once, or in rounds on fresh views."""
         preset, params, judged = self.task.preset, self.task.params, (holding or learning)
         encoder = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
@@ -254,7 +263,7 @@ class _WordTraining:
         )
 
     def _views(
-        self, found: Sequence[Target], preset: LearningPreset, number: int, normals: Sequence[NormalImage]
+        self, found: Sequence[DefectTarget], preset: LearningPreset, number: int, normals: Sequence[NormalImage]
     ) -> SpatialSamples:
         seed, cancelled = (self.task.params.seed, number), self.run.callbacks.cancelled
         return encode_views(self.backbone, self.task.examples, found, preset, self._prompt, seed, normals, cancelled)
@@ -263,20 +272,20 @@ class _WordTraining:
         """A prompt that holds the label's word and the spatial word."""
         index = list(self.task.examples.targets).index(label)
         prompts = self.task.preset.prompts
-        return prompts[int(rng.integers(len(prompts)))].format(f"{anomaly_word(index)} {SPATIAL}")
+        return prompts[int(rng.integers(len(prompts)))].format(f"{anomaly_word(index)} {SPATIAL_WORD}")
 
     def _conditioning(self, samples: SpatialSamples, rows: Tensor) -> Conditioning:
         tokens = self.encoder(samples.encoder_masks[rows].to(self.backbone.device))
-        return encode_with(self.backbone, samples.ids[rows], self.table, tokens)
+        return encode_with_spatial(self.backbone, samples.ids[rows], self.table, tokens)
 
-    def _preview(self, target: Target) -> Image:
+    def _preview(self, target: DefectTarget) -> Image:
         """A real example and, beside it, what the model draws in its place by now."""
         backbone, preset = self.backbone, self.task.preset
-        shown = view(target, backbone.side, None, preset.motion)
+        shown = cropped_view(target, backbone.side, None, preset.motion)
         words = self._prompt(self.task.examples.label_of(target), np.random.default_rng(0))
-        tokens = self.encoder(seen_by(self.encoder.kind, shown.mask).to(backbone.device))
-        prompt = encode_with(backbone, padded_ids(backbone, [words]), self.table, tokens)
-        place = Place(shown.image, shown.mask, prompt, derive_seed(self.task.params.seed, "preview"))
+        tokens = self.encoder(encoder_input(self.encoder.kind, shown.mask).to(backbone.device))
+        prompt = encode_with_spatial(backbone, padded_ids(backbone, [words]), self.table, tokens)
+        place = InpaintTask(shown.image, shown.mask, prompt, derive_seed(self.task.params.seed, "preview"))
         (drawn,) = inpaint(
             backbone, [place], preset.normal_prompt, look=DrawingSettings(steps=10, guidance=3.0),
             frame=CropSettings(margin=4.0, side=backbone.side), cancelled=self.run.callbacks.cancelled,

@@ -173,13 +173,13 @@ class Trainer:
         digest = checkpoints.digest_of(learned.tensors)
         settings = task.settings.model_dump(mode="json")
         return Concept(
-            checkpoints.new_id(task.id_prefix, task.engine, identity, digest),
+            checkpoints.new_concept_id(task.id_prefix, task.engine, identity, digest),
             task.engine,
             task.label,
             task.title,
             self.backbone.name,
             identity,
-            checkpoints.now(),
+            checkpoints.utc_now(),
             ConceptConfig.read({**learned.config, "settings": settings, "seconds": seconds}),
             learned.notes,
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import latent_mask
-from core.diffusion.sampling import stop_if
+from core.diffusion.sampling import raise_if_cancelled
 from core.diffusion.tokens import encode_text, padded_ids
 from core.errors import InputError
 from core.types import Image, Mask
@@ -69,7 +69,7 @@ def encode_samples(
         raise InputError("training: expected images of one size; crop or resize them first")
     latents = []
     for sample in samples:
-        stop_if(cancelled)
+        raise_if_cancelled(cancelled)
         latents.append(encode_image(backbone, sample.image).cpu())
     shape = (latents[0].shape[2], latents[0].shape[3])
     masks = [torch.ones(1, 1, *shape) if x.mask is None else latent_mask(x.mask, shape) for x in samples]

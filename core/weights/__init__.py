@@ -16,7 +16,7 @@ from typing import Literal
 from core.errors import Unavailable
 from core.lookup import named
 from core.progress import Steps
-from core.weights.transfer import check_room, download, known_sha256, put, reason_of
+from core.weights.transfer import check_disk_space, download, failure_reason, known_sha256, move_into_place
 from core.weights.transfer import file_sha256 as file_sha256
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "models"
@@ -142,14 +142,14 @@ def models_dir() -> Path:
     return user_data_path("flawsmith") / "models"
 
 
-def weights(name: str) -> WeightFile:
+def weight_file(name: str) -> WeightFile:
     """The row called ``name``; NotFound names those there are."""
     return named(CATALOGUE, name, "weights")
 
 
-def find(name: str) -> Path | None:
+def find_weights(name: str) -> Path | None:
     """The file of ``name`` where its size is right, in the user's folder or among the shipped; else None."""
-    row = weights(name)
+    row = weight_file(name)
     for path in (models_dir() / row.file, SHIPPED / row.file):
         if path.is_file() and path.stat().st_size == row.size:
             return path
@@ -172,7 +172,7 @@ def _status(row: WeightFile) -> WeightStatus:
 
 def verify(name: str) -> WeightStatus:
     """``name`` with its sha256 checked; remembered until the file changes."""
-    row = weights(name)
+    row = weight_file(name)
     found = _status(row)
     if found.state == "missing" or found.size != row.size:
         return found
@@ -191,7 +191,7 @@ def fetch(
     connection or a stop; only a file with the right sha256 gets the final name.
     Unavailable: no connection, or another file came. Cancelled: stopped; the part is kept for the next time.
     """
-    row = weights(name)
+    row = weight_file(name)
     if verify(name).state == "present":
         return _status(row).path
     if not row.url:
@@ -200,7 +200,7 @@ def fetch(
         )
     folder, final = models_dir(), models_dir() / row.file
     part = final.with_name(f"{final.name}.part")
-    check_room(folder, row.size - (part.stat().st_size if part.is_file() else 0), row.title)
+    check_disk_space(folder, row.size - (part.stat().st_size if part.is_file() else 0), row.title)
     try:
         download(row.url, part, row.size, progress, cancelled)
     except OSError as error:
@@ -211,12 +211,12 @@ def fetch(
             f"{row.title}: what came from {row.url} has sha256 {came[:12]}…, not {row.sha256[:12]}…; "
             "it was deleted. Try again, or fetch it over another connection"
         )
-    put(part, final)
+    move_into_place(part, final)
     return final
 
 
 def _by_hand(row: WeightFile, folder: Path, error: Exception) -> str:
     return (
-        f"{row.title}: {row.url} could not be fetched ({reason_of(error)}). On a machine with a connection open that "
-        f"address, then put the file as {folder / row.file}"
+        f"{row.title}: {row.url} could not be fetched ({failure_reason(error)}). On a machine with a connection open "
+        f"that address, then put the file as {folder / row.file}"
     )

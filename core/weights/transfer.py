@@ -17,7 +17,7 @@ _BLOCK = 1 << 18
 _TIMEOUT_S = 30.0
 _TRIES = 5
 _SPARE = 100_000_000
-_seen: dict[tuple[Path, int, int], str] = {}
+_sha256_cache: dict[tuple[Path, int, int], str] = {}
 
 
 def download(
@@ -87,26 +87,26 @@ def _once(
 def file_sha256(path: Path) -> str:
     """Hex sha256 of a file; remembered by path, size and time of change."""
     key = _key(path)
-    if key not in _seen:
+    if key not in _sha256_cache:
         with path.open("rb") as file:
-            _seen[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _seen[key]
+            _sha256_cache[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _sha256_cache[key]
 
 
 def known_sha256(path: Path) -> str | None:
     """What file_sha256 found for this file, unchanged since then; None when nobody asked yet."""
-    return _seen.get(_key(path))
+    return _sha256_cache.get(_key(path))
 
 
-def put(part: Path, final: Path) -> None:
+def move_into_place(part: Path, final: Path) -> None:
     """Give a whole file its name, in place of what bears it; its sha256 stays known."""
     known = known_sha256(part)
     os.replace(part, final)
     if known:
-        _seen[_key(final)] = known
+        _sha256_cache[_key(final)] = known
 
 
-def check_room(folder: Path, size: int, what: str) -> None:
+def check_disk_space(folder: Path, size: int, what: str) -> None:
     """Unavailable unless ``folder`` can be written and ``size`` bytes fit on its disk."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def check_room(folder: Path, size: int, what: str) -> None:
         )
 
 
-def reason_of(error: Exception) -> str:
+def failure_reason(error: Exception) -> str:
     """Why a download failed, in a few words and one line."""
     lines = [line.strip() for line in str(getattr(error, "reason", None) or error).splitlines() if line.strip()]
     return " ".join(lines[:2])[:200].rstrip(".") or type(error).__name__

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from core.api import Batch, Workbench
+from core.api import GenerationBatch, Workbench
 
 ROOT = Path(__file__).resolve().parents[2]
 DESK = {"width": 1440, "height": 900}
@@ -51,7 +51,7 @@ def template_project(tmp_path_factory: pytest.TempPathFactory, photo_folder: Pat
     """A project of six drawn photos; copy it, do not change it."""
     path = tmp_path_factory.mktemp("template") / "plates"
     with Workbench.create(path, "plates") as bench:
-        bench.photos.take_in(photo_folder)
+        bench.photos.import_images(photo_folder)
     return path
 
 
@@ -65,10 +65,14 @@ def new_project(tmp_path: Path, template_project: Path) -> Callable[..., Path]:
         with Workbench.open(path) as bench:
             bench.project.set_setting("name", name)
             if samples:
-                scratches = Batch(engine="cut_paste", label="scratch", count=-(-samples // 2), seed=1, workers=1)
+                scratches = GenerationBatch(
+                    engine="cut_paste", label="scratch", count=-(-samples // 2), seed=1, workers=1
+                )
                 bench.studio.generate(scratches)
             if samples > 1:
-                bench.studio.generate(Batch(engine="perlin", label="stain", count=samples // 2, seed=2, workers=1))
+                bench.studio.generate(
+                    GenerationBatch(engine="perlin", label="stain", count=samples // 2, seed=2, workers=1)
+                )
         return path
 
     return make

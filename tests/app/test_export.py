@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.api import SampleFilter, Workbench
-from core.api.datasets import Datasets
+from core.api.datasets import DatasetsApi
 from core.types import ReviewStatus
 from tests.app.conftest import open_tab, reload
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 def choose(page: Page, format: str) -> None:
-    page.locator("#fs-formats").get_by_label(Datasets.formats[format].title).check(force=True)
+    page.locator("#fs-formats").get_by_label(DatasetsApi.formats[format].title).check(force=True)
 
 
 def test_preview_export_and_report(
@@ -27,7 +27,7 @@ def test_preview_export_and_report(
     project = new_project("dataset", samples=4)
     with Workbench.open(project) as bench:
         rows = bench.review.page(SampleFilter(label="scratch"), 0, 10)
-        bench.review.set_verdict([r.id for r in rows], ReviewStatus.KEPT)
+        bench.review.set_status([r.id for r in rows], ReviewStatus.KEPT)
     page = new_page(project)
     open_tab(page, "Export")
     preview = page.locator("#fs-preview")

@@ -9,9 +9,9 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from app.components import param_form
-from core.api.datasets import Datasets
+from core.api.datasets import DatasetsApi
 from core.api.masks import MasksApi
-from core.api.review import Rules
+from core.api.review import ReviewRules
 from core.api.studio.studio import engine_cards
 
 
@@ -29,28 +29,28 @@ class Odd(BaseModel):
     text: str = "plain"
 
 
-def form_of(model: type[BaseModel], skip: tuple[str, ...] = ()) -> param_form.Form:
+def form_of(model: type[BaseModel], skip: tuple[str, ...] = ()) -> param_form.ParamForm:
     with gr.Blocks():
-        return param_form.build(model, skip=skip)
+        return param_form.build_param_form(model, skip=skip)
 
 
 def models() -> list[type[BaseModel]]:
     engines = [card.params for card in engine_cards().values()]
-    return [Odd, Rules, MasksApi.Placement, MasksApi.Enhancement, *engines]
+    return [Odd, ReviewRules, MasksApi.Placement, MasksApi.Enhancement, *engines]
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda m: m.__qualname__)
 def test_untouched_controls_give_the_defaults(model: type[BaseModel]) -> None:
     form = form_of(model)
     values = [c.value for c in form.components]
-    assert model(**form.read(values)) == model()
-    assert model(**form.read(form.show({}))) == model()
+    assert model(**form.params_of(values)) == model()
+    assert model(**form.params_of(form.values_of({}))) == model()
     assert len(form.components) == sum(width for _, width in form.fields)
 
 
 def test_skipped_options_have_no_control() -> None:
-    form = form_of(Datasets.Options, skip=("category", "saturation"))
-    assert {name for name, _ in form.fields} == set(Datasets.Options.model_fields) - {"category", "saturation"}
+    form = form_of(DatasetsApi.Options, skip=("category", "saturation"))
+    assert {name for name, _ in form.fields} == set(DatasetsApi.Options.model_fields) - {"category", "saturation"}
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,15 @@ def test_skipped_options_have_no_control() -> None:
 )
 def test_what_is_shown_is_read_back(given: dict[str, Any]) -> None:
     form = form_of(Odd)
-    assert Odd(**form.read(form.show(given))) == Odd(**given)
+    assert Odd(**form.params_of(form.values_of(given))) == Odd(**given)
 
 
 def test_a_word_where_a_number_belongs_is_refused_by_name() -> None:
     form = form_of(Odd)
-    values = form.show({})
+    values = form.values_of({})
     values[[c.label for c in form.components].index("Limit")] = "ten"
     with pytest.raises(ValidationError, match="limit"):
-        Odd(**form.read(values))
+        Odd(**form.params_of(values))
 
 
 def test_bounds_reach_the_controls() -> None:

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from app.components import photo_panel
-from app.components.photo_panel import PhotoPanel, title
+from app.components.photo_panel import PhotoPanel, photo_title
 from app.page_context import PageContext
 from app.session import Session
 from core.api import Workbench
@@ -21,14 +21,14 @@ from core.store import photos as photo_store
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    monkeypatch.setattr(photo_panel, "warm", lambda session, normal_id: None)
+    monkeypatch.setattr(photo_panel, "prepare_for_clicks", lambda session, normal_id: None)
     with Workbench.create(tmp_path / "many", "many") as bench:
-        yield Session("s", bench=bench)
+        yield Session("s", api=bench)
 
 
 def fill(session: Session, count: int) -> list[str]:
-    project = session.open_bench.project
-    with project.batch():
+    project = session.required_api.project
+    with project.transaction():
         for i in range(count):
             project.add_normal(b"photo %d" % i, "png", f"{i}.png", 8, 6, False)
     return [row.id for row in project.normals()]
@@ -67,9 +67,9 @@ def test_photos_are_turned_round_both_ends(session: Session) -> None:
     for forward, order in ((True, [1, 2, 0]), (False, [2, 1, 0])):
         for place in order:
             table.turn(session, forward)
-            assert session.normal_id == ids[place] and f"{place + 1} of 3" in title(session)
-    session.open_bench.photos.remove(ids[:1])
-    assert session.photo() == ids[1] and "1 of 2" in title(session)
+            assert session.normal_id == ids[place] and f"{place + 1} of 3" in photo_title(session)
+    session.required_api.photos.remove(ids[:1])
+    assert session.photo_id() == ids[1] and "1 of 2" in photo_title(session)
 
 
 def test_a_single_photo_stays(session: Session) -> None:

@@ -30,7 +30,7 @@ def regions(new_page: Callable[..., Page], project: Path) -> Hands:
 
 def drawn(project: Path, photo: int = 0) -> dict[str, RegionRow]:
     with Workbench.open(project) as bench:
-        return {row.name: row for row in bench.regions.on(bench.photos.page()[photo].id)}
+        return {row.name: row for row in bench.regions.of_photo(bench.photos.page()[photo].id)}
 
 
 def name(hands: Hands, text: str) -> None:
@@ -60,7 +60,7 @@ def test_click_enter_name_enter(regions: Hands, project: Path, disc_masks: dict[
     regions.ready(regions=2)
     for text, row in drawn(project).items():
         with Workbench.open(project) as bench:
-            mask = next(r.mask for r in bench.regions.masks(row.normal_id) if r.name == text)
+            mask = next(r.mask for r in bench.regions.with_masks(row.normal_id) if r.name == text)
         assert (mask & disc_masks[text]).sum() / (mask | disc_masks[text]).sum() > 0.9
     # On the next photo the names are offered; one press saves the selection under one.
     page.keyboard.press("ArrowRight")
@@ -105,7 +105,7 @@ def test_edit_rename_delete_and_undo(
     assert sorted(drawn(project)) == ["left disc", "right disc"], "edited in place"
     with Workbench.open(project) as bench:
         first = bench.photos.page()[0].id
-        assert next(r for r in bench.regions.masks(first) if r.name == "left disc").mask[:, :36].all()
+        assert next(r for r in bench.regions.with_masks(first) if r.name == "left disc").mask[:, :36].all()
     page.locator(row.format("right disc", "rename")).click()
     page.keyboard.type("knob")
     page.keyboard.press("Enter")
@@ -142,7 +142,7 @@ def test_proposals_are_named_one_by_one(regions: Hands, project: Path) -> None:
     expect(page.locator("#fs-region-name input")).to_be_focused()
     with Workbench.open(project) as bench:
         row = drawn(project)["knob"]
-        assert next(r for r in bench.regions.masks(row.normal_id)).mask.sum() == first
+        assert next(r for r in bench.regions.with_masks(row.normal_id)).mask.sum() == first
     page.locator("#fs-proposal-all").click()
     expect(page.locator("#fs-proposals")).to_be_hidden()
     expect(page.locator(NAMES)).to_have_count(total)
@@ -170,4 +170,4 @@ def test_carry_over_then_look_at_the_least_sure_first(
     following = shown.first.get_attribute("data-id")
     regions.until(f"M.ready && M.state.image_id === '{following}'")
     with Workbench.open(project) as bench:
-        assert {r.confidence for r in bench.regions.on(str(target))} == {1.0}
+        assert {r.confidence for r in bench.regions.of_photo(str(target))} == {1.0}

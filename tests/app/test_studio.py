@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.components.preview_gallery import in_words
+from app.components.preview_gallery import scores_in_words
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, unusable
+from app.tabs.studio.engine_form import EngineForm, unavailable_html
 from core.api import SampleFilter, SampleRow, Workbench
 from core.api.studio.studio import engine_cards
 from core.training.checkpoints import Concept, save_concept
@@ -82,7 +82,7 @@ def test_place_by_rule_follows_the_anomaly_type(studio: Hands, project: Path) ->
     page.get_by_role("option", name="a whole region").click()
     page.locator("#fs-place").click()
     with Workbench.open(project) as bench:
-        regions = [r.mask for r in bench.regions.masks(studio.photo)]
+        regions = [r.mask for r in bench.regions.with_masks(studio.photo)]
         studio.until(f"M.count() > {0.9 * min(r.sum() for r in regions)}")
         placed = bench.masks.decode(studio.ask("M.runs()"), (96, 128))
     assert max((placed & r).sum() / (placed | r).sum() for r in regions) > 0.95
@@ -274,8 +274,10 @@ def test_a_reload_finds_the_form_as_it_was(studio: Hands) -> None:
 
 def test_engines_that_cannot_run_are_named_with_the_reason() -> None:
     card = next(card for card in engine_cards().values() if card.reason is None)
-    assert unusable([card]) == ""
-    shown = unusable([card, dataclasses.replace(card, title="Dream", reason="no <weights>. Fetch them in Models")])
+    assert unavailable_html([card]) == ""
+    shown = unavailable_html(
+        [card, dataclasses.replace(card, title="Dream", reason="no <weights>. Fetch them in Models")]
+    )
     assert shown.count("<li") == 1 and all(t in shown for t in ("Dream", "no &lt;weights&gt;", "Fetch them in Models"))
 
 
@@ -283,23 +285,23 @@ def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Pa
     with gr.Blocks():
         controls = EngineForm()
     with Workbench.open(project) as bench:
-        session = Session("one", bench=bench)
+        session = Session("one", api=bench)
         session.memory.studio.labels["structural"] = "scratch"
         assert controls.label_update(session, "gaa")["value"] == "scratch"
-        assert controls.lack_update(session, "gaa")["visible"]
+        assert controls.missing_notice_update(session, "gaa")["visible"]
         for number, label in enumerate(("dent", "pore")):
             concept = Concept(f"{label}-1", "gaa", label, label, "toy", "0", f"2026-01-0{number + 1}")
             save_concept(bench.material.concepts, concept, {})
         assert controls.label_update(session, "gaa")["value"] == "pore"
-        assert not controls.lack_update(session, "gaa")["visible"]
+        assert not controls.missing_notice_update(session, "gaa")["visible"]
         session.memory.studio.labels["structural"] = "dent"
         assert controls.label_update(session, "gaa")["value"] == "dent"
         assert controls.label_update(session, "cut_paste")["value"] == "dent"
 
 
 def test_scores_in_words_tell_good_from_bad() -> None:
-    good = in_words({"mask_covered": 1.0, "change_outside": 0.0, "change_inside": 0.1, "seam_contrast": 1.1})
-    bad = in_words({"mask_covered": 0.4, "change_outside": 12.0, "change_inside": 0.001, "seam_contrast": 9.0})
+    good = scores_in_words({"mask_covered": 1.0, "change_outside": 0.0, "change_inside": 0.1, "seam_contrast": 1.1})
+    bad = scores_in_words({"mask_covered": 0.4, "change_outside": 12.0, "change_inside": 0.001, "seam_contrast": 9.0})
     assert [level for *_, level in good[:2]] == ["good", "good"]
     assert [level for *_, level in bad[:3]] == ["bad", "bad", "fair"]
     assert not {words for words, *_ in good} & {words for words, *_ in bad}
@@ -309,9 +311,9 @@ def test_partners_of_another_kind_come_first(project: Path, disc_masks: dict[str
     with Workbench.open(project) as bench:
         photo = bench.photos.page()[0].id
         bench.regions.save(photo, "knob", disc_masks["left disc"])
-        assert bench.studio.partners(photo, "disc") == ["knob", "disc_2"]
-        assert bench.studio.part(photo, "disc") == {"region": "disc", "instance": 1}
-        assert bench.studio.part(photo, "disc_2") == {"region": "disc_2", "instance": 1}
+        assert bench.studio.swap_partners(photo, "disc") == ["knob", "disc_2"]
+        assert bench.studio.region_params(photo, "disc") == {"region": "disc", "instance": 1}
+        assert bench.studio.region_params(photo, "disc_2") == {"region": "disc_2", "instance": 1}
 
 
 @pytest.mark.parametrize("turn, scale", [(0.0, 1.0), (90.0, 1.0), (-30.0, 1.5), (180.0, 0.5)])
@@ -322,7 +324,7 @@ def test_a_move_on_the_canvas_is_the_same_move_in_the_engine(project: Path, turn
     with Workbench.open(project) as bench:
         photo = bench.photos.page()[1].id
         bench.regions.save(photo, "hook", bent)
-        params = bench.studio.moved_part(photo, "hook", 7, -5, turn, scale)
+        params = bench.studio.move_params(photo, "hook", 7, -5, turn, scale)
     rows, columns = np.nonzero(bent)
     middle = np.array([(30 + 69) / 2, (20 + 59) / 2])
     centroid = np.array([columns.mean(), rows.mean()])

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.api import SampleFilter, Workbench
-from core.api.datasets import Datasets
+from core.api.datasets import DatasetsApi
 from core.images import read_image, read_mask, read_png_text
 from core.types import ReviewStatus
 from tests.app.conftest import open_tab
@@ -95,7 +95,7 @@ def test_a_component_is_struck_out_previewed_kept_and_exported(
     expect(page.locator("#fs-strip [data-verdict=kept]")).to_have_count(1)
 
     open_tab(page, "Export")
-    page.locator("#fs-formats").get_by_label(Datasets.formats["mvtec-loco"].title).check(force=True)
+    page.locator("#fs-formats").get_by_label(DatasetsApi.formats["mvtec-loco"].title).check(force=True)
     out = page.locator("#fs-out :is(input, textarea)")
     expect(out).not_to_have_value("")
     out.fill(str(tmp_path / "out"))

@@ -13,30 +13,30 @@ from core.engines.api import read_params
 from core.engines.registry import engine
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import detector
-from core.evaluation.photo_sets import read_set
+from core.evaluation.photo_sets import read_photo_set
 from core.features.extract import available
 
 
 def test_every_row_has_as_many_pairs_and_settings_that_exist() -> None:
-    names = [row.name for row in comgen_table.VARIANTS]
+    names = [row.name for row in comgen_table.ROWS]
     assert len(set(names)) == len(names) and names[0] == "comgen"
-    for row in comgen_table.VARIANTS:
+    for row in comgen_table.ROWS:
         assert row.engine and row.about and len(comgen_table.EDITS) % len(row.parts) == 0
         for _, params in row.parts:
             read_params(engine(row.engine), params)
-        detector(row.by).Params.preset("cpu", row.training)
-    for row in comgen_table.VARIANTS:
-        twins = [r for r in comgen_table.VARIANTS if r.shared == row.shared]
-        assert all(r.parts == row.parts and r.lesson == row.lesson for r in twins), "they share pairs"
-    known = {row.name: row for row in comgen_table.VARIANTS}
+        detector(row.detector).Params.preset("cpu", row.training)
+    for row in comgen_table.ROWS:
+        twins = [r for r in comgen_table.ROWS if r.pairs_name == row.pairs_name]
+        assert all(r.parts == row.parts and r.learned == row.learned for r in twins), "they share pairs"
+    known = {row.name: row for row in comgen_table.ROWS}
     assert known["comgen"].parts == known["comgen-rna"].parts and known["comgen-rna"].training
-    assert known["comgen-csda"].by != "csda" and known["noise-mcl"].lesson == "single"
+    assert known["comgen-csda"].detector != "csda" and known["noise-mcl"].learned == "single"
 
 
 @pytest.mark.skipif(available() is not None, reason="the packaged features are not installed")
 def test_a_table_is_made_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comgen_table, "SHOWN_AT", 192)
-    monkeypatch.setattr(comgen_table, "TESTED_AT", 96)
+    monkeypatch.setattr(comgen_table, "RENDERED_SIDE", 192)
+    monkeypatch.setattr(comgen_table, "TESTED_SIDE", 96)
     given: dict[str, Any] = {"out": tmp_path, "product": ["fastener_tray"], "rows": ["layout"]}
     made = run_bench("comgen-table", quick=True, **given)["tables"]["fastener_tray"]
     row = made["rows"][0]
@@ -45,7 +45,7 @@ def test_a_table_is_made_and_found_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert set(row["per_label"]) == {"logical_anomalies", "structural_anomalies"}
     text = (tmp_path / "fastener_tray" / "table.md").read_text()
     assert "AU-sPRO" in text and "| `layout` |" in text
-    test = read_set(tmp_path / "fastener_tray" / "test", "test")
+    test = read_photo_set(tmp_path / "fastener_tray" / "test", "test")
     assert sum(shot.good for shot in test) == 4 and len(test) == 16 and test[0].read().shape == (96, 96, 3)
 
     monkeypatch.setattr("core.jobs.generation.generate", None)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from core.bench import click
-from core.segmentation.segmenter import Candidate
+from core.segmentation.segmenter import MaskCandidate
 
 
 class Knowing:
@@ -20,7 +20,7 @@ class Knowing:
     def predict(self, clicks, box_xyxy=None, mask=None):
         half = self.truth.copy()
         half[: self.truth.shape[0] // 2] = False
-        return [Candidate(self.truth if len(clicks) > 2 else half, 1.0)]
+        return [MaskCandidate(self.truth if len(clicks) > 2 else half, 1.0)]
 
 
 def test_the_score_is_the_mean_iou_by_click():
@@ -35,7 +35,7 @@ def test_scene_cases_are_the_same_every_time_and_never_trained_on():
     assert len(made) >= 6 and len(made) == len(again)
     for (image, truth), (other, same) in zip(made, again, strict=True):
         assert np.array_equal(image, other) and np.array_equal(truth, same)
-        assert image.shape == (256, 256, 3) and np.count_nonzero(truth) >= click.LEAST
+        assert image.shape == (256, 256, 3) and np.count_nonzero(truth) >= click.MIN_TARGET_PIXELS
     sources = pytest.importorskip("tools.mini_click.sources")
     assert sources.TRAINING_SEEDS > 10_000
 
@@ -63,4 +63,4 @@ def test_real_photos_are_measured_only_where_they_are(tmp_path, monkeypatch):
 
 
 def test_few_cases_are_taken_evenly():
-    assert click._some(list(range(10)), 5) == [0, 2, 4, 6, 8] and click._some([1, 2], 5) == [1, 2]
+    assert click._evenly_chosen(list(range(10)), 5) == [0, 2, 4, 6, 8] and click._evenly_chosen([1, 2], 5) == [1, 2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.bench.dual import measured, seen_anomaly
+from core.bench.dual import measure_backbone, visible_anomaly
 from core.bench.fixtures import BenchFixture
 from core.diffusion.loading import load_backbone
 from core.segmentation.segmenter import iou
@@ -19,7 +19,7 @@ from tests.engines.test_anomaly_diffusion import hole, plate
 def test_all_figures_come_out(tmp_path: Path) -> None:
     toy = load_backbone(str(write_toy(tmp_path / "toy")), "cpu", "float32")
     goods = tuple(NormalImage(f"n{k}", f"n{k}.png", plate(k)) for k in range(2))
-    found = measured(
+    found = measure_backbone(
         toy, BenchFixture("plates", "hole", (hole(0), hole(1)), goods), steps=1, pairs=1, repeats=1, draws=2
     )
     assert found["learn_steps"] == 1 and found["examples"] == 2
@@ -39,5 +39,5 @@ def test_of_what_changed_the_anomaly_is_what_changed_strongly(level: int) -> Non
     after[:8] = np.clip(after[:8].astype(int) + 14, 0, 255)
     mask = np.zeros((96, 96), np.bool_)
     mask[40:60, 30:55] = True
-    assert iou(seen_anomaly(before, after), mask) > 0.9
-    assert not seen_anomaly(before, before).any()
+    assert iou(visible_anomaly(before, after), mask) > 0.9
+    assert not visible_anomaly(before, before).any()

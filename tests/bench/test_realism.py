@@ -11,7 +11,7 @@ import pytest
 from app.cli import run
 from core.bench import run_bench
 from core.bench.realism import measure, pair_statistics
-from core.bench.realism.rows import parse_row, usual_rows
+from core.bench.realism.rows import default_rows, parse_row
 from core.errors import Cancelled, FlawsmithError, InputError
 from tests.evaluation.plates import dataset
 
@@ -76,13 +76,13 @@ def test_pairs_are_looked_at_beside_the_real_anomalies(made: tuple[Path, dict]) 
 def test_a_finished_table_is_not_made_again(
     folders: Path, made: tuple[Path, dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from core.evaluation.detectors.unet import UNet
+    from core.evaluation.detectors.unet import UNetDetector
     from core.jobs import generation
 
     def forbidden(*args: object, **more: object) -> None:
         raise AssertionError("made again")
 
-    monkeypatch.setattr(UNet, "fit", forbidden)
+    monkeypatch.setattr(UNetDetector, "fit", forbidden)
     monkeypatch.setattr(generation, "generate", forbidden)
     monkeypatch.setattr(pair_statistics, "evaluate_generation", forbidden)
     given = {"data": folders / "plates", "out": folders / "out", "rows": ROWS, "count": 3, "params": TINY}
@@ -131,8 +131,8 @@ def test_rows_are_read_and_checked() -> None:
     row = parse_row("perlin:place.position=examples,keep=0.5")
     assert (row.placement, row.keep, row.params) == ({"position": "examples"}, 0.5, {})
     assert parse_row("real_few_shot").engine is None
-    assert [r.name for r in usual_rows()][:4] == ["real_few_shot", "cut_paste", "perlin", "poisson"]
-    assert "layout" not in [r.name for r in usual_rows()]
+    assert [r.name for r in default_rows()][:4] == ["real_few_shot", "cut_paste", "perlin", "poisson"]
+    assert "layout" not in [r.name for r in default_rows()]
     for text, said in (
         ("nonsense", "there are"),
         ("cut_paste:jitter", "name=value"),

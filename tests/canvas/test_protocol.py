@@ -89,8 +89,8 @@ def test_errors_of_handlers_become_answers_and_bugs_stay_bugs() -> None:
     def broken(data: dict[str, Any]) -> dict[str, Any]:
         raise KeyError("bug")
 
-    assert protocol.guarded("put_mask", refuse)({"seq": 3}) == {"ok": False, "seq": 3, "error": "no"}
-    assert protocol.guarded("put_mask", lambda d: {"area": 1})({}) == {"ok": True, "area": 1}
-    assert protocol.guarded("put_mask", refuse).__name__ == "put_mask"
+    assert protocol.errors_as_replies("put_mask", refuse)({"seq": 3}) == {"ok": False, "seq": 3, "error": "no"}
+    assert protocol.errors_as_replies("put_mask", lambda d: {"area": 1})({}) == {"ok": True, "area": 1}
+    assert protocol.errors_as_replies("put_mask", refuse).__name__ == "put_mask"
     with pytest.raises(KeyError):
-        protocol.guarded("put_mask", broken)({})
+        protocol.errors_as_replies("put_mask", broken)({})

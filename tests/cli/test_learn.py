@@ -97,12 +97,12 @@ def test_learning_in_the_background_shows_its_loss(project: Path) -> None:
         event = bench.jobs.wait(job, 120)
         assert event.status == "done" and event.done == event.total == 4 and bench.concepts.live_pictures(job)
         made = bench.jobs.result(job)["concept"]
-        assert bench.concepts.page(ENGINE, "pit")[0].id == made and bench.concepts.picture(made) is not None
-        loss = bench.concepts.live(job)["loss"]
+        assert bench.concepts.learned(ENGINE, "pit")[0].id == made and bench.concepts.picture(made) is not None
+        loss = bench.concepts.live_curves(job)["loss"]
         assert loss.x == (1, 2, 3, 4) and loss.x_label == "step"
         assert bench.concepts.rename(made, "small pits").title == "small pits"
         bench.concepts.delete(made)
-        assert made not in {c.id for c in bench.concepts.page()}
+        assert made not in {c.id for c in bench.concepts.learned()}
 
 
 def test_a_stopped_job_goes_on(project: Path) -> None:

@@ -7,9 +7,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError
-from core.methods.comgen.component_prompt import MOST, read_prompt
-from core.methods.comgen.prompt_editor import added, edits_of, heavier, lighter, marked, named, text_of, without
-from core.methods.comgen.prompt_edits import outcome
+from core.methods.comgen.component_prompt import MAX_COUNT, read_prompt
+from core.methods.comgen.prompt_editor import (
+    diff_words,
+    edits_text,
+    heavier,
+    lighter,
+    named_edits,
+    read_edits_or_none,
+    with_edits_added,
+    without_edit,
+)
+from core.methods.comgen.prompt_edits import outcome_of_edits
 
 TRAY = read_prompt("a fastener tray with a bolt, a nut, two washers and a spring")
 NAMES = ("bolt", "nut", "washer", "spring")
@@ -32,14 +41,16 @@ def test_the_text_of_presses_means_what_was_pressed(pressed: list[str]) -> None:
     text, done = "", []
     for press in pressed:
         try:
-            text, done = added(TRAY, text, press), [*done, *edits_of(press)]
+            text, done = with_edits_added(TRAY, text, press), [*done, *read_edits_or_none(press)]
         except InputError as error:
             assert "\n" not in str(error)
             continue
-        typed, every = (outcome(TRAY, named(edits)) for edits in (edits_of(text), tuple(done)))
-        assert (typed.after, typed.places) == (every.after, every.places)
-        assert text_of(edits_of(text)) == text and len(edits_of(text)) <= len(done)
-        assert [e for e in edits_of(text) if not e.names] == [e for e in done if not e.names]
+        typed, every = (
+            outcome_of_edits(TRAY, named_edits(edits)) for edits in (read_edits_or_none(text), tuple(done))
+        )
+        assert (typed.after, typed.slots) == (every.after, every.slots)
+        assert edits_text(read_edits_or_none(text)) == text and len(read_edits_or_none(text)) <= len(done)
+        assert [e for e in read_edits_or_none(text) if not e.names] == [e for e in done if not e.names]
 
 
 @pytest.mark.parametrize(
@@ -61,25 +72,25 @@ def test_the_text_of_presses_means_what_was_pressed(pressed: list[str]) -> None:
 def test_what_cancels_goes_and_two_of_a_kind_are_one(pressed: str, text: str) -> None:
     said = ""
     for press in pressed.split(" | "):
-        said = added(TRAY, said, press)
+        said = with_edits_added(TRAY, said, press)
     assert said == text
 
 
 def test_one_edit_of_several_is_taken_back() -> None:
     text = "remove:bolt; adjective:nut=rusty; repeat:rusty nut"
-    assert without(TRAY, text, 0) == "adjective:nut=rusty; repeat:rusty nut"
-    assert without(TRAY, "swap", 0) == ""
+    assert without_edit(TRAY, text, 0) == "adjective:nut=rusty; repeat:rusty nut"
+    assert without_edit(TRAY, "swap", 0) == ""
     with pytest.raises(InputError, match="no 'rusty nut'"):
-        without(TRAY, text, 1)
+        without_edit(TRAY, text, 1)
     with pytest.raises(InputError, match="part 4 is not"):
-        without(TRAY, text, 3)
+        without_edit(TRAY, text, 3)
 
 
 @pytest.mark.parametrize(
     ("press", "said"),
     [
         ("remove:gear", "no 'gear'.*bolt, nut, washer, spring"),
-        (f"repeat:nut={MOST}", "at most 12"),
+        (f"repeat:nut={MAX_COUNT}", "at most 12"),
         ("remove:washer=3", "only 2"),
         ("swap:nut,nut", "with itself"),
         ("adjective:nut=50 %", "one to three words"),
@@ -87,23 +98,23 @@ def test_one_edit_of_several_is_taken_back() -> None:
 )
 def test_a_press_that_cannot_be_is_refused_in_one_line(press: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
-        added(TRAY, "repeat:nut", press)
+        with_edits_added(TRAY, "repeat:nut", press)
     assert "\n" not in str(caught.value)
 
 
 def test_the_last_component_stays() -> None:
     one = read_prompt("a bolt")
     with pytest.raises(InputError, match="every component"):
-        added(one, "", "remove:bolt")
+        with_edits_added(one, "", "remove:bolt")
 
 
 def test_the_edited_sentence_marks_what_is_struck_and_what_is_new() -> None:
-    after = outcome(TRAY, edits_of("remove:bolt; count:washer=3; adjective:nut=rusty")).after.text
-    runs = marked(TRAY.text, after)
+    after = outcome_of_edits(TRAY, read_edits_or_none("remove:bolt; count:washer=3; adjective:nut=rusty")).after.text
+    runs = diff_words(TRAY.text, after)
     assert " ".join(text for text, mark in runs if mark != "new") == TRAY.text
     assert " ".join(text for text, mark in runs if mark != "gone") == after
     assert ("rusty", "new") in runs and ("two", "gone") in runs and ("three", "new") in runs
-    assert [mark for _, mark in marked(TRAY.text, TRAY.text)] == ["same"]
+    assert [mark for _, mark in diff_words(TRAY.text, TRAY.text)] == ["same"]
 
 
 def test_a_weight_has_stops_and_ends() -> None:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from core.errors import Cancelled, InputError, NotFound
 from core.methods.gaa.clustering import (
     Clustering,
-    Described,
-    cluster,
+    RegionDescriptors,
     cluster_examples,
+    cluster_regions,
     contact_sheet,
     crop_tile,
-    examples_of,
+    examples_in_cluster,
     from_json,
     load_clustering,
     merge,
@@ -26,7 +26,7 @@ from core.methods.gaa.clustering import (
     typical_first,
 )
 from core.methods.gaa.clustering.clusters import build_clusters
-from core.training.instances import by_instance
+from core.training.instances import split_by_instance
 from core.types import AnomalyExample
 
 
@@ -130,8 +130,10 @@ def test_equal_regions_cannot_be_split_by_looks():
 
 
 def test_a_file_gives_back_the_same_bits(tmp_path):
-    described = Described(tuple("abcdef"), {"layer_1": np.random.default_rng(0).normal(size=(6, 5))}, "paper", "toy")
-    before = cluster(described, "crack", 1)
+    described = RegionDescriptors(
+        tuple("abcdef"), {"layer_1": np.random.default_rng(0).normal(size=(6, 5))}, "paper", "toy"
+    )
+    before = cluster_regions(described, "crack", 1)
     save_clustering(tmp_path / "crack.json", before)
     after = load_clustering(tmp_path / "crack.json", "toy")
     assert np.array_equal(before.vectors, after.vectors) and to_json(before) == to_json(after)
@@ -181,9 +183,9 @@ def test_spots_and_bridges_are_two_clusters_and_the_sheet_shows_them():
     ]
     assert found.names == ("defect_1", "defect_2") and min(c.silhouette for c in found.clusters) > 0.3
     assert to_json(found) == to_json(cluster_examples(examples, label="defect"))
-    assert [e.label for e in examples_of(found, "defect_2", examples)] == ["defect_2"] * 5
+    assert [e.label for e in examples_in_cluster(found, "defect_2", examples)] == ["defect_2"] * 5
     with pytest.raises(InputError, match="not among the examples"):
-        examples_of(found, "defect_2", examples[:3])
+        examples_in_cluster(found, "defect_2", examples[:3])
     sheet = cv2.imdecode(np.frombuffer(contact_sheet(found, examples, side=80, most=4), np.uint8), cv2.IMREAD_COLOR)
     assert sheet.shape == (2 * (26 + 86), 420, 3)
     assert len(np.unique(sheet[26:106, :338].reshape(-1, 3), axis=0)) > 3 and sheet[26:106, 340:].min() == 255
@@ -223,7 +225,7 @@ def test_regions_of_a_photo_with_several_defects():
     image = np.zeros((32, 32, 3), np.uint8)
     single = AnomalyExample("a", "dent", image, (mask[0],))
     double = AnomalyExample("b", "dent", image, (mask[0], mask[1], np.zeros((32, 32), bool)))
-    parts = by_instance([single, double])
+    parts = split_by_instance([single, double])
     assert [p.id for p in parts] == ["a", "b#1", "b#2"]
     assert np.array_equal(parts[2].mask, mask[1])
 

@@ -10,7 +10,13 @@ from core.errors import InputError, StoreError
 from core.images import mask_png_bytes, png_bytes
 from core.jobs.product_data import ProductData
 from core.methods.gaa.clustering import Clustering, clustering_store, merge
-from core.methods.gaa.clustering.clustering_store import carried_over, keep, kept_file, recall, recall_or_cluster
+from core.methods.gaa.clustering.clustering_store import (
+    clustering_path,
+    load_matching_clustering,
+    load_or_cluster_regions,
+    store_clustering,
+    with_earlier_clusters,
+)
 from core.methods.gaa.clustering.clusters import build_clusters
 from core.methods.gaa.groups import GaaGrouping
 from core.store import Project
@@ -43,31 +49,37 @@ def test_changes_are_marked_and_the_file_remembers(tmp_path: Path) -> None:
     changed = merge(fresh, ["pit_1", "pit_2"], "pits")
     assert not fresh.edited and changed.edited
     for one in (fresh, changed):
-        path = keep(tmp_path, "pit", one)
-        assert path == kept_file(tmp_path, "pit") and clustering_store._kept(tmp_path, "pit").edited is one.edited
+        path = store_clustering(tmp_path, "pit", one)
+        assert (
+            path == clustering_path(tmp_path, "pit")
+            and clustering_store._stored_clustering(tmp_path, "pit").edited is one.edited
+        )
     path.write_text("{")
-    assert clustering_store._kept(tmp_path, "pit") is None
+    assert clustering_store._stored_clustering(tmp_path, "pit") is None
 
 
 def test_new_examples_join_the_nearest_and_gone_ones_leave() -> None:
     before = made([[0, 0], [0, 1], [9, 0], [9, 1], [50, 0]], [0, 0, 1, 1, 2], "abcde", ["deep", "flat", "odd"])
     fresh = made([[8, 8], [0, 1], [9, 0], [9, 1], [8, 1]], [0, 0, 0, 1, 1], "xbcdy", ["pit_1", "pit_2"])
-    after = carried_over(before, fresh)
+    after = with_earlier_clusters(before, fresh)
     assert after.edited and after.names == ("deep", "flat")
     assert after["deep"].members == ("b",) and set(after["flat"].members) == {"c", "d", "x", "y"}
     strangers = made(np.eye(2), [0, 0], "pq", ["pit_1"])
-    assert carried_over(before, strangers) is strangers
+    assert with_earlier_clusters(before, strangers) is strangers
 
 
 def test_what_is_kept_is_used_until_it_does_not_fit(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
-    first = recall_or_cluster(tmp_path, "hole", EXAMPLES)
-    assert recall(tmp_path, "hole", EXAMPLES) is None and recall(None, "hole", EXAMPLES) is None
-    keep(tmp_path, "hole", merge(first, first.names, "all") if len(first.names) > 1 else first)
-    kept_now = recall_or_cluster(tmp_path, "hole", EXAMPLES)
-    assert len(kept_now.clusters) == 1 and recall(tmp_path, "hole", EXAMPLES[:5]) is None
-    assert recall_or_cluster(tmp_path, "hole", EXAMPLES, anew=True).names == first.names
-    fewer = recall_or_cluster(tmp_path, "hole", EXAMPLES[:5])
+    first = load_or_cluster_regions(tmp_path, "hole", EXAMPLES)
+    assert (
+        load_matching_clustering(tmp_path, "hole", EXAMPLES) is None
+        and load_matching_clustering(None, "hole", EXAMPLES) is None
+    )
+    store_clustering(tmp_path, "hole", merge(first, first.names, "all") if len(first.names) > 1 else first)
+    kept_now = load_or_cluster_regions(tmp_path, "hole", EXAMPLES)
+    assert len(kept_now.clusters) == 1 and load_matching_clustering(tmp_path, "hole", EXAMPLES[:5]) is None
+    assert load_or_cluster_regions(tmp_path, "hole", EXAMPLES, anew=True).names == first.names
+    fewer = load_or_cluster_regions(tmp_path, "hole", EXAMPLES[:5])
     assert fewer.edited is kept_now.edited and len(fewer.ids) == 5
 
 
@@ -81,7 +93,7 @@ def test_a_project_s_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         material, job = ProductData(project), GaaGrouping()
         there = material.concepts, "hole", material.examples("hole")
         found = job.group(*there)
-        assert len(found.ids) == 6 and kept_file(material.concepts, "hole").is_file()
+        assert len(found.ids) == 6 and clustering_path(material.concepts, "hole").is_file()
         with monkeypatch.context() as patched:
             patched.setattr(clustering_store, "describe_regions", lambda *_: pytest.fail("described what is kept"))
             assert job.group(*there).clusters == found.clusters
@@ -99,4 +111,4 @@ def test_a_project_s_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "concepts").write_text("a file")
     with pytest.raises(StoreError, match="cannot be made"):
-        keep(tmp_path / "concepts", "pit", made(np.eye(2), [0, 0], "ab", ["pit"]))
+        store_clustering(tmp_path / "concepts", "pit", made(np.eye(2), [0, 0], "ab", ["pit"]))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from core.errors import InputError, MaskError
-from core.methods.gaa.clustering.descriptors import describe, features_name
-from core.methods.gaa.clustering.region_crop import SIDE, window_around
+from core.methods.gaa.clustering.descriptors import describe_region, features_name
+from core.methods.gaa.clustering.region_crop import SIDE, crop_region
 from core.methods.gaa.clustering.rim_descriptor import RIM_SIZE, rim_likeness, rim_spectrum
 
 
@@ -27,7 +27,7 @@ def board(kind, ink=20, paper=230, turn=0):
 @pytest.mark.parametrize("ink, paper", [(20, 230), (230, 20)])
 def test_the_rim_tells_island_bump_and_bridge(ink, paper, turn):
     island, bump, bridge = (
-        rim_spectrum(window_around(*board(kind, ink, paper, turn))) for kind in ("island", "bump", "bridge")
+        rim_spectrum(crop_region(*board(kind, ink, paper, turn))) for kind in ("island", "bump", "bridge")
     )
     assert island.shape == (RIM_SIZE,) and island.max() < 0.05
     assert bump[1] > 1.5 * bump[2] and 0.1 < bump[0] < 0.5
@@ -35,14 +35,14 @@ def test_the_rim_tells_island_bump_and_bridge(ink, paper, turn):
 
 
 def test_the_rim_does_not_depend_on_polarity_or_turning():
-    here = rim_spectrum(window_around(*board("bump")))
+    here = rim_spectrum(crop_region(*board("bump")))
     for other in (board("bump", 230, 20), board("bump", turn=1), board("bump", turn=2)):
-        assert rim_spectrum(window_around(*other)) == pytest.approx(here, abs=0.08)
+        assert rim_spectrum(crop_region(*other)) == pytest.approx(here, abs=0.08)
 
 
 def test_likeness_is_a_share():
     for kind in ("island", "bump", "bridge"):
-        walk = rim_likeness(window_around(*board(kind)))
+        walk = rim_likeness(crop_region(*board(kind)))
         assert walk.min() >= 0 and walk.max() <= 1 and len(walk) > 20
 
 
@@ -51,7 +51,7 @@ def test_a_window_scales_with_its_region():
     for half in (16, 40, 120):
         mask = np.zeros((300, 400), bool)
         mask[150 - half : 150 + half, 200 - half : 200 + half] = True
-        window = window_around(image, mask)
+        window = crop_region(image, mask)
         assert window.image.shape == (SIDE, SIDE, 3)
         assert window.mask.mean() == pytest.approx(0.25, abs=0.02)
         assert window.scale == pytest.approx(SIDE / (4 * half))
@@ -61,7 +61,7 @@ def test_a_window_scales_with_its_region():
 def test_a_hair_on_a_large_photo_is_still_seen():
     mask = np.zeros((900, 900), bool)
     mask[450, 20:880] = True
-    assert np.count_nonzero(window_around(np.zeros((900, 900, 3), np.uint8), mask).mask) >= 80
+    assert np.count_nonzero(crop_region(np.zeros((900, 900, 3), np.uint8), mask).mask) >= 80
 
 
 def test_the_ring_stays_on_the_photo():
@@ -69,26 +69,26 @@ def test_the_ring_stays_on_the_photo():
     mask = np.zeros((100, 100), bool)
     mask[:20, 40:60] = True
     image[mask] = 10
-    window = window_around(image, mask)
+    window = crop_region(image, mask)
     assert window.ring.any() and window.image[window.ring].min() > 150
-    whole = window_around(image, np.ones((100, 100), bool))
+    whole = crop_region(image, np.ones((100, 100), bool))
     assert not whole.ring.any() and np.isfinite(rim_spectrum(whole)).all()
 
 
 def test_one_pixel_is_a_region():
     mask = np.zeros((64, 64), bool)
     mask[63, 0] = True
-    window = window_around(np.zeros((64, 64, 3), np.uint8), mask)
+    window = crop_region(np.zeros((64, 64, 3), np.uint8), mask)
     assert window.mask.any() and np.isfinite(rim_spectrum(window)).all()
 
 
 def test_errors_say_what_is_wrong():
     image, empty = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), bool)
     with pytest.raises(MaskError, match="empty"):
-        window_around(image, empty)
+        crop_region(image, empty)
     for preset in ("paper", "flawsmith"):
         with pytest.raises(MaskError, match="empty"):
-            describe(image, empty, preset)
+            describe_region(image, empty, preset)
     with pytest.raises(InputError, match="expected one of paper, flawsmith"):
         features_name("best")
 
@@ -97,7 +97,7 @@ def test_errors_say_what_is_wrong():
 def test_parts_have_fixed_sizes_and_repeat(preset):
     pytest.importorskip("efficientnet_lite_pytorch")
     image, mask = board("bump")
-    first, again = describe(image, mask, preset), describe(image.copy(), mask, preset)
+    first, again = describe_region(image, mask, preset), describe_region(image.copy(), mask, preset)
     sizes = {name: part.shape for name, part in first.items()}
     own = {"lab": (6,), "lbp": (28,)} if preset == "paper" else {"rim": (RIM_SIZE,)}
     assert sizes == {"layer_1": (24,), "layer_2": (40,), "layer_3": (112,), **own}
@@ -108,10 +108,10 @@ def test_parts_have_fixed_sizes_and_repeat(preset):
 def test_colour_and_texture_are_the_mask_s_own():
     pytest.importorskip("efficientnet_lite_pytorch")
     image, mask = board("island")
-    before = describe(image, mask, "paper")
+    before = describe_region(image, mask, "paper")
     outside = image.copy()
     outside[:40] = (200, 20, 20)
-    after = describe(outside, mask, "paper")
+    after = describe_region(outside, mask, "paper")
     assert np.array_equal(before["lab"], after["lab"]) and np.array_equal(before["lbp"], after["lbp"])
     assert before["lbp"][:10].sum() == pytest.approx(1) and before["lbp"][10:].sum() == pytest.approx(1)
     grey = cv2.cvtColor(np.full((1, 1, 3), 20, np.float32) / 255, cv2.COLOR_RGB2LAB)[0, 0]

@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from core.methods.gaa.clustering.clusters import silhouettes
-from core.methods.gaa.clustering.feature_fusion import fuse, level
-from core.methods.gaa.clustering.kmeans_rounds import agreement, by_size, choose_k, kmeans, size_limit, split_in_rounds
+from core.methods.gaa.clustering.feature_fusion import fuse_features, standardized_part
+from core.methods.gaa.clustering.kmeans_rounds import (
+    agreement,
+    choose_k,
+    kmeans,
+    renumbered_by_size,
+    size_limit,
+    split_in_rounds,
+)
 
 
 def blobs(centres, each, spread=0.1, dimensions=4, seed=0):
@@ -70,7 +77,7 @@ def test_noise_is_one_group():
 
 def test_agreement_is_one_for_what_is_certain_and_less_for_what_is_not():
     points, truth = blobs([(0, 0), (9, 0)], 12)
-    assert agreement(points, by_size(truth), 0) == 1.0
+    assert agreement(points, renumbered_by_size(truth), 0) == 1.0
     assert agreement(points, kmeans(points, 5, 0), 0) < 0.9
 
 
@@ -97,7 +104,7 @@ def test_a_dense_cluster_is_split_again():
 
 
 def test_groups_are_numbered_by_falling_size():
-    assert by_size([7, 3, 3, 9, 9, 9, 1]).tolist() == [2, 1, 1, 0, 0, 0, 3]
+    assert renumbered_by_size([7, 3, 3, 9, 9, 9, 1]).tolist() == [2, 1, 1, 0, 0, 0, 3]
 
 
 def test_the_same_seed_gives_the_same_groups():
@@ -111,7 +118,7 @@ def test_weights_follow_what_a_part_tells_apart():
     points, truth = blobs([(0, 0), (8, 0), (0, 8)], 10)
     noise = np.random.default_rng(2).normal(size=(30, 25))
     parts = {"layer_1": points.astype(float), "lab": noise, "rim": np.ones((30, 5))}
-    vectors, weights = fuse(parts, 0)
+    vectors, weights = fuse_features(parts, 0)
     assert sum(weights.values()) == pytest.approx(1, abs=2e-4)
     assert weights["layer_1"] > 3 * weights["lab"] > 0 == weights["rim"]
     shares = [np.square(vectors[:, at]).sum() for at in (np.s_[:4], np.s_[4:29], np.s_[29:])]
@@ -121,5 +128,5 @@ def test_weights_follow_what_a_part_tells_apart():
 
 def test_units_do_not_matter_for_hand_made_parts():
     values = np.random.default_rng(3).normal(size=(12, 4))
-    assert level("lab", values) == pytest.approx(level("lab", values * [1, 1e3, 1e-4, 7] + 5))
-    assert np.mean(np.sum(level("layer_1", values * 9) ** 2, axis=1)) == pytest.approx(1)
+    assert standardized_part("lab", values) == pytest.approx(standardized_part("lab", values * [1, 1e3, 1e-4, 7] + 5))
+    assert np.mean(np.sum(standardized_part("layer_1", values * 9) ** 2, axis=1)) == pytest.approx(1)

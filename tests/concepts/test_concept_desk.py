@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.api import Workbench
-from core.api.concepts.learning import duration, smooth
+from core.api.concepts.learning import duration, running_mean
 from core.api.concepts.library import LearnRequest
 from core.errors import ImageError, InputError, MaskError, NotFound
 from core.evaluation.results import Curve
@@ -25,7 +25,7 @@ ENGINE = "anomaly_diffusion"
 @pytest.fixture
 def bench(tmp_path: Path, photo_folder: Path) -> Iterator[Workbench]:
     with Workbench.create(tmp_path / "plates") as made:
-        made.photos.take_in(photo_folder)
+        made.photos.import_images(photo_folder)
         yield made
 
 
@@ -37,18 +37,18 @@ def test_a_drawn_mask_becomes_an_example_and_a_redrawn_one_takes_its_place(
     bench: Workbench, photo_folder: Path
 ) -> None:
     desk = bench.concepts.examples
-    draft = desk.bring(photo_folder / "plate 1.png")
+    draft = desk.import_photo(photo_folder / "plate 1.png")
     assert draft.shape == (96, 128) and draft.path.is_relative_to(bench.path)
-    first = desk.keep(draft, disc(60, 20), "pit", "structural")
-    assert [c.row.id for c in desk.cards("pit")] == [first.id] and desk.tile(first).is_file()
+    first = desk.save(draft, disc(60, 20), "pit", "structural")
+    assert [c.row.id for c in desk.cards("pit")] == [first.id] and desk.thumbnail(first).is_file()
 
-    again, mask = desk.redraw(first.id)
+    again, mask = desk.edit_mask(first.id)
     assert np.array_equal(mask, disc(60, 20)) and again.label == "pit"
-    smaller = desk.keep(again, disc(60, 20, 3), "hole", "combined")
+    smaller = desk.save(again, disc(60, 20, 3), "hole", "combined")
     (card,) = desk.cards()
     assert card.row == smaller and smaller.kind == "combined" and smaller.path == first.path
     assert np.array_equal(read_mask(smaller.mask_paths[0]), disc(60, 20, 3))
-    assert desk.keep(desk.redraw(smaller.id)[0], disc(60, 20, 3), "hole", "combined").id == smaller.id
+    assert desk.save(desk.edit_mask(smaller.id)[0], disc(60, 20, 3), "hole", "combined").id == smaller.id
 
     desk.remove(smaller.id)
     assert not desk.cards()
@@ -70,18 +70,18 @@ def test_a_mask_that_cannot_be_learned_from_is_not_kept(
     bench: Workbench, photo_folder: Path, mask: np.ndarray | None, says: str
 ) -> None:
     desk = bench.concepts.examples
-    draft = desk.bring(photo_folder / "plate 1.png")
+    draft = desk.import_photo(photo_folder / "plate 1.png")
     with pytest.raises(MaskError, match=says):
-        desk.keep(draft, mask, "pit")
+        desk.save(draft, mask, "pit")
     with pytest.raises(InputError, match="label"):
-        desk.keep(draft, disc(60, 20), "Good Ü")
+        desk.save(draft, disc(60, 20), "Good Ü")
     assert not desk.cards()
 
 
 def test_what_is_no_photo_is_refused(bench: Workbench, tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a photo")
     with pytest.raises(ImageError, match=r"notes\.png"):
-        bench.concepts.examples.bring(tmp_path / "notes.png")
+        bench.concepts.examples.import_photo(tmp_path / "notes.png")
 
 
 def test_an_order_is_told_in_words_before_it_starts(bench: Workbench, photo_folder: Path) -> None:
@@ -99,7 +99,7 @@ def test_an_order_is_told_in_words_before_it_starts(bench: Workbench, photo_fold
     assert seen.notes == ("1 example left out: see the marked ones.",) and seen.warnings[0].startswith(
         "Only one example each of dent, pit:"
     )
-    assert not seen.goes_on
+    assert not seen.resumes_at
     fewer, more = (desk.preview(LearnRequest(engine=ENGINE, label=name)).facts["Steps"] for name in ("dent", "pit"))
     assert fewer != more
     with pytest.raises(InputError, match="there are: dent, pit"):
@@ -109,7 +109,7 @@ def test_an_order_is_told_in_words_before_it_starts(bench: Workbench, photo_fold
 
 
 def test_curves_are_smoothed_by_the_mean_of_the_last_values() -> None:
-    assert smooth(Curve((1, 2, 3, 4), (4.0, 2.0, 6.0, 0.0), "step", "loss"), 2).y == (4.0, 3.0, 4.0, 3.0)
+    assert running_mean(Curve((1, 2, 3, 4), (4.0, 2.0, 6.0, 0.0), "step", "loss"), 2).y == (4.0, 3.0, 4.0, 3.0)
 
 
 @pytest.mark.parametrize(("seconds", "says"), [(0.2, "1 s"), (61, "61 s"), (130, "2 min"), (7200, "2.0 hours")])
@@ -133,17 +133,17 @@ def grouped(bench: Workbench, photo_folder: Path) -> Workbench:
 
 
 def named(bench: Workbench) -> dict[str, int]:
-    return {group.name: len(group.members) for group in bench.concepts.groups.of("a") or ()}
+    return {group.name: len(group.members) for group in bench.concepts.groups.groups_of("a") or ()}
 
 
 def test_groups_are_changed_and_changes_taken_back(grouped: Workbench) -> None:
     desk, ids = grouped.concepts.groups, [row.id for row in grouped.project.examples("a")]
-    assert named(grouped) == {"a_1": 3, "a_2": 2} and desk.tile("a", ids[0]).is_file()
+    assert named(grouped) == {"a_1": 3, "a_2": 2} and desk.thumbnail("a", ids[0]).is_file()
     desk.move("a", [ids[2], ids[3]], "a_2")
     assert named(grouped) == {"a_1": 2, "a_2": 3}
-    desk.part("a", [ids[0], ids[3]])
+    desk.separate("a", [ids[0], ids[3]])
     assert sorted(named(grouped).values()) == [1, 2, 2]
-    together = next(g for g in desk.of("a") or () if ids[0] in g.members)
+    together = next(g for g in desk.groups_of("a") or () if ids[0] in g.members)
     assert set(together.members) == {ids[0], ids[3]}
     desk.rename("a", together.name, "spots")
     desk.merge("a", ["spots", "a_1"])
@@ -156,14 +156,14 @@ def test_groups_are_changed_and_changes_taken_back(grouped: Workbench) -> None:
     with pytest.raises(InputError, match="nothing to take back"):
         desk.undo("a")
     with pytest.raises(InputError, match="a group of their own already"):
-        desk.part("a", ids[3:])
+        desk.separate("a", ids[3:])
     with pytest.raises(InputError, match="choose some defects first"):
-        desk.part("a", [])
+        desk.separate("a", [])
 
 
 def test_groups_of_other_examples_are_not_shown(grouped: Workbench) -> None:
     grouped.concepts.examples.remove(grouped.project.examples("a")[0].id)
-    assert grouped.concepts.groups.of("a") is None
+    assert grouped.concepts.groups.groups_of("a") is None
     with pytest.raises(InputError, match="group them again"):
         grouped.concepts.groups.rename("a", "a_1", "spots")
     with pytest.raises(InputError, match="two examples or more"):

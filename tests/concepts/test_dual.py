@@ -13,17 +13,23 @@ import torch
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
-from core.methods.dual_ano_diff.adapters import dual, label_in, make_build, wearing
+from core.methods.dual_ano_diff.adapters import dual_model, known_label, load_adapters, make_dual_spec
 from core.methods.dual_ano_diff.concept_config import Build
-from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
-from core.methods.dual_ano_diff.sample import Begin, DrawnPair, draw_pair
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualLearningParams
+from core.methods.dual_ano_diff.sample import DrawnPair, InitialImage, draw_pair
 from core.methods.dual_ano_diff.train import learn_dual
-from core.methods.dual_ano_diff.training_samples import Views, background_of, find_backgrounds, kept, object_finder
+from core.methods.dual_ano_diff.training_samples import (
+    DualPairSampler,
+    background_image,
+    find_backgrounds,
+    foreground_segmenter,
+    masked_on_grey,
+)
 from core.stored import read_record
 from core.training import checkpoints
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
-from core.training.example_crops import targets
+from core.training.example_crops import defect_targets
 from core.types import AnomalyExample, NormalImage
 from tests.concepts.conftest import example, plate
 from tests.diffusion.toy import write_toy
@@ -60,7 +66,7 @@ def teach(
     for one in found:
         groups.setdefault(one.label, []).append(one)
     good = [NormalImage("n", "n.png", plate(9))]
-    params = DualParams(**{**QUICK, **given})
+    params = DualLearningParams(**{**QUICK, **given})
     callbacks = callbacks or TrainingCallbacks(previews=0)
     return learn_dual(toy, groups, good, params, engine="dual_ano_diff", folder=folder, callbacks=callbacks)
 
@@ -75,7 +81,7 @@ def taught(toy: Backbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 def pair(toy: Backbone, folder: Path, concept: Concept, **given: Any) -> DrawnPair:
     tensors = checkpoints.load_concept(folder / concept.id)[1]
     have: dict[str, Any] = {"seed": 3, "steps": 2, "guidance": 2.5} | given
-    with wearing(toy, concept, tensors) as model:
+    with load_adapters(toy, concept, tensors) as model:
         return draw_pair(model, concept.labels[0], **have)
 
 
@@ -83,8 +89,8 @@ def pair(toy: Backbone, folder: Path, concept: Concept, **given: Any) -> DrawnPa
 def test_worn_and_taken_off_the_model_is_what_it_was(toy: Backbone, given: dict[str, Any]) -> None:
     before, state = outputs(toy), weights(toy)
     names = [n for n, _ in toy.unet.named_modules()]
-    build = make_build(toy, DualParams(rank=2, **given), ["dent", "hole"], bcm=True)
-    with dual(toy, build, 0) as model, torch.no_grad():
+    build = make_dual_spec(toy, DualLearningParams(rank=2, **given), ["dent", "hole"], bcm=True)
+    with dual_model(toy, build, 0) as model, torch.no_grad():
         for value in model.parameters.values():
             value.add_(0.05)
         changed = model.predict(torch.ones(2, 12, 8, 8), torch.tensor([3, 500]), model.conditioning(["hole", "dent"]))
@@ -96,9 +102,9 @@ def test_worn_and_taken_off_the_model_is_what_it_was(toy: Backbone, given: dict[
 
 
 def test_from_zero_each_branch_is_the_model_itself(toy: Backbone) -> None:
-    build = make_build(toy, DualParams(rank=2), ["dent"], bcm=False)
+    build = make_dual_spec(toy, DualLearningParams(rank=2), ["dent"], bcm=False)
     x = torch.randn(1, 8, 8, 8)
-    with dual(toy, build, 0) as model, torch.no_grad():
+    with dual_model(toy, build, 0) as model, torch.no_grad():
         text = model.conditioning(["dent"])
         together = model.predict(x, 200, text)
     with torch.no_grad():
@@ -107,9 +113,9 @@ def test_from_zero_each_branch_is_the_model_itself(toy: Backbone) -> None:
 
 
 def test_each_branch_wears_its_own_adapter(toy: Backbone) -> None:
-    build = make_build(toy, DualParams(rank=2, saim=False), ["dent"], bcm=False)
+    build = make_dual_spec(toy, DualLearningParams(rank=2, saim=False), ["dent"], bcm=False)
     x = torch.randn(2, 8, 8, 8)
-    with dual(toy, build, 0) as model, torch.no_grad():
+    with dual_model(toy, build, 0) as model, torch.no_grad():
         text = model.conditioning(["dent", "dent"])
         before = model.predict(x, 200, text)
         for name, value in model.parameters.items():
@@ -121,17 +127,19 @@ def test_each_branch_wears_its_own_adapter(toy: Backbone) -> None:
 
 
 def test_prompts_are_nested_and_words_learned_where_the_vocabulary_lacks_them(toy: Backbone) -> None:
-    build = make_build(toy, DualParams(), ["dent"], bcm=False)
+    build = make_dual_spec(toy, DualLearningParams(), ["dent"], bcm=False)
     assert build.prompts["dent"] == ("a <vfx> with <sks>", "<sks>") and build.words == {"<vfx>": 4, "<sks>": 4}
-    known = make_build(toy, DualParams(preset="paper", object_word="plate", anomaly_word="dent"), ["d"], bcm=False)
+    known = make_dual_spec(
+        toy, DualLearningParams(preset="paper", object_word="plate", anomaly_word="dent"), ["d"], bcm=False
+    )
     assert known.prompts["d"] == ("a plate with dent", "dent") and known.words == {}
-    two = make_build(toy, DualParams(), ["dent", "hole"], bcm=True)
+    two = make_dual_spec(toy, DualLearningParams(), ["dent", "hole"], bcm=True)
     assert two.prompts["dent"][0] != two.prompts["hole"][0] and two.prompts[""] == ("a <vfx>", "")
-    flat = make_build(toy, DualParams(nested=False), ["deep_dent"], bcm=False)
+    flat = make_dual_spec(toy, DualLearningParams(nested=False), ["deep_dent"], bcm=False)
     assert flat.prompts["deep_dent"] == ("deep dent", "deep dent")
     assert read_record(Build, asdict(two), "build") == two and two.group == 3
     with pytest.raises(ValueError, match="beginning with a letter"):
-        DualParams(anomaly_word="<sks>")
+        DualLearningParams(anomaly_word="<sks>")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +175,7 @@ def test_the_background_is_learned_from_where_there_is_one(toy: Backbone, tmp_pa
         "bcm." in n for n in checkpoints.load_concept(tmp_path / concept.id)[1]
     )
     one = pair(toy, tmp_path, concept, background=None)
-    around = kept(np.full((64, 64, 3), 235, np.uint8), np.ones((64, 64), np.bool_))
+    around = masked_on_grey(np.full((64, 64, 3), 235, np.uint8), np.ones((64, 64), np.bool_))
     assert not np.array_equal(one.attention, pair(toy, tmp_path, concept, background=around).attention)
     off = teach(toy, tmp_path / "off", examples=found, bcm=False)
     assert not off.config.extra["build"]["bcm"] and not off.notes
@@ -178,11 +186,11 @@ def test_below_full_strength_a_pair_stays_near_what_it_begins_with(
 ) -> None:
     folder, concept = taught
     start = example(5)
-    begun = Begin(start.pixels[:64, :64], start.mask[:64, :64], 0.1)
+    begun = InitialImage(start.pixels[:64, :64], start.mask[:64, :64], 0.1)
     near = pair(toy, folder, concept, begin=begun, steps=20, guidance=1.0)
-    assert near.rebuilt is not None
+    assert near.reconstructed is not None
     far = pair(toy, folder, concept, steps=5, guidance=1.0)
-    gap = lambda a: float(np.abs(a.whole.astype(int) - near.rebuilt).mean())  # noqa: E731
+    gap = lambda a: float(np.abs(a.whole.astype(int) - near.reconstructed).mean())  # noqa: E731
     assert gap(near) < gap(far)
 
 
@@ -211,7 +219,7 @@ def test_labels_together_have_a_word_each(toy: Backbone, tmp_path: Path) -> None
     tensors = checkpoints.load_concept(tmp_path / concept.id)[1]
     assert {"word.<vfx>", "word.<sks0>", "word.<sks1>"} <= set(tensors)
     with pytest.raises(InputError, match="it knows hole, dent, not 'pit'"):
-        label_in(concept, "pit")
+        known_label(concept, "pit")
 
 
 def test_another_model_and_other_weights_are_refused_in_one_line(
@@ -223,7 +231,7 @@ def test_another_model_and_other_weights_are_refused_in_one_line(
     tensors = checkpoints.load_concept(folder / concept.id)[1]
     other = load_backbone(str(write_toy(tmp_path / "other", seed=7)), "cpu")
     for model, given in ((other, tensors), (toy, {n: v for n, v in tensors.items() if "saim" not in n})):
-        with pytest.raises(Unavailable) as caught, wearing(model, concept, given):
+        with pytest.raises(Unavailable) as caught, load_adapters(model, concept, given):
             pass
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no real anomal"):
@@ -232,29 +240,29 @@ def test_another_model_and_other_weights_are_refused_in_one_line(
 
 def test_views_move_picture_and_background_together() -> None:
     one = on_ground(1)
-    backgrounds = find_backgrounds([one], object_finder("foreground")[1], lambda: None)
+    backgrounds = find_backgrounds([one], foreground_segmenter("foreground")[1], lambda: None)
     preset = PRESETS["flawsmith"]
-    views = Views(64, 64, preset.motion, False, backgrounds)
-    target = targets(one, 64, 0.5)[0]
+    views = DualPairSampler(64, 64, preset.augmentation, False, backgrounds)
+    target = defect_targets(one, 64, 0.5)[0]
     for seed in range(4):
-        shown = views.of(target, np.random.default_rng(seed))
+        shown = views.draw_anomaly(target, np.random.default_rng(seed))
         assert shown.background is not None and shown.mask.any()
         ground = (shown.background != 128).any(axis=2) & (shown.image > 225).all(axis=2)
         assert ground.sum() > 0.7 * (shown.image > 225).all(axis=2).sum()
         assert (shown.part[~shown.mask] == 128).all() and np.array_equal(
             shown.part[shown.mask], shown.image[shown.mask]
         )
-    good = views.good(NormalImage("n", "n.png", plate(3)), np.random.default_rng(0))
+    good = views.draw_normal(NormalImage("n", "n.png", plate(3)), np.random.default_rng(0))
     assert good.label == "" and not good.mask.any() and (good.part == 128).all()
-    assert background_of(one.pixels, np.ones((96, 96), np.bool_)) is None
-    assert find_backgrounds([example(0)], object_finder("foreground")[1], lambda: None) == {}
+    assert background_image(one.pixels, np.ones((96, 96), np.bool_)) is None
+    assert find_backgrounds([example(0)], foreground_segmenter("foreground")[1], lambda: None) == {}
 
 
 def test_a_salient_object_network_that_is_not_there_is_named(
     toy: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
-    assert object_finder("auto")[0] == "foreground"
+    assert foreground_segmenter("auto")[0] == "foreground"
     with pytest.raises(Unavailable, match="U²-Net") as caught:
         teach(toy, tmp_path, objects="u2net")
     assert "\n" not in str(caught.value)

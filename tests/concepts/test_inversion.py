@@ -18,9 +18,9 @@ from core.training import checkpoints, working_copy
 from core.training.apply_concept import apply_concept
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept, load_concept
-from core.training.dataset import TrainingExamples, encode_views, held_out
-from core.training.learning_settings import PRESETS, LearnParams
-from core.training.textual_inversion import learn
+from core.training.dataset import TrainingExamples, encode_views, split_held_out
+from core.training.learning_settings import PRESETS, AnomalyLearningParams
+from core.training.textual_inversion import learn_embeddings
 from core.training.training_samples import PromptSamples
 from core.types import AnomalyExample, NormalImage
 from tests.concepts.conftest import example
@@ -39,8 +39,10 @@ def teach(toy: Backbone, normals: Sequence[NormalImage], tmp_path: Path) -> Any:
         groups: dict[str, list[AnomalyExample]] = {}
         for one in examples:
             groups.setdefault(one.label, []).append(one)
-        params = LearnParams(**{**FAST, **given})
-        return learn(toy, groups, normals, params, engine="anomaly_diffusion", folder=folder, callbacks=callbacks)
+        params = AnomalyLearningParams(**{**FAST, **given})
+        return learn_embeddings(
+            toy, groups, normals, params, engine="anomaly_diffusion", folder=folder, callbacks=callbacks
+        )
 
     return learn_them
 
@@ -125,12 +127,12 @@ def test_labels_are_learned_together_with_one_encoder(toy: Backbone, teach: Any,
     concept = teach([example(0), example(1), example(2, "dent"), example(3, "dent")])
     tensors = load_concept(tmp_path / concept.id)[1]
     assert concept.label == "" and concept.labels == ("hole", "dent") and concept.title == "hole, dent"
-    assert checkpoints.newest(tmp_path, "anomaly_diffusion", "dent") == concept
+    assert checkpoints.newest_concept(tmp_path, "anomaly_diffusion", "dent") == concept
     mask = example(0).mask
     with torch.no_grad():
         with apply_concept(toy, concept, tensors) as speaker:
             texts = [speaker.conditioning(label, mask).states for label in ("hole", "dent")]
-            assert not torch.equal(*texts) and len(speaker.positions) == 12
+            assert not torch.equal(*texts) and len(speaker.token_positions) == 12
             assert not torch.equal(speaker.conditioning("dent", mask[::-1].copy()).states, texts[1])
             with pytest.raises(InputError, match="hole, dent, not 'crack'"):
                 speaker.conditioning("crack", mask)
@@ -165,7 +167,7 @@ def test_enough_examples_lend_some_to_validation() -> None:
     preset = PRESETS["flawsmith"]
     for count, held in ((1, 0), (5, 0), (6, 1), (12, 2), (40, 3)):
         material = TrainingExamples.of({"hole": [example(i) for i in range(count)]}, preset, 64)
-        learning, holding = held_out(material, preset)
+        learning, holding = split_held_out(material, preset)
         assert (len(learning), len(holding)) == (count - held, held)
     assert preset.budget(3) < preset.budget(10) <= preset.most_steps == preset.budget(10_000)
 
@@ -183,9 +185,9 @@ def test_bad_input_is_one_clear_line(toy: Backbone, teach: Any, holes: Any, tmp_
     with pytest.raises(InputError, match="no real anomalies"):
         teach([])
     with pytest.raises(InputError, match="no real anomaly of it"):
-        learn(toy, {"hole": []}, [], LearnParams(), engine="e", folder=tmp_path)
+        learn_embeddings(toy, {"hole": []}, [], AnomalyLearningParams(), engine="e", folder=tmp_path)
     with pytest.raises(InputError, match="photos of good parts"):
-        learn(toy, {"hole": holes}, [], LearnParams(adapt=True), engine="e", folder=tmp_path)
+        learn_embeddings(toy, {"hole": holes}, [], AnomalyLearningParams(adapt=True), engine="e", folder=tmp_path)
     assert checkpoints.list_concepts(tmp_path) == []
     single = teach([holes[0], all_over(dot)], steps=2)
     assert any("single example" in note for note in single.notes) and any("1 px" in note for note in single.notes)

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 
 from core.errors import InputError
 from core.methods.comgen.component_prompt import (
-    MOST,
-    Prompt,
+    MAX_COUNT,
+    ComponentPrompt,
     PromptComponent,
     plural,
-    prompt_of,
+    prompt_from_names,
     read_prompt,
     singular,
 )
-from core.methods.comgen.prompt_edits import OPS, Edited, apply, choose, read_edits
+from core.methods.comgen.prompt_edits import EDIT_OPS, EditedPrompt, apply_edits, draw_missing_names, read_edits
 
 patient = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
@@ -27,36 +27,36 @@ WORDS = ("bolt", "nut", "washer", "switch", "gear", "box", "<part_1>")
 chips = st.builds(
     PromptComponent,
     noun=st.sampled_from(WORDS),
-    count=st.integers(1, MOST),
+    count=st.integers(1, MAX_COUNT),
     adjective=st.sampled_from(("", "black", "orange", "very old")),
 )
 prompts = st.builds(
-    Prompt,
+    ComponentPrompt,
     title=st.sampled_from(("", "a fastener tray", "photo of a gear unit")),
-    chips=st.lists(chips, min_size=1, max_size=6, unique_by=lambda c: c.noun).map(tuple),
+    components=st.lists(chips, min_size=1, max_size=6, unique_by=lambda c: c.noun).map(tuple),
 )
 
 
-def edited(text: str, prompt: str = TRAY) -> Edited:
-    return apply(read_prompt(prompt), read_edits(text))
+def edited(text: str, prompt: str = TRAY) -> EditedPrompt:
+    return apply_edits(read_prompt(prompt), read_edits(text))
 
 
 @patient
 @given(prompts)
-def test_a_sentence_reads_back(prompt: Prompt) -> None:
-    if any(c.noun.startswith("<") and c.count > 1 for c in prompt.chips):
+def test_a_sentence_reads_back(prompt: ComponentPrompt) -> None:
+    if any(c.noun.startswith("<") and c.count > 1 for c in prompt.components):
         return
     assert read_prompt(prompt.text) == prompt
     assert "".join(text for text, _ in prompt.pieces()) == prompt.text
     words = [(text, i) for text, i in prompt.pieces() if i is not None]
-    assert words[-len(prompt.chips) :] == [(chip.word, i) for i, chip in enumerate(prompt.chips)]
+    assert words[-len(prompt.components) :] == [(chip.word, i) for i, chip in enumerate(prompt.components)]
 
 
 def test_the_renderers_caption_reads_back() -> None:
     prompt = read_prompt(TRAY)
     assert prompt.text == TRAY
-    assert [(c.noun, c.count) for c in prompt.chips][:3] == [("bolt", 1), ("nut", 1), ("washer", 2)]
-    assert read_prompt("a bolt, two nuts, and an old washer").chips == (
+    assert [(c.noun, c.count) for c in prompt.components][:3] == [("bolt", 1), ("nut", 1), ("washer", 2)]
+    assert read_prompt("a bolt, two nuts, and an old washer").components == (
         PromptComponent("bolt"), PromptComponent("nut", 2), PromptComponent("washer", 1, "old"),
     )  # fmt: skip
 
@@ -67,7 +67,7 @@ def test_plurals_go_both_ways(noun: str) -> None:
 
 
 def test_regions_become_chips() -> None:
-    prompt = prompt_of(["bolt", "washer 1", "washer_2", "left disc", "right disc"], "a plate")
+    prompt = prompt_from_names(["bolt", "washer 1", "washer_2", "left disc", "right disc"], "a plate")
     assert prompt.text == "a plate with a bolt, two washers, a left disc and a right disc"
 
 
@@ -92,15 +92,15 @@ def test_regions_become_chips() -> None:
 def test_an_edit_does_what_it_says(edit: str, text: str) -> None:
     done = edited(edit)
     assert done.after.text == text and done.before.text == TRAY
-    assert len(done.places) == len(done.after.chips) and done.touched()
+    assert len(done.slots) == len(done.after.components) and done.changed_components()
     assert read_edits("; ".join(map(str, done.edits))) == done.edits
 
 
 def test_places_follow_the_chips() -> None:
-    assert edited("remove:bolt").places == (1, 2, 3, 4, 5)
-    assert edited("swap:nut,cap").places == (0, 5, 2, 3, 4, 1)
-    assert edited("swap:nut,cap; remove:bolt").places == (5, 2, 3, 4, 1)
-    assert edited("replace:nut,gear").places == (0, 1, 2, 3, 4, 5)
+    assert edited("remove:bolt").slots == (1, 2, 3, 4, 5)
+    assert edited("swap:nut,cap").slots == (0, 5, 2, 3, 4, 1)
+    assert edited("swap:nut,cap; remove:bolt").slots == (5, 2, 3, 4, 1)
+    assert edited("replace:nut,gear").slots == (0, 1, 2, 3, 4, 5)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_places_follow_the_chips() -> None:
      ("adjective:clip=bent; remove:nut", {1, 4})],
 )  # fmt: skip
 def test_what_is_touched_is_known(edit: str, touched: set[int]) -> None:
-    assert set(edited(edit).touched()) == touched
+    assert set(edited(edit).changed_components()) == touched
 
 
 @pytest.mark.parametrize(
@@ -158,33 +158,35 @@ def test_bad_prompts_are_refused_in_one_line(text: str) -> None:
         read_prompt(text)
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no named regions"):
-        prompt_of([])
+        prompt_from_names([])
 
 
 @patient
 @given(prompts, st.sampled_from(("remove", "repeat", "swap")), st.integers(0, 99))
-def test_chance_picks_what_is_there(prompt: Prompt, op: str, seed: int) -> None:
+def test_chance_picks_what_is_there(prompt: ComponentPrompt, op: str, seed: int) -> None:
     edits = read_edits(op)
-    if op == "swap" and len(prompt.chips) < 2:
+    if op == "swap" and len(prompt.components) < 2:
         with pytest.raises(InputError, match="takes two"):
-            choose(edits, prompt, np.random.default_rng(seed))
+            draw_missing_names(edits, prompt, np.random.default_rng(seed))
         return
-    drawn = choose(edits, prompt, np.random.default_rng(seed))
-    assert drawn == choose(edits, prompt, np.random.default_rng(seed))
-    chip = prompt.chips[prompt.find(drawn[0].names[0], "")]
-    if (op == "remove" and len(prompt.chips) == 1 and chip.count == 1) or (op == "repeat" and chip.count == MOST):
+    drawn = draw_missing_names(edits, prompt, np.random.default_rng(seed))
+    assert drawn == draw_missing_names(edits, prompt, np.random.default_rng(seed))
+    chip = prompt.components[prompt.index_of(drawn[0].names[0], "")]
+    if (op == "remove" and len(prompt.components) == 1 and chip.count == 1) or (
+        op == "repeat" and chip.count == MAX_COUNT
+    ):
         with pytest.raises(InputError):
-            apply(prompt, drawn)
+            apply_edits(prompt, drawn)
         return
-    after = apply(prompt, drawn).after
-    change = sum(c.count for c in after.chips) - sum(c.count for c in prompt.chips)
+    after = apply_edits(prompt, drawn).after
+    change = sum(c.count for c in after.components) - sum(c.count for c in prompt.components)
     assert change == {"remove": -1, "repeat": 1, "swap": 0}[op]
 
 
 def test_every_edit_has_an_example_that_works() -> None:
     from core.methods.comgen.prompt_edits import EXAMPLES
 
-    assert set(EXAMPLES) == set(OPS)
+    assert set(EXAMPLES) == set(EDIT_OPS)
     for example in EXAMPLES.values():
         for one in example.replace(" (all of them)", "").split(" or "):
             assert edited(one).edits
@@ -196,7 +198,7 @@ def test_a_noun_in_the_title_is_its_components_word_too() -> None:
     assert "".join(text for text, _ in pieces) == prompt.text
     assert [text for text, i in pieces if i == 0] == ["gear", "gears", "gear"]
     assert [text for text, i in pieces if i == 2] == ["screws"]
-    learned = prompt.spoken({"gear": "<g>"})
+    learned = prompt.with_learned_words({"gear": "<g>"})
     assert [text for text, i in learned.pieces() if i == 0] == ["<g>"]
     twice = read_prompt("a nut tray with a lock nut and a wing nut").pieces()
     assert [text for text, i in twice if i is not None] == ["nut", "nut"]

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.diffusion.attention_reweighting import BOUNDS, code_weight, even_weight, paper_weight, reweighting
+from core.diffusion.attention_reweighting import BOUNDS, code_weight, flawsmith_weight, paper_weight, reweighting
 from core.diffusion.backbone import Backbone, encode_image
-from core.diffusion.inpainting import DrawingSettings, Guide, InpaintingState, Place, inpaint
-from core.diffusion.model_crop import CropSettings, open_window
+from core.diffusion.inpainting import DrawingSettings, InpaintingHooks, InpaintingState, InpaintTask, inpaint
+from core.diffusion.model_crop import CropSettings, crop_for_model
 from core.diffusion.noise_schedule import NoiseLevel
 from core.diffusion.sampling import SamplingStep
 
@@ -44,14 +44,14 @@ def test_the_codes_weight_is_clamped_and_one_where_nothing_is() -> None:
 def test_our_weight_is_one_for_the_mean_and_bounded() -> None:
     mask = torch.zeros(4, 4)
     mask[0] = 1
-    weight = even_weight(mask * torch.tensor([4.0, 4.0, 1.0, 7.0]), mask)
+    weight = flawsmith_weight(mask * torch.tensor([4.0, 4.0, 1.0, 7.0]), mask)
     assert weight[0].tolist() == pytest.approx([1, 1, 2, 1]) and (weight[1:] == 1).all()
-    assert float(even_weight(mask * torch.tensor([8.0, 8.0, 8.0, 0.0]), mask)[0, 3]) == BOUNDS[1]
-    assert (even_weight(torch.rand(4, 4), torch.zeros(4, 4)) == 1).all()
+    assert float(flawsmith_weight(mask * torch.tensor([8.0, 8.0, 8.0, 0.0]), mask)[0, 3]) == BOUNDS[1]
+    assert (flawsmith_weight(torch.rand(4, 4), torch.zeros(4, 4)) == 1).all()
 
 
 def scene_of(toy: Backbone, plate: np.ndarray, mask: np.ndarray) -> InpaintingState:
-    window = open_window(toy, plate, mask, CropSettings())
+    window = crop_for_model(toy, plate, mask, CropSettings())
     region = torch.zeros(1, 1, 8, 8)
     region[..., 3:5, 3:5] = 1
     return InpaintingState([window], encode_image(toy, window.pixels), region)
@@ -80,7 +80,7 @@ def test_the_mask_is_dilated_at_first_and_true_at_last(toy: Backbone, scene: Any
 def test_each_row_of_a_batch_gets_its_own_weights(toy: Backbone, scene: Any, variant: Any) -> None:
     photo, mask = scene
     wide = np.pad(np.ones((48, 48), np.bool_), 8)
-    places = [Place(photo, mask, "a dent", 1), Place(photo[::-1].copy(), wide, "a dent", 2)]
+    places = [InpaintTask(photo, mask, "a dent", 1), InpaintTask(photo[::-1].copy(), wide, "a dent", 2)]
     guide = lambda made: reweighting(toy, variant, (2, 3), made)  # noqa: E731
     together = inpaint(toy, places, look=LOOK, guide=guide)
     for place, drawn in zip(places, together, strict=True):
@@ -93,7 +93,7 @@ def test_weights_of_a_batch_are_those_of_its_rows() -> None:
     distances = torch.rand(3, 6, 6, generator=generator)
     masks = (torch.rand(3, 6, 6, generator=generator) > 0.5).float()
     masks[2] = 0
-    for weight in (paper_weight, code_weight, even_weight):
+    for weight in (paper_weight, code_weight, flawsmith_weight):
         rows = [weight(d, m) for d, m in zip(distances, masks, strict=True)]
         assert torch.allclose(weight(distances, masks), torch.stack(rows)) and torch.isfinite(rows[2]).all()
 
@@ -106,14 +106,14 @@ def test_it_acts_on_the_drawing_and_leaves_the_model(toy: Backbone, scene: Any, 
         mask = np.pad(np.ones((48, 48), np.bool_), 8)
     weights: list[Any] = []
 
-    def guided(made: InpaintingState) -> Guide:
+    def guided(made: InpaintingState) -> InpaintingHooks:
         guide = reweighting(toy, variant, (2, 3), made)
         controller: Any = guide.controllers[0]
         watch = lambda x, step, x0: (weights.append(controller.weight), x)[1]  # noqa: E731
-        return Guide(guide.before, [*guide.after, watch], guide.controllers, guide.region)
+        return InpaintingHooks(guide.before, [*guide.after, watch], guide.controllers, guide.region)
 
     def draw(**given: Any) -> np.ndarray:
-        return inpaint(toy, [Place(photo, mask, "a dent", 1)], look=LOOK, **given)[0]
+        return inpaint(toy, [InpaintTask(photo, mask, "a dent", 1)], look=LOOK, **given)[0]
 
     plain, drawn, again = draw(), draw(guide=guided), draw(guide=lambda s: reweighting(toy, "off", (2,), s))
     assert np.array_equal(plain, again)

@@ -15,10 +15,10 @@ from core.masks.placement.planner import plan_mask
 from core.placement_rules import Placement
 from core.training import checkpoints, textual_inversion
 from core.training.callbacks import TrainingCallbacks
-from core.training.learned_masks import framed, learned_masks, picture_name, strip
-from core.training.learning_settings import LearnParams
-from core.training.mask_embedding import cleaned, largest, learn_shapes
-from core.training.textual_inversion import learn
+from core.training.learned_masks import framed, learned_masks, shapes_picture_name, shapes_png
+from core.training.learning_settings import AnomalyLearningParams
+from core.training.mask_embedding import cleaned, largest_piece, learn_shapes
+from core.training.textual_inversion import learn_embeddings
 
 
 def bar(shape: tuple[int, int] = (90, 120), length: int = 40) -> np.ndarray:
@@ -48,7 +48,7 @@ def test_a_drawn_picture_becomes_one_shape() -> None:
     picture[100:110, 40:120] = picture[100:110, 124:200] = picture[20:26, 20:26] = 240
     mask = cleaned(picture)
     assert mask is not None and mask[105, 122] and not mask[22, 22] and mask[105, 45] and mask[105, 195]
-    assert not largest(np.zeros((9, 9), np.bool_), 2).any()
+    assert not largest_piece(np.zeros((9, 9), np.bool_), 2).any()
 
 
 def test_framed_it_is_as_large_as_a_real_one() -> None:
@@ -64,15 +64,19 @@ def test_they_are_kept_with_the_concept_and_placed(
     toy: Backbone, holes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(textual_inversion, "SHAPE_STEPS", 3)
-    params = LearnParams(steps=2, shapes=2, rank=2)
+    params = AnomalyLearningParams(steps=2, shapes=2, rank=2)
     news: list[tuple[int, int]] = []
     callbacks = TrainingCallbacks(lambda done, of, picture: news.append((done, of)))
-    concept = learn(toy, {"hole": holes}, [], params, engine="anomaly_diffusion", folder=tmp_path, callbacks=callbacks)
+    concept = learn_embeddings(
+        toy, {"hole": holes}, [], params, engine="anomaly_diffusion", folder=tmp_path, callbacks=callbacks
+    )
     assert any(name.startswith("shape.") for name in checkpoints.load_concept(tmp_path / concept.id)[1])
     assert {of for _, of in news} == {2 + 5} and [done for done, _ in news] == sorted(done for done, _ in news)
     like = [e.mask for e in holes]
     # A toy's drawings may be no shapes at all.
-    (tmp_path / concept.id / f"{picture_name(0)}.png").write_bytes(strip([bar((128, 128)), bar((128, 128), 90)]))
+    (tmp_path / concept.id / f"{shapes_picture_name(0)}.png").write_bytes(
+        shapes_png([bar((128, 128)), bar((128, 128), 90)])
+    )
     found = learned_masks(tmp_path, "hole", like)
     assert len(found) == 2 and all(m.shape == like[0].shape for m in found)
     placed = plan_mask(Placement(source="learned"), "hole", (90, 120), np.random.default_rng(0), (),

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from core.diffusion.loading import forget_backbones, load_backbone
-from core.diffusion.tokens import Placeholder, placeholders
+from core.diffusion.tokens import Placeholder, with_placeholders
 from core.errors import InputError, NotFound, StoreError, Unavailable
 from core.training import checkpoints
 from core.training.checkpoints import Concept
@@ -45,12 +45,12 @@ def test_they_are_listed_newest_first_by_engine_and_label(tmp_path: Path) -> Non
         checkpoints.save_concept(tmp_path, concept(f"c{i}", created=f"2026-01-0{i + 1}", **given), TENSORS)
     assert [c.id for c in checkpoints.list_concepts(tmp_path)] == ["c3", "c2", "c1", "c0"]
     assert [c.id for c in checkpoints.list_concepts(tmp_path, "anomaly_diffusion", "crack")] == ["c3", "c0"]
-    assert checkpoints.newest(tmp_path, "anomaly_diffusion", "dent").id == "c1"
+    assert checkpoints.newest_concept(tmp_path, "anomaly_diffusion", "dent").id == "c1"
     assert checkpoints.find_concept(tmp_path, "gaa", "c2").id == "c2"
     with pytest.raises(NotFound, match="'c2' is not in this project .there are: c3, c1, c0"):
         checkpoints.find_concept(tmp_path, "anomaly_diffusion", "c2")
     with pytest.raises(NotFound, match="learn PROJECT --engine gaa --label hole") as caught:
-        checkpoints.newest(tmp_path, "gaa", "hole")
+        checkpoints.newest_concept(tmp_path, "gaa", "hole")
     assert "learned: crack" in str(caught.value) and "\n" not in str(caught.value)
     assert checkpoints.list_concepts(None) == checkpoints.list_concepts(tmp_path / "none") == []
 
@@ -86,7 +86,7 @@ def test_broken_and_missing_files_say_so_in_one_line(tmp_path: Path) -> None:
     (path / checkpoints.WEIGHTS).write_bytes((path / checkpoints.WEIGHTS).read_bytes()[:20])
     with pytest.raises(Unavailable, match="learn it again"):
         checkpoints.load_concept(path)
-    (path / checkpoints.CARD).write_text("{")
+    (path / checkpoints.MANIFEST).write_text("{")
     checkpoints.save_concept(tmp_path, concept("whole"), TENSORS)
     assert [c.id for c in checkpoints.list_concepts(tmp_path)] == ["whole"]
     with pytest.raises(Unavailable, match="cannot be read"):
@@ -120,11 +120,11 @@ def test_a_card_is_read_once_until_it_is_replaced(tmp_path: Path, monkeypatch: p
 
 def test_ids_follow_from_their_parts() -> None:
     assert (
-        checkpoints.new_id("crack", "a", b"b")
-        == checkpoints.new_id("crack", "a", "b")
-        != checkpoints.new_id("crack", "ab")
+        checkpoints.new_concept_id("crack", "a", b"b")
+        == checkpoints.new_concept_id("crack", "a", "b")
+        != checkpoints.new_concept_id("crack", "ab")
     )
-    assert checkpoints.new_id("").startswith("all-")
+    assert checkpoints.new_concept_id("").startswith("all-")
 
 
 def test_a_concept_fits_its_own_backbone_alone(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_concept_fits_its_own_backbone_alone(tmp_path: Path) -> None:
     learned = concept(fingerprint=checkpoints.fingerprint(toy))
     for same in (half, twin):
         checkpoints.check_backbone(learned, same)
-    with placeholders(toy, [Placeholder("<x>", torch.zeros(2, 16))]) as known:
+    with with_placeholders(toy, [Placeholder("<x>", torch.zeros(2, 16))]) as known:
         checkpoints.check_backbone(learned, known)
     with pytest.raises(Unavailable, match="learned on the model 'toy'") as caught:
         checkpoints.check_backbone(learned, other)

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from core.diffusion.backbone import Backbone
-from core.diffusion.tokens import Placeholder, placeholders, vectors_of
+from core.diffusion.tokens import Placeholder, initial_vectors, with_placeholders
 from core.errors import Cancelled, StoreError
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept, load_concept
@@ -31,8 +31,8 @@ def task(inputs: bytes = b"photos", rounds: list[int] | None = None, **given: An
     settings = Settings(**given)
 
     def learn(run: TrainingRun) -> LearnedConcept:
-        vectors = nn.Parameter(vectors_of(run.backbone, "damage", 2))
-        with placeholders(run.backbone, [Placeholder("<it>", vectors)]) as known:
+        vectors = nn.Parameter(initial_vectors(run.backbone, "damage", 2))
+        with with_placeholders(run.backbone, [Placeholder("<it>", vectors)]) as known:
             picture = np.full((64, 64, 3), 90, np.uint8)
 
             def samples(number: int) -> Any:

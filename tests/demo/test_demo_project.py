@@ -10,13 +10,13 @@ import pytest
 
 from app.cli import run
 from core.api import Workbench, demo
-from core.api.demo import ASSETS, DEMOS, demo_project, make_demo
+from core.api.demo import ASSETS, DEMO_PRODUCTS, demo_project, make_demo
 from core.errors import InputError, StoreError, Unavailable
 from core.images import read_image, read_mask
 from core.importers import scan
 from core.store import Project
 
-NAMES = [d.name for d in DEMOS]
+NAMES = [d.name for d in DEMO_PRODUCTS]
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -36,7 +36,7 @@ def test_photos_regions_and_anomalies_are_there(bench: Workbench) -> None:
     first = bench.photos.page(limit=6)
     assert all((row.width, row.height) == (1024, 1024) for row in first)
     for row in first:
-        regions = bench.regions.masks(row.id)
+        regions = bench.regions.with_masks(row.id)
         assert len(regions) >= 4 and all(r.source == "hand" for r in regions)
         assert np.sum([r.mask for r in regions], axis=0).max() == 1
     examples = bench.photos.examples()
@@ -51,7 +51,7 @@ def test_regions_lie_on_their_parts(bench: Workbench) -> None:
     """A region's pixels differ from their surroundings on nearly every photo: it is no empty place."""
     row = bench.photos.page(limit=1)[0]
     pixels = read_image(row.path).astype(float).mean(axis=2)
-    for region in bench.regions.masks(row.id):
+    for region in bench.regions.with_masks(row.id):
         assert pixels[region.mask].std() > 4 or abs(pixels[region.mask].mean() - np.median(pixels)) > 4
 
 

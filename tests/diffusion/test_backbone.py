@@ -25,7 +25,7 @@ from core.diffusion.backbone import (
 )
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.loading import forget_backbones, load_backbone
-from core.diffusion.model_sources import KNOWN, locate, present
+from core.diffusion.model_sources import KNOWN_MODELS, locate, present_folder
 from core.diffusion.noise_schedule import VariancePreserving
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text
@@ -59,8 +59,10 @@ class Malice:
 
 
 def test_what_the_toy_is(toy: Backbone) -> None:
-    assert (toy.factor, toy.side, toy.multiple, toy.channels, toy.max_tokens) == (8, 64, 16, 4, 77)
-    assert toy.scaling == 0.18215 and toy.noise_schedule.prediction == "epsilon" and toy.dtype == torch.float32
+    assert (toy.vae_scale_factor, toy.side, toy.multiple, toy.channels, toy.max_tokens) == (8, 64, 16, 4, 77)
+    assert (
+        toy.vae_scaling_factor == 0.18215 and toy.noise_schedule.prediction == "epsilon" and toy.dtype == torch.float32
+    )
     a = torch.tensor([toy.noise_schedule.level(t).signal for t in range(len(toy.noise_schedule))], dtype=torch.float64)
     assert a.shape == (1000,) and bool((a[1:] < a[:-1]).all())
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
@@ -279,8 +281,11 @@ def test_where_models_are_looked_for(toy_folder: Path, monkeypatch: pytest.Monke
     assert locate().name == "mini"
     shutil.copytree(toy_folder, tmp_path / "hub" / "models--who--what" / "snapshots" / "abc")
     assert locate("who/what").path.name == "abc"
-    shutil.copytree(toy_folder, tmp_path / "mine" / KNOWN["sd15"].folder)
-    assert locate().name == "sd15" and present(KNOWN["sd15"]) == tmp_path / "mine" / KNOWN["sd15"].folder
+    shutil.copytree(toy_folder, tmp_path / "mine" / KNOWN_MODELS["sd15"].folder)
+    assert (
+        locate().name == "sd15"
+        and present_folder(KNOWN_MODELS["sd15"]) == tmp_path / "mine" / KNOWN_MODELS["sd15"].folder
+    )
     assert locate("mini").path == tmp_path / "shipped" / "mini"
     monkeypatch.setenv("FLAWSMITH_BACKBONE", str(toy_folder))
     assert locate().path == toy_folder

@@ -14,10 +14,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.device import torch_generator
-from core.diffusion.attention import Record
+from core.diffusion.attention import AttentionStore
 from core.diffusion.backbone import Backbone, encode_image
-from core.diffusion.inpainting import DrawingSettings, Guide, InpaintingState, Place, blending, inpaint, latent_mask
-from core.diffusion.model_crop import CropSettings, close_window, open_window, sketcher
+from core.diffusion.inpainting import (
+    DrawingSettings,
+    InpaintingHooks,
+    InpaintingState,
+    InpaintTask,
+    blended_hooks,
+    inpaint,
+    latent_mask,
+)
+from core.diffusion.model_crop import CropSettings, crop_for_model, latent_previewer, paste_back
 from core.diffusion.sampling import SamplingStep, draw_noise, make_schedule, sample
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.images.geometry import resized
@@ -39,7 +47,7 @@ def box(shape: tuple[int, int], y0: int, x0: int, y1: int, x1: int) -> np.ndarra
 
 def draw(toy: Backbone, picture: np.ndarray, mask: np.ndarray, seed: int = 0, **given: object) -> np.ndarray:
     start = given.pop("start", None)
-    place = Place(picture, mask, "a scratch", seed, start)  # type: ignore[arg-type]
+    place = InpaintTask(picture, mask, "a scratch", seed, start)  # type: ignore[arg-type]
     return inpaint(toy, [place], **{"look": FAST, **given})[0]  # type: ignore[arg-type]
 
 
@@ -92,7 +100,7 @@ def test_photos_of_every_form(toy: Backbone, size: tuple[int, int]) -> None:
 def test_latents_outside_stay_on_the_photos_path(toy: Backbone, plate: np.ndarray) -> None:
     z0, noise = encode_image(toy, plate), draw_noise((1, 4, 8, 8), torch_generator(0))
     mask = latent_mask(box((64, 64), 0, 0, 32, 64), (8, 8))
-    before, after = blending(z0, mask, noise)
+    before, after = blended_hooks(z0, mask, noise)
     seen: list[tuple[SamplingStep, Tensor]] = []
 
     def model(x: Tensor, t: int) -> Tensor:
@@ -111,27 +119,27 @@ def test_latents_outside_stay_on_the_photos_path(toy: Backbone, plate: np.ndarra
 
 def test_the_window_is_native_where_the_photo_is_large(toy: Backbone) -> None:
     picture, mask = photo(400, 500), box((400, 500), 200, 200, 210, 215)
-    window = open_window(toy, picture, mask, CropSettings())
-    assert window.pixels.shape == (64, 64, 3) and window.roi.shape == (64, 64)
-    assert np.array_equal(window.pixels, window.roi.crop(picture))
-    wide = open_window(toy, picture, mask, CropSettings(margin=6.0))
-    assert wide.roi.shape[1] > 150 and max(wide.pixels.shape) == 64
+    window = crop_for_model(toy, picture, mask, CropSettings())
+    assert window.pixels.shape == (64, 64, 3) and window.photo_crop.shape == (64, 64)
+    assert np.array_equal(window.pixels, window.photo_crop.crop(picture))
+    wide = crop_for_model(toy, picture, mask, CropSettings(margin=6.0))
+    assert wide.photo_crop.shape[1] > 150 and max(wide.pixels.shape) == 64
     assert all(side % toy.multiple == 0 for side in wide.pixels.shape[:2])
-    assert open_window(toy, picture, mask, CropSettings(side=128)).pixels.shape == (128, 128, 3)
+    assert crop_for_model(toy, picture, mask, CropSettings(side=128)).pixels.shape == (128, 128, 3)
     with pytest.raises(InputError, match="multiple of 16"):
-        open_window(toy, picture, mask, CropSettings(side=100))
+        crop_for_model(toy, picture, mask, CropSettings(side=100))
 
 
 def test_a_thin_defect_comes_back_at_full_strength(toy: Backbone) -> None:
     """The fade at the edge never eats a line: its middle is the drawing's own."""
     picture, mask = np.full((64, 64, 3), 100, np.uint8), box((64, 64), 20, 0, 22, 64)
-    window = open_window(toy, picture, mask, CropSettings())
+    window = crop_for_model(toy, picture, mask, CropSettings())
     drawing = np.full((64, 64, 3), 200, np.uint8)
-    thin = close_window(picture, mask, window, drawing, CropSettings(feather=8))
+    thin = paste_back(picture, mask, window, drawing, CropSettings(feather=8))
     assert (thin[20:22] == 200).all()
     broad = box((64, 64), 10, 10, 50, 50)
-    soft = close_window(
-        picture, broad, open_window(toy, picture, broad, CropSettings()), drawing, CropSettings(feather=8)
+    soft = paste_back(
+        picture, broad, crop_for_model(toy, picture, broad, CropSettings()), drawing, CropSettings(feather=8)
     )
     row = soft[30, 10:30, 0].astype(int)
     assert row[0] < 120 and row[-1] == 200 and (np.diff(row) >= 0).all()
@@ -148,7 +156,7 @@ def test_strength_is_how_far_the_photo_is_noised_first(toy: Backbone) -> None:
             kept.append((step, x))
             return x
 
-        guide = Guide(before=[look])
+        guide = InpaintingHooks(before=[look])
         draw(
             toy, picture, mask, look=DrawingSettings(10, 1.0, strength=strength), guide=lambda scene, made=guide: made
         )
@@ -167,19 +175,21 @@ def test_same_seed_same_bytes_and_another_differs(toy: Backbone) -> None:
     assert np.array_equal(one, again) and not np.array_equal(one, other)
 
 
-def places() -> list[Place]:
+def places() -> list[InpaintTask]:
     """Three pictures; the window of the last has another size than those of the first two."""
     return [
-        Place(photo(), box((120, 150), 40, 60, 70, 110), "a scratch", 1),
-        Place(photo()[::-1].copy(), box((120, 150), 10, 10, 30, 30), "a dent", 2, start=photo(120, 150) // 2),
-        Place(photo(40, 200), box((40, 200), 4, 5, 30, 150), "a scratch", 3),
+        InpaintTask(photo(), box((120, 150), 40, 60, 70, 110), "a scratch", 1),
+        InpaintTask(
+            photo()[::-1].copy(), box((120, 150), 10, 10, 30, 30), "a dent", 2, initial_image=photo(120, 150) // 2
+        ),
+        InpaintTask(photo(40, 200), box((40, 200), 4, 5, 30, 150), "a scratch", 3),
     ]
 
 
 @pytest.mark.parametrize("look", [DrawingSettings(4, 2.0, eta=0.5), DrawingSettings(5, 1.0, 0.6, "dpmpp_2m")])
 def test_pictures_drawn_together_are_those_drawn_alone(toy: Backbone, look: DrawingSettings) -> None:
     frame, rows = CropSettings(square=True, detail=0.5), []
-    counted = lambda scene: rows.append(len(scene.z0)) or Guide()  # noqa: E731
+    counted = lambda scene: rows.append(len(scene.z0)) or InpaintingHooks()  # noqa: E731
     together = inpaint(toy, places(), look=look, frame=frame, guide=counted)
     assert rows == [2, 1]
     for place, drawn in zip(places(), together, strict=True):
@@ -191,12 +201,12 @@ def test_pictures_drawn_together_are_those_drawn_alone(toy: Backbone, look: Draw
 def test_a_batch_too_large_for_the_gpu_is_halved(toy: Backbone) -> None:
     sizes: list[int] = []
 
-    def holding(most: int) -> Callable[[InpaintingState], Guide]:
-        def guide(scene: InpaintingState) -> Guide:
+    def holding(most: int) -> Callable[[InpaintingState], InpaintingHooks]:
+        def guide(scene: InpaintingState) -> InpaintingHooks:
             sizes.append(len(scene.z0))
             if len(scene.z0) > most:
                 raise torch.OutOfMemoryError
-            return Guide()
+            return InpaintingHooks()
 
         return guide
 
@@ -218,14 +228,14 @@ def test_progress_stop_and_controllers(toy: Backbone) -> None:
         if preview is not None:
             assert np.array_equal(preview[~mask], picture[~mask])
 
-    record = Record()
+    record = AttentionStore()
     draw(
         toy,
         picture,
         mask,
         look=DrawingSettings(20, 1.0),
         progress=progress,
-        guide=lambda scene: Guide(controllers=[record]),
+        guide=lambda scene: InpaintingHooks(controllers=[record]),
     )
     assert [n[:2] for n in news] == [(i, 20) for i in range(1, 21)] and sum(n[2] for n in news) == 10
     assert record.maps().shape == (77, 6, 8)
@@ -244,7 +254,7 @@ def test_the_sketch_shows_the_colours(toy: Backbone, plate: np.ndarray) -> None:
     z0 = draw_noise((1, 4, 8, 8), torch_generator(0))
     colours = np.clip(128 + 30 * z0[0, :3].permute(1, 2, 0).numpy(), 0, 255).round().astype(np.uint8)
     picture = np.repeat(np.repeat(colours, 8, axis=0), 8, axis=1)
-    shown = cv2.resize(sketcher(z0, picture)(z0), (8, 8), interpolation=cv2.INTER_AREA)
+    shown = cv2.resize(latent_previewer(z0, picture)(z0), (8, 8), interpolation=cv2.INTER_AREA)
     assert np.abs(shown.astype(int) - colours).mean() < 12
     assert resized(plate, (64, 64)) is not plate
 
@@ -253,9 +263,9 @@ def test_a_window_smaller_than_its_surroundings_costs_no_grain(toy: Backbone) ->
     picture = np.random.default_rng(0).integers(60, 200, (300, 300, 3)).astype(np.uint8)
     mask = np.zeros((300, 300), np.bool_)
     mask[40:260, 40:260] = True
-    window = open_window(toy, picture, mask, CropSettings())
-    assert window.pixels.shape[0] < window.roi.shape[0]
+    window = crop_for_model(toy, picture, mask, CropSettings())
+    assert window.pixels.shape[0] < window.photo_crop.shape[0]
     for detail, most in ((1.0, 1), (0.0, 140)):
-        back = close_window(picture, mask, window, window.pixels, CropSettings(detail=detail), picture)
+        back = paste_back(picture, mask, window, window.pixels, CropSettings(detail=detail), picture)
         lost = np.abs(back.astype(int) - picture).max()
         assert lost <= most and (detail == 1 or lost > 20)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.diffusion.attention import attention_layers, controlled
+from core.diffusion.attention import attention_control, attention_layers
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.tokens import encode_text
@@ -15,12 +15,12 @@ from core.errors import InputError
 from core.methods.dual_ano_diff.interaction import (
     BCM,
     SAIM,
-    Interaction,
-    join,
-    narrow,
-    split,
-    trainable,
-    wide,
+    SaimController,
+    deinterleaved,
+    interleaved,
+    stacked_channels,
+    trainable_parameters,
+    unstacked_channels,
 )
 
 
@@ -32,31 +32,31 @@ def batch(toy: Backbone, group: int, pairs: int = 2, seed: int = 0) -> tuple[tor
 
 @torch.no_grad()
 def run(toy: Backbone, x: torch.Tensor, text: Conditioning, *controllers: Any) -> torch.Tensor:
-    with controlled(toy.unet, *controllers):
+    with attention_control(toy.unet, *controllers):
         return model_output(toy, x, 300, text)
 
 
 @pytest.mark.parametrize("group", [2, 3])
 def test_split_and_join_are_inverse_and_keep_every_row_in_its_place(group: int) -> None:
     rows = [torch.randn(4, 3, 5, 5) for _ in range(group)]
-    joined = join(*rows)
-    assert all(torch.equal(a, b) for a, b in zip(split(joined, group), rows, strict=True))
+    joined = interleaved(*rows)
+    assert all(torch.equal(a, b) for a, b in zip(deinterleaved(joined, group), rows, strict=True))
     assert torch.equal(joined[group + 1], rows[1][1])
-    assert torch.equal(narrow(wide(joined, group), group), joined)
-    assert torch.equal(wide(joined, group)[2, 3:6], rows[1][2])
+    assert torch.equal(unstacked_channels(stacked_channels(joined, group), group), joined)
+    assert torch.equal(stacked_channels(joined, group)[2, 3:6], rows[1][2])
     with pytest.raises(InputError, match="rows a pair"):
-        split(joined[:-1], group)
+        deinterleaved(joined[:-1], group)
 
 
 @pytest.mark.parametrize("group", [2, 3])
 def test_an_interaction_from_zero_changes_nothing(toy: Backbone, group: int) -> None:
     x, text = batch(toy, group)
-    assert torch.equal(run(toy, x, text, Interaction(toy.unet, group, 0, zero=True)), run(toy, x, text))
+    assert torch.equal(run(toy, x, text, SaimController(toy.unet, group, 0, zero=True)), run(toy, x, text))
 
 
 def test_a_random_interaction_mixes_the_branches_of_a_pair_and_no_others(toy: Backbone) -> None:
     x, text = batch(toy, 3)
-    saim = Interaction(toy.unet, 3, 0, zero=False)
+    saim = SaimController(toy.unet, 3, 0, zero=False)
     before = run(toy, x, text, saim)
     plain = run(toy, x, text)
     assert not torch.allclose(before[:2], plain[:2], atol=1e-4)
@@ -129,12 +129,12 @@ def test_the_compensation_is_equation_5(toy: Backbone) -> None:
 
 def test_every_layer_of_both_takes_gradients(toy: Backbone) -> None:
     x, text = batch(toy, 3, 1)
-    layers = {"saim": Interaction(toy.unet, 3, 0, zero=False), "bcm": BCM(toy.unet, 0, 0.1)}
-    learned = trainable(layers)
+    layers = {"saim": SaimController(toy.unet, 3, 0, zero=False), "bcm": BCM(toy.unet, 0, 0.1)}
+    learned = trainable_parameters(layers)
     names = [n for n, _ in attention_layers(toy.unet)]
     assert {n.split(".")[1] for n in learned} == {n.replace(".", "-") for n in names}
     for value in learned.values():
         value.requires_grad_(True)
-    with controlled(toy.unet, *layers.values()):
+    with attention_control(toy.unet, *layers.values()):
         model_output(toy, x, 300, text)[:2].square().mean().backward()
     assert {name for name, value in learned.items() if value.grad is None} <= {n for n in learned if "key.bias" in n}

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-from core.diffusion.attention import Controller, Record, Site, controlled
+from core.diffusion.attention import AttentionController, AttentionSite, AttentionStore, attention_control
 from core.diffusion.backbone import Backbone, encode_image, predict_noise
 from core.diffusion.prompt_to_prompt import (
     AttentionReplace,
     InvertedPhoto,
+    PhotoAttention,
     PromptToPromptEdit,
-    Still,
     TokenMap,
     moved,
-    read_components,
-    stand_still,
+    read_component_maps,
+    read_photo_attention,
 )
-from core.diffusion.sampling import guided, invert, make_schedule, sample
-from core.diffusion.tokens import encode_text, positions, spans
+from core.diffusion.sampling import classifier_free_guidance, invert, make_schedule, sample
+from core.diffusion.tokens import encode_text, token_positions, token_spans
 from core.errors import InputError
 
-CROSS, SELF = Site("a", True, "down", 2, (4, 4)), Site("b", False, "down", 2, (4, 4))
+CROSS, SELF = AttentionSite("a", True, "down", 2, (4, 4)), AttentionSite("b", False, "down", 2, (4, 4))
 PROMPT = "a metal plate with a bolt and a nut"
 
 
@@ -33,7 +33,7 @@ def probs(rows: int = 3, tokens: int = 6, seed: int = 0) -> torch.Tensor:
 
 
 PHOTO = probs(1, seed=9)[0]
-STILL = Still(tuple(range(6)), {"a": PHOTO})
+STILL = PhotoAttention(tuple(range(6)), {"a": PHOTO})
 
 
 def follow(*links: TokenMap) -> AttentionReplace:
@@ -77,7 +77,7 @@ def test_structure_is_the_photos_only_while_it_is_asked_for() -> None:
     assert torch.equal(one.probs(SELF, seen), seen) and torch.equal(one.probs(CROSS, seen), seen)
     one.structure = True
     assert all(torch.equal(row, seen[0]) for row in one.probs(SELF, seen))
-    large = Site("c", False, "down", 2, (32, 32))
+    large = AttentionSite("c", False, "down", 2, (32, 32))
     assert torch.equal(one.probs(large, seen), seen)
     one = follow(TokenMap((2,), (InvertedPhoto((4,)),)))
     one.active = False
@@ -92,7 +92,7 @@ def test_moving_is_a_roll_without_what_comes_round(down: int, right: int) -> Non
     assert torch.equal(out, padded[:, 12:16, 12:16])
 
 
-def photo_of(toy: Backbone, plate: np.ndarray) -> tuple[Any, list[torch.Tensor], torch.Tensor, Still]:
+def photo_of(toy: Backbone, plate: np.ndarray) -> tuple[Any, list[torch.Tensor], torch.Tensor, PhotoAttention]:
     """A picture that the toy drew itself, so that the way there is known to the bit."""
     schedule, path = make_schedule(toy.noise_schedule, 5), list[torch.Tensor]()
     text = encode_text(toy, [PROMPT])
@@ -102,14 +102,14 @@ def photo_of(toy: Backbone, plate: np.ndarray) -> tuple[Any, list[torch.Tensor],
         path.append(x)
         return x
 
-    path.append(sample(guided(toy, text), start, schedule, before=[note]))
-    words = sorted(positions(toy, PROMPT, "bolt") + positions(toy, PROMPT, "nut"))
-    return schedule, path, text, stand_still(toy, path, text, words, schedule.timesteps[-1])
+    path.append(sample(classifier_free_guidance(toy, text), start, schedule, before=[note]))
+    words = sorted(token_positions(toy, PROMPT, "bolt") + token_positions(toy, PROMPT, "nut"))
+    return schedule, path, text, read_photo_attention(toy, path, text, words, schedule.timesteps[-1])
 
 
 def run(edit: PromptToPromptEdit, schedule: Any, start: torch.Tensor) -> torch.Tensor:
     before, after = edit.hooks()
-    with controlled(edit.backbone.unet, edit.controller):
+    with attention_control(edit.backbone.unet, edit.controller):
         return sample(edit.model, start, schedule, before=before, after=after)
 
 
@@ -117,7 +117,7 @@ def test_outside_the_region_the_latents_are_the_photos(toy: Backbone, plate: np.
     schedule, path, text, still = photo_of(toy, plate)
     region = torch.zeros(1, 1, 8, 8)
     region[..., 2:5, 3:7] = 1
-    links = [TokenMap(positions(toy, PROMPT, "bolt"), (InvertedPhoto(positions(toy, PROMPT, "nut")),))]
+    links = [TokenMap(token_positions(toy, PROMPT, "bolt"), (InvertedPhoto(token_positions(toy, PROMPT, "nut")),))]
     edit = PromptToPromptEdit(toy, path, still, region, text, text, links)
     out = run(edit, schedule, torch.randn(path[0].shape, generator=torch.Generator().manual_seed(1)))
     outside = region.expand_as(out) == 0
@@ -134,10 +134,14 @@ def test_an_edit_that_follows_nothing_is_the_photo_again(toy: Backbone, plate: n
 
 def test_what_stands_still_is_what_the_last_step_sees(toy: Backbone, plate: np.ndarray) -> None:
     schedule, path, text, still = photo_of(toy, plate)
-    at, seen = positions(toy, PROMPT, "nut"), Record(None, (8,))
-    with controlled(toy.unet, seen), torch.no_grad():
+    at, seen = token_positions(toy, PROMPT, "nut"), AttentionStore(None, (8,))
+    with attention_control(toy.unet, seen), torch.no_grad():
         predict_noise(toy, path[-2], schedule.timesteps[-1], text)
-    maps = [still.of(Site(name, True, "up", 2, (8, 8)), at) for name in still.maps if still.maps[name].shape[1] == 64]
+    maps = [
+        still.total(AttentionSite(name, True, "up", 2, (8, 8)), at)
+        for name in still.maps
+        if still.maps[name].shape[1] == 64
+    ]
     mean = torch.stack([m.mean(dim=0).reshape(8, 8) for m in maps]).mean(dim=0)
     assert torch.allclose(mean, seen.maps()[list(at)].sum(dim=0), atol=2e-3)
     assert still.nbytes == sum(m.numel() * 2 for m in still.maps.values())
@@ -147,16 +151,16 @@ def test_the_photo_runs_along_only_while_its_shapes_are_kept(toy: Backbone, plat
     schedule, path, text, still = photo_of(toy, plate)
     rows: list[int] = []
 
-    class Count(Controller):
-        def wants(self, site: Site) -> bool:
+    class Count(AttentionController):
+        def wants(self, site: AttentionSite) -> bool:
             return site.cross
 
-        def out(self, site: Site, out: torch.Tensor) -> torch.Tensor:
+        def out(self, site: AttentionSite, out: torch.Tensor) -> torch.Tensor:
             rows.append(len(out))
             return out
 
     edit = PromptToPromptEdit(toy, path, still, torch.ones(1, 1, 8, 8), text, text, [], structure=0.4)
-    with controlled(toy.unet, Count()):
+    with attention_control(toy.unet, Count()):
         run(edit, schedule, path[0])
     calls = rows[:: len(rows) // 5]
     assert calls == [3, 3, 2, 2, 2]
@@ -165,20 +169,20 @@ def test_the_photo_runs_along_only_while_its_shapes_are_kept(toy: Backbone, plat
 def test_maps_of_components_are_those_of_their_words(toy: Backbone, plate: np.ndarray) -> None:
     schedule, z0 = make_schedule(toy.noise_schedule, 5), encode_image(toy, plate)
     pieces = [("a metal plate with a ", None), ("bolt", 0), (" and a ", None), ("nut", 1)]
-    maps = read_components(toy, z0, pieces, schedule)
+    maps = read_component_maps(toy, z0, pieces, schedule)
     assert maps.shape == (2, 8, 8) and float(maps.min()) >= 0 and float(maps.sum(dim=0).max()) <= 1 + 1e-5
     text, t = encode_text(toy, [PROMPT]), schedule.timesteps[-1]
     last = make_schedule(toy.noise_schedule, 5)
-    x = invert(guided(toy, text), z0, type(last)(last.timesteps[-1:], last.levels[-2:]), rounds=1)
-    seen = Record(positions(toy, PROMPT, "nut"), (8,))
-    with controlled(toy.unet, seen), torch.no_grad():
+    x = invert(classifier_free_guidance(toy, text), z0, type(last)(last.timesteps[-1:], last.levels[-2:]), rounds=1)
+    seen = AttentionStore(token_positions(toy, PROMPT, "nut"), (8,))
+    with attention_control(toy.unet, seen), torch.no_grad():
         predict_noise(toy, x, t, text)
     assert torch.allclose(maps[1], seen.maps().sum(dim=0), atol=1e-6)
 
 
 def test_spans_tell_the_same_word_twice_apart(toy: Backbone) -> None:
     pieces = ["a ", "bolt", " and a ", "bolt"]
-    first, second = spans(toy, pieces)[1], spans(toy, pieces)[3]
-    assert positions(toy, "".join(pieces), "bolt") == (*first, *second) and set(first).isdisjoint(second)
+    first, second = token_spans(toy, pieces)[1], token_spans(toy, pieces)[3]
+    assert token_positions(toy, "".join(pieces), "bolt") == (*first, *second) and set(first).isdisjoint(second)
     with pytest.raises(InputError, match="separate words"):
-        spans(toy, ["bo", "lt"])
+        token_spans(toy, ["bo", "lt"])

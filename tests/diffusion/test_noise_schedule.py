@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from core.diffusion.noise_schedule import CLEAN, NoiseLevel, NoiseSchedule, RectifiedFlow, VariancePreserving
-from core.diffusion.sampling import Model, ddim_step, make_schedule, sample
+from core.diffusion.sampling import NoisePredictor, ddim_step, make_schedule, sample
 from core.errors import InputError
 
 MEAN, SPREAD = 0.7, 0.5
@@ -32,7 +32,7 @@ def denoised(level: NoiseLevel, x: Tensor) -> tuple[Tensor, Tensor]:
     return MEAN + level.a * SPREAD**2 * rest / variance, level.s * rest / variance
 
 
-def analytic(schedule: NoiseSchedule) -> Model:
+def analytic(schedule: NoiseSchedule) -> NoisePredictor:
     """The denoiser as a model of this schedule: what it predicts is made and read as the schedule says."""
 
     def model(x: Tensor, t: int) -> Tensor:

@@ -15,13 +15,13 @@ from core.device import torch_generator
 from core.diffusion.backbone import Backbone
 from core.diffusion.noise_schedule import CLEAN, NoiseLevel, VariancePreserving
 from core.diffusion.sampling import (
-    Model,
+    NoisePredictor,
     SamplingSchedule,
     SamplingStep,
+    classifier_free_guidance,
     ddim_step,
     dpmpp_2m_step,
     draw_noise,
-    guided,
     invert,
     make_schedule,
     sample,
@@ -38,7 +38,7 @@ def deviation(level: NoiseLevel) -> float:
     return math.sqrt(level.signal * SPREAD**2 + level.noise)
 
 
-def gaussian(schedule: SamplingSchedule) -> Model:
+def gaussian(schedule: SamplingSchedule) -> NoisePredictor:
     """The best noise prediction for that data: E[eps | x_t] = s x_t / var(x_t)."""
     levels = dict(zip(schedule.timesteps, schedule.levels, strict=False))
     return lambda x, t: levels[t].s * x / deviation(levels[t]) ** 2
@@ -59,7 +59,7 @@ def error(method: str, count: int) -> float:
     return abs(float(double(gaussian(schedule), x, schedule, method)) - exact)
 
 
-def double(model: Model, x: Tensor, schedule: SamplingSchedule, method: str) -> Tensor:
+def double(model: NoisePredictor, x: Tensor, schedule: SamplingSchedule, method: str) -> Tensor:
     """The loop of ``sample`` in float64, so that rounding does not hide the order."""
     past: tuple[Tensor, NoiseLevel] | tuple[()] = ()
     for step in schedule.steps():
@@ -189,7 +189,7 @@ def test_inversion_of_a_gaussian_comes_back() -> None:
 
 
 def test_inversion_of_the_model_comes_back(toy: Backbone) -> None:
-    model = guided(toy, encode_text(toy, ["a scratch"]))
+    model = classifier_free_guidance(toy, encode_text(toy, ["a scratch"]))
     schedule = make_schedule(toy.noise_schedule, 12)
     x0 = draw_noise((1, 4, 8, 8), torch_generator(0))
     gaps = []
@@ -213,18 +213,18 @@ def test_inversion_asks_the_model_no_more_than_it_needs() -> None:
 def test_guidance_in_one_batch_is_guidance_in_two(toy: Backbone) -> None:
     x = draw_noise((2, 4, 8, 8), torch_generator(0))
     text, empty = encode_text(toy, ["a scratch"]), encode_text(toy, [""])
-    with_text, without = guided(toy, text)(x, 500), guided(toy, empty)(x, 500)
+    with_text, without = classifier_free_guidance(toy, text)(x, 500), classifier_free_guidance(toy, empty)(x, 500)
     assert not torch.allclose(with_text, without)
-    both = guided(toy, text, empty, 3.0)(x, 500)
+    both = classifier_free_guidance(toy, text, empty, 3.0)(x, 500)
     assert torch.allclose(both, without + 3 * (with_text - without), atol=1e-5)
-    assert torch.allclose(both, guided(toy, text, scale=3.0)(x, 500), atol=1e-5)
+    assert torch.allclose(both, classifier_free_guidance(toy, text, scale=3.0)(x, 500), atol=1e-5)
 
 
 def test_same_seed_same_bits(toy: Backbone) -> None:
     def make(seed: int) -> Tensor:
         generator = torch_generator(seed)
         x = draw_noise((1, 4, 8, 8), generator)
-        model = guided(toy, encode_text(toy, ["a dent"]), scale=2.0)
+        model = classifier_free_guidance(toy, encode_text(toy, ["a dent"]), scale=2.0)
         return sample(model, x, make_schedule(toy.noise_schedule, 4), eta=1.0, generator=generator)
 
     assert torch.equal(make(7), make(7)) and not torch.equal(make(7), make(8))

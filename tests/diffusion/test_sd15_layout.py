@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from core.diffusion.attention import Record, Reweight, attention_layers, controlled
+from core.diffusion.attention import AttentionReweight, AttentionStore, attention_control, attention_layers
 from core.diffusion.backbone import Backbone, encode_image
-from core.diffusion.inpainting import DrawingSettings, Guide, Place, inpaint
+from core.diffusion.inpainting import DrawingSettings, InpaintingHooks, InpaintTask, inpaint
 from core.diffusion.loading import forget_backbones, load_backbone
 from core.diffusion.model_crop import CropSettings
-from core.diffusion.sampling import guided, invert, make_schedule, sample
-from core.diffusion.tokens import Placeholder, encode_text, placeholders, positions, vectors_of
+from core.diffusion.sampling import classifier_free_guidance, invert, make_schedule, sample
+from core.diffusion.tokens import Placeholder, encode_text, initial_vectors, token_positions, with_placeholders
 from core.training.loop import Trainable, TrainingPlan, prompt_conditioning, train
 from core.training.training_samples import TrainingSample, encode_samples
 from tests.diffusion.toy import write_sd15
@@ -37,7 +37,7 @@ def photo() -> np.ndarray:
 
 
 def test_it_is_of_that_size(sd15: Backbone) -> None:
-    assert (sd15.side, sd15.multiple, sd15.factor, sd15.max_tokens) == (512, 64, 8, 77)
+    assert (sd15.side, sd15.multiple, sd15.vae_scale_factor, sd15.max_tokens) == (512, 64, 8, 77)
     assert sum(p.numel() for p in sd15.unet.parameters()) == 859_520_964
     assert len(sd15.tokenizer) == 49408 and encode_text(sd15, ["a scratch"]).states.shape == (1, 77, 768)
     assert len(attention_layers(sd15.unet)) == 32
@@ -46,14 +46,14 @@ def test_it_is_of_that_size(sd15: Backbone) -> None:
 def test_inpainting_with_controllers(sd15: Backbone, photo: np.ndarray) -> None:
     mask = np.zeros((128, 128), np.bool_)
     mask[40:70, 50:90] = True
-    words = positions(sd15, "a scratch", "scratch")
-    record = Record(words, sides=(16, 8), rows=slice(-1, None))
+    words = token_positions(sd15, "a scratch", "scratch")
+    record = AttentionStore(words, sides=(16, 8), rows=slice(-1, None))
     (out,) = inpaint(
         sd15,
-        [Place(photo, mask, "a scratch", 0)],
+        [InpaintTask(photo, mask, "a scratch", 0)],
         look=DrawingSettings(steps=2, guidance=3.0, method="dpmpp_2m"),
         frame=CropSettings(side=128),
-        guide=lambda scene: Guide(controllers=[Reweight(words, 2.0), record]),
+        guide=lambda scene: InpaintingHooks(controllers=[AttentionReweight(words, 2.0), record]),
     )
     assert np.array_equal(out[~mask], photo[~mask]) and not np.array_equal(out, photo)
     assert record.maps().shape == (len(words), 16, 16)
@@ -61,17 +61,17 @@ def test_inpainting_with_controllers(sd15: Backbone, photo: np.ndarray) -> None:
 
 def test_inversion_and_back(sd15: Backbone, photo: np.ndarray) -> None:
     z0, schedule = encode_image(sd15, photo), make_schedule(sd15.noise_schedule, 3)
-    model = guided(sd15, encode_text(sd15, [""]))
+    model = classifier_free_guidance(sd15, encode_text(sd15, [""]))
     before = model(z0, 500)
-    with controlled(sd15.unet, Record()):
+    with attention_control(sd15.unet, AttentionStore()):
         noise = invert(model, z0, schedule, rounds=3)
     assert torch.equal(model(z0, 500), before) and bool(sample(model, noise, schedule).isfinite().all())
 
 
 def test_a_placeholder_learns(sd15: Backbone, photo: np.ndarray) -> None:
-    vectors = nn.Parameter(vectors_of(sd15, "damage", 4))
+    vectors = nn.Parameter(initial_vectors(sd15, "damage", 4))
     start = vectors.detach().clone()
-    with placeholders(sd15, [Placeholder("<new>", vectors)]) as known:
+    with with_placeholders(sd15, [Placeholder("<new>", vectors)]) as known:
         samples = encode_samples(known, [TrainingSample(photo, "a <new>")], text_frozen=False)
         trainable = Trainable(known, {"<new>": vectors}, prompt_conditioning(known))
         trained = train(trainable, samples, TrainingPlan(steps=1, batch=1))

@@ -12,13 +12,13 @@ from core.diffusion.backbone import Backbone, encode_ids
 from core.diffusion.tokens import (
     Placeholder,
     encode_text,
+    initial_vectors,
     load_placeholders,
     padded_ids,
-    placeholders,
-    positions,
     prompt_ids,
     save_placeholders,
-    vectors_of,
+    token_positions,
+    with_placeholders,
 )
 from core.errors import InputError, Unavailable
 
@@ -35,27 +35,27 @@ def test_ids_are_the_tokenizers(toy: Backbone) -> None:
 
 def test_a_placeholder_expands_to_its_ids(toy: Backbone) -> None:
     rows = len(toy.tokenizer)
-    with placeholders(toy, [word(k=3), word("<dent_2>", k=2)]) as known:
+    with with_placeholders(toy, [word(k=3), word("<dent_2>", k=2)]) as known:
         ids = prompt_ids(known, "a photo of <crack>, a metal plate with<dent_2>")
         assert [i for i in ids if i >= rows] == list(range(rows, rows + 5))
         plain = prompt_ids(toy, "a photo of , a metal plate with")
         assert [i for i in ids if i < rows] == plain
-        assert positions(known, "a <crack> scratch", "<crack>") == (2, 3, 4)
-        assert positions(known, "a <crack> scratch", "scratch") == (5,)
+        assert token_positions(known, "a <crack> scratch", "<crack>") == (2, 3, 4)
+        assert token_positions(known, "a <crack> scratch", "scratch") == (5,)
 
 
 def test_vectors_that_copy_words_mean_those_words(toy: Backbone) -> None:
-    copied = Placeholder("<same>", vectors_of(toy, "metal plate", 2))
-    with placeholders(toy, [copied]) as known:
+    copied = Placeholder("<same>", initial_vectors(toy, "metal plate", 2))
+    with with_placeholders(toy, [copied]) as known:
         assert torch.equal(encode_text(known, ["a <same>"]).states, encode_text(toy, ["a metal plate"]).states)
 
 
 def test_the_table_is_as_before_also_after_an_exception(toy: Backbone) -> None:
     before, table = encode_text(toy, ["a scratch"]).states, toy.text_encoder.get_input_embeddings()
-    with pytest.raises(ZeroDivisionError), placeholders(toy, [word()]) as known:
+    with pytest.raises(ZeroDivisionError), with_placeholders(toy, [word()]) as known:
         assert torch.equal(encode_text(known, ["a scratch"]).states, before)
         assert not torch.equal(encode_text(known, ["a <crack>"]).states, before)
-        with placeholders(known, [word("<inner>")]) as deeper:
+        with with_placeholders(known, [word("<inner>")]) as deeper:
             assert prompt_ids(deeper, "<crack> <inner>") == list(range(len(toy.tokenizer), len(toy.tokenizer) + 6))
             raise ZeroDivisionError
     assert toy.text_encoder.get_input_embeddings() is table and not toy.placeholders
@@ -64,7 +64,7 @@ def test_the_table_is_as_before_also_after_an_exception(toy: Backbone) -> None:
 
 def test_only_the_new_vectors_take_gradients(toy: Backbone) -> None:
     vectors = nn.Parameter(word().vectors)
-    with placeholders(toy, [Placeholder("<crack>", vectors)]) as known:
+    with with_placeholders(toy, [Placeholder("<crack>", vectors)]) as known:
         encode_ids(known, padded_ids(known, ["a photo of <crack>"])).states.square().sum().backward()
     assert vectors.grad is not None and float(vectors.grad.abs().min()) > 0
     assert all(p.grad is None for p in toy.text_encoder.parameters())
@@ -78,7 +78,7 @@ def test_a_concept_file_holds_words_and_notes(toy: Backbone, tmp_path: Path) -> 
     assert [(w.word, dict(w.notes)) for w in back] == [(w.word, dict(w.notes)) for w in given]
     assert all(torch.equal(a.vectors, b.vectors) for a, b in zip(back, given, strict=True))
     assert path.stat().st_size < 2000
-    with placeholders(toy, back) as known:
+    with with_placeholders(toy, back) as known:
         assert len(prompt_ids(known, "<crack> <dent>")) == 5
 
 
@@ -101,15 +101,15 @@ def test_wrong_words_are_refused_in_one_line(toy: Backbone) -> None:
         word("crack")
     with pytest.raises(InputError, match="float vectors"):
         Placeholder("<crack>", torch.zeros(3))
-    with pytest.raises(InputError, match="width 8"), placeholders(toy, [word(width=8)]):
+    with pytest.raises(InputError, match="width 8"), with_placeholders(toy, [word(width=8)]):
         pass
-    with pytest.raises(InputError, match="twice"), placeholders(toy, [word(), word()]):
+    with pytest.raises(InputError, match="twice"), with_placeholders(toy, [word(), word()]):
         pass
     with pytest.raises(InputError, match="not loaded"):
         prompt_ids(toy, "a <crack> on metal")
     with pytest.raises(InputError, match="shorten"):
         prompt_ids(toy, "a " * 76)
     with pytest.raises(InputError, match="not in the prompt"):
-        positions(toy, "a photo", "bolt")
+        token_positions(toy, "a photo", "bolt")
     with pytest.raises(InputError, match="start word"):
-        vectors_of(toy, "", 2)
+        initial_vectors(toy, "", 2)

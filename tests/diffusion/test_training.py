@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.noise_schedule import VariancePreserving
-from core.diffusion.tokens import Placeholder, encode_text, placeholders, vectors_of
+from core.diffusion.tokens import Placeholder, encode_text, initial_vectors, with_placeholders
 from core.errors import Cancelled, InputError, Unavailable
 from core.training.loop import Trainable, TrainingPlan, TrainingResult, prompt_conditioning, train
 from core.training.training_samples import PromptSamples, TrainingSample, encode_samples, masked_loss
@@ -35,8 +35,8 @@ def invert(toy: Backbone, plate: np.ndarray) -> Callable[..., tuple[Tensor, Trai
     """Textual inversion of a spot on two plates; gives the vectors and how the run went."""
 
     def run(plan: TrainingPlan = PLAN, **given: Any) -> tuple[Tensor, TrainingResult]:
-        vectors = nn.Parameter(vectors_of(toy, "damage", 2))
-        with placeholders(toy, [Placeholder("<spot>", vectors)]) as known:
+        vectors = nn.Parameter(initial_vectors(toy, "damage", 2))
+        with with_placeholders(toy, [Placeholder("<spot>", vectors)]) as known:
             images = (plate, plate[::-1])
             samples = encode_samples(known, [TrainingSample(i, "a <spot>", spot()) for i in images], text_frozen=False)
             held_out = encode_samples(known, [TrainingSample(plate[:, ::-1], "a <spot>", spot())], text_frozen=False)
@@ -87,7 +87,7 @@ def test_inversion_lowers_the_loss_and_leaves_the_model(
     toy: Backbone, invert: Callable[..., tuple[Tensor, TrainingResult]]
 ) -> None:
     before = {k: v.clone() for k, v in (toy.unet.state_dict() | toy.text_encoder.state_dict()).items()}
-    start = vectors_of(toy, "damage", 2)
+    start = initial_vectors(toy, "damage", 2)
     plan = replace(PLAN, steps=24, validate_every=8, validate_draws=8)
     vectors, trained = invert(plan)
     assert trained.validation[-1][1] < trained.validation[0][1] < trained.losses[0] * 3

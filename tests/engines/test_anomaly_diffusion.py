@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.engines.api import Context, Engine
-from core.engines.concept_drawing import begun, toned, tones_of
+from core.engines.concept_drawing import brightness_ratios_of, initial_image, toned
 from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.registry import engine, learning_engine, learning_engines
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
@@ -20,7 +20,7 @@ from core.placement_rules import Placement
 from core.quality import scores, visible_change
 from core.training import checkpoints
 from core.training.checkpoints import Concept
-from core.training.learning_settings import LearnParams
+from core.training.learning_settings import AnomalyLearningParams
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
 from tests.diffusion.toy import write_toy
 
@@ -68,7 +68,7 @@ def shelf_folder(tmp_path_factory: pytest.TempPathFactory, toy_backbone: Path) -
 def teach(folder: Path, examples: list[AnomalyExample], label: str = "hole", **given: Any) -> Concept:
     normals = [NormalImage("n", "n.png", plate(9))]
     return learning_engine(NAME).learn(
-        examples, normals, label, LearnParams(**{"steps": 2, **given}), Context("cpu", folder)
+        examples, normals, label, AnomalyLearningParams(**{"steps": 2, **given}), Context("cpu", folder)
     )
 
 
@@ -106,7 +106,9 @@ def test_samples_are_exact_outside_true_inside_and_signed(shelf_folder: Path, ma
     assert scores(photo, sample)["change_outside"] == 0 and not (sample.mask & ~mask).any()
     assert np.array_equal(visible_change(photo, sample.image, mask), sample.mask)
     recipe = Recipe.from_json(sample.recipe.to_json())
-    assert recipe.engine == NAME and recipe.params["concept"] == checkpoints.newest(shelf_folder, NAME, "hole").id
+    assert (
+        recipe.engine == NAME and recipe.params["concept"] == checkpoints.newest_concept(shelf_folder, NAME, "hole").id
+    )
     again = make(replace(asked, params=recipe.params), shelf_folder)
     assert again.image.tobytes() == sample.image.tobytes()
     assert make(replace(asked, seed=2), shelf_folder).image.tobytes() != sample.image.tobytes()
@@ -174,10 +176,10 @@ def test_what_is_missing_is_said_in_one_line(shelf_folder: Path, tmp_path: Path)
         make(request(params={"concept": "none"}), shelf_folder)
     with pytest.raises(MaskError, match=NAME):
         make(replace(request(), mask=None), shelf_folder)
-    with pytest.raises(InputError, match="fresh noise"):
+    with pytest.raises(InputError, match="set eta to 0"):
         make(request(params={"sampler": "dpmpp_2m", "eta": 0.5}), shelf_folder)
     with pytest.raises(InputError, match="open a project"):
-        learning_engine(NAME).learn([hole(0)], [], "hole", LearnParams(), Context("cpu"))
+        learning_engine(NAME).learn([hole(0)], [], "hole", AnomalyLearningParams(), Context("cpu"))
     with pytest.raises(InputError, match="no real anomaly of it"):
         teach(tmp_path, [hole(0)], "dent")
 
@@ -221,7 +223,7 @@ def test_on_a_photo_of_two_tones_nothing_of_the_mask_is_lost_to_its_edge(shelf_f
     real[mask] = flaw
     example = AnomalyExample("e", "hole", real, (mask,))
     asked = request(photo=board, mask=mask, examples=(example,), placement=Placement(position="examples"))
-    started = begun("example", NAME, asked, mask, [], Context())
+    started = initial_image("example", NAME, asked, mask, [], Context())
     changed = mask & (board[..., 0] == level)
     assert (started[changed] == flaw).all()
     params = {"steps": 8, "strength": 0.125, "guidance": 1.0, "detail": 1.0, "feather": 4.0}
@@ -230,8 +232,8 @@ def test_on_a_photo_of_two_tones_nothing_of_the_mask_is_lost_to_its_edge(shelf_f
 
 
 def test_the_tone_is_that_of_a_learned_anomaly(shelf_folder: Path) -> None:
-    concept = checkpoints.newest(shelf_folder, NAME, "hole")
-    tones = tones_of(concept, "hole")
+    concept = checkpoints.newest_concept(shelf_folder, NAME, "hole")
+    tones = brightness_ratios_of(concept, "hole")
     assert len(tones) == 2 and all(0.15 < ratio < 0.45 for tone in tones for ratio in tone)
     photo, mask = plate(5), disc(40, 50, 12)
     painted = toned(photo, mask, tones, np.random.default_rng(0))

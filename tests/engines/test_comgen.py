@@ -17,12 +17,12 @@ from core.errors import Cancelled, InputError, NotFound
 from core.images.geometry import covered
 from core.masks import rle
 from core.methods.comgen import ComGen
-from core.methods.comgen.component_masks import from_map, instances, shifted
+from core.methods.comgen.component_masks import component_instances, masks_from_attention, shifted
 from core.methods.comgen.component_prompt import read_prompt
-from core.methods.comgen.components import ComponentParams
-from core.methods.comgen.edit_plan import Carry, EditPlan, make_plan
-from core.methods.comgen.paste_back import enlarged, paste, true_mask
-from core.methods.comgen.prompt_edits import Edited, apply, read_edits
+from core.methods.comgen.components import ComponentLearningParams
+from core.methods.comgen.edit_plan import EditPlan, MovedComponent, make_edit_plan
+from core.methods.comgen.paste_back import enlarged, paste_edit, tighten_mask
+from core.methods.comgen.prompt_edits import EditedPrompt, apply_edits, read_edits
 from core.methods.comgen.residual import grown
 from core.quality import visible_change
 from core.types import NormalImage, Region, Request
@@ -71,14 +71,14 @@ def request(model: str, seed: int = 1, pixels: np.ndarray | None = None, **param
     return Request(NormalImage("n", "part.png", pixels), "missing", asked, seed, regions=REGIONS)
 
 
-def edited(text: str, prompt: str = PROMPT) -> Edited:
-    return apply(read_prompt(prompt), read_edits(text))
+def edited(text: str, prompt: str = PROMPT) -> EditedPrompt:
+    return apply_edits(read_prompt(prompt), read_edits(text))
 
 
 def plan(text: str, seed: int = 0, margin: float = 5.0) -> EditPlan:
     done = edited(text)
-    found = instances(done.before.chips, REGIONS, np.zeros((3, 16, 16), np.float32), SHAPE)
-    return make_plan(done, found, photo(), margin, 4, np.random.default_rng(seed))
+    found = component_instances(done.before.components, REGIONS, np.zeros((3, 16, 16), np.float32), SHAPE)
+    return make_edit_plan(done, found, photo(), margin, 4, np.random.default_rng(seed))
 
 
 def at(name: str) -> np.ndarray:
@@ -88,8 +88,8 @@ def at(name: str) -> np.ndarray:
 def test_components_lie_where_their_regions_are_else_where_attention_is() -> None:
     maps = np.zeros((3, 16, 20), np.float32)
     maps[1, 2:6, 13:17] = 1
-    chips = read_prompt(PROMPT).chips
-    found = instances(chips, [r for r in REGIONS if r.name != "nut"], maps, SHAPE)
+    chips = read_prompt(PROMPT).components
+    found = component_instances(chips, [r for r in REGIONS if r.name != "nut"], maps, SHAPE)
     assert [len(one) for one in found] == [1, 1, 2]
     assert np.array_equal(found[0][0], at("bolt")) and np.array_equal(found[2][1], at("washer 2"))
     assert (found[1][0] & disc(32, 120, 18)).sum() > 0.9 * found[1][0].sum()
@@ -102,7 +102,7 @@ def test_a_map_is_parted_into_as_many_as_there_are(count: int) -> None:
         seen[2:5, 1 + 5 * k : 4 + 5 * k] = 1 - 0.1 * k
     touching[2:6, 1:13] = 1
     for one in (seen, touching):
-        found = from_map(one, count, (64, 64))
+        found = masks_from_attention(one, count, (64, 64))
         assert len(found) == count and all(mask.any() for mask in found)
         assert np.sum(found, axis=0).max() == 1
 
@@ -115,7 +115,7 @@ def test_masks_change_size_and_place() -> None:
 
 def test_removing_draws_there_and_nowhere_else() -> None:
     made = plan("remove:bolt")
-    assert [act.component for act in made.acts] == ["bolt"] and made.acts[0].whole and not made.carried
+    assert [act.component for act in made.acts] == ["bolt"] and made.acts[0].comes_or_goes and not made.carried
     assert np.array_equal(made.region, grown(at("bolt"), 5)) and np.array_equal(made.fresh, made.region)
     assert len(made.looks) == 2 and all(len(looks) == 1 and looks[0].keep is None for looks in made.looks)
 
@@ -141,8 +141,8 @@ def test_swapping_exchanges_places_and_looks() -> None:
     assert bolt.old == 0 and nut.old == 1
     assert bolt.shift == pytest.approx((4 / 128, 88 / 160)) and nut.shift == pytest.approx((-4 / 128, -88 / 160))
     for one, (shift, name) in zip(made.carried, (((4, 88), "bolt"), ((-4, -88), "nut")), strict=True):
-        assert one.shift == shift and np.array_equal(one.arrived, shifted(at(name), shift))
-        assert (one.around & one.arrived).sum() == one.arrived.sum() < one.around.sum()
+        assert one.shift == shift and np.array_equal(one.new_mask, shifted(at(name), shift))
+        assert (one.with_ground & one.new_mask).sum() == one.new_mask.sum() < one.with_ground.sum()
 
 
 def test_swapping_one_of_several_leaves_the_others() -> None:
@@ -167,16 +167,18 @@ def test_one_more_lies_on_free_ground(seed: int) -> None:
 def test_no_room_for_one_more_is_said_in_one_line() -> None:
     full = [Region("bolt", disc(64, 80, 78))]
     done = edited("repeat:bolt", "a bolt")
-    found = instances(done.before.chips, full, np.zeros((1, 16, 16), np.float32), SHAPE)
+    found = component_instances(done.before.components, full, np.zeros((1, 16, 16), np.float32), SHAPE)
     with pytest.raises(InputError, match="no free place") as caught:
-        make_plan(done, found, photo(), 5, 4, np.random.default_rng(0))
+        make_edit_plan(done, found, photo(), 5, 4, np.random.default_rng(0))
     assert "\n" not in str(caught.value)
 
 
 def test_weights_and_looks_keep_the_noise_and_replacing_does_not() -> None:
     for text in ("weight:bolt=0.3", "adjective:bolt=rusty"):
         made = plan(text)
-        assert made.region[at("bolt")].all() and not made.fresh.any() and not any(act.whole for act in made.acts)
+        assert (
+            made.region[at("bolt")].all() and not made.fresh.any() and not any(act.comes_or_goes for act in made.acts)
+        )
     assert plan("replace:nut,bolt").fresh[at("nut")].all()
 
 
@@ -192,7 +194,7 @@ def test_pasting_keeps_the_photo_outside_and_takes_over_its_tone() -> None:
     flat = np.full_like(small, (120, 124, 118))
     darker = (small.astype(np.int16) - 12).clip(0).astype(np.uint8)
     rng = np.random.default_rng(0)
-    out = paste(image, small, darker, (flat.astype(np.int16) - 12).astype(np.uint8), mask, 0.0, rng)
+    out = paste_edit(image, small, darker, (flat.astype(np.int16) - 12).astype(np.uint8), mask, 0.0, rng)
     assert np.array_equal(out[~mask], image[~mask])
     inner = out[disc(*PLACES["bolt"], 6)].astype(float)
     assert np.abs(inner.mean(axis=0) - (120, 124, 118)).max() < 4
@@ -202,7 +204,7 @@ def test_grain_goes_on_as_strong_as_beside() -> None:
     image, mask = photo(), at("bolt")
     flat = np.full((64, 80, 3), (120, 124, 118), np.uint8)
     for detail in (0.0, 0.5, 1.0):
-        out = paste(image, flat, flat, flat, mask, detail, np.random.default_rng(0)).astype(float)
+        out = paste_edit(image, flat, flat, flat, mask, detail, np.random.default_rng(0)).astype(float)
         spread = out[disc(*PLACES["bolt"], 5)].std(axis=0).mean()
         assert spread == pytest.approx(3 * detail, abs=0.8)
 
@@ -217,12 +219,12 @@ def test_what_is_carried_comes_back_sharp() -> None:
     half = disc(17, 37, 5.5, (64, 80))
     moved = cv2.warpAffine(small, np.float32([[1, 0, 22], [0, 1, 2]]), (80, 64))  # type: ignore[call-overload]
     drawn = np.where(half[..., None], moved, small)
-    one = Carry(half, half, (2, 22))
-    out = paste(image, small, small, drawn, grown(arrived, 4), 0.0, np.random.default_rng(0), [one])
+    one = MovedComponent(half, half, (2, 22))
+    out = paste_edit(image, small, small, drawn, grown(arrived, 4), 0.0, np.random.default_rng(0), [one])
     core = disc(34, 74, 6)
     there = image[disc(30, 30, 6)].astype(float)
     assert np.abs(out[core].astype(float) - there).mean() < 6
-    blurred = paste(image, small, small, drawn, grown(arrived, 4), 0.0, np.random.default_rng(0))
+    blurred = paste_edit(image, small, small, drawn, grown(arrived, 4), 0.0, np.random.default_rng(0))
     assert np.abs(blurred[core].astype(float) - there).mean() > 30
 
 
@@ -232,14 +234,14 @@ def test_the_mask_reaches_to_the_end_of_a_fading_change() -> None:
         1 - (np.hypot(*(np.mgrid[: SHAPE[0], : SHAPE[1]] - np.reshape((64, 80), (2, 1, 1)))) - 10) / 8, 0, 1
     )
     after = (image + 20 * fade[..., None]).clip(0, 255).astype(np.uint8)
-    mask, bounds = true_mask(image, after, disc(64, 80, 30)), disc(64, 80, 30)
+    mask, bounds = tighten_mask(image, after, disc(64, 80, 30)), disc(64, 80, 30)
     sure = visible_change(image, after, bounds)
     assert (sure & mask).sum() == sure.sum() < mask.sum() and not (mask & ~disc(64, 80, 18.5)).any()
-    assert not true_mask(image, image, bounds).any()
+    assert not tighten_mask(image, image, bounds).any()
 
 
 def test_the_sample_is_true_and_says_what_was_done(model: str) -> None:
-    found = ComGen().find(request(model), Context())
+    found = ComGen().generate_with_evidence(request(model), Context())
     sample, pixels = found.sample, photo()
     assert np.array_equal(sample.image[~sample.mask], pixels[~sample.mask]) and sample.mask.any()
     assert not (sample.mask & ~grown(at("bolt"), 22)).any()
@@ -248,15 +250,15 @@ def test_the_sample_is_true_and_says_what_was_done(model: str) -> None:
     notes = sample.recipe.notes
     assert (notes["prompt"], notes["edit"]) == (PROMPT, "remove:bolt")
     assert notes["edited"] == "a metal plate with a nut and two washers"
-    assert set(found.residual.components) == {"bolt", "nut", "washer"} and sample.unrefined is not None
-    assert set(sample.components) == set(found.residual.components) and sample.unrefined.shape == SHAPE
+    assert set(found.residual.components) == {"bolt", "nut", "washer"} and sample.unrefined_mask is not None
+    assert set(sample.components) == set(found.residual.components) and sample.unrefined_mask.shape == SHAPE
     total = np.sum(list(sample.components.values()), axis=0)
     assert 0.99 < total.max() < 1.01 and sample.components["bolt"].min() >= 0
     json.loads(sample.recipe.to_json())
 
 
 def test_two_places_are_two_instances(model: str) -> None:
-    sample = ComGen().find(request(model, edit="swap:bolt,nut"), Context()).sample
+    sample = ComGen().generate_with_evidence(request(model, edit="swap:bolt,nut"), Context()).sample
     assert len(sample.instances) == 2
     assert np.array_equal(np.logical_or.reduce(sample.instances), sample.mask)
     assert not np.logical_and.reduce(sample.instances).any()
@@ -269,7 +271,7 @@ def test_every_kind_of_edit_runs(model: str, edit: str) -> None:
 
 
 def test_the_same_again_and_another_seed_differs(model: str) -> None:
-    one, again, other = (ComGen().find(request(model, seed), Context()).sample for seed in (1, 1, 2))
+    one, again, other = (ComGen().generate_with_evidence(request(model, seed), Context()).sample for seed in (1, 1, 2))
     assert one.image.tobytes() == again.image.tobytes() and one.recipe.to_json() == again.recipe.to_json()
     assert one.image.tobytes() != other.image.tobytes()
 
@@ -280,16 +282,19 @@ def test_a_second_edit_of_a_photo_inverts_nothing(model: str, monkeypatch: pytes
     calls, own = [], draw.invert
     monkeypatch.setattr(draw, "invert", lambda *a, **k: calls.append(1) or own(*a, **k))
     fresh = photo(77)
-    first = ComGen().find(request(model, pixels=fresh), Context()).sample
-    ComGen().find(request(model, pixels=fresh, edit="remove:nut"), Context())
+    first = ComGen().generate_with_evidence(request(model, pixels=fresh), Context()).sample
+    ComGen().generate_with_evidence(request(model, pixels=fresh, edit="remove:nut"), Context())
     assert len(calls) == 1
-    draw._held.clear()
-    assert ComGen().find(request(model, pixels=fresh), Context()).sample.image.tobytes() == first.image.tobytes()
+    draw._inversion_cache.clear()
+    assert (
+        ComGen().generate_with_evidence(request(model, pixels=fresh), Context()).sample.image.tobytes()
+        == first.image.tobytes()
+    )
     assert len(calls) == 2
 
 
 def test_the_background_may_be_rewritten(model: str) -> None:
-    sample = ComGen().find(request(model, background="rewrite"), Context()).sample
+    sample = ComGen().generate_with_evidence(request(model, background="rewrite"), Context()).sample
     assert sample.mask.any() and sample.image.shape == photo().shape
     assert (sample.image[~sample.mask] != photo()[~sample.mask]).mean() > 0.5
 
@@ -297,15 +302,19 @@ def test_the_background_may_be_rewritten(model: str) -> None:
 def test_from_noise_the_farthest_within_bounds_is_taken(model: str) -> None:
     asked = request(model, mode="noise", candidates=3, d_max=6.0)
     donor = NormalImage("d", "donor.png", photo(5))
-    found = ComGen().find(replace(asked, donor=donor), Context())
+    found = ComGen().generate_with_evidence(replace(asked, donor=donor), Context())
     notes = found.sample.recipe.notes
     assert notes["d"] == max(notes["candidates"]) and len(notes["candidates"]) == 3 and notes["rejected"] == []
     assert notes["neighbour"] in ("n", "d") and found.sample.recipe.normal_id == notes["neighbour"]
     limit = sorted(notes["candidates"])[1]
-    near = ComGen().find(request(model, mode="noise", candidates=3, d_max=limit), Context()).sample.recipe.notes
+    near = (
+        ComGen()
+        .generate_with_evidence(request(model, mode="noise", candidates=3, d_max=limit), Context())
+        .sample.recipe.notes
+    )
     assert near["d"] <= limit
     with pytest.raises(InputError, match="none lies between.*widen") as caught:
-        ComGen().find(request(model, mode="noise", candidates=2, d_max=0.0), Context())
+        ComGen().generate_with_evidence(request(model, mode="noise", candidates=2, d_max=0.0), Context())
     assert "\n" not in str(caught.value)
 
 
@@ -325,23 +334,25 @@ def test_from_noise_the_neighbour_is_looked_for_among_all_photos(model: str) -> 
     from core.jobs import generation
 
     asked, ctx = request(model, mode="noise", candidates=1, d_max=6.0, edit="none"), Context(normals=Shelf())
-    sample = next(generation.make(ComGen(), asked, ctx))
+    sample = next(generation.make_samples(ComGen(), asked, ctx))
     notes = sample.recipe.notes
     assert notes["neighbour"] == sample.recipe.normal_id == "b" and notes["edited"] == notes["prompt"]
-    assert (generation.photo_of(asked, sample, ctx.normals) == Shelf.photos["b"].pixels).all()
-    own = ComGen().find(replace(asked, params={**asked.params, "compare": "photo"}), ctx).sample
+    assert (generation.compared_photo(asked, sample, ctx.normals) == Shelf.photos["b"].pixels).all()
+    own = ComGen().generate_with_evidence(replace(asked, params={**asked.params, "compare": "photo"}), ctx).sample
     assert own.recipe.normal_id == asked.normal.id
     with pytest.raises(InputError, match="mode=noise"):
-        ComGen().find(request(model, edit="none"), Context())
+        ComGen().generate_with_evidence(request(model, edit="none"), Context())
 
 
 def test_the_prompt_comes_from_the_regions_where_none_is_given(model: str) -> None:
-    notes = ComGen().find(request(model, prompt=""), Context()).sample.recipe.notes
+    notes = ComGen().generate_with_evidence(request(model, prompt=""), Context()).sample.recipe.notes
     assert notes["prompt"] == "a bolt, a nut and two washers"
-    titled = ComGen().find(request(model, prompt="a metal plate with {components}"), Context()).sample
+    titled = (
+        ComGen().generate_with_evidence(request(model, prompt="a metal plate with {components}"), Context()).sample
+    )
     assert titled.recipe.notes["prompt"] == PROMPT
     bare = replace(request(model), regions=())
-    assert ComGen().find(bare, Context()).sample.recipe.notes["prompt"] == PROMPT
+    assert ComGen().generate_with_evidence(bare, Context()).sample.recipe.notes["prompt"] == PROMPT
 
 
 @pytest.mark.parametrize(
@@ -357,37 +368,39 @@ def test_the_prompt_comes_from_the_regions_where_none_is_given(model: str) -> No
 )
 def test_bad_input_is_refused_in_one_line(model: str, params: dict[str, Any], regions: Any, said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
-        ComGen().find(replace(request(model, **params), regions=regions), Context())
+        ComGen().generate_with_evidence(replace(request(model, **params), regions=regions), Context())
     assert "\n" not in str(caught.value)
 
 
 def test_learned_components_speak_in_place_of_the_models_words(model: str, tmp_path: Path) -> None:
-    lesson = ComponentParams(steps=1, views=1, backbone=model, title="a metal plate")
+    lesson = ComponentLearningParams(steps=1, views=1, backbone=model, title="a metal plate")
     normals = [NormalImage("n", "part.png", photo())]
     ctx = Context(concepts=tmp_path, regions_of=lambda _: REGIONS)
     concept = ComGen().learn([], normals, "", lesson, ctx)
-    own = ComGen().find(request(model), ctx).sample
-    found = ComGen().find(request(model, concept="newest"), ctx)
+    own = ComGen().generate_with_evidence(request(model), ctx).sample
+    found = ComGen().generate_with_evidence(request(model, concept="newest"), ctx)
     notes = found.sample.recipe
     assert notes.params["concept"] == concept.id and notes.notes["prompt"] == PROMPT
     assert found.prompt.text == "a metal plate with a <" + found.prompt.text.split("<", 1)[1]
     assert found.sample.image.tobytes() != own.image.tobytes()
-    assert ComGen().find(request(model), ctx).sample.image.tobytes() == own.image.tobytes()
-    titled = ComGen().find(request(model, concept=concept.id, prompt=""), ctx).sample
+    assert ComGen().generate_with_evidence(request(model), ctx).sample.image.tobytes() == own.image.tobytes()
+    titled = ComGen().generate_with_evidence(request(model, concept=concept.id, prompt=""), ctx).sample
     assert titled.recipe.notes["prompt"] == PROMPT
     with pytest.raises(InputError, match="knows bolt, nut, washer, and none"):
-        ComGen().find(request(model, concept=concept.id, prompt="a gear and a lever", edit="remove:gear"), ctx)
+        ComGen().generate_with_evidence(
+            request(model, concept=concept.id, prompt="a gear and a lever", edit="remove:gear"), ctx
+        )
     with pytest.raises(NotFound, match="not in this project"):
-        ComGen().find(request(model, concept="other"), ctx)
+        ComGen().generate_with_evidence(request(model, concept="other"), ctx)
     single = ComGen().learn([], normals, "", lesson.model_copy(update={"single": True}), ctx)
     with pytest.raises(InputError, match="one word for the whole product"):
-        ComGen().find(request(model, concept=single.id), ctx)
+        ComGen().generate_with_evidence(request(model, concept=single.id), ctx)
     whole = request(model, concept=single.id, mode="noise", edit="none", candidates=1, d_max=6.0)
-    assert ComGen().find(whole, ctx).sample.recipe.notes["prompt"] == "a product"
+    assert ComGen().generate_with_evidence(whole, ctx).sample.recipe.notes["prompt"] == "a product"
 
 
 def test_grey_stays_grey_and_a_stop_is_honoured(model: str) -> None:
-    image = ComGen().find(request(model, pixels=photo(grey=True)), Context()).sample.image
+    image = ComGen().generate_with_evidence(request(model, pixels=photo(grey=True)), Context()).sample.image
     assert (image == image[..., :1]).all()
     asked = [0]
 
@@ -396,16 +409,16 @@ def test_grey_stays_grey_and_a_stop_is_honoured(model: str) -> None:
         return asked[0] > 6
 
     with pytest.raises(Cancelled):
-        ComGen().find(request(model, pixels=photo(33)), Context(cancelled=soon))
+        ComGen().generate_with_evidence(request(model, pixels=photo(33)), Context(cancelled=soon))
 
 
 def test_regions_pack_into_the_recipe(model: str, tmp_path: Path) -> None:
     from core.jobs import generation
 
-    sample = next(generation.make(ComGen(), request(model), Context()))
+    sample = next(generation.make_samples(ComGen(), request(model), Context()))
     assert [name for name, _ in sample.recipe.regions] == [r.name for r in REGIONS]
     again = replace(request(model), params=sample.recipe.params, placement=sample.recipe.placement)
     regions = tuple(Region(n, rle.unpack(text, SHAPE)) for n, text in sample.recipe.regions)
-    remade = next(generation.make(ComGen(), replace(again, regions=regions), Context()))
+    remade = next(generation.make_samples(ComGen(), replace(again, regions=regions), Context()))
     assert remade.image.tobytes() == sample.image.tobytes()
     assert remade.recipe.to_json() == sample.recipe.to_json()

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import InputError, NotFound
 from core.methods.comgen import ComGen, ComGenParams
-from core.methods.comgen.requested_prompt import component_prompt, learned, lent
+from core.methods.comgen.requested_prompt import borrowed_concepts, component_concept, component_prompt
 from core.training import checkpoints
 from core.training.checkpoints import Concept
 from core.training.concept_config import ConceptConfig
@@ -18,7 +18,7 @@ TRAY = "a fastener tray with a bolt and two lock nuts"
 
 def concept(id: str = "tray-1", **config: object) -> Concept:
     plain = {"names": ["bolt", "lock nut"], "counts": [1, 2], "title": "a fastener tray", "single": False}
-    return Concept(id, "comgen", "", id, "toy", "f", checkpoints.now(), ConceptConfig.read(plain | config))
+    return Concept(id, "comgen", "", id, "toy", "f", checkpoints.utc_now(), ConceptConfig.read(plain | config))
 
 
 @pytest.fixture
@@ -40,13 +40,15 @@ def test_a_photo_is_told_by_its_prompt_its_regions_or_what_was_learned() -> None
 
 
 def test_words_come_from_one_concept_and_others_lend_theirs(kept: Path) -> None:
-    own = learned(kept, "tray-1")
-    assert own is not None and learned(kept, " ") is None
-    assert [one.id for one in lent(kept, "gear-2, tray-1,gear-2", own)] == ["gear-2"] and lent(kept, "") == ()
+    own = component_concept(kept, "tray-1")
+    assert own is not None and component_concept(kept, " ") is None
+    assert [one.id for one in borrowed_concepts(kept, "gear-2, tray-1,gear-2", own)] == [
+        "gear-2"
+    ] and borrowed_concepts(kept, "") == ()
     with pytest.raises(InputError, match="one word for the whole product"):
-        learned(kept, "whole-3")
+        component_concept(kept, "whole-3")
     with pytest.raises(NotFound, match="gear-2, tray-1|tray-1"):
-        learned(kept, "none-4")
+        component_concept(kept, "none-4")
 
 
 def test_regions_are_needed_where_nothing_else_names_the_components() -> None:

@@ -16,7 +16,7 @@ from core.engines.api import Context
 from core.engines.finalize import NoVisibleChange
 from core.engines.registry import engine
 from core.engines.surface.damage_styles import STYLES, choose_style
-from core.engines.surface.gradient_noise import depth, fractal, is_thin, perlin, relative_depth, soft
+from core.engines.surface.gradient_noise import blurred, depth, fractal, is_thin, perlin, relative_depth
 from core.errors import InputError
 from core.placement_rules import Placement
 from core.types import AnomalyExample, NormalImage, Request, Sample
@@ -308,4 +308,4 @@ def test_a_wide_blur_on_a_coarse_grid_is_the_same_blur() -> None:
     field = np.random.default_rng(0).random((200, 240)).astype(np.float32)
     field[60:120, 80:160] += 3
     exact = cv2.GaussianBlur(field, (0, 0), 15)
-    assert np.abs(soft(field, 15) - exact).max() < 0.1
+    assert np.abs(blurred(field, 15) - exact).max() < 0.1

@@ -17,9 +17,15 @@ from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
 from core.masks import rle
 from core.methods.dual_ano_diff import DualAnoDiff
 from core.methods.dual_ano_diff.engine import DualAnoDiffEvidence
-from core.methods.dual_ano_diff.learning_settings import DualParams
-from core.methods.dual_ano_diff.mask_extraction import WAYS, find_masks, from_attention, from_part, from_segmenter
-from core.methods.dual_ano_diff.square_crop import pane_around, whole_pane
+from core.methods.dual_ano_diff.learning_settings import DualLearningParams
+from core.methods.dual_ano_diff.mask_extraction import (
+    MASK_SOURCES,
+    extract_masks,
+    mask_from_attention,
+    mask_from_part,
+    mask_from_segmenter,
+)
+from core.methods.dual_ano_diff.square_crop import crop_around, whole_photo_crop
 from core.quality import scores
 from core.segmentation.segmenter import iou
 from core.training import checkpoints
@@ -36,7 +42,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Path:
     """One concept of windows and, older, one of whole photos."""
     folder = tmp_path_factory.mktemp("project") / "concepts"
     for sight in ("whole", "window"):
-        params = DualParams(steps=2, rank=4, sight=sight)
+        params = DualLearningParams(steps=2, rank=4, sight=sight)
         normals = [NormalImage("n", "n.png", plate(9))]
         learning_engine(NAME).learn([hole(0), hole(1)], normals, "hole", params, Context("cpu", folder))
     return folder
@@ -59,7 +65,7 @@ def find(asked: Request, folder: Path, **given: Any) -> DualAnoDiffEvidence:
     assert isinstance(chosen, DualAnoDiff)
     for seed in range(asked.seed, asked.seed + 6):
         try:
-            return chosen.find(replace(asked, seed=seed), Context("cpu", folder, **given))
+            return chosen.generate_with_evidence(replace(asked, seed=seed), Context("cpu", folder, **given))
         except NoVisibleChange:
             continue
     raise AssertionError("six seeds in a row left nothing")
@@ -86,7 +92,7 @@ def test_a_whole_new_picture_needs_no_mask_and_brings_its_own(taught: Path) -> N
     assert chosen.requires(read_params(chosen, {})) == {"mask"}
     found = find(request(mask=None, params=params), taught)
     assert found.sample.image.shape == (80, 100, 3)
-    assert np.array_equal(found.sample.mask, found.on_photo[found.masks.taken])
+    assert np.array_equal(found.sample.mask, found.on_photo[found.masks.chosen])
     assert (found.sample.image != plate(5)).any(axis=2)[~found.sample.mask].mean() > 0.5
     assert "change_outside" not in scores(plate(5), found.sample)
     grey = find(request(mask=None, params=params, photo=plate(5, grey=True)), taught).sample.image
@@ -96,16 +102,16 @@ def test_a_whole_new_picture_needs_no_mask_and_brings_its_own(taught: Path) -> N
 def test_the_recipe_tells_of_the_masks_and_of_the_nearest_example(taught: Path) -> None:
     found = find(request(), taught)
     notes = Recipe.from_json(found.sample.recipe.to_json()).notes
-    assert notes["mask_from"] in (found.masks.taken, "asked") and set(notes["agreement"]) == set(WAYS)
+    assert notes["mask_from"] in (found.masks.chosen, "asked") and set(notes["agreement"]) == set(MASK_SOURCES)
     for way, packed in notes["pair_masks"].items():
-        assert np.array_equal(rle.unpack(packed, found.pair.part.shape[:2]), found.masks.found[way])
+        assert np.array_equal(rle.unpack(packed, found.pair.part.shape[:2]), found.masks.by_source[way])
     assert 0 <= notes["nearest_example"] <= 1
 
 
 def test_each_way_to_a_mask_can_be_chosen(taught: Path) -> None:
-    for way in WAYS:
+    for way in MASK_SOURCES:
         try:
-            assert find(request(params={"mask": way}), taught).masks.taken == way
+            assert find(request(params={"mask": way}), taught).masks.chosen == way
         except AssertionError as error:
             assert "six seeds" in str(error)
 
@@ -114,15 +120,15 @@ def test_what_is_missing_is_said_in_one_line(taught: Path, tmp_path: Path) -> No
     chosen = engine(NAME)
     assert isinstance(chosen, DualAnoDiff)
     with pytest.raises(NotFound, match="learn PROJECT --engine dual_ano_diff --label hole"):
-        chosen.find(request(), Context("cpu", tmp_path))
+        chosen.generate_with_evidence(request(), Context("cpu", tmp_path))
     with pytest.raises(InputError, match="sight=whole, or leave transplant on") as caught:
-        chosen.find(request(params={"transplant": False}), Context("cpu", taught))
+        chosen.generate_with_evidence(request(params={"transplant": False}), Context("cpu", taught))
     assert "\n" not in str(caught.value)
     with pytest.raises(MaskError, match=NAME):
-        chosen.find(request(mask=None), Context("cpu", taught))
+        chosen.generate_with_evidence(request(mask=None), Context("cpu", taught))
     other = write_toy(tmp_path / "other", seed=7)
     with pytest.raises(Unavailable, match="learned on the model 'toy' and does not fit 'other'"):
-        chosen.find(request(params={"backbone": str(other)}), Context("cpu", taught))
+        chosen.generate_with_evidence(request(params={"backbone": str(other)}), Context("cpu", taught))
 
 
 def test_stop_is_honoured_within_a_step(taught: Path) -> None:
@@ -149,30 +155,30 @@ def drawn_pair(seed: int, level: int = 40) -> tuple[np.ndarray, np.ndarray, np.n
 @pytest.mark.parametrize("level", [40, 220])
 def test_the_part_and_the_segmenter_find_what_was_drawn(seed: int, level: int) -> None:
     whole, part, mask = drawn_pair(seed, level)
-    by_part = from_part(part)
+    by_part = mask_from_part(part)
     assert iou(by_part, mask) > 0.8
-    assert iou(from_segmenter(whole, by_part, lambda: False), mask) > 0.7
+    assert iou(mask_from_segmenter(whole, by_part, lambda: False), mask) > 0.7
 
 
 def test_an_empty_part_gives_no_mask() -> None:
     nothing = np.full((SIDE, SIDE, 3), 131, np.uint8)
-    assert not from_part(nothing).any()
-    assert not from_segmenter(nothing, from_part(nothing), lambda: False).any()
-    assert not from_attention(np.zeros((SIDE, SIDE), np.float32)).any()
+    assert not mask_from_part(nothing).any()
+    assert not mask_from_segmenter(nothing, mask_from_part(nothing), lambda: False).any()
+    assert not mask_from_attention(np.zeros((SIDE, SIDE), np.float32)).any()
 
 
 def test_the_mask_that_agrees_with_the_others_is_taken() -> None:
     whole, part, mask = drawn_pair(1)
     elsewhere = np.zeros((SIDE, SIDE), np.float32)
     elsewhere[100:120, 90:120] = 1
-    found = find_masks(whole, part, elsewhere, "auto", lambda: False)
-    assert found.taken != "attention" and found.agreement["attention"] < 0.05
+    found = extract_masks(whole, part, elsewhere, "auto", lambda: False)
+    assert found.chosen != "attention" and found.agreement["attention"] < 0.05
     assert iou(found.mask, mask) > 0.7
-    assert find_masks(whole, part, elsewhere, "attention", lambda: False).taken == "attention"
+    assert extract_masks(whole, part, elsewhere, "attention", lambda: False).chosen == "attention"
     nothing = np.full_like(part, 128)
     seen = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 4)
-    alone = find_masks(whole, nothing, seen / seen.max(), "auto", lambda: False)
-    assert alone.taken == "attention" and iou(alone.mask, mask) > 0.4
+    alone = extract_masks(whole, nothing, seen / seen.max(), "auto", lambda: False)
+    assert alone.chosen == "attention" and iou(alone.mask, mask) > 0.4
 
 
 @pytest.mark.parametrize("shape", [(90, 140), (400, 300), (60, 60)])
@@ -180,9 +186,14 @@ def test_a_pane_and_back_is_the_photo_again(shape: tuple[int, int]) -> None:
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     photo = np.dstack([100 + 50 * np.sin(x / 20), 100 + 50 * np.cos(y / 25), 120 + 0 * x]).astype(np.uint8)
     mask = np.hypot(y - shape[0] * 0.7, x - shape[1] * 0.8) < 8
-    for pane in (whole_pane(shape, 128), pane_around(mask, 128, 1.0, 64)):
-        back = pane.back(pane.cut(photo))
+    for pane in (whole_photo_crop(shape, 128), crop_around(mask, 128, 1.0, 64)):
+        back = pane.to_photo(pane.crop_image(photo))
         assert back.shape == (*shape, 3)
         assert np.abs(back - photo)[mask].mean() < 4
-        assert iou(pane.back_mask(pane.cut_mask(mask)), mask) > 0.6
-    assert np.abs(whole_pane(shape, 128).back(whole_pane(shape, 128).cut(photo)) - photo)[8:-8, 8:-8].mean() < 5
+        assert iou(pane.mask_to_photo(pane.crop_mask(mask)), mask) > 0.6
+    assert (
+        np.abs(whole_photo_crop(shape, 128).to_photo(whole_photo_crop(shape, 128).crop_image(photo)) - photo)[
+            8:-8, 8:-8
+        ].mean()
+        < 5
+    )

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from core.api import Workbench
-from core.api.studio.drawn_pairs import Likeness, nearest_example
+from core.api.studio.drawn_pairs import NearestExample, nearest_example
 from core.api.studio.studio import TryRequest
 from core.engines.api import Context
 from core.engines.registry import learning_engine
 from core.errors import InputError
 from core.features.extract import available
 from core.images import png_bytes, read_image, read_mask
-from core.methods.dual_ano_diff.learning_settings import DualParams
-from core.methods.dual_ano_diff.mask_extraction import WAYS
+from core.methods.dual_ano_diff.learning_settings import DualLearningParams
+from core.methods.dual_ano_diff.mask_extraction import MASK_SOURCES
 from core.types import NormalImage
 from tests.engines.test_anomaly_diffusion import disc, hole, plate
 
@@ -32,10 +32,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Iterator
     for k in range(3):
         (folder / "photos" / f"{k}.png").write_bytes(png_bytes(plate(k)))
     with Workbench.create(folder / "plates", "plates") as bench:
-        bench.photos.take_in(folder / "photos")
+        bench.photos.import_images(folder / "photos")
         ctx = Context("cpu", bench.material.concepts)
         normals = [NormalImage("n", "n.png", plate(9))]
-        learning_engine(NAME).learn([hole(0), hole(1)], normals, "hole", DualParams(steps=1, rank=4), ctx)
+        learning_engine(NAME).learn([hole(0), hole(1)], normals, "hole", DualLearningParams(steps=1, rank=4), ctx)
         yield bench
 
 
@@ -45,19 +45,19 @@ def test_a_pair_is_kept_and_another_of_its_masks_taken(bench: Workbench) -> None
         NAME, "hole", photo, {"steps": 3, "mask": "threshold"}, mask=disc(40, 50, 12), seed=4, variants=1
     )
     (row,) = bench.studio.try_out(order)
-    pair = bench.review.pair(row)
-    assert pair is not None and {way.name for way in pair.ways} == set(WAYS)
+    pair = bench.review.drawn_pair(row)
+    assert pair is not None and {way.name for way in pair.ways} == set(MASK_SOURCES)
     for path in (pair.whole, pair.part):
         assert read_image(path).shape == (pair.side, pair.side, 3)
-    assert sum(way.taken for way in pair.ways) == (0 if pair.asked else 1)
+    assert sum(way.chosen for way in pair.ways) == (0 if pair.asked else 1)
     assert all(0 <= way.agreement <= 1 and (way.outline is None or way.outline["path"]) for way in pair.ways)
-    other = bench.studio.again(row.id, {"mask": "attention"})
+    other = bench.studio.remake_with(row.id, {"mask": "attention"})
     before, after = bench.studio.recipe(row.id), bench.studio.recipe(other.id)
     assert after.params == {**before.params, "mask": "attention"} and after.seed == before.seed
     assert np.array_equal(read_image(other.picture_paths["whole"]), read_image(pair.whole))
     assert read_mask(other.mask_path).any()
     with pytest.raises(InputError, match="mask"):
-        bench.studio.start_again(row.id, {"mask": "by eye"})
+        bench.studio.start_remake(row.id, {"mask": "by eye"})
 
 
 def test_what_it_is_most_like_is_told(bench: Workbench) -> None:
@@ -65,15 +65,15 @@ def test_what_it_is_most_like_is_told(bench: Workbench) -> None:
     order = TryRequest(NAME, "hole", photo, {"steps": 3}, mask=disc(40, 50, 12), seed=2, variants=1)
     (row,) = bench.studio.try_out(order)
     near = bench.review.nearest_example(row)
-    assert near is not None and near.measure == "distance" and near.copied == (near.value < 0.1)
+    assert near is not None and near.measure == "distance" and near.is_copy == (near.value < 0.1)
     judged = replace(row, recipe_json=row.recipe_json.replace("nearest_example", "other"))
     assert nearest_example(judged) is None
     judged = replace(judged, scores={"likeness": 0.9, "copy_limit": 0.85})
-    assert nearest_example(judged) == Likeness("likeness", 0.9, 0.85) and nearest_example(judged).copied  # type: ignore[union-attr]
-    assert bench.review.compared(row)
+    assert nearest_example(judged) == NearestExample("likeness", 0.9, 0.85) and nearest_example(judged).is_copy  # type: ignore[union-attr]
+    assert bench.review.nearest_good_part_applies(row)
     if available() is None:
-        found = bench.review.neighbour(row, look=True)
+        found = bench.review.nearest_good_part(row, look=True)
         assert found is not None and found[0].id == found[1].id != photo and found[0].own is not None
-        assert bench.review.neighbour(row) == found
+        assert bench.review.nearest_good_part(row) == found
     plain = bench.studio.try_out(TryRequest("cut_paste", "hole", photo, {}, mask=disc(40, 50, 12), variants=1))[0]
-    assert bench.review.pair(plain) is None and bench.review.neighbour(plain, look=True) is None
+    assert bench.review.drawn_pair(plain) is None and bench.review.nearest_good_part(plain, look=True) is None

@@ -16,16 +16,16 @@ from core.engines.api import Context
 from core.engines.registry import engine, learning_engine
 from core.errors import InputError, MaskError, NotFound
 from core.images import mask_png_bytes, png_bytes
-from core.jobs.requests import Batch, prepare, request_for
+from core.jobs.requests import GenerationBatch, build_request, plan_batch
 from core.methods.gaa import engine as gaa
 from core.methods.gaa.clustering import Clustering
-from core.methods.gaa.clustering.clustering_store import keep
+from core.methods.gaa.clustering.clustering_store import store_clustering
 from core.methods.gaa.clustering.clusters import build_clusters
-from core.methods.gaa.engine import GaaLearning, parts_of, pick, preset_of
+from core.methods.gaa.engine import GaaLearningParams, choose_cluster, gaa_preset, separate_defects
 from core.quality import scores
 from core.training import checkpoints
 from core.training.checkpoints import Concept
-from core.training.instances import by_instance
+from core.training.instances import split_by_instance
 from core.types import AnomalyExample, NormalImage, Recipe, Request, Sample
 from tests.diffusion.toy import write_toy
 
@@ -69,18 +69,18 @@ def by_hand(folder: Path, examples: list[AnomalyExample], groups: list[int], nam
     """Clusters of ``examples`` as a person has put them, kept for their label."""
     from core.methods.gaa.clustering import features_name
 
-    regions = by_instance(examples)
+    regions = split_by_instance(examples)
     vectors = np.random.default_rng(0).normal(size=(len(regions), 4)).astype(np.float32)
     ids = tuple(e.id for e in regions)
     clusters = build_clusters(vectors, ids, np.array(groups), names)
     made = Clustering(clusters, ids, vectors, features_name("flawsmith"), "flawsmith", 0, edited=True)
-    keep(folder, examples[0].label, made)
+    store_clustering(folder, examples[0].label, made)
 
 
 def teach(folder: Path, examples: list[AnomalyExample], label: str = "hole", **given: Any) -> Concept:
     normals = [NormalImage("n", "n.png", plate(9))]
     return learning_engine("gaa").learn(
-        examples, normals, label, GaaLearning(**{"steps": 2, **given}), Context("cpu", folder)
+        examples, normals, label, GaaLearningParams(**{"steps": 2, **given}), Context("cpu", folder)
     )
 
 
@@ -103,7 +103,7 @@ def make(asked: Request, folder: Path) -> Sample:
 
 
 def test_clusters_by_hand_are_learned_each_with_words_of_its_own(folder: Path) -> None:
-    card = checkpoints.newest(folder, "gaa", "hole")
+    card = checkpoints.newest_concept(folder, "gaa", "hole")
     concept, tensors = checkpoints.load_concept(folder / card.id)
     assert concept.labels == ("hole",) and concept.groups == {"pin": "hole", "pit": "hole"}
     assert concept.title == "hole in 2 clusters" and concept.config.extra["clusters"]["hole"]["edited"]
@@ -120,7 +120,7 @@ def test_looks_that_nobody_has_sorted_are_clustered(tmp_path: Path, monkeypatch:
     by_hand(tmp_path, SMALL, [0, 1, 1], ["odd", "even"])
     assert tuple(teach(tmp_path, SMALL).groups) == ("odd", "even")
     assert tuple(teach(tmp_path, SMALL, clusters="new").groups) == ("hole_1",)
-    monkeypatch.setattr(gaa, "recall_or_cluster", lambda *_, **__: pytest.fail("clustered all the same"))
+    monkeypatch.setattr(gaa, "load_or_cluster_regions", lambda *_, **__: pytest.fail("clustered all the same"))
     whole = teach(tmp_path, SMALL, clusters="none")
     assert whole.groups == {"hole": "hole"} and whole.config.extra["clusters"] == {}
 
@@ -131,10 +131,10 @@ def test_labels_together_have_names_of_their_own(tmp_path: Path) -> None:
         by_hand(tmp_path, examples, [0, 1], ["deep", "flat"])
     concept = teach(tmp_path, [*SMALL[:2], *dents], label="")
     assert concept.groups == {"deep": "dent", "flat": "dent", "hole_deep": "hole", "hole_flat": "hole"}
-    assert concept.labels == ("dent", "hole") and gaa.clusters_of(concept, "hole") == ("hole_deep", "hole_flat")
-    assert pick(concept, "any", "hole", 3).startswith("hole_")
+    assert concept.labels == ("dent", "hole") and gaa.concept_clusters(concept, "hole") == ("hole_deep", "hole_flat")
+    assert choose_cluster(concept, "any", "hole", 3).startswith("hole_")
     with pytest.raises(InputError, match="knows dent, hole, not 'crack'"):
-        pick(concept, "any", "crack", 3)
+        choose_cluster(concept, "any", "crack", 3)
 
 
 def test_what_cannot_be_learned_from_is_left_out_and_said(tmp_path: Path) -> None:
@@ -149,16 +149,18 @@ def test_what_cannot_be_learned_from_is_left_out_and_said(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="no real anomaly of it"):
         teach(tmp_path, SMALL, label="dent")
     with pytest.raises(InputError, match="open a project"):
-        learning_engine("gaa").learn(SMALL, [], "hole", GaaLearning(), Context("cpu"))
+        learning_engine("gaa").learn(SMALL, [], "hole", GaaLearningParams(), Context("cpu"))
 
 
 def test_any_takes_large_clusters_more_often_and_a_name_takes_that(folder: Path) -> None:
-    concept = checkpoints.newest(folder, "gaa", "hole")
-    drawn = [pick(concept, "any", "hole", seed) for seed in range(400)]
+    concept = checkpoints.newest_concept(folder, "gaa", "hole")
+    drawn = [choose_cluster(concept, "any", "hole", seed) for seed in range(400)]
     assert 0.5 < drawn.count("pin") / 400 < 0.7 and set(drawn) == {"pin", "pit"}
-    assert pick(concept, "pit", "hole", 0) == "pit" and pick(concept, "mixed", "hole", 0) == "mixed"
+    assert (
+        choose_cluster(concept, "pit", "hole", 0) == "pit" and choose_cluster(concept, "mixed", "hole", 0) == "mixed"
+    )
     with pytest.raises(InputError, match="cluster 'pot': .* has pin, pit; or take any"):
-        pick(concept, "pot", "hole", 0)
+        choose_cluster(concept, "pot", "hole", 0)
 
 
 def test_masks_are_like_those_of_the_cluster_that_is_drawn(folder: Path) -> None:
@@ -166,7 +168,7 @@ def test_masks_are_like_those_of_the_cluster_that_is_drawn(folder: Path) -> None
     examples = [*SMALL, *LARGE]
     members = {"pin": [e.id for e in SMALL], "pit": [e.id for e in LARGE]}
     for seed in range(12):
-        drawn = pick(checkpoints.newest(folder, "gaa", "hole"), "any", "hole", seed)
+        drawn = choose_cluster(checkpoints.newest_concept(folder, "gaa", "hole"), "any", "hole", seed)
         assert [e.id for e in kin({}, "hole", seed, examples, folder)] == members[drawn]
     assert len(kin({"cluster": "pit"}, "hole", 0, examples, folder)) == 2
     assert len(kin({"cluster": "mixed"}, "hole", 0, examples, folder)) == 5
@@ -195,9 +197,9 @@ def test_studio_and_bulk_lend_examples_of_the_cluster(folder: Path, tmp_path: Pa
         for cluster, own in (("pin", {"hole0", "hole1"}), ("pit", {"hole3"})):
             ids = {examples[name].id for name in own}
             order = TryRequest("gaa", "hole", normal, {"cluster": cluster}, disc(40, 50, 12))
-            assert {bench.studio.request(order, n).examples[0].id for n in range(6)} == ids
-            plan = prepare(bench.material, Batch(engine="gaa", label="hole", params={"cluster": cluster}))
-            assert {request_for(plan, n).examples[0].id for n in range(6)} == ids
+            assert {bench.studio.build_request(order, n).examples[0].id for n in range(6)} == ids
+            plan = plan_batch(bench.material, GenerationBatch(engine="gaa", label="hole", params={"cluster": cluster}))
+            assert {build_request(plan, n).examples[0].id for n in range(6)} == ids
 
 
 def test_a_sample_is_exact_outside_and_its_recipe_makes_it_again(folder: Path) -> None:
@@ -205,7 +207,7 @@ def test_a_sample_is_exact_outside_and_its_recipe_makes_it_again(folder: Path) -
     sample = make(asked, folder)
     assert scores(asked.normal.pixels, sample)["change_outside"] == 0 and not (sample.mask & ~asked.mask).any()
     params = Recipe.from_json(sample.recipe.to_json()).params
-    assert params["cluster"] == pick(checkpoints.newest(folder, "gaa", "hole"), "any", "hole", 1)
+    assert params["cluster"] == choose_cluster(checkpoints.newest_concept(folder, "gaa", "hole"), "any", "hole", 1)
     assert make(replace(asked, params=params), folder).image.tobytes() == sample.image.tobytes()
     other = {"pin": "pit", "pit": "pin"}[params["cluster"]]
     assert make(replace(asked, params={**params, "cluster": other}), folder).image.tobytes() != sample.image.tobytes()
@@ -223,13 +225,13 @@ def test_parts_are_disjoint_and_together_the_mask() -> None:
     mask = disc(10, 10, 4) | disc(10, 20, 4) | disc(60, 60, 8)
     for n in range(9):
         mask[75, 3 + 11 * n] = True
-    parts = parts_of(mask)
+    parts = separate_defects(mask)
     assert len(parts) == 6 and np.array_equal(np.sum(parts, axis=0), mask)
     assert np.array_equal(parts[0], disc(60, 60, 8)) and parts[1][10, 10] and parts[1][10, 20]
-    assert len(parts_of(disc(40, 40, 5))) == 1
+    assert len(separate_defects(disc(40, 40, 5))) == 1
 
 
 def test_the_paper_s_preset_is_the_paper_s() -> None:
-    preset = preset_of("paper")
+    preset = gaa_preset("paper")
     assert (preset.anomaly_tokens, preset.mask_tokens, preset.encoder) == (8, 4, "fpn")
     assert (preset.batch, preset.lr, preset.budget(40)) == (4, 5e-3, 310_000) and preset.prompts == ("a photo of {}",)

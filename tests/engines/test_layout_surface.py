@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from core.engines.api import Context
-from core.engines.layout.cutout import cut
-from core.engines.layout.work_area import blur, some
+from core.engines.layout.cutout import cut_out_part
+from core.engines.layout.work_area import blur, sampled_pixels
 from core.engines.registry import engine
 from core.errors import InputError
 from core.images.geometry import dilated
@@ -77,7 +77,7 @@ def test_light_that_falls_off_is_not_taken_for_a_shadow() -> None:
     field = 150 - 220 * (rows - 0.3) ** 2 - 40 * (columns - 0.6) ** 2 + grain(2, 1.5)
     part = disc(100, 100, 34)
     field[part] = 220
-    lifted, hole = cut(photo_of(field), part, np.zeros_like(part))
+    lifted, hole = cut_out_part(photo_of(field), part, np.zeros_like(part))
     assert lifted.shadow.depth * lifted.shadow.sigma < 0.5
     assert hole.shade.min() > 0.85
 
@@ -104,9 +104,9 @@ def test_a_wide_blur_worked_out_small_is_the_blur(sigma: float) -> None:
 
 def test_some_pixels_are_few_and_chosen() -> None:
     mask = disc(100, 100, 50)
-    picked = some(np.where(mask, 1, 0), mask, 500)
+    picked = sampled_pixels(np.where(mask, 1, 0), mask, 500)
     assert 500 <= picked.size < 1000 and (picked == 1).all()
-    assert some(np.arange(9).reshape(3, 3), np.eye(3, dtype=bool), 100).tolist() == [0, 4, 8]
+    assert sampled_pixels(np.arange(9).reshape(3, 3), np.eye(3, dtype=bool), 100).tolist() == [0, 4, 8]
 
 
 def test_widened_is_a_disc_about_each_pixel() -> None:

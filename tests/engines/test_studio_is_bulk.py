@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from core.api import Batch, Workbench
+from core.api import GenerationBatch, Workbench
 from core.api.studio.studio import TryRequest
 from core.engines.api import Context
 from core.engines.registry import engine, engines, learning_engines
@@ -56,7 +56,9 @@ def settings_of(name: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", sorted(engines()))
 def test_a_sample_of_a_batch_is_made_again_in_the_studio(bench: Workbench, name: str) -> None:
-    made = bench.studio.generate(Batch(engine=name, label=LABEL, count=1, seed=3, params=settings_of(name), workers=1))
+    made = bench.studio.generate(
+        GenerationBatch(engine=name, label=LABEL, count=1, seed=3, params=settings_of(name), workers=1)
+    )
     row = bench.review.row(made["sample_ids"][0])
     recipe = Recipe.from_json(row.recipe_json)
     placed = None
@@ -73,15 +75,15 @@ def test_a_placed_mask_keeps_its_example_for_all_variants(bench: Workbench) -> N
     photo = bench.project.normals()[0].id
     placed = bench.masks.place(photo, "cut_paste", LABEL, {}, {"position": "examples"}, 4)
     order = TryRequest("cut_paste", LABEL, photo, {}, placed, seed=1)
-    requests = [bench.studio.request(order, variant) for variant in range(6)]
+    requests = [bench.studio.build_request(order, variant) for variant in range(6)]
     assert {r.examples[0].id for r in requests} == {placed.example_id}
-    assert {r.placement for r in requests} == {placed.placement} and placed.placement.as_there
+    assert {r.placement for r in requests} == {placed.placement} and placed.placement.follows_example
 
 
 def test_a_drawn_mask_has_no_placement_and_any_example(bench: Workbench) -> None:
     photo = bench.project.normals()[0].id
     order = TryRequest("cut_paste", LABEL, photo, {}, blob(SHAPE), seed=1)
-    requests = [bench.studio.request(order, variant) for variant in range(12)]
+    requests = [bench.studio.build_request(order, variant) for variant in range(12)]
     assert {r.placement for r in requests} == {None}
     assert len({r.examples[0].id for r in requests}) == 2
 

@@ -11,8 +11,8 @@ from app.cli import run
 from core.errors import InputError, Unavailable
 from core.evaluation.classification import ClassifierParams, evaluate_classification
 from core.evaluation.detectors.api import TrainContext
-from core.evaluation.results import Result
-from core.evaluation.training.classifier import FILES, batches, capped
+from core.evaluation.results import EvalResult
+from core.evaluation.training.classifier import FILES, batches_per_epoch, capped
 from core.weights import models_dir
 from tests.evaluation.plates import dataset, shots
 
@@ -22,17 +22,17 @@ SMALL = {"network": "resnet18", "weights": "none", "side": 32, "epochs": 1, "bat
 
 
 @pytest.fixture(scope="module")
-def named() -> Result:
+def named() -> EvalResult:
     return evaluate_classification(TRAIN, TEST, seeds=(0, 1))
 
 
-def test_frozen_features_tell_dots_from_lines(named: Result) -> None:
+def test_frozen_features_tell_dots_from_lines(named: EvalResult) -> None:
     assert named.metrics["accuracy"] > 0.85
     assert set(named.per_label) == {"dot", "line"} and set(named.spread) == {"accuracy", "accuracy_mean"}
     assert named.best_on_test["accuracy"] >= named.metrics["accuracy"]
 
 
-def test_confusion_counts_every_photo_of_every_seed(named: Result) -> None:
+def test_confusion_counts_every_photo_of_every_seed(named: EvalResult) -> None:
     confusion = named.config["confusion"]
     assert {true: sum(said.values()) for true, said in confusion.items()} == {"dot": 8, "line": 8}
     right = sum(confusion[label][label] for label in confusion)
@@ -40,7 +40,7 @@ def test_confusion_counts_every_photo_of_every_seed(named: Result) -> None:
     assert [p.name for p in named.pictures] == ["confusion"]
 
 
-def test_the_result_says_which_network_it_was(named: Result) -> None:
+def test_the_result_says_which_network_it_was(named: EvalResult) -> None:
     assert named.config["weights"] == "imagenet, frozen" and "stand-in" in " ".join(named.notes)
     scratch = evaluate_classification(TRAIN, TEST, params=SMALL, seeds=(0,))
     assert scratch.config["weights"] == "from scratch" and "from scratch" in " ".join(scratch.notes)
@@ -98,7 +98,7 @@ def test_large_labels_are_capped_and_no_batch_has_one_photo() -> None:
     labels = [0] * 10 + [1] * 3
     kept = capped(labels, 4, 0)
     assert len(kept) == 7 and kept == sorted(kept) and kept == capped(labels, 4, 0)
-    assert [batches(n, 4, 1) for n in (4, 5, 6)] == [1, 1, 2]
+    assert [batches_per_epoch(n, 4, 1) for n in (4, 5, 6)] == [1, 1, 2]
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

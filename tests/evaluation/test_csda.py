@@ -16,19 +16,19 @@ from torch.nn import functional as F
 
 from app.cli import run as cli
 from core.errors import Cancelled, InputError, NotFound, Unavailable
-from core.evaluation.detectors.api import Comparing, Lasting, TrainContext, detector
+from core.evaluation.detectors.api import ComparingDetector, SerializableDetector, TrainContext, detector
 from core.evaluation.localization import evaluate_detection
 from core.evaluation.metrics import map_metrics
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import load_result, save_result
-from core.evaluation.saved_detector import FILE, load_detector
-from core.evaluation.score_map_files import read_map
+from core.evaluation.saved_detector import DETECTOR_FILE, load_detector
+from core.evaluation.score_map_files import read_score_map
 from core.evaluation.training.classifier import resnet
-from core.evaluation.training.frozen_features import pack, see, trunk
+from core.evaluation.training.frozen_features import pack_scales, resnet_features, trunk
 from core.features.extract import available
 from core.methods.comgen.csda import network as cs
 from core.methods.comgen.csda.detector import CSDA, CSDAParams
-from core.methods.comgen.csda.references import Compared, References, references_of
+from core.methods.comgen.csda.references import ReferencePairFeed, ReferenceSet, choose_references
 
 needs_features = pytest.mark.skipif(available() is not None, reason="the packaged features are not installed")
 
@@ -72,13 +72,13 @@ def test_masks_are_those_of_equation_11() -> None:
     )
     apart = cs.differences(photo, other)
     assert all(torch.equal(d, torch.sqrt((a - b) ** 2)) for d, a, b in zip(apart, photo, other, strict=True))
-    m1, m2, m3 = cs.estimates(apart)
+    m1, m2, m3 = cs.mean_differences(apart)
     assert [tuple(m.shape) for m in (m1, m2, m3)] == [(2, 1, 16, 16), (2, 1, 8, 8), (2, 1, 4, 4)]
     assert torch.allclose(m2[:, 0], apart[1].mean(1))
-    n1, n2, n3 = cs.progressive((m1, m2, m3))
+    n1, n2, n3 = cs.progressive_masks((m1, m2, m3))
     up = lambda m: F.interpolate(m, scale_factor=2, mode="bilinear", align_corners=False)  # noqa: E731
     assert torch.equal(n3, m3) and torch.allclose(n2, m2 * up(m3)) and torch.allclose(n1, m1 * up(m2))
-    alike = cs.progressive(cs.estimates(cs.differences(photo, photo)))
+    alike = cs.progressive_masks(cs.mean_differences(cs.differences(photo, photo)))
     assert not any(m.any() for m in alike), "where nothing differs nothing passes"
 
 
@@ -98,17 +98,17 @@ def test_the_loss_is_equation_12() -> None:
 def test_scales_are_packed_without_loss() -> None:
     rng = np.random.default_rng(1)
     scales = tuple(rng.normal(size=(16 // 2**j, 16 // 2**j, c)).astype(np.float32) for j, c in enumerate((3, 8, 32)))
-    packed = pack(scales)  # type: ignore[arg-type]
+    packed = pack_scales(scales)  # type: ignore[arg-type]
     assert packed.shape == (16, 16, 3 + 2 + 2) and packed.dtype == np.float16
-    back = cs.unpack(torch.from_numpy(packed.astype(np.float32)).permute(2, 0, 1)[None], (3, 8, 32))
+    back = cs.unpacked_scales(torch.from_numpy(packed.astype(np.float32)).permute(2, 0, 1)[None], (3, 8, 32))
     for scale, found in zip(scales, back, strict=True):
         assert np.array_equal(found[0].permute(1, 2, 0).numpy(), scale.astype(np.float16).astype(np.float32))
     with pytest.raises(ValueError, match="multiple of 4"):
-        pack((scales[0], scales[1][..., :6], scales[2]))
+        pack_scales((scales[0], scales[1][..., :6], scales[2]))
 
 
 def test_the_network_uses_all_it_has() -> None:
-    network = cs.CrossScale((4, 8, 16), 6)
+    network = cs.CsdaNetwork((4, 8, 16), 6)
     logits = network(torch.randn(2, 2 * (4 + 2 + 1), 16, 16, generator=torch.Generator().manual_seed(3)))
     assert logits.shape == (2, 2, 64, 64)
     logits.square().mean().backward()
@@ -120,7 +120,7 @@ def test_the_network_uses_all_it_has() -> None:
 
 def test_resnet_gives_the_published_sizes_and_is_asked_for_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, _ = part(0)
-    assert [s.shape for s in see(resnet("resnet18", 1000, None, 0).eval(), photo, 256)] == [
+    assert [s.shape for s in resnet_features(resnet("resnet18", 1000, None, 0).eval(), photo, 256)] == [
         (64, 64, 64),
         (32, 32, 128),
         (16, 16, 256),
@@ -133,7 +133,7 @@ def test_resnet_gives_the_published_sizes_and_is_asked_for_its_weights(monkeypat
 
 @needs_features
 def test_a_pair_is_not_compared_with_the_photo_it_was_made_from() -> None:
-    references = references_of(TRAIN, 64, 6, trunk("efficientnet"), "nearest", 0)
+    references = choose_references(TRAIN, 64, 6, trunk("efficientnet"), "nearest", 0)
     good = TRAIN[0].read()
     assert references.neighbours(good)[0] != 0
     made = good.copy()
@@ -142,26 +142,26 @@ def test_a_pair_is_not_compared_with_the_photo_it_was_made_from() -> None:
     made[mask] = 235
     assert references.neighbours(made, 6)[0] == 0, "without its mask nothing says that it was made from it"
     assert 0 not in references.neighbours(made, 6, mask)
-    assert len(references_of(TRAIN, 64, 3, trunk("efficientnet"), "nearest", 0).photos) == 3
+    assert len(choose_references(TRAIN, 64, 3, trunk("efficientnet"), "nearest", 0).photos) == 3
     anywhere = replace(references, association="random")
     assert anywhere.neighbours(good) == anywhere.neighbours(good) and 0 not in anywhere.neighbours(good, 6)
     found = {anywhere.neighbours(part(i)[0])[0] for i in range(40, 60)}
     assert len(found) > 3
     with pytest.raises(InputError, match="at least two"):
-        references_of(TRAIN[:1], 64, 6, trunk("efficientnet"), "nearest", 0)
-    alone = References(references.photos[:1], ("a",), references.trunk)
+        choose_references(TRAIN[:1], 64, 6, trunk("efficientnet"), "nearest", 0)
+    alone = ReferenceSet(references.photos[:1], ("a",), references.trunk)
     with pytest.raises(InputError, match="two different"):
         alone.neighbours(good)
 
 
 @needs_features
 def test_each_draw_may_take_another_of_the_nearest() -> None:
-    references = references_of(TRAIN, 64, 6, trunk("efficientnet"), "nearest", 0)
-    feed = Compared(TRAIN, references, 3, 0.25)
-    maps, near = feed.taken(part(30)[0], None)
+    references = choose_references(TRAIN, 64, 6, trunk("efficientnet"), "nearest", 0)
+    feed = ReferencePairFeed(TRAIN, references, 3, 0.25)
+    maps, near = feed.stored_input(part(30)[0], None)
     assert len(near) == 3 == len(set(near))
     half = maps.shape[2]
-    seen = {feed.shown((maps, near), np.random.default_rng(i))[..., half:].tobytes() for i in range(20)}
+    seen = {feed.network_input((maps, near), np.random.default_rng(i))[..., half:].tobytes() for i in range(20)}
     assert seen == {references.maps(i).tobytes() for i in near}
     batch, masks = feed.batch(np.random.default_rng(0), 4)
     assert batch.shape == (4, 16, 16, 2 * half) and not masks[:2].any() and masks[2:].any(axis=(1, 2)).all()
@@ -180,7 +180,7 @@ def test_it_learns_a_bright_square_and_the_same_seed_gives_the_same_bytes() -> N
     assert found["pixel_auroc"] > 0.9 and found["image_auroc"] > 0.9
     again = CSDA().fit(TRAIN, PARAMS, TrainContext(seed=4))
     assert maps_of(again, images) == [m.tobytes() for m in maps]
-    assert isinstance(fitted, Comparing) and isinstance(fitted, Lasting)
+    assert isinstance(fitted, ComparingDetector) and isinstance(fitted, SerializableDetector)
     near = fitted.neighbour(images[0])
     assert near.name.startswith("good/") and near.image.shape == (64, 64, 3)
     kept = CSDA().unpack(fitted.pack(), PARAMS, TrainContext())
@@ -217,11 +217,17 @@ def test_a_run_keeps_its_detector_for_single_photos(tmp_path: Path, capsys: pyte
     assert result.metrics["image_auroc"] > 0.9
     run = save_result(tmp_path, result)
     again = evaluate_detection(TRAIN, test, detector="csda", **given)
-    assert again.files[FILE] != result.files[FILE] and load_result(run).files == {FILE: run / FILE}
-    assert (save_result(tmp_path, again) / FILE).read_bytes() == (run / FILE).read_bytes() == result.files[FILE]
+    assert again.files[DETECTOR_FILE] != result.files[DETECTOR_FILE] and load_result(run).files == {
+        DETECTOR_FILE: run / DETECTOR_FILE
+    }
+    assert (
+        (save_result(tmp_path, again) / DETECTOR_FILE).read_bytes()
+        == (run / DETECTOR_FILE).read_bytes()
+        == result.files[DETECTOR_FILE]
+    )
 
     bad = test[4].read()
-    looks = [load_detector(run).look(shot.read()) for shot in (test[0], test[4])]
+    looks = [load_detector(run).predict(shot.read()) for shot in (test[0], test[4])]
     fresh = CSDA().fit(TRAIN, PARAMS, TrainContext(seed=0)).score([bad])[0]
     assert looks[1].scores.tobytes() == fresh.tobytes() and looks[1].scores.shape == (80, 80)
     assert looks[1].above_good == 1.0 and looks[1].score > looks[0].score
@@ -234,7 +240,7 @@ def test_a_run_keeps_its_detector_for_single_photos(tmp_path: Path, capsys: pyte
     assert cli(["evaluate", "photo", str(run), str(photo), "--out", str(tmp_path / "seen"), "--json"]) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])["photos"][0]
     assert said["image_score"] == pytest.approx(looks[1].score) and said["above_good"] == 1.0
-    assert np.array_equal(read_map(Path(said["map"])), looks[1].scores) and Path(said["picture"]).is_file()
+    assert np.array_equal(read_score_map(Path(said["map"])), looks[1].scores) and Path(said["picture"]).is_file()
 
 
 def test_what_is_no_detector_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ from core.device import numpy_rng
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.evaluation import load_result
 from core.evaluation.metrics import Saturation, map_metrics
-from core.evaluation.score_map_files import read_map
+from core.evaluation.score_map_files import read_score_map
 from core.evaluation.score_map_metrics import evaluate_maps
 
 SHAPE = (20, 26)
@@ -246,13 +246,13 @@ def test_a_wrong_map_file_is_told(name: str, array: np.ndarray | bytes, told: st
     path = tmp_path / name
     path.write_bytes(array) if isinstance(array, bytes) else write(path, array)
     with pytest.raises(InputError, match=told) as caught:
-        read_map(path)
+        read_score_map(path)
     assert "\n" not in str(caught.value)
 
 
 def test_a_missing_map_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        read_map(tmp_path / "a.npy")
+        read_score_map(tmp_path / "a.npy")
 
 
 def test_every_evaluate_command_is_documented() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 import core.evaluation.results as module
 from core.errors import InputError, NotFound, StoreError
-from core.evaluation import Curve, Picture, Result, list_results, load_result, save_result
+from core.evaluation import Curve, EvalResult, Picture, list_results, load_result, save_result
 
-RESULT = Result(
+RESULT = EvalResult(
     kind="localization",
     title="U-Net on poisson",
     config={"train": "a", "seeds": [0, 1], "preset": "cpu"},

@@ -14,9 +14,9 @@ import pytest
 
 from core.device import numpy_rng
 from core.errors import InputError, MaskError, NotFound
-from core.evaluation.photo_sets import Shot, check_apart, read_set
-from core.evaluation.saturation import FULL, Saturation, read_defects_config
-from core.exporters import Item, export
+from core.evaluation.photo_sets import Shot, check_disjoint, read_photo_set
+from core.evaluation.saturation import FULL_SATURATION, Saturation, read_defects_config
+from core.exporters import DatasetItem, export
 from core.images import mask_png_bytes, png_bytes
 from core.store import Project
 from core.types import ReviewStatus
@@ -58,43 +58,43 @@ def labels(shots: list[Shot]) -> dict[str, int]:
 
 
 def test_mvtec_layout(layout: Path) -> None:
-    test = read_set(layout, "test")
+    test = read_photo_set(layout, "test")
     assert [s.name for s in test] == ["good/000", "good/001", "crack/000", "crack/001", "dent/000"]
     assert np.array_equal(test[3].mask((SIDE, SIDE)), blob(1))
     assert not test[0].mask((SIDE, SIDE)).any() and test[0].good
     assert test[2].read().shape == (SIDE, SIDE, 3)
-    assert labels(read_set(layout, "train")) == {"good": 3, "crack": 2, "dent": 1}
-    assert labels(read_set(layout, "all")) == {"good": 5, "crack": 2, "dent": 1}
+    assert labels(read_photo_set(layout, "train")) == {"good": 3, "crack": 2, "dent": 1}
+    assert labels(read_photo_set(layout, "all")) == {"good": 5, "crack": 2, "dent": 1}
     # The folder above, if it holds this one product, will do too.
-    assert [s.name for s in read_set(layout.parent, "test")] == [s.name for s in test]
-    check_apart(read_set(layout, "train", anomalies="all")[:3], test)
+    assert [s.name for s in read_photo_set(layout.parent, "test")] == [s.name for s in test]
+    check_disjoint(read_photo_set(layout, "train", anomalies="all")[:3], test)
     with pytest.raises(InputError, match="no anomalies to learn from"):
-        read_set(layout, "train", anomalies="split")
+        read_photo_set(layout, "train", anomalies="split")
     with pytest.raises(InputError, match=r"3 test photos were learned from \(first: crack/000"):
-        check_apart(read_set(layout, "train"), test)
+        check_disjoint(read_photo_set(layout, "train"), test)
 
 
 def test_a_test_set_without_training_photos(layout: Path) -> None:
     shutil.rmtree(layout / "train")
-    assert labels(read_set(layout, "test")) == {"good": 2, "crack": 2, "dent": 1}
+    assert labels(read_photo_set(layout, "test")) == {"good": 2, "crack": 2, "dent": 1}
 
 
 @pytest.mark.parametrize("format", ["mvtec-ad", "visa", "coco", "voc", "imagefolder", "mvtec-loco"])
 def test_every_export_format(format: str, tmp_path: Path) -> None:
-    items = [Item(f"n{n}", photo("n", n)) for n in range(10)]
+    items = [DatasetItem(f"n{n}", photo("n", n)) for n in range(10)]
     items += [
-        Item(f"{label}{n}", photo(label, n), label, "structural", (blob(n),))
+        DatasetItem(f"{label}{n}", photo(label, n), label, "structural", (blob(n),))
         for label in ("crack", "dent")
         for n in range(10)
     ]
     export(items, tmp_path / "set", format, {"category": "tile"})
-    train, test = read_set(tmp_path / "set", "train"), read_set(tmp_path / "set", "test")
+    train, test = read_photo_set(tmp_path / "set", "train"), read_photo_set(tmp_path / "set", "test")
     assert any(s.good for s in train) and any(s.good for s in test)
     wanted = {photo(label, n).tobytes(): blob(n) for label in ("crack", "dent") for n in range(10)}
     shots = [s for s in [*train, *test] if not s.good]
     assert shots and all(np.array_equal(s.mask((SIDE, SIDE)), wanted[s.read().tobytes()]) for s in shots)
     if format in ("coco", "voc", "imagefolder"):
-        check_apart(train, test)
+        check_disjoint(train, test)
     else:
         assert len([s for s in train if not s.good]) == 20
 
@@ -118,15 +118,15 @@ def test_a_project(tmp_path: Path) -> None:
             )
             for n in range(3)
         ]
-        assert labels(read_set(project.path, "train")) == {"good": 1, "crack": 3}
-        project.set_verdicts([made[0].id], ReviewStatus.KEPT)
-        project.set_verdicts([made[1].id], ReviewStatus.REJECTED)
-    train = read_set(tmp_path / "p", "train")
+        assert labels(read_photo_set(project.path, "train")) == {"good": 1, "crack": 3}
+        project.set_review_status([made[0].id], ReviewStatus.KEPT)
+        project.set_review_status([made[1].id], ReviewStatus.REJECTED)
+    train = read_photo_set(tmp_path / "p", "train")
     assert [s.name for s in train] == [f"good/{normal.id}", f"crack/{made[0].id}"]
     assert np.array_equal(train[1].mask((SIDE, SIDE)), blob(0))
-    test = read_set(tmp_path / "p", "test")
+    test = read_photo_set(tmp_path / "p", "test")
     assert labels(test) == {"good": 1, "dent": 1} and np.array_equal(test[1].instances((SIDE, SIDE))[0], blob(2))
-    assert labels(read_set(tmp_path / "p", "all")) == {"good": 1, "crack": 1, "dent": 1}
+    assert labels(read_photo_set(tmp_path / "p", "all")) == {"good": 1, "crack": 1, "dent": 1}
 
 
 def test_defect_values_say_the_saturation(layout: Path) -> None:
@@ -139,14 +139,14 @@ def test_defect_values_say_the_saturation(layout: Path) -> None:
         {"defect_name": "any", "pixel_value": 255, "saturation_threshold": 1.0, "relative_saturation": True},
     ]
     (layout / "defects_config.json").write_text(json.dumps(entries))
-    shots = {s.name: s for s in read_set(layout, "test")}
+    shots = {s.name: s for s in read_photo_set(layout, "test")}
     channels = shots["crack/000"].channels((SIDE, SIDE))
     assert [s for _, s in channels] == [Saturation(3, False), Saturation(0.5)]
     assert np.array_equal(channels[1][0], blob(0)) and channels[0][0].sum() == 4
-    assert [s for _, s in shots["dent/000"].channels((SIDE, SIDE))] == [FULL]
+    assert [s for _, s in shots["dent/000"].channels((SIDE, SIDE))] == [FULL_SATURATION]
     (layout / "defects_config.json").write_text(json.dumps(entries[1:]))
     with pytest.raises(MaskError, match="mask value 254 is not in the defects config"):
-        {s.name: s for s in read_set(layout, "test")}["crack/000"].channels((SIDE, SIDE))
+        {s.name: s for s in read_photo_set(layout, "test")}["crack/000"].channels((SIDE, SIDE))
 
 
 def test_saturation_counts_pixels_as_mvtec_does() -> None:
@@ -177,37 +177,37 @@ def test_a_wrong_defects_config_is_told(text: str, told: str, tmp_path: Path) ->
 
 def test_what_is_missing_is_told(layout: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no such folder"):
-        read_set(tmp_path / "nowhere", "test")
+        read_photo_set(tmp_path / "nowhere", "test")
     (tmp_path / "bare").mkdir()
     with pytest.raises(InputError, match="expected a Flawsmith project, a dataset"):
-        read_set(tmp_path / "bare", "test")
+        read_photo_set(tmp_path / "bare", "test")
 
     (layout / "ground_truth/crack/001_mask.png").unlink()
     with pytest.raises(MaskError, match=r"1 of 3 anomalies have no mask \(first: crack/001\)"):
-        read_set(layout, "test")
-    assert labels(read_set(layout, "test", masks=False)) == {"good": 2, "crack": 2, "dent": 1}
+        read_photo_set(layout, "test")
+    assert labels(read_photo_set(layout, "test", masks=False)) == {"good": 2, "crack": 2, "dent": 1}
 
     (layout / "ground_truth/dent").rename(layout / "ground_truth/dint")
     with pytest.raises(InputError, match="labels don't match: ground_truth/dint has no photos"):
-        read_set(layout, "test")
+        read_photo_set(layout, "test")
 
     shutil.rmtree(layout / "ground_truth")
     shutil.rmtree(layout / "test/good")
     with pytest.raises(InputError, match="no good photos to test on"):
-        read_set(layout, "test")
-    assert labels(read_set(layout, "test", masks=False, normals=False)) == {"crack": 2, "dent": 1}
+        read_photo_set(layout, "test")
+    assert labels(read_photo_set(layout, "test", masks=False, normals=False)) == {"crack": 2, "dent": 1}
     for label in ("crack", "dent"):
         shutil.rmtree(layout / "test" / label)
     with pytest.raises(InputError, match="no anomalies"):
-        read_set(layout, "all")
+        read_photo_set(layout, "all")
 
 
 def test_a_mask_of_another_size_or_without_a_pixel(layout: Path) -> None:
-    shot = read_set(layout, "test")[2]
+    shot = read_photo_set(layout, "test")[2]
     with pytest.raises(MaskError, match="30x30"):
         shot.mask((30, 30))
     write(layout / "ground_truth/crack/000_mask.png", np.zeros((SIDE, SIDE), np.uint8))
-    assert shot.drawn((SIDE, SIDE)) == []
+    assert shot.channels_or_none((SIDE, SIDE)) == []
     with pytest.raises(MaskError, match="its masks are empty"):
         shot.channels((SIDE, SIDE))
 
@@ -216,6 +216,6 @@ def test_a_mask_of_another_size_or_without_a_pixel(layout: Path) -> None:
 def test_real_sets_are_apart() -> None:
     data = Path(os.environ["FLAWSMITH_DATA"])
     for product in ("magnetic_tile", "deep_pcb"):
-        train, test = read_set(data / product, "train"), read_set(data / f"{product}_dev", "test")
+        train, test = read_photo_set(data / product, "train"), read_photo_set(data / f"{product}_dev", "test")
         assert set(labels(train)) == set(labels(test))
-        check_apart(train, test)
+        check_disjoint(train, test)

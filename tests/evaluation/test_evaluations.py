@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from core.api import Batch, SampleFilter, Workbench
+from core.api import GenerationBatch, SampleFilter, Workbench
 from core.api.evaluation.evaluations import EvalSpec
 from core.api.evaluation.runner import LiveCurves
-from core.api.evaluation.specs import sets
+from core.api.evaluation.specs import build_eval_sets
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import DetectorParams, TrainContext, detectors, pooled_maximum
 from core.evaluation.photo_sets import Shot
@@ -44,7 +44,7 @@ class Unlike:
         self.mean = np.mean([shot.read().mean(axis=2) for shot in train], axis=0)
         for step in range(3):
             ctx.curve("loss", step, 1.0 / (step + 1))
-            ctx.progress(step, 3, f"epoch {step}")
+            ctx.progress(step, 3, None, f"epoch {step}")
         while self.endless:
             ctx.check()
             time.sleep(0.005)
@@ -67,11 +67,11 @@ def unlike(monkeypatch: pytest.MonkeyPatch) -> Unlike:
 def bench(tmp_path: Path, photo_folder: Path) -> Iterator[Workbench]:
     """Six photos, four pairs by an engine that borrows nothing, of which one is rejected."""
     with Workbench.create(tmp_path / "plates") as bench:
-        bench.photos.take_in(photo_folder)
-        bench.studio.generate(Batch(engine="perlin", label="stain", count=4, seed=3, workers=1))
+        bench.photos.import_images(photo_folder)
+        bench.studio.generate(GenerationBatch(engine="perlin", label="stain", count=4, seed=3, workers=1))
         rows = bench.review.page(SampleFilter(), 0, 9)
-        bench.review.set_verdict([r.id for r in rows[:3]], ReviewStatus.KEPT)
-        bench.review.set_verdict([rows[3].id], ReviewStatus.REJECTED)
+        bench.review.set_status([r.id for r in rows[:3]], ReviewStatus.KEPT)
+        bench.review.set_status([rows[3].id], ReviewStatus.REJECTED)
         yield bench
 
 
@@ -89,7 +89,7 @@ def add_real(bench: Workbench, label: str, count: int = 1) -> None:
 def test_a_project_judges_itself_on_photos_it_did_not_learn(bench: Workbench, unlike: Unlike) -> None:
     add_real(bench, "stain", 2)
     trial = EvalSpec("localization", detector="unlike", trainings=2)
-    chosen = sets(bench.project, trial)
+    chosen = build_eval_sets(bench.project, trial)
     taught, tested = ({str(s.image) for s in shots} for shots in (chosen.train, chosen.test))
     assert not taught & tested and len([s for s in chosen.test if s.good]) == 1
     held = {row.id for row in bench.photos.page() if str(row.path) in tested}
@@ -104,7 +104,7 @@ def test_a_project_judges_itself_on_photos_it_did_not_learn(bench: Workbench, un
     assert result.title == "3 perlin → imported anomalies" and list(result.seeds) == ["0", "1"]
     assert set(unlike.learned) <= taught and any("held out" in note for note in result.notes)
     assert result.metrics["pixel_auroc"] > 0.9 and result.selection == "last"
-    assert set(bench.evaluations.live(job)) >= {"loss"}
+    assert set(bench.evaluations.live_curves(job)) >= {"loss"}
     report = bench.evaluations.report([entry.id])
     assert "3 perlin" in report.read_text()
     bench.evaluations.remove(entry.id)
@@ -118,9 +118,9 @@ def test_stopping_ends_the_run_and_keeps_no_result(bench: Workbench, unlike: Unl
     unlike.endless = True
     job = bench.evaluations.start(EvalSpec("detection", detector="unlike"))
     until = time.monotonic() + 60
-    while not bench.evaluations.live(job) and time.monotonic() < until:
+    while not bench.evaluations.live_curves(job) and time.monotonic() < until:
         time.sleep(0.01)
-    assert bench.evaluations.live(job)["loss"].y[0] == 1.0, "the curve grows while it learns"
+    assert bench.evaluations.live_curves(job)["loss"].y[0] == 1.0, "the curve grows while it learns"
     bench.jobs.cancel(job)
     assert bench.jobs.wait(job, 60).status == "cancelled"
     assert not bench.evaluations.runs()
@@ -137,22 +137,22 @@ def test_what_is_missing_is_said_before_anything_runs(tmp_path: Path, bench: Wor
     with pytest.raises(InputError, match="pairs are stain, the real anomalies dent"):
         bench.evaluations.preview(EvalSpec("classification"))
     with Workbench.create(tmp_path / "bare") as bare:
-        bare.photos.take_in(photo_folder)
+        bare.photos.import_images(photo_folder)
         with pytest.raises(InputError, match="make some in Studio"):
             bare.evaluations.preview(EvalSpec("generation"))
-        bare.studio.generate(Batch(engine="perlin", label="stain", count=2, seed=3, workers=1))
+        bare.studio.generate(GenerationBatch(engine="perlin", label="stain", count=2, seed=3, workers=1))
         add_real(bare, "stain")
         assert any("Nothing was reviewed" in note for note in bare.evaluations.preview(EvalSpec("generation")).notes)
-        bare.review.set_verdict([bare.review.page(SampleFilter(), 0, 1)[0].id], ReviewStatus.REJECTED)
+        bare.review.set_status([bare.review.page(SampleFilter(), 0, 1)[0].id], ReviewStatus.REJECTED)
         with pytest.raises(InputError, match="1 wait in Review"):
             bare.evaluations.preview(EvalSpec("generation"))
 
 
 def test_anomalies_that_pairs_were_made_from_are_not_tested_or_it_is_said(bench: Workbench) -> None:
     add_real(bench, "scratch", 1)
-    bench.studio.generate(Batch(engine="cut_paste", label="scratch", count=1, seed=1, workers=1))
+    bench.studio.generate(GenerationBatch(engine="cut_paste", label="scratch", count=1, seed=1, workers=1))
     made = bench.review.page(SampleFilter(label="scratch"), 0, 9)
-    bench.review.set_verdict([r.id for r in made], ReviewStatus.KEPT)
+    bench.review.set_status([r.id for r in made], ReviewStatus.KEPT)
     assert "Flattered: 1 of" in bench.evaluations.preview(EvalSpec("localization")).warnings[0]
     add_real(bench, "stain", 5)
     seen = bench.evaluations.preview(EvalSpec("localization"))
@@ -164,7 +164,7 @@ def test_live_curves_stay_short_and_in_order() -> None:
     curves = LiveCurves()
     for step in range(5 * MAX_POINTS):
         curves.add("loss", float(step), -float(step))
-    now = curves.now()["loss"]
+    now = curves.snapshot()["loss"]
     assert MAX_POINTS // 4 <= len(now.x) <= MAX_POINTS
     steps = np.diff(now.x)
     assert now.x[0] == 0 and np.all(steps > 0) and steps.max() <= 2 * steps.min()

@@ -7,7 +7,7 @@ import pytest
 
 from core import weights
 from core.errors import Unavailable
-from core.evaluation.generation.feature_networks import INCEPTION, LPIPS, SIDE, at_side, find_judges
+from core.evaluation.generation.feature_networks import INCEPTION, LPIPS, SIDE, find_networks, network_input
 
 torch = pytest.importorskip("torch")
 
@@ -29,8 +29,8 @@ def files(tmp_path_factory):
                     value.abs_().add_(0.5)
         return state
 
-    torch.save(draw(InceptionFID().state_dict()), folder / weights.weights(INCEPTION).file)
-    torch.save(draw(vgg_layout()), folder / weights.weights(LPIPS).file)
+    torch.save(draw(InceptionFID().state_dict()), folder / weights.weight_file(INCEPTION).file)
+    torch.save(draw(vgg_layout()), folder / weights.weight_file(LPIPS).file)
     return folder
 
 
@@ -51,7 +51,7 @@ def installed(files, monkeypatch):
     """The toy files where fetched ones would be."""
     monkeypatch.setenv("FLAWSMITH_MODELS", str(files))
     for name in (INCEPTION, LPIPS):
-        row = weights.weights(name)
+        row = weights.weight_file(name)
         monkeypatch.setitem(weights.CATALOGUE, name, replace(row, size=(files / row.file).stat().st_size))
 
 
@@ -62,32 +62,34 @@ def photos(n):
 
 def test_without_weights_a_line_names_file_size_place_and_stand_in(tmp_path, monkeypatch):
     monkeypatch.setenv("FLAWSMITH_MODELS", str(tmp_path))
-    judges = find_judges("cpu")
-    assert [j.score for j in judges.classes] == ["is_efflite"] and [j.name for j in judges.looks] == ["ic_efflite"]
+    judges = find_networks("cpu")
+    assert [j.score_metric for j in judges.class_networks] == ["is_efflite"] and [
+        j.metric for j in judges.perceptual_networks
+    ] == ["ic_efflite"]
     inception, lpips = judges.missing
     for line, name, size, instead in (
         (inception, INCEPTION, "96 MB", "kid_efflite"),
         (lpips, LPIPS, "553 MB", "ic_efflite"),
     ):
-        row = weights.weights(name)
+        row = weights.weight_file(name)
         for part in (row.file, size, row.url, str(tmp_path / row.file), f"models fetch {name}", instead):
             assert part in line
         assert "\n" not in line
 
 
 def test_with_weights_both_are_asked_and_keep_their_names(installed):
-    judges = find_judges("cpu")
+    judges = find_networks("cpu")
     assert judges.missing == ()
-    assert [(j.score, j.distance) for j in judges.classes] == [
+    assert [(j.score_metric, j.distance_metric) for j in judges.class_networks] == [
         ("is_efflite", "kid_efflite"),
         ("inception_score", "kid"),
     ]
-    assert [j.name for j in judges.looks] == ["ic_efflite", "ic_lpips"]
+    assert [j.metric for j in judges.perceptual_networks] == ["ic_efflite", "ic_lpips"]
     one, two = photos(2)
-    (_, _), (features, logits) = (judge.see(one) for judge in judges.classes)
+    (_, _), (features, logits) = (judge.features_and_logits(one) for judge in judges.class_networks)
     assert features.shape == (2048,) and logits.shape == (1008,) and np.isfinite(logits).all()
-    for judge in judges.looks:
-        matrix = judge.within([one, two, one], lambda: None)
+    for judge in judges.perceptual_networks:
+        matrix = judge.pairwise_distances([one, two, one], lambda: None)
         assert matrix[0, 2] == matrix[0, 0] == 0 and matrix[0, 1] > 0
         assert np.allclose(matrix, matrix.T) and np.allclose(judge.distances([one], [two], lambda: None), matrix[0, 1])
 
@@ -95,7 +97,7 @@ def test_with_weights_both_are_asked_and_keep_their_names(installed):
 def test_lpips_vectors_are_as_far_apart_as_lpips_says(installed, files):
     from core.evaluation.generation.lpips_net import load
 
-    vectors = load(files / weights.weights(LPIPS).file)
+    vectors = load(files / weights.weight_file(LPIPS).file)
     rng = torch.Generator().manual_seed(1)
     a, b = (torch.rand((2, 3, 64, 64), generator=rng) * 2 - 1 for _ in range(2))
     with torch.inference_mode():
@@ -107,11 +109,11 @@ def test_lpips_vectors_are_as_far_apart_as_lpips_says(installed, files):
 @pytest.mark.parametrize("name", [INCEPTION, LPIPS])
 def test_another_file_under_that_name_is_refused_in_one_line(tmp_path, monkeypatch, name):
     monkeypatch.setenv("FLAWSMITH_MODELS", str(tmp_path))
-    row = weights.weights(name)
+    row = weights.weight_file(name)
     torch.save({"something": torch.zeros(3)}, tmp_path / row.file)
     monkeypatch.setitem(weights.CATALOGUE, name, replace(row, size=(tmp_path / row.file).stat().st_size))
     with pytest.raises(Unavailable, match=f"models fetch {name}") as caught:
-        find_judges("cpu")
+        find_networks("cpu")
     assert "\n" not in str(caught.value)
 
 
@@ -120,7 +122,7 @@ def test_inception_is_torch_fidelity_s(installed, files):
     theirs = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     from core.evaluation.generation.inception_net import load
 
-    path = files / weights.weights(INCEPTION).file
+    path = files / weights.weight_file(INCEPTION).file
     names = ["2048", "logits_unbiased"]
     published = theirs.FeatureExtractorInceptionV3("inception", names, feature_extractor_weights_path=str(path))
     images = torch.randint(0, 256, (2, 3, 200, 330), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
@@ -141,6 +143,6 @@ def test_resizing_is_tensorflow_s():
 def test_what_lies_outside_the_mask_is_black():
     image, mask = np.full((100, 60, 3), 200, np.uint8), np.zeros((100, 60), bool)
     mask[:50] = True
-    small = at_side(image, mask)
+    small = network_input(image, mask)
     assert small.shape == (SIDE, SIDE, 3) and (small[:120] == 200).all() and (small[136:] == 0).all()
-    assert (at_side(image) == 200).all()
+    assert (network_input(image) == 200).all()

@@ -9,9 +9,9 @@ import pytest
 from app.cli.main import run
 from core.errors import Cancelled, InputError, MaskError, NotFound
 from core.evaluation.generation import GeneratedPair, evaluate_generation, read_pairs
-from core.evaluation.generation.nearest_real import CROP, crop_around, find_nearest, look
+from core.evaluation.generation.nearest_real import CROP_SIDE, crop_around, embed, find_nearest_real
 from core.evaluation.photo_sets import Shot
-from core.exporters import Item, export
+from core.exporters import DatasetItem, export
 from core.store import Project
 
 HIGH, WIDE = 96, 128
@@ -127,20 +127,20 @@ def test_the_same_image_again_and_again_has_no_diversity():
 def test_similarity_is_1_for_the_same_defect_however_it_is_turned_and_less_for_another():
     image, mask, _ = spot(3, (60, 50), (20, 8))
     crop = crop_around(image, mask)
-    assert crop[0].shape == (CROP, CROP, 3) and crop[1].any()
-    assert look(*crop) @ look(*crop) == pytest.approx(1, abs=1e-5)
+    assert crop[0].shape == (CROP_SIDE, CROP_SIDE, 3) and crop[1].any()
+    assert embed(*crop) @ embed(*crop) == pytest.approx(1, abs=1e-5)
     other = crop_around(*spot(4, (40, 40), (6, 6), (250, 250, 240))[:2])
     turned = crop_around(np.rot90(image).copy(), np.rot90(mask).copy())
-    nearest = find_nearest([turned, other], [crop], lambda: None)
+    nearest = find_nearest_real([turned, other], [crop], lambda: None)
     assert nearest.similarity[0] > 0.98 > 0.9 > nearest.similarity[1]
-    assert nearest.natural.size == 0 and set(nearest.metrics()) == {"nearest_similarity"}
+    assert nearest.real_similarity.size == 0 and set(nearest.metrics()) == {"nearest_similarity"}
 
 
 def test_a_defect_at_the_edge_is_cropped_with_its_mask():
     mask = np.zeros((HIGH, WIDE), bool)
     mask[:9, :30] = True
     image, drawn = crop_around(plate(0), mask)
-    assert image.shape == (CROP, CROP, 3) and 0.1 < drawn.mean() < 0.4
+    assert image.shape == (CROP_SIDE, CROP_SIDE, 3) and 0.1 < drawn.mean() < 0.4
 
 
 def test_a_stop_stops():
@@ -167,8 +167,10 @@ def test_bad_input_is_one_clear_line(pairs, reference, error, says):
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory):
     """An export: four plates, and three pairs made from them."""
-    good = [Item(f"plate {k}", plate(k)) for k in range(4)]
-    spots = [Item(p.name, p.image, "spot", "structural", p.masks, source=f"plate {k}") for k, p in enumerate(made(3))]
+    good = [DatasetItem(f"plate {k}", plate(k)) for k in range(4)]
+    spots = [
+        DatasetItem(p.name, p.image, "spot", "structural", p.masks, source=f"plate {k}") for k, p in enumerate(made(3))
+    ]
     return export([*good, *spots], tmp_path_factory.mktemp("out") / "set", "mvtec-ad").path
 
 

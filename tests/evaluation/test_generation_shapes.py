@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.evaluation.generation.alignment import alignment
-from core.evaluation.generation.mask_statistics import Shape, compare_shapes, shape_of
+from core.evaluation.generation.mask_statistics import MaskShape, compare_shapes, shape_of
 
 GREY = np.full((60, 80, 3), 120, np.uint8)
 
@@ -83,7 +83,7 @@ def test_pieces_are_weighed_by_area():
 def drawn(n, seed=0, **by):
     rng = np.random.default_rng(seed)
     columns = rng.random((n, 5))
-    return [Shape(r[0], r[1] + by.get("y", 0), -6 + r[2] + by.get("octaves", 0), r[3], r[4]) for r in columns]
+    return [MaskShape(r[0], r[1] + by.get("y", 0), -6 + r[2] + by.get("octaves", 0), r[3], r[4]) for r in columns]
 
 
 def test_the_same_anomalies_differ_by_nothing_and_vary_as_much():
@@ -99,8 +99,8 @@ def test_anomalies_four_times_as_large_are_two_octaves_off_and_nothing_else_is()
 
 
 def test_position_distance_of_two_points_is_the_root_of_twice_their_gap():
-    one = [Shape(0.1, 0.1, -5, 0, 1)]
-    other = [Shape(0.4, 0.5, -5, 0, 1)]
+    one = [MaskShape(0.1, 0.1, -5, 0, 1)]
+    other = [MaskShape(0.4, 0.5, -5, 0, 1)]
     assert compare_shapes(one, other)["position_distance"] == pytest.approx(np.sqrt(2 * 0.5))
 
 

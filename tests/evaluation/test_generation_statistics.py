@@ -9,10 +9,10 @@ from core.evaluation.generation.distribution_metrics import (
     LEAST_FOR_SPLITS,
     PER_CLUSTER,
     SPLITS,
-    clusters,
+    cluster_by_nearest,
     inception_score,
     kernel_distance,
-    mean_pairwise,
+    mean_intra_cluster_distance,
 )
 from core.evaluation.generation.feature_networks import squared_distances
 
@@ -105,21 +105,23 @@ def test_kid_of_one_image_is_refused():
 
 def test_clusters_take_the_nearest_centre_and_at_most_so_many():
     far = np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.4], [0.5, 0.5]])
-    assert clusters(far) == [[0, 2, 3], [1]]
-    many = clusters(np.zeros((PER_CLUSTER + 30, 1)), seed=3)[0]
+    assert cluster_by_nearest(far) == [[0, 2, 3], [1]]
+    many = cluster_by_nearest(np.zeros((PER_CLUSTER + 30, 1)), seed=3)[0]
     assert len(set(many)) == len(many) == PER_CLUSTER and many == sorted(many)
-    assert many == clusters(np.zeros((PER_CLUSTER + 30, 1)), seed=3)[0]
-    assert many != clusters(np.zeros((PER_CLUSTER + 30, 1)), seed=4)[0]
+    assert many == cluster_by_nearest(np.zeros((PER_CLUSTER + 30, 1)), seed=3)[0]
+    assert many != cluster_by_nearest(np.zeros((PER_CLUSTER + 30, 1)), seed=4)[0]
 
 
 def test_mean_pairwise_by_hand():
     triangle = np.array([[0, 1, 2], [1, 0, 3], [2, 3, 0]], float)
     pair = np.array([[0, 6], [6, 0]], float)
-    assert mean_pairwise([triangle]) == pytest.approx(2)
-    assert mean_pairwise([triangle, pair]) == pytest.approx(4)  # clusters count alike, whatever their size
-    assert mean_pairwise([triangle, np.zeros((1, 1))]) == pytest.approx(2)
-    assert mean_pairwise([np.zeros((4, 4))]) == 0
-    assert mean_pairwise([np.zeros((1, 1))]) is None and mean_pairwise([]) is None
+    assert mean_intra_cluster_distance([triangle]) == pytest.approx(2)
+    assert mean_intra_cluster_distance([triangle, pair]) == pytest.approx(
+        4
+    )  # clusters count alike, whatever their size
+    assert mean_intra_cluster_distance([triangle, np.zeros((1, 1))]) == pytest.approx(2)
+    assert mean_intra_cluster_distance([np.zeros((4, 4))]) == 0
+    assert mean_intra_cluster_distance([np.zeros((1, 1))]) is None and mean_intra_cluster_distance([]) is None
 
 
 def test_distances_are_right_and_exactly_0_for_the_same():

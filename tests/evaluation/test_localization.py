@@ -12,10 +12,10 @@ import pytest
 from app.cli import run
 from core.errors import Cancelled, InputError
 from core.evaluation.detectors.api import TrainContext
-from core.evaluation.detectors.unet import UNet
-from core.evaluation.localization import CHOSEN_BY, evaluate_detection, evaluate_localization
+from core.evaluation.detectors.unet import UNetDetector
+from core.evaluation.localization import SELECTION_METRICS, evaluate_detection, evaluate_localization
 from core.evaluation.photo_sets import Shot
-from core.evaluation.results import Result
+from core.evaluation.results import EvalResult
 from core.evaluation.test_set import TestSet
 from tests.evaluation.plates import dataset, shots
 
@@ -25,12 +25,12 @@ TEST = shots({"good": 4, "dot": 3, "line": 3}, 300)
 
 
 @pytest.fixture(scope="module")
-def learned() -> Result:
+def learned() -> EvalResult:
     params = {"width": 8, "side": 64, "batch": 8, "epochs": 4, "samples": 160, "lr": 3e-3, "test_every": 2}
     return evaluate_localization(TRAIN, TEST, params=params, seeds=(0,), side=64, source={"train": "here"})
 
 
-def test_a_detector_learns_what_the_pairs_show(learned: Result) -> None:
+def test_a_detector_learns_what_the_pairs_show(learned: EvalResult) -> None:
     assert learned.metrics["pixel_ap"] > 0.6 and learned.metrics["image_auroc"] > 0.9
     assert set(learned.per_label) == {"dot", "line"}
     loss = learned.curves["loss"].y
@@ -38,7 +38,7 @@ def test_a_detector_learns_what_the_pairs_show(learned: Result) -> None:
     assert len(learned.curves["pixel_ap"].x) == 2 and {"roc", "pr", "pro"} <= set(learned.curves)
 
 
-def test_a_result_says_all_it_takes_to_run_it_again(learned: Result) -> None:
+def test_a_result_says_all_it_takes_to_run_it_again(learned: EvalResult) -> None:
     assert learned.config["train"] == "here" and learned.config["detector"] == "unet"
     assert learned.config["params"]["width"] == 8 and learned.config["seeds"] == [0]
     assert learned.config["train_photos"] == {"dot": 4, "good": 6, "line": 4}
@@ -46,15 +46,15 @@ def test_a_result_says_all_it_takes_to_run_it_again(learned: Result) -> None:
     assert learned.selection == "last" and list(learned.metrics)[0].startswith("pixel_")
 
 
-def test_best_on_test_is_never_behind_the_last_epoch(learned: Result) -> None:
+def test_best_on_test_is_never_behind_the_last_epoch(learned: EvalResult) -> None:
     def total(values: dict) -> float:
-        return sum(values[name] for name in CHOSEN_BY)
+        return sum(values[name] for name in SELECTION_METRICS)
 
     assert total(learned.best_on_test) >= total(learned.metrics) - 1e-9
     assert learned.best_on_test["epoch"] in (2, 4)
 
 
-def test_pictures_show_worst_best_and_false_alarms(learned: Result) -> None:
+def test_pictures_show_worst_best_and_false_alarms(learned: EvalResult) -> None:
     names = [picture.name for picture in learned.pictures]
     assert sum("worst" in n for n in names) == 4 and sum("best" in n for n in names) == 2
     assert sum("false_alarm" in n for n in names) == 2
@@ -71,7 +71,7 @@ def test_same_seed_same_numbers_another_seed_others() -> None:
 
 def test_a_finished_seed_is_not_trained_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[int] = []
-    fit = UNet.fit
+    fit = UNetDetector.fit
 
     def counted(self, train, params, ctx, watch=None):
         trained.append(ctx.seed)
@@ -79,7 +79,7 @@ def test_a_finished_seed_is_not_trained_again(tmp_path: Path, monkeypatch: pytes
             raise Cancelled("stopped")
         return fit(self, train, params, ctx, watch)
 
-    monkeypatch.setattr(UNet, "fit", counted)
+    monkeypatch.setattr(UNetDetector, "fit", counted)
     ctx = TrainContext(checkpoint=tmp_path)
     with pytest.raises(Cancelled, match="1 of 2"):
         evaluate_localization(TRAIN, TEST, params=TINY, seeds=(0, 1), side=32, ctx=ctx)
@@ -109,16 +109,18 @@ def test_detection_asks_for_whole_photos_first_and_labels_can_be_left_out() -> N
 def test_photos_are_judged_at_the_asked_size() -> None:
     for side, shape in ((48, (48, 48)), (None, (72, 96))):
         photos = TestSet(TEST, side)
-        verdict = photos.judge(lambda images: [np.zeros(i.shape[:2], np.float32) for i in images], lambda m: m.max())
+        verdict = photos.evaluate(
+            lambda images: [np.zeros(i.shape[:2], np.float32) for i in images], lambda m: m.max()
+        )
         assert {m.shape for m in verdict.maps} == {shape}
-        assert verdict.numbers.overall["pixel_auroc"] == pytest.approx(0.5)
+        assert verdict.metrics.overall["pixel_auroc"] == pytest.approx(0.5)
 
 
 def test_a_map_that_is_the_mask_is_perfect() -> None:
     photos = TestSet(TEST, None)
     truth = iter([shot.mask(shot.read().shape[:2]).astype(np.float32) for shot in TEST])
-    verdict = photos.judge(lambda images: [next(truth) for _ in images], lambda m: float(m.max()))
-    assert all(verdict.numbers.overall[name] == pytest.approx(1.0) for name in CHOSEN_BY)
+    verdict = photos.evaluate(lambda images: [next(truth) for _ in images], lambda m: float(m.max()))
+    assert all(verdict.metrics.overall[name] == pytest.approx(1.0) for name in SELECTION_METRICS)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from core.device import numpy_rng
 from core.errors import InputError
-from core.evaluation.metrics import Saturation, auroc, average_precision, f1_max, map_metrics, rank
-from core.evaluation.metrics.ranking import Ranking
+from core.evaluation.metrics import Saturation, auroc, average_precision, f1_max, map_metrics, rank_scores
+from core.evaluation.metrics.ranking import ScoreRanking
 
 GOOD_MAP = np.zeros((4, 5), np.float32)
 KEYS = ("pixel_auroc", "pixel_ap", "pixel_f1_max", "pro", "spro", "image_auroc", "image_ap", "image_f1_max")
@@ -187,7 +187,7 @@ def test_only_the_order_of_scores_counts(seed: int, levels: int | None) -> None:
     st.lists(st.integers(0, 6), min_size=1, max_size=30),
 )
 def test_ranking_counts_pairs(positives: list[int], negatives: list[int]) -> None:
-    ranking = rank(positives, negatives)
+    ranking = rank_scores(positives, negatives)
     pairs = [(p > n) + 0.5 * (p == n) for p in positives for n in negatives]
     assert auroc(ranking) == pytest.approx(np.mean(pairs))
     truth = [1] * len(positives) + [0] * len(negatives)
@@ -291,6 +291,6 @@ def test_nothing_normal_and_wrong_limits() -> None:
 
 
 def test_no_negatives_leaves_image_metrics_out() -> None:
-    ranking = rank([1.0, 2.0], [])
-    assert isinstance(ranking, Ranking) and ranking.negatives == 0
-    assert ranking.above.tolist() == [0, 0]
+    ranking = rank_scores([1.0, 2.0], [])
+    assert isinstance(ranking, ScoreRanking) and ranking.negatives == 0
+    assert ranking.negatives_above.tolist() == [0, 0]

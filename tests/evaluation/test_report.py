@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from core.errors import InputError, StoreError
 from core.evaluation import charts, report_parts
 from core.evaluation.report import report_html, write_report
-from core.evaluation.results import Curve, Picture, Result
+from core.evaluation.results import Curve, EvalResult, Picture
 from core.images import png_bytes
 
 NASTY = "<script>alert('x')</script> & \"quoted\""
@@ -41,7 +41,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def result(title: str = "A run", **given: object) -> Result:
+def result(title: str = "A run", **given: object) -> EvalResult:
     values: dict[str, object] = {
         "kind": "localization",
         "title": title,
@@ -55,7 +55,7 @@ def result(title: str = "A run", **given: object) -> Result:
         "notes": (NASTY,),
         "pictures": (Picture("00_worst", NASTY, PNG),),
     }
-    return Result(**(values | given))  # type: ignore[arg-type]
+    return EvalResult(**(values | given))  # type: ignore[arg-type]
 
 
 def test_the_page_needs_nothing_and_runs_nothing() -> None:
@@ -90,13 +90,13 @@ def test_side_by_side_marks_the_better_value_and_leaves_best_on_test_out() -> No
 
 def test_runs_without_a_common_number_are_not_compared() -> None:
     one, two = result("one", metrics={"kid": 0.2}, spread={}), result("two", metrics={"accuracy": 0.9}, spread={})
-    assert "no number in common" in report_parts.compare_table([("one", one), ("two", two)])
+    assert "no metric in common" in report_parts.compare_table([("one", one), ("two", two)])
 
 
 def test_a_result_keeps_its_colour_in_every_chart() -> None:
     line = Curve((0.0, 1.0), (1.0, 0.0), "x", "y")
     one, two = result("one", curves={"pr": line}), result("two", curves={"pr": line, "roc": line})
-    roc, pr = report_parts.curves([("one", one), ("two", two)]).split("<figure")[1:]
+    roc, pr = report_parts.result_curve_charts([("one", one), ("two", two)]).split("<figure")[1:]
     assert re.findall(r"class='line (s\d)'", roc) == ["s1"] and re.findall(r"class='line (s\d)'", pr) == ["s0", "s1"]
     bars = charts.bar_chart("AP", [("dent", [None, 0.5]), ("crack", [None, None])], ["one", "two"])
     assert "crack" not in bars and re.findall(r"class='bar (s\d)'", bars) == ["s1"]

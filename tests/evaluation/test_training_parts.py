@@ -17,11 +17,11 @@ from sklearn.metrics import roc_auc_score
 from core.device import numpy_rng
 from core.errors import Cancelled, InputError, NotFound
 from core.evaluation.detectors.api import DetectorParams, TrainContext, detector, detectors, pooled_maximum
-from core.evaluation.detectors.features import Features, FeaturesParams, features_of
-from core.evaluation.detectors.unet import UNet, UNetParams
-from core.evaluation.results import Curve, Result
-from core.evaluation.seeds import Recorder, fingerprint, run_seeds, summed_up
-from core.evaluation.training.batches import Feed, fit_mask
+from core.evaluation.detectors.features import FeaturesParams, FrozenFeatureDetector, cached_features
+from core.evaluation.detectors.unet import UNetDetector, UNetParams
+from core.evaluation.results import Curve, EvalResult
+from core.evaluation.seeds import CurveRecorder, averaged_over_seeds, fingerprint, run_seeds
+from core.evaluation.training.batches import TrainingFeed, fit_mask
 from core.evaluation.training.draem import DOWN, DiscriminativeNetwork, focal_loss
 from core.evaluation.training.precision import step_for
 from tests.evaluation.plates import shots
@@ -89,7 +89,7 @@ def test_no_defect_is_lost_when_masks_shrink(
 
 
 def test_batches_are_balanced() -> None:
-    feed = Feed(shots({"good": 5, "dot": 2, "line": 9}, 0), 32)
+    feed = TrainingFeed(shots({"good": 5, "dot": 2, "line": 9}, 0), 32)
     assert feed.counts() == {"good": 5, "dot": 2, "line": 9}
     bright = dark = 0
     for step in range(60):
@@ -105,7 +105,7 @@ def test_batches_are_balanced() -> None:
 
 
 def test_mirrored_samples_keep_image_and_mask_together() -> None:
-    feed = Feed(shots({"good": 2, "dot": 3}, 0), 32)
+    feed = TrainingFeed(shots({"good": 2, "dot": 3}, 0), 32)
     images, masks = feed.batch(numpy_rng(0), 32, flips=True)
     for image, mask in zip(images[16:], masks[16:], strict=True):
         assert image[mask].mean() > image[~mask].mean() + 40
@@ -114,7 +114,7 @@ def test_mirrored_samples_keep_image_and_mask_together() -> None:
 def test_one_class_only_is_one_clear_line() -> None:
     for counts in ({"good": 3}, {"dot": 3}):
         with pytest.raises(InputError, match="good photos and anomalies") as said:
-            Feed(shots(counts, 0), 32)
+            TrainingFeed(shots(counts, 0), 32)
         assert "\n" not in str(said.value)
 
 
@@ -152,7 +152,7 @@ def test_paper_preset_is_the_published_training() -> None:
 
 def test_scores_come_at_each_photos_own_size() -> None:
     params = UNetParams.preset("cpu", {"width": 4, "side": 32, "epochs": 1, "samples": 8, "batch": 4})
-    fitted = UNet().fit(shots({"good": 4, "dot": 4}, 0), params, TrainContext())
+    fitted = UNetDetector().fit(shots({"good": 4, "dot": 4}, 0), params, TrainContext())
     photos = [np.zeros((40, 70, 3), np.uint8), np.full((33, 20, 3), 90, np.uint8)]
     maps = fitted.score(photos)
     assert [m.shape for m in maps] == [(40, 70), (33, 20)]
@@ -161,7 +161,7 @@ def test_scores_come_at_each_photos_own_size() -> None:
 
 def test_frozen_features_learn_in_few_steps() -> None:
     params = FeaturesParams.preset("cpu", {"side": 64, "epochs": 2, "samples": 160, "lr": 0.01})
-    fitted = Features().fit(shots({"good": 6, "dot": 4, "line": 4}, 0), params, TrainContext())
+    fitted = FrozenFeatureDetector().fit(shots({"good": 6, "dot": 4, "line": 4}, 0), params, TrainContext())
     test = shots({"good": 2, "dot": 3, "line": 3}, 300)
     maps = fitted.score([shot.read() for shot in test])
     masks = [shot.mask(scores.shape) for shot, scores in zip(test, maps, strict=True)]
@@ -170,9 +170,9 @@ def test_frozen_features_learn_in_few_steps() -> None:
 
 def test_features_of_a_photo_are_found_once() -> None:
     photo = shots({"good": 1}, 77)[0].read()
-    first = features_of(photo, 64)
+    first = cached_features(photo, 64)
     assert first.shape == (16, 16, 176) and first.dtype == np.float16
-    assert features_of(photo.copy(), 64) is first and features_of(photo, 80) is not first
+    assert cached_features(photo.copy(), 64) is first and cached_features(photo, 80) is not first
 
 
 def test_the_registry_loads_no_torch() -> None:
@@ -180,27 +180,27 @@ def test_the_registry_loads_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
-def _result(seed: int, value: float) -> Result:
+def _result(seed: int, value: float) -> EvalResult:
     curves = {"loss": Curve((1.0,), (value,), "epochs", "loss"), "roc": Curve((0.0,), (0.0,), "fpr", "tpr")}
-    return Result(
+    return EvalResult(
         "localization", "t", {"seed": seed}, {"pixel_ap": value}, curves=curves, per_label={"dot": {"pro": value}}
     )
 
 
 def test_seeds_are_summed_up() -> None:
-    whole = summed_up([_result(0, 0.2), _result(4, 0.4), _result(7, 0.9)], (0, 4, 7), "T", {"a": 1})
+    whole = averaged_over_seeds([_result(0, 0.2), _result(4, 0.4), _result(7, 0.9)], (0, 4, 7), "T", {"a": 1})
     assert whole.metrics["pixel_ap"] == pytest.approx(0.5)
     assert whole.spread["pixel_ap"] == pytest.approx(math.sqrt((0.09 + 0.01 + 0.16) / 2))
     assert whole.seeds == {"0": {"pixel_ap": 0.2}, "4": {"pixel_ap": 0.4}, "7": {"pixel_ap": 0.9}}
     assert whole.per_label["dot"]["pro"] == pytest.approx(0.5)
     assert set(whole.curves) == {"loss", "loss, seed 4", "loss, seed 7", "roc"}
-    assert summed_up([_result(0, 0.2)], (0,), "T", {}).spread == {}
+    assert averaged_over_seeds([_result(0, 0.2)], (0,), "T", {}).spread == {}
 
 
 def test_finished_seeds_are_found_again_and_a_stop_says_how_many(tmp_path: Path) -> None:
     asked: list[int] = []
 
-    def one(ctx: TrainContext) -> Result:
+    def one(ctx: TrainContext) -> EvalResult:
         asked.append(ctx.seed)
         if ctx.seed == 2:
             raise Cancelled("stopped")
@@ -224,7 +224,7 @@ def test_progress_and_curves_tell_the_seeds_apart() -> None:
     news: list[tuple[int, int, str]] = []
     names: list[str] = []
 
-    def one(ctx: TrainContext) -> Result:
+    def one(ctx: TrainContext) -> EvalResult:
         ctx.progress(5, 10, "epoch 1")
         ctx.curve("loss", 1, 2)
         return _result(ctx.seed, 0.1)
@@ -255,7 +255,7 @@ def test_fingerprints_see_every_pixel_label_and_setting() -> None:
 
 
 def test_long_curves_are_thinned_but_keep_their_end() -> None:
-    recorder = Recorder(lambda name, x, y: None)
+    recorder = CurveRecorder(lambda name, x, y: None)
     for i in range(1501):
         recorder("loss", i, 1 / (i + 1))
     curve = recorder.curves()["loss"]

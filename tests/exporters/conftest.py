@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.exporters import Item, atomic_folder
+from core.exporters import DatasetItem, atomic_folder
 from core.images import read_image, read_mask
 
 LABELS = ("crack", "missing_nut", "no")
@@ -37,10 +37,10 @@ def spot(shape: tuple[int, int] = (33, 47)) -> np.ndarray:
     return mask
 
 
-def items(normals: int = 10, anomalies: int = 6, grey: bool = False) -> list[Item]:
-    good = [Item(f"part {i}", noise(i, grey=grey)) for i in range(normals)]
+def items(normals: int = 10, anomalies: int = 6, grey: bool = False) -> list[DatasetItem]:
+    good = [DatasetItem(f"part {i}", noise(i, grey=grey)) for i in range(normals)]
     bad = [
-        Item(
+        DatasetItem(
             f"Straße {i}, 部品 \N{SNOWMAN}",
             noise(100 + i, grey=grey),
             LABELS[i % 3],
@@ -54,20 +54,20 @@ def items(normals: int = 10, anomalies: int = 6, grey: bool = False) -> list[Ite
     return good + bad
 
 
-def pixels(item: Item) -> np.ndarray:
+def pixels(item: DatasetItem) -> np.ndarray:
     return read_image(item.image) if isinstance(item.image, Path) else item.image
 
 
-def masks(item: Item) -> list[np.ndarray]:
+def masks(item: DatasetItem) -> list[np.ndarray]:
     return [read_mask(m) if isinstance(m, Path) else m for m in item.masks]
 
 
-def union(item: Item) -> np.ndarray:
+def union(item: DatasetItem) -> np.ndarray:
     found = masks(item)
     return np.logical_or.reduce(found) if found else np.zeros(pixels(item).shape[:2], bool)
 
 
-def key(item: Item) -> bytes:
+def key(item: DatasetItem) -> bytes:
     return pixels(item).tobytes()
 
 
@@ -75,7 +75,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def matched(given: Sequence[Item], back: Sequence[Item]) -> list[tuple[Item, Item]]:
+def matched(given: Sequence[DatasetItem], back: Sequence[DatasetItem]) -> list[tuple[DatasetItem, DatasetItem]]:
     """Pairs of items with the same pixels; fails if one has no partner."""
     by_pixels = {key(item): item for item in back}
     assert len(by_pixels) == len(given) == len(back)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Cancelled, ExportError
-from core.exporters import FORMATS, Item, atomic_folder, export, read
+from core.exporters import FORMATS, DatasetItem, atomic_folder, export, read_dataset
 
 REAL_FLUSH = atomic_folder._flush
 
@@ -60,7 +60,7 @@ def test_an_export_is_replaced_only_when_asked(kit, tmp_path: Path) -> None:
         export(kit.items(10, 3), out, "coco")
     assert kit.tree(out) == before
     export(kit.items(10, 3), out, "coco", overwrite=True)
-    assert len(read(out)) == 13 and not (out / "old").exists()
+    assert len(read_dataset(out)) == 13 and not (out / "old").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["set"]
 
 
@@ -69,7 +69,7 @@ def test_a_failed_replacement_keeps_the_old_one(kit, tmp_path: Path) -> None:
     export(kit.items(), out, "coco")
     before = kit.tree(out)
     with pytest.raises(ExportError):
-        export([*kit.items(), Item("gone", tmp_path / "gone.png")], out, "coco", overwrite=True)
+        export([*kit.items(), DatasetItem("gone", tmp_path / "gone.png")], out, "coco", overwrite=True)
     with pytest.raises(Cancelled):
         export(kit.items(), out, "voc", overwrite=True, cancelled=lambda: True)
     assert kit.tree(out) == before and [p.name for p in tmp_path.iterdir()] == ["set"]
@@ -85,10 +85,10 @@ def test_replacing_without_an_exchange_of_folders(kit, tmp_path: Path, monkeypat
 
 def test_an_export_can_be_rewritten_from_itself(kit, tmp_path: Path) -> None:
     export(kit.items(), tmp_path / "set", "mvtec-ad")
-    given = read(tmp_path / "set")
+    given = read_dataset(tmp_path / "set")
     wanted = {i.name: kit.pixels(i).tobytes() for i in given}
     export(given, tmp_path / "set", "yolo-seg", overwrite=True)
-    assert {i.name: kit.pixels(i).tobytes() for i in read(tmp_path / "set")} == wanted
+    assert {i.name: kit.pixels(i).tobytes() for i in read_dataset(tmp_path / "set")} == wanted
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -108,7 +108,7 @@ def test_an_empty_folder_and_missing_parents_are_fine(kit, tmp_path: Path) -> No
     (tmp_path / "empty").mkdir()
     export(kit.items(), tmp_path / "empty", "coco")
     export(kit.items(), tmp_path / "a" / "b" / "c", "coco")
-    assert len(read(tmp_path / "empty")) == len(read(tmp_path / "a" / "b" / "c")) == 16
+    assert len(read_dataset(tmp_path / "empty")) == len(read_dataset(tmp_path / "a" / "b" / "c")) == 16
 
 
 def test_two_exports_into_one_folder_at_once(kit, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_two_exports_into_one_folder_at_once(kit, tmp_path: Path) -> None:
                 export(kit.items(), tmp_path / "set", "voc")
 
     export(kit.items(), tmp_path / "set", "coco", progress=second)
-    assert len(read(tmp_path / "set", "coco")) == 16
+    assert len(read_dataset(tmp_path / "set", "coco")) == 16
 
 
 def test_a_parent_that_is_a_file(kit, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_everything_is_on_disk_before_the_name_appears(kit, tmp_path: Path, monk
 
     def watched(folder: Path) -> None:
         flush(folder)
-        seen.append(((tmp_path / "set").exists(), (folder / atomic_folder.MARKER).is_file()))
+        seen.append(((tmp_path / "set").exists(), (folder / atomic_folder.MARKER_FILE).is_file()))
 
     monkeypatch.setattr(atomic_folder, "_flush", watched)
     export(kit.items(), tmp_path / "set", "coco")
@@ -147,8 +147,8 @@ def test_sources_are_copies(kit, tmp_path: Path) -> None:
 
     source = tmp_path / "photo.png"
     source.write_bytes(png_bytes(kit.noise(1)))
-    export([*kit.items(), Item("photo", source)], tmp_path / "set", "mvtec-ad")
-    copied = next(i.image for i in read(tmp_path / "set") if i.name == "photo")
+    export([*kit.items(), DatasetItem("photo", source)], tmp_path / "set", "mvtec-ad")
+    copied = next(i.image for i in read_dataset(tmp_path / "set") if i.name == "photo")
     assert copied.read_bytes() == source.read_bytes() and copied.stat().st_ino != source.stat().st_ino
 
 
@@ -156,11 +156,11 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from core.exporters import Item, export
+from core.exporters import DatasetItem, export
 mask = np.zeros((32, 32), bool)
 mask[4:9] = True
 image = np.zeros((32, 32, 3), np.uint8)
-items = [Item(str(i), image) for i in range(30)] + [Item("x", image, "crack", None, (mask,))]
+items = [DatasetItem(str(i), image) for i in range(30)] + [DatasetItem("x", image, "crack", None, (mask,))]
 die = lambda done, total: os.kill(os.getpid(), signal.SIGKILL) if done == 9 else None
 export(items, Path(sys.argv[1]), "coco", overwrite=True, progress=die)
 """
@@ -179,4 +179,4 @@ def test_kill_9_leaves_no_half_export_and_the_next_one_tidies_up(earlier: bool, 
     assert out.exists() == earlier and (not earlier or kit.tree(out) == before)
     assert len(list(tmp_path.glob(".set.*.partial"))) == 1
     export(kit.items(), out, "coco", overwrite=True)
-    assert [p.name for p in tmp_path.iterdir()] == ["set"] and len(read(out)) == 16
+    assert [p.name for p in tmp_path.iterdir()] == ["set"] and len(read_dataset(out)) == 16

@@ -10,16 +10,16 @@ import pytest
 from pydantic import ValidationError
 
 from core.errors import ExportError, FlawsmithError, InputError
-from core.exporters import ExportOptions, Item, export, read, read_options
+from core.exporters import DatasetItem, ExportOptions, export, read_dataset, read_options
 
 
-def with_last(kit, **changes) -> list[Item]:
+def with_last(kit, **changes) -> list[DatasetItem]:
     found = kit.items()
     return [*found[:-1], replace(found[-1], **changes)]
 
 
-def many_labels(kit) -> list[Item]:
-    return [*kit.items(2, 0), *(Item("x", kit.noise(1), f"l{i}", None, (kit.ring(),)) for i in range(255))]
+def many_labels(kit) -> list[DatasetItem]:
+    return [*kit.items(2, 0), *(DatasetItem("x", kit.noise(1), f"l{i}", None, (kit.ring(),)) for i in range(255))]
 
 
 CASES = {
@@ -114,7 +114,7 @@ def test_damaged_files_are_named(kit, tmp_path: Path) -> None:
         source = tmp_path / "photo.png"
         source.write_bytes(content)
         with pytest.raises(ExportError, match="'the part'"):
-            export([*kit.items(), Item("the part", source)], tmp_path / "set", "coco")
+            export([*kit.items(), DatasetItem("the part", source)], tmp_path / "set", "coco")
         assert not (tmp_path / "set").exists()
 
 
@@ -215,5 +215,5 @@ def test_reading_tells_what_is_wrong(case: str, tmp_path: Path) -> None:
     make, name, line = READ_CASES[case]
     make(tmp_path / "set")
     with pytest.raises(ExportError) as caught:
-        read(tmp_path / "set", name)
+        read_dataset(tmp_path / "set", name)
     assert line in str(caught.value) and "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core.exporters import Item, Report, export, read
+from core.exporters import DatasetItem, ExportReport, export, read_dataset
 
 pytestmark = [pytest.mark.interop, pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]
 OPTIONS = {"category": "gear"}
@@ -21,20 +21,20 @@ OPTIONS = {"category": "gear"}
 def made(kit, tmp_path: Path):
     """(items, their export) of one format, anomalies at odd places, at least 11 of one label."""
 
-    def make(name: str, **options: object) -> tuple[list[Item], Path, Report]:
+    def make(name: str, **options: object) -> tuple[list[DatasetItem], Path, ExportReport]:
         items = kit.items(20, 33)
         return items, tmp_path / "set", export(items, tmp_path / "set", name, OPTIONS | options)
 
     return make
 
 
-def wanted(kit: SimpleNamespace, items: list[Item], out: Path) -> dict[str, np.ndarray]:
+def wanted(kit: SimpleNamespace, items: list[DatasetItem], out: Path) -> dict[str, np.ndarray]:
     """Union mask of each exported image file, from the items that went in."""
     by_pixels = {kit.pixels(i).tobytes(): i for i in items}
-    return {str(i.image): kit.union(by_pixels[kit.pixels(i).tobytes()]) for i in read(out)}
+    return {str(i.image): kit.union(by_pixels[kit.pixels(i).tobytes()]) for i in read_dataset(out)}
 
 
-def check_anomalib(kit, items: list[Item], out: Path, *datasets) -> int:
+def check_anomalib(kit, items: list[DatasetItem], out: Path, *datasets) -> int:
     """Every image, label and mask that anomalib hands out is ours; returns how many."""
     masks, seen = wanted(kit, items, out), 0
     for dataset in datasets:
@@ -45,7 +45,7 @@ def check_anomalib(kit, items: list[Item], out: Path, *datasets) -> int:
             if sample.gt_mask is not None:
                 assert np.array_equal(np.asarray(sample.gt_mask).astype(bool).reshape(want.shape), want)
             assert np.allclose(
-                np.asarray(sample.image).transpose(1, 2, 0), kit.pixels(Item("", Path(sample.image_path))) / 255
+                np.asarray(sample.image).transpose(1, 2, 0), kit.pixels(DatasetItem("", Path(sample.image_path))) / 255
             )
             seen += 1
     return seen
@@ -161,7 +161,7 @@ def test_hugging_face_imagefolder(kit, made, tmp_path: Path) -> None:
     data = datasets.load_dataset("imagefolder", data_dir=str(out), cache_dir=str(tmp_path / "cache"))
     names = {"train": "train", "validation": "val", "test": "test"}
     by_pixels = {kit.pixels(i).tobytes(): i for i in items}
-    on_disk = {kit.pixels(i).tobytes(): i.split for i in read(out)}
+    on_disk = {kit.pixels(i).tobytes(): i.split for i in read_dataset(out)}
     assert set(data) == set(names) and sum(map(len, data.values())) == 53
     for split, rows in data.items():
         for row in rows:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.exporters import FORMATS, Item, export, read
-from core.exporters.split import counts
+from core.exporters import FORMATS, DatasetItem, export, read_dataset
+from core.exporters.split import split_counts
 
 SHARE = st.floats(0, 1, allow_nan=False)
 
@@ -19,7 +19,7 @@ SHARE = st.floats(0, 1, allow_nan=False)
 @given(st.integers(0, 500), st.lists(SHARE, min_size=3, max_size=3).filter(lambda s: 0 < sum(s)))
 def test_things_are_dealt_by_their_shares(total: int, raw: list[float]) -> None:
     shares = [s / max(1.0, sum(raw)) for s in raw]
-    dealt = counts(total, shares)
+    dealt = split_counts(total, shares)
     assert all(n >= 0 for n in dealt) and sum(dealt) == round(total * sum(shares))
     wanted = sum(s > 0 for s in shares)
     for n, share in zip(dealt, shares, strict=True):
@@ -32,7 +32,7 @@ def test_things_are_dealt_by_their_shares(total: int, raw: list[float]) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_counts_of_the_report_are_those_on_disk(name: str, kit, tmp_path: Path) -> None:
     report = export(kit.items(40, 30), tmp_path / "set", name, {"seed": 1})
-    back = read(tmp_path / "set")
+    back = read_dataset(tmp_path / "set")
     on_disk = Counter(f"{i.split}_good" if i.good else i.label for i in back)
     assert {k: v for k, v in report.images.items() if v} == dict(on_disk)
     by_split = Counter(i.split for i in back if i.good)
@@ -46,16 +46,16 @@ def test_counts_of_the_report_are_those_on_disk(name: str, kit, tmp_path: Path) 
 
 def test_every_label_is_in_train_and_test(kit, tmp_path: Path) -> None:
     export(kit.items(10, 12), tmp_path / "set", "coco")
-    found = Counter((i.label, i.split) for i in read(tmp_path / "set") if not i.good)
+    found = Counter((i.label, i.split) for i in read_dataset(tmp_path / "set") if not i.good)
     assert all(found[label, split] for label in ("crack", "missing_nut", "no") for split in ("train", "test"))
 
 
 def test_a_split_given_by_the_caller_is_kept(kit, tmp_path: Path) -> None:
     given_items = [replace(i, split="val" if k % 2 else "train") for k, i in enumerate(kit.items())]
     export(given_items, tmp_path / "coco", "coco")
-    assert {i.name: i.split for i in read(tmp_path / "coco")} == {i.name: i.split for i in given_items}
+    assert {i.name: i.split for i in read_dataset(tmp_path / "coco")} == {i.name: i.split for i in given_items}
     report = export(given_items, tmp_path / "ad", "mvtec-ad")
-    assert {(i.good, i.split) for i in read(tmp_path / "ad")} == {(True, "train"), (False, "test")}
+    assert {(i.good, i.split) for i in read_dataset(tmp_path / "ad")} == {(True, "train"), (False, "test")}
     assert any("6 anomalies meant for train or validation are in test" in w for w in report.warnings)
     assert any("no normal photo in test" in w for w in report.warnings)
 
@@ -75,10 +75,13 @@ def test_the_validation_share_is_said_to_be_in_train(kit, tmp_path: Path) -> Non
 
 
 def test_sources_of_test_anomalies_stay_out_of_train_as_far_as_shares_allow(kit, tmp_path: Path) -> None:
-    normals = [Item(f"part {i}", kit.noise(i)) for i in range(20)]
-    bad = [Item(f"bad {i}", kit.noise(50 + i), "crack", None, (kit.ring(),), source=f"part {i % 4}") for i in range(8)]
+    normals = [DatasetItem(f"part {i}", kit.noise(i)) for i in range(20)]
+    bad = [
+        DatasetItem(f"bad {i}", kit.noise(50 + i), "crack", None, (kit.ring(),), source=f"part {i % 4}")
+        for i in range(8)
+    ]
     report = export([*normals, *bad], tmp_path / "few", "mvtec-ad")
-    back = read(tmp_path / "few")
+    back = read_dataset(tmp_path / "few")
     assert {i.source for i in back if not i.good} <= {i.name for i in back if i.split == "test"}
     assert not any("made from photos that train holds" in w for w in report.warnings)
     everywhere = [replace(i, source=f"part {k}") for k, i in enumerate(bad)]

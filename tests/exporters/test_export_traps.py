@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as Pil
 from PIL import PngImagePlugin
 
-from core.exporters import FORMATS, Item, export, read
+from core.exporters import FORMATS, DatasetItem, export, read_dataset
 from core.images import mask_png_bytes, png_bytes
 
 MVTEC_LIKE = {"mvtec-ad": "gear", "mvtec-loco": "gear", "visa": "visa_pytorch/gear"}
@@ -113,18 +113,18 @@ def test_a_dataset_is_of_one_mode(kit, tmp_path: Path) -> None:
     grey_as_rgb.write_bytes(png_bytes(kit.noise(5, grey=True)))
     grey_as_l = tmp_path / "l.png"
     grey_as_l.write_bytes(png_bytes(kit.noise(6, grey=True), grey=True))
-    greys = [*kit.items(3, 1, grey=True), Item("rgb", grey_as_rgb), Item("l", grey_as_l)]
-    for given, mode in ((greys, "L"), ([*greys, Item("colour", kit.noise(9))], "RGB")):
+    greys = [*kit.items(3, 1, grey=True), DatasetItem("rgb", grey_as_rgb), DatasetItem("l", grey_as_l)]
+    for given, mode in ((greys, "L"), ([*greys, DatasetItem("colour", kit.noise(9))], "RGB")):
         out = tmp_path / mode
         export(given, out, "coco", OPTIONS)
         assert {Pil.open(p).mode for p in out.rglob("*.png")} == {mode}
-        kit.matched(given, read(out))
+        kit.matched(given, read_dataset(out))
 
 
 def test_a_fitting_png_keeps_its_bytes_and_loses_its_text_on_demand(kit, tmp_path: Path) -> None:
     source = tmp_path / "photo.png"
     source.write_bytes(png_bytes(kit.noise(1), {"recipe": '{"secret":1}'}))
-    bad = Item("bad", source, "crack", "structural", (kit.ring(),), recipe_json='{"secret":1}')
+    bad = DatasetItem("bad", source, "crack", "structural", (kit.ring(),), recipe_json='{"secret":1}')
     kept, stripped = tmp_path / "kept", tmp_path / "stripped"
     for out, recipes in ((kept, True), (stripped, False)):
         export([*kit.items(4, 0), bad], out, "mvtec-ad", OPTIONS | {"include_recipes": recipes})
@@ -158,13 +158,13 @@ def test_other_files_become_plain_png(source: str, kit, tmp_path: Path) -> None:
             picture.save(path, pnginfo=info, transparency=(1, 2, 3))
         case _:
             picture.save(path, quality=90)
-    export([*kit.items(4, 1), Item("odd", path)], tmp_path / "set", "mvtec-ad", OPTIONS)
-    item = next(i for i in read(tmp_path / "set") if i.name == "odd")
+    export([*kit.items(4, 1), DatasetItem("odd", path)], tmp_path / "set", "mvtec-ad", OPTIONS)
+    item = next(i for i in read_dataset(tmp_path / "set") if i.name == "odd")
     with Pil.open(item.image) as written:
         assert (written.format, written.mode) == ("PNG", "RGB") and "transparency" not in written.info
         assert not written.getexif()
         assert written.size == ((32, 48) if source == "turned.png" else (48, 32))
-    assert np.array_equal(kit.pixels(item), kit.pixels(Item("odd", path)))
+    assert np.array_equal(kit.pixels(item), kit.pixels(DatasetItem("odd", path)))
 
 
 def test_samples_csv_serves_a_tabular_loader(exported) -> None:
@@ -218,7 +218,7 @@ def test_yolo_lines_are_polygons_and_names_stay_text(kit, tmp_path: Path) -> Non
     line[7, 3:30] = True
     given = [
         *kit.items(6, 6),
-        *(Item(f"thin{k}", kit.noise(50 + k), "no", None, (m,)) for k, m in enumerate((dot, line))),
+        *(DatasetItem(f"thin{k}", kit.noise(50 + k), "no", None, (m,)) for k, m in enumerate((dot, line))),
     ]
     export(given, tmp_path / "set", "yolo-seg", OPTIONS)
     data = yaml.safe_load((tmp_path / "set" / "data.yaml").read_text())
@@ -260,7 +260,7 @@ def test_coco_is_exact_for_pycocotools(kit, tmp_path: Path, capsys) -> None:
 
 def test_imagefolder_columns_have_one_type(kit, tmp_path: Path) -> None:
     """A null, or a text like a date, gives a column another type in one split than in the next."""
-    given = [Item("2024-01-01", kit.noise(70)), *kit.items(10, 6)]
+    given = [DatasetItem("2024-01-01", kit.noise(70)), *kit.items(10, 6)]
     export(given, tmp_path / "set", "imagefolder", OPTIONS)
     for table in tmp_path.rglob("metadata.jsonl"):
         for line in table.read_text().splitlines():
@@ -275,9 +275,9 @@ def test_masks_from_files_are_taken_whatever_their_values(kit, tmp_path: Path) -
     Pil.fromarray(kit.ring().astype(np.uint8)).save(mask)
     other = tmp_path / "n.png"
     other.write_bytes(mask_png_bytes(kit.spot()))
-    item = Item("bad", kit.noise(2), "crack", None, (mask, other))
+    item = DatasetItem("bad", kit.noise(2), "crack", None, (mask, other))
     export([*kit.items(4, 0), item], tmp_path / "set", "mvtec-ad", OPTIONS)
-    found = next(i for i in read(tmp_path / "set") if not i.good)
+    found = next(i for i in read_dataset(tmp_path / "set") if not i.good)
     assert np.array_equal(kit.union(found), kit.ring() | kit.spot())
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import ImageError, InputError, MaskError
 from core.images import alpha_blend, inner_alpha, is_grey, poisson_blend
-from core.images.poisson_equation import solve
+from core.images.poisson_equation import solve_poisson
 
 
 def noise(shape: tuple[int, ...], seed: int = 0, low: int = 0, high: int = 256) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_the_solver_agrees_with_a_direct_one(case: str) -> None:
     rng, inside = np.random.default_rng(1), MASKS[case]
     known = rng.uniform(0, 255, inside.shape).astype(np.float32)
     source = rng.normal(0, 20, inside.shape).astype(np.float32)
-    found = solve(known, inside, source, tolerance=0.02)
+    found = solve_poisson(known, inside, source, tolerance=0.02)
     assert np.array_equal(found[~inside], known[~inside])
     assert np.abs(found - exact(known, inside, source)).max() < 0.2
 

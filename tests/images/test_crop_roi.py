@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import InputError, MaskError
-from core.images import PhotoCrop, roi_around
+from core.images import PhotoCrop, crop_around_mask
 
 
 @st.composite
@@ -37,7 +37,7 @@ def test_the_region_holds_the_mask_with_its_margin(case, margin: float, least: i
     shape, (y0, x0, y1, x1) = case
     mask = np.zeros(shape, np.bool_)
     mask[y0:y1, x0:x1] = True
-    roi = roi_around(mask, margin, least)
+    roi = crop_around_mask(mask, margin, least)
     assert roi.y1 <= shape[0] and roi.x1 <= shape[1]
     assert mask[roi.slices].sum() == mask.sum()
     wanted = round(margin * max(y1 - y0, x1 - x0))
@@ -56,4 +56,4 @@ def test_wrong_regions_and_patches_are_refused() -> None:
     with pytest.raises(InputError, match="expected uint8"):
         roi.paste(photo, np.zeros((10, 10, 3)))
     with pytest.raises(MaskError, match="it is empty"):
-        roi_around(np.zeros((9, 9), np.bool_))
+        crop_around_mask(np.zeros((9, 9), np.bool_))

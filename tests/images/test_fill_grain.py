@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.device import numpy_rng
 from core.images import fill_hole
-from core.images.fill.grain import fill_plain, is_plain
+from core.images.fill.grain import fill_plain_surface, is_plain
 from core.images.poisson_equation import membrane
 
 SHAPE = (160, 170)
@@ -64,7 +64,7 @@ def test_grain_keeps_its_variance_and_its_fineness(channels: int, walled: bool) 
     if walled:
         # Strips too narrow for the hole as a whole: tiles must be laid.
         sources &= np.arange(SHAPE[1])[None] % 85 > 30
-    out = fill_plain(image, HOLE, sources, numpy_rng(0))
+    out = fill_plain_surface(image, HOLE, sources, numpy_rng(0))
     assert out is not None and np.array_equal(out[~HOLE], image[~HOLE])
     filled, real = ((f if channels == 1 else f[..., 0]) - light() for f in (out, image))
     core = disc(80, 85, 24)
@@ -76,7 +76,7 @@ def test_grain_keeps_its_variance_and_its_fineness(channels: int, walled: bool) 
 @pytest.mark.parametrize("seed", range(4))
 def test_light_goes_on(seed: int) -> None:
     steep = 3 * light() - 240
-    out = fill_plain((steep + grain(8 + seed)).astype(np.float32), HOLE, ~HOLE, numpy_rng(seed))
+    out = fill_plain_surface((steep + grain(8 + seed)).astype(np.float32), HOLE, ~HOLE, numpy_rng(seed))
     assert out is not None
     # A fill without the slope would be off by up to 15 levels in a quarter.
     for rows in (slice(80), slice(80, None)):

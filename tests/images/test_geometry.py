@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.images import geometry
-from core.images.crop import box_of
+from core.images.crop import crop_of_mask
 from core.masks import morphology
 
 
@@ -21,11 +21,13 @@ EMPTY = np.zeros((40, 56), np.bool_)
 def test_every_box_is_the_same_box() -> None:
     mask = EMPTY.copy()
     mask[5:9, 50:56] = True
-    assert geometry.bounds(mask) == (5, 50, 9, 56) == geometry.bounds(np.asfortranarray(mask))
+    assert geometry.bounding_box(mask) == (5, 50, 9, 56) == geometry.bounding_box(np.asfortranarray(mask))
     assert geometry.mask_box(mask) == np.s_[5:9, 50:56] and geometry.mask_box(mask, 3) == np.s_[2:12, 47:56]
     for grow in (0, 1, 7):
-        assert (box := box_of(mask, grow)) is not None and box.slices == geometry.mask_box(mask, grow)
-    assert geometry.bounds(EMPTY) is None is box_of(EMPTY) and geometry.mask_box(EMPTY, 3) == np.s_[0:0, 0:0]
+        assert (box := crop_of_mask(mask, grow)) is not None and box.slices == geometry.mask_box(mask, grow)
+    assert (
+        geometry.bounding_box(EMPTY) is None is crop_of_mask(EMPTY) and geometry.mask_box(EMPTY, 3) == np.s_[0:0, 0:0]
+    )
 
 
 @pytest.mark.parametrize("shape", [(20, 28), (80, 112), (28, 80), (40, 56)])
@@ -71,7 +73,7 @@ def test_an_ellipse_is_no_euclidean_disc() -> None:
     """Why the two are apart: at one radius they are different pixels."""
     dot = EMPTY.copy()
     dot[20, 30] = True
-    assert not np.array_equal(geometry.dilated(dot, 5), morphology.grow(dot, 5))
+    assert not np.array_equal(geometry.dilated(dot, 5), morphology.dilate(dot, 5))
 
 
 def test_a_rim_lies_outside_and_touches() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from core.images import read_mask
 from core.importers.corrections import Corrections
-from core.jobs.import_images import plan_import, take_in
+from core.jobs.import_images import import_images, plan_import
 from core.jobs.import_report import IntakeReport
 from core.store import Project
 from tests.importers.drawn import write
@@ -30,7 +30,7 @@ def imported(project: Project, tmp_path: Path) -> Import:
     def go(files: dict[str, bytes | str], *readings: str, renamed: tuple[str, ...] = ()) -> IntakeReport:
         source = write(tmp_path / "in", files)
         said = Corrections.parse(readings, renamed)
-        report = take_in(project, source, said=said)
+        report = import_images(project, source, said=said)
         plan = plan_import(source, said=said)
         assert set(plan.classes) == {p.relative_to(source).as_posix() for p in source.rglob("*") if p.is_file()}
         return report

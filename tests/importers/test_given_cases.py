@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.images import read_image, read_mask
-from core.jobs.import_images import take_in
+from core.jobs.import_images import import_images
 
 CASES = Path(os.environ.get("FLAWSMITH_CASES", ".")) / "import"
 pytestmark = pytest.mark.skipif("FLAWSMITH_CASES" not in os.environ, reason="needs FLAWSMITH_CASES")
@@ -44,14 +44,14 @@ ANOMALIES = {
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_a_source_gives_its_right_answer(project, case: str) -> None:
-    report = take_in(project, CASES / case)
+    report = import_images(project, CASES / case)
     told = report.as_dict()
     assert (told["normals"], told["examples"]) == WHOLE[case] and report.odd == ()
 
 
 @pytest.mark.parametrize("case", ANOMALIES)
 def test_real_anomalies_have_their_masks_whole(project, case: str) -> None:
-    report = take_in(project, CASES / "good", anomalies=CASES / case)
+    report = import_images(project, CASES / "good", anomalies=CASES / case)
     count, area = ANOMALIES[case]
     assert len(report.normals) == 4 and {label for label, _ in report.examples} == {"scratch"}
     found = [int(read_mask(m).sum()) for e in project.examples() for m in e.mask_paths]
@@ -61,11 +61,11 @@ def test_real_anomalies_have_their_masks_whole(project, case: str) -> None:
 
 
 def test_photos_of_a_set_keep_their_brightness(project) -> None:
-    take_in(project, CASES / "sixteen_bit")
+    import_images(project, CASES / "sixteen_bit")
     means = [read_image(row.path).mean() for row in project.normals()]
     assert np.ptp(means) < 12
 
 
 @pytest.mark.parametrize(("zipped", "name"), [("sjis", "部品.png"), ("utf8noflag", "prüf_äöü.png")])
 def test_names_of_old_zips_can_be_read(project, zipped: str, name: str) -> None:
-    assert take_in(project, CASES / "zips" / f"{zipped}.zip").normals == (name,)
+    assert import_images(project, CASES / "zips" / f"{zipped}.zip").normals == (name,)

@@ -7,25 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.exporters import FORMATS, Item, export
+from core.exporters import FORMATS, DatasetItem, export
 from core.images import read_image, read_mask
 from core.importers.importer import importers
-from core.jobs.import_images import take_in
+from core.jobs.import_images import import_images
 from core.store import Project
 from tests.importers.drawn import MASK, photo, scratch
 
 
-def items() -> list[Item]:
-    normals = [Item(f"part {n}", photo(n)) for n in range(10)]
+def items() -> list[DatasetItem]:
+    normals = [DatasetItem(f"part {n}", photo(n)) for n in range(10)]
     ring = MASK.copy()
     ring[24:27] = False
     parts = [(MASK,), (ring, scratch(at=50)), (scratch(at=40),)]
     made = [
-        Item(f"bad {n}", photo(50 + n, True), ("scratch", "missing_nut", "dent")[n % 3], None, parts[n % 3])
+        DatasetItem(f"bad {n}", photo(50 + n, True), ("scratch", "missing_nut", "dent")[n % 3], None, parts[n % 3])
         for n in range(6)
     ]
     kinds = ("structural", "logical", "structural")
-    return normals + [Item(i.name, i.image, i.label, kinds[n % 3], i.masks) for n, i in enumerate(made)]
+    return normals + [DatasetItem(i.name, i.image, i.label, kinds[n % 3], i.masks) for n, i in enumerate(made)]
 
 
 @pytest.mark.parametrize("wrap", [False, True])
@@ -33,7 +33,7 @@ def items() -> list[Item]:
 def test_an_export_comes_back_as_it_was(project: Project, tmp_path: Path, format: str, wrap: bool) -> None:
     given = items()
     export(given, tmp_path / "in" / "set", format, {"category": "gear"})
-    report = take_in(project, tmp_path / "in" if wrap else tmp_path / "in" / "set")
+    report = import_images(project, tmp_path / "in" if wrap else tmp_path / "in" / "set")
     assert report.layout == f"flawsmith ({format})" and report.odd == ()
     good = {i.name: i for i in given if i.good}
     assert {r.name for r in project.normals()} == set(good)

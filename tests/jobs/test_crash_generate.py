@@ -21,11 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 GENERATE_AND_KEEP = """
 import sys
 from pathlib import Path
-from core.api import Batch, Workbench
+from core.api import GenerationBatch, Workbench
 with Workbench.open(Path(sys.argv[1])) as bench:
     for seed in range(1000):
-        made = bench.studio.generate(Batch(engine="perlin", label="crack", count=3, seed=seed))
-        bench.review.set_verdict(made["sample_ids"][:2], "kept")
+        made = bench.studio.generate(GenerationBatch(engine="perlin", label="crack", count=3, seed=seed))
+        bench.review.set_status(made["sample_ids"][:2], "kept")
         print(*made["sample_ids"][:2], flush=True)
 """
 
@@ -56,7 +56,7 @@ def run_and_kill(code: str, lines: int, *argv: Path) -> list[str]:
 @pytest.fixture
 def project(tmp_path: Path, photo_folder: Path) -> Path:
     with Workbench.create(tmp_path / "p") as bench:
-        bench.photos.take_in(photo_folder)
+        bench.photos.import_images(photo_folder)
     return tmp_path / "p"
 
 

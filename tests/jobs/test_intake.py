@@ -13,7 +13,7 @@ import pytest
 from core.errors import Cancelled, InputError
 from core.images import read_image, read_mask
 from core.importers import safe_label
-from core.jobs.import_images import take_in
+from core.jobs.import_images import import_images
 from core.store import Project
 from tests.jobs.files import coded, mask_png, picture, png, write, zipped
 
@@ -48,7 +48,7 @@ def test_a_folder_of_any_names_in_natural_order(project, tmp_path):
     files = {f"{n} Teil ü.png": png(n) for n in (10, 9, 2)}
     files |= {"sub/deeper/no_extension": png(20), "wrong.txt": png(21), "b.JPG": coded(picture(22), "JPEG")}
     hidden = {".DS_Store": b"x", ".git/a.png": png(30), "__MACOSX/._a.png": b"x", "Thumbs.db": b"x"}
-    report = take_in(project, write(tmp_path / "in", files | hidden))
+    report = import_images(project, write(tmp_path / "in", files | hidden))
     assert names(project) == [
         "2 Teil ü.png",
         "9 Teil ü.png",
@@ -66,9 +66,9 @@ def test_a_folder_of_any_names_in_natural_order(project, tmp_path):
 
 def test_duplicates_are_named_and_taken_once(project, tmp_path):
     source = write(tmp_path / "in", {"a.png": png(1), "b/copy of a.png": png(1), "c.png": png(2)})
-    report = take_in(project, source)
+    report = import_images(project, source)
     assert report.normals == ("a.png", "c.png") and report.duplicates == ("b/copy of a.png",)
-    again = take_in(project, source)
+    again = import_images(project, source)
     assert again.normals == () and len(again.duplicates) == 3
     assert project.count_normals() == 2
 
@@ -87,7 +87,7 @@ def test_every_photo_format_an_inspector_has(project, tmp_path):
         "turned.jpg": coded(picture(4), "JPEG", exif=exif),
         "webp.webp": coded(picture(5), "WEBP", lossless=True),
     }
-    report = take_in(project, write(tmp_path / "in", files))
+    report = import_images(project, write(tmp_path / "in", files))
     assert report.problems == ()
     rows = {row.name: row for row in project.normals()}
     assert set(rows) == set(files)
@@ -102,7 +102,7 @@ def test_every_photo_format_an_inspector_has(project, tmp_path):
 def test_mvtec_ad(project, tmp_path, wrap, as_zip):
     files = {wrap + name: data for name, data in CATEGORY.items()} | {"readme.txt": b"hello"}
     source = zipped(tmp_path / "in.zip", files) if as_zip else write(tmp_path / "in", files)
-    report = take_in(project, source)
+    report = import_images(project, source)
     assert report.layout == "mvtec-ad"
     left = {Path(p.path).name for p in report.problems}
     assert left == {"000.png", "license.txt", "readme.txt"}, "test/good and what is no photo"
@@ -120,7 +120,7 @@ def test_mvtec_ad(project, tmp_path, wrap, as_zip):
 
 
 def test_mvtec_loco_keeps_instances_and_kinds(project, tmp_path):
-    report = take_in(project, write(tmp_path / "in", LOCO))
+    report = import_images(project, write(tmp_path / "in", LOCO))
     assert report.layout == "mvtec-loco" and report.problems == ()
     assert [(row.name, row.notes) for row in project.normals()] == [
         ("000.png", ()),
@@ -135,7 +135,7 @@ def test_mvtec_loco_keeps_instances_and_kinds(project, tmp_path):
 
 def test_test_good_is_taken_where_there_is_no_training_part(project, tmp_path):
     files = {name: data for name, data in CATEGORY.items() if not name.startswith("train")}
-    take_in(project, write(tmp_path / "in", files))
+    import_images(project, write(tmp_path / "in", files))
     assert [(row.name, row.notes) for row in project.normals()] == [("test/good/000.png", ("from the test part",))]
 
 
@@ -157,7 +157,7 @@ def test_anomalies_beside_the_photos(project, tmp_path, photo, masks):
     bad = write(tmp_path / "bad", {photo: coded(picture(7), form)})
     write(bad, {name: mask_png(at=4 + 6 * i) for i, name in enumerate(masks)})
     good = write(tmp_path / "good", {"a.png": png(1)})
-    report = take_in(project, good, anomalies=bad)
+    report = import_images(project, good, anomalies=bad)
     assert report.problems == () and report.normals == ("a.png",)
     (row,) = project.examples()
     assert row.label == "deep_crack" and len(row.mask_paths) == len(masks)
@@ -165,23 +165,25 @@ def test_anomalies_beside_the_photos(project, tmp_path, photo, masks):
 
 def test_a_label_makes_all_photos_anomalies(project, tmp_path):
     source = write(tmp_path / "in", {"a.png": png(1), "a_mask.png": mask_png(), "b.png": png(2)})
-    report = take_in(project, source, label="dent")
+    report = import_images(project, source, label="dent")
     assert report.examples == (("dent", "a.png"),) and project.count_normals() == 0
     assert [p.path for p in report.problems] == ["b.png"]
     with pytest.raises(InputError, match="a-z"):
-        take_in(project, source, label="Dent!")
+        import_images(project, source, label="Dent!")
 
 
 def test_an_anomaly_folder_without_subfolders_takes_its_own_name(project, tmp_path):
     bad = write(tmp_path / "Öl-Fleck", {"a.png": png(1), "a_mask.png": mask_png()})
-    take_in(project, write(tmp_path / "good", {"a.png": png(3)}), anomalies=bad)
+    import_images(project, write(tmp_path / "good", {"a.png": png(3)}), anomalies=bad)
     assert [row.label for row in project.examples()] == ["ol_fleck"]
 
 
 def test_files_one_by_one(project, tmp_path):
     write(tmp_path, {"a.png": png(1), "b.png": png(2)})
-    assert take_in(project, tmp_path / "a.png").normals == ("a.png",)
-    report = take_in(project, [tmp_path / "b.png", tmp_path / "gone.png", zipped(tmp_path / "z.zip", {"c": png(3)})])
+    assert import_images(project, tmp_path / "a.png").normals == ("a.png",)
+    report = import_images(
+        project, [tmp_path / "b.png", tmp_path / "gone.png", zipped(tmp_path / "z.zip", {"c": png(3)})]
+    )
     assert report.normals == ("b.png", "c")
     assert [str(p) for p in report.problems] == [
         f"{tmp_path / 'gone.png'}: there is no such file or folder; check the path"
@@ -190,7 +192,7 @@ def test_files_one_by_one(project, tmp_path):
 
 def test_a_zip_from_windows_and_a_zip_within(project, tmp_path):
     files = {"teile\\a.png": png(1), "inner.zip": zipped(tmp_path / "inner.zip", {"b.png": png(2)}).read_bytes()}
-    report = take_in(project, zipped(tmp_path / "in.zip", files))
+    report = import_images(project, zipped(tmp_path / "in.zip", files))
     assert report.normals == ("teile/a.png",)
     assert [p.path for p in report.problems] == ["inner.zip"] and "a zip" in report.problems[0].reason
 
@@ -199,11 +201,13 @@ def test_progress_counts_to_the_end_and_cancel_keeps_what_was_imported(project, 
     source = write(tmp_path / "in", {f"{n}.png": png(n) for n in range(40)})
     news: list[tuple[int, int]] = []
     with pytest.raises(Cancelled, match="of 40 photos; they are kept"):
-        take_in(project, source, progress=lambda *n: news.append(n), cancelled=lambda: bool(news) and news[-1][0] >= 5)
+        import_images(
+            project, source, progress=lambda *n: news.append(n), cancelled=lambda: bool(news) and news[-1][0] >= 5
+        )
     kept = project.count_normals()
     assert 5 <= kept < 40 and news[-1] == (kept, 40)
     news.clear()
-    take_in(project, source, progress=lambda *n: news.append(n))
+    import_images(project, source, progress=lambda *n: news.append(n))
     assert news[0] == (0, 40) and news[-1] == (40, 40) and news == sorted(news)
     assert project.count_normals() == 40
 
@@ -213,7 +217,7 @@ def test_the_order_does_not_depend_on_threads(tmp_path):
     source = write(tmp_path / "in", files)
     for name in ("p", "q"):
         with Project.create(tmp_path / name) as project:
-            take_in(project, source)
+            import_images(project, source)
             assert names(project) == [f"{n}.png" for n in range(30)]
 
 
@@ -221,10 +225,10 @@ def test_a_project_among_the_photos_is_not_imported(project, tmp_path):
     source = write(tmp_path / "in", {"a.png": png(1)})
     with Project.create(source / "old") as old:
         old.add_normal(png(2), "png", "b.png", 32, 24, False)
-    report = take_in(project, source)
+    report = import_images(project, source)
     assert report.normals == ("a.png",) and [p.path for p in report.problems] == ["old"]
     with pytest.raises(InputError, match="Flawsmith project"):
-        take_in(project, source / "old")
+        import_images(project, source / "old")
 
 
 def test_links_are_followed_but_not_in_circles(project, tmp_path):
@@ -232,7 +236,7 @@ def test_links_are_followed_but_not_in_circles(project, tmp_path):
     write(tmp_path / "elsewhere", {"2.png": png(2)})
     (source / "a" / "back").symlink_to(source)
     (source / "b").symlink_to(tmp_path / "elsewhere")
-    assert take_in(project, source).normals == ("a/1.png", "b/2.png")
+    assert import_images(project, source).normals == ("a/1.png", "b/2.png")
 
 
 def test_a_name_that_is_no_text(project, tmp_path):
@@ -241,7 +245,7 @@ def test_a_name_that_is_no_text(project, tmp_path):
         Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/\xff\xfe.png")).write_bytes(png(1))
     except OSError:
         pytest.skip("this disk takes only text")
-    report = take_in(project, tmp_path / "in")
+    report = import_images(project, tmp_path / "in")
     assert report.normals == ("\ufffd\ufffd.png",) == tuple(names(project))
 
 
@@ -266,7 +270,7 @@ def test_labels_of_other_scripts_stay_apart():
 
 @pytest.mark.skipif("FLAWSMITH_DATA" not in os.environ, reason="needs FLAWSMITH_DATA")
 def test_real_tiles(project):
-    report = take_in(project, Path(os.environ["FLAWSMITH_DATA"]) / "magnetic_tile")
+    report = import_images(project, Path(os.environ["FLAWSMITH_DATA"]) / "magnetic_tile")
     assert (len(report.normals), len(report.examples), report.problems) == (243, 143, ())
     for row in project.examples()[::20]:
         assert read_mask(row.mask_paths[0]).shape == read_image(row.path).shape[:2]

@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import InputError
 from core.importers import archives, source_listing
-from core.jobs.import_images import take_in
+from core.jobs.import_images import import_images
 from core.jobs.import_report import IntakeReport
 from core.store import Project
 from tests.jobs.files import coded, mask_png, picture, png, write, zipped
@@ -63,7 +63,7 @@ BAD_FILES = [
 def test_a_bad_file_is_named_and_the_rest_is_imported(project, tmp_path, name, data, says, as_zip):
     files = {"a.png": png(50), f"{name}": data, "z.png": png(51)}
     source = zipped(tmp_path / "in.zip", files) if as_zip else write(tmp_path / "in", files)
-    check_one_problem(project, take_in(project, source), name, says)
+    check_one_problem(project, import_images(project, source), name, says)
     assert [row.name for row in project.normals()] == ["a.png", "z.png"]
 
 
@@ -80,7 +80,7 @@ BAD_ANOMALIES = [
 @pytest.mark.parametrize(("files", "path", "says"), [b[1:] for b in BAD_ANOMALIES], ids=[b[0] for b in BAD_ANOMALIES])
 def test_a_bad_anomaly_is_named_and_the_rest_is_imported(project, tmp_path, files, path, says):
     more = {"test/scratch/1.png": png(60), "ground_truth/scratch/1_mask.png": mask_png()}
-    report = take_in(project, write(tmp_path / "in", files | more))
+    report = import_images(project, write(tmp_path / "in", files | more))
     check_one_problem(project, report, path, says)
     assert [row.label for row in project.examples()] == ["scratch"] and project.count_normals() == 1
 
@@ -140,7 +140,7 @@ BAD_ENTRIES = [
 def test_a_bad_entry_of_a_zip_is_named_and_nothing_is_written_elsewhere(project, tmp_path, make, path, says):
     outside = {p for p in tmp_path.rglob("*") if project.path not in p.parents}
     source = make(tmp_path / "in.zip")
-    check_one_problem(project, take_in(project, source), path, says)
+    check_one_problem(project, import_images(project, source), path, says)
     assert {p for p in tmp_path.rglob("*") if project.path not in p.parents} - outside == {source}
 
 
@@ -174,7 +174,7 @@ BAD_SOURCES = [
 @pytest.mark.parametrize(("make", "says"), BAD_SOURCES)
 def test_a_source_that_cannot_be_used_says_why(project, tmp_path, make, says):
     with pytest.raises(InputError, match=says) as caught:
-        take_in(project, make(tmp_path / "source"))
+        import_images(project, make(tmp_path / "source"))
     assert "\n" not in str(caught.value)
     assert project.count_normals() == 0
 
@@ -182,13 +182,13 @@ def test_a_source_that_cannot_be_used_says_why(project, tmp_path, make, says):
 def test_a_zip_with_too_many_entries(project, tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MAX_ENTRIES", 3)
     with pytest.raises(InputError, match="at most 3 files in a zip, got 4"):
-        take_in(project, zipped(tmp_path / "in.zip", {f"{n}.png": png(n) for n in range(4)}))
+        import_images(project, zipped(tmp_path / "in.zip", {f"{n}.png": png(n) for n in range(4)}))
 
 
 def test_a_file_above_the_limit_is_not_read(project, tmp_path, monkeypatch):
     monkeypatch.setattr(source_listing, "MAX_FILE", 1 << 20)
     big = coded(picture(1, (700, 700)), "BMP")
-    report = take_in(project, write(tmp_path / "in", {"a.png": png(1), "big.bmp": big}))
+    report = import_images(project, write(tmp_path / "in", {"a.png": png(1), "big.bmp": big}))
     assert [p.path for p in report.problems] == ["big.bmp"] and "at most 1 MB" in report.problems[0].reason
 
 
@@ -196,5 +196,5 @@ def test_a_file_above_the_limit_is_not_read(project, tmp_path, monkeypatch):
 def test_a_pipe_does_not_hang_the_import(project, tmp_path):
     source = write(tmp_path / "in", {"a.png": png(1)})
     os.mkfifo(source / "pipe.png")
-    report = take_in(project, source)
+    report = import_images(project, source)
     assert report.normals == ("a.png",) and "a device or a pipe" in report.problems[0].reason

@@ -18,8 +18,8 @@ def test_the_nearest_photo_is_found_and_new_photos_count(
     tmp_path: Path, photo_folder: Path, part_photos: list[np.ndarray]
 ) -> None:
     with Workbench.create(tmp_path / "project", "plates") as bench:
-        bench.photos.take_in(photo_folder)
-        material = bench.studio._material
+        bench.photos.import_images(photo_folder)
+        material = bench.studio._product_data
         with pytest.raises(Cancelled):
             material.nearest(part_photos[0], lambda: True)
         for photo in part_photos[:3]:

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.api import Batch, Rules, SampleFilter, Workbench
+from core.api import GenerationBatch, ReviewRules, SampleFilter, Workbench
 from core.engines.api import Context
 from core.errors import InputError
 from core.images import mask_png_bytes, png_bytes
 from core.jobs import best_of, generation
-from core.jobs.auto_review import FAINT, PASSED, REASONS, SURPLUS, believability, kind_of
+from core.jobs.auto_review import FAINT, NOT_AMONG_BEST, PASSED, REJECT_REASONS, believability, reason_kind
 from core.jobs.requests import BatchPlan
-from core.jobs.sample_scoring import LEAST_COPY, judge_of
+from core.jobs.sample_scoring import MIN_COPY_LIMIT, sample_scorer
 from core.quality import ars
-from core.quality.near_duplicates import nearest
+from core.quality.near_duplicates import nearest_distance
 from core.store import SampleRow
 from core.types import Recipe, Request, Sample
 
-BATCH = Batch(engine="perlin", label="stain", count=16, seed=3, workers=2)
+BATCH = GenerationBatch(engine="perlin", label="stain", count=16, seed=3, workers=2)
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,8 @@ def template(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Pa
     """A project of six photos whose discriminator is trained."""
     path = tmp_path_factory.mktemp("quota") / "plates"
     with Workbench.create(path) as bench:
-        bench.photos.take_in(photo_folder)
-        judge_of(bench.material, "stain")
+        bench.photos.import_images(photo_folder)
+        sample_scorer(bench.material, "stain")
     return path
 
 
@@ -53,19 +53,19 @@ def said(bench: Workbench) -> list[tuple[str, str, str]]:
 
 def test_the_quota_is_filled_with_the_best_of_those_that_pass(fresh: Callable[..., Workbench]) -> None:
     with fresh() as bench:
-        done = bench.studio.generate(BATCH, rules=Rules(keep_best=5), spend=True)
+        done = bench.studio.generate(BATCH, rules=ReviewRules(keep_best=5), spend=True)
         rows = rows_of(bench)
         kept = [r for r in rows if r.verdict == "kept"]
         assert (done["kept"], done["samples"], done["ended"]) == (5, 16, "full") and len(kept) == 5
         assert done["message"] == "5 of 5 kept after 16 made"
         others = [r for r in rows if r.verdict == "rejected"]
         assert len(others) == 11 == done["rejected"] == sum(done["reasons"].values())
-        assert all(kind_of(r.reason) in REASONS and r.reason.endswith(")") for r in others)
+        assert all(reason_kind(r.reason) in REJECT_REASONS and r.reason.endswith(")") for r in others)
         assert {r.reason for r in kept} == {PASSED}
-        surplus = [believability(r.scores) for r in others if kind_of(r.reason) == SURPLUS]
+        surplus = [believability(r.scores) for r in others if reason_kind(r.reason) == NOT_AMONG_BEST]
         assert surplus and max(surplus) <= min(believability(r.scores) for r in kept)
         vectors = [np.frombuffer(r.descriptor or b"", np.float32) for r in kept]
-        assert all(nearest(v, vectors[:k]) > Rules().duplicates for k, v in enumerate(vectors))
+        assert all(nearest_distance(v, vectors[:k]) > ReviewRules().duplicates for k, v in enumerate(vectors))
         assert all({"ars", "ars_floor"} <= set(r.scores) for r in rows)
         # One undo takes all of it back.
         assert len(bench.review.undo()) == 16
@@ -74,14 +74,14 @@ def test_the_quota_is_filled_with_the_best_of_those_that_pass(fresh: Callable[..
 
 def test_it_stops_as_soon_as_enough_pass(fresh: Callable[..., Workbench]) -> None:
     with fresh() as bench:
-        done = bench.studio.generate(BATCH, rules=Rules(keep_best=4))
+        done = bench.studio.generate(BATCH, rules=ReviewRules(keep_best=4))
         assert done["kept"] == 4 <= done["samples"] < 16 and done["ended"] == "full"
         assert bench.review.counts()["stain"]["kept"] == 4
 
 
 def test_a_spent_budget_is_told_with_the_most_frequent_reason(fresh: Callable[..., Workbench]) -> None:
     with fresh() as bench:
-        done = bench.studio.generate(BATCH, rules=Rules(keep_best=3, min_change=0.9))
+        done = bench.studio.generate(BATCH, rules=ReviewRules(keep_best=3, min_change=0.9))
         assert (done["kept"], done["samples"], done["ended"]) == (0, 16, "spent")
         assert done["message"] == f"budget of 16 spent: 0 of 3 kept; most often rejected because: {FAINT}"
         assert done["reasons"] == {FAINT: 16}
@@ -93,7 +93,7 @@ def test_same_seed_same_verdicts_whatever_the_workers(fresh: Callable[..., Workb
     for workers in (1, 3):
         with fresh(f"p{workers}") as bench:
             batch = BATCH.model_copy(update={"workers": workers})
-            done = bench.studio.generate(batch, rules=Rules(keep_best=6, min_change=0.12))
+            done = bench.studio.generate(batch, rules=ReviewRules(keep_best=6, min_change=0.12))
             told.append((said(bench), done["message"]))
     assert told[0] == told[1] and len(told[0][0]) > 6
 
@@ -101,7 +101,7 @@ def test_same_seed_same_verdicts_whatever_the_workers(fresh: Callable[..., Workb
 def test_a_stopped_order_is_judged_and_goes_on_where_it_was(
     fresh: Callable[..., Workbench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rules = Rules(keep_best=6, min_change=0.12)
+    rules = ReviewRules(keep_best=6, min_change=0.12)
     with fresh("whole") as bench:
         whole = bench.studio.generate(BATCH, rules=rules)
         expected = said(bench)
@@ -113,14 +113,14 @@ def test_a_stopped_order_is_judged_and_goes_on_where_it_was(
         assert 3 <= cut["samples"] < whole["samples"]
         assert len(rows_of(bench)) >= cut["samples"] and {r.verdict for r in rows_of(bench)} <= {"kept", "rejected"}
         made: list[Sample] = []
-        make = generation.make_all
+        make = generation.make_each
 
         def counted(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
             found = make(plan, requests, ctx)
             made.extend(one for one in found if isinstance(one, Sample))
             return found
 
-        monkeypatch.setattr(generation, "make_all", counted)
+        monkeypatch.setattr(generation, "make_each", counted)
         again = bench.studio.generate(BATCH, rules=rules)
         assert said(bench) == expected and again["message"] == whole["message"]
         assert len(made) <= whole["samples"] - cut["samples"]
@@ -128,13 +128,13 @@ def test_a_stopped_order_is_judged_and_goes_on_where_it_was(
 
 def test_what_a_person_said_stays_and_counts(fresh: Callable[..., Workbench]) -> None:
     with fresh() as bench:
-        rules = Rules(keep_best=3)
+        rules = ReviewRules(keep_best=3)
         first = bench.studio.generate(BATCH, rules=rules)
         rows = rows_of(bench)
         out = next(r for r in rows if r.verdict == "kept")
         held = next(r for r in rows if r.verdict == "kept" and r.id != out.id)
-        bench.review.set_verdict([out.id], "rejected")
-        bench.review.set_verdict([held.id], "kept")
+        bench.review.set_status([out.id], "rejected")
+        bench.review.set_status([held.id], "kept")
         again = bench.studio.generate(BATCH, rules=rules)
         assert again["kept"] == 3 == bench.review.counts()["stain"]["kept"]
         assert again["samples"] > first["samples"] and again["reasons"]["by hand"] == 1
@@ -143,9 +143,9 @@ def test_what_a_person_said_stays_and_counts(fresh: Callable[..., Workbench]) ->
 
 def test_a_larger_quota_takes_back_who_was_only_surplus(fresh: Callable[..., Workbench]) -> None:
     with fresh() as bench:
-        bench.studio.generate(BATCH, rules=Rules(keep_best=2), spend=True)
+        bench.studio.generate(BATCH, rules=ReviewRules(keep_best=2), spend=True)
         few = {r.id for r in rows_of(bench) if r.verdict == "kept"}
-        bench.studio.generate(BATCH, rules=Rules(keep_best=4), spend=True)
+        bench.studio.generate(BATCH, rules=ReviewRules(keep_best=4), spend=True)
         more = {r.id for r in rows_of(bench) if r.verdict == "kept"}
         assert few < more and len(more) == 4 and len(rows_of(bench)) == 16
 
@@ -157,7 +157,7 @@ def test_without_a_quota_all_wait_for_review(fresh: Callable[..., Workbench]) ->
         assert {(r.verdict, r.reason) for r in rows_of(bench)} == {("new", "")}
         # The rules of Review judge them by what was measured; a quota over the same batch measures the rest.
         assert all("ars" not in r.scores for r in rows_of(bench))
-        bench.studio.generate(BATCH.model_copy(update={"count": 4}), rules=Rules(keep_best=1), spend=True)
+        bench.studio.generate(BATCH.model_copy(update={"count": 4}), rules=ReviewRules(keep_best=1), spend=True)
         assert all("ars" in r.scores for r in rows_of(bench)) and len(rows_of(bench)) == 4
 
 
@@ -165,9 +165,9 @@ def test_a_quota_beyond_the_budget_is_refused_before_anything_is_made(fresh: Cal
     with fresh() as bench:
         for order in (bench.studio.generate, bench.studio.start_batch):
             with pytest.raises(InputError, match=r"^keep the best 17: that is more than the 16 to be made; [^\n]*$"):
-                order(BATCH, rules=Rules(keep_best=17))
+                order(BATCH, rules=ReviewRules(keep_best=17))
         with pytest.raises(InputError, match="say how many"):
-            best_of.fill(bench.material, BATCH, Rules())
+            best_of.generate_best_of(bench.material, BATCH, ReviewRules())
         assert rows_of(bench) == []
 
 
@@ -178,10 +178,10 @@ def test_the_discriminator_is_trained_once_per_set_of_photos(
         trained: list[int] = []
         train = ars.train_discriminator
         monkeypatch.setattr(ars, "train_discriminator", lambda p, *more: trained.append(len(p)) or train(p, *more))
-        one, two = judge_of(bench.material, "stain"), judge_of(bench.material, "crack")
+        one, two = sample_scorer(bench.material, "stain"), sample_scorer(bench.material, "crack")
         assert not trained and (one.discriminator.out == two.discriminator.out).all()
         bench.project.remove_normals([bench.photos.page()[0].id])
-        judge_of(bench.material, "stain")
+        sample_scorer(bench.material, "stain")
         assert trained == [5] and len(list((bench.path / "cache" / "ars").glob("*.safetensors"))) == 2
 
 
@@ -193,7 +193,7 @@ def test_the_judge_knows_a_good_part_and_a_copy(fresh: Callable[..., Workbench])
         spot = normal.pixels.copy()
         spot[mask] = (240, 40, 30)
         recipe = Recipe("perlin", "stain", "structural", normal.id, 0)
-        judge = judge_of(bench.material, "stain")
+        judge = sample_scorer(bench.material, "stain")
         untouched = judge.scores(normal.pixels, Sample(normal.pixels, mask, "stain", "structural", recipe))
         changed = judge.scores(normal.pixels, Sample(spot, mask, "stain", "structural", recipe))
         assert untouched["ars"] == pytest.approx(untouched["ars_floor"], abs=1e-6)
@@ -202,10 +202,10 @@ def test_the_judge_knows_a_good_part_and_a_copy(fresh: Callable[..., Workbench])
         bench.project.add_example(
             png_bytes(spot), ".png", "stain", "structural", [mask_png_bytes(mask)], "x.png", w, h
         )
-        judge = judge_of(bench.material, "stain")
+        judge = sample_scorer(bench.material, "stain")
         turned = Sample(spot[:, ::-1].copy(), mask[:, ::-1].copy(), "stain", "structural", recipe)
         copied = judge.scores(normal.pixels, turned)
-        assert copied["likeness"] > 0.999 and copied["copy_limit"] == LEAST_COPY
+        assert copied["likeness"] > 0.999 and copied["copy_limit"] == MIN_COPY_LIMIT
         other = np.zeros(normal.shape, bool)
         other[10:14, 20:90] = True
         scratch = normal.pixels.copy()

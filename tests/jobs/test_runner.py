@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, InputError
-from core.jobs.runner import PREVIEW_SIDE, JobControl, Runner
+from core.jobs.runner import PREVIEW_SIDE, JobControl, JobRunner
 from core.store import Project
 
 
 @pytest.fixture
-def runner(tmp_path: Path) -> Iterator[Runner]:
+def runner(tmp_path: Path) -> Iterator[JobRunner]:
     with Project.create(tmp_path / "p") as project:
-        runner = Runner(project)
+        runner = JobRunner(project)
         yield runner
         runner.close()
 
 
-def test_a_job_reports_and_returns(runner: Runner) -> None:
+def test_a_job_reports_and_returns(runner: JobRunner) -> None:
     def work(control: JobControl) -> dict[str, str]:
         control.progress(1, 2, message="half")
         control.progress(2, 2)
@@ -44,7 +44,7 @@ def test_a_job_reports_and_returns(runner: Runner) -> None:
         (ZeroDivisionError("oops"), "failed", "unexpected ZeroDivisionError: oops; the log has the details"),
     ],
 )
-def test_errors_are_news_and_the_lane_goes_on(runner: Runner, error: Exception, status: str, message: str) -> None:
+def test_errors_are_news_and_the_lane_goes_on(runner: JobRunner, error: Exception, status: str, message: str) -> None:
     def fail(control: JobControl) -> dict[str, str]:
         raise error
 
@@ -54,7 +54,7 @@ def test_errors_are_news_and_the_lane_goes_on(runner: Runner, error: Exception, 
     assert runner.wait(second, 20).status == "done"
 
 
-def test_cancel_reaches_a_running_and_a_waiting_job(runner: Runner) -> None:
+def test_cancel_reaches_a_running_and_a_waiting_job(runner: JobRunner) -> None:
     started = threading.Event()
 
     def until_stopped(control: JobControl) -> dict[str, str]:
@@ -74,7 +74,7 @@ def test_cancel_reaches_a_running_and_a_waiting_job(runner: Runner) -> None:
     assert not ran
 
 
-def test_a_preview_does_not_wait_for_bulk_work(runner: Runner) -> None:
+def test_a_preview_does_not_wait_for_bulk_work(runner: JobRunner) -> None:
     go = threading.Event()
     bulk = runner.submit("generate", "bulk", lambda c: {"went": go.wait(20)}, lane="bulk")
     quick = runner.submit("try", "quick", lambda c: {}, lane="studio")
@@ -86,16 +86,16 @@ def test_a_preview_does_not_wait_for_bulk_work(runner: Runner) -> None:
 
 def test_a_later_process_reads_the_news_from_the_project(tmp_path: Path) -> None:
     with Project.create(tmp_path / "p") as project:
-        runner = Runner(project)
+        runner = JobRunner(project)
         job = runner.submit("try", "one", lambda c: {"message": "made"})
         runner.wait(job, 20)
         runner.close()
     with Project.open(tmp_path / "p") as again:
-        event = Runner(again).event(job)
+        event = JobRunner(again).event(job)
         assert (event.status, event.message) == ("done", "made")
 
 
-def test_a_running_job_keeps_a_preview_of_screen_size_and_an_ended_one_none(runner: Runner) -> None:
+def test_a_running_job_keeps_a_preview_of_screen_size_and_an_ended_one_none(runner: JobRunner) -> None:
     seen = threading.Event()
     kept: list[weakref.ref[np.ndarray]] = []
 

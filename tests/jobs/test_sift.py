@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.jobs.auto_review import (
-    BLIND,
-    COPY,
-    ENOUGH_ARS,
+    CHANGED_OUTSIDE,
+    COPY_OF_REAL,
     FAINT,
-    LOOSE,
-    OUTSIDE,
-    REASONS,
+    FULL_ARS_GAIN,
+    LOOKS_GOOD,
+    LOOSE_MASK,
+    MAX_ARS_FLOOR,
+    NEAR_DUPLICATE,
+    NOT_AMONG_BEST,
+    REJECT_REASONS,
     SEAM,
-    SURPLUS,
-    TWIN,
-    USUAL,
-    Rules,
+    ReviewRules,
     believability,
     count_reasons,
     filter_samples,
-    kind_of,
+    reason_kind,
     reject_reason,
 )
 from core.store import SampleRow
@@ -58,14 +58,16 @@ def row(number: int, scores: dict[str, float], place: float = 0.0) -> SampleRow:
 def test_each_row_is_kept_or_has_its_reason_in_any_order(found, most, distance, random, earlier) -> None:
     rows = [row(n, scores, place) for n, (scores, place) in enumerate(found)]
     before = [row(900 + n, GOOD, place) for n, place in enumerate(earlier)]
-    rules = Rules(keep_best=most, duplicates=distance)
+    rules = ReviewRules(keep_best=most, duplicates=distance)
     sifted = filter_samples(rows, rules, before)
     kept = {r.id for r in sifted.kept}
     assert len(sifted.kept) == min(most, sifted.passed) and kept | set(sifted.reasons) == {r.id for r in rows}
-    assert not kept & set(sifted.reasons) and all(kind_of(why) in REASONS for why in sifted.reasons.values())
+    assert not kept & set(sifted.reasons) and all(
+        reason_kind(why) in REJECT_REASONS for why in sifted.reasons.values()
+    )
     assert all(reject_reason(r.scores, rules) is None for r in sifted.kept)
     ranks = [believability(r.scores) for r in sifted.kept]
-    surplus = [believability(r.scores) for r in rows if kind_of(sifted.reasons.get(r.id, "")) == SURPLUS]
+    surplus = [believability(r.scores) for r in rows if reason_kind(sifted.reasons.get(r.id, "")) == NOT_AMONG_BEST]
     assert ranks == sorted(ranks, reverse=True) and max(surplus, default=0) <= min(ranks, default=0) + 1e-12
     places = [float(np.frombuffer(r.descriptor or b"", np.float32)[0]) for r in sifted.kept]
     if distance:
@@ -79,30 +81,30 @@ def test_each_row_is_kept_or_has_its_reason_in_any_order(found, most, distance, 
 @pytest.mark.parametrize(
     ("change", "kind"),
     [
-        ({"change_outside": 1.0}, OUTSIDE),
+        ({"change_outside": 1.0}, CHANGED_OUTSIDE),
         ({"change_inside": 0.01}, FAINT),
-        ({"mask_covered": 0.5}, LOOSE),
+        ({"mask_covered": 0.5}, LOOSE_MASK),
         ({"seam_contrast": 41.0}, SEAM),
-        ({"ars": 0.30, "ars_floor": 0.27}, USUAL),
+        ({"ars": 0.30, "ars_floor": 0.27}, LOOKS_GOOD),
         ({"ars": 0.30, "ars_floor": 0.20}, None),
-        ({"ars": 0.1, "ars_floor": BLIND}, None),
-        ({"likeness": 0.9, "copy_limit": 0.9}, COPY),
+        ({"ars": 0.1, "ars_floor": MAX_ARS_FLOOR}, None),
+        ({"likeness": 0.9, "copy_limit": 0.9}, COPY_OF_REAL),
         ({"likeness": 0.89, "copy_limit": 0.9}, None),
         ({}, None),
     ],
 )
 def test_each_rule_says_what_it_measured(change: dict[str, float], kind: str | None) -> None:
-    reason = reject_reason(GOOD | change, Rules())
-    assert (reason and kind_of(reason)) == kind
+    reason = reject_reason(GOOD | change, ReviewRules())
+    assert (reason and reason_kind(reason)) == kind
     assert reason is None or reason.endswith(")")
-    off = Rules(max_outside=9, min_change=0, min_covered=0, max_seam=200, min_ars=0, copies=True)
+    off = ReviewRules(max_outside=9, min_change=0, min_covered=0, max_seam=200, min_ars=0, copies=True)
     assert reject_reason(GOOD | change, off) is None
 
 
 def test_where_ars_cannot_tell_it_changes_no_rank() -> None:
     plain = believability(GOOD)
     assert believability(GOOD | {"ars": 1.0, "ars_floor": 0.9}) == plain
-    ranks = [believability(GOOD | {"ars": gain, "ars_floor": 0.0}) for gain in (0.0, 0.1, ENOUGH_ARS, 1.0)]
+    ranks = [believability(GOOD | {"ars": gain, "ars_floor": 0.0}) for gain in (0.0, 0.1, FULL_ARS_GAIN, 1.0)]
     assert ranks[0] == plain / 2 < ranks[1] < ranks[2] == ranks[3] == plain
 
 
@@ -113,6 +115,6 @@ def test_one_kept_before_counts_and_reasons_are_counted_by_kind() -> None:
         row(3, GOOD | {"change_inside": 0.0}),
         row(4, GOOD | {"change_inside": 0.01}),
     ]
-    sifted = filter_samples(rows, Rules(), [row(9, GOOD, 0.52)])
-    assert [r.id for r in sifted.kept] == ["0002"] and sifted.reasons["0001"] == f"{TWIN} (of 0009)"
-    assert count_reasons([*sifted.reasons.values(), ""]) == {FAINT: 2, "by hand": 1, TWIN: 1}
+    sifted = filter_samples(rows, ReviewRules(), [row(9, GOOD, 0.52)])
+    assert [r.id for r in sifted.kept] == ["0002"] and sifted.reasons["0001"] == f"{NEAR_DUPLICATE} (of 0009)"
+    assert count_reasons([*sifted.reasons.values(), ""]) == {FAINT: 2, "by hand": 1, NEAR_DUPLICATE: 1}

@@ -14,8 +14,8 @@ from core.api import Workbench
 from core.engines.api import Context, Engine, sample_or_error
 from core.engines.registry import engine
 from core.errors import InputError
-from core.jobs.generation import batch_size, make_all, outcomes
-from core.jobs.requests import Batch, BatchPlan, prepare
+from core.jobs.generation import engine_batch_size, generate_outcomes, make_each
+from core.jobs.requests import BatchPlan, GenerationBatch, plan_batch
 from core.types import Request, Sample
 
 
@@ -48,19 +48,19 @@ class Pasting(Engine):
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, photo_folder: Path) -> Iterator[Workbench]:
     with Workbench.create(tmp_path_factory.mktemp("work") / "plates") as bench:
-        bench.photos.take_in(photo_folder)
+        bench.photos.import_images(photo_folder)
         yield bench
 
 
 def plan_of(bench: Workbench, drawer: Engine, **given: Any) -> BatchPlan:
-    batch = Batch(**{"engine": "cut_paste", "label": "stain", "count": 10, "seed": 5, "workers": 1, **given})
-    plan = prepare(bench.material, batch)
+    batch = GenerationBatch(**{"engine": "cut_paste", "label": "stain", "count": 10, "seed": 5, "workers": 1, **given})
+    plan = plan_batch(bench.material, batch)
     return replace(plan, builder=replace(plan.builder, engine=drawer))
 
 
 def made(plan: BatchPlan) -> list[Any]:
     ctx = Context()
-    return list(outcomes(plan, range(plan.batch.count), ctx, lambda requests: make_all(plan, requests, ctx)))
+    return list(generate_outcomes(plan, range(plan.batch.count), ctx, lambda requests: make_each(plan, requests, ctx)))
 
 
 def alike(some: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -82,8 +82,8 @@ def test_they_come_in_order_and_are_those_made_one_by_one(bench: Workbench, work
 def test_a_batch_is_as_large_as_asked_for(bench: Workbench, asked: int, sizes: list[int]) -> None:
     drawer = Pasting()
     plan = plan_of(bench, drawer, batch_size=asked)
-    assert batch_size(plan, Context()) == asked and len(made(plan)) == 10 and drawer.sizes == sizes
-    assert batch_size(plan_of(bench, engine("cut_paste"), batch_size=asked), Context()) == 1
+    assert engine_batch_size(plan, Context()) == asked and len(made(plan)) == 10 and drawer.sizes == sizes
+    assert engine_batch_size(plan_of(bench, engine("cut_paste"), batch_size=asked), Context()) == 1
 
 
 def test_those_that_fail_try_again_without_the_others(bench: Workbench) -> None:

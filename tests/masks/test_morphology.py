@@ -40,16 +40,16 @@ def test_run_lengths_that_do_not_fill_the_frame_are_refused(runs):
 @given(masks, radii)
 def test_grow_is_dilation_by_a_disc_and_shrink_its_dual(mask, radius):
     expected = ndimage.binary_dilation(mask, disc(radius))
-    assert np.array_equal(morphology.grow(mask, radius), expected)
-    assert np.array_equal(morphology.shrink(~mask, radius), ~expected)
+    assert np.array_equal(morphology.dilate(mask, radius), expected)
+    assert np.array_equal(morphology.erode(~mask, radius), ~expected)
 
 
 @quick
 @given(pairs, radii)
 def test_grow_and_shrink_are_an_adjunction(pair, radius):
     a, b = pair
-    fits_grown = not (morphology.grow(a, radius) & ~b).any()
-    fits_shrunk = not (a & ~morphology.shrink(b, radius)).any()
+    fits_grown = not (morphology.dilate(a, radius) & ~b).any()
+    fits_shrunk = not (a & ~morphology.erode(b, radius)).any()
     assert fits_grown == fits_shrunk
 
 
@@ -84,7 +84,7 @@ def test_parts_are_the_mask_taken_apart(mask, area):
     assert starts == sorted(starts)
     kept = morphology.drop_small(mask, area)
     assert np.array_equal(kept, np.any([p for p in parts if p.sum() >= area] or [np.zeros_like(mask)], axis=0))
-    assert morphology.largest(mask).sum() == max((p.sum() for p in parts), default=0)
+    assert morphology.largest_component(mask).sum() == max((p.sum() for p in parts), default=0)
 
 
 @quick
@@ -106,7 +106,7 @@ def test_fill_holes_leaves_the_large_ones():
 @given(masks, st.sampled_from([1, 2, 3]))
 def test_outline_is_what_shrinking_away_from_a_frame_takes(mask, width):
     room = np.pad(mask, 1)
-    expected = (room & ~morphology.shrink(room, width))[1:-1, 1:-1]
+    expected = (room & ~morphology.erode(room, width))[1:-1, 1:-1]
     assert np.array_equal(morphology.outline(mask, width), expected)
 
 
@@ -152,7 +152,7 @@ def test_polygon_of_a_rectangle_is_the_box():
 def test_bad_input_says_what_to_do():
     mask = np.zeros((8, 8), bool)
     with pytest.raises(InputError, match="grow: expected a length"):
-        morphology.grow(mask, -1)
+        morphology.dilate(mask, -1)
     with pytest.raises(MaskError, match="at least 3"):
         morphology.polygon([[0, 0], [1, 1]], (8, 8))
     with pytest.raises(MaskError, match="outside the 8x8 photo"):

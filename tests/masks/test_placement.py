@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.errors import InputError, MaskError, NotFound
-from core.masks.morphology import components, distance_to, grow
+from core.masks.morphology import components, dilate, distance_to_mask
 from core.masks.placement.free_area import FreeArea, PlacementMap
-from core.masks.placement.mask_template import axis_of
+from core.masks.placement.mask_template import long_axis
 from core.masks.placement.planner import plan_mask, plan_masks
 from core.masks.shapes import SHAPES, draw_shape
 from core.placement_rules import Placement
@@ -67,7 +67,7 @@ def test_masks_lie_on_their_ground_disjoint_and_not_empty(photo, seed, data):
         rotate=data.draw(st.booleans()),
         gap_px=1,
     )
-    terrain = PlacementMap.of(part, regions)
+    terrain = PlacementMap.from_masks(part, regions)
     try:
         masks = plan_masks(settings_, "crack", terrain, np.random.default_rng(seed), examples)
     except InputError as error:
@@ -80,7 +80,7 @@ def test_masks_lie_on_their_ground_disjoint_and_not_empty(photo, seed, data):
         if settings_.regions and settings_.anomaly_type != "combined":
             assert any(not (mask & ~r.mask).any() for r in regions if r.name in settings_.regions)
     if len(masks) == 2:
-        assert not (grow(masks[0], 1) & masks[1]).any()
+        assert not (dilate(masks[0], 1) & masks[1]).any()
     union = plan_mask(
         settings_, "crack", part.shape, np.random.default_rng(seed), regions, part, examples, terrain=terrain
     )
@@ -90,7 +90,7 @@ def test_masks_lie_on_their_ground_disjoint_and_not_empty(photo, seed, data):
 @pytest.mark.parametrize("shape", ["crack", "scratch", "spot", "blob", "chip", "stain", "pits"])
 def test_sizes_are_within_the_range_asked_for(shape):
     part = disc((300, 400), 150, 200, 130)
-    terrain = PlacementMap.of(part)
+    terrain = PlacementMap.from_masks(part)
     shares = [
         100 * plan_masks(Placement(shape=shape, size_pct=(0.5, 1.5)), "x", terrain, np.random.default_rng(s))[0].sum()
         / part.sum()
@@ -103,7 +103,7 @@ def test_sizes_are_within_the_range_asked_for(shape):
 def test_sizes_like_the_examples_follow_equation_6():
     rng = np.random.default_rng(0)
     examples = [draw_shape("spot", (200, 200), area, rng) for area in (150, 300, 600)]
-    terrain = PlacementMap.of(np.ones((200, 200), bool))
+    terrain = PlacementMap.from_masks(np.ones((200, 200), bool))
     for source in ("examples", "shapes"):
         for alpha, spread in ((1.0, 0.08), (0.0, 0.35)):
             settings_ = Placement(alpha=alpha, source=source, shape="spot")
@@ -121,7 +121,7 @@ def test_example_masks_are_moved_unchanged_where_nothing_may_vary():
     corners = set()
     for seed in range(8):
         mask = plan_masks(
-            still, "chip", PlacementMap.of(np.ones((120, 120), bool)), np.random.default_rng(seed), [example]
+            still, "chip", PlacementMap.from_masks(np.ones((120, 120), bool)), np.random.default_rng(seed), [example]
         )[0]
         rows, cols = np.nonzero(mask)
         corners.add((rows.min(), cols.min()))
@@ -131,7 +131,7 @@ def test_example_masks_are_moved_unchanged_where_nothing_may_vary():
 
 def test_examples_of_a_much_larger_photo_are_brought_to_scale():
     example = draw_shape("spot", (900, 900), 8100, np.random.default_rng(5))
-    terrain = PlacementMap.of(np.ones((90, 90), bool))
+    terrain = PlacementMap.from_masks(np.ones((90, 90), bool))
     mask = plan_masks(Placement(source="examples"), "x", terrain, np.random.default_rng(0), [example])[0]
     assert 60 <= mask.sum() <= 105
 
@@ -139,26 +139,26 @@ def test_examples_of_a_much_larger_photo_are_brought_to_scale():
 @pytest.mark.parametrize("angle", [0.3, 1.2, 2.4])
 @pytest.mark.parametrize("source", ["shapes", "examples"])
 def test_aligned_masks_follow_the_long_axis(angle, source):
-    terrain = PlacementMap.of(bar((240, 240), angle, 220, 50))
+    terrain = PlacementMap.from_masks(bar((240, 240), angle, 220, 50))
     assert abs((terrain.part.axis - angle + np.pi / 2) % np.pi - np.pi / 2) < 0.03
     examples = [draw_shape("scratch", (200, 200), 150, np.random.default_rng(s)) for s in range(3)]
     settings_ = Placement(align="axis", source=source, shape="scratch", size_pct=(1, 2))
     for seed in range(8):
         mask = plan_masks(settings_, "scratch", terrain, np.random.default_rng(seed), examples)[0]
-        assert abs((axis_of(mask) - angle + np.pi / 2) % np.pi - np.pi / 2) < 0.35
+        assert abs((long_axis(mask) - angle + np.pi / 2) % np.pi - np.pi / 2) < 0.35
 
 
 def wire(width):
     """Half a ring of radius 80 and ``width`` on a part of 260x260 that is a disc of radius 120."""
     part, y = disc((260, 260), 130, 130, 120), np.mgrid[:260, :260][0]
     ring = disc((260, 260), 130, 130, 80 + width / 2) & ~disc((260, 260), 130, 130, 80 - width / 2)
-    return PlacementMap.of(part, [Region("wire", ring & (y < 130))])
+    return PlacementMap.from_masks(part, [Region("wire", ring & (y < 130))])
 
 
 @pytest.mark.parametrize("width", [4, 12])
 def test_masks_on_the_middle_line_follow_a_bent_region(width):
     terrain = wire(width)
-    points, directions = terrain.regions["wire"].middle
+    points, directions = terrain.regions["wire"].middle_line
     assert len(points) > 100 and np.abs(np.hypot(*(points - 130).T) - 80).max() < 2.5
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -168,7 +168,7 @@ def test_masks_on_the_middle_line_follow_a_bent_region(width):
         rows, cols = np.nonzero(mask)
         assert abs(np.hypot(rows.mean() - 130, cols.mean() - 130) - 80) < 4
         radial = np.arctan2(rows.mean() - 130, cols.mean() - 130)
-        assert abs((axis_of(mask) - radial) % np.pi - np.pi / 2) < 0.45
+        assert abs((long_axis(mask) - radial) % np.pi - np.pi / 2) < 0.45
 
 
 def test_defects_may_reach_past_their_region_but_not_past_the_part():
@@ -187,25 +187,25 @@ def test_defects_may_reach_past_their_region_but_not_past_the_part():
 def test_every_ground_has_a_middle_line():
     spots = (disc((40, 60), 20, 30, 0.4), disc((40, 60), 20, 30, 12), np.ones((40, 60), bool), bar((40, 60), 1, 30, 1))
     for mask in spots:
-        points, directions = FreeArea(mask).middle
+        points, directions = FreeArea(mask).middle_line
         assert len(points) == len(directions) > 0 and ((0 <= directions) & (directions < np.pi)).all()
         assert mask[np.round(points[:, 1]).astype(int), np.round(points[:, 0]).astype(int)].all()
 
 
 def test_edge_masks_touch_the_edge_and_run_along_it():
     part = disc((260, 260), 130, 130, 100)
-    terrain = PlacementMap.of(part)
+    terrain = PlacementMap.from_masks(part)
     for seed in range(12):
         rng = np.random.default_rng(seed)
         mask = plan_masks(Placement(anomaly_type="edge", shape="scratch", size_pct=(0.5, 1)), "x", terrain, rng)[0]
-        assert distance_to(~part)[mask].min() <= 4
+        assert distance_to_mask(~part)[mask].min() <= 4
         rows, cols = np.nonzero(mask)
         radial = np.arctan2(rows.mean() - 130, cols.mean() - 130)
-        assert abs((axis_of(mask) - radial) % np.pi - np.pi / 2) < 0.5
+        assert abs((long_axis(mask) - radial) % np.pi - np.pi / 2) < 0.5
 
 
 def test_places_cover_the_region_evenly():
-    terrain = PlacementMap.of(np.ones((128, 128), bool), [Region("left", disc((128, 128), 64, 40, 34))])
+    terrain = PlacementMap.from_masks(np.ones((128, 128), bool), [Region("left", disc((128, 128), 64, 40, 34))])
     settings_ = Placement(regions=("left",), shape="spot", size_pct=(0.1, 0.2))
     centres = np.array(
         [
@@ -220,7 +220,7 @@ def test_places_cover_the_region_evenly():
 def test_logical_is_the_region_itself_and_count_takes_several():
     shape = (100, 100)
     regions = [Region("nut", disc(shape, 30, 30, 12)), Region("bolt", disc(shape, 70, 70, 15))]
-    terrain = PlacementMap.of(np.ones(shape, bool), regions)
+    terrain = PlacementMap.from_masks(np.ones(shape, bool), regions)
     one = plan_masks(
         Placement(anomaly_type="logical", regions=("bolt",)), "missing", terrain, np.random.default_rng(0)
     )
@@ -234,19 +234,19 @@ def test_logical_is_the_region_itself_and_count_takes_several():
 def test_combined_mixes_a_whole_region_with_defects_elsewhere():
     shape = (140, 140)
     nut = disc(shape, 40, 40, 18)
-    terrain = PlacementMap.of(np.ones(shape, bool), [Region("nut", nut)])
+    terrain = PlacementMap.from_masks(np.ones(shape, bool), [Region("nut", nut)])
     masks = plan_masks(Placement(anomaly_type="combined", count=4, gap_px=3), "x", terrain, np.random.default_rng(0))
     assert len(masks) == 4 and np.array_equal(masks[0], nut)
     for i, mask in enumerate(masks):
         others = np.any(masks[:i] + masks[i + 1 :], axis=0)
-        assert not (grow(mask, 3) & others).any()
+        assert not (dilate(mask, 3) & others).any()
 
 
 def test_a_region_off_the_part_is_believed_and_one_across_its_edge_is_cut():
     part = np.zeros((80, 80), bool)
     part[:, :40] = True
     off, across = disc((80, 80), 40, 65, 10), disc((80, 80), 40, 35, 10)
-    terrain = PlacementMap.of(part, [Region("off", off), Region("across", across)])
+    terrain = PlacementMap.from_masks(part, [Region("off", off), Region("across", across)])
     assert np.array_equal(terrain.region("off").mask, off)
     assert np.array_equal(terrain.region("across").mask, across & part)
 
@@ -254,7 +254,7 @@ def test_a_region_off_the_part_is_believed_and_one_across_its_edge_is_cut():
 def test_a_ground_thinner_than_a_cell_still_bears_a_mask():
     part = np.zeros((1000, 900), bool)
     part[501, 100:800] = True
-    mask = plan_masks(Placement(size_pct=(5, 5)), "spot", PlacementMap.of(part), np.random.default_rng(0))[0]
+    mask = plan_masks(Placement(size_pct=(5, 5)), "spot", PlacementMap.from_masks(part), np.random.default_rng(0))[0]
     assert mask.any() and not (mask & ~part).any()
     assert FreeArea(part).deepest[1] == 501
 
@@ -265,20 +265,20 @@ def test_every_shape_can_be_chosen():
 
 def test_mistakes_are_named():
     rng = np.random.default_rng(0)
-    terrain = PlacementMap.of(np.ones((60, 60), bool), [Region("nut", disc((60, 60), 30, 30, 9))])
+    terrain = PlacementMap.from_masks(np.ones((60, 60), bool), [Region("nut", disc((60, 60), 30, 30, 9))])
     with pytest.raises(NotFound, match="'bolt': not on this photo .there are: nut"):
         plan_masks(Placement(regions=("bolt",)), "x", terrain, rng)
     with pytest.raises(InputError, match="no example masks"):
         plan_masks(Placement(source="examples"), "x", terrain, rng, [np.zeros((60, 60), bool)])
     with pytest.raises(InputError, match="need a region"):
-        plan_masks(Placement(anomaly_type="logical"), "x", PlacementMap.of(np.ones((60, 60), bool)), rng)
-    tiny = PlacementMap.of(np.ones((60, 60), bool), [Region("dot", disc((60, 60), 30, 30, 1))])
+        plan_masks(Placement(anomaly_type="logical"), "x", PlacementMap.from_masks(np.ones((60, 60), bool)), rng)
+    tiny = PlacementMap.from_masks(np.ones((60, 60), bool), [Region("dot", disc((60, 60), 30, 30, 1))])
     with pytest.raises(InputError, match="5 px are too few"):
         plan_masks(Placement(regions=("dot",)), "x", tiny, rng)
     with pytest.raises(InputError, match="no room left"):
         plan_masks(Placement(count=50, gap_px=40), "x", terrain, rng)
     with pytest.raises(MaskError, match="object mask: it is empty"):
-        PlacementMap.of(np.zeros((60, 60), bool))
+        PlacementMap.from_masks(np.zeros((60, 60), bool))
     with pytest.raises(ValidationError, match="size_pct: expected 0 < smallest"):
         Placement(size_pct=(3, 1))
     with pytest.raises(ValidationError, match="Extra inputs"):
@@ -294,7 +294,7 @@ def test_a_given_range_wins_over_the_examples_and_survives_a_round_trip():
 
 
 def test_one_piece_shapes_stay_in_one_piece_when_cut():
-    terrain = PlacementMap.of(disc((200, 200), 100, 100, 60))
+    terrain = PlacementMap.from_masks(disc((200, 200), 100, 100, 60))
     for seed in range(20):
         rng = np.random.default_rng(seed)
         mask = plan_masks(Placement(anomaly_type="edge", shape="crack", size_pct=(2, 4)), "x", terrain, rng)[0]
@@ -312,7 +312,7 @@ def test_a_defect_goes_where_its_example_lies_and_lies_as_it_does(seed, where, a
     rows, cols = np.nonzero(mask)
     assert abs(rows.mean() / 150 - where[0]) < 0.2 and abs(cols.mean() / 210 - where[1]) < 0.2
     if where == (0.5, 0.5):
-        turn = (axis_of(mask) - angle + np.pi / 2) % np.pi - np.pi / 2
+        turn = (long_axis(mask) - angle + np.pi / 2) % np.pi - np.pi / 2
         assert abs(turn) < 0.5
 
 

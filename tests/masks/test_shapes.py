@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from core.errors import InputError, NotFound
 from core.masks.morphology import components
-from core.masks.placement.mask_template import axis_of
+from core.masks.placement.mask_template import long_axis
 from core.masks.shapes import SHAPES, draw_shape, shape_for_label
 
 
@@ -27,7 +27,7 @@ def test_area_is_as_asked_and_the_shape_is_in_one_piece(name, seed, area):
 def test_lines_are_long_and_run_where_asked(name, angle):
     for seed in range(6):
         mask = draw_shape(name, (500, 500), 500, np.random.default_rng(seed), angle)
-        off = abs((axis_of(mask) - angle + np.pi / 2) % np.pi - np.pi / 2)
+        off = abs((long_axis(mask) - angle + np.pi / 2) % np.pi - np.pi / 2)
         assert off < 0.5
         rows, cols = np.nonzero(mask)
         assert np.hypot(np.ptp(rows), np.ptp(cols)) > 3 * np.sqrt(500)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.masks.placement.context_match import fitting_example, match_context
+from core.masks.placement.context_match import choose_fitting_example, match_context
 from core.masks.placement.free_area import PlacementMap
 from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
@@ -49,7 +49,7 @@ def test_a_gap_belongs_on_a_trace_wherever_the_traces_are(seed, row, traces):
 
 def test_masks_are_put_there_and_only_where_photo_and_example_are_known():
     example, photo = broken(20), board([78])
-    terrain = PlacementMap.of(np.ones((120, 120), bool))
+    terrain = PlacementMap.from_masks(np.ones((120, 120), bool))
     rule = Placement(position="surroundings", perturb=False)
     known = AnchorExample(example.mask, match_context(example, photo))
     for seed in range(5):
@@ -75,7 +75,7 @@ def test_nothing_is_known_of_what_lies_beyond_the_frame(rows):
     example = AnomalyExample("edge", "open", board([40]), (mask,))
     assert match_context(example, board([40])) is None
     for seed in range(3):
-        assert fitting_example([example], board([40]), np.random.default_rng(seed)) == (example, None)
+        assert choose_fitting_example([example], board([40]), np.random.default_rng(seed)) == (example, None)
 
 
 def test_of_a_few_examples_the_one_that_belongs_most_is_taken_and_of_two_either():
@@ -85,22 +85,22 @@ def test_of_a_few_examples_the_one_that_belongs_most_is_taken_and_of_two_either(
     photo = board([78])
 
     def taken(examples: list[AnomalyExample]) -> list[str]:
-        return [fitting_example(examples, photo, np.random.default_rng(seed))[0].id for seed in range(20)]
+        return [choose_fitting_example(examples, photo, np.random.default_rng(seed))[0].id for seed in range(20)]
 
-    assert match_context(lying, photo).unlike < match_context(upright, photo).unlike
+    assert match_context(lying, photo).difference < match_context(upright, photo).difference
     assert taken([upright] * 6 + [lying] * 3).count("gap") > 10
     assert set(taken([upright, lying])) == {"up", "gap"}
 
 
 def test_placement_says_whether_a_mask_lies_as_its_example():
-    assert not Placement().as_there and not Placement(position="anywhere").as_there
-    assert Placement(position="examples").as_there and Placement(position="surroundings").as_there
+    assert not Placement().follows_example and not Placement(position="anywhere").follows_example
+    assert Placement(position="examples").follows_example and Placement(position="surroundings").follows_example
 
 
 def test_auto_follows_the_examples_unless_something_else_is_asked_for():
-    assert Placement().settled(True).position == "surroundings"
-    assert Placement().settled(False).position == "anywhere"
-    assert Placement(position="examples").settled(True).position == "examples"
+    assert Placement().resolved(True).position == "surroundings"
+    assert Placement().resolved(False).position == "anywhere"
+    assert Placement(position="examples").resolved(True).position == "examples"
     for asked in (
         {"regions": ("bolt",)},
         {"anomaly_type": "edge"},
@@ -108,4 +108,4 @@ def test_auto_follows_the_examples_unless_something_else_is_asked_for():
         {"source": "shapes"},
         {"align": "axis"},
     ):
-        assert Placement(**asked).settled(True).position == "anywhere"
+        assert Placement(**asked).resolved(True).position == "anywhere"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.bench import mini
-from core.bench.mini import UNSEEN, psnr, token_iou
+from core.bench.mini import UNSEEN_SEED, psnr, token_iou
 from tools.mini_model import bank
 
 
@@ -29,13 +29,13 @@ def test_token_iou_counts_cells() -> None:
 
 
 def test_training_leaves_the_benchmarks_scenes_alone() -> None:
-    assert bank.SEEDS <= UNSEEN < 2**31
+    assert bank.SEEDS <= UNSEEN_SEED < 2**31
 
 
 def test_a_finder_learned_on_renders_names_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     from tools.demo_product import scenes
 
-    monkeypatch.setattr(mini, "_through", lambda backbone, images: iter(images))
+    monkeypatch.setattr(mini, "_reconstructed", lambda backbone, images: iter(images))
     finder = mini.WordFinder.learned(None, "gear_unit", 80)  # type: ignore[arg-type]
     assert set(finder.words) == {"gear", "pinion", "bearing", "lever", "screw"}
     spec = scenes.normal("gear_unit", 5)

@@ -12,11 +12,11 @@ import pytest
 
 from core.diffusion import model_folders
 from core.diffusion.hub import fetch
-from core.diffusion.model_sources import KNOWN, locate
+from core.diffusion.model_sources import KNOWN_MODELS, locate
 from core.errors import Cancelled, InputError, NotFound, Unavailable
 from tests.models.hub import Hub, half_precision
 
-SD15 = KNOWN["sd15"]
+SD15 = KNOWN_MODELS["sd15"]
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 LARGE = ".safetensors"
 
@@ -56,7 +56,7 @@ def test_a_whole_model_comes(hub: Hub, final: Path) -> None:
     assert seen == sorted(seen) and seen[-1][0] == seen[-1][1]
     assert [p.name for p in final.parent.iterdir() if not p.name.startswith(".")] == [final.name]
     found = model_folders.verify("sd15")
-    assert found.state == "present" and found.auto and not found.begun and locate().path == final
+    assert found.state == "present" and found.auto and not found.partial_size and locate().path == final
     assert found.size == sum(p.stat().st_size for p in final.rglob("*") if p.is_file())
     listed = json.loads((final / model_folders.CHECKSUMS).read_text())
     assert listed["commit"] == hub.commit and sum(f["size"] for f in listed["files"].values()) == seen[-1][1]
@@ -81,7 +81,7 @@ def test_a_stop_keeps_what_came_and_goes_on_there(hub: Hub, final: Path) -> None
     big = (hub.folder / UNET).stat().st_size
     with pytest.raises(Cancelled):
         fetch("sd15", lambda now, total: done.append(total - now), lambda: bool(done) and done[-1] < big, hub.url)
-    assert not final.exists() and standing().state == "missing" and standing().begun > 0
+    assert not final.exists() and standing().state == "missing" and standing().partial_size > 0
     with pytest.raises(Unavailable):
         locate("sd15")
     before = len(hub.asked)
@@ -107,7 +107,7 @@ def test_a_connection_that_stays_broken_is_one_line_and_keeps_what_came(hub: Hub
         fetched(hub)
     assert "\n" not in str(caught.value) and str(final) in str(caught.value) and not final.exists()
     del hub.lies[UNET]
-    assert model_folders.verify("sd15").begun > 300_000 and fetched(hub) == final
+    assert model_folders.verify("sd15").partial_size > 300_000 and fetched(hub) == final
 
 
 @pytest.mark.parametrize("name", [UNET, "scheduler/scheduler_config.json"])
@@ -142,7 +142,7 @@ def test_no_network_is_one_line_that_says_what_to_do(hub: Hub, final: Path) -> N
         fetch("sd15", endpoint="http://127.0.0.1:9")
     said = str(caught.value)
     assert "\n" not in said and "127.0.0.1:9" in said and f"to {final}" in said and "models fetch sd15" in said
-    assert not final.exists() and not model_folders.begun_at(SD15).exists()
+    assert not final.exists() and not model_folders.partial_folder(SD15).exists()
 
 
 def test_a_hub_that_does_not_know_the_model(hub: Hub) -> None:

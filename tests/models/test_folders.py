@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.diffusion import model_folders
-from core.diffusion.model_sources import KNOWN
+from core.diffusion.model_sources import KNOWN_MODELS
 from core.weights.transfer import file_sha256
 
 UNET = "unet/diffusion_pytorch_model.safetensors"
@@ -42,14 +42,18 @@ def state(name: str = "mini") -> model_folders.FolderStatus:
 def test_a_shipped_model_is_whole_as_large_as_it_is_and_taken(shipped: Path) -> None:
     found = state()
     assert (found.state, found.path, found.problems, found.auto) == ("present", shipped, (), True)
-    assert found.size == sum(p.stat().st_size for p in shipped.rglob("*") if p.is_file()) != KNOWN["mini"].size
-    assert not state("sd15").auto and state("sd15").state == "missing" and state("sd15").size == KNOWN["sd15"].size
+    assert found.size == sum(p.stat().st_size for p in shipped.rglob("*") if p.is_file()) != KNOWN_MODELS["mini"].size
+    assert (
+        not state("sd15").auto and state("sd15").state == "missing" and state("sd15").size == KNOWN_MODELS["sd15"].size
+    )
 
 
 def test_nothing_there(shipped: Path) -> None:
     shutil.rmtree(shipped)
     assert state().state == "missing" and state().path == shipped
-    assert "no diffusion model" in str(model_folders.automatic()) and not any(s.auto for s in model_folders.status())
+    assert "no diffusion model" in str(model_folders.resolve_auto()) and not any(
+        s.auto for s in model_folders.status()
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +85,7 @@ def test_a_damage_is_named(shipped: Path, damage: Callable[[Path], None], words:
 def test_extra_parts_of_the_index_matter_only_where_plain_diffusers_shall_load(shipped: Path, tmp_path: Path) -> None:
     index(shipped, safety_checker=["x", "Y"])
     assert model_folders.problems_of(shipped) == [] != model_folders.problems_of(shipped, every_part=True)
-    shutil.move(shipped, tmp_path / "models" / KNOWN["sd15"].folder)
+    shutil.move(shipped, tmp_path / "models" / KNOWN_MODELS["sd15"].folder)
     assert state("sd15").state == "present" and state("sd15").auto
 
 
@@ -108,7 +112,7 @@ def test_the_environment_decides_what_auto_takes(
     shipped: Path, toy_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLAWSMITH_BACKBONE", str(toy_folder))
-    source = model_folders.automatic()
+    source = model_folders.resolve_auto()
     assert not isinstance(source, str) and source.path == toy_folder and not state().auto
     monkeypatch.setenv("FLAWSMITH_BACKBONE", "mini")
     assert state().auto

@@ -12,7 +12,7 @@ import pytest
 from app.cli import run
 from core.api import Workbench
 from core.api.models import ModelsApi
-from core.diffusion.model_sources import KNOWN
+from core.diffusion.model_sources import KNOWN_MODELS
 from core.errors import NotFound
 from core.weights import CATALOGUE
 from tests.models.hub import Hub, half_precision
@@ -45,8 +45,8 @@ def call(capsys: pytest.CaptureFixture[str], *argv: str) -> dict:
 def test_list_has_folders_and_files(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = call(capsys, "list")
     rows = {row["name"]: row for row in result["models"]}
-    assert list(rows) == [*KNOWN, *CATALOGUE]
-    assert {rows[name]["kind"] for name in KNOWN} == {"diffusion"}
+    assert list(rows) == [*KNOWN_MODELS, *CATALOGUE]
+    assert {rows[name]["kind"] for name in KNOWN_MODELS} == {"diffusion"}
     assert rows["mini"]["state"] == "present" and rows["mini"]["auto"] and rows["mini"]["path"] == str(mini)
     assert rows["mini"]["size"] == sum(p.stat().st_size for p in mini.rglob("*") if p.is_file())
     assert result["auto"] == f"Flawsmith mini, {mini}"

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.quality import descriptor, group_near_duplicates, nearest
+from core.quality import descriptor, group_near_duplicates, nearest_distance
 
 
 def spot(y: int, x: int, radius: float, level: int, side: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -19,7 +19,7 @@ def spot(y: int, x: int, radius: float, level: int, side: int = 128) -> tuple[np
 
 
 def gap(one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]) -> float:
-    return nearest(descriptor(*one), [descriptor(*two)])
+    return nearest_distance(descriptor(*one), [descriptor(*two)])
 
 
 def test_the_same_again_is_close_and_another_is_not() -> None:
@@ -65,11 +65,11 @@ def test_distances_stay_between_0_and_1(seed: int) -> None:
         mask[y : y + rng.integers(1, 10), x : x + rng.integers(1, 10)] = True
         vectors.append(descriptor(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8), mask))
     assert all(v.dtype == np.float32 and np.isfinite(v).all() and v.shape == (60,) for v in vectors)
-    assert 0 <= nearest(vectors[0], vectors[1:]) <= 1
+    assert 0 <= nearest_distance(vectors[0], vectors[1:]) <= 1
 
 
 def test_nothing_kept_yet_and_empty_masks() -> None:
-    assert nearest(descriptor(*spot(40, 40, 10, 60)), []) == 1.0
+    assert nearest_distance(descriptor(*spot(40, 40, 10, 60)), []) == 1.0
     empty = descriptor(np.zeros((20, 20, 3), np.uint8), np.zeros((20, 20), np.bool_))
     assert not empty.any()
     full = descriptor(np.full((20, 20, 3), 9, np.uint8), np.ones((20, 20), np.bool_))

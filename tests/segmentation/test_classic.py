@@ -253,7 +253,7 @@ def test_a_candidate_is_the_same_as_window_runs_and_mask():
     for candidate in SEGMENTER.prepare(image).predict([Click(75, 185)]):
         assert candidate.mask.shape == (256, 256)
         assert candidate.area == np.count_nonzero(candidate.mask)
-        assert candidate.runs() == rle.encode(candidate.mask)
+        assert candidate.run_lengths() == rle.encode(candidate.mask)
 
 
 def test_a_click_on_a_large_photo_keeps_thin_outlines_sharp():

@@ -11,13 +11,20 @@ from hypothesis import strategies as st
 from core import weights
 from core.errors import Cancelled, InputError, Unavailable
 from core.segmentation import segmenter
-from core.segmentation.click_network import DISC, HALF, INPUTS, STRIDE, encode, layers
-from core.segmentation.mask_scoring import measure
+from core.segmentation.click_network import CLICK_RADIUS, HALF_DISTANCE, INPUT_CHANNELS, STRIDE, encode_inputs, layers
+from core.segmentation.mask_scoring import measure_mask
 from core.segmentation.mini_click import MiniSegmenter
-from core.segmentation.network_scores import SIGNALS, Network, NetworkCalibration, NetworkView, look, signals
+from core.segmentation.network_scores import (
+    SIGNALS,
+    ClickNetwork,
+    NetworkCalibration,
+    NetworkView,
+    predict_views,
+    signals,
+)
 from core.segmentation.segmenter import Click, iou
 from core.segmentation.simulated_clicks import click_curve
-from core.segmentation.view_pyramid import Pyramid
+from core.segmentation.view_pyramid import ImagePyramid
 from tools.demo_product import scenes
 
 pytest.importorskip("torch")
@@ -162,25 +169,29 @@ def test_the_prompt_is_drawn_where_it_is():
     rgb[:, 32:] = 151
     region = np.zeros((48, 64), bool)
     region[5, 6] = True
-    out = encode(rgb, np.array([[20.0, 10.0]]), np.array([[50.0, 40.0]]), (1, 2, 8, 9), region)
-    assert out.shape == (INPUTS, 48, 64) and out.dtype == np.float32
+    out = encode_inputs(rgb, np.array([[20.0, 10.0]]), np.array([[50.0, 40.0]]), (1, 2, 8, 9), region)
+    assert out.shape == (INPUT_CHANNELS, 48, 64) and out.dtype == np.float32
     assert np.allclose(out[:3, 0, 0], 100 / 127.5 - 1)
     for plane, (x, y) in ((3, (20, 10)), (4, (50, 40))):
         share = out[plane] / out[plane].sum()
         ys, xs = np.mgrid[:48, :64]
         assert ((share * xs).sum(), (share * ys).sum()) == pytest.approx((x, y), abs=0.3)
-        assert np.pi * DISC**2 < out[plane].sum() < np.pi * (DISC + 1) ** 2, "pixels that the disc touches"
+        assert np.pi * CLICK_RADIUS**2 < out[plane].sum() < np.pi * (CLICK_RADIUS + 1) ** 2, (
+            "pixels that the disc touches"
+        )
     assert out[5].sum() == 7 * 7 and out[5, 2, 1] == 1 and out[6].sum() == 1 and out[6, 5, 6] == 1
     far = np.sqrt(3) * 0.2
-    assert np.allclose(out[7, :, :32], 0, atol=1e-4) and np.allclose(out[7, :, 32:], far / (far + HALF), atol=1e-4)
-    assert np.allclose(out[9, :, :32], far / (far + HALF), atol=1e-4)
-    alone = encode(rgb, np.zeros((0, 2)), np.array([[-40.0, 9.0]]))
+    assert np.allclose(out[7, :, :32], 0, atol=1e-4) and np.allclose(
+        out[7, :, 32:], far / (far + HALF_DISTANCE), atol=1e-4
+    )
+    assert np.allclose(out[9, :, :32], far / (far + HALF_DISTANCE), atol=1e-4)
+    alone = encode_inputs(rgb, np.zeros((0, 2)), np.array([[-40.0, 9.0]]))
     assert not alone[3:7].any() and (alone[7:] > 0.99).all()
 
 
 def test_a_window_is_answered_in_its_own_pixels():
     """A network that returns the positive clicks' map must put them back where they were clicked on the photo."""
-    pyramid = Pyramid(np.random.default_rng(0).integers(0, 255, (300, 420, 3), dtype=np.uint8))
+    pyramid = ImagePyramid(np.random.default_rng(0).integers(0, 255, (300, 420, 3), dtype=np.uint8))
     views = [pyramid.raw_window(100, 50, 260, 210, 128), pyramid.raw_window(0, 0, 420, 300, 128)]
     given = []
 
@@ -189,9 +200,9 @@ def test_a_window_is_answered_in_its_own_pixels():
         assert inputs.shape[2] % STRIDE == 0 and inputs.shape[3] % STRIDE == 0
         return inputs[:, 3]
 
-    for one in look(echo, views, [Click(180, 120)]):
-        assert one.sure.shape == one.view.shape
-        ys, xs = np.nonzero(one.sure)
+    for one in predict_views(echo, views, [Click(180, 120)]):
+        assert one.probability.shape == one.view.shape
+        ys, xs = np.nonzero(one.probability)
         x = one.view.x0 + (xs.mean() + 0.5) / one.view.zoom - 0.5
         y = one.view.y0 + (ys.mean() + 0.5) / one.view.zoom - 0.5
         assert abs(x - 180) < 0.6 / one.view.zoom and abs(y - 120) < 0.6 / one.view.zoom
@@ -199,13 +210,13 @@ def test_a_window_is_answered_in_its_own_pixels():
 
 
 def test_certainty_is_one_for_what_the_network_says_and_falls_with_what_it_does_not():
-    pyramid = Pyramid(np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8))
+    pyramid = ImagePyramid(np.random.default_rng(0).integers(0, 255, (128, 128, 3), dtype=np.uint8))
     view = pyramid.window(0, 0, 128, 128, 128)
     said = np.zeros((128, 128), bool)
     said[40:60, 40:60] = True
     half = said.copy()
     half[50:] = False
-    guesses = [measure(view, mask, 128 * 128, (50, 45)) for mask in (said, half)]
+    guesses = [measure_mask(view, mask, 128 * 128, (50, 45)) for mask in (said, half)]
     found = signals(guesses, [NetworkView(view, said.astype(np.float32))], [True, False], guesses[0])
     at = {name: k for k, name in enumerate(SIGNALS)}
     assert np.allclose(found[:, at["certain"]], [1, 0.5]) and np.allclose(found[:, at["kept"]], [1, 0.5])
@@ -220,13 +231,13 @@ def test_a_verdict_is_a_line():
 
 
 def test_the_network_is_small_and_sees_the_prompt():
-    network = Network(weights.SHIPPED / "mini-click")
+    network = ClickNetwork(weights.SHIPPED / "mini-click")
     count = sum(9 * one.inputs * one.outputs + one.outputs for one in layers().values())
     assert count < 2e6
     disc = np.full((96, 96, 3), 90, np.uint8)
     cv2.circle(disc, (30, 40), 16, (200, 190, 60), -1, cv2.LINE_AA)
     cv2.circle(disc, (70, 60), 12, (40, 60, 190), -1, cv2.LINE_AA)
     one, two = (
-        network(encode(disc, np.array([at]), np.zeros((0, 2)))[None])[0] for at in ((30.0, 40.0), (70.0, 60.0))
+        network(encode_inputs(disc, np.array([at]), np.zeros((0, 2)))[None])[0] for at in ((30.0, 40.0), (70.0, 60.0))
     )
     assert one[40, 30] > 0.5 > one[60, 70] and two[60, 70] > 0.5 > two[40, 30]

@@ -8,8 +8,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from core.device import numpy_rng  # noqa: E402
-from core.segmentation.click_network import FoldedBlock, layers, wire  # noqa: E402
-from core.segmentation.network_scores import SIGNALS, Network  # noqa: E402
+from core.segmentation.click_network import FoldedConvBlock, forward, layers  # noqa: E402
+from core.segmentation.network_scores import SIGNALS, ClickNetwork  # noqa: E402
 from core.segmentation.segmenter import iou  # noqa: E402
 from tools.mini_click import sources  # noqa: E402
 from tools.mini_click.lessons import lesson  # noqa: E402
@@ -81,7 +81,7 @@ def test_folding_changes_nothing():
     x = torch.randn(2, 11, 48, 64)
     with torch.no_grad():
         want = model(x)
-        got = wire(x, FoldedBlock(folded(model.state_dict()), layers()))
+        got = forward(x, FoldedConvBlock(folded(model.state_dict()), layers()))
     assert got.shape == (2, 1, 48, 64) and torch.allclose(got, want, atol=1e-3 * float(want.abs().max()))
 
 
@@ -146,7 +146,7 @@ def test_what_is_published_can_be_read_and_told(tmp_path):
     rule = {"weights": dict.fromkeys(SIGNALS, 0.5), "slope": 1.0, "offset": 0.0}
     config = write(state, tmp_path / "out", rule, rule)
     assert config["file"]["size"] == (tmp_path / "out" / "model.safetensors").stat().st_size < 8e6
-    assert Network(tmp_path / "out").first.weights.tolist() == [0.5] * len(SIGNALS)
+    assert ClickNetwork(tmp_path / "out").first_click_rule.weights.tolist() == [0.5] * len(SIGNALS)
     figures = {"cases": {"scenes": 5}, "classic": {"scenes": {"1": 0.5, "3": 0.625, "5": 0.75}, "p95_ms": 9.0}}
     assert "| scenes | 5 | classic | 0.500 | 0.625 | 0.750 |" in table(figures)
     text = card(state, [{"iou_1": 0.5, "loss": 0.25}], config, figures)

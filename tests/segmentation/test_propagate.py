@@ -104,7 +104,7 @@ def test_several_annotated_photos_complete_each_other():
     one = [r for r in named(truth) if r.name == "ring"]
     two = [r for r in named(more) if r.name == "plate"]
     target, want = scene(7, moved=True)
-    found = {r.name: r for r in Propagator([(first, one), (second, two)], use_features=False).to(target)}
+    found = {r.name: r for r in Propagator([(first, one), (second, two)], use_features=False).propagate_to(target)}
     assert set(found) == {"ring", "plate"}
     assert all(iou(found[n].mask, want[n]) > 0.8 for n in found)
 

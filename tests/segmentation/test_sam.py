@@ -95,7 +95,7 @@ def test_clicks_box_and_mask_reach_the_network_and_are_obeyed(checkpoint, photo)
     mask = found[0].mask
     assert mask[30, 40] and not mask[40, 60]
     assert not mask[:10].any() and not mask[60:].any() and not mask[:, :20].any() and not mask[:, 100:].any()
-    prior = sam_network.low_resolution(given, (165, 256), 256)
+    prior = sam_network.mask_prompt(given, (165, 256), 256)
     assert prior.shape == (1, 256, 256) and prior[0, 60, 100] > 0 > prior[0, 5, 5] and (prior[0, 170:] < 0).all()
 
 
@@ -182,7 +182,7 @@ def test_without_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
 
 def test_a_file_of_the_right_size_but_other_content_is_refused(tmp_path, monkeypatch, photo):
     monkeypatch.setenv("FLAWSMITH_MODELS", str(tmp_path))
-    row = weights.weights("sam_vit_b")
+    row = weights.weight_file("sam_vit_b")
     with (tmp_path / row.file).open("wb") as file:
         file.truncate(4096)
     monkeypatch.setitem(weights.CATALOGUE, "sam_vit_b", weights.WeightFile(**{**row.__dict__, "size": 4096}))

@@ -62,11 +62,11 @@ def state(name="toy"):
 
 def test_fetch_reports_and_leaves_the_whole_file(folder):
     seen = []
-    assert state() == "missing" and weights.find("toy") is None
+    assert state() == "missing" and weights.find_weights("toy") is None
     path = weights.fetch("toy", lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == BODY and path.parent == folder
     assert seen[-1] == (len(BODY), len(BODY)) and seen == sorted(seen)
-    assert state() == "present" and weights.find("toy") == path
+    assert state() == "present" and weights.find_weights("toy") == path
     assert [p.name for p in folder.iterdir()] == ["toy.pth"]
 
 
@@ -118,7 +118,7 @@ def test_offline_says_what_to_open_and_where_to_put_it(folder, server):
 def test_a_broken_file_is_told(folder):
     path = weights.fetch("toy")
     path.write_bytes(BODY[:100])
-    assert state() == "corrupt" and weights.find("toy") is None
+    assert state() == "corrupt" and weights.find_weights("toy") is None
     path.write_bytes(b"x" * len(BODY))
     assert weights.verify("toy").state == "corrupt"
     assert state() == "corrupt"

@@ -34,7 +34,7 @@ with Project.open(Path(sys.argv[1])) as project:
             job_id=job.id,
         )
         print("sample", row.id, flush=True)
-        project.set_verdicts([row.id], "kept")
+        project.set_review_status([row.id], "kept")
         print("kept", row.id, flush=True)
         if n % 3 == 0:
             project.set_region(photo.id, "nut", b"region %d" % n)
@@ -101,7 +101,7 @@ def test_killed_at_any_moment_nothing_accepted_is_lost(tmp_path):
     assert len(dead_jobs) == 9 and len(kept) >= 9
     with Project.open(path) as project:
         assert {j.id: j.status for j in project.jobs()} == dict.fromkeys(dead_jobs, "interrupted")
-        assert project.undo_verdicts() != []
+        assert project.undo_review() != []
 
 
 def test_two_processes_writing_at_once_lose_nothing(tmp_path):
@@ -116,7 +116,7 @@ def test_two_processes_writing_at_once_lose_nothing(tmp_path):
     with Project.open(path) as project:
         assert project.count_samples() == 50
         undone = 0
-        while ids := project.undo_verdicts():
+        while ids := project.undo_review():
             undone += len(ids)
         assert undone == 50
 

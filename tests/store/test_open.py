@@ -150,7 +150,7 @@ def test_a_locked_project_says_so_and_works_again_afterwards(tmp_path, monkeypat
 def test_a_full_disk_loses_nothing(tmp_path):
     with Project.create(tmp_path / "p") as project:
         row = project.add_normal(b"photo", "png", "a.png", 1, 1, True)
-        with project.batch() as _, project._db.write() as db:
+        with project.transaction() as _, project._db.write() as db:
             pages = db.exec_driver_sql("PRAGMA page_count").scalar_one()
             db.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match="disk is full"):
@@ -216,11 +216,11 @@ def test_the_migrations_give_the_same_tables_as_a_new_project(tmp_path):
     as_before_the_first_migration(tmp_path / "migrated.db")
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS))
-    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.NEWEST_REVISION]
     engine = create_engine(f"sqlite:///{tmp_path / 'migrated.db'}")
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        schema._upgrade(config, tmp_path / "migrated.db", schema.HEAD)
+        schema._upgrade(config, tmp_path / "migrated.db", schema.NEWEST_REVISION)
     engine.dispose()
     assert schema_of(tmp_path / "migrated.db") == schema_of(tmp_path / "new.db")
     assert {t.name for t in metadata.sorted_tables} <= {line.split()[1] for line in schema_of(tmp_path / "new.db")}
@@ -250,7 +250,7 @@ def test_old_verdicts_learn_who_gave_them(tmp_path):
             )
             sql(f"INSERT INTO samples ({columns}, created) VALUES ({', '.join('?' * len(row))})", row)
             sql("INSERT INTO verdict_changes VALUES (1, ?, 'new', '', ?, ?)", (number, verdict, reason))
-        schema._upgrade(config, path, schema.HEAD)
+        schema._upgrade(config, path, schema.NEWEST_REVISION)
         found = sql("SELECT verdict_by, verdict_name FROM samples ORDER BY number").fetchall()
         changes = sql("SELECT old_verdict_by, new_verdict_by FROM verdict_changes ORDER BY sample").fetchall()
     engine.dispose()
@@ -273,7 +273,7 @@ def upgrade():
 def with_next_migration(folder: Path, then: str = "pass") -> Path:
     migrations = folder / "migrations"
     shutil.copytree(schema.MIGRATIONS, migrations, ignore=shutil.ignore_patterns("__pycache__"))
-    (migrations / "versions" / "9999_next.py").write_text(NEXT.format(head=schema.HEAD, then=then))
+    (migrations / "versions" / "9999_next.py").write_text(NEXT.format(head=schema.NEWEST_REVISION, then=then))
     return migrations
 
 
@@ -284,7 +284,7 @@ def test_an_old_project_is_copied_then_brought_up_to_date(tmp_path):
         project.set_region(photo, "nut", b"mask")
     migrations = with_next_migration(tmp_path)
     backup = schema.bring_up_to_date(path / "project.db", migrations, "9999")
-    assert backup is not None and backup.name == f"project.db.backup-{schema.HEAD}"
+    assert backup is not None and backup.name == f"project.db.backup-{schema.NEWEST_REVISION}"
     with closing(sqlite3.connect(path / "project.db")) as db:
         assert db.execute("SELECT id, camera FROM normals").fetchall() == [(photo, "left")]
         assert db.execute("SELECT name FROM regions").fetchall() == [("nut",)]  # rebuilt tables keep their children

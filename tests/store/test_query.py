@@ -16,7 +16,7 @@ LABELS, ENGINES, VERDICTS = ("crack", "dent", "swap"), ("perlin", "layout"), ("n
 def project(tmp_path_factory):
     """90 samples; score "a" on all, "b" on two thirds, "c" on none; ties on purpose."""
     with Project.create(tmp_path_factory.mktemp("query") / "p") as made:
-        with made.batch():
+        with made.transaction():
             fill(made)
         yield made
 
@@ -36,7 +36,7 @@ def fill(project: Project) -> None:
             scores={"a": (n * 7 % 10) / 10} | ({"b": float(n * 13 % 5)} if n % 3 else {}),
             job_id=f"j{n // 30}" if n % 5 else None,
         )
-        project.set_verdicts([row.id], VERDICTS[(n // 2) % 3])
+        project.set_review_status([row.id], VERDICTS[(n // 2) % 3])
 
 
 def expected(rows: list[SampleRow], where: SampleFilter) -> list[SampleRow]:

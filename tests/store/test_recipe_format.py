@@ -28,7 +28,7 @@ def test_a_recipe_of_version_0_1_0_gets_its_notes_apart() -> None:
     del old["format"], old["notes"]
     old["placement"] |= {"named": "nut", "agreement": {"part": 0.5}}
     read = Recipe.from_json(json.dumps(old))
-    assert read.placement is not None and read.placement.as_there and read.placement.regions == ("nut",)
+    assert read.placement is not None and read.placement.follows_example and read.placement.regions == ("nut",)
     assert read.notes == {"named": "nut", "agreement": {"part": 0.5}}
 
 

@@ -31,19 +31,19 @@ def add(project: Project, shade: int) -> str:
 
 def test_each_gets_its_own_and_one_undo_takes_all_back(project: Project) -> None:
     one, two, three = (add(project, s) for s in (10, 20, 30))
-    assert project.review([(one, ReviewStatus.KEPT, "fine"), (two, "rejected", "seam")])
+    assert project.review_samples([(one, ReviewStatus.KEPT, "fine"), (two, "rejected", "seam")])
     assert [(project.sample_row(i).verdict, project.sample_row(i).reason) for i in (one, two, three)] == [
         ("kept", "fine"), ("rejected", "seam"), ("new", ""),
     ]  # fmt: skip
-    assert sorted(project.undo_verdicts()) == sorted([one, two])
+    assert sorted(project.undo_review()) == sorted([one, two])
     assert {project.sample_row(i).verdict for i in (one, two, three)} == {"new"}
-    project.redo_verdicts()
+    project.redo_review()
     assert project.sample_row(two).reason == "seam"
 
 
 def test_a_missing_sample_changes_nothing(project: Project) -> None:
     one = add(project, 10)
     with pytest.raises(NotFound):
-        project.review([(one, ReviewStatus.KEPT, ""), ("nope", ReviewStatus.KEPT, "")])
+        project.review_samples([(one, ReviewStatus.KEPT, ""), ("nope", ReviewStatus.KEPT, "")])
     assert project.sample_row(one).verdict == "new"
-    assert project.review([(one, ReviewStatus.NEW, "")]) == 0
+    assert project.review_samples([(one, ReviewStatus.NEW, "")]) == 0

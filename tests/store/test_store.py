@@ -153,7 +153,7 @@ def test_a_sample_comes_back_as_it_went_in(project):
 
 def test_the_same_sample_again_keeps_its_verdict(project):
     row = add_sample(project)
-    project.set_verdicts([row.id], ReviewStatus.KEPT)
+    project.set_review_status([row.id], ReviewStatus.KEPT)
     again = add_sample(project)
     assert again.id == row.id and again.verdict is ReviewStatus.KEPT
     assert project.count_samples() == 1
@@ -190,12 +190,12 @@ def test_removing_a_photo_takes_its_samples(project):
 
 
 def test_a_batch_is_kept_whole_or_not_at_all(project):
-    with pytest.raises(ZeroDivisionError), project.batch():
+    with pytest.raises(ZeroDivisionError), project.transaction():
         add_sample(project, 1)
         assert project.count_samples() == 1  # its own thread sees it
         raise ZeroDivisionError
     assert project.count_samples() == 0 and project.count_normals() == 0
-    with project.batch():
+    with project.transaction():
         add_sample(project, 1)
         add_sample(project, 2)
     assert project.count_samples() == 2
@@ -208,7 +208,7 @@ def test_threads_lose_nothing(project):
         try:
             for n in range(12):
                 row = add_sample(project, lane * 100 + n, scores={"lane": lane})
-                project.set_verdicts([row.id], "kept")
+                project.set_review_status([row.id], "kept")
                 assert project.sample_row(row.id).verdict == "kept"
                 project.samples(SampleFilter(order_by="lane"), limit=5)
         except BaseException as error:
@@ -226,7 +226,7 @@ def test_threads_lose_nothing(project):
 def test_readers_do_not_wait_for_a_writer(project):
     add_sample(project)
     seen: list[int] = []
-    with project.batch():
+    with project.transaction():
         add_sample(project, 1)
         reader = threading.Thread(target=lambda: seen.append(project.count_samples()))
         reader.start()
@@ -311,8 +311,8 @@ def test_closing_twice_is_fine_and_a_closed_project_says_so(project):
         (lambda p: add_sample(p, seed=2**63), InputError, "expected 0 to"),
         (lambda p: add_sample(p, scores={"a": float("nan")}), InputError, "finite number, got nan"),
         (lambda p: p.update_scores("x", {"a": 1}), NotFound, "sample 'x'"),
-        (lambda p: p.set_verdicts(["x"], "kept"), NotFound, "sample 'x'"),
-        (lambda p: p.set_verdicts([], "fine"), InputError, "new, kept, rejected"),
+        (lambda p: p.set_review_status(["x"], "kept"), NotFound, "sample 'x'"),
+        (lambda p: p.set_review_status([], "fine"), InputError, "new, kept, rejected"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_changes_nothing(project: Project, act, error, says):

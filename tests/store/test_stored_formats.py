@@ -13,15 +13,20 @@ import pytest
 from safetensors.numpy import save
 
 from core.errors import InputError, NewerFormat, NotFound, Unavailable
-from core.evaluation.results import Curve, Picture, Result, load_result, save_result
+from core.evaluation.results import Curve, EvalResult, Picture, load_result, save_result
 from core.evaluation.saved_detector import load_detector
-from core.features.index import WIDTH, FeatureIndex, build_index, load_index, save_index
+from core.features.index import VECTOR_SIZE, FeatureIndex, build_index, load_index, save_index
 from core.methods.gaa.clustering import Clustering, load_clustering, save_clustering
-from core.methods.gaa.clustering.clustering_store import keep, kept_file, recall, set_aside_broken
+from core.methods.gaa.clustering.clustering_store import (
+    clustering_path,
+    load_matching_clustering,
+    set_aside_broken,
+    store_clustering,
+)
 from core.methods.gaa.clustering.clusters import build_clusters
 from core.quality.ars import Discriminator
 from core.stored import StoredFormat, plain_record, read_record
-from core.training.checkpoints import Concept, find_concept, list_concepts, read_card, rename_concept, save_concept
+from core.training.checkpoints import Concept, find_concept, list_concepts, read_manifest, rename_concept, save_concept
 from core.training.concept_config import ConceptConfig, InversionConfig
 from tests.store.mutations import assert_reads_or_refuses
 
@@ -33,11 +38,11 @@ def clustering() -> Clustering:
 
 
 def write_clusters(folder: Path) -> Path:
-    return keep(folder, "pit", clustering())
+    return store_clustering(folder, "pit", clustering())
 
 
 def write_result(folder: Path) -> Path:
-    result = Result(
+    result = EvalResult(
         "detection", "first", {"seed": 1}, {"auroc": 0.5}, {"auroc": 0.1}, {"pit": {"auroc": 0.5}},
         seeds={"1": {"auroc": 0.5}}, curves={"loss": Curve((0.0, 1.0), (2.0, 1.0), "step", "loss")}, notes=("short",),
         pictures=(Picture("roc", "ROC", b"png"),), files={"model.bin": b"weights"},
@@ -66,13 +71,13 @@ class Kind:
 
 
 KINDS = [
-    Kind("clustering", write_clusters, load_clustering, lambda folder, it: keep(folder, "pit", it), "vectors"),
+    Kind("clustering", write_clusters, load_clustering, lambda to, it: store_clustering(to, "pit", it), "vectors"),
     Kind(
         "result", write_result, lambda path: load_result(path.parent),
         lambda folder, it: save_result(folder, it) / "result.json", "metrics",
     ),
     Kind(
-        "concept", write_concept, lambda path: read_card(path.parent),
+        "concept", write_concept, lambda path: read_manifest(path.parent),
         lambda folder, it: save_concept(folder, it, {}) / "concept.json", "engine",
     ),
 ]  # fmt: skip
@@ -127,7 +132,7 @@ def test_any_damage_is_refused_or_read(kind: Kind, tmp_path: Path) -> None:
 
 
 def test_clusters_that_cannot_be_read_are_set_aside_and_said(tmp_path: Path) -> None:
-    path = kept_file(tmp_path, "pit")
+    path = clustering_path(tmp_path, "pit")
     for number in (1, 2):
         write_clusters(tmp_path)
         mine = edited(path, vectors=GONE)
@@ -141,13 +146,13 @@ def test_clusters_that_cannot_be_read_are_set_aside_and_said(tmp_path: Path) -> 
 def test_keeping_clusters_never_overwrites_what_cannot_be_read(tmp_path: Path) -> None:
     path = write_clusters(tmp_path)
     path.write_text("{ half")
-    keep(tmp_path, "pit", clustering())
+    store_clustering(tmp_path, "pit", clustering())
     assert path.with_name("pit.unreadable-1.json").read_text() == "{ half" and load_clustering(path).edited
     newer = edited(path, format=99)
     with pytest.raises(NewerFormat):
-        keep(tmp_path, "pit", clustering())
+        store_clustering(tmp_path, "pit", clustering())
     with pytest.raises(NewerFormat):
-        recall(tmp_path, "pit", [])
+        load_matching_clustering(tmp_path, "pit", [])
     assert path.read_bytes() == newer
 
 
@@ -248,7 +253,7 @@ def test_weights_of_a_newer_version_stay(read: Callable[[Path], object], tmp_pat
 
 
 def test_a_feature_index_of_a_newer_version_stays(tmp_path: Path) -> None:
-    path, index = tmp_path / "reference.npz", FeatureIndex(("a",), np.ones((1, WIDTH)))
+    path, index = tmp_path / "reference.npz", FeatureIndex(("a",), np.ones((1, VECTOR_SIZE)))
     save_index(path, index)
     with np.load(path) as kept:
         arrays = dict(kept)

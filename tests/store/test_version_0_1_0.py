@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from core.api import SampleFilter, Workbench
-from core.evaluation.saved_detector import FILE, load_detector
+from core.evaluation.saved_detector import DETECTOR_FILE, load_detector
 from core.images import read_image, read_mask, read_png_text
 from core.methods.comgen.components.concept_config import components_of
 from core.methods.dual_ano_diff.concept_config import dual_config
@@ -59,7 +59,7 @@ def test_it_opens_with_a_backup_and_lists_what_it_held(bench: Workbench) -> None
     assert [p.name for p in bench.path.glob("project.db.backup-*")] == ["project.db.backup-0002"]
     assert [p.id for p in bench.photos.page()] == EXPECTED["photos"]
     assert [e.id for e in bench.photos.examples()] == EXPECTED["examples"]
-    assert {p: [r.name for r in bench.regions.on(p)] for p in EXPECTED["photos"]} == EXPECTED["regions"]
+    assert {p: [r.name for r in bench.regions.of_photo(p)] for p in EXPECTED["photos"]} == EXPECTED["regions"]
     assert len(bench.project.jobs()) == EXPECTED["jobs"] and bench.review.counts() == EXPECTED["counts"]
 
 
@@ -78,13 +78,13 @@ def test_every_recipe_reads_from_the_project_and_from_its_png(bench: Workbench) 
         assert recipe.engine == row.engine and not recipe.extra
         assert recipe.placement is None or not recipe.placement.model_extra
         if row.picture_paths:
-            assert "pair_masks" in recipe.notes and bench.review.pair(row) is not None
+            assert "pair_masks" in recipe.notes and bench.review.drawn_pair(row) is not None
         if row.component_paths:
-            assert "edit" in recipe.notes and bench.review.evidence(row) is not None
+            assert "edit" in recipe.notes and bench.review.attention_evidence(row) is not None
 
 
 def test_concepts_load_and_keep_what_was_noted(bench: Workbench) -> None:
-    listed = {c.id: c for c in bench.concepts.page()}
+    listed = {c.id: c for c in bench.concepts.learned()}
     assert listed.keys() == EXPECTED["concepts"].keys() and bench.concepts.unread() == []
     for id, noted in EXPECTED["concepts"].items():
         concept, tensors = load_concept(bench.concepts.folder / id)
@@ -112,7 +112,7 @@ def test_a_new_title_loses_nothing_of_an_old_concept(bench: Workbench) -> None:
 
 def test_groups_are_as_a_person_left_them(bench: Workbench) -> None:
     for label, groups in EXPECTED["groups"].items():
-        assert {g.name: list(g.members) for g in bench.concepts.groups.of(label) or ()} == groups
+        assert {g.name: list(g.members) for g in bench.concepts.groups.groups_of(label) or ()} == groups
     assert "brown" in EXPECTED["groups"]["stain"]
 
 
@@ -124,9 +124,9 @@ def test_evaluations_and_their_detector_load(bench: Workbench) -> None:
         assert (result.kind, dict(result.metrics), result.extra) == (noted["kind"], noted["metrics"], {})
         assert sorted(result.curves) == noted["curves"] and sorted(result.files) == noted["files"]
         assert [p.name for p in result.pictures] == noted["pictures"]
-        if FILE in noted["files"]:
+        if DETECTOR_FILE in noted["files"]:
             photo = read_image(bench.photos.page()[0].path)
-            assert load_detector(bench.path / "evaluations" / noted["id"], "cpu").look(photo).score >= 0
+            assert load_detector(bench.path / "evaluations" / noted["id"], "cpu").predict(photo).score >= 0
 
 
 def _params() -> list[Any]:

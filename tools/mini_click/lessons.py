@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from core.segmentation.click_network import encode
+from core.segmentation.click_network import encode_inputs
 from core.segmentation.segmenter import Click
 from core.segmentation.simulated_clicks import next_click
 from tools.mini_click.sources import LEAST, Picture
@@ -31,7 +31,7 @@ class Lesson:
     def inputs(self) -> Floats:
         """float32 (11, S, S): the window with its prompt."""
         points = [np.array([(c.x, c.y) for c in self.clicks if c.positive == sign]) for sign in (True, False)]
-        return encode(self.window, *points, self.box, self.region)
+        return encode_inputs(self.window, *points, self.box, self.region)
 
     def correct(self, found: Mask) -> None:
         """What a person does on seeing ``found``: click its worst error."""

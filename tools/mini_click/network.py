@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.segmentation.click_network import WIDTHS, layers, wire
+from core.segmentation.click_network import WIDTHS, forward, layers
 
 
 class ClickNet(nn.Module):
@@ -35,7 +35,7 @@ class ClickNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
-        return wire(x, self.block)
+        return forward(x, self.block)
 
 
 @torch.no_grad()

@@ -12,7 +12,7 @@ from safetensors.torch import save
 
 from core.bench.click import CLICKS, measure
 from core.segmentation.click_network import WIDTHS, layers
-from core.segmentation.network_scores import SIGNALS, Network
+from core.segmentation.network_scores import SIGNALS, ClickNetwork
 from core.weights import SHIPPED
 from tools.mini_click.network import folded
 from tools.mini_click.ranking import cases, fit
@@ -33,7 +33,7 @@ def publish(work: Path, out: Path = SHIPPED / "mini-click") -> None:
         raise FileNotFoundError(f"{work / 'checkpoint.pt'}: nothing was trained there yet; run train first")
     # What is shipped stays whole until the rules are fitted.
     write(state, work / "unranked", _START, _START)
-    first, further = cases(Network(work / "unranked"), PICTURES, seed=1)
+    first, further = cases(ClickNetwork(work / "unranked"), PICTURES, seed=1)
     config = write(state, out, fit(first), fit(further))
     figures = measure()
     lines = [json.loads(line) for line in (work / "log.jsonl").read_text().splitlines()]

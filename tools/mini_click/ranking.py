@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from core.device import numpy_rng
-from core.segmentation.mask_scoring import Guess
-from core.segmentation.mini_click import MiniPrepared
+from core.segmentation.mask_scoring import MaskGuess
+from core.segmentation.mini_click import MiniPreparedPhoto
 from core.segmentation.network_scores import SIGNALS
-from core.segmentation.refinement import to_photo
+from core.segmentation.refinement import refine_to_photo
 from core.segmentation.segmenter import Click, iou
 from core.segmentation.simulated_clicks import next_click
 from tools.mini_click.lessons import loose_click
@@ -34,10 +34,10 @@ def cases(network: Any, count: int, seed: int) -> tuple[list[Case], list[Case]]:
         rng = numpy_rng(seed, "ranking", number)
         made = picture(rng)
         truth = made.targets[int(rng.integers(len(made.targets)))]
-        prepared = MiniPrepared(made.image, network)
+        prepared = MiniPreparedPhoto(made.image, network)
         click = loose_click(truth, rng) if rng.random() < 0.3 else next_click(np.zeros_like(truth), truth)
         assert click is not None
-        guesses, signals = prepared.readings(click.x, click.y)
+        guesses, signals = prepared.click_guesses(click.x, click.y)
         values = np.array([_overlap(g, truth) for g in guesses])
         first.append((signals, values))
         # Mostly the best guess is corrected, sometimes another: the person saw what the rule chose.
@@ -47,7 +47,7 @@ def cases(network: Any, count: int, seed: int) -> tuple[list[Case], list[Case]]:
 
 
 def _corrected(
-    prepared: MiniPrepared, so_far: Guess, clicks: list[Click], truth: Mask, wholes: list[Guess]
+    prepared: MiniPreparedPhoto, so_far: MaskGuess, clicks: list[Click], truth: Mask, wholes: list[MaskGuess]
 ) -> list[Case]:
     out: list[Case] = []
     for _ in range(FURTHER):
@@ -55,7 +55,7 @@ def _corrected(
         if click is None:
             break
         clicks = [*clicks, click]
-        guesses, signals = prepared.corrections(so_far, tuple(clicks), wholes, None)
+        guesses, signals = prepared.correction_guesses(so_far, tuple(clicks), wholes, None)
         values = np.array([_overlap(g, truth) for g in guesses])
         out.append((signals, values))
         so_far = guesses[int(values.argmax())]
@@ -64,14 +64,14 @@ def _corrected(
     return out
 
 
-def _drawn(prepared: MiniPrepared, guess: Guess, shape: tuple[int, ...]) -> Mask:
-    part, (y0, x0) = to_photo(prepared.pyramid, guess.view, guess.mask)
+def _drawn(prepared: MiniPreparedPhoto, guess: MaskGuess, shape: tuple[int, ...]) -> Mask:
+    part, (y0, x0) = refine_to_photo(prepared.pyramid, guess.view, guess.mask)
     out = np.zeros(shape, bool)
     out[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
     return out
 
 
-def _overlap(guess: Guess, truth: Mask) -> float:
+def _overlap(guess: MaskGuess, truth: Mask) -> float:
     """IoU with the truth, both in photo pixels."""
     height, width = truth.shape
     rows = ((np.arange(height) + 0.5 - guess.view.y0) * guess.view.zoom).astype(np.float32) - 0.5

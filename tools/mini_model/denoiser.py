@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.diffusion.attention import Controller, Site, controlled
+from core.diffusion.attention import AttentionController, AttentionSite, attention_control
 from tools.mini_model.bank import GRID
 from tools.mini_model.sizes import Size, denoiser, scheduler, text_encoder
 from tools.mini_model.training import Average, Log, Pair, clip, rate, restore, save
@@ -22,16 +22,16 @@ SNR_MOST = 5.0
 """Signal to noise is weighted up to this (min-SNR)."""
 
 
-class Seen(Controller):
+class Seen(AttentionController):
     """Collects cross-attention of 16x16 maps, with its gradient: a list of (N, heads, 256, tokens)."""
 
     def __init__(self) -> None:
         self.probs_seen: list[Tensor] = []
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: AttentionSite) -> bool:
         return site.cross and "attn2" in site.name
 
-    def probs(self, site: Site, probs: Tensor) -> Tensor:
+    def probs(self, site: AttentionSite, probs: Tensor) -> Tensor:
         if site.shape == (GRID, GRID):
             self.probs_seen.append(probs)
         return probs
@@ -170,7 +170,7 @@ def losses(
     x = a.sqrt() * x0 + (1 - a).sqrt() * noise
     v = a.sqrt() * noise - (1 - a).sqrt() * x0
     seen = Seen()
-    with controlled(unet, seen), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+    with attention_control(unet, seen), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         out = unet(x, t, text(ids).last_hidden_state).sample.float()
     snr = (a / (1 - a)).flatten()
     weight = snr.clamp(max=SNR_MOST) / (snr + 1)

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import torch
 
-from core.diffusion.attention import Record, controlled
+from core.diffusion.attention import AttentionStore, attention_control
 from core.diffusion.backbone import decode
 from core.diffusion.loading import load_backbone
-from core.diffusion.sampling import guided, make_schedule, sample
-from core.diffusion.tokens import encode_text, positions
+from core.diffusion.sampling import classifier_free_guidance, make_schedule, sample
+from core.diffusion.tokens import encode_text, token_positions
 from tools.mini_model.publish import publish
 from tools.mini_model.sizes import Size
 
@@ -42,10 +42,12 @@ def sheet(size: Size, work: Path, seeds: tuple[int, ...] = (0, 1), guidance: flo
         pictures, maps = [], []
         for prompt, word in PROMPTS:
             text, nothing = encode_text(backbone, [prompt]), encode_text(backbone, [""])
-            seen = Record(positions(backbone, prompt, word), (16,), slice(-1, None))
-            with controlled(backbone.unet, seen):
+            seen = AttentionStore(token_positions(backbone, prompt, word), (16,), slice(-1, None))
+            with attention_control(backbone.unet, seen):
                 x = sample(
-                    guided(backbone, text, nothing, guidance), noise, make_schedule(backbone.noise_schedule, 20)
+                    classifier_free_guidance(backbone, text, nothing, guidance),
+                    noise,
+                    make_schedule(backbone.noise_schedule, 20),
                 )
             pictures.append(decode(backbone, x)[0])
             heat = seen.maps((16, 16))[0].numpy()

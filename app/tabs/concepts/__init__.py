@@ -6,14 +6,14 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import ONE_BY_ONE
+from app.components.photo_panel import SERIAL_EVENTS
 from app.components.progress_bar import ProgressBar
-from app.page_context import PageContext, on, on_canvas
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from app.tabs.concepts import concept_list, example_list, learning_panel
 from app.tabs.concepts.example_list import ExampleList
-from app.tabs.concepts.group_rows import GroupRows
-from app.tabs.concepts.mask_drawing import FOCUS_JS, Drawing
+from app.tabs.concepts.group_rows import GroupList
+from app.tabs.concepts.mask_drawing import FOCUS_JS, MaskDrawing
 from core.api.concepts.library import learner_cards
 
 
@@ -22,11 +22,11 @@ def build(shell: PageContext) -> None:
     with gr.Tab("Concepts", id="concepts") as tab, gr.Row(elem_classes="fs-parts", equal_height=False):
         with gr.Column(elem_classes="fs-cx-main"):
             with gr.Column(elem_classes="fs-cx-main") as browse:
-                live = gr.HTML(js_on_load=learning_panel.LIVE_JS, elem_id="fs-cx-live")
+                live = gr.HTML(js_on_load=learning_panel.KEEP_PARTIAL_JS, elem_id="fs-cx-live")
                 listed = ExampleList()
-                rows = GroupRows(shell, lambda session: controls.clusters(session))
+                rows = GroupList(shell, lambda session: controls.clusters(session))
                 shelf = concept_list.ConceptList(learner_cards())
-            drawing = Drawing(shell)
+            drawing = MaskDrawing(shell)
         with gr.Column(elem_classes="fs-side", elem_id="fs-cx-side") as side:
             with gr.Column(elem_classes="fs-side-scroll"):
                 controls = learning_panel.LearningPanel()
@@ -34,30 +34,38 @@ def build(shell: PageContext) -> None:
                 plan = gr.HTML(elem_id="fs-learn-plan")
                 bar = ProgressBar(shell, "learn_id")
                 go = gr.Button("Learn", variant="primary", elem_id="fs-learn-go")
-        drawing.side()
+        drawing.build_side()
     form = [*controls.inputs, *controls.groups]
     ready = [plan, go]
     lists = [*listed.parts, *rows.parts, *shelf.parts]
     modes = [browse, side, *drawing.parts]
 
     def mode(session: Session) -> list[Any]:
-        busy = drawing.drawing(session)
+        busy = drawing.is_drawing(session)
         return [gr.update(visible=not busy), gr.update(visible=not busy), *drawing.show(session)]
 
     def look(session: Session) -> list[Any]:
         """All but the bar and what grows."""
         shown = controls.show(session)
-        beside = [*controls.fitting(session.memory.concepts.chosen[0]), *learning_panel.plan(session, controls)]
+        beside = [
+            *controls.fitting(session.memory.concepts.chosen[0]),
+            *learning_panel.plan_updates(session, controls),
+        ]
         return [*mode(session), *shown, *beside, *listed.show(session), *rows.show(session), *shelf.show(session)]
 
     everything = [*modes, *form, *ready, *lists]
 
     def fill(session: Session) -> list[Any]:
-        if session.bench is not None:  # learning goes on when its window is closed; the next one takes it over
-            session.learn_id = session.bench.concepts.running() or session.learn_id
-        return [*look(session), *bar.look(session), *rows.bar.look(session), learning_panel.growing(session, controls)]
+        if session.api is not None:  # learning goes on when its window is closed; the next one takes it over
+            session.learn_id = session.api.concepts.running() or session.learn_id
+        return [
+            *look(session),
+            *bar.refresh(session),
+            *rows.bar.refresh(session),
+            learning_panel.live_learning_html(session, controls),
+        ]
 
-    shell.refresh(tab, fill, [*everything, *bar.parts, *rows.bar.parts, live])
+    shell.fill_on_select(tab, fill, [*everything, *bar.parts, *rows.bar.parts, live])
     rows.wire()
 
     def changed(session: Session, value: Any, place: int) -> list[Any]:
@@ -69,7 +77,7 @@ def build(shell: PageContext) -> None:
         if place == 1:
             session.memory.concepts.groups_of = ""
         looks = rows.show(session) if place < 2 else [gr.skip()] * len(rows.parts)
-        return [*controls.fitting(values[0]), *learning_panel.plan(session, controls), *looks]
+        return [*controls.fitting(values[0]), *learning_panel.plan_updates(session, controls), *looks]
 
     for place, control in enumerate(controls.inputs):
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
@@ -79,28 +87,42 @@ def build(shell: PageContext) -> None:
 
     def start(session: Session, *values: Any) -> list[Any]:
         session.memory.concepts.form = list(values)
-        session.learn_id = session.open_bench.concepts.start(controls.order(values))
-        return [gr.update(interactive=False), *bar.look(session), learning_panel.growing(session, controls)]
+        session.learn_id = session.required_api.concepts.start(controls.order(values))
+        return [
+            gr.update(interactive=False),
+            *bar.refresh(session),
+            learning_panel.live_learning_html(session, controls),
+        ]
 
     on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
 
     def keep(session: Session, sent: dict[str, Any]) -> list[Any]:
-        session.learn_id = session.open_bench.concepts.keep(session.learn_id)
-        return [gr.update(interactive=False), *bar.look(session), learning_panel.growing(session, controls)]
+        session.learn_id = session.required_api.concepts.keep_partial(session.learn_id)
+        return [
+            gr.update(interactive=False),
+            *bar.refresh(session),
+            learning_panel.live_learning_html(session, controls),
+        ]
 
-    on_canvas(live.learning_kept, keep, shell, [go, *bar.parts, live], **ONE_BY_ONE)
-    on(bar.timer.tick, lambda s: learning_panel.growing(s, controls), shell, outputs=[live], concurrency_limit=None)
+    on_html_event(live.learning_kept, keep, shell, [go, *bar.parts, live], **SERIAL_EVENTS)
+    on(
+        bar.timer.tick,
+        lambda s: learning_panel.live_learning_html(s, controls),
+        shell,
+        outputs=[live],
+        concurrency_limit=None,
+    )
 
     def ended(session: Session) -> list[Any]:
-        made = session.open_bench.jobs.result(session.learn_id).get("concept")
+        made = session.required_api.jobs.result(session.learn_id).get("concept")
         session.memory.concepts.learned = made or session.memory.concepts.learned
         return [
-            *learning_panel.plan(session, controls),
-            learning_panel.growing(session, controls),
+            *learning_panel.plan_updates(session, controls),
+            learning_panel.live_learning_html(session, controls),
             *shelf.show(session),
         ]
 
-    bar.on_end(shell, ended, outputs=[*ready, live, *shelf.parts]).success(None, js=concept_list.TO_NEW_JS)
+    bar.on_end(shell, ended, outputs=[*ready, live, *shelf.parts]).success(None, js=concept_list.SCROLL_TO_NEW_JS)
 
     def act(handler: Any) -> Any:
         def acted(session: Session, *values: Any) -> list[Any]:
@@ -109,14 +131,14 @@ def build(shell: PageContext) -> None:
 
         return acted
 
-    on(listed.add.upload, act(drawing.bring), shell, [listed.add], everything).success(None, js=FOCUS_JS)
-    on_canvas(listed.tiles.example_opened, act(drawing.redraw), shell, everything, **ONE_BY_ONE).success(
+    on(listed.add.upload, act(drawing.add_photos), shell, [listed.add], everything).success(None, js=FOCUS_JS)
+    on_html_event(listed.tiles.example_opened, act(drawing.edit_example), shell, everything, **SERIAL_EVENTS).success(
         None, js=FOCUS_JS
     )
-    on_canvas(listed.tiles.example_removed, act(example_list.remove), shell, everything, **ONE_BY_ONE)
+    on_html_event(listed.tiles.example_removed, act(example_list.remove), shell, everything, **SERIAL_EVENTS)
     drawing.wire(look, everything)
     for event, handler in ((shelf.html.concept_renamed, shelf.rename), (shelf.html.concept_deleted, shelf.delete),
                            (shelf.html.concept_shown, shelf.filter)):  # fmt: skip
-        on_canvas(event, lambda s, sent, handler=handler: handler(s, sent)[0], shell, shelf.parts,
+        on_html_event(event, lambda s, sent, handler=handler: handler(s, sent)[0], shell, shelf.parts,
                   trigger_mode="multiple")  # fmt: skip
-    on_canvas(shelf.html.concept_tried, shelf.attempt, shell, [shell.tabs])
+    on_html_event(shelf.html.concept_tried, shelf.try_in_studio, shell, [shell.tabs])

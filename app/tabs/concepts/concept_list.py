@@ -16,7 +16,7 @@ from core.api.evaluation.evaluations import report_parts
 from core.errors import InputError, Unavailable
 
 ALL = "*"
-LEARNED_JS = """
+CONCEPTS_JS = """
 // Cards of concepts: "concept_tried" and "concept_deleted" tell {id}, "concept_renamed" {id, name}; "concept_shown"
 // tells the {label} to narrow them to.
 const sure = (button) => {
@@ -66,7 +66,7 @@ element.addEventListener("dblclick", (event) => {
   if (event.target.matches("h4")) open(event.target.closest("[data-id]"));
 });
 """
-TO_NEW_JS = """(ended) => {
+SCROLL_TO_NEW_JS = """(ended) => {
   setTimeout(() => {
     const card = document.querySelector("#fs-cx-learned [data-new]");
     if (card && card.offsetParent) card.scrollIntoView({ block: "nearest", behavior: "smooth" });
@@ -80,13 +80,13 @@ class ConceptList:
 
     def __init__(self, learners: Mapping[str, LearnerCard]) -> None:
         self.learners = learners
-        self.html = gr.HTML(js_on_load=LEARNED_JS, elem_id="fs-cx-learned")
+        self.html = gr.HTML(js_on_load=CONCEPTS_JS, elem_id="fs-cx-learned")
         self.parts = [self.html]
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``."""
-        concepts = session.bench.concepts.page() if session.bench else []
-        unread = session.bench.concepts.unread() if session.bench else []
+        concepts = session.api.concepts.learned() if session.api else []
+        unread = session.api.concepts.unread() if session.api else []
         notes = "".join(f"<p class='fs-quiet'>{html.escape(line)}</p>" for line in unread)
         if not concepts:
             return [notes]
@@ -103,12 +103,12 @@ class ConceptList:
 
     def rename(self, session: Session, sent: dict[str, Any]) -> list[Any]:
         """A person gave a concept another title."""
-        session.open_bench.concepts.rename(str(sent.get("id", "")), str(sent.get("name", "")))
+        session.required_api.concepts.rename(str(sent.get("id", "")), str(sent.get("name", "")))
         return self.show(session)
 
     def delete(self, session: Session, sent: dict[str, Any]) -> list[Any]:
         """A person said twice that a concept may go."""
-        session.open_bench.concepts.delete(str(sent.get("id", "")))
+        session.required_api.concepts.delete(str(sent.get("id", "")))
         return self.show(session)
 
     def filter(self, session: Session, sent: dict[str, Any]) -> list[Any]:
@@ -116,9 +116,9 @@ class ConceptList:
         session.memory.concepts.subject = str(sent.get("label", ALL))
         return self.show(session)
 
-    def attempt(self, session: Session, sent: dict[str, Any]) -> Any:
+    def try_in_studio(self, session: Session, sent: dict[str, Any]) -> Any:
         """Studio comes to the front with the concept's engine and label; InputError if it cannot run here."""
-        concept = session.open_bench.concepts.concept(str(sent.get("id", "")))
+        concept = session.required_api.concepts.concept(str(sent.get("id", "")))
         card = self.learners.get(concept.engine)
         if card is None:
             raise InputError(f"{concept.title}: its engine {concept.engine!r} is not in this version of Flawsmith")
@@ -136,10 +136,10 @@ class ConceptList:
             "Model": concept.backbone,
             "Learned from": _learned_from(config),
             "Steps": _steps(config),
-            "Reads": _sentence(config),
-            "On regions": _fits(config),
+            "Reads": _component_prompt(config),
+            "On regions": _attention_agreement(config),
             "Took": duration(config.seconds) if config.seconds else "",
-            "When": _when(concept.created),
+            "When": _created_in_words(concept.created),
         }
         rows = "".join(f"<dt>{name}</dt><dd>{html.escape(said)}</dd>" for name, said in facts.items() if said)
         chips = "".join(f"<span class='fs-chip'>{html.escape(name)}</span>" for name in concept.labels)
@@ -159,7 +159,7 @@ class ConceptList:
 
 
 def _picture(session: Session, concept: Concept, compared: bool) -> str:
-    path = session.open_bench.concepts.picture(concept.id)
+    path = session.required_api.concepts.picture(concept.id)
     if path is None:
         return "<figure class='fs-cx-none'><span>no picture</span></figure>"
     says = "<figcaption><span>real</span><span>drawn</span></figcaption>" if compared else ""
@@ -170,7 +170,7 @@ def _picture(session: Session, concept: Concept, compared: bool) -> str:
 
 
 def _details(session: Session, concept: Concept, learner: LearnerCard | None) -> str:
-    curves = session.open_bench.concepts.curves(concept)
+    curves = session.required_api.concepts.curves(concept)
     chart = report_parts.curve_charts([("", curves)]) if curves else ""
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in concept.notes)
     rows = "".join(
@@ -178,7 +178,7 @@ def _details(session: Session, concept: Concept, learner: LearnerCard | None) ->
     )
     looks = "".join(
         f"<figure><img src='{file_url(path)}' alt='{html.escape(name, quote=True)}' loading='lazy'></figure>"
-        for name, path in session.open_bench.concepts.more_pictures(concept.id)
+        for name, path in session.required_api.concepts.other_pictures(concept.id)
     )
     inside = looks + chart + (f"<ul>{notes}</ul>" if notes else "") + (f"<dl>{rows}</dl>" if rows else "")
     count = f" · {len(concept.notes):,} note{'s'[: len(concept.notes) != 1]}" if concept.notes else ""
@@ -201,14 +201,14 @@ def _subject(concept: Concept) -> str:
     return ", ".join(concept.labels or concept.config.names) or concept.title
 
 
-def _sentence(config: ConceptConfig) -> str:
+def _component_prompt(config: ConceptConfig) -> str:
     """The product and its learned components, as often as a good part has them."""
     pairs = zip(config.names, config.counts, strict=False)
     listed = ", ".join(name if count == 1 else f"{count} × {name}" for name, count in pairs)
     return f"{config.title} with {listed}" if config.title and listed else listed
 
 
-def _fits(config: ConceptConfig) -> str:
+def _attention_agreement(config: ConceptConfig) -> str:
     """How well each word's attention fits its regions, where there were any."""
     fits = ", ".join(f"{name} {value:.2f}" for name, value in config.map_iou.items())
     return f"IoU {fits}" if fits else ""
@@ -229,7 +229,7 @@ def _steps(config: ConceptConfig) -> str:
     return f"{config.steps:,}{early}"
 
 
-def _when(created: str) -> str:
+def _created_in_words(created: str) -> str:
     try:
         at = datetime.fromisoformat(created).astimezone()
     except ValueError:

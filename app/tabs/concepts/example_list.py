@@ -11,11 +11,11 @@ import gradio as gr
 from app.session import Session, file_url
 from core.api.concepts.examples import ExampleCard
 
-MOST_SHOWN = 36
+MAX_SHOWN = 36
 """Tiles of one label; the others are counted."""
 EMPTY = (
     "<div class='fs-cx-empty'><h2>Show it some real defects</h2>"
-    "<p>A handful of photos of one kind of defect is enough, twelve are plenty. <b>Add photos of defects</b> above "
+    "<p>A few photos of one kind of defect are enough; twelve are plenty. <b>Add photos of defects</b> above "
     "and draw over each defect once, or import a folder with masks in <b>Product</b>.</p>"
     "<p>What is learned from them is drawn into any photo of a good part, in <b>Studio</b> or in bulk.</p></div>"
 )
@@ -67,10 +67,10 @@ class ExampleList:
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``."""
-        if session.bench is None:
+        if session.api is None:
             text = "<p class='fs-hint'>Open a project in <b>Product</b> first.</p>"
             return ["<h3>Real anomalies</h3>", text, gr.update(interactive=False)]
-        cards = session.bench.concepts.examples.cards()
+        cards = session.api.concepts.examples.cards()
         total = f" <span class='fs-quiet'>{len(cards):,}</span>" if cards else ""
         shown = _groups(session, cards) if cards else EMPTY
         return [f"<h3>Real anomalies{total}</h3>", shown, gr.update(interactive=True)]
@@ -78,20 +78,20 @@ class ExampleList:
 
 def remove(session: Session, sent: dict[str, Any]) -> None:
     """A person said twice that an example may go."""
-    session.open_bench.concepts.examples.remove(str(sent.get("id", "")))
+    session.required_api.concepts.examples.remove(str(sent.get("id", "")))
 
 
-def tile(session: Session, card: ExampleCard) -> str:
+def example_tile_html(session: Session, card: ExampleCard) -> str:
     """One example as a button that opens it, HTML."""
-    row, desk = card.row, session.open_bench.concepts.examples
+    row, desk = card.row, session.required_api.concepts.examples
     name, label = html.escape(row.name, quote=True), html.escape(row.label, quote=True)
-    fault = html.escape(card.fault, quote=True) if card.fault else ""
+    fault = html.escape(card.reason, quote=True) if card.reason else ""
     mark = "<i aria-hidden='true'>!</i>" if fault else ""
     says = f"{name}: {fault}" if fault else f"{name}. Enter redraws its mask, Delete removes it."
     return (
         f"<div class='fs-cx-tile' data-id='{row.id}'{' data-fault=1' if fault else ''}>"
         f"<button type='button' data-open title='{says}' aria-label='{label}, {says}'>"
-        f"<img src='{file_url(desk.tile(row))}' alt='' loading='lazy'>{mark}<span>Remove?</span></button>"
+        f"<img src='{file_url(desk.thumbnail(row))}' alt='' loading='lazy'>{mark}<span>Remove?</span></button>"
         f"<button type='button' class='fs-cx-x' data-remove tabindex='-1' title='Remove' "
         f"aria-label='Remove {name}'>✕</button></div>"
     )
@@ -104,15 +104,16 @@ def _groups(session: Session, cards: Sequence[ExampleCard]) -> str:
 
 
 def _group(session: Session, label: str, cards: Sequence[ExampleCard]) -> str:
-    faults = [card for card in cards if card.fault]
+    faults = [card for card in cards if card.reason]
     left = f" · {len(faults):,} left out" if faults else ""
-    more = f"<p class='fs-hint'>and {len(cards) - MOST_SHOWN:,} more</p>" if len(cards) > MOST_SHOWN else ""
+    more = f"<p class='fs-hint'>and {len(cards) - MAX_SHOWN:,} more</p>" if len(cards) > MAX_SHOWN else ""
     why = "".join(
-        f"<li><b>{html.escape(card.row.name)}</b> {html.escape(card.fault or '')}</li>" for card in faults[:4]
+        f"<li><b>{html.escape(card.row.name)}</b> {html.escape(card.reason or '')}</li>" for card in faults[:4]
     )
+    tiles = "".join(example_tile_html(session, card) for card in cards[:MAX_SHOWN])
     return (
         f"<section><h4>{html.escape(label)} <span>{len(cards):,}{left}</span></h4>"
-        f"<div class='fs-cx-tiles'>{''.join(tile(session, card) for card in cards[:MOST_SHOWN])}</div>{more}"
+        f"<div class='fs-cx-tiles'>{tiles}</div>{more}"
         + (f"<ul class='fs-cx-why'>{why}</ul>" if why else "")
         + "</section>"
     )

@@ -8,23 +8,23 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import ONE_BY_ONE
+from app.components.photo_panel import SERIAL_EVENTS
 from app.components.progress_bar import ProgressBar
 from app.modules import on_load
-from app.page_context import PageContext, on_canvas
+from app.page_context import PageContext, on_html_event
 from app.session import Session, file_url
-from core.api.concepts.groups import Group
+from core.api.concepts.groups import ExampleGroup
 from core.errors import InputError, NotFound
 
 EVENTS = (
     *("group_merged", "group_moved", "group_parted", "group_split", "group_renamed", "group_shown", "group_asked"),
     "group_undone",
 )
-MOST_SHOWN = 40
+MAX_SHOWN = 40
 """Tiles of one group; the others are counted."""
 
 
-class GroupRows:
+class GroupList:
     """The card with the groups; ``parts`` is what ``show`` updates."""
 
     def __init__(self, shell: PageContext, wanted: Callable[[Session], bool]) -> None:
@@ -40,19 +40,19 @@ class GroupRows:
         if not labels or not self.wanted(session):
             return [gr.update(visible=False), ""]
         label = self._label(session, labels)
-        groups = session.open_bench.concepts.groups.of(label)
-        body = _none(label) if groups is None else _rows(session, label, groups)
-        tools = "" if groups is None else _tools(session.open_bench.concepts.groups.can_undo(label))
+        groups = session.required_api.concepts.groups.groups_of(label)
+        body = _empty_html(label) if groups is None else _rows(session, label, groups)
+        tools = "" if groups is None else _tools(session.required_api.concepts.groups.can_undo(label))
         head = f"<div class='fs-cx-head'><h3>Looks</h3>{_choice(labels, label)}{tools}</div>"
         return [gr.update(visible=True), f"<div class='fs-cg'>{head}{body}</div>"]
 
     def wire(self) -> None:
         """What the rows tell."""
-        groups: Callable[[Session], Any] = lambda s: s.open_bench.concepts.groups  # noqa: E731
+        groups: Callable[[Session], Any] = lambda s: s.required_api.concepts.groups  # noqa: E731
         acts: Sequence[tuple[Any, Callable[[Session, str, dict[str, Any]], None]]] = (
             (self.html.group_merged, lambda s, label, d: groups(s).merge(label, [str(d["to"]), str(d["from"])])),
             (self.html.group_moved, lambda s, label, d: groups(s).move(label, _members(d), str(d["to"]))),
-            (self.html.group_parted, lambda s, label, d: groups(s).part(label, _members(d))),
+            (self.html.group_parted, lambda s, label, d: groups(s).separate(label, _members(d))),
             (self.html.group_split, lambda s, label, d: groups(s).split(label, str(d["name"]))),
             (self.html.group_renamed, lambda s, label, d: groups(s).rename(label, str(d["old"]), str(d["name"]))),
             (self.html.group_undone, lambda s, label, d: groups(s).undo(label)),
@@ -63,7 +63,7 @@ class GroupRows:
                 act(session, self._label(session, self._labels(session)), sent)
                 return self.show(session)
 
-            on_canvas(event, handle, self.shell, self.parts, **ONE_BY_ONE)
+            on_html_event(event, handle, self.shell, self.parts, **SERIAL_EVENTS)
 
         def shown(session: Session, sent: dict[str, Any]) -> list[Any]:
             session.memory.concepts.groups_of = str(sent.get("label", ""))
@@ -71,17 +71,17 @@ class GroupRows:
 
         def ask(session: Session, sent: dict[str, Any]) -> list[Any]:
             label = self._label(session, self._labels(session))
-            if session.group_id and _runs(session):
+            if session.group_id and _is_running(session):
                 raise InputError("the defects are being grouped already: wait for it, or stop it first")
             session.group_id = groups(session).start(label, bool(sent.get("anew")))
-            return self.bar.look(session)
+            return self.bar.refresh(session)
 
-        on_canvas(self.html.group_shown, shown, self.shell, self.parts, **ONE_BY_ONE)
-        on_canvas(self.html.group_asked, ask, self.shell, self.bar.parts, **ONE_BY_ONE)
+        on_html_event(self.html.group_shown, shown, self.shell, self.parts, **SERIAL_EVENTS)
+        on_html_event(self.html.group_asked, ask, self.shell, self.bar.parts, **SERIAL_EVENTS)
         self.bar.on_end(self.shell, self.show, outputs=self.parts)
 
     def _labels(self, session: Session) -> list[str]:
-        rows = session.bench.photos.examples() if session.bench else []
+        rows = session.api.photos.examples() if session.api else []
         return sorted({row.label for row in rows})
 
     def _label(self, session: Session, labels: Sequence[str]) -> str:
@@ -93,9 +93,9 @@ class GroupRows:
         return found or labels[0]
 
 
-def _runs(session: Session) -> bool:
+def _is_running(session: Session) -> bool:
     try:
-        return session.open_bench.jobs.event(session.group_id).status in ("queued", "running")
+        return session.required_api.jobs.event(session.group_id).status in ("queued", "running")
     except NotFound:
         return False
 
@@ -115,7 +115,7 @@ def _choice(labels: Sequence[str], label: str) -> str:
     return f"<div class='fs-known' role='group' aria-label='Label'>{inside}</div>"
 
 
-def _none(label: str) -> str:
+def _empty_html(label: str) -> str:
     return (
         "<p class='fs-hint'>One label often holds several looks: spots here, scratches there. Told apart, each is "
         "learned by itself. It is done when you learn, too; here you see it first and can change it.</p>"
@@ -132,7 +132,7 @@ def _tools(undo: bool) -> str:
     )
 
 
-def _rows(session: Session, label: str, groups: Sequence[Group]) -> str:
+def _rows(session: Session, label: str, groups: Sequence[ExampleGroup]) -> str:
     names = [group.name for group in groups]
     rows = "".join(_row(session, label, group, [n for n in names if n != group.name]) for group in groups)
     options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
@@ -148,18 +148,18 @@ def _rows(session: Session, label: str, groups: Sequence[Group]) -> str:
     return f"{hint}{chosen}{rows}<div class='fs-cg-new' data-part-here>Drop here for a group of its own</div>"
 
 
-def _row(session: Session, label: str, group: Group, others: Sequence[str]) -> str:
+def _row(session: Session, label: str, group: ExampleGroup, others: Sequence[str]) -> str:
     name = html.escape(group.name, quote=True)
-    desk = session.open_bench.concepts.groups
+    desk = session.required_api.concepts.groups
     tiles = "".join(
         f"<button type='button' class='fs-cg-tile' data-member='{html.escape(member, quote=True)}' draggable='true' "
         f"aria-pressed='false' aria-label='Defect {i} of {name}'>"
-        f"<img src='{file_url(desk.tile(label, member))}' alt='' draggable='false' loading='lazy'></button>"
-        for i, member in enumerate(group.members[:MOST_SHOWN], start=1)
+        f"<img src='{file_url(desk.thumbnail(label, member))}' alt='' draggable='false' loading='lazy'></button>"
+        for i, member in enumerate(group.members[:MAX_SHOWN], start=1)
     )
-    more = f"<span>and {len(group.members) - MOST_SHOWN:,} more</span>" if len(group.members) > MOST_SHOWN else ""
+    more = f"<span>and {len(group.members) - MAX_SHOWN:,} more</span>" if len(group.members) > MAX_SHOWN else ""
     count = f"{len(group.members):,} {'defect' if len(group.members) == 1 else 'defects'}"
-    level = "clear" if group.alike >= 0.25 else "mixed" if group.alike > 0 else "doubtful"
+    level = "clear" if group.similarity >= 0.25 else "mixed" if group.similarity > 0 else "doubtful"
     apart = f" · {level}" if len(group.members) > 1 and others else ""
     options = "".join(f"<option>{html.escape(other)}</option>" for other in others)
     merge = (
@@ -175,7 +175,8 @@ def _row(session: Session, label: str, group: Group, others: Sequence[str]) -> s
     return (
         f"<section class='fs-cg-row' data-group='{name}'><header draggable='true'>"
         f"<h4><b title='Double-click to rename'>{name}</b> "
-        f"<span title='How far these lie from the other groups: {group.alike:.2f} of 1'>{count}{apart}</span></h4>"
+        f"<span title='How far these lie from the other groups: {group.similarity:.2f} of 1'>"
+        f"{count}{apart}</span></h4>"
         f"{merge}{split}<button type='button' class='fs-cx-quiet' data-rename>Rename</button></header>"
         f"<div class='fs-cg-tiles'>{tiles}{more}</div></section>"
     )

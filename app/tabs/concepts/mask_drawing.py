@@ -13,19 +13,19 @@ import numpy as np
 
 from app.canvas.canvas import FLUSH_JS, MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
-from app.components.photo_panel import ONE_BY_ONE
+from app.components.photo_panel import SERIAL_EVENTS
 from app.page_context import PageContext, on
 from app.session import Session, file_url, sessions
-from app.tabs.studio.engine_form import LABELS, clean
+from app.tabs.studio.engine_form import SUGGESTED_LABELS, normalized_label
 from core.api.concepts.examples import ExamplesApi, MaskDraft
 from core.errors import FlawsmithError, InputError
 from core.types import Kind, Mask
 
-TALL = "clamp(300px, calc(100vh - 234px), 980px)"
-KINDS = [("the surface", "structural"), ("the arrangement", "logical"), ("both", "combined")]
+CANVAS_HEIGHT = "clamp(300px, calc(100vh - 234px), 980px)"
+KINDS = [("structural", "structural"), ("logical", "logical"), ("combined", "combined")]
 HINT = """<p class="fs-hint">Click the defect; right-click or <kbd>Shift</kbd>-click what does not belong to it. Or
-paint it with the brush <kbd>B</kbd>. Cover all of it and hardly more: what is inside is learned as defect.
-<kbd>Enter</kbd> saves.</p>"""
+paint it with the brush <kbd>B</kbd>. Cover the whole defect and little else: everything inside the mask is learned as
+the defect. <kbd>Enter</kbd> saves.</p>"""
 FOCUS_JS = """() => setTimeout(() => {
   const stage = document.querySelector("#fs-concepts-canvas .fsc-stage");
   if (stage && stage.offsetParent) stage.focus({ preventScroll: true });
@@ -33,8 +33,8 @@ FOCUS_JS = """() => setTimeout(() => {
 }, 60)"""
 
 
-class Drawing:
-    """Canvas in the main column. ``parts`` is what ``show`` updates; ``side`` adds the right-hand column."""
+class MaskDrawing:
+    """Canvas in the main column. ``parts`` is what ``show`` updates; ``build_side`` adds the right-hand column."""
 
     def __init__(self, shell: PageContext) -> None:
         self.shell = shell
@@ -42,18 +42,20 @@ class Drawing:
             with gr.Row(equal_height=True, elem_classes="fs-nav"):
                 self.title = gr.HTML(elem_classes="fs-photo-title", elem_id="fs-concepts-title")
             self.canvas = MaskCanvas(
-                handlers={"segment": _segment, "put_mask": _put_mask}, tall=TALL, elem_id="fs-concepts-canvas",
+                handlers={"segment": _segment, "put_mask": _put_mask},
+                tall=CANVAS_HEIGHT,
+                elem_id="fs-concepts-canvas",
                 empty="No photo here.",
-            )  # fmt: skip
+            )
 
-    def side(self) -> None:
+    def build_side(self) -> None:
         """Label and kind, save and cancel."""
         with gr.Column(visible=False, elem_classes="fs-side", elem_id="fs-cx-draw-side") as self.beside:
             with gr.Column(elem_classes="fs-side-scroll"), gr.Column(elem_classes="fs-panel"):
                 gr.HTML(HINT)
                 self.label = gr.Dropdown([], label="Label", allow_custom_value=True, elem_id="fs-cx-draw-label",
                                          info="What this defect is called, for example scratch.")  # fmt: skip
-                self.kind = gr.Radio(KINDS, value="structural", label="It breaks", elem_id="fs-cx-kind",
+                self.kind = gr.Radio(KINDS, value="structural", label="Anomaly kind", elem_id="fs-cx-kind",
                                      elem_classes="fs-segments")  # fmt: skip
             with gr.Column(elem_classes="fs-side-foot"), gr.Row(elem_classes="fs-tight", equal_height=True):
                 self.save = gr.Button("Save the example", variant="primary", scale=3, min_width=120,
@@ -61,64 +63,64 @@ class Drawing:
                 self.cancel = gr.Button("Cancel", scale=1, min_width=70, elem_id="fs-cx-cancel")
         self.parts = [self.box, self.beside, self.canvas, self.title, self.label, self.kind, self.cancel]
 
-    def drawing(self, session: Session) -> bool:
+    def is_drawing(self, session: Session) -> bool:
         """Whether a photo is on the canvas."""
-        return bool(session.bench is not None and session.memory.concepts.drafts)
+        return bool(session.api is not None and session.memory.concepts.drafts)
 
-    def begin(self, session: Session, drafts: Sequence[MaskDraft], mask: Mask | None = None) -> None:
+    def start(self, session: Session, drafts: Sequence[MaskDraft], mask: Mask | None = None) -> None:
         """Put photos on the canvas, one after the other; ``mask`` belongs to the first."""
         session.memory.concepts.drafts = list(drafts)
         session.memory.concepts.drafted = 0
-        self._lay(session, mask)
+        self._set_mask(session, mask)
 
-    def bring(self, session: Session, paths: Sequence[str] | None) -> None:
+    def add_photos(self, session: Session, paths: Sequence[str] | None) -> None:
         """Photos that a person uploaded; those that are none are named, the others come on the canvas."""
-        desk, drafts, problems = session.open_bench.concepts.examples, [], []
+        desk, drafts, problems = session.required_api.concepts.examples, [], []
         for path in paths or ():
             try:
-                drafts.append(desk.bring(Path(path)))
+                drafts.append(desk.import_photo(Path(path)))
             except InputError as error:
                 problems.append(str(error))
         if not drafts:
             raise InputError(problems[0] if problems else "no photo was chosen")
         for problem in problems:
             gr.Warning(problem, title="Left out", duration=12)
-        self.begin(session, drafts)
+        self.start(session, drafts)
 
-    def redraw(self, session: Session, sent: dict[str, Any]) -> None:
+    def edit_example(self, session: Session, sent: dict[str, Any]) -> None:
         """An example's mask on the canvas again."""
-        draft, mask = session.open_bench.concepts.examples.redraw(str(sent.get("id", "")))
-        self.begin(session, [draft], mask)
+        draft, mask = session.required_api.concepts.examples.edit_mask(str(sent.get("id", "")))
+        self.start(session, [draft], mask)
 
-    def keep(self, session: Session, label: str | None, kind: str | None) -> None:
+    def save_example(self, session: Session, label: str | None, kind: str | None) -> None:
         """Save the drawn mask as an example and take up the next photo; InputError says what is missing."""
-        draft = current(session)
+        draft = current_draft(session)
         if draft is None:
             raise InputError("there is no photo on the canvas any more: add it again")
-        name = clean(label)
+        name = normalized_label(label)
         if not name:
             raise InputError("give the defect a label, for example scratch")
         drawn = session.masks.get(_key(draft))
-        session.open_bench.concepts.examples.keep(draft, drawn, name, cast(Kind, kind or draft.kind))
+        session.required_api.concepts.examples.save(draft, drawn, name, cast(Kind, kind or draft.kind))
         session.memory.concepts.draft_label, session.memory.concepts.draft_kind = name, kind or ""
-        self.leave(session)
+        self.close_photo(session)
 
-    def leave(self, session: Session) -> None:
+    def close_photo(self, session: Session) -> None:
         """Take the photo off the canvas; the next one comes."""
         drafts = session.memory.concepts.drafts
         if drafts:
             session.masks.pop(_key(drafts.pop(0)), None)
             session.memory.concepts.drafted += 1
         if drafts:
-            self._lay(session, None)
+            self._set_mask(session, None)
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``."""
-        draft = current(session)
+        draft = current_draft(session)
         if draft is None:
             hidden = gr.update(visible=False)
             return [hidden, hidden, None, "", gr.skip(), gr.skip(), gr.skip()]
-        bench = session.open_bench
+        bench = session.required_api
         drawn = session.masks.get(_key(draft))
         runs = bench.masks.encode(drawn if drawn is not None else np.zeros(draft.shape, np.bool_))
         value = canvas_value(draft.id, file_url(draft.path), draft.width, draft.height, session.id, mask_rle=runs,
@@ -130,7 +132,7 @@ class Drawing:
             f"<span class='fs-quiet'>{place}{draft.width} × {draft.height}</span>"
         )
         used = sorted({card.row.label for card in bench.concepts.examples.cards()})
-        choices = list(dict.fromkeys([*used, *LABELS["structural"], *LABELS["logical"]]))
+        choices = list(dict.fromkeys([*used, *SUGGESTED_LABELS["structural"], *SUGGESTED_LABELS["logical"]]))
         label = draft.label or session.memory.concepts.draft_label or (used[0] if len(used) == 1 else None)
         kind = draft.kind if draft.replaces else session.memory.concepts.draft_kind or "structural"
         seen = gr.update(visible=True)
@@ -141,30 +143,30 @@ class Drawing:
         """Save, Enter and cancel; ``handler(session)`` gives updates for ``outputs`` after each."""
 
         def keep(session: Session, label: str | None, kind: str | None) -> Any:
-            self.keep(session, label, kind)
+            self.save_example(session, label, kind)
             return handler(session)
 
         def leave(session: Session) -> Any:
-            self.leave(session)
+            self.close_photo(session)
             return handler(session)
 
         for press in (self.save.click, self.canvas.confirmed):
-            on(press, keep, self.shell, [self.label, self.kind], outputs, js=FLUSH_JS, **ONE_BY_ONE)
-        on(self.cancel.click, leave, self.shell, outputs=outputs, **ONE_BY_ONE)
+            on(press, keep, self.shell, [self.label, self.kind], outputs, js=FLUSH_JS, **SERIAL_EVENTS)
+        on(self.cancel.click, leave, self.shell, outputs=outputs, **SERIAL_EVENTS)
 
-    def _lay(self, session: Session, mask: Mask | None) -> None:
+    def _set_mask(self, session: Session, mask: Mask | None) -> None:
         draft = session.memory.concepts.drafts[0]
         with session.lock:
             session.masks.pop(_key(draft), None)
             if mask is not None:
                 session.masks[_key(draft)] = mask
-        desk = session.open_bench.concepts.examples
+        desk = session.required_api.concepts.examples
         threading.Thread(target=_prepare, args=(desk, draft), daemon=True).start()
 
 
-def current(session: Session) -> MaskDraft | None:
+def current_draft(session: Session) -> MaskDraft | None:
     """The photo on the canvas."""
-    drafts = session.memory.concepts.drafts if session.bench is not None else []
+    drafts = session.memory.concepts.drafts if session.api is not None else []
     return drafts[0] if drafts else None
 
 
@@ -181,20 +183,20 @@ def _key(draft: MaskDraft) -> str:
 
 def _segment(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas asks for masks at clicks."""
-    session, draft = _addressed(data)
+    session, draft = _session_and_draft(data)
     query = parse_segment(data, draft.width, draft.height)
-    bench = session.open_bench
+    bench = session.required_api
     mask = bench.masks.decode(list(query.runs), draft.shape) if query.runs else None
     clicks = [(p.x, p.y, p.positive) for p in query.points]
     found = bench.concepts.examples.click(draft, clicks, query.box_xyxy, mask)
-    return segment_reply([(c.runs(), c.score) for c in found], query.seq, bench.regions.segmenter().title, 0.0)
+    return segment_reply([(c.run_lengths(), c.score) for c in found], query.seq, bench.regions.segmenter().title, 0.0)
 
 
 def _put_mask(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas hands over the mask as it is now; an older one than we have is acknowledged and dropped."""
-    session, draft = _addressed(data)
+    session, draft = _session_and_draft(data)
     update = parse_mask(data, draft.width, draft.height)
-    mask = session.open_bench.masks.decode(list(update.runs), draft.shape)
+    mask = session.required_api.masks.decode(list(update.runs), draft.shape)
     with session.lock:
         if update.seq >= session.mask_seq.get(_key(draft), -1):
             session.mask_seq[_key(draft)] = update.seq
@@ -202,10 +204,10 @@ def _put_mask(data: dict[str, Any]) -> dict[str, Any]:
     return mask_reply(update)
 
 
-def _addressed(data: dict[str, Any]) -> tuple[Session, MaskDraft]:
+def _session_and_draft(data: dict[str, Any]) -> tuple[Session, MaskDraft]:
     sid, id = data.get("sid"), data.get("image_id")
     session = sessions.get(sid) if isinstance(sid, str) else None
-    draft = current(session) if session else None
+    draft = current_draft(session) if session else None
     if session is None or draft is None or draft.id != id:
         raise InputError("canvas: this photo is not being drawn on any more; add it again")
     return session, draft

@@ -7,24 +7,24 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import ONE_BY_ONE, SEEN_JS, PhotoPanel
-from app.page_context import PageContext, on, on_canvas
+from app.components.photo_panel import SERIAL_EVENTS, VISIBLE_PHOTO_JS, PhotoPanel
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from app.tabs.regions import propagation, proposal_panel, region_list
 from core.api.regions import all_segmenters
 from core.errors import InputError
 
-TALL = "clamp(300px, calc(100vh - 234px), 980px)"
+CANVAS_HEIGHT = "clamp(300px, calc(100vh - 234px), 980px)"
 HINT = """<p class="fs-hint">Click a part; right-click or <kbd>Shift</kbd>-click what does not belong to it, drag a box
 around a difficult one. <kbd>Enter</kbd>, type its name, <kbd>Enter</kbd>.</p>"""
-TO_NAME_JS = """() => {
+FOCUS_NAME_JS = """() => {
   const canvas = document.querySelector("#fs-regions-canvas .fsc");
   const box = document.querySelector("#fs-region-name :is(input, textarea)");
   if (!canvas || !canvas.__mask.count()) return;
   box.focus({ preventScroll: true });
   box.select();
 }"""
-ONWARD_JS = """() => {
+FOCUS_NEXT_JS = """() => {
   const next = document.querySelector("#fs-proposals");
   const naming = next && next.offsetParent !== null;
   const to = naming ? "#fs-region-name :is(input, textarea)" : "#fs-regions-canvas .fsc-stage";
@@ -32,7 +32,7 @@ ONWARD_JS = """() => {
   if (naming) document.querySelector(to).select();
 }"""
 """After a region is saved the keys belong to the next one: its name where it is a proposal, else the photo."""
-KNOWN_JS = """
+NAME_SUGGESTIONS_JS = """
 element.addEventListener("click", (event) => {
   const chip = event.target.closest("[data-name]");
   if (chip) trigger("named", { name: chip.dataset.name });
@@ -44,7 +44,7 @@ def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Regions", id="regions") as tab, gr.Row(elem_classes="fs-parts", equal_height=False):
         with gr.Column(min_width=320, elem_classes="fs-studio-photo"):
-            table = PhotoPanel(shell, "regions", TALL)
+            table = PhotoPanel(shell, "regions", CANVAS_HEIGHT)
         with gr.Column(min_width=300, elem_classes="fs-side"), gr.Column(elem_classes="fs-side-scroll"):
             with gr.Column(elem_classes="fs-panel"):
                 hint = gr.HTML(HINT)
@@ -53,25 +53,31 @@ def build(shell: PageContext) -> None:
                                       placeholder="for example washer", elem_id="fs-region-name")  # fmt: skip
                     save = gr.Button("Save", variant="primary", size="sm", scale=2, min_width=64,
                                      elem_id="fs-region-save")  # fmt: skip
-                known = gr.HTML(js_on_load=KNOWN_JS, elem_id="fs-region-known")
+                known = gr.HTML(js_on_load=NAME_SUGGESTIONS_JS, elem_id="fs-region-known")
             finder = proposal_panel.ProposalPanel(shell)
             regions = region_list.RegionList()
-            carrier = propagation.Carrier(shell)
+            carrier = propagation.PropagationPanel(shell)
     shown = [*table.parts, name, known, *regions.parts, *finder.parts]
 
     def look(session: Session, called: Any = None) -> list[Any]:
         # A name that is being typed stays, however late this answer comes.
         called = gr.skip() if called is None else called
-        return [*table.show(session), called, _known(session), *regions.show(session), *finder.show(session)]
+        return [
+            *table.show(session),
+            called,
+            _name_suggestions(session),
+            *regions.show(session),
+            *finder.show(session),
+        ]
 
     def fill(session: Session) -> list[Any]:
-        bars = [*finder.bar.look(session), *carrier.bar.look(session)]
+        bars = [*finder.bar.refresh(session), *carrier.bar.refresh(session)]
         return [*look(session), *bars, *carrier.show(session), HINT + _segmenter(session)]
 
-    shell.refresh(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts, hint])
+    shell.fill_on_select(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts, hint])
     beside = len(table.parts)
     around = lambda s: [*look(s)[beside:], *carrier.turned(s)]  # noqa: E731
-    on(table.moved.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
+    on(table.photo_changed.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
 
     def keep(session: Session, seen: str, given: str | None) -> list[Any]:
         _save(table, finder, session, seen, given)
@@ -79,13 +85,15 @@ def build(shell: PageContext) -> None:
 
     outputs = [*shown, *carrier.parts]
     for press in (save.click, name.submit):
-        saved = table.on_seen(press, keep, [name], outputs)
-        saved.success(None, js=ONWARD_JS)
+        saved = table.on_visible_photo(press, keep, [name], outputs)
+        saved.success(None, js=FOCUS_NEXT_JS)
     chip = lambda session, sent, seen: keep(session, seen, str(sent.get("name", "")))  # noqa: E731
-    on_canvas(known.named, chip, shell, outputs, [table.seen], js=SEEN_JS, **ONE_BY_ONE).success(None, js=ONWARD_JS)
-    table.canvas.confirmed(None, None, None, js=TO_NAME_JS, api_visibility="private")
+    on_html_event(
+        known.named, chip, shell, outputs, [table.visible_photo], js=VISIBLE_PHOTO_JS, **SERIAL_EVENTS
+    ).success(None, js=FOCUS_NEXT_JS)
+    table.canvas.confirmed(None, None, None, js=FOCUS_NAME_JS, api_visibility="private")
     region_list.wire(regions, shell, table, look, shown)
-    proposal_panel.wire(finder, shell, table, look, shown, ONWARD_JS)
+    proposal_panel.wire(finder, shell, table, look, shown, FOCUS_NEXT_JS)
     propagation.wire(carrier, shell, table, look, shown)
 
 
@@ -98,31 +106,31 @@ def _save(
     mask = table.mask(session, seen)
     if mask is None:
         raise InputError("nothing is selected: click the part on the photo first")
-    desk = session.open_bench.regions
+    desk = session.required_api.regions
     free = name if session.memory.regions.editing == (seen, name) else desk.free_name(seen, name)
     desk.save(seen, free, mask)
     session.memory.regions.editing = None
-    table.put(session, seen, None)
-    finder.next(session, seen, table)
+    table.set_mask(session, seen, None)
+    finder.choose_next(session, seen, table)
 
 
 def _segmenter(session: Session) -> str:
     """Which segmenter answers clicks, and where a better one comes from."""
-    if session.bench is None:
+    if session.api is None:
         return ""
-    title = html.escape(session.bench.regions.segmenter().title)
+    title = html.escape(session.api.regions.segmenter().title)
     missing = any(s.available() for s in all_segmenters().values())
     better = " Better ones are fetched in <b>Models</b>." if missing else ""
     return f"<p class='fs-hint' id='fs-segmenter'>Clicks are answered by {title}.{better}</p>"
 
 
-def _known(session: Session) -> str:
+def _name_suggestions(session: Session) -> str:
     """Names of the project that this photo does not have yet, to be given with one click."""
-    photo = session.photo()
+    photo = session.photo_id()
     if not photo:
         return ""
-    desk = session.open_bench.regions
-    here = {r.name for r in desk.on(photo)}
+    desk = session.required_api.regions
+    here = {r.name for r in desk.of_photo(photo)}
     chips = "".join(
         f"<button type='button' data-name='{html.escape(n, quote=True)}' title='Save the selection under this name'>"
         f"{html.escape(n)}</button>"

@@ -9,18 +9,18 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
-from app.components.photo_panel import ONE_BY_ONE, PhotoPanel
+from app.components.photo_panel import SERIAL_EVENTS, PhotoPanel
 from app.components.progress_bar import ProgressBar
-from app.page_context import PageContext, on, on_canvas
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from core.types import Mask
 
-DRAFT_COLOUR = "#9aa0aa"
-BACKGROUND = 0.35
+PROPOSAL_COLOUR = "#9aa0aa"
+BACKGROUND_SHARE = 0.35
 """Share of the photo from which a proposal is hardly a part."""
-SAME = 0.6
+SAME_REGION_IOU = 0.6
 """Intersection over union from which a proposal is a region that has its name already."""
-CHIPS_JS = """
+PROPOSALS_JS = """
 element.addEventListener("click", (event) => {
   const chip = event.target.closest("[data-number]");
   if (chip) trigger("chosen", { number: Number(chip.dataset.number) });
@@ -45,7 +45,7 @@ class ProposalPanel:
             self.go = gr.Button("Find all regions on this photo", size="sm", elem_id="fs-find-all")
             self.bar = ProgressBar(shell, "find_id")
             with gr.Column(visible=False, elem_classes="fs-proposals", elem_id="fs-proposals") as self.box:
-                self.chips = gr.HTML(js_on_load=CHIPS_JS, elem_id="fs-proposal-chips")
+                self.chips = gr.HTML(js_on_load=PROPOSALS_JS, elem_id="fs-proposal-chips")
                 with gr.Row(elem_classes="fs-tight"):
                     self.skip = gr.Button("Skip", size="sm", min_width=56, elem_id="fs-proposal-skip")
                     self.take = gr.Button("Take all", size="sm", min_width=56, elem_id="fs-proposal-all")
@@ -54,7 +54,7 @@ class ProposalPanel:
 
     def show(self, session: Session) -> list[Any]:
         """The proposals left on this photo."""
-        drafts, at = self.left(session), session.memory.regions.draft
+        drafts, at = self.remaining(session), session.memory.regions.draft
         if not drafts:
             return [gr.update(visible=False), ""]
         chips = "".join(
@@ -65,22 +65,22 @@ class ProposalPanel:
         said = "<p class='fs-hint'>Name the highlighted one and press <kbd>Enter</kbd>, or skip it.</p>"
         return [gr.update(visible=True), f"{said}<div class='fs-known'>{chips}</div>"]
 
-    def left(self, session: Session, photo: str = "") -> list[RegionDraft]:
+    def remaining(self, session: Session, photo: str = "") -> list[RegionDraft]:
         """The proposals not yet named or dropped, of the session's photo or of ``photo``."""
         memory = session.memory.regions
-        return list(memory.drafts) if memory.drafts and memory.drafts_on == (photo or session.photo()) else []
+        return list(memory.drafts) if memory.drafts and memory.drafts_on == (photo or session.photo_id()) else []
 
     def choose(self, session: Session, table: PhotoPanel, number: int | None = None) -> None:
         """Put a proposal, else the first one left, on the canvas as the selection."""
-        photo = session.photo()
-        drafts = self.left(session)
+        photo = session.photo_id()
+        drafts = self.remaining(session)
         draft = next((d for d in drafts if d.number == number), drafts[0] if drafts else None)
         session.memory.regions.draft = draft.number if draft else 0
-        table.put(session, photo, _mask(session, photo, draft) if draft else None)
+        table.set_mask(session, photo, _mask(session, photo, draft) if draft else None)
 
-    def next(self, session: Session, photo: str, table: PhotoPanel) -> None:
+    def choose_next(self, session: Session, photo: str, table: PhotoPanel) -> None:
         """The chosen proposal is done with: on to the one after it."""
-        drafts = self.left(session, photo)
+        drafts = self.remaining(session, photo)
         if not drafts:
             return
         done = session.memory.regions.draft
@@ -98,26 +98,26 @@ def wire(
     onward: str,
 ) -> None:
     """From the button to the last proposal; ``look`` gives updates for ``shown``."""
-    table.drafts = lambda session, photo: _drawn(finder, session, photo)
+    table.proposed_regions = lambda session, photo: _canvas_regions(finder, session, photo)
 
     def start(session: Session, seen: str) -> list[Any]:
-        session.find_id = session.open_bench.regions.start_propose(seen)
+        session.find_id = session.required_api.regions.start_propose(seen)
         session.memory.regions.found_by = ""
-        return finder.bar.look(session)
+        return finder.bar.refresh(session)
 
-    table.on_seen(finder.go.click, start, [], finder.bar.parts, trigger_mode="once")
+    table.on_visible_photo(finder.go.click, start, [], finder.bar.parts, trigger_mode="once")
 
     def ended(session: Session) -> list[Any]:
-        result = session.open_bench.jobs.result(session.find_id)
+        result = session.required_api.jobs.result(session.find_id)
         if not result or session.memory.regions.found_by == session.find_id:
             return [gr.skip()] * len(shown)
         session.memory.regions.found_by = session.find_id
         photo = result["normal_id"]
         session.memory.regions.drafts_on = photo
-        session.memory.regions.drafts = _fresh(session, photo, result["found"])
+        session.memory.regions.drafts = _new_proposals(session, photo, result["found"])
         if not session.memory.regions.drafts:
             gr.Info("No further part was found. Click the parts one by one.")
-        elif photo == session.photo():
+        elif photo == session.photo_id():
             finder.choose(session, table)
         return look(session)
 
@@ -128,12 +128,12 @@ def wire(
         return look(session)
 
     def skip(session: Session) -> list[Any]:
-        finder.next(session, session.photo(), table)
+        finder.choose_next(session, session.photo_id(), table)
         return look(session)
 
     def take(session: Session) -> list[Any]:
-        photo, desk = session.photo(), session.open_bench.regions
-        for draft in finder.left(session):
+        photo, desk = session.photo_id(), session.required_api.regions
+        for draft in finder.remaining(session):
             name = desk.free_name(photo, f"region_{draft.number}")
             desk.save(photo, name, _mask(session, photo, draft), "auto", min(1.0, max(0.0, draft.score)))
         return drop(session)
@@ -143,8 +143,8 @@ def wire(
         finder.choose(session, table)
         return look(session)
 
-    on_canvas(finder.chips.chosen, choose, shell, shown, **ONE_BY_ONE).then(None, js=_if_proposals(onward))
-    on(finder.skip.click, skip, shell, outputs=shown, **ONE_BY_ONE).then(None, js=_if_proposals(onward))
+    on_html_event(finder.chips.chosen, choose, shell, shown, **SERIAL_EVENTS).then(None, js=_if_proposals(onward))
+    on(finder.skip.click, skip, shell, outputs=shown, **SERIAL_EVENTS).then(None, js=_if_proposals(onward))
     on(finder.take.click, take, shell, outputs=shown)
     on(finder.drop.click, drop, shell, outputs=shown)
 
@@ -154,26 +154,26 @@ def _if_proposals(js: str) -> str:
 
 
 def _mask(session: Session, photo: str, draft: RegionDraft) -> Mask:
-    row = session.open_bench.photos.row(photo)
-    return session.open_bench.masks.unpack(draft.packed, (row.height, row.width))
+    row = session.required_api.photos.row(photo)
+    return session.required_api.masks.unpack(draft.packed, (row.height, row.width))
 
 
-def _fresh(session: Session, photo: str, found: list[tuple[str, float]]) -> list[RegionDraft]:
+def _new_proposals(session: Session, photo: str, found: list[tuple[str, float]]) -> list[RegionDraft]:
     """Proposals that are not regions of the photo already; what is so large that it must be the background last."""
-    named = [region.mask for region in session.open_bench.regions.masks(photo)]
+    named = [region.mask for region in session.required_api.regions.with_masks(photo)]
     fresh: list[tuple[bool, str, float]] = []
     for packed, score in found:
         mask = _mask(session, photo, RegionDraft(0, packed, score))
-        if all(np.count_nonzero(mask & m) < SAME * np.count_nonzero(mask | m) for m in named):
-            fresh.append((float(mask.mean()) > BACKGROUND, packed, score))
+        if all(np.count_nonzero(mask & m) < SAME_REGION_IOU * np.count_nonzero(mask | m) for m in named):
+            fresh.append((float(mask.mean()) > BACKGROUND_SHARE, packed, score))
     fresh.sort(key=lambda one: one[0])
     return [RegionDraft(number, packed, score) for number, (_, packed, score) in enumerate(fresh, 1)]
 
 
-def _drawn(finder: ProposalPanel, session: Session, photo: str) -> list[dict[str, Any]]:
-    masks = session.open_bench.masks
+def _canvas_regions(finder: ProposalPanel, session: Session, photo: str) -> list[dict[str, Any]]:
+    masks = session.required_api.masks
     return [
-        {"name": str(d.number), "color": DRAFT_COLOUR, "rle": masks.encode(_mask(session, photo, d))}
-        for d in finder.left(session, photo)
+        {"name": str(d.number), "color": PROPOSAL_COLOUR, "rle": masks.encode(_mask(session, photo, d))}
+        for d in finder.remaining(session, photo)
         if d.number != session.memory.regions.draft
     ]

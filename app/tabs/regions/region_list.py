@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.photo_panel import ONE_BY_ONE, SEEN_JS, PhotoPanel, colours_of
-from app.page_context import PageContext, on, on_canvas
+from app.components.photo_panel import SERIAL_EVENTS, VISIBLE_PHOTO_JS, PhotoPanel, region_colours
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from core.api import RegionRow
 from core.errors import InputError
@@ -54,7 +54,7 @@ element.addEventListener("dblclick", (event) => {
 });
 """
 _SVG = "<svg viewBox='0 0 20 20' aria-hidden='true'><path d='{}'/></svg>"
-ACTS = (
+ROW_ACTIONS = (
     ("edit", "Edit the mask", _SVG.format("M4 16l.7-3.3L13 4.4l2.6 2.6-8.3 8.3zM11.4 6l2.6 2.6")),
     ("rename", "Rename", _SVG.format("M3.5 6V4.5h13V6M10 4.5v11M7.5 15.5h5")),
     ("delete", "Delete", _SVG.format("M4 5.6h12M8 5.4V3.8h4v1.6M5.6 5.8l.6 10.4h7.6l.6-10.4")),
@@ -76,7 +76,7 @@ class RegionList:
 
     def show(self, session: Session) -> list[Any]:
         """The list, and the way back while the last deletion can be undone."""
-        photo = session.photo()
+        photo = session.photo_id()
         if not photo:
             return ["", gr.update(visible=False), ""]
         gone = session.memory.regions.deleted
@@ -93,47 +93,47 @@ def wire(
     """What the buttons of a row do; ``look`` gives updates for ``shown``."""
 
     def edit(session: Session, sent: dict[str, Any], seen: str) -> list[Any]:
-        seen = seen or table.photo(session)
+        seen = seen or table.photo_id(session)
         name = str(sent.get("name", ""))
-        region = next((r for r in session.open_bench.regions.masks(seen) if r.name == name), None)
+        region = next((r for r in session.required_api.regions.with_masks(seen) if r.name == name), None)
         if region is None:
             raise InputError(f"region {name!r} is not on this photo any more")
         session.memory.regions.editing = (seen, name)
-        table.put(session, seen, region.mask)
+        table.set_mask(session, seen, region.mask)
         return look(session, name)
 
     def rename(session: Session, sent: dict[str, Any], seen: str, everywhere: bool) -> list[Any]:
         old, new = str(sent.get("old", "")), " ".join(str(sent.get("name", "")).split())
-        session.open_bench.regions.rename(None if everywhere else seen or table.photo(session), old, new)
+        session.required_api.regions.rename(None if everywhere else seen or table.photo_id(session), old, new)
         return look(session)
 
     def delete(session: Session, sent: dict[str, Any], seen: str, everywhere: bool) -> list[Any]:
-        desk = session.open_bench.regions
-        at = None if everywhere else seen or table.photo(session)
+        desk = session.required_api.regions
+        at = None if everywhere else seen or table.photo_id(session)
         session.memory.regions.deleted = desk.delete(at, str(sent.get("name", "")))
         return look(session)
 
     def undo(session: Session) -> list[Any]:
-        session.open_bench.regions.restore(session.memory.regions.deleted)
+        session.required_api.regions.restore(session.memory.regions.deleted)
         session.memory.regions.deleted = []
         return look(session)
 
-    more = {"js": SEEN_JS, **ONE_BY_ONE}
-    on_canvas(regions.list.edited, edit, shell, shown, [table.seen], **more)
-    on_canvas(regions.list.renamed, rename, shell, shown, [table.seen, regions.everywhere], **more)
-    on_canvas(regions.list.deleted, delete, shell, shown, [table.seen, regions.everywhere], **more)
+    more = {"js": VISIBLE_PHOTO_JS, **SERIAL_EVENTS}
+    on_html_event(regions.list.edited, edit, shell, shown, [table.visible_photo], **more)
+    on_html_event(regions.list.renamed, rename, shell, shown, [table.visible_photo, regions.everywhere], **more)
+    on_html_event(regions.list.deleted, delete, shell, shown, [table.visible_photo, regions.everywhere], **more)
     on(regions.undo.click, undo, shell, outputs=shown)
 
 
 def _list(session: Session, photo: str) -> str:
-    desk, colours = session.open_bench.regions, colours_of(session)
-    names, total = desk.names(), session.open_bench.photos.count()
+    desk, colours = session.required_api.regions, region_colours(session)
+    names, total = desk.names(), session.required_api.photos.count()
     editing = session.memory.regions.editing
     rows = "".join(
         f"<li data-name='{html.escape(r.name, quote=True)}' data-editing='{str(editing == (photo, r.name)).lower()}'>"
         f"<i style='background:{colours.get(r.name)}'></i><b title='Double-click to rename'>{html.escape(r.name)}</b>"
         f"<span>{_source(r)} · {names[r.name]:,} of {total:,} photos</span><em>{_buttons(r.name)}</em></li>"
-        for r in desk.on(photo)
+        for r in desk.of_photo(photo)
     )
     return f"<ul class='fs-list'>{rows}</ul>" if rows else EMPTY
 
@@ -142,7 +142,7 @@ def _buttons(name: str) -> str:
     called = html.escape(name, quote=True)
     return "".join(
         f"<button type='button' data-act='{act}' title='{title}' aria-label='{title}: {called}'>{icon}</button>"
-        for act, title, icon in ACTS
+        for act, title, icon in ROW_ACTIONS
     )
 
 

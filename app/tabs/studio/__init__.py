@@ -17,7 +17,7 @@ from app.tabs.studio import mask_tools as masks
 from app.tabs.studio import part_tools as parts
 from app.tabs.studio.engine_form import EngineForm
 
-TALL = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
+CANVAS_HEIGHT = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
 """The canvas ends where the window does: header, navigation, tool bar and status line take the rest."""
 
 
@@ -25,7 +25,7 @@ def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Studio", id="studio") as tab, gr.Row(elem_classes="fs-studio", equal_height=False):
         with gr.Column(min_width=320, elem_classes="fs-studio-photo"):
-            table = PhotoPanel(shell, "studio", TALL)
+            table = PhotoPanel(shell, "studio", CANVAS_HEIGHT)
         with gr.Column(min_width=300, elem_classes="fs-studio-result"):
             with gr.Column(elem_classes="fs-bar-slot"):
                 bar = ProgressBar(shell, "try_id", poll_s=0.25)
@@ -37,31 +37,31 @@ def build(shell: PageContext) -> None:
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
                 board = prompt_editor.PromptEditor() if controls.with_tool("prompt") else None
-                controls.settings()
+                controls.build_settings()
                 if board is not None:
-                    board.attach(controls)
-                work = bulk_panel.Bulk()
-                loader = recipe_loader.Loader()
-            controls.foot()
-            maker = try_out.Maker(shell, controls, table, bar, strip)
+                    board.attach_form(controls)
+                work = bulk_panel.BulkForm()
+                loader = recipe_loader.RecipeLoader()
+            controls.build_footer()
+            maker = try_out.TryOutRunner(shell, controls, table, bar, strip)
     choices = [controls.label, mask_tools.regions]
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
     shown += board.shown if board is not None else []
 
     def fill(session: Session) -> list[Any]:
-        if session.bench is None:
+        if session.api is None:
             session.memory = TabMemory()
         return [
-            *table.show(session), *bar.look(session), *come.bar.look(session), *come.show(session),
+            *table.show(session), *bar.refresh(session), *come.bar.refresh(session), *come.show(session),
             *strip.show(session), *part_tools.show(session), controls.label_update(session),
-            gr.update(choices=sorted(session.bench.regions.names()) if session.bench else []),
+            gr.update(choices=sorted(session.api.regions.names()) if session.api else []),
             *(board.show(session) if board is not None else []),
         ]  # fmt: skip
 
-    shell.refresh(tab, fill, shown)
-    on(shell.opened.change, controls.restore, shell, outputs=controls.form)
-    on(tab.select, controls.take, shell, outputs=controls.form)
-    on(table.moved.change, part_tools.show, shell, outputs=part_tools.shown)
+    shell.fill_on_select(tab, fill, shown)
+    on(shell.project_opened.change, controls.restore, shell, outputs=controls.form)
+    on(tab.select, controls.take_handover, shell, outputs=controls.form)
+    on(table.photo_changed.change, part_tools.show, shell, outputs=part_tools.shown)
     controls.wire(shell, [mask_tools.box, part_tools.box, *([board.box] if board is not None else [])])
     masks.wire(mask_tools, shell, controls, table)
     maker.wire()

@@ -8,20 +8,20 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.progress_bar import FINAL, ProgressBar
-from app.components.reject_reasons import reasons_table
+from app.components.progress_bar import FINAL_STATES, ProgressBar
+from app.components.reject_reasons import reject_reasons_html
 from app.page_context import PageContext, on
 from app.session import Session, file_url
-from app.tabs.studio.engine_form import EngineForm, clean
+from app.tabs.studio.engine_form import EngineForm, normalized_label
 from app.tabs.studio.mask_tools import MaskTools
-from core.api import Batch, Rules, SampleFilter
+from core.api import GenerationBatch, ReviewRules, SampleFilter
 from core.errors import InputError, NotFound
 
-NEWEST = 8
+MAX_SHOWN = 8
 """Previews of the running batch."""
 HINT = """<p class="fs-hint">With the engine, label, seed and settings of this form, on every photo in turn. Masks come
-from the placement rules; with Layout, parts come from its settings. <b>Keep the best</b> judges each sample and goes
-on until that many good ones are kept; the others are rejected and say why.</p>"""
+from the placement rules; with Layout, parts come from its settings. <b>Keep the best</b> scores each sample
+and continues until that many good ones are kept; the others are rejected with a reason.</p>"""
 TO_REVIEW_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]')]
   .find((tab) => tab.textContent.trim() === 'Review').click()"""
 
@@ -44,31 +44,31 @@ class BulkProgress:
         """The newest samples of the session's batch, and the way to them once it has ended."""
         job_id = session.bulk_id
         hidden = [gr.update(visible=False), "", gr.update(visible=False), ""]
-        if session.bench is None or not job_id:
+        if session.api is None or not job_id:
             return hidden
         try:
-            event = session.bench.jobs.event(job_id)
+            event = session.api.jobs.event(job_id)
         except NotFound:
             return hidden
-        rows = session.bench.studio.latest(job_id, NEWEST)
+        rows = session.api.studio.latest_samples(job_id, MAX_SHOWN)
         session.memory.studio.bulk_shown = [r.id for r in rows]
-        over = event.status in FINAL
-        desk = session.bench.review
+        over = event.status in FINAL_STATES
+        desk = session.api.review
         cells = "".join(f"<img src='{file_url(desk.thumbnail(r))}' alt='{html.escape(r.label)}'>" for r in rows)
-        said = _said(session) if over else ""
+        said = _outcome_html(session) if over else ""
         return [gr.update(visible=True), f"<div class='fs-grow'>{cells}</div>", gr.update(visible=over), said]
 
     def grow(self, session: Session) -> list[Any]:
         """The same, but nothing is touched while no new sample has come."""
-        if session.bench is None or not session.bulk_id:
+        if session.api is None or not session.bulk_id:
             return [gr.skip()] * len(self.parts)
-        rows = session.bench.studio.latest(session.bulk_id, NEWEST)
+        rows = session.api.studio.latest_samples(session.bulk_id, MAX_SHOWN)
         if [r.id for r in rows] == session.memory.studio.bulk_shown:
             return [gr.skip()] * len(self.parts)
         return self.show(session)
 
 
-class Bulk:
+class BulkForm:
     """The fold-out that starts a batch."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Bulk:
             with gr.Row(elem_classes="fs-tight", equal_height=True):
                 self.count = gr.Number(100, label="Make at most", precision=0, minimum=1, maximum=100_000,
                                        min_width=80, elem_id="fs-bulk-count")  # fmt: skip
-                self.best = gr.Textbox("", label="Keep the best", placeholder="all, unjudged", max_lines=1,
+                self.best = gr.Textbox("", label="Keep the best", placeholder="keep all", max_lines=1,
                                        min_width=80, elem_id="fs-bulk-best")  # fmt: skip
             self.spend = gr.Checkbox(False, label="Make them all, then choose", container=False, visible=False,
                                      elem_id="fs-bulk-spend")  # fmt: skip
@@ -84,26 +84,26 @@ class Bulk:
             self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
 
 
-def wire(work: Bulk, come: BulkProgress, shell: PageContext, controls: EngineForm, tools: MaskTools) -> None:
+def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: EngineForm, tools: MaskTools) -> None:
     """Start, growing preview, the end, and the way to Review."""
     width = len(tools.placement)
 
     def start(session: Session, count: float | None, best: str | None, spend: bool, *values: Any) -> list[Any]:
         engine, label, seed, fresh, _, *params = values[width:]
-        if session.bulk_id and _runs(session):
-            raise InputError("a batch is being made already: wait for it, or stop it first")
-        order = Batch(
+        if session.bulk_id and _is_running(session):
+            raise InputError("a batch is already running: wait for it, or stop it first")
+        order = GenerationBatch(
             engine=engine,
-            label=clean(label),
+            label=normalized_label(label),
             count=max(1, int(count or 1)),
-            seed=controls.roll(seed, fresh),
+            seed=controls.choose_seed(seed, fresh),
             params=controls.engine_params(engine, params),
             placement=tools.read_placement(list(values[:width])),
         )
-        rules = Rules(keep_best=keep) if (keep := _best(best)) else None
-        session.bulk_id = session.open_bench.studio.start_batch(order, rules, bool(spend))
+        rules = ReviewRules(keep_best=keep) if (keep := _parse_keep_best(best)) else None
+        session.bulk_id = session.required_api.studio.start_batch(order, rules, bool(spend))
         session.memory.studio.bulk_shown = None
-        return [*come.bar.look(session), *come.show(session), str(order.seed)]
+        return [*come.bar.refresh(session), *come.show(session), str(order.seed)]
 
     work.best.change(lambda best: gr.update(visible=bool((best or "").strip())), work.best, work.spend,
                      show_progress="hidden", api_visibility="private")  # fmt: skip
@@ -120,39 +120,39 @@ def wire(work: Bulk, come: BulkProgress, shell: PageContext, controls: EngineFor
 
     def close(session: Session) -> list[Any]:
         session.bulk_id = ""
-        return [*come.bar.look(session), *come.show(session)]
+        return [*come.bar.refresh(session), *come.show(session)]
 
     on(come.close.click, close, shell, outputs=[*come.bar.parts, *come.parts])
 
 
-def _best(given: str | None) -> int | None:
+def _parse_keep_best(given: str | None) -> int | None:
     text = (given or "").strip()
     if text and not (text.isdecimal() and int(text) > 0):
         raise InputError(f"keep the best: give a whole number from 1 up, or nothing; got {text!r}")
     return int(text) if text else None
 
 
-def _runs(session: Session) -> bool:
+def _is_running(session: Session) -> bool:
     try:
-        return session.open_bench.jobs.event(session.bulk_id).status not in FINAL
+        return session.required_api.jobs.event(session.bulk_id).status not in FINAL_STATES
     except NotFound:
         return False
 
 
-def _said(session: Session) -> str:
-    done = session.open_bench.jobs.result(session.bulk_id)
+def _outcome_html(session: Session) -> str:
+    done = session.required_api.jobs.result(session.bulk_id)
     if "quota" in done:
-        why = f"<div id='fs-bulk-why'>{reasons_table(done['reasons'])}</div>"
-        return f"<p class='fs-bulk-said'>{_outcome(done)}</p>{why}{_notes(done['notes'])}"
-    made = session.open_bench.review.count(SampleFilter(job_id=session.bulk_id))
+        why = f"<div id='fs-bulk-why'>{reject_reasons_html(done['reasons'])}</div>"
+        return f"<p class='fs-bulk-said'>{_outcome_in_words(done)}</p>{why}{_notes(done['notes'])}"
+    made = session.required_api.review.count(SampleFilter(job_id=session.bulk_id))
     return f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made</p>"
 
 
-def _outcome(done: Mapping[str, Any]) -> str:
+def _outcome_in_words(done: Mapping[str, Any]) -> str:
     kept = f"<b>{done['kept']:,} of {done['quota']:,}</b> kept"
     lost = f", {done['given_up']:,} given up" if done["given_up"] else ""
     if done["ended"] == "spent":
-        return f"{kept}; the {done['budget']:,} to be made are spent{lost}"
+        return f"{kept}; the limit of {done['budget']:,} samples is reached{lost}"
     return f"{'Stopped: ' if done['ended'] == 'stopped' else ''}{kept} after {done['samples']:,} made{lost}"
 
 

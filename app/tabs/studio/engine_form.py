@@ -17,7 +17,7 @@ from core.api.concepts.learning import LearnerCard
 from core.api.studio.studio import EngineCard, Tool, engine_cards
 from core.errors import InputError
 
-LABELS = {
+SUGGESTED_LABELS = {
     "structural": ("scratch", "crack", "stain", "dent", "chip", "hole", "burn", "contamination"),
     "logical": (
         "missing",
@@ -55,7 +55,7 @@ TOOLS: tuple[Tool, ...] = ("mask", "parts", "prompt")
 
 
 class EngineForm:
-    """The right-hand column but for the mask tools; ``settings`` and ``foot`` add its lower parts."""
+    """The right-hand column but for the mask tools; ``build_settings`` and ``build_footer`` add its lower parts."""
 
     def __init__(self) -> None:
         self.cards = engine_cards()
@@ -65,29 +65,32 @@ class EngineForm:
         with gr.Column(elem_classes="fs-panel"):
             self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
                                    elem_id="fs-engine")  # fmt: skip
-            self.about = gr.HTML(about(self.cards[first]) if first else "", elem_id="fs-engine-about")
-            self.lack = gr.HTML("", visible=False, elem_id="fs-engine-lack")
-            gr.HTML(unusable(list(self.cards.values())), elem_classes="fs-unusable")
+            self.about = gr.HTML(summary_html(self.cards[first]) if first else "", elem_id="fs-engine-about")
+            self.missing_notice = gr.HTML("", visible=False, elem_id="fs-engine-lack")
+            gr.HTML(unavailable_html(list(self.cards.values())), elem_classes="fs-unusable")
             self.label = gr.Dropdown(
-                list(LABELS["structural"]), value="scratch", label="Label (the folder's name in the dataset)",
-                allow_custom_value=True, elem_id="fs-label",
-            )  # fmt: skip
+                list(SUGGESTED_LABELS["structural"]),
+                value="scratch",
+                label="Label (the folder's name in the dataset)",
+                allow_custom_value=True,
+                elem_id="fs-label",
+            )
 
     def with_tool(self, tool: Tool) -> str | None:
         """The usable engine that is worked with by a tool; None if there is none on this machine."""
         return next((name for name, card in self.cards.items() if tool in card.tools and card.reason is None), None)
 
-    def settings(self) -> None:
+    def build_settings(self) -> None:
         """The engines' own settings, one form visible at a time."""
         self.groups: dict[str, gr.Column] = {}
-        self.forms: dict[str, param_form.Form] = {}
+        self.forms: dict[str, param_form.ParamForm] = {}
         with gr.Accordion("Settings of the engine", open=False, elem_classes="fs-fold", elem_id="fs-settings"):
             for name, card in self.cards.items():
                 if card.reason is None:
                     with gr.Column(visible=name == self.engine.value, elem_classes="fs-form") as self.groups[name]:
-                        self.forms[name] = param_form.build(card.params)
+                        self.forms[name] = param_form.build_param_form(card.params)
 
-    def foot(self) -> None:
+    def build_footer(self) -> None:
         """Seed, number of variants and the button, always in sight."""
         with gr.Column(elem_classes="fs-side-foot"):
             with gr.Row(elem_classes="fs-foot-row", equal_height=True):
@@ -96,9 +99,9 @@ class EngineForm:
                                       elem_classes="fs-dice")  # fmt: skip
                 self.variants = gr.Number(4, label="Variants", precision=0, minimum=1, maximum=16, min_width=64,
                                           scale=2, elem_id="fs-variants")  # fmt: skip
-            self.fresh = gr.Checkbox(True, label="New seed every time", container=False, elem_id="fs-fresh")
-            self.go = gr.Button("Generate  (Ctrl+Enter)", variant="primary", elem_id="fs-generate")
-        self.form = [self.engine, self.label, self.seed, self.fresh, self.variants, *self.params]
+            self.new_seed = gr.Checkbox(True, label="New seed every time", container=False, elem_id="fs-fresh")
+            self.generate_button = gr.Button("Generate  (Ctrl+Enter)", variant="primary", elem_id="fs-generate")
+        self.form = [self.engine, self.label, self.seed, self.new_seed, self.variants, *self.params]
 
     @property
     def params(self) -> list[Any]:
@@ -110,7 +113,7 @@ class EngineForm:
         start = 0
         for engine, form in self.forms.items():
             if engine == name:
-                return form.read(values[start : start + len(form.components)])
+                return form.params_of(values[start : start + len(form.components)])
             start += len(form.components)
         raise InputError(f"engine {name!r} cannot be used on this machine; choose another")
 
@@ -118,32 +121,32 @@ class EngineForm:
         """Updates for ``params`` that put one engine's values into its form."""
         updates: list[Any] = []
         for engine, form in self.forms.items():
-            updates += form.show(params) if engine == name else [gr.skip()] * len(form.components)
+            updates += form.values_of(params) if engine == name else [gr.skip()] * len(form.components)
         return updates
 
-    def filled(self, name: str, params: dict[str, Any], values: Sequence[Any]) -> list[Any]:
+    def with_engine_params(self, name: str, params: dict[str, Any], values: Sequence[Any]) -> list[Any]:
         """The values of ``params`` with one engine's own in their place."""
         out: list[Any] = []
         for engine, form in self.forms.items():
-            out += form.show(params) if engine == name else values[len(out) : len(out) + len(form.components)]
+            out += form.values_of(params) if engine == name else values[len(out) : len(out) + len(form.components)]
         return out
 
-    def keep(self, session: Session, values: Sequence[Any]) -> None:
+    def remember(self, session: Session, values: Sequence[Any]) -> None:
         """Remember the form (values of ``form``) so that a reload finds it as it was."""
         session.memory.studio.form = list(values)
-        session.memory.studio.labels[self.kind(values[0])] = clean(values[1])
+        session.memory.studio.labels[self.kind(values[0])] = normalized_label(values[1])
 
     def restore(self, session: Session) -> list[Any]:
         """Updates for ``form``: as it was when something was made last, after a reload."""
         return session.memory.studio.form or [gr.skip()] * len(self.form)
 
-    def take(self, session: Session) -> list[Any]:
+    def take_handover(self, session: Session) -> list[Any]:
         """Updates for ``form``: the engine, label and settings that another tab wants tried, once."""
         wanted, session.memory.studio.requested = session.memory.studio.requested, None
         if wanted is None or wanted["engine"] not in self.forms:
             return [gr.skip()] * len(self.form)
         engine = wanted["engine"]
-        label, kept = wanted["label"] or LABELS[self.kind(engine)][0], [gr.skip()] * 3
+        label, kept = wanted["label"] or SUGGESTED_LABELS[self.kind(engine)][0], [gr.skip()] * 3
         return [engine, label, *kept, *self.params_update(engine, wanted["params"])]
 
     def kind(self, engine: str) -> str:
@@ -153,26 +156,36 @@ class EngineForm:
     def label_update(self, session: Session, engine: str | None = None) -> Any:
         """The label's suggestions, those in use first; with ``engine`` also the label last used for its kind, or one
         that it has learned."""
-        studio = session.bench.studio if session.bench else None
+        studio = session.api.studio if session.api else None
         used = studio.labels() if studio else []
         form = session.memory.studio.form
         kind = self.kind(engine or (form[0] if form else self.engine.value))
-        learned = studio.learned(engine) if studio and engine else []
-        choices = list(dict.fromkeys([*learned, *used, *LABELS[kind], *LABELS["structural"], *LABELS["logical"]]))
+        learned = studio.learned_labels(engine) if studio and engine else []
+        choices = list(
+            dict.fromkeys(
+                [
+                    *learned,
+                    *used,
+                    *SUGGESTED_LABELS[kind],
+                    *SUGGESTED_LABELS["structural"],
+                    *SUGGESTED_LABELS["logical"],
+                ]
+            )
+        )
         if engine is None:
             first = {"value": used[0]} if used and not form else {}
             return gr.update(choices=choices, **first)
         last = session.memory.studio.labels.get(kind)
         fits = [last] if last and (last in learned or not learned) else learned
-        return gr.update(choices=choices, value=(fits or LABELS[kind])[0])
+        return gr.update(choices=choices, value=(fits or SUGGESTED_LABELS[kind])[0])
 
-    def lack_update(self, session: Session, engine: str) -> Any:
+    def missing_notice_update(self, session: Session, engine: str) -> Any:
         """Says where to go with an engine that has learned nothing here yet."""
-        bare = session.bench is not None and session.bench.studio.engines()[engine].reason is not None
+        bare = session.api is not None and session.api.studio.engines()[engine].reason is not None
         told = f"<p class='fs-warn'>{html.escape(self.cards[engine].title)} {NOTHING_LEARNED}</p>"
         return gr.update(value=told if bare else "", visible=bare)
 
-    def roll(self, seed: Any, fresh: bool) -> int:
+    def choose_seed(self, seed: Any, fresh: bool) -> int:
         """The seed to use: the box's, or a new one."""
         if fresh:
             return secrets.randbelow(1_000_000)
@@ -193,36 +206,36 @@ class EngineForm:
         def choose(name: str) -> list[Any]:
             card = self.cards[name]
             tools = [gr.update(visible=tool in card.tools) for tool in TOOLS[: len(boxes)]]
-            return [about(card), *tools, *(gr.update(visible=n == name) for n in names)]
+            return [summary_html(card), *tools, *(gr.update(visible=n == name) for n in names)]
 
         self.engine.change(choose, self.engine, [self.about, *boxes, *(self.groups[n] for n in names)],
                            js=self._tool_js(), show_progress="hidden", api_visibility="private")  # fmt: skip
-        on(self.engine.input, lambda s, name: [self.label_update(s, name), self.lack_update(s, name)], shell,
-           [self.engine], [self.label, self.lack])  # fmt: skip
+        on(self.engine.input, lambda s, name: [self.label_update(s, name), self.missing_notice_update(s, name)], shell,
+           [self.engine], [self.label, self.missing_notice])  # fmt: skip
         self.dice.click(
-            None, None, [self.seed, self.fresh],
+            None, None, [self.seed, self.new_seed],
             js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",
         )  # fmt: skip
 
 
-def about(card: EngineCard) -> str:
+def summary_html(card: EngineCard) -> str:
     """What an engine does, HTML."""
     return f"<p class='fs-hint'>{html.escape(card.summary)}</p>"
 
 
-def unusable(cards: Sequence[EngineCard | LearnerCard]) -> str:
+def unavailable_html(cards: Sequence[EngineCard | LearnerCard]) -> str:
     """The engines that cannot run here, greyed: what is missing, and how to get it on demand. HTML, "" if all can."""
-    rows = "".join(_greyed(card.title, card.reason) for card in cards if card.reason is not None)
+    rows = "".join(_unavailable_item(card.title, card.reason) for card in cards if card.reason is not None)
     return f"<ul>{rows}</ul>" if rows else ""
 
 
-def _greyed(title: str, reason: str) -> str:
+def _unavailable_item(title: str, reason: str) -> str:
     what, _, how = reason.partition(". ")
     head = f"<b>{html.escape(title)}</b><span>{html.escape(what)}</span>"
     body = f"<details><summary>{head}</summary><p>{html.escape(how)}</p></details>" if how else head
     return f"<li aria-disabled='true'>{body}</li>"
 
 
-def clean(label: str | None) -> str:
+def normalized_label(label: str | None) -> str:
     """A label as typed, in the letters of datasets where that is plain: "Oil film" is oil_film."""
     return "_".join((label or "").lower().replace("-", " ").split())

@@ -11,17 +11,23 @@ from app.components import param_form
 from app.components.photo_panel import PhotoPanel
 from app.page_context import PageContext
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, clean
+from app.tabs.studio.engine_form import EngineForm, normalized_label
 from core.api.masks import MasksApi, PlacedMask
 from core.errors import InputError
 from core.types import Mask
 
-EDITS = (("Grow", "grow"), ("Shrink", "shrink"), ("Smooth", "smooth"), ("Fill", "fill_holes"), ("Invert", "invert"))
+EDIT_BUTTONS = (
+    ("Grow", "grow"),
+    ("Shrink", "shrink"),
+    ("Smooth", "smooth"),
+    ("Fill", "fill_holes"),
+    ("Invert", "invert"),
+)
 TITLES = {
     "grow": "Grow the mask", "shrink": "Shrink the mask", "smooth": "Smooth the outline", "fill_holes": "Fill holes",
     "invert": "Swap inside and outside",
 }  # fmt: skip
-TYPES = [
+PLACEMENT_TYPES = [
     ("inside a region or the part", "structural"), ("along its edge", "edge"), ("a whole region", "logical"),
     ("several of these", "combined"),
 ]  # fmt: skip
@@ -33,26 +39,27 @@ class MaskTools:
     def __init__(self) -> None:
         with gr.Column(elem_classes="fs-panel", elem_id="fs-mask-tools") as self.box:
             with gr.Row(elem_classes="fs-tight fs-joined", equal_height=True):
-                self.type = gr.Dropdown(TYPES, value="structural", label="Place a mask by rule", scale=5,
+                self.type = gr.Dropdown(PLACEMENT_TYPES, value="structural", label="Place a mask by rule", scale=5,
                                         min_width=120, elem_id="fs-anomaly-type")  # fmt: skip
                 self.place = gr.Button("Place", size="sm", scale=2, min_width=62, elem_id="fs-place")
             with gr.Row(elem_classes="fs-tight fs-edits", equal_height=True):
                 self.edits = [
-                    (gr.Button(title, size="sm", min_width=40, elem_id=f"fs-edit-{how}"), how) for title, how in EDITS
+                    (gr.Button(title, size="sm", min_width=40, elem_id=f"fs-edit-{how}"), how)
+                    for title, how in EDIT_BUTTONS
                 ]
                 self.px = gr.Number(3, label="px", precision=0, minimum=1, maximum=200, min_width=46,
                                     elem_classes="fs-px", elem_id="fs-px")  # fmt: skip
             with gr.Row(elem_classes="fs-tight", equal_height=True):
                 self.vary = gr.Button("Vary outline", size="sm", min_width=90, elem_id="fs-vary")
-                self.base = gr.Button("Back to drawn", size="sm", min_width=90, elem_id="fs-vary-base")
-            with gr.Accordion("How outlines vary", open=False, elem_classes="fs-fold", elem_id="fs-vary-fold"):
+                self.base = gr.Button("Undo variation", size="sm", min_width=90, elem_id="fs-vary-base")
+            with gr.Accordion("Outline variation", open=False, elem_classes="fs-fold", elem_id="fs-vary-fold"):
                 with gr.Column(elem_classes="fs-form"):
-                    self.enhancement = param_form.build(MasksApi.Enhancement)
+                    self.enhancement = param_form.build_param_form(MasksApi.Enhancement)
             with gr.Accordion("Placement rules, also for bulk", open=False, elem_classes="fs-fold"):
                 with gr.Column(elem_classes="fs-form"):
                     self.regions = gr.Dropdown([], label="Only on these regions", multiselect=True,
                                                info="Empty: anywhere on the part.")  # fmt: skip
-                    self.rules = param_form.build(MasksApi.Placement, skip=("anomaly_type", "regions"))
+                    self.rules = param_form.build_param_form(MasksApi.Placement, skip=("anomaly_type", "regions"))
 
     @property
     def placement(self) -> list[Any]:
@@ -61,57 +68,59 @@ class MaskTools:
 
     def read_placement(self, values: list[Any]) -> dict[str, Any]:
         """Placement rules from the values of ``placement``."""
-        return {**self.rules.read(values[2:]), "anomaly_type": values[0], "regions": tuple(values[1] or ())}
+        return {**self.rules.params_of(values[2:]), "anomaly_type": values[0], "regions": tuple(values[1] or ())}
 
 
 def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: PhotoPanel) -> None:
     """What the tools do; each edit is one step of the canvas' undo."""
 
     def edit(session: Session, seen: str, px: float, how: str) -> list[Any]:
-        mask = session.open_bench.masks.edit(_mask(table, session, seen), how, max(1, int(px or 1)))
+        mask = session.required_api.masks.edit(_required_mask(table, session, seen), how, max(1, int(px or 1)))
         if not mask.any():
             raise InputError(f"{how.replace('_', ' ')}: nothing would be left of the mask; use fewer pixels")
-        return table.put(session, seen, mask)
+        return table.set_mask(session, seen, mask)
 
     for button, how in tools.edits:
-        table.on_seen(button.click, lambda s, seen, px, how=how: edit(s, seen, px, how), [tools.px], table.parts)
+        table.on_visible_photo(
+            button.click, lambda s, seen, px, how=how: edit(s, seen, px, how), [tools.px], table.parts
+        )
 
     def place(session: Session, seen: str, engine: str, label: str | None, *values: Any) -> list[Any]:
         session.memory.studio.places = turn = session.memory.studio.places + 1
         rules = tools.read_placement(list(values[: len(tools.placement)]))
         params = controls.engine_params(engine, values[len(tools.placement) :])
-        placed = session.open_bench.masks.place(seen, engine, clean(label), params, rules, turn)
-        session.memory.studio.placed = (seen, clean(label), placed)
-        return table.put(session, seen, placed.mask)
+        placed = session.required_api.masks.place(seen, engine, normalized_label(label), params, rules, turn)
+        session.memory.studio.placed = (seen, normalized_label(label), placed)
+        return table.set_mask(session, seen, placed.mask)
 
     inputs = [controls.engine, controls.label, *tools.placement, *controls.params]
-    table.on_seen(tools.place.click, place, inputs, table.parts)
+    table.on_visible_photo(tools.place.click, place, inputs, table.parts)
 
     def vary(session: Session, seen: str, label: str | None, *values: Any, again: bool) -> list[Any]:
-        base = _base(table, session, seen)
+        base = _unvaried_mask(table, session, seen)
         if base is None and again:
             return [gr.skip()] * len(table.parts)  # the sliders of an empty mask
-        base = _mask(table, session, seen) if base is None else base
+        base = _required_mask(table, session, seen) if base is None else base
         turn = session.memory.studio.turn + (0 if again else 1)
         session.memory.studio.turn = turn
-        params = tools.enhancement.read(list(values))
-        varied = session.open_bench.masks.perturb(base, params, turn, clean(label))
+        params = tools.enhancement.params_of(list(values))
+        varied = session.required_api.masks.perturb(base, params, turn, normalized_label(label))
         session.memory.studio.varied = (seen, base, varied)
-        return table.put(session, seen, varied)
+        return table.set_mask(session, seen, varied)
 
     inputs = [controls.label, *tools.enhancement.components]
-    table.on_seen(tools.vary.click, lambda *a: vary(*a, again=False), inputs, table.parts)
+    table.on_visible_photo(tools.vary.click, lambda *a: vary(*a, again=False), inputs, table.parts)
     for control in tools.enhancement.components:
         live = lambda *a: vary(*a, again=True)  # noqa: E731
-        table.on_seen(control.input, live, inputs, table.parts, trigger_mode="always_last")
+        table.on_visible_photo(control.input, live, inputs, table.parts, trigger_mode="always_last")
 
     def back(session: Session, seen: str) -> list[Any]:
         varied = session.memory.studio.varied
         if varied is None or varied[0] != seen:
             raise InputError("the outline on this photo has not been varied yet")
-        return table.put(session, seen, varied[1])
+        return table.set_mask(session, seen, varied[1])
 
-    table.on_seen(tools.base.click, back, [], table.parts)
+    table.on_visible_photo(tools.base.click, back, [], table.parts)
 
 
 def mask_of(table: PhotoPanel, session: Session, seen: str, label: str) -> Mask | PlacedMask | None:
@@ -125,14 +134,14 @@ def mask_of(table: PhotoPanel, session: Session, seen: str, label: str) -> Mask 
     return placed if np.array_equal(now, placed.mask) else now
 
 
-def _mask(table: PhotoPanel, session: Session, seen: str) -> Mask:
+def _required_mask(table: PhotoPanel, session: Session, seen: str) -> Mask:
     mask = table.mask(session, seen)
     if mask is None:
         raise InputError("there is no mask yet: click a part, draw one, or press Place")
     return mask
 
 
-def _base(table: PhotoPanel, session: Session, seen: str) -> Mask | None:
+def _unvaried_mask(table: PhotoPanel, session: Session, seen: str) -> Mask | None:
     """What the outline is varied from: the mask as drawn. Varying the varied one would wander off."""
     now = table.mask(session, seen)
     if now is not None and session.memory.studio.varied is not None:

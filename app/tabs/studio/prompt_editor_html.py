@@ -8,32 +8,32 @@ from collections.abc import Mapping, Sequence
 from core.api.concepts.library import Concept
 from core.api.studio.prompt_editor import ComponentCard, PromptView
 
-CHANCE = (("remove", "remove"), ("repeat", "repeat"), ("swap", "swap two"))
-TAGS = {"remove": "remove any one", "repeat": "repeat any one", "swap": "swap any two"}
-TAGGED = {"gone": "del", "new": "ins"}
+RANDOM_EDITS = (("remove", "remove"), ("repeat", "repeat"), ("swap", "swap two"))
+RANDOM_EDIT_TITLES = {"remove": "remove any one", "repeat": "repeat any one", "swap": "swap any two"}
+DIFF_TAGS = {"gone": "del", "new": "ins"}
 
 
-def nothing(
+def missing_html(
     why: str, tabs: Sequence[str], now: Mapping[str, str] | None = None, concepts: Sequence[Concept] = ()
 ) -> str:
     """What is missing, in one line, and the tabs where it can be had."""
     ways = "".join(f"<button type='button' data-goto='{tab}' data-key='goto/{tab}'>{tab}</button>" for tab in tabs)
-    words = _words(concepts, now["concept"]) if now is not None else ""
+    words = _concept_choice(concepts, now["concept"]) if now is not None else ""
     return (
         f"<section class='fs-chips' aria-label='Component prompt'>{_head(False, False, False)}"
         f"<p class='fs-hint'>{why}</p>{words}<div class='fs-chips-ways'>{ways}</div></section>"
     )
 
 
-def drawn(board: PromptView, now: Mapping[str, str], concepts: Sequence[Concept], undo: bool) -> str:
+def editor_html(board: PromptView, now: Mapping[str, str], concepts: Sequence[Concept], undo: bool) -> str:
     """The whole panel."""
-    cards = "".join(_chip(card, board) for card in board.chips)
+    cards = "".join(_component_html(card, board) for card in board.chips)
     problem = f"<p class='fs-warn' role='alert'>{html.escape(board.problem)}</p>" if board.problem else ""
     note = f"<p class='fs-hint'>{html.escape(board.note)}</p>" if board.note else ""
     ready = bool(board.edits) and not board.problem
     return (
         f"<section class='fs-chips' aria-label='Component prompt'>{_head(undo, bool(now['edit'].strip()), ready)}"
-        f"{_title(now['prompt'], board.before)}{_words(concepts, now['concept'])}{problem}{_sentence(board)}"
+        f"{_title(now['prompt'], board.before)}{_concept_choice(concepts, now['concept'])}{problem}{_sentence(board)}"
         f"<ul class='fs-chip-list'>{cards}</ul>{_edits(board)}{note}</section>"
     )
 
@@ -41,11 +41,12 @@ def drawn(board: PromptView, now: Mapping[str, str], concepts: Sequence[Concept]
 def _head(undo: bool, back: bool, ready: bool) -> str:
     return (
         "<header><h3>Components</h3><span>"
-        f"<button type='button' data-undo data-key='undo' title='Take the last edit back'{_off(undo)}>Undo</button>"
+        "<button type='button' data-undo data-key='undo' title='Take the last edit back'"
+        f"{_disabled_attribute(undo)}>Undo</button>"
         "<button type='button' data-clear data-key='clear' title='Back to the photo’s own prompt'"
-        f"{_off(back)}>Reset</button>"
+        f"{_disabled_attribute(back)}>Reset</button>"
         "<button type='button' class='fs-chips-go' data-preview data-key='preview' "
-        f"title='One sample of this edit on this photo'{_off(ready)}>Preview</button></span></header>"
+        f"title='One sample of this edit on this photo'{_disabled_attribute(ready)}>Preview</button></span></header>"
     )
 
 
@@ -61,11 +62,11 @@ def _title(prompt: str, before: str) -> str:
     )
 
 
-def _words(concepts: Sequence[Concept], chosen: str) -> str:
+def _concept_choice(concepts: Sequence[Concept], chosen: str) -> str:
     """Whose words the components are named by, where there is a choice."""
     if not concepts:
         return ""
-    known = [("", "the model’s own words"), ("newest", "what was learned last")]
+    known = [("", "words of the base model"), ("newest", "newest concept")]
     known += [(concept.id, concept.title) for concept in concepts]
     known += [(chosen, chosen)] if chosen not in [id for id, _ in known] else []
     options = "".join(
@@ -73,19 +74,19 @@ def _words(concepts: Sequence[Concept], chosen: str) -> str:
         for id, title in known
     )
     return (
-        f"<label class='fs-chips-words'>Words <select data-words data-key='words' aria-label='Learned components'>"
+        f"<label class='fs-chips-words'>Concept <select data-words data-key='words' aria-label='Learned components'>"
         f"{options}</select></label>"
     )
 
 
-def _chip(card: ComponentCard, board: PromptView) -> str:
+def _component_html(card: ComponentCard, board: PromptView) -> str:
     name, key = html.escape(card.name), html.escape(card.name, quote=True)
     count = f"<b>{card.count} × {name}</b>"
-    weight = f"<i title='How much its word counts'>×{card.weight:g}</i>" if card.weight != 1 else ""
+    weight = f"<i title='Weight of its word'>×{card.weight:g}</i>" if card.weight != 1 else ""
     note = f"<small>{html.escape(card.note)}</small>" if card.note else ""
     if card.state == "gone":
         return f"<li data-state='gone'><div class='fs-chip-line'><del>{count}</del>{note}</div></li>"
-    if not card.strike:
+    if not card.remove:
         say = "two have this name: undo one to edit it"
         line = f"{count}{weight}<small>{say}</small>"
         return f"<li data-state='{card.state}'><div class='fs-chip-line'>{line}</div></li>"
@@ -93,18 +94,18 @@ def _chip(card: ComponentCard, board: PromptView) -> str:
     def press(what: str, edit: str, sign: str, label: str, more: str = "") -> str:
         return (
             f"<button type='button' data-press='{what}' data-key='{key}/{what}' aria-label='{label}' title='{label}' "
-            f"data-edit='{html.escape(edit, quote=True)}'{_off(bool(edit))}{more}>{sign}</button>"
+            f"data-edit='{html.escape(edit, quote=True)}'{_disabled_attribute(bool(edit))}{more}>{sign}</button>"
         )
 
     line = (
         press("fewer", card.fewer, "−", f"One {key} less")
         + f"{count}{press('more', card.more, '+', f'One {key} more')}{weight}{note}"
-        + press("strike", card.strike, "✕", f"Strike out {key}: all of it gone")
+        + press("strike", card.remove, "✕", f"Strike out {key}: all of it gone")
         + f"<button type='button' data-fold data-press='fold' data-key='{key}/fold' aria-expanded='false' "
         f"aria-label='More for {key}: swap, replace, looks, weight' title='Swap, replace, looks, weight'>⋯</button>"
     )
     more = (
-        f"{_swap(card)}{_replace(card, board)}{_look(card)}<div><span>Weight</span>"
+        f"{_swap(card)}{_replace(card, board)}{_adjective_html(card)}<div><span>Weight</span>"
         + press("lighter", card.lighter, "−", f"{key} counts less")
         + f"<output>{card.weight:g}</output>"
         + press("heavier", card.heavier, "+", f"{key} counts more")
@@ -158,11 +159,11 @@ def _group(title: str, names: Sequence[tuple[str, str]], card: ComponentCard) ->
     return f"<optgroup label='{html.escape(title, quote=True)}'>{options}</optgroup>" if options else ""
 
 
-def _look(card: ComponentCard) -> str:
+def _adjective_html(card: ComponentCard) -> str:
     key = html.escape(card.name, quote=True)
     return (
-        "<div><span>Looks</span><input type='text' maxlength='40' placeholder='rusty, bent, black …' "
-        f"data-write='{html.escape(card.look, quote=True)}' data-key='{key}/look' aria-label='How {key} looks' "
+        "<div><span>Adjective</span><input type='text' maxlength='40' placeholder='rusty, bent, black …' "
+        f"data-write='{html.escape(card.adjective, quote=True)}' data-key='{key}/look' aria-label='How {key} looks' "
         f"spellcheck='false'><button type='button' data-set data-key='{key}/look-set'>Set</button></div>"
     )
 
@@ -170,7 +171,7 @@ def _look(card: ComponentCard) -> str:
 def _sentence(board: PromptView) -> str:
     runs = []
     for text, mark in board.words:
-        tag = TAGGED.get(mark)
+        tag = DIFF_TAGS.get(mark)
         words = html.escape(text)
         runs.append(f"<{tag}>{words}</{tag}>" if tag else words)
     return f"<p class='fs-chips-text' aria-label='The edited sentence'>{' '.join(runs)}</p>"
@@ -178,7 +179,8 @@ def _sentence(board: PromptView) -> str:
 
 def _edits(board: PromptView) -> str:
     tags = "".join(
-        f"<span><code>{html.escape(TAGS.get(edit, edit))}</code><button type='button' data-drop='{place}' "
+        f"<span><code>{html.escape(RANDOM_EDIT_TITLES.get(edit, edit))}</code>"
+        f"<button type='button' data-drop='{place}' "
         f"data-key='drop/{place}' aria-label='Take {html.escape(edit, quote=True)} back' title='Take back'>✕</button>"
         "</span>"
         for place, edit in enumerate(board.edits)
@@ -186,11 +188,11 @@ def _edits(board: PromptView) -> str:
     chance = "".join(
         f"<button type='button' data-edit='{op}' data-key='chance/{op}' title='Another one for each seed'>"
         f"{title}</button>"
-        for op, title in CHANCE
+        for op, title in RANDOM_EDITS
     )
     listed = f"<div class='fs-chips-edits' aria-label='Edits'>{tags}</div>" if tags else ""
     return f"{listed}<div class='fs-chips-chance'><span>By chance:</span>{chance}</div>"
 
 
-def _off(usable: bool) -> str:
+def _disabled_attribute(usable: bool) -> str:
     return "" if usable else " disabled"

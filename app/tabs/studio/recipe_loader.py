@@ -16,7 +16,7 @@ from core.errors import InputError, MaskError, NotFound
 from core.types import Recipe
 
 
-class Loader:
+class RecipeLoader:
     """The fold-out that reads a recipe from a file."""
 
     def __init__(self) -> None:
@@ -26,20 +26,22 @@ class Loader:
             self.said = gr.HTML()
 
 
-def wire(loader: Loader, shell: PageContext, controls: EngineForm, table: PhotoPanel, strip: PreviewGallery) -> None:
+def wire(
+    loader: RecipeLoader, shell: PageContext, controls: EngineForm, table: PhotoPanel, strip: PreviewGallery
+) -> None:
     """Both ways to a recipe end in the form, with photo and mask."""
-    outputs = [*table.parts, table.moved, *controls.form]
+    outputs = [*table.parts, table.photo_changed, *controls.form]
 
     def from_sample(session: Session) -> list[Any]:
         picked = session.memory.previews.picked
         if not picked:
             raise InputError("choose a preview first")
-        return _apply(session, session.open_bench.studio.recipe(picked), controls, table)
+        return _apply(session, session.required_api.studio.recipe(picked), controls, table)
 
     def from_file(session: Session, path: str | None) -> list[Any]:
         if not path:
             return [gr.skip()] * len(outputs)
-        recipe = session.open_bench.studio.recipe_from_png(Path(path))
+        recipe = session.required_api.studio.recipe_from_png(Path(path))
         return _apply(session, recipe, controls, table)
 
     on(strip.reuse.click, from_sample, shell, outputs=outputs)
@@ -49,22 +51,22 @@ def wire(loader: Loader, shell: PageContext, controls: EngineForm, table: PhotoP
 def _apply(session: Session, recipe: Recipe, controls: EngineForm, table: PhotoPanel) -> list[Any]:
     if recipe.engine not in controls.forms:
         raise InputError(f"the recipe's engine {recipe.engine!r} cannot be used on this machine")
-    moved = _photo(session, recipe, table)
+    moved = _load_photo(session, recipe, table)
     form = [recipe.engine, recipe.label, str(recipe.seed), False, gr.skip()]
     return [*moved, *form, *controls.params_update(recipe.engine, dict(recipe.params))]
 
 
-def _photo(session: Session, recipe: Recipe, table: PhotoPanel) -> list[Any]:
+def _load_photo(session: Session, recipe: Recipe, table: PhotoPanel) -> list[Any]:
     """The recipe's photo with its mask on the table; on another photo only a mask of its size."""
-    bench = session.open_bench
+    bench = session.required_api
     try:
         row = bench.photos.row(recipe.normal_id)
     except NotFound:
-        row = bench.photos.row(table.photo(session))
+        row = bench.photos.row(table.photo_id(session))
         gr.Info("Its photo is not in this project: the settings are set, and the mask if it fits this photo.")
     if recipe.mask:
         try:
-            table.put(session, row.id, bench.masks.unpack(recipe.mask, (row.height, row.width)))
+            table.set_mask(session, row.id, bench.masks.unpack(recipe.mask, (row.height, row.width)))
         except MaskError:
             gr.Info("The recipe's mask is not of this photo's size; draw or place one.")
-    return table.go(session, row.id)
+    return table.open_photo(session, row.id)

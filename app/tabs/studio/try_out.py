@@ -10,9 +10,9 @@ import gradio as gr
 from app.components.photo_panel import PhotoPanel
 from app.components.preview_gallery import PreviewGallery
 from app.components.progress_bar import ProgressBar
-from app.page_context import PageContext, on, on_canvas
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, clean
+from app.tabs.studio.engine_form import EngineForm, normalized_label
 from app.tabs.studio.mask_tools import mask_of
 from core.api.studio.studio import TryRequest
 from core.errors import InputError
@@ -25,7 +25,7 @@ PUT_BACK_JS = """(ended) => {
 """Once the result of a drag is there, the part lies on the canvas where it was."""
 
 
-class Maker:
+class TryOutRunner:
     """Starts jobs and shows what comes of them. ``outputs`` are what ``start`` updates."""
 
     def __init__(
@@ -38,9 +38,9 @@ class Maker:
 
     def start(self, session: Session, order: TryRequest) -> list[Any]:
         """Queue the order; updates for ``outputs``."""
-        session.try_id = session.open_bench.studio.start(order)
-        self.strip.begin(session, session.try_id)
-        return [*self.bar.look(session), str(order.seed), order.label]
+        session.try_id = session.required_api.studio.start_try_out(order)
+        self.strip.job_started(session, session.try_id)
+        return [*self.bar.refresh(session), str(order.seed), order.label]
 
     def generate(self, session: Session, seen: str, *values: Any) -> list[Any]:
         """The Generate button: ``values`` of the whole form, on the photo the person sees."""
@@ -48,25 +48,25 @@ class Maker:
         needs_mask = "mask" in self.controls.cards[engine].needs
         order = TryRequest(
             engine=engine,
-            label=clean(label),
+            label=normalized_label(label),
             normal_id=seen,
             params=self.controls.engine_params(engine, params),
-            mask=mask_of(self.table, session, seen, clean(label)) if needs_mask else None,
-            seed=self.controls.roll(seed, fresh),
+            mask=mask_of(self.table, session, seen, normalized_label(label)) if needs_mask else None,
+            seed=self.controls.choose_seed(seed, fresh),
             variants=max(1, min(16, int(variants or 1))),
         )
         shown = self.start(session, order)
-        self.controls.keep(session, [engine, order.label, str(order.seed), fresh, variants, *params])
+        self.controls.remember(session, [engine, order.label, str(order.seed), fresh, variants, *params])
         return shown
 
-    def take(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+    def remake_with_mask(self, session: Session, sent: dict[str, Any]) -> list[Any]:
         """The picked sample once more, with another of its pair's masks; updates for the job's bar."""
-        studio = session.open_bench.studio
-        session.try_id = studio.start_again(str(sent.get("id", "")), {"mask": str(sent.get("way", ""))})
-        self.strip.begin(session, session.try_id)
-        return self.bar.look(session)
+        studio = session.required_api.studio
+        session.try_id = studio.start_remake(str(sent.get("id", "")), {"mask": str(sent.get("way", ""))})
+        self.strip.job_started(session, session.try_id)
+        return self.bar.refresh(session)
 
-    def layout(
+    def start_layout_edit(
         self, session: Session, seen: str, changes: Mapping[str, Any], label: str, values: Sequence[Any]
     ) -> list[Any]:
         """One edit of one part, with the rest of the layout engine's settings; ``values`` of the whole form."""
@@ -75,38 +75,43 @@ class Maker:
         if engine is None:
             raise InputError("no engine on this machine edits parts; see which are missing under the list of engines")
         settings = self.controls.engine_params(engine, params) | dict(changes)
-        order = TryRequest(engine, label, seen, settings, seed=self.controls.roll(seed, fresh), variants=1)
+        order = TryRequest(engine, label, seen, settings, seed=self.controls.choose_seed(seed, fresh), variants=1)
         shown = self.start(session, order)
-        self.controls.keep(session, [engine, label, str(order.seed), fresh, variants, *params])
+        self.controls.remember(session, [engine, label, str(order.seed), fresh, variants, *params])
         return shown
 
     def wire(self) -> None:
         """Generate, its keys, and the news of running jobs."""
         controls, bar, strip, shell = self.controls, self.bar, self.strip, self.shell
-        presses = (controls.go.click, controls.seed.submit, controls.variants.submit, self.table.canvas.confirmed)
+        presses = (
+            controls.generate_button.click,
+            controls.seed.submit,
+            controls.variants.submit,
+            self.table.canvas.confirmed,
+        )
         for press in presses:
-            begun = self.table.on_seen(press, self.generate, controls.form, self.outputs, trigger_mode="once")
+            begun = self.table.on_visible_photo(press, self.generate, controls.form, self.outputs, trigger_mode="once")
             # A look that began before the press may have put the timer to sleep.
-            on(begun.success, bar.look, shell, outputs=bar.parts)
-        on(bar.timer.tick, strip.grow, shell, outputs=strip.parts, concurrency_limit=None)
+            on(begun.success, bar.refresh, shell, outputs=bar.parts)
+        on(bar.timer.tick, strip.show_new, shell, outputs=strip.parts, concurrency_limit=None)
 
-        taken = on_canvas(strip.maps.taken, self.take, shell, bar.parts, trigger_mode="once")
-        on(taken.success, bar.look, shell, outputs=bar.parts)
+        taken = on_html_event(strip.maps.taken, self.remake_with_mask, shell, bar.parts, trigger_mode="once")
+        on(taken.success, bar.refresh, shell, outputs=bar.parts)
 
         def ended(session: Session, job_id: str) -> list[Any]:
-            strip.end(session, job_id)
-            return [*strip.grow(session), job_id]
+            strip.job_ended(session, job_id)
+            return [*strip.show_new(session), job_id]
 
-        bar.on_end(shell, ended, [bar.ended], [*strip.parts, self.ended])
+        bar.on_end(shell, ended, [bar.ended_job], [*strip.parts, self.ended])
         self.ended.change(None, self.ended, None, js=PUT_BACK_JS, api_visibility="private")
 
         def stop(session: Session) -> None:
             for job_id in session.memory.previews.jobs:
-                session.open_bench.jobs.cancel(job_id)
+                session.required_api.jobs.cancel(job_id)
 
         on(bar.cancel.click, stop, shell, queue=False)
 
 
-def skips(count: int) -> list[Any]:
+def no_updates(count: int) -> list[Any]:
     """Updates that touch nothing."""
     return [gr.skip()] * count

@@ -10,26 +10,34 @@ from pathlib import Path
 
 import numpy as np
 
-from core.api.regions import Regions
+from core.api.regions import RegionsApi
 from core.errors import InputError, MaskError
-from core.images import made_once, mask_png_bytes, read_image, read_mask, read_photo, roi_around, thumbnail_bytes
+from core.images import (
+    cached_file,
+    crop_around_mask,
+    mask_png_bytes,
+    read_image,
+    read_mask,
+    read_photo,
+    thumbnail_bytes,
+)
 from core.jobs.product_data import ProductData
-from core.segmentation import Candidate, Click, Prepared
+from core.segmentation import Click, MaskCandidate, PreparedPhoto
 from core.store import ExampleRow
-from core.training.example_crops import reject_reason, targets
+from core.training.example_crops import defect_targets, reject_reason
 from core.types import AnomalyExample, Image, Kind, Mask, check_label, check_mask
 
-_TILE = 192
-_SIDE, _MARGIN = 256, 0.5
+_THUMB_SIDE = 192
+_CROP_SIDE, _CROP_MARGIN = 256, 0.5
 """Window by which the defects of an example are told apart: those of the shipped model."""
 
 
 @dataclass(frozen=True)
 class ExampleCard:
-    """A real anomaly as the app shows it. ``fault`` is None, or why it cannot be learned from and what to do."""
+    """A real anomaly as the app shows it. ``reason`` is None, or why it cannot be learned from and what to do."""
 
     row: ExampleRow
-    fault: str | None
+    reason: str | None
     defects: int
 
 
@@ -55,41 +63,41 @@ class MaskDraft:
 class ExamplesApi:
     """The desk behind the examples of the Concepts tab."""
 
-    def __init__(self, material: ProductData, regions: Regions) -> None:
+    def __init__(self, material: ProductData, regions: RegionsApi) -> None:
         self._project = material.project
         self._regions = regions
-        self._ready: tuple[str, str, Prepared] | None = None
-        self._preparing = threading.Lock()
+        self._prepared: tuple[str, str, PreparedPhoto] | None = None
+        self._prepare_lock = threading.Lock()
 
     def cards(self, label: str | None = None) -> list[ExampleCard]:
         """The project's real anomalies in the order they were added."""
         return [self._card(row) for row in self._project.examples(label)]
 
-    def tile(self, row: ExampleRow) -> Path:
+    def thumbnail(self, row: ExampleRow) -> Path:
         """A small picture of the defect and its surroundings, the mask outlined; kept in the project's cache."""
         path = self._project.cache_dir / "thumbs" / f"defect-{row.id}.jpg"
-        return made_once(path, lambda: defect_tile(read_image(row.path), _drawn(row)))
+        return cached_file(path, lambda: defect_thumbnail_bytes(read_image(row.path), _union_mask(row)))
 
-    def bring(self, source: Path, name: str | None = None) -> MaskDraft:
+    def import_photo(self, source: Path, name: str | None = None) -> MaskDraft:
         """A photo of a defect, read and kept, for its mask to be drawn; ImageError if it is no usable photo."""
         photo = read_photo(source.read_bytes(), name or source.name)
-        kept = self._project.keep_file(photo.data, photo.ext)
+        kept = self._project.store_file(photo.data, photo.ext)
         height, width = photo.pixels.shape[:2]
         return MaskDraft(kept.digest[:16], photo.name, self._project.path / kept.file, width, height)
 
-    def redraw(self, id: str) -> tuple[MaskDraft, Mask]:
+    def edit_mask(self, id: str) -> tuple[MaskDraft, Mask]:
         """An example on the table again, with its mask; NotFound."""
         row = self._project.example_row(id)
         draft = MaskDraft(row.id, row.name, row.path, row.width, row.height, row.label, row.kind, row.id)
-        return draft, _drawn(row)
+        return draft, _union_mask(row)
 
-    def prepare(self, draft: MaskDraft) -> Prepared:
+    def prepare(self, draft: MaskDraft) -> PreparedPhoto:
         """The photo made ready for clicks: the slow part, done once for the photo on the table."""
         segmenter = self._regions.segmenter()
-        with self._preparing:
-            if self._ready is None or self._ready[:2] != (segmenter.name, draft.id):
-                self._ready = (segmenter.name, draft.id, segmenter.prepare(read_image(draft.path)))
-            return self._ready[2]
+        with self._prepare_lock:
+            if self._prepared is None or self._prepared[:2] != (segmenter.name, draft.id):
+                self._prepared = (segmenter.name, draft.id, segmenter.prepare(read_image(draft.path)))
+            return self._prepared[2]
 
     def click(
         self,
@@ -97,19 +105,19 @@ class ExamplesApi:
         clicks: Sequence[tuple[float, float, bool]],
         box_xyxy: tuple[float, float, float, float] | None = None,
         mask: Mask | None = None,
-    ) -> list[Candidate]:
+    ) -> list[MaskCandidate]:
         """Masks for (x, y, positive) clicks and a box in photo pixels, best first."""
         return self.prepare(draft).predict([Click(*c) for c in clicks], box_xyxy, mask)
 
-    def keep(self, draft: MaskDraft, mask: Mask | None, label: str, kind: Kind = "structural") -> ExampleRow:
+    def save(self, draft: MaskDraft, mask: Mask | None, label: str, kind: Kind = "structural") -> ExampleRow:
         """The draft as a real anomaly, in place of the one it was drawn from. InputError or MaskError, in one line."""
         label = check_label(label)
         if mask is None or not mask.any():
             raise MaskError("there is no mask yet: click the defect on the photo, or paint it with the brush")
         if reason := reject_reason(check_mask(mask, draft.shape)):
             raise MaskError(reason)
-        png, data = mask_png_bytes(mask), self._project.keep_file(draft.path.read_bytes(), draft.path.suffix)
-        with self._project.batch():
+        png, data = mask_png_bytes(mask), self._project.store_file(draft.path.read_bytes(), draft.path.suffix)
+        with self._project.transaction():
             row = self._project.add_example(
                 data, draft.path.suffix, label, kind, [png], draft.name, draft.width, draft.height
             )
@@ -123,18 +131,18 @@ class ExamplesApi:
 
     def _card(self, row: ExampleRow) -> ExampleCard:
         path = self._project.cache_dir / "examples" / f"{row.id}.json"
-        facts = json.loads(made_once(path, lambda: json.dumps(_looked_at(row)).encode()).read_text())
+        facts = json.loads(cached_file(path, lambda: json.dumps(_example_facts(row)).encode()).read_text())
         return ExampleCard(row, facts["fault"], facts["defects"])
 
 
-def defect_tile(image: Image, mask: Mask) -> bytes:
+def defect_thumbnail_bytes(image: Image, mask: Mask) -> bytes:
     """A JPEG of the defect and its surroundings, as square as the photo allows, the mask outlined."""
-    side = min(max(roi_around(mask, 0.4, 48).shape), *mask.shape)
-    roi = roi_around(mask, 0.4, side)
-    return thumbnail_bytes(roi.crop(image), _TILE, roi.crop(mask))
+    side = min(max(crop_around_mask(mask, 0.4, 48).shape), *mask.shape)
+    roi = crop_around_mask(mask, 0.4, side)
+    return thumbnail_bytes(roi.crop(image), _THUMB_SIDE, roi.crop(mask))
 
 
-def _looked_at(row: ExampleRow) -> dict[str, str | int | None]:
+def _example_facts(row: ExampleRow) -> dict[str, str | int | None]:
     # What is asked of it hangs on the masks alone, so its pixels need not be read.
     blank = np.broadcast_to(np.uint8(0), (row.height, row.width, 3))
     try:
@@ -142,8 +150,8 @@ def _looked_at(row: ExampleRow) -> dict[str, str | int | None]:
     except InputError as error:
         return {"fault": str(error), "defects": 0}
     reason = reject_reason(example.mask)
-    return {"fault": reason, "defects": 0 if reason else len(targets(example, _SIDE, _MARGIN))}
+    return {"fault": reason, "defects": 0 if reason else len(defect_targets(example, _CROP_SIDE, _CROP_MARGIN))}
 
 
-def _drawn(row: ExampleRow) -> Mask:
+def _union_mask(row: ExampleRow) -> Mask:
     return np.asarray(np.logical_or.reduce([read_mask(path) for path in row.mask_paths]), np.bool_)

@@ -7,80 +7,82 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.api.concepts.examples import defect_tile
+from core.api.concepts.examples import defect_thumbnail_bytes
 from core.engines.grouping import DefectGroups, ExampleGrouping
 from core.engines.registry import learning_engines
 from core.errors import InputError, NewerFormat, NotFound
-from core.images import made_once
+from core.images import cached_file
 from core.jobs.product_data import ProductData
-from core.jobs.runner import JobControl, Runner
-from core.training.instances import by_instance
+from core.jobs.runner import JobControl, JobRunner
+from core.training.instances import split_by_instance
 
-_UNDONE = 30
+_MAX_UNDO = 30
 """Steps back."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Defects that look alike, the most typical first; ``alike``, -1..1, says how far they lie from all others."""
+class ExampleGroup:
+    """Defects that look alike, the most typical first; ``similarity``, -1..1, says how far they lie from all
+    others."""
 
     name: str
     members: tuple[str, ...]
-    alike: float
+    similarity: float
 
 
-class Groups:
+class ExampleGroupsApi:
     """The desk behind the groups of the Concepts tab."""
 
-    def __init__(self, material: ProductData, jobs: Runner) -> None:
-        self._material = material
+    def __init__(self, material: ProductData, jobs: JobRunner) -> None:
+        self._product_data = material
         self._jobs = jobs
         self._grouping = _grouping()
-        self._before: dict[str, list[DefectGroups]] = {}
+        self._undo_stacks: dict[str, list[DefectGroups]] = {}
 
-    def of(self, label: str) -> list[Group] | None:
+    def groups_of(self, label: str) -> list[ExampleGroup] | None:
         """The label's groups; None where none were made, the examples are others since, or a newer Flawsmith made
         them: who groups anew is told."""
         try:
-            found = self._kept(label)
+            found = self._stored_clustering(label)
         except NewerFormat:
             return None
         if found is None:
             return None
         return [
-            Group(c.name, tuple(self._grouping.typical_first(found, c.name)), c.silhouette) for c in found.clusters
+            ExampleGroup(c.name, tuple(self._grouping.typical_first(found, c.name)), c.silhouette)
+            for c in found.clusters
         ]
 
     def start(self, label: str, anew: bool = False) -> str:
         """Group a label's defects in the background; ``anew`` forgets what a person changed. InputError at once."""
-        if len(self._material.project.examples(label)) < 2:
+        if len(self._product_data.project.examples(label)) < 2:
             raise InputError(f"{label}: grouping needs two examples or more")
 
         def run(control: JobControl) -> dict[str, Any]:
             said: list[str] = []
             made = self._grouping.group(
-                self._material.concepts,
+                self._product_data.concepts,
                 label,
-                self._material.examples(label),
+                self._product_data.examples(label),
                 anew=anew,
                 progress=control.progress,
                 cancelled=control.cancelled,
                 say=said.append,
             )
-            self._before.pop(label, None)
+            self._undo_stacks.pop(label, None)
             return {"message": "; ".join([f"{label}: {len(made.clusters)} groups", *said])}
 
         return self._jobs.submit("group", f"Group {label}", run)
 
-    def tile(self, label: str, member: str) -> Path:
+    def thumbnail(self, label: str, member: str) -> Path:
         """A small picture of one defect, outlined; kept in the project's cache."""
-        path = self._material.project.cache_dir / "thumbs" / f"group-{member.replace('#', '-')}.jpg"
+        path = self._product_data.project.cache_dir / "thumbs" / f"group-{member.replace('#', '-')}.jpg"
         if path.is_file():
             return path
-        region = next((r for r in by_instance(self._material.examples(label)) if r.id == member), None)
+        region = next((r for r in split_by_instance(self._product_data.examples(label)) if r.id == member), None)
         if region is None:
             raise NotFound(f"{label}: this defect is not among the examples any more; group them again")
-        return made_once(path, lambda: defect_tile(region.pixels, region.mask))
+        return cached_file(path, lambda: defect_thumbnail_bytes(region.pixels, region.mask))
 
     def merge(self, label: str, names: Sequence[str]) -> None:
         """Several groups as one, under the name of the first."""
@@ -104,7 +106,7 @@ class Groups:
 
         self._change(label, change)
 
-    def part(self, label: str, members: Sequence[str]) -> None:
+    def separate(self, label: str, members: Sequence[str]) -> None:
         """Defects, of whichever groups, as a group of their own."""
 
         def change(found: DefectGroups) -> DefectGroups:
@@ -128,34 +130,34 @@ class Groups:
 
     def can_undo(self, label: str) -> bool:
         """Whether there is a step to take back."""
-        return bool(self._before.get(label))
+        return bool(self._undo_stacks.get(label))
 
     def undo(self, label: str) -> None:
         """Take the last change back."""
-        before = self._before.get(label)
+        before = self._undo_stacks.get(label)
         if not before:
             raise InputError("there is nothing to take back")
         self._save(label, before.pop())
 
-    def _kept(self, label: str) -> DefectGroups | None:
-        examples = self._material.examples(label)
+    def _stored_clustering(self, label: str) -> DefectGroups | None:
+        examples = self._product_data.examples(label)
         found: DefectGroups | None = None
         if examples:
-            found = self._grouping.kept(self._material.concepts, label, examples)
+            found = self._grouping.kept(self._product_data.concepts, label, examples)
         return found
 
     def _save(self, label: str, groups: DefectGroups) -> None:
-        self._grouping.save(self._material.concepts, label, self._material.examples(label), groups)
+        self._grouping.save(self._product_data.concepts, label, self._product_data.examples(label), groups)
 
     def _change(self, label: str, change: Callable[[DefectGroups], DefectGroups]) -> None:
-        found = self._kept(label)
+        found = self._stored_clustering(label)
         if found is None:
             raise InputError(f"{label}: its examples are others by now; group them again")
         made = change(found)
         self._save(label, made)
-        steps = self._before.setdefault(label, [])
+        steps = self._undo_stacks.setdefault(label, [])
         steps.append(found)
-        del steps[:-_UNDONE]
+        del steps[:-_MAX_UNDO]
 
 
 def _grouping() -> ExampleGrouping[Any]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from core.engines.api import LearningEngine
 from core.engines.registry import learning_engines
 from core.evaluation.results import Curve
-from core.images import made_once, png_bytes
+from core.images import cached_file, png_bytes
 from core.jobs.runner import JobControl
 from core.types import Image
 
@@ -36,12 +36,12 @@ class LearnerCard:
 
 @dataclass(frozen=True)
 class LearningPreview:
-    """What an order would take, in words by verb; ``goes_on`` says where a stopped one would go on, else ""."""
+    """What an order would take, in words by verb; ``resumes_at`` says where a stopped one would go on, else ""."""
 
     facts: dict[str, str]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    goes_on: str = ""
+    resumes_at: str = ""
 
 
 def learner_cards() -> dict[str, LearnerCard]:
@@ -49,7 +49,7 @@ def learner_cards() -> dict[str, LearnerCard]:
     return {name: _learner_card(e) for name, e in learning_engines().items()}
 
 
-class Watcher:
+class LearningProgress:
     """Tells those who look at a job how long it will go on, and keeps its pictures."""
 
     def __init__(self, control: JobControl, pictures: Path) -> None:
@@ -58,7 +58,7 @@ class Watcher:
         self._last: tuple[int, float] | None = None
 
     @property
-    def pace(self) -> float:
+    def seconds_per_step(self) -> float:
         """Seconds a step; 0 before there were enough."""
         if self._first is None or self._last is None or self._last[0] - self._first[0] < 3:
             return 0.0
@@ -68,14 +68,14 @@ class Watcher:
         """As Context.progress."""
         self._last = (done, time.monotonic())
         self._first = self._first or self._last
-        left = self.pace * (total - done)
+        left = self.seconds_per_step * (total - done)
         message = f"{duration(left)} left" if left > 1 else " "
         if preview is not None:
-            made_once(self._pictures / f"{done:07d}.png", lambda: png_bytes(preview))
+            cached_file(self._pictures / f"{done:07d}.png", lambda: png_bytes(preview))
         self._control.progress(done, total, preview, message)
 
 
-def smooth(curve: Curve, over: int = 24) -> Curve:
+def running_mean(curve: Curve, over: int = 24) -> Curve:
     """``curve`` with each value the mean of the last ``over``."""
     sums = [0.0, *accumulate(curve.y)]
     means = ((sums[i] - sums[max(0, i - over)]) / min(i, over) for i in range(1, len(sums)))

@@ -14,24 +14,24 @@ from typing import Any
 from pydantic import BaseModel
 
 from core.api.concepts.examples import ExampleCard, ExamplesApi
-from core.api.concepts.groups import Groups
+from core.api.concepts.groups import ExampleGroupsApi
 from core.api.concepts.learning import (
     LearnerCard,
     LearningPreview,
-    Watcher,
+    LearningProgress,
     duration,
     learner_cards,
-    smooth,
+    running_mean,
 )
 from core.api.evaluation.runner import LiveCurves
-from core.api.regions import Regions
+from core.api.regions import RegionsApi
 from core.engines.registry import learning_engine, learning_engines
 from core.errors import InputError, NotFound
 from core.evaluation.results import Curve
 from core.jobs import learn as work
 from core.jobs.learn import LearnRequest
 from core.jobs.product_data import ProductData
-from core.jobs.runner import JobControl, Runner
+from core.jobs.runner import JobControl, JobRunner
 from core.progress import PreviewedSteps, unwatched
 from core.training import checkpoints
 from core.training.checkpoints import Concept
@@ -42,7 +42,7 @@ from core.validation import read_settings
 __all__ = [
     "Concept",
     "ConceptConfig",
-    "Concepts",
+    "ConceptsApi",
     "LearnerCard",
     "LearnRequest",
     "LearningPreview",
@@ -50,43 +50,43 @@ __all__ = [
     "learner_cards",
 ]
 
-_MOST_OF_LABEL = 64
+_MAX_EXAMPLES_PER_LABEL = 64
 """Examples of one label at most, as core.jobs.product_data hands them out."""
-_WATCHED = 8
-_KIND = "learn"
-_PACE = "learning_pace"
+_MAX_LIVE_JOBS = 8
+_JOB_KIND = "learn"
+_PACE_SETTING = "learning_pace"
 """Setting of the project: seconds a step by engine, preset and model, as they were last time."""
 
 
 @dataclass(frozen=True)
-class _Live:
+class _LiveTraining:
     """What grows while something is learned."""
 
     curves: LiveCurves
     pictures: Path
 
 
-class Concepts:
+class ConceptsApi:
     """The desk behind ``launch.py learn`` and the Concepts tab."""
 
-    def __init__(self, material: ProductData, jobs: Runner) -> None:
-        self._material = material
+    def __init__(self, material: ProductData, jobs: JobRunner) -> None:
+        self._product_data = material
         self._project = material.project
         self._jobs = jobs
-        self._live: dict[str, _Live] = {}
-        self.examples = ExamplesApi(material, Regions(material, jobs))
-        self.groups = Groups(material, jobs)
+        self._live: dict[str, _LiveTraining] = {}
+        self.examples = ExamplesApi(material, RegionsApi(material, jobs))
+        self.groups = ExampleGroupsApi(material, jobs)
 
     @property
     def folder(self) -> Path:
         """Where concepts lie, one folder each; it need not be there yet."""
-        return self._material.concepts
+        return self._product_data.concepts
 
     def engines(self) -> dict[str, str | None]:
         """The engines that learn, with None or the reason why one cannot here."""
         return {name: e.available() for name, e in learning_engines().items()}
 
-    def page(self, engine: str | None = None, label: str | None = None) -> list[Concept]:
+    def learned(self, engine: str | None = None, label: str | None = None) -> list[Concept]:
         """What was learned, newest first."""
         return checkpoints.list_concepts(self.folder, engine, label)
 
@@ -96,14 +96,14 @@ class Concepts:
 
     def concept(self, id: str) -> Concept:
         """One of them; NotFound."""
-        return checkpoints.read_card(self.folder / Path(id).name)
+        return checkpoints.read_manifest(self.folder / Path(id).name)
 
     def picture(self, id: str, name: str = "preview") -> Path | None:
         """A picture of a concept, or None if it has none of that name."""
         path = self.folder / id / f"{name}.png"
         return path if path.is_file() else None
 
-    def more_pictures(self, id: str) -> list[tuple[str, Path]]:
+    def other_pictures(self, id: str) -> list[tuple[str, Path]]:
         """A concept's other pictures, such as its looks: (name, file)."""
         return [(path.stem, path) for path in sorted((self.folder / id).glob("*.png")) if path.stem != "preview"]
 
@@ -111,7 +111,7 @@ class Concepts:
         """How a concept's loss fell while it was learned, by name; {} where it was not noted."""
         named = {"loss": concept.config.losses, "validation": concept.config.validation}
         return {
-            name: smooth(
+            name: running_mean(
                 Curve(tuple(p[0] for p in points), tuple(p[1] for p in points), "step", name), 1 + len(points) // 16
             )
             for name, points in named.items()
@@ -128,7 +128,7 @@ class Concepts:
 
     def check(self, order: LearnRequest) -> None:
         """An error in one line if the order cannot be carried out."""
-        work.prepare(self._material, order)
+        work.plan_learning(self._product_data, order)
 
     def preview(self, order: LearnRequest) -> LearningPreview:
         """What the order would take, without reading a photo; InputError says what is missing."""
@@ -138,20 +138,20 @@ class Concepts:
         notes: list[str] = []
         warnings: list[str] = []
         if chosen.learns_from == "examples":
-            usable, facts["From"], notes, warnings = self._material_of(order)
+            usable, facts["From"], notes, warnings = self._usable_examples(order)
             subjects = sum(card.defects for card in usable)
         else:
             photos = self._project.count_normals()
             if not photos:
                 raise InputError("nothing to learn from: import photos of good parts in Product")
-            subjects = min(photos, work.MOST_NORMALS)
-            facts["From"] = _count(subjects, "photo") + " of good parts"
+            subjects = min(photos, work.MAX_NORMALS)
+            facts["From"] = _counted(subjects, "photo") + " of good parts"
         steps = params.budget(subjects)
         if steps:
             facts["Steps"] = f"{steps:,} at most"
-        if steps and (pace := self._project.get_setting(_PACE, {}).get(_kind_of(order.engine, params))):
+        if steps and (pace := self._project.get_setting(_PACE_SETTING, {}).get(_pace_key(order.engine, params))):
             facts["Takes"] = f"about {duration(pace * steps)}"
-        return LearningPreview(facts, tuple(notes), tuple(warnings), self._goes_on(order, params))
+        return LearningPreview(facts, tuple(notes), tuple(warnings), self._resume_point(order, params))
 
     def learn(
         self,
@@ -162,44 +162,44 @@ class Concepts:
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Concept:
         """Learn, here and now. Stopped, the same order goes on where it was."""
-        plan = work.prepare(self._material, order)
-        return work.learn(self._material, plan, progress=progress, curve=curve, cancelled=cancelled)
+        plan = work.plan_learning(self._product_data, order)
+        return work.learn(self._product_data, plan, progress=progress, curve=curve, cancelled=cancelled)
 
     def start(self, order: LearnRequest) -> str:
         """``learn`` in the background; the job's result is ``{"concept": id, "message"}``. InputError at once."""
-        plan = work.prepare(self._material, order)
-        args = self._args(order)
-        run_of = hashlib.sha256(repr(_comparable(json.loads(args), plan.params)).encode()).hexdigest()[:16]
-        live = self._taken_up(run_of, bool(self._goes_on(order, plan.params)))
+        plan = work.plan_learning(self._product_data, order)
+        args = self._job_args(order)
+        run_of = hashlib.sha256(repr(_run_identity(json.loads(args), plan.params)).encode()).hexdigest()[:16]
+        live = self._live_training(run_of, bool(self._resume_point(order, plan.params)))
 
         def run(control: JobControl) -> dict[str, Any]:
-            watcher = Watcher(control, live.pictures)
+            watcher = LearningProgress(control, live.pictures)
             try:
                 made = self.learn(order, progress=watcher.progress, curve=live.curves.add, cancelled=control.cancelled)
             finally:
-                self._note_pace(_kind_of(order.engine, plan.params), watcher.pace)
+                self._store_seconds_per_step(_pace_key(order.engine, plan.params), watcher.seconds_per_step)
             return {"concept": made.id, "message": f"learned {made.title}"}
 
         chosen = learning_engine(order.engine)
         title = (
             f"{chosen.title}: {order.label or ('all labels' if chosen.learns_from == 'examples' else 'components')}"
         )
-        job_id = self._jobs.submit(_KIND, title, run, args_json=args)
+        job_id = self._jobs.submit(_JOB_KIND, title, run, args_json=args)
         self._live[job_id] = live
-        for old in list(self._live)[:-_WATCHED]:
+        for old in list(self._live)[:-_MAX_LIVE_JOBS]:
             del self._live[old]
         return job_id
 
-    def can_keep(self, job_id: str) -> bool:
+    def can_keep_partial(self, job_id: str) -> bool:
         """Whether a learning that was stopped has got far enough to be kept as it is."""
         order = self.order_of(job_id)
         return (
             order is not None
             and "steps" in learning_engine(order.engine).Learning.model_fields
-            and bool(self.live(job_id))
+            and bool(self.live_curves(job_id))
         )
 
-    def keep(self, job_id: str) -> str:
+    def keep_partial(self, job_id: str) -> str:
         """Make a concept of what a stopped learning has learned so far, in the background; the new job's id."""
         order = self.order_of(job_id)
         if order is None:
@@ -212,13 +212,13 @@ class Concepts:
         active = {event.job_id for event in self._jobs.active()}
         return next((job_id for job_id in reversed(self._live) if job_id in active), "")
 
-    def live(self, job_id: str) -> dict[str, Curve]:
+    def live_curves(self, job_id: str) -> dict[str, Curve]:
         """The loss curves of a job of this process so far, by name."""
-        return self._live[job_id].curves.now() if job_id in self._live else {}
+        return self._live[job_id].curves.snapshot() if job_id in self._live else {}
 
-    def live_smooth(self, job_id: str) -> dict[str, Curve]:
+    def smoothed_live_curves(self, job_id: str) -> dict[str, Curve]:
         """The same as running means: a single step's loss says more of its noise than of what was learned."""
-        return {name: smooth(curve) for name, curve in self.live(job_id).items()}
+        return {name: running_mean(curve) for name, curve in self.live_curves(job_id).items()}
 
     def live_pictures(self, job_id: str) -> list[tuple[int, Path]]:
         """What a job of this process drew while it learned: (step, picture), the earliest first."""
@@ -226,14 +226,14 @@ class Concepts:
             return []
         return sorted((int(path.stem), path) for path in self._live[job_id].pictures.glob("*.png"))
 
-    def _taken_up(self, run: str, goes_on: bool) -> _Live:
+    def _live_training(self, run: str, goes_on: bool) -> _LiveTraining:
         """Curves and pictures of a run: those there are where it goes on, else none yet."""
         pictures = self._project.cache_dir / "learning" / run
         if goes_on:
             known = (live.curves for live in reversed(self._live.values()) if live.pictures == pictures)
-            return _Live(next(known, LiveCurves("step")), pictures)
+            return _LiveTraining(next(known, LiveCurves("step")), pictures)
         shutil.rmtree(pictures, ignore_errors=True)
-        return _Live(LiveCurves("step"), pictures)
+        return _LiveTraining(LiveCurves("step"), pictures)
 
     def order_of(self, job_id: str) -> LearnRequest | None:
         """What a job was asked to learn; None if it is no learning of this project."""
@@ -242,14 +242,14 @@ class Concepts:
         except NotFound:
             return None
         fields = {k: v for k, v in json.loads(row.args_json).items() if k in LearnRequest.model_fields}
-        return LearnRequest(**fields) if row.kind == _KIND else None
+        return LearnRequest(**fields) if row.kind == _JOB_KIND else None
 
-    def _note_pace(self, kind: str, pace: float) -> None:
+    def _store_seconds_per_step(self, kind: str, pace: float) -> None:
         if pace:
-            known = self._project.get_setting(_PACE, {})
-            self._project.set_setting(_PACE, {**known, kind: round(pace, 4)})
+            known = self._project.get_setting(_PACE_SETTING, {})
+            self._project.set_setting(_PACE_SETTING, {**known, kind: round(pace, 4)})
 
-    def _material_of(self, order: LearnRequest) -> tuple[list[ExampleCard], str, list[str], list[str]]:
+    def _usable_examples(self, order: LearnRequest) -> tuple[list[ExampleCard], str, list[str], list[str]]:
         """What can be learned from, in words too, notes on what is left out, and warnings."""
         there = sorted({row.label for row in self._project.examples()})
         if not there:
@@ -257,37 +257,37 @@ class Concepts:
         if strange := [label for label in order.labels if label not in there]:
             raise InputError(f"there is no example of {strange[0]!r} (there are: {', '.join(there)})")
         found = [self.examples.cards(label) for label in order.labels or (None,)]
-        most = _MOST_OF_LABEL if order.labels else work.MOST_EXAMPLES
+        most = _MAX_EXAMPLES_PER_LABEL if order.labels else work.MAX_EXAMPLES
         cards = [card for one in found for card in one[:most]]
         notes = []
         if len(cards) < (total := sum(map(len, found))):
             notes.append(f"The first {len(cards):,} of {total:,} examples are taken.")
-        usable = [card for card in cards if card.fault is None]
+        usable = [card for card in cards if card.reason is None]
         if not usable:
-            raise InputError(f"no example can be learned from: {cards[0].fault}")
+            raise InputError(f"no example can be learned from: {cards[0].reason}")
         if left := len(cards) - len(usable):
-            notes.append(f"{_count(left, 'example')} left out: see the marked ones.")
+            notes.append(f"{_counted(left, 'example')} left out: see the marked ones.")
         defects = sum(card.defects for card in usable)
-        words = _count(len(usable), "example") + (f", {defects:,} defects" if defects > len(usable) else "")
+        words = _counted(len(usable), "example") + (f", {defects:,} defects" if defects > len(usable) else "")
         return usable, words, notes, _warnings(Counter(card.row.label for card in usable))
 
-    def _goes_on(self, order: LearnRequest, params: BaseModel) -> str:
+    def _resume_point(self, order: LearnRequest, params: BaseModel) -> str:
         """Where a stopped run of the same photos and settings, but for the number of steps, would go on."""
         if not any((self.folder / ".learning").glob("*/*.pt")):
             return ""
-        wanted = _comparable(json.loads(self._args(order)), params)
+        wanted = _run_identity(json.loads(self._job_args(order)), params)
         for row in reversed(self._project.jobs()):
-            if row.kind != _KIND:
+            if row.kind != _JOB_KIND:
                 continue
             args = json.loads(row.args_json)
-            if args.get("engine") != order.engine or _comparable(args, type(params)) != wanted:
+            if args.get("engine") != order.engine or _run_identity(args, type(params)) != wanted:
                 continue
             if row.status in ("cancelled", "interrupted", "failed") and row.done:
                 return f"step {row.done:,} of {row.total:,}"
             return ""
         return ""
 
-    def _args(self, order: LearnRequest) -> str:
+    def _job_args(self, order: LearnRequest) -> str:
         examples = [row.id for row in self._project.examples() if not order.labels or row.label in order.labels]
         return json.dumps(order.model_dump(mode="json") | {"examples": examples})
 
@@ -301,12 +301,12 @@ def _warnings(counts: Mapping[str, int]) -> list[str]:
     return [f"Only one example{each} of {names}: all that is drawn will look like it."]
 
 
-def _kind_of(engine: str, params: LearningParams) -> str:
+def _pace_key(engine: str, params: LearningParams) -> str:
     settings = params.model_dump()
     return f"{engine} {settings['preset']} {settings['backbone']}"
 
 
-def _comparable(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> Sequence[Any]:
+def _run_identity(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> Sequence[Any]:
     """What makes two orders the same run: labels, examples, and all settings but the number of steps."""
     kind = model if isinstance(model, type) else type(model)
     try:
@@ -316,5 +316,5 @@ def _comparable(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> Seq
     return (args.get("engine"), args.get("label"), args.get("examples"), settings)
 
 
-def _count(number: int, word: str) -> str:
+def _counted(number: int, word: str) -> str:
     return f"{number:,} {word}{'' if number == 1 else 's'}"

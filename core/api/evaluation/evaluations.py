@@ -12,28 +12,28 @@ from pathlib import Path
 from typing import Any
 
 from core.api.evaluation.photo_scores import PhotoScores
-from core.api.evaluation.runner import LiveCurves, run
-from core.api.evaluation.specs import EvalSpec, kept_pairs, reference, sets
+from core.api.evaluation.runner import LiveCurves, run_evaluation
+from core.api.evaluation.specs import EvalSpec, build_eval_sets, pairs_to_evaluate, real_anomalies
 from core.errors import InputError, NewerFormat, NotFound
 from core.evaluation import report_parts
 from core.evaluation.detectors.api import detectors
-from core.evaluation.glossary import meaning, with_spread
+from core.evaluation.glossary import format_with_spread, metric_description
 from core.evaluation.photo_sets import Shot
 from core.evaluation.report import write_report
-from core.evaluation.results import Curve, Result, Saved, load_saved, save_result
-from core.evaluation.score_map_files import find_maps
+from core.evaluation.results import Curve, EvalResult, SavedResult, load_saved_result, save_result
+from core.evaluation.score_map_files import find_score_maps
 from core.jobs.product_data import ProductData
-from core.jobs.runner import JobControl, Runner
+from core.jobs.runner import JobControl, JobRunner
 from core.store import SampleRow
 
-__all__ = ["DetectorCard", "EvaluationEntry", "Evaluations", "EvalSpec", "detector_cards", "report_parts"]
+__all__ = ["DetectorCard", "EvaluationEntry", "EvaluationsApi", "EvalSpec", "detector_cards", "report_parts"]
 
 FOLDER = "evaluations"
 """Of a project's folder."""
 _REPORT = "report.html"
-_TRAININGS = ".trainings"
+_TRAININGS_FOLDER = ".trainings"
 """Finished trainings of runs: one that was stopped goes on after them."""
-_WATCHED = 4
+_MAX_LIVE_RUNS = 4
 """Runs whose live curves stay in memory."""
 
 
@@ -72,15 +72,15 @@ def detector_cards() -> list[DetectorCard]:
     return [DetectorCard(d.name, d.title, d.summary, d.available()) for d in detectors().values()]
 
 
-class Evaluations:
+class EvaluationsApi:
     """The desk behind the Evaluate tab."""
 
-    def __init__(self, material: ProductData, jobs: Runner) -> None:
+    def __init__(self, material: ProductData, jobs: JobRunner) -> None:
         self._project = material.project
         self._jobs = jobs
-        self._entries: dict[str, EvaluationEntry] = {}
+        self._known_runs: dict[str, EvaluationEntry] = {}
         self._live: dict[str, LiveCurves] = {}
-        self.looks = PhotoScores(self._project, self.folder)
+        self.photo_scores = PhotoScores(self._project, self.folder)
 
     @property
     def folder(self) -> Path:
@@ -90,7 +90,7 @@ class Evaluations:
     def engines(self) -> dict[str, int]:
         """Engines of the pairs that an evaluation takes, with how many there are of each; {} without pairs."""
         try:
-            rows, _ = kept_pairs(self._project)
+            rows, _ = pairs_to_evaluate(self._project)
         except InputError:
             return {}
         return dict(Counter(row.engine for row in rows).most_common())
@@ -98,12 +98,12 @@ class Evaluations:
     def preview(self, trial: EvalSpec) -> EvaluationPreview:
         """What a run would take; InputError says what is missing."""
         if trial.kind == "maps":
-            return EvaluationPreview(_maps(trial))
+            return EvaluationPreview(_score_map_facts(trial))
         if trial.kind == "generation":
-            pairs, notes = kept_pairs(self._project, trial.engine)
-            return EvaluationPreview(_compared(pairs, reference(self._project, trial.against)), tuple(notes))
-        chosen = sets(self._project, trial)
-        return EvaluationPreview(chosen.counts(), chosen.notes, chosen.warnings)
+            pairs, notes = pairs_to_evaluate(self._project, trial.engine)
+            return EvaluationPreview(_pairs_facts(pairs, real_anomalies(self._project, trial.against)), tuple(notes))
+        chosen = build_eval_sets(self._project, trial)
+        return EvaluationPreview(chosen.facts(), chosen.notes, chosen.warnings)
 
     def start(self, trial: EvalSpec) -> str:
         """Run in the background; the job's result is ``{"id", "message"}`` of what was kept. InputError at once."""
@@ -111,15 +111,15 @@ class Evaluations:
         curves = LiveCurves()
 
         def work(control: JobControl) -> dict[str, Any]:
-            result = run(self._project, trial, control, curves, self.folder / _TRAININGS)
+            result = run_evaluation(self._project, trial, control, curves, self.folder / _TRAININGS_FOLDER)
             if trial.name:
                 result = replace(result, title=trial.name)
             id = save_result(self.folder, result).name
-            return {"id": id, "message": f"{report_parts.KINDS[result.kind]}: {_headline(result)}"}
+            return {"id": id, "message": f"{report_parts.KIND_TITLES[result.kind]}: {_headline(result)}"}
 
-        job_id = self._jobs.submit("evaluate", f"Evaluate {report_parts.KINDS[trial.kind].lower()}", work)
+        job_id = self._jobs.submit("evaluate", f"Evaluate {report_parts.KIND_TITLES[trial.kind].lower()}", work)
         self._live[job_id] = curves
-        for old in list(self._live)[:-_WATCHED]:
+        for old in list(self._live)[:-_MAX_LIVE_RUNS]:
             del self._live[old]
         return job_id
 
@@ -128,28 +128,28 @@ class Evaluations:
         active = {event.job_id for event in self._jobs.active()}
         return next((job_id for job_id in reversed(self._live) if job_id in active), "")
 
-    def live(self, job_id: str) -> dict[str, Curve]:
+    def live_curves(self, job_id: str) -> dict[str, Curve]:
         """The curves of a run of this process so far, by name."""
-        return self._live[job_id].now() if job_id in self._live else {}
+        return self._live[job_id].snapshot() if job_id in self._live else {}
 
     def runs(self) -> list[EvaluationEntry]:
         """The kept runs, newest first."""
         there = {p.parent.name for p in self.folder.glob("*/result.json") if not p.parent.name.startswith(".")}
-        for id in there - set(self._entries):
+        for id in there - set(self._known_runs):
             try:
-                self._entries[id] = _entry(load_saved(self.folder / id))
+                self._known_runs[id] = _as_run(load_saved_result(self.folder / id))
             except (InputError, NewerFormat, NotFound):
                 continue  # damaged, or of a newer Flawsmith: as if it were not there
-        found = [self._entries[id] for id in there if id in self._entries]
+        found = [self._known_runs[id] for id in there if id in self._known_runs]
         return sorted(found, key=lambda entry: (entry.created, entry.id), reverse=True)
 
-    def load(self, id: str) -> Result:
+    def load(self, id: str) -> EvalResult:
         """A kept result; NotFound."""
-        return load_saved(self._at(id)).result
+        return load_saved_result(self._run_folder(id)).result
 
-    def named(self, ids: Sequence[str]) -> list[report_parts.Named]:
+    def named_results(self, ids: Sequence[str]) -> list[report_parts.NamedResult]:
         """Results with the names under which they are compared: their titles, told apart where they are the same."""
-        saved = [load_saved(self._at(id)) for id in ids]
+        saved = [load_saved_result(self._run_folder(id)) for id in ids]
         titles = Counter(one.result.title for one in saved)
         named = []
         for one in saved:
@@ -160,17 +160,17 @@ class Evaluations:
 
     def remove(self, id: str) -> None:
         """Delete a kept run and its report; NotFound."""
-        shutil.rmtree(self._at(id), ignore_errors=True)
-        self._entries.pop(id, None)
+        shutil.rmtree(self._run_folder(id), ignore_errors=True)
+        self._known_runs.pop(id, None)
 
     def report(self, ids: Sequence[str]) -> Path:
         """One HTML page of these runs, several side by side; made once."""
         if len(ids) == 1:
-            path = self._at(ids[0]) / _REPORT
+            path = self._run_folder(ids[0]) / _REPORT
         else:
             path = self.folder / "comparisons" / f"{hashlib.sha256('/'.join(ids).encode()).hexdigest()[:16]}.html"
         if not path.is_file():
-            named = self.named(ids)
+            named = self.named_results(ids)
             write_report(path, [result for _, result in named], [name for name, _ in named])
         return path
 
@@ -180,16 +180,16 @@ class Evaluations:
 
     def picture(self, id: str, name: str) -> Path:
         """A picture of a kept run."""
-        return self._at(id) / "pictures" / f"{name}.png"
+        return self._run_folder(id) / "pictures" / f"{name}.png"
 
-    def _at(self, id: str) -> Path:
+    def _run_folder(self, id: str) -> Path:
         path = self.folder / id
         if path.parent != self.folder or not (path / "result.json").is_file():
             raise NotFound(f"evaluation {id!r} is not in this project; it may have been removed")
         return path
 
 
-def _compared(pairs: Sequence[SampleRow], real: Sequence[Shot]) -> dict[str, str]:
+def _pairs_facts(pairs: Sequence[SampleRow], real: Sequence[Shot]) -> dict[str, str]:
     made, there = {p.label for p in pairs}, {s.label for s in real}
     if not made & there:
         raise InputError(
@@ -199,18 +199,22 @@ def _compared(pairs: Sequence[SampleRow], real: Sequence[Shot]) -> dict[str, str
     return {"Measures": f"{len(pairs):,} pairs", "Against": f"{len(real):,} real anomalies"}
 
 
-def _maps(trial: EvalSpec) -> dict[str, str]:
+def _score_map_facts(trial: EvalSpec) -> dict[str, str]:
     if trial.scores is None or trial.masks is None:
         raise InputError("give the folder of score maps and the folder of masks")
-    return {"Measures": f"{len(find_maps(trial.scores)):,} score maps", "Against": f"the masks in {trial.masks.name}"}
+    return {
+        "Measures": f"{len(find_score_maps(trial.scores)):,} score maps",
+        "Against": f"the masks in {trial.masks.name}",
+    }
 
 
-def _entry(saved: Saved) -> EvaluationEntry:
+def _as_run(saved: SavedResult) -> EvaluationEntry:
     return EvaluationEntry(saved.id, saved.created, saved.result.kind, saved.result.title, _headline(saved.result))
 
 
-def _headline(result: Result) -> str:
-    names = report_parts.headline(result.metrics)
+def _headline(result: EvalResult) -> str:
+    names = report_parts.headline_first(result.metrics)
     if not names:
         return "no numbers"
-    return f"{meaning(names[0]).title} {with_spread(result.metrics[names[0]], result.spread.get(names[0]))}"
+    name = names[0]
+    return f"{metric_description(name).title} {format_with_spread(result.metrics[name], result.spread.get(name))}"

@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import InputError
-from core.evaluation.results import Result
+from core.evaluation.results import EvalResult
 from core.progress import Steps, unwatched
 
-__all__ = ["Result", "generation"]
+__all__ = ["EvalResult", "evaluate_generation_folders"]
 
 
-def generation(
+def evaluate_generation_folders(
     pairs: Path,
     reference: Path,
     *,
@@ -23,14 +23,14 @@ def generation(
     device: str = "auto",
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Result:
+) -> EvalResult:
     """Measure the pairs of a project or dataset against the real anomalies of another: see evaluate_generation.
 
     Of a project, ARS learns from all its photos of good parts, and memorised pairs are looked for among the real
     anomalies imported into it, if there are any.
     """
     from core.evaluation.generation import evaluate_generation, read_pairs
-    from core.evaluation.photo_sets import read_set
+    from core.evaluation.photo_sets import read_photo_set
 
     taken = read_pairs(pairs, everything)
     chosen = [pair for pair in taken.pairs if not labels or pair.label in labels]
@@ -39,7 +39,7 @@ def generation(
         raise InputError(f"{pairs}: there are no pairs of label {', '.join(labels)} (there are: {have})")
     # Of a project, the real anomalies are those imported into it, not its own samples.
     is_project = (reference.expanduser() / "project.db").is_file()
-    real = read_set(reference, "test" if is_project else "all", normals=False)
+    real = read_photo_set(reference, "test" if is_project else "all", normals=False)
     result = evaluate_generation(
         chosen,
         real,

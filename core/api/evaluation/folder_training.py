@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.results import Result
+from core.evaluation.results import EvalResult
 
-__all__ = ["Result", "FolderTraining", "classification", "detection", "localization"]
+__all__ = [
+    "EvalResult",
+    "FolderTraining",
+    "evaluate_classification_folders",
+    "evaluate_detection_folders",
+    "evaluate_localization_folders",
+]
 
-TRAININGS = "trainings"
+TRAININGS_FOLDER = "trainings"
 """Under the folder of results: where finished seeds are kept, so that none is trained twice."""
 
 
@@ -41,43 +47,45 @@ class FolderTraining:
         return {"train": str(self.train), "test": str(self.test)}
 
 
-def localization(task: FolderTraining, **watching: Callable[..., Any]) -> Result:
+def evaluate_localization_folders(task: FolderTraining, **watching: Callable[..., Any]) -> EvalResult:
     """See core.evaluation.localization.evaluate_localization; ``watching``: progress, cancelled, curve."""
     from core.evaluation.localization import evaluate_localization
 
-    return _maps(evaluate_localization, task, watching)
+    return _evaluate_pixelwise(evaluate_localization, task, watching)
 
 
-def detection(task: FolderTraining, **watching: Callable[..., Any]) -> Result:
+def evaluate_detection_folders(task: FolderTraining, **watching: Callable[..., Any]) -> EvalResult:
     """See core.evaluation.localization.evaluate_detection; ``watching``: progress, cancelled, curve."""
     from core.evaluation.localization import evaluate_detection
 
-    return _maps(evaluate_detection, task, watching)
+    return _evaluate_pixelwise(evaluate_detection, task, watching)
 
 
-def classification(task: FolderTraining, **watching: Callable[..., Any]) -> Result:
+def evaluate_classification_folders(task: FolderTraining, **watching: Callable[..., Any]) -> EvalResult:
     """See core.evaluation.classification.evaluate_classification; ``watching``: progress, cancelled, curve."""
     from core.evaluation.classification import evaluate_classification
-    from core.evaluation.photo_sets import read_set
+    from core.evaluation.photo_sets import read_photo_set
 
     return evaluate_classification(
-        read_set(task.train, "train", masks=False, normals=False),
-        read_set(task.test, "test", masks=False, normals=False),
-        **_shared(task, watching),
+        read_photo_set(task.train, "train", masks=False, normals=False),
+        read_photo_set(task.test, "test", masks=False, normals=False),
+        **_common_arguments(task, watching),
     )
 
 
-def _maps(evaluate: Callable[..., Result], task: FolderTraining, watching: Mapping[str, Any]) -> Result:
-    from core.evaluation.photo_sets import read_set
+def _evaluate_pixelwise(
+    evaluate: Callable[..., EvalResult], task: FolderTraining, watching: Mapping[str, Any]
+) -> EvalResult:
+    from core.evaluation.photo_sets import read_photo_set
 
-    train, test = read_set(task.train, "train"), read_set(task.test, "test")
-    return evaluate(train, test, detector=task.detector, side=task.side or None, **_shared(task, watching))
+    train, test = read_photo_set(task.train, "train"), read_photo_set(task.test, "test")
+    return evaluate(train, test, detector=task.detector, side=task.side or None, **_common_arguments(task, watching))
 
 
-def _shared(task: FolderTraining, watching: Mapping[str, Any]) -> dict[str, Any]:
+def _common_arguments(task: FolderTraining, watching: Mapping[str, Any]) -> dict[str, Any]:
     from core.evaluation.detectors.api import TrainContext
 
-    kept = task.keep / TRAININGS if task.keep else None
+    kept = task.keep / TRAININGS_FOLDER if task.keep else None
     return {
         "preset": task.preset,
         "params": task.params,

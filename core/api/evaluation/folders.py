@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.results import Result, load_result, save_result
+from core.evaluation.results import EvalResult, load_result, save_result
 
-__all__ = ["Result", "load_result", "maps", "save_result", "write_report"]
+__all__ = ["EvalResult", "load_result", "evaluate_score_maps", "save_result", "write_report"]
 
 
-def maps(scores: Path, masks: Path, defects_config: Path | None = None, **more: Any) -> Result:
+def evaluate_score_maps(scores: Path, masks: Path, defects_config: Path | None = None, **more: Any) -> EvalResult:
     """Metrics of score maps: see core.evaluation.score_map_metrics.evaluate_maps."""
     from core.evaluation.score_map_metrics import evaluate_maps
 
     return evaluate_maps(scores, masks, defects_config, **more)
 
 
-def write_report(path: Path, results: Sequence[Result]) -> Path:
+def write_report(path: Path, results: Sequence[EvalResult]) -> Path:
     """One self-contained HTML file of ``results``: see core.evaluation.report."""
     from core.evaluation.report import write_report as write
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.api.evaluation.specs import EvalSpec, describe, kept_pairs, reference, sets
+from core.api.evaluation.specs import EvalSpec, build_eval_sets, pairs_to_evaluate, real_anomalies, run_title
 from core.evaluation.detectors.api import TrainContext
-from core.evaluation.results import MAX_POINTS, Curve, Result
+from core.evaluation.results import MAX_POINTS, Curve, EvalResult
 from core.jobs.runner import JobControl
 from core.progress import Steps
 from core.store import Project
@@ -37,7 +37,7 @@ class LiveCurves:
                 step *= 2
             self._steps[name] = (step, seen + 1)
 
-    def now(self) -> dict[str, Curve]:
+    def snapshot(self) -> dict[str, Curve]:
         """The curves so far."""
         with self._lock:
             return {
@@ -46,7 +46,9 @@ class LiveCurves:
             }
 
 
-def run(project: Project, trial: EvalSpec, control: JobControl, curves: LiveCurves, finished: Path) -> Result:
+def run_evaluation(
+    project: Project, trial: EvalSpec, control: JobControl, curves: LiveCurves, finished: Path
+) -> EvalResult:
     """The evaluation itself; each kind imports its room when it is asked for. ``finished`` keeps whole trainings."""
     if trial.kind == "maps":
         from core.evaluation.score_map_metrics import evaluate_maps
@@ -55,12 +57,12 @@ def run(project: Project, trial: EvalSpec, control: JobControl, curves: LiveCurv
         return evaluate_maps(trial.scores, trial.masks, trial.defects_config, progress=control.progress,
                              cancelled=control.cancelled)  # fmt: skip
     if trial.kind == "generation":
-        return _generation(project, trial, control.progress, control.cancelled)
-    chosen = sets(project, trial)
+        return _evaluate_pairs(project, trial, control.progress, control.cancelled)
+    chosen = build_eval_sets(project, trial)
     ctx = TrainContext(progress=control.progress, cancelled=control.cancelled, curve=curves.add, checkpoint=finished)
     common: dict[str, Any] = {
         "preset": trial.preset, "seeds": tuple(range(trial.trainings)), "ctx": ctx,
-        "source": _source(project, trial) | {"pairs": len(chosen.pairs)},
+        "source": _result_source(project, trial) | {"pairs": len(chosen.pairs)},
     }  # fmt: skip
     if trial.kind == "classification":
         from core.evaluation.classification import evaluate_classification
@@ -71,14 +73,14 @@ def run(project: Project, trial: EvalSpec, control: JobControl, curves: LiveCurv
 
         measure = evaluate_detection if trial.kind == "detection" else evaluate_localization
         result = measure(chosen.train, chosen.test, detector=trial.detector, **common)
-    title = describe(chosen.pairs, trial.against)
+    title = run_title(chosen.pairs, trial.against)
     return replace(result, title=title, notes=(*chosen.warnings, *chosen.notes, *result.notes))
 
 
-def _generation(project: Project, trial: EvalSpec, progress: Steps, cancelled: Callable[[], bool]) -> Result:
+def _evaluate_pairs(project: Project, trial: EvalSpec, progress: Steps, cancelled: Callable[[], bool]) -> EvalResult:
     from core.evaluation.generation import GeneratedPair, evaluate_generation
 
-    rows, notes = kept_pairs(project, trial.engine)
+    rows, notes = pairs_to_evaluate(project, trial.engine)
     photos = {row.id: row.path for row in project.normals()}
     pairs = [
         GeneratedPair(
@@ -89,17 +91,17 @@ def _generation(project: Project, trial: EvalSpec, progress: Steps, cancelled: C
     # An engine may have seen the imported anomalies, whatever the pairs are compared with.
     result = evaluate_generation(
         pairs,
-        reference(project, trial.against),
+        real_anomalies(project, trial.against),
         normals=list(photos.values()),
-        training=reference(project, None) if project.examples() else None,
+        training=real_anomalies(project, None) if project.examples() else None,
         progress=progress,
         cancelled=cancelled,
-        source=_source(project, trial),
+        source=_result_source(project, trial),
     )
-    return replace(result, title=describe(rows, trial.against), notes=(*notes, *result.notes))
+    return replace(result, title=run_title(rows, trial.against), notes=(*notes, *result.notes))
 
 
-def _source(project: Project, trial: EvalSpec) -> dict[str, Any]:
+def _result_source(project: Project, trial: EvalSpec) -> dict[str, Any]:
     """Where the photos came from, for the result's config."""
     return {
         "project": str(project.path), "against": str(trial.against or "imported real anomalies"),

@@ -30,7 +30,7 @@ class ScoredPhoto:
     map: Path | None
     picture: Path | None
 
-    def json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """As the command line prints it."""
         return {
             "photo": str(self.photo),
@@ -42,7 +42,7 @@ class ScoredPhoto:
         }
 
 
-def photos(
+def predict_photos(
     detector: Path,
     paths: Sequence[Path],
     out: Path | None = None,
@@ -59,21 +59,21 @@ def photos(
     from core.evaluation.saved_detector import load_detector
     from core.images import read_image
 
-    files = _files(paths)
+    files = _photo_files(paths)
     if out is not None:
-        _apart(files)
+        _check_unique_names(files)
     trained = load_detector(detector, device)
     found = []
     for done, path in enumerate(files, 1):
-        look = trained.look(read_image(path))
-        where = _written(look, out, path.stem) if out is not None else (None, None)
+        look = trained.predict(read_image(path))
+        where = _write_outputs(look, out, path.stem) if out is not None else (None, None)
         name = look.neighbour.name if look.neighbour else None
         found.append(ScoredPhoto(path, look.score, look.above_good, name, *where))
         progress(done, len(files))
     return found
 
 
-def _files(paths: Sequence[Path]) -> list[Path]:
+def _photo_files(paths: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in (Path(p).expanduser() for p in paths):
         if path.is_dir():
@@ -87,13 +87,13 @@ def _files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def _apart(files: Sequence[Path]) -> None:
+def _check_unique_names(files: Sequence[Path]) -> None:
     stems = [f.stem for f in files]
     if twice := next((f for f in files if stems.count(f.stem) > 1), None):
         raise InputError(f"two photos are called {twice.stem}; give them in two runs, maps go by this name")
 
 
-def _written(look: PhotoResult, out: Path, stem: str) -> tuple[Path, Path]:
+def _write_outputs(look: PhotoResult, out: Path, stem: str) -> tuple[Path, Path]:
     from core.images import atomic_write
     from core.images.tiff import float_tiff
 

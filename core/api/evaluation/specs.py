@@ -9,14 +9,14 @@ from pathlib import Path
 
 from core.engines.registry import engines
 from core.errors import InputError
-from core.evaluation.photo_sets import Shot, Split, read_set
+from core.evaluation.photo_sets import Shot, Split, read_photo_set
 from core.evaluation.results import ResultKind
 from core.store import NormalRow, Project, SampleFilter, SampleRow
 from core.types import GOOD, Recipe, ReviewStatus
 
 HELD_OUT = 0.2
 """Share of the good photos that test instead of teach when the project judges itself."""
-LEAST_UNSEEN = 5
+MIN_UNSEEN = 5
 """Real anomalies that no pair was made from, from which on only they are tested."""
 
 
@@ -41,7 +41,7 @@ class EvalSpec:
 
 
 @dataclass(frozen=True)
-class Sets:
+class EvalSets:
     """Shots to teach and to test with; ``pairs`` are the samples among ``train``.
 
     ``notes`` and ``warnings`` go into the result; a warning says why its numbers are not to be trusted.
@@ -53,7 +53,7 @@ class Sets:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def counts(self) -> dict[str, str]:
+    def facts(self) -> dict[str, str]:
         """What learns from and is tested on how many photos, in words."""
         taught, tested = (sum(shot.good for shot in shots) for shots in (self.train, self.test))
         goods = [f", {good:,} good photos" if good else "" for good in (taught, tested)]
@@ -63,7 +63,7 @@ class Sets:
         }
 
 
-def kept_pairs(project: Project, engine: str = "") -> tuple[list[SampleRow], list[str]]:
+def pairs_to_evaluate(project: Project, engine: str = "") -> tuple[list[SampleRow], list[str]]:
     """The pairs an evaluation takes, with a note if they were not reviewed; InputError without any.
 
     Kept ones; as long as nothing at all was reviewed, all of them, as an export does.
@@ -81,32 +81,32 @@ def kept_pairs(project: Project, engine: str = "") -> tuple[list[SampleRow], lis
     raise InputError(f"there are no pairs{whose} yet: make some in Studio, then keep the good ones in Review")
 
 
-def reference(project: Project, against: Path | None) -> list[Shot]:
+def real_anomalies(project: Project, against: Path | None) -> list[Shot]:
     """Real anomalies to compare with; InputError without any."""
     if against is not None:
         # Of another project, what is real is what was imported into it.
         split: Split = "test" if (against / "project.db").is_file() else "all"
-        return [shot for shot in read_set(against, split, normals=False) if not shot.good]
+        return [shot for shot in read_photo_set(against, split, normals=False) if not shot.good]
     shots = [Shot(f"{r.label}/{Path(r.name).stem}", r.path, r.label, r.mask_paths) for r in project.examples()]
     if not shots:
         raise InputError("the project has no real anomalies: import some in Product, or choose a folder of them")
     return shots
 
 
-def sets(project: Project, trial: EvalSpec) -> Sets:
+def build_eval_sets(project: Project, trial: EvalSpec) -> EvalSets:
     """Shots of a trial that trains a detector or a classifier; InputError says what is missing."""
-    pairs, notes = kept_pairs(project, trial.engine)
+    pairs, notes = pairs_to_evaluate(project, trial.engine)
     if trial.kind == "classification":
-        return _labelled(project, trial, pairs, notes)
+        return _classification_sets(project, trial, pairs, notes)
     normals = project.normals()
     if trial.against is not None:
-        test = read_set(trial.against, "test")
-        return Sets(_train(pairs, normals), tuple(test), tuple(pairs), tuple(notes))
+        test = read_photo_set(trial.against, "test")
+        return EvalSets(_training_shots(pairs, normals), tuple(test), tuple(pairs), tuple(notes))
     if len(normals) < 2:
         raise InputError(
             f"the project has {len(normals)} photos of good parts: one to learn from and one to test on are needed"
         )
-    held = _held_out(normals, pairs)
+    held = _held_out_ids(normals, pairs)
     taught = [p for p in pairs if p.normal_id not in held]
     if not taught:
         raise InputError("every pair lies on a photo that is needed for the test: make pairs on more photos")
@@ -115,44 +115,46 @@ def sets(project: Project, trial: EvalSpec) -> Sets:
         f"{len(held)} of {len(normals)} good photos were held out for the test"
         + (f", with the {len(pairs) - len(taught)} pairs made on them." if len(taught) < len(pairs) else ".")
     )
-    anomalies, note, warning = _unseen(project, taught)
-    good = [_good(n) for n in normals if n.id in held]
-    return Sets(_train(taught, rest), (*good, *anomalies), tuple(taught), (*notes, *note), warning)
+    anomalies, note, warning = _test_anomalies(project, taught)
+    good = [_good_shot(n) for n in normals if n.id in held]
+    return EvalSets(_training_shots(taught, rest), (*good, *anomalies), tuple(taught), (*notes, *note), warning)
 
 
-def _labelled(project: Project, trial: EvalSpec, pairs: list[SampleRow], notes: list[str]) -> Sets:
+def _classification_sets(project: Project, trial: EvalSpec, pairs: list[SampleRow], notes: list[str]) -> EvalSets:
     """Anomalies only, and of the real ones only those whose label was learned."""
     if trial.against is None:
-        real = reference(project, None)
+        real = real_anomalies(project, None)
     else:
-        real = [s for s in read_set(trial.against, "test", masks=False, normals=False) if not s.good]
+        real = [s for s in read_photo_set(trial.against, "test", masks=False, normals=False) if not s.good]
     learned, asked = {p.label for p in pairs}, {s.label for s in real}
     if len(learned) < 2 or not learned & asked:
         raise InputError(
             f"classification: expected pairs of two labels or more that real anomalies have too; the pairs are "
-            f"{_list(learned)}, the real anomalies {_list(asked)}"
+            f"{_joined(learned)}, the real anomalies {_joined(asked)}"
         )
     if strange := asked - learned:
-        notes = [*notes, f"Not tested, for no pair has this label: {_list(strange)}."]
+        notes = [*notes, f"Not tested, for no pair has this label: {_joined(strange)}."]
     if trial.against is None:
-        test, note, warning = _unseen(project, pairs, learned)
-        return Sets(_train(pairs, ()), tuple(test), tuple(pairs), (*notes, *note), warning)
-    return Sets(_train(pairs, ()), tuple(s for s in real if s.label in learned), tuple(pairs), tuple(notes))
+        test, note, warning = _test_anomalies(project, pairs, learned)
+        return EvalSets(_training_shots(pairs, ()), tuple(test), tuple(pairs), (*notes, *note), warning)
+    return EvalSets(
+        _training_shots(pairs, ()), tuple(s for s in real if s.label in learned), tuple(pairs), tuple(notes)
+    )
 
 
-def _unseen(
+def _test_anomalies(
     project: Project, pairs: Sequence[SampleRow], labels: Container[str] | None = None
 ) -> tuple[list[Shot], tuple[str, ...], tuple[str, ...]]:
     """Imported anomalies (of ``labels``) to test on, with a note or a warning.
 
     Those that pairs were made from are left out, if enough remain.
     """
-    real = zip(reference(project, None), project.examples(), strict=True)
+    real = zip(real_anomalies(project, None), project.examples(), strict=True)
     known = [(shot, row.id) for shot, row in real if labels is None or row.label in labels]
     anomalies = [shot for shot, _ in known]
-    lent, borrowing = _lent(pairs)
+    lent, borrowing = _example_ids_used(pairs)
     fresh = [shot for shot, id in known if id not in lent]
-    if LEAST_UNSEEN <= len(fresh) < len(anomalies):
+    if MIN_UNSEEN <= len(fresh) < len(anomalies):
         gone = len(anomalies) - len(fresh)
         return fresh, (f"{gone} imported anomalies that pairs were made from are not tested.",), ()
     if not lent:
@@ -164,34 +166,34 @@ def _unseen(
     return anomalies, (), (warning,)
 
 
-def _list(labels: set[str]) -> str:
+def _joined(labels: set[str]) -> str:
     return ", ".join(sorted(labels)) or "none"
 
 
-def describe(pairs: Sequence[SampleRow], against: Path | None) -> str:
+def run_title(pairs: Sequence[SampleRow], against: Path | None) -> str:
     """A name for a run on these pairs."""
     made = ", ".join(f"{n} {name}" for name, n in Counter(p.engine for p in pairs).most_common())
     where = against.name if against else "imported anomalies"
     return f"{made} → {where}"
 
 
-def _train(pairs: Sequence[SampleRow], normals: Sequence[NormalRow]) -> tuple[Shot, ...]:
+def _training_shots(pairs: Sequence[SampleRow], normals: Sequence[NormalRow]) -> tuple[Shot, ...]:
     made = (Shot(f"{p.label}/{p.id}", p.image_path, p.label, p.instance_paths or (p.mask_path,)) for p in pairs)
-    return (*map(_good, normals), *made)
+    return (*map(_good_shot, normals), *made)
 
 
-def _good(row: NormalRow) -> Shot:
+def _good_shot(row: NormalRow) -> Shot:
     return Shot(f"{GOOD}/{Path(row.name).stem}", row.path, GOOD)
 
 
-def _held_out(normals: Sequence[NormalRow], pairs: Sequence[SampleRow]) -> set[str]:
+def _held_out_ids(normals: Sequence[NormalRow], pairs: Sequence[SampleRow]) -> set[str]:
     """Ids of the photos to test on: those that the fewest pairs were made on, the later ones first."""
     used = Counter(p.normal_id for p in pairs)
     order = sorted(range(len(normals)), key=lambda i: (used[normals[i].id], -i))
     return {normals[i].id for i in order[: max(1, round(HELD_OUT * len(normals)))]}
 
 
-def _lent(pairs: Sequence[SampleRow]) -> tuple[set[str], int]:
+def _example_ids_used(pairs: Sequence[SampleRow]) -> tuple[set[str], int]:
     """Ids of the real anomalies whose pixels may be in pairs, and how many pairs those are."""
     cards = engines()
     lent: set[str] = set()

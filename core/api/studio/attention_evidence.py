@@ -16,8 +16,8 @@ from core.api.outline import outline
 from core.engines.recipe_notes import CandidateNotes, EditNotes, read_notes
 from core.errors import Cancelled, Unavailable
 from core.features.extract import scale_features
-from core.features.index import SIDE, distance, embed
-from core.images import made_once, read_image, read_mask, thumbnail_bytes
+from core.features.index import SIDE, embed, ssim_distance
+from core.images import cached_file, read_image, read_mask, thumbnail_bytes
 from core.images.geometry import false_colours
 from core.jobs.product_data import ProductData
 from core.store import NormalRow, SampleRow
@@ -25,9 +25,9 @@ from core.types import EVERYWHERE, Image, Recipe
 
 Floats = npt.NDArray[np.float32]
 
-PICTURE = 640
+PICTURE_SIDE = 640
 """Longer side of a picture of attention."""
-MOST_NEW = 300
+MAX_NEW_EMBEDDINGS = 300
 """Photos described for one preview at most: about ten seconds' work. Of a larger project, comgen's sampling from noise
 describes the rest."""
 
@@ -54,7 +54,7 @@ class NearestGoodPart:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class AttentionEvidence:
     """What an engine that compares attention leaves with a sample.
 
     ``named`` is the component that differs most, "" for none; ``unrefined`` is an outline as core.api.outline
@@ -64,40 +64,40 @@ class Evidence:
     edit: str
     before: str
     after: str
-    named: str
-    heat: Path
-    parts: tuple[ComponentShare, ...]
+    top_component: str
+    heatmap_path: Path
+    components: tuple[ComponentShare, ...]
     unrefined: dict[str, Any]
-    neighbour: NearestGoodPart | None
-    neighbour_row: NormalRow | None
+    nearest_good_part: NearestGoodPart | None
+    nearest_good_part_row: NormalRow | None
 
 
-class Evidences:
+class AttentionEvidenceApi:
     """Reads what was stored with samples."""
 
     def __init__(self, material: ProductData) -> None:
         self._project = material.project
-        self._neighbours = Neighbours(material)
+        self._nearest = NearestGoodPartIndex(material)
 
-    def of(self, row: SampleRow) -> Evidence | None:
+    def of_sample(self, row: SampleRow) -> AttentionEvidence | None:
         """A sample's evidence; None where its engine compares no attention."""
         if not row.component_paths or row.attention_path is None or row.unrefined_path is None:
             return None
         notes = read_notes(EditNotes, Recipe.from_json(row.recipe_json))
         unrefined = row.unrefined_path
         lines = self._project.cache_dir / "outlines" / f"{row.id}-unrefined.json"
-        made_once(lines, lambda: json.dumps(outline(read_mask(unrefined))).encode())
+        cached_file(lines, lambda: json.dumps(outline(read_mask(unrefined))).encode())
         shares = notes.components
         names = sorted(row.component_paths, key=lambda name: -shares.get(name, 0.0))
-        near = self._neighbours.known(row.id)
-        return Evidence(
+        near = self._nearest.cached(row.id)
+        return AttentionEvidence(
             notes.edit,
             notes.prompt,
             notes.edited,
             notes.named,
-            self._heat(row, row.attention_path, "all", own_scale=True),
+            self._heatmap(row, row.attention_path, "all", own_scale=True),
             tuple(
-                ComponentShare(name, shares.get(name, 0.0), self._heat(row, row.component_paths[name], f"{place}"))
+                ComponentShare(name, shares.get(name, 0.0), self._heatmap(row, row.component_paths[name], f"{place}"))
                 for place, name in enumerate(names)
             ),
             dict(json.loads(lines.read_text())),
@@ -105,16 +105,16 @@ class Evidences:
             self._project.normal_row(near.id) if near is not None else None,
         )
 
-    def _heat(self, row: SampleRow, path: Path, name: str, own_scale: bool = False) -> Path:
+    def _heatmap(self, row: SampleRow, path: Path, name: str, own_scale: bool = False) -> Path:
         """A map over the sample's photo; made once."""
 
         def make() -> bytes:
             soft = read_image(path)[..., 0].astype(np.float32)
             most = max(float(soft.max()), 1.0) if own_scale else 255.0
             photo = read_image(self._project.normal_row(row.normal_id).path)
-            return thumbnail_bytes(heated(photo, soft / most), PICTURE)
+            return thumbnail_bytes(heatmap_overlay(photo, soft / most), PICTURE_SIDE)
 
-        return made_once(self._project.cache_dir / "heat" / f"{row.id}-{name}.jpg", make)
+        return cached_file(self._project.cache_dir / "heat" / f"{row.id}-{name}.jpg", make)
 
 
 def edit_of(row: SampleRow) -> tuple[str, str]:
@@ -125,21 +125,21 @@ def edit_of(row: SampleRow) -> tuple[str, str]:
     return notes.edit, notes.named
 
 
-def compared(row: SampleRow) -> bool:
+def nearest_good_part_applies(row: SampleRow) -> bool:
     """Whether its nearest good part says something of a sample: where the engine redrew the photo, or may have."""
     drawn = row.component_paths or row.picture_paths
     return bool(drawn) or Recipe.from_json(row.recipe_json).feather == EVERYWHERE
 
 
-class Neighbours:
+class NearestGoodPartIndex:
     """The good part most like each sample, found once and kept in the project's cache."""
 
     def __init__(self, material: ProductData) -> None:
-        self._material, self._project = material, material.project
+        self._product_data, self._project = material, material.project
 
-    def known(self, sample_id: str) -> NearestGoodPart | None:
+    def cached(self, sample_id: str) -> NearestGoodPart | None:
         """What ``find`` found."""
-        path = self._path(sample_id)
+        path = self._cache_path(sample_id)
         return NearestGoodPart(**json.loads(path.read_text())) if path.is_file() else None
 
     def find(self, row: SampleRow, cancelled: Callable[[], bool] = lambda: False) -> NearestGoodPart | None:
@@ -149,39 +149,39 @@ class Neighbours:
         None without the features, without other photos, in a large project that has not been described yet, and where
         it was cancelled.
         """
-        if (found := self.known(row.id)) is not None:
+        if (found := self.cached(row.id)) is not None:
             return found
         recipe = Recipe.from_json(row.recipe_json)
         if "neighbour" in recipe.notes:
             notes = read_notes(CandidateNotes, recipe)
             found = NearestGoodPart(notes.neighbour, notes.d, None)
         else:
-            found = self._look(row, cancelled)
+            found = self._search(row, cancelled)
         if found is not None:
-            made_once(self._path(row.id), lambda: json.dumps(asdict(found)).encode())
+            cached_file(self._cache_path(row.id), lambda: json.dumps(asdict(found)).encode())
         return found
 
-    def _look(self, row: SampleRow, cancelled: Callable[[], bool]) -> NearestGoodPart | None:
+    def _search(self, row: SampleRow, cancelled: Callable[[], bool]) -> NearestGoodPart | None:
         count = self._project.count_normals()
-        if count < 2 or (count > MOST_NEW and not self._material.references_path.is_file()):
+        if count < 2 or (count > MAX_NEW_EMBEDDINGS and not self._product_data.feature_index_path.is_file()):
             return None
         try:
-            memory = self._material.references(cancelled)
+            memory = self._product_data.feature_index(cancelled)
             scales = scale_features(read_image(row.image_path), SIDE)
         except (Unavailable, Cancelled):
             return None
         near = memory.nearest(embed(scales), without={row.normal_id})[0][0].id
         apart, own = (
-            round(distance(scales, scale_features(self._material.normal(one).pixels, SIDE)), 4)
+            round(ssim_distance(scales, scale_features(self._product_data.normal(one).pixels, SIDE)), 4)
             for one in (near, row.normal_id)
         )
         return NearestGoodPart(near, apart, own)
 
-    def _path(self, sample_id: str) -> Path:
+    def _cache_path(self, sample_id: str) -> Path:
         return self._project.cache_dir / "neighbours" / f"{sample_id}.json"
 
 
-def heated(photo: Image, soft: Floats) -> Image:
+def heatmap_overlay(photo: Image, soft: Floats) -> Image:
     """``photo`` uint8 (H, W, 3), greyed, under a map (h, w) in 0..1: the more, the brighter and the more opaque."""
     strength = cv2.resize(soft, photo.shape[1::-1], interpolation=cv2.INTER_LINEAR).clip(0, 1)
     colour = false_colours(strength, cv2.COLORMAP_INFERNO)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.api.recent import recent
+from core.api.recent import recent_projects
 from core.engines.prompt_editing import ComponentCard, Lender, Mark, PromptEditing, PromptView
 from core.engines.registry import engines
 from core.jobs.product_data import ProductData
@@ -26,7 +26,7 @@ class _OpenProject:
         return [row.name for row in self._data.project.regions(normal_id)]
 
     def other_projects(self) -> list[Path]:
-        return [path for path in recent() if path != self._data.project.path]
+        return [path for path in recent_projects() if path != self._data.project.path]
 
 
 def prompt_editing(data: ProductData) -> PromptEditing:

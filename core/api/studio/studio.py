@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.api.studio.attention_evidence import Neighbours, compared
+from core.api.studio.attention_evidence import NearestGoodPartIndex, nearest_good_part_applies
 from core.api.studio.prompt_editor import prompt_editing
 from core.engines.api import Background, Context, Engine, EngineParams, LearningEngine, Tool, read_params
 from core.engines.layout.region_choice import base_name
@@ -17,16 +17,16 @@ from core.engines.registry import engine, engines
 from core.errors import InputError, NotFound
 from core.images import read_png_text
 from core.jobs import best_of, generation
-from core.jobs.auto_review import Rules
+from core.jobs.auto_review import ReviewRules
 from core.jobs.product_data import ProductData
-from core.jobs.requests import Batch, PlacedMask, RequestBuilder, prepare
-from core.jobs.runner import JobControl, Runner
+from core.jobs.requests import GenerationBatch, PlacedMask, RequestBuilder, plan_batch
+from core.jobs.runner import JobControl, JobRunner
 from core.progress import Progress, unwatched
 from core.store import SampleFilter, SampleRow
-from core.training.checkpoints import list_concepts, newest
+from core.training.checkpoints import list_concepts, newest_concept
 from core.types import Image, Kind, Mask, Recipe, Request, Sample
 
-__all__ = ["EngineCard", "Studio", "Tool", "TryRequest", "engine_cards"]
+__all__ = ["EngineCard", "StudioApi", "Tool", "TryRequest", "engine_cards"]
 
 
 @dataclass(frozen=True)
@@ -58,24 +58,26 @@ class TryRequest:
     variants: int = 4
 
 
-class Studio:
+class StudioApi:
     """The desk behind the Studio tab and ``launch.py generate``."""
 
-    def __init__(self, material: ProductData, jobs: Runner) -> None:
-        self._material = material
+    def __init__(self, material: ProductData, jobs: JobRunner) -> None:
+        self._product_data = material
         self._project = material.project
         self._jobs = jobs
-        self.chips = prompt_editing(material)
-        self.neighbours = Neighbours(material)
+        self.prompt_editor = prompt_editing(material)
+        self.nearest_good_parts = NearestGoodPartIndex(material)
 
     def engines(self) -> dict[str, EngineCard]:
         """All engines, those that cannot run here, or that have learned nothing in this project, with the reason."""
-        return engine_cards(self._material.concepts)
+        return engine_cards(self._product_data.concepts)
 
-    def learned(self, engine: str) -> list[str]:
+    def learned_labels(self, engine: str) -> list[str]:
         """Labels that the engine has learned in this project, of the newest concept first; none for one that learns no
         labels."""
-        return list(dict.fromkeys(name for c in list_concepts(self._material.concepts, engine) for name in c.labels))
+        return list(
+            dict.fromkeys(name for c in list_concepts(self._product_data.concepts, engine) for name in c.labels)
+        )
 
     def labels(self) -> list[str]:
         """Labels in use: of samples and of real anomalies."""
@@ -83,7 +85,7 @@ class Studio:
 
     def check(self, order: TryRequest) -> RequestBuilder:
         """What makes the order's requests; an error in one line if the order cannot be carried out."""
-        builder = RequestBuilder.of(self._material, order.engine, order.label, order.params)
+        builder = RequestBuilder.of(self._product_data, order.engine, order.label, order.params)
         needs, title = builder.needs(), builder.engine.title
         if "mask" in needs and (order.mask is None or not _pixels(order.mask).any()):
             raise InputError(f"{title} needs a mask: click a region, draw one, or press Place")
@@ -92,17 +94,17 @@ class Studio:
             raise InputError(f"{title} needs named regions on this photo: click and name them in Regions{or_learn}")
         return builder
 
-    def request(self, order: TryRequest, variant: int = 0) -> Request:
+    def build_request(self, order: TryRequest, variant: int = 0) -> Request:
         """What the engine gets for one variant; its seed is the order's plus ``variant``."""
-        return self.check(order).request(self._material.normal(order.normal_id), order.seed + variant, order.mask)
+        return self.check(order).request(self._product_data.normal(order.normal_id), order.seed + variant, order.mask)
 
     def try_out(self, order: TryRequest, control: JobControl | None = None) -> list[SampleRow]:
         """Make the order's variants and store them as new samples, one by one."""
-        builder, normal = self.check(order), self._material.normal(order.normal_id)
+        builder, normal = self.check(order), self._product_data.normal(order.normal_id)
         cancelled = control.cancelled if control else lambda: False
-        told = _Progress(control, order.variants)
+        told = _TryOutProgress(control, order.variants)
         ctx = Context(
-            cancelled=cancelled, concepts=self._material.concepts, normals=self._material, progress=told.step
+            cancelled=cancelled, concepts=self._product_data.concepts, normals=self._product_data, progress=told.step
         )
         rows: list[SampleRow] = []
         problem: InputError | None = None
@@ -110,53 +112,53 @@ class Studio:
             ctx.check()
             try:
                 request = builder.request(normal, order.seed + variant, order.mask)
-                sample = next(generation.make(builder.engine, request, ctx))
+                sample = next(generation.make_samples(builder.engine, request, ctx))
             except InputError as error:
                 problem = error
                 continue
-            rows.append(generation.store(self._project, sample, control.job_id if control else None))
-            told.made(sample.image)
+            rows.append(generation.store_sample(self._project, sample, control.job_id if control else None))
+            told.variant_done(sample.image)
         if not rows and problem:
             raise problem
         for row in rows:
-            if compared(row):
-                told.says("comparing with the other good parts")
-                self.neighbours.find(row, cancelled)
+            if nearest_good_part_applies(row):
+                told.message("comparing with the other good parts")
+                self.nearest_good_parts.find(row, cancelled)
         return rows
 
-    def start(self, order: TryRequest) -> str:
+    def start_try_out(self, order: TryRequest) -> str:
         """``try_out`` in the background; the job's samples carry its id."""
         self.check(order)
         run = lambda control: {"sample_ids": [r.id for r in self.try_out(order, control)]}  # noqa: E731
         return self._jobs.submit("try", f"{order.engine} · {order.label}", run, lane="studio")
 
-    def start_again(self, sample_id: str, changes: Mapping[str, Any]) -> str:
+    def start_remake(self, sample_id: str, changes: Mapping[str, Any]) -> str:
         """The sample once more in the background, from its recipe, with ``changes`` of its engine's settings."""
         recipe = self.recipe(sample_id)
         read_params(engine(recipe.engine), {**recipe.params, **changes})
-        run = lambda control: {"sample_ids": [self.again(sample_id, changes, control).id]}  # noqa: E731
+        run = lambda control: {"sample_ids": [self.remake_with(sample_id, changes, control).id]}  # noqa: E731
         return self._jobs.submit("try", f"{recipe.engine} · {recipe.label}", run, lane="studio")
 
-    def again(self, sample_id: str, changes: Mapping[str, Any], control: JobControl | None = None) -> SampleRow:
+    def remake_with(self, sample_id: str, changes: Mapping[str, Any], control: JobControl | None = None) -> SampleRow:
         """The sample made once more, with ``changes`` of its engine's settings, as a sample of its own."""
         recipe = self.recipe(sample_id)
-        told = _Progress(control, 1)
+        told = _TryOutProgress(control, 1)
         cancelled = control.cancelled if control else lambda: False
         ctx = Context(
-            cancelled=cancelled, concepts=self._material.concepts, normals=self._material, progress=told.step
+            cancelled=cancelled, concepts=self._product_data.concepts, normals=self._product_data, progress=told.step
         )
-        sample = generation.remake(self._material, replace(recipe, params={**recipe.params, **changes}), ctx)
-        row = generation.store(self._project, sample, control.job_id if control else None)
-        told.made(sample.image)
-        if compared(row):
-            self.neighbours.find(row, cancelled)
+        sample = generation.remake(self._product_data, replace(recipe, params={**recipe.params, **changes}), ctx)
+        row = generation.store_sample(self._project, sample, control.job_id if control else None)
+        told.variant_done(sample.image)
+        if nearest_good_part_applies(row):
+            self.nearest_good_parts.find(row, cancelled)
         return row
 
     def generate(
         self,
-        batch: Batch,
+        batch: GenerationBatch,
         *,
-        rules: Rules | None = None,
+        rules: ReviewRules | None = None,
         spend: bool = False,
         job_id: str | None = None,
         progress: Progress = unwatched,
@@ -170,17 +172,17 @@ class Studio:
         job_id = job_id or self._project.add_job("generate", title, batch.model_dump_json()).id
         if rules is None:
             return {"kept": 0} | generation.generate(
-                self._material, batch, job_id=job_id, progress=progress, cancelled=cancelled
+                self._product_data, batch, job_id=job_id, progress=progress, cancelled=cancelled
             )
-        return best_of.fill(
-            self._material, batch, rules, spend=spend, job_id=job_id, progress=progress, cancelled=cancelled
+        return best_of.generate_best_of(
+            self._product_data, batch, rules, spend=spend, job_id=job_id, progress=progress, cancelled=cancelled
         )
 
-    def start_batch(self, batch: Batch, rules: Rules | None = None, spend: bool = False) -> str:
+    def start_batch(self, batch: GenerationBatch, rules: ReviewRules | None = None, spend: bool = False) -> str:
         """``generate`` in the background; errors of the order itself are raised here."""
-        prepare(self._material, batch)
+        plan_batch(self._product_data, batch)
         if rules is not None:
-            best_of.check_quota(batch, rules)
+            best_of.check_best_of(batch, rules)
 
         def run(control: JobControl) -> dict[str, Any]:
             return self.generate(
@@ -200,11 +202,11 @@ class Studio:
         """The samples a job has made so far, oldest first."""
         return self._project.samples(SampleFilter(job_id=job_id))
 
-    def latest(self, job_id: str, most: int) -> list[SampleRow]:
+    def latest_samples(self, job_id: str, most: int) -> list[SampleRow]:
         """The newest samples of a job, newest first."""
         return self._project.samples(SampleFilter(job_id=job_id, descending=True), 0, most)
 
-    def part(self, normal_id: str, name: str) -> dict[str, Any]:
+    def region_params(self, normal_id: str, name: str) -> dict[str, Any]:
         """The layout engine's ``region`` and ``instance`` for exactly this region, not for its whole family."""
         names = [row.name for row in self._project.regions(normal_id)]
         if name not in names:
@@ -212,12 +214,12 @@ class Studio:
         family = [n for n in names if n == name or (base_name(name) == name and base_name(n) == name)]
         return {"region": name, "instance": family.index(name) + 1}
 
-    def partners(self, normal_id: str, name: str) -> list[str]:
+    def swap_partners(self, normal_id: str, name: str) -> list[str]:
         """The photo's other regions, those of another family first: two washers exchanged are no anomaly."""
         others = [row.name for row in self._project.regions(normal_id) if row.name != name]
         return sorted(others, key=lambda other: base_name(other) == base_name(name))
 
-    def moved_part(
+    def move_params(
         self, normal_id: str, name: str, dx: float, dy: float, clockwise: float = 0.0, scale: float = 1.0
     ) -> dict[str, Any]:
         """The layout engine's params for a region dragged on the canvas.
@@ -225,8 +227,8 @@ class Studio:
         There the part is turned ``clockwise`` by degrees and scaled about the middle of its box, then moved by
         (dx, dy) pixels; the engine turns counter-clockwise about the centroid, so the shift makes up for it.
         """
-        params = self.part(normal_id, name)
-        mask = next(r.mask for r in self._material.regions(normal_id) if r.name == name)
+        params = self.region_params(normal_id, name)
+        mask = next(r.mask for r in self._product_data.regions(normal_id) if r.name == name)
         rows, columns = np.nonzero(mask)
         off_x = (columns.min() + columns.max()) / 2 - columns.mean()
         off_y = (rows.min() + rows.max()) / 2 - rows.mean()
@@ -242,7 +244,7 @@ class Studio:
 
     def remake(self, recipe: Recipe) -> Sample:
         """The sample of a recipe, again, not stored."""
-        return generation.remake(self._material, recipe)
+        return generation.remake(self._product_data, recipe)
 
     def recipe(self, sample_id: str) -> Recipe:
         """How a sample was made."""
@@ -257,30 +259,30 @@ class Studio:
         return Recipe.from_json(text)
 
 
-class _Progress:
+class _TryOutProgress:
     """A try's steps as one count: those of an engine that tells its own, else one for each variant."""
 
     def __init__(self, control: JobControl | None, variants: int) -> None:
         self._control, self._variants = control, variants
-        self._made, self._each = 0, 1
+        self._done_variants, self._steps_per_variant = 0, 1
 
     def step(self, done: int, total: int, preview: Image | None = None) -> None:
         """As Context.progress."""
-        self._each = max(total, 1)
-        self._tell(self._made * self._each + done, preview)
+        self._steps_per_variant = max(total, 1)
+        self._report(self._done_variants * self._steps_per_variant + done, preview)
 
-    def made(self, image: Image) -> None:
+    def variant_done(self, image: Image) -> None:
         """One more variant is stored."""
-        self._made += 1
-        self._tell(self._made * self._each, image)
+        self._done_variants += 1
+        self._report(self._done_variants * self._steps_per_variant, image)
 
-    def says(self, message: str) -> None:
+    def message(self, message: str) -> None:
         """What goes on after the last step."""
-        self._tell(self._made * self._each, None, message)
+        self._report(self._done_variants * self._steps_per_variant, None, message)
 
-    def _tell(self, done: int, preview: Image | None, message: str = "") -> None:
+    def _report(self, done: int, preview: Image | None, message: str = "") -> None:
         if self._control is not None:
-            self._control.progress(done, self._variants * self._each, preview, message)
+            self._control.progress(done, self._variants * self._steps_per_variant, preview, message)
 
 
 def _pixels(mask: Mask | PlacedMask) -> Mask:
@@ -292,14 +294,14 @@ def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
 
     With a folder of ``concepts`` (it need not be there yet) an engine that has learned nothing says so.
     """
-    return {name: _card(e, concepts) for name, e in engines().items()}
+    return {name: _engine_card(e, concepts) for name, e in engines().items()}
 
 
-def _card(e: Engine, concepts: Path | None) -> EngineCard:
+def _engine_card(e: Engine, concepts: Path | None) -> EngineCard:
     reason = e.available()
     if reason is None and concepts is not None and isinstance(e, LearningEngine) and e.needs_concept:
         try:
-            newest(concepts, e.name)
+            newest_concept(concepts, e.name)
         except NotFound as error:
             reason = str(error)
     return EngineCard(

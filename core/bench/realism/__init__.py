@@ -17,21 +17,21 @@ from typing import Any
 import cv2
 
 from core.api import Workbench
-from core.bench.realism.environment import signature
-from core.bench.realism.pair_statistics import look_at
-from core.bench.realism.rows import Row, make_pairs, open_project, parse_row, usual_rows
-from core.bench.realism.sheet import sheet
+from core.bench.realism.environment import environment
+from core.bench.realism.pair_statistics import measure_pairs
+from core.bench.realism.rows import TableRow, default_rows, make_pairs, open_project, parse_row
+from core.bench.realism.sheet import contact_sheet
 from core.bench.realism.table import COLUMNS, markdown, row_record
 from core.errors import Cancelled, FlawsmithError, InputError
 from core.evaluation.detectors.api import TrainContext
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.localization import evaluate_localization
-from core.evaluation.photo_sets import Shot, read_set
+from core.evaluation.photo_sets import Shot, read_photo_set
 from core.evaluation.report import write_report
-from core.evaluation.results import Result
+from core.evaluation.results import EvalResult
 from core.images import atomic_write
 
-DROWNING = {"magnetic_tile": ("uneven",)}
+EXCLUDED_LABELS = {"magnetic_tile": ("uneven",)}
 """Labels left out unless told otherwise: masks of "uneven" cover up to half a tile and drown every pixel metric."""
 
 QUICK = {"epochs": 2, "samples": 80, "test_every": 2}
@@ -98,7 +98,7 @@ def measure(
     """
     if data is None or out is None:
         raise InputError("bench realism: give --data (a folder with real anomalies) and --out (where the table goes)")
-    chosen = [parse_row(text) for text in rows] or usual_rows()
+    chosen = [parse_row(text) for text in rows] or default_rows()
     plan = RealismPlan(
         data, data, out, count or (6 if quick else 100), 1 if quick else seeds, preset, detector, device=device,
         looks=looks,
@@ -110,17 +110,17 @@ def measure(
             data=d,
             test=t,
             out=out / d.name,
-            without=tuple(DROWNING.get(d.name, ()) if without is None else without),
+            without=tuple(EXCLUDED_LABELS.get(d.name, ()) if without is None else without),
         )
         for d, t in _folders(data, test)
     ]
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        tables = {p.data.name: RealismTable(p, chosen, progress, cancelled).make() for p in plans}
+        tables = {p.data.name: RealismTable(p, chosen, progress, cancelled).run() for p in plans}
     finally:
         cv2.setNumThreads(before)
-    return {"signature": signature(device), "out": str(out), "tables": tables}
+    return {"signature": environment(device), "out": str(out), "tables": tables}
 
 
 def _folders(data: Path, test: Path | None) -> list[tuple[Path, Path]]:
@@ -147,25 +147,29 @@ class RealismTable:
     columns: Mapping[str, str] = COLUMNS
 
     def __init__(
-        self, plan: RealismPlan, rows: Sequence[Row], progress: Callable[[str], None], cancelled: Callable[[], bool]
+        self,
+        plan: RealismPlan,
+        rows: Sequence[TableRow],
+        progress: Callable[[str], None],
+        cancelled: Callable[[], bool],
     ) -> None:
-        self.plan, self.rows, self.say, self.cancelled = plan, rows, progress, cancelled
-        self.results: dict[str, Result] = {}
+        self.spec, self.rows, self.report_line, self.cancelled = plan, rows, progress, cancelled
+        self.results: dict[str, EvalResult] = {}
         self.failed: dict[str, str] = {}
         self.facts: dict[str, dict[str, Any]] = {}
 
-    def make(self) -> dict[str, Any]:
+    def run(self) -> dict[str, Any]:
         """Make, keep and return the table."""
-        plan = self.plan
+        plan = self.spec
         plan.out.mkdir(parents=True, exist_ok=True)
-        _same_config(plan)
+        _check_config(plan)
         learned, test = ([s for s in shots if s.label not in plan.without] for shots in self.photos())
         sets = self._sets(learned)
         if plan.looks:
-            self._look(sets, learned, test)
+            self._measure_pairs(sets, learned, test)
         for done in range(1, plan.seeds + 1):
             for row in [r for r in self.rows if r.name in sets]:
-                self._cell(row, sets[row.name], test, done)
+                self._run_cell(row, sets[row.name], test, done)
                 self._write()
         table = self._write()
         if self.results:
@@ -174,22 +178,26 @@ class RealismTable:
 
     def photos(self) -> tuple[list[Shot], list[Shot]]:
         """What is learned from, real anomalies with it, and what is tested on."""
-        return read_set(self.plan.data, "train", anomalies="all"), read_set(self.plan.test, "test")
+        return read_photo_set(self.spec.data, "train", anomalies="all"), read_photo_set(self.spec.test, "test")
 
-    def pairs(self, bench: Workbench, row: Row, labels: Sequence[str]) -> tuple[list[GeneratedPair], dict[str, Any]]:
+    def pairs(
+        self, bench: Workbench, row: TableRow, labels: Sequence[str]
+    ) -> tuple[list[GeneratedPair], dict[str, Any]]:
         """The pairs of a row that has an engine, and facts about how they were made."""
-        return make_pairs(bench, row, labels, self.plan.count, self.plan.out / "pairs", self.say, self.cancelled)
+        return make_pairs(
+            bench, row, labels, self.spec.count, self.spec.out / "pairs", self.report_line, self.cancelled
+        )
 
-    def training(self, row: Row) -> dict[str, Any]:
+    def training(self, row: TableRow) -> dict[str, Any]:
         """What learns from the row's pairs, and how."""
-        return {"detector": self.plan.detector, "preset": self.plan.preset, "params": self.plan.params}
+        return {"detector": self.spec.detector, "preset": self.spec.preset, "params": self.spec.params}
 
     def _sets(self, learned: Sequence[Shot]) -> dict[str, list[Shot]]:
         """What each row learns from; an engine that cannot run is noted and left out."""
         good, real = [s for s in learned if s.good], [s for s in learned if not s.good]
         labels = sorted({s.label for s in real})
         sets: dict[str, list[Shot]] = {}
-        with open_project(self.plan.out / "project", self.plan.data) as bench:
+        with open_project(self.spec.out / "project", self.spec.data) as bench:
             for row in self.rows:
                 pairs: list[GeneratedPair] = []
                 self.facts[row.name] = {}
@@ -200,23 +208,25 @@ class RealismTable:
                     raise
                 except FlawsmithError as error:
                     self.failed[row.name] = str(error)
-                    self.say(f"{row.name}: left out, {error}")
+                    self.report_line(f"{row.name}: left out, {error}")
                     continue
                 anomalies = [*pairs, *(real if row.real else [])]
                 sets[row.name] = [*good, *anomalies]
-                atomic_write(self.plan.out / f"sheet_{row.file}.png", sheet(anomalies))
+                atomic_write(self.spec.out / f"sheet_{row.file}.png", contact_sheet(anomalies))
         return sets
 
-    def _look(self, sets: Mapping[str, Sequence[Shot]], learned: Sequence[Shot], test: Sequence[Shot]) -> None:
+    def _measure_pairs(
+        self, sets: Mapping[str, Sequence[Shot]], learned: Sequence[Shot], test: Sequence[Shot]
+    ) -> None:
         for row in self.rows:
             if made := [shot for shot in sets.get(row.name, ()) if isinstance(shot, GeneratedPair)]:
-                path = self.plan.out / "pairs" / f"{row.pairs_file}.looks.json"
-                found = look_at(made, learned, test, path, self.plan.device, self.cancelled)
+                path = self.spec.out / "pairs" / f"{row.pairs_file}.looks.json"
+                found = measure_pairs(made, learned, test, path, self.spec.device, self.cancelled)
                 self.facts[row.name]["looks"] = found
-                self.say(f"{row.name}: looked at {len(made)} pairs")
+                self.report_line(f"{row.name}: looked at {len(made)} pairs")
 
-    def _cell(self, row: Row, train: Sequence[Shot], test: Sequence[Shot], done: int) -> None:
-        plan, seed = self.plan, done - 1
+    def _run_cell(self, row: TableRow, train: Sequence[Shot], test: Sequence[Shot], done: int) -> None:
+        plan, seed = self.spec, done - 1
         path = plan.out / "cells" / row.file / f"seed-{seed}.json"
         began, busy = time.monotonic(), time.process_time()
         ctx = TrainContext(
@@ -224,7 +234,7 @@ class RealismTable:
             checkpoint=plan.out / "trainings",
             cancelled=self.cancelled,
             keep=False,
-            curve=self._watch(row, seed),
+            curve=self._curve_reporter(row, seed),
         )
         result = evaluate_localization(
             train,
@@ -246,32 +256,32 @@ class RealismTable:
             "wall_s": spent,
             "cpu_s": round(time.process_time() - busy, 1),
             "config": plan.config(),
-            "signature": signature(plan.device),
+            "signature": environment(plan.device),
         }
         atomic_write(path, json.dumps(cell, indent=1).encode())
-        self.say(f"{row.name}, seed {seed}: pixel AP {metrics['pixel_ap']:.4f} in {spent:.0f} s")
+        self.report_line(f"{row.name}, seed {seed}: pixel AP {metrics['pixel_ap']:.4f} in {spent:.0f} s")
 
-    def _watch(self, row: Row, seed: int) -> Callable[[str, float, float], None]:
+    def _curve_reporter(self, row: TableRow, seed: int) -> Callable[[str, float, float], None]:
         def curve(name: str, x: float, y: float) -> None:
             if not name.startswith("loss"):
-                self.say(f"{row.name}, seed {seed}, epoch {x:g}: {name} {y:.4f}")
+                self.report_line(f"{row.name}, seed {seed}, epoch {x:g}: {name} {y:.4f}")
 
         return curve
 
     def _write(self) -> dict[str, Any]:
-        rows = [row_record(r, self.results.get(r.name), self.facts[r.name], self._cells(r)) for r in self.rows]
-        table = {"config": self.plan.config(), "rows": rows, "left_out": self.failed}
-        signed = {"signature": signature(self.plan.device), **table}
-        atomic_write(self.plan.out / "results.json", json.dumps(signed, indent=1).encode())
-        atomic_write(self.plan.out / "table.md", markdown(signed, self.columns).encode())
+        rows = [row_record(r, self.results.get(r.name), self.facts[r.name], self._read_cells(r)) for r in self.rows]
+        table = {"config": self.spec.config(), "rows": rows, "left_out": self.failed}
+        signed = {"signature": environment(self.spec.device), **table}
+        atomic_write(self.spec.out / "results.json", json.dumps(signed, indent=1).encode())
+        atomic_write(self.spec.out / "table.md", markdown(signed, self.columns).encode())
         return table
 
-    def _cells(self, row: Row) -> list[dict[str, Any]]:
-        paths = sorted((self.plan.out / "cells" / row.file).glob("seed-*.json"))
+    def _read_cells(self, row: TableRow) -> list[dict[str, Any]]:
+        paths = sorted((self.spec.out / "cells" / row.file).glob("seed-*.json"))
         return [json.loads(path.read_text()) for path in paths]
 
 
-def _same_config(plan: RealismPlan) -> None:
+def _check_config(plan: RealismPlan) -> None:
     """InputError if the folder holds cells of another config; else the config is written down."""
     path = plan.out / "config.json"
     if path.is_file():

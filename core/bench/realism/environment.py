@@ -12,11 +12,11 @@ from typing import Any
 
 import core
 
-HOUSE = Path(__file__).resolve().parents[3]
+REPO_ROOT = Path(__file__).resolve().parents[3]
 LIBRARIES = ("torch", "numpy", "opencv-python-headless", "diffusers", "scikit-learn")
 
 
-def signature(device: str = "auto") -> dict[str, Any]:
+def environment(device: str = "auto") -> dict[str, Any]:
     """``{"date", "version", "commit", "processor", "cores", "device", "threads", "python", "libraries"}``."""
     import torch
 
@@ -46,7 +46,7 @@ def _commit() -> str | None:
 
 
 def _git(*words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=HOUSE, capture_output=True, text=True, check=True)
+    done = subprocess.run(["git", *words], cwd=REPO_ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 
 

@@ -12,10 +12,10 @@ from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
 from core.images import atomic_write
 
-Show = Callable[[float], str]
+Formatter = Callable[[float], str]
 
 
-def _two(value: float) -> str:
+def _two_decimals(value: float) -> str:
     return f"{value:.2f}"
 
 
@@ -23,22 +23,22 @@ def _percent(value: float) -> str:
     return f"{100 * value:.0f}"
 
 
-LOOKS: Mapping[str, tuple[str, Show]] = {
-    "ic_lpips": ("IC-LPIPS", _two),
-    "ic_lpips_mask": ("in the mask", _two),
-    "ic_efflite": ("diversity, stand-in", _two),
+PAIR_STATISTICS: Mapping[str, tuple[str, Formatter]] = {
+    "ic_lpips": ("IC-LPIPS", _two_decimals),
+    "ic_lpips_mask": ("in the mask", _two_decimals),
+    "ic_efflite": ("diversity, stand-in", _two_decimals),
     "ic_efflite_mask": ("in the mask", lambda value: f"{value:.3f}"),
-    "nearest_similarity": ("likeness of the nearest real one", _two),
-    "nearest_similarity_real": ("of real ones among themselves", _two),
+    "nearest_similarity": ("likeness of the nearest real one", _two_decimals),
+    "nearest_similarity_real": ("of real ones among themselves", _two_decimals),
     "memorised": ("copies, %", _percent),
-    "mask_iou": ("mask IoU", _two),
-    "ars": ("ARS", _two),
-    "ars_real": ("ARS of real ones", _two),
+    "mask_iou": ("mask IoU", _two_decimals),
+    "ars": ("ARS", _two_decimals),
+    "ars_real": ("ARS of real ones", _two_decimals),
 }
 """Metric of core.evaluation.generation → title and how it is written."""
 
 
-def look_at(
+def measure_pairs(
     made: Sequence[GeneratedPair],
     learned: Sequence[Shot],
     test: Sequence[Shot],
@@ -46,7 +46,8 @@ def look_at(
     device: str,
     cancelled: Callable[[], bool],
 ) -> dict[str, Any]:
-    """LOOKS of the pairs beside the real anomalies of ``test``; copies are looked for among those of ``learned``.
+    """PAIR_STATISTICS of the pairs beside the real anomalies of ``test``; copies are looked for among those of
+    ``learned``.
 
     What is found is kept at ``path``. The mean over labels.
     """
@@ -56,15 +57,15 @@ def look_at(
     result = evaluate_generation(
         made, [s for s in test if not s.good], normals=good, training=learned, device=device, cancelled=cancelled
     )
-    found = {name: result.metrics[name] for name in LOOKS if name in result.metrics}
+    found = {name: result.metrics[name] for name in PAIR_STATISTICS if name in result.metrics}
     atomic_write(path, json.dumps(found, indent=1).encode())
     return found
 
 
-def looks_table(rows: Sequence[Mapping[str, Any]]) -> str:
+def pair_statistics_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows that were looked at, in Markdown; empty for none."""
     seen = [row for row in rows if row.get("looks")]
-    shown = {name: column for name, column in LOOKS.items() if any(name in row["looks"] for row in seen)}
+    shown = {name: column for name, column in PAIR_STATISTICS.items() if any(name in row["looks"] for row in seen)}
     if not seen:
         return ""
     lines = [

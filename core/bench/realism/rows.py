@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.api import Batch, Workbench
+from core.api import GenerationBatch, Workbench
 from core.engines.api import read_params
 from core.engines.registry import engine, engines, learning_engines
 from core.errors import Cancelled, InputError
 from core.evaluation.generation.pairs import GeneratedPair
 from core.images import atomic_write
-from core.jobs.auto_review import Rules
+from core.jobs.auto_review import ReviewRules
 from core.jobs.learn import LearnRequest
 from core.placement_rules import Placement
 from core.store import SampleRow
@@ -26,12 +26,12 @@ REAL = "real_few_shot"
 """The row that learns from the learning folder's real anomalies alone."""
 
 _LEARN, _PLACE, _KEEP = "learn.", "place.", "keep"
-FIRST = (REAL, "cut_paste", "perlin", "poisson")
+FIRST_ROWS = (REAL, "cut_paste", "perlin", "poisson")
 """The order in which known rows are shown; others follow by name."""
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """``name`` as it was asked for; no ``engine`` is REAL; ``real`` adds the real anomalies to the pairs;
     ``learning`` is what an engine learns with, ``placement`` where the masks lie, and of the pairs made ``keep``, a
     share, are kept by the filter."""
@@ -55,7 +55,7 @@ class Row:
         return re.sub(r"[^a-z0-9_=.-]+", "-", self.name.lower().removesuffix("+real"))
 
 
-def parse_row(text: str) -> Row:
+def parse_row(text: str) -> TableRow:
     """``real_few_shot``, ``ENGINE``, ``ENGINE:name=value,learn.name=value``, each engine's also with ``+real`` behind.
 
     An engine's row learns from its pairs and the good photos only, as in the papers; ``+real`` adds the few real
@@ -65,7 +65,7 @@ def parse_row(text: str) -> Row:
     """
     text = text.strip()
     if text == REAL:
-        return Row(REAL, None, {}, True)
+        return TableRow(REAL, None, {}, True)
     body = text.removesuffix("+real")
     name, _, settings = body.partition(":")
     params: dict[str, Any] = {}
@@ -90,14 +90,14 @@ def parse_row(text: str) -> Row:
         read_settings(model, learning, f"row {text!r}")
     elif learning:
         raise InputError(f"row {text!r}: engine {name} does not learn")
-    return Row(text, name, params, body != text, learning, placement, float(keep))
+    return TableRow(text, name, params, body != text, learning, placement, float(keep))
 
 
-def usual_rows() -> list[Row]:
+def default_rows() -> list[TableRow]:
     """Few-shot real, and every engine that can run here with nothing but a label, photos and examples."""
     able = [e.name for e in engines().values() if "regions" not in e.needs and e.available() is None]
-    able.sort(key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name))
-    return [Row(REAL, None, {}, True), *map(parse_row, able)]
+    able.sort(key=lambda name: (FIRST_ROWS.index(name) if name in FIRST_ROWS else len(FIRST_ROWS), name))
+    return [TableRow(REAL, None, {}, True), *map(parse_row, able)]
 
 
 def open_project(path: Path, data: Path) -> Workbench:
@@ -113,14 +113,14 @@ def open_project(path: Path, data: Path) -> Workbench:
 
         shutil.rmtree(part)
     with Workbench.create(part, data.name) as bench:
-        bench.photos.take_in(data)
+        bench.photos.import_images(data)
     part.rename(path)
     return Workbench.open(path)
 
 
 def make_pairs(
     bench: Workbench,
-    row: Row,
+    row: TableRow,
     labels: Sequence[str],
     count: int,
     folder: Path,
@@ -137,7 +137,7 @@ def make_pairs(
     assert row.engine
     folder.mkdir(parents=True, exist_ok=True)
     learns = row.engine in learning_engines() and "concept" not in row.params
-    concept = concept_of(bench, row, labels, folder / "concepts.json", say, cancelled) if learns else {}
+    concept = learn_concept(bench, row, labels, folder / "concepts.json", say, cancelled) if learns else {}
     params = {**row.params, **({"concept": concept["id"]} if concept else {})}
     path = folder / f"{row.pairs_file}.json"
     known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
@@ -145,17 +145,17 @@ def make_pairs(
         if label in known:
             continue
         # One seed per label and the same for every engine: all work on the same photos and, asked for one, masks.
-        batch = Batch(
+        batch = GenerationBatch(
             engine=row.engine, label=label, count=round(count / row.keep), seed=seed, params=params,
             placement=dict(row.placement), workers=1,
         )  # fmt: skip
         began, busy = time.monotonic(), time.process_time()
-        rules = Rules(keep_best=count) if row.keep < 1 else None
+        rules = ReviewRules(keep_best=count) if row.keep < 1 else None
         made = bench.studio.generate(batch, rules=rules, spend=row.keep < 1, cancelled=cancelled)
         if made["cancelled"]:
             raise Cancelled(f"{row.name}: stopped while making {label}; finished labels are kept")
         known[label] = {
-            "ids": [i for i in made["sample_ids"] if row.keep == 1 or _kept(bench, i)],
+            "ids": [i for i in made["sample_ids"] if row.keep == 1 or _is_kept(bench, i)],
             "given_up": made["given_up"],
             "wall_s": round(time.monotonic() - began, 2),
             "cpu_s": round(time.process_time() - busy, 2),
@@ -175,8 +175,8 @@ def make_pairs(
     return shots, facts
 
 
-def concept_of(
-    bench: Workbench, row: Row, labels: Sequence[str], path: Path, say: Callable[[str], None],
+def learn_concept(
+    bench: Workbench, row: TableRow, labels: Sequence[str], path: Path, say: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> dict[str, Any]:  # fmt: skip
     """What the row's engine has learned of ``labels``, all together; learned now if it was not before."""
@@ -193,7 +193,7 @@ def concept_of(
     return known[key]
 
 
-def _kept(bench: Workbench, id: str) -> bool:
+def _is_kept(bench: Workbench, id: str) -> bool:
     return bench.project.sample_row(id).verdict == "kept"
 
 

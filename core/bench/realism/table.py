@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.bench.realism.pair_statistics import looks_table
-from core.bench.realism.rows import Row
-from core.evaluation.results import Result
+from core.bench.realism.pair_statistics import pair_statistics_table
+from core.bench.realism.rows import TableRow
+from core.evaluation.results import EvalResult
 
 COLUMNS = {
     "pixel_ap": "pixel AP",
@@ -21,7 +21,7 @@ COLUMNS = {
 
 
 def row_record(
-    row: Row, result: Result | None, facts: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]
+    row: TableRow, result: EvalResult | None, facts: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """All that is known of a row; numbers are missing as long as no seed is finished."""
     record: dict[str, Any] = {"row": row.name, "engine": row.engine, "params": dict(row.params), "real": row.real}
@@ -50,7 +50,7 @@ def markdown(table: Mapping[str, Any], columns: Mapping[str, str] = COLUMNS) -> 
     lines = [
         f"### {config['learned_from']} → {config['tested_on']}",
         "",
-        _words(config, signed),
+        _config_lines(config, signed),
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * len(head),
@@ -64,7 +64,7 @@ def markdown(table: Mapping[str, Any], columns: Mapping[str, str] = COLUMNS) -> 
             + " | ".join([*cells, "" if chosen is None else f"{100 * chosen:.1f}"])
             + f" | {len(row['seeds'])} | {_pairs(row)} | {times} |"
         )
-    if seen := looks_table(table["rows"]):
+    if seen := pair_statistics_table(table["rows"]):
         lines += ["", seen.rstrip()]
     lines += [f"\nLeft out: `{name}`: {why}." for name, why in table.get("left_out", {}).items()]
     return "\n".join(lines) + "\n"
@@ -87,7 +87,7 @@ def _pairs(row: Mapping[str, Any]) -> str:
     return f"{total}{given_up}"
 
 
-def _words(config: Mapping[str, Any], signed: Mapping[str, Any]) -> str:
+def _config_lines(config: Mapping[str, Any], signed: Mapping[str, Any]) -> str:
     without = f" Left out: {', '.join(config['without'])}." if config["without"] else ""
     changed = f", changed: {config['params']}" if config["params"] else ""
     return (

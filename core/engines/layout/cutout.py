@@ -9,8 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.layout.edge_width import band_width
-from core.engines.layout.shadow import Shadow, fit_shadow, residue
-from core.engines.layout.work_area import Floats, WorkArea, blur, count, distance, distance_to, some, window_of
+from core.engines.layout.shadow import Shadow, fit_shadow, leftover_pixels
+from core.engines.layout.work_area import (
+    Floats,
+    WorkArea,
+    blur,
+    count,
+    distance,
+    distance_to,
+    sampled_pixels,
+    work_area_of,
+)
 from core.types import Image, Mask
 
 FILL_SHADE = 0.90
@@ -59,26 +68,26 @@ class Hole:
     shade: Floats
 
 
-def cut(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tuple[CutPart, Hole]:
+def cut_out_part(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tuple[CutPart, Hole]:
     """Lift the region ``mask`` off ``photo``; ``others`` are pixels of other parts. All (H, W)."""
-    tight = window_of(mask)
+    tight = work_area_of(mask)
     size = float(np.sqrt(count(mask[tight.slices])))
     band = band_width(photo, mask, others)
     edge = tight.grown(int(np.ceil(4 * band))).clipped(mask.shape)
     window = edge.grown(int(np.ceil(0.5 * size))).clipped(mask.shape)
     inner = mask[window.slices]
     other = others[window.slices] & ~inner
-    alpha, colour = _matte(photo[edge.slices], mask[edge.slices], other[edge.inside(window)], band)
+    alpha, colour = _matte(photo[edge.slices], mask[edge.slices], other[edge.slices_in(window)], band)
     luminance = cv2.cvtColor(photo[window.slices], cv2.COLOR_RGB2GRAY).astype(np.float32)
     away = distance_to(inner)
     bare = (away > band) & (distance_to(other) > 2 * band)
     shadow = fit_shadow(luminance, inner, bare, size) if with_shadow else Shadow()
     shade = shadow.cast(inner.astype(np.float32))
     core = away <= band
-    core[edge.inside(window)] |= alpha > EDGE
+    core[edge.slices_in(window)] |= alpha > EDGE
     hole = core.copy()
     if with_shadow:
-        hole |= (shade < FILL_SHADE) | residue(luminance, inner, bare, shade, away, size)
+        hole |= (shade < FILL_SHADE) | leftover_pixels(luminance, inner, bare, shade, away, size)
     hole &= ~other
     rows, cols = np.nonzero(inner)
     centre = (float(rows.mean()) + window.y0, float(cols.mean()) + window.x0)
@@ -92,7 +101,7 @@ def _surface_colour(pixels: Image, chosen: Mask, shade: Floats) -> Floats:
     """Median RGB of the chosen pixels, float32 (3,) in 0..255, as it is without the shadow."""
     if not chosen.any():
         return np.asarray(pixels.reshape(-1, 3).mean(0), np.float32)
-    lit = some(pixels, chosen, 2000) / np.maximum(some(shade, chosen, 2000), 0.1)[:, None]
+    lit = sampled_pixels(pixels, chosen, 2000) / np.maximum(sampled_pixels(shade, chosen, 2000), 0.1)[:, None]
     return np.asarray(np.median(lit, axis=0), np.float32)
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.work_area import Floats, count, distance, distance_to, some, window_of
+from core.engines.layout.work_area import Floats, count, distance, distance_to, sampled_pixels, work_area_of
 from core.types import Image, Mask
 
 MIN_CONTRAST = 12.0
@@ -29,7 +29,7 @@ def band_width(photo: Image, mask: Mask, others: Mask) -> float:
     It is read from how soon the colours outside stop leaning towards the part's: on the lit side, for a shadow
     looks like more of a dark part and hides the edge of a bright one.
     """
-    tight = window_of(mask)
+    tight = work_area_of(mask)
     size = float(np.sqrt(count(mask[tight.slices])))
     least, most = float(np.clip(1.3 + 0.012 * size, 2.0, 5.0)), float(np.clip(0.05 * size + 2, 3.0, 10.0))
     window = tight.grown(int(2 * most + 3)).clipped(mask.shape)
@@ -39,7 +39,7 @@ def band_width(photo: Image, mask: Mask, others: Mask) -> float:
     rim, far = (inside > most) & (inside < 2 * most), bare & (outside > most) & (outside < 2 * most)
     if count(rim) < 20 or count(far) < 20:
         return least
-    fore, back = (np.median(some(pixels, chosen, MOST_PIXELS), axis=0) for chosen in (rim, far))
+    fore, back = (np.median(sampled_pixels(pixels, chosen, MOST_PIXELS), axis=0) for chosen in (rim, far))
     step = fore - back
     if (power := float(step @ step)) < 3 * MIN_CONTRAST**2:
         return least

@@ -10,11 +10,11 @@ import numpy as np
 from core.device import numpy_rng
 from core.engines.api import Context, Engine, read_params
 from core.engines.finalize import NoVisibleChange, finalize_sample
-from core.engines.layout.free_place import NoPlace
+from core.engines.layout.free_place import NoFreePlace
 from core.engines.layout.operations import OPS, LayoutEdit, LayoutScene, with_target
-from core.engines.layout.region_choice import at_border, named
+from core.engines.layout.region_choice import at_border, named_regions
 from core.engines.layout.settings import LayoutParams
-from core.engines.layout.work_area import blur, window_of
+from core.engines.layout.work_area import blur, work_area_of
 from core.images import is_grey
 from core.quality import visible_change
 from core.types import Image, Mask, Request, Sample
@@ -46,20 +46,20 @@ class Layout(Engine):
         params: LayoutParams = read_params(self, request.params)
         photo = request.normal.pixels
         rng = numpy_rng(request.seed, "layout")
-        targets = named(request.regions, params.region, params.instance, request.normal.name)
+        targets = named_regions(request.regions, params.region, params.instance, request.normal.name)
         scene = LayoutScene(
             photo, request.normal.name, is_grey(photo), request.regions, targets[0], params, request.object_mask, rng
         )
-        yield self._first_success(scene, _order(scene, targets, rng), request, ctx)
+        yield self._first_success(scene, _shuffled_targets(scene, targets, rng), request, ctx)
 
     def _first_success(self, scene: LayoutScene, targets: list[int], request: Request, ctx: Context) -> Sample:
-        failure: NoPlace | NoVisibleChange | None = None
+        failure: NoFreePlace | NoVisibleChange | None = None
         for target in targets[:ATTEMPTS]:
             ctx.check()
             try:
                 rng = numpy_rng(request.seed, "layout", target)
                 sample = self._sample(OPS[scene.params.op](with_target(scene, target, rng)), scene, request)
-            except (NoPlace, NoVisibleChange) as error:
+            except (NoFreePlace, NoVisibleChange) as error:
                 failure = failure or error
                 continue
             ctx.progress(1, 1, sample.image)
@@ -69,21 +69,21 @@ class Layout(Engine):
 
     def _sample(self, edit: LayoutEdit, scene: LayoutScene, request: Request) -> Sample:
         image = cv2.merge([cv2.extractChannel(edit.image, 0)] * 3) if scene.grey else edit.image
-        bounds = np.logical_or.reduce(edit.places)
-        mask = seen_change(scene.photo, image, edit.places) if scene.params.tighten else bounds
-        instances = _split(mask, edit.places)
+        bounds = np.logical_or.reduce(edit.changed_places)
+        mask = visible_change_with_shadows(scene.photo, image, edit.changed_places) if scene.params.tighten else bounds
+        instances = _instance_masks(mask, edit.changed_places)
         # The mask is already as tight as it may be.
         return finalize_sample(self, request, image, mask, tighten=False, params=scene.params, instances=instances)
 
 
-def seen_change(before: Image, after: Image, places: Sequence[Mask]) -> Mask:
+def visible_change_with_shadows(before: Image, after: Image, places: Sequence[Mask]) -> Mask:
     """The bool (H, W) part of the places that changed visibly, broad faint changes (shadows) included.
 
     Small islands that chance to look as before belong to the change around them.
     """
     out = np.zeros(before.shape[:2], np.bool_)
     for place in places:
-        view = window_of(place).grown(4).clipped(out.shape).slices
+        view = work_area_of(place).grown(4).clipped(out.shape).slices
         old, new, bounds = before[view], after[view], place[view]
         sharp = visible_change(old, new, within=bounds)
         change = cv2.cvtColor(new, cv2.COLOR_RGB2GRAY).astype(np.float32) - cv2.cvtColor(old, cv2.COLOR_RGB2GRAY)
@@ -101,7 +101,7 @@ def _without_islands(mask: Mask, bounds: Mask) -> Mask:
     return np.asarray(mask | (small[labels] & bounds), np.bool_)
 
 
-def _order(scene: LayoutScene, targets: list[int], rng: np.random.Generator) -> list[int]:
+def _shuffled_targets(scene: LayoutScene, targets: list[int], rng: np.random.Generator) -> list[int]:
     """Targets in random order; those cut by the frame last where the cut would be laid bare."""
     shuffled = [targets[i] for i in rng.permutation(len(targets))]
     if scene.params.op in ("remove", "recolour"):
@@ -109,7 +109,7 @@ def _order(scene: LayoutScene, targets: list[int], rng: np.random.Generator) -> 
     return sorted(shuffled, key=lambda i: at_border(scene.regions[i].mask))
 
 
-def _split(mask: Mask, places: tuple[Mask, ...]) -> tuple[Mask, ...]:
+def _instance_masks(mask: Mask, places: tuple[Mask, ...]) -> tuple[Mask, ...]:
     """One instance per place; a pixel of two places belongs to the later one, which lies on top."""
     if len(places) < 2:
         return (mask,)

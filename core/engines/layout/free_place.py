@@ -19,7 +19,7 @@ MOST_UNEVEN = 2.0
 """The same for a lively surface, in deviations of its own."""
 
 
-class NoPlace(InputError):
+class NoFreePlace(InputError):
     """The part fits nowhere; another region or seed may do."""
 
 
@@ -29,7 +29,7 @@ def free_shift(
     """A random (dy, dx) in whole pixels that puts the part on a free place much like the one it lay on.
 
     photo: the surface to lie on. blocked: bool (H, W) that the part's footprint may not touch. least: shortest
-    way to go in pixels. Raises NoPlace. Shifts are whole cells and cells count as touched when one pixel is,
+    way to go in pixels. Raises NoFreePlace. Shifts are whole cells and cells count as touched when one pixel is,
     so no chosen place touches a blocked pixel.
     """
     height, width = blocked.shape
@@ -41,14 +41,14 @@ def free_shift(
     foot = foot[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
     top, left = top + rows.min(), left + cols.min()
     if foot.shape[0] > closed.shape[0] or foot.shape[1] > closed.shape[1]:
-        raise NoPlace(f"layout: region {name!r} is larger than any free place; choose a smaller region")
+        raise NoFreePlace(f"layout: region {name!r} is larger than any free place; choose a smaller region")
     kernel = foot.astype(np.float32)
     touched = cv2.matchTemplate(closed.astype(np.float32), kernel, cv2.TM_CCORR)
     ys, xs = np.mgrid[: touched.shape[0], : touched.shape[1]]
     way = np.hypot(ys - top, xs - left) * cell
     fits = (touched < 0.5) & (way >= max(least, cell))
     if not fits.any():
-        raise NoPlace(
+        raise NoFreePlace(
             f"layout: no free place for region {name!r} clear of the other regions; "
             "give dx and dy, or allow overlap, or choose a smaller region"
         )
@@ -56,7 +56,7 @@ def free_shift(
     even = cv2.blur(small, (3, 3))
     fits &= _spread(even, kernel) <= _most_spread(even, _ring(part, cell, closed))
     if not fits.any():
-        raise NoPlace(
+        raise NoFreePlace(
             f"layout: no free place for region {name!r} that is all one surface; "
             "give dx and dy, or choose a smaller region"
         )
@@ -95,7 +95,7 @@ def _most_spread(small: Floats, ring: Mask) -> float:
 
 def _ring(part: CutPart, cell: int, closed: Mask) -> Mask:
     """The free cells close around where the part lay."""
-    foot = part.window.frame(part.footprint, (closed.shape[0] * cell, closed.shape[1] * cell))
+    foot = part.window.full_mask(part.footprint, (closed.shape[0] * cell, closed.shape[1] * cell))
     inner = _cells(foot, cell, 0, 0, edge=False)
     reach = 2 + max(2, round(0.2 * part.size / cell))
     ring: Mask = dilated(inner, reach) & ~dilated(inner, 2) & ~closed

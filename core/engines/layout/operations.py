@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 
 from core.engines.finalize import NoVisibleChange
-from core.engines.layout.cutout import CutPart, Hole, cut
-from core.engines.layout.free_place import NoPlace, free_shift
-from core.engines.layout.paste_part import lay, moved_to, transformed
+from core.engines.layout.cutout import CutPart, Hole, cut_out_part
+from core.engines.layout.free_place import NoFreePlace, free_shift
+from core.engines.layout.paste_part import centred_at, paste_part, transformed
 from core.engines.layout.recolour import random_shift, recoloured
-from core.engines.layout.region_choice import base_name, check_liftable, named, obstacles
+from core.engines.layout.region_choice import base_name, check_liftable, named_regions, obstacles
 from core.engines.layout.settings import LayoutParams
 from core.engines.layout.uncover import uncover
-from core.engines.layout.work_area import count, distance_to, window_of
+from core.engines.layout.work_area import count, distance_to, work_area_of
 from core.errors import InputError
 from core.types import Image, Mask, Region
 
@@ -49,9 +49,9 @@ class LayoutScene:
         """Pixels of all regions in the way of ``chosen``, or of the target if none is given."""
         return obstacles(self.regions, chosen or (self.target,), self.shape)
 
-    def cut(self, index: int, others: Mask) -> tuple[CutPart, Hole]:
+    def cut_out_region(self, index: int, others: Mask) -> tuple[CutPart, Hole]:
         check_liftable(self.regions[index])
-        return cut(self.photo, self.regions[index].mask, others, self.params.shadow)
+        return cut_out_part(self.photo, self.regions[index].mask, others, self.params.shadow)
 
 
 @dataclass(frozen=True)
@@ -59,39 +59,39 @@ class LayoutEdit:
     """The edited image, and one bool (H, W) mask per place that changed: bounds, not yet what is visible."""
 
     image: Image
-    places: tuple[Mask, ...]
+    changed_places: tuple[Mask, ...]
 
 
 def remove(scene: LayoutScene) -> LayoutEdit:
     """A missing part: its place is filled, its shadow goes."""
     others = scene.others()
-    _, hole = scene.cut(scene.target, others)
+    _, hole = scene.cut_out_region(scene.target, others)
     return LayoutEdit(uncover(scene.photo, hole, others, scene.rng), (_bounds(scene, hole),))
 
 
 def duplicate(scene: LayoutScene) -> LayoutEdit:
     """One part too many: a copy elsewhere."""
-    part, _ = scene.cut(scene.target, scene.others())
+    part, _ = scene.cut_out_region(scene.target, scene.others())
     part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
     blocked = scene.others() | scene.region.mask
-    image, place = _lay(scene, scene.photo, _relocated(scene, scene.photo, part, blocked))
+    image, place = _paste_part(scene, scene.photo, _relocated(scene, scene.photo, part, blocked))
     return LayoutEdit(image, (place,))
 
 
 def move(scene: LayoutScene) -> LayoutEdit:
     """A displaced part: its place is filled and it lies elsewhere."""
     others = scene.others()
-    part, hole = scene.cut(scene.target, others)
+    part, hole = scene.cut_out_region(scene.target, others)
     part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
     bare = uncover(scene.photo, hole, others, scene.rng)
-    image, place = _lay(scene, bare, _relocated(scene, bare, part, others))
+    image, place = _paste_part(scene, bare, _relocated(scene, bare, part, others))
     return LayoutEdit(image, (_bounds(scene, hole), place))
 
 
 def rotate(scene: LayoutScene) -> LayoutEdit:
     """A part turned about its middle."""
     params, others = scene.params, scene.others()
-    part, hole = scene.cut(scene.target, others)
+    part, hole = scene.cut_out_region(scene.target, others)
     if params.angle is not None and params.angle % 360 == 0 and params.scale == 1:
         raise InputError(f"layout: a turn of {params.angle:g} degrees changes nothing; give another angle")
     if params.angle is not None:
@@ -101,7 +101,9 @@ def rotate(scene: LayoutScene) -> LayoutEdit:
         options = (transformed(part, float(a), params.scale) for a in angles)
         found = next((p for p in options if params.overlap or _fits(p, others)), None)
         if found is None:
-            raise NoPlace(f"layout: region {scene.region.name!r} has no room to turn; give an angle or allow overlap")
+            raise NoFreePlace(
+                f"layout: region {scene.region.name!r} has no room to turn; give an angle or allow overlap"
+            )
         turned = found
     return _put_back(scene, turned, hole, others)
 
@@ -112,7 +114,7 @@ def flip(scene: LayoutScene) -> LayoutEdit:
     if axis == "random":
         axis = "horizontal" if scene.rng.random() < 0.5 else "vertical"
     others = scene.others()
-    part, hole = scene.cut(scene.target, others)
+    part, hole = scene.cut_out_region(scene.target, others)
     return _put_back(scene, transformed(part, flip=axis), hole, others)
 
 
@@ -129,7 +131,7 @@ def replace_part(scene: LayoutScene) -> LayoutEdit:
 def recolour(scene: LayoutScene) -> LayoutEdit:
     """A part of the wrong colour, texture and edge kept."""
     params = scene.params
-    part, _ = cut(scene.photo, scene.region.mask, scene.others(), with_shadow=False)
+    part, _ = cut_out_part(scene.photo, scene.region.mask, scene.others(), with_shadow=False)
     hue, saturation, lightness = params.hue, params.saturation, params.lightness
     given = (lightness,) if scene.grey else (hue, saturation, lightness)
     if all(value is None for value in given):
@@ -141,7 +143,7 @@ def recolour(scene: LayoutScene) -> LayoutEdit:
     new = old + part.alpha[..., None] * (colour - part.colour)
     image = scene.photo.copy()
     image[view] = np.clip(np.rint(new), 0, 255).astype(np.uint8)
-    return LayoutEdit(image, (part.window.frame(part.alpha > 0, scene.shape),))
+    return LayoutEdit(image, (part.window.full_mask(part.alpha > 0, scene.shape),))
 
 
 OPS: dict[str, Callable[[LayoutScene], LayoutEdit]] = {
@@ -161,8 +163,8 @@ def _relocated(scene: LayoutScene, surface: Image, part: CutPart, blocked: Mask)
     params = scene.params
     if params.dx is not None or params.dy is not None:
         dy, dx = params.dy or 0, params.dx or 0
-        moved = moved_to(part, (part.centre[0] + dy, part.centre[1] + dx))
-        if not moved.window.frame(moved.footprint, scene.shape).any():
+        moved = centred_at(part, (part.centre[0] + dy, part.centre[1] + dx))
+        if not moved.window.full_mask(moved.footprint, scene.shape).any():
             raise InputError(
                 f"layout: dx={dx}, dy={dy} puts region {scene.region.name!r} outside the "
                 f"{scene.shape[1]}x{scene.shape[0]} photo; give a shorter way"
@@ -172,7 +174,7 @@ def _relocated(scene: LayoutScene, surface: Image, part: CutPart, blocked: Mask)
         blocked = np.zeros_like(blocked)
     blocked = blocked | ~_surface(scene)
     dy, dx = free_shift(surface, part, blocked, scene.rng, 0.4 * part.size, scene.region.name)
-    return moved_to(part, (part.centre[0] + dy, part.centre[1] + dx))
+    return centred_at(part, (part.centre[0] + dy, part.centre[1] + dx))
 
 
 def _surface(scene: LayoutScene) -> Mask:
@@ -180,7 +182,7 @@ def _surface(scene: LayoutScene) -> Mask:
     if scene.object_mask is None:
         return np.ones(scene.shape, np.bool_)
     reach = 2 + max(3, round(0.15 * float(np.sqrt(scene.region.mask.sum()))))
-    view = window_of(scene.region.mask).grown(reach).clipped(scene.shape).slices
+    view = work_area_of(scene.region.mask).grown(reach).clipped(scene.shape).slices
     away = distance_to(scene.region.mask[view])
     ring = scene.object_mask[view][(away > 2) & (away < reach)]
     on_object = ring.size > 0 and ring.mean() > 0.5
@@ -195,7 +197,7 @@ def _put_back(scene: LayoutScene, part: CutPart, hole: Hole, others: Mask) -> La
             "choose another region, another angle or op=flip on another axis"
         )
     bare = uncover(scene.photo, replace(hole, mask=hole.core), others, scene.rng)
-    image, place = _lay(scene, bare, part, adapt=False)
+    image, place = _paste_part(scene, bare, part, adapt=False)
     place |= _bounds(scene, hole)
     return LayoutEdit(image, (place,))
 
@@ -203,22 +205,22 @@ def _put_back(scene: LayoutScene, part: CutPart, hole: Hole, others: Mask) -> La
 def _looks_the_same(scene: LayoutScene, part: CutPart) -> bool:
     """Would the turned part be told from what lies there now?"""
     mask = scene.region.mask
-    view = window_of(mask).slices
-    foot = part.window.frame(part.alpha > 0.5, scene.shape)
+    view = work_area_of(mask).slices
+    foot = part.window.full_mask(part.alpha > 0.5, scene.shape)
     if count(foot ^ mask) >= 0.03 * count(mask[view]):
         return False
-    image, _ = lay(scene.photo, part, adapt=False, with_shadow=False)
+    image, _ = paste_part(scene.photo, part, adapt=False, with_shadow=False)
     inside = cv2.erode(mask[view].astype(np.uint8), np.ones((5, 5), np.uint8))
     return max(cv2.mean(cv2.absdiff(image[view], scene.photo[view]), inside)[:3]) < 2
 
 
 def _first_that_fits(scene: LayoutScene, edit: Callable[[LayoutScene, int], LayoutEdit]) -> LayoutEdit:
     """``edit`` with the first partner, in random order, for which there is room."""
-    error: NoPlace | None = None
+    error: NoFreePlace | None = None
     for partner in _partners(scene):
         try:
             return edit(scene, partner)
-        except NoPlace as failure:
+        except NoFreePlace as failure:
             error = failure
     raise error or AssertionError("there is always a partner")
 
@@ -227,7 +229,7 @@ def _partners(scene: LayoutScene) -> list[int]:
     """Indices of possible partners in random order: those asked for, else regions of another name."""
     params, mine = scene.params, scene.region
     if params.partner.strip() or params.partner_instance:
-        found = named(scene.regions, params.partner, params.partner_instance, scene.name)
+        found = named_regions(scene.regions, params.partner, params.partner_instance, scene.name)
         found = [i for i in found if i != scene.target]
     else:
         found = [i for i, r in enumerate(scene.regions) if base_name(r.name) != base_name(mine.name)]
@@ -245,62 +247,62 @@ def _partners(scene: LayoutScene) -> list[int]:
 
 def _swap_with(scene: LayoutScene, partner: int) -> LayoutEdit:
     others = scene.others(scene.target, partner)
-    here, hole = scene.cut(scene.target, others | scene.regions[partner].mask)
-    there, other_hole = scene.cut(partner, others | scene.region.mask)
+    here, hole = scene.cut_out_region(scene.target, others | scene.regions[partner].mask)
+    there, other_hole = scene.cut_out_region(partner, others | scene.region.mask)
     there_new, here_new = _at(there, here.centre, scene.shape), _at(here, there.centre, scene.shape)
     for part, region in ((there_new, scene.regions[partner]), (here_new, scene.region)):
         if not scene.params.overlap and not _fits(part, others):
-            raise NoPlace(
+            raise NoFreePlace(
                 f"layout: region {region.name!r} does not fit into the place of the other; "
                 "choose another pair or allow overlap"
             )
     bare = uncover(scene.photo, hole, others | scene.regions[partner].mask, scene.rng)
     bare = uncover(bare, other_hole, others | scene.region.mask, scene.rng)
-    image, first = _lay(scene, bare, there_new)
-    image, second = _lay(scene, image, here_new)
+    image, first = _paste_part(scene, bare, there_new)
+    image, second = _paste_part(scene, image, here_new)
     return LayoutEdit(image, (_bounds(scene, hole) | first, _bounds(scene, other_hole) | second))
 
 
 def _replace_with(scene: LayoutScene, partner: int) -> LayoutEdit:
     others = scene.others()
-    here, hole = scene.cut(scene.target, others)
-    there, _ = scene.cut(partner, scene.others(partner))
+    here, hole = scene.cut_out_region(scene.target, others)
+    there, _ = scene.cut_out_region(partner, scene.others(partner))
     new = _at(transformed(there, scene.params.angle or 0.0, scene.params.scale), here.centre, scene.shape)
     if not scene.params.overlap and not _fits(new, others):
-        raise NoPlace(
+        raise NoFreePlace(
             f"layout: region {scene.regions[partner].name!r} does not fit into the place of {scene.region.name!r}; "
             "choose another or allow overlap"
         )
     bare = uncover(scene.photo, hole, others, scene.rng)
-    image, place = _lay(scene, bare, new)
+    image, place = _paste_part(scene, bare, new)
     return LayoutEdit(image, (_bounds(scene, hole) | place,))
 
 
 def _at(part: CutPart, centre: tuple[float, float], shape: tuple[int, int]) -> CutPart:
     """The part at ``centre``, pushed back into the frame where it would hang over and fits."""
-    part = moved_to(part, centre)
+    part = centred_at(part, centre)
     rows, cols = (np.flatnonzero(part.footprint.any(axis)) for axis in (1, 0))
     top, bottom = part.window.y0 + rows[0], part.window.y0 + rows[-1] + 1
     left, right = part.window.x0 + cols[0], part.window.x0 + cols[-1] + 1
     dy = max(-top, 0) or min(shape[0] - bottom, 0)
     dx = max(-left, 0) or min(shape[1] - right, 0)
-    return moved_to(part, (part.centre[0] + dy, part.centre[1] + dx))
+    return centred_at(part, (part.centre[0] + dy, part.centre[1] + dx))
 
 
 def _fits(part: CutPart, others: Mask) -> bool:
     """Is the part within the frame and clear of ``others``?"""
     foot = part.alpha > 0.5
     seen = part.window.clipped(others.shape)
-    inner = foot[seen.inside(part.window)]
+    inner = foot[seen.slices_in(part.window)]
     return bool(inner.sum() >= foot.sum() and not (inner & others[seen.slices]).any())
 
 
-def _lay(scene: LayoutScene, image: Image, part: CutPart, adapt: bool = True) -> tuple[Image, Mask]:
-    return lay(image, part, adapt, scene.params.shadow)
+def _paste_part(scene: LayoutScene, image: Image, part: CutPart, adapt: bool = True) -> tuple[Image, Mask]:
+    return paste_part(image, part, adapt, scene.params.shadow)
 
 
 def _bounds(scene: LayoutScene, hole: Hole) -> Mask:
-    return hole.window.frame(hole.mask | (hole.shade < 0.999), scene.shape)
+    return hole.window.full_mask(hole.mask | (hole.shade < 0.999), scene.shape)
 
 
 def with_target(scene: LayoutScene, target: int, rng: np.random.Generator) -> LayoutScene:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from core.engines.layout.cutout import CutPart
-from core.engines.layout.work_area import Floats, WorkArea, blur, distance_to, some, window_of
+from core.engines.layout.work_area import Floats, WorkArea, blur, distance_to, sampled_pixels, work_area_of
 from core.types import Image, Mask
 
 MAX_GAIN = 0.12
@@ -29,7 +29,7 @@ def transformed(part: CutPart, angle: float = 0.0, scale: float = 1.0, flip: str
         return part
     cy, cx = part.centre[0] - part.window.y0, part.centre[1] - part.window.x0
     turn = cv2.getRotationMatrix2D((cx, cy), angle, scale)
-    box = window_of(part.footprint)
+    box = work_area_of(part.footprint)
     corners = np.array([(x, y, 1) for x in (box.x0 - 2, box.x1 + 2) for y in (box.y0 - 2, box.y1 + 2)])
     ends = corners @ turn.T
     x0, y0 = np.floor(ends.min(0)).astype(int)
@@ -50,7 +50,7 @@ def transformed(part: CutPart, angle: float = 0.0, scale: float = 1.0, flip: str
 
 
 def _mirrored(part: CutPart, flip: str) -> CutPart:
-    box = window_of(part.footprint)
+    box = work_area_of(part.footprint)
     axis = 1 if flip == "horizontal" else 0
     view = (slice(box.y0, box.y1), slice(box.x0, box.x1))
     origin = part.window
@@ -73,7 +73,7 @@ def _spread_colour(part: CutPart) -> Floats:
     return out
 
 
-def moved_to(part: CutPart, centre: tuple[float, float]) -> CutPart:
+def centred_at(part: CutPart, centre: tuple[float, float]) -> CutPart:
     """The part with its centre at (y, x), to the nearest whole pixel so that its pixels stay as they are."""
     dy, dx = round(centre[0] - part.centre[0]), round(centre[1] - part.centre[1])
     w = part.window
@@ -84,7 +84,7 @@ def moved_to(part: CutPart, centre: tuple[float, float]) -> CutPart:
     )
 
 
-def lay(photo: Image, part: CutPart, adapt: bool = True, with_shadow: bool = True) -> tuple[Image, Mask]:
+def paste_part(photo: Image, part: CutPart, adapt: bool = True, with_shadow: bool = True) -> tuple[Image, Mask]:
     """``photo`` with the part on it, and the bool (H, W) place it took, shadow included.
 
     out = a F g + (1 - a) B s: part F of opacity a with gain g for the light there, surface B in the shadow s.
@@ -93,21 +93,21 @@ def lay(photo: Image, part: CutPart, adapt: bool = True, with_shadow: bool = Tru
     wide = part.window.grown(reach)
     seen = wide.clipped(photo.shape)
     padded = np.pad(part.alpha, reach)
-    alpha = padded[seen.inside(wide)]
+    alpha = padded[seen.slices_in(wide)]
     out = photo[seen.slices].astype(np.float32)
     gain = _gain(part, out, alpha) if adapt else 1.0
     place = alpha > 0
     if reach:
-        shade = part.shadow.cast(padded)[seen.inside(wide)]
+        shade = part.shadow.cast(padded)[seen.slices_in(wide)]
         place |= shade < 0.998
         out *= shade[..., None]
     core = part.window.clipped(photo.shape)
-    own = core.inside(part.window)
-    opacity, inner = part.alpha[own][..., None], out[core.inside(seen)]
+    own = core.slices_in(part.window)
+    opacity, inner = part.alpha[own][..., None], out[core.slices_in(seen)]
     inner += opacity * (part.colour[own] * np.float32(gain) - inner)
     photo = photo.copy()
     photo[seen.slices] = np.clip(np.rint(out), 0, 255).astype(np.uint8)
-    return photo, seen.frame(place, photo.shape[:2])
+    return photo, seen.full_mask(place, photo.shape[:2])
 
 
 def _gain(part: CutPart, under: Floats, alpha: Floats) -> float:
@@ -115,7 +115,7 @@ def _gain(part: CutPart, under: Floats, alpha: Floats) -> float:
     around = distance_to(alpha > 0.5) < max(4, 0.15 * part.size)
     if not around.any():
         return 1.0
-    here = np.median(some(under, around, 2000), axis=0)
+    here = np.median(sampled_pixels(under, around, 2000), axis=0)
     ratio = float(np.log((here.mean() + 4) / (part.surface.mean() + 4)))
     # What is less than the measure's own error is left alone.
     ratio = float(np.sign(ratio) * max(abs(ratio) - GAIN_ERROR, 0))

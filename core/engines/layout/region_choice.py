@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.engines.layout.work_area import count, window_of
+from core.engines.layout.work_area import count, work_area_of
 from core.errors import InputError
 from core.types import Mask, Region
 
@@ -22,7 +22,7 @@ def base_name(name: str) -> str:
     return re.sub(r"[ _#-]+\d+$", "", name.strip())
 
 
-def named(regions: Sequence[Region], names: str, instance: int, photo: str) -> list[int]:
+def named_regions(regions: Sequence[Region], names: str, instance: int, photo: str) -> list[int]:
     """Indices of the regions that ``names`` means: "washer" or "washer, nut"; empty means all.
 
     A name stands for all its instances ("washer", "washer_2", repeated names); "washer_2" for itself alone.
@@ -65,7 +65,7 @@ def obstacles(regions: Sequence[Region], chosen: Sequence[int], shape: tuple[int
     neither is in the way.
     """
     out = np.zeros(shape, np.bool_)
-    views = [(regions[c].mask, window_of(regions[c].mask).slices) for c in chosen]
+    views = [(regions[c].mask, work_area_of(regions[c].mask).slices) for c in chosen]
     for i, region in enumerate(regions):
         if i in chosen or any(_nested(region.mask, mask, view) for mask, view in views):
             continue

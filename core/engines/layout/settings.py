@@ -64,11 +64,11 @@ class LayoutParams(EngineParams):
     )
     overlap: bool = Field(
         False,
-        title="May overlap",
+        title="Allow overlap",
         description="Let places picked at random, turned parts and exchanged parts lie over other regions.",
     )
     shadow: bool = Field(
-        True, title="Shadow goes along", description="Find the component's soft shadow and take it along."
+        True, title="Move the shadow", description="Find the component's soft shadow and move it with the component."
     )
     hue: float | None = Field(
         None, ge=-180, le=180, title="Hue (degrees)", description="recolour: turn of the hue. Ignored on grey photos."

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.work_area import Floats, blur, count, distance_to, some
+from core.engines.layout.work_area import Floats, blur, count, distance_to, sampled_pixels
 from core.images.geometry import coverage, dilated
 from core.types import Mask
 
@@ -90,7 +90,7 @@ def fit_shadow(luminance: Floats, part: Mask, surface: Mask, size: float) -> Sha
     seen &= away < RING * size * scale
     if seen.sum() < 60:
         return Shadow()
-    fit = _Fit(light, alpha, seen, away, size * scale)
+    fit = _ShadowFit(light, alpha, seen, away, size * scale)
     if fit.level < 8:
         return Shadow()
     best = fit.search()
@@ -106,7 +106,7 @@ def _thinned(chosen: Mask) -> npt.NDArray[np.intp]:
     return at[:: max(1, round(at.size / MOST_PIXELS))]
 
 
-class _Fit:
+class _ShadowFit:
     """The search at working size: a robust plane first, then offset and softness on a grid, twice finer."""
 
     def __init__(self, light: Floats, alpha: Floats, seen: Mask, away: Floats, size: float) -> None:
@@ -220,7 +220,7 @@ class _Fit:
         self.weights = (np.abs(residual) < 3.0 * scale).astype(float)
 
 
-def residue(luminance: Floats, part: Mask, surface: Mask, shade: Floats, away: Floats, size: float) -> Mask:
+def leftover_pixels(luminance: Floats, part: Mask, surface: Mask, shade: Floats, away: Floats, size: float) -> Mask:
     """Pixels around the part that are still of it after the fitted shadow is divided out: bool (H, W).
 
     Darkness that touches the part, so that a line or a wall across a strip of bare surface is left; and crumbs of
@@ -231,15 +231,15 @@ def residue(luminance: Floats, part: Mask, surface: Mask, shade: Floats, away: F
     if count(ring) < 40:
         return np.zeros_like(part)
     even = luminance / np.maximum(shade, 0.1)
-    level = float(np.median(some(even, ring, MOST_PIXELS)))
+    level = float(np.median(sampled_pixels(even, ring, MOST_PIXELS)))
     weight = blur(surface.astype(np.float32), 1.5)
     smooth = blur(even * surface, 1.5) / np.maximum(weight, 1e-3)
-    spread = 1.4826 * float(np.median(np.abs(some(smooth, ring, MOST_PIXELS) - level)))
+    spread = 1.4826 * float(np.median(np.abs(sampled_pixels(smooth, ring, MOST_PIXELS) - level)))
     near = surface & (away < 0.25 * size)
     dark = near & (weight > 0.05) & (smooth < level - max(0.06 * level, 3.5 * spread, 3.0))
     _, labels = cv2.connectedComponents((dark | (away < 4)).astype(np.uint8))
     dark &= labels == labels[part][0]
-    grain = 1.4826 * float(np.median(np.abs(some(even, ring, MOST_PIXELS) - level)))
+    grain = 1.4826 * float(np.median(np.abs(sampled_pixels(even, ring, MOST_PIXELS) - level)))
     odd = near & (np.abs(even - level) > max(CRUMB_GRAIN * grain, CRUMB_LEVELS))
     return np.asarray(dark | _crumbs(odd, surface, away, size), np.bool_)
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.engines.layout.cutout import Hole
-from core.engines.layout.work_area import WorkArea, blur, count, distance_to, some, window_of
+from core.engines.layout.work_area import WorkArea, blur, count, distance_to, sampled_pixels, work_area_of
 from core.images import fill_hole
 from core.images.geometry import dilated
 from core.types import Image, Mask
@@ -26,12 +26,12 @@ LEAST_SOURCE = 0.2
 def uncover(photo: Image, hole: Hole, avoid: Mask, rng: np.random.Generator) -> Image:
     """``photo`` with the hole's shadow divided out and its mask filled; ``avoid`` (H, W) is not copied from."""
     photo = _relit(photo, hole)
-    lost = hole.window.frame(hole.mask, avoid.shape)
+    lost = hole.window.full_mask(hole.mask, avoid.shape)
     if not lost.any():
         return photo
     near, unusable = _surroundings(lost, avoid)
     view = near.slices
-    core = hole.window.frame(hole.core, avoid.shape)[view]
+    core = hole.window.full_mask(hole.core, avoid.shape)[view]
     kept, strange = _walls(photo[view], lost[view], unusable, core)
     inside = lost[view] & ~kept
     if count(~(inside | unusable | strange)) > LEAST_SOURCE / 2 * inside.size:
@@ -54,7 +54,7 @@ def _relit(photo: Image, hole: Hole) -> Image:
 
 def _surroundings(lost: Mask, avoid: Mask) -> tuple[WorkArea, Mask]:
     """The smallest window around the hole with enough bare surface in it, and what is not bare there."""
-    tight = window_of(lost)
+    tight = work_area_of(lost)
     margin = max(32, round(0.75 * max(tight.shape)))
     while True:
         near = tight.grown(margin).clipped(lost.shape)
@@ -95,9 +95,9 @@ def _unlike_surface(pixels: Image, hole: Mask, unusable: Mask) -> Mask:
     if count(ring) < 40:
         return np.zeros_like(hole)
     smooth = blur(pixels.astype(np.float32), 1.0)
-    home = np.median(some(smooth, ring, 2000), axis=0)
+    home = np.median(sampled_pixels(smooth, ring, 2000), axis=0)
     off = np.maximum.reduce([np.abs(channel - level) for channel, level in zip(cv2.split(smooth), home, strict=True)])
-    return np.asarray(off > max(12.0, 3.5 * 1.4826 * float(np.median(some(off, ring, 2000)))), np.bool_)
+    return np.asarray(off > max(12.0, 3.5 * 1.4826 * float(np.median(sampled_pixels(off, ring, 2000)))), np.bool_)
 
 
 def _only_shaded(strange: Mask, hole: Mask, part: Mask) -> Mask:

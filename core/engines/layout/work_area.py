@@ -42,22 +42,22 @@ class WorkArea:
         y0, x0 = max(self.y0, 0), max(self.x0, 0)
         return WorkArea(y0, x0, max(min(self.y1, shape[0]), y0), max(min(self.x1, shape[1]), x0))
 
-    def inside(self, outer: WorkArea) -> tuple[slice, slice]:
+    def slices_in(self, outer: WorkArea) -> tuple[slice, slice]:
         """Slices of this window in the coordinates of ``outer``, which holds it."""
         return (
             slice(self.y0 - outer.y0, self.y1 - outer.y0),
             slice(self.x0 - outer.x0, self.x1 - outer.x0),
         )
 
-    def frame(self, patch: npt.NDArray[Any], shape: tuple[int, int]) -> Mask:
+    def full_mask(self, patch: npt.NDArray[Any], shape: tuple[int, int]) -> Mask:
         """A bool mask of ``shape`` that holds the bool ``patch`` at this window, cut at the border."""
         full = np.zeros(shape, np.bool_)
         seen = self.clipped(shape)
-        full[seen.slices] = patch[seen.inside(self)]
+        full[seen.slices] = patch[seen.slices_in(self)]
         return full
 
 
-def window_of(mask: Mask) -> WorkArea:
+def work_area_of(mask: Mask) -> WorkArea:
     """The tight box of a mask that is not empty."""
     rows, columns = mask_box(mask)
     return WorkArea(rows.start, columns.start, rows.stop, columns.stop)
@@ -81,7 +81,7 @@ def count(mask: Mask) -> int:
     return cv2.countNonZero(np.ascontiguousarray(mask).view(np.uint8))
 
 
-def some(array: npt.NDArray[Any], chosen: Mask, most: int) -> npt.NDArray[Any]:
+def sampled_pixels(array: npt.NDArray[Any], chosen: Mask, most: int) -> npt.NDArray[Any]:
     """The chosen pixels of (H, W, ...), at most about ``most`` of them, evenly picked: (N, ...)."""
     at = np.flatnonzero(chosen)
     rows, cols = np.divmod(at[:: max(1, at.size // most)], chosen.shape[1])

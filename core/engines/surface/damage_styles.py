@@ -12,20 +12,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.engines.surface.gradient_noise import Field, fractal, is_thin, slope_light, smoothstep, soft
+from core.engines.surface.gradient_noise import FloatMap, blurred, fractal, is_thin, slope_shading, smoothstep
 from core.engines.surface.surface import Pixels, Surface, highlight, shade
 
 
 @dataclass(frozen=True)
 class Brush:
-    """What a style paints with. ``inside`` is the distance to the outline in px, ``rel`` that over the local half
-    width (0..1), ``strength`` the opacity β in 0..1, ``tone`` -1 darker or +1 brighter, ``light`` the lamp's angle,
-    ``cell`` the width of the noise's features in px.
+    """What a style paints with. ``inside`` is the distance to the outline in px, ``relative_depth`` that over the
+    local half width (0..1), ``strength`` the opacity β in 0..1, ``tone`` -1 darker or +1 brighter, ``light`` the
+    lamp's angle, ``cell`` the width of the noise's features in px.
     """
 
     surface: Surface
-    inside: Field
-    rel: Field
+    inside: FloatMap
+    relative_depth: FloatMap
     strength: float
     tone: int
     cell: float
@@ -44,11 +44,11 @@ class Brush:
         """(h, w) of the crop."""
         return (self.inside.shape[0], self.inside.shape[1])
 
-    def noise(self, scale: float = 1.0, octaves: int = 4) -> Field:
+    def noise(self, scale: float = 1.0, octaves: int = 4) -> FloatMap:
         """Fractal noise of unit deviation, its widest features ``scale`` times the brush's cell."""
         return fractal(self.shape, max(2.0, self.cell * scale), self.rng, octaves, self.roughness)
 
-    def rim(self, px: float) -> Field:
+    def edge_ramp(self, px: float) -> FloatMap:
         """0 at the outline .. 1 from ``px`` pixels (at most half the shape's width) inwards."""
         return smoothstep(0.0, max(1.0, min(px, float(self.inside.max()))), self.inside)
 
@@ -57,7 +57,7 @@ def stain(brush: Brush) -> Pixels:
     """A dried film: uneven absorption, densest in a line along its outline, brownish on colour photos."""
     width = max(1.5, 0.18 * float(brush.inside.max()))
     ring = np.exp(-(((brush.inside - width) / width) ** 2)).astype(np.float32)
-    film = np.clip(0.42 + 0.3 * ring + 0.14 * brush.noise(), 0.12, 1) * brush.rim(min(2.0, width))
+    film = np.clip(0.42 + 0.3 * ring + 0.14 * brush.noise(), 0.12, 1) * brush.edge_ramp(min(2.0, width))
     return _tinted(brush, shade(brush.surface.pixels, film * np.float32(brush.strength), brush.tone), film, 0.5)
 
 
@@ -71,11 +71,11 @@ def burn(brush: Brush) -> Pixels:
 
 def corrosion(brush: Brush) -> Pixels:
     """Many small pits eaten into the surface, denser towards the middle, each with a lit edge."""
-    size = min(1.0, 4 * brush.surface.unit / brush.cell)
-    spread = 0.7 * brush.noise(min(1.0, 6 * size), 2) + 1.3 * brush.rim(0.5 * float(brush.inside.max()))
+    size = min(1.0, 4 * brush.surface.pixel_scale / brush.cell)
+    spread = 0.7 * brush.noise(min(1.0, 6 * size), 2) + 1.3 * brush.edge_ramp(0.5 * float(brush.inside.max()))
     pits = smoothstep(0.1, 1.4, 0.9 * brush.noise(size, 3) + spread - 0.6)
-    relief = np.clip(-3.0 * slope_light(cv2.GaussianBlur(pits, (0, 0), 0.8), brush.light), -0.35, 0.35)
-    amount = (0.7 * pits + 0.12) * brush.rim(1.5) + relief * pits
+    relief = np.clip(-3.0 * slope_shading(cv2.GaussianBlur(pits, (0, 0), 0.8), brush.light), -0.35, 0.35)
+    amount = (0.7 * pits + 0.12) * brush.edge_ramp(1.5) + relief * pits
     return _tinted(brush, shade(brush.surface.pixels, amount * np.float32(brush.strength), brush.tone), pits, 0.8)
 
 
@@ -85,24 +85,24 @@ def crack(brush: Brush) -> Pixels:
     In a broad mask it runs as a net of gaps: the ridges of a noise field.
     """
     if brush.thin:
-        half = smoothstep(0.15, 0.75, brush.rel + 0.12 * brush.noise(1.5, 2))
+        half = smoothstep(0.15, 0.75, brush.relative_depth + 0.12 * brush.noise(1.5, 2))
         core = half * np.clip(0.85 + 0.12 * brush.noise(2.0, 2), 0.35, 1)
     else:
         veins = brush.noise(1.2, 4)
-        slope = np.hypot(slope_light(veins, 0), slope_light(veins, np.pi / 2)) + 1e-3
-        core = np.exp(-((veins / slope / 1.1) ** 2)).astype(np.float32) * brush.rim(2.0)
+        slope = np.hypot(slope_shading(veins, 0), slope_shading(veins, np.pi / 2)) + 1e-3
+        core = np.exp(-((veins / slope / 1.1) ** 2)).astype(np.float32) * brush.edge_ramp(2.0)
     core = np.minimum(cv2.GaussianBlur(core, (0, 0), 0.6) * 1.15, 1) * (brush.inside > 0)
-    lip = np.clip(slope_light(cv2.GaussianBlur(core, (0, 0), 0.8), brush.light) * 1.5, 0, 1) * (1 - core)
+    lip = np.clip(slope_shading(cv2.GaussianBlur(core, (0, 0), 0.8), brush.light) * 1.5, 0, 1) * (1 - core)
     return shade(brush.surface.pixels, (0.85 * core - 0.3 * lip) * np.float32(brush.strength), brush.tone)
 
 
 def scratch(brush: Brush) -> Pixels:
     """A groove: one flank catches the lamp, the other lies in shadow, streaks run along it."""
-    groove = cv2.GaussianBlur(-smoothstep(0, 1, brush.rel), (0, 0), 0.8)
-    flank = slope_light(groove, brush.light)
+    groove = cv2.GaussianBlur(-smoothstep(0, 1, brush.relative_depth), (0, 0), 0.8)
+    flank = slope_shading(groove, brush.light)
     scale = max(float(np.abs(flank[brush.surface.mask]).mean()) * 2.5, 0.02)
     flank = np.clip(flank / scale, -1, 1)
-    bare = smoothstep(0.1, 0.8, brush.rel) * np.clip(0.5 + 0.22 * brush.noise(1.0, 3), 0.1, 0.9)
+    bare = smoothstep(0.1, 0.8, brush.relative_depth) * np.clip(0.5 + 0.22 * brush.noise(1.0, 3), 0.1, 0.9)
     return shade(brush.surface.pixels, (0.65 * bare + 0.4 * flank) * np.float32(brush.strength), brush.tone)
 
 
@@ -110,10 +110,10 @@ def dent(brush: Brush) -> Pixels:
     """A hollow pressed into the surface: dark on the side near the lamp, bright on the far one, its grain intact."""
     reach = max(1.0, float(brush.inside.max()))
     bowl = -smoothstep(0, 1.1, brush.inside / reach) * reach + 0.05 * reach * brush.noise(1.5, 2)
-    bowl = soft(bowl, max(0.8, 0.12 * reach))
-    light = slope_light(bowl, brush.light)
+    bowl = blurred(bowl, max(0.8, 0.12 * reach))
+    light = slope_shading(bowl, brush.light)
     light = light / max(float(np.quantile(np.abs(light[brush.surface.mask]), 0.9)), 1e-3)
-    amount = np.clip(0.55 * light - 0.12, -0.8, 0.8) * brush.rim(2.0)
+    amount = np.clip(0.55 * light - 0.12, -0.8, 0.8) * brush.edge_ramp(2.0)
     return shade(brush.surface.pixels, amount * np.float32(brush.strength), 1)
 
 
@@ -122,8 +122,8 @@ def pit(brush: Brush) -> Pixels:
     reach = max(1.0, float(brush.inside.max()))
     deep = np.clip(brush.inside / reach + 0.08 * brush.noise(1.0, 2), 0, 1)
     hollow = smoothstep(0.0, 0.45, deep)
-    wall = slope_light(soft(-hollow, max(0.8, 0.1 * reach)), brush.light)
-    wall = np.clip(wall * reach, -1, 1) * brush.rim(2.0)
+    wall = slope_shading(blurred(-hollow, max(0.8, 0.1 * reach)), brush.light)
+    wall = np.clip(wall * reach, -1, 1) * brush.edge_ramp(2.0)
     grit = np.clip(1 + 0.06 * brush.noise(0.3, 3), 0.7, 1.1)
     return shade(brush.surface.pixels, (0.8 * hollow * grit - 0.3 * wall) * np.float32(brush.strength), brush.tone)
 
@@ -131,7 +131,7 @@ def pit(brush: Brush) -> Pixels:
 def texture(brush: Brush) -> Pixels:
     """Foreign material laid over the surface with opacity β (DRAEM eq. 1, (1-β)·photo + β·texture)."""
     assert brush.material is not None
-    beta = (np.float32(brush.strength) * brush.rim(1.5))[..., None]
+    beta = (np.float32(brush.strength) * brush.edge_ramp(1.5))[..., None]
     return np.asarray(brush.surface.pixels * (1 - beta) + brush.material * beta, np.float32)
 
 
@@ -143,7 +143,7 @@ def noise(brush: Brush) -> Pixels:
     material = np.dstack([np.clip(0.45 + 0.3 * f, 0, 1) * top for f in fields]).astype(np.float32)
     if brush.surface.two_tone is not None:
         material = np.where(np.dstack(fields) > 0, *map(np.float32, brush.surface.two_tone))
-    beta = (np.float32(brush.strength) * brush.rim(1.5))[..., None]
+    beta = (np.float32(brush.strength) * brush.edge_ramp(1.5))[..., None]
     return np.asarray(brush.surface.pixels * (1 - beta) + material * beta, np.float32)
 
 
@@ -163,7 +163,7 @@ _WORDS = {
 }
 
 
-def choose_style(label: str, inside: Field, rng: np.random.Generator) -> str:
+def choose_style(label: str, inside: FloatMap, rng: np.random.Generator) -> str:
     """The style that fits a label's words, else the mask's geometry: long thin masks are cracks or scratches."""
     for style, words in _WORDS.items():
         if any(word in label for word in words):
@@ -175,7 +175,7 @@ def choose_style(label: str, inside: Field, rng: np.random.Generator) -> str:
     return str(rng.choice(["stain", "burn", "corrosion", "dent", "pit"]))
 
 
-def _tinted(brush: Brush, pixels: Pixels, amount: Field, how: float) -> Pixels:
+def _tinted(brush: Brush, pixels: Pixels, amount: FloatMap, how: float) -> Pixels:
     """Warm the darkened part of a colour photo: oxides and films absorb blue before red."""
     if brush.surface.grey or brush.tone > 0:
         return pixels

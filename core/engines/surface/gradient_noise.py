@@ -8,13 +8,13 @@ import numpy.typing as npt
 
 from core.types import Mask
 
-Field = npt.NDArray[np.float32]
+FloatMap = npt.NDArray[np.float32]
 """``float32 (H, W)``."""
 
 _SAMPLES_PER_CELL = 6
 
 
-def perlin(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> Field:
+def perlin(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> FloatMap:
     """Perlin's gradient noise over ``shape`` (H, W): float32, about -1..1, features ``cell`` px wide.
 
     Coarse cells are evaluated on a coarse grid and enlarged: the noise is smooth there, so that the cost does not
@@ -29,7 +29,7 @@ def perlin(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> Fie
     angle = rng.uniform(0, 2 * np.pi, (iy[-1] + 2, ix[-1] + 2)).astype(np.float32)
     gy, gx = np.sin(angle), np.cos(angle)
 
-    def corner(dy: int, dx: int) -> Field:
+    def corner(dy: int, dx: int) -> FloatMap:
         at = np.ix_(iy + dy, ix + dx)
         return np.asarray(gy[at] * (fy - dy) + gx[at] * (fx - dx), np.float32)
 
@@ -44,7 +44,7 @@ def perlin(shape: tuple[int, int], cell: float, rng: np.random.Generator) -> Fie
 
 def fractal(
     shape: tuple[int, int], cell: float, rng: np.random.Generator, octaves: int = 4, roughness: float = 0.5
-) -> Field:
+) -> FloatMap:
     """Sum of ``octaves`` of perlin, each half as wide and ``roughness`` times as strong; float32, unit deviation."""
     total = perlin(shape, cell, rng)
     for octave in range(1, octaves):
@@ -54,14 +54,14 @@ def fractal(
     return np.asarray((total - total.mean()) / max(float(total.std()), 1e-3), np.float32)
 
 
-def depth(mask: Mask) -> Field:
+def depth(mask: Mask) -> FloatMap:
     """Distance in pixels from each pixel of ``mask`` to the nearest one outside; 0 outside. The frame is no edge."""
     if mask.all():
         return np.full(mask.shape, max(mask.shape) / 2, np.float32)
     return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
-def relative_depth(inside: Field) -> Field:
+def relative_depth(inside: FloatMap) -> FloatMap:
     """0 at the outline .. 1 on the middle line of a shape of any width; ``inside`` as from ``depth``."""
     widest = float(inside.max())
     if widest < 1:
@@ -76,7 +76,7 @@ def relative_depth(inside: Field) -> Field:
     return np.asarray(np.minimum(inside / np.maximum(peak, 1e-3), 1), np.float32)
 
 
-def soft(field: Field, sigma: float) -> Field:
+def blurred(field: FloatMap, sigma: float) -> FloatMap:
     """Gaussian blur of any width at a cost that does not grow with it: wide ones are done on a coarse grid."""
     step = int(sigma / 3)
     if step < 2 or min(field.shape) < 4 * step:
@@ -87,13 +87,13 @@ def soft(field: Field, sigma: float) -> Field:
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def is_thin(inside: Field) -> bool:
+def is_thin(inside: FloatMap) -> bool:
     """Whether a shape with this distance field is a line: much longer than wide."""
     widest = max(float(inside.max()), 0.5)
     return float(np.count_nonzero(inside)) > 25 * widest * widest
 
 
-def uneven_line(inside: Field, rng: np.random.Generator) -> Field:
+def uneven_line(inside: FloatMap, rng: np.random.Generator) -> FloatMap:
     """Weight 0..1 of a line that narrows, widens and fades along its way, as cracks do; strongest in its middle."""
     widest = max(float(inside.max()), 1.0)
     sway = fractal((inside.shape[0], inside.shape[1]), 12 * widest, rng, 3)
@@ -101,18 +101,18 @@ def uneven_line(inside: Field, rng: np.random.Generator) -> Field:
     return np.asarray(core * np.clip(0.9 + 0.14 * sway, 0.6, 1), np.float32)
 
 
-def smoothstep(low: float, high: float, x: Field) -> Field:
+def smoothstep(low: float, high: float, x: FloatMap) -> FloatMap:
     """0 below ``low``, 1 above ``high``, smooth between."""
     t = np.clip((x - np.float32(low)) / np.float32(max(high - low, 1e-6)), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
-def slope_light(height: Field, angle: float) -> Field:
+def slope_shading(height: FloatMap, angle: float) -> FloatMap:
     """Shading of a height field under light from ``angle`` (radians): the slope towards it, float32, signed."""
     gx = cv2.Scharr(height, cv2.CV_32F, 1, 0, scale=1 / 32)
     gy = cv2.Scharr(height, cv2.CV_32F, 0, 1, scale=1 / 32)
     return np.asarray(gx * np.float32(np.cos(angle)) + gy * np.float32(np.sin(angle)), np.float32)
 
 
-def _fade(t: Field) -> Field:
+def _fade(t: FloatMap) -> FloatMap:
     return np.asarray(t * t * t * (t * (t * 6 - 15) + 10), np.float32)

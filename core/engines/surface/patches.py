@@ -13,14 +13,14 @@ from core.engines.surface.surface import Pixels, Surface
 from core.errors import InputError
 from core.types import Image, Mask, Request
 
-Source = Literal["auto", "same", "donor", "example"]
+PatchSource = Literal["auto", "same", "donor", "example"]
 
 _PROBES = 192
 """Points of the mask at which a candidate patch is compared with the place it would go to."""
 
 
 @dataclass(frozen=True)
-class Turn:
+class PatchTransform:
     """How a patch comes from its photo: ``centre`` (y, x) there, ``angle`` in radians, ``scale`` (y, x) of the patch
     (2 shows it twice as large)."""
 
@@ -29,7 +29,7 @@ class Turn:
     scale: tuple[float, float]
 
 
-def pick_source(request: Request, source: Source, rng: np.random.Generator, examples: bool = True) -> str:
+def pick_source(request: Request, source: PatchSource, rng: np.random.Generator, examples: bool = True) -> str:
     """ "same", "donor" or "example"; auto takes a real example when there is one, else same or donor by chance."""
     if source == "example" and not request.examples:
         raise InputError(
@@ -50,14 +50,14 @@ def source_image(request: Request, source: str) -> Image:
     return request.donor.pixels if source == "donor" and request.donor is not None else request.normal.pixels
 
 
-def draw_turns(
+def draw_transforms(
     source: Image,
     count: int,
     rotate: float,
     scale: tuple[float, float],
     rng: np.random.Generator,
     allowed: Mask | None = None,
-) -> list[Turn]:
+) -> list[PatchTransform]:
     """``count`` random turns: anywhere in ``source`` (on ``allowed`` if given), by up to ``rotate`` degrees."""
     height, width = source.shape[:2]
     low, high = sorted(scale)
@@ -72,13 +72,13 @@ def draw_turns(
     sizes = np.exp(rng.uniform(np.log(low), np.log(high), count))
     flips = rng.choice([-1.0, 1.0], count)
     return [
-        Turn((float(y), float(x)), float(a), (float(s), float(s * f)))
+        PatchTransform((float(y), float(x)), float(a), (float(s), float(s * f)))
         for y, x, a, s, f in zip(ys, xs, angles, sizes, flips, strict=True)
     ]
 
 
-def probes(
-    source: Image, surface: Surface, turns: list[Turn], rng: np.random.Generator
+def probe_luminance(
+    source: Image, surface: Surface, turns: list[PatchTransform], rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """Luminance of N turned patches (N, P) and of the surface (P,) at P random points of the mask, float32."""
     ys, xs = np.nonzero(surface.mask)
@@ -94,12 +94,12 @@ def probes(
     return there.astype(np.float32) @ weights, surface.pixels[ys, xs] @ weights
 
 
-def choose_turn(
-    source: Image, surface: Surface, turns: list[Turn], levels: float, tone: int, rng: np.random.Generator
-) -> Turn:
+def choose_transform(
+    source: Image, surface: Surface, turns: list[PatchTransform], levels: float, tone: int, rng: np.random.Generator
+) -> PatchTransform:
     """A turn whose patch visibly differs: by chance among those that differ by ``levels`` towards ``tone``, else the
     one that differs most."""
-    patches, here = probes(source, surface, turns, rng)
+    patches, here = probe_luminance(source, surface, turns, rng)
     signed, absolute = (patches - here).mean(axis=1), np.abs(patches - here).mean(axis=1)
     fit = np.flatnonzero((absolute >= levels) & (np.sign(signed) == tone))
     if fit.size:
@@ -109,14 +109,16 @@ def choose_turn(
     return turns[int((absolute + tone * signed).argmax())]
 
 
-def structured_turn(source: Image, surface: Surface, turns: list[Turn], rng: np.random.Generator) -> Turn:
+def choose_structured_transform(
+    source: Image, surface: Surface, turns: list[PatchTransform], rng: np.random.Generator
+) -> PatchTransform:
     """A turn by chance from the quarter whose patches have the most structure: flat ones vanish when cloned."""
-    patches, _ = probes(source, surface, turns, rng)
+    patches, _ = probe_luminance(source, surface, turns, rng)
     best = np.argsort(-patches.std(axis=1), kind="stable")[: max(1, len(turns) // 4)]
     return turns[int(rng.choice(best))]
 
 
-def cut(source: Image, turn: Turn, shape: tuple[int, int], sharp: bool = False) -> Pixels:
+def cut_patch(source: Image, turn: PatchTransform, shape: tuple[int, int], sharp: bool = False) -> Pixels:
     """The turned patch: float32 (h, w, 3) of ``shape``; beyond the photo's edge it is mirrored."""
     height, width = shape
     matrix = _matrix(turn, (height - 1) / 2, (width - 1) / 2)
@@ -136,7 +138,7 @@ def jittered(pixels: Pixels, amount: float, grey: bool, rng: np.random.Generator
     return np.asarray(((pixels - mean) * contrast + mean) * gains + shift, np.float32)
 
 
-def material_patch(request: Request, source: Source, surface: Surface, rng: np.random.Generator) -> Pixels:
+def material_patch(request: Request, source: PatchSource, surface: Surface, rng: np.random.Generator) -> Pixels:
     """Scrambled material for a texture fill: a turned patch, contrast raised, of same photo, donor or real example."""
     origin = pick_source(request, source, rng)
     allowed: Mask | None
@@ -145,13 +147,15 @@ def material_patch(request: Request, source: Source, surface: Surface, rng: np.r
         image, allowed = example.pixels, example.mask
     else:
         image, allowed = source_image(request, origin), request.object_mask if origin == "same" else None
-    turns = draw_turns(image, 12, 180.0, (0.4, 1.2), rng, allowed)
-    patch = cut(image, choose_turn(image, surface, turns, 20.0, int(rng.choice([-1, 1])), rng), surface.mask.shape)
+    turns = draw_transforms(image, 12, 180.0, (0.4, 1.2), rng, allowed)
+    patch = cut_patch(
+        image, choose_transform(image, surface, turns, 20.0, int(rng.choice([-1, 1])), rng), surface.mask.shape
+    )
     mean = patch.mean(axis=(0, 1))
     return np.asarray((patch - mean) * rng.uniform(1.1, 1.8) + mean, np.float32)
 
 
-def _matrix(turn: Turn, centre_y: float, centre_x: float) -> npt.NDArray[np.float32]:
+def _matrix(turn: PatchTransform, centre_y: float, centre_x: float) -> npt.NDArray[np.float32]:
     """2x3: from patch (x, y) to source (x, y)."""
     cos, sin = np.cos(turn.angle), np.sin(turn.angle)
     sy, sx = 1 / turn.scale[0], 1 / turn.scale[1]

@@ -32,7 +32,7 @@ class Surface:
 
     ``rows``, ``cols`` are the mask's box; ``mask`` bool (h, w) and ``pixels`` float32 (h, w, 3) are its crops.
     ``grey``: the photo has no colour. ``two_tone``: its (dark, light) levels when it has but two, else None.
-    ``unit``: how many px of this photo one pixel of a photo of 256 px a side would be, at least 1.
+    ``pixel_scale``: how many px of this photo one pixel of a photo of 256 px a side would be, at least 1.
     """
 
     rows: slice
@@ -41,9 +41,9 @@ class Surface:
     pixels: Pixels
     grey: bool
     two_tone: tuple[int, int] | None
-    unit: float
+    pixel_scale: float
 
-    def fade(self, radius: float) -> npt.NDArray[np.float32]:
+    def soft_edge(self, radius: float) -> npt.NDArray[np.float32]:
         """A soft edge within the mask, see core.images.inner_alpha; a hard one where the photo has but two tones:
         half way between them is one or the other."""
         return inner_alpha(self.mask, radius if self.two_tone is None else 0.0)
@@ -56,7 +56,7 @@ class Surface:
         return float(fine[self.mask].std())
 
 
-def surface_of(request: Request, mask: Mask, ctx: Context, pad: int = 0) -> Surface:
+def crop_surface(request: Request, mask: Mask, ctx: Context, pad: int = 0) -> Surface:
     """Crop the photo to the box of ``mask`` (bool (H, W), not empty) grown by ``pad`` px."""
     photo = request.normal.pixels
     key = ("surface", request.normal.id)
@@ -70,7 +70,7 @@ def surface_of(request: Request, mask: Mask, ctx: Context, pad: int = 0) -> Surf
     )
 
 
-def give_back(request: Request, surface: Surface, pixels: Pixels) -> Image:
+def paste_surface(request: Request, surface: Surface, pixels: Pixels) -> Image:
     """The photo with ``pixels`` in the mask: rounded, grey where the photo is grey, two-tone where it is two-tone."""
     if surface.grey:
         pixels = np.repeat(luma(pixels)[..., None], 3, axis=2)
@@ -126,7 +126,7 @@ def pick_tone(surface: Surface, tone: Tone, label: str, rng: np.random.Generator
     return -1 if wish > 0 and level > 235 else wish
 
 
-def needed_levels(surface: Surface, least: float, clear: bool) -> float:
+def min_visible_levels(surface: Surface, least: float, clear: bool) -> float:
     """Levels by which damage must differ to be seen here: ``least``, more on rough and on bright surfaces (Weber).
 
     ``clear``: it shall be seen by its tone alone, as a line or a small spot must, and so it needs more.
@@ -135,10 +135,10 @@ def needed_levels(surface: Surface, least: float, clear: bool) -> float:
     return max(least, 1.5 * surface.texture, min((0.33 if clear else 0.12) * level, 70.0))
 
 
-def needs_tone(surface: Surface, label: str, tone: Tone, thin: bool) -> bool:
+def needs_mean_shift(surface: Surface, label: str, tone: Tone, thin: bool) -> bool:
     """Whether the damage must be darker or brighter as a whole: small and thin masks, and labels that say so."""
     words = any(word in label for word in _DARK_WORDS + _BRIGHT_WORDS)
-    return thin or words or tone != "auto" or int(np.count_nonzero(surface.mask)) < _SMALL * surface.unit**2
+    return thin or words or tone != "auto" or int(np.count_nonzero(surface.mask)) < _SMALL * surface.pixel_scale**2
 
 
 def strengthen(

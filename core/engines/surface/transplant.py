@@ -36,7 +36,7 @@ def transplant(
     form, each of its pixels takes the defect's pixel at the same place along the shape and at the same relative depth,
     so that rim comes from rim and core from core.
     """
-    rotate = 0.0 if placement is not None and placement.as_there else rotate
+    rotate = 0.0 if placement is not None and placement.follows_example else rotate
     instances = [m for m in example.masks if m.any()]
     instance = instances[int(rng.integers(len(instances)))]
     rows, cols = mask_box(instance, pad=max(4, int(0.15 * np.sqrt(instance.sum()))))

@@ -93,7 +93,7 @@ class TrainContext:
             raise Cancelled("stopped; what was finished is kept")
 
 
-class Fitted(Protocol):
+class TrainedDetector(Protocol):
     """A trained detector."""
 
     def score(self, images: Sequence[Image]) -> list[ScoreMap]:
@@ -110,7 +110,7 @@ class PackedDetector:
 
 
 @runtime_checkable
-class Lasting(Protocol):
+class SerializableDetector(Protocol):
     """A trained detector that can be kept; its detector has ``unpack``."""
 
     def pack(self) -> PackedDetector: ...
@@ -125,13 +125,13 @@ class ComparedPhoto:
 
 
 @runtime_checkable
-class Comparing(Protocol):
+class ComparingDetector(Protocol):
     """A trained detector that compares each photo with a good one."""
 
     def neighbour(self, image: Image) -> ComparedPhoto: ...
 
 
-Watch = Callable[[Fitted, int], None]
+EpochCallback = Callable[[TrainedDetector, int], None]
 """Called while training with the detector as it is now and the number of epochs done."""
 
 
@@ -156,16 +156,18 @@ class Detector(Protocol):
 
     def available(self) -> str | None: ...
 
-    def fit(self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: Watch | None = None) -> Fitted: ...
+    def fit(
+        self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: EpochCallback | None = None
+    ) -> TrainedDetector: ...
 
     def image_score(self, scores: ScoreMap) -> float: ...
 
 
 @runtime_checkable
-class Unpacking(Detector, Protocol):
+class RestorableDetector(Detector, Protocol):
     """A detector whose trained form can be kept and used again."""
 
-    def unpack(self, packed: PackedDetector, params: Any, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: Any, ctx: TrainContext) -> TrainedDetector:
         """What the ``pack`` of a trained one wrote; ``params`` are those it was trained with. InputError."""
         ...
 

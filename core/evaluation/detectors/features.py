@@ -11,15 +11,15 @@ from pydantic import Field
 
 from core.evaluation.detectors.api import (
     DetectorParams,
-    Fitted,
+    EpochCallback,
     PackedDetector,
     ScoreMap,
     TrainContext,
-    Watch,
+    TrainedDetector,
     pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
-from core.evaluation.training.batches import Feed
+from core.evaluation.training.batches import TrainingFeed
 from core.features.extract import CHANNELS, available, patch_features
 from core.images.geometry import resized
 from core.memory_budget import WarmCache, image_key
@@ -42,25 +42,33 @@ class FeaturesParams(DetectorParams):
         le=1024,
         multiple_of=16,
         title="Working size",
-        description="Pixels a side that photos are brought to.",
+        description="Side in pixels to which photos are resized.",
     )
     width: int = Field(32, ge=4, le=512, title="Width", description="Channels of the head.")
-    batch: int = Field(8, ge=2, le=256, title="Batch", description="Half good photos, half pairs.")
-    lr: float = Field(2e-3, gt=0, le=1, title="Learning rate", description="Of Adam.")
+    batch: int = Field(8, ge=2, le=256, title="Batch", description="Half of each batch is good photos, half is pairs.")
+    lr: float = Field(2e-3, gt=0, le=1, title="Learning rate", description="Learning rate of Adam.")
     epochs: int = Field(
-        6, ge=1, le=10_000, title="Epochs", description="The rate falls to a fifth after 80 and 90 percent."
+        6,
+        ge=1,
+        le=10_000,
+        title="Epochs",
+        description="The learning rate falls to a fifth after 80 % and again after 90 %.",
     )
     samples: int = Field(
-        800, ge=2, le=1_000_000, title="Samples per epoch", description="Drawn from the set, whatever its size."
+        800,
+        ge=2,
+        le=1_000_000,
+        title="Samples per epoch",
+        description="Photos drawn from the training set in each epoch.",
     )
     test_every: int = Field(
-        3, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
+        3, ge=1, le=10_000, title="Test interval", description="Epochs between two evaluations on the test set."
     )
     cover: float = Field(
-        0.25, ge=0, lt=1, title="Mask cover", description="Share of a shrunk pixel that a mask must cover."
+        0.25, ge=0, lt=1, title="Mask coverage", description="Share of a resized pixel that a mask must cover."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "float32", title="Precision", description="auto takes 16 bits where the device computes in them."
+        "float32", title="Precision", description="auto uses 16 bits where the device supports them."
     )
 
     @property
@@ -69,7 +77,7 @@ class FeaturesParams(DetectorParams):
         return False
 
 
-class Features:
+class FrozenFeatureDetector:
     """Learns which frozen features mean an anomaly; not the papers' network, so not comparable with their numbers."""
 
     name = "features"
@@ -87,25 +95,31 @@ class Features:
         return pooled_maximum(scores)
 
     def fit(
-        self, train: Sequence[Shot], params: FeaturesParams, ctx: TrainContext, watch: Watch | None = None
-    ) -> Fitted:
+        self, train: Sequence[Shot], params: FeaturesParams, ctx: TrainContext, watch: EpochCallback | None = None
+    ) -> TrainedDetector:
         """Train the head with the focal loss; the trunk stays as it came. Errors and ``watch`` as in UNet.fit."""
-        feed = Feed(train, params.side, params.cover, ctx.check, lambda image: features_of(image, params.side))
-        from core.evaluation.training.head import Head
-        from core.evaluation.training.pixel_training import Training, seeded
+        feed = TrainingFeed(
+            train, params.side, params.cover, ctx.check, lambda image: cached_features(image, params.side)
+        )
+        from core.evaluation.training.head import SegmentationHead
+        from core.evaluation.training.pixel_training import PixelTrainer, build_seeded
 
-        return Training(feed, seeded(lambda: Head(CHANNELS, params.width, STRIDE), ctx), params, ctx).run(watch)
+        return PixelTrainer(
+            feed, build_seeded(lambda: SegmentationHead(CHANNELS, params.width, STRIDE), ctx), params, ctx
+        ).run(watch)
 
-    def unpack(self, packed: PackedDetector, params: FeaturesParams, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: FeaturesParams, ctx: TrainContext) -> TrainedDetector:
         """A head that was kept; InputError."""
-        from core.evaluation.training.head import Head
-        from core.evaluation.training.pixel_training import unpacked
+        from core.evaluation.training.head import SegmentationHead
+        from core.evaluation.training.pixel_training import restore_pixel_detector
 
-        head = Head(CHANNELS, params.width, STRIDE)
-        return unpacked(head, packed, lambda image: features_of(image, params.side), params.precision, ctx)
+        head = SegmentationHead(CHANNELS, params.width, STRIDE)
+        return restore_pixel_detector(
+            head, packed, lambda image: cached_features(image, params.side), params.precision, ctx
+        )
 
 
-def features_of(image: Image, side: int) -> npt.NDArray[np.float16]:
+def cached_features(image: Image, side: int) -> npt.NDArray[np.float16]:
     """float16 (side / 4, side / 4, CHANNELS) of the photo stretched to side x side; kept warm.
 
     Seeds and rows of a table share photos, and finding the features costs more than training on them.

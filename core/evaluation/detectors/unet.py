@@ -10,15 +10,15 @@ from pydantic import Field
 
 from core.evaluation.detectors.api import (
     DetectorParams,
-    Fitted,
+    EpochCallback,
     PackedDetector,
     ScoreMap,
     TrainContext,
-    Watch,
+    TrainedDetector,
     pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
-from core.evaluation.training.batches import Feed
+from core.evaluation.training.batches import TrainingFeed
 from core.images.geometry import resized
 
 
@@ -40,39 +40,43 @@ class UNetParams(DetectorParams):
         le=1024,
         multiple_of=32,
         title="Working size",
-        description="Pixels a side that photos are brought to; published: 256.",
+        description="Side in pixels to which photos are resized; published: 256.",
     )
-    batch: int = Field(8, ge=2, le=256, title="Batch", description="Half good photos, half pairs.")
-    lr: float = Field(2e-3, gt=0, le=1, title="Learning rate", description="Of Adam; published: 0.0001.")
+    batch: int = Field(8, ge=2, le=256, title="Batch", description="Half of each batch is good photos, half is pairs.")
+    lr: float = Field(2e-3, gt=0, le=1, title="Learning rate", description="Learning rate of Adam; published: 0.0001.")
     epochs: int = Field(
         10,
         ge=1,
         le=10_000,
         title="Epochs",
-        description="The rate falls to a fifth after 80 and again after 90 percent.",
+        description="The learning rate falls to a fifth after 80 % and again after 90 %.",
     )
     samples: int = Field(
-        800, ge=2, le=1_000_000, title="Samples per epoch", description="Drawn from the set, whatever its size."
+        800,
+        ge=2,
+        le=1_000_000,
+        title="Samples per epoch",
+        description="Photos drawn from the training set in each epoch.",
     )
     test_every: int = Field(
-        5, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
+        5, ge=1, le=10_000, title="Test interval", description="Epochs between two evaluations on the test set."
     )
     cover: float = Field(
         0.25,
         ge=0,
         lt=1,
-        title="Mask cover",
-        description="Share of a shrunk pixel that a mask must cover; less keeps thin cracks whole; published: 0.5.",
+        title="Mask coverage",
+        description="Share of a resized pixel that a mask must cover; less keeps thin cracks; published: 0.5.",
     )
     flips: bool = Field(
-        False, title="Mirror", description="Mirror samples at random; the published training does not."
+        False, title="Random flips", description="Flip samples at random; the published training does not."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", title="Precision", description="auto takes 16 bits where the device computes in them."
+        "auto", title="Precision", description="auto uses 16 bits where the device supports them."
     )
 
 
-class UNet:
+class UNetDetector:
     """Learns from pairs and good photos to say of each pixel whether it is anomalous."""
 
     name = "unet"
@@ -89,24 +93,28 @@ class UNet:
         """The papers' image score."""
         return pooled_maximum(scores)
 
-    def fit(self, train: Sequence[Shot], params: UNetParams, ctx: TrainContext, watch: Watch | None = None) -> Fitted:
+    def fit(
+        self, train: Sequence[Shot], params: UNetParams, ctx: TrainContext, watch: EpochCallback | None = None
+    ) -> TrainedDetector:
         """Train; the same seed gives the same network on one machine's CPU, on a GPU up to its rounding.
 
         ``watch(fitted, epoch)`` every ``test_every`` epochs and after the last. InputError if the training set
         lacks good photos or anomalies, or if the loss is no number any more; Cancelled within a step.
         """
-        feed = Feed(train, params.side, params.cover, ctx.check)
+        feed = TrainingFeed(train, params.side, params.cover, ctx.check)
         from core.evaluation.training.draem import DiscriminativeNetwork
-        from core.evaluation.training.pixel_training import Training, seeded
+        from core.evaluation.training.pixel_training import PixelTrainer, build_seeded
 
-        network = seeded(lambda: DiscriminativeNetwork(params.width), ctx)
-        return Training(feed, network, params, ctx).run(watch)
+        network = build_seeded(lambda: DiscriminativeNetwork(params.width), ctx)
+        return PixelTrainer(feed, network, params, ctx).run(watch)
 
-    def unpack(self, packed: PackedDetector, params: UNetParams, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: UNetParams, ctx: TrainContext) -> TrainedDetector:
         """A network that was kept; InputError."""
         from core.evaluation.training.draem import DiscriminativeNetwork
-        from core.evaluation.training.pixel_training import unpacked
+        from core.evaluation.training.pixel_training import restore_pixel_detector
 
         shape = (params.side, params.side)
         network = DiscriminativeNetwork(params.width)
-        return unpacked(network, packed, lambda image: resized(image, shape, "linear"), params.precision, ctx)
+        return restore_pixel_detector(
+            network, packed, lambda image: resized(image, shape, "linear"), params.precision, ctx
+        )

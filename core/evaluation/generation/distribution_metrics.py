@@ -60,7 +60,7 @@ def _kernel(a: Floats, b: Floats) -> Floats:
     return np.asarray((a @ b.T / a.shape[1] + 1) ** 3)
 
 
-def clusters(to_centres: Floats, seed: int = 0) -> list[list[int]]:
+def cluster_by_nearest(to_centres: Floats, seed: int = 0) -> list[list[int]]:
     """Which images belong to each centre: distances (N, C) to C lists of image numbers, each image at its nearest.
 
     At most PER_CLUSTER of each, drawn by the seed.
@@ -75,7 +75,7 @@ def clusters(to_centres: Floats, seed: int = 0) -> list[list[int]]:
     return found
 
 
-def mean_pairwise(within: Sequence[Floats]) -> float | None:
+def mean_intra_cluster_distance(within: Sequence[Floats]) -> float | None:
     """Intra-cluster diversity: the mean over clusters of the mean distance of two different images in it.
 
     ``within`` holds a square matrix of distances for each cluster; clusters of fewer than two images don't count.

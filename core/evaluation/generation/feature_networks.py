@@ -26,50 +26,50 @@ SIDE = 256
 INCEPTION, LPIPS = "inception_fid", "vgg16_lpips"
 """Their rows of core.weights."""
 
-_AT_ONCE = 64
+_BATCH_SIZE = 64
 """Vectors of LPIPS kept in memory: one has 8 million numbers."""
 
 _CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
-class ClassJudge:
+class ClassFeatureNetwork:
     """Sees whole images: ``see`` gives features (D,) and class logits (K,) of one at SIDE x SIDE."""
 
-    score: str
-    distance: str
-    see: Callable[[Image], tuple[Floats, Floats]]
+    score_metric: str
+    distance_metric: str
+    features_and_logits: Callable[[Image], tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
-class LookJudge:
+class PerceptualNetwork:
     """Compares images: the squared distance of two of ``see``'s vectors (D,) is how different they look."""
 
-    name: str
-    see: Callable[[Image], Floats]
+    metric: str
+    embed: Callable[[Image], Floats]
 
     def distances(self, a: Sequence[Image], b: Sequence[Image], tick: Callable[[], None]) -> Floats:
         """float32 (len(a), len(b)) of images at SIDE x SIDE; ``tick`` is called for each image seen."""
         blocks = []
-        for start in range(0, len(b), _AT_ONCE):
-            block = self._seen(b[start : start + _AT_ONCE], tick)
+        for start in range(0, len(b), _BATCH_SIZE):
+            block = self._embeddings(b[start : start + _BATCH_SIZE], tick)
             rows = []
             for image in a:
                 tick()
-                rows.append(squared_distances(self.see(image)[None], block))
+                rows.append(squared_distances(self.embed(image)[None], block))
             blocks.append(np.concatenate(rows))
         return np.concatenate(blocks, axis=1)
 
-    def within(self, images: Sequence[Image], tick: Callable[[], None]) -> Floats:
+    def pairwise_distances(self, images: Sequence[Image], tick: Callable[[], None]) -> Floats:
         """float32 (N, N): each image against each; all N vectors are in memory at once."""
-        seen = self._seen(images, tick)
+        seen = self._embeddings(images, tick)
         return squared_distances(seen, seen)
 
-    def _seen(self, images: Sequence[Image], tick: Callable[[], None]) -> Floats:
+    def _embeddings(self, images: Sequence[Image], tick: Callable[[], None]) -> Floats:
         rows = []
         for image in images:
             tick()
-            rows.append(self.see(image))
+            rows.append(self.embed(image))
         return np.stack(rows)
 
 
@@ -85,7 +85,7 @@ def squared_distances(a: Floats, b: Floats) -> Floats:
     return np.asarray(found, np.float32)
 
 
-def at_side(image: Image, mask: Mask | None = None) -> Image:
+def network_input(image: Image, mask: Mask | None = None) -> Image:
     """uint8 (SIDE, SIDE, 3); with a mask, black outside of it, as SeaS' IC-LPIPS(a) has it."""
     shown = image if mask is None else image * mask[..., None]
     small = Pillow.fromarray(np.ascontiguousarray(shown)).resize((SIDE, SIDE), Pillow.Resampling.BILINEAR)
@@ -93,36 +93,36 @@ def at_side(image: Image, mask: Mask | None = None) -> Image:
 
 
 @dataclass(frozen=True)
-class Judges:
+class FeatureNetworks:
     """Those that are there, and a line for each published network that is not."""
 
-    classes: tuple[ClassJudge, ...]
-    looks: tuple[LookJudge, ...]
+    class_networks: tuple[ClassFeatureNetwork, ...]
+    perceptual_networks: tuple[PerceptualNetwork, ...]
     missing: tuple[str, ...]
 
 
-def find_judges(device: str = "auto") -> Judges:
+def find_networks(device: str = "auto") -> FeatureNetworks:
     """The stand-ins, and the published networks whose weights are on this machine. Unavailable: a broken file."""
-    classes = [ClassJudge("is_efflite", "kid_efflite", class_features)]
-    looks = [LookJudge("ic_efflite", _efflite_look)]
+    classes = [ClassFeatureNetwork("is_efflite", "kid_efflite", class_features)]
+    looks = [PerceptualNetwork("ic_efflite", _efflite_embedding)]
     missing = []
-    if (path := weights.find(INCEPTION)) is not None:
+    if (path := weights.find_weights(INCEPTION)) is not None:
         from core.evaluation.generation.inception_net import load
 
-        classes.append(ClassJudge("inception_score", "kid", _inception(load(path), device)))
+        classes.append(ClassFeatureNetwork("inception_score", "kid", _inception(load(path), device)))
     else:
         missing.append(_missing(INCEPTION, "Inception Score and KID", "is_efflite and kid_efflite"))
-    if (path := weights.find(LPIPS)) is not None:
+    if (path := weights.find_weights(LPIPS)) is not None:
         from core.evaluation.generation.lpips_net import load as load_lpips
 
-        looks.append(LookJudge("ic_lpips", _lpips(load_lpips(path), device)))
+        looks.append(PerceptualNetwork("ic_lpips", _lpips(load_lpips(path), device)))
     else:
         missing.append(_missing(LPIPS, "IC-LPIPS", "ic_efflite"))
-    return Judges(tuple(classes), tuple(looks), tuple(missing))
+    return FeatureNetworks(tuple(classes), tuple(looks), tuple(missing))
 
 
 def _missing(name: str, metrics: str, instead: str) -> str:
-    row = weights.weights(name)
+    row = weights.weight_file(name)
     there = weights.models_dir() / row.file
     return (
         f"{metrics} left out: {row.file} ({row.size / 1e6:.0f} MB) is not on this machine. Run 'models fetch {name}', "
@@ -130,7 +130,7 @@ def _missing(name: str, metrics: str, instead: str) -> str:
     )
 
 
-def _efflite_look(image: Image) -> Floats:
+def _efflite_embedding(image: Image) -> Floats:
     # The squared distance of two is 1 - mean cosine over all places, in 0..2.
     features = patch_features(image, stride=16, longest=SIDE)
     places = features.shape[0] * features.shape[1]

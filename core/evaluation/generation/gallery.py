@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.evaluation.generation.nearest_real import Nearest
+from core.evaluation.generation.nearest_real import NearestReal
 from core.evaluation.generation.pairs import GeneratedPair
-from core.evaluation.panels import below, beside, heat_panel, outlined
+from core.evaluation.panels import heat_panel, outlined, side_by_side, stacked_vertically
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import Picture
 from core.images import png_bytes
@@ -19,7 +19,7 @@ from core.quality.ars import Discriminator
 from core.quality.visible_change import difference
 from core.types import Image, Mask
 
-CLOSEST = 6
+MAX_CLOSEST = 6
 """Generated anomalies shown above the real one they are most like."""
 
 EXTREMES = 3
@@ -27,38 +27,38 @@ EXTREMES = 3
 
 _TALL = 168
 _LEAST_PAD = 24
-_STRONG = 64.0
+_HOTTEST_DIFFERENCE = 64.0
 """Levels of difference drawn hottest."""
 
-Crop = tuple[Image, Mask]
-Numbered = tuple[Shot, Mapping[str, float]]
+MaskedCrop = tuple[Image, Mask]
+MeasuredShot = tuple[Shot, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
-class Closest:
+class ClosestPair:
     """A generated anomaly and the real one most like it."""
 
-    made: Crop
-    real: Crop
-    made_name: str
+    generated: MaskedCrop
+    real: MaskedCrop
+    generated_name: str
     real_name: str
     similarity: float
 
 
-def closest_of(
-    made: Sequence[tuple[Shot, Crop]], real: Sequence[tuple[Shot, Crop]], nearest: Nearest
-) -> list[Closest]:
-    """The CLOSEST pairs of a label, most alike first."""
-    order = np.argsort(-nearest.similarity, kind="stable")[:CLOSEST]
+def closest_pairs(
+    made: Sequence[tuple[Shot, MaskedCrop]], real: Sequence[tuple[Shot, MaskedCrop]], nearest: NearestReal
+) -> list[ClosestPair]:
+    """The MAX_CLOSEST pairs of a label, most alike first."""
+    order = np.argsort(-nearest.similarity, kind="stable")[:MAX_CLOSEST]
     found = []
     for k in order:
-        (mine, crop), (theirs, other) = made[k], real[nearest.which[k]]
-        found.append(Closest(crop, other, mine.name, theirs.name, float(nearest.similarity[k])))
+        (mine, crop), (theirs, other) = made[k], real[nearest.nearest_index[k]]
+        found.append(ClosestPair(crop, other, mine.name, theirs.name, float(nearest.similarity[k])))
     return found
 
 
-def pictures(
-    seen: Sequence[Numbered], closest: Sequence[Closest], discriminator: Discriminator | None
+def gallery_pictures(
+    seen: Sequence[MeasuredShot], closest: Sequence[ClosestPair], discriminator: Discriminator | None
 ) -> tuple[Picture, ...]:
     """The pairs most like a real anomaly, highest and lowest ARS, worst masks; none of what was not measured."""
     found = []
@@ -82,7 +82,7 @@ def pictures(
             levels: npt.NDArray[np.float32] = difference(before, image).astype(np.float32)
             words = f"Mask fits worst: {shot.name}, IoU {numbers['mask_iou']:.2f} (close-up, mask, what changed)"
             near = _near(mask)
-            panel = heat_panel(image[near], lambda _, m=mask[near]: m, levels[near], (0.0, _STRONG))  # type: ignore[misc]
+            panel = heat_panel(image[near], lambda _, m=mask[near]: m, levels[near], (0.0, _HOTTEST_DIFFERENCE))  # type: ignore[misc]
             found.append(Picture(f"mask_worst_{place}", words, panel))
     return tuple(found)
 
@@ -93,13 +93,13 @@ def _near(mask: Mask) -> tuple[slice, slice]:
     return mask_box(mask, pad=max(_LEAST_PAD, (rows.stop - rows.start + cols.stop - cols.start) // 2))
 
 
-def _ranked(seen: Sequence[Numbered], name: str) -> list[Numbered]:
+def _ranked(seen: Sequence[MeasuredShot], name: str) -> list[MeasuredShot]:
     return sorted((one for one in seen if name in one[1]), key=lambda one: one[1][name])
 
 
-def _closest(closest: Sequence[Closest]) -> Picture:
-    top = sorted(closest, key=lambda c: -c.similarity)[:CLOSEST]
-    columns = [below([outlined(*crop, (_TALL, _TALL)) for crop in (c.made, c.real)]) for c in top]
-    words = ", ".join(f"{c.made_name} like {c.real_name} ({c.similarity:.2f})" for c in top)
+def _closest(closest: Sequence[ClosestPair]) -> Picture:
+    top = sorted(closest, key=lambda c: -c.similarity)[:MAX_CLOSEST]
+    columns = [stacked_vertically([outlined(*crop, (_TALL, _TALL)) for crop in (c.generated, c.real)]) for c in top]
+    words = ", ".join(f"{c.generated_name} like {c.real_name} ({c.similarity:.2f})" for c in top)
     return Picture("closest", f"Generated (above) and the real anomaly most like it (below): {words}",
-                   png_bytes(beside(columns)))  # fmt: skip
+                   png_bytes(side_by_side(columns)))  # fmt: skip

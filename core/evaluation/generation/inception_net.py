@@ -25,14 +25,14 @@ def _average(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, kernel_size=3, stride=1, padding=1, count_include_pad=False)
 
 
-class _A(blocks.InceptionA):
+class _FidInceptionA(blocks.InceptionA):
     def _forward(self, x: Tensor) -> list[Tensor]:
         wide = self.branch5x5_2(self.branch5x5_1(x))
         double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return [self.branch1x1(x), wide, double, self.branch_pool(_average(x))]
 
 
-class _C(blocks.InceptionC):
+class _FidInceptionC(blocks.InceptionC):
     def _forward(self, x: Tensor) -> list[Tensor]:
         wide = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
@@ -40,7 +40,7 @@ class _C(blocks.InceptionC):
         return [self.branch1x1(x), wide, double, self.branch_pool(_average(x))]
 
 
-class _E(blocks.InceptionE):
+class _FidInceptionE(blocks.InceptionE):
     def _pool(self, x: Tensor) -> Tensor:
         return _average(x)
 
@@ -52,7 +52,7 @@ class _E(blocks.InceptionE):
         return [self.branch1x1(x), wide, double, self.branch_pool(self._pool(x))]
 
 
-class _LastE(_E):
+class _FidInceptionLastE(_FidInceptionE):
     def _pool(self, x: Tensor) -> Tensor:
         return F.max_pool2d(x, kernel_size=3, stride=1, padding=1)
 
@@ -63,10 +63,10 @@ class InceptionFID(blocks.Inception3):
     def __init__(self) -> None:
         super().__init__(num_classes=CLASSES, aux_logits=False, init_weights=False)
         for name, inputs, pool in (("Mixed_5b", 192, 32), ("Mixed_5c", 256, 64), ("Mixed_5d", 288, 64)):
-            setattr(self, name, _A(inputs, pool_features=pool))
+            setattr(self, name, _FidInceptionA(inputs, pool_features=pool))
         for name, channels in (("Mixed_6b", 128), ("Mixed_6c", 160), ("Mixed_6d", 160), ("Mixed_6e", 192)):
-            setattr(self, name, _C(768, channels_7x7=channels))
-        self.Mixed_7b, self.Mixed_7c = _E(1280), _LastE(2048)
+            setattr(self, name, _FidInceptionC(768, channels_7x7=channels))
+        self.Mixed_7b, self.Mixed_7c = _FidInceptionE(1280), _FidInceptionLastE(2048)
         self.eval().requires_grad_(False)
 
     def forward(self, images: Tensor) -> Any:

@@ -18,7 +18,7 @@ PROPERTIES = ("position", "size", "elongation", "solidity")
 
 
 @dataclass(frozen=True)
-class Shape:
+class MaskShape:
     """A mask in numbers.
 
     ``x``, ``y``: centre of mass, 0..1 across and down the photo. ``octaves``: log2 of its share of the photo, 0 is
@@ -34,7 +34,7 @@ class Shape:
     solidity: float
 
 
-def shape_of(mask: Mask) -> Shape:
+def shape_of(mask: Mask) -> MaskShape:
     """The shape of a bool (H, W) mask that is not empty."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
     rows, cols = np.nonzero(mask)
@@ -44,7 +44,7 @@ def shape_of(mask: Mask) -> Shape:
         pieces.append(_piece(labels[y : y + h, x : x + w] == k))
     areas = stats[1:, cv2.CC_STAT_AREA]
     elongation, solidity = np.average(np.array(pieces), axis=0, weights=areas)
-    return Shape(
+    return MaskShape(
         x=(float(cols.mean()) + 0.5) / mask.shape[1],
         y=(float(rows.mean()) + 0.5) / mask.shape[0],
         octaves=float(np.log2(len(rows) / mask.size)),
@@ -66,7 +66,7 @@ def _piece(mask: Mask) -> tuple[float, float]:
     return float(np.log2(large / small) / 2), min(1.0, len(points) / hull)
 
 
-def compare_shapes(made: Sequence[Shape], real: Sequence[Shape]) -> dict[str, float]:
+def compare_shapes(made: Sequence[MaskShape], real: Sequence[MaskShape]) -> dict[str, float]:
     """How unlike the real anomalies the generated ones lie and look, and how much they vary beside them.
 
     ``<property>_distance``: square root of the energy distance 2 E|X-Y| - E|X-X'| - E|Y-Y'| for the position (in
@@ -91,7 +91,7 @@ def compare_shapes(made: Sequence[Shape], real: Sequence[Shape]) -> dict[str, fl
     return found
 
 
-def _values(shapes: Sequence[Shape], name: str) -> Floats:
+def _values(shapes: Sequence[MaskShape], name: str) -> Floats:
     fields = {"position": ("x", "y"), "size": ("octaves",)}.get(name, (name,))
     return np.array([[getattr(s, f) for f in fields] for s in shapes], np.float64)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from core.errors import Cancelled
 from core.evaluation.generation.alignment import alignment
-from core.evaluation.generation.feature_networks import Floats, Judges, at_side
-from core.evaluation.generation.mask_statistics import Shape, shape_of
+from core.evaluation.generation.feature_networks import FeatureNetworks, Floats, network_input
+from core.evaluation.generation.mask_statistics import MaskShape, shape_of
 from core.evaluation.generation.nearest_real import crop_around
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
@@ -18,19 +18,19 @@ from core.types import Image, Mask
 
 
 @dataclass
-class Work:
-    """One run: who judges, and how far it is. ``misfits`` are pairs whose photo has another size."""
+class MeasurementRun:
+    """One run: who judges, and how far it is. ``size_mismatches`` are pairs whose photo has another size."""
 
-    judges: Judges
+    networks: FeatureNetworks
     seed: int
     total: int
     progress: Steps
     cancelled: Callable[[], bool]
     discriminator: Discriminator | None = None
     done: int = 0
-    misfits: list[str] = field(default_factory=list)
+    size_mismatches: list[str] = field(default_factory=list)
 
-    def tick(self, steps: int = 1) -> None:
+    def advance(self, steps: int = 1) -> None:
         """News of ``steps`` more; Cancelled if the person said stop."""
         if self.cancelled():
             raise Cancelled("the evaluation was stopped; nothing was kept")
@@ -42,47 +42,47 @@ class Work:
 class PairMeasurements:
     """What is kept of an image with an anomaly.
 
-    ``small`` and ``inside`` are the image and its masked part at the judges' side, ``crop`` the defect's close-up
-    with its mask, ``classes`` each class judge's features and logits, ``numbers`` the metrics of this image alone.
+    ``small`` and ``masked`` are the image and its masked part at the judges' side, ``crop`` the defect's close-up
+    with its mask, ``classes`` each class judge's features and logits, ``metrics`` the metrics of this image alone.
     """
 
     shot: Shot
-    small: Image
-    inside: Image
+    resized: Image
+    masked: Image
     crop: tuple[Image, Mask]
-    shape: Shape
-    classes: tuple[tuple[Floats, Floats], ...]
-    numbers: Mapping[str, float]
+    shape: MaskShape
+    class_features: tuple[tuple[Floats, Floats], ...]
+    metrics: Mapping[str, float]
 
 
-def look(work: Work, shot: Shot) -> PairMeasurements:
+def measure(work: MeasurementRun, shot: Shot) -> PairMeasurements:
     """Read ``shot`` and measure it; MaskError if it has no anomalous pixel."""
-    work.tick()
+    work.advance()
     image = shot.read()
     mask = shot.mask((image.shape[0], image.shape[1]))
-    small = at_side(image)
+    small = network_input(image)
     return PairMeasurements(
         shot=shot,
-        small=small,
-        inside=at_side(image, mask),
+        resized=small,
+        masked=network_input(image, mask),
         crop=crop_around(image, mask),
         shape=shape_of(mask),
-        classes=tuple(judge.see(small) for judge in work.judges.classes),
-        numbers=_numbers(work, shot, image, mask),
+        class_features=tuple(judge.features_and_logits(small) for judge in work.networks.class_networks),
+        metrics=_image_metrics(work, shot, image, mask),
     )
 
 
-def crops_of(work: Work, shots: Sequence[Shot]) -> list[tuple[Image, Mask]]:
+def defect_crops(work: MeasurementRun, shots: Sequence[Shot]) -> list[tuple[Image, Mask]]:
     """The close-ups alone."""
     found = []
     for shot in shots:
-        work.tick()
+        work.advance()
         image = shot.read()
         found.append(crop_around(image, shot.mask((image.shape[0], image.shape[1]))))
     return found
 
 
-def _numbers(work: Work, shot: Shot, image: Image, mask: Mask) -> dict[str, float]:
+def _image_metrics(work: MeasurementRun, shot: Shot, image: Image, mask: Mask) -> dict[str, float]:
     found: dict[str, float] = {}
     if work.discriminator is not None:
         scores = work.discriminator.score_map(image)
@@ -93,5 +93,5 @@ def _numbers(work: Work, shot: Shot, image: Image, mask: Mask) -> dict[str, floa
     if before is not None and before.shape == image.shape:
         found |= alignment(before, image, mask)
     elif before is not None:
-        work.misfits.append(shot.name)
+        work.size_mismatches.append(shot.name)
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from core import exporters as exporting
 from core.errors import ExportError, InputError, MaskError, NotFound
 from core.evaluation.photo_sets import Shot
-from core.exporters.api import Item
+from core.exporters.api import DatasetItem
 from core.images import read_image
 from core.types import Image, ReviewStatus, check_image
 
@@ -29,7 +29,7 @@ class GeneratedPair(Shot):
 
 
 @dataclass(frozen=True)
-class Taken:
+class PairSet:
     """What a folder holds: pairs, photos of good parts, real anomalies that engines may have learned from."""
 
     pairs: tuple[GeneratedPair, ...]
@@ -38,7 +38,7 @@ class Taken:
     notes: tuple[str, ...] = ()
 
 
-def read_pairs(path: Path, everything: bool = False) -> Taken:
+def read_pairs(path: Path, everything: bool = False) -> PairSet:
     """The pairs at ``path``.
 
     Of a Flawsmith project, the kept samples (all new ones too if ``everything``, or if nothing was reviewed); of a
@@ -54,7 +54,7 @@ def read_pairs(path: Path, everything: bool = False) -> Taken:
     return taken
 
 
-def _project(path: Path, everything: bool) -> Taken:
+def _project(path: Path, everything: bool) -> PairSet:
     from core.store import Project, SampleFilter
 
     notes: tuple[str, ...] = ()
@@ -80,12 +80,12 @@ def _project(path: Path, everything: bool) -> Taken:
         )
         for r in rows
     )
-    return Taken(pairs, tuple(photos.values()), tuple(real), notes)
+    return PairSet(pairs, tuple(photos.values()), tuple(real), notes)
 
 
-def _dataset(path: Path) -> Taken:
+def _dataset(path: Path) -> PairSet:
     try:
-        items = exporting.read(path, exporting.detect(path) or "mvtec-ad")
+        items = exporting.read_dataset(path, exporting.detect_format(path) or "mvtec-ad")
     except ExportError as error:
         raise InputError(
             f"{path}: expected a Flawsmith project or a dataset ({', '.join(exporting.FORMATS)}); {error}"
@@ -99,10 +99,10 @@ def _dataset(path: Path) -> Taken:
         GeneratedPair(f"{i.label}/{i.name}", i.image, i.label, i.masks, before=before.get(i.source or ""))
         for i in made
     )
-    return Taken(pairs, tuple(i.image for i in good))
+    return PairSet(pairs, tuple(i.image for i in good))
 
 
-def _sources(good: Sequence[Item]) -> dict[str, Path | Image]:
+def _sources(good: Sequence[DatasetItem]) -> dict[str, Path | Image]:
     """Good photos by name, those whose name is theirs alone."""
     named: dict[str, list[Path | Image]] = defaultdict(list)
     for item in good:

@@ -14,30 +14,30 @@ from core.errors import InputError
 from core.evaluation.generation import gallery
 from core.evaluation.generation.distribution_metrics import (
     LEAST_FOR_SPLITS,
-    clusters,
+    cluster_by_nearest,
     inception_score,
     kernel_distance,
-    mean_pairwise,
+    mean_intra_cluster_distance,
 )
-from core.evaluation.generation.feature_networks import SIDE, Judges, LookJudge, find_judges
+from core.evaluation.generation.feature_networks import SIDE, FeatureNetworks, PerceptualNetwork, find_networks
 from core.evaluation.generation.mask_statistics import compare_shapes
-from core.evaluation.generation.measurements import PairMeasurements, Work, crops_of, look
-from core.evaluation.generation.nearest_real import find_nearest
+from core.evaluation.generation.measurements import MeasurementRun, PairMeasurements, defect_crops, measure
+from core.evaluation.generation.nearest_real import find_nearest_real
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot
-from core.evaluation.results import Result
+from core.evaluation.results import EvalResult
 from core.features.extract import FEATURES
 from core.progress import Steps, unwatched
 from core.quality.ars import MAX_PHOTOS, train_discriminator
 from core.types import Image
 
-FEW = 50
+KID_MIN_IMAGES = 50
 """Fewer images than this on a side make KID rough."""
 
-FEW_NORMALS = 10
+ARS_MIN_NORMALS = 10
 """Fewer photos of good parts than this teach ARS too little of how they differ."""
 
-Numbers = dict[str, float]
+Metrics = dict[str, float]
 S = TypeVar("S", bound=Shot)
 
 
@@ -52,7 +52,7 @@ def evaluate_generation(
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
     source: Mapping[str, Any] | None = None,
-) -> Result:
+) -> EvalResult:
     """Measure generated ``pairs`` against real anomalies, the ``reference``; good shots in it count as normals.
 
     ``normals`` are photos of good parts, from which ARS' discriminator learns; None takes those that the pairs were
@@ -66,30 +66,30 @@ def evaluate_generation(
     _check(pairs, real)
     learned = real if training is None else [shot for shot in training if not shot.good]
     good = _normals(pairs, reference) if normals is None else list(normals)
-    judges = find_judges(device)
-    work = Work(judges, seed, _steps(pairs, real, learned, good, judges), progress, cancelled)
-    _learn(work, good)
+    judges = find_networks(device)
+    work = MeasurementRun(judges, seed, _steps(pairs, real, learned, good, judges), progress, cancelled)
+    _train_discriminator(work, good)
     ours, theirs, taught = _by_label(pairs), _by_label(real), _by_label(learned)
-    per_label: dict[str, Numbers] = {}
-    numbered: list[gallery.Numbered] = []
-    closest: list[gallery.Closest] = []
+    per_label: dict[str, Metrics] = {}
+    numbered: list[gallery.MeasuredShot] = []
+    closest: list[gallery.ClosestPair] = []
     for label in sorted(ours):
-        made = [look(work, pair) for pair in ours[label]]
-        found = _own(work, made)
-        if others := [look(work, shot) for shot in theirs[label]]:
-            found |= _against(work, made, others)
+        made = [measure(work, pair) for pair in ours[label]]
+        found = _reference_free_metrics(work, made)
+        if others := [measure(work, shot) for shot in theirs[label]]:
+            found |= _reference_metrics(work, made, others)
         if examples := taught[label]:
-            crops = crops_of(work, examples)
-            nearest = find_nearest([s.crop for s in made], crops, work.tick)
+            crops = defect_crops(work, examples)
+            nearest = find_nearest_real([s.crop for s in made], crops, work.advance)
             found |= nearest.metrics()
-            closest += gallery.closest_of(
+            closest += gallery.closest_pairs(
                 [(s.shot, s.crop) for s in made], list(zip(examples, crops, strict=True)), nearest
             )
         per_label[label] = found
-        numbered += [(s.shot, s.numbers) for s in made]
-    pictures = gallery.pictures(numbered, closest, work.discriminator)
+        numbered += [(s.shot, s.metrics) for s in made]
+    pictures = gallery.gallery_pictures(numbered, closest, work.discriminator)
     progress(work.total, work.total)
-    return Result(
+    return EvalResult(
         kind="generation",
         title=f"{len(pairs)} pairs against {len(real)} real anomalies",
         config={**(source or {}), **_config(work, ours, theirs, len(good), len(learned))},
@@ -127,17 +127,21 @@ def _normals(pairs: Sequence[GeneratedPair], reference: Sequence[Shot]) -> list[
 
 
 def _steps(
-    pairs: Sequence[GeneratedPair], real: Sequence[Shot], learned: Sequence[Shot], good: Sequence[Any], judges: Judges
+    pairs: Sequence[GeneratedPair],
+    real: Sequence[Shot],
+    learned: Sequence[Shot],
+    good: Sequence[Any],
+    judges: FeatureNetworks,
 ) -> int:
     """How many images are looked at, each time counted; at most, since clusters of one are not compared."""
     labels = {p.label for p in pairs}
     others = sum(shot.label in labels for shot in real)
     taught = sum(shot.label in labels for shot in learned)
-    looks = len(judges.looks) * 2 * (2 * len(pairs) + others)
+    looks = len(judges.perceptual_networks) * 2 * (2 * len(pairs) + others)
     return len(pairs) + others + looks + len(pairs) + 2 * taught + min(len(good), MAX_PHOTOS)
 
 
-def _learn(work: Work, good: Sequence[Path | Image]) -> None:
+def _train_discriminator(work: MeasurementRun, good: Sequence[Path | Image]) -> None:
     if not good:
         return
     there = min(len(good), MAX_PHOTOS)
@@ -149,41 +153,47 @@ def _learn(work: Work, good: Sequence[Path | Image]) -> None:
     work.done = there
 
 
-def _own(work: Work, made: Sequence[PairMeasurements]) -> Numbers:
+def _reference_free_metrics(work: MeasurementRun, made: Sequence[PairMeasurements]) -> Metrics:
     """What the pairs of a label say without real anomalies."""
-    found = _means(seen.numbers for seen in made)
-    for k, judge in enumerate(work.judges.classes):
-        logits = np.stack([seen.classes[k][1] for seen in made])
-        found[judge.score] = inception_score(logits, work.seed)
+    found = _means(seen.metrics for seen in made)
+    for k, judge in enumerate(work.networks.class_networks):
+        logits = np.stack([seen.class_features[k][1] for seen in made])
+        found[judge.score_metric] = inception_score(logits, work.seed)
     return found
 
 
-def _against(work: Work, made: Sequence[PairMeasurements], real: Sequence[PairMeasurements]) -> Numbers:
+def _reference_metrics(
+    work: MeasurementRun, made: Sequence[PairMeasurements], real: Sequence[PairMeasurements]
+) -> Metrics:
     """What they say beside real anomalies of their label."""
     found = compare_shapes([s.shape for s in made], [s.shape for s in real])
-    real_numbers = _means(seen.numbers for seen in real)
+    real_numbers = _means(seen.metrics for seen in real)
     if "ars" in real_numbers:
         found["ars_real"] = real_numbers["ars"]
-    for k, judge in enumerate(work.judges.classes):
+    for k, judge in enumerate(work.networks.class_networks):
         if min(len(made), len(real)) > 1:
-            features = [np.stack([s.classes[k][0] for s in side]) for side in (made, real)]
-            found[judge.distance] = kernel_distance(*features)
-    for look_judge in work.judges.looks:
-        whole = _diversity(work, look_judge, [s.small for s in made], [s.small for s in real])
-        inside = _diversity(work, look_judge, [s.inside for s in made], [s.inside for s in real])
-        for name, value in ((look_judge.name, whole), (f"{look_judge.name}_mask", inside)):
+            features = [np.stack([s.class_features[k][0] for s in side]) for side in (made, real)]
+            found[judge.distance_metric] = kernel_distance(*features)
+    for look_judge in work.networks.perceptual_networks:
+        whole = _diversity(work, look_judge, [s.resized for s in made], [s.resized for s in real])
+        inside = _diversity(work, look_judge, [s.masked for s in made], [s.masked for s in real])
+        for name, value in ((look_judge.metric, whole), (f"{look_judge.metric}_mask", inside)):
             if value is not None:
                 found[name] = value
     return found
 
 
-def _diversity(work: Work, judge: LookJudge, made: Sequence[Image], real: Sequence[Image]) -> float | None:
+def _diversity(
+    work: MeasurementRun, judge: PerceptualNetwork, made: Sequence[Image], real: Sequence[Image]
+) -> float | None:
     """Intra-cluster diversity: cluster by the most similar real image, compare within."""
-    groups = clusters(judge.distances(made, real, work.tick), work.seed)
-    return mean_pairwise([judge.within([made[k] for k in group], work.tick) for group in groups if len(group) > 1])
+    groups = cluster_by_nearest(judge.distances(made, real, work.advance), work.seed)
+    return mean_intra_cluster_distance(
+        [judge.pairwise_distances([made[k] for k in group], work.advance) for group in groups if len(group) > 1]
+    )
 
 
-def _means(tables: Iterable[Mapping[str, float]]) -> Numbers:
+def _means(tables: Iterable[Mapping[str, float]]) -> Metrics:
     """The mean of each number over the tables that have it."""
     columns: defaultdict[str, list[float]] = defaultdict(list)
     for table in tables:
@@ -192,7 +202,7 @@ def _means(tables: Iterable[Mapping[str, float]]) -> Numbers:
     return {name: fmean(values) for name, values in columns.items()}
 
 
-def _config(work: Work, ours: Mapping[str, Sequence[Shot]], theirs: Mapping[str, Sequence[Shot]], good: int,
+def _config(work: MeasurementRun, ours: Mapping[str, Sequence[Shot]], theirs: Mapping[str, Sequence[Shot]], good: int,
             learned: int) -> dict[str, Any]:  # fmt: skip
     return {
         "pairs_per_label": {label: len(shots) for label, shots in sorted(ours.items())},
@@ -202,33 +212,42 @@ def _config(work: Work, ours: Mapping[str, Sequence[Shot]], theirs: Mapping[str,
         "seed": work.seed,
         "side": SIDE,
         "stand_in": FEATURES,
-        "metrics_by": [j.score for j in work.judges.classes] + [j.name for j in work.judges.looks],
+        "metrics_by": [j.score_metric for j in work.networks.class_networks]
+        + [j.metric for j in work.networks.perceptual_networks],
     }
 
 
 def _notes(
-    work: Work,
+    work: MeasurementRun,
     ours: Mapping[str, Sequence[Shot]],
     theirs: Mapping[str, Sequence[Shot]],
-    numbered: Sequence[gallery.Numbered],
+    numbered: Sequence[gallery.MeasuredShot],
     good: int,
 ) -> Iterable[str]:  # fmt: skip
-    yield from work.judges.missing
+    yield from work.networks.missing
     if work.discriminator is None:
         yield "ARS left out: there are no photos of good parts to learn from."
-    elif good < FEW_NORMALS:
-        yield f"ARS is rough: it learned from {good} photos of good parts, and takes what is new for anomalous."
+    elif good < ARS_MIN_NORMALS:
+        yield f"ARS is rough: it learned from only {good} photos of good parts and scores what is new as anomalous."
     unaligned = [shot.name for shot, numbers in numbered if "mask_iou" not in numbers]
     if unaligned:
-        why = f", {len(work.misfits)} of them for their size differs from their photo's" if work.misfits else ""
+        why = (
+            f", {len(work.size_mismatches)} of them because their size differs from their photo's"
+            if work.size_mismatches
+            else ""
+        )
         yield f"Mask alignment left out for {len(unaligned)} pairs: the photo they were made from is not known{why}."
     if strange := [label for label in sorted(ours) if not theirs.get(label)]:
-        yield f"Not compared, for there are no real anomalies of this label: {', '.join(strange)}."
-    few = [label for label in sorted(ours) if theirs.get(label) and min(len(ours[label]), len(theirs[label])) < FEW]
+        yield f"Not compared, because there are no real anomalies of this label: {', '.join(strange)}."
+    few = [
+        label
+        for label in sorted(ours)
+        if theirs.get(label) and min(len(ours[label]), len(theirs[label])) < KID_MIN_IMAGES
+    ]
     if few:
-        yield f"KID is rough below {FEW} images a side: {', '.join(few)}."
+        yield f"KID is rough below {KID_MIN_IMAGES} images a side: {', '.join(few)}."
     if small := [label for label in sorted(ours) if len(ours[label]) < LEAST_FOR_SPLITS]:
         yield (
-            f"Inception Scores of fewer than {LEAST_FOR_SPLITS} pairs are over all at once, and lower for it; "
+            f"Inception Scores of fewer than {LEAST_FOR_SPLITS} pairs are computed without splits, which lowers them; "
             f"published ones are of 500 to 1,000: {', '.join(small)}."
         )

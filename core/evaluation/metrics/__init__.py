@@ -8,23 +8,30 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError
-from core.evaluation.metrics.accumulator import MapMetrics, Tally, check_scores
-from core.evaluation.metrics.ranking import Ranking, auroc, average_precision, f1_max, rank, summary
-from core.evaluation.saturation import FULL, Saturation
+from core.evaluation.metrics.accumulator import MapMetrics, MetricAccumulator, check_scores
+from core.evaluation.metrics.ranking import (
+    ScoreRanking,
+    auroc,
+    average_precision,
+    f1_max,
+    rank_scores,
+    ranking_metrics,
+)
+from core.evaluation.saturation import FULL_SATURATION, Saturation
 from core.types import Mask
 
 __all__ = [
     "MapMetrics",
-    "Ranking",
+    "ScoreRanking",
     "Saturation",
-    "Tally",
+    "MetricAccumulator",
     "auroc",
     "average_precision",
     "check_scores",
     "f1_max",
     "map_metrics",
-    "rank",
-    "summary",
+    "rank_scores",
+    "ranking_metrics",
 ]
 
 Saturations = Sequence[Sequence[Saturation]] | Mapping[str, Saturation]
@@ -54,17 +61,17 @@ def map_metrics(
             f"metrics: expected one mask list and one label for each of {len(scores)} maps, got {len(masks)} and "
             f"{len(labels)}"
         )
-    tally = Tally(saturated=saturation is not None, pro_fpr=pro_fpr, spro_fpr=spro_fpr)
+    tally = MetricAccumulator(saturated=saturation is not None, pro_fpr=pro_fpr, spro_fpr=spro_fpr)
     for i, (values, instances, label) in enumerate(zip(scores, masks, labels, strict=True)):
         levels = _levels(saturation, i, label, len(instances))
         own = None if image_scores is None else image_scores[i]
         tally.add(values, list(zip(instances, levels, strict=True)), label, own, f"map {i} ({label})")
-    return tally.finish()
+    return tally.compute()
 
 
 def _levels(saturation: Saturations | None, i: int, label: str, count: int) -> Sequence[Saturation]:
     if saturation is None or isinstance(saturation, Mapping):
-        return [(saturation or {}).get(label, FULL)] * count
+        return [(saturation or {}).get(label, FULL_SATURATION)] * count
     if len(saturation[i]) != count:
         raise InputError(
             f"map {i} ({label}): expected a saturation for each of {count} masks, got {len(saturation[i])}"

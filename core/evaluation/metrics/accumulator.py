@@ -16,7 +16,16 @@ import numpy.typing as npt
 
 from core.errors import InputError
 from core.evaluation.metrics import curves
-from core.evaluation.metrics.ranking import Doubles, Floats, Ints, Ranking, count_negatives, f1_max, rank, summary
+from core.evaluation.metrics.ranking import (
+    Doubles,
+    Floats,
+    Ints,
+    ScoreRanking,
+    count_negatives,
+    f1_max,
+    rank_scores,
+    ranking_metrics,
+)
 from core.evaluation.metrics.region_overlap import area_under, pro_weights, spro_weights
 from core.evaluation.results import Curve
 from core.evaluation.saturation import Saturation
@@ -39,7 +48,7 @@ class MapMetrics:
 
 
 @dataclass
-class _Events:
+class _AnomalousPixels:
     """Anomalous pixels: their scores (n,), how many each stands for, and the weights they bring to PRO and sPRO."""
 
     scores: Floats
@@ -49,12 +58,12 @@ class _Events:
     above: Ints
     level: Ints
 
-    def ranking(self, negatives: int) -> Ranking:
-        return Ranking(self.scores, self.counts, self.above, self.level, negatives)
+    def ranking(self, negatives: int) -> ScoreRanking:
+        return ScoreRanking(self.scores, self.counts, self.above, self.level, negatives)
 
 
 @dataclass
-class _Group:
+class _LabelScores:
     normal: list[Floats] = field(default_factory=list)
     anomalous: list[tuple[Floats, Doubles, Doubles | None]] = field(default_factory=list)
     images: list[float] = field(default_factory=list)
@@ -62,7 +71,7 @@ class _Group:
     spro_regions: int = 0
 
 
-class Tally:
+class MetricAccumulator:
     """Collects score maps. ``saturated``: defects come as channels with a saturation, else regions are connected
     components of which all must be found. ``pro_fpr`` and ``spro_fpr`` (0..1) end the areas under PRO and sPRO."""
 
@@ -71,7 +80,7 @@ class Tally:
             if not 0 < limit <= 1:
                 raise InputError(f"{name}: expected a false positive rate above 0, at most 1, got {limit}")
         self._saturated, self._limits = saturated, (pro_fpr, spro_fpr)
-        self._groups: dict[str, _Group] = {GOOD: _Group()}
+        self._groups: dict[str, _LabelScores] = {GOOD: _LabelScores()}
 
     def add(
         self,
@@ -91,7 +100,7 @@ class Tally:
         if (label == GOOD) == bool(union.any()):
             what = "good, but its mask marks a defect" if label == GOOD else f"{label!r}, but its mask is empty"
             raise InputError(f"{name}: labelled {what}; the labels don't match the masks")
-        group = self._groups.setdefault(label, _Group())
+        group = self._groups.setdefault(label, _LabelScores())
         group.images.append(float(values.max() if image_score is None else image_score))
         if not np.isfinite(group.images[-1]):
             raise InputError(f"{name}: expected a finite image score, got {image_score}")
@@ -110,7 +119,7 @@ class Tally:
         group.spro_regions += regions
         group.anomalous.append((inside, pro, spro))
 
-    def finish(self) -> MapMetrics:
+    def compute(self) -> MapMetrics:
         """The metrics of all maps added; InputError if there is no anomaly or no normal pixel. Ends the tally."""
         labels = sorted(set(self._groups) - {GOOD})
         if not labels:
@@ -123,7 +132,7 @@ class Tally:
         per_label: dict[str, Mapping[str, float]] = {}
         everything = []
         for label in labels:
-            events = _events(self._groups[label])
+            events = _anomalous_pixels(self._groups[label])
             for name in (GOOD, label):
                 _count(events, normal[name])
             per_label[label] = self._metrics(events, len(normal[GOOD]) + len(normal[label]), [label])
@@ -137,21 +146,23 @@ class Tally:
         threshold = f1_max(events.ranking(negatives))[1]
         return MapMetrics(overall, per_label, self._curves(events, negatives, labels), threshold)
 
-    def _metrics(self, events: _Events, negatives: int, labels: Sequence[str]) -> dict[str, float]:
-        found = summary(events.ranking(negatives), "pixel")
+    def _metrics(self, events: _AnomalousPixels, negatives: int, labels: Sequence[str]) -> dict[str, float]:
+        found = ranking_metrics(events.ranking(negatives), "pixel")
         for key, weights, limit in zip(("pro", "spro"), (events.pro, events.spro), self._limits, strict=True):
             if negatives:
                 regions = self._regions(key, labels)
                 found[key] = area_under(weights, events.above, events.level, negatives, regions, limit)
-        return found | summary(self._image_ranking(labels), "image")
+        return found | ranking_metrics(self._image_ranking(labels), "image")
 
     def _regions(self, key: str, labels: Sequence[str]) -> int:
         return sum(int(getattr(self._groups[label], f"{key}_regions")) for label in labels)
 
-    def _image_ranking(self, labels: Sequence[str]) -> Ranking:
-        return rank([score for label in labels for score in self._groups[label].images], self._groups[GOOD].images)
+    def _image_ranking(self, labels: Sequence[str]) -> ScoreRanking:
+        return rank_scores(
+            [score for label in labels for score in self._groups[label].images], self._groups[GOOD].images
+        )
 
-    def _curves(self, events: _Events, negatives: int, labels: Sequence[str]) -> dict[str, Curve]:
+    def _curves(self, events: _AnomalousPixels, negatives: int, labels: Sequence[str]) -> dict[str, Curve]:
         ranking = events.ranking(negatives)
         drawn = {"roc": curves.roc_curve(ranking), "pr": curves.pr_curve(ranking)}
         for key, weights, limit in zip(("pro", "spro"), (events.pro, events.spro), self._limits, strict=True):
@@ -177,7 +188,7 @@ def check_scores(scores: npt.ArrayLike, name: str) -> Floats:
     return values + np.float32(0)
 
 
-def _sorted(group: _Group) -> Floats:
+def _sorted(group: _LabelScores) -> Floats:
     """The group's normal pixels, rising; they leave the group, since here memory is at its fullest."""
     values = np.concatenate(group.normal) if group.normal else np.zeros(0, np.float32)
     group.normal.clear()
@@ -185,7 +196,7 @@ def _sorted(group: _Group) -> Floats:
     return values
 
 
-def _events(group: _Group) -> _Events:
+def _anomalous_pixels(group: _LabelScores) -> _AnomalousPixels:
     scores = np.concatenate([inside for inside, _, _ in group.anomalous])
     pro = np.concatenate([weights for _, weights, _ in group.anomalous])
     parts = [weights for _, _, weights in group.anomalous if weights is not None]
@@ -194,7 +205,7 @@ def _events(group: _Group) -> _Events:
     order, first = _falling(scores)
     none_yet = np.zeros(len(first), np.int64)
     summed = np.add.reduceat(pro[order], first)
-    return _Events(
+    return _AnomalousPixels(
         scores=scores[order[first]],
         counts=np.diff(np.append(first, len(scores))),
         pro=summed,
@@ -204,7 +215,7 @@ def _events(group: _Group) -> _Events:
     )
 
 
-def _merged(parts: Sequence[_Events]) -> _Events:
+def _merged(parts: Sequence[_AnomalousPixels]) -> _AnomalousPixels:
     """The events of all labels, those of one score as one."""
     order, first = _falling(np.concatenate([part.scores for part in parts]))
 
@@ -213,7 +224,7 @@ def _merged(parts: Sequence[_Events]) -> _Events:
 
     shared = all(part.spro is part.pro for part in parts)
     pro = np.add.reduceat(joined("pro"), first)
-    return _Events(
+    return _AnomalousPixels(
         scores=joined("scores")[first],
         counts=np.add.reduceat(joined("counts"), first),
         pro=pro,
@@ -230,7 +241,7 @@ def _falling(scores: Floats) -> tuple[Ints, Ints]:
     return order, np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
 
 
-def _count(events: _Events, normal: Floats) -> None:
+def _count(events: _AnomalousPixels, normal: Floats) -> None:
     above, level = count_negatives(events.scores, normal)
     events.above = events.above + above
     events.level = events.level + level

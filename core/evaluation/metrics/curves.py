@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.evaluation.metrics.ranking import Doubles, Ints, Ranking
+from core.evaluation.metrics.ranking import Doubles, Ints, ScoreRanking
 from core.evaluation.results import MAX_POINTS, Curve
 
 
-def roc_curve(ranking: Ranking) -> Curve:
+def roc_curve(ranking: ScoreRanking) -> Curve:
     """True against false positive rate, from (0, 0) to (1, 1)."""
-    hits = ranking.hits
-    x = np.concatenate(([0.0], ranking.alarms / ranking.negatives, [1.0]))
+    hits = ranking.true_positives
+    x = np.concatenate(([0.0], ranking.false_positives / ranking.negatives, [1.0]))
     y = np.concatenate(([0.0], hits / hits[-1], [1.0]))
     return _curve(x, y, "false positive rate", "true positive rate")
 
 
-def pr_curve(ranking: Ranking) -> Curve:
+def pr_curve(ranking: ScoreRanking) -> Curve:
     """Precision against recall, from the strictest threshold on."""
-    hits = ranking.hits
-    return _curve(hits / hits[-1], hits / (hits + ranking.alarms), "recall", "precision")
+    hits = ranking.true_positives
+    return _curve(hits / hits[-1], hits / (hits + ranking.false_positives), "recall", "precision")
 
 
-def overlap_curve(ranking: Ranking, weights: Doubles, regions: int, limit: float, y_label: str) -> Curve:
+def overlap_curve(ranking: ScoreRanking, weights: Doubles, regions: int, limit: float, y_label: str) -> Curve:
     """Mean overlap against false positive rate, from 0 to ``limit``; ``weights`` (n,) as in ``regions.area_under``."""
     before = np.cumsum(weights) - weights
-    x = np.stack((ranking.above, ranking.alarms), 1).ravel() / ranking.negatives
+    x = np.stack((ranking.negatives_above, ranking.false_positives), 1).ravel() / ranking.negatives
     y = np.stack((before, before + weights), 1).ravel() / regions
     x, y = np.concatenate(([0.0], x, [1.0])), np.concatenate(([0.0], y, [1.0]))
     inside = int(np.searchsorted(x, limit, "left"))

@@ -18,25 +18,25 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Ranking:
+class ScoreRanking:
     """Distinct scores of the positives, falling, each (n,): how many positives have it, and of ``negatives`` in
     all how many lie ``above`` it and at its ``level``."""
 
     thresholds: Floats
     positives: Ints
-    above: Ints
-    level: Ints
+    negatives_above: Ints
+    negatives_tied: Ints
     negatives: int
 
     @property
-    def hits(self) -> Ints:
+    def true_positives(self) -> Ints:
         """True positives at each threshold (score >= threshold), (n,)."""
         return np.cumsum(self.positives)
 
     @property
-    def alarms(self) -> Ints:
+    def false_positives(self) -> Ints:
         """False positives at each threshold, (n,)."""
-        return np.asarray(self.above + self.level, np.int64)
+        return np.asarray(self.negatives_above + self.negatives_tied, np.int64)
 
 
 def count_negatives(thresholds: Floats, negatives: Floats) -> tuple[Ints, Ints]:
@@ -52,38 +52,38 @@ def count_negatives(thresholds: Floats, negatives: Floats) -> tuple[Ints, Ints]:
     return above[::-1], level[::-1]
 
 
-def rank(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> Ranking:
+def rank_scores(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> ScoreRanking:
     """The ranking of two flat lists of scores; both are compared as float32."""
     scores, counts = np.unique(np.asarray(positives, np.float32), return_counts=True)
     falling = scores[::-1]
     rising = np.sort(np.asarray(negatives, np.float32))
     above, level = count_negatives(falling, rising)
-    return Ranking(falling, counts[::-1].astype(np.int64), above, level, len(rising))
+    return ScoreRanking(falling, counts[::-1].astype(np.int64), above, level, len(rising))
 
 
-def auroc(ranking: Ranking) -> float:
+def auroc(ranking: ScoreRanking) -> float:
     """Area under the ROC curve: the share of (positive, negative) pairs in the right order, ties half."""
-    below = ranking.negatives - ranking.above - ranking.level
-    right = ranking.positives @ (below + 0.5 * ranking.level)
+    below = ranking.negatives - ranking.negatives_above - ranking.negatives_tied
+    right = ranking.positives @ (below + 0.5 * ranking.negatives_tied)
     return float(right / (float(ranking.positives.sum()) * ranking.negatives))
 
 
-def average_precision(ranking: Ranking) -> float:
+def average_precision(ranking: ScoreRanking) -> float:
     """Sum over thresholds of (R_n - R_(n-1)) P_n, without interpolation, as scikit-learn defines it."""
-    hits = ranking.hits
-    precision = hits / (hits + ranking.alarms)
+    hits = ranking.true_positives
+    precision = hits / (hits + ranking.false_positives)
     return float(ranking.positives @ precision / hits[-1])
 
 
-def f1_max(ranking: Ranking) -> tuple[float, float]:
+def f1_max(ranking: ScoreRanking) -> tuple[float, float]:
     """The best F1 over all thresholds, and the highest threshold that has it."""
-    hits = ranking.hits
-    f1 = 2 * hits / (hits + ranking.alarms + hits[-1])
+    hits = ranking.true_positives
+    f1 = 2 * hits / (hits + ranking.false_positives + hits[-1])
     best = int(np.argmax(f1))
     return float(f1[best]), float(ranking.thresholds[best])
 
 
-def summary(ranking: Ranking, prefix: str) -> dict[str, float]:
+def ranking_metrics(ranking: ScoreRanking, prefix: str) -> dict[str, float]:
     """``<prefix>_auroc``, ``_ap`` and ``_f1_max``, each 0..1; {} without negatives, where none is defined."""
     if not ranking.negatives or not len(ranking.thresholds):
         return {}

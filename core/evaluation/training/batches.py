@@ -38,7 +38,7 @@ def fit_share(mask: Mask, shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=how), np.float32)
 
 
-class Feed:
+class TrainingFeed:
     """A training set in memory. ``cover`` is as in fit_mask; ``check`` is called for every photo read.
 
     ``prepare`` turns a photo uint8 (H, W, 3) into what the network takes, (h, w, C); left out, it is the photo at
@@ -60,7 +60,7 @@ class Feed:
                 f"{len(shots) - good} anomalies; add what is missing"
             )
         self.side = side
-        self.prepare = prepare or (lambda image: resized(image, (side, side), "linear"))
+        self.preprocess = prepare or (lambda image: resized(image, (side, side), "linear"))
         self.labels = tuple(sorted({shot.label for shot in shots if not shot.good}))
         self._good: list[Any] = []
         self._pairs: dict[str, list[tuple[Any, Mask]]] = {label: [] for label in self.labels}
@@ -68,7 +68,7 @@ class Feed:
             check()
             image = shot.read()
             mask = None if shot.good else shot.mask((image.shape[0], image.shape[1]))
-            taken = self.taken(image, mask)
+            taken = self.stored_input(image, mask)
             if mask is None:
                 self._good.append(taken)
             else:
@@ -78,11 +78,11 @@ class Feed:
         """How many pictures of each label, and of ``good``."""
         return {"good": len(self._good), **{label: len(pairs) for label, pairs in self._pairs.items()}}
 
-    def taken(self, image: Image, mask: Mask | None) -> Any:
+    def stored_input(self, image: Image, mask: Mask | None) -> Any:
         """What is kept of a photo of the set; ``mask`` bool (H, W) is its anomaly, None for a good one."""
-        return self.prepare(image)
+        return self.preprocess(image)
 
-    def shown(self, taken: Any, rng: np.random.Generator) -> npt.NDArray[Any]:
+    def network_input(self, taken: Any, rng: np.random.Generator) -> npt.NDArray[Any]:
         """What the network takes, (h, w, C), of a photo that was drawn into a batch."""
         return np.asarray(taken)
 
@@ -101,7 +101,7 @@ class Feed:
             else:
                 pairs = self._pairs[self.labels[rng.integers(len(self.labels))]]
                 taken, masks[place] = pairs[rng.integers(len(pairs))]
-            taken = self.shown(taken, rng)
+            taken = self.network_input(taken, rng)
             if flips:
                 rows, columns = (slice(None, None, -1 if rng.random() < 0.5 else 1) for _ in range(2))
                 taken = taken[rows, columns]

@@ -24,11 +24,11 @@ FILES = {"resnet34": "resnet34-b627a593.pth", "resnet18": "resnet18-f37072fd.pth
 """torchvision's ImageNet weights, named by the start of their sha256; from download.pytorch.org/models."""
 
 _FEATURE_SIDE = 256
-_SCORED_AT_ONCE = 32
+_SCORING_BATCH_SIZE = 32
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ClassifierInputs:
     """Photos as a network takes them: uint8 (N, side, side, 3), or float32 (N, D) features."""
 
     values: Tensor
@@ -39,12 +39,12 @@ class Inputs:
         return values.permute(0, 3, 1, 2).float().div_(255) if values.dtype == torch.uint8 else values
 
 
-def photo_inputs(images: Iterator[Image], side: int) -> Inputs:
+def photo_inputs(images: Iterator[Image], side: int) -> ClassifierInputs:
     """Photos stretched to ``side`` x ``side``."""
-    return Inputs(torch.from_numpy(np.stack([resized(image, (side, side), "linear") for image in images])))
+    return ClassifierInputs(torch.from_numpy(np.stack([resized(image, (side, side), "linear") for image in images])))
 
 
-def feature_inputs(images: Iterator[Image]) -> Inputs:
+def feature_inputs(images: Iterator[Image]) -> ClassifierInputs:
     """The mean and the maximum over the photo of each of core.features.extract' channels, float32 (N, 352)."""
     rows = []
     for image in images:
@@ -52,7 +52,7 @@ def feature_inputs(images: Iterator[Image]) -> Inputs:
             _FEATURE_SIDE**2 // 64, -1
         )
         rows.append(np.concatenate((found.mean(axis=0), found.max(axis=0))))
-    return Inputs(torch.from_numpy(np.stack(rows)))
+    return ClassifierInputs(torch.from_numpy(np.stack(rows)))
 
 
 def weights_file(network: str) -> Path | None:
@@ -85,7 +85,7 @@ def _load(network: nn.Module, path: Path) -> None:
         raise Unavailable(f"{path}: the weights can't be read; fetch the file again") from error
 
 
-def linear(inputs: Inputs, classes: int, seed: int) -> nn.Module:
+def linear(inputs: ClassifierInputs, classes: int, seed: int) -> nn.Module:
     """A linear layer behind features brought to mean 0 and deviation 1 over the training set ``inputs``."""
     width = inputs.values.shape[1]
     scale = nn.BatchNorm1d(width, affine=False)
@@ -98,11 +98,11 @@ def linear(inputs: Inputs, classes: int, seed: int) -> nn.Module:
     return nn.Sequential(scale, last)
 
 
-def epoch(
+def train_epoch(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     step: PrecisionStep,
-    inputs: Inputs,
+    inputs: ClassifierInputs,
     labels: Tensor,
     *,
     batch: int,
@@ -123,24 +123,24 @@ def epoch(
         with step.autocast():
             logits = network(inputs.batch(part, step.device))
         loss = nn.functional.cross_entropy(logits.float(), labels[part].to(step.device))
-        step.descend(loss, optimizer)
+        step.optimize(loss, optimizer)
         each(done, float(loss.detach()))
 
 
-def batches(count: int, batch: int, passes: int) -> int:
+def batches_per_epoch(count: int, batch: int, passes: int) -> int:
     """How many batches an epoch has."""
     whole, rest = divmod(count * passes, batch)
     return whole + (rest > 1 or (rest == 1 and batch == 1))
 
 
 @torch.inference_mode()
-def predictions(network: nn.Module, step: PrecisionStep, inputs: Inputs) -> np.ndarray:
+def predictions(network: nn.Module, step: PrecisionStep, inputs: ClassifierInputs) -> np.ndarray:
     """The most likely class of each row, int64 (N,)."""
     network.eval()
     found = []
-    for start in range(0, len(inputs.values), _SCORED_AT_ONCE):
+    for start in range(0, len(inputs.values), _SCORING_BATCH_SIZE):
         with step.autocast():
-            logits = network(inputs.batch(slice(start, start + _SCORED_AT_ONCE), step.device))
+            logits = network(inputs.batch(slice(start, start + _SCORING_BATCH_SIZE), step.device))
         found.append(logits.float().argmax(1).cpu().numpy())
     return np.concatenate(found)
 

@@ -25,14 +25,14 @@ class DiscriminativeNetwork(nn.Module):
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         sides = [3, *(width * k for k in DOWN)]
-        self.encoder = nn.ModuleList([_pair(a, b) for a, b in zip(sides, sides[1:], strict=False)])
+        self.encoder = nn.ModuleList([_double_conv(a, b) for a, b in zip(sides, sides[1:], strict=False)])
         self.pool = nn.MaxPool2d(2)
         coarse = [width * DOWN[-1], *(width * k for k in UP)]
         skips = [width * k for k in reversed(DOWN[:-1])]
-        self.lift = nn.ModuleList([_lift(a, b) for a, b in zip(coarse, coarse[1:], strict=False)])
-        self.merge = nn.ModuleList([_pair(b + s, b) for b, s in zip(coarse[1:], skips, strict=True)])
+        self.lift = nn.ModuleList([_upsample(a, b) for a, b in zip(coarse, coarse[1:], strict=False)])
+        self.merge = nn.ModuleList([_double_conv(b + s, b) for b, s in zip(coarse[1:], skips, strict=True)])
         self.head = nn.Conv2d(width, 2, 3, padding=1)
-        self.apply(_start)
+        self.apply(_init_weights)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 2, H, W)."""
@@ -50,15 +50,15 @@ def _conv(inputs: int, outputs: int) -> list[nn.Module]:
     return [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
 
-def _pair(inputs: int, outputs: int) -> nn.Sequential:
+def _double_conv(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*_conv(inputs, outputs), *_conv(outputs, outputs))
 
 
-def _lift(inputs: int, outputs: int) -> nn.Sequential:
+def _upsample(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), *_conv(inputs, outputs))
 
 
-def _start(module: nn.Module) -> None:
+def _init_weights(module: nn.Module) -> None:
     """The released initial weights: N(0, 0.02²) for convolutions, N(1, 0.02²) for the scales of batch norm."""
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)

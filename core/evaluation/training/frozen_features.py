@@ -19,8 +19,8 @@ from core.features.extract import FEATURES, LAYERS, Scales, scale_features
 from core.images.geometry import resized
 from core.types import Image
 
-Packed = npt.NDArray[np.float16]
-"""float16 (h, w, C): all scales as one map of the finest one's size; see ``pack``."""
+PackedScales = npt.NDArray[np.float16]
+"""float16 (h, w, C): all scales as one map of the finest one's size; see ``pack_scales``."""
 
 TrunkName = Literal["efficientnet", "resnet18"]
 WEIGHTS = "resnet18"
@@ -29,17 +29,17 @@ _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Trunk:
+class FrozenTrunk:
     """``see(photo, side)`` gives maps float32 (side/4, side/4, c_1), (side/8, ..., c_2), (side/16, ..., c_3) of the
-    photo stretched to ``side`` x ``side``; ``depths`` are c_j, ``kind`` says which features they are."""
+    photo stretched to ``side`` x ``side``; ``channels`` are c_j, ``kind`` says which features they are."""
 
     name: TrunkName
     kind: str
-    depths: tuple[int, int, int]
-    see: Callable[[Image, int], Scales]
+    channels: tuple[int, int, int]
+    scale_features: Callable[[Image, int], Scales]
 
 
-def trunk(wanted: str) -> Trunk:
+def trunk(wanted: str) -> FrozenTrunk:
     """``efficientnet``, ``resnet18``, or ``auto``: the paper's ResNet-18 where its weights are, else the other.
 
     Unavailable for ResNet-18 without its weights.
@@ -53,8 +53,10 @@ def trunk(wanted: str) -> Trunk:
             "models nor in torch's; fetch it, or take trunk=efficientnet"
         )
     if wanted == "efficientnet" or (wanted == "auto" and not there):
-        return Trunk("efficientnet", FEATURES, (LAYERS[0], LAYERS[1], LAYERS[2]), scale_features)
-    return Trunk("resnet18", "resnet18 imagenet blocks 1 to 3", (64, 128, 256), lambda i, s: see(_resnet(), i, s))
+        return FrozenTrunk("efficientnet", FEATURES, (LAYERS[0], LAYERS[1], LAYERS[2]), scale_features)
+    return FrozenTrunk(
+        "resnet18", "resnet18 imagenet blocks 1 to 3", (64, 128, 256), lambda i, s: resnet_features(_resnet(), i, s)
+    )
 
 
 @cache
@@ -64,7 +66,7 @@ def _resnet() -> Any:
     return resnet(WEIGHTS, 1000, weights_file(WEIGHTS), 0).eval()
 
 
-def see(network: Any, image: Image, side: int) -> Scales:
+def resnet_features(network: Any, image: Image, side: int) -> Scales:
     """The outputs of blocks 1 to 3 of a torchvision ResNet."""
     import torch
 
@@ -79,7 +81,7 @@ def see(network: Any, image: Image, side: int) -> Scales:
     return found[0], found[1], found[2]
 
 
-def pack(scales: Scales) -> Packed:
+def pack_scales(scales: Scales) -> PackedScales:
     """All scales as one map of the finest one's size: each 2x2 (4x4) cells hold the channels of one coarser cell.
 
     The inverse of torch's pixel_unshuffle by 2 and by 4. ValueError where a depth is no multiple of 4 or 16.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 
-class Head(nn.Module):
+class SegmentationHead(nn.Module):
     """Features float (B, C, h, w) to logits (B, 2, h * stride, w * stride): good, anomalous."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:

@@ -14,17 +14,17 @@ from torch import Tensor, nn
 
 from core.device import choose_device, derive_seed, numpy_rng
 from core.errors import InputError
-from core.evaluation.detectors.api import PackedDetector, ScoreMap, TrainContext, Watch
-from core.evaluation.training.batches import Feed
+from core.evaluation.detectors.api import EpochCallback, PackedDetector, ScoreMap, TrainContext
+from core.evaluation.training.batches import TrainingFeed
 from core.evaluation.training.draem import focal_loss
 from core.evaluation.training.precision import Precision, PrecisionStep, step_for
 from core.types import Image
 
-_SCORED_AT_ONCE = 16
+_SCORING_BATCH_SIZE = 16
 _CURVE_POINTS = 200
 
 
-class PixelParams(Protocol):
+class PixelTrainingParams(Protocol):
     """The settings that every such training has."""
 
     @property
@@ -43,7 +43,7 @@ class PixelParams(Protocol):
     def precision(self) -> Precision: ...
 
 
-def seeded(build: Callable[[], nn.Module], ctx: TrainContext) -> nn.Module:
+def build_seeded(build: Callable[[], nn.Module], ctx: TrainContext) -> nn.Module:
     """The network that ``build`` makes with the context's seed; torch's own generator is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(ctx.seed, "network"))
@@ -54,11 +54,16 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 """Of logits (B, 2, H, W) and masks bool (B, H, W)."""
 
 
-class Training:
+class PixelTrainer:
     """One training: network, optimiser and schedule. Adam, its rate cut to a fifth after 80 and 90 percent."""
 
     def __init__(
-        self, feed: Feed, network: nn.Module, params: PixelParams, ctx: TrainContext, loss: Loss = focal_loss
+        self,
+        feed: TrainingFeed,
+        network: nn.Module,
+        params: PixelTrainingParams,
+        ctx: TrainContext,
+        loss: Loss = focal_loss,
     ) -> None:
         self.feed, self.params, self.ctx, self.loss = feed, params, ctx, loss
         self.step = step_for(choose_device(ctx.device), params.precision)
@@ -70,9 +75,9 @@ class Training:
         self.done = 0
         self._losses: list[float] = []
 
-    def run(self, watch: Watch | None) -> FittedPixels:
+    def run(self, watch: EpochCallback | None) -> TrainedPixelDetector:
         """Train to the end. ``watch(fitted, epoch)`` every ``test_every`` epochs and after the last."""
-        params, fitted = self.params, FittedPixels(self.network, self.feed.prepare, self.step, self.ctx)
+        params, fitted = self.params, TrainedPixelDetector(self.network, self.feed.preprocess, self.step, self.ctx)
         for epoch in range(1, params.epochs + 1):
             self._epoch(epoch)
             if watch and (epoch % params.test_every == 0 or epoch == params.epochs):
@@ -103,27 +108,27 @@ class Training:
         value = float(loss.detach())
         if not math.isfinite(value):
             raise InputError(f"training: the loss is {value} at step {self.done}; lower lr, or set precision=float32")
-        self.step.descend(loss, self.optimizer)
+        self.step.optimize(loss, self.optimizer)
         return value
 
 
-Prepare = Callable[[Image], npt.NDArray[Any]]
+Preprocess = Callable[[Image], npt.NDArray[Any]]
 """A photo uint8 (H, W, 3) as the network takes it, (h, w, C)."""
 
 
-class FittedPixels:
+class TrainedPixelDetector:
     """A trained network; while its training goes on, it goes on changing."""
 
-    def __init__(self, network: nn.Module, prepare: Prepare, step: PrecisionStep, ctx: TrainContext) -> None:
+    def __init__(self, network: nn.Module, prepare: Preprocess, step: PrecisionStep, ctx: TrainContext) -> None:
         self._network, self._prepare, self._step, self._ctx = network, prepare, step, ctx
 
     def score(self, images: Sequence[Image]) -> list[ScoreMap]:
         """The probability that a pixel is anomalous, float32 (H, W) in 0..1 at each photo's own size."""
         maps: list[ScoreMap] = []
         self._network.eval()
-        for start in range(0, len(images), _SCORED_AT_ONCE):
+        for start in range(0, len(images), _SCORING_BATCH_SIZE):
             self._ctx.check()
-            some = images[start : start + _SCORED_AT_ONCE]
+            some = images[start : start + _SCORING_BATCH_SIZE]
             x = as_tensor(np.stack([self._prepare(image) for image in some]), self._step.device)
             with torch.inference_mode(), self._step.autocast():
                 logits = self._network(x)
@@ -138,10 +143,10 @@ class FittedPixels:
         return PackedDetector({name: value.cpu().numpy() for name, value in self._network.state_dict().items()})
 
 
-def unpacked(
-    network: nn.Module, packed: PackedDetector, prepare: Prepare, precision: Precision, ctx: TrainContext
-) -> FittedPixels:
-    """What FittedPixels.pack wrote, in a ``network`` built like the one that was trained, computing as it did.
+def restore_pixel_detector(
+    network: nn.Module, packed: PackedDetector, prepare: Preprocess, precision: Precision, ctx: TrainContext
+) -> TrainedPixelDetector:
+    """What TrainedPixelDetector.pack wrote, in a ``network`` built like the one that was trained, computing as it did.
 
     InputError if the weights are those of another network.
     """
@@ -153,7 +158,7 @@ def unpacked(
     device = choose_device(ctx.device)
     step = step_for(device, "float32" if device.type == "cpu" and precision == "float16" else precision)
     placed = network.to(step.device).to(memory_format=torch.channels_last)
-    return FittedPixels(placed, prepare, step, ctx)
+    return TrainedPixelDetector(placed, prepare, step, ctx)
 
 
 def as_tensor(inputs: Any, device: torch.device) -> Tensor:

@@ -34,7 +34,7 @@ class PrecisionStep:
         """The block in which the network is called."""
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
-    def descend(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    def optimize(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Gradients of ``loss`` and one step along them."""
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(self._scaler.scale(loss))

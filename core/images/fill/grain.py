@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from core.images.crop import PhotoCrop, box_of
+from core.images.crop import PhotoCrop, crop_of_mask
 from core.images.geometry import dilated_square, outer_rim
 from core.images.poisson_equation import Field, membrane
 from core.types import Mask
@@ -28,14 +28,14 @@ _RIM_SIGMA, _MEETING = 4.0, 5.0
 _SLOPE_POINTS = 600
 
 
-def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> Field | None:
+def fill_plain_surface(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator) -> Field | None:
     """``image`` with its grain going on in ``hole``; None where the surface is not plain.
 
     ``image`` is float32 (h, w) or (h, w, c) in 0..255, ``sources`` the pixels that may be copied. Tiles of the
     surface, freed of shading, overlap at random so that their variance stays what it is; the light comes as a
     smooth sheet from the rim. Rim pixels that may not be copied say nothing about the light.
     """
-    box = box_of(hole)
+    box = crop_of_mask(hole)
     if box is None or not is_plain(image, hole, sources):
         return None
     # Means that lie to one side are biased by a slope of the light: it is put back at the end.
@@ -62,9 +62,9 @@ def fill_plain(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator
 
 def _light(image: Field, hole: Mask, sources: Mask, box: PhotoCrop, told: Mask) -> Field:
     """The surface's light over the box, from its mean within a few pixels of the rim."""
-    wide = box_of(hole, grow=1 + int(3 * _RIM_SIGMA))
+    wide = crop_of_mask(hole, grow=1 + int(3 * _RIM_SIGMA))
     assert wide is not None
-    low = _low(image[wide.slices], sources[wide.slices].astype(np.float32), _RIM_SIGMA)
+    low = _low_pass(image[wide.slices], sources[wide.slices].astype(np.float32), _RIM_SIGMA)
     top, left = box.y0 - wide.y0, box.x0 - wide.x0
     return membrane(low[top : top + box.shape[0], left : left + box.shape[1]], told)
 
@@ -86,25 +86,25 @@ def _slope(image: Field, sure: Mask) -> Field:
 def is_plain(image: Field, hole: Mask, sources: Mask) -> bool:
     """Is what lies around ``hole`` nothing but even grain? Judged near it, and farther off at a lower resolution."""
     luminance = image if image.ndim == 2 else np.ascontiguousarray(image.mean(axis=2))
-    box = box_of(hole, grow=_NEAR)
+    box = crop_of_mask(hole, grow=_NEAR)
     assert box is not None
-    if not _even(luminance[box.slices], hole[box.slices], sources[box.slices], _NEAR):
+    if not _has_even_grain(luminance[box.slices], hole[box.slices], sources[box.slices], _NEAR):
         return False
     scale = -(-max(hole.shape) // _STATISTIC_SIDE)
     if scale == 1:
-        return _even(luminance, hole, sources, max(hole.shape))
+        return _has_even_grain(luminance, hole, sources, max(hole.shape))
     size = (hole.shape[1] // scale, hole.shape[0] // scale)
     fields = (luminance, sources.astype(np.float32), hole.astype(np.float32))
     small, share, inside = (cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in fields)
-    return _even(small, inside > 0, share > 0.999, max(size))
+    return _has_even_grain(small, inside > 0, share > 0.999, max(size))
 
 
-def _even(image: Field, hole: Mask, sources: Mask, reach: int) -> bool:
+def _has_even_grain(image: Field, hole: Mask, sources: Mask, reach: int) -> bool:
     sure = sources.view(np.uint8).astype(np.float32)
     count = float(sure.sum())
     if count < 30:
         return True
-    rest = (image - _low(image, sure, max(4.0, min(hole.shape) / 10))) * sure
+    rest = (image - _low_pass(image, sure, max(4.0, min(hole.shape) / 10))) * sure
     power = cv2.mean(rest * rest)[0] * rest.size / count
     if power < _FAINT**2:
         return True
@@ -127,7 +127,7 @@ def _coherence(rest: Field, sure: Field) -> float:
     return float(np.hypot(xx - yy, 2 * xy) / max(xx + yy, 1e-6))
 
 
-def _low(image: Field, sure: Field, sigma: float) -> Field:
+def _low_pass(image: Field, sure: Field, sigma: float) -> Field:
     """The mean of the sure pixels around each, with Gaussian weights, worked out at a lower resolution."""
     scale = max(1, int(sigma / 2))
     size = (-(-image.shape[1] // scale), -(-image.shape[0] // scale))
@@ -152,7 +152,7 @@ def _resampled(image: Field, sources: Mask, shape: tuple[int, int], rng: np.rand
     ys, xs = np.nonzero(free >= side // 2 + 1)
     tops, lefts = ys - side // 2, xs - side // 2
     sure = sources.view(np.uint8).astype(np.float32)
-    rest = image - _low(image, sure, max(3.0, side / 3))
+    rest = image - _low_pass(image, sure, max(3.0, side / 3))
     if side >= max(shape):
         at = int(rng.integers(len(ys)))
         return _level(rest[tops[at] : tops[at] + shape[0], lefts[at] : lefts[at] + shape[1]], 1.0)

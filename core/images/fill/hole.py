@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from core.errors import MaskError
-from core.images.crop import PhotoCrop, box_of
-from core.images.fill.grain import fill_plain
-from core.images.fill.shift_candidates import Offsets, candidate_offsets, strangeness
+from core.images.crop import PhotoCrop, crop_of_mask
+from core.images.fill.grain import fill_plain_surface
+from core.images.fill.shift_candidates import Offsets, candidate_offsets, rim_dissimilarity
 from core.images.fill.shift_labels import Labels, choose_labels, polish_labels
 from core.images.fill.stitch import refine_offsets, stitch
 from core.images.geometry import dilated_square
@@ -20,15 +20,15 @@ from core.types import Image, Mask, check_image, check_mask
 
 _WORK_SIDE = 176
 """Sources are sought in a picture of at most this many pixels a side."""
-_LEAST_ROI = 96
+_MIN_CROP_SIDE = 96
 _CONTEXT = 1.0
 """How far around the hole sources are sought, in sides of its box."""
 _NEAR = 0.6
 _LEAST_KNOWN = 0.1
-_TOGETHER = 8
+_JOIN_DISTANCE = 8
 """Pixels by which each part is widened to see which belong together."""
 _LEAST_SOURCES = 400
-_BEYOND = 10.0
+_MAX_OVERSHOOT = 10.0
 """Grey levels that the filled surface may be brighter or darker than any that is copied from."""
 
 
@@ -52,7 +52,7 @@ def fill_hole(photo: Image, hole: Mask, rng: np.random.Generator, avoid: Mask | 
     for part in _parts(hole):
         near = _near(part)
         image = _as_floats(photo[near.slices])
-        filled = fill_plain(image, part[near.slices], sources[near.slices], rng)
+        filled = fill_plain_surface(image, part[near.slices], sources[near.slices], rng)
         if filled is None:
             near = _search_area(part, sources)
             image = _as_floats(photo[near.slices])
@@ -71,18 +71,18 @@ def _as_floats(pixels: Image) -> Field:
 
 def _near(hole: Mask) -> PhotoCrop:
     """The hole's box with enough around it to tell what surface it is in, inside the frame."""
-    box = box_of(hole, grow=0)
+    box = crop_of_mask(hole, grow=0)
     assert box is not None
-    near = box_of(hole, grow=max(round(_NEAR * max(box.shape)), _LEAST_ROI // 4))
+    near = crop_of_mask(hole, grow=max(round(_NEAR * max(box.shape)), _MIN_CROP_SIDE // 4))
     assert near is not None
     return near
 
 
 def _parts(hole: Mask) -> list[Mask]:
     """The hole's parts; those within a few pixels of one another count as one."""
-    box = box_of(hole)
+    box = crop_of_mask(hole)
     assert box is not None
-    near = dilated_square(hole[box.slices], _TOGETHER)
+    near = dilated_square(hole[box.slices], _JOIN_DISTANCE)
     count, labels = cv2.connectedComponents(near.view(np.uint8), connectivity=8)
     if count == 2:
         return [hole]
@@ -94,10 +94,10 @@ def _parts(hole: Mask) -> list[Mask]:
 
 def _search_area(hole: Mask, sources: Mask) -> PhotoCrop:
     """The hole's box with enough around it to copy from, inside the frame."""
-    box = box_of(hole, grow=0)
+    box = crop_of_mask(hole, grow=0)
     assert box is not None
     height, width = hole.shape
-    around = max(int(_CONTEXT * max(box.shape)), _LEAST_ROI // 2)
+    around = max(int(_CONTEXT * max(box.shape)), _MIN_CROP_SIDE // 2)
     while True:
         y0, y1 = max(box.y0 - around, 0), min(box.y1 + around, height)
         x0, x1 = max(box.x0 - around, 0), min(box.x1 + around, width)
@@ -112,7 +112,7 @@ def _fill(image: Field, hole: Mask, known: Mask, sources: Mask, rng: np.random.G
     small, small_hole, small_known, small_sources = _reduce(image, hole, known, sources, scale)
     offsets, labels = np.zeros((0, 2), np.intp), np.full(small_hole.shape, -1)
     if small_sources.any():
-        strange = strangeness(small, small_hole, small_sources)
+        strange = rim_dissimilarity(small, small_hole, small_sources)
         offsets, matched = candidate_offsets(small, small_hole, small_known, small_sources, strange)
         if len(offsets):
             labels = choose_labels(small, small_hole, small_known, small_sources, strange, offsets, matched, rng)
@@ -132,19 +132,19 @@ def _fill(image: Field, hole: Mask, known: Mask, sources: Mask, rng: np.random.G
     usable[usable] = sources[rows[usable], columns[usable]]
     lost = hole & ~usable
     if lost.any():
-        _cover(rows, columns, lost, sources, offsets)
-    return _in_range(stitch(image, hole, sources, (rows, columns)), image, sources)
+        _assign_missing_sources(rows, columns, lost, sources, offsets)
+    return _clipped_to_sources(stitch(image, hole, sources, (rows, columns)), image, sources)
 
 
-def _in_range(filled: Field, image: Field, sources: Mask) -> Field:
+def _clipped_to_sources(filled: Field, image: Field, sources: Mask) -> Field:
     """Values as the sources have them, or a little beyond: a hole with little rim could drift away."""
     for channel in range(image.shape[2]):
         least, most, _, _ = cv2.minMaxLoc(image[..., channel], sources.view(np.uint8))
-        np.clip(filled[..., channel], least - _BEYOND, most + _BEYOND, out=filled[..., channel])
+        np.clip(filled[..., channel], least - _MAX_OVERSHOOT, most + _MAX_OVERSHOOT, out=filled[..., channel])
     return filled
 
 
-def _cover(rows: Labels, columns: Labels, lost: Mask, sources: Mask, offsets: Offsets) -> None:
+def _assign_missing_sources(rows: Labels, columns: Labels, lost: Mask, sources: Mask, offsets: Offsets) -> None:
     """Give pixels left without a source any offset that has one there, else the nearest source pixel."""
     ys, xs = np.nonzero(lost)
     for dy, dx in offsets:

@@ -23,7 +23,7 @@ _RIM_SAMPLES = 64
 _BLOBS, _TILES = 6, 5
 
 
-def strangeness(image: Field, hole: Mask, sources: Mask) -> Field:
+def rim_dissimilarity(image: Field, hole: Mask, sources: Mask) -> Field:
     """How unlike the hole's rim each pixel looks, float32 (h, w), squared grey levels; 0 if familiar.
 
     The surface must go on, not another component: what the rim does not show is not to be copied, however
@@ -57,7 +57,7 @@ def candidate_offsets(image: Field, hole: Mask, known: Mask, sources: Mask, stra
     position (the dominant offsets of He and Sun 2012, but sought where they are needed). Shifts of a few pixels
     are left out: they only smear the rim.
     """
-    search = _Search(image.mean(axis=2), known, np.where(sources, strange, np.float32(_FORBIDDEN)))
+    search = _TemplateMatcher(image.mean(axis=2), known, np.where(sources, strange, np.float32(_FORBIDDEN)))
     reach = float(cv2.distanceTransform(np.pad(hole, 1).view(np.uint8), cv2.DIST_L2, 3).max())
     found = [search.matches(_rim_box(hole, 6), 6, hole)]
     for window, points, count in ((int(2.5 * reach), 5, 3), (int(1.2 * reach), 7, 3)):
@@ -71,7 +71,7 @@ def candidate_offsets(image: Field, hole: Mask, known: Mask, sources: Mask, stra
     return np.concatenate([matched, tiles]), len(matched)
 
 
-class _Search:
+class _TemplateMatcher:
     """One picture's spectra, computed once; many windows matched against it."""
 
     def __init__(self, grey: Field, known: Mask, penalty: Field) -> None:

@@ -133,7 +133,7 @@ class _LabelState:
 
 def polish_labels(image: Field, hole: Mask, known: Mask, sources: Mask, offsets: Offsets, labels: Labels) -> Labels:
     """``labels`` with their seams moved to where neighbouring pieces agree, at the full resolution."""
-    names = used(labels)
+    names = used_labels(labels)
     if len(names) < 2:
         return labels
     area = _around(hole, _SEAM_WINDOW // 2)
@@ -162,7 +162,7 @@ def polish_labels(image: Field, hole: Mask, known: Mask, sources: Mask, offsets:
     return out
 
 
-def used(labels: Labels) -> Labels:
+def used_labels(labels: Labels) -> Labels:
     """The labels that are given to any pixel, in rising order."""
     return np.flatnonzero(np.bincount(labels[labels >= 0]))
 
@@ -178,7 +178,7 @@ def _favour_current(cost: Field, labels: Labels, inside: Mask) -> None:
     least = cost.min(axis=0)[inside]
     least = least[np.isfinite(least)]
     typical = max(float(np.median(least)), _LEAST_TYPICAL) if least.size else 0.0
-    for index in used(labels):
+    for index in used_labels(labels):
         share = cv2.blur((labels == index).astype(np.float32), (_LAST_WINDOW, _LAST_WINDOW))
         cost[index] -= np.float32(_COHERENCE * typical) * share
 

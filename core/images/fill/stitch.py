@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.images.crop import box_of
+from core.images.crop import crop_of_mask
 from core.images.fill.shift_candidates import Offsets
-from core.images.fill.shift_labels import Labels, used
+from core.images.fill.shift_labels import Labels, used_labels
 from core.images.geometry import dilated_square
-from core.images.poisson_equation import Field, solve
+from core.images.poisson_equation import Field, solve_poisson
 from core.types import Mask
 
 _RIM_POINTS = 300
@@ -24,8 +24,8 @@ def refine_offsets(image: Field, sources: Mask, labels: Labels, offsets: Offsets
         return full
     reach = scale + 4
     outside = sources & (labels < 0)
-    for index in used(labels):
-        box = box_of(labels == index, grow=reach)
+    for index in used_labels(labels):
+        box = crop_of_mask(labels == index, grow=reach)
         assert box is not None
         near = dilated_square(labels[box.slices] == index, reach)
         points = np.argwhere(near & outside[box.slices]) + (box.y0, box.x0)
@@ -68,7 +68,7 @@ def stitch(image: Field, hole: Mask, sources: Mask, places: tuple[Labels, Labels
     Gradients are copied, not values (Perez et al. 2003): shading runs on from the rim, grain comes along.
     Across a seam between two sources the mean of both gradients counts, and the plain step where they differ much.
     """
-    box = box_of(hole)
+    box = crop_of_mask(hole)
     if box is None:
         return image
     # Only the hole and its rim are worked on; sources are looked up in the whole picture.
@@ -82,18 +82,18 @@ def stitch(image: Field, hole: Mask, sources: Mask, places: tuple[Labels, Labels
         behind, behind_known = _neighbour(image, sources, places, b, axis, -1)
         # What each side expects its neighbour to be, against what the neighbour is.
         plain = copied[b] - copied[a]
-        trust_a = (hole[a] & ahead_known & (_apart(ahead, copied[b]) < _SHADING))[..., None]
-        trust_b = (hole[b] & behind_known & (_apart(behind, copied[a]) < _SHADING))[..., None]
+        trust_a = (hole[a] & ahead_known & (_max_difference(ahead, copied[b]) < _SHADING))[..., None]
+        trust_b = (hole[b] & behind_known & (_max_difference(behind, copied[a]) < _SHADING))[..., None]
         step_a, step_b = ahead - copied[a], copied[b] - behind
         step = np.where(trust_a, np.where(trust_b, (step_a + step_b) / 2, step_a), np.where(trust_b, step_b, plain))
         source[a] -= step
         source[b] += step
     out = image.copy()
-    out[box.slices] = solve(copied, hole, source, _TOLERANCE)
+    out[box.slices] = solve_poisson(copied, hole, source, _TOLERANCE)
     return out
 
 
-def _apart(one: Field, other: Field) -> Field:
+def _max_difference(one: Field, other: Field) -> Field:
     """The largest difference of any channel, (h, w)."""
     difference = np.abs(one - other)
     largest: Field = difference[..., 0]

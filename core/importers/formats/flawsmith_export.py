@@ -7,8 +7,8 @@ import io
 from dataclasses import replace
 
 from core.errors import InputError
-from core.exporters.atomic_folder import MARKER
-from core.exporters.sidecar import RECIPES, SAMPLES
+from core.exporters.atomic_folder import MARKER_FILE
+from core.exporters.sidecar import RECIPES_FILE, SAMPLES_FILE
 from core.importers.formats.mvtec_ad import MvtecAdImporter
 from core.importers.formats.mvtec_loco import MvtecLocoImporter
 from core.importers.importer import Importer, importers
@@ -34,10 +34,10 @@ class FlawsmithExportImporter(Importer):
     reads = "good photos of all parts, also the test's; anomalies with their labels, kinds and masks"
 
     def detect(self, tree: SourceTree) -> float:
-        return 1.0 if tree.get(MARKER) else 0.0
+        return 1.0 if tree.get(MARKER_FILE) else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
-        mark = tree.get(MARKER)
+        mark = tree.get(MARKER_FILE)
         told = json_of(mark) if mark else None
         made_as = str(told.get("format")) if isinstance(told, dict) else ""
         inner = next((i for i in importers() if i.name == _SPLIT.get(made_as, made_as)), None)
@@ -47,7 +47,9 @@ class FlawsmithExportImporter(Importer):
             )
         data = _top(tree) if made_as in _SPLIT else tree
         plan = inner.plan_export(data) if isinstance(inner, MvtecAdImporter | MvtecLocoImporter) else inner.plan(data)
-        tables = [e for name in (MARKER, SAMPLES, RECIPES, *_BESIDE) if (e := tree.get(name)) is not None]
+        tables = [
+            e for name in (MARKER_FILE, SAMPLES_FILE, RECIPES_FILE, *_BESIDE) if (e := tree.get(name)) is not None
+        ]
         spoken = {e.name for e in tables}
         plan = replace(
             plan,
@@ -72,7 +74,7 @@ def _top(tree: SourceTree) -> SourceTree:
 
 def _told(plan: ImportPlan, tree: SourceTree) -> ImportPlan:
     """Names, labels and kinds as samples.csv has them: formats with fewer labels keep them there."""
-    table = tree.get(SAMPLES)
+    table = tree.get(SAMPLES_FILE)
     if table is None:
         return plan
     rows = {row["image_path"]: row for row in csv.DictReader(io.StringIO(text_of(table))) if row.get("image_path")}

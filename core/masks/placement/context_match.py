@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.images.geometry import bounds
-from core.masks.morphology import grow
-from core.masks.placement.mask_template import scale_to
+from core.images.geometry import bounding_box
+from core.masks.morphology import dilate
+from core.masks.placement.mask_template import scale_to_photo
 from core.types import AnomalyExample, Image
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -27,7 +27,7 @@ _RING = 1.0
 """Width of the ring around an anomaly that is compared, in sides of a square of its area."""
 _BEST = 0.0007
 """Share of all places that count as alike."""
-_DRAWN = 3
+_MAX_COMPARED = 3
 _HOME = 0.25
 """How far from its own place, in shares of the photo's shorter side, one of those is still likely."""
 
@@ -36,17 +36,17 @@ _HOME = 0.25
 class ContextMatch:
     """Places (N, 2), rows and columns of a photo, at which it looks as around an anomaly, and how likely each is.
 
-    ``unlike`` is the mean squared difference at the best of them: 0 the same, 2 nothing in common.
+    ``difference`` is the mean squared difference at the best of them: 0 the same, 2 nothing in common.
     """
 
-    unlike: float
-    places: Floats
-    likely: Floats
+    difference: float
+    positions: Floats
+    probabilities: Floats
 
     def draw(self, rng: np.random.Generator, count: int) -> npt.NDArray[np.int64]:
         """``count`` of them, (count, 2)."""
-        drawn = rng.choice(len(self.places), size=count, p=self.likely)
-        return np.asarray(np.floor(self.places[drawn]), np.int64)
+        drawn = rng.choice(len(self.positions), size=count, p=self.probabilities)
+        return np.asarray(np.floor(self.positions[drawn]), np.int64)
 
 
 def match_context(example: AnomalyExample, photo: Image) -> ContextMatch | None:
@@ -56,8 +56,8 @@ def match_context(example: AnomalyExample, photo: Image) -> ContextMatch | None:
     mean and spread first. The best places, one in 1,400, are kept; those near the anomaly's own place are likelier
     than those far off. None where the anomaly is at the frame, beyond which nothing is known, or too large to move.
     """
-    scale = scale_to(example.mask, photo.shape[:2])
-    found = bounds(example.mask)
+    scale = scale_to_photo(example.mask, photo.shape[:2])
+    found = bounding_box(example.mask)
     assert found is not None, "an example has a mask"
     y0, x0, y1, x1 = found
     height, width = example.mask.shape
@@ -66,7 +66,7 @@ def match_context(example: AnomalyExample, photo: Image) -> ContextMatch | None:
     reach = ceil(max(_LEAST_RING / scale, _RING * sqrt(np.count_nonzero(example.mask))))
     top, left, bottom, right = max(0, y0 - reach), max(0, x0 - reach), min(height, y1 + reach), min(width, x1 + reach)
     box = np.s_[top:bottom, left:right]
-    ring = grow(example.mask, reach)[box] & ~grow(example.mask, 1)[box]
+    ring = dilate(example.mask, reach)[box] & ~dilate(example.mask, 1)[box]
     shrink = min(1.0, _LONGEST / max(photo.shape[:2]), _TEMPLATE / (scale * max(ring.shape)))
     seen = 1 if _is_grey(photo) and _is_grey(example.pixels) else 3
     template = _resized(_levels(example.pixels[box], example.pixels)[..., :seen], scale * shrink)
@@ -85,7 +85,7 @@ def match_context(example: AnomalyExample, photo: Image) -> ContextMatch | None:
     return ContextMatch(max(0.0, float(cost.min())), places, likely / likely.sum())
 
 
-def fitting_example(
+def choose_fitting_example(
     examples: Sequence[AnomalyExample], photo: Image, rng: np.random.Generator
 ) -> tuple[AnomalyExample, ContextMatch | None]:
     """One of the ``examples`` and where on ``photo`` its like belongs: of a few at random the one that belongs most.
@@ -93,13 +93,15 @@ def fitting_example(
     A few are three, but no more than a third of all, so that each has its turn.
     An example at its photo's frame, for which that is not known, is neither preferred nor passed over.
     """
-    drawn = [examples[int(i)] for i in rng.permutation(len(examples))[: max(1, min(_DRAWN, len(examples) // 3))]]
+    drawn = [
+        examples[int(i)] for i in rng.permutation(len(examples))[: max(1, min(_MAX_COMPARED, len(examples) // 3))]
+    ]
     first = match_context(drawn[0], photo)
     if first is None:
         return drawn[0], None
     others = ((example, match_context(example, photo)) for example in drawn[1:])
     known = [(drawn[0], first), *((example, alike) for example, alike in others if alike is not None)]
-    return min(known, key=lambda pair: pair[1].unlike)
+    return min(known, key=lambda pair: pair[1].difference)
 
 
 def _is_grey(image: Image) -> bool:

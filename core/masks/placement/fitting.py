@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core.images.geometry import coverage
-from core.masks.morphology import largest
+from core.masks.morphology import largest_component
 from core.masks.placement.free_area import FreeArea
 from core.types import Mask
 
-Maker = Callable[[float, float | None], Mask]
+ShapeDrawer = Callable[[float, float | None], Mask]
 """(area in px, direction of the long axis in radians or None for any) to a shape on a canvas that just fits it.
 
 The same shape each time it is called, only larger or turned.
@@ -23,17 +23,17 @@ The same shape each time it is called, only larger or turned.
 Direction = float | Literal["edge", "middle"] | None
 """Of a shape's long axis: radians from x toward y, along the edge where it lies, on the middle line and along it,
 or any."""
-_FITS = 0.97
+_MIN_SHARE_INSIDE = 0.97
 """Share of a shape that must lie on the ground."""
-TRIES = 12
+MAX_TRIES = 12
 """Places that are tried before a shape is made smaller or put elsewhere."""
 _SHRINK = 0.7
-SWAY = 0.15
+MAX_TILT = 0.15
 """Radians either way by which a shape is turned that goes where an example of it lies."""
 
 
-def inside(
-    maker: Maker,
+def fit_inside(
+    maker: ShapeDrawer,
     area: float,
     ground: FreeArea,
     rng: np.random.Generator,
@@ -48,22 +48,22 @@ def inside(
     ground's middle line and turns it along that. Up to ``overflow``, a share of it, may lie off the ground but
     ``within`` a mask (H, W) that holds the ground; then it is a subset of that.
     """
-    fits = min(_FITS, 1 - overflow)
+    fits = min(_MIN_SHARE_INSIDE, 1 - overflow)
     within = within if overflow else None
     while area >= 2:
         if direction == "middle":
-            found = _on_middle(maker, area, ground, rng, fits, within)
+            found = _fit_on_middle_line(maker, area, ground, rng, fits, within)
             if found is not None:
                 return found
             area *= _SHRINK
             continue
-        places = ground.centres(rng, TRIES, 0.0)
+        places = ground.draw_centres(rng, MAX_TRIES, 0.0)
         angle = _edge_direction(ground, places[0]) if direction == "edge" else direction
         patch = maker(area, angle)
         places = places if direction != "edge" else places[:1]
         room = 0.35 * min(patch.shape)
         if direction != "edge":
-            places = np.concatenate([ground.centres(rng, TRIES, room), places])
+            places = np.concatenate([ground.draw_centres(rng, MAX_TRIES, room), places])
         found = _first_fit(patch, ground.mask, places, fits, within)
         if found is None and direction != "edge":
             found = _search(patch, ground, rng)
@@ -76,42 +76,49 @@ def inside(
     return mask
 
 
-def around(
-    maker: Maker, area: float, ground: FreeArea, rng: np.random.Generator, centre: tuple[float, float], axis: float
+def fit_near(
+    maker: ShapeDrawer,
+    area: float,
+    ground: FreeArea,
+    rng: np.random.Generator,
+    centre: tuple[float, float],
+    axis: float,
 ) -> Mask | None:
     """The shape near ``centre``, (row, column) as shares of the frame's sides: bool (H, W), a subset of the ground.
 
-    Its long axis lies within SWAY of ``axis`` in radians. What lies at the frame stays at it. None where it fits
+    Its long axis lies within MAX_TILT of ``axis`` in radians. What lies at the frame stays at it. None where it fits
     nowhere near.
     """
     sides = np.array(ground.mask.shape, np.float64)
     for spread in (0.04, 0.08, 0.16):
-        near = np.array(centre) * sides + rng.normal(0, spread * sides.min(), (TRIES, 2))
-        found = at(maker, area, ground, rng, near, axis)
+        near = np.array(centre) * sides + rng.normal(0, spread * sides.min(), (MAX_TRIES, 2))
+        found = fit_at(maker, area, ground, rng, near, axis)
         if found is not None:
             return found
     return None
 
 
-def at(
-    maker: Maker, area: float, ground: FreeArea, rng: np.random.Generator, places: npt.NDArray[Any], axis: float
+def fit_at(
+    maker: ShapeDrawer, area: float, ground: FreeArea, rng: np.random.Generator, places: npt.NDArray[Any], axis: float
 ) -> Mask | None:
     """The shape at the first of ``places`` where it fits: bool (H, W), a subset of the ground.
 
     ``places`` are rows and columns (N, 2); those too near to the frame are moved away from it. The shape's long axis
-    lies within SWAY of ``axis``.
+    lies within MAX_TILT of ``axis``.
     """
-    patch = maker(area, axis + float(rng.uniform(-SWAY, SWAY)))
+    patch = maker(area, axis + float(rng.uniform(-MAX_TILT, MAX_TILT)))
     half = np.array(patch.shape) // 2
     most = np.maximum(np.array(ground.mask.shape) - np.array(patch.shape) + half, half)
-    return _first_fit(patch, ground.mask, np.asarray(np.clip(np.round(places), half, most), np.int64), _FITS)
+    return _first_fit(
+        patch, ground.mask, np.asarray(np.clip(np.round(places), half, most), np.int64), _MIN_SHARE_INSIDE
+    )
 
 
-def _on_middle(
-    maker: Maker, area: float, ground: FreeArea, rng: np.random.Generator, fits: float, within: Mask | None
+def _fit_on_middle_line(
+    maker: ShapeDrawer, area: float, ground: FreeArea, rng: np.random.Generator, fits: float, within: Mask | None
 ) -> Mask | None:
-    points, directions = ground.middle
-    for index in rng.permutation(len(points))[:TRIES]:
+    points, directions = ground.middle_line
+    for index in rng.permutation(len(points))[:MAX_TRIES]:
         patch = maker(area, float(directions[index]))
         place = np.round(points[index : index + 1, ::-1]).astype(np.int64)
         found = _first_fit(patch, ground.mask, place, fits, within)
@@ -120,8 +127,8 @@ def _on_middle(
     return None
 
 
-def along_edge(
-    maker: Maker,
+def fit_along_edge(
+    maker: ShapeDrawer,
     area: float,
     whole: FreeArea,
     free: FreeArea,
@@ -133,7 +140,7 @@ def along_edge(
     It is drawn so much larger that what the cut leaves has the area asked for.
     """
     points, normals = whole.edge
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         index = int(rng.integers(len(points)))
         point, normal = points[index], normals[index]
         angle = atan2(normal[1], normal[0]) + pi / 2 if direction == "edge" else direction
@@ -181,9 +188,9 @@ def _first_fit(
         if np.count_nonzero(common) >= needed:
             if within is not None:
                 common = within[place] & patch
-                if np.count_nonzero(common) < _FITS * np.count_nonzero(patch):
+                if np.count_nonzero(common) < _MIN_SHARE_INSIDE * np.count_nonzero(patch):
                     continue
-            return _settled(common, patch, ground.shape, top, left)
+            return _placed(common, patch, ground.shape, top, left)
     return None
 
 
@@ -200,9 +207,9 @@ def _search(patch: Mask, ground: FreeArea, rng: np.random.Generator) -> Mask | N
     good = np.flatnonzero(cover.reshape(-1) >= max(0.9, float(cover.max()) - 0.03))
     if not len(good):
         return None
-    rows, cols = np.divmod(good[rng.integers(0, len(good), TRIES)], cover.shape[1])
+    rows, cols = np.divmod(good[rng.integers(0, len(good), MAX_TRIES)], cover.shape[1])
     corner = np.stack([rows, cols], axis=1) * step
-    return _first_fit(patch, ground.mask, corner + np.array(patch.shape) // 2, _FITS)
+    return _first_fit(patch, ground.mask, corner + np.array(patch.shape) // 2, _MIN_SHARE_INSIDE)
 
 
 def _on_edge(
@@ -219,15 +226,15 @@ def _on_edge(
     if y0 >= y1 or x0 >= x1:
         return np.zeros(free.shape, np.bool_)
     common = free[y0:y1, x0:x1] & patch[y0 - top : y1 - top, x0 - left : x1 - left]
-    return _settled(common, patch, free.shape, y0, x0)
+    return _placed(common, patch, free.shape, y0, x0)
 
 
-def _settled(common: Mask, patch: Mask, shape: tuple[int, ...], top: int, left: int) -> Mask:
+def _placed(common: Mask, patch: Mask, shape: tuple[int, ...], top: int, left: int) -> Mask:
     """The cut patch in the frame; a shape that was one piece stays one."""
     if np.count_nonzero(common) < np.count_nonzero(patch):
         count, _ = cv2.connectedComponents(patch.astype(np.uint8), connectivity=8)
         if count == 2:
-            common = largest(common)
+            common = largest_component(common)
     mask = np.zeros(shape, np.bool_)
     mask[top : top + common.shape[0], left : left + common.shape[1]] = common
     return mask

@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError, MaskError, NotFound
-from core.images.geometry import bounds, coverage
-from core.masks.morphology import depth
+from core.images.geometry import bounding_box, coverage
+from core.masks.morphology import inner_distance
 from core.types import Mask, Region, check_mask
 
 GRID_SIDE = 192
 """Longest side in cells of the reduced grid from which places are proposed; each is then checked in full."""
 
 
-SMALLEST_REGION = 9
+MIN_REGION_PIXELS = 9
 """Pixels a region must have to bear a defect."""
 
 
@@ -45,7 +45,7 @@ class FreeArea:
     @cached_property
     def extent(self) -> tuple[int, int]:
         """(height, width) in pixels of the box around the ground."""
-        found = bounds(self.mask)
+        found = bounding_box(self.mask)
         return (found[2] - found[0], found[3] - found[1]) if found else (0, 0)
 
     @cached_property
@@ -61,11 +61,11 @@ class FreeArea:
         if not grid.any():  # thinner than a cell: every pixel is one
             rows, cols = np.nonzero(self.mask)
             return np.ones(1, np.float32), rows, cols
-        inside = depth(np.pad(grid, 1))[1:-1, 1:-1]
+        inside = inner_distance(np.pad(grid, 1))[1:-1, 1:-1]
         rows, cols = np.nonzero(grid)
         return inside, rows * s + s // 2, cols * s + s // 2
 
-    def centres(self, rng: np.random.Generator, count: int, room: float) -> npt.NDArray[np.int64]:
+    def draw_centres(self, rng: np.random.Generator, count: int, room: float) -> npt.NDArray[np.int64]:
         """(count, 2) rows and columns drawn evenly from the pixels of the ground, those at least ``room`` px deep
         if there are any, for a shape that reaches ``room`` px from its middle."""
         inside, rows, cols = self._cells
@@ -106,7 +106,7 @@ class FreeArea:
         return points, normals
 
     @cached_property
-    def middle(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    def middle_line(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Points (N, 2) x, y on the ground's middle line, and its direction (N,) there in radians from x toward y."""
         return _middle_of(self.mask)
 
@@ -119,7 +119,7 @@ class PlacementMap:
     regions: Mapping[str, FreeArea]
 
     @classmethod
-    def of(cls, object_mask: Mask, regions: Iterable[Region] = ()) -> PlacementMap:
+    def from_masks(cls, object_mask: Mask, regions: Iterable[Region] = ()) -> PlacementMap:
         """Terrain of a photo: bool (H, W) of its part, and regions of the same size.
 
         A region is cut to the part, unless most of it lies off the part: then whoever drew it knows better than
@@ -150,9 +150,9 @@ class PlacementMap:
             known = ", ".join(sorted(self.regions)) or "none yet; draw one in the Regions tab"
             raise NotFound(f"region {name!r}: not on this photo (there are: {known})")
         ground = self.regions[name]
-        if ground.area < SMALLEST_REGION:
+        if ground.area < MIN_REGION_PIXELS:
             raise InputError(
-                f"region {name!r}: its {ground.area} px are too few for a defect (at least {SMALLEST_REGION}); "
+                f"region {name!r}: its {ground.area} px are too few for a defect (at least {MIN_REGION_PIXELS}); "
                 "draw it larger"
             )
         return ground
@@ -162,7 +162,7 @@ def _middle_of(mask: Mask) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.floa
     """Points and directions along the skeleton of a mask, without the twigs that run into its corners."""
     from skimage.morphology import skeletonize
 
-    found = bounds(mask)
+    found = bounding_box(mask)
     assert found is not None
     y0, x0, y1, x1 = found
     box = mask[y0:y1, x0:x1]
@@ -170,7 +170,7 @@ def _middle_of(mask: Mask) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.floa
     size = (-(-box.shape[1] // step), -(-box.shape[0] // step))
     # Every cell that the mask touches, so that a thin wire stays whole.
     grid = coverage(box, size[::-1]) > 0
-    deep = depth(np.pad(grid, 1))[1:-1, 1:-1]
+    deep = inner_distance(np.pad(grid, 1))[1:-1, 1:-1]
     line = skeletonize(grid)
     line &= deep >= 0.6 * float(deep[line].max() if line.any() else 0)
     rows, cols = np.nonzero(line if line.any() else grid)
@@ -188,7 +188,7 @@ def _direction(points: npt.NDArray[np.float64]) -> float:
 
 def _edge_of(mask: Mask) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Points and inward normals along all outlines of a mask, its holes' too, evenly thinned to a few thousand."""
-    found = bounds(mask)
+    found = bounding_box(mask)
     assert found is not None
     y0, x0, y1, x1 = found
     rings, _ = cv2.findContours(np.pad(mask[y0:y1, x0:x1], 1).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)

@@ -14,12 +14,20 @@ from math import exp, log, pi
 import numpy as np
 
 from core.errors import InputError
-from core.masks.morphology import grow
-from core.masks.perturbation import Enhancement, size_factor
+from core.masks.morphology import dilate
+from core.masks.perturbation import MaskEnhancement, size_factor
 from core.masks.placement.context_match import ContextMatch
-from core.masks.placement.fitting import TRIES, Direction, Maker, along_edge, around, at, inside
+from core.masks.placement.fitting import (
+    MAX_TRIES,
+    Direction,
+    ShapeDrawer,
+    fit_along_edge,
+    fit_at,
+    fit_inside,
+    fit_near,
+)
 from core.masks.placement.free_area import FreeArea, PlacementMap
-from core.masks.placement.mask_template import MaskTemplate, scale_to
+from core.masks.placement.mask_template import MaskTemplate, scale_to_photo
 from core.masks.shapes import shape_for_label, shape_patch
 from core.placement_rules import Placement
 from core.types import Mask, Region
@@ -27,7 +35,7 @@ from core.types import Mask, Region
 _LARGEST_SHARE = 0.5
 """Of the free ground that one defect may take."""
 
-_SIZED_AS_THERE = (0.8, 1.25)
+_SIZE_JITTER = (0.8, 1.25)
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class AnchorExample:
     """The example's mask that all defects on a photo are like, and where that photo looks as around it, if known."""
 
     mask: Mask
-    alike: ContextMatch | None = None
+    context: ContextMatch | None = None
 
 
 @dataclass(frozen=True)
@@ -47,19 +55,19 @@ class ExampleMasks:
 
     masks: tuple[Mask, ...]
     mean_area: float
-    lead: AnchorExample | None = None
+    anchor: AnchorExample | None = None
 
     @classmethod
-    def of(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> ExampleMasks:
+    def for_photo(cls, masks: Sequence[Mask], shape_hw: tuple[int, int]) -> ExampleMasks:
         """Masks of any size, for a photo of (H, W) pixels."""
-        areas = [int(np.count_nonzero(mask)) * scale_to(mask, shape_hw) ** 2 for mask in masks]
+        areas = [int(np.count_nonzero(mask)) * scale_to_photo(mask, shape_hw) ** 2 for mask in masks]
         filled = [area for area in areas if area]
         kept = tuple(mask for mask, area in zip(masks, areas, strict=True) if area)
         return cls(kept, sum(filled) / len(filled) if filled else 0.0)
 
-    def one(self, rng: np.random.Generator) -> Mask:
+    def choose(self, rng: np.random.Generator) -> Mask:
         """The mask that a defect is like."""
-        return self.masks[int(rng.integers(len(self.masks)))] if self.lead is None else self.lead.mask
+        return self.masks[int(rng.integers(len(self.masks)))] if self.anchor is None else self.anchor.mask
 
 
 def plan_mask(
@@ -78,7 +86,7 @@ def plan_mask(
             f"placement: expected an object mask of {shape_hw[1]}x{shape_hw[0]} pixels, "
             f"got {object_mask.shape[1]}x{object_mask.shape[0]}"
         )
-    terrain = terrain or PlacementMap.of(object_mask, regions)
+    terrain = terrain or PlacementMap.from_masks(object_mask, regions)
     return np.asarray(np.logical_or.reduce(plan_masks(placement, label, terrain, rng, example_masks)))
 
 
@@ -98,7 +106,7 @@ def plan_masks(
     where the label has no examples but they were asked for, where logical defects lack regions, and where no
     room is left.
     """
-    examples = replace(ExampleMasks.of(example_masks, terrain.shape), lead=lead)
+    examples = replace(ExampleMasks.for_photo(example_masks, terrain.shape), anchor=lead)
     if placement.source in ("examples", "learned") and not examples.masks:
         raise InputError(f"label {label!r}: it has no example masks; import examples or set source=shapes")
     for name in placement.regions:
@@ -127,7 +135,7 @@ def _combined(
     masks = []
     if small:
         masks.append(terrain.regions[small[int(rng.integers(len(small)))]].mask.copy())
-        taken |= grow(masks[0], placement.gap_px)
+        taken |= dilate(masks[0], placement.gap_px)
     elsewhere = placement.model_copy(update={"regions": _open_regions(placement, terrain, taken)})
     for _ in range(count - len(masks)):
         edge = bool(rng.random() < 0.35)
@@ -174,25 +182,27 @@ def _structural(
     name = placement.regions[int(rng.integers(len(placement.regions)))] if placement.regions else None
     whole = terrain.region(name) if name else terrain.part
     ground = _free(whole, taken, f"region {name!r}" if name else "the part")
-    stencil, maker, area = _maker(placement, label, terrain, ground, rng, examples)
+    stencil, maker, area = _shape_drawer(placement, label, terrain, ground, rng, examples)
     area = max(1.0, min(area, _LARGEST_SHARE * ground.area))
-    if stencil is not None and placement.as_there:
-        alike = examples.lead.alike if examples.lead else None
-        mask = at(maker, area, ground, rng, alike.draw(rng, TRIES), stencil.axis) if alike else None
+    if stencil is not None and placement.follows_example:
+        alike = examples.anchor.context if examples.anchor else None
+        mask = fit_at(maker, area, ground, rng, alike.draw(rng, MAX_TRIES), stencil.axis) if alike else None
         if mask is None:
-            mask = around(maker, area, ground, rng, stencil.centre, stencil.axis)
+            mask = fit_near(maker, area, ground, rng, stencil.centre, stencil.axis)
         if mask is not None:
-            taken |= grow(mask, placement.gap_px)
+            taken |= dilate(mask, placement.gap_px)
             return mask
     align = placement.align
     if align == "auto":
         align = "edge" if edge and _shape_name(placement, label) != "crack" else "none"
     direction: Direction = whole.axis if align == "axis" else align if align in ("edge", "middle") else None
-    mask = along_edge(maker, area, whole, ground, rng, None if direction == "middle" else direction) if edge else None
+    mask = (
+        fit_along_edge(maker, area, whole, ground, rng, None if direction == "middle" else direction) if edge else None
+    )
     if mask is None:
         room = (terrain.part.mask | whole.mask) & ~taken if name and placement.overflow else None
-        mask = inside(maker, area, ground, rng, direction, placement.overflow, room)
-    taken |= grow(mask, placement.gap_px)
+        mask = fit_inside(maker, area, ground, rng, direction, placement.overflow, room)
+    taken |= dilate(mask, placement.gap_px)
     return mask
 
 
@@ -209,28 +219,28 @@ def _free(ground: FreeArea, taken: Mask, what: str) -> FreeArea:
     return FreeArea(free)
 
 
-def _maker(
+def _shape_drawer(
     placement: Placement,
     label: str,
     terrain: PlacementMap,
     ground: FreeArea,
     rng: np.random.Generator,
     examples: ExampleMasks,
-) -> tuple[MaskTemplate | None, Maker, float]:
+) -> tuple[MaskTemplate | None, ShapeDrawer, float]:
     """The example it is like, what draws it at a given area and direction, and the area it should have in pixels."""
     stencil = None
-    as_there = placement.as_there
+    as_there = placement.follows_example
     area = exp(rng.uniform(log(placement.size_pct[0]), log(placement.size_pct[1]))) / 100 * terrain.part.area
     if examples.masks:
-        stencil = MaskTemplate.of(examples.one(rng), terrain.shape)
+        stencil = MaskTemplate.from_mask(examples.choose(rng), terrain.shape)
         if as_there:
-            area = stencil.area * rng.uniform(*_SIZED_AS_THERE)
+            area = stencil.area * rng.uniform(*_SIZE_JITTER)
         elif placement.size_like_examples:
             area = stencil.area * size_factor(stencil.area, examples.mean_area, placement.alpha) ** 2
     seed = int(rng.integers(2**63))
     if stencil is not None and placement.source != "shapes":
-        params = Enhancement(jitter=placement.jitter) if placement.perturb and not as_there else None
-        return stencil, stencil.maker(params, seed, placement.rotate and not as_there), area
+        params = MaskEnhancement(jitter=placement.jitter) if placement.perturb and not as_there else None
+        return stencil, stencil.drawer(params, seed, placement.rotate and not as_there), area
     name = _shape_name(placement, label)
 
     def draw(area_px: float, angle: float | None) -> Mask:

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from core.engines.api import Context, LearningEngine, read_params, require_mask, sample_or_error
-from core.engines.backbone_requirements import concepts_folder, no_model
-from core.engines.concept_drawing import DrawingTask, LearnedParams, draw, drawn_at_once
+from core.engines.backbone_requirements import concepts_folder, missing_model_reason
+from core.engines.concept_drawing import ConceptDrawingParams, DrawingTask, concept_batch_size, draw_concept
 from core.engines.finalize import finalize_sample
 from core.errors import InputError
 from core.training.checkpoints import Concept, find_concept
-from core.training.learning_settings import LearnParams
+from core.training.learning_settings import AnomalyLearningParams
 from core.types import AnomalyExample, NormalImage, Request, Sample
 
 
-class AnomalyDiffusionParams(LearnedParams):
+class AnomalyDiffusionParams(ConceptDrawingParams):
     """Form and bounds of the ``anomaly_diffusion`` engine."""
 
 
@@ -33,18 +33,18 @@ class AnomalyDiffusion(LearningEngine):
     kind = "structural"
     needs = frozenset({"mask"})
     Params = AnomalyDiffusionParams
-    Learning = LearnParams
+    Learning = AnomalyLearningParams
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
-        return no_model()
+        return missing_model_reason()
 
     def learn(
         self,
         examples: Sequence[AnomalyExample],
         normals: Sequence[NormalImage],
         label: str,
-        params: LearnParams,
+        params: AnomalyLearningParams,
         ctx: Context,
     ) -> Concept:
         """Learn ``label``, or every label of ``examples`` together if it is ""; see learn."""
@@ -52,13 +52,15 @@ class AnomalyDiffusion(LearningEngine):
         folder = concepts_folder(self.name, ctx)
         from core.diffusion.loading import load_backbone
         from core.training.callbacks import TrainingCallbacks
-        from core.training.textual_inversion import learn
+        from core.training.textual_inversion import learn_embeddings
 
         labels = [label] if label else sorted({e.label for e in examples})
         groups = {name: [e for e in examples if e.label == name] for name in labels}
         backbone = load_backbone(params.backbone, ctx.device, "float32")
         callbacks = TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled)
-        return learn(backbone, groups, normals, params, engine=self.name, folder=folder, callbacks=callbacks)
+        return learn_embeddings(
+            backbone, groups, normals, params, engine=self.name, folder=folder, callbacks=callbacks
+        )
 
     def matching_examples(
         self,
@@ -73,7 +75,7 @@ class AnomalyDiffusion(LearningEngine):
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
-        return drawn_at_once(self.name, read_params(self, params), label, ctx)
+        return concept_batch_size(self.name, read_params(self, params), label, ctx)
 
     def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
@@ -82,7 +84,7 @@ class AnomalyDiffusion(LearningEngine):
         tasks = [DrawingTask(label, request, require_mask(self, request)) for request in requests]
         concept = find_concept(ctx.concepts, self.name, params.concept, label)
         used = params.model_copy(update={"concept": concept.id})
-        pictures = draw(self.name, concept, tasks, params, ctx)
+        pictures = draw_concept(self.name, concept, tasks, params, ctx)
         return [
             sample_or_error(finalize_sample, self, task.request, picture, task.mask, params=used)
             for task, picture in zip(tasks, pictures, strict=True)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.ndimage import binary_fill_holes, center_of_mass
 
 from core.images.geometry import covered
-from core.methods.comgen.component_prompt import PromptComponent, component_of
+from core.methods.comgen.component_prompt import PromptComponent, component_name
 from core.types import Mask, Region
 
 Floats = npt.NDArray[np.float32]
@@ -19,7 +19,7 @@ HALF = 0.5
 """Of a map's maximum, from which a place belongs to the component."""
 
 
-def instances(
+def component_instances(
     chips: Sequence[PromptComponent], regions: Sequence[Region], maps: Floats, shape: tuple[int, int]
 ) -> tuple[tuple[Mask, ...], ...]:
     """For each chip the masks, bool ``shape``, of its instances; as many as it counts, fewer where fewer are seen.
@@ -28,8 +28,8 @@ def instances(
     """
     out = []
     for chip, seen in zip(chips, maps, strict=True):
-        own = [_filled(covered(r.mask, shape)) for r in regions if component_of(r.name) in (chip.name, chip.noun)]
-        out.append(tuple(own) if own else from_map(seen, chip.count, shape))
+        own = [_filled(covered(r.mask, shape)) for r in regions if component_name(r.name) in (chip.name, chip.noun)]
+        out.append(tuple(own) if own else masks_from_attention(seen, chip.count, shape))
     return tuple(out)
 
 
@@ -38,7 +38,7 @@ def _filled(mask: Mask) -> Mask:
     return np.asarray(binary_fill_holes(mask), np.bool_)
 
 
-def from_map(seen: Floats, count: int, shape: tuple[int, int]) -> tuple[Mask, ...]:
+def masks_from_attention(seen: Floats, count: int, shape: tuple[int, int]) -> tuple[Mask, ...]:
     """The ``count`` pieces of an attention map (h, w) that hold most of it; pieces that touch are parted."""
     soft = np.asarray(cv2.resize(seen, shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     inside = soft >= HALF * soft.max()

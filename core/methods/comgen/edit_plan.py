@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.errors import InputError
 from core.methods.comgen.component_masks import centre, shifted
-from core.methods.comgen.prompt_edits import Edited
+from core.methods.comgen.prompt_edits import EditedPrompt
 from core.methods.comgen.residual import grown
 from core.types import Image, Mask
 
@@ -33,7 +33,7 @@ class AttentionTarget:
 
 
 @dataclass(frozen=True)
-class Act:
+class PlaceEdit:
     """One place that changes: ``core`` is what is or was there, ``bounds`` what may be drawn on; bool (H, W).
 
     ``fresh`` is drawn from new noise, the rest from the photo's own, which keeps what is there. ``whole``: the
@@ -43,19 +43,19 @@ class Act:
     component: str
     core: Mask
     bounds: Mask
-    fresh: Mask
-    whole: bool = True
+    new_noise: Mask
+    comes_or_goes: bool = True
 
 
 @dataclass(frozen=True)
-class Carry:
+class MovedComponent:
     """A component of the photo comes to lie at ``arrived``, bool (H, W), moved by ``shift`` (down, right) pixels.
 
-    ``around`` is that and the ground beside it, which comes along so that the edges do.
+    ``with_ground`` is that and the ground beside it, which comes along so that the edges do.
     """
 
-    arrived: Mask
-    around: Mask
+    new_mask: Mask
+    with_ground: Mask
     shift: tuple[int, int]
 
 
@@ -63,9 +63,9 @@ class Carry:
 class EditPlan:
     """``looks[j]`` are what chip j of the edited prompt follows; with none it looks where it likes."""
 
-    acts: tuple[Act, ...]
+    acts: tuple[PlaceEdit, ...]
     looks: tuple[tuple[AttentionTarget, ...], ...]
-    carried: tuple[Carry, ...] = ()
+    carried: tuple[MovedComponent, ...] = ()
 
     @property
     def region(self) -> Mask:
@@ -75,61 +75,67 @@ class EditPlan:
     @property
     def fresh(self) -> Mask:
         """Where the noise is new."""
-        return np.asarray(np.logical_or.reduce([act.fresh for act in self.acts]), np.bool_)
+        return np.asarray(np.logical_or.reduce([act.new_noise for act in self.acts]), np.bool_)
 
 
-def make_plan(
-    edited: Edited, found: Instances, picture: Image, margin: float, unit: int, rng: np.random.Generator
+def make_edit_plan(
+    edited: EditedPrompt, found: Instances, picture: Image, margin: float, unit: int, rng: np.random.Generator
 ) -> EditPlan:
     """The plan of an edit on a photo whose components are at ``found`` (masks of ``picture``'s size).
 
     ``margin`` in pixels is how far around a component is drawn anew. What moves, moves by multiples of ``unit``
     pixels, the model's latent cell. InputError where there is no room for one more.
     """
-    maker = _Maker(edited, found, picture, margin, unit, rng)
-    looks = tuple(maker.chip(j) for j in range(len(edited.after.chips)))
-    maker.gone(set(range(len(edited.before.chips))) - set(edited.places))
-    return EditPlan(tuple(maker.acts), looks, tuple(maker.carried))
+    maker = _EditPlanner(edited, found, picture, margin, unit, rng)
+    looks = tuple(maker.plan_component(j) for j in range(len(edited.after.components)))
+    maker.plan_removed(set(range(len(edited.before.components))) - set(edited.slots))
+    return EditPlan(tuple(maker.place_edits), looks, tuple(maker.moved))
 
 
-class _Maker:
+class _EditPlanner:
     def __init__(
-        self, edited: Edited, found: Instances, picture: Image, margin: float, unit: int, rng: np.random.Generator
+        self,
+        edited: EditedPrompt,
+        found: Instances,
+        picture: Image,
+        margin: float,
+        unit: int,
+        rng: np.random.Generator,
     ) -> None:
-        self.before, self.after, self.places = edited.before.chips, edited.after.chips, edited.places
-        self.found, self.picture, self.margin, self.unit, self.rng = found, picture, margin, unit, rng
-        self.acts: list[Act] = []
-        self.carried: list[Carry] = []
+        self.before, self.after, self.places = edited.before.components, edited.after.components, edited.slots
+        self.instances, self.picture, self.margin, self.unit, self.rng = found, picture, margin, unit, rng
+        self.place_edits: list[PlaceEdit] = []
+        self.moved: list[MovedComponent] = []
         # Where components change places, one of each kind does.
-        self.movers = [int(rng.integers(len(one))) for one in found]
+        self.moving_instance = [int(rng.integers(len(one))) for one in found]
 
-    def chip(self, j: int) -> tuple[AttentionTarget, ...]:
+    def plan_component(self, j: int) -> tuple[AttentionTarget, ...]:
         """Acts of one chip of the edited prompt, and where its word looks."""
-        chip, place, own = self.after[j], self.places[j], self._own(j)
+        chip, place, own = self.after[j], self.places[j], self._photo_component(j)
         if own is None:
-            for core in self.found[place]:
-                self._act(self.before[place].name, core, place, gone=core)
+            for core in self.instances[place]:
+                self._add_place(self.before[place].name, core, place, gone=core)
             return (AttentionTarget(place),)
         if own != place:
-            return self._swapped(own, place)
+            return self._swap_one(own, place)
         old = self.before[place]
         if (chip.adjective, chip.weight) != (old.adjective, old.weight):
-            for core in self.found[place]:
-                self._act(old.name, core, place, whole=False)
+            for core in self.instances[place]:
+                self._add_place(old.name, core, place, whole=False)
         if chip.count < old.count:
-            return self._fewer(place, old.count - chip.count)
+            return self._remove_some(place, old.count - chip.count)
         looks = [AttentionTarget(place)]
         for _ in range(chip.count - old.count):
-            looks.append(self._one_more(place))
+            looks.append(self._add_one(place))
         return tuple(looks)
 
-    def gone(self, chips: set[int]) -> None:
+    def plan_removed(self, chips: set[int]) -> None:
         """Chips of which nothing is left."""
         for i in sorted(chips):
-            for core in self.found[i]:
-                self._act(self.before[i].name, core, i, gone=core)
+            for core in self.instances[i]:
+                self._add_place(self.before[i].name, core, i, gone=core)
 
-    def _own(self, j: int) -> int | None:
+    def _photo_component(self, j: int) -> int | None:
         """The chip of the photo's prompt that chip j is; None where it is new to the photo."""
         chip, place = self.after[j], self.places[j]
         names = [c.name for c in self.before]
@@ -139,42 +145,45 @@ class _Maker:
             return names.index(chip.name)
         return place if self.before[place].noun == chip.noun else None
 
-    def _fewer(self, place: int, count: int) -> tuple[AttentionTarget, ...]:
-        among = self.found[place]
+    def _remove_some(self, place: int, count: int) -> tuple[AttentionTarget, ...]:
+        among = self.instances[place]
         picked = self.rng.choice(len(among), min(count, len(among)), replace=False)
         out = np.zeros_like(among[0])
         for k in sorted(map(int, picked)):
-            self._act(self.before[place].name, among[k], place, k, gone=among[k])
+            self._add_place(self.before[place].name, among[k], place, k, gone=among[k])
             out |= grown(among[k], self.margin)
         return (AttentionTarget(place, ~out),) if len(picked) < len(among) else ()
 
-    def _swapped(self, own: int, place: int) -> tuple[AttentionTarget, ...]:
+    def _swap_one(self, own: int, place: int) -> tuple[AttentionTarget, ...]:
         """One of ``own`` lies where one of ``place`` lay."""
-        moving, there = self.found[own][self.movers[own]], self.found[place][self.movers[place]]
+        moving, there = (
+            self.instances[own][self.moving_instance[own]],
+            self.instances[place][self.moving_instance[place]],
+        )
         (y, x), (to_y, to_x) = centre(moving), centre(there)
-        shift = self._whole(to_y - y), self._whole(to_x - x)
+        shift = self._round_to_cell(to_y - y), self._round_to_cell(to_x - x)
         arrived = shifted(moving, shift)
-        self._carry(moving, arrived, shift)
-        self._act(self.before[own].name, there | arrived, place, self.movers[place], gone=there)
+        self._add_moved(moving, arrived, shift)
+        self._add_place(self.before[own].name, there | arrived, place, self.moving_instance[place], gone=there)
         stays = ~grown(moving, self.margin)
-        looks = [AttentionTarget(own, grown(moving, self.margin), self._shares(shift))]
-        return tuple(looks if len(self.found[own]) == 1 else [AttentionTarget(own, stays), *looks])
+        looks = [AttentionTarget(own, grown(moving, self.margin), self._relative_shift(shift))]
+        return tuple(looks if len(self.instances[own]) == 1 else [AttentionTarget(own, stays), *looks])
 
-    def _one_more(self, place: int) -> AttentionTarget:
-        like = self.found[place][int(self.rng.integers(len(self.found[place])))]
-        shift = self._room(like, self.before[place].name)
+    def _add_one(self, place: int) -> AttentionTarget:
+        like = self.instances[place][int(self.rng.integers(len(self.instances[place])))]
+        shift = self._free_shift(like, self.before[place].name)
         arrived = shifted(like, shift)
-        self._carry(like, arrived, shift)
-        self._act(self.before[place].name, arrived, None)
-        return AttentionTarget(place, grown(like, self.margin), self._shares(shift))
+        self._add_moved(like, arrived, shift)
+        self._add_place(self.before[place].name, arrived, None)
+        return AttentionTarget(place, grown(like, self.margin), self._relative_shift(shift))
 
-    def _room(self, like: Mask, name: str) -> tuple[int, int]:
+    def _free_shift(self, like: Mask, name: str) -> tuple[int, int]:
         """A shift (down, right) in pixels to a free place, near and calm ones first."""
-        taken = np.logical_or.reduce([*(m for one in self.found for m in one), *(c.arrived for c in self.carried)])
+        taken = np.logical_or.reduce([*(m for one in self.instances for m in one), *(c.new_mask for c in self.moved)])
         rows, columns = np.nonzero(like)
         height, width = like.shape
-        down = self._steps(1 - int(rows.min()), height - 2 - int(rows.max()))
-        right = self._steps(1 - int(columns.min()), width - 2 - int(columns.max()))
+        down = self._cell_multiples(1 - int(rows.min()), height - 2 - int(rows.max()))
+        right = self._cell_multiples(1 - int(columns.min()), width - 2 - int(columns.max()))
         shifts = [(y, x) for y in down for x in right]
         blocked, area = _overlaps(grown(np.asarray(taken, np.bool_), 2.0), like, shifts), float(like.sum())
         free = [shift for shift, hit in zip(shifts, blocked, strict=True) if hit <= 0.02 * area]
@@ -187,7 +196,7 @@ class _Maker:
         chance = np.exp(-away / NEARNESS - rough / CALM)
         return free[int(self.rng.choice(len(free), p=chance / chance.sum()))]
 
-    def _act(
+    def _add_place(
         self,
         component: str,
         core: Mask,
@@ -201,7 +210,7 @@ class _Maker:
         bounds = grown(core, self.margin)
         others = [
             mask
-            for i, one in enumerate(self.found)
+            for i, one in enumerate(self.instances)
             for n, mask in enumerate(one)
             if i != place or (k is not None and n != k)
         ]
@@ -209,23 +218,23 @@ class _Maker:
             # What lies beside is not to be redrawn, but for what the component itself covers.
             bounds &= core | ~grown(np.asarray(np.logical_or.reduce(others), np.bool_), 1.0)
         fresh = np.zeros_like(bounds) if gone is None else grown(gone, self.margin) & bounds
-        self.acts.append(Act(component, core, bounds, fresh, whole))
+        self.place_edits.append(PlaceEdit(component, core, bounds, fresh, whole))
 
-    def _carry(self, moving: Mask, arrived: Mask, shift: tuple[int, int]) -> None:
+    def _add_moved(self, moving: Mask, arrived: Mask, shift: tuple[int, int]) -> None:
         """``moving`` comes to lie at ``arrived``; what lies beside it stays."""
-        others = [m for one in self.found for m in one if m is not moving]
+        others = [m for one in self.instances for m in one if m is not moving]
         ground = grown(moving, self.unit / 2)
         if others:
             ground &= moving | ~grown(np.asarray(np.logical_or.reduce(others), np.bool_), 1.0)
-        self.carried.append(Carry(arrived, shifted(ground, shift), shift))
+        self.moved.append(MovedComponent(arrived, shifted(ground, shift), shift))
 
-    def _whole(self, pixels: float) -> int:
+    def _round_to_cell(self, pixels: float) -> int:
         return self.unit * round(pixels / self.unit)
 
-    def _steps(self, low: int, high: int) -> range:
+    def _cell_multiples(self, low: int, high: int) -> range:
         return range(-(-low // self.unit) * self.unit, high + 1, self.unit)
 
-    def _shares(self, shift: tuple[float, float]) -> tuple[float, float]:
+    def _relative_shift(self, shift: tuple[float, float]) -> tuple[float, float]:
         return shift[0] / self.picture.shape[0], shift[1] / self.picture.shape[1]
 
 

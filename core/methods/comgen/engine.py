@@ -12,20 +12,27 @@ import numpy as np
 
 from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.api import Background, Context, LearningEngine, Need, read_params
-from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
+from core.engines.backbone_requirements import concepts_folder, grey_like, missing_model_reason
 from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.prompt_editing import Product
 from core.engines.recipe_notes import CandidateNotes, EditNotes, with_notes
 from core.errors import InputError
-from core.methods.comgen.component_masks import instances
-from core.methods.comgen.component_prompt import Prompt
-from core.methods.comgen.components import ComponentParams
-from core.methods.comgen.edit_plan import EditPlan, make_plan
-from core.methods.comgen.paste_back import enlarged, paste, true_mask
-from core.methods.comgen.prompt_edits import Edited
+from core.methods.comgen.component_masks import component_instances
+from core.methods.comgen.component_prompt import ComponentPrompt
+from core.methods.comgen.components import ComponentLearningParams
+from core.methods.comgen.edit_plan import EditPlan, make_edit_plan
+from core.methods.comgen.paste_back import enlarged, paste_edit, tighten_mask
+from core.methods.comgen.prompt_edits import EditedPrompt
 from core.methods.comgen.prompt_view import ComponentPromptEditing
-from core.methods.comgen.requested_prompt import UNEDITED, component_prompt, edited_prompt, learned, lent, says_all
-from core.methods.comgen.residual import Residual, grown, refined
+from core.methods.comgen.requested_prompt import (
+    NO_EDIT,
+    borrowed_concepts,
+    component_concept,
+    component_prompt,
+    edited_prompt,
+    names_components,
+)
+from core.methods.comgen.residual import AttentionDiff, grown, refined
 from core.methods.comgen.settings import ComGenParams
 from core.training.checkpoints import Concept, load_concept
 from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
@@ -34,9 +41,9 @@ if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
     from core.methods.comgen.sample import Held
 
-TOOK = 0.2
+MIN_CHANGED_SHARE = 0.2
 """Share of a component that must visibly differ for the edit to have taken there."""
-RIM = 4.0
+PASTE_RIM = 4.0
 """Pixels of the model's picture that are pasted around what changed."""
 
 
@@ -49,9 +56,9 @@ class ComGenEvidence:
     """
 
     sample: Sample
-    prompt: Prompt
-    edited: Edited
-    residual: Residual
+    prompt: ComponentPrompt
+    edited: EditedPrompt
+    residual: AttentionDiff
 
 
 class ComGen(LearningEngine):
@@ -67,15 +74,15 @@ class ComGen(LearningEngine):
     learns_from = "normals"
     needs_concept = False
     Params = ComGenParams
-    Learning = ComponentParams
+    Learning = ComponentLearningParams
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
-        return no_model()
+        return missing_model_reason()
 
     def requires(self, params: ComGenParams) -> frozenset[Need]:
         """Regions, unless the components are named otherwise; their words' attention then says where they are."""
-        return frozenset() if params.concept.strip() or says_all(params.prompt) else self.needs
+        return frozenset() if params.concept.strip() or names_components(params.prompt) else self.needs
 
     def prompt_editing(self, product: Product) -> ComponentPromptEditing:
         """The component prompt by hand."""
@@ -86,7 +93,7 @@ class ComGen(LearningEngine):
         examples: Sequence[AnomalyExample],
         normals: Sequence[NormalImage],
         label: str,
-        params: ComponentParams,
+        params: ComponentLearningParams,
         ctx: Context,
     ) -> Concept:
         """Learn the components of ``normals``; real anomalies and labels play no part."""
@@ -104,17 +111,17 @@ class ComGen(LearningEngine):
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; Unavailable when the model is not on this machine."""
-        yield self.find(request, ctx).sample
+        yield self.generate_with_evidence(request, ctx).sample
 
-    def find(self, request: Request, ctx: Context) -> ComGenEvidence:
+    def generate_with_evidence(self, request: Request, ctx: Context) -> ComGenEvidence:
         """The sample of a request, with its attention.
 
         InputError, in one line: no components, an unknown one, an edit that leaves nothing or changes nothing.
         """
         ctx.check()
         params: ComGenParams = read_params(self, request.params)
-        concept = learned(ctx.concepts, params.concept, whole=params.edit.strip() == UNEDITED)
-        others = lent(ctx.concepts, params.borrowed, concept)
+        concept = component_concept(ctx.concepts, params.concept, whole=params.edit.strip() == NO_EDIT)
+        others = borrowed_concepts(ctx.concepts, params.borrowed, concept)
         prompt = component_prompt(params.prompt, (region.name for region in request.regions), concept)
         rng = numpy_rng(request.seed, self.name, "edit")
         edited = edited_prompt(prompt, params.edit, params.mode == "noise", rng)
@@ -127,31 +134,40 @@ class ComGen(LearningEngine):
             model = teachers[0].config.backbone
         backbone = load_backbone(model, ctx.device)
         work = self._from_noise if params.mode == "noise" else self._from_photo
-        with exclusive(backbone, ctx.cancelled), self._speaking(backbone, concept, others, edited, ctx) as spoken:
+        with exclusive(backbone, ctx.cancelled), self._with_concepts(backbone, concept, others, edited, ctx) as spoken:
             return work(*spoken, request, params, ctx)
 
     @contextmanager
-    def _speaking(
-        self, backbone: Backbone, concept: Concept | None, others: Sequence[Concept], edited: Edited, ctx: Context
-    ) -> Iterator[tuple[Backbone, Edited]]:
+    def _with_concepts(
+        self,
+        backbone: Backbone,
+        concept: Concept | None,
+        others: Sequence[Concept],
+        edited: EditedPrompt,
+        ctx: Context,
+    ) -> Iterator[tuple[Backbone, EditedPrompt]]:
         """The model, and the edit as it is to read it: with the concept's words, or those that ``others`` lend."""
-        from core.methods.comgen.components.component_tokens import names_of, speaking
+        from core.methods.comgen.components.component_tokens import apply_concept, concept_component_names
 
-        known = {chip.noun for chip in edited.before.chips}
+        known = {chip.noun for chip in edited.before.components}
         with ExitStack() as stack:
             for one in [*([concept] if concept is not None else []), *others]:
-                backbone, words = stack.enter_context(speaking(backbone, one, self._tensors(one, ctx)))
+                backbone, words = stack.enter_context(apply_concept(backbone, one, self._tensors(one, ctx)))
                 if one is concept:
-                    if not any(chip.spoken(words).token for chip in edited.before.chips):
+                    names = ", ".join(concept_component_names(one))
+                    if not any(chip.with_learned_words(words).token for chip in edited.before.components):
                         raise InputError(
-                            f"{self.name}: concept {one.id} knows {', '.join(names_of(one))}, and none of these is in "
+                            f"{self.name}: concept {one.id} knows {names}, and none of these is in "
                             f"{edited.before.text!r}; name the components as they were learned, or choose the "
                             "concept of this product"
                         )
-                    edited = edited.spoken(words)
+                    edited = edited.with_learned_words(words)
                 else:
-                    chips = (c if c.noun in known or c.token else c.spoken(words) for c in edited.after.chips)
-                    edited = replace(edited, after=replace(edited.after, chips=tuple(chips)))
+                    chips = (
+                        c if c.noun in known or c.token else c.with_learned_words(words)
+                        for c in edited.after.components
+                    )
+                    edited = replace(edited, after=replace(edited.after, components=tuple(chips)))
             yield backbone, edited
 
     def _tensors(self, concept: Concept, ctx: Context) -> Any:
@@ -162,34 +178,34 @@ class ComGen(LearningEngine):
         return ctx.cache[key]
 
     def _from_photo(
-        self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
+        self, backbone: Backbone, edited: EditedPrompt, request: Request, params: ComGenParams, ctx: Context
     ) -> ComGenEvidence:
-        from core.methods.comgen.sample import draw, hold
+        from core.methods.comgen.sample import draw_edit, invert_photo
 
         photo = request.normal.pixels
-        held = hold(backbone, photo, edited.before, params.steps, ctx.progress, ctx.cancelled)
+        held = invert_photo(backbone, photo, edited.before, params.steps, ctx.progress, ctx.cancelled)
         shape = (held.pixels.shape[0], held.pixels.shape[1])
-        maps = held.maps(backbone, edited.before)
-        found = instances(edited.before.chips, request.regions, maps, shape)
+        maps = held.component_maps(backbone, edited.before)
+        found = component_instances(edited.before.components, request.regions, maps, shape)
         rng = numpy_rng(request.seed, self.name, "plan")
-        plan = make_plan(edited, found, held.pixels, params.margin * max(shape), backbone.factor, rng)
+        plan = make_edit_plan(edited, found, held.pixels, params.margin * max(shape), backbone.vae_scale_factor, rng)
         generator = torch_generator(derive_seed(request.seed, self.name))
-        drawn = draw(backbone, held, edited, plan, params, generator, ctx.progress, ctx.cancelled)
-        coarse = drawn.residual.unrefined | np.logical_or.reduce([act.core for act in plan.acts])
+        drawn = draw_edit(backbone, held, edited, plan, params, generator, ctx.progress, ctx.cancelled)
+        coarse = drawn.attention_diff.unrefined | np.logical_or.reduce([act.core for act in plan.acts])
         cell = max(shape) / max(maps.shape[1:])
-        changed = refined(coarse, held.rebuilt, drawn.image, cell, within=plan.region)
+        changed = refined(coarse, held.reconstructed, drawn.image, cell, within=plan.region)
         if not changed.any():
-            raise NoVisibleChange(self._unmoved(edited, request))
-        image, mask = _pasted(photo, held, drawn.image, plan, changed, params, rng)
-        parts = _instances(plan, (photo.shape[0], photo.shape[1]))
+            raise NoVisibleChange(self._no_change_message(edited, request))
+        image, mask = _paste_at_photo_size(photo, held, drawn.image, plan, changed, params, rng)
+        parts = _instance_masks(plan, (photo.shape[0], photo.shape[1]))
         background: Background = "redrawn" if params.background == "rewrite" else "exact"
         sample = finalize_sample(
             self, request, image, mask, background=background, tighten=False, instances=parts, params=params
         )
-        return self._finding(sample, edited, drawn.residual)
+        return self._result(sample, edited, drawn.attention_diff)
 
     def _from_noise(
-        self, backbone: Backbone, edited: Edited, request: Request, params: ComGenParams, ctx: Context
+        self, backbone: Backbone, edited: EditedPrompt, request: Request, params: ComGenParams, ctx: Context
     ) -> ComGenEvidence:
         from core.methods.comgen.low_density import best_candidate
 
@@ -198,18 +214,20 @@ class ComGen(LearningEngine):
         request = replace(request, normal=normal, regions=())
         mask = enlarged(chosen.mask, normal.shape)
         image = cv2.resize(chosen.image, normal.shape[::-1], interpolation=cv2.INTER_CUBIC)
-        image = as_grey_as(normal.pixels, np.asarray(image, np.uint8))
+        image = grey_like(normal.pixels, np.asarray(image, np.uint8))
         sample = finalize_sample(self, request, image, mask, background="redrawn", params=params)
-        return self._finding(sample, edited, chosen.residual, chosen.notes)
+        return self._result(sample, edited, chosen.residual, chosen.notes)
 
-    def _finding(self, sample: Sample, edited: Edited, found: Residual, *more: CandidateNotes) -> ComGenEvidence:
+    def _result(
+        self, sample: Sample, edited: EditedPrompt, found: AttentionDiff, *more: CandidateNotes
+    ) -> ComGenEvidence:
         shape = (sample.mask.shape[0], sample.mask.shape[1])
         notes = EditNotes(
-            prompt=edited.before.plain.text,
+            prompt=edited.before.without_learned_words.text,
             edit="; ".join(map(str, edited.edits)),
-            edited=edited.after.plain.text,
-            named=found.named,
-            components={name: round(mass, 3) for name, mass in found.masses.items() if mass >= 0.01},
+            edited=edited.after.without_learned_words.text,
+            named=found.top_component,
+            components={name: round(mass, 3) for name, mass in found.component_weights.items() if mass >= 0.01},
         )
         soft = cv2.resize(found.soft, shape[::-1], interpolation=cv2.INTER_LINEAR)
         most = max(float(found.soft.max()), 1e-6)
@@ -218,11 +236,11 @@ class ComGen(LearningEngine):
             recipe=with_notes(sample.recipe, notes, *more),
             attention=np.asarray(soft, np.float32),
             components={name: np.clip(part / most, 0, 1) for name, part in found.components.items()},
-            unrefined=enlarged(found.unrefined, shape),
+            unrefined_mask=enlarged(found.unrefined, shape),
         )
         return ComGenEvidence(sample, edited.before, edited, found)
 
-    def _unmoved(self, edited: Edited, request: Request) -> str:
+    def _no_change_message(self, edited: EditedPrompt, request: Request) -> str:
         said = "; ".join(map(str, edited.edits))
         return (
             f"{self.name}: {said!r} left nothing visibly changed on {request.normal.name!r}; raise the guidance, take "
@@ -230,7 +248,7 @@ class ComGen(LearningEngine):
         )
 
 
-def _pasted(
+def _paste_at_photo_size(
     photo: Image,
     held: Held,
     drawn: Image,
@@ -241,17 +259,17 @@ def _pasted(
 ) -> tuple[Image, Mask]:
     """The sample's image and mask at the photo's size, from what was ``drawn`` and ``changed`` at the model's."""
     full = (photo.shape[0], photo.shape[1])
-    bounds = enlarged(_whole(plan, changed), full)
+    bounds = enlarged(_paste_area(plan, changed), full)
     if params.background == "rewrite":
         image = np.asarray(cv2.resize(drawn, full[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
-        return as_grey_as(photo, image), bounds
-    image = paste(photo, held.pixels, held.rebuilt, drawn, bounds, params.detail, rng, plan.carried)
-    image = as_grey_as(photo, image)
-    mask = true_mask(photo, image, bounds) if params.tighten else bounds
+        return grey_like(photo, image), bounds
+    image = paste_edit(photo, held.pixels, held.reconstructed, drawn, bounds, params.detail, rng, plan.carried)
+    image = grey_like(photo, image)
+    mask = tighten_mask(photo, image, bounds) if params.tighten else bounds
     return np.where(mask[..., None], image, photo), mask
 
 
-def _whole(plan: EditPlan, changed: Mask) -> Mask:
+def _paste_area(plan: EditPlan, changed: Mask) -> Mask:
     """What to paste of each act: all that changed there and, where the edit took, all of the component.
 
     Parts of it that happen to be as bright as what comes instead did change too. The edge runs a little outside, where
@@ -260,13 +278,13 @@ def _whole(plan: EditPlan, changed: Mask) -> Mask:
     out = np.zeros_like(changed)
     for act in plan.acts:
         part = changed & act.bounds
-        if act.whole and (part & act.core).sum() >= TOOK * act.core.sum():
+        if act.comes_or_goes and (part & act.core).sum() >= MIN_CHANGED_SHARE * act.core.sum():
             part |= act.core
-        out |= grown(part, RIM) & act.bounds
+        out |= grown(part, PASTE_RIM) & act.bounds
     return out
 
 
-def _instances(plan: EditPlan, shape: tuple[int, int]) -> tuple[Mask, ...]:
+def _instance_masks(plan: EditPlan, shape: tuple[int, int]) -> tuple[Mask, ...]:
     """One mask per act at the photo's size; where two meet the later one has it."""
     out: list[Mask] = []
     taken = np.zeros(shape, np.bool_)

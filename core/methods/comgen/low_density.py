@@ -15,16 +15,16 @@ import numpy as np
 from core.device import derive_seed, torch_generator
 from core.diffusion.backbone import Backbone, decode, encode_image
 from core.diffusion.prompt_to_prompt import working_shape
-from core.diffusion.sampling import draw_noise, guided, make_schedule, sample
+from core.diffusion.sampling import classifier_free_guidance, draw_noise, make_schedule, sample
 from core.diffusion.tokens import encode_text
 from core.engines.api import Context
 from core.engines.recipe_notes import CandidateNotes
 from core.errors import InputError
 from core.features.extract import scale_features
-from core.features.index import SIDE, FeatureIndex, distance, embed
-from core.methods.comgen.prompt_edits import Edited
-from core.methods.comgen.residual import Residual, refined, residual
-from core.methods.comgen.sample import hold, read, reading_prompt
+from core.features.index import SIDE, FeatureIndex, embed, ssim_distance
+from core.methods.comgen.prompt_edits import EditedPrompt
+from core.methods.comgen.residual import AttentionDiff, attention_diff, refined
+from core.methods.comgen.sample import invert_photo, read_attention, reading_prompt
 from core.methods.comgen.settings import ComGenParams
 from core.types import Image, Mask, NormalImage, Request
 
@@ -38,21 +38,21 @@ class RankedSample:
 
     image: Image
     neighbour: NormalImage
-    residual: Residual
+    residual: AttentionDiff
     mask: Mask
     notes: CandidateNotes
 
 
 def best_candidate(
-    backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context
+    backbone: Backbone, request: Request, edited: EditedPrompt, params: ComGenParams, ctx: Context
 ) -> RankedSample:
     """The farthest of the candidates with d_min <= d <= d_max; InputError, which names each d, where none is."""
-    nearest = _association(request, params, ctx)
+    nearest = _nearest_photo_finder(request, params, ctx)
     drawn, steps = [], params.candidates * params.steps
     for k in range(params.candidates):
-        image = _drawn(backbone, request, edited, params, ctx, k, steps)
+        image = _draw_candidate(backbone, request, edited, params, ctx, k, steps)
         scales, normal = scale_features(image, SIDE), nearest(image)
-        drawn.append((distance(scales, scale_features(normal.pixels, SIDE)), normal, image))
+        drawn.append((ssim_distance(scales, scale_features(normal.pixels, SIDE)), normal, image))
     ranked = sorted((one for one in drawn if params.d_min <= one[0] <= params.d_max), key=lambda one: -one[0])
     if not ranked:
         said = ", ".join(f"{d:.2f}" for d, _, _ in drawn)
@@ -67,11 +67,11 @@ def best_candidate(
         candidates=tuple(round(one[0], 4) for one in drawn),
         rejected=tuple(round(one[0], 4) for one in drawn if not params.d_min <= one[0] <= params.d_max),
     )
-    found, mask = _compared(backbone, image, normal, edited, params, ctx)
+    found, mask = _compare_with_neighbour(backbone, image, normal, edited, params, ctx)
     return RankedSample(image, normal, found, mask, notes)
 
 
-def _association(request: Request, params: ComGenParams, ctx: Context) -> Callable[[Image], NormalImage]:
+def _nearest_photo_finder(request: Request, params: ComGenParams, ctx: Context) -> Callable[[Image], NormalImage]:
     """Which good part a picture is compared with (eq. 5): of the product's photos, or, where there is no project, of
     those of the request."""
     if params.compare == "photo":
@@ -84,14 +84,14 @@ def _association(request: Request, params: ComGenParams, ctx: Context) -> Callab
     return lambda image: lent[memory.nearest(embed(image)[None])[0][0].id]
 
 
-def _drawn(
-    backbone: Backbone, request: Request, edited: Edited, params: ComGenParams, ctx: Context, k: int, total: int
+def _draw_candidate(
+    backbone: Backbone, request: Request, edited: EditedPrompt, params: ComGenParams, ctx: Context, k: int, total: int
 ) -> Image:
-    h, w = (n // backbone.factor for n in working_shape(backbone, request.normal.shape))
+    h, w = (n // backbone.vae_scale_factor for n in working_shape(backbone, request.normal.shape))
     noise = draw_noise(
         (1, backbone.channels, h, w), torch_generator(derive_seed(request.seed, "comgen", "noise", k))
     ).to(backbone.device)
-    model = guided(backbone, encode_text(backbone, [edited.after.text]), None, params.guidance)
+    model = classifier_free_guidance(backbone, encode_text(backbone, [edited.after.text]), None, params.guidance)
     schedule = make_schedule(backbone.noise_schedule, params.steps)
 
     def show(done: int, count: int, _: Any) -> None:
@@ -100,15 +100,15 @@ def _drawn(
     return decode(backbone, sample(model, noise, schedule, progress=show, cancelled=ctx.cancelled))[0]
 
 
-def _compared(
-    backbone: Backbone, image: Image, normal: NormalImage, edited: Edited, params: ComGenParams, ctx: Context
-) -> tuple[Residual, Mask]:
+def _compare_with_neighbour(
+    backbone: Backbone, image: Image, normal: NormalImage, edited: EditedPrompt, params: ComGenParams, ctx: Context
+) -> tuple[AttentionDiff, Mask]:
     """Eqs. 7 to 10 on a picture and its inverted neighbour; where nothing is sure, all that differs is the mask."""
-    held = hold(backbone, normal.pixels, edited.before, params.steps, ctx.progress, ctx.cancelled)
+    held = invert_photo(backbone, normal.pixels, edited.before, params.steps, ctx.progress, ctx.cancelled)
     asked = reading_prompt(edited)
-    gen = read(backbone, encode_image(backbone, image), asked, held.schedule)
+    gen = read_attention(backbone, encode_image(backbone, image), asked, held.schedule)
     shape = (image.shape[0], image.shape[1])
-    found = residual(held.maps(backbone, asked), gen, [chip.name for chip in asked.chips], shape)
+    found = attention_diff(held.component_maps(backbone, asked), gen, [chip.name for chip in asked.components], shape)
     cell = max(shape) / max(gen.shape[1:])
-    mask = refined(found.unrefined, held.rebuilt, image, cell)
-    return found, mask if mask.any() else refined(np.ones(shape, np.bool_), held.rebuilt, image, cell)
+    mask = refined(found.unrefined, held.reconstructed, image, cell)
+    return found, mask if mask.any() else refined(np.ones(shape, np.bool_), held.reconstructed, image, cell)

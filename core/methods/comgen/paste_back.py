@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 
 from core.images import alpha_blend, inner_alpha
 from core.images.geometry import coverage, resized
-from core.methods.comgen.edit_plan import Carry
+from core.methods.comgen.edit_plan import MovedComponent
 from core.methods.comgen.residual import grown
 from core.quality import visible_change
 from core.types import Image, Mask
@@ -24,7 +24,7 @@ TONE = 8.0
 """Pixels of the model's picture over which an error in tone is evened out."""
 FADES, REACH = (2.5, 4.0, 5.5), 8.0
 """Levels of the mean difference at which the soft rim of a change ends, and how many pixels it is wide at most."""
-SURE = 0.85
+MIN_VISIBLE_SHARE = 0.85
 """Share of a mask, rim and all, that visibly differs."""
 SWATCH = 12
 """Side, in pixels of the model's picture, of the calm place whose grain goes on; halved where none is free."""
@@ -38,7 +38,7 @@ def enlarged(mask: Mask, shape: tuple[int, int]) -> Mask:
     return np.asarray(cv2.resize(mask.astype(np.float32), shape[::-1], interpolation=how) >= 0.5, np.bool_)
 
 
-def paste(
+def paste_edit(
     photo: Image,
     pixels: Image,
     rebuilt: Image,
@@ -46,7 +46,7 @@ def paste(
     mask: Mask,
     detail: float,
     rng: np.random.Generator,
-    carried: Sequence[Carry] = (),
+    carried: Sequence[MovedComponent] = (),
 ) -> Image:
     """``photo`` with ``drawn`` inside ``mask``, both bool (H, W) and photo at their own size.
 
@@ -69,11 +69,11 @@ def paste(
     return alpha_blend(photo, patch, inner_alpha(mask, max(0.0, min(FEATHER * scale, depth / 2 - 0.5))))
 
 
-def true_mask(photo: Image, image: Image, bounds: Mask) -> Mask:
+def tighten_mask(photo: Image, image: Image, bounds: Mask) -> Mask:
     """The part of ``bounds`` where ``image`` visibly differs from ``photo``, and its soft rim; bool (H, W) all.
 
     Cut at what is visible a shadow would leave its outline: beside it counts what differs by the least of FADES on the
-    mean with which still SURE of it all is visible.
+    mean with which still MIN_VISIBLE_SHARE of it all is visible.
     """
     sure = visible_change(photo, image, bounds)
     apart = np.abs(cv2.GaussianBlur(image.astype(np.float32) - photo, (0, 0), 1.5)).max(axis=2)
@@ -82,18 +82,18 @@ def true_mask(photo: Image, image: Image, bounds: Mask) -> Mask:
         _, labels = cv2.connectedComponents((sure | near & (apart >= fade)).view(np.uint8), connectivity=4)
         met = np.unique(labels[sure])
         mask = np.asarray(np.isin(labels, met[met > 0]), np.bool_)
-        if sure.sum() >= SURE * mask.sum():
+        if sure.sum() >= MIN_VISIBLE_SHARE * mask.sum():
             return mask
     return sure
 
 
-def _restored(large: Floats, drawn: Floats, lost: Floats, one: Carry) -> Floats:
+def _restored(large: Floats, drawn: Floats, lost: Floats, one: MovedComponent) -> Floats:
     """``large`` with what the autoencoder took of a carried component: the same where it was and where it lies now."""
     shape = (large.shape[0], large.shape[1])
-    scale = shape[0] / one.arrived.shape[0], shape[1] / one.arrived.shape[1]
+    scale = shape[0] / one.new_mask.shape[0], shape[1] / one.new_mask.shape[1]
     shift = np.array([[1, 0, one.shift[1] * scale[1]], [0, 1, one.shift[0] * scale[0]]], np.float32)
     moved = cv2.warpAffine(lost, shift, shape[::-1], flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    there, around = enlarged(one.arrived, shape), enlarged(one.around, shape)
+    there, around = enlarged(one.new_mask, shape), enlarged(one.with_ground, shape)
     rim = float(cv2.distanceTransform((~there).view(np.uint8), cv2.DIST_L2, 3)[around].max(initial=0))
     alpha = np.maximum(inner_alpha(around, rim), inner_alpha(there, max(scale)))[..., None]
     return np.asarray(large * (1 - alpha) + alpha * (drawn + moved), np.float32)

@@ -13,13 +13,13 @@ from typing import Any
 from core.engines.prompt_editing import ComponentCard, Lender, Product, PromptEditing, PromptView
 from core.errors import InputError
 from core.methods.comgen import prompt_editor as presses
-from core.methods.comgen.component_prompt import MOST, Prompt, component_of
+from core.methods.comgen.component_prompt import MAX_COUNT, ComponentPrompt, component_name
 from core.methods.comgen.components.concept_config import components_of
-from core.methods.comgen.prompt_edits import Edited, PromptEdit, outcome
-from core.methods.comgen.requested_prompt import ENGINE, component_prompt, learned
-from core.training.checkpoints import CARD, Concept, adopt_concept, list_concepts, read_card
+from core.methods.comgen.prompt_edits import EditedPrompt, PromptEdit, outcome_of_edits
+from core.methods.comgen.requested_prompt import ENGINE, component_concept, component_prompt
+from core.training.checkpoints import MANIFEST, Concept, copy_concept_from_project, list_concepts, read_manifest
 
-MOST_PROJECTS = 6
+MAX_PROJECTS = 6
 """Other projects whose learned components may be borrowed."""
 
 
@@ -31,18 +31,18 @@ class ComponentPromptEditing(PromptEditing):
 
     def show(self, normal_id: str, params: Mapping[str, Any]) -> PromptView:
         """The photo's prompt after ``params["edit"]``. InputError or NotFound where there is no prompt at all."""
-        concept = learned(self._product.concepts, str(params.get("concept", "")))
+        concept = component_concept(self._product.concepts, str(params.get("concept", "")))
         prompt = self._prompt(normal_id, params, concept)
         text, problem = str(params.get("edit", "")), ""
         try:
-            edits = presses.edits_of(text)
-            edited = outcome(prompt, presses.named(edits))
+            edits = presses.read_edits_or_none(text)
+            edited = outcome_of_edits(prompt, presses.named_edits(edits))
         except InputError as error:
-            edits, edited, problem = (), outcome(prompt, ()), str(error)
+            edits, edited, problem = (), outcome_of_edits(prompt, ()), str(error)
         return PromptView(
             prompt.text,
             edited.after.text,
-            tuple(presses.marked(prompt.text, edited.after.text)),
+            tuple(presses.diff_words(prompt.text, edited.after.text)),
             tuple(_cards(edited)),
             tuple(map(str, edits)),
             self._note(normal_id, prompt, concept),
@@ -52,11 +52,11 @@ class ComponentPromptEditing(PromptEditing):
 
     def add(self, normal_id: str, params: Mapping[str, Any], edit: str) -> str:
         """The text of ``params["edit"]`` and one more; InputError, in one line, where that cannot be."""
-        return presses.added(self._prompt(normal_id, params), str(params.get("edit", "")), edit)
+        return presses.with_edits_added(self._prompt(normal_id, params), str(params.get("edit", "")), edit)
 
     def drop(self, normal_id: str, params: Mapping[str, Any], place: int) -> str:
         """The text without its ``place``-th edit; InputError where a later one needs it."""
-        return presses.without(self._prompt(normal_id, params), str(params.get("edit", "")), place)
+        return presses.without_edit(self._prompt(normal_id, params), str(params.get("edit", "")), place)
 
     def titled(self, title: str) -> str:
         """The ``prompt`` setting that says what the components are parts of: "a tray with {components}"."""
@@ -71,21 +71,21 @@ class ComponentPromptEditing(PromptEditing):
         """The id, in this project, of a lender's concept; from another project it is copied. NotFound."""
         place, _, id = key.rpartition("/")
         if not place:
-            return read_card(self._product.concepts / Path(id).name).id
-        for project in self._product.other_projects()[:MOST_PROJECTS]:
-            if project.name == place and (project / "concepts" / Path(id).name / CARD).is_file():
-                return adopt_concept(project / "concepts" / Path(id).name, self._product.concepts).id
+            return read_manifest(self._product.concepts / Path(id).name).id
+        for project in self._product.other_projects()[:MAX_PROJECTS]:
+            if project.name == place and (project / "concepts" / Path(id).name / MANIFEST).is_file():
+                return copy_concept_from_project(project / "concepts" / Path(id).name, self._product.concepts).id
         raise InputError(f"components {id!r} of project {place!r} are not there any more; open that project once")
 
-    def _prompt(self, normal_id: str, params: Mapping[str, Any], concept: Concept | None = None) -> Prompt:
-        concept = concept or learned(self._product.concepts, str(params.get("concept", "")))
+    def _prompt(self, normal_id: str, params: Mapping[str, Any], concept: Concept | None = None) -> ComponentPrompt:
+        concept = concept or component_concept(self._product.concepts, str(params.get("concept", "")))
         names = self._product.region_names(normal_id)
         return component_prompt(str(params.get("prompt", "")), names, concept)
 
-    def _note(self, normal_id: str, prompt: Prompt, concept: Concept | None) -> str:
+    def _note(self, normal_id: str, prompt: ComponentPrompt, concept: Concept | None) -> str:
         """Where the components are looked for, if not in this photo's regions of the same names."""
-        regions = {component_of(name) for name in self._product.region_names(normal_id)}
-        told = {name for chip in prompt.chips for name in (chip.name, chip.noun)}
+        regions = {component_name(name) for name in self._product.region_names(normal_id)}
+        told = {name for chip in prompt.components for name in (chip.name, chip.noun)}
         if regions and not regions & told:
             return (
                 f"None of these is a region of this photo, which has {', '.join(sorted(regions))}: is it another "
@@ -95,12 +95,12 @@ class ComponentPromptEditing(PromptEditing):
             return "This photo has no named regions: components are looked for by attention."
         return ""
 
-    def _lenders(self, prompt: Prompt, concept: Concept | None) -> tuple[Lender, ...]:
-        here = {chip.noun for chip in prompt.chips}
+    def _lenders(self, prompt: ComponentPrompt, concept: Concept | None) -> tuple[Lender, ...]:
+        here = {chip.noun for chip in prompt.components}
         found = []
         folders = [
             ("", self._product.concepts),
-            *((p.name, p / "concepts") for p in self._product.other_projects()[:MOST_PROJECTS]),
+            *((p.name, p / "concepts") for p in self._product.other_projects()[:MAX_PROJECTS]),
         ]
         for place, folder in folders:
             for other in list_concepts(folder, ENGINE):
@@ -113,12 +113,12 @@ class ComponentPromptEditing(PromptEditing):
         return tuple(found)
 
 
-def _unknown(prompt: Prompt, concept: Concept | None) -> str:
+def _unknown(prompt: ComponentPrompt, concept: Concept | None) -> str:
     """Why a concept does not fit a prompt; "" where it does."""
     if concept is None:
         return ""
     words = {name: name for name in components_of(concept).names}
-    if any(chip.spoken(words).token for chip in prompt.chips):
+    if any(chip.with_learned_words(words).token for chip in prompt.components):
         return ""
     return (
         f"{concept.title}: none of these learned components is in this photo's prompt; is it a photo of another "
@@ -126,14 +126,14 @@ def _unknown(prompt: Prompt, concept: Concept | None) -> str:
     )
 
 
-def _cards(edited: Edited) -> list[ComponentCard]:
-    before, after = edited.before.chips, edited.after.chips
+def _cards(edited: EditedPrompt) -> list[ComponentCard]:
+    before, after = edited.before.components, edited.after.components
     # A swap changes places and no chip, so without swaps a chip's place is the chip that it was.
     plain = [edit for edit in edited.edits if edit.op != "swap"]
-    origins = outcome(edited.before, plain).places
+    origins = outcome_of_edits(edited.before, plain).slots
     names = [chip.name for chip in after]
     cards: dict[int, ComponentCard] = {}
-    for chip, origin, place in zip(after, origins, edited.places, strict=True):
+    for chip, origin, place in zip(after, origins, edited.slots, strict=True):
         old, notes = before[origin], []
         if chip.noun != old.noun:
             notes.append(f"instead of {old.name}")
@@ -156,11 +156,11 @@ def _offers(card: ComponentCard, names: Sequence[str]) -> ComponentCard:
     return replace(
         card,
         fewer=str(PromptEdit("remove", me, "1")),
-        more=str(PromptEdit("repeat", me)) if card.count < MOST else "",
-        strike=str(PromptEdit("remove", me)),
+        more=str(PromptEdit("repeat", me)) if card.count < MAX_COUNT else "",
+        remove=str(PromptEdit("remove", me)),
         lighter=str(PromptEdit("weight", me, f"{down:g}")) if down is not None else "",
         heavier=str(PromptEdit("weight", me, f"{up:g}")) if up is not None else "",
         replace=f"replace:{card.name},",
-        look=f"adjective:{card.name}=",
+        adjective=f"adjective:{card.name}=",
         swaps={n: str(PromptEdit("swap", (card.name, n))) for n in names if names.count(n) == 1 and n != card.name},
     )

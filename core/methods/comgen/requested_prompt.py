@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import InputError
-from core.methods.comgen.component_prompt import Prompt, PromptComponent, prompt_of, read_prompt
+from core.methods.comgen.component_prompt import ComponentPrompt, PromptComponent, prompt_from_names, read_prompt
 from core.methods.comgen.components.concept_config import components_of
-from core.methods.comgen.prompt_edits import Edited, apply, choose, read_edits
+from core.methods.comgen.prompt_edits import EditedPrompt, apply_edits, draw_missing_names, read_edits
 from core.training.checkpoints import Concept, find_concept
 
 ENGINE = "comgen"
-LISTED = "{components}"
-UNEDITED = "none"
+COMPONENTS_PLACEHOLDER = "{components}"
+NO_EDIT = "none"
 """The edit that leaves the prompt alone: of samples from noise some are unlike any good part all the same."""
 
 
-def says_all(prompt: str) -> bool:
+def names_components(prompt: str) -> bool:
     """Whether a prompt as a person gave it names the components itself."""
-    return bool(prompt.strip()) and LISTED not in prompt
+    return bool(prompt.strip()) and COMPONENTS_PLACEHOLDER not in prompt
 
 
-def component_prompt(text: str, regions: Iterable[str], concept: Concept | None = None) -> Prompt:
+def component_prompt(text: str, regions: Iterable[str], concept: Concept | None = None) -> ComponentPrompt:
     """The prompt a person gave, ``{components}`` in it filled with the list; without, the list alone.
 
     The list is of the photo's ``regions``, by their names, else of what the ``concept`` has learned, which gives its
@@ -36,15 +36,15 @@ def component_prompt(text: str, regions: Iterable[str], concept: Concept | None 
     """
     known = components_of(concept) if concept is not None else None
     if known is not None and known.single:
-        return Prompt("", (PromptComponent(known.names[0]),))
-    if says_all(text):
+        return ComponentPrompt("", (PromptComponent(known.names[0]),))
+    if names_components(text):
         return read_prompt(text)
     names = tuple(regions)
     title = known.title if known is not None else ""
     if names:
-        listed = prompt_of(names)
+        listed = prompt_from_names(names)
     elif concept is not None:
-        listed = learned_prompt(concept)
+        listed = prompt_of_concept(concept)
     else:
         raise InputError(
             "comgen: this photo has no named regions, and no component prompt was given; name its components in "
@@ -53,31 +53,31 @@ def component_prompt(text: str, regions: Iterable[str], concept: Concept | None 
         )
     if not text.strip():
         return replace(listed, title=title)
-    return read_prompt(text.replace(LISTED, Prompt("", listed.chips).text))
+    return read_prompt(text.replace(COMPONENTS_PLACEHOLDER, ComponentPrompt("", listed.components).text))
 
 
-def learned_prompt(concept: Concept) -> Prompt:
+def prompt_of_concept(concept: Concept) -> ComponentPrompt:
     """What a good part has by what was learned: each component as often as most photos had it."""
     config = components_of(concept)
     named = ((name.rpartition(" "), count) for name, count in zip(config.names, config.counts, strict=True))
-    return Prompt(
+    return ComponentPrompt(
         config.title, tuple(PromptComponent(noun, count, adjective) for (adjective, _, noun), count in named)
     )
 
 
-def edited_prompt(prompt: Prompt, edit: str, from_noise: bool, rng: np.random.Generator) -> Edited:
+def edited_prompt(prompt: ComponentPrompt, edit: str, from_noise: bool, rng: np.random.Generator) -> EditedPrompt:
     """The prompt before and after ``edit``; what it leaves open is drawn.
 
     InputError as in core.methods.comgen.component_prompt, and where nothing is to be edited on a photo.
     """
-    if edit.strip() != UNEDITED:
-        return apply(prompt, choose(read_edits(edit), prompt, rng))
+    if edit.strip() != NO_EDIT:
+        return apply_edits(prompt, draw_missing_names(read_edits(edit), prompt, rng))
     if not from_noise:
         raise InputError(f"{ENGINE}: edit 'none' leaves the photo as it is; say what goes wrong, or set mode=noise")
-    return Edited(prompt, prompt, tuple(range(len(prompt.chips))))
+    return EditedPrompt(prompt, prompt, tuple(range(len(prompt.components))))
 
 
-def learned(folder: Path | None, wanted: str, whole: bool = False) -> Concept | None:
+def component_concept(folder: Path | None, wanted: str, whole: bool = False) -> Concept | None:
     """The learned components asked for by id, or "newest"; None for "", the model's own words.
 
     NotFound where there are none; InputError where they are one word for the ``whole`` product and that will not do.
@@ -93,7 +93,7 @@ def learned(folder: Path | None, wanted: str, whole: bool = False) -> Concept | 
     return concept
 
 
-def lent(folder: Path | None, wanted: str, besides: Concept | None = None) -> tuple[Concept, ...]:
+def borrowed_concepts(folder: Path | None, wanted: str, besides: Concept | None = None) -> tuple[Concept, ...]:
     """The concepts, by ids with commas between them, that lend words ``besides`` the photo's own."""
-    found = {one.id: one for part in wanted.split(",") if (one := learned(folder, part)) is not None}
+    found = {one.id: one for part in wanted.split(",") if (one := component_concept(folder, part)) is not None}
     return tuple(one for one in found.values() if besides is None or one.id != besides.id)

@@ -40,26 +40,28 @@ CELL_SHARE = 0.02
 
 
 @dataclass(frozen=True)
-class Residual:
+class AttentionDiff:
     """What eq. 10 gives for one picture.
 
     ``soft`` float32 (H, W) in 0..1 is the sum over components, ``unrefined`` the bool (H, W) mask cut from it;
-    ``components`` maps each name to its own share of ``soft``, float32 (H, W). ``masses`` are their sums over the
-    unrefined mask, as shares of 1.
+    ``components`` maps each name to its own share of ``soft``, float32 (H, W). ``component_weights`` are their sums
+    over the unrefined mask, as shares of 1.
     """
 
     soft: Floats
     unrefined: Mask
     components: Mapping[str, Floats]
-    masses: Mapping[str, float]
+    component_weights: Mapping[str, float]
 
     @property
-    def named(self) -> str:
+    def top_component(self) -> str:
         """The component that differs most; "" where nothing does."""
-        return max(self.masses, key=lambda name: self.masses[name]) if self.unrefined.any() else ""
+        return (
+            max(self.component_weights, key=lambda name: self.component_weights[name]) if self.unrefined.any() else ""
+        )
 
 
-def residual(norm: Floats, gen: Floats, names: Sequence[str], shape: tuple[int, int]) -> Residual:
+def attention_diff(norm: Floats, gen: Floats, names: Sequence[str], shape: tuple[int, int]) -> AttentionDiff:
     """Eqs. 7 and 10 for maps float32 (p, h, w) in 0..1 of two pictures, one row for each of ``names``.
 
     ``shape`` is (H, W) of the picture. InputError where the maps do not fit one another.
@@ -77,7 +79,7 @@ def residual(norm: Floats, gen: Floats, names: Sequence[str], shape: tuple[int, 
     unrefined = np.asarray(soft >= max(SHARE * most, 1e-6), np.bool_) if most >= FLOOR else np.zeros(shape, np.bool_)
     inside = {name: float(part[unrefined].sum()) for name, part in parts.items()}
     total = sum(inside.values()) or 1.0
-    return Residual(soft, unrefined, parts, {name: mass / total for name, mass in inside.items()})
+    return AttentionDiff(soft, unrefined, parts, {name: mass / total for name, mass in inside.items()})
 
 
 def smoothed(maps: Floats) -> Floats:

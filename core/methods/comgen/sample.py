@@ -12,34 +12,41 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.diffusion.attention import controlled
+from core.diffusion.attention import attention_control
 from core.diffusion.backbone import Backbone, decode, encode_image
-from core.diffusion.model_crop import sketcher
+from core.diffusion.model_crop import latent_previewer
 from core.diffusion.prompt_to_prompt import (
-    Carried,
     InvertedPhoto,
+    MovedCells,
+    PhotoAttention,
     PromptToPromptEdit,
-    Still,
     TokenMap,
-    read_components,
-    stand_still,
+    read_component_maps,
+    read_photo_attention,
     working_shape,
 )
-from core.diffusion.sampling import SamplingSchedule, draw_noise, guided, invert, make_schedule, sample
-from core.diffusion.tokens import encode_text, spans
+from core.diffusion.sampling import (
+    SamplingSchedule,
+    classifier_free_guidance,
+    draw_noise,
+    invert,
+    make_schedule,
+    sample,
+)
+from core.diffusion.tokens import encode_text, token_spans
 from core.images.geometry import covered, resized
 from core.memory_budget import WarmCache, image_key
-from core.methods.comgen.component_prompt import Prompt
-from core.methods.comgen.edit_plan import AttentionTarget, Carry, EditPlan
-from core.methods.comgen.prompt_edits import Edited
-from core.methods.comgen.residual import Residual, residual
+from core.methods.comgen.component_prompt import ComponentPrompt
+from core.methods.comgen.edit_plan import AttentionTarget, EditPlan, MovedComponent
+from core.methods.comgen.prompt_edits import EditedPrompt
+from core.methods.comgen.residual import AttentionDiff, attention_diff
 from core.methods.comgen.settings import ComGenParams
 from core.progress import PreviewedSteps
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
 
-ROUNDS, NEAR = 2, 1e-2
+INVERSION_ROUNDS, INVERSION_TOLERANCE = 2, 1e-2
 """Of the inversion (sampling.invert): the photo is kept by its path, so its end need not lead back to the last bit."""
 CELL_SHARE = 0.35
 """Of a latent cell inside the region, from which it is drawn anew."""
@@ -47,60 +54,65 @@ CELL_SHARE = 0.35
 
 @dataclass(frozen=True)
 class Held:
-    """A photo as the model has it. ``pixels`` and ``rebuilt`` (through the autoencoder) are uint8 (h, w, 3) of the
-    model's size; ``path`` is the inversion, noisiest first, its last entry the photo's latents; ``still`` is where the
-    components' words look."""
+    """A photo as the model has it. ``pixels`` and ``reconstructed`` (through the autoencoder) are uint8 (h, w, 3) of
+    the model's size; ``path`` is the inversion, noisiest first, its last entry the photo's latents; ``still`` is
+    where the components' words look."""
 
     pixels: Image
-    rebuilt: Image
+    reconstructed: Image
     schedule: SamplingSchedule
     path: tuple[Tensor, ...]
-    still: Still
-    prompt: Prompt
+    photo_attention: PhotoAttention
+    prompt: ComponentPrompt
     _read: dict[str, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def nbytes(self) -> int:
         """Memory it takes."""
-        return self.pixels.nbytes + self.rebuilt.nbytes + self.still.nbytes + sum(x.nbytes for x in self.path)
+        return (
+            self.pixels.nbytes
+            + self.reconstructed.nbytes
+            + self.photo_attention.nbytes
+            + sum(x.nbytes for x in self.path)
+        )
 
-    def maps(self, backbone: Backbone, prompt: Prompt) -> Floats:
+    def component_maps(self, backbone: Backbone, prompt: ComponentPrompt) -> Floats:
         """Attention maps float32 (p, h, w) of the prompt's components at t = 0 (A_0^norm), read once."""
         if prompt.text not in self._read:
-            self._read[prompt.text] = read(backbone, self.path[-1], prompt, self.schedule)
+            self._read[prompt.text] = read_attention(backbone, self.path[-1], prompt, self.schedule)
         return self._read[prompt.text]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class EditedImage:
     """What came out: ``image`` uint8 (h, w, 3) of the model's size, and how its attention differs from the photo's."""
 
     image: Image
-    residual: Residual
+    attention_diff: AttentionDiff
 
 
-_held: weakref.WeakKeyDictionary[Any, WarmCache[str, Held]] = weakref.WeakKeyDictionary()
+_inversion_cache: weakref.WeakKeyDictionary[Any, WarmCache[str, Held]] = weakref.WeakKeyDictionary()
 """Inversions by model, kept warm for the next edit of their photos: about a megabyte each with the shipped one."""
 
 
-def hold(
+def invert_photo(
     backbone: Backbone,
     photo: Image,
-    prompt: Prompt,
+    prompt: ComponentPrompt,
     steps: int,
     progress: PreviewedSteps,
     cancelled: Callable[[], bool],
 ) -> Held:
     """``photo`` inverted under ``prompt`` (eq. 8), kept for the next edit of it. Cancelled within a step."""
     key = "/".join((image_key(photo), str(steps), backbone.name, prompt.text))
-    kept = _held.setdefault(backbone.unet, WarmCache(lambda one: one.nbytes))
+    kept = _inversion_cache.setdefault(backbone.unet, WarmCache(lambda one: one.nbytes))
     return kept.get(key, lambda: _inverted(backbone, photo, prompt, steps, progress, cancelled))
 
 
 def _inverted(
     backbone: Backbone,
     photo: Image,
-    prompt: Prompt,
+    prompt: ComponentPrompt,
     steps: int,
     progress: PreviewedSteps,
     cancelled: Callable[[], bool],
@@ -108,60 +120,69 @@ def _inverted(
     pixels = resized(photo, working_shape(backbone, (photo.shape[0], photo.shape[1])))
     schedule, z0 = make_schedule(backbone.noise_schedule, steps), encode_image(backbone, pixels)
     conditioning = encode_text(backbone, [prompt.text])
-    model = guided(backbone, conditioning)
+    model = classifier_free_guidance(backbone, conditioning)
     path: list[Tensor] = []
 
     def show(done: int, count: int, _: Tensor) -> None:
         progress(done, 2 * count, None)
 
-    invert(model, z0, schedule, rounds=ROUNDS, tolerance=NEAR, path=path, progress=show, cancelled=cancelled)
-    tokens = sorted(t for at in words_at(backbone, prompt).values() for t in at)
-    still = stand_still(backbone, path, conditioning, tokens, schedule.timesteps[-1])
+    invert(
+        model,
+        z0,
+        schedule,
+        rounds=INVERSION_ROUNDS,
+        tolerance=INVERSION_TOLERANCE,
+        path=path,
+        progress=show,
+        cancelled=cancelled,
+    )
+    tokens = sorted(t for at in word_positions(backbone, prompt).values() for t in at)
+    still = read_photo_attention(backbone, path, conditioning, tokens, schedule.timesteps[-1])
     return Held(pixels, decode(backbone, z0)[0], schedule, tuple(path), still, prompt)
 
 
-def read(backbone: Backbone, z0: Tensor, prompt: Prompt, schedule: SamplingSchedule) -> Floats:
+def read_attention(backbone: Backbone, z0: Tensor, prompt: ComponentPrompt, schedule: SamplingSchedule) -> Floats:
     """A_0 of a picture's latents: float32 (p, h, w)."""
-    return np.asarray(read_components(backbone, z0, prompt.pieces(), schedule).numpy(), np.float32)
+    return np.asarray(read_component_maps(backbone, z0, prompt.pieces(), schedule).numpy(), np.float32)
 
 
-def draw(
+def draw_edit(
     backbone: Backbone,
     held: Held,
-    edited: Edited,
+    edited: EditedPrompt,
     plan: EditPlan,
     params: ComGenParams,
     generator: torch.Generator,
     progress: PreviewedSteps,
     cancelled: Callable[[], bool],
-) -> Drawn:
+) -> EditedImage:
     """The photo under its edited prompt (section III-B), drawn inside the plan's region, and eqs. 7 and 10 on it."""
     z0 = held.path[-1]
     grid = (z0.shape[2], z0.shape[3])
     region, fresh = _cells(plan.region, grid).to(z0.device), _cells(plan.fresh, grid).to(z0.device)
-    restyled = not any(act.whole for act in plan.acts)
-    weighted = any(chip.weight != 1 for chip in edited.after.chips)
+    restyled = not any(act.comes_or_goes for act in plan.acts)
+    weighted = any(chip.weight != 1 for chip in edited.after.components)
     edit = PromptToPromptEdit(
         backbone,
         held.path,
-        held.still,
+        held.photo_attention,
         region,
         encode_text(backbone, [edited.before.text]),
         encode_text(backbone, [edited.after.text]),
-        _links(backbone, edited, plan.looks),
+        _token_maps(backbone, edited, plan.looks),
         guidance=params.guidance,
         follow=1.0 if weighted else params.follow,
         structure=params.structure if restyled else 0.0,
-        carried=[_carried(one, z0, backbone.factor) for one in plan.carried],
+        moved_cells=[_moved_cells(one, z0, backbone.vae_scale_factor) for one in plan.carried],
     )
     noise = draw_noise(z0.shape, generator, z0)
     before, after = edit.hooks()
-    sketch, every = sketcher(z0, held.pixels), max(1, len(held.schedule.timesteps) // 5)
+    sketch, every = latent_previewer(z0, held.pixels), max(1, len(held.schedule.timesteps) // 5)
 
     def show(done: int, count: int, x0: Tensor) -> None:
         progress(count + done, 2 * count, sketch(x0) if done % every == 0 else None)
 
-    with controlled(backbone.unet, edit.controller):
+    with attention_control(backbone.unet, edit.controller):
         x = sample(
             edit.model,
             held.path[0] * (1 - fresh) + noise * fresh,
@@ -172,33 +193,35 @@ def draw(
             cancelled=cancelled,
         )
     asked = reading_prompt(edited)
-    gen, norm = read(backbone, x, asked, held.schedule), held.maps(backbone, asked)
-    names = [chip.name for chip in asked.chips]
+    gen, norm = read_attention(backbone, x, asked, held.schedule), held.component_maps(backbone, asked)
+    names = [chip.name for chip in asked.components]
     shape = (held.pixels.shape[0], held.pixels.shape[1])
-    return Drawn(decode(backbone, x)[0], residual(norm, gen, names, shape))
+    return EditedImage(decode(backbone, x)[0], attention_diff(norm, gen, names, shape))
 
 
-def reading_prompt(edited: Edited) -> Prompt:
+def reading_prompt(edited: EditedPrompt) -> ComponentPrompt:
     """What both pictures are read with: the good part's components, then those that only the edit names."""
-    known = {chip.noun for chip in edited.before.chips}
-    new = tuple(chip for chip in edited.after.chips if chip.noun not in known)
-    return Prompt(edited.before.title, (*edited.before.chips, *new))
+    known = {chip.noun for chip in edited.before.components}
+    new = tuple(chip for chip in edited.after.components if chip.noun not in known)
+    return ComponentPrompt(edited.before.title, (*edited.before.components, *new))
 
 
-def _links(backbone: Backbone, edited: Edited, looks: Sequence[Sequence[AttentionTarget]]) -> list[TokenMap]:
-    old, new = (words_at(backbone, prompt) for prompt in (edited.before, edited.after))
+def _token_maps(
+    backbone: Backbone, edited: EditedPrompt, looks: Sequence[Sequence[AttentionTarget]]
+) -> list[TokenMap]:
+    old, new = (word_positions(backbone, prompt) for prompt in (edited.before, edited.after))
     links = []
-    for j, (chip, sources) in enumerate(zip(edited.after.chips, looks, strict=True)):
+    for j, (chip, sources) in enumerate(zip(edited.after.components, looks, strict=True)):
         found = [InvertedPhoto(old[s.old], None if s.keep is None else _soft(s.keep), s.shift) for s in sources]
         if found:
             links.append(TokenMap(new[j], tuple(found), chip.weight))
     return links
 
 
-def words_at(backbone: Backbone, prompt: Prompt) -> dict[int, tuple[int, ...]]:
+def word_positions(backbone: Backbone, prompt: ComponentPrompt) -> dict[int, tuple[int, ...]]:
     """Positions in the padded prompt of each chip's word."""
     pieces = prompt.pieces()
-    at = spans(backbone, [text for text, _ in pieces])
+    at = token_spans(backbone, [text for text, _ in pieces])
     out: dict[int, tuple[int, ...]] = {}
     for (_, i), places in zip(pieces, at, strict=True):
         if i is not None:
@@ -206,9 +229,9 @@ def words_at(backbone: Backbone, prompt: Prompt) -> dict[int, tuple[int, ...]]:
     return out
 
 
-def _carried(one: Carry, z0: Tensor, factor: int) -> Carried:
-    cells = _cells(one.around, (z0.shape[2], z0.shape[3])).to(z0.device)
-    return Carried(cells, one.shift[0] // factor, one.shift[1] // factor)
+def _moved_cells(one: MovedComponent, z0: Tensor, factor: int) -> MovedCells:
+    cells = _cells(one.with_ground, (z0.shape[2], z0.shape[3])).to(z0.device)
+    return MovedCells(cells, one.shift[0] // factor, one.shift[1] // factor)
 
 
 def _soft(mask: Mask) -> Tensor:

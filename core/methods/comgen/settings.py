@@ -15,7 +15,7 @@ class ComGenParams(EngineParams):
     edit: str = Field(
         "remove",
         title="Edit",
-        description="What goes wrong: remove:washer=1; repeat:nut; swap:nut,bolt; replace:nut,gear; count:washer=3; "
+        description="Edits: remove:washer=1; repeat:nut; swap:nut,bolt; replace:nut,gear; count:washer=3; "
         "weight:bolt=0.5; adjective:bolt=rusty. Several are joined by semicolons. remove, repeat or swap alone take "
         "any component. From noise also none: what is rare comes by chance.",
     )
@@ -38,8 +38,8 @@ class ComGenParams(EngineParams):
     )
     mode: Literal["photo", "noise"] = Field(
         "photo",
-        title="Start from",
-        description="The chosen photo (inverted, edited, drawn again), or noise: a new picture like the photos.",
+        title="Mode",
+        description="photo: the chosen photo is inverted and edited; noise: a new picture is drawn from noise.",
     )
     background: Literal["keep", "rewrite"] = Field(
         "keep",
@@ -54,14 +54,14 @@ class ComGenParams(EngineParams):
         0.6,
         ge=0,
         le=1,
-        title="Follow the photo",
+        title="Cross-attention steps",
         description="Share of the steps in which each word looks where it looks on the photo (Prompt-to-Prompt).",
     )
     structure: float = Field(
         0.5,
         ge=0,
         le=1,
-        title="Keep shapes",
+        title="Self-attention steps",
         description="For edits of weight or look: share of the steps in which shapes stay the photo's.",
     )
     margin: float = Field(
@@ -90,11 +90,11 @@ class ComGenParams(EngineParams):
         0.0,
         ge=0,
         le=6,
-        title="Least distance",
-        description="From noise: pictures nearer to a good part than this are no anomaly (d, ComGEN eq. 6; 0 to 6).",
+        title="Minimum distance",
+        description="From noise: pictures nearer to a good part are rejected (d_min, ComGEN eq. 6; 0 to 6).",
     )
     d_max: float = Field(
-        3.0, ge=0, le=6, title="Most distance", description="From noise: pictures farther from every good part fail."
+        3.0, ge=0, le=6, title="Maximum distance", description="From noise: pictures farther from it are rejected."
     )
     backbone: str = Field(
         "auto",

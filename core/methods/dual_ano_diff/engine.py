@@ -15,31 +15,31 @@ import numpy as np
 
 from core.device import derive_seed, numpy_rng
 from core.engines.api import Context, LearningEngine, Need, read_params, require_mask
-from core.engines.backbone_requirements import as_grey_as, concepts_folder, no_model
-from core.engines.concept_drawing import begun, tones_of
+from core.engines.backbone_requirements import concepts_folder, grey_like, missing_model_reason
+from core.engines.concept_drawing import brightness_ratios_of, initial_image
 from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.recipe_notes import PairNotes, with_notes
-from core.engines.surface.surface import give_back, surface_of
+from core.engines.surface.surface import crop_surface, paste_surface
 from core.engines.surface.transplant import transplant
 from core.errors import InputError
 from core.masks import rle
 from core.methods.dual_ano_diff.concept_config import dual_config
-from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams
-from core.methods.dual_ano_diff.mask_extraction import ExtractedMasks, find_masks
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualLearningParams
+from core.methods.dual_ano_diff.mask_extraction import ExtractedMasks, extract_masks
 from core.methods.dual_ano_diff.settings import DualAnoDiffParams
-from core.methods.dual_ano_diff.square_crop import SquareCrop, pane_around, whole_pane
-from core.methods.dual_ano_diff.training_samples import kept, object_finder
-from core.quality import descriptor, nearest
+from core.methods.dual_ano_diff.square_crop import SquareCrop, crop_around, whole_photo_crop
+from core.methods.dual_ano_diff.training_samples import foreground_segmenter, masked_on_grey
+from core.quality import descriptor, nearest_distance
 from core.training.checkpoints import Concept, find_concept, load_concept
 from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
 
 if TYPE_CHECKING:
-    from core.methods.dual_ano_diff.sample import Begin, DrawnPair
+    from core.methods.dual_ano_diff.sample import DrawnPair, InitialImage
 
 
-LEAST_MET = 0.1
+MIN_COVERED_SHARE = 0.1
 """Share of the mask that was asked for which the drawn part must cover to bound what is taken."""
-ASKED = "asked"
+REQUESTED_MASK = "asked"
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,11 @@ class DualAnoDiff(LearningEngine):
     needs = frozenset({"mask"})
     background = "redrawn"
     Params = DualAnoDiffParams
-    Learning = DualParams
+    Learning = DualLearningParams
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
-        return no_model()
+        return missing_model_reason()
 
     def requires(self, params: DualAnoDiffParams) -> frozenset[Need]:
         """A mask; whole new pictures bring their own."""
@@ -83,7 +83,7 @@ class DualAnoDiff(LearningEngine):
         examples: Sequence[AnomalyExample],
         normals: Sequence[NormalImage],
         label: str,
-        params: DualParams,
+        params: DualLearningParams,
         ctx: Context,
     ) -> Concept:
         """Learn ``label``, or every label of ``examples`` together if it is ""."""
@@ -122,60 +122,62 @@ class DualAnoDiff(LearningEngine):
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; NotFound says how to learn where nothing was learned."""
-        yield self.find(request, ctx).sample
+        yield self.generate_with_evidence(request, ctx).sample
 
-    def find(self, request: Request, ctx: Context) -> DualAnoDiffEvidence:
+    def generate_with_evidence(self, request: Request, ctx: Context) -> DualAnoDiffEvidence:
         """The sample of a request, with the pair it was made of and all three masks."""
         ctx.check()
         params: DualAnoDiffParams = read_params(self, request.params)
         asked = require_mask(self, request) if "mask" in self.requires(params) else request.mask
         concept = find_concept(ctx.concepts, self.name, params.concept, request.label)
-        start = params.start if params.start != "auto" else _start(concept, params)
+        start = params.start if params.start != "auto" else _default_start(concept, params)
         params = params.model_copy(update={"concept": concept.id, "start": start})
         if not params.transplant and not dual_config(concept).whole:
             raise InputError(
                 f"{self.name}: concept {concept.id} was learned from windows and draws no whole photos; learn it with "
                 "sight=whole, or leave transplant on"
             )
-        pane = self.pane_of(concept, request, asked)
-        begin, started = self.begin(concept, request, asked, pane, params, ctx)
-        pair = self._drawn(concept, request, pane, begin, params, ctx)
-        masks = find_masks(pair.whole, pair.part, pair.attention, params.mask, ctx.cancelled)
+        pane = self.crop_for(concept, request, asked)
+        begin, started = self.initial_image(concept, request, asked, pane, params, ctx)
+        pair = self._draw_pair(concept, request, pane, begin, params, ctx)
+        masks = extract_masks(pair.whole, pair.part, pair.attention, params.mask, ctx.cancelled)
         over = begin is not None or not params.transplant
-        on_photo = {way: pane.back_mask(mask) for way, mask in masks.found.items()} if over else {}
-        drawn, taken = _at_photo_size(started, pair, pane, params), masks.taken
+        on_photo = {way: pane.mask_to_photo(mask) for way, mask in masks.by_source.items()} if over else {}
+        drawn, taken = _at_photo_size(started, pair, pane, params), masks.chosen
         if not params.transplant:
             if begin is None and dual_config(concept).preset == "flawsmith":
-                drawn = _as_bright(request.normal.pixels, drawn)
-            sample = self._whole(request, drawn, on_photo[taken], params)
+                drawn = _brightness_matched(request.normal.pixels, drawn)
+            sample = self._whole_picture_sample(request, drawn, on_photo[taken], params)
         elif asked is not None and begin is not None:
             mask = on_photo[taken] & asked
-            if mask.sum() < LEAST_MET * asked.sum():
+            if mask.sum() < MIN_COVERED_SHARE * asked.sum():
                 # The part was drawn beside the mask, in which something was begun all the same.
-                mask, taken = asked, ASKED
-            sample = self._fitted(request, drawn, mask if params.tighten else asked, asked, params, ctx)
+                mask, taken = asked, REQUESTED_MASK
+            sample = self._sample_on_photo(request, drawn, mask if params.tighten else asked, asked, params, ctx)
         else:
             assert asked is not None
             if not masks.mask.any():
-                raise NoVisibleChange(self._nothing(masks))
-            image = _carried(request, pair, masks.mask, asked, params, ctx)
+                raise NoVisibleChange(self._no_change_message(masks))
+            image = _transplanted(request, pair, masks.mask, asked, params, ctx)
             sample = finalize_sample(self, request, image, asked, params=params)
-        return DualAnoDiffEvidence(self._noted(sample, pair, masks, taken, pane, concept), pair, masks, pane, on_photo)
-
-    def _nothing(self, masks: ExtractedMasks) -> str:
-        return (
-            f"{self.name}: nothing visible changed, for no anomaly can be told from the picture ({masks.taken}); take "
-            "another seed, raise the guidance, or learn for more steps"
+        return DualAnoDiffEvidence(
+            self._with_notes(sample, pair, masks, taken, pane, concept), pair, masks, pane, on_photo
         )
 
-    def pane_of(self, concept: Concept, request: Request, asked: Mask | None) -> SquareCrop:
+    def _no_change_message(self, masks: ExtractedMasks) -> str:
+        return (
+            f"{self.name}: nothing visible changed, for no anomaly can be told from the picture ({masks.chosen}); "
+            "take another seed, raise the guidance, or learn for more steps"
+        )
+
+    def crop_for(self, concept: Concept, request: Request, asked: Mask | None) -> SquareCrop:
         """The piece of the photo that a request is drawn in, as the concept learned to see."""
         config = dual_config(concept)
         if config.whole or asked is None:
-            return whole_pane(request.normal.shape, config.side)
-        return pane_around(asked, config.side, config.margin, PRESETS[config.preset].zoom * config.side)
+            return whole_photo_crop(request.normal.shape, config.side)
+        return crop_around(asked, config.side, config.margin, PRESETS[config.preset].min_crop_share * config.side)
 
-    def begin(
+    def initial_image(
         self,
         concept: Concept,
         request: Request,
@@ -183,27 +185,32 @@ class DualAnoDiff(LearningEngine):
         pane: SquareCrop,
         params: DualAnoDiffParams,
         ctx: Context,
-    ) -> tuple[Begin | None, Image]:
+    ) -> tuple[InitialImage | None, Image]:
         """What is drawn over, at the model's size, and the same at the photo's."""
         photo = request.normal.pixels
         if params.start == "noise" or asked is None:
             return None, photo
-        from core.methods.dual_ano_diff.adapters import label_in
-        from core.methods.dual_ano_diff.sample import Begin
+        from core.methods.dual_ano_diff.adapters import known_label
+        from core.methods.dual_ano_diff.sample import InitialImage
 
-        tones = tones_of(concept, label_in(concept, request.label))
-        started = begun(params.start, self.name, request, asked, tones, ctx)
+        tones = brightness_ratios_of(concept, known_label(concept, request.label))
+        started = initial_image(params.start, self.name, request, asked, tones, ctx)
         shown = asked if params.start == "example" else np.zeros_like(asked)
-        return Begin(pane.cut(started), pane.cut_mask(shown), params.strength), started
+        return InitialImage(pane.crop_image(started), pane.crop_mask(shown), params.strength), started
 
-    def _drawn(
-        self, concept: Concept, request: Request, pane: SquareCrop, begin: Begin | None, params: DualAnoDiffParams,
+    def _draw_pair(
+        self,
+        concept: Concept,
+        request: Request,
+        pane: SquareCrop,
+        begin: InitialImage | None,
+        params: DualAnoDiffParams,
         ctx: Context,
-    ) -> DrawnPair:  # fmt: skip
+    ) -> DrawnPair:
         assert ctx.concepts is not None, "a concept was found, so there is a folder"
         from core.diffusion.backbone import exclusive
         from core.diffusion.loading import load_backbone
-        from core.methods.dual_ano_diff.adapters import label_in, wearing
+        from core.methods.dual_ano_diff.adapters import known_label, load_adapters
         from core.methods.dual_ano_diff.sample import draw_pair
 
         key = (self.name, concept.id, concept.created)
@@ -211,11 +218,11 @@ class DualAnoDiff(LearningEngine):
             ctx.cache[key] = load_concept(ctx.concepts / concept.id)[1]
         model = params.backbone if params.backbone != "auto" else concept.config.backbone
         backbone = load_backbone(model, ctx.device)
-        steps, guidance, sampler = PRESETS[dual_config(concept).preset].draws
-        with exclusive(backbone, ctx.cancelled), wearing(backbone, concept, ctx.cache[key]) as speaker:
+        steps, guidance, sampler = PRESETS[dual_config(concept).preset].sampling
+        with exclusive(backbone, ctx.cancelled), load_adapters(backbone, concept, ctx.cache[key]) as speaker:
             return draw_pair(
                 speaker,
-                label_in(concept, request.label),
+                known_label(concept, request.label),
                 seed=derive_seed(request.seed, self.name),
                 steps=params.steps or steps,
                 guidance=params.guidance or guidance,
@@ -237,38 +244,38 @@ class DualAnoDiff(LearningEngine):
         elif config.objects == "foreground" and request.regions:
             part = np.asarray(np.logical_or.reduce([r.mask for r in request.regions]), np.bool_)
         else:
-            part = object_finder(config.objects)[1](photo)
-        return pane.cut(kept(photo, ~part))
+            part = foreground_segmenter(config.objects)[1](photo)
+        return pane.crop_image(masked_on_grey(photo, ~part))
 
-    def _whole(self, request: Request, drawn: Image, mask: Mask, params: DualAnoDiffParams) -> Sample:
+    def _whole_picture_sample(self, request: Request, drawn: Image, mask: Mask, params: DualAnoDiffParams) -> Sample:
         """The whole new picture, at the photo's size."""
         if not mask.any():
             raise NoVisibleChange(f"{self.name}: nothing visible changed on the photo; take another seed")
-        image = as_grey_as(request.normal.pixels, drawn)
+        image = grey_like(request.normal.pixels, drawn)
         return finalize_sample(self, request, image, mask, background="redrawn", params=params)
 
-    def _fitted(
+    def _sample_on_photo(
         self, request: Request, drawn: Image, mask: Mask, asked: Mask, params: DualAnoDiffParams, ctx: Context
     ) -> Sample:
         """What was drawn over the photo, inside the mask that came of it and was ``asked`` for."""
-        surface = surface_of(request, mask, ctx, pad=4)
+        surface = crop_surface(request, mask, ctx, pad=4)
         patch = drawn[surface.rows, surface.cols].astype(np.float32)
-        alpha = surface.fade(params.feather)[..., None]
-        image = give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
+        alpha = surface.soft_edge(params.feather)[..., None]
+        image = paste_surface(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
         return finalize_sample(self, request, image, asked, params=params)
 
-    def _noted(
+    def _with_notes(
         self, sample: Sample, pair: DrawnPair, masks: ExtractedMasks, taken: str, pane: SquareCrop, concept: Concept
     ) -> Sample:
         """The sample with its pair, what is known of its masks and of its likeness to what was learned from."""
         near = None
         if looks := dual_config(concept).looks:
-            near = nearest(descriptor(sample.image, sample.mask), np.asarray(looks, np.float32))
+            near = nearest_distance(descriptor(sample.image, sample.mask), np.asarray(looks, np.float32))
         notes = PairNotes(
             mask_from=taken,
             agreement={way: round(value, 3) for way, value in masks.agreement.items()},
-            pair_masks={way: rle.pack(mask) for way, mask in masks.found.items()},
-            pane=(round(pane.middle[0], 2), round(pane.middle[1], 2), round(pane.extent, 2)),
+            pair_masks={way: rle.pack(mask) for way, mask in masks.by_source.items()},
+            pane=(round(pane.centre[0], 2), round(pane.centre[1], 2), round(pane.extent, 2)),
             nearest_example=None if near is None else round(near, 4),
         )
         return replace(
@@ -276,20 +283,20 @@ class DualAnoDiff(LearningEngine):
         )
 
 
-def _start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "example"]:
+def _default_start(concept: Concept, params: DualAnoDiffParams) -> Literal["noise", "example"]:
     """The papers begin with noise; what minutes of learning teach shows best over a real example."""
     return "example" if params.transplant and dual_config(concept).preset == "flawsmith" else "noise"
 
 
 def _at_photo_size(started: Image, pair: DrawnPair, pane: SquareCrop, params: DualAnoDiffParams) -> Image:
     """What was drawn, at the photo's size; over what was ``started``, with the grain that the autoencoder took."""
-    full = pane.back(pair.whole)
-    if pair.rebuilt is not None:
-        full = full + params.detail * (started.astype(np.float32) - pane.back(pair.rebuilt))
+    full = pane.to_photo(pair.whole)
+    if pair.reconstructed is not None:
+        full = full + params.detail * (started.astype(np.float32) - pane.to_photo(pair.reconstructed))
     return np.asarray(np.clip(np.rint(full), 0, 255), np.uint8)
 
 
-def _as_bright(photo: Image, drawn: Image) -> Image:
+def _brightness_matched(photo: Image, drawn: Image) -> Image:
     """``drawn`` with the photo's mean and spread in each channel: from noise alone a model draws at middling light."""
     own, wanted = drawn.astype(np.float32), photo.astype(np.float32)
     spread = wanted.std(axis=(0, 1)) / np.maximum(own.std(axis=(0, 1)), 1)
@@ -297,13 +304,13 @@ def _as_bright(photo: Image, drawn: Image) -> Image:
     return np.asarray(np.clip(np.rint(toned), 0, 255), np.uint8)
 
 
-def _carried(
+def _transplanted(
     request: Request, pair: DrawnPair, mask: Mask, asked: Mask, params: DualAnoDiffParams, ctx: Context
 ) -> Image:
     """The photo with the drawn anomaly carried over into the mask that was asked for."""
-    drawn = as_grey_as(request.normal.pixels, pair.whole)
+    drawn = grey_like(request.normal.pixels, pair.whole)
     source = AnomalyExample("drawn", request.label, drawn, (mask,))
-    surface = surface_of(request, asked, ctx, pad=4)
+    surface = crop_surface(request, asked, ctx, pad=4)
     patch = transplant(source, surface, numpy_rng(request.seed, "dual_ano_diff", "carry"), None)
-    alpha = surface.fade(params.feather)[..., None]
-    return give_back(request, surface, surface.pixels + (patch - surface.pixels) * alpha)
+    alpha = surface.soft_edge(params.feather)[..., None]
+    return paste_surface(request, surface, surface.pixels + (patch - surface.pixels) * alpha)

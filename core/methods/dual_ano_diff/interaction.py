@@ -17,36 +17,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.diffusion.attention import Controller, Site, attention_layers
+from core.diffusion.attention import AttentionController, AttentionSite, attention_layers
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.conditioning import Conditioning
 from core.errors import InputError
 
-WHOLE, PART, BACKGROUND = 0, 1, 2
+GLOBAL_BRANCH, ANOMALOUS_BRANCH, BACKGROUND_BRANCH = 0, 1, 2
 """Where the rows of a pair stand in its group."""
 HIDDEN = 320
 """Width of the compensation's MLP, as the released code has it."""
 
 
-def join(*rows: Tensor) -> Tensor:
+def interleaved(*rows: Tensor) -> Tensor:
     """Whole, part and perhaps background, each (N, ...), as one interleaved batch (N rows, ...)."""
     return torch.stack(rows, dim=1).flatten(0, 1)
 
 
-def split(batch: Tensor, group: int) -> tuple[Tensor, ...]:
-    """Inverse of ``join``: ``group`` tensors (N, ...) of a batch (N group, ...)."""
+def deinterleaved(batch: Tensor, group: int) -> tuple[Tensor, ...]:
+    """Inverse of ``interleaved``: ``group`` tensors (N, ...) of a batch (N group, ...)."""
     if len(batch) % group:
         raise InputError(f"branches: expected a batch of {group} rows a pair, got {len(batch)} rows")
     return tuple(torch.unflatten(batch, 0, (-1, group)).unbind(dim=1))
 
 
-def wide(rows: Tensor, group: int) -> Tensor:
+def stacked_channels(rows: Tensor, group: int) -> Tensor:
     """(N group, C, h, w) as (N, group C, h, w), one row a pair."""
     return torch.unflatten(rows, 0, (-1, group)).flatten(1, 2)
 
 
-def narrow(pairs: Tensor, group: int) -> Tensor:
-    """Inverse of ``wide``."""
+def unstacked_channels(pairs: Tensor, group: int) -> Tensor:
+    """Inverse of ``stacked_channels``."""
     return torch.unflatten(pairs, 1, (group, -1)).flatten(0, 1)
 
 
@@ -92,7 +92,7 @@ class SAIM(nn.Module):
         return F.linear(part, value, always)[:, None] + share * F.linear(apart, value)[:, None]
 
 
-class Injection(nn.Module):
+class BcmLayer(nn.Module):
     """BCM at one layer: scale, and the MLP through which the background's input goes."""
 
     def __init__(self, width: int, scale: float, bent: bool) -> None:
@@ -106,7 +106,7 @@ class Injection(nn.Module):
         return cast(Tensor, self.up(self.bend(self.down(background))))
 
 
-class Interaction(Controller):
+class SaimController(AttentionController):
     """Lets the two branches of each pair share what they have after every attention layer (SAIM).
 
     ``group`` is the number of rows a pair has; a background takes no part. With ``zero`` the last linear layer starts
@@ -119,14 +119,14 @@ class Interaction(Controller):
             self.layers = _by_site({n: SAIM(w, zero) for n, w in _widths(unet).items()}, unet)
         self._group = group
 
-    def out(self, site: Site, out: Tensor) -> Tensor:
+    def out(self, site: AttentionSite, out: Tensor) -> Tensor:
         """Both branches' outputs, exchanged."""
         rows = torch.unflatten(out, 0, (-1, self._group))
         pairs = self.layers[_key(site.name)](rows[:, :2])
         return torch.cat([pairs, rows[:, 2:]], dim=1).flatten(0, 1)
 
 
-class BCM(Controller):
+class BCM(AttentionController):
     """Gives the whole's self-attention keys and values that know the background (BCM).
 
     ``add``: h + scale MLP(c), the paper's eq. 5; ``blend``: (1 - scale) h + scale MLP(c), as the released code has
@@ -144,23 +144,23 @@ class BCM(Controller):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             widths = _widths(unet, cross=False)
-            self.layers = _by_site({n: Injection(w, scale, bent) for n, w in widths.items()}, unet)
+            self.layers = _by_site({n: BcmLayer(w, scale, bent) for n, w in widths.items()}, unet)
         self._how = how
 
-    def wants(self, site: Site) -> bool:
+    def wants(self, site: AttentionSite) -> bool:
         """Self-attention only."""
         return not site.cross
 
-    def context(self, site: Site, context: Tensor) -> Tensor:
+    def context(self, site: AttentionSite, context: Tensor) -> Tensor:
         """What the whole's keys and values are made of; the other rows' as it was."""
-        whole, part, background = split(context, 3)
+        whole, part, background = deinterleaved(context, 3)
         layer = self.layers[_key(site.name)]
-        assert isinstance(layer, Injection)
+        assert isinstance(layer, BcmLayer)
         kept = whole if self._how == "add" else (1 - layer.scale) * whole
-        return join(kept + layer.scale * layer(background), part, background)
+        return interleaved(kept + layer.scale * layer(background), part, background)
 
 
-def trainable(controllers: Mapping[str, Interaction | BCM]) -> dict[str, nn.Parameter]:
+def trainable_parameters(controllers: Mapping[str, SaimController | BCM]) -> dict[str, nn.Parameter]:
     """The parameters of controllers by name: ``<name>.<site>.<parameter>``."""
     return {
         f"{name}.{inner}": value for name, one in controllers.items() for inner, value in one.layers.named_parameters()
@@ -170,12 +170,13 @@ def trainable(controllers: Mapping[str, Interaction | BCM]) -> dict[str, nn.Para
 def predict_pairs(
     backbone: Backbone, pairs: Tensor, t: int | Tensor, conditioning: Conditioning, group: int
 ) -> Tensor:
-    """core.diffusion.backbone.model_output of pairs (N, group C, h, w) at ``t`` (one, or (N,)), as ``wide`` has them.
+    """core.diffusion.backbone.model_output of pairs (N, group C, h, w) at ``t`` (one, or (N,)), as
+    ``stacked_channels`` has them.
 
     ``conditioning`` has N group rows, interleaved as those of the pairs are.
     """
     when = t.repeat_interleave(group) if isinstance(t, Tensor) and t.ndim else t
-    return wide(model_output(backbone, narrow(pairs, group), when, conditioning), group)
+    return stacked_channels(model_output(backbone, unstacked_channels(pairs, group), when, conditioning), group)
 
 
 def _widths(unet: nn.Module, cross: bool = True) -> dict[str, int]:

@@ -12,15 +12,15 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from core.training.example_crops import Motion
+from core.training.example_crops import Augmentation
 from core.training.learning_settings import LearningParams
 
 PresetName = Literal["flawsmith", "paper", "code"]
-Choice = Literal["preset", "on", "off"]
-Sight = Literal["preset", "whole", "window"]
+PresetSwitch = Literal["preset", "on", "off"]
+LearnFrom = Literal["preset", "whole", "window"]
 
 
-class DualParams(LearningParams):
+class DualLearningParams(LearningParams):
     """What a person may set when a picture and its anomalous part are learned together."""
 
     preset: PresetName = Field(
@@ -36,10 +36,10 @@ class DualParams(LearningParams):
         title="Interaction (SAIM)",
         description="The branches share what they see after every attention layer; off, only for comparison.",
     )
-    saim_zero: Choice = Field(
+    saim_zero: PresetSwitch = Field(
         "preset",
-        title="Interaction from zero",
-        description="on: the interaction starts as if it were not there; off: at random, as in the released code.",
+        title="Zero-initialised SAIM",
+        description="on: the interaction has no effect at first; off: it starts at random, as in the released code.",
     )
     bcm: bool = Field(
         True,
@@ -57,12 +57,12 @@ class DualParams(LearningParams):
         title="Word for the anomaly",
         description="Stands for y in 'a x with y'; a word that the model's vocabulary lacks is learned.",
     )
-    text_adapter: Choice = Field(
+    text_adapter: PresetSwitch = Field(
         "preset",
         title="Adapt the text encoder",
         description="Learn a small adapter (LoRA) of the text encoder too, as the paper does.",
     )
-    sight: Sight = Field(
+    sight: LearnFrom = Field(
         "preset",
         title="Learn from",
         description="whole: the whole photo, to make whole new pictures; window: the anomaly's surroundings, for "
@@ -77,8 +77,8 @@ class DualParams(LearningParams):
     )
     objects: Literal["auto", "foreground", "u2net"] = Field(
         "auto",
-        title="Part masks from",
-        description="What tells part from background: u2net (rembg, with its weights on this machine), foreground (no "
+        title="Foreground segmenter",
+        description="What finds the part: u2net (rembg, with its weights on this machine), foreground (no "
         "weights); auto takes u2net where it is there.",
     )
     seed: int = Field(0, ge=0, title="Seed", description="Same photos, same settings, same seed: same concept.")
@@ -99,14 +99,14 @@ class DualParams(LearningParams):
         """Training steps at most for so many defects of so many labels."""
         return self.steps or PRESETS[self.preset].budget(subjects, labels)
 
-    def on(self, name: Literal["saim_zero", "text_adapter"]) -> bool:
+    def is_on(self, name: Literal["saim_zero", "text_adapter"]) -> bool:
         """Whether this is on, where need be as the preset has it."""
-        said: Choice = getattr(self, name)
+        said: PresetSwitch = getattr(self, name)
         known: bool = getattr(PRESETS[self.preset], name)
         return known if said == "preset" else said == "on"
 
     @property
-    def whole(self) -> bool:
+    def learns_whole_photos(self) -> bool:
         """Whether whole photos are learned from."""
         return PRESETS[self.preset].whole if self.sight == "preset" else self.sight == "whole"
 
@@ -116,10 +116,10 @@ class DualPreset:
     """What a preset stands for.
 
     ``vectors`` learned for each word, 0: the words as the vocabulary has them. ``scale`` ↔ gamma at the start,
-    ``inject`` and ``bent`` say how the background comes in (Compensation). A window is at
-    least ``zoom`` of the model's side in photo pixels. ``normals``: share of the lessons that are good photos with an
-    empty part. ``defect`` is how many times as much the loss counts where the anomaly is. ``draws`` (steps, guidance,
-    sampler) are those that pairs are made with.
+    ``inject`` and ``nonlinear`` say how the background comes in (Compensation). A window is at
+    least ``min_crop_share`` of the model's side in photo pixels. ``normal_share``: share of the lessons that are
+    good photos with an empty part. ``anomaly_loss_weight`` is how many times as much the loss counts where the
+    anomaly is. ``sampling`` (steps, guidance, sampler) are those that pairs are made with.
     """
 
     vectors: int
@@ -127,25 +127,25 @@ class DualPreset:
     saim_zero: bool
     scale: float
     inject: Literal["add", "blend"]
-    bent: bool
+    nonlinear: bool
     whole: bool
-    motion: Motion
+    augmentation: Augmentation
     margin: float
-    zoom: float
+    min_crop_share: float
     lr: float
     rates: tuple[tuple[str, float], ...]
     weight_decay: float
     batch: int
     views: int
-    normals: float
-    defect: float
+    normal_share: float
+    anomaly_loss_weight: float
     steps: int
     per_defect: int
     most_steps: int
-    draws: tuple[int, float, Literal["ddim", "dpmpp_2m"]]
+    sampling: tuple[int, float, Literal["ddim", "dpmpp_2m"]]
     warmup: int = 0
     clip: float = 1.0
-    fresh: int = 0
+    redraw_every: int = 0
     validate: bool = False
 
     def budget(self, defects: int, labels: int = 1) -> int:
@@ -153,24 +153,27 @@ class DualPreset:
         return min(round(self.most_steps * math.sqrt(labels)), self.steps + self.per_defect * defects)
 
 
-_FLIPS = Motion(1.0, quarters=False, turn=0.0, scale=(1.0, 1.0), shift=0.0)
+_FLIPS = Augmentation(1.0, quarter_turns=False, max_rotation=0.0, scale=(1.0, 1.0), shift=0.0)
 
 PRESETS: dict[PresetName, DualPreset] = {
     "flawsmith": DualPreset(
-        vectors=4, text_adapter=False, saim_zero=True, scale=0.1, inject="add", bent=True, whole=False,
-        motion=Motion(quarters=False, turn=4.0, scale=(0.9, 1.15), shift=0.1), margin=1.0, zoom=0.5,
-        lr=1e-3, rates=(("word.", 4.0), ("saim.", 0.2), ("bcm.", 0.2), ("text.", 0.2)), weight_decay=1e-4,
-        batch=2, views=8, normals=0.25, defect=4.0, steps=400, per_defect=40, most_steps=1_000,
-        draws=(20, 1.5, "dpmpp_2m"), warmup=20, validate=True,
+        vectors=4, text_adapter=False, saim_zero=True, scale=0.1, inject="add", nonlinear=True, whole=False,
+        augmentation=Augmentation(quarter_turns=False, max_rotation=4.0, scale=(0.9, 1.15), shift=0.1),
+        margin=1.0, min_crop_share=0.5, lr=1e-3,
+        rates=(("word.", 4.0), ("saim.", 0.2), ("bcm.", 0.2), ("text.", 0.2)), weight_decay=1e-4,
+        batch=2, views=8, normal_share=0.25, anomaly_loss_weight=4.0, steps=400, per_defect=40, most_steps=1_000,
+        sampling=(20, 1.5, "dpmpp_2m"), warmup=20, validate=True,
     ),
     "paper": DualPreset(
-        vectors=0, text_adapter=True, saim_zero=False, scale=0.1, inject="add", bent=True, whole=True,
-        motion=_FLIPS, margin=0.0, zoom=1.0, lr=5e-6, rates=(), weight_decay=1e-2, batch=4, views=4,
-        normals=0.0, defect=1.0, steps=5_000, per_defect=0, most_steps=5_000, draws=(50, 2.5, "ddim"), fresh=200,
+        vectors=0, text_adapter=True, saim_zero=False, scale=0.1, inject="add", nonlinear=True, whole=True,
+        augmentation=_FLIPS, margin=0.0, min_crop_share=1.0, lr=5e-6, rates=(), weight_decay=1e-2, batch=4, views=4,
+        normal_share=0.0, anomaly_loss_weight=1.0, steps=5_000, per_defect=0, most_steps=5_000,
+        sampling=(50, 2.5, "ddim"), redraw_every=200,
     ),
     "code": DualPreset(
-        vectors=0, text_adapter=True, saim_zero=False, scale=0.0, inject="blend", bent=False, whole=True,
-        motion=_FLIPS, margin=0.0, zoom=1.0, lr=2e-5, rates=(), weight_decay=1e-2, batch=4, views=4,
-        normals=0.0, defect=1.0, steps=5_000, per_defect=0, most_steps=5_000, draws=(100, 2.5, "ddim"), fresh=200,
+        vectors=0, text_adapter=True, saim_zero=False, scale=0.0, inject="blend", nonlinear=False, whole=True,
+        augmentation=_FLIPS, margin=0.0, min_crop_share=1.0, lr=2e-5, rates=(), weight_decay=1e-2, batch=4, views=4,
+        normal_share=0.0, anomaly_loss_weight=1.0, steps=5_000, per_defect=0, most_steps=5_000,
+        sampling=(100, 2.5, "ddim"), redraw_every=200,
     ),
 }  # fmt: skip

@@ -5,7 +5,7 @@ segmenter   the picture, clicked and boxed where the part is
 attention   where the part's word for the anomaly looked (the paper's second way: average attention in SD*)
 
 A way's agreement is the mean IoU with the other two. ``auto`` takes the threshold of the part, which is what the model
-says that it drew, unless another way agrees better by MARGIN.
+says that it drew, unless another way agrees better by AGREEMENT_MARGIN.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from core.masks.morphology import fill_holes
 from core.segmentation.segmenter import Click, best_segmenter, iou
 from core.types import Image, Mask
 
-WAYS = ("threshold", "segmenter", "attention")
+MASK_SOURCES = ("threshold", "segmenter", "attention")
 LEAST_LEVELS = 14
 """Levels of 255 by which the part must differ from its neutral grey: the autoencoder's own ripple is below."""
 PEAK_SHARE = 0.35
@@ -31,7 +31,7 @@ PEAK_SHARE = 0.35
 LEAST_SHARE = 0.05
 """Pieces smaller than this share of the largest are dropped."""
 LEAST_PIXELS = 12
-MARGIN = 0.05
+AGREEMENT_MARGIN = 0.05
 """Agreement by which another way must be ahead of the part's own threshold."""
 LARGEST = 0.6
 """A mask that takes more of the picture is no anomaly of it."""
@@ -41,36 +41,37 @@ LARGEST = 0.6
 class ExtractedMasks:
     """Every way's mask, bool (S, S), perhaps empty; how much it agrees with the others, 0..1; and which is taken."""
 
-    found: Mapping[str, Mask]
+    by_source: Mapping[str, Mask]
     agreement: Mapping[str, float]
-    taken: str
+    chosen: str
 
     @property
     def mask(self) -> Mask:
         """The one that is taken."""
-        return self.found[self.taken]
+        return self.by_source[self.chosen]
 
 
-def find_masks(
+def extract_masks(
     whole: Image, part: Image, attention: npt.NDArray[np.float32], wanted: str, cancelled: Callable[[], bool]
 ) -> ExtractedMasks:
     """All three masks of a pair uint8 (S, S, 3) and its attention float32 (S, S), 0..1; ``wanted`` is one, or auto."""
-    by_part = from_part(part)
+    by_part = mask_from_part(part)
     found = {
         "threshold": by_part,
-        "segmenter": from_segmenter(whole, by_part, cancelled),
-        "attention": from_attention(attention),
+        "segmenter": mask_from_segmenter(whole, by_part, cancelled),
+        "attention": mask_from_attention(attention),
     }
     agreement = {
-        way: float(np.mean([_alike(found[way], found[other]) for other in WAYS if other != way])) for way in WAYS
+        way: float(np.mean([_iou_or_zero(found[way], found[other]) for other in MASK_SOURCES if other != way]))
+        for way in MASK_SOURCES
     }
-    ahead = {"threshold": MARGIN}
-    ranked = sorted(WAYS, key=lambda way: (not found[way].any(), -agreement[way] - ahead.get(way, 0)))
+    ahead = {"threshold": AGREEMENT_MARGIN}
+    ranked = sorted(MASK_SOURCES, key=lambda way: (not found[way].any(), -agreement[way] - ahead.get(way, 0)))
     taken = wanted if wanted != "auto" else ranked[0]
     return ExtractedMasks(found, agreement, taken)
 
 
-def from_part(part: Image) -> Mask:
+def mask_from_part(part: Image) -> Mask:
     """Where a part uint8 (S, S, 3) differs from the grey around it: bool (S, S), empty where nothing was drawn."""
     smooth = cv2.GaussianBlur(part, (0, 0), 1.0).astype(np.float32)
     apart = np.abs(smooth - np.median(smooth, axis=(0, 1))).max(axis=2)
@@ -78,7 +79,7 @@ def from_part(part: Image) -> Mask:
     return cleaned(apart > max(LEAST_LEVELS, PEAK_SHARE * peak))
 
 
-def from_segmenter(whole: Image, part: Mask, cancelled: Callable[[], bool]) -> Mask:
+def mask_from_segmenter(whole: Image, part: Mask, cancelled: Callable[[], bool]) -> Mask:
     """What the best segmenter of this machine finds where the part is; empty where there is no part."""
     if not part.any():
         return part
@@ -99,7 +100,7 @@ def from_segmenter(whole: Image, part: Mask, cancelled: Callable[[], bool]) -> M
     return max((c.mask for c in candidates), key=lambda mask: iou(mask, part), default=np.zeros_like(part))
 
 
-def from_attention(attention: npt.NDArray[np.float32]) -> Mask:
+def mask_from_attention(attention: npt.NDArray[np.float32]) -> Mask:
     """Where attention float32 (S, S) in 0..1 is high (Otsu's threshold): bool (S, S)."""
     levels = np.clip(np.rint(attention * 255), 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -120,5 +121,5 @@ def cleaned(rough: Mask) -> Mask:
     return mask if mask.mean() <= LARGEST else np.zeros_like(rough)
 
 
-def _alike(a: Mask, b: Mask) -> float:
+def _iou_or_zero(a: Mask, b: Mask) -> float:
     return iou(a, b) if a.any() and b.any() else 0.0

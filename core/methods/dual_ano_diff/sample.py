@@ -13,18 +13,23 @@ import torch
 from torch import Tensor
 
 from core.device import derive_seed, torch_generator
-from core.diffusion.attention import Record, controlled
+from core.diffusion.attention import AttentionStore, attention_control
 from core.diffusion.backbone import Backbone, decode, encode_image
-from core.diffusion.sampling import Model, draw_noise, make_schedule, sample
-from core.methods.dual_ano_diff.adapters import GOOD, Dual
-from core.methods.dual_ano_diff.interaction import PART, narrow, predict_pairs, wide
-from core.methods.dual_ano_diff.training_samples import NEUTRAL, kept
+from core.diffusion.sampling import NoisePredictor, draw_noise, make_schedule, sample
+from core.methods.dual_ano_diff.adapters import NORMAL_LABEL, DualModel
+from core.methods.dual_ano_diff.interaction import (
+    ANOMALOUS_BRANCH,
+    predict_pairs,
+    stacked_channels,
+    unstacked_channels,
+)
+from core.methods.dual_ano_diff.training_samples import NEUTRAL, masked_on_grey
 from core.progress import Steps, unwatched
 from core.types import Image, Mask
 
 
 @dataclass(frozen=True)
-class Begin:
+class InitialImage:
     """What is drawn below full ``strength``: a picture uint8 (S, S, 3) and where its anomaly is, bool (S, S)."""
 
     image: Image
@@ -35,18 +40,18 @@ class Begin:
 @dataclass(frozen=True)
 class DrawnPair:
     """A picture and its part, uint8 (S, S, 3). ``attention`` float32 (S, S), 0..1, says where the part's word for the
-    anomaly looks otherwise than it mostly does, in its finest maps; ``rebuilt`` is what the autoencoder makes of the
-    picture that was begun with."""
+    anomaly looks otherwise than it mostly does, in its finest maps; ``reconstructed`` is what the autoencoder makes
+    of the picture that was begun with."""
 
     whole: Image
     part: Image
     attention: npt.NDArray[np.float32]
-    rebuilt: Image | None = None
+    reconstructed: Image | None = None
 
 
 @torch.no_grad()
 def draw_pair(
-    model: Dual,
+    model: DualModel,
     label: str,
     *,
     seed: int,
@@ -54,7 +59,7 @@ def draw_pair(
     guidance: float,
     sampler: Literal["ddim", "dpmpp_2m"] = "ddim",
     background: Image | None = None,
-    begin: Begin | None = None,
+    begin: InitialImage | None = None,
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] | None = None,
 ) -> DrawnPair:
@@ -62,40 +67,44 @@ def draw_pair(
 
     Guidance compares with a good part, of which the part branch is empty. Cancelled within a step.
     """
-    backbone, group = model.backbone, model.build.group
-    side = backbone.side // backbone.factor
+    backbone, group = model.backbone, model.spec.group
+    side = backbone.side // backbone.vae_scale_factor
     noise = draw_noise((2, backbone.channels, side, side), torch_generator(derive_seed(seed, "pair")))
     noise = noise.to(backbone.device)
     schedule = make_schedule(backbone.noise_schedule, steps, strength=begin.strength if begin else 1.0)
     x, first = noise, None
     if begin is not None and begin.strength < 1:
-        first = torch.cat([encode_image(backbone, p) for p in (begin.image, kept(begin.image, begin.mask))])
+        first = torch.cat([encode_image(backbone, p) for p in (begin.image, masked_on_grey(begin.image, begin.mask))])
         x = schedule.levels[0].add_noise(first, noise)
-    around = _around(model, background, seed) if group == 3 else None
-    rows = slice((group if guidance != 1 else 0) + PART, None, group)
-    seen = Record(model.anomaly_tokens(label), sides=(_finest(backbone),), rows=rows)
-    with controlled(backbone.unet, seen):
+    around = _background_latents(model, background, seed) if group == 3 else None
+    rows = slice((group if guidance != 1 else 0) + ANOMALOUS_BRANCH, None, group)
+    seen = AttentionStore(model.anomaly_tokens(label), sides=(_finest_map_side(backbone),), rows=rows)
+    with attention_control(backbone.unet, seen):
         latents = sample(
-            _model(model, label, guidance, around), wide(x, 2), schedule, method=sampler, cancelled=cancelled,
+            _guided_model(model, label, guidance, around),
+            stacked_channels(x, 2),
+            schedule,
+            method=sampler,
+            cancelled=cancelled,
             progress=lambda done, total, _: progress(done, total),
-        )  # fmt: skip
-    whole, part = decode(backbone, narrow(latents, 2))
+        )
+    whole, part = decode(backbone, unstacked_channels(latents, 2))
     return DrawnPair(
         whole,
         part,
-        _spread(seen.maps(), backbone.side),
+        _attention_departure(seen.maps(), backbone.side),
         decode(backbone, first[:1])[0] if first is not None else None,
     )
 
 
-def _finest(backbone: Backbone) -> int:
+def _finest_map_side(backbone: Backbone) -> int:
     """The side, in positions, of the model's finest cross-attention maps."""
     kinds = list(backbone.unet.config.down_block_types)
     first = next((i for i, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
-    return int(-(-(backbone.side // backbone.factor) // 2**first))
+    return int(-(-(backbone.side // backbone.vae_scale_factor) // 2**first))
 
 
-def _spread(looked: Tensor, side: int) -> npt.NDArray[np.float32]:
+def _attention_departure(looked: Tensor, side: int) -> npt.NDArray[np.float32]:
     """Attention (tokens, h, w) at picture size, 0 where it is as usual and 1 at its peak: float32 (side, side).
 
     What a learned word turns to is up to the learning: it may look at the anomaly or at all else. Either way it
@@ -112,7 +121,7 @@ def _spread(looked: Tensor, side: int) -> npt.NDArray[np.float32]:
     )
 
 
-def _around(model: Dual, background: Image | None, seed: int) -> tuple[Tensor, Tensor]:
+def _background_latents(model: DualModel, background: Image | None, seed: int) -> tuple[Tensor, Tensor]:
     """Latents (1, C, h, w) of the background and its noise; of nothing where there is none."""
     backbone = model.backbone
     picture = np.full((backbone.side, backbone.side, 3), NEUTRAL, np.uint8) if background is None else background
@@ -120,17 +129,19 @@ def _around(model: Dual, background: Image | None, seed: int) -> tuple[Tensor, T
     return z, draw_noise(z.shape, torch_generator(derive_seed(seed, "background")), z)
 
 
-def _model(model: Dual, label: str, guidance: float, around: tuple[Tensor, Tensor] | None) -> Model:
+def _guided_model(
+    model: DualModel, label: str, guidance: float, around: tuple[Tensor, Tensor] | None
+) -> NoisePredictor:
     """eps of pairs (1, 2 C, h, w) by classifier-free guidance, good part and anomaly in one batch."""
-    backbone, group = model.backbone, model.build.group
-    labels = [label] if guidance == 1 else [GOOD, label]
+    backbone, group = model.backbone, model.spec.group
+    labels = [label] if guidance == 1 else [NORMAL_LABEL, label]
     conditioning = model.conditioning(labels)
 
     def eps_of(x: Tensor, t: int) -> Tensor:
-        pair = narrow(x, 2)
+        pair = unstacked_channels(x, 2)
         if around is not None:
             pair = torch.cat([pair, backbone.noise_schedule.level(t).add_noise(*around)])
-        pairs = wide(pair, group).expand(len(labels), -1, -1, -1)
+        pairs = stacked_channels(pair, group).expand(len(labels), -1, -1, -1)
         predicted = predict_pairs(backbone, pairs, t, conditioning, group)
         out = backbone.noise_schedule.to_epsilon(pairs, t, predicted)[:, : x.shape[1]]
         return out if len(labels) == 1 else out[:1] + guidance * (out[1:] - out[:1])

@@ -14,7 +14,7 @@ class DualAnoDiffParams(EngineParams):
     """Form and bounds of the ``dual_ano_diff`` engine."""
 
     concept: str = Field(
-        NEWEST, title="Concept", description="What was learned, by its id; newest takes the latest of the label."
+        NEWEST, title="Concept", description="Id of the learned concept; newest uses the latest one of the label."
     )
     transplant: bool = Field(
         True,
@@ -24,16 +24,16 @@ class DualAnoDiffParams(EngineParams):
     )
     start: Literal["auto", "noise", "example", "photo"] = Field(
         "auto",
-        title="Start from",
-        description="Noise: a new picture, as in the paper; below full strength a real example carried over into the "
-        "mask, or the photo as it is; auto: an example, but noise for whole new pictures and other presets.",
+        title="Initial image",
+        description="noise: a new picture, as in the paper; example: a real example in the mask; photo: the photo as "
+        "it is; auto: an example, or noise for whole new pictures and for other presets.",
     )
     strength: float = Field(
         0.4,
         ge=0.05,
         le=1,
         title="Strength",
-        description="From an example or the photo: how much of it is drawn anew; from noise it counts for nothing.",
+        description="From an example or the photo: how much of it is redrawn; from noise it has no effect.",
     )
     mask: Literal["auto", "threshold", "segmenter", "attention"] = Field(
         "auto",

@@ -19,7 +19,7 @@ class SquareCrop:
 
     side: int
     extent: float
-    middle: tuple[float, float]
+    centre: tuple[float, float]
     shape: tuple[int, int]
 
     @property
@@ -27,9 +27,9 @@ class SquareCrop:
         """2x3, from photo to pane; pixel centres are at whole numbers."""
         scale = self.side / self.extent
         half = (self.side - 1) / 2
-        return np.array([[scale, 0, half - scale * self.middle[0]], [0, scale, half - scale * self.middle[1]]])
+        return np.array([[scale, 0, half - scale * self.centre[0]], [0, scale, half - scale * self.centre[1]]])
 
-    def cut(self, image: Image) -> Image:
+    def crop_image(self, image: Image) -> Image:
         """uint8 (side, side, 3) of a photo uint8 (H, W, 3)."""
         blurred = image
         if self.extent > 1.34 * self.side:
@@ -38,12 +38,12 @@ class SquareCrop:
         how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REFLECT_101}
         return np.asarray(cv2.warpAffine(blurred, self._matrix, (self.side, self.side), **how), np.uint8)
 
-    def cut_mask(self, mask: Mask) -> Mask:
+    def crop_mask(self, mask: Mask) -> Mask:
         """bool (side, side) of a mask bool (H, W); what is thin stays."""
         soft = cv2.warpAffine(mask.astype(np.float32), self._matrix, (self.side, self.side), flags=cv2.INTER_LINEAR)
         return np.asarray(soft > 0.25, np.bool_)
 
-    def back(self, picture: npt.NDArray[np.floating] | Image) -> npt.NDArray[np.float32]:
+    def to_photo(self, picture: npt.NDArray[np.floating] | Image) -> npt.NDArray[np.float32]:
         """float32 (H, W, ...) of what was drawn (side, side, ...); 0 beyond the pane."""
         flags = (
             cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP if picture.ndim == 3 else cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -51,17 +51,17 @@ class SquareCrop:
         size = (self.shape[1], self.shape[0])
         return np.asarray(cv2.warpAffine(picture.astype(np.float32), self._matrix, size, flags=flags), np.float32)
 
-    def back_mask(self, mask: Mask) -> Mask:
+    def mask_to_photo(self, mask: Mask) -> Mask:
         """bool (H, W) of a mask bool (side, side)."""
-        return np.asarray(self.back(mask.astype(np.float32)) > 0.5, np.bool_)
+        return np.asarray(self.to_photo(mask.astype(np.float32)) > 0.5, np.bool_)
 
 
-def whole_pane(shape: tuple[int, int], side: int) -> SquareCrop:
+def whole_photo_crop(shape: tuple[int, int], side: int) -> SquareCrop:
     """All of a photo of ``shape`` (H, W), in the middle of the square."""
     return SquareCrop(side, float(max(shape)), ((shape[1] - 1) / 2, (shape[0] - 1) / 2), shape)
 
 
-def pane_around(mask: Mask, side: int, margin: float, least: float) -> SquareCrop:
+def crop_around(mask: Mask, side: int, margin: float, least: float) -> SquareCrop:
     """The surroundings of a mask bool (H, W), not empty, as a window has them when learning: its box with ``margin``
     of it on every side, but at least ``least`` photo pixels and no more than the photo's longer side, kept on it."""
     rows, cols = mask_box(mask)

@@ -21,27 +21,27 @@ from core.device import derive_seed
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import latent_mask
-from core.diffusion.sampling import stop_if
+from core.diffusion.sampling import raise_if_cancelled
 from core.diffusion.tokens import prompt_ids
 from core.images import png_bytes
-from core.methods.dual_ano_diff.adapters import Dual, dual, make_build
+from core.methods.dual_ano_diff.adapters import DualModel, dual_model, make_dual_spec
 from core.methods.dual_ano_diff.concept_config import Build
-from core.methods.dual_ano_diff.interaction import wide
-from core.methods.dual_ano_diff.learning_settings import PRESETS, DualParams, DualPreset
+from core.methods.dual_ano_diff.interaction import stacked_channels
+from core.methods.dual_ano_diff.learning_settings import PRESETS, DualLearningParams, DualPreset
 from core.methods.dual_ano_diff.sample import draw_pair
 from core.methods.dual_ano_diff.training_samples import (
     NEUTRAL,
+    DualPairSampler,
     PicturePair,
-    Views,
-    draw_views,
+    draw_training_pairs,
     find_backgrounds,
-    margin_of,
-    object_finder,
+    foreground_segmenter,
+    learning_margin,
 )
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
-from core.training.dataset import TrainingExamples, held_out
-from core.training.example_crops import Target
+from core.training.dataset import TrainingExamples, split_held_out
+from core.training.example_crops import DefectTarget
 from core.training.learning_settings import PRESETS as SEEING
 from core.training.learning_settings import LearningPreset
 from core.training.loop import Trainable, TrainingPlan
@@ -57,7 +57,7 @@ def learn_dual(
     backbone: Backbone,
     groups: Mapping[str, Sequence[AnomalyExample]],
     normals: Sequence[NormalImage],
-    params: DualParams,
+    params: DualLearningParams,
     *,
     engine: str,
     folder: Path,
@@ -72,8 +72,10 @@ def learn_dual(
     settings. InputError or MaskError where there is nothing to learn from; Unavailable where a part mask is asked of
     what is not there; Cancelled within a step; StoreError.
     """
-    preset = replace(PRESETS[params.preset], whole=params.whole)
-    examples = TrainingExamples.of(groups, _as_seen(params, preset), round(preset.zoom * backbone.side))
+    preset = replace(PRESETS[params.preset], whole=params.learns_whole_photos)
+    examples = TrainingExamples.of(
+        groups, _as_inversion_preset(params, preset), round(preset.min_crop_share * backbone.side)
+    )
     training = _DualTraining(examples, tuple(groups), normals, params, preset)
 
     def work(run: TrainingRun) -> LearnedConcept:
@@ -111,7 +113,7 @@ class _DualTraining:
     examples: TrainingExamples
     labels: tuple[str, ...]
     normals: Sequence[NormalImage]
-    params: DualParams
+    params: DualLearningParams
     preset: DualPreset
 
     @property
@@ -123,15 +125,17 @@ class _DualTraining:
         """Tensors of the concept, what to note of the run, and a picture: a real pair beside a drawn one."""
         params, backbone = self.params, run.backbone
         finder, backgrounds = self._backgrounds(run)
-        views = Views(backbone.side, self.examples.extent, self.preset.motion, self.preset.whole, backgrounds)
-        build = make_build(backbone, params, self.labels, bool(backgrounds))
-        learning, holding = held_out(self.examples, _as_seen(params, self.preset))
-        with dual(backbone, build, params.seed, _starts(backbone, build)) as model:
+        views = DualPairSampler(
+            backbone.side, self.examples.extent, self.preset.augmentation, self.preset.whole, backgrounds
+        )
+        build = make_dual_spec(backbone, params, self.labels, bool(backgrounds))
+        learning, holding = split_held_out(self.examples, _as_inversion_preset(params, self.preset))
+        with dual_model(backbone, build, params.seed, _starts(backbone, build)) as model:
             pairs = _PairTraining(self, run, model, views)
             trained = run.fit(pairs.stage(learning, holding))
             with torch.no_grad():
                 picture = pairs.preview((holding or learning)[0])
-            tensors = {name: value.clone() for name, value in model.tensors().items()}
+            tensors = {name: value.clone() for name, value in model.concept_tensors().items()}
         config = {
             **trained.summary(),
             "validation": [list(point) for point in trained.validation],
@@ -140,7 +144,7 @@ class _DualTraining:
             "whole": self.preset.whole,
             "side": backbone.side,
             "extent": self.examples.extent,
-            "margin": margin_of(params, self.preset),
+            "margin": learning_margin(params, self.preset),
             "objects": finder if backgrounds else "",
         }
         missing = params.bcm and not backgrounds
@@ -151,10 +155,10 @@ class _DualTraining:
         """What tells part from background, and what is around the part by photo id; nothing without BCM."""
         if not self.params.bcm:
             return "", {}
-        finder, find = object_finder(self.params.objects)
+        finder, find = foreground_segmenter(self.params.objects)
         photos = [t.example for found in self.examples.targets.values() for t in found]
-        more = self.normals if self.preset.normals else ()
-        return finder, find_backgrounds([*photos, *more], find, lambda: stop_if(run.callbacks.cancelled))
+        more = self.normals if self.preset.normal_share else ()
+        return finder, find_backgrounds([*photos, *more], find, lambda: raise_if_cancelled(run.callbacks.cancelled))
 
 
 @dataclass(frozen=True)
@@ -163,10 +167,10 @@ class _PairTraining:
 
     task: _DualTraining
     run: TrainingRun
-    model: Dual
-    views: Views
+    model: DualModel
+    views: DualPairSampler
 
-    def stage(self, learning: Sequence[Target], holding: Sequence[Target]) -> TrainingStage[PairSamples]:
+    def stage(self, learning: Sequence[DefectTarget], holding: Sequence[DefectTarget]) -> TrainingStage[PairSamples]:
         """All steps on views drawn once, or in rounds on fresh views."""
         task, model, preset, steps = self.task, self.model, self.task.preset, self.task.steps
         plan = TrainingPlan(
@@ -179,11 +183,11 @@ class _PairTraining:
         return TrainingStage(
             Trainable(model.backbone, model.parameters, self._conditioning, model.predict),
             lambda number: self._encoded(
-                draw_views(self.views, learning, task.normals, preset, task.params.seed, number)
+                draw_training_pairs(self.views, learning, task.normals, preset, task.params.seed, number)
             ),
             plan,
-            validation=lambda: self._encoded([self.views.of(t, None) for t in (holding or learning)[:8]]),
-            fresh=preset.fresh,
+            validation=lambda: self._encoded([self.views.draw_anomaly(t, None) for t in (holding or learning)[:8]]),
+            fresh=preset.redraw_every,
             preview=lambda: self.preview(shown),
         )
 
@@ -193,25 +197,25 @@ class _PairTraining:
     def _encoded(self, pairs: Sequence[PicturePair]) -> PairSamples:
         """Pairs as latents, the loss weighted more where the anomaly is and not at all on the background."""
         latents, weights = [], []
-        backbone, group = self.run.backbone, self.model.build.group
+        backbone, group = self.run.backbone, self.model.spec.group
         for pair in pairs:
-            stop_if(self.run.callbacks.cancelled)
+            raise_if_cancelled(self.run.callbacks.cancelled)
             rows = [pair.image, pair.part] + ([pair.background] if pair.background is not None else [])
             if len(rows) < group:
                 rows.append(np.full_like(pair.image, NEUTRAL))
             encoded = torch.cat([encode_image(backbone, row).cpu() for row in rows[:group]])
-            latents.append(wide(encoded, group))
-            shape = (pair.mask.shape[0] // backbone.factor, pair.mask.shape[1] // backbone.factor)
-            more = 1 + (self.task.preset.defect - 1) * latent_mask(pair.mask, shape)
+            latents.append(stacked_channels(encoded, group))
+            shape = (pair.mask.shape[0] // backbone.vae_scale_factor, pair.mask.shape[1] // backbone.vae_scale_factor)
+            more = 1 + (self.task.preset.anomaly_loss_weight - 1) * latent_mask(pair.mask, shape)
             weights.append(torch.cat([more / more.mean()] * 2 + [torch.zeros_like(more)] * (group - 2), dim=1))
         z = torch.cat(latents)
         counted = torch.cat(weights).repeat_interleave(z.shape[1] // group, dim=1)
         return PairSamples(z, counted, tuple(pair.label for pair in pairs))
 
-    def preview(self, target: Target) -> Image:
+    def preview(self, target: DefectTarget) -> Image:
         """A real pair and, below it, one that the model draws by now."""
-        real = self.views.of(target, None)
-        steps, guidance, sampler = self.task.preset.draws
+        real = self.views.draw_anomaly(target, None)
+        steps, guidance, sampler = self.task.preset.sampling
         seed = derive_seed(self.task.params.seed, "preview")
         drawn = draw_pair(
             self.model, target.example.label, seed=seed, steps=min(steps, 12), guidance=guidance, sampler=sampler,
@@ -232,7 +236,9 @@ def _starts(backbone: Backbone, build: Build) -> dict[str, str]:
     return found
 
 
-def _as_seen(params: DualParams, preset: DualPreset) -> LearningPreset:
+def _as_inversion_preset(params: DualLearningParams, preset: DualPreset) -> LearningPreset:
     """The preset as the shared code for examples reads it."""
-    motion = replace(preset.motion, whole=preset.whole)
-    return replace(SEEING["flawsmith"], motion=motion, margin=margin_of(params, preset), validate=preset.validate)
+    motion = replace(preset.augmentation, whole=preset.whole)
+    return replace(
+        SEEING["flawsmith"], motion=motion, margin=learning_margin(params, preset), validate=preset.validate
+    )

@@ -14,9 +14,9 @@ import numpy as np
 from core.device import numpy_rng
 from core.errors import InputError
 from core.masks.foreground import object_mask
-from core.methods.dual_ano_diff.learning_settings import DualParams, DualPreset
+from core.methods.dual_ano_diff.learning_settings import DualLearningParams, DualPreset
 from core.segmentation.salient_object import salient_mask, salient_missing
-from core.training.example_crops import Motion, Target, view
+from core.training.example_crops import Augmentation, DefectTarget, cropped_view
 from core.types import AnomalyExample, Image, Mask, NormalImage
 
 NEUTRAL = 128
@@ -35,20 +35,20 @@ class PicturePair:
     @property
     def part(self) -> Image:
         """The anomaly alone."""
-        return kept(self.image, self.mask)
+        return masked_on_grey(self.image, self.mask)
 
 
-def kept(image: Image, mask: Mask) -> Image:
+def masked_on_grey(image: Image, mask: Mask) -> Image:
     """``image`` inside ``mask``, neutral outside."""
     return np.where(mask[..., None], image, np.uint8(NEUTRAL))
 
 
-def background_of(image: Image, part: Mask) -> Image | None:
+def background_image(image: Image, part: Mask) -> Image | None:
     """What is around the part; None where the part fills the photo."""
-    return None if part.all() else kept(image, ~part)
+    return None if part.all() else masked_on_grey(image, ~part)
 
 
-def object_finder(wanted: str) -> tuple[str, Callable[[Image], Mask]]:
+def foreground_segmenter(wanted: str) -> tuple[str, Callable[[Image], Mask]]:
     """What tells part from background, and its name; Unavailable where u2net is asked for and is not there."""
     if wanted == "u2net" or (wanted == "auto" and salient_missing() is None):
         return "u2net", salient_mask
@@ -56,51 +56,51 @@ def object_finder(wanted: str) -> tuple[str, Callable[[Image], Mask]]:
 
 
 @dataclass(frozen=True)
-class Views:
+class DualPairSampler:
     """Draws pairs from targets and good photos. ``backgrounds``: photo id → what is around its part."""
 
     side: int
     extent: float
-    motion: Motion
+    motion: Augmentation
     whole: bool
     backgrounds: Mapping[str, Image]
 
-    def of(self, target: Target, rng: np.random.Generator | None) -> PicturePair:
+    def draw_anomaly(self, target: DefectTarget, rng: np.random.Generator | None) -> PicturePair:
         """One view of a real anomaly; as it is without a generator."""
-        return self._seen(target, target.example.label, rng)
+        return self._draw(target, target.example.label, rng)
 
-    def good(self, normal: NormalImage, rng: np.random.Generator) -> PicturePair:
+    def draw_normal(self, normal: NormalImage, rng: np.random.Generator) -> PicturePair:
         """One view of a good photo: all of it, or a window as large as the anomalies have."""
         height, width = normal.shape
         nowhere = np.zeros(normal.shape, np.bool_)
         if self.whole:
-            target = _target(normal, nowhere | True, max(normal.shape))
+            target = _normal_target(normal, nowhere | True, max(normal.shape))
         else:
             extent = round(min(self.extent, max(normal.shape)))
             least = extent // 2
             y, x = (int(rng.integers(min(least, n // 2), max(n - least, n // 2) + 1)) for n in (height, width))
             nowhere[min(y, height - 1), min(x, width - 1)] = True
-            target = _target(normal, nowhere, extent)
-        pair = self._seen(target, "", rng)
+            target = _normal_target(normal, nowhere, extent)
+        pair = self._draw(target, "", rng)
         return replace(pair, mask=np.zeros_like(pair.mask))
 
-    def _seen(self, target: Target, label: str, rng: np.random.Generator | None) -> PicturePair:
+    def _draw(self, target: DefectTarget, label: str, rng: np.random.Generator | None) -> PicturePair:
         # The same draws again move the background as the photo was moved.
         seed = 0 if rng is None else int(rng.integers(2**32))
 
         def again() -> np.random.Generator | None:
             return None if rng is None else np.random.default_rng(seed)
 
-        shown = view(target, self.side, again(), self.motion)
+        shown = cropped_view(target, self.side, again(), self.motion)
         around = self.backgrounds.get(target.example.id)
         if around is None:
             return PicturePair(shown.image, shown.mask, label)
         moved = replace(target, example=replace(target.example, pixels=around))
-        return PicturePair(shown.image, shown.mask, label, view(moved, self.side, again(), self.motion).image)
+        return PicturePair(shown.image, shown.mask, label, cropped_view(moved, self.side, again(), self.motion).image)
 
 
-def _target(normal: NormalImage, mask: Mask, extent: int) -> Target:
-    return Target(AnomalyExample(normal.id, "", normal.pixels, (mask,)), mask, extent)
+def _normal_target(normal: NormalImage, mask: Mask, extent: int) -> DefectTarget:
+    return DefectTarget(AnomalyExample(normal.id, "", normal.pixels, (mask,)), mask, extent)
 
 
 def find_backgrounds(
@@ -115,11 +115,16 @@ def find_backgrounds(
     filled = sum(bool(part.all()) for part in parts.values())
     if filled * 2 > len(parts):
         return {}
-    return {photo.id: kept(photo.pixels, ~parts[photo.id]) for photo in photos}
+    return {photo.id: masked_on_grey(photo.pixels, ~parts[photo.id]) for photo in photos}
 
 
-def draw_views(
-    views: Views, targets: Sequence[Target], normals: Sequence[NormalImage], preset: DualPreset, seed: int, number: int
+def draw_training_pairs(
+    views: DualPairSampler,
+    targets: Sequence[DefectTarget],
+    normals: Sequence[NormalImage],
+    preset: DualPreset,
+    seed: int,
+    number: int,
 ) -> list[PicturePair]:
     """``preset.views`` views of each target and its share of good photos, from a seed and a round's number."""
     if not targets:
@@ -127,17 +132,17 @@ def draw_views(
     pairs = []
     for i, target in enumerate(targets):
         for again in range(preset.views):
-            still = again == 0 and not preset.fresh
+            still = again == 0 and not preset.redraw_every
             rng = numpy_rng(seed, "view", number, i, again)
-            pairs.append(views.of(target, None if still else rng))
-    if normals and preset.normals:
+            pairs.append(views.draw_anomaly(target, None if still else rng))
+    if normals and preset.normal_share:
         rng = numpy_rng(seed, "good", number)
-        count = round(len(pairs) * preset.normals / (1 - preset.normals))
+        count = round(len(pairs) * preset.normal_share / (1 - preset.normal_share))
         order = rng.permutation(len(normals))
-        pairs += [views.good(normals[order[i % len(order)]], rng) for i in range(count)]
+        pairs += [views.draw_normal(normals[order[i % len(order)]], rng) for i in range(count)]
     return pairs
 
 
-def margin_of(params: DualParams, preset: DualPreset) -> float:
+def learning_margin(params: DualLearningParams, preset: DualPreset) -> float:
     """Surroundings of an anomaly in its window, as a share of its box; 0 for whole photos."""
-    return 0.0 if params.whole else preset.margin or 0.5
+    return 0.0 if params.learns_whole_photos else preset.margin or 0.5

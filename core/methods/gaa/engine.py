@@ -18,21 +18,21 @@ from pydantic import Field
 
 from core.device import derive_seed, numpy_rng
 from core.engines.api import Context, LearningEngine, read_params, require_mask, sample_or_error
-from core.engines.backbone_requirements import concepts_folder, no_model
-from core.engines.concept_drawing import DrawingTask, LearnedParams, draw, drawn_at_once
+from core.engines.backbone_requirements import concepts_folder, missing_model_reason
+from core.engines.concept_drawing import ConceptDrawingParams, DrawingTask, concept_batch_size, draw_concept
 from core.engines.finalize import finalize_sample
 from core.errors import InputError
-from core.masks.morphology import grow
+from core.masks.morphology import dilate
 from core.methods.gaa.clustering import contact_sheet
-from core.methods.gaa.clustering.clustering_store import recall_or_cluster, set_aside_broken
+from core.methods.gaa.clustering.clustering_store import load_or_cluster_regions, set_aside_broken
 from core.methods.gaa.groups import GaaGrouping
 from core.training.checkpoints import Concept, find_concept
-from core.training.example_crops import usable
-from core.training.instances import by_instance
-from core.training.learning_settings import PRESETS, LearningPreset, LearnParams
+from core.training.example_crops import usable_examples
+from core.training.instances import split_by_instance
+from core.training.learning_settings import PRESETS, AnomalyLearningParams, LearningPreset
 from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
 
-ANY, MIXED = "any", "mixed"
+ANY_CLUSTER, MIXED_CLUSTERS = "any", "mixed"
 _JOINED = 6
 """Pixels between parts of a mask up to which they are one defect."""
 _PARTS = 6
@@ -41,27 +41,27 @@ _STEPS = 310_000
 """Of the paper's training on MVTec AD (appendix B.1); all else that it says is as AnomalyDiffusion has it."""
 
 
-class GaaParams(LearnedParams):
+class GaaParams(ConceptDrawingParams):
     """Form and bounds of the ``gaa`` engine."""
 
     reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
         "off",
         title="Re-weighting",
-        description="AnomalyDiffusion's, which GAA does without: more attention where the anomaly is hardly seen.",
+        description="More attention where the anomaly is hardly visible, as in AnomalyDiffusion; GAA does not use it.",
     )
     steps: int = Field(20, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
     sampler: Literal["ddim", "dpmpp_2m"] = Field(
         "ddim", title="Sampler", description="DDIM, as in the paper, or DPM-Solver++(2M), which needs fewer steps."
     )
     cluster: str = Field(
-        ANY,
+        ANY_CLUSTER,
         title="Cluster",
-        description="Which look of the label: a cluster's name; any: one of them, the large ones more often; "
-        "mixed: another for each separate part of the mask.",
+        description="The cluster to draw: its name; any: a random one, large ones more often; "
+        "mixed: a random one for each separate part of the mask.",
     )
 
 
-class GaaLearning(LearnParams):
+class GaaLearningParams(AnomalyLearningParams):
     """What a person may set when GAA learns."""
 
     preset: Literal["flawsmith", "paper"] = Field(
@@ -74,7 +74,7 @@ class GaaLearning(LearnParams):
         "none: the label as one.",
     )
     most_clusters: int = Field(
-        10, ge=2, le=50, title="Clusters at most", description="From one round of clustering a label."
+        10, ge=2, le=50, title="Maximum clusters", description="Limit for one round of clustering a label."
     )
 
 
@@ -98,11 +98,11 @@ class Gaa(LearningEngine):
     kind = "structural"
     needs = frozenset({"mask"})
     Params = GaaParams
-    Learning = GaaLearning
+    Learning = GaaLearningParams
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
-        return no_model()
+        return missing_model_reason()
 
     def grouping(self) -> GaaGrouping:
         """AMFC's clusters of a label."""
@@ -113,7 +113,7 @@ class Gaa(LearningEngine):
         examples: Sequence[AnomalyExample],
         normals: Sequence[NormalImage],
         label: str,
-        params: GaaLearning,
+        params: GaaLearningParams,
         ctx: Context,
     ) -> Concept:
         """Learn the clusters of ``label``, or of every label of ``examples`` if it is "", with one mask encoder.
@@ -122,12 +122,12 @@ class Gaa(LearningEngine):
         """
         ctx.check()
         folder = concepts_folder(self.name, ctx)
-        found = looks(examples, label, params, ctx)
+        found = group_examples(examples, label, params, ctx)
         from core.diffusion.loading import load_backbone
         from core.training.callbacks import TrainingCallbacks
-        from core.training.textual_inversion import learn
+        from core.training.textual_inversion import learn_embeddings
 
-        return learn(
+        return learn_embeddings(
             load_backbone(params.backbone, ctx.device, "float32"),
             found.groups,
             normals,
@@ -137,7 +137,7 @@ class Gaa(LearningEngine):
             callbacks=TrainingCallbacks(ctx.progress, ctx.curve, ctx.cancelled),
             notes=found.notes,
             labels=found.labels,
-            preset=preset_of(params.preset),
+            preset=gaa_preset(params.preset),
             about={"clusters": dict(found.about)},
             pictures=found.sheets,
         )
@@ -153,12 +153,12 @@ class Gaa(LearningEngine):
         """The examples that the sample of ``seed`` may be like: those of the cluster that it will be drawn from."""
         chosen: GaaParams = read_params(self, params)
         concept = find_concept(concepts, self.name, chosen.concept, label)
-        name = pick(concept, chosen.cluster, label, seed)
-        return members_of(concept, name, label, examples) or examples
+        name = choose_cluster(concept, chosen.cluster, label, seed)
+        return cluster_members(concept, name, label, examples) or examples
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
-        return drawn_at_once(self.name, read_params(self, params), label, ctx)
+        return concept_batch_size(self.name, read_params(self, params), label, ctx)
 
     def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
@@ -167,40 +167,42 @@ class Gaa(LearningEngine):
         masks = [require_mask(self, request) for request in requests]
         concept = find_concept(ctx.concepts, self.name, params.concept, label)
         used = params.model_copy(update={"concept": concept.id})
-        if params.cluster == MIXED:
+        if params.cluster == MIXED_CLUSTERS:
             return [
-                sample_or_error(self._mixed, concept, request, mask, used, ctx)
+                sample_or_error(self._draw_mixed, concept, request, mask, used, ctx)
                 for request, mask in zip(requests, masks, strict=True)
             ]
         tasks = []
         for request, mask in zip(requests, masks, strict=True):
-            look = pick(concept, params.cluster, label, request.seed)
-            like = members_of(concept, look, label, request.examples)
+            look = choose_cluster(concept, params.cluster, label, request.seed)
+            like = cluster_members(concept, look, label, request.examples)
             tasks.append(DrawingTask(look, replace(request, examples=like), mask))
-        pictures = draw(self.name, concept, tasks, params, ctx)
+        pictures = draw_concept(self.name, concept, tasks, params, ctx)
         return [
-            sample_or_error(self._settled, request, task, picture, used)
+            sample_or_error(self._finalized, request, task, picture, used)
             for request, task, picture in zip(requests, tasks, pictures, strict=True)
         ]
 
-    def _settled(self, request: Request, task: DrawingTask, drawn: Image, params: GaaParams) -> Sample:
+    def _finalized(self, request: Request, task: DrawingTask, drawn: Image, params: GaaParams) -> Sample:
         return finalize_sample(
             self, request, drawn, task.mask, params=params.model_copy(update={"cluster": task.group})
         )
 
-    def _mixed(self, concept: Concept, request: Request, mask: Mask, params: GaaParams, ctx: Context) -> Sample:
+    def _draw_mixed(self, concept: Concept, request: Request, mask: Mask, params: GaaParams, ctx: Context) -> Sample:
         """Another look for each part of the mask, one after the other: later parts see the earlier ones."""
-        drawn, parts = request.normal.pixels, parts_of(mask)
+        drawn, parts = request.normal.pixels, separate_defects(mask)
         for number, part in enumerate(parts):
             own = derive_seed(request.seed, self.name, "part", number)
-            look = pick(concept, ANY, request.label, own)
-            like = members_of(concept, look, request.label, request.examples)
+            look = choose_cluster(concept, ANY_CLUSTER, request.label, own)
+            like = cluster_members(concept, look, request.label, request.examples)
             asked = replace(request, normal=replace(request.normal, pixels=drawn), seed=own, examples=like)
-            (drawn,) = draw(self.name, concept, [DrawingTask(look, asked, part)], params, ctx)
+            (drawn,) = draw_concept(self.name, concept, [DrawingTask(look, asked, part)], params, ctx)
         return finalize_sample(self, request, drawn, mask, instances=parts, params=params)
 
 
-def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, ctx: Context) -> ClusterChoice:
+def group_examples(
+    examples: Sequence[AnomalyExample], label: str, params: GaaLearningParams, ctx: Context
+) -> ClusterChoice:
     """The clusters of each label's defects that can be learned from, by a name of their own.
 
     MaskError if no example of a label can be learned from; InputError if there is none; Cancelled.
@@ -212,17 +214,17 @@ def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, c
     sheets: dict[str, bytes] = {}
     wanted = [label] if label else sorted({e.label for e in examples})
     for one in wanted:
-        regions = by_instance([e for e in examples if e.label == one])
+        regions = split_by_instance([e for e in examples if e.label == one])
         if not regions:
             raise InputError(f"label {one!r}: there is no real anomaly of it; import some with their masks")
-        kept, dropped = usable(regions)
+        kept, dropped = usable_examples(regions)
         notes += dropped
         if params.clusters == "none":
             groups[one], labels[one] = list(kept), one
             continue
         if broken := set_aside_broken(ctx.concepts, one):
             notes.append(broken)
-        clustering = recall_or_cluster(
+        clustering = load_or_cluster_regions(
             ctx.concepts,
             one,
             [e for e in examples if e.label == one],
@@ -247,14 +249,14 @@ def looks(examples: Sequence[AnomalyExample], label: str, params: GaaLearning, c
     return ClusterChoice(groups, labels, tuple(notes), about, sheets)
 
 
-def preset_of(name: Literal["flawsmith", "paper"]) -> LearningPreset:
+def gaa_preset(name: Literal["flawsmith", "paper"]) -> LearningPreset:
     """How a preset learns: as AnomalyDiffusion's of that name, but for the paper's prompt and number of steps."""
     if name == "flawsmith":
         return PRESETS[name]
     return replace(PRESETS[name], prompts=("a photo of {}",), steps=_STEPS, most_steps=_STEPS)
 
 
-def clusters_of(concept: Concept, label: str) -> tuple[str, ...]:
+def concept_clusters(concept: Concept, label: str) -> tuple[str, ...]:
     """The clusters of ``label`` in ``concept``; all of them where it knows one label only, whatever that is called."""
     own = tuple(name for name, of in concept.groups.items() if of == label)
     if own or len(concept.labels) == 1:
@@ -264,32 +266,32 @@ def clusters_of(concept: Concept, label: str) -> tuple[str, ...]:
     )
 
 
-def members_of(
+def cluster_members(
     concept: Concept, name: str, label: str, examples: Sequence[AnomalyExample]
 ) -> tuple[AnomalyExample, ...]:
     """Those of ``examples``, defect by defect, that cluster ``name`` was learned from; ``mixed`` is all clusters."""
-    names = clusters_of(concept, label) if name == MIXED else (name,)
+    names = concept_clusters(concept, label) if name == MIXED_CLUSTERS else (name,)
     members = {m for n in names for m in concept.config.examples[n]}
-    return tuple(e for e in by_instance(examples) if e.id in members)
+    return tuple(e for e in split_by_instance(examples) if e.id in members)
 
 
-def pick(concept: Concept, wanted: str, label: str, seed: int) -> str:
+def choose_cluster(concept: Concept, wanted: str, label: str, seed: int) -> str:
     """The cluster that ``wanted`` stands for with this seed, or ``mixed``; InputError names those there are."""
-    names = clusters_of(concept, label)
-    if wanted in (*names, MIXED):
+    names = concept_clusters(concept, label)
+    if wanted in (*names, MIXED_CLUSTERS):
         return wanted
-    if wanted != ANY:
+    if wanted != ANY_CLUSTER:
         raise InputError(f"cluster {wanted!r}: concept {concept.id} has {', '.join(names)}; or take any, or mixed")
     sizes = np.array([len(concept.config.examples[name]) for name in names], np.float64)
     return names[int(numpy_rng(seed, "gaa", "cluster").choice(len(names), p=sizes / sizes.sum()))]
 
 
-def parts_of(mask: Mask) -> tuple[Mask, ...]:
+def separate_defects(mask: Mask) -> tuple[Mask, ...]:
     """The separate defects of a mask, largest first, those close together as one; at most six, the rest with the last.
 
     Disjoint bool (H, W), together the mask.
     """
-    count, numbers = cv2.connectedComponents(grow(mask, _JOINED // 2).view(np.uint8), connectivity=8)
+    count, numbers = cv2.connectedComponents(dilate(mask, _JOINED // 2).view(np.uint8), connectivity=8)
     parts = [np.asarray((numbers == n) & mask, np.bool_) for n in range(1, count)]
     parts = sorted((p for p in parts if p.any()), key=np.count_nonzero, reverse=True)
     rest = parts[_PARTS:]

@@ -8,9 +8,14 @@ from pathlib import Path
 from core.engines.grouping import ExampleGrouping
 from core.errors import InputError
 from core.methods.gaa.clustering import Clustering, merge, move, rename, split, typical_first
-from core.methods.gaa.clustering.clustering_store import keep, recall, recall_or_cluster, set_aside_broken
+from core.methods.gaa.clustering.clustering_store import (
+    load_matching_clustering,
+    load_or_cluster_regions,
+    set_aside_broken,
+    store_clustering,
+)
 from core.progress import Steps, unwatched
-from core.training.instances import by_instance
+from core.training.instances import split_by_instance
 from core.types import AnomalyExample
 
 
@@ -18,7 +23,7 @@ class GaaGrouping(ExampleGrouping[Clustering]):
     """AMFC's clusters (about 0.3 s a defect to make); ``launch.py learn --engine gaa`` takes those that are kept."""
 
     def kept(self, concepts: Path, label: str, examples: Sequence[AnomalyExample]) -> Clustering | None:
-        return recall(concepts, label, examples)
+        return load_matching_clustering(concepts, label, examples)
 
     def group(
         self,
@@ -33,17 +38,17 @@ class GaaGrouping(ExampleGrouping[Clustering]):
     ) -> Clustering:
         if line := set_aside_broken(concepts, label):
             say(line)
-        found = recall_or_cluster(concepts, label, examples, anew=anew, progress=progress, cancelled=cancelled)
+        found = load_or_cluster_regions(concepts, label, examples, anew=anew, progress=progress, cancelled=cancelled)
         self.save(concepts, label, examples, found)
         return found
 
     def save(self, concepts: Path, label: str, examples: Sequence[AnomalyExample], groups: Clustering) -> None:
-        known = {e.id for e in by_instance(examples)}
+        known = {e.id for e in split_by_instance(examples)}
         if strange := sorted(set(groups.ids) ^ known):
             raise InputError(
                 f"groups of {label!r}: they are not those of its examples (defect {strange[0]!r}); group them again"
             )
-        keep(concepts, label, groups)
+        store_clustering(concepts, label, groups)
 
     def typical_first(self, groups: Clustering, name: str) -> list[str]:
         return list(typical_first(groups, groups[name]))

@@ -9,7 +9,7 @@ attention_maps.py  where each word looks on photos, as pictures and as numbers
 component_tokens.py  a model that understands a learned set
 """
 
-from core.methods.comgen.components.learning_settings import ComponentParams
-from core.methods.comgen.components.sentences import Sentences, component_words
+from core.methods.comgen.components.learning_settings import ComponentLearningParams
+from core.methods.comgen.components.sentences import ComponentSentences, component_words
 
-__all__ = ["ComponentParams", "Sentences", "component_words"]
+__all__ = ["ComponentLearningParams", "ComponentSentences", "component_words"]

@@ -14,7 +14,7 @@ MOST = 9
 """Most clusters, the ground among them."""
 
 
-def kinds(photos: Sequence[Image]) -> int:
+def propose_component_count(photos: Sequence[Image]) -> int:
     """A proposal, 1 to MOST - 1: the number of clusters that are told apart best, less one for the ground.
 
     k-means over patch features (stride 16) of some photos; told apart by the mean silhouette (Rousseeuw 1987).

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from core.diffusion.backbone import Backbone
-from core.diffusion.tokens import Placeholder, placeholders
+from core.diffusion.tokens import Placeholder, with_placeholders
 from core.methods.comgen.components.concept_config import components_of
 from core.methods.comgen.components.sentences import component_words
 from core.training.checkpoints import Concept, check_backbone
@@ -20,13 +20,13 @@ def tensor_name(index: int) -> str:
     return f"component.{index}"
 
 
-def names_of(concept: Concept) -> tuple[str, ...]:
+def concept_component_names(concept: Concept) -> tuple[str, ...]:
     """What the learned words are called."""
     return components_of(concept).names
 
 
 @contextmanager
-def speaking(
+def apply_concept(
     backbone: Backbone, concept: Concept, tensors: Mapping[str, Tensor]
 ) -> Iterator[tuple[Backbone, dict[str, str]]]:
     """``backbone`` as it understands ``concept``, and the learned word for each component's name.
@@ -36,7 +36,7 @@ def speaking(
     """
     check_backbone(concept, backbone)
     stem = re.sub(r"[^a-z0-9]", "_", concept.id)[-40:]
-    words = component_words(names_of(concept), stem)
+    words = component_words(concept_component_names(concept), stem)
     known = [Placeholder(word, tensors[tensor_name(i)]) for i, word in enumerate(words.values())]
-    with placeholders(backbone, known) as speaker:
+    with with_placeholders(backbone, known) as speaker:
         yield speaker, words

@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.training.learning_settings import LearningParams
 
 
-class ComponentParams(LearningParams):
+class ComponentLearningParams(LearningParams):
     """What a person may set when components are learned."""
 
     preset: Literal["flawsmith", "paper"] = Field(
@@ -41,12 +41,12 @@ class ComponentParams(LearningParams):
         ge=0,
         le=10,
         title="Region attention",
-        description="Weight of a loss that draws each word's attention to its regions; 0: only pictures teach, as in "
+        description="Weight of a loss that draws each word's attention to its regions; 0: no such loss, as in "
         "the paper.",
     )
     single: bool = Field(
         False,
-        title="One word for all",
+        title="Single word",
         description="One word for the whole product instead of one for each component: for comparison only.",
     )
     views: int = Field(
@@ -65,7 +65,7 @@ class ComponentParams(LearningParams):
         chosen = PRESETS[self.preset]
         return self.steps or chosen.steps or chosen.epochs * -(-subjects // chosen.batch)
 
-    def starts(self) -> dict[str, str]:
+    def start_word_of(self) -> dict[str, str]:
         """Start word by component. InputError where they cannot be read."""
         pairs = [part.strip() for part in self.start_words.split(",") if part.strip()]
         if wrong := [p for p in pairs if not all(side.strip() for side in p.partition("=")[::2])]:
@@ -77,7 +77,8 @@ class ComponentParams(LearningParams):
 class ComponentPreset:
     """``steps``, or else ``epochs`` over the photos; views are turned by up to ``turn`` degrees and enlarged by up to
     ``zoom``, so that a part of them is seen. A word that starts from its component's own name, which the model knows,
-    learns at ``known`` times the rate: at all of it it wanders off, and pictures from noise lose their order."""
+    learns at ``known_word_rate`` times the rate: at all of it it wanders off, and pictures from noise lose their
+    order."""
 
     batch: int
     lr: float
@@ -87,13 +88,13 @@ class ComponentPreset:
     steps: int = 0
     epochs: int = 0
     warmup: int = 0
-    known: float = 1.0
+    known_word_rate: float = 1.0
 
 
 PRESETS = {
     "flawsmith": ComponentPreset(
         batch=4, lr=5e-3, templates=("{}", "{}", "a photo of {}", "a close-up photo of {}"), turn=5.0, zoom=1.15,
-        steps=300, warmup=20, known=0.1,
+        steps=300, warmup=20, known_word_rate=0.1,
     ),
     "paper": ComponentPreset(
         batch=16, lr=1e-5,

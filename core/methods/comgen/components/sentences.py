@@ -9,7 +9,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import InputError
-from core.methods.comgen.component_prompt import Prompt, PromptComponent, component_of, prompt_of, read_prompt
+from core.methods.comgen.component_prompt import (
+    ComponentPrompt,
+    PromptComponent,
+    component_name,
+    prompt_from_names,
+    read_prompt,
+)
 from core.types import Region
 
 MOST = 24
@@ -19,33 +25,35 @@ PRODUCT = "product"
 
 
 @dataclass(frozen=True)
-class Sentences:
+class ComponentSentences:
     """What is learned: ``base`` lists each component once, with the count it mostly has; all speak of ``words``."""
 
-    base: Prompt
+    base_prompt: ComponentPrompt
     single: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """What a person calls the words that are learned."""
-        return (PRODUCT,) if self.single else tuple(chip.name for chip in self.base.chips)
+        return (PRODUCT,) if self.single else tuple(chip.name for chip in self.base_prompt.components)
 
     @property
     def words(self) -> dict[str, str]:
         """Placeholder by name."""
         return component_words(self.names)
 
-    def of(self, regions: Sequence[Region]) -> Prompt:
+    def prompt_for(self, regions: Sequence[Region]) -> ComponentPrompt:
         """The sentence for a photo: with the counts of its regions, where it has some, else with the usual ones."""
         if self.single:
-            return Prompt("", (PromptComponent(PRODUCT),)).spoken(self.words)
-        counts = [sum(component_of(r.name) == chip.name for r in regions) for chip in self.base.chips]
-        seen = [replace(chip, count=n) for chip, n in zip(self.base.chips, counts, strict=True) if n]
-        return replace(self.base, chips=tuple(seen) or self.base.chips).spoken(self.words)
+            return ComponentPrompt("", (PromptComponent(PRODUCT),)).with_learned_words(self.words)
+        counts = [sum(component_name(r.name) == chip.name for r in regions) for chip in self.base_prompt.components]
+        seen = [replace(chip, count=n) for chip, n in zip(self.base_prompt.components, counts, strict=True) if n]
+        return replace(self.base_prompt, components=tuple(seen) or self.base_prompt.components).with_learned_words(
+            self.words
+        )
 
-    def covers(self, name: str, region: Region) -> bool:
+    def stands_for(self, name: str, region: Region) -> bool:
         """Whether the word called ``name`` stands for this region."""
-        return self.single or component_of(region.name) == name
+        return self.single or component_name(region.name) == name
 
 
 def component_words(names: Iterable[str], stem: str = "part") -> dict[str, str]:
@@ -53,33 +61,35 @@ def component_words(names: Iterable[str], stem: str = "part") -> dict[str, str]:
     return {name: f"<{stem}_{i}>" for i, name in enumerate(names)}
 
 
-def make_sentences(names: str, title: str, regions: Sequence[Sequence[Region]], single: bool = False) -> Sentences:
+def make_sentences(
+    names: str, title: str, regions: Sequence[Sequence[Region]], single: bool = False
+) -> ComponentSentences:
     """``names`` as a person gave them (a list, a number, or nothing), or as the photos' ``regions`` have them.
 
     InputError where there is neither, where one is named twice, or where there are too many.
     """
     text, title = " ".join(names.split()), " ".join(title.split())
     if single:
-        base = Prompt(title, (PromptComponent(PRODUCT),))
+        base = ComponentPrompt(title, (PromptComponent(PRODUCT),))
     elif text.isdecimal() and int(text):
-        base = Prompt(title, tuple(PromptComponent(f"part{i}") for i in range(1, int(text) + 1)))
+        base = ComponentPrompt(title, tuple(PromptComponent(f"part{i}") for i in range(1, int(text) + 1)))
     elif text:
         base = replace(read_prompt(text), title=title)
     else:
-        base = _usual(regions, title)
-    twice = sorted({chip.name for chip in base.chips if [c.name for c in base.chips].count(chip.name) > 1})
+        base = _typical_prompt(regions, title)
+    twice = sorted({chip.name for chip in base.components if [c.name for c in base.components].count(chip.name) > 1})
     if twice:
         raise InputError(f"components: {twice[0]!r} is named twice; give its number, as in 'two {twice[0]}s'")
-    if len(base.chips) > MOST:
+    if len(base.components) > MOST:
         raise InputError(
-            f"components: expected at most {MOST} kinds, got {len(base.chips)}; group those that are alike"
+            f"components: expected at most {MOST} kinds, got {len(base.components)}; group those that are alike"
         )
-    return Sentences(base, single)
+    return ComponentSentences(base, single)
 
 
-def _usual(regions: Sequence[Sequence[Region]], title: str) -> Prompt:
+def _typical_prompt(regions: Sequence[Sequence[Region]], title: str) -> ComponentPrompt:
     """Every component that some photo has, as often as it is on most of the photos that have it."""
-    photos = [prompt_of((r.name for r in one), title).chips for one in regions if one]
+    photos = [prompt_from_names((r.name for r in one), title).components for one in regions if one]
     if not photos:
         raise InputError(
             "components: no photo has named regions, and no names were given; name some in Regions, or set names to "
@@ -91,4 +101,4 @@ def _usual(regions: Sequence[Sequence[Region]], title: str) -> Prompt:
         found = [chip for chips in photos for chip in chips if chip.name == name]
         counts = sorted(chip.count for chip in found)
         out.append(replace(found[0], count=max(counts, key=counts.count)))
-    return Prompt(title, tuple(out))
+    return ComponentPrompt(title, tuple(out))

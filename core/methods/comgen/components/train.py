@@ -1,7 +1,7 @@
 """Multi-component learning (ComGEN, eq. 4): one embedding for each component's noun; all else of the model is frozen.
 
 Name here ↔ symbol in the paper: vectors ↔ V = [v*, v!, ...], Sentences.of ↔ y, its text with the vectors ↔ c_V(y).
-The loss is the diffusion model's own over the whole picture; off_region is ours, and off by default.
+The loss is the diffusion model's own over the whole picture; region_attention_loss is ours, and off by default.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from core.device import derive_seed
-from core.diffusion.attention import controlled
+from core.diffusion.attention import attention_control
 from core.diffusion.backbone import Backbone
-from core.diffusion.prompt_to_prompt import reading_side
-from core.diffusion.tokens import Placeholder, jittered, placeholders, prompt_ids, vectors_of
+from core.diffusion.prompt_to_prompt import attention_side
+from core.diffusion.tokens import Placeholder, initial_vectors, jittered, prompt_ids, with_placeholders
 from core.errors import InputError
 from core.images import png_bytes
-from core.methods.comgen.components.attention_loss import Watching, off_region
-from core.methods.comgen.components.attention_maps import best_names, map_iou, maps_of, sheet
-from core.methods.comgen.components.component_proposal import kinds
+from core.methods.comgen.components.attention_loss import AttentionRecorder, region_attention_loss
+from core.methods.comgen.components.attention_maps import assign_names, attention_maps, attention_sheet, map_iou
+from core.methods.comgen.components.component_proposal import propose_component_count
 from core.methods.comgen.components.component_tokens import tensor_name
-from core.methods.comgen.components.learning_settings import PRESETS, ComponentParams
-from core.methods.comgen.components.sentences import PRODUCT, Sentences, make_sentences
+from core.methods.comgen.components.learning_settings import PRESETS, ComponentLearningParams
+from core.methods.comgen.components.sentences import PRODUCT, ComponentSentences, make_sentences
 from core.methods.comgen.components.training_samples import ComponentPhoto, ComponentSamples, encode_photos, identity
 from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
@@ -43,7 +43,7 @@ SHOWN = 4
 def learn_components(
     backbone: Backbone,
     photos: Sequence[ComponentPhoto],
-    params: ComponentParams,
+    params: ComponentLearningParams,
     *,
     engine: str,
     folder: Path,
@@ -56,7 +56,9 @@ def learn_components(
     """
     if not photos:
         raise InputError("components: there is no photo of a good part to learn from; import some")
-    names = params.names or ("" if any(p.regions for p in photos) else str(kinds([p.normal.pixels for p in photos])))
+    names = params.names or (
+        "" if any(p.regions for p in photos) else str(propose_component_count([p.normal.pixels for p in photos]))
+    )
     sentences = make_sentences(names, params.title, [p.regions for p in photos], params.single)
     if params.attention and not any(p.regions for p in photos):
         raise InputError("components: region attention needs named regions; name some in Regions, or set it to 0")
@@ -85,14 +87,14 @@ class _ComponentTraining:
 
     run: TrainingRun
     photos: Sequence[ComponentPhoto]
-    sentences: Sentences
-    params: ComponentParams
+    sentences: ComponentSentences
+    params: ComponentLearningParams
 
     def learn(self) -> LearnedConcept:
         """The vectors, what to note of the run, and a picture of where the words look."""
         vectors = self._started()
         named = [Placeholder(word, value) for word, value in vectors.items()]
-        with placeholders(self.run.backbone, named) as known:
+        with with_placeholders(self.run.backbone, named) as known:
             trained = self._trained(known, vectors)
             with torch.no_grad():
                 renamed = self._named_by_regions(known, vectors, SHOWN)
@@ -103,8 +105,8 @@ class _ComponentTraining:
             "map_iou": ious,
             "renamed": renamed,
             "names": list(self.sentences.names),
-            "counts": [chip.count for chip in self.sentences.base.chips],
-            "title": self.sentences.base.title,
+            "counts": [chip.count for chip in self.sentences.base_prompt.components],
+            "title": self.sentences.base_prompt.title,
             "single": self.params.single,
             "photos": [p.normal.id for p in self.photos],
         }
@@ -113,7 +115,7 @@ class _ComponentTraining:
 
     def _started(self) -> dict[str, nn.Parameter]:
         """Vectors to start from: those of each component's start word, a little apart."""
-        given, out, backbone = self.params.starts(), dict[str, nn.Parameter](), self.run.backbone
+        given, out, backbone = self.params.start_word_of(), dict[str, nn.Parameter](), self.run.backbone
         if strange := sorted(set(given) - set(self.sentences.names)):
             raise InputError(
                 f"start words: {strange[0]!r} is no component (there are: {', '.join(self.sentences.names)})"
@@ -125,7 +127,7 @@ class _ComponentTraining:
 
     def _known_words(self) -> list[str]:
         """The words that start from their component's own name, in one that the model knows."""
-        given, backbone = self.params.starts(), self.run.backbone
+        given, backbone = self.params.start_word_of(), self.run.backbone
         names = {name: name.replace("_", " ") for name in self.sentences.names if name not in given}
         return [self.sentences.words[n] for n, text in names.items() if len(prompt_ids(backbone, text)) == 1]
 
@@ -134,24 +136,24 @@ class _ComponentTraining:
         samples = encode_photos(known, self.photos, self.sentences, params, self.run.callbacks.cancelled)
         plan = TrainingPlan(
             params.budget(len(self.photos)), preset.batch, preset.lr,
-            tuple((word, preset.known) for word in self._known_words()),
+            tuple((word, preset.known_word_rate) for word in self._known_words()),
             warmup=preset.warmup, seed=params.seed, area_weight=False, checkpoint_every=50,
         )  # fmt: skip
         trainable: Trainable[ComponentSamples] = Trainable(known, vectors, prompt_conditioning(known))
         stage = TrainingStage(trainable, lambda _: samples, plan, preview=lambda: self._seen(known, 2)[0])
         if not params.attention:
             return self.run.fit(stage)
-        watching = Watching(reading_side(known, samples.latents))
+        watching = AttentionRecorder(attention_side(known, samples.latents))
 
         def beside(own: ComponentSamples, rows: Tensor) -> Tensor:
-            return params.attention * off_region(watching.maps(), [own.wanted[int(i)] for i in rows])
+            return params.attention * region_attention_loss(watching.take_maps(), [own.wanted[int(i)] for i in rows])
 
         def preview() -> Image:
             picture = self._seen(known, 2)[0]
-            watching.forget()  # what the picture took
+            watching.clear()  # what the picture took
             return picture
 
-        with controlled(known.unet, watching):
+        with attention_control(known.unet, watching):
             return self.run.fit(replace(stage, trainable=replace(trainable, penalty=beside), preview=preview))
 
     def _named_by_regions(self, known: Backbone, vectors: dict[str, nn.Parameter], most: int) -> dict[str, str]:
@@ -163,14 +165,14 @@ class _ComponentTraining:
         names = self.sentences.names
         fits = np.zeros((len(names), len(names)))
         for photo in [p for p in self._some(most) if p.regions and not self.sentences.single]:
-            prompt = self.sentences.of(photo.regions)
-            shown = [chip.name for chip in prompt.chips]
-            for name, seen in zip(shown, maps_of(known, photo.normal.pixels, prompt), strict=True):
+            prompt = self.sentences.prompt_for(photo.regions)
+            shown = [chip.name for chip in prompt.components]
+            for name, seen in zip(shown, attention_maps(known, photo.normal.pixels, prompt), strict=True):
                 for other in shown:
-                    masks = [r.mask for r in photo.regions if self.sentences.covers(other, r)]
+                    masks = [r.mask for r in photo.regions if self.sentences.stands_for(other, r)]
                     union = np.logical_or.reduce([np.zeros(photo.normal.shape, np.bool_), *masks])
                     fits[names.index(name), names.index(other)] += map_iou(seen, union)
-        order = best_names(fits)
+        order = assign_names(fits)
         words = list(vectors.values())
         for value, new in zip([w.detach().clone() for w in words], order, strict=True):
             words[new].copy_(value)
@@ -184,16 +186,16 @@ class _ComponentTraining:
         some = self._some(most)
         maps, ious = [], dict[str, list[float]]()
         for photo in some:
-            prompt = self.sentences.of(photo.regions)
-            found = maps_of(known, photo.normal.pixels, prompt)
-            names = [PRODUCT] if self.sentences.single else [chip.name for chip in prompt.chips]
+            prompt = self.sentences.prompt_for(photo.regions)
+            found = attention_maps(known, photo.normal.pixels, prompt)
+            names = [PRODUCT] if self.sentences.single else [chip.name for chip in prompt.components]
             maps.append(dict(zip(names, found, strict=True)))
             for name in names:
-                masks = [r.mask for r in photo.regions if self.sentences.covers(name, r)]
+                masks = [r.mask for r in photo.regions if self.sentences.stands_for(name, r)]
                 if masks:
                     union = np.asarray(np.logical_or.reduce(masks), np.bool_)
                     ious.setdefault(name, []).append(map_iou(maps[-1][name], union))
-        picture = sheet([p.normal.pixels for p in some], maps)
+        picture = attention_sheet([p.normal.pixels for p in some], maps)
         return picture, {name: round(float(np.mean(values)), 3) for name, values in ious.items()}
 
 
@@ -202,7 +204,7 @@ def _start(backbone: Backbone, word: str, count: int) -> Tensor:
     word = word.replace("_", " ")
     pieces = len(prompt_ids(backbone, word))
     if pieces == 0:
-        return vectors_of(backbone, UNKNOWN_START, count)
+        return initial_vectors(backbone, UNKNOWN_START, count)
     if pieces <= count:
-        return vectors_of(backbone, word, count)
-    return torch.stack([part.mean(dim=0) for part in vectors_of(backbone, word, pieces).tensor_split(count)])
+        return initial_vectors(backbone, word, count)
+    return torch.stack([part.mean(dim=0) for part in initial_vectors(backbone, word, pieces).tensor_split(count)])

@@ -11,12 +11,12 @@ import torch
 
 from core.device import numpy_rng
 from core.diffusion.backbone import Backbone
-from core.diffusion.prompt_to_prompt import reading_side, working_shape
-from core.diffusion.tokens import spans
+from core.diffusion.prompt_to_prompt import attention_side, working_shape
+from core.diffusion.tokens import token_spans
 from core.images.geometry import resized
 from core.methods.comgen.components.attention_loss import Wanted
-from core.methods.comgen.components.learning_settings import PRESETS, ComponentParams, ComponentPreset
-from core.methods.comgen.components.sentences import Sentences
+from core.methods.comgen.components.learning_settings import PRESETS, ComponentLearningParams, ComponentPreset
+from core.methods.comgen.components.sentences import ComponentSentences
 from core.training.training_samples import PromptSamples, TrainingSample, encode_samples
 from core.types import Image, NormalImage, Region
 
@@ -39,8 +39,8 @@ class ComponentSamples(PromptSamples):
 def encode_photos(
     backbone: Backbone,
     photos: Sequence[ComponentPhoto],
-    sentences: Sentences,
-    params: ComponentParams,
+    sentences: ComponentSentences,
+    params: ComponentLearningParams,
     cancelled: Callable[[], bool],
 ) -> ComponentSamples:
     """Each photo in several views, with its sentence, and where the words should look in each.
@@ -51,7 +51,7 @@ def encode_photos(
     guides = _Guides(backbone, sentences, shape, _grid(backbone, shape)) if params.attention else None
     samples, wanted, rng = list[TrainingSample](), list[Wanted](), numpy_rng(params.seed, "views")
     for photo in photos:
-        prompt = sentences.of(photo.regions)
+        prompt = sentences.prompt_for(photo.regions)
         pixels = resized(photo.normal.pixels, shape)
         covers = guides.covers(photo) if guides is not None else {}
         for k in range(params.views):
@@ -78,7 +78,7 @@ class _Guides:
     """Tells where words should look, in maps of ``grid`` cells, on photos brought to ``shape``."""
 
     backbone: Backbone
-    sentences: Sentences
+    sentences: ComponentSentences
     shape: tuple[int, int]
     grid: tuple[int, int]
 
@@ -86,7 +86,7 @@ class _Guides:
         """float32 (h, w) by name: where regions of that component lie."""
         out: dict[str, np.ndarray] = {}
         for name in self.sentences.names:
-            masks = [r.mask for r in photo.regions if self.sentences.covers(name, r)]
+            masks = [r.mask for r in photo.regions if self.sentences.stands_for(name, r)]
             if masks:
                 union = np.logical_or.reduce(masks).astype(np.float32)
                 out[name] = cv2.resize(union, self.shape[::-1], interpolation=cv2.INTER_AREA)
@@ -99,7 +99,7 @@ class _Guides:
         pieces = [piece for piece in pieces if piece[0]]
         by_word = {word: name for name, word in self.sentences.words.items()}
         at, cells = [], []
-        for (text, chip), places in zip(pieces, spans(self.backbone, [text for text, _ in pieces]), strict=True):
+        for (text, chip), places in zip(pieces, token_spans(self.backbone, [text for text, _ in pieces]), strict=True):
             if chip is not None and text in by_word and by_word[text] in covers:
                 moved = cv2.warpAffine(covers[by_word[text]], move, covers[by_word[text]].shape[::-1])
                 at.append(places)
@@ -115,8 +115,8 @@ def _shape(backbone: Backbone, photos: Sequence[ComponentPhoto]) -> tuple[int, i
 
 def _grid(backbone: Backbone, shape: tuple[int, int]) -> tuple[int, int]:
     """(h, w) of the attention maps that are read of a picture of ``shape``."""
-    latents = torch.zeros(1, 1, shape[0] // backbone.factor, shape[1] // backbone.factor)
-    side, longest = reading_side(backbone, latents), max(latents.shape[2:])
+    latents = torch.zeros(1, 1, shape[0] // backbone.vae_scale_factor, shape[1] // backbone.vae_scale_factor)
+    side, longest = attention_side(backbone, latents), max(latents.shape[2:])
     return side * latents.shape[2] // longest, side * latents.shape[3] // longest
 
 

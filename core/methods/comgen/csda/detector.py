@@ -12,11 +12,11 @@ from core.errors import InputError
 from core.evaluation.detectors.api import (
     ComparedPhoto,
     DetectorParams,
-    Fitted,
+    EpochCallback,
     PackedDetector,
     ScoreMap,
     TrainContext,
-    Watch,
+    TrainedDetector,
     pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
@@ -24,8 +24,8 @@ from core.features.extract import available
 from core.types import Image
 
 if TYPE_CHECKING:
-    from core.methods.comgen.csda.network import CrossScale
-    from core.methods.comgen.csda.references import References
+    from core.methods.comgen.csda.network import CsdaNetwork
+    from core.methods.comgen.csda.references import ReferenceSet
 
 _PHOTOS, _VECTORS = "reference.photos", "reference.vectors"
 
@@ -65,7 +65,7 @@ class CSDAParams(DetectorParams):
         ge=1,
         le=64,
         title="Neighbours",
-        description="While training: each photo is shown beside one of its so many nearest.",
+        description="In training each photo is paired with one of this many nearest references.",
     )
     width: int = Field(24, ge=4, le=512, title="Width", description="Channels at the finest scale.")
     batch: int = Field(8, ge=2, le=256, title="Batch", description="Half good photos, half pairs.")
@@ -80,7 +80,7 @@ class CSDAParams(DetectorParams):
         2, ge=1, le=10_000, title="Test every", description="Epochs between two looks at the test set, for the curves."
     )
     cover: float = Field(
-        0.25, ge=0, lt=1, title="Mask cover", description="Share of a shrunk pixel that a mask must cover."
+        0.25, ge=0, lt=1, title="Mask coverage", description="Share of a downsized pixel that a mask must cover."
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32", title="Precision", description="auto takes 16 bits where the device computes in them."
@@ -109,30 +109,32 @@ class CSDA:
         """The papers' image score."""
         return pooled_maximum(scores)
 
-    def fit(self, train: Sequence[Shot], params: CSDAParams, ctx: TrainContext, watch: Watch | None = None) -> Fitted:
+    def fit(
+        self, train: Sequence[Shot], params: CSDAParams, ctx: TrainContext, watch: EpochCallback | None = None
+    ) -> TrainedDetector:
         """Train the network; the trunk stays as it came. Errors and ``watch`` as in UNet.fit; InputError also for
         fewer than two good photos, Unavailable where the trunk asked for is not there."""
         from core.evaluation.training.frozen_features import trunk
-        from core.evaluation.training.pixel_training import Training, seeded
-        from core.methods.comgen.csda.network import CrossScale, total_loss
-        from core.methods.comgen.csda.references import Compared, references_of
+        from core.evaluation.training.pixel_training import PixelTrainer, build_seeded
+        from core.methods.comgen.csda.network import CsdaNetwork, total_loss
+        from core.methods.comgen.csda.references import ReferencePairFeed, choose_references
 
         chosen = trunk(params.trunk)
-        references = references_of(
+        references = choose_references(
             train, params.side, params.references, chosen, params.association, ctx.seed, ctx.check
         )
-        feed = Compared(train, references, params.near, params.cover, ctx.check)
-        network = seeded(lambda: CrossScale(chosen.depths, params.width, _moments(references)), ctx)
-        training = Training(feed, network, params, ctx, total_loss)
+        feed = ReferencePairFeed(train, references, params.near, params.cover, ctx.check)
+        network = build_seeded(lambda: CsdaNetwork(chosen.channels, params.width, _moments(references)), ctx)
+        training = PixelTrainer(feed, network, params, ctx, total_loss)
         onward: Any = watch and (lambda fitted, epoch: watch(FittedCSDA(fitted, references, ctx.seed), epoch))
         return FittedCSDA(training.run(onward), references, ctx.seed)
 
-    def unpack(self, packed: PackedDetector, params: CSDAParams, ctx: TrainContext) -> Fitted:
+    def unpack(self, packed: PackedDetector, params: CSDAParams, ctx: TrainContext) -> TrainedDetector:
         """A trained detector that was kept; InputError, Unavailable where its trunk is not there."""
         from core.evaluation.training.frozen_features import trunk
-        from core.evaluation.training.pixel_training import unpacked
-        from core.methods.comgen.csda.network import CrossScale
-        from core.methods.comgen.csda.references import References
+        from core.evaluation.training.pixel_training import restore_pixel_detector
+        from core.methods.comgen.csda.network import CsdaNetwork
+        from core.methods.comgen.csda.references import ReferenceSet
 
         try:
             names, seed = tuple(map(str, packed.facts["references"])), int(packed.facts["seed"])
@@ -143,18 +145,22 @@ class CSDA:
             raise InputError("trained detector csda: its references are missing; train it again") from error
         if not same:
             raise InputError(f"trained detector csda: its features are no longer {chosen.kind!r}; train it again")
-        references = References(photos, names, chosen, params.association, seed, vectors)
+        references = ReferenceSet(photos, names, chosen, params.association, seed, vectors)
         weights = PackedDetector(
             {name: value for name, value in packed.tensors.items() if name not in (_PHOTOS, _VECTORS)}
         )
-        network: CrossScale = CrossScale(chosen.depths, params.width)
-        return FittedCSDA(unpacked(network, weights, references.compared, params.precision, ctx), references, seed)
+        network: CsdaNetwork = CsdaNetwork(chosen.channels, params.width)
+        return FittedCSDA(
+            restore_pixel_detector(network, weights, references.with_neighbour, params.precision, ctx),
+            references,
+            seed,
+        )
 
 
 class FittedCSDA:
     """A trained network with the good photos that it compares with."""
 
-    def __init__(self, pixels: Any, references: References, seed: int) -> None:
+    def __init__(self, pixels: Any, references: ReferenceSet, seed: int) -> None:
         self._pixels, self._references, self._seed = pixels, references, seed
 
     def score(self, images: Sequence[Image]) -> list[ScoreMap]:
@@ -176,18 +182,18 @@ class FittedCSDA:
             "references": list(refs.names),
             "seed": self._seed,
         }
-        kept = {_PHOTOS: refs.photos, _VECTORS: np.asarray(refs.memory.vectors)}
+        kept = {_PHOTOS: refs.photos, _VECTORS: np.asarray(refs.index.vectors)}
         return PackedDetector({**own.tensors, **kept}, facts)
 
 
-def _moments(references: References) -> list[Any]:
+def _moments(references: ReferenceSet) -> list[Any]:
     """Mean and deviation of each channel over the references, by scale."""
     import torch
 
-    from core.methods.comgen.csda.network import unpack
+    from core.methods.comgen.csda.network import unpacked_scales
 
     count = len(references.photos)
     maps = np.stack([references.maps(i) for i in range(0, count, max(1, count // 64))])
     packed = torch.from_numpy(maps.astype(np.float32)).permute(0, 3, 1, 2)
-    scales = unpack(packed, references.trunk.depths)
+    scales = unpacked_scales(packed, references.trunk.channels)
     return [(s.mean((0, 2, 3)), s.std((0, 2, 3), correction=0).clamp_min(1e-3)) for s in scales]

@@ -27,7 +27,7 @@ STRIDE = 4
 Scales = tuple[Tensor, Tensor, Tensor]
 
 
-class CrossScale(nn.Module):
+class CsdaNetwork(nn.Module):
     """Features of a photo and of its neighbour, packed float (B, 2C, h, w), to logits (B, 2, 4h, 4w): good, anomalous.
 
     ``depths`` are the channels of the three scales; ``moments`` (mean, deviation) of each channel over good photos, to
@@ -57,9 +57,9 @@ class CrossScale(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (B, 2, 4h, 4w)."""
-        photo, other = (self.scaled(unpack(half, self.depths)) for half in x.chunk(2, 1))
+        photo, other = (self.scaled(unpacked_scales(half, self.depths)) for half in x.chunk(2, 1))
         apart = differences(photo, other)
-        masks = progressive(estimates(apart))
+        masks = progressive_masks(mean_differences(apart))
         x1, x2, x3 = (
             enter(torch.cat(pair, 1)) for enter, pair in zip(self.enter, zip(photo, apart, strict=True), strict=True)
         )
@@ -82,7 +82,7 @@ class CrossScale(nn.Module):
         return one, two, three
 
 
-def unpack(packed: Tensor, depths: Sequence[int]) -> Scales:
+def unpacked_scales(packed: Tensor, depths: Sequence[int]) -> Scales:
     """The three scales of (B, C, h, w): (B, c_1, h, w), (B, c_2, h/2, w/2), (B, c_3, h/4, w/4)."""
     first, second, third = torch.split(packed, [depth // 4**j for j, depth in enumerate(depths)], 1)
     return first, F.pixel_unshuffle(second, 2), F.pixel_unshuffle(third, 4)
@@ -94,13 +94,13 @@ def differences(photo: Scales, other: Scales) -> Scales:
     return one, two, three
 
 
-def estimates(apart: Scales) -> Scales:
+def mean_differences(apart: Scales) -> Scales:
     """m_j: the mean over channels of D_j, (B, 1, h_j, w_j); already a blurred estimate of where the anomaly is."""
     one, two, three = (d.mean(1, keepdim=True) for d in apart)
     return one, two, three
 
 
-def progressive(masks: Scales) -> Scales:
+def progressive_masks(masks: Scales) -> Scales:
     """m'_3 = m_3, m'_2 = m_2 * m_3 up-sampled, m'_1 = m_1 * m_2 up-sampled (eq. 11)."""
     m1, m2, m3 = masks
     return m1 * doubled(m2), m2 * doubled(m3), m3

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from core.device import derive_seed, numpy_rng
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot
-from core.evaluation.training.batches import Feed, fit_share
-from core.evaluation.training.frozen_features import Packed, Trunk, pack
+from core.evaluation.training.batches import TrainingFeed, fit_share
+from core.evaluation.training.frozen_features import FrozenTrunk, PackedScales, pack_scales
 from core.features.extract import scale_features
 from core.features.index import SIDE as DESCRIBED_AT
 from core.features.index import FeatureIndex, embed
@@ -35,7 +35,7 @@ _COMPARED = 4096
 class ReferenceFeatures:
     """A photo as the trunk sees it, and the vector by which its neighbours are found."""
 
-    maps: Packed
+    maps: PackedScales
     vector: Floats
 
 
@@ -45,65 +45,65 @@ _warm: WarmCache[tuple[str, str, int], ReferenceFeatures] = WarmCache(
 
 
 @dataclass(frozen=True)
-class References:
+class ReferenceSet:
     """``photos`` uint8 (N, side, side, 3) of good parts, called ``names``; ``association`` says how the one to compare
     with is found: the nearest of core.features.index, or, to see what that is worth, any."""
 
     photos: npt.NDArray[np.uint8]
     names: tuple[str, ...]
-    trunk: Trunk
+    trunk: FrozenTrunk
     association: Association = "nearest"
     seed: int = 0
     vectors: npt.NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
-    _maps: dict[int, Packed] = field(default_factory=dict, repr=False, compare=False)
-    memory: FeatureIndex = field(init=False, repr=False, compare=False)
+    _maps: dict[int, PackedScales] = field(default_factory=dict, repr=False, compare=False)
+    index: FeatureIndex = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         vectors = self.vectors
         if vectors is None:
-            vectors = np.stack([self.see(photo).vector for photo in self.photos])
-        object.__setattr__(self, "memory", FeatureIndex(tuple(map(str, range(len(self.photos)))), vectors))
+            vectors = np.stack([self.features(photo).vector for photo in self.photos])
+        object.__setattr__(self, "index", FeatureIndex(tuple(map(str, range(len(self.photos)))), vectors))
 
     @property
     def side(self) -> int:
         """Of the photos, in pixels."""
         return int(self.photos.shape[1])
 
-    def see(self, image: Image) -> ReferenceFeatures:
+    def features(self, image: Image) -> ReferenceFeatures:
         """The photo's features, found once."""
-        return _warm.get((image_key(image), self.trunk.kind, self.side), lambda: self._look(image))
+        return _warm.get((image_key(image), self.trunk.kind, self.side), lambda: self._extract(image))
 
-    def maps(self, index: int) -> Packed:
+    def maps(self, index: int) -> PackedScales:
         """The features of a reference."""
         if index not in self._maps:
-            self._maps[index] = self.see(self.photos[index]).maps
+            self._maps[index] = self.features(self.photos[index]).maps
         return self._maps[index]
 
     def neighbours(self, image: Image, count: int = 1, mask: Mask | None = None) -> list[int]:
         """At most ``count`` references to compare ``image`` with, the nearest first, never the one that it is or,
         outside ``mask``, was made from: beside that, an anomaly would be all that differs."""
-        own = self._own(image, mask)
+        own = self._made_from(image, mask)
         left = len(self.photos) - len(own)
         if not left:
             raise InputError("comparison with good photos: expected at least two different ones; add more")
         if self.association == "random":
             chosen = np.array([i for i in range(len(self.photos)) if str(i) not in own])
-            stamp = int(np.frombuffer(self.see(image).vector.tobytes()[:8], np.uint64)[0])
+            stamp = int(np.frombuffer(self.features(image).vector.tobytes()[:8], np.uint64)[0])
             rng = numpy_rng(derive_seed(self.seed, "reference", stamp))
             return [int(i) for i in rng.permutation(chosen)[:count]]
-        found = self.memory.nearest(self.see(image).vector[None], min(count, left), own)
+        found = self.index.nearest(self.features(image).vector[None], min(count, left), own)
         return [int(one.id) for one in found[0]]
 
-    def compared(self, image: Image) -> Packed:
+    def with_neighbour(self, image: Image) -> PackedScales:
         """The photo's features, and behind them those of its neighbour: what the network takes."""
-        return np.concatenate((self.see(image).maps, self.maps(self.neighbours(image)[0])), axis=2)
+        return np.concatenate((self.features(image).maps, self.maps(self.neighbours(image)[0])), axis=2)
 
-    def _look(self, image: Image) -> ReferenceFeatures:
-        scales = self.trunk.see(image, self.side)
+    def _extract(self, image: Image) -> ReferenceFeatures:
+        scales = self.trunk.scale_features(image, self.side)
         same = self.trunk.name == "efficientnet" and self.side == DESCRIBED_AT
-        return ReferenceFeatures(pack(scales), embed(scales if same else scale_features(image, DESCRIBED_AT)))
+        return ReferenceFeatures(pack_scales(scales), embed(scales if same else scale_features(image, DESCRIBED_AT)))
 
-    def _own(self, image: Image, mask: Mask | None) -> Collection[str]:
+    def _made_from(self, image: Image, mask: Mask | None) -> Collection[str]:
         small = resized(image, (self.side, self.side), "linear")
         outside = np.ones(small.shape[:2], np.bool_)
         if mask is not None:
@@ -117,15 +117,15 @@ class References:
         return [str(i) for i in np.flatnonzero(same.all(axis=2).mean(axis=1) >= OWN)]
 
 
-def references_of(
+def choose_references(
     shots: Sequence[Shot],
     side: int,
     most: int,
-    trunk: Trunk,
+    trunk: FrozenTrunk,
     association: Association,
     seed: int,
     check: Callable[[], None] = lambda: None,
-) -> References:
+) -> ReferenceSet:
     """The good photos of ``shots``, at most ``most``, from all over the list. InputError for fewer than two."""
     good = [shot for shot in shots if shot.good]
     if len(good) < 2:
@@ -137,29 +137,29 @@ def references_of(
     for i in places:
         check()
         photos.append(resized(good[i].read(), (side, side), "linear"))
-    return References(np.stack(photos), tuple(good[i].name for i in places), trunk, association, seed)
+    return ReferenceSet(np.stack(photos), tuple(good[i].name for i in places), trunk, association, seed)
 
 
-class Compared(Feed):
+class ReferencePairFeed(TrainingFeed):
     """A training set of which each photo is shown beside one of its ``count`` nearest references, drawn anew each
     time: with the nearest alone the same two photos would meet in every epoch."""
 
     def __init__(
         self,
         shots: Sequence[Shot],
-        references: References,
+        references: ReferenceSet,
         count: int,
         cover: float,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self._references, self._count = references, count
-        super().__init__(shots, references.side, cover, check, references.compared)
+        super().__init__(shots, references.side, cover, check, references.with_neighbour)
 
-    def taken(self, image: Image, mask: Mask | None) -> Any:
+    def stored_input(self, image: Image, mask: Mask | None) -> Any:
         """The photo's features and its neighbours."""
-        return self._references.see(image).maps, self._references.neighbours(image, self._count, mask)
+        return self._references.features(image).maps, self._references.neighbours(image, self._count, mask)
 
-    def shown(self, taken: Any, rng: np.random.Generator) -> npt.NDArray[Any]:
+    def network_input(self, taken: Any, rng: np.random.Generator) -> npt.NDArray[Any]:
         """The photo's features beside those of one of its neighbours."""
         maps, near = taken
         return np.concatenate((maps, self._references.maps(near[int(rng.integers(len(near)))])), axis=2)

@@ -14,32 +14,32 @@ model.py      Cluster, Clustering
 """
 
 from core.methods.gaa.clustering.amfc import (
-    Described,
-    cluster,
+    RegionDescriptors,
     cluster_examples,
+    cluster_regions,
     describe_regions,
-    examples_of,
+    examples_in_cluster,
 )
 from core.methods.gaa.clustering.cluster_edits import merge, move, rename, split
 from core.methods.gaa.clustering.clustering_file import from_json, load_clustering, save_clustering, to_json
-from core.methods.gaa.clustering.clusters import Cluster, ClusterCountTrial, Clustering, Round
+from core.methods.gaa.clustering.clusters import Cluster, ClusterCountTrial, Clustering, ClusteringRound
 from core.methods.gaa.clustering.contact_sheet import contact_sheet, crop_tile, typical_first
-from core.methods.gaa.clustering.descriptors import PRESETS, Preset, features_name
+from core.methods.gaa.clustering.descriptors import CLUSTERING_PRESETS, ClusteringPreset, features_name
 
 __all__ = [
-    "PRESETS",
+    "CLUSTERING_PRESETS",
     "Cluster",
     "Clustering",
-    "Described",
-    "Preset",
-    "Round",
+    "RegionDescriptors",
+    "ClusteringPreset",
+    "ClusteringRound",
     "ClusterCountTrial",
-    "cluster",
+    "cluster_regions",
     "cluster_examples",
     "contact_sheet",
     "crop_tile",
     "describe_regions",
-    "examples_of",
+    "examples_in_cluster",
     "features_name",
     "from_json",
     "load_clustering",

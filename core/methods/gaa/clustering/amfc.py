@@ -11,34 +11,39 @@ import numpy.typing as npt
 from core.device import derive_seed
 from core.errors import Cancelled, InputError
 from core.methods.gaa.clustering.clusters import Clustering, build_clusters
-from core.methods.gaa.clustering.descriptors import Preset, check_preset, describe, features_name
-from core.methods.gaa.clustering.feature_fusion import fuse
+from core.methods.gaa.clustering.descriptors import (
+    ClusteringPreset,
+    check_clustering_preset,
+    describe_region,
+    features_name,
+)
+from core.methods.gaa.clustering.feature_fusion import fuse_features
 from core.methods.gaa.clustering.kmeans_rounds import MOST, split_in_rounds
 from core.progress import Steps, unwatched
 from core.types import AnomalyExample, check_label
 
 
 @dataclass(frozen=True)
-class Described:
+class RegionDescriptors:
     """N regions in parts of numbers: ``parts`` are float64 (N, d) by name, in the order of ``ids``."""
 
     ids: tuple[str, ...]
     parts: Mapping[str, npt.NDArray[np.float64]]
-    preset: Preset
+    preset: ClusteringPreset
     features: str
 
 
 def describe_regions(
     examples: Sequence[AnomalyExample],
-    preset: Preset = "flawsmith",
+    preset: ClusteringPreset = "flawsmith",
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Described:
+) -> RegionDescriptors:
     """Describe each example's mask, the slow half of clustering: about 0.1 s of one core per region.
 
     InputError if there is no example or two have one id; Cancelled; else as describe.
     """
-    check_preset(preset)
+    check_clustering_preset(preset)
     ids = tuple(e.id for e in examples)
     if not ids:
         raise InputError("clusters: expected at least one example with a mask, got none; import or draw some first")
@@ -50,13 +55,15 @@ def describe_regions(
         if cancelled():
             raise Cancelled("clustering was stopped")
         progress(done, len(ids))
-        rows.append(describe(example.pixels, example.mask, preset))
+        rows.append(describe_region(example.pixels, example.mask, preset))
     progress(len(ids), len(ids))
     parts = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return Described(ids, parts, preset, features_name(preset))
+    return RegionDescriptors(ids, parts, preset, features_name(preset))
 
 
-def cluster(described: Described, label: str = "cluster", seed: int = 0, most: int = MOST) -> Clustering:
+def cluster_regions(
+    described: RegionDescriptors, label: str = "cluster", seed: int = 0, most: int = MOST
+) -> Clustering:
     """Clusters ``<label>_1``, ``<label>_2``, ... by falling size, at most ``most`` from one round of KMeans.
 
     Fewer than 4 regions are one cluster. The same regions, seed and preset give the same clusters.
@@ -64,7 +71,7 @@ def cluster(described: Described, label: str = "cluster", seed: int = 0, most: i
     if most < 2:
         raise InputError(f"most: expected 2 clusters or more, got {most}")
     name = check_label(label)
-    vectors, weights = fuse(described.parts, derive_seed(seed, "fuse"))
+    vectors, weights = fuse_features(described.parts, derive_seed(seed, "fuse"))
     groups, limit, rounds = split_in_rounds(vectors, derive_seed(seed, "rounds"), described.preset, most)
     names = [f"{name[:60]}_{n}" for n in range(1, int(groups.max()) + 2)]
     clusters = build_clusters(vectors, described.ids, groups, names)
@@ -75,7 +82,7 @@ def cluster(described: Described, label: str = "cluster", seed: int = 0, most: i
 
 def cluster_examples(
     examples: Sequence[AnomalyExample],
-    preset: Preset = "flawsmith",
+    preset: ClusteringPreset = "flawsmith",
     label: str = "cluster",
     seed: int = 0,
     most: int = MOST,
@@ -83,10 +90,12 @@ def cluster_examples(
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Clustering:
     """Describe and cluster in one call; see describe_regions and cluster for errors."""
-    return cluster(describe_regions(examples, preset, progress, cancelled), label, seed, most)
+    return cluster_regions(describe_regions(examples, preset, progress, cancelled), label, seed, most)
 
 
-def examples_of(clustering: Clustering, name: str, examples: Sequence[AnomalyExample]) -> tuple[AnomalyExample, ...]:
+def examples_in_cluster(
+    clustering: Clustering, name: str, examples: Sequence[AnomalyExample]
+) -> tuple[AnomalyExample, ...]:
     """Those of ``examples`` that are in cluster ``name``, with its name for a label: what a concept learns from."""
     members = set(clustering[name].members)
     found = tuple(replace(e, label=check_label(name)) for e in examples if e.id in members)

@@ -12,7 +12,7 @@ import numpy as np
 
 from core.device import derive_seed
 from core.errors import InputError
-from core.methods.gaa.clustering.clusters import Clustering, Groups, build_clusters
+from core.methods.gaa.clustering.clusters import Clustering, GroupNumbers, build_clusters
 from core.methods.gaa.clustering.kmeans_rounds import choose_k, kmeans
 from core.types import check_label
 
@@ -82,7 +82,7 @@ def rename(clustering: Clustering, old: str, new: str) -> Clustering:
     return replace(clustering, clusters=clusters, edited=True)
 
 
-def _rebuilt(clustering: Clustering, groups: Groups, names: Sequence[str]) -> Clustering:
+def _rebuilt(clustering: Clustering, groups: GroupNumbers, names: Sequence[str]) -> Clustering:
     """The clustering with these groups; groups without members go."""
     kept = np.unique(groups)
     packed = np.searchsorted(kept, groups)
@@ -90,7 +90,7 @@ def _rebuilt(clustering: Clustering, groups: Groups, names: Sequence[str]) -> Cl
     return replace(clustering, clusters=clusters, edited=True)
 
 
-def _taken_out(own: Sequence[str], members: Sequence[str], name: str) -> Groups:
+def _taken_out(own: Sequence[str], members: Sequence[str], name: str) -> GroupNumbers:
     leaving = set(members)
     if strange := leaving - set(own):
         raise InputError(f"split {name!r}: region {sorted(strange)[0]!r} is not one of its members")

@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import InputError, NotFound
 from core.images import atomic_write
-from core.methods.gaa.clustering.clusters import Cluster, Clustering, Round
+from core.methods.gaa.clustering.clusters import Cluster, Clustering, ClusteringRound
 from core.stored import StoredFormat, read_record
 
 FORMAT = StoredFormat("clustering")
@@ -99,6 +99,6 @@ class _StoredClustering:
     seed: int
     weights: dict[str, float]
     limit: float | None
-    rounds: tuple[Round, ...]
+    rounds: tuple[ClusteringRound, ...]
     edited: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)

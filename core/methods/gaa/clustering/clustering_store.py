@@ -10,30 +10,30 @@ from pathlib import Path
 import numpy as np
 
 from core.errors import InputError, NotFound, StoreError
-from core.methods.gaa.clustering.amfc import cluster, describe_regions
+from core.methods.gaa.clustering.amfc import cluster_regions, describe_regions
 from core.methods.gaa.clustering.clustering_file import load_clustering, save_clustering
 from core.methods.gaa.clustering.clusters import Clustering, build_clusters
-from core.methods.gaa.clustering.descriptors import Preset, check_preset, features_name
+from core.methods.gaa.clustering.descriptors import ClusteringPreset, check_clustering_preset, features_name
 from core.methods.gaa.clustering.kmeans_rounds import MOST
 from core.progress import Steps, unwatched
-from core.training.instances import by_instance
+from core.training.instances import split_by_instance
 from core.types import AnomalyExample, check_label
 
 FOLDER = "clusters"
 """Inside the folder of a project's concepts."""
 
 
-def kept_file(concepts: Path, label: str) -> Path:
+def clustering_path(concepts: Path, label: str) -> Path:
     """Where the clusters of ``label`` are kept, of a project whose concepts lie in the folder ``concepts``."""
     return concepts / FOLDER / f"{check_label(label)}.json"
 
 
-def keep(concepts: Path, label: str, clustering: Clustering) -> Path:
+def store_clustering(concepts: Path, label: str, clustering: Clustering) -> Path:
     """Write what ``label``'s clusters are from now on, a broken file set aside.
 
     StoreError if the disk refuses; NewerFormat, writing nothing, if a newer Flawsmith wrote what is there.
     """
-    path = kept_file(concepts, label)
+    path = clustering_path(concepts, label)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -52,7 +52,7 @@ def set_aside_broken(concepts: Path | None, label: str) -> str:
     """
     if concepts is None:
         return ""
-    path = kept_file(concepts, label)
+    path = clustering_path(concepts, label)
     try:
         load_clustering(path)
         return ""
@@ -67,23 +67,25 @@ def set_aside_broken(concepts: Path | None, label: str) -> str:
         return f"{label}: the groups kept before could not be read ({error}); they lie in {aside} now"
 
 
-def recall(concepts: Path | None, label: str, examples: Sequence[AnomalyExample]) -> Clustering | None:
+def load_matching_clustering(
+    concepts: Path | None, label: str, examples: Sequence[AnomalyExample]
+) -> Clustering | None:
     """The kept clusters of ``label`` if they are about these ``examples``, defect by defect, and of today's features.
 
     None where nothing is kept, or something else is; a broken file counts as nothing kept. NewerFormat.
     """
-    found = _kept(concepts, label)
-    if found is None or found.features != features_name(check_preset(found.preset)):
+    found = _stored_clustering(concepts, label)
+    if found is None or found.features != features_name(check_clustering_preset(found.preset)):
         return None
-    return found if set(found.ids) == {e.id for e in by_instance(examples)} else None
+    return found if set(found.ids) == {e.id for e in split_by_instance(examples)} else None
 
 
-def recall_or_cluster(
+def load_or_cluster_regions(
     concepts: Path | None,
     label: str,
     examples: Sequence[AnomalyExample],
     *,
-    preset: Preset = "flawsmith",
+    preset: ClusteringPreset = "flawsmith",
     seed: int = 0,
     most: int = MOST,
     anew: bool = False,
@@ -96,16 +98,16 @@ def recall_or_cluster(
     were put in, and each new one joins the cluster whose mean it is closest to. With ``anew`` nothing kept counts.
     Errors as describe_regions and cluster; NewerFormat.
     """
-    if not anew and (found := recall(concepts, label, examples)) is not None:
+    if not anew and (found := load_matching_clustering(concepts, label, examples)) is not None:
         if found.edited or found.preset == preset:
             return found
-    described = describe_regions(by_instance(examples), preset, progress, cancelled)
-    fresh = cluster(described, label, seed, most)
-    before = None if anew else _kept(concepts, label)
-    return carried_over(before, fresh) if before is not None and before.edited else fresh
+    described = describe_regions(split_by_instance(examples), preset, progress, cancelled)
+    fresh = cluster_regions(described, label, seed, most)
+    before = None if anew else _stored_clustering(concepts, label)
+    return with_earlier_clusters(before, fresh) if before is not None and before.edited else fresh
 
 
-def carried_over(before: Clustering, fresh: Clustering) -> Clustering:
+def with_earlier_clusters(before: Clustering, fresh: Clustering) -> Clustering:
     """``fresh`` regions in the clusters of ``before``; ``fresh`` itself if the two share no region."""
     names = [c.name for c in before.clusters if any(m in set(fresh.ids) for m in c.members)]
     if not names:
@@ -119,11 +121,11 @@ def carried_over(before: Clustering, fresh: Clustering) -> Clustering:
     return replace(fresh, clusters=clusters, edited=True, extra=before.extra)
 
 
-def _kept(concepts: Path | None, label: str) -> Clustering | None:
+def _stored_clustering(concepts: Path | None, label: str) -> Clustering | None:
     """What is kept for ``label``, whatever it was made from; None if nothing or nothing readable is. NewerFormat."""
     if concepts is None:
         return None
     try:
-        return load_clustering(kept_file(concepts, label))
+        return load_clustering(clustering_path(concepts, label))
     except (NotFound, InputError):
         return None

@@ -14,7 +14,7 @@ from core.lookup import named
 
 Vectors = npt.NDArray[np.float32]
 """``float32 (N, D)``: one fused vector per region; Euclidean distance says how unlike two regions look."""
-Groups = npt.NDArray[np.int64]
+GroupNumbers = npt.NDArray[np.int64]
 """``int64 (N,)``: the number of each region's group, counted from 0."""
 
 
@@ -49,7 +49,7 @@ class ClusterCountTrial:
 
 
 @dataclass(frozen=True)
-class Round:
+class ClusteringRound:
     """One call of KMeans: ``size`` regions became ``k`` clusters, the best of ``trials``."""
 
     size: int
@@ -74,7 +74,7 @@ class Clustering:
     seed: int
     weights: Mapping[str, float] = field(default_factory=dict)
     limit: float = float("inf")
-    rounds: tuple[Round, ...] = ()
+    rounds: tuple[ClusteringRound, ...] = ()
     edited: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -100,7 +100,7 @@ class Clustering:
         return tuple(c.name for c in self.clusters)
 
     @property
-    def groups(self) -> Groups:
+    def groups(self) -> GroupNumbers:
         """The number of each region's cluster, in the order of ``ids``."""
         where = {m: k for k, c in enumerate(self.clusters) for m in c.members}
         return np.array([where[i] for i in self.ids], np.int64)

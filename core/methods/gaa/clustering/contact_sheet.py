@@ -9,7 +9,7 @@ import numpy as np
 
 from core.errors import InputError
 from core.images import png_bytes
-from core.images.crop import box_of
+from core.images.crop import crop_of_mask
 from core.images.geometry import outer_rim, resized
 from core.methods.gaa.clustering.clusters import Cluster, Clustering, distances
 from core.types import AnomalyExample, Image, Mask
@@ -57,7 +57,7 @@ def crop_tile(image: Image, mask: Mask, side: int = 112, outline: bool = True) -
 
     A region nearly as long as the photo is shown with the photo's own side, or its box and a tenth more.
     """
-    box = box_of(mask, grow=0)
+    box = crop_of_mask(mask, grow=0)
     if box is None:
         raise InputError("crop: the mask is empty; give a mask of the defect")
     long = max(box.shape)

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core.device import derive_seed, numpy_rng
-from core.methods.gaa.clustering.clusters import ClusterCountTrial, Groups, Round, Vectors, silhouettes
-from core.methods.gaa.clustering.descriptors import Preset
+from core.methods.gaa.clustering.clusters import ClusterCountTrial, ClusteringRound, GroupNumbers, Vectors, silhouettes
+from core.methods.gaa.clustering.descriptors import ClusteringPreset
 
 INDEX_WEIGHTS = (0.5, 0.5)
-AGREEMENT = 0.75
+MIN_AGREEMENT = 0.75
 """From here on a cluster is taken for a fact of the data, not of the draw (Hennig 2007: "valid, stable")."""
 LEAST_TO_SPLIT = 4
 """Fewer regions are one cluster: both indices need k < N, and a pair of pairs is the least that can be told apart."""
@@ -38,7 +38,9 @@ def size_limit(count: int) -> float:
     return count / share if share > 0 else math.inf
 
 
-def choose_k(vectors: Vectors, seed: int, preset: Preset, most: int = MOST) -> tuple[Groups, Round]:
+def choose_k(
+    vectors: Vectors, seed: int, preset: ClusteringPreset, most: int = MOST
+) -> tuple[GroupNumbers, ClusteringRound]:
     """Groups of the best k in 2..min(most, N // 2), and the trials it won.
 
     ``paper``: eq. 2 with its sign mended. The paper takes the arg min of w1 CH + w2 DB, but Calinski-Harabasz is
@@ -54,39 +56,39 @@ def choose_k(vectors: Vectors, seed: int, preset: Preset, most: int = MOST) -> t
     distinct = len(np.unique(np.round(vectors, 6), axis=0))
     ks = range(2, min(most, len(vectors) // 2, distinct) + 1)
     if len(vectors) < LEAST_TO_SPLIT or not ks:
-        return np.zeros(len(vectors), np.int64), Round(len(vectors), 1, ())
+        return np.zeros(len(vectors), np.int64), ClusteringRound(len(vectors), 1, ())
     tried = [kmeans(vectors, k, seed) for k in ks]
     trials = _by_indices(vectors, tried) if preset == "paper" else _by_agreement(vectors, tried, seed)
     best = min(trials, key=lambda t: (t.score, t.k))
-    if preset == "flawsmith" and best.agreement < AGREEMENT:
-        return np.zeros(len(vectors), np.int64), Round(len(vectors), 1, trials)
-    return tried[best.k - 2], Round(len(vectors), best.k, trials)
+    if preset == "flawsmith" and best.agreement < MIN_AGREEMENT:
+        return np.zeros(len(vectors), np.int64), ClusteringRound(len(vectors), 1, trials)
+    return tried[best.k - 2], ClusteringRound(len(vectors), best.k, trials)
 
 
-def _by_indices(vectors: Vectors, tried: Sequence[Groups]) -> tuple[ClusterCountTrial, ...]:
+def _by_indices(vectors: Vectors, tried: Sequence[GroupNumbers]) -> tuple[ClusterCountTrial, ...]:
     high, low = _indices(vectors, tried)
     first, second = INDEX_WEIGHTS
-    score = first * (1 - _spread(high)) + second * _spread(low)
+    score = first * (1 - _scaled_to_unit(high)) + second * _scaled_to_unit(low)
     return tuple(
         ClusterCountTrial(k, round(a, 4), round(b, 4), round(float(s), 4))
         for k, (a, b, s) in enumerate(zip(high.tolist(), low.tolist(), score, strict=True), start=2)
     )
 
 
-def _by_agreement(vectors: Vectors, tried: Sequence[Groups], seed: int) -> tuple[ClusterCountTrial, ...]:
+def _by_agreement(vectors: Vectors, tried: Sequence[GroupNumbers], seed: int) -> tuple[ClusterCountTrial, ...]:
     high, low = _indices(vectors, tried)
     trials = []
     for k, groups in enumerate(tried, start=2):
         found = agreement(vectors, groups, seed) if np.bincount(groups).min() >= _SMALLEST else 0.0
         # Those that come back are ranked by their number, the others behind them by how nearly they do.
-        score = 0.5 / k if found >= AGREEMENT else 1 - 0.5 * found
+        score = 0.5 / k if found >= MIN_AGREEMENT else 1 - 0.5 * found
         trials.append(
             ClusterCountTrial(k, round(float(high[k - 2]), 4), round(float(low[k - 2]), 4), round(score, 4), found)
         )
     return tuple(trials)
 
 
-def agreement(vectors: Vectors, groups: Groups, seed: int) -> float:
+def agreement(vectors: Vectors, groups: GroupNumbers, seed: int) -> float:
     """How surely the least sure of ``groups`` comes back without a quarter of the regions, 0..1 (Hennig 2007).
 
     In each of 12 draws KMeans with as many clusters is run on three quarters of the regions, and the rest go to the
@@ -108,8 +110,8 @@ def agreement(vectors: Vectors, groups: Groups, seed: int) -> float:
 
 
 def split_in_rounds(
-    vectors: Vectors, seed: int, preset: Preset, most: int = MOST
-) -> tuple[Groups, float, tuple[Round, ...]]:
+    vectors: Vectors, seed: int, preset: ClusteringPreset, most: int = MOST
+) -> tuple[GroupNumbers, float, tuple[ClusteringRound, ...]]:
     """Groups numbered by falling size, the limit, and the rounds: all regions once, then each cluster above it.
 
     A dense cluster stays as it is where its own best k is 1: with ``paper`` only if its regions are all the same, with
@@ -127,18 +129,18 @@ def split_in_rounds(
             if made.k == 1:
                 whole.add(g)
             groups[own[parts > 0]] = groups.max() + parts[parts > 0]
-    return by_size(groups), limit, tuple(rounds)
+    return renumbered_by_size(groups), limit, tuple(rounds)
 
 
-def kmeans(vectors: Vectors, k: int, seed: int, starts: int = _STARTS) -> Groups:
+def kmeans(vectors: Vectors, k: int, seed: int, starts: int = _STARTS) -> GroupNumbers:
     """KMeans with k-means++ and the best of ``starts``; ``seed`` is any integer. Groups by falling size."""
     from sklearn.cluster import KMeans
 
     found = KMeans(k, n_init=starts, random_state=derive_seed(seed, "kmeans", k) % 2**32).fit_predict(vectors)
-    return by_size(found)
+    return renumbered_by_size(found)
 
 
-def by_size(groups: Sequence[int] | Groups) -> Groups:
+def renumbered_by_size(groups: Sequence[int] | GroupNumbers) -> GroupNumbers:
     """The same groups, numbered by falling size and, of equals, by their first member."""
     values, first, inverse, sizes = np.unique(
         np.asarray(groups), return_index=True, return_inverse=True, return_counts=True
@@ -149,12 +151,14 @@ def by_size(groups: Sequence[int] | Groups) -> Groups:
     return np.asarray(rank[inverse], np.int64)
 
 
-def separation(vectors: Vectors, groups: Groups) -> float:
+def mean_silhouette(vectors: Vectors, groups: GroupNumbers) -> float:
     """Mean silhouette of all regions."""
     return float(silhouettes(vectors, groups).mean())
 
 
-def _indices(vectors: Vectors, tried: Sequence[Groups]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _indices(
+    vectors: Vectors, tried: Sequence[GroupNumbers]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Calinski-Harabasz and Davies-Bouldin of each grouping."""
     from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score
 
@@ -163,7 +167,7 @@ def _indices(vectors: Vectors, tried: Sequence[Groups]) -> tuple[npt.NDArray[np.
     return high, low
 
 
-def _spread(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _scaled_to_unit(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Brought to 0..1; zeros where all are equal."""
     width = values.max() - values.min()
     return np.asarray((values - values.min()) / width) if width > 1e-12 else np.zeros_like(values)

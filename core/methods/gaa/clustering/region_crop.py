@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import MaskError
-from core.images.crop import box_of
+from core.images.crop import crop_of_mask
 from core.images.geometry import dilated
 from core.types import Image, Mask
 
@@ -38,9 +38,9 @@ class RegionCrop:
     scale: float
 
 
-def window_around(image: Image, mask: Mask) -> RegionCrop:
+def crop_region(image: Image, mask: Mask) -> RegionCrop:
     """The window of region ``mask`` on ``image``; MaskError if the mask is empty."""
-    box = box_of(mask, grow=0)
+    box = crop_of_mask(mask, grow=0)
     if box is None:
         raise MaskError("region: its mask is empty; give a mask of the defect")
     reach = max(round(max(box.shape) * (1 + 2 * _MARGIN)), _LEAST)
