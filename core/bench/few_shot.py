@@ -114,11 +114,11 @@ def _encoding_s(backbone: Backbone, lesson: BenchFixture, batch: int = 4) -> flo
     from core.training.example_crops import cropped_view, defect_targets
 
     preset, times = PRESETS["paper"], []
-    found = [t for e in lesson.examples for t in defect_targets(e, backbone.side, preset.margin, preset.motion.whole)]
+    found = [t for e in lesson.examples for t in defect_targets(e, preset.framing(backbone.side))]
     for again in range(5):
         began = work_seconds(backbone)
         for i in range(batch):
-            shown = cropped_view(found[i % len(found)], backbone.side, numpy_rng(again, i), preset.motion)
+            shown = cropped_view(found[i % len(found)], numpy_rng(again, i), preset.motion)
             encode_image(backbone, shown.image)
         times.append(work_seconds(backbone) - began)
     return float(np.median(times))
@@ -178,10 +178,9 @@ class _FewShotBench:
 
     def _position_iou(self, concept: Concept, count: int, told: bool) -> float:
         from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
-        from core.diffusion.model_crop import CropSettings, crop_for_model
+        from core.diffusion.model_crop import crop_for_model
         from core.training.apply_concept import apply_concept
         from core.training.checkpoints import load_concept
-        from core.training.concept_config import InversionConfig
 
         ious = []
         _, tensors = load_concept(self.folder / concept.id)
@@ -189,9 +188,11 @@ class _FewShotBench:
             for seed in range(count):
                 photo, mask = photo_with_mask(self.lesson, seed, ("blob", "spot", "stain"))
                 free = _box_around(mask, 1.0)
-                frame = CropSettings(concept.config.read_as(InversionConfig).margin, square=True, detail=1.0)
-                roi = crop_for_model(self.backbone, photo.pixels, free, frame).photo_crop
-                prompt = speaker.conditioning(self.lesson.label, roi.crop(mask if told else np.zeros_like(mask)))
+                frame = replace(speaker.crop_settings(), detail=1.0)
+                window = crop_for_model(self.backbone, photo.pixels, free, frame)
+                prompt = speaker.conditioning(
+                    self.lesson.label, window.crop_mask(mask if told else np.zeros_like(mask))
+                )
                 place = InpaintTask(photo.pixels, free, prompt, derive_seed(seed, "position"))
                 (drawn,) = inpaint(
                     speaker.backbone, [place], speaker.normal_prompt, look=DrawingSettings(14, 3.0, 1.0), frame=frame

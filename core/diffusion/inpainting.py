@@ -179,7 +179,7 @@ class _InpaintBatch:
         ]
         z0 = encode_images(backbone, [w.pixels for w in self.windows])
         origin = z0 if all(p.initial_image is None for p in self.places) else encode_images(backbone, begun)
-        crops = [latent_mask(w.photo_crop.crop(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
+        crops = [latent_mask(w.crop_mask(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
         scene = InpaintingState(self.windows, z0, torch.cat(crops))
         more = guide(scene) if guide is not None else InpaintingHooks()
         generators = [torch_generator(place.seed) for place in self.places]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -15,6 +15,7 @@ from core.diffusion.backbone import Backbone
 from core.errors import InputError, MaskError
 from core.images import PhotoCrop, alpha_blend, crop_around_mask, inner_alpha, poisson_blend
 from core.images.geometry import resized
+from core.images.square_crop import Framing
 from core.types import Image, Mask
 
 
@@ -22,27 +23,58 @@ from core.types import Image, Mask
 class CropSettings:
     """What is cut out and how it comes back: context ``margin`` relative to the mask's box, working ``side`` in pixels
     (0: the model's own), inner ``feather`` in pixels, and how the edge is closed. ``square`` cuts out a square where
-    the photo has room for it. ``detail`` 0..1 gives back that share of the fine structure that the model's autoencoder
-    loses, so that the surface's grain goes on inside the mask."""
+    the photo has room for it; ``framed`` one that is filled up by mirror image where it has not, as when learning, and
+    ``whole`` with it one that holds the whole photo. ``detail`` 0..1 gives back that share of the fine structure that
+    the model's autoencoder loses, so that the surface's grain goes on inside the mask."""
 
     margin: float = 0.5
     side: int = 0
     feather: float = 3.0
     seam: Literal["feather", "poisson"] = "feather"
     square: bool = False
+    framed: bool = False
+    whole: bool = False
     detail: float = 0.0
 
 
 @dataclass(frozen=True)
 class ModelCrop:
-    """A region of the photo, and its ``pixels`` uint8 (h, w, 3) at the model's size."""
+    """A region of the photo, and its ``pixels`` uint8 (h, w, 3) at the model's size.
+
+    Of a square of ``extent`` photo pixels (0: the region alone) the region is a part: ``before`` it come so many rows
+    and columns of mirror image.
+    """
 
     photo_crop: PhotoCrop
     pixels: Image
+    extent: int = 0
+    before: tuple[int, int] = (0, 0)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in photo pixels, mirror image and all."""
+        return (self.extent, self.extent) if self.extent else self.photo_crop.shape
 
     def crop(self, image: Image) -> Image:
         """The same region of another ``image`` of the photo's size, at the model's size."""
-        return resized(self.photo_crop.crop(image), (self.pixels.shape[0], self.pixels.shape[1]))
+        return resized(self._filled(image), (self.pixels.shape[0], self.pixels.shape[1]))
+
+    def crop_mask(self, mask: Mask) -> Mask:
+        """The same region of a mask bool (H, W), in photo pixels: what the picture shows, mirror image and all."""
+        return self._filled(mask.view(np.uint8)).view(np.bool_)
+
+    def to_photo_crop(self, picture: Image) -> Image:
+        """A picture of the model's size as the region of the photo, in photo pixels and without mirror image."""
+        (top, left), (height, width) = self.before, self.photo_crop.shape
+        return np.ascontiguousarray(resized(picture, self.shape)[top : top + height, left : left + width])
+
+    def _filled(self, array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        crop = self.photo_crop.crop(array)
+        if crop.shape[:2] == self.shape:
+            return crop
+        (top, left), (height, width) = self.before, self.photo_crop.shape
+        bottom, right = self.extent - top - height, self.extent - left - width
+        return np.asarray(cv2.copyMakeBorder(crop, top, bottom, left, right, cv2.BORDER_REFLECT), np.uint8)
 
 
 def crop_for_model(backbone: Backbone, photo: Image, mask: Mask, frame: CropSettings) -> ModelCrop:
@@ -52,6 +84,11 @@ def crop_for_model(backbone: Backbone, photo: Image, mask: Mask, frame: CropSett
     side = frame.side or backbone.side
     if side % backbone.multiple:
         raise InputError(f"working size: expected a multiple of {backbone.multiple} for {backbone.name}, got {side}")
+    if frame.framed:
+        square = Framing(side, frame.margin, side, frame.whole).around(mask)
+        roi, before = square.pixels()
+        window = ModelCrop(roi, np.empty((side, side, 3), np.uint8), round(square.extent), before)
+        return replace(window, pixels=window.crop(photo))
     roi = crop_around_mask(mask, frame.margin, min(side, *mask.shape))
     if frame.square:
         roi = crop_around_mask(mask, frame.margin, max(roi.shape))
@@ -69,9 +106,9 @@ def paste_back(
     the photo's size, lost on the way.
     """
     roi = window.photo_crop
-    patch = resized(generated, roi.shape)
-    if begun is not None and frame.detail and max(roi.shape) > max(window.pixels.shape[:2]):
-        lost = roi.crop(begun).astype(np.float32) - resized(window.crop(begun), roi.shape)
+    patch = window.to_photo_crop(generated)
+    if begun is not None and frame.detail and max(window.shape) > max(window.pixels.shape[:2]):
+        lost = roi.crop(begun).astype(np.float32) - window.to_photo_crop(window.crop(begun))
         patch = np.clip(np.rint(patch + frame.detail * lost), 0, 255).astype(np.uint8)
     under, inside = roi.crop(photo), roi.crop(mask)
     if frame.seam == "poisson":

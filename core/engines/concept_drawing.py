@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,7 +16,7 @@ from core.engines.surface.transplant import transplant
 from core.errors import InputError
 from core.images import alpha_blend, inner_alpha
 from core.training.checkpoints import NEWEST, Concept, check_backbone, find_concept, load_concept
-from core.training.concept_config import InversionConfig, Tone
+from core.training.concept_config import Tone
 from core.types import Image, Mask, Request
 
 if TYPE_CHECKING:
@@ -153,18 +153,18 @@ def _inpaint_tasks(
     """Blended diffusion in the window of each task's mask, with its group's words for a prompt."""
     from core.diffusion.attention_reweighting import reweighting
     from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
-    from core.diffusion.model_crop import CropSettings, crop_for_model
+    from core.diffusion.model_crop import crop_for_model
     from core.training.apply_concept import apply_concept
 
-    margin = params.margin or concept.config.read_as(InversionConfig, f"concept {concept.id}").margin
-    frame = CropSettings(margin, feather=params.feather, seam=params.seam, square=True, detail=params.detail)
     with apply_concept(backbone, concept, tensors) as speaker:
+        frame = replace(
+            speaker.crop_settings(params.margin), feather=params.feather, seam=params.seam, detail=params.detail
+        )
         places = []
         for task, start in zip(tasks, starts, strict=True):
             photo, mask = task.request.normal.pixels, task.mask
-            prompt = speaker.conditioning(
-                task.group, crop_for_model(backbone, photo, mask, frame).photo_crop.crop(mask)
-            )
+            seen = crop_for_model(backbone, photo, mask, frame).crop_mask(mask)
+            prompt = speaker.conditioning(task.group, seen)
             hard = crop_surface(task.request, mask, ctx).two_tone is not None
             places.append(InpaintTask(photo, mask, prompt, derive_seed(task.request.seed, name), start, hard))
         return inpaint(

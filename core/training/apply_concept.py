@@ -11,6 +11,7 @@ from torch import Tensor
 
 from core.diffusion.backbone import Backbone
 from core.diffusion.conditioning import Conditioning
+from core.diffusion.model_crop import CropSettings
 from core.diffusion.tokens import Placeholder, padded_ids, token_positions, with_placeholders
 from core.errors import InputError
 from core.training.checkpoints import Concept
@@ -45,6 +46,13 @@ class AppliedConcept:
     def normal_prompt(self) -> str:
         """What a photo of a good part is called."""
         return self.config.normal_prompt
+
+    def crop_settings(self, margin: float = 0.0) -> CropSettings:
+        """What of a photo is drawn in: what the concept was learned from, or ``margin`` around the mask."""
+        if margin or not self.config.sees_whole_photos:
+            framed = bool(self.config.view)
+            return CropSettings(margin or self.config.margin, square=not framed, framed=framed)
+        return CropSettings(framed=True, whole=True)
 
     @torch.no_grad()
     def conditioning(self, group: str, mask: Mask) -> Conditioning:

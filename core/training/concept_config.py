@@ -26,8 +26,8 @@ class ConceptConfig:
     ``labels`` are the learned anomalies, ``groups`` what has words of its own → its label where that is finer, and
     ``examples`` and ``tones`` are by group. ``names`` are learned components, each ``counts`` times on a good part,
     ``title`` is what their product is called, ``map_iou`` how well each name's attention fits its regions, ``photos``
-    are ids of the photos they were learned from. ``settings`` are the learning's; ``extra`` are
-    keys that one method alone, or a newer version, knows.
+    are ids of the photos they were learned from. ``settings`` are the learning's, ``preset`` is one of them; ``extra``
+    are keys that one method alone, or a newer version, knows.
     """
 
     labels: tuple[str, ...] = ()
@@ -40,6 +40,7 @@ class ConceptConfig:
     map_iou: Mapping[str, float] = field(default_factory=dict)
     photos: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    preset: str = ""
     steps: int = 0
     stopped_early: bool = False
     seconds: float = 0.0
@@ -70,9 +71,17 @@ class ConceptConfig:
 class InversionConfig(ConceptConfig):
     """What textual inversion notes: ``prompt`` with {} for the words, what a good part is called, the mask ``encoder``
     and the ``margin`` of what it saw around a defect, in sides of the defect's box.
+
+    ``view`` says what was seen; version 0.1.0 did not note it, and drew windows that were cut off at the photo's edge.
     """
 
     prompt: str
     normal_prompt: str
     encoder: Literal["small", "fpn"]
     margin: float
+    view: Literal["", "whole", "surroundings"] = ""
+
+    @property
+    def sees_whole_photos(self) -> bool:
+        """Whether whole photos were learned from, as the papers do."""
+        return self.view == "whole" or (not self.view and self.preset in ("paper", "code"))

@@ -14,6 +14,7 @@ from torch import Tensor
 from core.device import numpy_rng
 from core.diffusion.backbone import Backbone
 from core.errors import InputError
+from core.images.square_crop import Framing
 from core.training.example_crops import (
     DefectTarget,
     ExampleView,
@@ -40,8 +41,8 @@ class TrainingExamples:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, groups: Mapping[str, Sequence[AnomalyExample]], preset: LearningPreset, side: int) -> TrainingExamples:
-        """From label → examples, for a model of ``side`` pixels. InputError or MaskError where a label has none."""
+    def of(cls, groups: Mapping[str, Sequence[AnomalyExample]], framing: Framing) -> TrainingExamples:
+        """From label → examples, seen as ``framing`` says. InputError or MaskError where a label has none."""
         if not groups:
             raise InputError("nothing to learn: there are no real anomalies; import some with their masks")
         found: dict[str, tuple[DefectTarget, ...]] = {}
@@ -50,8 +51,7 @@ class TrainingExamples:
             if not examples:
                 raise InputError(f"label {label!r}: there is no real anomaly of it; import some with their masks")
             kept, dropped = usable_examples(examples)
-            whole = preset.motion.whole
-            found[label] = tuple(t for e in kept for t in defect_targets(e, side, preset.margin, whole))
+            found[label] = tuple(t for e in kept for t in defect_targets(e, framing))
             notes += dropped
             if len(kept) == 1:
                 notes.append(f"{label}: learned from a single example, so all that is made will look alike; add more")
@@ -99,18 +99,14 @@ class SpatialSamples(PromptSamples):
     encoder_masks: Tensor = field(kw_only=True)
 
 
-def split_held_out(
-    examples: TrainingExamples, preset: LearningPreset
-) -> tuple[list[DefectTarget], list[DefectTarget]]:
+def split_held_out(examples: TrainingExamples, validate: bool) -> tuple[list[DefectTarget], list[DefectTarget]]:
     """Targets to learn from and to validate on. Labels with few examples keep all of them to learn from."""
     learning: list[DefectTarget] = []
     holding: list[DefectTarget] = []
     for found in examples.targets.values():
         ids = list(dict.fromkeys(t.example.id for t in found))
         count = (
-            min(_MAX_HELD_OUT, round(_HELD_SHARE * len(ids)))
-            if preset.validate and len(ids) >= _MIN_EXAMPLES_TO_SPLIT
-            else 0
+            min(_MAX_HELD_OUT, round(_HELD_SHARE * len(ids))) if validate and len(ids) >= _MIN_EXAMPLES_TO_SPLIT else 0
         )
         # Taken from all over the list, for neighbours are often shots of one part.
         kept_back = {ids[(i + 1) * len(ids) // (count + 1)] for i in range(count)}
@@ -138,7 +134,7 @@ def encode_views(
             rng = numpy_rng(seed[0], "view", seed[1], number, again)
             # The first view shows the window as it is.
             still = again == 0 and not preset.fresh
-            shown = cropped_view(target, backbone.side, None if still else rng, preset.motion)
+            shown = cropped_view(target, None if still else rng, preset.motion)
             samples.append(TrainingSample(shown.image, prompt(labels[id(target)], rng), shown.mask))
             seen.append(encoder_input(preset.encoder, shown.mask))
     if normals:

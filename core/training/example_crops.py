@@ -1,23 +1,25 @@
 """Views of real anomalies at a model's working size: cut out around the defects, turned, mirrored, moved and scaled.
 
-The anomaly stays whole inside the view (AnomalyDiffusion, appendix B), and the view is as large against the defect as
-the window that core.diffusion.inpainting opens when such a defect is generated. Needs no torch.
+The anomaly stays whole inside the view (AnomalyDiffusion, appendix B). Before it is varied the view is the very square
+that is drawn into when such a defect is generated, for both ask core.images.square_crop.Framing. Needs no torch.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from core.errors import MaskError
-from core.images import crop_around_mask
+from core.images.square_crop import Framing, Matrix, SquareCrop
 from core.masks.morphology import dilate
 from core.types import AnomalyExample, Image, Mask, NormalImage
+
+Points = npt.NDArray[np.float64]
 
 LEAST_PIXELS = 4
 """A mask of fewer pixels shows no defect that could be learned."""
@@ -31,17 +33,18 @@ _MIN_COVERAGE = 0.25
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How views vary: with the chance ``share`` a view is mirrored (``flip``), turned by quarter turns
-    (``quarter_turns``) and up to ``turn`` degrees, scaled by a factor of ``scale`` and moved by up to ``shift`` of
-    its side. ``whole`` shows the whole photo at first, as the papers do, not the defect's surroundings."""
+    """How views vary: with the chance ``share`` a view is mirrored (``flip``; ``flip_rows``: upside
+    down too), turned by ``quarter_turns`` and up to
+    ``max_rotation`` degrees, scaled by a factor of ``scale`` and moved by up to ``shift`` of its side, but never off
+    the photo."""
 
     share: float = 1.0
     flip: bool = True
+    flip_rows: bool = False
     quarter_turns: bool = True
     max_rotation: float = 12.0
     scale: tuple[float, float] = (0.85, 1.25)
     shift: float = 0.15
-    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,16 @@ class ExampleView:
 
 @dataclass(frozen=True)
 class DefectTarget:
-    """A defect to look at: the example, the defect's own mask (H, W), and the side of its window in photo pixels."""
+    """A defect to look at: the example, the defect's own mask (H, W), and the square it is seen in."""
 
     example: AnomalyExample
     defect: Mask
-    extent: int
+    crop: SquareCrop
+
+    @property
+    def extent(self) -> float:
+        """The square's side in photo pixels."""
+        return self.crop.extent
 
 
 def reject_reason(mask: Mask) -> str | None:
@@ -86,34 +94,34 @@ def usable_examples(examples: Sequence[AnomalyExample]) -> tuple[list[AnomalyExa
     return kept, tuple(f"left out: {note}" for note in notes)
 
 
-def defect_targets(example: AnomalyExample, side: int, margin: float, whole: bool = False) -> list[DefectTarget]:
+def defect_targets(example: AnomalyExample, framing: Framing) -> list[DefectTarget]:
     """What to look at in an example: its defects, those that lie close together as one; at most eight, largest first.
 
-    A window is as crop_for_model cuts it with this ``side`` and ``margin``, but square.
+    Where whole photos are seen, all its defects are one.
     """
     mask = example.mask
-    if whole:
-        return [DefectTarget(example, mask, max(mask.shape))]
-    near = max(2, min(side, *mask.shape) // 8)
+    if framing.whole:
+        return [DefectTarget(example, mask, framing.around(mask))]
+    near = max(2, round(min(framing.least, *mask.shape)) // 8)
     count, labels = cv2.connectedComponents(dilate(mask, near).view(np.uint8), connectivity=8)
     parts = [np.asarray((labels == i) & mask, np.bool_) for i in range(1, count)]
     parts = sorted((p for p in parts if p.any()), key=_area, reverse=True)[:_TARGETS]
     large = [p for p in parts if _area(p) >= min(LEAST_PIXELS, _area(parts[0]))]
-    return [DefectTarget(example, p, max(crop_around_mask(p, margin, min(side, *mask.shape)).shape)) for p in large]
+    return [DefectTarget(example, part, framing.around(part)) for part in large]
 
 
 def _area(mask: Mask) -> int:
     return int(np.count_nonzero(mask))
 
 
-def cropped_view(
-    target: DefectTarget, side: int, rng: np.random.Generator | None, motion: Augmentation
-) -> ExampleView:
-    """The target's window at ``side`` pixels, varied by ``motion``; as it is without a generator.
+def cropped_view(target: DefectTarget, rng: np.random.Generator | None, motion: Augmentation) -> ExampleView:
+    """The target's square, varied by ``motion``; without a generator as it is drawn into.
 
     All anomalies in sight are in the mask; the target is whole. What lies beyond the photo's edge is its mirror image.
     """
-    matrix = _matrix(target, side, rng if rng is not None and rng.random() < motion.share else None, motion)
+    side = target.crop.side
+    varied = rng is not None and rng.random() < motion.share
+    matrix = _varied_matrix(target, rng, motion) if rng is not None and varied else target.crop.matrix
     scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
     image, mask, place = target.example.pixels, target.example.mask, matrix
     if scale < 0.75:
@@ -124,41 +132,43 @@ def cropped_view(
         # Pixel centres lie half a pixel off the grid's corner.
         place = np.column_stack([matrix[:, :2] * step, matrix[:, 2] + matrix[:, :2] @ (step / 2 - 0.5)])
         mask = dilate(mask, max(0, math.ceil(step.max() / 2 - (1 - _MIN_COVERAGE))))
-    how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REFLECT_101}
+    how = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REFLECT}
     picture = cv2.warpAffine(image, place, (side, side), **how)
     soft = cv2.warpAffine(mask.astype(np.float32), matrix, (side, side), flags=cv2.INTER_LINEAR,
-                          borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
+                          borderMode=cv2.BORDER_REFLECT)  # fmt: skip
     return ExampleView(np.asarray(picture, np.uint8), np.asarray(soft > _MIN_COVERAGE, np.bool_))
 
 
-def _matrix(
-    target: DefectTarget, side: int, rng: np.random.Generator | None, motion: Augmentation
-) -> npt.NDArray[np.float64]:
-    """The 2x3 map from photo to view: window to view at first, then what the motion draws, the defect kept inside."""
+def _varied_matrix(target: DefectTarget, rng: np.random.Generator, motion: Augmentation) -> Matrix:
+    """The 2x3 map from photo to view: the square made larger or smaller and moved on the photo, then turned."""
+    crop = target.crop
     rows, columns = np.nonzero(target.defect)
     points = np.column_stack([columns, rows]).astype(np.float64)
-    low, high = points.min(axis=0), points.max(axis=0)
-    shape = np.array(target.defect.shape[::-1], np.float64)
-    centre = (shape - 1) / 2 if motion.whole else (low + high) / 2
-    scale, angle, mirror, shift = side / target.extent, 0.0, 1.0, np.zeros(2)
-    if rng is not None:
-        scale *= float(np.exp(rng.uniform(*np.log(motion.scale))))
-        angle = float(rng.uniform(-motion.max_rotation, motion.max_rotation)) + 90.0 * (
-            int(rng.integers(4)) if motion.quarter_turns else 0
-        )
-        mirror = -1.0 if motion.flip and rng.integers(2) else 1.0
-        shift = rng.uniform(-motion.shift, motion.shift, 2) * side
+    zoom = float(np.exp(rng.uniform(*np.log(motion.scale))))
+    angle = float(rng.uniform(-motion.max_rotation, motion.max_rotation))
+    angle += 90.0 * (int(rng.integers(4)) if motion.quarter_turns else 0)
+    mirror = -1.0 if motion.flip and rng.integers(2) else 1.0
+    upside = -1.0 if motion.flip_rows and rng.integers(2) else 1.0
+    shift = rng.uniform(-motion.shift, motion.shift, 2)
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag([mirror, 1.0])
-    reach = (points - centre) @ turn.T
-    extent = float(np.ptp(reach, axis=0).max()) + 1
-    scale = min(scale, (side - 4) / extent) if rng is not None else scale
-    linear = scale * turn
-    middle = np.full(2, (side - 1) / 2) + shift
+    turn = np.array([[cos, -sin], [sin, cos]]) @ np.diag([mirror, upside])
+    longest = float(np.ptp(points @ turn.T, axis=0).max()) + 1
+    extent = max(crop.extent / zoom, longest * crop.side / (crop.side - 4))
+    centre = _around_defect(replace(crop, extent=extent), np.array(crop.centre) + shift * extent, points)
+    linear = crop.side / extent * turn
+    middle = np.full(2, (crop.side - 1) / 2)
     inside = (points - centre) @ linear.T + middle
-    # Moved back in by as much as it sticks out.
-    middle += np.clip(1 - inside.min(axis=0), 0, None) - np.clip(inside.max(axis=0) - (side - 2), 0, None)
+    # What a turn brings to stick out is moved back in.
+    middle += np.clip(-inside.min(axis=0), 0, None) - np.clip(inside.max(axis=0) - (crop.side - 1), 0, None)
     return np.column_stack([linear, middle - linear @ centre])
+
+
+def _around_defect(crop: SquareCrop, centre: Points, points: Points) -> Points:
+    """``centre`` moved so that the square holds ``points`` (N, 2) and lies on the photo."""
+    room = crop.extent / 2 - 0.5
+    low, high = points.max(axis=0) - room, points.min(axis=0) + room
+    held = np.where(low <= high, np.clip(centre, low, high), (low + high) / 2)
+    return np.array(replace(crop, centre=(float(held[0]), float(held[1]))).kept_inside().centre)
 
 
 def normal_crops(

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.images.square_crop import Framing
 from core.training.example_crops import Augmentation
 
 PresetName = Literal["flawsmith", "paper", "code"]
@@ -77,7 +78,8 @@ class LearningPreset:
 
     ``anomaly_tokens`` ↔ k, ``mask_tokens`` ↔ n, ``loss_mask`` says how the mask comes to latent size. ``views`` are
     drawn and encoded for each defect; with ``fresh`` they are drawn anew every so many steps, as an augmentation in
-    each step would. ``steps`` and ``per_defect`` make the budget; ``validate`` stops early.
+    each step would. ``steps`` and ``per_defect`` make the budget; ``validate`` stops early; ``whole`` photos are seen,
+    not the defects' surroundings.
     """
 
     anomaly_tokens: int
@@ -102,6 +104,11 @@ class LearningPreset:
     fresh: int = 0
     background: float = 0.0
     validate: bool = False
+    whole: bool = False
+
+    def framing(self, side: int) -> Framing:
+        """What of a photo a model of ``side`` pixels sees."""
+        return Framing(side, self.margin, side, self.whole)
 
     def budget(self, defects: int, labels: int = 1) -> int:
         """Steps for so many defects to learn from; labels that are learned together share what they have in common."""
@@ -129,17 +136,15 @@ PRESETS: dict[PresetName, LearningPreset] = {
     ),
     "paper": LearningPreset(
         anomaly_tokens=8, mask_tokens=4, encoder="fpn", prompts=("{}",), normal_prompt="",
-        motion=Augmentation(
-            flip=False, quarter_turns=False, max_rotation=180.0, scale=(1.0, 1.5), shift=0.25, whole=True
-        ),
-        margin=0.0, loss_mask="bilinear", area_weight=False,
+        motion=Augmentation(flip=False, quarter_turns=False, max_rotation=180.0, scale=(1.0, 1.5), shift=0.25),
+        margin=0.0, whole=True, loss_mask="bilinear", area_weight=False,
         lr=5e-3, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
         most_steps=300_000, fresh=200,
     ),
     "code": LearningPreset(
         anomaly_tokens=4, mask_tokens=4, encoder="fpn", prompts=_TEMPLATES, normal_prompt="",
-        motion=Augmentation(0.5, quarter_turns=False, max_rotation=20.0, scale=(1.0, 1.5), shift=0.25, whole=True),
-        margin=0.0, loss_mask="bilinear", area_weight=False,
+        motion=Augmentation(0.5, flip_rows=True, quarter_turns=False, max_rotation=20.0, scale=(1.0, 1.5), shift=0.25),
+        margin=0.0, whole=True, loss_mask="bilinear", area_weight=False,
         lr=2e-2, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
         most_steps=300_000, fresh=200,
     ),

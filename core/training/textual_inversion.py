@@ -83,7 +83,7 @@ def learn_embeddings(
     """
     preset = preset or PRESETS[params.preset]
     label_of = dict(labels or {name: name for name in groups})
-    examples = TrainingExamples.of(groups, preset, backbone.side)
+    examples = TrainingExamples.of(groups, preset.framing(backbone.side))
     if params.adapt and not normals:
         raise InputError("adapting to the product needs photos of good parts; import some, or leave it off")
     learned = list(dict.fromkeys(label_of[name] for name in groups))
@@ -203,7 +203,7 @@ class _WordTraining:
         """Tensors of the concept, what to note of the run, and a preview."""
         task = self.task
         adapted = self._adapt() if task.params.adapt else None
-        learning, holding = split_held_out(task.examples, task.preset)
+        learning, holding = split_held_out(task.examples, task.preset.validate)
         trained = self.run.fit(self._stage(learning, holding))
         tensors = {f"anomaly.{w}": v.detach() for w, v in self.vectors.items()}
         tensors |= {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
@@ -218,6 +218,7 @@ class _WordTraining:
             "normal_prompt": task.preset.normal_prompt,
             "encoder": task.preset.encoder,
             "margin": task.preset.margin,
+            "view": "whole" if task.preset.whole else "surroundings",
             "adapted": None if adapted is None else adapted.steps,
         }
         return LearnedConcept(tensors, config, {"preview": png_bytes(preview)})
@@ -281,7 +282,7 @@ class _WordTraining:
     def _preview(self, target: DefectTarget) -> Image:
         """A real example and, beside it, what the model draws in its place by now."""
         backbone, preset = self.backbone, self.task.preset
-        shown = cropped_view(target, backbone.side, None, preset.motion)
+        shown = cropped_view(target, None, preset.motion)
         words = self._prompt(self.task.examples.label_of(target), np.random.default_rng(0))
         tokens = self.encoder(encoder_input(self.encoder.kind, shown.mask).to(backbone.device))
         prompt = encode_with_spatial(backbone, padded_ids(backbone, [words]), self.table, tokens)

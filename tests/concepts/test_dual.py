@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
+from core.images.square_crop import Framing
 from core.methods.dual_ano_diff.adapters import dual_model, known_label, load_adapters, make_dual_spec
 from core.methods.dual_ano_diff.concept_config import Build
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualLearningParams
@@ -238,12 +239,33 @@ def test_another_model_and_other_weights_are_refused_in_one_line(
         teach(toy, tmp_path, examples=[])
 
 
+@pytest.mark.parametrize("name", ["flawsmith", "paper", "code"])
+def test_whole_lessons_show_the_defect_where_it_is_or_flipped(name: Any) -> None:
+    """Of a photo with its part off the middle, neither is moved: no mirror image, no second part."""
+    preset = replace(PRESETS[name], whole=True)
+    for y, x in ((0.28, 0.28), (0.7, 0.31), (0.31, 0.72)):
+        mask = np.zeros((120, 120), np.bool_)
+        mask[round(120 * y) - 4 : round(120 * y) + 4, round(120 * x) - 4 : round(120 * x) + 4] = True
+        one = AnomalyExample("e", "hole", np.repeat(mask[..., None] * np.uint8(255), 3, axis=2), (mask,))
+        (target,) = defect_targets(one, preset.framing(64, 0.0, True))
+        views = DualPairSampler(64, 120, preset.augmentation_of_crops, True, {"e": one.pixels})
+        places = set()
+        for rng in (None, *map(np.random.default_rng, range(12))):
+            shown = views.draw_anomaly(target, rng)
+            at_y, at_x = (np.argwhere(shown.mask).mean(axis=0) + 0.5) / 64
+            assert min(abs(at_x - x), abs(at_x - (1 - x))) < 0.02
+            assert min(abs(at_y - y), abs(at_y - (1 - y))) < 0.02
+            places.add((round(at_y, 1), round(at_x, 1)))
+            assert shown.background is not None and np.array_equal(shown.background, shown.image)
+        assert len(places) == (4 if preset.flips.flip_rows else 2)
+
+
 def test_views_move_picture_and_background_together() -> None:
     one = on_ground(1)
     backgrounds = find_backgrounds([one], foreground_segmenter("foreground")[1], lambda: None)
     preset = PRESETS["flawsmith"]
     views = DualPairSampler(64, 64, preset.augmentation, False, backgrounds)
-    target = defect_targets(one, 64, 0.5)[0]
+    target = defect_targets(one, Framing(64, 0.5, 64))[0]
     for seed in range(4):
         shown = views.draw_anomaly(target, np.random.default_rng(seed))
         assert shown.background is not None and shown.mask.any()

@@ -14,6 +14,7 @@ from core.engines.api import Context, read_params
 from core.engines.finalize import NoVisibleChange
 from core.engines.registry import engine, learning_engine
 from core.errors import Cancelled, InputError, MaskError, NotFound, Unavailable
+from core.images.square_crop import crop_around, whole_photo
 from core.masks import rle
 from core.methods.dual_ano_diff import DualAnoDiff
 from core.methods.dual_ano_diff.engine import DualAnoDiffEvidence
@@ -25,7 +26,6 @@ from core.methods.dual_ano_diff.mask_extraction import (
     mask_from_part,
     mask_from_segmenter,
 )
-from core.methods.dual_ano_diff.square_crop import crop_around, whole_photo_crop
 from core.quality import scores
 from core.segmentation.segmenter import iou
 from core.training import checkpoints
@@ -186,14 +186,12 @@ def test_a_pane_and_back_is_the_photo_again(shape: tuple[int, int]) -> None:
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     photo = np.dstack([100 + 50 * np.sin(x / 20), 100 + 50 * np.cos(y / 25), 120 + 0 * x]).astype(np.uint8)
     mask = np.hypot(y - shape[0] * 0.7, x - shape[1] * 0.8) < 8
-    for pane in (whole_photo_crop(shape, 128), crop_around(mask, 128, 1.0, 64)):
+    for pane in (whole_photo(shape, 128), crop_around(mask, 128, 1.0, 64)):
         back = pane.to_photo(pane.crop_image(photo))
         assert back.shape == (*shape, 3)
         assert np.abs(back - photo)[mask].mean() < 4
         assert iou(pane.mask_to_photo(pane.crop_mask(mask)), mask) > 0.6
     assert (
-        np.abs(whole_photo_crop(shape, 128).to_photo(whole_photo_crop(shape, 128).crop_image(photo)) - photo)[
-            8:-8, 8:-8
-        ].mean()
+        np.abs(whole_photo(shape, 128).to_photo(whole_photo(shape, 128).crop_image(photo)) - photo)[8:-8, 8:-8].mean()
         < 5
     )

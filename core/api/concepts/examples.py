@@ -21,6 +21,7 @@ from core.images import (
     read_photo,
     thumbnail_bytes,
 )
+from core.images.square_crop import Framing
 from core.jobs.product_data import ProductData
 from core.segmentation import Click, MaskCandidate, PreparedPhoto
 from core.store import ExampleRow
@@ -150,7 +151,10 @@ def _example_facts(row: ExampleRow) -> dict[str, str | int | None]:
     except InputError as error:
         return {"fault": str(error), "defects": 0}
     reason = reject_reason(example.mask)
-    return {"fault": reason, "defects": 0 if reason else len(defect_targets(example, _CROP_SIDE, _CROP_MARGIN))}
+    return {
+        "fault": reason,
+        "defects": 0 if reason else len(defect_targets(example, Framing(_CROP_SIDE, _CROP_MARGIN, _CROP_SIDE))),
+    }
 
 
 def _union_mask(row: ExampleRow) -> Mask:

@@ -22,12 +22,12 @@ from core.engines.recipe_notes import PairNotes, with_notes
 from core.engines.surface.surface import crop_surface, paste_surface
 from core.engines.surface.transplant import transplant
 from core.errors import InputError
+from core.images.square_crop import SquareCrop, whole_photo
 from core.masks import rle
 from core.methods.dual_ano_diff.concept_config import dual_config
 from core.methods.dual_ano_diff.learning_settings import PRESETS, DualLearningParams
 from core.methods.dual_ano_diff.mask_extraction import ExtractedMasks, extract_masks
 from core.methods.dual_ano_diff.settings import DualAnoDiffParams
-from core.methods.dual_ano_diff.square_crop import SquareCrop, crop_around, whole_photo_crop
 from core.methods.dual_ano_diff.training_samples import foreground_segmenter, masked_on_grey
 from core.quality import descriptor, nearest_distance
 from core.training.checkpoints import Concept, find_concept, load_concept
@@ -174,8 +174,8 @@ class DualAnoDiff(LearningEngine):
         """The piece of the photo that a request is drawn in, as the concept learned to see."""
         config = dual_config(concept)
         if config.whole or asked is None:
-            return whole_photo_crop(request.normal.shape, config.side)
-        return crop_around(asked, config.side, config.margin, PRESETS[config.preset].min_crop_share * config.side)
+            return whole_photo(request.normal.shape, config.side)
+        return PRESETS[config.preset].framing(config.side, config.margin, False).around(asked)
 
     def initial_image(
         self,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from core.images.square_crop import Framing
 from core.training.example_crops import Augmentation
 from core.training.learning_settings import LearningParams
 
@@ -111,6 +112,10 @@ class DualLearningParams(LearningParams):
         return PRESETS[self.preset].whole if self.sight == "preset" else self.sight == "whole"
 
 
+FLIPS = Augmentation(1.0, quarter_turns=False, max_rotation=0.0, scale=(1.0, 1.0), shift=0.0)
+"""What whole photos are varied by."""
+
+
 @dataclass(frozen=True)
 class DualPreset:
     """What a preset stands for.
@@ -147,13 +152,21 @@ class DualPreset:
     clip: float = 1.0
     redraw_every: int = 0
     validate: bool = False
+    flips: Augmentation = FLIPS
+
+    @property
+    def augmentation_of_crops(self) -> Augmentation:
+        """How views vary: whole photos are only flipped, so that what lies where stays true."""
+        return self.flips if self.whole else self.augmentation
+
+    def framing(self, side: int, margin: float, whole: bool) -> Framing:
+        """What of a photo a model of ``side`` pixels sees, learning and drawing."""
+        return Framing(side, margin, self.min_crop_share * side, whole, whole_pixels=False)
 
     def budget(self, defects: int, labels: int = 1) -> int:
         """Steps for so many defects to learn from; labels that are learned together share what they have in common."""
         return min(round(self.most_steps * math.sqrt(labels)), self.steps + self.per_defect * defects)
 
-
-_FLIPS = Augmentation(1.0, quarter_turns=False, max_rotation=0.0, scale=(1.0, 1.0), shift=0.0)
 
 PRESETS: dict[PresetName, DualPreset] = {
     "flawsmith": DualPreset(
@@ -166,14 +179,14 @@ PRESETS: dict[PresetName, DualPreset] = {
     ),
     "paper": DualPreset(
         vectors=0, text_adapter=True, saim_zero=False, scale=0.1, inject="add", nonlinear=True, whole=True,
-        augmentation=_FLIPS, margin=0.0, min_crop_share=1.0, lr=5e-6, rates=(), weight_decay=1e-2, batch=4, views=4,
+        augmentation=FLIPS, margin=0.0, min_crop_share=1.0, lr=5e-6, rates=(), weight_decay=1e-2, batch=4, views=4,
         normal_share=0.0, anomaly_loss_weight=1.0, steps=5_000, per_defect=0, most_steps=5_000,
         sampling=(50, 2.5, "ddim"), redraw_every=200,
     ),
     "code": DualPreset(
         vectors=0, text_adapter=True, saim_zero=False, scale=0.0, inject="blend", nonlinear=False, whole=True,
-        augmentation=_FLIPS, margin=0.0, min_crop_share=1.0, lr=2e-5, rates=(), weight_decay=1e-2, batch=4, views=4,
+        augmentation=FLIPS, margin=0.0, min_crop_share=1.0, lr=2e-5, rates=(), weight_decay=1e-2, batch=4, views=4,
         normal_share=0.0, anomaly_loss_weight=1.0, steps=5_000, per_defect=0, most_steps=5_000,
-        sampling=(100, 2.5, "ddim"), redraw_every=200,
+        sampling=(100, 2.5, "ddim"), redraw_every=200, flips=replace(FLIPS, flip_rows=True),
     ),
 }  # fmt: skip

@@ -42,8 +42,6 @@ from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
 from core.training.dataset import TrainingExamples, split_held_out
 from core.training.example_crops import DefectTarget
-from core.training.learning_settings import PRESETS as SEEING
-from core.training.learning_settings import LearningPreset
 from core.training.loop import Trainable, TrainingPlan
 from core.training.trainer import LearnedConcept, LearningTask, Trainer, TrainingRun, TrainingStage
 from core.training.training_samples import EncodedSamples
@@ -73,9 +71,8 @@ def learn_dual(
     what is not there; Cancelled within a step; StoreError.
     """
     preset = replace(PRESETS[params.preset], whole=params.learns_whole_photos)
-    examples = TrainingExamples.of(
-        groups, _as_inversion_preset(params, preset), round(preset.min_crop_share * backbone.side)
-    )
+    framing = preset.framing(backbone.side, learning_margin(params, preset), preset.whole)
+    examples = TrainingExamples.of(groups, framing)
     training = _DualTraining(examples, tuple(groups), normals, params, preset)
 
     def work(run: TrainingRun) -> LearnedConcept:
@@ -126,10 +123,10 @@ class _DualTraining:
         params, backbone = self.params, run.backbone
         finder, backgrounds = self._backgrounds(run)
         views = DualPairSampler(
-            backbone.side, self.examples.extent, self.preset.augmentation, self.preset.whole, backgrounds
+            backbone.side, self.examples.extent, self.preset.augmentation_of_crops, self.preset.whole, backgrounds
         )
         build = make_dual_spec(backbone, params, self.labels, bool(backgrounds))
-        learning, holding = split_held_out(self.examples, _as_inversion_preset(params, self.preset))
+        learning, holding = split_held_out(self.examples, self.preset.validate)
         with dual_model(backbone, build, params.seed, _starts(backbone, build)) as model:
             pairs = _PairTraining(self, run, model, views)
             trained = run.fit(pairs.stage(learning, holding))
@@ -234,11 +231,3 @@ def _starts(backbone: Backbone, build: Build) -> dict[str, str]:
         plain = all(len(prompt_ids(backbone, w)) == 1 for w in word.split())
         found[name] = word if plain else "damage"
     return found
-
-
-def _as_inversion_preset(params: DualLearningParams, preset: DualPreset) -> LearningPreset:
-    """The preset as the shared code for examples reads it."""
-    motion = replace(preset.augmentation, whole=preset.whole)
-    return replace(
-        SEEING["flawsmith"], motion=motion, margin=learning_margin(params, preset), validate=preset.validate
-    )

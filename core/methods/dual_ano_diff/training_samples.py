@@ -13,6 +13,7 @@ import numpy as np
 
 from core.device import numpy_rng
 from core.errors import InputError
+from core.images.square_crop import SquareCrop, whole_photo
 from core.masks.foreground import object_mask
 from core.methods.dual_ano_diff.learning_settings import DualLearningParams, DualPreset
 from core.segmentation.salient_object import salient_mask, salient_missing
@@ -71,16 +72,13 @@ class DualPairSampler:
 
     def draw_normal(self, normal: NormalImage, rng: np.random.Generator) -> PicturePair:
         """One view of a good photo: all of it, or a window as large as the anomalies have."""
-        height, width = normal.shape
-        nowhere = np.zeros(normal.shape, np.bool_)
         if self.whole:
-            target = _normal_target(normal, nowhere | True, max(normal.shape))
+            crop = whole_photo(normal.shape, self.side)
         else:
-            extent = round(min(self.extent, max(normal.shape)))
-            least = extent // 2
-            y, x = (int(rng.integers(min(least, n // 2), max(n - least, n // 2) + 1)) for n in (height, width))
-            nowhere[min(y, height - 1), min(x, width - 1)] = True
-            target = _normal_target(normal, nowhere, extent)
+            extent = min(self.extent, max(normal.shape))
+            middle = (float(rng.uniform(0, normal.shape[1])), float(rng.uniform(0, normal.shape[0])))
+            crop = SquareCrop(self.side, extent, middle, normal.shape).kept_inside()
+        target = _normal_target(normal, crop)
         pair = self._draw(target, "", rng)
         return replace(pair, mask=np.zeros_like(pair.mask))
 
@@ -91,16 +89,19 @@ class DualPairSampler:
         def again() -> np.random.Generator | None:
             return None if rng is None else np.random.default_rng(seed)
 
-        shown = cropped_view(target, self.side, again(), self.motion)
+        shown = cropped_view(target, again(), self.motion)
         around = self.backgrounds.get(target.example.id)
         if around is None:
             return PicturePair(shown.image, shown.mask, label)
         moved = replace(target, example=replace(target.example, pixels=around))
-        return PicturePair(shown.image, shown.mask, label, cropped_view(moved, self.side, again(), self.motion).image)
+        return PicturePair(shown.image, shown.mask, label, cropped_view(moved, again(), self.motion).image)
 
 
-def _normal_target(normal: NormalImage, mask: Mask, extent: int) -> DefectTarget:
-    return DefectTarget(AnomalyExample(normal.id, "", normal.pixels, (mask,)), mask, extent)
+def _normal_target(normal: NormalImage, crop: SquareCrop) -> DefectTarget:
+    """A good photo as something to look at, in ``crop``; what must stay in sight is the pixel in its middle."""
+    spot = np.zeros(normal.shape, np.bool_)
+    spot[round(crop.centre[1]), round(crop.centre[0])] = True
+    return DefectTarget(AnomalyExample(normal.id, "", normal.pixels, (spot,)), spot, crop)
 
 
 def find_backgrounds(
