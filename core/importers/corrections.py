@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from core.errors import InputError
-from core.importers.mask_pairing import pair_masks, split_masks
+from core.importers.mask_pairing import is_orphan, pair_masks, split_masks
 from core.importers.plan import Anomaly, GoodPhoto, ImportPlan, Unmasked, with_the_rest
 from core.importers.source_entry import Problem, SourceEntry
 from core.types import check_label
@@ -150,7 +150,7 @@ def _apart(
 
 
 def _orphans(plan: ImportPlan, chosen: Mapping[str, Correction]) -> list[SourceEntry]:
-    lone = {p.path for p in plan.problems if p.reason == "a mask without a photo" and p.path not in chosen}
+    lone = {p.path for p in plan.problems if is_orphan(p.reason) and p.path not in chosen}
     return [e for e in plan.entries if e.name in lone]
 
 
@@ -169,7 +169,7 @@ def _without(plan: ImportPlan, names: Mapping[str, object]) -> ImportPlan:
         for a in plan.anomalies
         if keeps(a.entry.name)
     ]
-    lone = {p.path for p in plan.problems if p.reason == "a mask without a photo"}
+    lone = {p.path for p in plan.problems if is_orphan(p.reason)}
     return replace(
         plan,
         normals=tuple(g for g in plan.normals if keeps(g.entry.name)),

@@ -17,8 +17,13 @@ _ENDING = re.compile(rf"(?P<photo>.+?)[ _.-](?P<word>{_WORDS})(?:[ _.-]?\d+)*", 
 _BEGINNING = re.compile(rf"(?P<word>{_WORDS})[ _.-](?P<photo>.+)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?P<photo>.+?)[ _.-]\d{1,4}")
 _SURE = frozenset({"mask", "masks", "gt"})
+_LABEL_STUDIO = re.compile(r"task-\d+-annotation-.+")
+"""Label Studio's PNG files of brushes: they name the task and not the photo."""
 _PROBED = 8
 """Photos with a picture of the same stem beside them that are opened per folder, to see whether it is a mask."""
+
+NO_PHOTO = "a mask without a photo"
+_NO_NAME = "a mask that names a task and not its photo"
 
 Where = tuple[str, ...]
 
@@ -29,6 +34,11 @@ class Pairing:
 
     masks: dict[str, list[SourceEntry]] = field(default_factory=lambda: defaultdict(list))
     orphans: list[tuple[SourceEntry, str]] = field(default_factory=list)
+
+
+def is_orphan(reason: str) -> bool:
+    """Whether a file was left out for ``reason`` because its photo was not found."""
+    return reason.startswith((NO_PHOTO, _NO_NAME))
 
 
 def in_mask_folder(entry: SourceEntry) -> bool:
@@ -57,7 +67,7 @@ def _is_named_mask(entry: SourceEntry, here: dict[tuple[Where, str], list[Source
         match = pattern.fullmatch(entry.stem)
         if match and (entry.folded, match["photo"].casefold()) in here:
             return match["word"].casefold() in _SURE or is_flat(entry)
-    return entry.stem.startswith("task-") and "-annotation-" in entry.stem
+    return _LABEL_STUDIO.fullmatch(entry.stem) is not None
 
 
 def _flat_twins(entries: Sequence[SourceEntry]) -> set[str]:
@@ -106,14 +116,36 @@ def pair_masks(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], *, a
     for mask in masks:
         group = _photos_of(mask, by_key, by_stem, anywhere)
         if not group:
-            result.orphans.append((mask, "a mask without a photo"))
+            result.orphans.append((mask, NO_PHOTO))
             continue
         key = tuple(photo.name for photo in group)
         groups[key] = group
         claims[key].append(mask)
     for key, group in groups.items():
         _deal(group, claims[key], result)
+    _deal_unnamed(photos, result)
     return result
+
+
+def _deal_unnamed(photos: Sequence[SourceEntry], result: Pairing) -> None:
+    """Masks that Label Studio named by task: the only one of a folder goes to the only photo there without a mask."""
+    unnamed = [(m, reason) for m, reason in result.orphans if _LABEL_STUDIO.fullmatch(m.stem)]
+    if not unnamed:
+        return
+    left = [(m, reason) for m, reason in result.orphans if not _LABEL_STUDIO.fullmatch(m.stem)]
+    bare: dict[Where, list[SourceEntry]] = defaultdict(list)
+    for photo in photos:
+        if not result.masks.get(photo.name):
+            bare[photo.folded].append(photo)
+    tasks: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
+    for mask, _ in unnamed:
+        tasks[mask.folded, mask.stem.partition("-annotation-")[0].casefold()].append(mask)
+    for (where, task), masks in tasks.items():
+        if len(bare[where]) == 1 and [w for w, _ in tasks].count(where) == 1:
+            result.masks[bare[where][0].name] += masks
+        else:
+            left += [(m, f"{_NO_NAME} ({task}); export JSON from Label Studio, or name it as its photo") for m in masks]
+    result.orphans = left
 
 
 def _photos_of(

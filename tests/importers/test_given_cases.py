@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from core.images import read_image, read_mask
+from core.importers.corrections import Corrections
 from core.jobs.import_images import import_images
 
 CASES = Path(os.environ.get("FLAWSMITH_CASES", ".")) / "import"
@@ -32,10 +33,10 @@ WHOLE = {
     "zips/utf8noflag.zip": (1, {}),
 }
 ANOMALIES = {
-    "labelme": (2, 275),
+    "labelme": (2, 274),  # the area of its polygons by their corners; README's 194 is the stroke inside them
     "imagefolder": (2, 194),
     "same_stem": (2, None),
-    "mask_names": (21, 194),
+    "mask_names": (21, 194),  # the other two photos: see below
     "jpeg_masks": (5, 194),
     "mask_values": (11, 194),
     "exif_masks": (5, 194),
@@ -69,3 +70,14 @@ def test_photos_of_a_set_keep_their_brightness(project) -> None:
 @pytest.mark.parametrize(("zipped", "name"), [("sjis", "部品.png"), ("utf8noflag", "prüf_äöü.png")])
 def test_names_of_old_zips_can_be_read(project, zipped: str, name: str) -> None:
     assert import_images(project, CASES / "zips" / f"{zipped}.zip").normals == (name,)
+
+
+def test_the_last_two_of_mask_names_need_a_person(project) -> None:
+    """``w.png`` has no mask of any name, so that the one that names a task might be its own or that of ``o.png``."""
+    source = CASES / "mask_names"
+    report = import_images(project, [], anomalies=source)
+    assert {p.path for p in report.problems} == {
+        f"scratch/{name}.png" for name in ("o", "w", "task-1-annotation-1-by-1-tag-scratch-0")
+    }
+    said = Corrections.parse(["scratch/w.png=ignore"])
+    assert len(import_images(project, [], anomalies=source, said=said).examples) == 1 and len(project.examples()) == 22

@@ -173,3 +173,12 @@ def test_the_docs_name_every_format() -> None:
     page = (Path(__file__).resolve().parents[2] / "docs" / "import.md").read_text()
     for importer in importers():
         assert f"| {importer.title} | {importer.reads} |" in page, f"say in docs/import.md what {importer.name} reads"
+
+
+def test_a_mask_that_names_a_task_goes_to_the_only_photo_without_one(imported, areas) -> None:
+    """Label Studio's PNG files of brushes do not name their photo."""
+    task = "NG/task-7-annotation-3-by-1-tag-scratch-0.png"
+    files = {"OK/0.png": good(0), "NG/a.png": bad(1), "NG/a_mask.png": mask(), "NG/b.png": bad(2), task: mask()}
+    assert areas() == {} and imported(files).problems == () and set(areas()) == {"a.png", "b.png"}
+    report = imported({"NG/c.png": bad(3)}, "OK=good")
+    assert task in {p.path for p in report.problems if "names a task" in p.reason}
