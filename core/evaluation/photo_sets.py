@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from core.evaluation.saturation import (
 from core.exporters.api import DatasetItem, folders_in
 from core.exporters.mvtec_ad import category_folder
 from core.images import read_image, read_mask
+from core.importers.words import safe_label
 from core.types import GOOD, Image, Mask, ReviewStatus, check_image, check_mask
 
 Split = Literal["train", "test", "all"]
@@ -136,6 +137,12 @@ def check_disjoint(train: Iterable[Shot], test: Iterable[Shot]) -> None:
             f"{len(same)} test photos were learned from (first: {theirs}, as {ours} in the training set); "
             "test on photos of their own"
         )
+
+
+def labelled_as_imported(shots: Sequence[Shot], renamed: Mapping[str, str]) -> list[Shot]:
+    """Photos of a dataset under a project's labels: made safe as on import, and ``renamed`` there, old to new."""
+    names = {label: safe_label(label) for label in {shot.label for shot in shots} - {GOOD}}
+    return [replace(s, label=renamed.get(names[s.label], names[s.label])) if s.label in names else s for s in shots]
 
 
 def _digest(shot: Shot) -> bytes:

@@ -14,10 +14,11 @@ import pytest
 
 from core.device import numpy_rng
 from core.errors import InputError, MaskError, NotFound
-from core.evaluation.photo_sets import Shot, check_disjoint, read_photo_set
+from core.evaluation.photo_sets import Shot, check_disjoint, labelled_as_imported, read_photo_set
 from core.evaluation.saturation import FULL_SATURATION, Saturation, read_defects_config
 from core.exporters import DatasetItem, export
 from core.images import mask_png_bytes, png_bytes
+from core.jobs.import_images import import_images
 from core.store import Project
 from core.types import ReviewStatus
 
@@ -219,3 +220,28 @@ def test_real_sets_are_apart() -> None:
         train, test = read_photo_set(data / product, "train"), read_photo_set(data / f"{product}_dev", "test")
         assert set(labels(train)) == set(labels(test))
         check_disjoint(train, test)
+
+
+def test_loco_has_the_labels_that_its_import_gave_the_project(tmp_path: Path) -> None:
+    """By mask value and defects_config.json, not by the two folders; a label renamed in the project is found too."""
+    base, values = tmp_path / "box", {"Missing Nut": 255, "Scratched-Lid": 254}
+    for n in range(2):
+        write(base / f"train/good/{n:03d}.png", photo("train", n))
+        write(base / f"test/good/{n:03d}.png", photo("test", n))
+    for (label, value), kind in zip(values.items(), ("logical", "structural"), strict=True):
+        write(base / f"test/{kind}_anomalies/000.png", photo(label))
+        write(base / f"ground_truth/{kind}_anomalies/000/000.png", blob(1).astype(np.uint8) * np.uint8(value))
+    config = [{"defect_name": k, "pixel_value": v, "saturation_threshold": 1.0, "relative_saturation": True}
+              for k, v in values.items()]  # fmt: skip
+    (base / "defects_config.json").write_text(json.dumps(config))
+    with Project.create(tmp_path / "project") as project:
+        import_images(project, base)
+        assert {(e.label, e.kind) for e in project.examples()} == {
+            ("missing_nut", "logical"),
+            ("scratched_lid", "structural"),
+        }
+        project.rename_label("missing_nut", "no_nut")
+        ours = {e.label for e in project.examples()}
+        theirs = labelled_as_imported(read_photo_set(base, "test"), project.renamed_labels())
+    assert {s.label for s in theirs if not s.good} == ours == {"no_nut", "scratched_lid"}
+    assert {s.name for s in theirs if not s.good} == {"logical_anomalies/000", "structural_anomalies/000"}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.evaluation.results import EvalResult
+from core.store import Project
 
 __all__ = [
     "EvalResult",
@@ -64,13 +65,20 @@ def evaluate_detection_folders(task: FolderTraining, **watching: Callable[..., A
 def evaluate_classification_folders(task: FolderTraining, **watching: Callable[..., Any]) -> EvalResult:
     """See core.evaluation.classification.evaluate_classification; ``watching``: progress, cancelled, curve."""
     from core.evaluation.classification import evaluate_classification
-    from core.evaluation.photo_sets import read_photo_set
+    from core.evaluation.photo_sets import labelled_as_imported, read_photo_set
 
-    return evaluate_classification(
-        read_photo_set(task.train, "train", masks=False, normals=False),
-        read_photo_set(task.test, "test", masks=False, normals=False),
-        **_common_arguments(task, watching),
-    )
+    renamed = _renamed(task.train)
+    train = labelled_as_imported(read_photo_set(task.train, "train", masks=False, normals=False), renamed)
+    test = labelled_as_imported(read_photo_set(task.test, "test", masks=False, normals=False), renamed)
+    return evaluate_classification(train, test, **_common_arguments(task, watching))
+
+
+def _renamed(train: Path) -> dict[str, str]:
+    """Labels that were renamed in the project to learn from; those of the test set have their old names."""
+    if not (train / "project.db").is_file():
+        return {}
+    with Project.open(train) as project:
+        return project.renamed_labels()
 
 
 def _evaluate_pixelwise(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.engines.registry import engines
 from core.errors import InputError
-from core.evaluation.photo_sets import Shot, Split, read_photo_set
+from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set
 from core.evaluation.results import ResultKind
 from core.store import NormalRow, Project, SampleFilter, SampleRow
 from core.types import GOOD, Recipe, ReviewStatus
@@ -86,7 +86,8 @@ def real_anomalies(project: Project, against: Path | None) -> list[Shot]:
     if against is not None:
         # Of another project, what is real is what was imported into it.
         split: Split = "test" if (against / "project.db").is_file() else "all"
-        return [shot for shot in read_photo_set(against, split, normals=False) if not shot.good]
+        shots = [shot for shot in read_photo_set(against, split, normals=False) if not shot.good]
+        return labelled_as_imported(shots, project.renamed_labels())
     shots = [Shot(f"{r.label}/{Path(r.name).stem}", r.path, r.label, r.mask_paths) for r in project.examples()]
     if not shots:
         raise InputError("the project has no real anomalies: import some in Product, or choose a folder of them")
@@ -100,7 +101,7 @@ def build_eval_sets(project: Project, trial: EvalSpec) -> EvalSets:
         return _classification_sets(project, trial, pairs, notes)
     normals = project.normals()
     if trial.against is not None:
-        test = read_photo_set(trial.against, "test")
+        test = labelled_as_imported(read_photo_set(trial.against, "test"), project.renamed_labels())
         return EvalSets(_training_shots(pairs, normals), tuple(test), tuple(pairs), tuple(notes))
     if len(normals) < 2:
         raise InputError(
@@ -125,7 +126,8 @@ def _classification_sets(project: Project, trial: EvalSpec, pairs: list[SampleRo
     if trial.against is None:
         real = real_anomalies(project, None)
     else:
-        real = [s for s in read_photo_set(trial.against, "test", masks=False, normals=False) if not s.good]
+        shots = [s for s in read_photo_set(trial.against, "test", masks=False, normals=False) if not s.good]
+        real = labelled_as_imported(shots, project.renamed_labels())
     learned, asked = {p.label for p in pairs}, {s.label for s in real}
     if len(learned) < 2 or not learned & asked:
         raise InputError(
