@@ -13,6 +13,7 @@ import gradio as gr
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_gallery_select
 from app.session import Session, sessions
+from app.tabs.concepts.mask_drawing import FOCUS_JS, edit_example
 from core.api.demo import DEMO_PRODUCTS, demo_project
 from core.api.recent import projects_folder, recent_projects
 from core.errors import InputError
@@ -74,6 +75,7 @@ class ProjectGallery:
         with gr.Row(visible=False, elem_classes="fs-picked", equal_height=True) as self.picked:
             self.about = gr.HTML(elem_id="fs-picked")
             self.work = gr.Button("Work on it in Studio", size="sm", scale=0, min_width=150, elem_id="fs-to-studio")
+            self.open = gr.Button("Open: mask and label", size="sm", scale=0, min_width=150, elem_id="fs-open-real")
             self.remove = gr.Button(REMOVE, size="sm", scale=0, min_width=150, elem_id="fs-remove")
         self.gallery = gr.Gallery(show_label=False, height="auto", allow_preview=False, visible=False, buttons=[],
                                   object_fit="contain", elem_classes="fs-gallery", elem_id="fs-album")  # fmt: skip
@@ -120,16 +122,23 @@ def _wire_album(shell: PageContext, album: ProjectGallery, shown: list[Any]) -> 
 
     def remove(session: Session) -> list[Any]:
         at = session.memory.product.picked
+        good, photos = session.memory.product.kind == GOOD, session.required_api.photos
         if not at or session.memory.product.removing != at:
             session.memory.product.removing = at
-            return [*[gr.skip()] * len(shown), gr.update(value="Remove it with its samples?", variant="stop")]
-        session.required_api.photos.remove([at])
+            sure = "Remove it with its samples?" if good else "Remove this anomaly?"
+            return [*[gr.skip()] * len(shown), gr.update(value=sure, variant="stop")]
+        photos.remove([at]) if good else photos.remove_examples([at])
         session.memory.product.picked = session.memory.product.removing = ""
         return [*_show(session), gr.update(value=REMOVE, variant="secondary")]
 
+    def open_real(session: Session) -> Any:
+        edit_example(session, session.memory.product.picked)
+        return gr.Tabs(selected="concepts")
+
     on(album.kind.input, switch, shell, [album.kind], shown)
-    on_gallery_select(album.gallery.select, pick, shell, [album.picked, album.about, album.work, album.remove],
-            trigger_mode="always_last")  # fmt: skip
+    picked = [album.picked, album.about, album.work, album.remove, album.open]
+    on_gallery_select(album.gallery.select, pick, shell, picked, trigger_mode="always_last")
+    on(album.open.click, open_real, shell, outputs=[shell.tabs]).success(None, js=FOCUS_JS)
     on(album.work.click, work_on, shell, outputs=[shell.tabs])
     on(album.remove.click, remove, shell, outputs=[*shown, album.remove])
 
@@ -195,18 +204,18 @@ def _summary(session: Session) -> str:
 def _picked_updates(session: Session) -> list[Any]:
     at = session.memory.product.picked
     if not at or session.api is None:
-        return [gr.update(visible=False), "", gr.skip(), gr.skip()]
+        return [gr.update(visible=False), "", gr.skip(), gr.skip(), gr.skip()]
     session.memory.product.removing = ""
     desk, good = session.api.photos, session.memory.product.kind == GOOD
     if good:
         photo = desk.row(at)
         name, said = photo.name, ", ".join((f"{photo.width} × {photo.height}", *photo.notes))
     else:
-        real = next(e for e in desk.examples() if e.id == at)
+        real = desk.example(at)
         name, said = real.name, f"{real.width} × {real.height}, {real.label}, {len(real.mask_paths)} masked defects"
     text = f"<b>{html.escape(name)}</b> <span class='fs-quiet'>{html.escape(said)}</span>"
-    remove = gr.update(visible=good, value=REMOVE, variant="secondary")
-    return [gr.update(visible=True), text, gr.update(visible=good), remove]
+    remove = gr.update(value=REMOVE, variant="secondary")
+    return [gr.update(visible=True), text, gr.update(visible=good), remove, gr.update(visible=not good)]
 
 
 def _turn_page(session: Session, step: int) -> list[Any]:

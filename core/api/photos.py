@@ -107,6 +107,14 @@ class PhotosApi:
         """Real anomalies."""
         return self._project.examples(label)
 
+    def example(self, id: str) -> ExampleRow:
+        """One real anomaly; NotFound if it is gone."""
+        return self._project.example_row(id)
+
+    def remove_examples(self, ids: Sequence[str]) -> None:
+        """Take real anomalies out of the project; what was learned or made from them stays."""
+        self._project.remove_examples(ids)
+
     def rename_label(self, old: str, new: str) -> int:
         """Rename a label of real anomalies, or merge it into another that is there; return how many were moved."""
         return self._project.rename_label(old, new)

@@ -144,7 +144,8 @@ def _deal_unnamed(photos: Sequence[SourceEntry], result: Pairing) -> None:
         if len(bare[where]) == 1 and [w for w, _ in tasks].count(where) == 1:
             result.masks[bare[where][0].name] += masks
         else:
-            left += [(m, f"{_NO_NAME} ({task}); export JSON from Label Studio, or name it as its photo") for m in masks]
+            reason = f"{_NO_NAME} ({task}); export JSON from Label Studio, or name it as its photo"
+            left += [(mask, reason) for mask in masks]
     result.orphans = left
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from core.api import Workbench
 from tests.app.conftest import Server, open_tab, reload
+from tests.app.hands import Hands, set_value
 
 pytestmark = pytest.mark.browser
 
@@ -136,6 +137,23 @@ def test_real_anomalies_and_the_way_to_the_studio(
     real.check(force=True)
     expect(page.locator("#fs-album .thumbnail-item")).to_have_count(3)
     expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 3")
+    page.locator("#fs-album .thumbnail-item").nth(0).click()
+    page.locator("#fs-remove").click()
+    expect(page.locator("#fs-remove")).to_have_text("Remove this anomaly?")
+    page.locator("#fs-remove").click()
+    expect(page.locator("#fs-album .thumbnail-item")).to_have_count(2)
+
+    # A real anomaly opens on the canvas, large; its label is changed there, and its mask may be.
+    page.locator("#fs-album .thumbnail-item").nth(1).click()
+    page.locator("#fs-open-real").click()
+    hands = Hands(page, "concepts")
+    hands.until("M.ready && M.count() === 100")
+    set_value(page, "#fs-cx-draw-label", "pit")
+    page.locator("#fs-cx-save").click()
+    expect(page.locator("#fs-cx-tiles h4")).to_have_text(["hole 1", "pit 1"])
+    open_tab(page, "Product")
+    expect(page.locator(".fs-album .fs-chip")).to_have_text(["hole 1", "pit 1"])
+
     page.locator("#fs-album-kind").get_by_label("Good parts (6)").check(force=True)
     expect(page.locator("#fs-album .thumbnail-item")).to_have_count(6)
     page.locator("#fs-album .thumbnail-item").nth(4).click()

@@ -56,6 +56,18 @@ def test_a_drawn_mask_becomes_an_example_and_a_redrawn_one_takes_its_place(
         desk.remove(smaller.id)
 
 
+def test_another_label_leaves_the_defects_apart(bench: Workbench, photo_folder: Path) -> None:
+    png = (photo_folder / "plate 1.png").read_bytes()
+    masks = [mask_png_bytes(disc(30, 20)), mask_png_bytes(disc(80, 60, 2))]
+    row = bench.project.add_example(png, ".png", "pit", "structural", masks, "two", 128, 96)
+    draft, union = bench.concepts.examples.edit_mask(row.id)
+    renamed = bench.concepts.examples.save(draft, union, "hole", "structural")
+    assert renamed.mask_paths == row.mask_paths and bench.photos.example(renamed.id).label == "hole"
+    draft, _ = bench.concepts.examples.edit_mask(renamed.id)
+    (redrawn,) = bench.concepts.examples.save(draft, disc(30, 20), "hole").mask_paths
+    assert np.array_equal(read_mask(redrawn), disc(30, 20))
+
+
 @pytest.mark.parametrize(
     ("mask", "says"),
     [

@@ -67,12 +67,6 @@ class MaskDrawing:
         """Whether a photo is on the canvas."""
         return bool(session.api is not None and session.memory.concepts.drafts)
 
-    def start(self, session: Session, drafts: Sequence[MaskDraft], mask: Mask | None = None) -> None:
-        """Put photos on the canvas, one after the other; ``mask`` belongs to the first."""
-        session.memory.concepts.drafts = list(drafts)
-        session.memory.concepts.drafted = 0
-        self._set_mask(session, mask)
-
     def add_photos(self, session: Session, paths: Sequence[str] | None) -> None:
         """Photos that a person uploaded; those that are none are named, the others come on the canvas."""
         desk, drafts, problems = session.required_api.concepts.examples, [], []
@@ -85,12 +79,11 @@ class MaskDrawing:
             raise InputError(problems[0] if problems else "no photo was chosen")
         for problem in problems:
             gr.Warning(problem, title="Left out", duration=12)
-        self.start(session, drafts)
+        start_drawing(session, drafts, None)
 
     def edit_example(self, session: Session, sent: dict[str, Any]) -> None:
         """An example's mask on the canvas again."""
-        draft, mask = session.required_api.concepts.examples.edit_mask(str(sent.get("id", "")))
-        self.start(session, [draft], mask)
+        edit_example(session, str(sent.get("id", "")))
 
     def save_example(self, session: Session, label: str | None, kind: str | None) -> None:
         """Save the drawn mask as an example and take up the next photo; InputError says what is missing."""
@@ -112,7 +105,7 @@ class MaskDrawing:
             session.masks.pop(_key(drafts.pop(0)), None)
             session.memory.concepts.drafted += 1
         if drafts:
-            self._set_mask(session, None)
+            _set_mask(session, None)
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``."""
@@ -154,14 +147,28 @@ class MaskDrawing:
             on(press, keep, self.shell, [self.label, self.kind], outputs, js=FLUSH_JS, **SERIAL_EVENTS)
         on(self.cancel.click, leave, self.shell, outputs=outputs, **SERIAL_EVENTS)
 
-    def _set_mask(self, session: Session, mask: Mask | None) -> None:
-        draft = session.memory.concepts.drafts[0]
-        with session.lock:
-            session.masks.pop(_key(draft), None)
-            if mask is not None:
-                session.masks[_key(draft)] = mask
-        desk = session.required_api.concepts.examples
-        threading.Thread(target=_prepare, args=(desk, draft), daemon=True).start()
+
+def edit_example(session: Session, example_id: str) -> None:
+    """Put a real anomaly on the canvas of the Concepts tab, with its mask; NotFound."""
+    draft, mask = session.required_api.concepts.examples.edit_mask(example_id)
+    start_drawing(session, [draft], mask)
+
+
+def start_drawing(session: Session, drafts: Sequence[MaskDraft], mask: Mask | None) -> None:
+    """Photos on the canvas, one after the other; ``mask`` belongs to the first."""
+    session.memory.concepts.drafts = list(drafts)
+    session.memory.concepts.drafted = 0
+    _set_mask(session, mask)
+
+
+def _set_mask(session: Session, mask: Mask | None) -> None:
+    draft = session.memory.concepts.drafts[0]
+    with session.lock:
+        session.masks.pop(_key(draft), None)
+        if mask is not None:
+            session.masks[_key(draft)] = mask
+    desk = session.required_api.concepts.examples
+    threading.Thread(target=_prepare, args=(desk, draft), daemon=True).start()
 
 
 def current_draft(session: Session) -> MaskDraft | None:

@@ -111,16 +111,16 @@ class ExamplesApi:
         return self.prepare(draft).predict([Click(*c) for c in clicks], box_xyxy, mask)
 
     def save(self, draft: MaskDraft, mask: Mask | None, label: str, kind: Kind = "structural") -> ExampleRow:
-        """The draft as a real anomaly, in place of the one it was drawn from. InputError or MaskError, in one line."""
+        """The draft as a real anomaly, in place of the one it was drawn from. InputError or MaskError, in one line.
+
+        Where the mask is as it was, its defects stay apart as they were.
+        """
         label = check_label(label)
-        if mask is None or not mask.any():
-            raise MaskError("there is no mask yet: click the defect on the photo, or paint it with the brush")
-        if reason := reject_reason(check_mask(mask, draft.shape)):
-            raise MaskError(reason)
-        png, data = mask_png_bytes(mask), self._project.store_file(draft.path.read_bytes(), draft.path.suffix)
+        pngs = self._mask_files(draft, mask)
+        data = self._project.store_file(draft.path.read_bytes(), draft.path.suffix)
         with self._project.transaction():
             row = self._project.add_example(
-                data, draft.path.suffix, label, kind, [png], draft.name, draft.width, draft.height
+                data, draft.path.suffix, label, kind, pngs, draft.name, draft.width, draft.height
             )
             if draft.replaces not in ("", row.id):
                 self._project.remove_examples([draft.replaces])
@@ -129,6 +129,18 @@ class ExamplesApi:
     def remove(self, id: str) -> None:
         """Take a real anomaly out of the project; concepts learned from it stay. NotFound."""
         self._project.remove_examples([self._project.example_row(id).id])
+
+    def _mask_files(self, draft: MaskDraft, mask: Mask | None) -> list[bytes]:
+        """The PNGs to store: those there are where nothing was redrawn, which need not be fit to learn from."""
+        if mask is None or not mask.any():
+            raise MaskError("there is no mask yet: click the defect on the photo, or paint it with the brush")
+        check_mask(mask, draft.shape)
+        for row in self._project.examples():
+            if row.id == draft.replaces and np.array_equal(_union_mask(row), mask):
+                return [path.read_bytes() for path in row.mask_paths]
+        if reason := reject_reason(mask):
+            raise MaskError(reason)
+        return [mask_png_bytes(mask)]
 
     def _card(self, row: ExampleRow) -> ExampleCard:
         path = self._project.cache_dir / "examples" / f"{row.id}.json"
