@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, GetPydanticSchema, model_validator
 
 ShapeName = Literal["auto", "crack", "scratch", "spot", "blob", "pits", "chip", "stain"]
-_SAYS_WHERE = ("anomaly_type", "shape", "regions", "size_pct", "size_like_examples", "align", "overflow")
+_OUTLINE = ("perturb", "jitter", "delta", "close_px", "bend")
+_FREE = ("anomaly_type", "shape", "size_pct", "size_like_examples", "align", "overflow", "rotate", "alpha", *_OUTLINE)
+"""Settings without effect on a defect that lies, is sized and outlined as its example is."""
+_SAYS_WHERE = ("regions", *_FREE)
 """Settings of which another value than the default asks for something else than lying as an example does."""
+_WHOLE_REGIONS = tuple(name for name in _FREE if name != "anomaly_type") + ("position", "gap_px")
+"""Settings without effect where a defect is a whole region."""
 
 
 class Placement(BaseModel):
@@ -70,6 +76,18 @@ class Placement(BaseModel):
         0.25, ge=0, le=1, title="Perturbation (ΔP)",
         description="How far corners of example masks are moved, as a share of the mask's width there.",
     )  # fmt: skip
+    delta: float = Field(
+        0.15, ge=0, le=1, title="Simplify outline (δ)",
+        description="How far the polygon of an example's outline may leave it, as a share of the mask's width there.",
+    )  # fmt: skip
+    close_px: float = Field(
+        1.0, ge=0, le=50, title="Close gaps",
+        description="Gaps and holes of example masks that are narrower than about twice this many pixels are filled.",
+    )  # fmt: skip
+    bend: float = Field(
+        0.06, ge=0, le=0.3, title="Bend",
+        description="How far an example's mask is bent as a whole, as a share of its length; not in the paper.",
+    )  # fmt: skip
     alpha: float = Field(
         0.5, ge=0, le=1, title="Pull toward the mean size (α)",
         description="With sizes like the examples: 1 gives the label's mean area, 0 keeps more of each one's own.",
@@ -84,6 +102,34 @@ class Placement(BaseModel):
         asked = any(getattr(self, name) != getattr(usual, name) for name in _SAYS_WHERE)
         free = self.source in ("auto", "examples") and not asked
         return self.model_copy(update={"position": "surroundings" if has_examples and free else "anywhere"})
+
+    def without_effect(self, given: Mapping[str, Any], has_examples: bool) -> str | None:
+        """Why a setting that was ``given`` changes nothing beside the others, in one line; None if all count.
+
+        Call it on rules whose position is resolved. Defaults that were given are no request.
+        """
+        usual, known = Placement(), Placement.model_fields
+        asked = [name for name in given if name in known and getattr(self, name) != getattr(usual, name)]
+        for names, because in self._idle(has_examples):
+            if idle := [name for name in asked if name in names]:
+                return f"placement: {idle[0]} has no effect {because}"
+        return None
+
+    def _idle(self, has_examples: bool) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Settings without effect, and why and what to do."""
+        if self.anomaly_type == "logical" or self.source == "regions":
+            yield _WHOLE_REGIONS, "where whole regions are taken; leave it out, or choose another type and source"
+        elif self.follows_example and has_examples:
+            shaped = tuple(name for name in _FREE if name != "shape" or self.source != "shapes")
+            yield shaped, f"with position={self.position}: a defect lies as its example does; set position=anywhere"
+        elif self.source == "shapes":
+            yield _OUTLINE, "with source=shapes, which are drawn anew; leave it out or set source=examples"
+        elif self.source in ("examples", "learned"):
+            yield ("shape",), f"with source={self.source}; leave it out or set source=shapes"
+        if not self.perturb:
+            yield tuple(n for n in _OUTLINE if n != "perturb"), "with perturb=false; leave it out or set perturb=true"
+        if self.size_like_examples and self.source == "examples":
+            yield ("size_pct",), "with size_like_examples=true; leave one of them out"
 
     @property
     def follows_example(self) -> bool:

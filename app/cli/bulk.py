@@ -60,6 +60,9 @@ def generate(
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     param: Annotated[list[str], typer.Option("--param", help="A setting of the engine as name=value.")] = [],  # noqa: B006
+    draw_as: Annotated[
+        str | None, typer.Option(help="flawsmith, paper or code: what sets all that --param and --place do not name.")
+    ] = None,
     place: Annotated[list[str], typer.Option("--place", help="A placement rule as name=value.")] = [],  # noqa: B006
     keep_best: Annotated[
         int | None, typer.Option(min=1, help="Score each sample and continue until this many good ones are kept.")
@@ -86,7 +89,7 @@ def generate(
             label=label or engine,
             count=count,
             seed=seed,
-            params=parse_settings(param, "--param"),
+            params=parse_settings(param, "--param") | ({"draw_as": draw_as} if draw_as else {}),
             placement=parse_settings(place, "--place"),
             workers=workers,
             batch_size=batch_size,

@@ -115,6 +115,16 @@ class Context:
             raise Cancelled("stopped; what was finished is kept")
 
 
+@dataclass(frozen=True)
+class DrawingPreset:
+    """What drawing as a paper, its code or ourselves stands for: values of ``Params``, of placement, and of the review
+    rules that select samples. What is not named keeps its default."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    placement: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+
+
 class Engine(ABC):
     """Makes one sort of anomaly. A subclass has ``generate`` or ``generate_batch``; the rest has defaults."""
 
@@ -177,6 +187,10 @@ class Engine(ABC):
         """Whether a sample made with these settings may hold pixels of the real anomalies that it was given. Those
         must not test a detector that learned from it."""
         return "examples" in self.needs
+
+    def drawing_presets(self) -> Mapping[str, DrawingPreset]:
+        """What its setting ``draw_as`` (core.engines.drawing_presets) stands for, by name; empty without one."""
+        return {}
 
     def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
         """How many requests are best drawn together on this machine, at least 1."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, EngineParams
+from core.engines.api import Context
+from core.engines.drawing_presets import PresetParams
 from core.engines.surface.surface import Pixels, Surface, crop_surface, min_visible_levels, paste_surface, strengthen
 from core.engines.surface.transplant import transplant
 from core.errors import InputError
@@ -28,7 +29,15 @@ _REAL_CONTRAST_SHARE = 0.7
 """Of the contrast that made damage needs to be seen."""
 
 
-class ConceptDrawingParams(EngineParams):
+PUBLISHED: Mapping[str, Any] = {
+    "strength": 1.0, "steps": 200, "sampler": "ddim", "eta": 1.0, "guidance": 1.0, "start": "photo", "detail": 0.0,
+    "contrast": 0.0, "feather": 0.0, "seam": "feather", "margin": 0.0, "tighten": False,
+}  # fmt: skip
+"""How AnomalyDiffusion's released code draws, which its paper does not say: from noise, 200 steps of DDIM as noisy as
+DDPM's, without guidance; what was drawn is the sample."""
+
+
+class ConceptDrawingParams(PresetParams):
     """How a learned anomaly is drawn."""
 
     concept: str = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -69,6 +69,11 @@ class ReviewRules(BaseModel):
         description="Samples closer than this form one group. Its best one is kept, or the one kept before; "
         "0 keeps all.",
     )  # fmt: skip
+    rank: Literal["believability", "ars"] = Field(
+        "believability", title="Best first by",
+        description="believability: coverage of the mask, seam, visibility and ARS together; ars: the anomaly region "
+        "score alone, as GAA selects (LQSF).",
+    )  # fmt: skip
     keep_best: int | None = Field(
         None, ge=1, title="Keep the best", description="Keep at most this many samples; empty keeps all that pass."
     )
@@ -87,6 +92,12 @@ def believability(scores: Mapping[str, float]) -> float:
     gain = ars_gain(scores)
     stands_out = 1.0 if gain is None else (1 + min(1.0, max(0.0, gain) / FULL_ARS_GAIN)) / 2
     return float(scores.get("mask_covered", 0.0) * visible * stands_out / np.sqrt(seam))
+
+
+def ranking_key(row: SampleRow, rules: ReviewRules) -> tuple[float, str]:
+    """What samples are sorted by, the best first."""
+    value = row.scores.get("ars", 0.0) if rules.rank == "ars" else believability(row.scores)
+    return -value, row.id
 
 
 def ars_gain(scores: Mapping[str, float]) -> float | None:
@@ -143,12 +154,12 @@ class FilteredSamples:
 def filter_samples(rows: Sequence[SampleRow], rules: ReviewRules, before: Sequence[SampleRow] = ()) -> FilteredSamples:
     """Tell the good from the bad by the rules; the same for any order of ``rows``.
 
-    What passes every rule of its own scores is taken from the most believable down, each unless it is a
+    What passes every rule of its own scores is taken from the best down (``rules.rank``), each unless it is a
     near-duplicate of one taken or of one kept ``before``, at most ``rules.keep_best``.
     """
     reasons = {row.id: reason for row in rows if (reason := reject_reason(row.scores, rules))}
     passed = [row for row in rows if row.id not in reasons]
-    passed.sort(key=lambda r: (-believability(r.scores), r.id))
+    passed.sort(key=lambda row: ranking_key(row, rules))
     if rules.duplicates > 0:
         for row, twin in _duplicates(passed, before, rules.duplicates):
             reasons[row.id] = f"{NEAR_DUPLICATE} (of {twin.id})"

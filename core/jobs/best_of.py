@@ -73,7 +73,8 @@ def generate_best_of(
     ``ended`` ("full", "spent" or "stopped"), ``notes``. InputError before anything is made if the order is wrong.
     """
     quota = check_best_of(batch, rules)
-    lot = _BestOfRun(plan_batch(material, batch), rules, quota, job_id, progress)
+    plan = plan_batch(material, batch)
+    lot = _BestOfRun(plan, with_preset(rules, plan.builder.preset.rules), quota, job_id, progress)
     ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material)
     stopped = False
     try:
@@ -89,6 +90,13 @@ def generate_best_of(
     if not lot.ids and lot.given_up:
         raise InputError(f"{batch.engine}: no sample came out; the last reason was: {lot.given_up[-1]}")
     return lot.result(stopped)
+
+
+def with_preset(rules: ReviewRules, preset: Mapping[str, Any]) -> ReviewRules:
+    """``rules`` with what a drawing preset says of those that a person did not set."""
+    return rules.model_copy(
+        update={name: value for name, value in preset.items() if name not in rules.model_fields_set}
+    )
 
 
 @dataclass

@@ -14,7 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Engine, Need, read_params
+from core.engines.api import DrawingPreset, Engine, Need, read_params
+from core.engines.drawing_presets import resolve_preset
 from core.engines.registry import engine
 from core.errors import InputError, Unavailable
 from core.jobs.product_data import ProductData
@@ -57,7 +58,7 @@ class PlacedMask:
 @dataclass(frozen=True)
 class RequestBuilder:
     """An engine with its settings on one product. ``placement`` is settled; ``donor_ids`` are photos that an engine
-    may borrow from; ``examples`` are the label's real anomalies."""
+    may borrow from; ``examples`` are the label's real anomalies; ``preset`` is what it draws as."""
 
     material: ProductData
     engine: Engine
@@ -66,6 +67,7 @@ class RequestBuilder:
     placement: Placement
     donor_ids: tuple[str, ...]
     examples: tuple[AnomalyExample, ...]
+    preset: DrawingPreset = DrawingPreset()
 
     @classmethod
     def of(
@@ -85,13 +87,18 @@ class RequestBuilder:
         if reason := chosen.available():
             raise Unavailable(f"engine {engine_name}: {reason}")
         check_label(label)
+        params, preset = resolve_preset(chosen, params, label, material.concepts)
         read_params(chosen, params)
-        rules = read_settings(Placement, placement or {}, "placement")
+        asked = {**preset.placement, **(placement or {})}
+        rules = read_settings(Placement, asked, "placement")
         examples = material.examples(label)
         if rules.source == "examples" and not examples:
             raise InputError(f"placement from examples: there is no real anomaly labelled {label!r}; import some")
+        rules = rules.resolved(bool(examples))
+        if idle := rules.without_effect(placement or {}, bool(examples)):
+            raise InputError(idle)
         donors = tuple(donor_ids) or tuple(row.id for row in material.project.normals())
-        return cls(material, chosen, label, params, rules.resolved(bool(examples)), donors, examples)
+        return cls(material, chosen, label, params, rules, donors, examples, preset)
 
     def needs(self) -> frozenset[Need]:
         """What a request must bring with these settings."""

@@ -28,6 +28,7 @@ from core.jobs.auto_review import (
     reason_kind,
     reject_reason,
 )
+from core.jobs.best_of import with_preset
 from core.store import SampleRow
 from core.types import ReviewStatus
 
@@ -106,6 +107,19 @@ def test_where_ars_cannot_tell_it_changes_no_rank() -> None:
     assert believability(GOOD | {"ars": 1.0, "ars_floor": 0.9}) == plain
     ranks = [believability(GOOD | {"ars": gain, "ars_floor": 0.0}) for gain in (0.0, 0.1, FULL_ARS_GAIN, 1.0)]
     assert ranks[0] == plain / 2 < ranks[1] < ranks[2] == ranks[3] == plain
+
+
+def test_ranked_by_ars_alone_the_highest_is_kept_whatever_else_it_is() -> None:
+    """GAA's selection (LQSF)."""
+    rows = [
+        row(1, GOOD | {"ars": 0.3}, 0.1),
+        row(2, GOOD | {"ars": 0.9, "seam_contrast": 30.0}, 0.5),
+        row(3, GOOD, 0.9),
+    ]
+    by_ars = with_preset(ReviewRules(keep_best=2), {"rank": "ars", "keep_best": 9, "max_seam": 200.0})
+    assert by_ars.keep_best == 2 and by_ars.max_seam == 200
+    assert [r.id for r in filter_samples(rows, by_ars).kept] == ["0002", "0001"]
+    assert filter_samples(rows, ReviewRules(keep_best=1)).kept[0].id != "0002"
 
 
 def test_one_kept_before_counts_and_reasons_are_counted_by_kind() -> None:

@@ -147,7 +147,11 @@ class EngineForm:
             return [gr.skip()] * len(self.form)
         engine = wanted["engine"]
         label, kept = wanted["label"] or SUGGESTED_LABELS[self.kind(engine)][0], [gr.skip()] * 3
-        return [engine, label, *kept, *self.params_update(engine, wanted["params"])]
+        params = dict(wanted["params"])
+        if self.cards[engine].drawing_presets and session.bench is not None:
+            name = session.bench.studio.draws_as(engine, label, params)
+            params = {**self.cards[engine].drawing_presets[name].params, "draw_as": name, **params}
+        return [engine, label, *kept, *self.params_update(engine, params)]
 
     def kind(self, engine: str) -> str:
         """Whether the engine breaks the surface or the arrangement."""
@@ -212,10 +216,36 @@ class EngineForm:
                            js=self._tool_js(), show_progress="hidden", api_visibility="private")  # fmt: skip
         on(self.engine.input, lambda s, name: [self.label_update(s, name), self.missing_notice_update(s, name)], shell,
            [self.engine], [self.label, self.missing_notice])  # fmt: skip
+        for name, form in self.forms.items():
+            if self.cards[name].drawing_presets:
+                self._wire_presets(shell, name, form)
         self.dice.click(
             None, None, [self.seed, self.new_seed],
             js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",
         )  # fmt: skip
+
+    def _wire_presets(self, shell: PageContext, name: str, form: param_form.ParamForm) -> None:
+        """*Draw as* shows its values in the form; the engine and label chosen start with those they learned for."""
+        control = form.control("draw_as")
+
+        def show(preset: str) -> list[Any]:
+            return self.preset_update(name, preset)
+
+        def start(session: Session, engine: str, label: str) -> list[Any]:
+            if engine != name or session.bench is None:
+                return [gr.skip()] * len(form.components)
+            return self.preset_update(name, session.bench.studio.draws_as(name, normalized_label(label)))
+
+        control.input(show, control, list(form.components), show_progress="hidden", api_visibility="private")
+        for event in (self.engine.input, self.label.input):
+            on(event, start, shell, [self.engine, self.label], list(form.components))
+
+    def preset_update(self, name: str, preset: str) -> list[Any]:
+        """Values for an engine's form: all that ``preset`` stands for, with the name of the concept left alone."""
+        form, known = self.forms[name], self.cards[name].drawing_presets.get(preset)
+        values = form.values_of({**(known.params if known else {}), "draw_as": preset})
+        kept = form.control("concept")
+        return [gr.skip() if one is kept else value for one, value in zip(form.components, values, strict=True)]
 
 
 def summary_html(card: EngineCard) -> str:

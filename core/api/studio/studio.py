@@ -11,7 +11,17 @@ import numpy as np
 
 from core.api.studio.attention_evidence import NearestGoodPartIndex, nearest_good_part_applies
 from core.api.studio.prompt_editor import prompt_editing
-from core.engines.api import Background, Context, Engine, EngineParams, LearningEngine, Tool, read_params
+from core.engines.api import (
+    Background,
+    Context,
+    DrawingPreset,
+    Engine,
+    EngineParams,
+    LearningEngine,
+    Tool,
+    read_params,
+)
+from core.engines.drawing_presets import preset_name
 from core.engines.layout.region_choice import base_name
 from core.engines.registry import engine, engines
 from core.errors import InputError, NotFound
@@ -43,6 +53,7 @@ class EngineCard:
     background: Background
     tools: frozenset[Tool]
     first_choice: bool
+    drawing_presets: Mapping[str, DrawingPreset]
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,14 @@ class StudioApi:
         return list(
             dict.fromkeys(name for c in list_concepts(self._product_data.concepts, engine) for name in c.labels)
         )
+
+    def draws_as(self, engine_name: str, label: str, params: Mapping[str, Any] | None = None) -> str:
+        """The drawing preset that the concept of ``params``, else the newest of a label, was learned for; "" for
+        engines without presets."""
+        chosen = engine(engine_name)
+        if not chosen.drawing_presets():
+            return ""
+        return preset_name(chosen, params or {}, label, self._product_data.concepts)
 
     def labels(self) -> list[str]:
         """Labels in use: of samples and of real anomalies."""
@@ -305,5 +324,15 @@ def _engine_card(e: Engine, concepts: Path | None) -> EngineCard:
         except NotFound as error:
             reason = str(error)
     return EngineCard(
-        e.name, e.title, e.summary, e.kind, e.needs, reason, e.Params, e.background, e.tools, e.first_choice
+        e.name,
+        e.title,
+        e.summary,
+        e.kind,
+        e.needs,
+        reason,
+        e.Params,
+        e.background,
+        e.tools,
+        e.first_choice,
+        e.drawing_presets(),
     )

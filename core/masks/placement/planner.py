@@ -206,6 +206,13 @@ def _structural(
     return mask
 
 
+def _enhancement(placement: Placement) -> MaskEnhancement:
+    """How example masks are changed (GAA, eq. 5)."""
+    return MaskEnhancement(
+        close_px=placement.close_px, delta=placement.delta, jitter=placement.jitter, bend=placement.bend
+    )
+
+
 def _shape_name(placement: Placement, label: str) -> str:
     return shape_for_label(label) if placement.shape == "auto" else placement.shape
 
@@ -239,7 +246,7 @@ def _shape_drawer(
             area = stencil.area * size_factor(stencil.area, examples.mean_area, placement.alpha) ** 2
     seed = int(rng.integers(2**63))
     if stencil is not None and placement.source != "shapes":
-        params = MaskEnhancement(jitter=placement.jitter) if placement.perturb and not as_there else None
+        params = _enhancement(placement) if placement.perturb and not as_there else None
         return stencil, stencil.drawer(params, seed, placement.rotate and not as_there), area
     name = _shape_name(placement, label)
 

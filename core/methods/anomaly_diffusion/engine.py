@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from core.engines.api import Context, LearningEngine, read_params, require_mask, sample_or_error
+from core.engines.api import Context, DrawingPreset, LearningEngine, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import concepts_folder, missing_model_reason
-from core.engines.concept_drawing import ConceptDrawingParams, DrawingTask, concept_batch_size, draw_concept
+from core.engines.concept_drawing import PUBLISHED, ConceptDrawingParams, DrawingTask, concept_batch_size, draw_concept
 from core.engines.finalize import finalize_sample
 from core.errors import InputError
 from core.training.checkpoints import Concept, find_concept
@@ -38,6 +38,14 @@ class AnomalyDiffusion(LearningEngine):
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
         return missing_model_reason()
+
+    def drawing_presets(self) -> Mapping[str, DrawingPreset]:
+        """The released code re-weights where it is told to (``--adaptive_mask``), by default not."""
+        return {
+            "flawsmith": DrawingPreset(),
+            "paper": DrawingPreset({**PUBLISHED, "reweighting": "paper"}),
+            "code": DrawingPreset({**PUBLISHED, "reweighting": "off"}),
+        }
 
     def learn(
         self,

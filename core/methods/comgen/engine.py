@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from core.device import derive_seed, numpy_rng, torch_generator
-from core.engines.api import Background, Context, LearningEngine, Need, read_params
+from core.engines.api import Background, Context, DrawingPreset, LearningEngine, Need, read_params
 from core.engines.backbone_requirements import concepts_folder, grey_like, missing_model_reason
 from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.prompt_editing import Product
@@ -87,6 +87,12 @@ class ComGen(LearningEngine):
     def prompt_editing(self, product: Product) -> ComponentPromptEditing:
         """The component prompt by hand."""
         return ComponentPromptEditing(product)
+
+    def drawing_presets(self) -> Mapping[str, DrawingPreset]:
+        """Published: new pictures from noise in 50 steps of DDIM, compared with the nearest good part; nothing of a
+        photo is kept."""
+        drawn: dict[str, Any] = {"mode": "noise", "background": "rewrite", "steps": 50, "detail": 0.0}
+        return {"flawsmith": DrawingPreset(), "paper": DrawingPreset(drawn)}
 
     def learn(
         self,

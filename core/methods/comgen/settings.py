@@ -6,11 +6,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.engines.api import EngineParams
+from core.engines.drawing_presets import PresetParams
 
 
-class ComGenParams(EngineParams):
+class ComGenParams(PresetParams):
     """Form and bounds of the ``comgen`` engine."""
+
+    draw_as: Literal["auto", "flawsmith", "paper"] = Field(  # type: ignore[assignment]
+        "auto",
+        title="Draw as",
+        description="Sets all that follows: ours (flawsmith), as published (paper); auto: as the components were "
+        "learned. Single values can be changed.",
+    )
 
     edit: str = Field(
         "remove",

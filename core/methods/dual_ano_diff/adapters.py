@@ -40,6 +40,8 @@ from core.training.low_rank import LORA_TARGETS, adapters_by_row, low_rank_adapt
 TEXT_TARGETS = ("q_proj", "k_proj", "v_proj", "out_proj")
 NORMAL_LABEL = ""
 """The label that stands for a good part."""
+EMPTY_PROMPT = "<none>"
+"""The label that stands for no prompt at all, in either branch."""
 
 
 def make_dual_spec(backbone: Backbone, params: DualLearningParams, labels: Sequence[str], bcm: bool) -> Build:
@@ -74,7 +76,7 @@ def make_dual_spec(backbone: Backbone, params: DualLearningParams, labels: Seque
         prompts[NORMAL_LABEL] = ("", "")
     return Build(
         params.rank, params.saim, params.is_on("saim_zero"), bcm, preset.scale, preset.inject, preset.nonlinear,
-        params.is_on("text_adapter"), words, prompts, anomaly,
+        params.is_on("text_adapter"), words, prompts, anomaly, preset.bcm_reads,
     )  # fmt: skip
 
 
@@ -92,11 +94,11 @@ class DualModel:
 
     def conditioning(self, labels: Sequence[str]) -> Conditioning:
         """The prompts of a pair of each of N labels, N group rows, interleaved; a background has the whole's."""
-        known = list(dict.fromkeys(labels))
-        prompts = list(dict.fromkeys(p for label in known for p in self.spec.prompts[label]))
+        told = {**self.spec.prompts, EMPTY_PROMPT: ("", "")}
+        prompts = list(dict.fromkeys(p for label in labels for p in told[label]))
         encoded = encode_ids(self.backbone, padded_ids(self.backbone, prompts))
         whole, part = (
-            encoded.rows([prompts.index(self.spec.prompts[label][k]) for label in labels])
+            encoded.rows([prompts.index(told[label][k]) for label in labels])
             for k in (GLOBAL_BRANCH, ANOMALOUS_BRANCH)
         )
         branches = [whole, part, whole][: self.spec.group]
@@ -152,7 +154,7 @@ def _branch_controllers(backbone: Backbone, build: Build, seed: int) -> dict[str
         made["saim"] = SaimController(backbone.unet, build.group, derive_seed(seed, "saim"), build.saim_zero)
     if build.bcm:
         how: Any = build.inject
-        made["bcm"] = BCM(backbone.unet, derive_seed(seed, "bcm"), build.scale, how, build.bent)
+        made["bcm"] = BCM(backbone.unet, derive_seed(seed, "bcm"), build.scale, how, build.bent, build.bcm_reads)
     return made
 
 

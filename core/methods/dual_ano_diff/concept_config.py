@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from core.methods.dual_ano_diff.learning_settings import PresetName
 from core.training.checkpoints import Concept
@@ -29,6 +30,8 @@ class Build:
     prompts: Mapping[str, tuple[str, str]]
     anomaly: Mapping[str, str]
     """Label → what stands for the anomaly in its prompts."""
+    bcm_reads: Literal["input", "output"] = "input"
+    """What of the background's self-attention the whole's reads."""
 
     @property
     def group(self) -> int:

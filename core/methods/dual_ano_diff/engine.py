@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, LearningEngine, Need, read_params, require_mask
+from core.engines.api import Context, DrawingPreset, LearningEngine, Need, read_params, require_mask
 from core.engines.backbone_requirements import concepts_folder, grey_like, missing_model_reason
 from core.engines.concept_drawing import brightness_ratios_of, initial_image
 from core.engines.finalize import NoVisibleChange, finalize_sample
@@ -30,6 +30,7 @@ from core.methods.dual_ano_diff.mask_extraction import ExtractedMasks, extract_m
 from core.methods.dual_ano_diff.settings import DualAnoDiffParams
 from core.methods.dual_ano_diff.training_samples import foreground_segmenter, masked_on_grey
 from core.quality import descriptor, nearest_distance
+from core.segmentation.salient_object import salient_missing
 from core.training.checkpoints import Concept, find_concept, load_concept
 from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
 
@@ -77,6 +78,20 @@ class DualAnoDiff(LearningEngine):
     def requires(self, params: DualAnoDiffParams) -> frozenset[Need]:
         """A mask; whole new pictures bring their own."""
         return frozenset() if not params.transplant and params.start in ("auto", "noise") else self.needs
+
+    def drawing_presets(self) -> Mapping[str, DrawingPreset]:
+        """Published: whole pictures from noise, masks by U²-Net on the part. Without its weights on this machine the
+        part's threshold stands in for it."""
+        mask = "u2net" if salient_missing() is None else "threshold"
+        made: dict[str, Any] = {
+            "transplant": False, "start": "noise", "mask": mask, "negative": "empty prompt", "detail": 0.0,
+            "feather": 0.0, "tighten": False,
+        }  # fmt: skip
+        found = {"flawsmith": DrawingPreset()}
+        for name in ("paper", "code"):
+            steps, guidance, sampler = PRESETS[name].sampling
+            found[name] = DrawingPreset({**made, "steps": steps, "guidance": guidance, "sampler": sampler})
+        return found
 
     def learn(
         self,
@@ -137,6 +152,7 @@ class DualAnoDiff(LearningEngine):
                 f"{self.name}: concept {concept.id} was learned from windows and draws no whole photos; learn it with "
                 "sight=whole, or leave transplant on"
             )
+        config_preset = dual_config(concept).preset
         pane = self.crop_for(concept, request, asked)
         begin, started = self.initial_image(concept, request, asked, pane, params, ctx)
         pair = self._draw_pair(concept, request, pane, begin, params, ctx)
@@ -145,7 +161,7 @@ class DualAnoDiff(LearningEngine):
         on_photo = {way: pane.mask_to_photo(mask) for way, mask in masks.by_source.items()} if over else {}
         drawn, taken = _at_photo_size(started, pair, pane, params), masks.chosen
         if not params.transplant:
-            if begin is None and dual_config(concept).preset == "flawsmith":
+            if begin is None and params.draw_as in ("auto", "flawsmith") and config_preset == "flawsmith":
                 drawn = _brightness_matched(request.normal.pixels, drawn)
             sample = self._whole_picture_sample(request, drawn, on_photo[taken], params)
         elif asked is not None and begin is not None:
@@ -210,7 +226,7 @@ class DualAnoDiff(LearningEngine):
         assert ctx.concepts is not None, "a concept was found, so there is a folder"
         from core.diffusion.backbone import exclusive
         from core.diffusion.loading import load_backbone
-        from core.methods.dual_ano_diff.adapters import known_label, load_adapters
+        from core.methods.dual_ano_diff.adapters import EMPTY_PROMPT, NORMAL_LABEL, known_label, load_adapters
         from core.methods.dual_ano_diff.sample import draw_pair
 
         key = (self.name, concept.id, concept.created)
@@ -227,6 +243,7 @@ class DualAnoDiff(LearningEngine):
                 steps=params.steps or steps,
                 guidance=params.guidance or guidance,
                 sampler=sampler if params.sampler == "auto" else params.sampler,
+                negative=EMPTY_PROMPT if params.negative == "empty prompt" else NORMAL_LABEL,
                 background=self._background(concept, request, pane),
                 begin=begin,
                 progress=lambda done, total: ctx.progress(done, total, None),

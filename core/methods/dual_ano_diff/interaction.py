@@ -11,7 +11,7 @@ which is what an extra pass with the same weights would give: rows of a batch do
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -130,7 +130,8 @@ class BCM(AttentionController):
     """Gives the whole's self-attention keys and values that know the background (BCM).
 
     ``add``: h + scale MLP(c), the paper's eq. 5; ``blend``: (1 - scale) h + scale MLP(c), as the released code has
-    it. ``bent`` puts a nonlinearity between the MLP's two layers, which the released code leaves out.
+    it. ``bent`` puts a nonlinearity between the MLP's two layers, which the released code leaves out. ``reads`` says
+    what c is: the ``output`` of the background's own self-attention, as in eq. 5, or its ``input``, as in the code.
     """
 
     def __init__(
@@ -140,12 +141,14 @@ class BCM(AttentionController):
         scale: float = 0.1,
         how: Literal["add", "blend"] = "add",
         bent: bool = True,
+        reads: Literal["input", "output"] = "input",
     ) -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             widths = _widths(unet, cross=False)
             self.layers = _by_site({n: BcmLayer(w, scale, bent) for n, w in widths.items()}, unet)
         self._how = how
+        self._attention = dict(attention_layers(unet)) if reads == "output" else {}
 
     def wants(self, site: AttentionSite) -> bool:
         """Self-attention only."""
@@ -154,10 +157,23 @@ class BCM(AttentionController):
     def context(self, site: AttentionSite, context: Tensor) -> Tensor:
         """What the whole's keys and values are made of; the other rows' as it was."""
         whole, part, background = deinterleaved(context, 3)
+        if self._attention:
+            # All rows at once: which adapter a row goes through is told by its place in the batch.
+            background = deinterleaved(_self_attention(self._attention[site.name], context), 3)[BACKGROUND_BRANCH]
         layer = self.layers[_key(site.name)]
         assert isinstance(layer, BcmLayer)
         kept = whole if self._how == "add" else (1 - layer.scale) * whole
         return interleaved(kept + layer.scale * layer(background), part, background)
+
+
+def _self_attention(layer: Any, hidden: Tensor) -> Tensor:
+    """What an attention layer gives of hidden states (B, n, C) that attend to themselves: SelfAtt of eq. 5."""
+    q, k, v = (
+        made.unflatten(2, (layer.heads, -1)).transpose(1, 2)
+        for made in (layer.to_q(hidden), layer.to_k(hidden), layer.to_v(hidden))
+    )
+    mixed = F.scaled_dot_product_attention(q, k, v, scale=layer.scale)
+    return cast(Tensor, layer.to_out[0](mixed.transpose(1, 2).flatten(2)))
 
 
 def trainable_parameters(controllers: Mapping[str, SaimController | BCM]) -> dict[str, nn.Parameter]:

@@ -98,7 +98,7 @@ class DualLearningParams(LearningParams):
 
     def budget(self, subjects: int, labels: int = 1) -> int:
         """Training steps at most for so many defects of so many labels."""
-        return self.steps or PRESETS[self.preset].budget(subjects, labels)
+        return self.steps or PRESETS[self.preset].budget(subjects, labels, self.bcm)
 
     def is_on(self, name: Literal["saim_zero", "text_adapter"]) -> bool:
         """Whether this is on, where need be as the preset has it."""
@@ -153,6 +153,10 @@ class DualPreset:
     redraw_every: int = 0
     validate: bool = False
     flips: Augmentation = FLIPS
+    bcm_reads: Literal["input", "output"] = "input"
+    epochs: int = 0
+    epochs_with_bcm: int = 0
+    batch_with_bcm: int = 0
 
     @property
     def augmentation_of_crops(self) -> Augmentation:
@@ -163,8 +167,13 @@ class DualPreset:
         """What of a photo a model of ``side`` pixels sees, learning and drawing."""
         return Framing(side, margin, self.min_crop_share * side, whole, whole_pixels=False)
 
-    def budget(self, defects: int, labels: int = 1) -> int:
-        """Steps for so many defects to learn from; labels that are learned together share what they have in common."""
+    def budget(self, defects: int, labels: int = 1, bcm: bool = False) -> int:
+        """Steps for so many defects to learn from; labels that are learned together share what they have in common.
+
+        ``epochs``, where the preset has some, pass over all of them.
+        """
+        if epochs := self.epochs_with_bcm if bcm else self.epochs:
+            return epochs * -(-defects // self.batch)
         return min(round(self.most_steps * math.sqrt(labels)), self.steps + self.per_defect * defects)
 
 
@@ -181,12 +190,13 @@ PRESETS: dict[PresetName, DualPreset] = {
         vectors=0, text_adapter=True, saim_zero=False, scale=0.1, inject="add", nonlinear=True, whole=True,
         augmentation=FLIPS, margin=0.0, min_crop_share=1.0, lr=5e-6, rates=(), weight_decay=1e-2, batch=4, views=4,
         normal_share=0.0, anomaly_loss_weight=1.0, steps=5_000, per_defect=0, most_steps=5_000,
-        sampling=(50, 2.5, "ddim"), redraw_every=200,
+        sampling=(50, 2.5, "ddim"), redraw_every=200, bcm_reads="output", epochs=5_000, epochs_with_bcm=2_000,
     ),
     "code": DualPreset(
         vectors=0, text_adapter=True, saim_zero=False, scale=0.0, inject="blend", nonlinear=False, whole=True,
         augmentation=FLIPS, margin=0.0, min_crop_share=1.0, lr=2e-5, rates=(), weight_decay=1e-2, batch=4, views=4,
         normal_share=0.0, anomaly_loss_weight=1.0, steps=5_000, per_defect=0, most_steps=5_000,
         sampling=(100, 2.5, "ddim"), redraw_every=200, flips=replace(FLIPS, flip_rows=True),
+        batch_with_bcm=2,
     ),
 }  # fmt: skip

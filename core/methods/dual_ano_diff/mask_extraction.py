@@ -2,6 +2,7 @@
 
 threshold   where the part differs from neutral grey, cleaned up
 segmenter   the picture, clicked and boxed where the part is
+u2net       what U²-Net finds in the part (the paper's first way), only where it is asked for
 attention   where the part's word for the anomaly looked (the paper's second way: average attention in SD*)
 
 A way's agreement is the mean IoU with the other two. ``auto`` takes the threshold of the part, which is what the model
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from core.errors import FlawsmithError
 from core.images.geometry import mask_box
 from core.masks.morphology import fill_holes
+from core.segmentation.salient_object import salient_mask
 from core.segmentation.segmenter import Click, best_segmenter, iou
 from core.types import Image, Mask
 
@@ -54,7 +56,10 @@ class ExtractedMasks:
 def extract_masks(
     whole: Image, part: Image, attention: npt.NDArray[np.float32], wanted: str, cancelled: Callable[[], bool]
 ) -> ExtractedMasks:
-    """All three masks of a pair uint8 (S, S, 3) and its attention float32 (S, S), 0..1; ``wanted`` is one, or auto."""
+    """All three masks of a pair uint8 (S, S, 3) and its attention float32 (S, S), 0..1; ``wanted`` is one, or auto.
+
+    A fourth comes where it is wanted: ``u2net``, the paper's. Unavailable without its weights.
+    """
     by_part = mask_from_part(part)
     found = {
         "threshold": by_part,
@@ -65,10 +70,20 @@ def extract_masks(
         way: float(np.mean([_iou_or_zero(found[way], found[other]) for other in MASK_SOURCES if other != way]))
         for way in MASK_SOURCES
     }
+    if wanted == "u2net":
+        own = mask_from_salient(part)
+        agreement["u2net"] = float(np.mean([_iou_or_zero(own, mask) for mask in found.values()]))
+        found["u2net"] = own
     ahead = {"threshold": AGREEMENT_MARGIN}
     ranked = sorted(MASK_SOURCES, key=lambda way: (not found[way].any(), -agreement[way] - ahead.get(way, 0)))
     taken = wanted if wanted != "auto" else ranked[0]
     return ExtractedMasks(found, agreement, taken)
+
+
+def mask_from_salient(part: Image) -> Mask:
+    """What U²-Net finds in a part uint8 (S, S, 3), as published; empty where nothing stands out."""
+    found = salient_mask(part)
+    return np.zeros_like(found) if found.all() else cleaned(found)
 
 
 def mask_from_part(part: Image) -> Mask:

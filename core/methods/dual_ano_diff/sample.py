@@ -59,13 +59,15 @@ def draw_pair(
     guidance: float,
     sampler: Literal["ddim", "dpmpp_2m"] = "ddim",
     background: Image | None = None,
+    negative: str = NORMAL_LABEL,
     begin: InitialImage | None = None,
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] | None = None,
 ) -> DrawnPair:
     """A pair of ``label``. ``background`` is what is around the part (neutral inside it), read where BCM was learned.
 
-    Guidance compares with a good part, of which the part branch is empty. Cancelled within a step.
+    Guidance compares with the label ``negative``: a good part, of which the part branch is empty, or EMPTY_PROMPT.
+    Cancelled within a step.
     """
     backbone, group = model.backbone, model.spec.group
     side = backbone.side // backbone.vae_scale_factor
@@ -81,7 +83,7 @@ def draw_pair(
     seen = AttentionStore(model.anomaly_tokens(label), sides=(_finest_map_side(backbone),), rows=rows)
     with attention_control(backbone.unet, seen):
         latents = sample(
-            _guided_model(model, label, guidance, around),
+            _guided_model(model, (negative, label), guidance, around),
             stacked_channels(x, 2),
             schedule,
             method=sampler,
@@ -130,11 +132,11 @@ def _background_latents(model: DualModel, background: Image | None, seed: int) -
 
 
 def _guided_model(
-    model: DualModel, label: str, guidance: float, around: tuple[Tensor, Tensor] | None
+    model: DualModel, compared: tuple[str, str], guidance: float, around: tuple[Tensor, Tensor] | None
 ) -> NoisePredictor:
-    """eps of pairs (1, 2 C, h, w) by classifier-free guidance, good part and anomaly in one batch."""
+    """eps of pairs (1, 2 C, h, w) by classifier-free guidance, from the first label to the second, in one batch."""
     backbone, group = model.backbone, model.spec.group
-    labels = [label] if guidance == 1 else [NORMAL_LABEL, label]
+    labels = [compared[1]] if guidance == 1 else list(compared)
     conditioning = model.conditioning(labels)
 
     def eps_of(x: Tensor, t: int) -> Tensor:

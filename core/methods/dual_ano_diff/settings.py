@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from core.engines.api import EngineParams
+from core.engines.drawing_presets import PresetParams
 from core.training.checkpoints import NEWEST
 
 
-class DualAnoDiffParams(EngineParams):
+class DualAnoDiffParams(PresetParams):
     """Form and bounds of the ``dual_ano_diff`` engine."""
 
     concept: str = Field(
@@ -35,11 +35,12 @@ class DualAnoDiffParams(EngineParams):
         title="Strength",
         description="From an example or the photo: how much of it is redrawn; from noise it has no effect.",
     )
-    mask: Literal["auto", "threshold", "segmenter", "attention"] = Field(
+    mask: Literal["auto", "threshold", "segmenter", "attention", "u2net"] = Field(
         "auto",
         title="Mask from",
         description="threshold: where the part is not neutral grey; segmenter: the picture clicked where the part is; "
-        "attention: where the anomaly's word looks; auto: the one that agrees best with the other two.",
+        "attention: where the anomaly's word looks; auto: the one of these that agrees best with the other two; "
+        "u2net: what U²-Net finds in the part, as in the paper, where its weights are.",
     )
     steps: int = Field(
         0,
@@ -54,6 +55,12 @@ class DualAnoDiffParams(EngineParams):
         le=20,
         title="Guidance",
         description="How strongly the anomaly is drawn; 1 is without guidance, 0: as the concept was learned for.",
+    )
+    negative: Literal["good part", "empty prompt"] = Field(
+        "good part",
+        title="Guidance compares with",
+        description="A good part of the same product, of which the anomalous part is empty; or the empty prompt, as "
+        "in the paper.",
     )
     sampler: Literal["auto", "ddim", "dpmpp_2m"] = Field(
         "auto", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps; auto as learned for."

@@ -73,7 +73,9 @@ def learn_dual(
     preset = replace(PRESETS[params.preset], whole=params.learns_whole_photos)
     framing = preset.framing(backbone.side, learning_margin(params, preset), preset.whole)
     examples = TrainingExamples.of(groups, framing)
-    training = _DualTraining(examples, tuple(groups), normals, params, preset)
+    callbacks = callbacks or TrainingCallbacks()
+    finder, backgrounds = _find_backgrounds(examples, normals, params, preset, callbacks)
+    training = _DualTraining(examples, tuple(groups), normals, params, preset, finder, backgrounds)
 
     def work(run: TrainingRun) -> LearnedConcept:
         found = training.learn(run)
@@ -81,7 +83,7 @@ def learn_dual(
         return replace(found, config={**found.config, **noted}, notes=(*examples.notes, *found.notes))
 
     label = training.labels[0] if len(groups) == 1 else ""
-    return Trainer(backbone, folder, callbacks or TrainingCallbacks()).learn(
+    return Trainer(backbone, folder, callbacks).learn(
         LearningTask(
             engine,
             label,
@@ -105,23 +107,25 @@ class PairSamples(EncodedSamples):
 
 @dataclass(frozen=True)
 class _DualTraining:
-    """What is to be learned, from what."""
+    """What is to be learned, from what. ``finder`` told part from background; ``backgrounds`` are by photo id."""
 
     examples: TrainingExamples
     labels: tuple[str, ...]
     normals: Sequence[NormalImage]
     params: DualLearningParams
     preset: DualPreset
+    finder: str
+    backgrounds: Mapping[str, Image]
 
     @property
     def steps(self) -> int:
         """Steps at most."""
-        return self.params.steps or self.preset.budget(self.examples.defects, len(self.labels))
+        return self.params.steps or self.preset.budget(self.examples.defects, len(self.labels), bool(self.backgrounds))
 
     def learn(self, run: TrainingRun) -> LearnedConcept:
         """Tensors of the concept, what to note of the run, and a picture: a real pair beside a drawn one."""
         params, backbone = self.params, run.backbone
-        finder, backgrounds = self._backgrounds(run)
+        backgrounds = self.backgrounds
         views = DualPairSampler(
             backbone.side, self.examples.extent, self.preset.augmentation_of_crops, self.preset.whole, backgrounds
         )
@@ -142,20 +146,11 @@ class _DualTraining:
             "side": backbone.side,
             "extent": self.examples.extent,
             "margin": learning_margin(params, self.preset),
-            "objects": finder if backgrounds else "",
+            "objects": self.finder if backgrounds else "",
         }
         missing = params.bcm and not backgrounds
         notes = ("without background compensation: the part fills the photos",) if missing else ()
         return LearnedConcept(tensors, config, {"preview": png_bytes(picture)}, notes)
-
-    def _backgrounds(self, run: TrainingRun) -> tuple[str, dict[str, Image]]:
-        """What tells part from background, and what is around the part by photo id; nothing without BCM."""
-        if not self.params.bcm:
-            return "", {}
-        finder, find = foreground_segmenter(self.params.objects)
-        photos = [t.example for found in self.examples.targets.values() for t in found]
-        more = self.normals if self.preset.normal_share else ()
-        return finder, find_backgrounds([*photos, *more], find, lambda: raise_if_cancelled(run.callbacks.cancelled))
 
 
 @dataclass(frozen=True)
@@ -171,7 +166,7 @@ class _PairTraining:
         """All steps on views drawn once, or in rounds on fresh views."""
         task, model, preset, steps = self.task, self.model, self.task.preset, self.task.steps
         plan = TrainingPlan(
-            steps, task.params.batch or preset.batch, preset.lr, preset.rates, preset.weight_decay, preset.warmup,
+            steps, task.params.batch or self._batch(), preset.lr, preset.rates, preset.weight_decay, preset.warmup,
             preset.clip, task.params.seed, area_weight=False,
             validate_every=max(_VALIDATED_EVERY, steps // 10) if preset.validate else 0, validate_draws=_DRAWS,
             patience=_PATIENCE, checkpoint_every=50 if preset.validate else 500,
@@ -187,6 +182,11 @@ class _PairTraining:
             fresh=preset.redraw_every,
             preview=lambda: self.preview(shown),
         )
+
+    def _batch(self) -> int:
+        """Pairs a step: with a background fewer, where the preset says so."""
+        preset = self.task.preset
+        return (self.model.spec.bcm and preset.batch_with_bcm) or preset.batch
 
     def _conditioning(self, samples: PairSamples, rows: Tensor) -> Conditioning:
         return self.model.conditioning([samples.labels[int(row)] for row in rows])
@@ -220,6 +220,19 @@ class _PairTraining:
         )  # fmt: skip
         rows = [np.concatenate(row, axis=1) for row in ((real.image, real.part), (drawn.whole, drawn.part))]
         return np.ascontiguousarray(np.concatenate(rows))
+
+
+def _find_backgrounds(
+    examples: TrainingExamples, normals: Sequence[NormalImage], params: DualLearningParams, preset: DualPreset,
+    callbacks: TrainingCallbacks,
+) -> tuple[str, dict[str, Image]]:  # fmt: skip
+    """What tells part from background, and what is around the part by photo id; nothing without BCM."""
+    if not params.bcm:
+        return "", {}
+    finder, find = foreground_segmenter(params.objects)
+    photos = [t.example for found in examples.targets.values() for t in found]
+    more = normals if preset.normal_share else ()
+    return finder, find_backgrounds([*photos, *more], find, lambda: raise_if_cancelled(callbacks.cancelled))
 
 
 def _starts(backbone: Backbone, build: Build) -> dict[str, str]:

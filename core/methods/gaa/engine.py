@@ -17,9 +17,9 @@ import numpy as np
 from pydantic import Field
 
 from core.device import derive_seed, numpy_rng
-from core.engines.api import Context, LearningEngine, read_params, require_mask, sample_or_error
+from core.engines.api import Context, DrawingPreset, LearningEngine, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import concepts_folder, missing_model_reason
-from core.engines.concept_drawing import ConceptDrawingParams, DrawingTask, concept_batch_size, draw_concept
+from core.engines.concept_drawing import PUBLISHED, ConceptDrawingParams, DrawingTask, concept_batch_size, draw_concept
 from core.engines.finalize import finalize_sample
 from core.errors import InputError
 from core.masks.morphology import dilate
@@ -37,6 +37,12 @@ _JOINED = 6
 """Pixels between parts of a mask up to which they are one defect."""
 _PARTS = 6
 
+LQSF: Mapping[str, Any] = {
+    "rank": "ars", "min_change": 0.0, "min_covered": 0.0, "max_seam": 200.0, "min_ars": 0.0, "copies": True,
+    "duplicates": 0.0,
+}  # fmt: skip
+"""Low-quality sample filtering: the highest ARS and no other rule."""
+
 _STEPS = 310_000
 """Of the paper's training on MVTec AD (appendix B.1); all else that it says is as AnomalyDiffusion has it."""
 
@@ -44,6 +50,12 @@ _STEPS = 310_000
 class GaaParams(ConceptDrawingParams):
     """Form and bounds of the ``gaa`` engine."""
 
+    draw_as: Literal["auto", "flawsmith", "paper"] = Field(  # type: ignore[assignment]
+        "auto",
+        title="Draw as",
+        description="Sets all that follows: ours (flawsmith), as published (paper); auto: as the concept was learned. "
+        "Single values can be changed.",
+    )
     reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
         "off",
         title="Re-weighting",
@@ -107,6 +119,14 @@ class Gaa(LearningEngine):
     def grouping(self) -> GaaGrouping:
         """AMFC's clusters of a label."""
         return GaaGrouping()
+
+    def drawing_presets(self) -> Mapping[str, DrawingPreset]:
+        """The paper draws as AnomalyDiffusion without its re-weighting; masks are made by eqs. 5 and 6 and put
+        anywhere on the part or its regions, and samples are ranked by ARS alone (LQSF)."""
+        return {
+            "flawsmith": DrawingPreset(),
+            "paper": DrawingPreset({**PUBLISHED, "reweighting": "off"}, {"position": "anywhere", "bend": 0.0}, LQSF),
+        }
 
     def learn(
         self,
