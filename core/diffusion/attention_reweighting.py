@@ -2,7 +2,9 @@
 
 Name here ↔ symbol in AnomalyDiffusion (section 3.3): weight ↔ w_m, region and mask ↔ m, z0 and window ↔ y, x0 ↔ x̂_0.
 
-    paper      w_m = |m|_1 Softmax(f(|m ⊙ y - m ⊙ x̂_0|²)), f(x) = 1/x, on decoded pixels (eq. 7); m'_c = m_c ⊙ w_m
+    literal    w_m = |m|_1 Softmax(f(|m ⊙ y - m ⊙ x̂_0|²)), f(x) = 1/x, on decoded pixels in -1..1 (eq. 7);
+               m'_c = m_c ⊙ w_m
+    paper      the same on pixels in 0..255, of which one level is the least difference
     code       w = |m|_1 (1/d) / Σ(1/d) of the noisy latents' distance d, 0 → 1, clamped to 1..1.5; times the logits of
                these words and of the first token; the mask is dilated by int((t + 100) 8 / 1000) latents, to 0
     flawsmith  w = (mean of d / d)^(1/2) of the predicted x̂_0's distance in latents, both evened out over neighbours
@@ -10,7 +12,10 @@ Name here ↔ symbol in AnomalyDiffusion (section 3.3): weight ↔ w_m, region a
                is dilated as by the code, by up to 5/32 of the window's side and to 0 at the end.
 
 With a small model the dilation is what fills a mask: a mask a few latents wide is held to its surroundings at every
-step. Eq. 7 is steep: with pixels in -1..1 the softmax of 1/x puts nearly all weight on the few least changed pixels.
+step. The paper does not say on which scale its pixels are. In -1..1 a squared distance is a small number, 1/x a
+large one, and the softmax puts nearly all weight on one pixel: everywhere else the mask loses the anomaly's words. In
+0..255 the least changed pixels get up to e times the attention of those that clearly changed, which keep theirs: what
+the paper says that it does.
 """
 
 from __future__ import annotations
@@ -29,9 +34,11 @@ from core.diffusion.inpainting import InpaintingHooks, InpaintingState
 from core.diffusion.sampling import SamplingStep
 from core.types import Image
 
-ReweightingVariant = Literal["off", "paper", "code", "flawsmith"]
+ReweightingVariant = Literal["off", "paper", "literal", "code", "flawsmith"]
 CODE_BOUNDS = (1.0, 1.5)
 BOUNDS = (1.0, 3.0)
+_LEVELS = 127.5
+"""Levels of 255 in one unit of pixels in -1..1."""
 _FIRST_TOKEN = 0
 """The start token, which AnomalyDiffusion's code weights along by an index that is one off."""
 _DILATION_SHARE = 5 / 32
@@ -49,9 +56,9 @@ def reweighting(
         return InpaintingHooks()
     if variant == "code":
         return _ReleasedReweighting(tokens, scene).guide()
-    return (
-        _PaperReweighting(backbone, tokens, scene) if variant == "paper" else _FlawsmithReweighting(tokens, scene)
-    ).guide()
+    if variant in ("paper", "literal"):
+        return _PaperReweighting(backbone, tokens, scene, in_levels=variant == "paper").guide()
+    return _FlawsmithReweighting(tokens, scene).guide()
 
 
 def paper_weight(distance: Tensor, mask: Tensor) -> Tensor:
@@ -60,6 +67,11 @@ def paper_weight(distance: Tensor, mask: Tensor) -> Tensor:
     f = torch.where(inside, 1 / distance.clamp(min=1e-12), -torch.inf)
     shares = f.flatten(-2).softmax(dim=-1).reshape(f.shape)
     return torch.where(_any(inside), _sum(mask) * shares, (mask > 0).float())
+
+
+def paper_weight_in_levels(distance: Tensor, mask: Tensor) -> Tensor:
+    """The same (..., H, W) from squared distances of pixels in 0..255; below one level all are alike."""
+    return paper_weight(distance.clamp(min=1), mask)
 
 
 def code_weight(distance: Tensor, mask: Tensor) -> Tensor:
@@ -100,15 +112,21 @@ class _Reweighting:
 
 
 class _PaperReweighting(_Reweighting):
-    def __init__(self, backbone: Backbone, tokens: tuple[int, ...], scene: InpaintingState) -> None:
+    def __init__(
+        self, backbone: Backbone, tokens: tuple[int, ...], scene: InpaintingState, *, in_levels: bool
+    ) -> None:
         super().__init__(AttentionReweight(tokens, 1.0, "probs", _prompted_rows(scene)))
-        self._backbone, self._scene = backbone, scene
+        self._backbone, self._scene, self._in_levels = backbone, scene, in_levels
         self._y = _pixels([window.pixels for window in scene.windows])
         self._mask = F.interpolate(scene.region.cpu(), tuple(self._y.shape[1:3]), mode="nearest")[:, 0]
 
     def after(self, x: Tensor, step: SamplingStep, x0: Tensor) -> Tensor:
         seen = _pixels(decode(self._backbone, x0))
-        weight = paper_weight((seen - self._y).square().sum(dim=3), self._mask)
+        apart = (seen - self._y).square().sum(dim=3)
+        if self._in_levels:
+            weight = paper_weight_in_levels(_LEVELS**2 * apart, self._mask)
+        else:
+            weight = paper_weight(apart, self._mask)
         # Layers read the map at their own size; means keep what points would miss.
         self.controller.weight = F.adaptive_avg_pool2d(weight, (x.shape[2], x.shape[3]))
         return x

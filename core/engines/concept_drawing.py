@@ -43,11 +43,11 @@ class ConceptDrawingParams(PresetParams):
     concept: str = Field(
         NEWEST, title="Concept", description="Id of the learned concept; newest uses the latest one of the label."
     )
-    reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
+    reweighting: Literal["flawsmith", "paper", "literal", "code", "off"] = Field(
         "flawsmith",
         title="Re-weighting",
-        description="More attention where the anomaly is hardly visible: ours (flawsmith), the paper's (eq. 7), as "
-        "released (code), or off.",
+        description="More attention where the anomaly is hardly visible: ours (flawsmith), the paper's (eq. 7 on "
+        "pixels in 0..255; literal: in -1..1, where one pixel takes all), as released (code), or off.",
     )
     guidance: float = Field(
         1.2, ge=1, le=20, title="Guidance", description="How strongly the anomaly is drawn; 1 is without guidance."

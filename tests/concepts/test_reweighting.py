@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from core.diffusion.attention_reweighting import BOUNDS, code_weight, flawsmith_weight, paper_weight, reweighting
+from core.diffusion.attention_reweighting import (
+    BOUNDS,
+    code_weight,
+    flawsmith_weight,
+    paper_weight,
+    paper_weight_in_levels,
+    reweighting,
+)
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.inpainting import DrawingSettings, InpaintingHooks, InpaintingState, InpaintTask, inpaint
 from core.diffusion.model_crop import CropSettings, crop_for_model
@@ -29,6 +36,19 @@ def test_the_papers_weight_adds_up_to_the_area_and_prefers_what_changed_least() 
     assert float(weight.sum()) == pytest.approx(4) and (weight[mask == 0] == 0).all()
     assert float(weight[1, 1] / weight[2, 2]) == pytest.approx(np.exp(4 - 1))
     assert torch.equal(paper_weight(torch.zeros(4, 4), mask), mask)
+
+
+def test_eq_7_in_levels_raises_what_hardly_changed_and_leaves_the_rest_its_words() -> None:
+    """In -1..1 one pixel takes all of the mask's weight; in 0..255 the least changed get up to e times."""
+    mask = torch.ones(40, 40)
+    change = torch.full((40, 40), 30.0)
+    change[:8] = torch.linspace(0, 2, 320).reshape(8, 40)
+    literal = paper_weight((change / 127.5).square(), mask)
+    assert float((literal < 0.01).float().mean()) > 0.99
+    paper = paper_weight_in_levels(change.square(), mask)
+    assert float(paper.min()) > 0.7 and float(paper.max() / paper.min()) <= np.e + 1e-3
+    assert float(paper[:4].mean()) > 1.5 * float(paper[8:].mean())
+    assert float(paper.mean()) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_the_codes_weight_is_clamped_and_one_where_nothing_is() -> None:

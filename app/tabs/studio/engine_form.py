@@ -148,8 +148,8 @@ class EngineForm:
         engine = wanted["engine"]
         label, kept = wanted["label"] or SUGGESTED_LABELS[self.kind(engine)][0], [gr.skip()] * 3
         params = dict(wanted["params"])
-        if self.cards[engine].drawing_presets and session.bench is not None:
-            name = session.bench.studio.draws_as(engine, label, params)
+        if self.cards[engine].drawing_presets and session.api is not None:
+            name = session.api.studio.draws_as(engine, label, params)
             params = {**self.cards[engine].drawing_presets[name].params, "draw_as": name, **params}
         return [engine, label, *kept, *self.params_update(engine, params)]
 
@@ -232,9 +232,9 @@ class EngineForm:
             return self.preset_update(name, preset)
 
         def start(session: Session, engine: str, label: str) -> list[Any]:
-            if engine != name or session.bench is None:
+            if engine != name or session.api is None:
                 return [gr.skip()] * len(form.components)
-            return self.preset_update(name, session.bench.studio.draws_as(name, normalized_label(label)))
+            return self.preset_update(name, session.api.studio.draws_as(name, normalized_label(label)))
 
         control.input(show, control, list(form.components), show_progress="hidden", api_visibility="private")
         for event in (self.engine.input, self.label.input):

@@ -56,7 +56,7 @@ class GaaParams(ConceptDrawingParams):
         description="Sets all that follows: ours (flawsmith), as published (paper); auto: as the concept was learned. "
         "Single values can be changed.",
     )
-    reweighting: Literal["flawsmith", "paper", "code", "off"] = Field(
+    reweighting: Literal["flawsmith", "paper", "literal", "code", "off"] = Field(
         "off",
         title="Re-weighting",
         description="More attention where the anomaly is hardly visible, as in AnomalyDiffusion; GAA does not use it.",
