@@ -160,7 +160,8 @@ class Request:
 
     ``mask`` is where the anomaly shall be; None for engines whose ``needs`` lack "mask".
     ``donor`` is another normal photo that an engine may borrow from; ``seed`` feeds every random draw.
-    ``placement`` are the rules that put the mask where it is; None where a person drew it.
+    ``placement`` are the rules that put the mask where it is; None where a person drew it. ``normal_ids`` are the
+    other good photos that the engine may look at; None for all that there are.
     """
 
     normal: NormalImage
@@ -173,6 +174,7 @@ class Request:
     donor: NormalImage | None = None
     object_mask: Mask | None = None
     placement: Placement | None = None
+    normal_ids: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", check_label(self.label))

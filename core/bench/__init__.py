@@ -14,6 +14,7 @@ BENCHES = {
     "comgen": "core.bench.comgen",
     "comgen-table": "core.bench.comgen_table",
     "core": "core.bench.core",
+    "edits": "core.bench.edits",
     "dual": "core.bench.dual",
     "few-shot": "core.bench.few_shot",
     "mini": "core.bench.mini",

@@ -85,6 +85,10 @@ class GoodPhotos(Protocol):
         """The photo with this id."""
         ...
 
+    def normal_ids(self) -> Sequence[str]:
+        """The ids of all of them."""
+        ...
+
     def nearest(self, image: Image, cancelled: Callable[[], bool] = _never) -> NormalImage:
         """The photo that is most like ``image``, uint8 (H, W, 3) of any size (ComGEN, eq. 5). Cancelled between
         photos."""

@@ -163,6 +163,7 @@ def remake(material: ProductData, recipe: Recipe, ctx: Context | None = None) ->
         donor=material.normal(recipe.donor_id) if recipe.donor_id else None,
         object_mask=material.object_mask(normal.id),
         placement=recipe.placement,
+        normal_ids=tuple(map(str, recipe.notes["normal_ids"])) if "normal_ids" in recipe.notes else None,
     )
     return next(iter(make_samples(chosen, request, ctx or Context(concepts=material.concepts, normals=material))))
 

@@ -46,6 +46,10 @@ class ProductData:
         """The photo with this id."""
         return self._normals.get(normal_id, lambda: self._read_normal(normal_id))
 
+    def normal_ids(self) -> tuple[str, ...]:
+        """The ids of all photos of good parts."""
+        return tuple(row.id for row in self.project.normals())
+
     def nearest(self, image: Image, cancelled: Callable[[], bool] = lambda: False) -> NormalImage:
         """The photo of a good part that is most like ``image`` (ComGEN, eq. 5); Unavailable without the features.
 

@@ -1,4 +1,4 @@
-"""Cut a region out of its photo as a part: opacity, own colours, shadow, and the hole it leaves."""
+"""Cut a region out of its photo as a part: opacity, own colours and shadow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.engines.ground.thrown import Thrown
 from core.engines.layout.edge_width import band_width
-from core.engines.layout.shadow import Shadow, fit_shadow, leftover_pixels
+from core.engines.layout.shadow import Shadow, fit_shadow
 from core.engines.layout.work_area import (
     Floats,
     WorkArea,
@@ -22,8 +23,6 @@ from core.engines.layout.work_area import (
 )
 from core.types import Image, Mask
 
-FILL_SHADE = 0.90
-"""Where the shadow is darker than this the surface is filled; elsewhere the shadow is divided out."""
 EDGE = 0.02
 """Opacity from which a pixel belongs to a part."""
 
@@ -34,15 +33,18 @@ class CutPart:
 
     alpha: float32 (h, w) in 0..1. colour: float32 (h, w, 3) in 0..255, free of old background where alpha > 0.
     centre: (y, x) in photo pixels, the point that moves and rotations keep. surface: mean RGB of the surface
-    it lay on. ``window`` places the arrays in the photo.
+    it lay on. band: pixels around the region in which its edge lies. thrown: its shadow as the photo has it, None
+    where the part was turned and ``shadow``, the model, has to do. ``window`` places the arrays in the photo.
     """
 
     window: WorkArea
     alpha: Floats
     colour: Floats
     centre: tuple[float, float]
+    band: float
     shadow: Shadow
     surface: Floats
+    thrown: Thrown | None = None
 
     @property
     def size(self) -> float:
@@ -54,21 +56,7 @@ class CutPart:
         return self.alpha > EDGE
 
 
-@dataclass(frozen=True)
-class Hole:
-    """What taking a part away uncovers.
-
-    mask: bool (h, w), to be filled: the part, its edge and its deep shadow. core: bool (h, w), without the
-    shadow: all that need be filled where the part is put back. shade: float32 (h, w), what the rest is divided by.
-    """
-
-    window: WorkArea
-    mask: Mask
-    core: Mask
-    shade: Floats
-
-
-def cut_out_part(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> tuple[CutPart, Hole]:
+def cut_out_part(photo: Image, mask: Mask, others: Mask, with_shadow: bool = True) -> CutPart:
     """Lift the region ``mask`` off ``photo``; ``others`` are pixels of other parts. All (H, W)."""
     tight = work_area_of(mask)
     size = float(np.sqrt(count(mask[tight.slices])))
@@ -83,18 +71,11 @@ def cut_out_part(photo: Image, mask: Mask, others: Mask, with_shadow: bool = Tru
     bare = (away > band) & (distance_to(other) > 2 * band)
     shadow = fit_shadow(luminance, inner, bare, size) if with_shadow else Shadow()
     shade = shadow.cast(inner.astype(np.float32))
-    core = away <= band
-    core[edge.slices_in(window)] |= alpha > EDGE
-    hole = core.copy()
-    if with_shadow:
-        hole |= (shade < FILL_SHADE) | leftover_pixels(luminance, inner, bare, shade, away, size)
-    hole &= ~other
     rows, cols = np.nonzero(inner)
     centre = (float(rows.mean()) + window.y0, float(cols.mean()) + window.x0)
     near = bare & (away < 0.35 * size)
     surface = _surface_colour(photo[window.slices], near if count(near) > 20 else ~inner, shade)
-    part = CutPart(edge, alpha, colour, centre, shadow, surface)
-    return part, Hole(window, hole, core & ~other, np.where(other, 1, shade).astype(np.float32))
+    return CutPart(edge, alpha, colour, centre, band, shadow, surface)
 
 
 def _surface_colour(pixels: Image, chosen: Mask, shade: Floats) -> Floats:

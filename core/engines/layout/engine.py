@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,22 +11,26 @@ import numpy as np
 from core.device import numpy_rng
 from core.engines.api import Context, Engine, read_params
 from core.engines.finalize import NoVisibleChange, finalize_sample
+from core.engines.ground.other_photos import chosen_ids, other_photos
 from core.engines.layout.free_place import NoFreePlace
 from core.engines.layout.operations import OPS, LayoutEdit, LayoutScene, with_target
 from core.engines.layout.region_choice import at_border, named_regions
 from core.engines.layout.settings import LayoutParams
 from core.engines.layout.work_area import blur, work_area_of
 from core.images import is_grey
+from core.images.geometry import dilated
 from core.quality import visible_change
 from core.types import Image, Mask, Request, Sample
 
 ATTEMPTS = 4
 """How many of the possible regions are tried before giving up."""
-SOFT_LEVELS = 2.0
+SOFT_LEVELS = 3.5
 """A broad difference is seen at a lower contrast than a lone pixel's: the edge of a shadow given back to the
 photo shows as a ring from about 2 levels of 255 on."""
 
 
+RIM_PIXELS, RIM_LEVELS = 1, 3.0
+"""Against the change, a difference of so few levels belongs to it: left out it would stay as a thin line."""
 ISLAND_SHARE = 0.02
 """Largest enclosed unchanged island, as a share of the changed area, that is counted in."""
 
@@ -47,10 +52,17 @@ class Layout(Engine):
         photo = request.normal.pixels
         rng = numpy_rng(request.seed, "layout")
         targets = named_regions(request.regions, params.region, params.instance, request.normal.name)
+        ids = request.normal_ids if request.normal_ids is not None else chosen_ids(request.normal, ctx.normals)
+        goods = other_photos(request.normal, ctx.normals, ids, ctx.check)
         scene = LayoutScene(
-            photo, request.normal.name, is_grey(photo), request.regions, targets[0], params, request.object_mask, rng
-        )
-        yield self._first_success(scene, _shuffled_targets(scene, targets, rng), request, ctx)
+            photo, request.normal.name, is_grey(photo), request.regions, targets[0], params, request.object_mask, rng,
+            goods,
+        )  # fmt: skip
+        sample = self._first_success(scene, _shuffled_targets(scene, targets, rng), request, ctx)
+        if goods:
+            # Photos that come later must not change what this recipe makes.
+            sample = replace(sample, recipe=replace(sample.recipe, notes={"normal_ids": list(ids)}))
+        yield sample
 
     def _first_success(self, scene: LayoutScene, targets: list[int], request: Request, ctx: Context) -> Sample:
         failure: NoFreePlace | NoVisibleChange | None = None
@@ -90,7 +102,9 @@ def visible_change_with_shadows(before: Image, after: Image, places: Sequence[Ma
         rest = (~sharp).astype(np.float32)
         faint = blur(change * rest, 2.0) / np.maximum(blur(rest, 2.0), 0.05)
         soft = (np.abs(faint) >= SOFT_LEVELS) & (np.abs(change) >= 1) & bounds
-        out[view] |= _without_islands(sharp | soft, bounds) if sharp.any() else sharp
+        if sharp.any():
+            seen = _without_islands(sharp | soft, bounds)
+            out[view] |= seen | (dilated(seen, RIM_PIXELS) & bounds & (np.abs(blur(change, 0.8)) >= RIM_LEVELS))
     return out
 
 

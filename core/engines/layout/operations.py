@@ -9,17 +9,22 @@ import cv2
 import numpy as np
 
 from core.engines.finalize import NoVisibleChange
-from core.engines.layout.cutout import CutPart, Hole, cut_out_part
+from core.engines.ground.aligned import OtherPhoto
+from core.engines.ground.reveal import BaredPhoto, without_part
+from core.engines.ground.thrown import thrown_by
+from core.engines.layout.cutout import CutPart, cut_out_part
+from core.engines.layout.edge_width import band_width
 from core.engines.layout.free_place import NoFreePlace, free_shift
 from core.engines.layout.paste_part import centred_at, paste_part, transformed
 from core.engines.layout.recolour import random_shift, recoloured
 from core.engines.layout.region_choice import base_name, check_liftable, named_regions, obstacles
 from core.engines.layout.settings import LayoutParams
-from core.engines.layout.uncover import uncover
-from core.engines.layout.work_area import count, distance_to, work_area_of
+from core.engines.layout.work_area import WorkArea, count, distance_to, work_area_of
 from core.errors import InputError
 from core.types import Image, Mask, Region
 
+SHADOW_MARGIN = 0.35
+"""How far around a part its shadow is read, in its sides."""
 TRIES = 8
 """Random angles tried before a place is called too tight."""
 
@@ -36,6 +41,7 @@ class LayoutScene:
     params: LayoutParams
     object_mask: Mask | None
     rng: np.random.Generator
+    goods: tuple[OtherPhoto, ...] = ()
 
     @property
     def region(self) -> Region:
@@ -49,9 +55,35 @@ class LayoutScene:
         """Pixels of all regions in the way of ``chosen``, or of the target if none is given."""
         return obstacles(self.regions, chosen or (self.target,), self.shape)
 
-    def cut_out_region(self, index: int, others: Mask) -> tuple[CutPart, Hole]:
+    def cut_out_region(self, index: int, others: Mask) -> CutPart:
+        """The region lifted off its surface, its shadow as a model."""
         check_liftable(self.regions[index])
         return cut_out_part(self.photo, self.regions[index].mask, others, self.params.shadow)
+
+    def bare(self, index: int, others: Mask, image: Image | None = None) -> BaredPhoto:
+        """The photo, or an ``image`` of it with another part gone already, without the region."""
+        check_liftable(self.regions[index])
+        mask, under = self.regions[index].mask, self.photo if image is None else image
+        band = band_width(self.photo, mask, others)
+        return without_part(under, mask, others & ~mask, band, self.goods, self.rng, self.params.shadow)
+
+    def with_thrown(
+        self, part: CutPart, index: int, others: Mask, bare: Image, window: WorkArea | None = None
+    ) -> CutPart:
+        """The part with its shadow as the photo has it, told from the ``bare`` image without the part.
+
+        ``window`` is where the part lay on the photo if it has been moved since.
+        """
+        if not self.params.shadow:
+            return part
+        margin = int(np.ceil(SHADOW_MARGIN * part.size)) + 2
+        wide = (window or part.window).grown(margin)
+        own = self.regions[index].mask
+        here, there = (
+            wide.padded(mask.view(np.uint8), cv2.BORDER_CONSTANT).view(np.bool_) for mask in (own, others & ~own)
+        )
+        thrown = thrown_by(wide.padded(self.photo), wide.padded(bare), here, there, part.band, margin)
+        return replace(part, thrown=thrown)
 
 
 @dataclass(frozen=True)
@@ -64,16 +96,17 @@ class LayoutEdit:
 
 def remove(scene: LayoutScene) -> LayoutEdit:
     """A missing part: its place is filled, its shadow goes."""
-    others = scene.others()
-    _, hole = scene.cut_out_region(scene.target, others)
-    return LayoutEdit(uncover(scene.photo, hole, others, scene.rng), (_bounds(scene, hole),))
+    bared = scene.bare(scene.target, scene.others())
+    return LayoutEdit(bared.image, (bared.place,))
 
 
 def duplicate(scene: LayoutScene) -> LayoutEdit:
     """One part too many: a copy elsewhere."""
-    part, _ = scene.cut_out_region(scene.target, scene.others())
+    others = scene.others()
+    part = scene.cut_out_region(scene.target, others)
+    part = scene.with_thrown(part, scene.target, others, scene.bare(scene.target, others).image)
     part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
-    blocked = scene.others() | scene.region.mask
+    blocked = others | scene.region.mask
     image, place = _paste_part(scene, scene.photo, _relocated(scene, scene.photo, part, blocked))
     return LayoutEdit(image, (place,))
 
@@ -81,17 +114,17 @@ def duplicate(scene: LayoutScene) -> LayoutEdit:
 def move(scene: LayoutScene) -> LayoutEdit:
     """A displaced part: its place is filled and it lies elsewhere."""
     others = scene.others()
-    part, hole = scene.cut_out_region(scene.target, others)
+    bared = scene.bare(scene.target, others)
+    part = scene.with_thrown(scene.cut_out_region(scene.target, others), scene.target, others, bared.image)
     part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
-    bare = uncover(scene.photo, hole, others, scene.rng)
-    image, place = _paste_part(scene, bare, _relocated(scene, bare, part, others))
-    return LayoutEdit(image, (_bounds(scene, hole), place))
+    image, place = _paste_part(scene, bared.image, _relocated(scene, bared.image, part, others))
+    return LayoutEdit(image, (bared.place, place))
 
 
 def rotate(scene: LayoutScene) -> LayoutEdit:
     """A part turned about its middle."""
     params, others = scene.params, scene.others()
-    part, hole = scene.cut_out_region(scene.target, others)
+    part = scene.cut_out_region(scene.target, others)
     if params.angle is not None and params.angle % 360 == 0 and params.scale == 1:
         raise InputError(f"layout: a turn of {params.angle:g} degrees changes nothing; give another angle")
     if params.angle is not None:
@@ -105,7 +138,7 @@ def rotate(scene: LayoutScene) -> LayoutEdit:
                 f"layout: region {scene.region.name!r} has no room to turn; give an angle or allow overlap"
             )
         turned = found
-    return _put_back(scene, turned, hole, others)
+    return _put_back(scene, turned, others)
 
 
 def flip(scene: LayoutScene) -> LayoutEdit:
@@ -114,8 +147,8 @@ def flip(scene: LayoutScene) -> LayoutEdit:
     if axis == "random":
         axis = "horizontal" if scene.rng.random() < 0.5 else "vertical"
     others = scene.others()
-    part, hole = scene.cut_out_region(scene.target, others)
-    return _put_back(scene, transformed(part, flip=axis), hole, others)
+    part = scene.cut_out_region(scene.target, others)
+    return _put_back(scene, transformed(part, flip=axis), others)
 
 
 def swap(scene: LayoutScene) -> LayoutEdit:
@@ -131,7 +164,7 @@ def replace_part(scene: LayoutScene) -> LayoutEdit:
 def recolour(scene: LayoutScene) -> LayoutEdit:
     """A part of the wrong colour, texture and edge kept."""
     params = scene.params
-    part, _ = cut_out_part(scene.photo, scene.region.mask, scene.others(), with_shadow=False)
+    part = cut_out_part(scene.photo, scene.region.mask, scene.others(), with_shadow=False)
     hue, saturation, lightness = params.hue, params.saturation, params.lightness
     given = (lightness,) if scene.grey else (hue, saturation, lightness)
     if all(value is None for value in given):
@@ -189,17 +222,16 @@ def _surface(scene: LayoutScene) -> Mask:
     return (scene.object_mask | scene.region.mask) if on_object else np.ones(scene.shape, np.bool_)
 
 
-def _put_back(scene: LayoutScene, part: CutPart, hole: Hole, others: Mask) -> LayoutEdit:
-    """The turned part where it was. The surface about it stays, its old shadow exchanged for the new one."""
+def _put_back(scene: LayoutScene, part: CutPart, others: Mask) -> LayoutEdit:
+    """The turned part where it was, its old shadow exchanged for the new one."""
     if _looks_the_same(scene, part):
         raise NoVisibleChange(
             f"layout: region {scene.region.name!r} looks the same when turned like this; "
             "choose another region, another angle or op=flip on another axis"
         )
-    bare = uncover(scene.photo, replace(hole, mask=hole.core), others, scene.rng)
-    image, place = _paste_part(scene, bare, part, adapt=False)
-    place |= _bounds(scene, hole)
-    return LayoutEdit(image, (place,))
+    bared = scene.bare(scene.target, others)
+    image, place = _paste_part(scene, bared.image, part, adapt=False)
+    return LayoutEdit(image, (place | bared.place,))
 
 
 def _looks_the_same(scene: LayoutScene, part: CutPart) -> bool:
@@ -247,8 +279,8 @@ def _partners(scene: LayoutScene) -> list[int]:
 
 def _swap_with(scene: LayoutScene, partner: int) -> LayoutEdit:
     others = scene.others(scene.target, partner)
-    here, hole = scene.cut_out_region(scene.target, others | scene.regions[partner].mask)
-    there, other_hole = scene.cut_out_region(partner, others | scene.region.mask)
+    mine, theirs = scene.region.mask, scene.regions[partner].mask
+    here, there = scene.cut_out_region(scene.target, others | theirs), scene.cut_out_region(partner, others | mine)
     there_new, here_new = _at(there, here.centre, scene.shape), _at(here, there.centre, scene.shape)
     for part, region in ((there_new, scene.regions[partner]), (here_new, scene.region)):
         if not scene.params.overlap and not _fits(part, others):
@@ -256,26 +288,28 @@ def _swap_with(scene: LayoutScene, partner: int) -> LayoutEdit:
                 f"layout: region {region.name!r} does not fit into the place of the other; "
                 "choose another pair or allow overlap"
             )
-    bare = uncover(scene.photo, hole, others | scene.regions[partner].mask, scene.rng)
-    bare = uncover(bare, other_hole, others | scene.region.mask, scene.rng)
-    image, first = _paste_part(scene, bare, there_new)
-    image, second = _paste_part(scene, image, here_new)
-    return LayoutEdit(image, (_bounds(scene, hole) | first, _bounds(scene, other_hole) | second))
+    first = scene.bare(scene.target, others | theirs)
+    second = scene.bare(partner, others, first.image)
+    here_new = scene.with_thrown(here_new, scene.target, others | theirs, second.image, here.window)
+    there_new = scene.with_thrown(there_new, partner, others | mine, second.image, there.window)
+    image, at_first = _paste_part(scene, second.image, there_new)
+    image, at_second = _paste_part(scene, image, here_new)
+    return LayoutEdit(image, (first.place | at_first, second.place | at_second))
 
 
 def _replace_with(scene: LayoutScene, partner: int) -> LayoutEdit:
-    others = scene.others()
-    here, hole = scene.cut_out_region(scene.target, others)
-    there, _ = scene.cut_out_region(partner, scene.others(partner))
+    others, near_partner = scene.others(), scene.others(partner)
+    here, there = scene.cut_out_region(scene.target, others), scene.cut_out_region(partner, near_partner)
+    there = scene.with_thrown(there, partner, near_partner, scene.bare(partner, near_partner).image)
     new = _at(transformed(there, scene.params.angle or 0.0, scene.params.scale), here.centre, scene.shape)
     if not scene.params.overlap and not _fits(new, others):
         raise NoFreePlace(
             f"layout: region {scene.regions[partner].name!r} does not fit into the place of {scene.region.name!r}; "
             "choose another or allow overlap"
         )
-    bare = uncover(scene.photo, hole, others, scene.rng)
-    image, place = _paste_part(scene, bare, new)
-    return LayoutEdit(image, (_bounds(scene, hole) | place,))
+    bared = scene.bare(scene.target, others)
+    image, place = _paste_part(scene, bared.image, new)
+    return LayoutEdit(image, (bared.place | place,))
 
 
 def _at(part: CutPart, centre: tuple[float, float], shape: tuple[int, int]) -> CutPart:
@@ -299,10 +333,6 @@ def _fits(part: CutPart, others: Mask) -> bool:
 
 def _paste_part(scene: LayoutScene, image: Image, part: CutPart, adapt: bool = True) -> tuple[Image, Mask]:
     return paste_part(image, part, adapt, scene.params.shadow)
-
-
-def _bounds(scene: LayoutScene, hole: Hole) -> Mask:
-    return hole.window.full_mask(hole.mask | (hole.shade < 0.999), scene.shape)
 
 
 def with_target(scene: LayoutScene, target: int, rng: np.random.Generator) -> LayoutScene:

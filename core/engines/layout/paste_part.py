@@ -11,7 +11,7 @@ from core.engines.layout.cutout import CutPart
 from core.engines.layout.work_area import Floats, WorkArea, blur, distance_to, sampled_pixels, work_area_of
 from core.types import Image, Mask
 
-MAX_GAIN = 0.12
+MAX_GAIN = 0.04
 """Most that a part is brightened or darkened to suit the light at its new place."""
 GAIN_ERROR = 0.015
 """How exactly the light of a grainy surface can be told."""
@@ -46,7 +46,7 @@ def transformed(part: CutPart, angle: float = 0.0, scale: float = 1.0, flip: str
         y0 + part.window.y0, x0 + part.window.x0, y0 + part.window.y0 + size[1], x0 + part.window.x0 + size[0]
     )
     shadow = replace(part.shadow, **{n: getattr(part.shadow, n) * scale for n in ("dy", "dx", "sigma")})
-    return replace(part, window=window, alpha=alpha, colour=colour.astype(np.float32), shadow=shadow)
+    return replace(part, window=window, alpha=alpha, colour=colour.astype(np.float32), shadow=shadow, thrown=None)
 
 
 def _mirrored(part: CutPart, flip: str) -> CutPart:
@@ -58,6 +58,7 @@ def _mirrored(part: CutPart, flip: str) -> CutPart:
     return replace(
         part,
         window=window,
+        thrown=None,
         alpha=np.ascontiguousarray(np.flip(part.alpha[view], axis)),
         colour=np.ascontiguousarray(np.flip(part.colour[view], axis)),
     )
@@ -89,7 +90,8 @@ def paste_part(photo: Image, part: CutPart, adapt: bool = True, with_shadow: boo
 
     out = a F g + (1 - a) B s: part F of opacity a with gain g for the light there, surface B in the shadow s.
     """
-    reach = part.shadow.reach if with_shadow else 0
+    thrown = part.thrown if with_shadow else None
+    reach = thrown.margin if thrown else part.shadow.reach if with_shadow else 0
     wide = part.window.grown(reach)
     seen = wide.clipped(photo.shape)
     padded = np.pad(part.alpha, reach)
@@ -97,14 +99,19 @@ def paste_part(photo: Image, part: CutPart, adapt: bool = True, with_shadow: boo
     out = photo[seen.slices].astype(np.float32)
     gain = _gain(part, out, alpha) if adapt else 1.0
     place = alpha > 0
-    if reach:
+    if thrown:
+        light = thrown.light[seen.slices_in(wide)]
+        place |= np.abs(light - 1).max(axis=2) > 0.002
+        out *= light
+    elif reach:
         shade = part.shadow.cast(padded)[seen.slices_in(wide)]
         place |= shade < 0.998
         out *= shade[..., None]
     core = part.window.clipped(photo.shape)
     own = core.slices_in(part.window)
-    opacity, inner = part.alpha[own][..., None], out[core.slices_in(seen)]
-    inner += opacity * (part.colour[own] * np.float32(gain) - inner)
+    alpha, colour = (thrown.solid.astype(np.float32), thrown.colour) if thrown else (part.alpha, part.colour)
+    opacity, inner = alpha[own][..., None], out[core.slices_in(seen)]
+    inner += opacity * (colour[own] * np.float32(gain) - inner)
     photo = photo.copy()
     photo[seen.slices] = np.clip(np.rint(out), 0, 255).astype(np.uint8)
     return photo, seen.full_mask(place, photo.shape[:2])

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.layout.work_area import Floats, blur, count, distance_to, sampled_pixels
-from core.images.geometry import coverage, dilated
+from core.engines.layout.work_area import Floats, blur, distance_to
+from core.images.geometry import coverage
 from core.types import Mask
 
 WORK_SIZE = 56
@@ -31,9 +31,6 @@ MIN_DEPTH = 0.03
 BENT_WIDTH = 0.08
 MIN_T = 6.3
 """How many standard errors the depth must be from 0; high because texture is correlated."""
-CRUMB_GRAIN, CRUMB_LEVELS, CRUMB_AREA = 4.5, 14.0, 10
-"""A crumb of the part differs from the surface by so many deviations of its grain and so many levels, and has at
-most so many pixels, or half the part's side if that is more."""
 
 
 @dataclass(frozen=True)
@@ -218,38 +215,3 @@ class _ShadowFit:
         scale = max(0.75, 1.4826 * float(np.median(np.abs(residual[self.weights > 0]))))
         self.noise = scale
         self.weights = (np.abs(residual) < 3.0 * scale).astype(float)
-
-
-def leftover_pixels(luminance: Floats, part: Mask, surface: Mask, shade: Floats, away: Floats, size: float) -> Mask:
-    """Pixels around the part that are still of it after the fitted shadow is divided out: bool (H, W).
-
-    Darkness that touches the part, so that a line or a wall across a strip of bare surface is left; and crumbs of
-    its edge that the region does not cover. Shapes and units as in fit_shadow; shade float32 (H, W), away: the
-    distance to the part.
-    """
-    ring = surface & (away > 0.12 * size) & (away < 0.5 * size)
-    if count(ring) < 40:
-        return np.zeros_like(part)
-    even = luminance / np.maximum(shade, 0.1)
-    level = float(np.median(sampled_pixels(even, ring, MOST_PIXELS)))
-    weight = blur(surface.astype(np.float32), 1.5)
-    smooth = blur(even * surface, 1.5) / np.maximum(weight, 1e-3)
-    spread = 1.4826 * float(np.median(np.abs(sampled_pixels(smooth, ring, MOST_PIXELS) - level)))
-    near = surface & (away < 0.25 * size)
-    dark = near & (weight > 0.05) & (smooth < level - max(0.06 * level, 3.5 * spread, 3.0))
-    _, labels = cv2.connectedComponents((dark | (away < 4)).astype(np.uint8))
-    dark &= labels == labels[part][0]
-    grain = 1.4826 * float(np.median(np.abs(sampled_pixels(even, ring, MOST_PIXELS) - level)))
-    odd = near & (np.abs(even - level) > max(CRUMB_GRAIN * grain, CRUMB_LEVELS))
-    return np.asarray(dark | _crumbs(odd, surface, away, size), np.bool_)
-
-
-def _crumbs(odd: Mask, surface: Mask, away: Floats, size: float) -> Mask:
-    """The small ones of the odd places that lie against the part, with the pixels about them."""
-    number, labels, stats, _ = cv2.connectedComponentsWithStats(odd.astype(np.uint8), connectivity=8)
-    if number == 1:
-        return odd
-    first = float(away[surface].min())
-    small = (stats[:, cv2.CC_STAT_AREA] <= max(CRUMB_AREA, 0.5 * size)) & (np.arange(number) > 0)
-    small[1:] &= np.bincount(labels[odd & (away < first + 1.5)], minlength=number)[1:] > 0
-    return dilated(np.asarray(small[labels], np.bool_), 1) & surface

@@ -49,6 +49,14 @@ class WorkArea:
             slice(self.x0 - outer.x0, self.x1 - outer.x0),
         )
 
+    def padded(self, picture: npt.NDArray[np.uint8], border: int = cv2.BORDER_REPLICATE) -> npt.NDArray[np.uint8]:
+        """The window of a picture (H, W) or (H, W, 3); what hangs over its border is filled up."""
+        seen = self.clipped(picture.shape)
+        sides = (seen.y0 - self.y0, self.y1 - seen.y1, seen.x0 - self.x0, self.x1 - seen.x1)
+        if not any(sides):
+            return np.ascontiguousarray(picture[seen.slices])
+        return np.asarray(cv2.copyMakeBorder(np.ascontiguousarray(picture[seen.slices]), *sides, border), np.uint8)
+
     def full_mask(self, patch: npt.NDArray[Any], shape: tuple[int, int]) -> Mask:
         """A bool mask of ``shape`` that holds the bool ``patch`` at this window, cut at the border."""
         full = np.zeros(shape, np.bool_)

@@ -41,7 +41,7 @@ def fill_plain_surface(image: Field, hole: Mask, sources: Mask, rng: np.random.G
     # Means that lie to one side are biased by a slope of the light: it is put back at the end.
     slope = _slope(image, sources)
     flat = image - slope
-    grain = _resampled(flat, sources, box.shape, rng)
+    grain = resampled_grain(flat, sources, box.shape, rng)
     if grain is None:
         return None
     inside, here = hole[box.slices], flat[box.slices]
@@ -140,7 +140,7 @@ def _low_pass(image: Field, sure: Field, sigma: float) -> Field:
     return out
 
 
-def _resampled(image: Field, sources: Mask, shape: tuple[int, int], rng: np.random.Generator) -> Field | None:
+def resampled_grain(image: Field, sources: Mask, shape: tuple[int, int], rng: np.random.Generator) -> Field | None:
     """Grain for a box of ``shape``, mean 0; None where no tile of the surface is free."""
     free = cv2.distanceTransform(np.pad(sources, 1).view(np.uint8), cv2.DIST_C, 3)[1:-1, 1:-1]
     side = min(2 * int(free.max()) - 1, max(shape))

@@ -1,0 +1,179 @@
+"""``launch.py bench edits``: does an edited photo look as the edited part truly would?
+
+Twins are rendered with and without the edit from seeds that nothing else uses. Each edit is made with this photo alone
+and with more good photos of the product.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from core.bench.edits.measures import error_levels, ghost, iou, telea
+from core.bench.edits.twins import OPS, PRODUCTS, EditTwin, good_photos, twins
+from core.engines.api import Context
+from core.engines.registry import engine
+from core.errors import InputError, NotFound, Unavailable
+from core.types import Image, NormalImage, Request, Sample
+
+SIDES = (512, 1024)
+GOODS = (1, 5, 24)
+"""So many good photos are in the project, the edited one among them."""
+COUNT = 16
+"""Edits of each product and operation."""
+COMGEN = {"remove": "remove", "swap": "swap"}
+"""Operations that the engine ``comgen`` is asked for, as its prompt edits."""
+WORST = 95
+"""Percentile of ``error_worst``."""
+
+
+def measure(
+    quick: bool = False,
+    *,
+    rows: Sequence[str] = (),
+    product: Sequence[str] = (),
+    count: int | None = None,
+    params: Mapping[str, Any] | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> dict[str, Any]:
+    """``{ENGINE.OP: {SIDE: {GOODS: {"error_levels", "telea", "noise", "ghost", "mask_iou", ...}}}}``: medians.
+
+    ``rows``: ``layout``, ``comgen`` or one operation of them, as ``layout.remove``. ``params``: ``side`` and ``goods``
+    take one of SIDES and GOODS alone. NotFound for an unknown row or product.
+    """
+    given = dict(params or {})
+    sides = [int(given.pop("side"))] if "side" in given else [SIDES[0]] if quick else list(SIDES)
+    goods = [int(given.pop("goods"))] if "goods" in given else list(GOODS)
+    if given:
+        raise InputError(f"bench edits: --param {next(iter(given))} is not known; there are side and goods")
+    if strange := set(product) - set(PRODUCTS):
+        raise NotFound(f"product {sorted(strange)[0]!r}: there are {', '.join(PRODUCTS)}")
+    many = count or (1 if quick else COUNT)
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        plan = EditsPlan(tuple(product) or PRODUCTS, tuple(sides), tuple(goods), many, progress)
+        return {f"{name}.{op}": plan.measured(name, op) for name, op in _rows(rows)}
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _rows(rows: Sequence[str]) -> list[tuple[str, str]]:
+    there = [("layout", op) for op in OPS] + [("comgen", op) for op in COMGEN]
+    wanted = list(rows) or ["layout"]
+    found = [pair for pair in there if pair[0] in wanted or ".".join(pair) in wanted]
+    known = {name for pair in there for name in (pair[0], ".".join(pair))}
+    if strange := [row for row in wanted if row not in known]:
+        raise NotFound(f"row {strange[0]!r}: there are {', '.join(sorted(known))}")
+    return found
+
+
+@dataclass(frozen=True)
+class TwinGoods:
+    """A project's good photos, as an engine sees them."""
+
+    photos: tuple[NormalImage, ...]
+
+    def normal(self, normal_id: str) -> NormalImage:
+        """The photo with this id."""
+        for photo in self.photos:
+            if photo.id == normal_id:
+                return photo
+        raise NotFound(f"photo {normal_id!r}: there are {', '.join(p.id for p in self.photos)}")
+
+    def normal_ids(self) -> tuple[str, ...]:
+        """The ids of all."""
+        return tuple(photo.id for photo in self.photos)
+
+    def nearest(self, image: Image, cancelled: Callable[[], bool] = lambda: False) -> NormalImage:
+        """The first one: no engine that this bench asks looks for the nearest."""
+        return self.photos[0]
+
+
+@dataclass(frozen=True)
+class EditsPlan:
+    """What is measured, and how much of it."""
+
+    products: tuple[str, ...]
+    sides: tuple[int, ...]
+    goods: tuple[int, ...]
+    count: int
+    say: Callable[[str], None]
+
+    def measured(self, name: str, op: str) -> dict[str, Any]:
+        """``{SIDE: {GOODS: figures}}`` of one engine and operation, with the figures of each product inside."""
+        return {str(side): self._at(name, op, side) for side in self.sides}
+
+    def _at(self, name: str, op: str, side: int) -> dict[str, Any]:
+        found: dict[str, dict[str, list[dict[str, float]]]] = {}
+        for product in self.products:
+            for twin in twins(product, op, side, self.count):
+                for number in self.goods:
+                    known = (twin.photo, *good_photos(product, side, max(self.goods))[: number - 1])
+                    found.setdefault(str(number), defaultdict(list))[product].append(edited(name, twin, known))
+        table: dict[str, Any] = {}
+        for key, by_product in found.items():
+            every = [f for some in by_product.values() for f in some]
+            table[key] = {**summary(every), "products": {p: summary(f) for p, f in by_product.items()}}
+            self.say(f"{name}.{op} {side} with {key}: {summary(every)}")
+        return table
+
+
+def edited(name: str, twin: EditTwin, known: tuple[NormalImage, ...]) -> dict[str, float]:
+    """The figures of one edit; {} with ``failed`` 1 where the engine refuses it."""
+    began = time.process_time()
+    try:
+        sample = made(name, twin, known)
+    except Unavailable:
+        raise
+    except InputError:
+        return {"failed": 1.0}
+    spent = time.process_time() - began
+    return {"failed": 0.0, "cpu_s": spent, **figures(twin, sample)}
+
+
+def figures(twin: EditTwin, sample: Sample) -> dict[str, float]:
+    """How far a sample is from its twin."""
+    found = {
+        "error_levels": error_levels(sample.image, twin.levels, twin.changed),
+        "noise": error_levels(twin.true, twin.levels, twin.changed),
+        "mask_iou": iou(sample.mask, twin.changed),
+    }
+    if twin.outline.any():
+        found["ghost"] = ghost(sample.image, twin.levels, twin.outline, twin.arrived)
+    if twin.op == "remove":
+        found["telea"] = error_levels(telea(twin.photo.pixels, twin.changed), twin.levels, twin.changed)
+    return found
+
+
+def made(name: str, twin: EditTwin, known: tuple[NormalImage, ...]) -> Sample:
+    """The sample that the engine makes of the twin's edit."""
+    ctx = Context(normals=TwinGoods(known))
+    params = dict(twin.params) if name == "layout" else _comgen_params(twin)
+    request = Request(twin.photo, twin.op, params, twin.seed, regions=twin.regions)
+    return next(iter(engine(name).generate(request, ctx)))
+
+
+def _comgen_params(twin: EditTwin) -> dict[str, Any]:
+    return {"edit": COMGEN[twin.op]}
+
+
+def summary(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Medians of what was found, the worst errors, and how many edits were refused."""
+    done = [f for f in found if not f["failed"]]
+    out: dict[str, float] = {"edits": float(len(found)), "failed": float(len(found) - len(done))}
+    for key in ("error_levels", "telea", "noise", "ghost", "mask_iou", "cpu_s"):
+        if values := [f[key] for f in done if key in f]:
+            out[key] = round(float(np.median(values)), 3)
+    if done:
+        out["error_worst"] = round(float(np.percentile([f["error_levels"] for f in done], WORST)), 2)
+        out["mask_iou_worst"] = round(float(np.percentile([f["mask_iou"] for f in done], 100 - WORST)), 3)
+    if ghosts := [f["ghost"] for f in done if "ghost" in f]:
+        out["ghost_worst"] = round(float(np.percentile(ghosts, WORST)), 2)
+    return out

@@ -1,1 +1,0 @@
-"""The tables of the papers: what they print (published.json)."""

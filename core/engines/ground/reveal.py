@@ -1,0 +1,227 @@
+"""Take a part away: what it threw on the ground goes, and the ground is shown where it lay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.engines.ground.aligned import LEAST_KNOWN, Floats, OtherPhoto, aligned_crop
+from core.engines.ground.behind import Behind, ground_behind
+from core.images.fill.grain import resampled_grain
+from core.images.fill.sheet import fill_sheet, light_sheet, masked_mean, usual_surface
+from core.images.geometry import dilated
+from core.images.poisson_equation import membrane
+from core.types import Image, Mask
+
+AROUND = 0.6
+"""How far around the part is looked, in its sides."""
+REACH = 0.45
+"""How far from the part its shadow may lie, in its sides."""
+CLEAR, APART = 0.25, 0.08
+"""Sides of the part from it, and from other parts, beyond which the ground is surely unshaded."""
+CRUMB_GRAIN, CRUMB_LEVELS, CRUMB_AREA = 4.5, 14.0, 10
+"""A crumb of the part differs from the ground by so many deviations of its grain and so many levels, and has at most
+so many pixels, or half the part's side if that is more."""
+SHADE_SIGMA = 2.5
+"""Pixels over which a shadow's depth is read, for the ground's grain."""
+MOST_MISSED = 0.8
+"""Share of the ground's own contrast that other photos may miss it by and still know it."""
+LEAST_BARE = 0.02
+"""Share of the part that other photos must show bare for the ground about it to be without its shadow there."""
+RIM, RING = 0.14, 0.3
+"""How far around a hole its light is read, and around the part the light that its shadow is told by; in its sides."""
+SHADED = (0.8, 2.2)
+"""Levels by which the ground differs from what other photos show: none of it and all of it is shadow."""
+
+
+@dataclass(frozen=True)
+class BaredPhoto:
+    """A photo without a part: uint8 (H, W, 3), and where it may have changed, bool (H, W)."""
+
+    image: Image
+    place: Mask
+
+
+def without_part(
+    photo: Image,
+    part: Mask,
+    others: Mask,
+    band: float,
+    goods: Sequence[OtherPhoto],
+    rng: np.random.Generator,
+    shadow: bool = True,
+) -> BaredPhoto:
+    """``photo`` as it would be without ``part``; ``others`` are pixels of other parts, bool (H, W) both.
+
+    ``band``: pixels around the part that may still show its edge. ``goods``: other good photos, laid on this one.
+    ``shadow``: whether what it throws goes with it.
+    """
+    size = float(np.sqrt(max(1, cv2.countNonZero(part.astype(np.uint8)))))
+    y0, x0, y1, x1 = _window(part, int(AROUND * size) + 12)
+    view = slice(y0, y1), slice(x0, x1)
+    pixels = np.ascontiguousarray(photo[view])
+    scene = _Scene.of(pixels, part[view], others[view] & ~part[view], band, size, shadow)
+    behind = scene.behind(goods, y0, x0)
+    filled = scene.filled(behind, rng)
+    image = photo.copy()
+    place = np.zeros(part.shape, np.bool_)
+    place[view] = scene.place
+    image[view] = np.where(scene.place[..., None], np.clip(np.rint(filled), 0, 255).astype(np.uint8), pixels)
+    return BaredPhoto(image, place)
+
+
+def _window(mask: Mask, margin: int) -> tuple[int, int, int, int]:
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return (
+        max(0, y - margin), max(0, x - margin),
+        min(mask.shape[0], y + height + margin), min(mask.shape[1], x + width + margin),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The window around a part; all arrays are (h, w)."""
+
+    pixels: Image
+    part: Mask
+    away: Floats
+    apart: Floats
+    band: float
+    size: float
+    shadow: bool
+
+    @classmethod
+    def of(cls, pixels: Image, part: Mask, others: Mask, band: float, size: float, shadow: bool) -> _Scene:
+        away, apart = (_distance(mask) for mask in (part, others))
+        return cls(pixels, part, away, apart, band, size, shadow)
+
+    @property
+    def core(self) -> Mask:
+        """The part with its edge."""
+        return np.asarray((self.away <= self.band) & (self.apart > 0), np.bool_)
+
+    @property
+    def place(self) -> Mask:
+        """What may change."""
+        clear = (self.apart > self.band + 1) | ((self.away <= 1) & (self.apart > 0))
+        return np.asarray((self.away <= REACH * self.size) & clear, np.bool_)
+
+    def known(self) -> Mask:
+        """Where the ground is seen as it is."""
+        clear = max(CLEAR * self.size, self.band + 2)
+        return np.asarray((self.away > clear) & (self.apart > APART * self.size + 3), np.bool_)
+
+    def behind(self, goods: Sequence[OtherPhoto], top: int, left: int) -> Behind | None:
+        """The ground as other photos show it, in this photo's light; None without any that show it."""
+        known = self.known()
+        crops = [aligned_crop(self.pixels, known, other, top, left) for other in goods]
+        found = [crop for crop in crops if crop is not None]
+        if not found:
+            return None
+        behind = ground_behind(self.pixels, self.part, known, found, self.size)
+        rest = self.pixels.astype(np.float32) - behind.levels
+        smooth = masked_mean(rest, known & (behind.sure > 0.5), max(2.0, 0.06 * self.size))
+        told = known & (behind.sure > 0.5) & (np.abs(smooth).max(axis=2) < 12)
+        if not told.any():
+            return None
+        light = membrane(np.where(told[..., None], smooth, 0).astype(np.float32), told)
+        ground = np.asarray(behind.levels + light, np.float32)
+        if not self._worth(ground, told):
+            return None
+        sure = behind.sure
+        if np.mean(sure[self.core] > 0.7) < LEAST_BARE:
+            # The part lies on every photo alike, and so does its shadow.
+            sure = sure * (self.away > CLEAR * self.size)
+        return Behind(ground, np.asarray(sure, np.float32))
+
+    def _worth(self, ground: Floats, told: Mask) -> bool:
+        """Whether the others know this ground better than its own light does: not where its texture is its own."""
+        pixels = self.pixels.astype(np.float32)
+        own = float(np.abs(pixels - masked_mean(pixels, told, 8.0))[told].std())
+        missed = float(np.abs(pixels - ground)[told].std())
+        return missed < MOST_MISSED * own
+
+    def filled(self, behind: Behind | None, rng: np.random.Generator) -> Floats:
+        """The window without the part, float32 (h, w, 3)."""
+        out = self.pixels.astype(np.float32)
+        sure = np.zeros(self.part.shape, np.float32) if behind is None else behind.sure
+        if behind is not None:
+            out = self._laid_bare(out, behind, rng)
+        told = self.known() | ((sure > 0.7) & (self.apart > APART * self.size + 3))
+        hidden = self._hidden(out, told) * (sure <= 0.7)
+        hole = hidden > 0
+        if not hole.any():
+            return out
+        filled = fill_sheet(out, hole, ~hole & (told | self._free()), rng, max(8.0, RIM * self.size))
+        # Where others half know the ground, theirs is faded in; where the ground is half shaded, this photo's own.
+        blend = np.where(self.core, 1 - np.clip(sure / 0.7, 0, 1), hidden)[..., None]
+        return np.where(hole[..., None], out + blend * (filled - out), out)
+
+    def _free(self) -> Mask:
+        """Not the part, nor another or its shadow."""
+        return np.asarray(~self.core & (self.apart > APART * self.size / 2 + 2), np.bool_)
+
+    def _laid_bare(self, out: Floats, behind: Behind, rng: np.random.Generator) -> Floats:
+        """The photo with the ground that others show, at this one's grain, where its own is hidden or shaded."""
+        share = self._share(behind)
+        rest = self.pixels - behind.levels
+        usual = usual_surface(rest, usual_surface(behind.levels, self.known() & (behind.sure > 0.5)))
+        grain = resampled_grain(rest - masked_mean(rest, usual, 4.0), usual, self.part.shape, rng)
+        ground = behind.levels if grain is None else behind.levels + grain
+        return np.asarray(out + share[..., None] * (ground - out), np.float32)
+
+    def _share(self, behind: Behind) -> Floats:
+        """How much of the other photos' ground is taken: where this one's is hidden or shaded."""
+        near = np.clip((REACH * self.size - self.away) / (0.15 * self.size), 0, 1)
+        clear = np.clip((self.apart - self.band - 1) / (APART * self.size + 3), 0, 1)
+        off = cv2.GaussianBlur(self.pixels - behind.levels, (0, 0), 2.0)
+        # Walls that are off by a part of a pixel are no shadow.
+        steps = cv2.morphologyEx(cv2.cvtColor(behind.levels, cv2.COLOR_RGB2GRAY), cv2.MORPH_GRADIENT, np.ones((5, 5)))
+        least = SHADED[0] + 0.15 * np.maximum(steps - 8, 0)
+        shaded = np.clip((np.abs(off).max(axis=2) - least) / (SHADED[1] - SHADED[0]), 0, 1)
+        shaded = cv2.GaussianBlur(np.where(self.away <= self.band + 2, 1, shaded).astype(np.float32), (0, 0), 1.0)
+        return np.asarray(np.where(self.core, 1, self.shadow * behind.sure * near * clear * shaded), np.float32)
+
+    def _hidden(self, out: Floats, told: Mask) -> Floats:
+        """How much of the ground is hidden or shaded, 0..1: the part, and what about it is darker than the ground
+        farther off says."""
+        core = self.core
+        found = core.astype(np.float32)
+        near = ~told & self._free() & (self.away <= CLEAR * self.size)
+        usual = usual_surface(out, told | near)
+        if not self.shadow or np.count_nonzero(usual & told) < LEAST_KNOWN or not near.any():
+            return found
+        light = light_sheet(out, usual & told, core | near, RING * self.size)
+        off = (masked_mean(out, ~core & self._free(), SHADE_SIGMA) - light).min(axis=2)
+        shade = np.clip((-off - SHADED[0]) / (SHADED[1] - SHADED[0]), 0, 1)
+        shaded = near & (shade > 0) & (usual | (self.away <= self.band + 4))
+        # A wall is not a shadow: what lies beyond it stays.
+        _, labels = cv2.connectedComponents((shaded | core).astype(np.uint8))
+        met = np.unique(labels[core])
+        shade *= np.isin(labels, met[met > 0]) & self.place
+        shade[self._crumbs(near & (np.abs(out - light).max(axis=2) > self._odd(out - light, near)))] = 1
+        shade = cv2.GaussianBlur(np.where(core, 1, shade).astype(np.float32), (0, 0), 1.0) * self.place
+        return np.where(core, 1, np.where(shade > 0.02, shade, 0)).astype(np.float32)
+
+    def _odd(self, rest: Floats, near: Mask) -> float:
+        """Levels from which a pixel near the part is none of the ground's grain."""
+        off = np.abs(rest).max(axis=2)[near]
+        return max(CRUMB_GRAIN * 1.4826 * float(np.median(off)), CRUMB_LEVELS)
+
+    def _crumbs(self, odd: Mask) -> Mask:
+        """The small ones of the odd places that lie against the part, with the pixels about them: its region missed
+        them."""
+        number, labels, stats, _ = cv2.connectedComponentsWithStats(odd.astype(np.uint8), connectivity=8)
+        small = stats[:, cv2.CC_STAT_AREA] <= max(CRUMB_AREA, 0.5 * self.size)
+        small[0] = False
+        touching = np.bincount(labels[odd & (self.away < self.band + 2.5)], minlength=number) > 0
+        return dilated(np.asarray((small & touching)[labels], np.bool_), 1) & self._free()
+
+
+def _distance(mask: Mask) -> Floats:
+    if not mask.any():
+        return np.full(mask.shape, 1e4, np.float32)
+    return np.asarray(cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5), np.float32)

@@ -1,0 +1,42 @@
+"""``bench edits``: twins that are true, and figures that tell good from bad."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.bench import run_bench
+from core.bench.edits.measures import error_levels, ghost
+from core.bench.edits.twins import twins
+from core.errors import InputError, NotFound
+
+
+def test_a_quick_table_has_its_figures() -> None:
+    found = run_bench(
+        "edits", True, rows=["layout.remove"], product=["fastener_tray"], params={"side": 192, "goods": 1}
+    )
+    row = found["layout.remove"]["192"]["1"]
+    assert {"error_levels", "telea", "noise", "ghost", "mask_iou", "error_worst"} <= row.keys() and row["edits"] == 1
+    assert 0 < row["noise"] < row["error_levels"]
+
+
+@pytest.mark.parametrize("op", ["remove", "move", "swap", "duplicate"])
+def test_a_twin_differs_where_it_says(op: str) -> None:
+    twin = next(iter(twins("fastener_tray", op, 192, 1)))
+    apart = np.abs(twin.true.astype(int) - twin.photo.pixels).max(axis=2)
+    assert apart[twin.changed].mean() > 15 and np.percentile(apart[~twin.changed], 99) <= 8
+    assert error_levels(twin.true, twin.levels, twin.changed) < 1.5
+
+
+def test_a_ghost_is_told_from_a_true_twin() -> None:
+    twin = next(iter(twins("fastener_tray", "remove", 256, 1)))
+    left = np.rint(twin.true + 0.15 * (twin.photo.pixels.astype(float) - twin.true)).astype(np.uint8)
+    assert ghost(twin.true, twin.levels, twin.outline, twin.arrived) < 1.2
+    assert ghost(left, twin.levels, twin.outline, twin.arrived) > 2
+
+
+def test_unknown_rows_and_settings_are_named() -> None:
+    with pytest.raises(NotFound, match=r"layout\.fly"):
+        run_bench("edits", True, rows=["layout.fly"])
+    with pytest.raises(InputError, match="tiles"):
+        run_bench("edits", True, params={"tiles": 3})
