@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from core.api import GenerationBatch, SampleFilter, Workbench
 from core.api.evaluation.evaluations import EvalSpec
 from core.api.evaluation.runner import LiveCurves
-from core.api.evaluation.specs import build_eval_sets
+from core.api.evaluation.specs import build_eval_sets, example_ids_behind
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import DetectorParams, TrainContext, detectors, pooled_maximum
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import MAX_POINTS
 from core.images import mask_png_bytes, png_bytes
-from core.types import ReviewStatus
+from core.training.checkpoints import Concept, save_concept
+from core.training.concept_config import ConceptConfig
+from core.types import Recipe, ReviewStatus
 
 
 class Unlike:
@@ -158,6 +162,22 @@ def test_anomalies_that_pairs_were_made_from_are_not_tested_or_it_is_said(bench:
     seen = bench.evaluations.preview(EvalSpec("localization"))
     assert not seen.warnings and "1 imported anomalies" in seen.notes[-1]
     assert "5 real anomalies" in seen.facts["Tested on"]
+
+
+def test_anomalies_that_a_concept_learned_from_count_as_those_that_pairs_were_made_from(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    add_real(bench, "stain", 2)
+    one, other = (row.id for row in bench.project.examples())
+    config = ConceptConfig(labels=("stain",), examples={"stain": (f"{one}#1", f"{one}#2")})
+    known = Concept("stain-1", "anomaly_diffusion", "stain", "stain", "toy", "f", "2026-01-01", config)
+    save_concept(tmp_path, known, {"x": torch.zeros(1)})
+    row = bench.review.page(SampleFilter(), 0, 1)[0]
+    recipe = Recipe.from_json(row.recipe_json)
+    drawn = replace(recipe, engine="anomaly_diffusion", params={"concept": known.id}, example_ids=(other,))
+    pairs = [replace(row, recipe_json=drawn.to_json()), row]
+    assert example_ids_behind(pairs, tmp_path) == ({one}, 1)
+    assert example_ids_behind(pairs, tmp_path / "none") == (set(), 0)
 
 
 def test_live_curves_stay_short_and_in_order() -> None:

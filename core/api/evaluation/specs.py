@@ -12,6 +12,7 @@ from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set
 from core.evaluation.results import ResultKind
 from core.store import NormalRow, Project, SampleFilter, SampleRow
+from core.training.checkpoints import Concept, list_concepts
 from core.types import GOOD, Recipe, ReviewStatus
 
 HELD_OUT = 0.2
@@ -149,20 +150,21 @@ def _test_anomalies(
 ) -> tuple[list[Shot], tuple[str, ...], tuple[str, ...]]:
     """Imported anomalies (of ``labels``) to test on, with a note or a warning.
 
-    Those that pairs were made from are left out, if enough remain.
+    Those that pairs were made from, or that their concepts learned from, are left out if enough remain.
     """
     real = zip(real_anomalies(project, None), project.examples(), strict=True)
     known = [(shot, row.id) for shot, row in real if labels is None or row.label in labels]
     anomalies = [shot for shot, _ in known]
-    lent, borrowing = _example_ids_used(pairs)
+    lent, borrowing = example_ids_behind(pairs, project.path / "concepts")
     fresh = [shot for shot, id in known if id not in lent]
     if MIN_UNSEEN <= len(fresh) < len(anomalies):
         gone = len(anomalies) - len(fresh)
-        return fresh, (f"{gone} imported anomalies that pairs were made from are not tested.",), ()
+        return fresh, (f"{gone} imported anomalies that pairs were made or learned from are not tested.",), ()
     if not lent:
         return anomalies, (), ()
     warning = (
-        f"Flattered: {borrowing} of {len(pairs)} pairs were made from imported anomalies that are tested here too. "
+        f"Flattered: {borrowing} of {len(pairs)} pairs were made or learned from imported anomalies that are "
+        "tested here too. "
         "Test on a folder of other real anomalies."
     )
     return anomalies, (), (warning,)
@@ -195,15 +197,24 @@ def _held_out_ids(normals: Sequence[NormalRow], pairs: Sequence[SampleRow]) -> s
     return {normals[i].id for i in order[: max(1, round(HELD_OUT * len(normals)))]}
 
 
-def _example_ids_used(pairs: Sequence[SampleRow]) -> tuple[set[str], int]:
-    """Ids of the real anomalies whose pixels may be in pairs, and how many pairs those are."""
+def example_ids_behind(pairs: Sequence[SampleRow], concepts: Path) -> tuple[set[str], int]:
+    """Ids of the real anomalies that pairs hold pixels of or that their concepts learned from, and how many pairs
+    have some behind them. ``concepts`` is the folder of the project's concepts."""
     cards = engines()
-    lent: set[str] = set()
-    borrowing = 0
+    learned = {one.id: _examples_of(one) for one in list_concepts(concepts)}
+    behind: set[str] = set()
+    count = 0
     for pair in pairs:
         recipe = Recipe.from_json(pair.recipe_json)
         known = cards.get(recipe.engine)
+        own = set(learned.get(str(recipe.params.get("concept", "")), ()))
         if recipe.example_ids and known is not None and known.copies_examples(recipe.params):
-            lent |= set(recipe.example_ids)
-            borrowing += 1
-    return lent, borrowing
+            own |= set(recipe.example_ids)
+        behind |= own
+        count += bool(own)
+    return behind, count
+
+
+def _examples_of(concept: Concept) -> set[str]:
+    """Ids of the anomalies a concept learned from; one of several defects of a photo, ``<id>#2``, is its photo's."""
+    return {id.partition("#")[0] for ids in concept.config.examples.values() for id in ids}
