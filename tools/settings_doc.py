@@ -36,7 +36,8 @@ def text() -> str:
         "line they are `name=value` pairs. This page is written by `tools/settings_doc.py`.",
     ]
     for engine in engines().values():
-        parts += [f"## Engine `{engine.name}`: {engine.title}", engine.summary]
+        paper = f" ({engine.paper})" if engine.paper else ""
+        parts += [f"## Engine `{engine.name}`: {engine.title}{paper}", engine.summary]
         parts += ["`generate --param NAME=VALUE`", table(engine.Params)]
         if isinstance(engine, LearningEngine):
             parts += [f"`learn --engine {engine.name} --param NAME=VALUE`", table(engine.Learning)]

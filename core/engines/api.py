@@ -48,6 +48,15 @@ Background = Literal["exact", "redrawn"]
 Tool = Literal["mask", "parts", "prompt"]
 """What the app offers for an engine: mask tools, parts of the photo to drag and edit, a component prompt to edit."""
 
+Goal = Literal["surface", "components", "examples", "prompt"]
+GOALS: dict[Goal, str] = {
+    "surface": "Damage a surface",
+    "components": "Missing, extra or moved parts",
+    "examples": "Like my real defects",
+    "prompt": "By words",
+}
+"""What a person wants, in the order of the app, with its heading."""
+
 
 class EngineParams(BaseModel):
     """Base of every engine's ``Params``: frozen, unknown names refused, the mask check shared by all."""
@@ -138,6 +147,10 @@ class Engine(ABC):
     """As in the app."""
     summary: ClassVar[str]
     """One sentence for a person who has to choose."""
+    goal: ClassVar[Goal] = "surface"
+    """What a person who chooses it wants."""
+    paper: ClassVar[str] = ""
+    """The method it implements, by the name of its paper."""
     kind: ClassVar[Kind]
     needs: ClassVar[frozenset[Need]] = frozenset()
     """What a request must bring, whatever the settings; see ``requires``."""

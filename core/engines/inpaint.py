@@ -68,6 +68,7 @@ class Inpaint(Engine):
     name = "inpaint"
     title = "Inpaint by prompt"
     summary = "Draws what a prompt says into the mask with a diffusion model; all else stays the photo's own."
+    goal = "prompt"
     kind = "structural"
     needs = frozenset({"mask"})
     Params = InpaintParams

@@ -158,7 +158,7 @@ def test_learning_survives_a_reload_and_a_stop_and_is_tried(
 
     id = card.get_attribute("data-id")
     card.locator("[data-try]").click()
-    expect(page.locator("#fs-engine label.selected")).to_have_text("AnomalyDiffusion")
+    expect(page.locator("#fs-engine label.selected")).to_contain_text("AnomalyDiffusion")
     expect(page.locator("#fs-label input")).to_have_value("hole")
     page.locator("#fs-settings button").first.click()
     expect(field(page, "#fs-settings", "Concept")).to_have_value(str(id))

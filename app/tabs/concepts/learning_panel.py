@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import param_form
+from app.components import engine_picker, param_form
 from app.components.progress_bar import FINAL_STATES
 from app.session import Session, file_url
 from app.tabs.studio.engine_form import unavailable_html
@@ -32,20 +32,19 @@ class LearningPanel:
 
     def __init__(self) -> None:
         self.cards = learner_cards()
-        usable = [(card.title, name) for name, card in self.cards.items() if card.reason is None]
-        first = usable[0][1] if usable else None
+        usable = [card for card in self.cards.values() if card.reason is None]
+        names = [card.name for card in usable]
         with gr.Column(elem_classes="fs-panel"):
-            self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
-                                   elem_id="fs-learn-engine", visible=bool(usable))  # fmt: skip
+            self.engine, _ = engine_picker.engine_radio(usable, "fs-learn-engine", frozenset(names))
             self.about = gr.HTML(elem_id="fs-learn-about")
             gr.HTML(unavailable_html(list(self.cards.values())), elem_classes="fs-unusable")
             with gr.Column(elem_classes="fs-form") as self.labels:
                 self.label = gr.Dropdown(
                     [ALL_LABELS], value=ALL_LABELS, label="What to learn", elem_id="fs-learn-label"
                 )
-            heads = {name: self._form(name, head=True) for _, name in usable}
+            heads = {name: self._form(name, head=True) for name in names}
         with gr.Accordion("Settings of the learning", open=False, elem_classes="fs-fold", elem_id="fs-learn-settings"):
-            rests = {name: self._form(name, head=False) for _, name in usable}
+            rests = {name: self._form(name, head=False) for name in names}
         self.columns = {name: (heads[name][0], rests[name][0]) for name in heads}
         self.forms = {name: (heads[name][1], rests[name][1]) for name in heads}
 

@@ -44,7 +44,7 @@ def build(shell: PageContext) -> None:
                 loader = recipe_loader.RecipeLoader()
             controls.build_footer()
             maker = try_out.TryOutRunner(shell, controls, table, bar, strip)
-    choices = [controls.label, mask_tools.regions]
+    choices = [controls.label, mask_tools.regions, controls.engine]
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
     shown += board.shown if board is not None else []
 
@@ -55,6 +55,7 @@ def build(shell: PageContext) -> None:
             *table.show(session), *bar.refresh(session), *come.bar.refresh(session), *come.show(session),
             *strip.show(session), *part_tools.show(session), controls.label_update(session),
             gr.update(choices=sorted(session.api.regions.names()) if session.api else []),
+            controls.readiness_update(session),
             *(board.show(session) if board is not None else []),
         ]  # fmt: skip
 

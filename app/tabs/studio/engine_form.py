@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.components import param_form
+from app.components import engine_picker, param_form
 from app.page_context import PageContext, on
 from app.session import Session
 from core.api.concepts.learning import LearnerCard
@@ -47,7 +47,9 @@ TOOL_JS = """(name) => {
 """Engines that name components show the regions; where parts are dragged the Move tool is in hand."""
 
 
-NOTHING_LEARNED = "has learned nothing in this project yet: give it examples in the <b>Concepts</b> tab first."
+NOTHING_LEARNED = "<p class='fs-warn'>This engine has learned nothing in this project yet.</p>"
+TO_CONCEPTS_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]')]
+  .find((tab) => tab.textContent.trim() === 'Concepts').click()"""
 
 
 TOOLS: tuple[Tool, ...] = ("mask", "parts", "prompt")
@@ -59,14 +61,13 @@ class EngineForm:
 
     def __init__(self) -> None:
         self.cards = engine_cards()
-        usable = [(card.title, name) for name, card in self.cards.items() if card.reason is None]
-        names = [name for _, name in usable]
-        first = next((n for n in names if self.cards[n].first_choice), next(iter(names), None))
+        usable = [card for card in self.cards.values() if card.reason is None]
         with gr.Column(elem_classes="fs-panel"):
-            self.engine = gr.Radio(usable, value=first, label="Engine", elem_classes="fs-engines",
-                                   elem_id="fs-engine")  # fmt: skip
+            self.engine, first = engine_picker.engine_radio(usable, "fs-engine", frozenset(c.name for c in usable))
             self.about = gr.HTML(summary_html(self.cards[first]) if first else "", elem_id="fs-engine-about")
-            self.missing_notice = gr.HTML("", visible=False, elem_id="fs-engine-lack")
+            with gr.Column(visible=False, elem_id="fs-engine-lack") as self.missing_notice:
+                gr.HTML(NOTHING_LEARNED)
+                self.learn = gr.Button("Learn it in Concepts", size="sm", elem_id="fs-engine-learn")
             gr.HTML(unavailable_html(list(self.cards.values())), elem_classes="fs-unusable")
             self.label = gr.Dropdown(
                 list(SUGGESTED_LABELS["structural"]),
@@ -184,10 +185,14 @@ class EngineForm:
         return gr.update(choices=choices, value=(fits or SUGGESTED_LABELS[kind])[0])
 
     def missing_notice_update(self, session: Session, engine: str) -> Any:
-        """Says where to go with an engine that has learned nothing here yet."""
-        bare = session.api is not None and session.api.studio.engines()[engine].reason is not None
-        told = f"<p class='fs-warn'>{html.escape(self.cards[engine].title)} {NOTHING_LEARNED}</p>"
-        return gr.update(value=told if bare else "", visible=bare)
+        """Leads to Concepts with an engine that has learned nothing here yet."""
+        return gr.update(visible=session.api is not None and session.api.studio.engines()[engine].reason is not None)
+
+    def readiness_update(self, session: Session) -> Any:
+        """The engines' texts, which say what has yet to be learned in the session's project."""
+        usable = [card for card in self.cards.values() if card.reason is None]
+        cards = session.api.studio.engines() if session.api else self.cards
+        return gr.update(choices=engine_picker.engine_choices(usable, engine_picker.ready_engines(cards)))
 
     def choose_seed(self, seed: Any, fresh: bool) -> int:
         """The seed to use: the box's, or a new one."""
@@ -219,6 +224,7 @@ class EngineForm:
         for name, form in self.forms.items():
             if self.cards[name].drawing_presets:
                 self._wire_presets(shell, name, form)
+        self.learn.click(None, js=TO_CONCEPTS_JS, api_visibility="private")
         self.dice.click(
             None, None, [self.seed, self.new_seed],
             js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",

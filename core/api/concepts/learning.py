@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from core.engines.api import LearningEngine
+from core.engines.api import Goal, LearningEngine
 from core.engines.registry import learning_engines
 from core.evaluation.results import Curve
 from core.images import cached_file, png_bytes
@@ -32,6 +32,9 @@ class LearnerCard:
     params: type[BaseModel]
     from_examples: bool
     clusters: bool
+    goal: Goal
+    paper: str
+    first_choice: bool
 
 
 @dataclass(frozen=True)
@@ -98,4 +101,7 @@ def _learner_card(engine: LearningEngine) -> LearnerCard:
         engine.Learning,
         engine.learns_from == "examples",
         engine.grouping() is not None,
+        engine.goal,
+        engine.paper,
+        engine.first_choice,
     )

@@ -12,11 +12,13 @@ import numpy as np
 from core.api.studio.attention_evidence import NearestGoodPartIndex, nearest_good_part_applies
 from core.api.studio.prompt_editor import prompt_editing
 from core.engines.api import (
+    GOALS,
     Background,
     Context,
     DrawingPreset,
     Engine,
     EngineParams,
+    Goal,
     LearningEngine,
     Tool,
     read_params,
@@ -36,7 +38,7 @@ from core.store import SampleFilter, SampleRow
 from core.training.checkpoints import list_concepts, newest_concept
 from core.types import Image, Kind, Mask, Recipe, Request, Sample
 
-__all__ = ["EngineCard", "StudioApi", "Tool", "TryRequest", "engine_cards"]
+__all__ = ["GOALS", "EngineCard", "Goal", "StudioApi", "Tool", "TryRequest", "engine_cards"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class EngineCard:
     tools: frozenset[Tool]
     first_choice: bool
     drawing_presets: Mapping[str, DrawingPreset]
+    goal: Goal
+    paper: str
 
 
 @dataclass(frozen=True)
@@ -334,5 +338,7 @@ def _engine_card(e: Engine, concepts: Path | None) -> EngineCard:
         e.background,
         e.tools,
         e.first_choice,
-        e.drawing_presets(),
+        drawing_presets=e.drawing_presets(),
+        goal=e.goal,
+        paper=e.paper,
     )

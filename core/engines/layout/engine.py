@@ -41,6 +41,7 @@ class Layout(Engine):
     name = "layout"
     title = "Layout"
     summary = "Remove, duplicate, move, rotate, flip, swap, replace or recolour a component of the photo."
+    goal = "components"
     kind = "logical"
     needs = frozenset({"regions"})
     tools = frozenset({"parts"})

@@ -28,8 +28,10 @@ class AnomalyDiffusion(LearningEngine):
     """Blended diffusion with a learned anomaly as its prompt."""
 
     name = "anomaly_diffusion"
-    title = "AnomalyDiffusion"
+    title = "Learned defect"
     summary = "Draws an anomaly it has learned from a handful of real ones into the mask; all else is the photo's own."
+    goal = "examples"
+    paper = "AnomalyDiffusion"
     kind = "structural"
     needs = frozenset({"mask"})
     Params = AnomalyDiffusionParams

@@ -67,6 +67,8 @@ class ComGen(LearningEngine):
     name = "comgen"
     title = "Component edit"
     summary = "Removes, repeats, swaps or restyles components by editing the prompt that names them."
+    goal = "components"
+    paper = "ComGEN"
     kind = "logical"
     needs = frozenset({"regions"})
     background = "redrawn"

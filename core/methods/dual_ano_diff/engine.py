@@ -63,8 +63,10 @@ class DualAnoDiff(LearningEngine):
     """Draws a picture and its anomalous part together, and takes the mask from the part."""
 
     name = "dual_ano_diff"
-    title = "DualAnoDiff"
+    title = "Learned picture"
     summary = "Draws a new picture and its anomaly alone together; the mask comes with the anomaly."
+    goal = "examples"
+    paper = "DualAnoDiff"
     kind = "structural"
     needs = frozenset({"mask"})
     background = "redrawn"

@@ -105,8 +105,10 @@ class Gaa(LearningEngine):
     """Blended diffusion with one of a label's learned looks, in masks like those of that look."""
 
     name = "gaa"
-    title = "GAA"
+    title = "Learned look"
     summary = "Tells the looks of a label apart, learns each from a handful of real ones, and draws one into the mask."
+    goal = "examples"
+    paper = "GAA"
     kind = "structural"
     needs = frozenset({"mask"})
     Params = GaaParams
