@@ -7,7 +7,10 @@ Bad input ends with one line ``error: ...`` on stderr and exit code 2; Ctrl-C wi
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
+from types import FrameType
 
 import typer
 
@@ -39,23 +42,39 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("models")(models.models)
 app.command("bench")(serve.bench)
 
+INTERRUPTED = 130
+"""Exit code of a command that was stopped."""
+
 
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    _stop_on_terminate()
     try:
         code = app(argv or ["ui"], standalone_mode=False)
     except FlawsmithError as error:
         stopped = isinstance(error, Cancelled)
-        return _print_error("stopped" if stopped else "error", str(error), 130 if stopped else 2)
+        return _print_error("stopped" if stopped else "error", str(error), INTERRUPTED if stopped else 2)
     except KeyboardInterrupt:
-        return _print_error("stopped", "interrupted; what was finished is kept", 130)
+        code = INTERRUPTED
     except Exception as error:
         # Typer vendors click, so usage errors are recognised by what they can do, not by their class.
         if not hasattr(error, "format_message"):
             raise
         return _print_error("error", f"{error.format_message().rstrip('.')}; see launch.py --help", 2)
+    if code == INTERRUPTED:  # Typer makes this of a KeyboardInterrupt, without a word
+        return _print_error("stopped", "interrupted; what was finished is kept", INTERRUPTED)
     return int(code or 0)
+
+
+def _stop_on_terminate() -> None:
+    """SIGTERM, which a machine sends when it is shut down, ends a command as Ctrl-C does."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
 
 
 def _print_error(what: str, line: str, code: int) -> int:

@@ -57,7 +57,7 @@ def _zip(path: Path) -> Listing:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, NotImplementedError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: the zip is damaged ({error}); copy or pack it again") from error
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
     try:
         _refuse_bomb(path, "zip", len(infos), sum(info.file_size for info in infos))
     except InputError:
@@ -112,6 +112,8 @@ def _refuse_bomb(path: Path, kind: str, files: int, unpacked: int) -> None:
 
 def _refused(info: zipfile.ZipInfo, name: str) -> str | None:
     """Why this entry of a zip is not taken, or None."""
+    if not name.strip("/"):
+        return "it has no name; pack the photos again"
     if leads_out(name):
         return "its path leads out of the zip; pack the photos again without absolute or '..' paths"
     if stat.S_ISLNK(info.external_attr >> 16):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
 from core.errors import StoreError
@@ -71,9 +72,14 @@ class Database:
             raise StoreError(f"project {self.path.parent}: it was closed; open it again")
 
 
+def sqlite_url(path: Path) -> URL:
+    """The address of a database file whose name may hold ``?`` or ``%``, which mean something in a written URL."""
+    return URL.create("sqlite", database=str(path))
+
+
 def _engine(path: Path, read_only: bool) -> Engine:
     engine = create_engine(
-        f"sqlite:///{path}",
+        sqlite_url(path),
         poolclass=QueuePool,
         pool_size=1 if read_only is False else 4,
         max_overflow=0 if read_only is False else 60,
@@ -109,6 +115,8 @@ def store_errors(folder: Path) -> Iterator[None]:
     """
     try:
         yield
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StoreError(explain_error(folder, f"malformed text: {error}")) from error
     except (DatabaseError, sqlite3.DatabaseError) as error:
         said = str(getattr(error, "orig", None) or error)
         if (line := explain_error(folder, said)) is None:
@@ -125,7 +133,7 @@ def explain_error(folder: Path, said: str) -> str | None:
         )
     if "readonly" in low or "read-only" in low or "unable to open" in low:
         return f"project {folder}: the folder cannot be written; check its permissions or copy it elsewhere"
-    if "malformed" in low or "not a database" in low or "no such table" in low:
+    if "malformed" in low or "not a database" in low or "no such table" in low or "decode" in low:
         return (
             f"project {folder}: project.db is damaged ({said}); put a backup in its place "
             "(project.db.backup-* if there is one) or import the photos into a new project"

@@ -28,7 +28,7 @@ def create(path: Path, name: str) -> None:
     """
     temp = path.parent / f"{TEMP_PREFIX}{uuid.uuid4().hex}.db"
     try:
-        engine = create_engine(f"sqlite:///{temp}", connect_args={"isolation_level": None})
+        engine = create_engine(database.sqlite_url(temp), connect_args={"isolation_level": None})
         with engine.begin() as connection:
             connection.exec_driver_sql("BEGIN")  # one sync to disk, not one per table
             metadata.create_all(connection)
@@ -86,7 +86,9 @@ def _migrate(path: Path, migrations: Path, head: str) -> Path | None:
     config = Config()
     config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": database.BUSY_S, "isolation_level": None})
+    engine = create_engine(
+        database.sqlite_url(path), connect_args={"timeout": database.BUSY_S, "isolation_level": None}
+    )
     # Foreign keys stay off here: a rebuilt table would otherwise take its children's rows with it.
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
     try:

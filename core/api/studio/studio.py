@@ -31,6 +31,7 @@ from core.images import read_png_text
 from core.jobs import best_of, generation
 from core.jobs.auto_review import ReviewRules
 from core.jobs.product_data import ProductData
+from core.jobs.recorded_job import recorded_job
 from core.jobs.requests import GenerationBatch, PlacedMask, RequestBuilder, plan_batch
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Progress, unwatched
@@ -191,8 +192,13 @@ class StudioApi:
 
         See core.jobs.best_of.fill for ``rules``, ``spend`` and what it returns then.
         """
-        title = f"{batch.engine} · {batch.label}"
-        job_id = job_id or self._project.add_job("generate", title, batch.model_dump_json()).id
+        if job_id is None:
+            title = f"{batch.engine} · {batch.label}"
+            with recorded_job(self._project, "generate", title, batch.model_dump_json()) as job:
+                job.result = self.generate(
+                    batch, rules=rules, spend=spend, job_id=job.id, progress=progress, cancelled=cancelled
+                )
+            return job.result
         if rules is None:
             return {"kept": 0} | generation.generate(
                 self._product_data, batch, job_id=job_id, progress=progress, cancelled=cancelled
