@@ -34,7 +34,7 @@ FLOORS: list[set[str]] = [
     {"core.images", "core.device"},
     {"core.progress", "core.memory_budget"},
     {"core.types"},
-    {"core.placement_rules", "core.stored", "core.validation"},
+    {"core.given_files", "core.placement_rules", "core.stored", "core.validation"},
     {"core.lookup"},
     {"core.errors"},
 ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.device import numpy_rng
 from core.errors import InputError, MaskError
-from core.images import read_mask
+from core.images import isolated
 from core.jobs.product_data import ProductData, mean_area
 from core.jobs.requests import PlacedMask, RequestBuilder
 from core.masks import morphology, rle
@@ -63,7 +63,7 @@ class MasksApi:
 
     def read_file(self, path: Path, normal_id: str) -> Mask:
         """A mask file for this photo; MaskError if its size is another."""
-        return read_mask(path, self._product_data.normal(normal_id).shape)
+        return isolated.read_mask(path, self._product_data.normal(normal_id).shape)
 
     @staticmethod
     def unpack(text: str, shape: tuple[int, int]) -> Mask:

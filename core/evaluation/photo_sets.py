@@ -21,7 +21,7 @@ from core.evaluation.saturation import (
 )
 from core.exporters.api import DatasetItem, folders_in
 from core.exporters.mvtec_ad import category_folder
-from core.images import read_image, read_mask
+from core.images import isolated
 from core.importers.words import safe_label
 from core.types import GOOD, Image, Mask, ReviewStatus, check_image, check_mask
 
@@ -49,7 +49,7 @@ class Shot:
 
     def read(self) -> Image:
         """The photo, uint8 (H, W, 3) RGB; ImageError."""
-        return read_image(self.image) if isinstance(self.image, Path) else check_image(self.image, self.name)
+        return isolated.read_image(self.image) if isinstance(self.image, Path) else check_image(self.image, self.name)
 
     def mask(self, shape: tuple[int, int]) -> Mask:
         """Union of the instances, bool ``shape`` (H, W); all False for a good photo; MaskError as in channels."""
@@ -79,10 +79,10 @@ class Shot:
 
     def _split(self, given: Path | Mask, shape: tuple[int, int]) -> list[tuple[Mask, Saturation]]:
         if self.config is None or not isinstance(given, Path):
-            mask = read_mask(given, shape, name=self._called(given)) if isinstance(given, Path) else given
+            mask = isolated.read_mask(given, shape, name=self._called(given)) if isinstance(given, Path) else given
             mask = check_mask(mask, shape, self.name)
             return [(mask, FULL_SATURATION)] if mask.any() else []
-        values = read_image(given).max(axis=2)
+        values = isolated.read_image(given).max(axis=2)
         check_mask(values > 0, shape, self._called(given))
         there = [int(v) for v in np.flatnonzero(np.bincount(values.ravel(), minlength=256)) if v]
         if unknown := [v for v in there if v not in self.config.saturations]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import numpy.typing as npt
 from core.errors import InputError, NotFound
 from core.evaluation.metrics import check_scores
 from core.exporters.api import folders_in
-from core.images import MAX_PIXELS
-from core.images.tiff import read_deep_tiff
+from core.given_files import read_given
+from core.images import isolated
 
 SUFFIXES = (".tiff", ".tif", ".npy", ".png")
 Floats = npt.NDArray[np.float32]
@@ -111,16 +112,17 @@ def _base(folder: Path) -> Path:
 
 
 def _tiff(path: Path) -> npt.NDArray[Any]:
-    values, _, _ = read_deep_tiff(path.read_bytes(), f"score map {path.name}", MAX_PIXELS)
-    return values
+    return isolated.read_tiff_values(path, f"score map {path.name}")
 
 
 def _npy(path: Path) -> npt.NDArray[Any]:
-    return np.asarray(np.load(path, allow_pickle=False))
+    return np.asarray(np.load(io.BytesIO(read_given(path, name=f"score map {path.name}")), allow_pickle=False))
 
 
 def _png(path: Path) -> npt.NDArray[Any]:
-    values: npt.NDArray[Any] | None = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    values: npt.NDArray[Any] | None = cv2.imdecode(
+        np.frombuffer(read_given(path, name=f"score map {path.name}"), np.uint8), cv2.IMREAD_UNCHANGED
+    )
     if values is None:
         raise ValueError("not a PNG")
     if values.dtype != np.uint16 or values.ndim != 2:

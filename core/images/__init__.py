@@ -2,8 +2,9 @@
 
 from core.images.blend import alpha_blend, inner_alpha, poisson_blend
 from core.images.crop import PhotoCrop, crop_around_mask
+from core.images.decode import MAX_PIXELS
 from core.images.fill.hole import fill_hole
-from core.images.read import MAX_PIXELS, MIN_SIDE, ReadPhoto, mask_top_value, read_image, read_mask, read_photo
+from core.images.read import MIN_SIDE, ReadPhoto, mask_top_value, read_image, read_mask, read_photo
 from core.images.write import (
     TEMP_PREFIX,
     atomic_write,

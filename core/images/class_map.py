@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from core.images.decode import decode
-from core.images.read import MAX_PIXELS
+from core.images.decode import MAX_PIXELS, decode
 
 VOID_COLOUR = 224 << 16 | 224 << 8 | 192
 """The colour of "void" in Pascal VOC."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import threading
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +15,7 @@ import PIL.ImageOps
 import PIL.TiffImagePlugin
 
 from core.errors import ImageError
+from core.images.file_limits import check_bytes, check_pages
 from core.images.tiff import read_deep_tiff
 
 Array = npt.NDArray[Any]
@@ -41,7 +39,12 @@ _RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2")
 _TIFF_MAGIC = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _ORIENTATION = 274
 _BITS_PER_SAMPLE = 258
-_PILLOW = threading.RLock()
+MAX_PIXELS = 200_000_000
+"""Above this an image is refused as a decompression bomb: 200 megapixels, 600 MB decoded."""
+
+# Pillow's limit and its warnings are the process's own. Set once, they need no lock that reads would wait for.
+PIL.Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 @dataclass(frozen=True)
@@ -67,37 +70,24 @@ def decode(data: bytes, name: str, max_pixels: int) -> DecodedImage:
     """Decode a PNG, JPEG, TIFF, BMP, WebP or still GIF; ImageError in one line for anything else."""
     if not data:
         raise ImageError(f"{name}: the file is empty (0 bytes); copy it again")
-    with _limited_pillow(max_pixels):
-        image = _open(data, name, max_pixels)
-        if image is None:
+    check_pages(data, name)
+    image = _open(data, name, max_pixels)
+    if image is None:
+        return _deep_tiff(data, name, max_pixels)
+    try:
+        frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
+        if image.format == "TIFF" and (frames > 1 or _is_deep(image)):
             return _deep_tiff(data, name, max_pixels)
-        try:
-            frames = 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
-            if image.format == "TIFF" and (frames > 1 or _is_deep(image)):
-                return _deep_tiff(data, name, max_pixels)
-            if frames > 1:
-                raise ImageError(
-                    f"{name}: expected one still photo, got an animated {image.format} of {frames} frames; "
-                    "save one frame as PNG"
-                )
-            return _from_pillow(image, data, name)
-        except ImageError:
-            raise
-        except Exception as error:  # a decoder may raise anything on broken bytes
-            raise _damaged(name, str(image.format), error) from error
-
-
-@contextlib.contextmanager
-def _limited_pillow(max_pixels: int) -> Iterator[None]:
-    """Pillow under our limit and without warnings; both are global to the process, hence the lock."""
-    with _PILLOW, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = PIL.Image.MAX_IMAGE_PIXELS
-        PIL.Image.MAX_IMAGE_PIXELS = max_pixels
-        try:
-            yield
-        finally:
-            PIL.Image.MAX_IMAGE_PIXELS = before
+        if frames > 1:
+            raise ImageError(
+                f"{name}: expected one still photo, got an animated {image.format} of {frames} frames; "
+                "save one frame as PNG"
+            )
+        return _from_pillow(image, data, name)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # a decoder may raise anything on broken bytes
+        raise _damaged(name, str(image.format), error) from error
 
 
 def _open(data: bytes, name: str, max_pixels: int) -> PIL.Image.Image | None:
@@ -106,14 +96,18 @@ def _open(data: bytes, name: str, max_pixels: int) -> PIL.Image.Image | None:
         # A TGA begins with nothing that tells it, so only its name does.
         formats = (*_FORMATS, "TGA") if name.lower().endswith(".tga") else _FORMATS
         image = PIL.Image.open(io.BytesIO(data), formats=formats)
-    except PIL.Image.DecompressionBombError:
-        raise too_large_error(name, f"more than {2 * max_pixels / 1e6:.0f} megapixels", max_pixels) from None
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
+        raise too_large_error(name, f"more than {MAX_PIXELS / 1e6:.0f} megapixels", max_pixels) from None
     except Exception as error:  # a decoder may raise anything on broken bytes
         if data[:4] in _TIFF_MAGIC:
             return None
         raise _not_an_image(data, name) from error
     if image.width * image.height > max_pixels:
         raise too_large_error(name, f"{image.width}x{image.height}", max_pixels)
+    if image.format == "PNG" and data[24] == 16:
+        check_bytes(
+            name, image.width * image.height * 2 * (1 if image.mode.startswith("I") else len(image.getbands()))
+        )
     return image
 
 
@@ -135,11 +129,13 @@ def _from_pillow(image: PIL.Image.Image, data: bytes, name: str) -> DecodedImage
         notes.append(f"first of {frames} pictures in the file")
     if kind == "PNG" and data[24] == 16:
         colour, alpha = _png_16(data, name)
-        colour, alpha = turned_by(colour, turn), None if alpha is None else turned_by(alpha, turn)
+        if turned:
+            colour, alpha = turned_by(colour, turn), None if alpha is None else turned_by(alpha, turn)
     else:
-        upright = PIL.ImageOps.exif_transpose(image)
-        indices = np.asarray(upright) if upright.mode == "P" else None
-        colour, alpha = _arrays(upright)
+        mode = image.mode
+        PIL.ImageOps.exif_transpose(image, in_place=True)
+        indices = np.asarray(image) if mode == "P" else None
+        colour, alpha = _arrays(image)
         if image.mode in ("CMYK", "YCbCr", "P", "PA", "1"):
             notes.append(
                 {"CMYK": "CMYK converted to RGB", "YCbCr": "YCbCr converted to RGB", "1": "1-bit"}.get(
@@ -164,10 +160,10 @@ def _arrays(image: PIL.Image.Image) -> tuple[Array, npt.NDArray[np.float32] | No
         alpha /= 255
         return rgba[..., :3], alpha
     if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L")), None
+        return np.asarray(image if image.mode == "L" else image.convert("L")), None
     if image.mode.startswith(("I", "F")):
         return np.asarray(image), None
-    return np.asarray(image.convert("RGB")), None
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), None
 
 
 def _png_16(data: bytes, name: str) -> tuple[Array, npt.NDArray[np.float32] | None]:
@@ -177,7 +173,7 @@ def _png_16(data: bytes, name: str) -> tuple[Array, npt.NDArray[np.float32] | No
         raise ImageError(f"{name}: this 16-bit PNG cannot be decoded; save it again as PNG or TIFF")
     if raw.ndim == 2:
         return raw, None
-    colour = np.ascontiguousarray(raw[..., 2::-1])
+    colour = raw[..., 2::-1]
     alpha = raw[..., 3].astype(np.float32) / np.float32(65535) if raw.shape[2] == 4 else None
     return colour, alpha
 
@@ -205,8 +201,9 @@ def _foreign_profile(image: PIL.Image.Image) -> bool:
 def _deep_tiff(data: bytes, name: str, max_pixels: int) -> DecodedImage:
     colour, alpha, turn = read_deep_tiff(data, name, max_pixels)
     notes = ("rotated by EXIF",) if turn in range(2, 9) else ()
-    upright = turned_by(colour, turn), None if alpha is None else turned_by(alpha, turn)
-    return DecodedImage(*upright, notes, "TIFF", orientation=turn if notes else 1)
+    if notes:
+        colour, alpha = turned_by(colour, turn), None if alpha is None else turned_by(alpha, turn)
+    return DecodedImage(colour, alpha, notes, "TIFF", orientation=turn if notes else 1)
 
 
 def too_large_error(name: str, size: str, max_pixels: int) -> ImageError:

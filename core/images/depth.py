@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,10 @@ import numpy.typing as npt
 from core.errors import ImageError
 
 _CAMERA_BITS = (10, 12, 14, 16)
+_ENDS = (0.1, 99.9)
+"""Percentiles between which a photo's own range lies."""
+_TILE = 1 << 20
+"""Values that are worked on at once."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,44 @@ def is_deep(array: npt.NDArray[Any]) -> bool:
 
 def range_of(array: npt.NDArray[Any], name: str) -> DepthRange:
     """The range of the finite values of ``array``; ImageError if there are none."""
-    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
-        array = array[finite]
+    if array.dtype.itemsize == 2 and array.dtype.kind in "ui":
+        return _range_of_counts(_counts(array), int(np.iinfo(array.dtype).min))
+    if array.dtype.kind == "f" and not all(np.isfinite(tile).all() for tile in _tiles(array)):
+        array = array[np.isfinite(array)]
     if not array.size:
         raise ImageError(f"{name}: no pixel holds a finite number; export it again as 8- or 16-bit")
     lowest, highest = float(array.min()), float(array.max())
-    own_low, own_high = (float(v) for v in np.percentile(array, (0.1, 99.9)))
+    own_low, own_high = (float(v) for v in np.percentile(array, _ENDS))
     return DepthRange(own_low, own_high, lowest, highest)
+
+
+def _tiles(array: npt.NDArray[Any]) -> Iterator[npt.NDArray[Any]]:
+    """``array`` in blocks of rows that are small beside a photo, so that no copy of all of it is made."""
+    rows = max(1, _TILE // max(1, array[:1].size))
+    yield from (array[start : start + rows] for start in range(0, len(array), rows))
+
+
+def _counts(array: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """int64 (65536,): how often each value of two bytes occurs, the lowest first."""
+    lowest = int(np.iinfo(array.dtype).min)
+    counts = np.zeros(1 << 16, np.int64)
+    for tile in _tiles(array):
+        counts += np.bincount(tile.reshape(-1).astype(np.int64) - lowest, minlength=1 << 16)
+    return counts
+
+
+def _range_of_counts(counts: npt.NDArray[np.int64], lowest: int) -> DepthRange:
+    """What ``np.percentile`` and the extremes of the values are that were counted."""
+    below = np.cumsum(counts)
+    there = np.flatnonzero(counts)
+    ends: list[float] = []
+    for percent in _ENDS:
+        at = float(percent / 100 * (below[-1] - 1))
+        places = np.array([int(at), min(int(at) + 1, int(below[-1]) - 1)])
+        before, after = (int(v) + lowest for v in np.searchsorted(below, places, "right"))
+        part = at - int(at)
+        ends.append(before + (after - before) * part if part < 0.5 else after - (after - before) * (1 - part))
+    return DepthRange(ends[0], ends[1], float(there[0] + lowest), float(there[-1] + lowest))
 
 
 def scale_of_set(ranges: Iterable[DepthRange], dtype: np.dtype[Any]) -> DepthScale:
@@ -82,17 +117,31 @@ def to_8_bit(
         return array.astype(np.uint8) * np.uint8(255), ()
     notes: list[str] = []
     found = range_of(array, name)
-    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
-        array = np.where(finite, array, array[finite].min())
-        notes.append(f"{np.count_nonzero(~finite)} values that are no number set to the lowest")
+    odd = sum(np.count_nonzero(~np.isfinite(t)) for t in _tiles(array)) if array.dtype.kind == "f" else 0
+    if odd:
+        notes.append(f"{odd} values that are no number set to the lowest")
     scale = (scales or {}).get(array.dtype.name) or _scale(found, array.dtype, "the photo's own range")
     kind = {"u": f"{array.dtype.itemsize * 8}-bit", "i": f"signed {array.dtype.itemsize * 8}-bit"}.get(
         array.dtype.kind, "float"
     )
     notes.append(f"{kind} scaled to 8-bit from {scale.low:.6g}..{scale.high:.6g} ({scale.why})")
+    return _scaled(array, scale, found.lowest), tuple(notes)
+
+
+def _scaled(array: npt.NDArray[Any], scale: DepthScale, lowest: float) -> npt.NDArray[np.uint8]:
+    """``array`` as uint8, block by block; values of two bytes through a table of all of them."""
     factor = 255.0 / max(scale.high - scale.low, 1e-30)
-    scaled = np.rint(np.clip((array.astype(np.float64) - scale.low) * factor, 0, 255))
-    return scaled.astype(np.uint8), tuple(notes)
+
+    def scaled(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        if values.dtype.kind == "f":
+            values = np.where(np.isfinite(values), values, values.dtype.type(lowest))
+        return np.rint(np.clip((values.astype(np.float64) - scale.low) * factor, 0, 255)).astype(np.uint8)
+
+    out = np.empty(array.shape, np.uint8)
+    table = scaled(np.arange(1 << 16, dtype=np.uint16).view(array.dtype)) if array.dtype.itemsize == 2 else None
+    for tile, into in zip(_tiles(array), _tiles(out), strict=True):
+        into[...] = scaled(tile) if table is None else table[tile.view(np.uint16)]
+    return out
 
 
 def _scale(found: DepthRange, dtype: np.dtype[Any], own: str) -> DepthScale:

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.images.decode import decode
+from core.images.decode import MAX_PIXELS, decode
 from core.images.depth import DepthRange, is_deep, range_of, to_8_bit
-from core.images.read import MAX_PIXELS
 from core.types import Image
 
 SIDE = 16

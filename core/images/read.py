@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError
-from core.images.decode import decode
+from core.given_files import MAX_PHOTO, read_given
+from core.images.decode import MAX_PIXELS, decode
 from core.images.depth import DepthScales, to_8_bit
 from core.images.mask_values import drawn_pixels, top_value
 from core.images.write import is_grey, png_bytes
 from core.types import Image, Mask, check_image, check_mask
 
-MAX_PIXELS = 200_000_000
-"""Above this an image is refused as a decompression bomb: 200 megapixels, 600 MB decoded."""
 MIN_SIDE = 16
 """A photo has at least this many pixels a side."""
 
@@ -54,7 +53,7 @@ def read_photo(
     ImageError, one line, for a file that is missing, empty, truncated, not an image, animated or of several pages,
     larger than ``max_pixels`` pixels, or smaller than 16 pixels a side.
     """
-    data, name = _bytes_of(source, name)
+    data, name = bytes_of(source, name)
     decoded = decode(data, name, max_pixels)
     height, width = decoded.colour.shape[:2]
     if min(height, width) < MIN_SIDE:
@@ -92,7 +91,7 @@ def read_mask(
 
     ``core.images.mask_values`` has the rule. MaskError if it is not ``shape`` (H, W); ImageError as there.
     """
-    data, name = _bytes_of(source, name)
+    data, name = bytes_of(source, name)
     return check_mask(drawn_pixels(decode(data, name, max_pixels)), shape, name)
 
 
@@ -101,15 +100,12 @@ def mask_top_value(data: bytes, name: str) -> int:
     return top_value(decode(data, name, MAX_PIXELS))
 
 
-def _bytes_of(source: Path | bytes, name: str | None) -> tuple[bytes, str]:
+def bytes_of(source: Path | bytes, name: str | None) -> tuple[bytes, str]:
+    """The bytes of a file and what it is called; ImageError for what is no regular file, or too large."""
     if isinstance(source, bytes):
         return source, name or "image"
     name = name or source.name
-    try:
-        return source.read_bytes(), name
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ImageError(f"{name}: cannot be opened ({reason}); check the path and its rights") from error
+    return read_given(source, MAX_PHOTO, name=name, error=ImageError), name
 
 
 def _over_white(colour: npt.NDArray[np.uint8], alpha: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError
+from core.images.file_limits import check_bytes, check_pages
 
 Array = npt.NDArray[Any]
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
@@ -26,6 +27,7 @@ def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> tuple[Array, npt.
     """
     import tifffile
 
+    check_pages(data, name)
     try:
         with _silent(tifffile.logger()), tifffile.TiffFile(io.BytesIO(data)) as file:
             pages: list[Any] = [page for page in file.pages if not page.is_reduced]
@@ -39,6 +41,7 @@ def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> tuple[Array, npt.
                     f"{name}: {page.imagewidth}x{page.imagelength} is above the limit of {max_pixels / 1e6:.6g} "
                     "megapixels (a decompression bomb?); give a smaller photo"
                 )
+            check_bytes(name, int(np.prod(page.shape)) * page.dtype.itemsize)
             tag = page.tags.get("Orientation")
             turn = int(tag.value) if tag is not None else 1
             array = _channels_last(_pixels(page, data), page, name)

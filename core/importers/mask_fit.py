@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from core.errors import MaskError
-from core.images import ReadPhoto, read_mask
+from core.images import ReadPhoto, isolated
 from core.images.decode import turned_by
 from core.importers.plan import Anomaly, DrawnMask
 from core.types import Mask, check_mask
@@ -30,7 +30,7 @@ def fitted_masks(item: Anomaly, photo: ReadPhoto) -> tuple[list[Mask], list[str]
         read = (
             _drawn(given, photo)
             if isinstance(given, DrawnMask)
-            else [read_mask(given.load(), name=f"its mask {given.name}")]
+            else [isolated.read_mask(given.load(), name=f"its mask {given.name}")]
         )
         masks += [_laid(~mask if item.inverted else mask, photo, given.name, notes) for mask in read]
     drawn = [mask for mask in masks if mask.any()]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from core.errors import InputError
-from core.images import read_photo
+from core.images import isolated
 from core.importers.source_entry import IMAGE_SUFFIXES, SourceEntry
 from core.importers.words import role_of
 
@@ -94,7 +94,7 @@ def is_flat(entry: SourceEntry) -> bool:
     from core.images.looks import is_flat as flat_pixels
 
     try:
-        return flat_pixels(read_photo(entry.load(), entry.name).pixels)
+        return flat_pixels(isolated.read_photo(entry.load(), entry.name).pixels)
     except InputError:
         return False
 

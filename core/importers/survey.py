@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from core.errors import InputError
-from core.images import read_mask
+from core.images import isolated
 from core.images.depth import DepthRange, DepthScale, scale_of_set
-from core.images.looks import Look, look_at, unlike_the_others
+from core.images.looks import Look, unlike_the_others
 from core.importers.plan import Anomaly, DrawnMask, GoodPhoto, ImportPlan
 from core.importers.source_entry import Problem
 
@@ -30,7 +30,7 @@ class Seen:
 def see(item: GoodPhoto | Anomaly) -> Seen:
     """Look at a photo, and at its masks where they tell good from bad. What cannot be read shows up on import."""
     try:
-        look = look_at(item.entry.load(), item.entry.name)
+        look = isolated.look_at(item.entry.load(), item.entry.name)
         black = isinstance(item, Anomaly) and item.good_if_empty and _all_black(item)
     except InputError:
         return Seen(None)
@@ -39,7 +39,7 @@ def see(item: GoodPhoto | Anomaly) -> Seen:
 
 def _all_black(item: Anomaly) -> bool:
     files = [m for m in item.masks if not isinstance(m, DrawnMask)]
-    return bool(files) and not any(read_mask(m.load(), name=m.name).any() for m in files)
+    return bool(files) and not any(isolated.read_mask(m.load(), name=m.name).any() for m in files)
 
 
 def settled(plan: ImportPlan, seen: Mapping[str, Seen]) -> ImportPlan:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from core.errors import Cancelled, InputError
-from core.images import mask_png_bytes, read_photo
+from core.images import isolated, mask_png_bytes
 from core.images.depth import DepthScales
 from core.importers.corrections import Corrections, corrected
 from core.importers.mask_fit import fitted_masks, question
@@ -186,11 +186,14 @@ class _DecodedPhoto(Generic[T]):
 def _fit(item: Item, scales: DepthScales) -> _DecodedPhoto[bytes] | Problem | Odd:
     """Decode a photo with its masks; all of them are sound, or the reason is given."""
     try:
-        photo = read_photo(item.entry.load(), item.entry.name, scales=scales)
-        masks, notes = fitted_masks(item, photo) if isinstance(item, Anomaly) else ([], [])
+        if not isinstance(item, Anomaly):
+            good = isolated.read_photo_file(item.entry.load(), item.entry.name, scales=scales)
+            return _DecodedPhoto(good.data, good.ext, good.width, good.height, good.grey, good.notes)
+        photo = isolated.read_photo(item.entry.load(), item.entry.name, scales=scales)
+        masks, notes = fitted_masks(item, photo)
     except InputError as error:
         return Problem.of(item.entry.name, error)
-    if isinstance(item, Anomaly) and (asked := question(item, masks)):
+    if asked := question(item, masks):
         return Odd(item.entry.name, asked)
     height, width = photo.pixels.shape[:2]
     files = tuple(mask_png_bytes(mask) for mask in masks)

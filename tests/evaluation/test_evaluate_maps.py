@@ -251,7 +251,7 @@ def test_a_wrong_map_file_is_told(name: str, array: np.ndarray | bytes, told: st
 
 
 def test_a_missing_map_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be opened"):
         read_score_map(tmp_path / "a.npy")
 
 

@@ -15,10 +15,10 @@ from core.errors import InputError, MaskError
 from core.images import (
     cached_file,
     crop_around_mask,
+    isolated,
     mask_png_bytes,
     read_image,
     read_mask,
-    read_photo,
     thumbnail_bytes,
 )
 from core.images.square_crop import Framing
@@ -81,7 +81,7 @@ class ExamplesApi:
 
     def import_photo(self, source: Path, name: str | None = None) -> MaskDraft:
         """A photo of a defect, read and kept, for its mask to be drawn; ImageError if it is no usable photo."""
-        photo = read_photo(source.read_bytes(), name or source.name)
+        photo = isolated.read_photo(source, name)
         kept = self._project.store_file(photo.data, photo.ext)
         height, width = photo.pixels.shape[:2]
         return MaskDraft(kept.digest[:16], photo.name, self._project.path / kept.file, width, height)

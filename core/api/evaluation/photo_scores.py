@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import NotFound
-from core.images import atomic_write, png_bytes, read_image
+from core.images import atomic_write, isolated, png_bytes
 from core.memory_budget import WarmCache
 from core.store import Project
 
@@ -65,7 +65,7 @@ class PhotoScores:
         NotFound where the run kept none; ImageError where the file is no photo.
         """
         trained = self._detector(run)
-        image = read_image(photo)
+        image = isolated.read_image(photo)
         seen = trained.predict(image)
         stamp = hashlib.sha256(run.encode() + image.tobytes()).hexdigest()[:20]
         pictures = {name: self._project.cache_dir / CACHE_FOLDER / f"{stamp}-{name}.png" for name in seen.panels()}

@@ -57,7 +57,7 @@ def predict_photos(
     NotFound and InputError in one line.
     """
     from core.evaluation.saved_detector import load_detector
-    from core.images import read_image
+    from core.images import isolated
 
     files = _photo_files(paths)
     if out is not None:
@@ -65,7 +65,7 @@ def predict_photos(
     trained = load_detector(detector, device)
     found = []
     for done, path in enumerate(files, 1):
-        look = trained.predict(read_image(path))
+        look = trained.predict(isolated.read_image(path))
         where = _write_outputs(look, out, path.stem) if out is not None else (None, None)
         name = look.neighbour.name if look.neighbour else None
         found.append(ScoredPhoto(path, look.score, look.above_good, name, *where))

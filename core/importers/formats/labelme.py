@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import InputError, MaskError
-from core.images import read_mask
+from core.images import isolated
 from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
 from core.importers.importer import Importer
 from core.importers.mask_pairing import split_masks
@@ -97,7 +97,7 @@ def _shape(shape: Any) -> AnnotatedDefect:
 def _pasted(code: str, at: tuple[int, int], shape: tuple[int, int]) -> Mask:
     """A mask PNG in base64 whose top left corner lies at (x, y)."""
     try:
-        part = read_mask(base64.b64decode(code), name="labelme mask")
+        part = isolated.read_mask(base64.b64decode(code), name="labelme mask")
     except binascii.Error as error:
         raise MaskError("mask: expected a PNG in base64; save the labelme file again") from error
     canvas = np.zeros(shape, np.bool_)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.errors import InputError
-from core.images import mask_top_value
+from core.images import isolated
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan
 from core.importers.source_entry import SourceEntry
@@ -41,7 +41,7 @@ class MvtecLocoImporter(Importer):
 
         def label_of(photo: SourceEntry, masks: tuple[SourceEntry, ...]) -> tuple[str, Kind]:
             folder = next((f for f in photo.folded if f in KINDS), photo.folders[-1])
-            value = mask_top_value(masks[0].load(), masks[0].name) if names and masks else 0
+            value = isolated.mask_top_value(masks[0].load(), masks[0].name) if names and masks else 0
             return names.get(value, folder), KINDS.get(folder, "structural")
 
         rules = SplitRules(self.name, keep_test_good=keep_test_good, label_of=label_of)

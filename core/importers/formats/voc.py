@@ -10,7 +10,8 @@ from functools import partial
 import numpy as np
 
 from core.errors import InputError
-from core.images.class_map import VOID_COLOUR, class_codes
+from core.images import isolated
+from core.images.class_map import VOID_COLOUR
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -96,7 +97,7 @@ def _take(
 def _label(classes: SourceEntry, codes: _Codes) -> str | None:
     """The label that covers most of the photo; None where nothing is drawn."""
     try:
-        values, coloured = class_codes(classes.load(), classes.name)
+        values, coloured = isolated.class_codes(classes.load(), classes.name)
     except InputError:
         return "defect"  # the photo is refused with its mask's error when it is read
     known, counts = np.unique(values, return_counts=True)
@@ -115,14 +116,14 @@ def _is_void(code: int, coloured: bool) -> bool:
 
 def _draw(classes: SourceEntry, objects: SourceEntry | None, codes: _Codes, shape: tuple[int, int]) -> list[Mask]:
     """One mask per object, or one for all where the objects are not told apart."""
-    values, coloured = class_codes(classes.load(), classes.name)
+    values, coloured = isolated.class_codes(classes.load(), classes.name)
     names = codes.by_colour if coloured else codes.by_index
     background = {code for code, name in names.items() if name == "background"} | {0}
     void = VOID_COLOUR if coloured else _VOID
     drawn = ~np.isin(values, [*background, void])
     if objects is None:
         return [np.asarray(drawn, np.bool_)]
-    numbers, coloured = class_codes(objects.load(), objects.name)
+    numbers, coloured = isolated.class_codes(objects.load(), objects.name)
     void = VOID_COLOUR if coloured else _VOID
     if numbers.shape != values.shape:
         raise InputError(f"{objects.name}: it is not of the size of {classes.name}; export both again")

@@ -1,0 +1,102 @@
+"""Reading files that somebody gives, in processes of their own: the same functions as in ``core.images``.
+
+A file may be made to hang or to break its decoder, or to take all memory. Here it takes a process with it that
+reads nothing else, and the person gets one line. What the project itself has stored is read in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.images.decode import MAX_PIXELS
+from core.images.depth import DepthRange, DepthScales
+from core.images.isolated.messages import Message, rebuilt
+from core.images.isolated.process_pool import pool
+from core.images.looks import Look
+from core.images.read import ReadPhoto, bytes_of
+from core.types import Image, Mask, check_mask
+
+
+@dataclass(frozen=True)
+class PhotoFile:
+    """A photo that was read, without its pixels: ``data`` as in ReadPhoto, its size, and notes for a person."""
+
+    data: bytes
+    ext: str
+    width: int
+    height: int
+    grey: bool
+    notes: tuple[str, ...]
+
+
+def read_photo(source: Path | bytes, name: str | None = None, *, scales: DepthScales | None = None) -> ReadPhoto:
+    """``core.images.read_photo``."""
+    data, name = bytes_of(source, name)
+    answer = _photo(data, name, scales, pixels=True)
+    height, width = answer.fields["size"]
+    pixels = np.frombuffer(answer.blobs[0], np.uint8).reshape(int(height), int(width), 3)
+    file = _file(answer, data)
+    return ReadPhoto(pixels, name, file.grey, file.notes, file.data, file.ext, int(answer.fields["orientation"]))
+
+
+def read_photo_file(source: Path | bytes, name: str | None = None, *, scales: DepthScales | None = None) -> PhotoFile:
+    """What ``read_photo`` gives but for the pixels, which stay in the other process."""
+    data, name = bytes_of(source, name)
+    return _file(_photo(data, name, scales, pixels=False), data)
+
+
+def read_image(source: Path | bytes, name: str | None = None) -> Image:
+    """``core.images.read_image``."""
+    return read_photo(source, name).pixels
+
+
+def read_mask(source: Path | bytes, shape: tuple[int, int] | None = None, *, name: str | None = None) -> Mask:
+    """``core.images.read_mask``."""
+    data, name = bytes_of(source, name)
+    answer = pool.call("mask", data, name, {"max_pixels": MAX_PIXELS})
+    height, width = (int(n) for n in answer.fields["shape"])
+    bits = np.unpackbits(np.frombuffer(answer.blobs[0], np.uint8), count=height * width)
+    return check_mask(bits.reshape(height, width).view(np.bool_), shape, name)
+
+
+def mask_top_value(data: bytes, name: str) -> int:
+    """``core.images.mask_top_value``."""
+    return int(pool.call("top_value", data, name, {}).fields["top"])
+
+
+def look_at(data: bytes, name: str) -> Look:
+    """``core.images.looks.look_at``."""
+    answer = pool.call("look", data, name, {})
+    deep = answer.fields["depth"]
+    depth = None if deep is None else (str(deep[0]), DepthRange(**deep[1]))
+    return Look(bool(answer.fields["flat"]), rebuilt(answer.blobs[0], answer.fields["print"]), depth)
+
+
+def class_codes(data: bytes, name: str) -> tuple[npt.NDArray[np.int64], bool]:
+    """``core.images.class_map.class_codes``."""
+    answer = pool.call("codes", data, name, {})
+    return rebuilt(answer.blobs[0], answer.fields["codes"]), bool(answer.fields["colours"])
+
+
+def read_tiff_values(source: Path | bytes, name: str | None = None) -> npt.NDArray[Any]:
+    """The samples of a TIFF in their own number type, (H, W) or (H, W, 3); ImageError as in ``read_photo``."""
+    data, name = bytes_of(source, name)
+    answer = pool.call("values", data, name, {"max_pixels": MAX_PIXELS})
+    return rebuilt(answer.blobs[0], answer.fields["values"])
+
+
+def _photo(data: bytes, name: str, scales: DepthScales | None, pixels: bool) -> Message:
+    given = {dtype: asdict(scale) for dtype, scale in (scales or {}).items()}
+    return pool.call("photo", data, name, {"max_pixels": MAX_PIXELS, "scales": given, "pixels": pixels})
+
+
+def _file(answer: Message, data: bytes) -> PhotoFile:
+    said = answer.fields
+    height, width = (int(n) for n in said["size"])
+    own = data if said["same"] else answer.blobs[1]
+    return PhotoFile(own, str(said["ext"]), width, height, bool(said["grey"]), tuple(map(str, said["notes"])))
