@@ -17,8 +17,6 @@ from core.training.checkpoints import Concept
 from core.types import AnomalyExample, NormalImage, check_label
 from core.validation import read_settings
 
-MAX_NORMALS = 64
-"""Good photos lent to an engine that learns; of more, these are taken from all over the list."""
 MAX_EXAMPLES = 512
 
 
@@ -64,7 +62,7 @@ def plan_learning(material: ProductData, order: LearnRequest) -> LearnPlan:
         if not order.labels and not (examples := material.examples(None, MAX_EXAMPLES)):
             raise InputError(_nothing(material, ""))
     rows = material.project.normals()
-    step = max(1, -(-len(rows) // MAX_NORMALS))
+    step = max(1, -(-len(rows) // params.max_normals))
     normals = tuple(material.normal(row.id) for row in rows[::step])
     return LearnPlan(order, chosen, params, examples, normals)
 

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.images.square_crop import Framing
 from core.training.example_crops import Augmentation
 
+MAX_NORMALS, ALL_NORMALS = 64, 1_000_000
+"""Good photos lent to an engine that learns: enough for minutes, or all there are, as published."""
+
 PresetName = Literal["flawsmith", "paper", "code"]
 
 
@@ -21,6 +24,11 @@ class LearningParams(BaseModel):
     """Base of what a person may set of learning, whatever is learned."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @property
+    def max_normals(self) -> int:
+        """Good photos that are learned from at most, as set or by the preset; of more, some from all over the list."""
+        return MAX_NORMALS
 
     def budget(self, subjects: int) -> int:
         """Training steps at most for so many defects, or photos of good parts; 0 where only reading them tells."""
@@ -55,6 +63,16 @@ class AnomalyLearningParams(LearningParams):
         description="Learn the shapes of the masks too and draw so many new ones, for placement from learned shapes; "
         "0: none.",
     )
+    shape_steps: int = Field(
+        0, ge=0, le=1_000_000, title="Steps of mask shapes", description="Training steps for them; 0: by the preset."
+    )
+    normals: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Good photos",
+        description="Learned from at most, taken from all over the list; 0: 64, and all with the published presets.",
+    )
     start_word: str = Field(
         "",
         title="Start word",
@@ -66,6 +84,11 @@ class AnomalyLearningParams(LearningParams):
         title="Model",
         description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
     )
+
+    @property
+    def max_normals(self) -> int:
+        """As set, or by the preset."""
+        return self.normals or (MAX_NORMALS if self.preset == "flawsmith" else ALL_NORMALS)
 
     def budget(self, subjects: int, labels: int = 1) -> int:
         """Training steps at most for so many defects of so many labels, those of adapting among them."""
@@ -79,7 +102,8 @@ class LearningPreset:
     ``anomaly_tokens`` ↔ k, ``mask_tokens`` ↔ n, ``loss_mask`` says how the mask comes to latent size. ``views`` are
     drawn and encoded for each defect; with ``fresh`` they are drawn anew every so many steps, as an augmentation in
     each step would. ``steps`` and ``per_defect`` make the budget; ``validate`` stops early; ``whole`` photos are seen,
-    not the defects' surroundings.
+    not the defects' surroundings. The mask embedding ↔ e_m has ``shape_tokens`` ↔ k' and is drawn with
+    ``shape_sampling`` (steps of DDIM, eta).
     """
 
     anomaly_tokens: int
@@ -105,6 +129,9 @@ class LearningPreset:
     background: float = 0.0
     validate: bool = False
     whole: bool = False
+    shape_steps: int = 300
+    shape_tokens: int = 4
+    shape_sampling: tuple[int, float] = (20, 0.0)
 
     def framing(self, side: int) -> Framing:
         """What of a photo a model of ``side`` pixels sees."""
@@ -139,13 +166,13 @@ PRESETS: dict[PresetName, LearningPreset] = {
         motion=Augmentation(flip=False, quarter_turns=False, max_rotation=180.0, scale=(1.0, 1.5), shift=0.25),
         margin=0.0, whole=True, loss_mask="bilinear", area_weight=False,
         lr=5e-3, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
-        most_steps=300_000, fresh=200,
+        most_steps=300_000, fresh=200, shape_steps=30_000,
     ),
     "code": LearningPreset(
         anomaly_tokens=4, mask_tokens=4, encoder="fpn", prompts=_TEMPLATES, normal_prompt="",
         motion=Augmentation(0.5, flip_rows=True, quarter_turns=False, max_rotation=20.0, scale=(1.0, 1.5), shift=0.25),
         margin=0.0, whole=True, loss_mask="bilinear", area_weight=False,
         lr=2e-2, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
-        most_steps=300_000, fresh=200,
+        most_steps=300_000, fresh=200, shape_steps=30_000, shape_tokens=16, shape_sampling=(100, 1.0),
     ),
 }  # fmt: skip

@@ -29,11 +29,9 @@ from core.training.training_samples import TrainingSample, encode_samples
 from core.types import Image, Mask
 
 GUIDANCE = 5.0
-SHAPE_STEPS = 300
 CROP_MARGIN = 0.2
 """Room around a mask in its window, as a share of the mask's box."""
 _MOST_VIEWS, _VIEWS = 160, 8
-_TOKENS = 4
 _LEAST, _MOST = 0.004, 0.85
 """Shares of the window that a drawn shape may cover."""
 _GAP_DIVISOR = 24
@@ -59,6 +57,8 @@ def learn_shapes(
     *,
     steps: int,
     count: int,
+    tokens: int = 4,
+    sampling: tuple[int, float] = (20, 0.0),
     rank: int = 8,
     seed: int = 0,
     checkpoint: Path | None = None,
@@ -66,6 +66,8 @@ def learn_shapes(
     cancelled: Callable[[], bool] = lambda: False,
 ) -> LearnedShapes:
     """Learn e_m for each of ``groups`` (label → masks bool, of any size) and draw ``count`` shapes of each.
+
+    ``tokens`` ↔ k' are learned for each label, ``sampling`` (steps of DDIM, eta) draws.
 
     ``progress(done)`` counts steps and then shapes. ``rank`` 0 learns the words alone, as the paper does. The model is
     as before when this returns.
@@ -76,7 +78,7 @@ def learn_shapes(
         for label, masks in groups.items()
         for picture in _pictures(masks, backbone.side, numpy_rng(seed, "shapes", words[label]))
     ]
-    vectors = {word: nn.Parameter(_start(backbone, word, seed)) for word in words.values()}
+    vectors = {word: nn.Parameter(_start(backbone, word, tokens, seed)) for word in words.values()}
     named = [Placeholder(word, value) for word, value in vectors.items()]
     plan = TrainingPlan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
     with with_placeholders(backbone, named) as known:
@@ -92,7 +94,9 @@ def learn_shapes(
             drawn = {}
             for index, (label, word) in enumerate(words.items()):
                 generator = torch_generator(derive_seed(seed, "shapes", "draw", word))
-                drawn[label] = draw_shapes(known, word, count, generator, cancelled, progress, steps + count * index)
+                drawn[label] = draw_shapes(
+                    known, word, count, generator, cancelled, progress, steps + count * index, sampling=sampling
+                )
             tensors = {f"shape.{word}": value.detach().clone() for word, value in vectors.items()}
             tensors |= {f"shape.{name}": value.detach().clone() for name, value in lora.items()}
     return LearnedShapes(tensors, drawn)
@@ -108,7 +112,7 @@ def draw_shapes(
     progress: Callable[[int], None] = lambda done: None,
     before: int = 0,
     *,
-    steps: int = 20,
+    sampling: tuple[int, float] = (20, 0.0),
     batch: int = 8,
 ) -> tuple[Mask, ...]:
     """At most ``count`` shapes bool (S, S) of a model that understands ``word``; what is no shape is left out.
@@ -116,14 +120,14 @@ def draw_shapes(
     ``progress(done)`` counts on from ``before``.
     """
     prompt, nothing = encode_text(backbone, [word]), encode_text(backbone, [""])
-    schedule = make_schedule(backbone.noise_schedule, steps)
+    schedule = make_schedule(backbone.noise_schedule, sampling[0])
     side = backbone.side // backbone.vae_scale_factor
     found: list[Mask] = []
     for start in range(0, count, batch):
         some = min(batch, count - start)
         x = torch.randn((some, backbone.channels, side, side), generator=generator).to(backbone.device)
         model = classifier_free_guidance(backbone, prompt, nothing, GUIDANCE)
-        latents = sample(model, x, schedule, cancelled=cancelled)
+        latents = sample(model, x, schedule, eta=sampling[1], generator=generator, cancelled=cancelled)
         for i in range(some):
             shape = cleaned(decode(backbone, latents[i : i + 1])[0])
             found += [shape] if shape is not None else []
@@ -178,6 +182,6 @@ def _pictures(masks: Sequence[Mask], side: int, rng: np.random.Generator) -> lis
     return found
 
 
-def _start(backbone: Backbone, word: str, seed: int) -> Tensor:
-    first = initial_vectors(backbone, "a dark mask", _TOKENS)
+def _start(backbone: Backbone, word: str, tokens: int, seed: int) -> Tensor:
+    first = initial_vectors(backbone, "a dark mask", tokens)
     return jittered(first, derive_seed(seed, "shapes", word)).to(backbone.device)

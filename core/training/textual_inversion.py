@@ -34,7 +34,7 @@ from core.training.learned_masks import shapes_picture_name, shapes_png
 from core.training.learning_settings import PRESETS, AnomalyLearningParams, LearningPreset
 from core.training.loop import Trainable, TrainingPlan, TrainingResult, prompt_conditioning
 from core.training.low_rank import unet_adapter
-from core.training.mask_embedding import SHAPE_STEPS, LearnedShapes, learn_shapes
+from core.training.mask_embedding import LearnedShapes, learn_shapes
 from core.training.spatial_embedding import (
     MaskEncoder,
     PerPromptEmbedding,
@@ -131,12 +131,17 @@ class _InversionTraining:
         """Steps of adapting, of learning and of the shapes together, a shape counted as a step."""
         adapting = self.params.adapt_steps if self.params.adapt else 0
         count = self.params.shapes * len(set(self.label_of.values()))
-        return adapting + self.steps + (SHAPE_STEPS + count if count else 0)
+        return adapting + self.steps + (self.shape_steps + count if count else 0)
 
     @property
     def steps(self) -> int:
         """Steps of learning."""
         return self.params.steps or self.preset.budget(self.examples.defects, len(self.examples.targets))
+
+    @property
+    def shape_steps(self) -> int:
+        """Steps of the mask embedding."""
+        return self.params.shape_steps or self.preset.shape_steps
 
     def learn(self, run: TrainingRun) -> LearnedConcept:
         """Adapt, learn the words and perhaps the shapes; the run's model is as before when this returns."""
@@ -177,7 +182,9 @@ class _InversionTraining:
         return learn_shapes(
             run.backbone,
             masks,
-            steps=SHAPE_STEPS,
+            steps=self.shape_steps,
+            tokens=self.preset.shape_tokens,
+            sampling=self.preset.shape_sampling,
             count=self.params.shapes,
             rank=self.params.rank if self.preset.validate else 0,
             seed=self.params.seed,

@@ -13,10 +13,10 @@ from core.diffusion.backbone import Backbone
 from core.errors import Cancelled, NotFound
 from core.masks.placement.planner import plan_mask
 from core.placement_rules import Placement
-from core.training import checkpoints, textual_inversion
+from core.training import checkpoints
 from core.training.callbacks import TrainingCallbacks
 from core.training.learned_masks import framed, learned_masks, shapes_picture_name, shapes_png
-from core.training.learning_settings import AnomalyLearningParams
+from core.training.learning_settings import ALL_NORMALS, PRESETS, AnomalyLearningParams
 from core.training.mask_embedding import cleaned, largest_piece, learn_shapes
 from core.training.textual_inversion import learn_embeddings
 
@@ -60,11 +60,20 @@ def test_framed_it_is_as_large_as_a_real_one() -> None:
     assert framed(shape, np.pad(np.ones((2, 2), np.bool_), 3), np.random.default_rng(0)).any()
 
 
-def test_they_are_kept_with_the_concept_and_placed(
-    toy: Backbone, holes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(textual_inversion, "SHAPE_STEPS", 3)
-    params = AnomalyLearningParams(steps=2, shapes=2, rank=2)
+def test_each_preset_learns_shapes_as_it_was_published() -> None:
+    known = {name: (p.shape_steps, p.shape_tokens, p.shape_sampling) for name, p in PRESETS.items()}
+    assert known == {
+        "flawsmith": (300, 4, (20, 0.0)), "paper": (30_000, 4, (20, 0.0)), "code": (30_000, 16, (100, 1.0)),
+    }  # fmt: skip
+
+
+def test_published_presets_learn_from_all_good_photos_and_a_person_may_say_how_many() -> None:
+    assert [AnomalyLearningParams(preset=name).max_normals for name in ("flawsmith", "paper")] == [64, ALL_NORMALS]
+    assert AnomalyLearningParams(preset="paper", normals=9).max_normals == 9
+
+
+def test_they_are_kept_with_the_concept_and_placed(toy: Backbone, holes: Any, tmp_path: Path) -> None:
+    params = AnomalyLearningParams(steps=2, shapes=2, rank=2, shape_steps=3)
     news: list[tuple[int, int]] = []
     callbacks = TrainingCallbacks(lambda done, of, picture: news.append((done, of)))
     concept = learn_embeddings(

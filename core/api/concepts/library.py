@@ -144,7 +144,7 @@ class ConceptsApi:
             photos = self._project.count_normals()
             if not photos:
                 raise InputError("nothing to learn from: import photos of good parts in Product")
-            subjects = min(photos, work.MAX_NORMALS)
+            subjects = min(photos, params.max_normals)
             facts["From"] = _counted(subjects, "photo") + " of good parts"
         steps = params.budget(subjects)
         if steps:

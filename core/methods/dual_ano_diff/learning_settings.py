@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from core.images.square_crop import Framing
 from core.training.example_crops import Augmentation
-from core.training.learning_settings import LearningParams
+from core.training.learning_settings import MAX_NORMALS, LearningParams
 
 PresetName = Literal["flawsmith", "paper", "code"]
 PresetSwitch = Literal["preset", "on", "off"]
@@ -31,6 +31,14 @@ class DualLearningParams(LearningParams):
     )
     steps: int = Field(
         0, ge=0, le=2_000_000, title="Steps", description="Training steps at most; 0: by the number of examples."
+    )
+    normals: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Good photos",
+        description="Shown beside the anomalies at most, taken from all over the list; 0: 64 with flawsmith; the "
+        "published presets show none.",
     )
     saim: bool = Field(
         True,
@@ -95,6 +103,11 @@ class DualLearningParams(LearningParams):
         if not re.fullmatch(r"[a-z][a-z0-9 ]{0,31}", word.strip()):
             raise ValueError("expected 1 to 32 of a-z, 0-9 and blanks, beginning with a letter")
         return word.strip()
+
+    @property
+    def max_normals(self) -> int:
+        """As set, or by the preset."""
+        return self.normals or MAX_NORMALS
 
     def budget(self, subjects: int, labels: int = 1) -> int:
         """Training steps at most for so many defects of so many labels."""

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from core.errors import InputError
-from core.training.learning_settings import LearningParams
+from core.training.learning_settings import ALL_NORMALS, MAX_NORMALS, LearningParams
 
 
 class ComponentLearningParams(LearningParams):
@@ -52,6 +52,13 @@ class ComponentLearningParams(LearningParams):
     views: int = Field(
         4, ge=1, le=64, title="Views", description="Views of each photo: as it is, and a little cropped and turned."
     )
+    normals: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        title="Good photos",
+        description="Learned from at most, taken from all over the list; 0: 64, and all with the paper's preset.",
+    )
     steps: int = Field(0, ge=0, le=2_000_000, title="Steps", description="Training steps; 0: by the preset.")
     seed: int = Field(0, ge=0, title="Seed", description="Same photos, same settings, same seed: same concept.")
     backbone: str = Field(
@@ -59,6 +66,11 @@ class ComponentLearningParams(LearningParams):
         title="Model",
         description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
     )
+
+    @property
+    def max_normals(self) -> int:
+        """As set, or by the preset."""
+        return self.normals or (MAX_NORMALS if self.preset == "flawsmith" else ALL_NORMALS)
 
     def budget(self, subjects: int) -> int:
         """Steps for so many photos; 0 where that is not known yet."""
