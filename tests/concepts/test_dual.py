@@ -260,6 +260,14 @@ def test_whole_lessons_show_the_defect_where_it_is_or_flipped(name: Any) -> None
         assert len(places) == (4 if preset.flips.flip_rows else 2)
 
 
+def test_the_papers_epochs_become_steps() -> None:
+    """5,000 passes over the anomalies in batches of four, 2,000 where there is a background; the code's are steps."""
+    paper, code = PRESETS["paper"], PRESETS["code"]
+    assert (paper.budget(8), paper.budget(9), paper.budget(8, bcm=True)) == (10_000, 15_000, 4_000)
+    assert code.budget(8) == code.budget(8, bcm=True) == 5_000 and code.batch_with_bcm == 2
+    assert DualLearningParams(preset="paper", bcm=False).budget(8) == 10_000
+
+
 def test_views_move_picture_and_background_together() -> None:
     one = on_ground(1)
     backgrounds = find_backgrounds([one], foreground_segmenter("foreground")[1], lambda: None)

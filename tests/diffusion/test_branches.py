@@ -22,6 +22,7 @@ from core.methods.dual_ano_diff.interaction import (
     trainable_parameters,
     unstacked_channels,
 )
+from core.methods.dual_ano_diff.learning_settings import PRESETS
 
 
 def batch(toy: Backbone, group: int, pairs: int = 2, seed: int = 0) -> tuple[torch.Tensor, Conditioning]:
@@ -125,6 +126,21 @@ def test_the_compensation_is_equation_5(toy: Backbone) -> None:
     expected = h[0] + 0.3 * layer.up(torch.nn.functional.silu(layer.down(h[2])))
     found = bcm.context(site, h)  # type: ignore[arg-type]
     assert torch.allclose(found[0], expected, atol=1e-6) and torch.equal(found[1:], h[1:])
+
+
+def test_the_compensation_reads_what_the_preset_says(toy: Backbone) -> None:
+    """Eq. 5: c is what the background's self-attention gives; the released code takes what goes into it."""
+    bcm = BCM(toy.unet, 0, scale=0.3, reads="output")
+    name, module = next((n, m) for n, m in attention_layers(toy.unet) if not m.is_cross_attention)
+    site = type("S", (), {"name": name, "cross": False})()
+    h = torch.randn(3, 7, module.to_q.in_features)
+    layer: Any = bcm.layers[name.replace(".", "-")]
+    own = module(h)[2]
+    expected = h[0] + 0.3 * layer.up(torch.nn.functional.silu(layer.down(own)))
+    found = bcm.context(site, h)  # type: ignore[arg-type]
+    assert torch.allclose(found[0], expected, atol=1e-5) and torch.equal(found[1:], h[1:])
+    known = {name: preset.bcm_reads for name, preset in PRESETS.items()}
+    assert known == {"flawsmith": "input", "paper": "output", "code": "input"}
 
 
 def test_every_layer_of_both_takes_gradients(toy: Backbone) -> None:

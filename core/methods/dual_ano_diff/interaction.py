@@ -157,13 +157,14 @@ class BCM(AttentionController):
     def context(self, site: AttentionSite, context: Tensor) -> Tensor:
         """What the whole's keys and values are made of; the other rows' as it was."""
         whole, part, background = deinterleaved(context, 3)
+        known = background
         if self._attention:
             # All rows at once: which adapter a row goes through is told by its place in the batch.
-            background = deinterleaved(_self_attention(self._attention[site.name], context), 3)[BACKGROUND_BRANCH]
+            known = deinterleaved(_self_attention(self._attention[site.name], context), 3)[BACKGROUND_BRANCH]
         layer = self.layers[_key(site.name)]
         assert isinstance(layer, BcmLayer)
         kept = whole if self._how == "add" else (1 - layer.scale) * whole
-        return interleaved(kept + layer.scale * layer(background), part, background)
+        return interleaved(kept + layer.scale * layer(known), part, background)
 
 
 def _self_attention(layer: Any, hidden: Tensor) -> Tensor:

@@ -1,0 +1,1 @@
+"""The tables of the papers: what they print (published.json)."""
