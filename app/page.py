@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,18 @@ import gradio as gr  # noqa: E402  Gradio reads the variable above when it is im
 
 from app import modules, theme  # noqa: E402
 from app.page_context import PRIVATE_EVENT, SESSION_JS, PageContext, header_html  # noqa: E402
+from app.server.access import Access, checked_port, free_port, middleware  # noqa: E402
+from app.server.limits import MAX_UPLOAD  # noqa: E402
+from app.server.logins import Logins, read_users  # noqa: E402
+from app.server.uploads import Uploads  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
 from core.api.demo import demo_project  # noqa: E402
 from core.api.recent import add_recent_project, recent_projects  # noqa: E402
-from core.errors import FlawsmithError, InputError  # noqa: E402
+from core.errors import FlawsmithError  # noqa: E402
 
-FIRST_PORT = 7860
 CACHE_CLEANUP_S = (3600, 24 * 3600)
 """Every hour, delete uploads older than a day: (frequency, age) in seconds."""
-UPLOAD_LIMIT = "4gb"
 
 
 def build_page() -> gr.Blocks:
@@ -45,32 +46,32 @@ def build_page() -> gr.Blocks:
 
 
 def serve(
-    project: Path | None,
-    host: str = "127.0.0.1",
-    port: int | None = None,
-    auth: Path | None = None,
-    browser: bool = True,
-    demo: bool = True,
+    project: Path | None, access: Access, port: int | None = None, browser: bool = True, demo: bool = True
 ) -> None:
     """Build the page and serve it until the process is told to stop."""
+    logins = Logins(read_users(access.auth)) if access.auth else None
+    port = checked_port(access.host, port) if port else free_port(access.host)
     if project is not None:
         sessions.initial_project = sessions.check(project)
         add_recent_project(sessions.initial_project)
     elif demo and not recent_projects():
         sessions.initial_project = _demo_project()
+    uploads = sessions.uploads = Uploads()
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     page = build_page()
     page.queue(default_concurrency_limit=4)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         page.launch(
-            server_name=host,
-            server_port=port or _free_port(host),
-            auth=_logins(auth) if auth else None,
+            server_name=access.host,
+            server_port=port,
+            auth=logins.check if logins else None,
+            auth_message="After three wrong passwords, each further try has to wait longer." if logins else None,
             inbrowser=browser,
             theme=theme.theme(),
             css_paths=theme.style_sheets(),
             head=theme.head(),
-            app_kwargs={"routes": modules.routes()},
+            app_kwargs={"routes": modules.routes(), "middleware": middleware(access, uploads)},
             favicon_path=theme.ASSETS / "icons" / "flawsmith.svg",
             footer_links=[],
             run_history=False,
@@ -78,7 +79,7 @@ def serve(
             share=False,
             pwa=True,
             ssr_mode=False,
-            max_file_size=UPLOAD_LIMIT,
+            max_file_size=MAX_UPLOAD,
             show_error=True,
             quiet=True,
             prevent_thread_lock=True,
@@ -87,6 +88,7 @@ def serve(
         page.block_thread()
     finally:
         sessions.close()
+        uploads.close()
 
 
 def _demo_project() -> Path | None:
@@ -109,29 +111,3 @@ def _on_page_load(sid: str, request: gr.Request) -> list[Any]:
 def _wordmark() -> str:
     icon = (theme.ASSETS / "icons" / "flawsmith.svg").read_text()
     return f"{icon}<span>Flawsmith</span>"
-
-
-def _free_port(host: str) -> int:
-    for port in range(FIRST_PORT, FIRST_PORT + 100):
-        with socket.socket() as probe:
-            try:
-                probe.bind((host, port))
-                return port
-            except OSError:
-                continue
-    raise InputError(f"no free port from {FIRST_PORT} to {FIRST_PORT + 99} on {host}; choose one with --port")
-
-
-def _logins(path: Path) -> list[tuple[str, str]]:
-    try:
-        lines = [line.strip() for line in path.read_text().splitlines() if line.strip() and line[0] != "#"]
-    except OSError as error:
-        raise InputError(
-            f"--auth {path}: cannot be read ({error.strerror}); give a file of user:password lines"
-        ) from None
-    pairs = [tuple(line.split(":", 1)) for line in lines]
-    if not pairs or any(len(p) != 2 or not all(p) for p in pairs):
-        raise InputError(
-            f"--auth {path}: expected lines of user:password, found {len(lines)} lines that are not all so"
-        )
-    return [(user, password) for user, password in pairs]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from app.server.uploads import Uploads
 from app.tab_memory import TabMemory
 from core.api import SampleFilter, Workbench
 from core.api.recent import add_recent_project, recent_projects
@@ -87,6 +88,7 @@ class Sessions:
         self._apis: dict[Path, Workbench] = {}
         self._lock = threading.RLock()
         self.initial_project: Path | None = None
+        self.uploads: Uploads | None = None
 
     def get(self, sid: str) -> Session:
         """The session with this id; a new one opens the project named on the command line or the last one."""

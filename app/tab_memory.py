@@ -6,6 +6,7 @@ Form values are as Gradio's controls give them, in the controls' order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.api import NormalRow, RegionRow
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class ProductMemory:
-    """``kind`` of photos in the album, its ``page``, the ``ids`` on it, the ``picked`` one, and the one whose removal
-    waits for a second press."""
+    """``kind`` of photos in the album, its ``page``, the ``ids`` on it, the ``picked`` one, the one whose removal
+    waits for a second press, and the uploads that are being imported."""
 
     kind: str = ""
     page: int = 0
     ids: list[str] = field(default_factory=list)
     picked: str = ""
     removing: str = ""
+    uploaded: list[Path] = field(default_factory=list)
 
 
 @dataclass

@@ -14,7 +14,7 @@ from types import FrameType
 
 import typer
 
-from app.cli import bulk, checks, data, demo, evaluate, learn, models, photos, serve
+from app.cli import bulk, checks, data, demo, evaluate, learn, models, photos, serve, users
 from core.errors import Cancelled, FlawsmithError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command("export")(data.export)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("models")(models.models)
 app.command("bench")(serve.bench)
+app.command("users")(users.users)
 
 INTERRUPTED = 130
 """Exit code of a command that was stopped."""

@@ -16,17 +16,23 @@ def ui(
         Path | None, typer.Argument(metavar="[PROJECT]", help="The last one opened if left out.")
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
+    allow_host: Annotated[
+        list[str], typer.Option(help="Another name that browsers may reach it by, as behind a proxy.")
+    ] = [],  # noqa: B006
+    i_know: Annotated[bool, typer.Option("--i-know", help="Open it to the network without a login.")] = False,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port; the first free one from 7860 if left out.")
     ] = None,
-    auth: Annotated[Path | None, typer.Option(help="File of user:password lines; asks for a login.")] = None,
+    auth: Annotated[Path | None, typer.Option(help="File of launch.py users; asks for a login.")] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     demo: Annotated[bool, typer.Option(help="Open the demo product where there is no project yet.")] = True,
 ) -> None:
     """Open the app."""
     from app.page import serve
+    from app.server.access import Access
 
-    serve(project, host=host, port=port, auth=auth, browser=browser, demo=demo)
+    access = Access(host, auth, tuple(allow_host), i_know)
+    serve(project, access, port=port, browser=browser, demo=demo)
 
 
 def bench(

@@ -100,7 +100,7 @@ def build(shell: PageContext) -> None:
         intake.take.click, _start_import, shell, intake.given, [shell.project_opened, *intake.given, intake.report]
     )
     on(starts.success, intake.bar.refresh, shell, outputs=intake.bar.parts)
-    intake.bar.on_end(shell, lambda s: [*_show(s), _import_report_html(s)], outputs=[*shown, intake.report])
+    intake.bar.on_end(shell, _end_import, outputs=[*shown, intake.report])
     _wire_album(shell, album, shown)
 
 
@@ -253,8 +253,17 @@ def _start_import(session: Session, files: list[str] | None, path: str, anomalie
         name = sources[0].stem if sources else str(extra and extra.stem)
         session = sessions.create(session.id, _free_path(projects_folder() / _stem(name)), name)
     source = sources[0] if len(sources) == 1 else sources
+    session.memory.product.uploaded = [Path(f) for f in files or []]
     session.import_id = session.required_api.photos.start_import(source, extra)
     return [str(session.required_api.path), None, "", "", ""]
+
+
+def _end_import(session: Session) -> list[Any]:
+    """What was uploaded lies in the project now; what it came in is not needed any more."""
+    if sessions.uploads is not None:
+        sessions.uploads.done_with(session.memory.product.uploaded)
+    session.memory.product.uploaded = []
+    return [*_show(session), _import_report_html(session)]
 
 
 def _stem(name: str) -> str:

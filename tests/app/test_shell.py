@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.server.logins import hashed, write_users
 from core.api import Workbench
 from tests.app.conftest import Server, open_tab, reload, running
 
@@ -74,7 +75,7 @@ def test_login_guards_the_page_and_the_files(tmp_path: Path, new_project: Callab
     with Workbench.open(project) as bench:
         photo = bench.photos.page(0, 1)[0].path
     logins = tmp_path / "logins.txt"
-    logins.write_text("ines:right horse\n")
+    write_users(logins, {"ines": hashed("right horse")})
     with running(tmp_path, project, "--auth", str(logins)) as server:
         guarded = [f"{server.url}gradio_api/file={photo}", f"{server.url}config"]
         for url in guarded:
