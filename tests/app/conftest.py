@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DESK = {"width": 1440, "height": 900}
 PATIENCE_MS = 40_000
 """Only failures wait this long; a busy machine needs it."""
+BROWSER_LIMIT_S = 600
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -30,11 +31,13 @@ expect.set_options(timeout=PATIENCE_MS)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A browser test gets a second try: on a machine where everything else runs too, a press can come too early.
 
-    The first failure is still told, as a rerun ("R") with its reason under ``-rR``.
+    The first failure is still told, as a rerun ("R") with its reason under ``-rR``. Every wait is on a condition, so a
+    long limit costs nothing where all is well, and beside six busy processes a flow of a minute takes four.
     """
     for item in items:
         if item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.timeout(BROWSER_LIMIT_S))
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,11 @@ def window(browser: Browser) -> Iterator[BrowserContext]:
 def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterator[Callable[..., Page]]:
     """``new_page(project=None, **context)`` opens the app; errors of the page fail the test.
 
-    With options for the context (``viewport``, ``color_scheme`` ...) it is a browser of its own.
+    With options for the context (``viewport``, ``color_scheme`` ...) it is a browser of its own. Projects that the
+    test makes in the app are removed after it, so that a second try finds none of the first.
     """
+    projects = server.home / "projects"
+    before = set(projects.iterdir())
     pages: list[Page] = []
     problems: list[str] = []
 
@@ -156,6 +162,8 @@ def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterat
     for page in pages:
         page.evaluate("localStorage.clear()")
         page.close() if page.context is window else page.context.close()
+    for made in set(projects.iterdir()) - before:
+        shutil.rmtree(made)
     assert not problems, "\n".join(problems)
 
 
