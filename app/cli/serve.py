@@ -40,9 +40,13 @@ def bench(
         str,
         typer.Argument(
             help="core: speed; click, mini: what the shipped models can do; few-shot, dual, comgen: learning and "
-            "component edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is worth."
+            "component edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is "
+            "worth; paper: a paper's tables."
         ),
     ] = "core",
+    method: Annotated[
+        str, typer.Argument(help="paper: anomaly_diffusion, gaa or dual_ano_diff, whose tables are made.")
+    ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats, or a table of one short training.")] = False,
     data: Annotated[
         Path | None, typer.Option(help="realism: folder with real anomalies (MVTec AD layout), or a folder of such.")
@@ -58,7 +62,8 @@ def bench(
         ),
     ] = [],  # noqa: B006
     product: Annotated[
-        list[str], typer.Option("--product", help="comgen-table: a demo product; both assemblies if left out.")
+        list[str],
+        typer.Option("--product", help="comgen-table: a demo product; paper: a folder of --data."),
     ] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(min=1, max=100, help="tables: trainings per row.")] = None,
     count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label.")] = None,
@@ -73,6 +78,9 @@ def bench(
     ] = False,
     device: Annotated[str | None, typer.Option(help="tables: auto, cpu, cuda or mps.")] = None,
     backbone: Annotated[str | None, typer.Option(help="few-shot: the model; mini if left out.")] = None,
+    stage: Annotated[list[str], typer.Option("--stage", help="paper: a stage to make; all if left out.")] = [],  # noqa: B006
+    budget: Annotated[str | None, typer.Option(help="paper: paper, hours=N for each product, or toy.")] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="paper: say what the stages take, and make nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine's speed, or how much the engines' pairs are worth."""
@@ -82,10 +90,11 @@ def bench(
         "data": data, "test": test, "out": out, "rows": [r for text in rows for r in text.split()], "seeds": seeds,
         "product": product, "count": count, "without": without, "detector": detector, "preset": preset,
         "params": parse_settings(param, "--param"), "device": device,
-        "looks": looks or None, "backbone": backbone,
+        "looks": looks or None, "backbone": backbone, "method": method or None, "stage": stage, "budget": budget,
+        "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name in ("realism", "comgen-table"):
+    if name in ("realism", "comgen-table", "paper"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])

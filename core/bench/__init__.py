@@ -18,6 +18,7 @@ BENCHES = {
     "dual": "core.bench.dual",
     "few-shot": "core.bench.few_shot",
     "mini": "core.bench.mini",
+    "paper": "core.bench.paper",
     "realism": "core.bench.realism",
 }
 """Name → module with ``measure(quick: bool, **options) -> dict``."""

@@ -1,0 +1,97 @@
+"""A paper's tables: the split, the plan, and (slow) the whole way with the shipped model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from core.bench.paper import measure
+from core.bench.paper.product_split import split_product
+from core.bench.paper.protocol import STAGES, budget_of, protocol_of
+from core.errors import InputError, NotFound
+from core.images import mask_png_bytes, png_bytes
+
+SIDE = 96
+
+
+def write_product(folder: Path, anomalies: int = 6, good: int = 6) -> Path:
+    """A product of two labels in MVTec AD's layout: dark dots and bright lines on a grainy plate."""
+    rng = np.random.default_rng(0)
+
+    def plate() -> np.ndarray:
+        return np.repeat(np.clip(rng.normal(130, 6, (SIDE, SIDE)), 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+    for place, count in (("train/good", good), ("test/good", 3)):
+        (folder / place).mkdir(parents=True)
+        for i in range(count):
+            (folder / place / f"{i:03}.png").write_bytes(png_bytes(plate()))
+    for label in ("dot", "line"):
+        (folder / "test" / label).mkdir()
+        (folder / "ground_truth" / label).mkdir(parents=True)
+        for i in range(anomalies):
+            photo, mask = plate(), np.zeros((SIDE, SIDE), np.uint8)
+            x, y = (int(v) for v in rng.integers(25, SIDE - 25, 2))
+            if label == "dot":
+                cv2.circle(mask, (x, y), 9, 1, -1)
+            else:
+                cv2.line(mask, (x - 16, y - 5), (x + 16, y + 5), 1, 4)
+            photo[mask != 0] = 30 if label == "dot" else 230
+            (folder / "test" / label / f"{i:03}.png").write_bytes(png_bytes(photo))
+            (folder / "ground_truth" / label / f"{i:03}_mask.png").write_bytes(mask_png_bytes(mask != 0))
+    return folder
+
+
+def test_the_lowest_third_of_ids_is_learned_from_and_nothing_is_on_both_sides(tmp_path: Path) -> None:
+    learn, test = split_product(write_product(tmp_path / "plate"), tmp_path / "out")
+    names = {side: sorted(p.name for p in (side / "test" / "dot").iterdir()) for side in (learn, test)}
+    assert names[learn] == ["000.png", "001.png"] and names[test] == ["002.png", "003.png", "004.png", "005.png"]
+    assert [p.name for p in sorted((learn / "ground_truth" / "dot").iterdir())] == ["000_mask.png", "001_mask.png"]
+    assert not (learn / "test" / "good").exists() and len(list((test / "test" / "good").iterdir())) == 3
+    assert split_product(tmp_path / "plate", tmp_path / "out") == (learn, test)
+
+
+def test_a_plan_says_what_it_takes_and_makes_nothing(tmp_path: Path) -> None:
+    data = write_product(tmp_path / "data" / "plate").parent
+    said = measure(method="anomaly_diffusion", data=data, plan=True)["plan"]["plate"]
+    assert said["pairs"] == 2000 and 71 < said["hours"]["learn"] < 73 and said["disk_gb"] >= 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data"]
+    whole = protocol_of("gaa")
+    half = budget_of("hours=10", whole, 2)
+    assert 0.8 * 10 < sum(whole.hours(2, half).values()) < 1.2 * 10 and half.keep == half.pairs // 2
+
+
+def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
+    data = write_product(tmp_path / "plate")
+    with pytest.raises(NotFound, match="there are anomaly_diffusion, gaa, dual_ano_diff"):
+        measure(method="draem", data=data)
+    with pytest.raises(InputError, match="expected MVTec AD's layout"):
+        measure(method="gaa", data=tmp_path / "nothing")
+    with pytest.raises(InputError, match="paper, toy or hours=N"):
+        measure(method="gaa", data=data, budget="minutes=3", plan=True)
+    with pytest.raises(InputError, match="--stage dream: there are split, learn"):
+        measure(method="gaa", data=data, out=tmp_path / "out", budget="toy", stage=["dream"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("method", ["anomaly_diffusion", "gaa", "dual_ano_diff"])
+def test_the_whole_way_is_made_kept_and_tabled(method: str, tmp_path: Path) -> None:
+    """Minutes: it learns by each paper's preset, with the shipped model and a handful of steps."""
+    data, out = write_product(tmp_path / "plate"), tmp_path / "out"
+    made = measure(method=method, data=data, out=out, budget="toy", backbone="mini", device="cpu")
+    assert [p.stem for p in sorted((out / "plate").glob("*.json")) if p.stem in STAGES] == sorted(STAGES)
+    row = made["tables"]["2"]["plate"]
+    assert 0 <= row["pixel_auroc"]["ours"] <= 100 and row["pixel_auroc"]["published"] is None
+    samples = json.loads((out / "plate" / "generate.json").read_text())["samples"]
+    assert sorted(samples) == ["dot", "line"] and all(samples.values())
+    printed = {"anomaly_diffusion": "81.4", "gaa": "76.8", "dual_ano_diff": "84.5"}[method]
+    tables = (out / "tables.md").read_text()
+    assert "| mean |" in tables and f"/ {printed}" in tables
+    again = measure(method=method, data=data, out=out, budget="toy", backbone="mini", device="cpu")
+    assert again == made
+    with pytest.raises(InputError, match="made otherwise"):
+        measure(method=method, data=data, out=out, budget="paper", backbone="mini")
