@@ -14,7 +14,7 @@ from app.components.photo_panel import SERIAL_EVENTS
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session, file_url
 from core.api import SampleRow
-from core.api.review import SampleComparison
+from core.api.review import ReviewRules, SampleComparison
 from core.api.studio.attention_evidence import AttentionEvidence
 from core.api.studio.drawn_pairs import NearestExample
 from core.errors import InputError, NotFound
@@ -304,6 +304,29 @@ def scores_in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
             ("Hard edge at the outline", "plain"),
         )
         said.append((words, f"{seam:.1f} × the photo's own", level))
+    return [*said, *_flaws_in_words(scores)]
+
+
+def _flaws_in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
+    """What gives an edit away or misses what was asked for, bad from the limits of the default review rules on."""
+    rules = ReviewRules()
+    told = (
+        ("ghost", rules.max_ghost, "What was there shows through", "Nothing of what was there shows",
+         "{:.2f} of {:.2f}"),
+        ("light_step", rules.max_light_step, "The light steps at the mask's edge", "The light goes on",
+         "{:.1f} of {:.1f} levels"),
+        ("texture", rules.max_texture, "Texture unlike the surface", "Texture like the surface",
+         "{:.1f} of {:.1f} times"),
+    )  # fmt: skip
+    said: list[tuple[str, str, str]] = []
+    for name, limit, bad, good, form in told:
+        if (value := scores.get(name)) is not None:
+            over = value > limit
+            said.append((bad if over else good, form.format(value, limit), "bad" if over else "good"))
+    if (asked := scores.get("asked_kept")) is not None and asked < rules.min_asked:
+        said.append(("Little of the mask asked for changed", f"{asked:.0%} of it", "bad"))
+    if (off := scores.get("off_part")) is not None and off > rules.max_off_part:
+        said.append(("Off the part", f"{off:.0%} of it", "bad"))
     return said
 
 

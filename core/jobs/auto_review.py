@@ -19,11 +19,20 @@ CHANGED_OUTSIDE = "changed outside the mask"
 FAINT = "hardly visible"
 LOOSE_MASK = "mask larger than the change"
 SEAM = "hard seam"
+GHOST = "ghost of what was there"
+LIGHT_STEP = "step of light at the mask's edge"
+TEXTURE = "texture unlike the surface"
+LITTLE_LEFT = "little of the mask asked for changed"
+OFF_PART = "off the part"
+NOT_FINITE = "a score is not a number"
 LOOKS_GOOD = "looks like a good part"
 COPY_OF_REAL = "copy of a real example"
 NEAR_DUPLICATE = "near-duplicate of a better one"
 NOT_AMONG_BEST = "not among the best"
-REJECT_REASONS = (CHANGED_OUTSIDE, FAINT, LOOSE_MASK, SEAM, LOOKS_GOOD, COPY_OF_REAL, NEAR_DUPLICATE, NOT_AMONG_BEST)
+REJECT_REASONS = (
+    NOT_FINITE, CHANGED_OUTSIDE, FAINT, LOOSE_MASK, LITTLE_LEFT, OFF_PART, SEAM, GHOST, LIGHT_STEP, TEXTURE,
+    LOOKS_GOOD, COPY_OF_REAL, NEAR_DUPLICATE, NOT_AMONG_BEST,
+)  # fmt: skip
 """Why a sample is rejected. A stored reason is one of these, then what was measured in parentheses."""
 
 MAX_ARS_FLOOR = 0.5
@@ -31,6 +40,10 @@ MAX_ARS_FLOOR = 0.5
 
 FULL_ARS_GAIN = 0.25
 """ARS this far above the untouched photo's is as good as more: real hairline cracks have no more than that."""
+
+
+GHOST_LIMIT, LIGHT_STEP_LIMIT, TEXTURE_LIMIT = 0.35, 3.5, 1.7
+"""Fitted on rendered twins: at most one true edit in twenty exceeds one, and nine in ten with such a fault do."""
 
 
 class ReviewRules(BaseModel):
@@ -54,6 +67,26 @@ class ReviewRules(BaseModel):
         40.0, ge=1, le=200, title="Maximum seam contrast",
         description="Contrast of the outline relative to the photo's own; above it, the pasted edge is visible. "
         "On a smooth surface every defect has a strong one, so lower it only for textured products.",
+    )  # fmt: skip
+    max_ghost: float = Field(
+        GHOST_LIMIT, ge=0, title="Maximum ghost of a removed part",
+        description="How strongly the outline of what was there is still seen, against the surface's own slopes.",
+    )  # fmt: skip
+    max_light_step: float = Field(
+        LIGHT_STEP_LIMIT, ge=0, title="Maximum step of light (grey levels)",
+        description="Jump of the surface's light across the mask's edge where a part was taken away.",
+    )  # fmt: skip
+    max_texture: float = Field(
+        TEXTURE_LIMIT, ge=1, title="Maximum difference in texture",
+        description="How much rougher or smoother the surface may be where a part was taken away, as a ratio.",
+    )  # fmt: skip
+    min_asked: float = Field(
+        0.2, ge=0, le=1, title="Minimum share of the mask asked for",
+        description="Share of the mask asked for that is left; below it, only specks of the anomaly came out.",
+    )  # fmt: skip
+    max_off_part: float = Field(
+        0.5, ge=0, le=1, title="Maximum share off the part",
+        description="Share of a structural anomaly that may lie beside the part.",
     )  # fmt: skip
     min_ars: float = Field(
         0.05, ge=0, le=1, title="Minimum gain in anomaly region score (ARS)",
@@ -91,7 +124,14 @@ def believability(scores: Mapping[str, float]) -> float:
     visible = min(1.0, scores.get("change_inside", 0.0) / 0.06)
     gain = ars_gain(scores)
     stands_out = 1.0 if gain is None else (1 + min(1.0, max(0.0, gain) / FULL_ARS_GAIN)) / 2
-    return float(scores.get("mask_covered", 0.0) * visible * stands_out / np.sqrt(seam))
+    covered = scores.get("mask_covered", 0.0) * min(1.0, scores.get("asked_kept", 1.0) / 0.5)
+    return float(covered * visible * stands_out / np.sqrt(seam) * _unflawed(scores))
+
+
+def _unflawed(scores: Mapping[str, float]) -> float:
+    """1 where no flaw of an edit exceeds its limit; the less the more it does."""
+    limits = {"ghost": GHOST_LIMIT, "light_step": LIGHT_STEP_LIMIT, "texture": TEXTURE_LIMIT}
+    return min(min(1.0, limit / max(scores.get(name, 0.0), 1e-6)) for name, limit in limits.items())
 
 
 def ranking_key(row: SampleRow, rules: ReviewRules) -> tuple[float, str]:
@@ -109,6 +149,8 @@ def ars_gain(scores: Mapping[str, float]) -> float | None:
 
 def reject_reason(scores: Mapping[str, float], rules: ReviewRules) -> str | None:
     """Why these scores fail the rules, one of REJECT_REASONS with what was measured; or None if they pass."""
+    if broken := [name for name, value in scores.items() if not np.isfinite(value)]:
+        return f"{NOT_FINITE} ({', '.join(broken)})"
     if (outside := scores.get("change_outside", 0.0)) > rules.max_outside:
         return f"{CHANGED_OUTSIDE} ({outside:.0f} pixels, at most {rules.max_outside})"
     if (change := scores.get("change_inside", 0.0)) < rules.min_change:
@@ -117,12 +159,29 @@ def reject_reason(scores: Mapping[str, float], rules: ReviewRules) -> str | None
         return f"{LOOSE_MASK} ({covered:.0%} of it changed, at least {rules.min_covered:.0%})"
     if (seam := scores.get("seam_contrast", 1.0)) > rules.max_seam:
         return f"{SEAM} ({seam:.1f} times the photo's own, at most {rules.max_seam:.1f})"
+    if (flaw := _flaw(scores, rules)) is not None:
+        return flaw
     gain = ars_gain(scores)
     if rules.min_ars and gain is not None and gain < rules.min_ars:
         return f"{LOOKS_GOOD} (ARS {scores['ars']:.2f}, the untouched photo {scores['ars_floor']:.2f})"
     likeness = scores.get("likeness", 0.0)
     if not rules.copies and likeness >= scores.get("copy_limit", np.inf):
         return f"{COPY_OF_REAL} (likeness {likeness:.2f}, must stay below {scores['copy_limit']:.2f})"
+    return None
+
+
+def _flaw(scores: Mapping[str, float], rules: ReviewRules) -> str | None:
+    """What gives the edit away, or how it misses what was asked for."""
+    if (asked := scores.get("asked_kept", 1.0)) < rules.min_asked:
+        return f"{LITTLE_LEFT} ({asked:.0%} of it, at least {rules.min_asked:.0%})"
+    if (off := scores.get("off_part", 0.0)) > rules.max_off_part:
+        return f"{OFF_PART} ({off:.0%} of it, at most {rules.max_off_part:.0%})"
+    if (ghost := scores.get("ghost", 0.0)) > rules.max_ghost:
+        return f"{GHOST} ({ghost:.2f}, at most {rules.max_ghost:.2f})"
+    if (step := scores.get("light_step", 0.0)) > rules.max_light_step:
+        return f"{LIGHT_STEP} ({step:.1f} levels, at most {rules.max_light_step:.1f})"
+    if (texture := scores.get("texture", 1.0)) > rules.max_texture:
+        return f"{TEXTURE} ({texture:.1f} times, at most {rules.max_texture:.1f})"
     return None
 
 

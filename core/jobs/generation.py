@@ -88,7 +88,20 @@ def make_samples(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sam
 def _signed(chosen: Engine, request: Request, sample: Sample, ctx: Context) -> Sample:
     mask, regions = _recorded_inputs(chosen, request)
     signed = replace(sample, recipe=replace(sample.recipe, mask=mask, regions=regions))
-    return signed.scored(scores(compared_photo(request, sample, ctx.normals), signed))
+    found = scores(compared_photo(request, sample, ctx.normals), signed)
+    return signed.scored({**found, **_compared_to_request(request, signed)})
+
+
+def _compared_to_request(request: Request, sample: Sample) -> dict[str, float]:
+    """``asked_kept``: share of the mask asked for that is left of it; ``off_part``: share of a structural anomaly that
+    lies beside the part; both 0..1."""
+    found: dict[str, float] = {}
+    if request.mask is not None and request.mask.shape == sample.mask.shape:
+        found["asked_kept"] = float((sample.mask & request.mask).sum() / request.mask.sum())
+    whole = request.object_mask
+    if whole is not None and whole.shape == sample.mask.shape and sample.kind == "structural" and sample.mask.any():
+        found["off_part"] = float((sample.mask & ~whole).sum() / sample.mask.sum())
+    return found
 
 
 def _recorded_inputs(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:

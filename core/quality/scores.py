@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.images.geometry import dilated, mask_box
+from core.quality.edit_flaws import edit_flaws
 from core.quality.visible_change import difference, visible_change
 from core.types import EVERYWHERE, Image, Mask, Sample
 
@@ -20,6 +21,7 @@ def scores(before: Image, sample: Sample) -> dict[str, float]:
     change_outside count of pixels changed at all beyond the mask and its declared feather; 0 is right; not told of
                    a picture that was drawn anew as a whole
     mask_covered   share of the mask, 0..1, that visibly changed; 1 is right
+    ghost, light_step, texture  of a logical anomaly, what gives the edit away: see core.quality.edit_flaws
     seam_contrast  step across the mask's outline, in units of the photo's own step there; 1 is seamless
     """
     mask = sample.mask
@@ -32,6 +34,9 @@ def scores(before: Image, sample: Sample) -> dict[str, float]:
         "mask_covered": covered / area if area else 0.0,
         "seam_contrast": seam_contrast(before, sample.image, mask),
     }
+    if sample.kind == "logical":
+        # What a structural anomaly changes of light and texture is the anomaly itself.
+        found |= edit_flaws(before, sample.image, mask)
     if feather != EVERYWHERE:
         found["change_outside"] = float(np.count_nonzero(diff[~dilated(mask, feather)]))
     return found

@@ -14,13 +14,19 @@ from core.jobs.auto_review import (
     COPY_OF_REAL,
     FAINT,
     FULL_ARS_GAIN,
+    GHOST,
+    LIGHT_STEP,
+    LITTLE_LEFT,
     LOOKS_GOOD,
     LOOSE_MASK,
     MAX_ARS_FLOOR,
     NEAR_DUPLICATE,
     NOT_AMONG_BEST,
+    NOT_FINITE,
+    OFF_PART,
     REJECT_REASONS,
     SEAM,
+    TEXTURE,
     ReviewRules,
     believability,
     count_reasons,
@@ -86,6 +92,13 @@ def test_each_row_is_kept_or_has_its_reason_in_any_order(found, most, distance, 
         ({"change_inside": 0.01}, FAINT),
         ({"mask_covered": 0.5}, LOOSE_MASK),
         ({"seam_contrast": 41.0}, SEAM),
+        ({"ghost": 0.36}, GHOST),
+        ({"light_step": 3.6}, LIGHT_STEP),
+        ({"texture": 1.8}, TEXTURE),
+        ({"asked_kept": 0.1}, LITTLE_LEFT),
+        ({"off_part": 0.6}, OFF_PART),
+        ({"seam_contrast": float("nan")}, NOT_FINITE),
+        ({"ghost": 0.3, "light_step": 3.0, "texture": 1.6, "asked_kept": 0.3, "off_part": 0.4}, None),
         ({"ars": 0.30, "ars_floor": 0.27}, LOOKS_GOOD),
         ({"ars": 0.30, "ars_floor": 0.20}, None),
         ({"ars": 0.1, "ars_floor": MAX_ARS_FLOOR}, None),
@@ -98,8 +111,11 @@ def test_each_rule_says_what_it_measured(change: dict[str, float], kind: str | N
     reason = reject_reason(GOOD | change, ReviewRules())
     assert (reason and reason_kind(reason)) == kind
     assert reason is None or reason.endswith(")")
-    off = ReviewRules(max_outside=9, min_change=0, min_covered=0, max_seam=200, min_ars=0, copies=True)
-    assert reject_reason(GOOD | change, off) is None
+    off = ReviewRules(
+        max_outside=9, min_change=0, min_covered=0, max_seam=200, min_ars=0, min_asked=0, copies=True, max_ghost=9,
+        max_light_step=99, max_texture=9, max_off_part=1,
+    )  # fmt: skip
+    assert (reject_reason(GOOD | change, off) is None) == (kind != NOT_FINITE)
 
 
 def test_where_ars_cannot_tell_it_changes_no_rank() -> None:
@@ -132,3 +148,8 @@ def test_one_kept_before_counts_and_reasons_are_counted_by_kind() -> None:
     sifted = filter_samples(rows, ReviewRules(), [row(9, GOOD, 0.52)])
     assert [r.id for r in sifted.kept] == ["0002"] and sifted.reasons["0001"] == f"{NEAR_DUPLICATE} (of 0009)"
     assert count_reasons([*sifted.reasons.values(), ""]) == {FAINT: 2, "by hand": 1, NEAR_DUPLICATE: 1}
+
+
+@pytest.mark.parametrize("flaw", [{"ghost": 0.7}, {"light_step": 7.0}, {"texture": 3.4}, {"asked_kept": 0.1}])
+def test_a_flaw_lowers_believability(flaw: dict[str, float]) -> None:
+    assert believability(GOOD | flaw) < 0.6 * believability(GOOD)

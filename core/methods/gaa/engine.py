@@ -39,6 +39,7 @@ _PARTS = 6
 
 LQSF: Mapping[str, Any] = {
     "rank": "ars", "min_change": 0.0, "min_covered": 0.0, "max_seam": 200.0, "min_ars": 0.0, "copies": True,
+    "min_asked": 0.0, "max_off_part": 1.0,
     "duplicates": 0.0,
 }  # fmt: skip
 """Low-quality sample filtering: the highest ARS and no other rule."""

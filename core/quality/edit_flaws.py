@@ -1,0 +1,131 @@
+"""What gives an edited photo away: a ghost of what was there, a step of light at the mask's edge, foreign texture.
+
+The photo and the sample alone are compared, where the sample shows plain ground; limits are fitted on rendered
+twins (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from core.images.geometry import dilated, mask_box
+from core.types import Image, Mask
+
+Floats = npt.NDArray[np.float32]
+
+STRONG = 12.0
+"""Levels per pixel from which an edge of the sample belongs to a part that lies there, and not to ground."""
+OLD_EDGE = 4.0
+"""Levels per pixel from which an edge of the photo would leave a ghost."""
+RING = 14
+"""Pixels around the mask that the filled ground is compared with."""
+GROUND_LEVELS = 22.0
+"""Levels by which ground inside the mask may differ from that beside it; a part differs by more."""
+LEAST_SHARE = 0.6
+"""Share of the mask that must show ground for its flaws to be told."""
+LEAST = 60
+"""Pixels from which a figure is told."""
+FLOOR = 0.15
+"""Levels per pixel added to the ground's own slope: on a flat surface rounding is the measure."""
+
+
+def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
+    """Of a photo and its edit, uint8 (H, W, 3), and the mask of what changed, bool (H, W):
+
+    ghost       how strongly edges that the photo had inside the mask are still seen on the plain ground there, in
+                units of the ground's own slopes beside it; 0 is none
+    light_step  levels by which the ground's light jumps across the mask's edge, its slope taken off; 0 is none
+    texture     how much rougher or smoother the ground is inside than beside it, as a ratio; 1 is alike
+
+    A figure is left out where too little plain ground is there to tell it.
+    """
+    box = mask_box(mask, pad=RING + 6)
+    inside = mask[box]
+    old, new = (
+        cv2.cvtColor(np.ascontiguousarray(i[box]), cv2.COLOR_RGB2GRAY).astype(np.float32) for i in (before, after)
+    )
+    found: dict[str, float] = {}
+    if not inside.any():
+        return found
+    slopes, was = _slopes(new.astype(np.float32)), _slopes(old.astype(np.float32))
+    plain = ~dilated(np.asarray(np.hypot(*slopes) > STRONG, np.bool_), 3)
+    ring = dilated(inside, RING) & ~dilated(inside, 2) & plain & (np.hypot(*was) <= STRONG)
+    colours = np.ascontiguousarray(after[box]).astype(np.float32)
+    ground = inside & plain & _alike(colours, ring)
+    if np.count_nonzero(ground) < LEAST_SHARE * np.count_nonzero(inside):
+        return found
+    if np.count_nonzero(ring) < LEAST or np.count_nonzero(ground) < LEAST:
+        return found
+    if (ghost := _ghost(slopes, was, ground, ring)) is not None:
+        found["ghost"] = ghost
+    found["texture"] = _texture(
+        new.astype(np.float32), cv2.erode(ground.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0, ring
+    )
+    if (step := _light_step(colours, inside, ground | (~inside & plain))) is not None:
+        found["light_step"] = step
+    return found
+
+
+def _slopes(grey: Floats) -> tuple[Floats, Floats]:
+    smooth = cv2.GaussianBlur(grey, (0, 0), 1.2)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1)))
+    return np.asarray(across, np.float32), np.asarray(down, np.float32)
+
+
+def _alike(colours: Floats, ring: Mask) -> Mask:
+    """Where the sample has about the colour of the ground beside the mask."""
+    weight = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), 12.0)
+    near = cv2.GaussianBlur(colours * ring[..., None], (0, 0), 12.0) / np.maximum(weight, 1e-4)[..., None]
+    return np.asarray((np.abs(cv2.GaussianBlur(colours, (0, 0), 1.0) - near).max(axis=2) < GROUND_LEVELS), np.bool_)
+
+
+def _ghost(now: tuple[Floats, Floats], was: tuple[Floats, Floats], ground: Mask, ring: Mask) -> float | None:
+    """The share of the old edges that is left, times their strength, over the ground's own slopes."""
+    edges = ground & (np.hypot(*was) > OLD_EDGE)
+    if np.count_nonzero(edges) < LEAST:
+        return None
+    both = sum(float((a[edges] * b[edges]).sum()) for a, b in zip(now, was, strict=True))
+    power = sum(float((b[edges] ** 2).sum()) for b in was)
+    left = abs(both) / max(power, 1e-6) * np.sqrt(power / np.count_nonzero(edges))
+    own = np.sqrt(sum(float((a[ring] ** 2).mean()) for a in now))
+    return float(left / (own + FLOOR))
+
+
+def _texture(grey: Floats, ground: Mask, ring: Mask) -> float:
+    """The larger of the ratios of deviation, inside to beside or the other way, of two sizes of grain."""
+    if np.count_nonzero(ground) < LEAST:
+        return 1.0
+    bands = [grey - cv2.GaussianBlur(grey, (0, 0), 1.5), cv2.GaussianBlur(grey, (0, 0), 1.5)]
+    bands[1] = bands[1] - cv2.GaussianBlur(bands[1], (0, 0), 4.0)
+    ratios = [(_deviation(b[ground]) + 0.2) / (_deviation(b[ring]) + 0.2) for b in bands]
+    return float(max(max(r, 1 / r) for r in ratios))
+
+
+def _deviation(values: Floats) -> float:
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+def _light_step(image: Floats, inside: Mask, plain: Mask) -> float | None:
+    """The median step across the plain outline, the largest channel's: between means 1 to 4 pixels to either side,
+    less what the slope beyond them says."""
+    depth, away = (cv2.distanceTransform(m.astype(np.uint8), cv2.DIST_L2, 5) for m in (inside, ~inside))
+    bands = [(depth > a) & (depth <= b) & plain for a, b in ((1, 4), (4, 8))]
+    bands += [(away > a) & (away <= b) & plain for a, b in ((1, 4), (4, 8))]
+    outline = (depth > 0) & (depth <= 1) & plain
+    means, weights = zip(*(_local(image, band) for band in bands), strict=True)
+    outline &= np.minimum.reduce(weights) > 0.03
+    if np.count_nonzero(outline) < LEAST // 2:
+        return None
+    inner, deep, outer, far = (m[outline] for m in means)
+    slope = ((deep - inner) + (outer - far)) / 2
+    # A wall steps up here and down there; a fill that is too bright is so all around.
+    return float(np.abs(np.median(inner - outer - 1.25 * slope, axis=0)).max())
+
+
+def _local(image: Floats, chosen: Mask) -> tuple[Floats, Floats]:
+    """The chosen pixels' mean around each pixel, float32 (h, w, 3), and how many of them are near, 0..1."""
+    weight = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), 5.0)
+    held = cv2.GaussianBlur(image * chosen[..., None], (0, 0), 5.0)
+    return np.asarray(held / np.maximum(weight, 1e-4)[..., None], np.float32), np.asarray(weight, np.float32)
