@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from app.components import param_form
+from app.tabs.studio.engine_form import EngineForm
 from core.api.datasets import DatasetsApi
 from core.api.masks import MasksApi
 from core.api.review import ReviewRules
@@ -77,3 +78,19 @@ def test_a_word_where_a_number_belongs_is_refused_by_name() -> None:
 def test_bounds_reach_the_controls() -> None:
     share = next(c for c in form_of(Odd).components if c.label == "Share")
     assert isinstance(share, gr.Slider) and (share.minimum, share.maximum) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["gaa", "dual_ano_diff", "comgen"])
+def test_draw_as_shows_all_that_it_stands_for(name: str) -> None:
+    with gr.Blocks():
+        form = EngineForm()
+        form.build_settings()
+    mine, preset = form.forms[name], form.cards[name].drawing_presets["paper"]
+    values = form.preset_update(name, "paper")
+    kept = mine.components.index(mine.control("concept"))
+    assert values[kept] == gr.skip()
+    read = mine.params_of(
+        [c.value if i == kept else value for i, (c, value) in enumerate(zip(mine.components, values, strict=True))]
+    )
+    assert {key: read[key] for key in preset.params} == dict(preset.params) and read["draw_as"] == "paper"
+    assert form.cards[name].params(**read).draw_as == "paper"
