@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @dataclass
 class ProductMemory:
     """``kind`` of photos in the album, its ``page``, the ``ids`` on it, the ``picked`` one, the one whose removal
-    waits for a second press, and the uploads that are being imported."""
+    waits for a second press, the uploads that are being imported, and the import that is being looked at."""
 
     kind: str = ""
     page: int = 0
@@ -30,6 +30,7 @@ class ProductMemory:
     picked: str = ""
     removing: str = ""
     uploaded: list[Path] = field(default_factory=list)
+    draft_id: str = ""
 
 
 @dataclass

@@ -93,7 +93,7 @@ def theme() -> Base:
 
 def style_sheets() -> list[Path]:
     """The page's own style sheets."""
-    names = ("flawsmith", "studio", "figures", "evaluate", "concepts", "chips")
+    names = ("flawsmith", "studio", "figures", "evaluate", "concepts", "chips", "import")
     return [ASSETS / "css" / f"{name}.css" for name in names]
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.import_review import ImportReview, current_draft, release_uploads
+from app.components.import_review_html import fold
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_gallery_select
 from app.session import Session, sessions
@@ -22,7 +24,6 @@ PAGE_SIZE = 60
 DEMO_PREFIX = "demo:"
 """Before a demo's name among the choices of projects: it is made when it is chosen."""
 GOOD, REAL = "good", "real"
-MAX_LISTED = 200
 REMOVE = "Remove from project"
 
 WELCOME = """<div class="fs-empty"><h2>Start with photos of good parts</h2>
@@ -89,10 +90,15 @@ def build(shell: PageContext) -> None:
         with gr.Column(scale=3, min_width=300):
             intake = ImportPanel(shell)
         with gr.Column(scale=8, min_width=420):
+            review = ImportReview()
             album = ProjectGallery()
-    shown = [intake.pick, *album.parts]
+    shown = [intake.pick, *album.parts, *review.parts]
     on_tab = [*shown, *intake.bar.parts, intake.report]
-    shell.fill_on_select(tab, lambda s: [*_show(s), *intake.bar.refresh(s), _import_report_html(s)], on_tab)
+
+    def show(session: Session) -> list[Any]:
+        return [*_show(session), *review.show(session)]
+
+    shell.fill_on_select(tab, lambda s: [*show(s), *intake.bar.refresh(s), _import_report_html(s)], on_tab)
     on(intake.pick.input, _open_project, shell, [intake.pick], [shell.project_opened])
     for event in (intake.make.click, intake.name.submit):
         on(event, _make_project, shell, [intake.name], [shell.project_opened, intake.name])
@@ -100,8 +106,15 @@ def build(shell: PageContext) -> None:
         intake.take.click, _start_import, shell, intake.given, [shell.project_opened, *intake.given, intake.report]
     )
     on(starts.success, intake.bar.refresh, shell, outputs=intake.bar.parts)
-    intake.bar.on_end(shell, _end_import, outputs=[*shown, intake.report])
-    _wire_album(shell, album, shown)
+
+    def ended(session: Session) -> list[Any]:
+        if current_draft(session) is None:
+            release_uploads(session)
+        return [*show(session), _import_report_html(session)]
+
+    intake.bar.on_end(shell, ended, outputs=[*shown, intake.report])
+    review.wire(shell, intake.bar, show, shown)
+    _wire_album(shell, album, [intake.pick, *album.parts])
 
 
 def _wire_album(shell: PageContext, album: ProjectGallery, shown: list[Any]) -> None:
@@ -155,6 +168,8 @@ def _show(session: Session) -> list[Any]:
     if here not in [c[1] for c in choices]:
         choices.insert(0, (f"{session.api.path.name}   {session.api.path.parent}", here))
     pick = gr.update(choices=choices, value=here)
+    if current_draft(session) is not None:
+        return [pick, hidden, hidden, *[gr.skip()] * 5, hidden, "", hidden]
     good, real = session.api.photos.count(), len(session.api.photos.examples())
     if not good and not real:
         return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
@@ -253,17 +268,12 @@ def _start_import(session: Session, files: list[str] | None, path: str, anomalie
         name = sources[0].stem if sources else str(extra and extra.stem)
         session = sessions.create(session.id, _free_path(projects_folder() / _stem(name)), name)
     source = sources[0] if len(sources) == 1 else sources
-    session.memory.product.uploaded = [Path(f) for f in files or []]
-    session.import_id = session.required_api.photos.start_import(source, extra)
+    product = session.memory.product
+    release_uploads(session)
+    product.uploaded = [Path(f) for f in files or []]
+    session.required_api.photos.drafts.discard(product.draft_id)
+    product.draft_id, session.import_id = session.required_api.photos.drafts.start(source, extra)
     return [str(session.required_api.path), None, "", "", ""]
-
-
-def _end_import(session: Session) -> list[Any]:
-    """What was uploaded lies in the project now; what it came in is not needed any more."""
-    if sessions.uploads is not None:
-        sessions.uploads.done_with(session.memory.product.uploaded)
-    session.memory.product.uploaded = []
-    return [*_show(session), _import_report_html(session)]
 
 
 def _stem(name: str) -> str:
@@ -278,21 +288,14 @@ def _import_report_html(session: Session) -> str:
     if session.api is None or not session.import_id:
         return ""
     result = session.api.jobs.result(session.import_id)
-    if not result:
+    if "problems" not in result:  # the source was looked at, and nothing imported yet
         return ""
-    problems, notes = result.get("problems", []), result.get("notes", [])
+    problems, notes = [*result.get("look_at", []), *result["problems"]], result.get("notes", [])
     left_out = [f"<b>{html.escape(str(p['path']))}</b> {html.escape(str(p['reason']))}" for p in problems]
     said = [html.escape(str(n)) for n in notes]
     return (
         f"<div class='fs-report'><p>{html.escape(str(result.get('message', 'Imported')))}</p>"
-        + _fold(f"{len(problems):,} left out, with the reason", left_out, "open")
-        + _fold(f"{len(notes):,} notes", said)
+        + fold(f"{len(problems):,} left out, with the reason", left_out, "open")
+        + fold(f"{len(notes):,} notes", said)
         + "</div>"
     )
-
-
-def _fold(title: str, lines: list[str], state: str = "") -> str:
-    if not lines:
-        return ""
-    shown = [*lines[:MAX_LISTED], *([f"and {len(lines) - MAX_LISTED:,} more"] if len(lines) > MAX_LISTED else [])]
-    return f"<details {state}><summary>{title}</summary><ul>{''.join(f'<li>{x}</li>' for x in shown)}</ul></details>"

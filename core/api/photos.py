@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from core.api.import_drafts import ImportDraftsApi
 from core.images import cached_file, read_image, read_mask, thumbnail_bytes
 from core.importers.corrections import Corrections
 from core.jobs.import_images import import_images, preview_import
@@ -30,6 +31,7 @@ class PhotosApi:
         self._product_data = material
         self._project = material.project
         self._jobs = jobs
+        self.drafts = ImportDraftsApi(material.project, jobs)
 
     def import_images(
         self,

@@ -47,6 +47,17 @@ class Corrections:
                 raise InputError(f"--rename-label {old!r}: write it as old=new, for example --rename-label ko=scratch")
         return cls(tuple(map(_parsed, readings)), {old: check_label(new) for old, _, new in pairs})
 
+    def read_as(self, path: str, reading: Reading, label: str = "") -> Corrections:
+        """With ``path`` read so, whatever was said of it before; InputError for a label that no format can hold."""
+        others = tuple(said for said in self.readings if said.path != path)
+        return Corrections((*others, Correction(path, reading, check_label(label) if label else "")), self.renamed)
+
+    def renaming(self, label: str, name: str) -> Corrections:
+        """With another name for a label; its own name, or none, takes that back. InputError as in ``read_as``."""
+        others = {old: new for old, new in self.renamed.items() if old != label}
+        renamed = others if name in ("", label) else {**others, label: check_label(name)}
+        return Corrections(self.readings, renamed)
+
 
 def _parsed(text: str) -> Correction:
     path, _, said = text.rpartition("=")

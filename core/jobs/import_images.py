@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Generic, TypeVar
 
-from core.errors import Cancelled, InputError
-from core.images import isolated, mask_png_bytes
+from core.errors import Cancelled
 from core.images.depth import DepthScales
 from core.importers.corrections import Corrections, corrected
-from core.importers.mask_fit import fitted_masks, question
-from core.importers.plan import Anomaly, GoodPhoto, ImportPlan
+from core.importers.plan import GoodPhoto, ImportPlan
 from core.importers.scan import scan, scan_anomalies
 from core.importers.source_entry import Problem
 from core.importers.survey import Seen, depth_scales, see, settled
 from core.jobs.depth_setting import kept_scales
+from core.jobs.import_draft import ImportDraft
+from core.jobs.import_reading import DecodedPhoto, Item, decode_and_store, in_order
 from core.jobs.import_report import IntakeReport, Odd
 from core.progress import Steps, unwatched
 from core.store import Project, StoredFile
-
-THREADS = 6
-"""Reading is partly waiting for the disk, so more threads than cores help."""
-READ_AHEAD = 16
-"""Photos read and not yet added: as many as share a transaction, few enough not to pile up in memory."""
-
-Item = GoodPhoto | Anomaly
-T = TypeVar("T")
 
 
 def _never() -> bool:
@@ -66,7 +54,7 @@ def survey(
     seen: dict[str, Seen] = {}
     items: list[Item] = [*plan.normals, *plan.anomalies]
     progress(0, len(items))
-    for group in _in_order(items, see):
+    for group in in_order(items, see):
         if cancelled():
             raise Cancelled(f"stopped after looking at {len(seen)} of {len(items)} photos; nothing was imported")
         seen |= {item.entry.name: one for item, one in group}
@@ -82,21 +70,12 @@ def preview_import(
     progress: Steps = unwatched,
 ) -> IntakeReport:
     """What an import would take, with nothing written: the report of an import, less duplicates."""
-    plan = plan_import(source, anomalies=anomalies, said=said)
+    draft = ImportDraft(plan_import(source, anomalies=anomalies))
     try:
-        plan, seen = survey(plan, progress)
-        scales = depth_scales(seen)
-        odd: list[Odd | Problem] = [
-            result
-            for group in _in_order(plan.anomalies, lambda item: _fit(item, scales))
-            for _, result in group
-            if isinstance(result, Odd | Problem)
-        ]
+        draft.apply(said or Corrections(), progress)
     finally:
-        plan.close()
-    failed = {result.path for result in odd}
-    kept = replace(plan, anomalies=tuple(a for a in plan.anomalies if a.entry.name not in failed))
-    return IntakeReport.of(kept, odd, scales)
+        draft.close()
+    return draft.report
 
 
 def import_images(
@@ -120,20 +99,26 @@ def import_images(
     plan = plan_import(source, anomalies=anomalies, label=label, said=said)
     try:
         plan, seen = survey(plan, looking, cancelled)
-        return _run_plan(project, plan, kept_scales(project, depth_scales(seen)), progress, cancelled)
+        return run_plan(project, plan, seen, progress, cancelled)
     finally:
         plan.close()
 
 
-def _run_plan(
-    project: Project, plan: ImportPlan, scales: DepthScales, progress: Steps, cancelled: Callable[[], bool]
+def run_plan(
+    project: Project,
+    plan: ImportPlan,
+    seen: Mapping[str, Seen],
+    progress: Steps = unwatched,
+    cancelled: Callable[[], bool] = _never,
 ) -> IntakeReport:
+    """Import a plan that was looked at, ``seen`` by name; see ``import_images``."""
+    scales = kept_scales(project, depth_scales(seen))
     tally = _ImportTally(project)
     failed: list[Odd | Problem] = []
     done = 0
     progress(0, plan.total)
     items: list[Item] = [*plan.normals, *plan.anomalies]
-    for group in _in_order(items, lambda item: _decode_photo(project, item, scales)):
+    for group in in_order(items, lambda item: decode_and_store(project, item, scales)):
         if cancelled():
             raise Cancelled(f"stopped after {done} of {plan.total} photos; they are kept")
         with project.transaction():
@@ -145,71 +130,6 @@ def _run_plan(
         done += len(group)
         progress(done, plan.total)
     return tally.report(plan, failed, scales)
-
-
-ItemT = TypeVar("ItemT", bound=Item)
-
-
-def _in_order(items: Sequence[ItemT], work: Callable[[ItemT], T]) -> Iterator[list[tuple[ItemT, T]]]:
-    """``work`` of each item, in groups: the next one and those behind it that are ready too."""
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="import")
-    ahead: deque[tuple[ItemT, Future[T]]] = deque()
-    rest = iter(items)
-    try:
-        while True:
-            for item in islice(rest, READ_AHEAD - len(ahead)):
-                ahead.append((item, pool.submit(work, item)))
-            if not ahead:
-                return
-            group: list[tuple[ItemT, T]] = []
-            while ahead and (not group or ahead[0][1].done()):
-                item, reading = ahead.popleft()
-                group.append((item, reading.result()))
-            yield group
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@dataclass(frozen=True)
-class _DecodedPhoto(Generic[T]):
-    """A photo that turned out fine, without its pixels; ``T`` is what its files are."""
-
-    photo: T
-    ext: str
-    width: int
-    height: int
-    grey: bool
-    notes: tuple[str, ...]
-    masks: tuple[T, ...] = ()
-
-
-def _fit(item: Item, scales: DepthScales) -> _DecodedPhoto[bytes] | Problem | Odd:
-    """Decode a photo with its masks; all of them are sound, or the reason is given."""
-    try:
-        if not isinstance(item, Anomaly):
-            good = isolated.read_photo_file(item.entry.load(), item.entry.name, scales=scales)
-            return _DecodedPhoto(good.data, good.ext, good.width, good.height, good.grey, good.notes)
-        photo = isolated.read_photo(item.entry.load(), item.entry.name, scales=scales)
-        masks, notes = fitted_masks(item, photo)
-    except InputError as error:
-        return Problem.of(item.entry.name, error)
-    if asked := question(item, masks):
-        return Odd(item.entry.name, asked)
-    height, width = photo.pixels.shape[:2]
-    files = tuple(mask_png_bytes(mask) for mask in masks)
-    return _DecodedPhoto(
-        photo.data, photo.ext, width, height, photo.grey, (*photo.notes, *dict.fromkeys(notes)), files
-    )
-
-
-def _decode_photo(project: Project, item: Item, scales: DepthScales) -> _DecodedPhoto[StoredFile] | Problem | Odd:
-    """Decode a photo with its masks, and only when all of them are sound write their files."""
-    read = _fit(item, scales)
-    if isinstance(read, Problem | Odd):
-        return read
-    masks = tuple(project.store_file(png, "png") for png in read.masks)
-    photo = project.store_file(read.photo, read.ext)
-    return _DecodedPhoto(photo, read.ext, read.width, read.height, read.grey, read.notes, masks)
 
 
 class _ImportTally:
@@ -224,7 +144,7 @@ class _ImportTally:
         self._duplicates: list[str] = []
         self._notes: list[str] = []
 
-    def add(self, item: Item, photo: _DecodedPhoto[StoredFile]) -> None:
+    def add(self, item: Item, photo: DecodedPhoto[StoredFile]) -> None:
         name = item.entry.path
         if isinstance(item, GoodPhoto):
             notes = photo.notes + ((f"from the {item.split} part",) if item.split else ())

@@ -30,6 +30,7 @@ def begin(page: Page, server: Server, name: str, photos: Path) -> Path:
     expect(page.locator("#fs-project")).to_contain_text(name)
     page.locator("#fs-path :is(input, textarea)").fill(str(photos))
     page.locator("#fs-take").click()
+    page.locator("#fs-imp-go").click()
     expect(page.locator("#fs-project")).to_contain_text("6 photos")
     return server.home / "projects" / name
 

@@ -47,6 +47,7 @@ def test_import_by_path_lists_every_bad_file(page: Page, server: Server, photo_f
     (tmp_path / "<b>tricky.jpg").write_bytes(b"no jpeg")
     page.locator("#fs-path textarea, #fs-path input").fill(str(tmp_path))
     page.locator("#fs-take").click()
+    page.locator("#fs-imp-go").click()
     header(page, "6 photos")
     report = page.locator("#fs-import-report")
     expect(report).to_contain_text("left out")
@@ -75,6 +76,7 @@ def test_import_by_upload_zip_and_folder(page: Page) -> None:
     files.set_input_files([{"name": f"{i}.png", "mimeType": "image/png", "buffer": photo(i)} for i in range(2)])
     page.locator("#fs-drop [aria-label='1.png']").wait_for()
     page.locator("#fs-take").click()
+    page.locator("#fs-imp-go").click()
     header(page, "2 photos")
 
     packed = io.BytesIO()
@@ -84,12 +86,14 @@ def test_import_by_upload_zip_and_folder(page: Page) -> None:
     files.set_input_files([{"name": "parts.zip", "mimeType": "application/zip", "buffer": packed.getvalue()}])
     page.locator("#fs-drop [aria-label='parts.zip']").wait_for()
     page.locator("#fs-take").click()
+    page.locator("#fs-imp-go").click()
     header(page, "3 photos")
     expect(page.locator("#fs-import-report")).to_contain_text("escaped.png")
 
     drop_folder(page, "part", {"a/x.png": photo(20), "b/deep/x.png": photo(21)})
     page.locator("#fs-drop [aria-label='part.zip']").wait_for()
     page.locator("#fs-take").click()
+    page.locator("#fs-imp-go").click()
     header(page, "5 photos")
 
 
@@ -133,6 +137,7 @@ def test_real_anomalies_and_the_way_to_the_studio(
     page = new_page(project)
     page.locator("#fs-anomalies textarea, #fs-anomalies input").fill(str(tmp_path / "real"))
     page.locator("#fs-take").click()
+    page.locator("#fs-imp-go").click()
     real = page.locator("#fs-album-kind").get_by_label("Real anomalies (3)")
     real.check(force=True)
     expect(page.locator("#fs-album .thumbnail-item")).to_have_count(3)

@@ -1,0 +1,88 @@
+"""Photos of a plan, read in threads with their masks: what each turned out to be, in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from typing import Generic, TypeVar
+
+from core.errors import InputError
+from core.images import isolated, mask_png_bytes
+from core.images.depth import DepthScales
+from core.importers.mask_fit import fitted_masks, question
+from core.importers.plan import Anomaly, GoodPhoto
+from core.importers.source_entry import Problem
+from core.jobs.import_report import Odd
+from core.store import Project, StoredFile
+
+THREADS = 6
+"""Reading is partly waiting for the disk, so more threads than cores help."""
+READ_AHEAD = 16
+"""Photos read and not yet added: as many as share a transaction, few enough not to pile up in memory."""
+
+Item = GoodPhoto | Anomaly
+T = TypeVar("T")
+ItemT = TypeVar("ItemT", bound=Item)
+
+
+def in_order(items: Sequence[ItemT], work: Callable[[ItemT], T]) -> Iterator[list[tuple[ItemT, T]]]:
+    """``work`` of each item, in groups: the next one and those behind it that are ready too."""
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="import")
+    ahead: deque[tuple[ItemT, Future[T]]] = deque()
+    rest = iter(items)
+    try:
+        while True:
+            for item in islice(rest, READ_AHEAD - len(ahead)):
+                ahead.append((item, pool.submit(work, item)))
+            if not ahead:
+                return
+            group: list[tuple[ItemT, T]] = []
+            while ahead and (not group or ahead[0][1].done()):
+                item, reading = ahead.popleft()
+                group.append((item, reading.result()))
+            yield group
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class DecodedPhoto(Generic[T]):
+    """A photo that turned out fine, without its pixels; ``T`` is what its files are."""
+
+    photo: T
+    ext: str
+    width: int
+    height: int
+    grey: bool
+    notes: tuple[str, ...]
+    masks: tuple[T, ...] = ()
+
+
+def decode_photo(item: Item, scales: DepthScales) -> DecodedPhoto[bytes] | Problem | Odd:
+    """Decode a photo with its masks; all of them are sound, or the reason is given."""
+    try:
+        if not isinstance(item, Anomaly):
+            good = isolated.read_photo_file(item.entry.load(), item.entry.name, scales=scales)
+            return DecodedPhoto(good.data, good.ext, good.width, good.height, good.grey, good.notes)
+        photo = isolated.read_photo(item.entry.load(), item.entry.name, scales=scales)
+        masks, notes = fitted_masks(item, photo)
+    except InputError as error:
+        return Problem.of(item.entry.name, error)
+    if asked := question(item, masks):
+        return Odd(item.entry.name, asked)
+    height, width = photo.pixels.shape[:2]
+    files = tuple(mask_png_bytes(mask) for mask in masks)
+    return DecodedPhoto(photo.data, photo.ext, width, height, photo.grey, (*photo.notes, *dict.fromkeys(notes)), files)
+
+
+def decode_and_store(project: Project, item: Item, scales: DepthScales) -> DecodedPhoto[StoredFile] | Problem | Odd:
+    """Decode a photo with its masks, and only when all of them are sound write their files."""
+    read = decode_photo(item, scales)
+    if isinstance(read, Problem | Odd):
+        return read
+    masks = tuple(project.store_file(png, "png") for png in read.masks)
+    photo = project.store_file(read.photo, read.ext)
+    return DecodedPhoto(photo, read.ext, read.width, read.height, read.grey, read.notes, masks)
