@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.components.notices import errors_as_notices
-from app.session import Session, sessions
+from app.session import Session, header_of, sessions
 
 Component = Any
 
@@ -114,11 +114,9 @@ def header_html(session: Session) -> str:
     if bench is None:
         session.headline = '<span class="fs-quiet">No project open</span>'
     else:
-        photos, kept = bench.photos.count(), bench.review.kept_count()
+        name, photos, kept = header_of(bench)
         many = "photo" if photos == 1 else "photos"
-        session.headline = (
-            f'<b>{html.escape(bench.project.name)}</b><span class="fs-quiet">{photos:,} {many} · {kept:,} kept</span>'
-        )
+        session.headline = f'<b>{html.escape(name)}</b><span class="fs-quiet">{photos:,} {many} · {kept:,} kept</span>'
     return session.headline
 
 

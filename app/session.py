@@ -6,6 +6,7 @@ A workbench is shared by all sessions on the same project.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -13,12 +14,15 @@ from pathlib import Path
 
 import gradio as gr
 
+from app.drawn_masks import DrawnMasks
 from app.server.uploads import Uploads
 from app.tab_memory import TabMemory
 from core.api import SampleFilter, Workbench
 from core.api.recent import add_recent_project, recent_projects
 from core.errors import InputError, StoreError
-from core.types import Mask, ReviewStatus
+from core.types import ReviewStatus
+
+logger = logging.getLogger(__name__)
 
 MAX_SESSIONS = 200
 """Sessions remembered; the one unused for longest is forgotten first (its project keeps everything stored)."""
@@ -35,8 +39,7 @@ class Session:
     id: str
     api: Workbench | None = None
     normal_id: str = ""
-    masks: dict[str, Mask] = field(default_factory=dict)
-    mask_seq: dict[str, int] = field(default_factory=dict)
+    masks: DrawnMasks = field(default_factory=DrawnMasks)
     job_id: str = ""
     batch_id: str = ""
     import_id: str = ""
@@ -78,6 +81,11 @@ class Session:
         first = self.api.photos.page(0, 1)
         self.normal_id = first[0].id if first else ""
         return self.normal_id
+
+
+def header_of(bench: Workbench) -> tuple[str, int, int]:
+    """What a page says of a project before all else: its name, its photos and its kept samples. StoreError."""
+    return bench.project.name, bench.photos.count(), bench.review.kept_count()
 
 
 class Sessions:
@@ -137,9 +145,11 @@ class Sessions:
     def _default_api(self) -> Workbench | None:
         for path in filter(None, (self.initial_project, *recent_projects())):
             try:
-                return self._api_of(path)
-            except StoreError:
-                continue
+                bench = self._api_of(path)
+                header_of(bench)
+                return bench
+            except StoreError as error:  # the others can still be opened
+                logger.warning("left closed: %s", error)
         return None
 
     def _api_of(self, path: Path) -> Workbench:

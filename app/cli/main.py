@@ -10,6 +10,8 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import typer
@@ -50,9 +52,9 @@ INTERRUPTED = 130
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    _stop_on_terminate()
     try:
-        code = app(argv or ["ui"], standalone_mode=False)
+        with _stop_on_terminate():
+            code = app(argv or ["ui"], standalone_mode=False)
     except FlawsmithError as error:
         stopped = isinstance(error, Cancelled)
         return _print_error("stopped" if stopped else "error", str(error), INTERRUPTED if stopped else 2)
@@ -68,14 +70,21 @@ def run(argv: list[str]) -> int:
     return int(code or 0)
 
 
-def _stop_on_terminate() -> None:
+@contextmanager
+def _stop_on_terminate() -> Iterator[None]:
     """SIGTERM, which a machine sends when it is shut down, ends a command as Ctrl-C does."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, stop)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_error(what: str, line: str, code: int) -> int:

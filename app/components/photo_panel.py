@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import gradio as gr
-import numpy as np
 
 from app.canvas.canvas import MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
@@ -124,16 +123,16 @@ class PhotoPanel:
 
     def mask(self, session: Session, normal_id: str) -> Mask | None:
         """What is drawn on a photo, or None where nothing is."""
-        drawn = session.masks.get(self._key(normal_id))
-        return drawn if drawn is not None and drawn.any() else None
+        with session.lock:
+            return session.masks.get(self._key(normal_id))
 
     def set_mask(self, session: Session, normal_id: str, mask: Mask | None) -> list[Any]:
         """Lay a mask on a photo, or take it off; updates for ``parts``."""
         with session.lock:
             if mask is None:
-                session.masks.pop(self._key(normal_id), None)
+                session.masks.drop(self._key(normal_id))
             else:
-                session.masks[self._key(normal_id)] = np.asarray(mask, np.bool_)
+                session.masks.put(self._key(normal_id), mask)
         return self.show(session)
 
     def _key(self, normal_id: str) -> str:
@@ -151,19 +150,15 @@ class PhotoPanel:
         """The canvas hands over the mask as it is now; an older one than we have is acknowledged and dropped."""
         session, row = _session_and_photo(data)
         update = parse_mask(data, row.width, row.height)
-        mask: Mask = session.required_api.masks.decode(list(update.runs), (row.height, row.width))
-        key = self._key(row.id)
         with session.lock:
-            if update.seq >= session.mask_seq.get(key, -1):
-                session.mask_seq[key] = update.seq
-                session.masks[key] = mask
+            session.masks.put_runs(self._key(row.id), update.runs, (row.height, row.width), update.seq)
         return mask_reply(update)
 
     def _canvas_value(self, session: Session) -> dict[str, Any]:
         bench = session.required_api
         row = bench.photos.row(session.photo_id())
-        mask = session.masks.get(self._key(row.id))
-        runs = bench.masks.encode(mask if mask is not None else np.zeros((row.height, row.width), np.bool_))
+        with session.lock:
+            runs = session.masks.runs(self._key(row.id), (row.height, row.width))
         colours = region_colours(session)
         regions = [
             {"name": r.name, "color": colours.get(r.name, COLOURS[0]), "url": file_url(r.mask_path)}

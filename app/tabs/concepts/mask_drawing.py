@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
-import numpy as np
 
 from app.canvas.canvas import FLUSH_JS, MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
@@ -102,7 +101,7 @@ class MaskDrawing:
         """Take the photo off the canvas; the next one comes."""
         drafts = session.memory.concepts.drafts
         if drafts:
-            session.masks.pop(_key(drafts.pop(0)), None)
+            session.masks.drop(_key(drafts.pop(0)))
             session.memory.concepts.drafted += 1
         if drafts:
             _set_mask(session, None)
@@ -114,8 +113,7 @@ class MaskDrawing:
             hidden = gr.update(visible=False)
             return [hidden, hidden, None, "", gr.skip(), gr.skip(), gr.skip()]
         bench = session.required_api
-        drawn = session.masks.get(_key(draft))
-        runs = bench.masks.encode(drawn if drawn is not None else np.zeros(draft.shape, np.bool_))
+        runs = session.masks.runs(_key(draft), draft.shape)
         value = canvas_value(draft.id, file_url(draft.path), draft.width, draft.height, session.id, mask_rle=runs,
                              segmenter=bench.regions.segmenter().title)  # fmt: skip
         done, waiting = session.memory.concepts.drafted, len(session.memory.concepts.drafts)
@@ -164,9 +162,9 @@ def start_drawing(session: Session, drafts: Sequence[MaskDraft], mask: Mask | No
 def _set_mask(session: Session, mask: Mask | None) -> None:
     draft = session.memory.concepts.drafts[0]
     with session.lock:
-        session.masks.pop(_key(draft), None)
+        session.masks.drop(_key(draft))
         if mask is not None:
-            session.masks[_key(draft)] = mask
+            session.masks.put(_key(draft), mask)
     desk = session.required_api.concepts.examples
     threading.Thread(target=_prepare, args=(desk, draft), daemon=True).start()
 
@@ -203,11 +201,8 @@ def _put_mask(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas hands over the mask as it is now; an older one than we have is acknowledged and dropped."""
     session, draft = _session_and_draft(data)
     update = parse_mask(data, draft.width, draft.height)
-    mask = session.required_api.masks.decode(list(update.runs), draft.shape)
     with session.lock:
-        if update.seq >= session.mask_seq.get(_key(draft), -1):
-            session.mask_seq[_key(draft)] = update.seq
-            session.masks[_key(draft)] = mask
+        session.masks.put_runs(_key(draft), update.runs, draft.shape, update.seq)
     return mask_reply(update)
 
 
