@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from core.images.file_limits import check_bytes, check_pages
 
 Array = npt.NDArray[Any]
 _MIN_IS_WHITE, _MIN_IS_BLACK, _RGB = 0, 1, 2
+_WHOLE_BITS = (1, 8, 16, 32, 64)
 
 
 def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> tuple[Array, npt.NDArray[np.float32] | None, int]:
@@ -42,6 +44,11 @@ def read_deep_tiff(data: bytes, name: str, max_pixels: int) -> tuple[Array, npt.
                     "megapixels (a decompression bomb?); give a smaller photo"
                 )
             check_bytes(name, int(np.prod(page.shape)) * page.dtype.itemsize)
+            if page.bitspersample not in _WHOLE_BITS and find_spec("imagecodecs") is None:
+                raise ImageError(
+                    f"{name}: its pixels are packed, {page.bitspersample} bits each, and no decoder for that is here; "
+                    "save the TIFF with 16 bits, or install imagecodecs"
+                )
             tag = page.tags.get("Orientation")
             turn = int(tag.value) if tag is not None else 1
             array = _channels_last(_pixels(page, data), page, name)

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from importlib.util import find_spec
 
 import cv2
 import numpy as np
@@ -297,3 +298,16 @@ def test_alpha_that_is_zero_everywhere_is_ignored() -> None:
 def test_a_mask_of_another_size_is_refused() -> None:
     with pytest.raises(MaskError, match="expected the photo's 31x24 pixels, got 30x24"):
         read_mask(mask_files()["0 and 1"], (24, 31))
+
+
+@pytest.mark.skipif(find_spec("imagecodecs") is not None, reason="here they can be decoded")
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_packed_pixels_are_told_as_such(bits: int) -> None:
+    pixels = bytes(32 * 32 * bits // 8)
+    tags = [
+        (256, 4, 1, 32), (257, 4, 1, 32), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8),
+        (277, 3, 1, 1), (278, 4, 1, 32), (279, 4, 1, len(pixels)),
+    ]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+    with pytest.raises(ImageError, match=f"packed, {bits} bits each.*save the TIFF with 16 bits"):
+        read_photo(b"II*\0" + struct.pack("<I", 8 + len(pixels)) + pixels + directory, "camera.tif")
