@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
 import zipfile
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -73,17 +70,3 @@ def test_a_cvat_zip_is_looked_at_corrected_and_imported(page: Page) -> None:
     page.locator("#fs-album .thumbnail-item").nth(0).click()
     page.locator("#fs-open-real").click()
     Hands(page, "concepts").until(f"M.ready && M.count() === {int(MASK.sum())}")
-
-
-@pytest.mark.skipif("FLAWSMITH_SHOTS" not in os.environ, reason="takes pictures for a person")
-@pytest.mark.parametrize("width", [1440, 1024])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_take_pictures(new_page: Callable[..., Page], tmp_path: Path, width: int, scheme: str) -> None:
-    page = new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-    open_tab(page, "Product")
-    (tmp_path / "job.zip").write_bytes(cvat_zip())
-    page.locator("#fs-path input").fill(str(tmp_path / "job.zip"))
-    page.locator("#fs-take").click()
-    expect(page.locator("#fs-imp-go")).to_be_visible()
-    page.wait_for_timeout(500)
-    page.screenshot(path=f"{os.environ['FLAWSMITH_SHOTS']}/import-{width}-{scheme}.png", full_page=True)
