@@ -110,6 +110,8 @@ class Placement(BaseModel):
         """
         usual, known = Placement(), Placement.model_fields
         asked = [name for name in given if name in known and getattr(self, name) != getattr(usual, name)]
+        if given.get("position") == usual.position:  # what it was resolved to, nobody asked for
+            asked = [name for name in asked if name != "position"]
         for names, because in self._idle(has_examples):
             if idle := [name for name in asked if name in names]:
                 return f"placement: {idle[0]} has no effect {because}"

@@ -71,7 +71,7 @@ def test_it_learns_and_shelves_and_leaves_the_model(toy: Backbone, teach: Any, h
 
 
 def test_the_learned_words_say_more_than_the_first_ones(toy: Backbone, teach: Any, holes: Any) -> None:
-    concept = teach(holes, steps=90)
+    concept = teach(holes, steps=120)
     losses = [loss for _, loss in concept.config.validation]
     assert min(losses) < losses[0]
     assert len(concept.config.tones["hole"]) == 3 and max(max(t) for t in concept.config.tones["hole"]) < 0.5
@@ -153,7 +153,7 @@ def test_presets_differ_in_what_they_do_to_a_thin_defect(toy: Backbone) -> None:
     kept: dict[str, PromptSamples] = {}
     for name in ("flawsmith", "code"):
         preset = PRESETS[name]  # type: ignore[index]
-        material = TrainingExamples.of({"scratch": [thin]}, preset, toy.side)
+        material = TrainingExamples.of({"scratch": [thin]}, preset.framing(toy.side))
         prompt = lambda label, rng: "a scratch"  # noqa: E731
         found = list(material.targets["scratch"])
         taught = encode_views(toy, material, found, preset, prompt, (0, 0), (), lambda: False)
@@ -166,7 +166,7 @@ def test_presets_differ_in_what_they_do_to_a_thin_defect(toy: Backbone) -> None:
 def test_enough_examples_lend_some_to_validation() -> None:
     preset = PRESETS["flawsmith"]
     for count, held in ((1, 0), (5, 0), (6, 1), (12, 2), (40, 3)):
-        material = TrainingExamples.of({"hole": [example(i) for i in range(count)]}, preset, 64)
+        material = TrainingExamples.of({"hole": [example(i) for i in range(count)]}, preset.framing(64))
         learning, holding = split_held_out(material, preset)
         assert (len(learning), len(holding)) == (count - held, held)
     assert preset.budget(3) < preset.budget(10) <= preset.most_steps == preset.budget(10_000)

@@ -80,5 +80,8 @@ def test_placement_that_counts_is_taken(tmp_path: Path) -> None:
     for given in ({"jitter": 0.4}, {"source": "shapes", "shape": "crack"}, {"position": "surroundings"}, {}):
         rules = Placement(**given).resolved(True)
         assert rules.without_effect(given, True) is None
+    form = Placement(anomaly_type="logical").model_dump()
+    for has_examples in (False, True):
+        assert Placement(**form).resolved(has_examples).without_effect(form, has_examples) is None, "a form gives all"
     # Who asks for another outline does not want the example's own.
     assert Placement(jitter=0.4).resolved(True).position == "anywhere"

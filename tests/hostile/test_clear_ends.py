@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -82,8 +83,9 @@ def test_a_stopped_command_says_so_and_leaves_a_whole_project(
         bench.photos.import_images(photo_folder)
     command = [sys.executable, "launch.py", "generate", str(path), "--engine", "cut_paste", "--count", "5000"]
     running = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | {"FLAWSMITH_VENV": "none"}, stderr=subprocess.PIPE, text=True
-    )
+        command, cwd=ROOT, env=os.environ | {"FLAWSMITH_VENV": "none"}, stderr=subprocess.PIPE, text=True,
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),  # a run in the background ignores Ctrl-C
+    )  # fmt: skip
     with Workbench.open(path) as bench:
         until = time.monotonic() + 100
         while not bench.project.count_samples() and time.monotonic() < until:
