@@ -57,8 +57,8 @@ Parts = tuple[tuple[str, Mapping[str, Any]], ...]
 class AblationRow(TableRow):
     """A row of ``parts`` (label, settings of the engine), each with as many pairs; in all as many as other rows have.
 
-    ``lesson`` is what the engine learned from the good photos: "components", "single", or "" for nothing. ``shared``
-    names the pairs, so that rows may learn from the same ones; ``by`` and ``training`` are the detector's.
+    ``learned`` is what the engine learned from the good photos: "components", "single", or "" for nothing.
+    ``pairs_name`` names the pairs, so that rows may learn from the same ones; ``training`` are the ``detector``'s.
     """
 
     parts: Parts = ()
@@ -84,7 +84,7 @@ FROM_NOISE = _drawn_from_noise((EDITS[0], EDITS[1], UNEDITED[0]))
 ROWS: tuple[AblationRow, ...] = (
     _comgen_row("comgen", "photos edited: the engine as it comes", EDITS, "comgen"),
     _comgen_row("comgen-rna", "the same pairs; any neighbour", EDITS, "comgen", training=RANDOM_ASSOCIATION),
-    _comgen_row("comgen-csda", "the same pairs; a head on frozen features", EDITS, "comgen", by="features"),
+    _comgen_row("comgen-csda", "the same pairs; a head on frozen features", EDITS, "comgen", detector="features"),
     _comgen_row("noise", "drawn from noise, as in the paper: MCL, PM, LS, RNA, CSDA", FROM_NOISE, "noise"),
     _comgen_row(
         "noise-rna", "masks and detector compare with any good photo",
