@@ -163,7 +163,7 @@ def reject_reason(scores: Mapping[str, float], rules: ReviewRules) -> str | None
         return flaw
     gain = ars_gain(scores)
     if rules.min_ars and gain is not None and gain < rules.min_ars:
-        return f"{LOOKS_GOOD} (ARS {scores['ars']:.2f}, the untouched photo {scores['ars_floor']:.2f})"
+        return f"{LOOKS_GOOD} (ARS {scores['ars']:.2f}, the untouched photo {scores.get('ars_floor', 0.0):.2f})"
     likeness = scores.get("likeness", 0.0)
     if not rules.copies and likeness >= scores.get("copy_limit", np.inf):
         return f"{COPY_OF_REAL} (likeness {likeness:.2f}, must stay below {scores['copy_limit']:.2f})"
