@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.interrupts import at_steps, raise_if_stopped
 from core.errors import InputError
 from core.progress import Progress, unwatched
 from core.types import Image
@@ -40,7 +41,18 @@ def parse_settings(given: list[str], option: str) -> dict[str, Any]:
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Progress]:
-    """A bar on stderr where that is a terminal; yields its progress."""
+    """A bar on stderr where that is a terminal; yields its progress. Ctrl-C ends the work at its next step."""
+    with at_steps(), _bar(what) as bar:
+
+        def step(done: int, total: int, preview: Image | None = None, message: str = "") -> None:
+            bar(done, total, preview, message)
+            raise_if_stopped()
+
+        yield step
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield unwatched
         return

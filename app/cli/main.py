@@ -7,16 +7,12 @@ Bad input ends with one line ``error: ...`` on stderr and exit code 2; Ctrl-C wi
 from __future__ import annotations
 
 import logging
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import typer
 
 from app.cli import bulk, checks, data, demo, evaluate, learn, models, photos, serve, users
+from app.cli.interrupts import handled_signals
 from core.errors import Cancelled, FlawsmithError
 
 app = typer.Typer(
@@ -53,7 +49,7 @@ def run(argv: list[str]) -> int:
     """Run one command line and return its exit code."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        with _stop_on_terminate():
+        with handled_signals():
             code = app(argv or ["ui"], standalone_mode=False)
     except FlawsmithError as error:
         stopped = isinstance(error, Cancelled)
@@ -68,23 +64,6 @@ def run(argv: list[str]) -> int:
     if code == INTERRUPTED:  # Typer makes this of a KeyboardInterrupt, without a word
         return _print_error("stopped", "interrupted; what was finished is kept", INTERRUPTED)
     return int(code or 0)
-
-
-@contextmanager
-def _stop_on_terminate() -> Iterator[None]:
-    """SIGTERM, which a machine sends when it is shut down, ends a command as Ctrl-C does."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _print_error(what: str, line: str, code: int) -> int:
