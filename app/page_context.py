@@ -25,6 +25,12 @@ SESSION_JS = """() => {
 """``sessionStorage`` is one browser tab's own and survives its reload, which Gradio's session does not."""
 
 
+def go_to_tab_js(name: str) -> str:
+    """JavaScript for an event's ``js`` that opens the tab with this title."""
+    return f"""() => [...document.querySelectorAll('#fs-tabs button[role=tab]')]
+      .find((tab) => tab.textContent.trim() === '{name}').click()"""
+
+
 PRIVATE_EVENT = {"show_progress": "hidden", "api_visibility": "private"}
 
 

@@ -108,10 +108,8 @@ class Placement(BaseModel):
 
         Call it on rules whose position is resolved. Defaults that were given are no request.
         """
-        usual, known = Placement(), Placement.model_fields
-        asked = [name for name in given if name in known and getattr(self, name) != getattr(usual, name)]
-        if given.get("position") == usual.position:  # what it was resolved to, nobody asked for
-            asked = [name for name in asked if name != "position"]
+        usual, wanted = Placement(), Placement(**given)
+        asked = [name for name in given if getattr(wanted, name) != getattr(usual, name)]
         for names, because in self._idle(has_examples):
             if idle := [name for name in asked if name in names]:
                 return f"placement: {idle[0]} has no effect {because}"

@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.components.progress_bar import FINAL_STATES, ProgressBar
 from app.components.reject_reasons import reject_reasons_html
-from app.page_context import PageContext, on
+from app.page_context import PageContext, go_to_tab_js, on
 from app.session import Session, file_url
 from app.tabs.studio.engine_form import EngineForm, normalized_label
 from app.tabs.studio.mask_tools import MaskTools
@@ -22,8 +22,6 @@ MAX_SHOWN = 8
 HINT = """<p class="fs-hint">With the engine, label, seed and settings of this form, on every photo in turn. Masks come
 from the placement rules; with Layout, parts come from its settings. <b>Keep the best</b> scores each sample
 and continues until that many good ones are kept; the others are rejected with a reason.</p>"""
-TO_REVIEW_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]')]
-  .find((tab) => tab.textContent.trim() === 'Review').click()"""
 
 
 class BulkProgress:
@@ -116,7 +114,7 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
         session.filter = SampleFilter(job_id=session.bulk_id, descending=True)
         session.offset, session.grouped = 0, False
 
-    on(come.review.click, look_at_them, shell).then(None, js=TO_REVIEW_JS)
+    on(come.review.click, look_at_them, shell).then(None, js=go_to_tab_js("Review"))
 
     def close(session: Session) -> list[Any]:
         session.bulk_id = ""

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import engine_picker, param_form
-from app.page_context import PageContext, on
+from app.page_context import PageContext, go_to_tab_js, on
 from app.session import Session
 from core.api.concepts.learning import LearnerCard
 from core.api.studio.studio import EngineCard, Tool, engine_cards
@@ -48,8 +48,6 @@ TOOL_JS = """(name) => {
 
 
 NOTHING_LEARNED = "<p class='fs-warn'>This engine has learned nothing in this project yet.</p>"
-TO_CONCEPTS_JS = """() => [...document.querySelectorAll('#fs-tabs button[role=tab]')]
-  .find((tab) => tab.textContent.trim() === 'Concepts').click()"""
 
 
 TOOLS: tuple[Tool, ...] = ("mask", "parts", "prompt")
@@ -224,7 +222,7 @@ class EngineForm:
         for name, form in self.forms.items():
             if self.cards[name].drawing_presets:
                 self._wire_presets(shell, name, form)
-        self.learn.click(None, js=TO_CONCEPTS_JS, api_visibility="private")
+        self.learn.click(None, js=go_to_tab_js("Concepts"), api_visibility="private")
         self.dice.click(
             None, None, [self.seed, self.new_seed],
             js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",
