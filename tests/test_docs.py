@@ -12,15 +12,16 @@ from app.cli.main import app as cli
 from core.engines.registry import engines
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_settings_page_is_fresh() -> None:
-    spec = importlib.util.spec_from_file_location("settings_doc", ROOT / "tools" / "settings_doc.py")
+@pytest.mark.parametrize("tool", ["settings_doc", "cli_doc"])
+def test_generated_pages_are_fresh(tool: str) -> None:
+    spec = importlib.util.spec_from_file_location(tool, ROOT / "tools" / f"{tool}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.TARGET.read_text() == module.text(), "run: python tools/settings_doc.py"
+    assert module.TARGET.read_text() == module.text(), f"run: python tools/{tool}.py"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -28,6 +29,20 @@ def test_links_and_pictures_exist(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)|src=\"([^\"]+)\"", page.read_text())
     missing = [a or b for a, b in links if not (a or b).startswith("http") and not (page.parent / (a or b)).exists()]
     assert not missing
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    listed = {(index.parent / link).resolve() for link in re.findall(r"\]\(([^)#]+)", index.read_text())}
+    pages = {page for page in PAGES if page.parent != ROOT and page != index}
+    assert not pages - listed, "docs/index.md does not name them"
+
+
+def test_every_environment_variable_is_in_the_docs() -> None:
+    code = [ROOT / "launch.py", *(ROOT / "app").rglob("*.py"), *(ROOT / "core").rglob("*.py")]
+    used = {name for path in code for name in re.findall(r"FLAWSMITH_[A-Z_]+[A-Z]", path.read_text())}
+    explained = set(re.findall(r"`(FLAWSMITH_[A-Z_]+)", (ROOT / "docs" / "cli.md").read_text()))
+    assert used - {"FLAWSMITH_DATA"} <= explained  # which only tests and benchmarks read
 
 
 def test_every_command_and_engine_is_in_the_docs() -> None:

@@ -12,9 +12,7 @@ from app.cli.common import AsJson, parse_settings, print_result
 
 
 def ui(
-    project: Annotated[
-        Path | None, typer.Argument(metavar="[PROJECT]", help="The last one opened if left out.")
-    ] = None,
+    project: Annotated[Path | None, typer.Argument(metavar="PROJECT", help="The last one opened if left out.")] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 opens it to the network.")] = "127.0.0.1",
     allow_host: Annotated[
         list[str], typer.Option(help="Another name that browsers may reach it by, as behind a proxy.")

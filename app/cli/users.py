@@ -21,7 +21,7 @@ Action = Annotated[
 def users(
     action: Action,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file for ui --auth; add makes it.")],
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="The user; also sets a new password.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The user; also sets a new password.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep the file of those who may log in; add asks for the password, or reads it from standard input."""
