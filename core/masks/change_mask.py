@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import MaskError
+from core.images.registration import register
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
@@ -70,59 +71,18 @@ def _laid(before: Image, after: Image) -> tuple[Image, Mask, int]:
     everywhere: Mask = np.ones(after.shape[:2], np.bool_)
     if np.count_nonzero((before == after).all(axis=2)) * 2 > everywhere.size:
         return before, everywhere, 1  # saved by the editor as it was
-    matrix, agreement = _registered(before, after)
-    if agreement < SAME_PART:
+    found = register(before, after, side=REGISTERED_SIDE)
+    if found.quality < SAME_PART:
         raise MaskError(
-            f"before and after: expected two photos of one part, they agree by {agreement:.2f} (least {SAME_PART}); "
-            "check the pair"
+            f"before and after: expected two photos of one part, they agree by {found.quality:.2f} "
+            f"(least {SAME_PART}); check the pair"
         )
-    if matrix is None:
+    if found.quality_as_is >= found.quality - _STILL:
         return before, everywhere, 1
     size = (after.shape[1], after.shape[0])
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(before, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    inside = cv2.warpAffine(np.full(before.shape[:2], 255, np.uint8), matrix, size, flags=flags)
+    laid = cv2.warpAffine(before, found.matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.full(before.shape[:2], 255, np.uint8), found.matrix, size, flags=cv2.INTER_CUBIC)
     return np.asarray(laid, np.uint8), np.asarray(inside > 254, np.bool_), 2
-
-
-def _registered(before: Image, after: Image) -> tuple[npt.NDArray[np.float32] | None, float]:
-    """The (2, 3) matrix from pixels of ``after`` to those of ``before`` and their correlation -1..1.
-
-    None for the matrix where they lie on each other as they are.
-    """
-    scale = min(1.0, REGISTERED_SIDE / max(after.shape[:2]))
-    a, b = (_small_grey(photo, scale) for photo in (before, after))
-    # Of copies, since it lays the window on photos of some sizes in place.
-    shift, _ = cv2.phaseCorrelate(b.copy(), a.copy(), cv2.createHanningWindow(a.shape[::-1], cv2.CV_32F))
-    start = np.array([[1, 0, shift[0]], [0, 1, shift[1]]], np.float32)
-    best = max((np.eye(2, 3, dtype=np.float32), start), key=lambda m: _correlation(a, b, m))
-    stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
-    try:
-        _, polished = cv2.findTransformECC(b, a, best.copy(), cv2.MOTION_AFFINE, stop, None, 5)
-    except cv2.error:  # it does not converge on photos without structure
-        polished = best
-    best = max((best, np.asarray(polished, np.float32)), key=lambda m: _correlation(a, b, m))
-    agreement, still = _correlation(a, b, best), _correlation(a, b, np.eye(2, 3, dtype=np.float32))
-    if still >= agreement - _STILL:
-        return None, still
-    # Pixel centres: a point p of the small copy is (p + 0.5) / scale - 0.5 of the photo.
-    full = best.astype(np.float64)
-    full[:, 2] = (best[:, :2] @ np.array([0.5, 0.5]) * (scale - 1) + best[:, 2] - 0.5 * (scale - 1)) / scale
-    return full.astype(np.float32), agreement
-
-
-def _small_grey(photo: Image, scale: float) -> Floats:
-    grey = cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY)
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else grey
-    return np.asarray(small, np.float32)
-
-
-def _correlation(before: Floats, after: Floats, matrix: npt.NDArray[np.float32]) -> float:
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(before, matrix, after.shape[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    a, b = laid - laid.mean(), after - after.mean()
-    length = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / length if length > 0 else 0.0
 
 
 def _noise_units(before: Floats, after: Floats, covered: Mask, reach: int) -> tuple[Floats, Floats]:

@@ -17,9 +17,9 @@ from scipy.optimize import linear_sum_assignment
 
 from core.errors import InputError, Unavailable
 from core.features import extract
+from core.images.registration import Registration, correlation, evened, register
 from core.segmentation.classic import ClassicSegmenter
 from core.segmentation.part_match import PartAppearance, compare_parts, describe_part
-from core.segmentation.registration import Registration, correlation, evened, register
 from core.segmentation.segmenter import Cancel, Click, PreparedPhoto, Segmenter, iou, raise_if_cancelled
 from core.types import Image, Mask, Region, check_image
 

@@ -56,6 +56,14 @@ def test_light_and_noise_are_no_change() -> None:
     assert iou(change_mask(first, second).mask, truth) > 0.75
 
 
+def test_a_part_that_was_turned_and_moved_between_the_photos_is_laid_back() -> None:
+    after, truth = edited(part())
+    motion = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), 5, 0.98)
+    motion[:, 2] += (12, -8)
+    before = cv2.warpAffine(part(), motion, (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    assert iou(change_mask(before, after).mask, truth) > 0.7
+
+
 def test_nothing_changed_and_another_part_are_told() -> None:
     with pytest.raises(MaskError, match="nothing changed"):
         change_mask(part(), part())

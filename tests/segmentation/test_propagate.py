@@ -7,7 +7,6 @@ import pytest
 from core.errors import InputError, Unavailable
 from core.features import extract
 from core.segmentation.propagation import Propagator, propagate
-from core.segmentation.registration import register
 from core.segmentation.segmenter import iou
 from core.types import Region
 
@@ -115,17 +114,6 @@ def test_another_photo_size_is_fine():
     for region in propagate(image, named(truth), target, use_features=False):
         want = cv2.resize(truth[region.name].astype(np.uint8), (336, 336), interpolation=cv2.INTER_NEAREST) > 0
         assert iou(region.mask, want) > 0.8
-
-
-def test_registration_gives_the_motion_back():
-    image, _ = scene(0)
-    matrix = cv2.getRotationMatrix2D((100, 100), -4.0, 0.98)
-    matrix[:, 2] += (9.0, 3.0)
-    target = cv2.warpAffine(image, matrix, (SIZE, SIZE), borderMode=cv2.BORDER_REFLECT)
-    got = register(image, target)
-    corners = np.array([[30, 30, 1], [190, 40, 1], [60, 180, 1]], float).T
-    assert np.abs(got.matrix @ corners - matrix @ corners).max() < 1.0
-    assert got.quality > 0.8
 
 
 def test_no_region_named_says_so():

@@ -9,8 +9,8 @@ import numpy as np
 
 from core.engines.api import GoodPhotos
 from core.engines.ground.aligned import Matrix, OtherPhoto
+from core.images.registration import register
 from core.memory_budget import WarmCache
-from core.segmentation.registration import register
 from core.types import NormalImage
 
 MOST = 24

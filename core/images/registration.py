@@ -11,15 +11,20 @@ import numpy.typing as npt
 from core.types import Image, Mask
 
 _SIDE = 384
+"""Longer side in pixels at which photos are registered, unless the caller needs it finer."""
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Registration:
-    """``matrix`` float64 (2, 3) takes source pixels to target pixels; ``quality`` is the correlation, -1..1."""
+    """``matrix`` float64 (2, 3) takes source pixels to target pixels; ``quality`` is the correlation, -1..1.
+
+    ``quality_as_is`` is the correlation with the source laid on the target's pixels unmoved.
+    """
 
     matrix: npt.NDArray[np.float64]
     quality: float
+    quality_as_is: float
 
     def warp(self, mask: Mask, shape: tuple[int, int]) -> Mask:
         """``mask`` of the source on a target of ``shape`` (H, W)."""
@@ -35,9 +40,12 @@ class Registration:
         )
 
 
-def register(source: Image, target: Image) -> Registration:
-    """The better of a shift (phase correlation) and a turn with scale (ORB, RANSAC), polished by ECC."""
-    scale = _SIDE / max(*source.shape[:2], *target.shape[:2], _SIDE)
+def register(source: Image, target: Image, side: int = _SIDE) -> Registration:
+    """The better of a shift (phase correlation) and a turn with scale (ORB, RANSAC), polished by ECC.
+
+    The photos, uint8 (H, W, 3), are compared with their longer side at most ``side`` pixels long.
+    """
+    scale = side / max(*source.shape[:2], *target.shape[:2], side)
     a, b = _evened(source, scale), _evened(target, scale)
     starts = [np.eye(2, 3), _shift(a, b)]
     if (turn := _find_similarity(source, target, scale)) is not None:
@@ -51,7 +59,7 @@ def register(source: Image, target: Image) -> Registration:
     # Pixel centres: a point p of the small copy is (p + 0.5) / scale - 0.5 of the photo.
     offset = matrix[:, :2] @ np.array([0.5, 0.5]) * (scale - 1) + matrix[:, 2] - 0.5 * (scale - 1)
     full[:, 2] = offset / scale
-    return Registration(full, float(quality))
+    return Registration(full, float(quality), float(scored[0][0]))
 
 
 def _evened(image: Image, scale: float) -> Floats:
