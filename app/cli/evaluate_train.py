@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import AsJson, parse_settings, progress_bar
+from app.cli.common import AsJson, SplitSeed, parse_settings, progress_bar
 from app.cli.results import Out, ReportFile, save_and_print
 from core.api.evaluation import folder_training
 from core.api.evaluation.folder_training import EvalResult, FolderTraining
@@ -17,7 +17,22 @@ from core.api.evaluation.folder_training import EvalResult, FolderTraining
 Train = Annotated[
     Path, typer.Option("--train", help="Pairs and good photos to learn from: a project, a dataset or an MVTec layout.")
 ]
-Test = Annotated[Path, typer.Option("--test", help="Real anomalies and good photos to test on, likewise.")]
+Test = Annotated[
+    Path | None,
+    typer.Option(
+        "--test",
+        help="Real anomalies and good photos to test on, likewise; left out, a project is tested on those that its "
+        "split keeps for the test.",
+    ),
+]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help="Share of the test set's anomalies that was learned from, for example 1/3: only the rest is tested. "
+        "Without --test it splits the project.",
+    ),
+]
 Preset = Annotated[str, typer.Option(help="cpu: minutes on one core; paper: as published, for a GPU.")]
 Seeds = Annotated[int, typer.Option(min=1, max=100, help="How many trainings; mean and spread are of these.")]
 Params = Annotated[list[str], typer.Option("--param", help="A setting of the training as name=value.")]
@@ -38,13 +53,15 @@ def register(app: typer.Typer) -> None:
 
 def localization(
     train: Train,
-    test: Test,
+    test: Test = None,
     detector: DetectorName = "unet",
     preset: Preset = "cpu",
     seeds: Seeds = 3,
     param: Params = [],  # noqa: B006
     without: Without = [],  # noqa: B006
     side: Side = 256,
+    split: Split = None,
+    split_seed: SplitSeed = None,
     device: Device = "auto",
     out: Out = None,
     report: ReportFile = None,
@@ -55,20 +72,23 @@ def localization(
     With --out a finished seed is kept there: the same command again goes on where it was stopped.
     """
     task = FolderTraining(
-        train, test, preset, parse_settings(param, "--param"), seeds, without, device, detector, side, out
-    )
+        train, test, preset, parse_settings(param, "--param"), seeds, without, device, detector, side, out,
+        split, split_seed,
+    )  # fmt: skip
     _run_and_print(folder_training.evaluate_localization_folders, "Localization", task, as_json, out, report)
 
 
 def detection(
     train: Train,
-    test: Test,
+    test: Test = None,
     detector: DetectorName = "unet",
     preset: Preset = "cpu",
     seeds: Seeds = 3,
     param: Params = [],  # noqa: B006
     without: Without = [],  # noqa: B006
     side: Side = 256,
+    split: Split = None,
+    split_seed: SplitSeed = None,
     device: Device = "auto",
     out: Out = None,
     report: ReportFile = None,
@@ -76,25 +96,29 @@ def detection(
 ) -> None:
     """The same training asked about whole photos: is the part good? Their metrics come first."""
     task = FolderTraining(
-        train, test, preset, parse_settings(param, "--param"), seeds, without, device, detector, side, out
-    )
+        train, test, preset, parse_settings(param, "--param"), seeds, without, device, detector, side, out,
+        split, split_seed,
+    )  # fmt: skip
     _run_and_print(folder_training.evaluate_detection_folders, "Detection", task, as_json, out, report)
 
 
 def classification(
     train: Train,
-    test: Test,
+    test: Test = None,
     preset: Preset = "cpu",
     seeds: Seeds = 3,
     param: Params = [],  # noqa: B006
     without: Without = [],  # noqa: B006
+    split: Split = None,
+    split_seed: SplitSeed = None,
     device: Device = "auto",
     out: Out = None,
     report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a classifier on pairs and say how often it names a real anomaly rightly."""
-    task = FolderTraining(train, test, preset, parse_settings(param, "--param"), seeds, without, device, keep=out)
+    task = FolderTraining(train, test, preset, parse_settings(param, "--param"), seeds, without, device, keep=out,
+                          split=split, split_seed=split_seed)  # fmt: skip
     _run_and_print(folder_training.evaluate_classification_folders, "Classification", task, as_json, out, report)
 
 

@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.common import AsJson, ProjectPath, parse_settings, print_result, progress_bar
+from app.cli.common import (
+    AsJson,
+    ProjectPath,
+    SplitSeed,
+    SplitShare,
+    parse_settings,
+    print_result,
+    progress_bar,
+    set_split,
+    split_lines,
+)
 from core.api import Workbench
 from core.api.concepts.library import LearnRequest
 
@@ -25,6 +35,8 @@ def learn(
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps at most.")] = None,
     adapt: Annotated[bool, typer.Option("--adapt", help="First adapt the model to the product's photos.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same concept.")] = None,
+    split: SplitShare = None,
+    split_seed: SplitSeed = None,
     param: Annotated[list[str], typer.Option("--param", help="A setting of the learning as name=value.")] = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
@@ -34,6 +46,7 @@ def learn(
     given: dict[str, Any] = {"preset": preset, "steps": steps, "seed": seed, "adapt": adapt or None}
     params |= {name: value for name, value in given.items() if value is not None}
     with Workbench.open(project) as bench:
+        set_split(bench, split, split_seed)
         order = LearnRequest(engine=engine, label=label or "", params=params)
         with progress_bar(f"Learning {label or 'all labels'}") as progress:
             made = bench.concepts.learn(order, progress=progress)
@@ -53,5 +66,8 @@ def learn(
             "path": str(bench.concepts.folder / made.id),
             "seconds": round(time.monotonic() - began, 1),
         }
+        divided = split_lines(bench)
     lines = [f"learned {made.title} as {made.id}: {result['steps']} steps in {result['seconds']:.0f} s"]
-    print_result(result, as_json, [*lines, *made.notes, f"try it: launch.py generate {project} --engine {engine}"])
+    print_result(
+        result, as_json, [*lines, *divided, *made.notes, f"try it: launch.py generate {project} --engine {engine}"]
+    )

@@ -9,7 +9,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.cli.common import AsJson, ProjectPath, print_result, progress_bar
+from app.cli.common import (
+    AsJson,
+    ProjectPath,
+    SplitSeed,
+    SplitShare,
+    print_result,
+    progress_bar,
+    set_split,
+    split_lines,
+)
 from core.api import Workbench
 from core.api.photos import Corrections, IntakeReport, preview_import
 from core.errors import FlawsmithError, InputError
@@ -38,6 +47,8 @@ def new(
     name: Annotated[str | None, typer.Option(help="The product's name; the folder's if left out.")] = None,
     readings: Readings = [],  # noqa: B006
     renamed: Renamed = [],  # noqa: B006
+    split: SplitShare = None,
+    split_seed: SplitSeed = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -52,12 +63,14 @@ def new(
                 problems = [*report.odd, *report.problems]
                 first = f" (first problem: {problems[0]})" if problems else ""
                 raise InputError(f"{normal}: found no usable photo of a good part{first}")
+            set_split(bench, split, split_seed)
         except FlawsmithError:
             bench.close()
             shutil.rmtree(project, ignore_errors=True)
             raise
         result = _result(bench, report)
-    print_result(result, as_json, _lines(result, report))
+        lines = [*_lines(result, report), *split_lines(bench)]
+    print_result(result, as_json, lines)
 
 
 def import_photos(
@@ -128,7 +141,8 @@ def _imported(bench: Workbench, source: Path | None, anomalies: Path | None, sai
 
 def _result(bench: Workbench, report: IntakeReport) -> dict[str, Any]:
     there = dict(Counter(row.label for row in bench.photos.examples()))
-    return {"project": str(bench.path), **report.as_dict(), "normals": bench.photos.count(), "examples": there}
+    made = {"project": str(bench.path), **report.as_dict(), "normals": bench.photos.count(), "examples": there}
+    return made | ({"parts": bench.photos.part_counts()} if bench.photos.split() else {})
 
 
 def _lines(result: dict[str, Any], report: IntakeReport) -> list[str]:

@@ -91,7 +91,7 @@ class EvaluateForm:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""
         plain = [KINDS[0][0], None, "", "", "", "", ALL_ENGINES, "unet", "cpu", 1, ""]
         values = [p if v is None else v for p, v in zip(plain, session.memory.evaluate.form or plain, strict=True)]
-        real = len(session.api.photos.examples()) if session.api else 0
+        real = session.api.photos.count_test_examples() if session.api else 0
         values[1] = values[1] or (IMPORTED if real or session.api is None else FOLDER)
         made = session.api.evaluations.engines() if session.api else {}
         engines = [
@@ -101,7 +101,9 @@ class EvaluateForm:
         values[6] = values[6] if values[6] in made else ALL_ENGINES
         session.memory.evaluate.form = values
         shown = self.fitting(values)
-        shown[1] |= {"choices": [(f"Imported real anomalies ({real:,})", IMPORTED), ("A folder", FOLDER)]}
+        split = session.api is not None and session.api.photos.split() is not None
+        own = f"{'Kept for the test' if split else 'Imported real anomalies'} ({real:,})"
+        shown[1] |= {"choices": [(own, IMPORTED), ("A folder", FOLDER)]}
         shown[6] |= {"choices": engines}
         shown[7] |= {"choices": [(card.title, card.name) for card in detector_cards() if card.reason is None]}
         return [update | {"value": value} for update, value in zip(shown, values, strict=True)]

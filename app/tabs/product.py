@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import gradio as gr
 from app.components.import_review import ImportReview, current_draft, release_uploads
 from app.components.import_review_html import fold
 from app.components.progress_bar import ProgressBar
+from app.components.split_panel import TO_TEST, SplitPanel, chip_html
 from app.page_context import PageContext, on, on_gallery_select
 from app.session import Session, sessions
 from app.tabs.concepts.mask_drawing import FOCUS_JS, edit_example
@@ -73,11 +73,15 @@ class ProjectGallery:
             self.where = gr.HTML(elem_classes="fs-quiet")
             self.forth = gr.Button("›", size="sm", scale=0, min_width=36, elem_id="fs-album-forth")
             self.summary = gr.HTML(elem_classes="fs-quiet fs-right")
+        above = gr.Column(min_width=0)
         with gr.Row(visible=False, elem_classes="fs-picked", equal_height=True) as self.picked:
             self.about = gr.HTML(elem_id="fs-picked")
             self.work = gr.Button("Work on it in Studio", size="sm", scale=0, min_width=150, elem_id="fs-to-studio")
             self.open = gr.Button("Open: mask and label", size="sm", scale=0, min_width=150, elem_id="fs-open-real")
+            self.move = gr.Button(TO_TEST, visible=False, size="sm", scale=0, min_width=130, elem_id="fs-split-move")
             self.remove = gr.Button(REMOVE, size="sm", scale=0, min_width=150, elem_id="fs-remove")
+        with above:
+            self.split = SplitPanel(self.move)
         self.gallery = gr.Gallery(show_label=False, height="auto", allow_preview=False, visible=False, buttons=[],
                                   object_fit="contain", elem_classes="fs-gallery", elem_id="fs-album")  # fmt: skip
         self.parts = [self.welcome, self.head, self.kind, self.back, self.where, self.forth, self.summary,
@@ -92,11 +96,11 @@ def build(shell: PageContext) -> None:
         with gr.Column(scale=8, min_width=420):
             review = ImportReview()
             album = ProjectGallery()
-    shown = [intake.pick, *album.parts, *review.parts]
+    shown = [intake.pick, *album.parts, *album.split.parts, *review.parts]
     on_tab = [*shown, *intake.bar.parts, intake.report]
 
     def show(session: Session) -> list[Any]:
-        return [*_show(session), *review.show(session)]
+        return [*_show_all(session, album), *review.show(session)]
 
     shell.fill_on_select(tab, lambda s: [*show(s), *intake.bar.refresh(s), _import_report_html(s)], on_tab)
     on(intake.pick.input, _open_project, shell, [intake.pick], [shell.project_opened])
@@ -114,16 +118,24 @@ def build(shell: PageContext) -> None:
 
     intake.bar.on_end(shell, ended, outputs=[*shown, intake.report])
     review.wire(shell, intake.bar, show, shown)
-    _wire_album(shell, album, [intake.pick, *album.parts])
+    _wire_album(shell, album, [intake.pick, *album.parts, *album.split.parts])
 
 
 def _wire_album(shell: PageContext, album: ProjectGallery, shown: list[Any]) -> None:
+    def show(session: Session) -> list[Any]:
+        return _show_all(session, album)
+
     for button, step in ((album.back, -1), (album.forth, 1)):
-        on(button.click, lambda s, step=step: _turn_page(s, step), shell, outputs=shown)
+
+        def turn(session: Session, step: int = step) -> list[Any]:
+            _turn_page(session, step)
+            return show(session)
+
+        on(button.click, turn, shell, outputs=shown)
 
     def switch(session: Session, kind: str) -> list[Any]:
         session.memory.product.kind, session.memory.product.page, session.memory.product.picked = kind, 0, ""
-        return _show(session)
+        return show(session)
 
     def pick(session: Session, index: int) -> list[Any]:
         session.memory.product.picked = session.memory.product.ids[index]
@@ -142,18 +154,39 @@ def _wire_album(shell: PageContext, album: ProjectGallery, shown: list[Any]) -> 
             return [*[gr.skip()] * len(shown), gr.update(value=sure, variant="stop")]
         photos.remove([at]) if good else photos.remove_examples([at])
         session.memory.product.picked = session.memory.product.removing = ""
-        return [*_show(session), gr.update(value=REMOVE, variant="secondary")]
+        return [*show(session), gr.update(value=REMOVE, variant="secondary")]
+
+    def share(session: Session, chosen: str) -> list[Any]:
+        album.split.choose(session, chosen)
+        return [*show(session), album.split.move_update(session, session.memory.product.picked)]
+
+    def move(session: Session) -> list[Any]:
+        album.split.move_picked(session, session.memory.product.picked)
+        return [*show(session), album.split.move_update(session, session.memory.product.picked)]
 
     def open_real(session: Session) -> Any:
         edit_example(session, session.memory.product.picked)
         return gr.Tabs(selected="concepts")
 
     on(album.kind.input, switch, shell, [album.kind], shown)
-    picked = [album.picked, album.about, album.work, album.remove, album.open]
+    on(album.split.share.input, share, shell, [album.split.share], [*shown, album.move])
+    on(album.move.click, move, shell, outputs=[*shown, album.move])
+    picked = [album.picked, album.about, album.work, album.remove, album.open, album.move]
     on_gallery_select(album.gallery.select, pick, shell, picked, trigger_mode="always_last")
     on(album.open.click, open_real, shell, outputs=[shell.tabs]).success(None, js=FOCUS_JS)
     on(album.work.click, work_on, shell, outputs=[shell.tabs])
     on(album.remove.click, remove, shell, outputs=[*shown, album.remove])
+
+
+def _show_all(session: Session, album: ProjectGallery) -> list[Any]:
+    """What the project holds, and its split where the real anomalies are shown."""
+    updates = _show(session)
+    return [*updates, *album.split.show(session, session.memory.product.kind == REAL and _is_listed(session))]
+
+
+def _is_listed(session: Session) -> bool:
+    """Whether the album shows real anomalies now, and no import is looked at."""
+    return session.api is not None and current_draft(session) is None and bool(session.api.photos.examples())
 
 
 def _show(session: Session) -> list[Any]:
@@ -198,15 +231,15 @@ def _pictures(session: Session, kind: str, page: int) -> tuple[list[tuple[str, s
         rows = desk.page(page * PAGE_SIZE, PAGE_SIZE)
         return [(str(desk.thumbnail(r.id)), Path(r.name).name) for r in rows], [r.id for r in rows]
     examples = desk.examples()[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
-    return [(str(desk.example_thumbnail(e)), e.label) for e in examples], [e.id for e in examples]
+    named = [(str(desk.example_thumbnail(e)), f"{e.label} · test" if e.part == "test" else e.label) for e in examples]
+    return named, [e.id for e in examples]
 
 
 def _summary(session: Session) -> str:
     desk = session.required_api.photos
     if session.memory.product.kind == REAL:
-        labels = Counter(e.label for e in desk.examples())
-        chips = (f"<span class='fs-chip'>{html.escape(k)} <b>{n:,}</b></span>" for k, n in sorted(labels.items()))
-        return "".join(chips)
+        parts = desk.part_counts().items()
+        return "".join(chip_html(label, n.get("learn", 0) + n.get("", 0), n.get("test", 0)) for label, n in parts)
     rows = desk.page()
     sizes = {(r.width, r.height) for r in rows}
     small, large = min(sizes, key=lambda s: s[0] * s[1]), max(sizes, key=lambda s: s[0] * s[1])
@@ -219,7 +252,7 @@ def _summary(session: Session) -> str:
 def _picked_updates(session: Session) -> list[Any]:
     at = session.memory.product.picked
     if not at or session.api is None:
-        return [gr.update(visible=False), "", gr.skip(), gr.skip(), gr.skip()]
+        return [gr.update(visible=False), "", gr.skip(), gr.skip(), gr.skip(), gr.skip()]
     session.memory.product.removing = ""
     desk, good = session.api.photos, session.memory.product.kind == GOOD
     if good:
@@ -228,17 +261,18 @@ def _picked_updates(session: Session) -> list[Any]:
     else:
         real = desk.example(at)
         name, said = real.name, f"{real.width} × {real.height}, {real.label}, {len(real.mask_paths)} masked defects"
+        said += {"": "", "learn": ", learned from", "test": ", kept for the test"}[real.part]
     text = f"<b>{html.escape(name)}</b> <span class='fs-quiet'>{html.escape(said)}</span>"
     remove = gr.update(value=REMOVE, variant="secondary")
-    return [gr.update(visible=True), text, gr.update(visible=good), remove, gr.update(visible=not good)]
+    move = SplitPanel.move_update(session, "" if good else at)
+    return [gr.update(visible=True), text, gr.update(visible=good), remove, gr.update(visible=not good), move]
 
 
-def _turn_page(session: Session, step: int) -> list[Any]:
+def _turn_page(session: Session, step: int) -> None:
     desk = session.required_api.photos
     total = desk.count() if (session.memory.product.kind or GOOD) == GOOD else len(desk.examples())
     session.memory.product.page = (session.memory.product.page + step) % max(1, -(-total // PAGE_SIZE))
     session.memory.product.picked = ""
-    return _show(session)
 
 
 def _open_project(session: Session, path: str | None) -> str:

@@ -55,9 +55,8 @@ class DatasetsApi:
 
         ``real`` adds the imported real anomalies to the generated ones.
         """
-        exporting.format_named(format)
         checked = self._options(options or {})
-        items, warning = self._items(everything, real)
+        items, warning = self._items(everything, real, exporting.format_named(format).trains_on_anomalies)
         report = exporting.export(
             items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
         )
@@ -67,7 +66,7 @@ class DatasetsApi:
         self, format: str, out: Path, options: Mapping[str, Any], *, everything: bool = False, real: bool = False
     ) -> dict[str, Any]:
         """What ``export`` would report, with ``files``: (path, what it is) of everything in the dataset."""
-        items, warning = self._items(everything, real)
+        items, warning = self._items(everything, real, exporting.format_named(format).trains_on_anomalies)
         report, layout = exporting.preview_export(items, out, format, self._options(options))
         lines = [line[3:].rsplit("`: ", 1) for line in layout.splitlines() if line.startswith("- `")]
         files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
@@ -95,21 +94,31 @@ class DatasetsApi:
     def _options(self, given: Mapping[str, Any]) -> exporting.ExportOptions:
         return exporting.read_options({"category": self.default_category(), **given})
 
-    def _items(self, everything: bool, real: bool) -> tuple[list[DatasetItem], str | None]:
+    def _items(self, everything: bool, real: bool, trains: bool) -> tuple[list[DatasetItem], str | None]:
         samples, warning = self.samples_to_export(everything)
         normals = self._project.normals()
         names = {r.id: r.name for r in normals}
-        anomalies = [*(_sample_item(r, names[r.normal_id]) for r in samples), *(self._real_items() if real else ())]
+        anomalies = [
+            *(_sample_item(r, names[r.normal_id]) for r in samples),
+            *(self._real_items(trains) if real else ()),
+        ]
         if not anomalies:
             raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
         return [*map(_normal_item, normals), *anomalies], warning
 
-    def _real_items(self) -> list[DatasetItem]:
+    def _real_items(self, trains: bool) -> list[DatasetItem]:
+        """The real anomalies; without those to learn from where the format would test on them."""
         return [
             DatasetItem(
-                name=Path(r.name).stem, image=r.path, label=r.label, kind=r.kind, masks=r.mask_paths, source=r.name
+                name=Path(r.name).stem,
+                image=r.path,
+                label=r.label,
+                kind=r.kind,
+                masks=r.mask_paths,
+                source=r.name,
+                split={"": None, "learn": "train", "test": "test"}[r.part],
             )
-            for r in self._project.examples()
+            for r in self._project.examples(part="" if trains else "test")
         ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from core.jobs.import_report import IntakeReport
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, unwatched
-from core.store import ExampleRow, NormalRow
+from core.store import ExamplePart, ExampleRow, ExampleSplit, NormalRow, SplitRule
 
 __all__ = ["Corrections", "IntakeReport", "PhotosApi", "preview_import"]
 
@@ -116,6 +117,31 @@ class PhotosApi:
     def remove_examples(self, ids: Sequence[str]) -> None:
         """Take real anomalies out of the project; what was learned or made from them stays."""
         self._project.remove_examples(ids)
+
+    def split(self) -> ExampleSplit | None:
+        """Which real anomalies are kept for the test; None where all are learned from."""
+        return self._project.example_split()
+
+    def set_split(self, share: str, seed: int | None = None) -> ExampleSplit | None:
+        """Learn from ``share`` of each label's real anomalies, as "1/3", and keep the rest for the test; "none" or ""
+        takes the split away. InputError."""
+        chosen = share.strip().casefold()
+        return self._project.set_split(None if chosen in ("", "none") else SplitRule.parse(chosen, seed))
+
+    def move_example(self, id: str, part: ExamplePart) -> ExampleRow:
+        """Put a real anomaly into the other part of the split; NotFound, InputError."""
+        return self._project.move_example(id, part)
+
+    def count_test_examples(self) -> int:
+        """How many real anomalies an evaluation may test on."""
+        return len(self._project.examples(part="test"))
+
+    def part_counts(self) -> dict[str, dict[ExamplePart, int]]:
+        """How many real anomalies each label has in each part of the split, by label."""
+        found: dict[str, Counter[ExamplePart]] = {}
+        for row in self._project.examples():
+            found.setdefault(row.label, Counter())[row.part] += 1
+        return {label: dict(found[label]) for label in sorted(found)}
 
     def rename_label(self, old: str, new: str) -> int:
         """Rename a label of real anomalies, or merge it into another that is there; return how many were moved."""

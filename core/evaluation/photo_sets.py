@@ -109,7 +109,8 @@ def read_photo_set(
     """The photos at ``path``, good ones first, then by label.
 
     A Flawsmith project gives, for "train", its normals with the kept samples (all new ones if nothing was
-    reviewed), for "test" its normals with the imported real anomalies, for "all" all three. A dataset gives
+    reviewed), for "test" its normals with the imported real anomalies that its split keeps for the test (all without
+    a split), for "all" all three. A dataset gives
     its own split; "train" takes every anomaly (``anomalies="all"``) or those of the train split ("split"). None
     is "split" where the format has anomalies to train on, else "all", since MVTec's layouts keep them in test.
     ``masks`` and ``normals`` say what must be there. A defects_config.json of the dataset, or the one given,
@@ -129,8 +130,8 @@ def read_photo_set(
 
 def check_disjoint(train: Iterable[Shot], test: Iterable[Shot]) -> None:
     """InputError naming a photo that is in both sets, file by file or pixel by pixel the same."""
-    seen = {_digest(shot): shot.name for shot in train}
-    same = [(seen[d], shot.name) for shot in test if (d := _digest(shot)) in seen]
+    seen = {photo_digest(shot): shot.name for shot in train}
+    same = [(seen[d], shot.name) for shot in test if (d := photo_digest(shot)) in seen]
     if same:
         ours, theirs = same[0]
         raise InputError(
@@ -145,13 +146,14 @@ def labelled_as_imported(shots: Sequence[Shot], renamed: Mapping[str, str]) -> l
     return [replace(s, label=renamed.get(names[s.label], names[s.label])) if s.label in names else s for s in shots]
 
 
-def _digest(shot: Shot) -> bytes:
+def photo_digest(shot: Shot) -> bytes:
+    """sha256 of a photo: of its file, or of its pixels where it is none."""
     data = shot.image.read_bytes() if isinstance(shot.image, Path) else check_image(shot.image).tobytes()
     return hashlib.sha256(data).digest()
 
 
 def _project(path: Path, split: Split) -> list[Shot]:
-    from core.store import Project, SampleFilter
+    from core.store import ExamplePart, Project, SampleFilter
 
     with Project.open(path) as project:
         shots = [Shot(f"{GOOD}/{row.id}", row.path, GOOD) for row in project.normals()]
@@ -163,7 +165,8 @@ def _project(path: Path, split: Split) -> list[Shot]:
                 Shot(f"{r.label}/{r.id}", r.image_path, r.label, r.instance_paths or (r.mask_path,)) for r in rows
             ]
         if split in ("test", "all"):
-            shots += [Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths) for r in project.examples()]
+            part: ExamplePart = "test" if split == "test" else ""
+            shots += [Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths) for r in project.examples(part=part)]
     return shots
 
 

@@ -20,9 +20,9 @@ from core.importers.source_entry import (
     Problem,
     SourceEntry,
     is_ignored,
-    natural_sort_key,
     printable,
 )
+from core.lookup import natural_sort_key
 
 MAX_UNPACKED = 200 << 30
 """An archive may unpack to this many bytes in all."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -111,12 +110,6 @@ class Listing:
     entries: tuple[SourceEntry, ...]
     problems: tuple[Problem, ...] = ()
     close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
-
-
-def natural_sort_key(name: str) -> list[str | int]:
-    """A sort key that counts numbers as numbers."""
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
 def is_ignored(parts: Iterable[str]) -> bool:

@@ -17,9 +17,9 @@ from core.importers.source_entry import (
     Problem,
     SourceEntry,
     is_ignored,
-    natural_sort_key,
     printable,
 )
+from core.lookup import natural_sort_key
 
 
 def list_source(source: Path | Sequence[Path]) -> Listing:

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from core.errors import InputError
-from core.importers.source_entry import SourceEntry, natural_sort_key
+from core.importers.source_entry import SourceEntry
+from core.lookup import natural_sort_key
 
 MOST_SUBTREES = 64
 """With more folders beside each other than this, none of them is a dataset of its own."""

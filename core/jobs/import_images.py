@@ -141,6 +141,7 @@ class _ImportTally:
         self._renamed = project.renamed_labels()
         self._normals: list[str] = []
         self._examples: list[tuple[str, str]] = []
+        self._example_ids: list[str] = []
         self._duplicates: list[str] = []
         self._notes: list[str] = []
 
@@ -161,10 +162,15 @@ class _ImportTally:
             self._normals.append(name)
         else:
             self._examples.append((self._renamed.get(item.label, item.label), name))
+            self._example_ids.append(id)
         self._known.add(id)
 
     def report(self, plan: ImportPlan, failed: Sequence[Odd | Problem], scales: DepthScales) -> IntakeReport:
         planned = IntakeReport.of(plan, failed, scales)
+        if tested := self._project.extend_split(self._example_ids):
+            self._notes.append(
+                f"{tested} of the new real anomalies are kept for the test, as the project's split says"
+            )
         return replace(
             planned,
             normals=tuple(self._normals),

@@ -84,7 +84,7 @@ def learn(
 
 
 def _nothing(material: ProductData, label: str) -> str:
-    there = sorted({row.label for row in material.project.examples()})
+    there = sorted({row.label for row in material.project.examples(None, "learn")})
     if not there:
         return "nothing to learn from: the project has no real anomalies; import some with their masks"
     return f"label {label!r}: there is no real anomaly of it to learn from (there are: {', '.join(there)})"

@@ -87,8 +87,11 @@ class ProductData:
         return self._terrains.get(key, build)[0]
 
     def examples(self, label: str | None = None, most: int = 64) -> tuple[AnomalyExample, ...]:
-        """Real anomalies of ``label`` (all labels if None), at most ``most``."""
-        rows = self.project.examples(label)[:most]
+        """Real anomalies of ``label`` (all labels if None) to learn from or to draw like, at most ``most``.
+
+        Those that the project's split keeps for the test are not among them.
+        """
+        rows = self.project.examples(label, "learn")[:most]
         return tuple(self.example(r.id) for r in rows)
 
     def example(self, example_id: str) -> AnomalyExample:

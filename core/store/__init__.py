@@ -1,5 +1,6 @@
 """The store: one folder per project, SQLite beside content-addressed files."""
 
+from core.store.example_split import ExamplePart, ExampleSplit, SplitRule
 from core.store.files import StoredFile
 from core.store.project import Project
 from core.store.rows import (
@@ -14,7 +15,9 @@ from core.store.rows import (
 )
 
 __all__ = [
+    "ExamplePart",
     "ExampleRow",
+    "ExampleSplit",
     "JobRow",
     "JobStatus",
     "NormalRow",
@@ -23,5 +26,6 @@ __all__ = [
     "RegionSource",
     "SampleFilter",
     "SampleRow",
+    "SplitRule",
     "StoredFile",
 ]

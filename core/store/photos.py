@@ -6,19 +6,23 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
-from core.errors import InputError, MaskError, NotFound
+from core.errors import InputError, MaskError, NotFound, StoreError
 from core.store.base import Store, column_in
+from core.store.example_split import ExamplePart, ExampleSplit
 from core.store.files import StoredFile
 from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
 from core.store.tables import examples, normals, regions
 from core.types import KINDS, Kind, check_label
 
 RENAMED = "renamed_labels"
+EXAMPLE_SPLIT = "example_split"
+"""Setting that holds which real anomalies are kept for the test."""
 
 
 class PhotoStore(Store):
@@ -136,9 +140,23 @@ class PhotoStore(Store):
             db.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"kind": kind}))
         return self.example_row(id)
 
-    def examples(self, label: str | None = None) -> list[ExampleRow]:
-        """Real anomalies in the order they were added, perhaps only those of ``label``."""
-        return self._examples(*([examples.c.label == label] if label is not None else []))
+    def examples(self, label: str | None = None, part: ExamplePart = "") -> list[ExampleRow]:
+        """Real anomalies in the order they were added, perhaps only those of ``label``, or of a part of the split.
+
+        Without a split every part has them all.
+        """
+        rows = self._examples(*([examples.c.label == label] if label is not None else []))
+        return [row for row in rows if part == "" or row.part in ("", part)]
+
+    def example_split(self) -> ExampleSplit | None:
+        """Which real anomalies are kept for the test; None where all are learned from. StoreError if it is damaged."""
+        kept = self.get_setting(EXAMPLE_SPLIT)
+        try:
+            return ExampleSplit.from_json(kept) if kept else None
+        except (AttributeError, InputError, KeyError, TypeError, ValueError):
+            raise StoreError(
+                f"project {self.path}: its split of real anomalies is damaged; set it again, for example --split 1/3"
+            ) from None
 
     def example_row(self, id: str) -> ExampleRow:
         """The example ``id``; NotFound."""
@@ -174,6 +192,7 @@ class PhotoStore(Store):
     def _examples(self, *where: Any) -> list[ExampleRow]:
         with self._db.read() as db:
             rows = db.execute(select(examples).where(*where).order_by(examples.c.number)).all()
+        split = self.example_split()
         return [
             ExampleRow(
                 r.id,
@@ -184,6 +203,7 @@ class PhotoStore(Store):
                 r.height,
                 self.path / r.file,
                 tuple(self.path / m for m in r.masks),
+                "" if split is None else split.part_of(Path(r.file).stem),
             )
             for r in rows
         ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from core.store.example_split import ExamplePart
 from core.types import Kind, ReviewStatus, VerdictSource
 
 RegionSource = Literal["hand", "auto", "propagated"]
@@ -28,7 +29,7 @@ class NormalRow:
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """A real anomaly: its photo and one mask file per defect instance."""
+    """A real anomaly: its photo, one mask file per defect instance, and the part of the project's split it is in."""
 
     id: str
     label: str
@@ -38,6 +39,7 @@ class ExampleRow:
     height: int
     path: Path
     mask_paths: tuple[Path, ...]
+    part: ExamplePart = ""
 
 
 @dataclass(frozen=True)

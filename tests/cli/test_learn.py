@@ -135,3 +135,18 @@ def test_a_project_without_anomalies_says_so(tmp_path: Path, photo_folder: Path)
     assert run(["new", str(tmp_path / "p"), "--normal", str(photo_folder)]) == 0
     with Workbench.open(tmp_path / "p") as bench, pytest.raises(InputError, match="import some with their masks"):
         bench.concepts.start(LearnRequest(engine=ENGINE))
+
+
+def test_the_command_line_splits_and_says_what_is_kept_for_the_test(
+    capsys: pytest.CaptureFixture[str], project: Path, tmp_path: Path, photo_folder: Path
+) -> None:
+    path, anomalies = tmp_path / "split", project.parent / "anomalies"
+    made = call(capsys, "new", path, "--normal", photo_folder, "--anomalies", anomalies, "--split", "1/2")
+    assert made["parts"] == {"hole": {"learn": 1, "test": 1}, "pit": {"learn": 1, "test": 1}}
+    assert run(["learn", str(path), "--engine", ENGINE, "--label", "pit", "--steps", "1", "--split", "none"]) == 0
+    assert "split:" not in capsys.readouterr().out
+    assert run(["learn", str(path), "--engine", ENGINE, "--label", "pit", "--steps", "1", "--split", "1/2"]) == 0
+    assert "hole 1 + 1, pit 1 + 1" in capsys.readouterr().out
+    assert "expected the share to learn from" in refused(capsys, "learn", path, "--engine", ENGINE, "--split", "2")
+    assert "belongs to --split" in refused(capsys, "learn", path, "--engine", ENGINE, "--split-seed", "2")
+    assert "give --test" in refused(capsys, "evaluate", "classification", "--train", photo_folder)

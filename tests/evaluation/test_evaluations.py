@@ -21,7 +21,8 @@ from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import DetectorParams, TrainContext, detectors, pooled_maximum
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import MAX_POINTS
-from core.images import mask_png_bytes, png_bytes
+from core.images import mask_png_bytes, png_bytes, read_image, read_mask
+from core.jobs.learn import LearnRequest
 from core.training.checkpoints import Concept, save_concept
 from core.training.concept_config import ConceptConfig
 from core.types import Recipe, ReviewStatus
@@ -157,11 +158,21 @@ def test_anomalies_that_pairs_were_made_from_are_not_tested_or_it_is_said(bench:
     bench.studio.generate(GenerationBatch(engine="cut_paste", label="scratch", count=1, seed=1, workers=1))
     made = bench.review.page(SampleFilter(label="scratch"), 0, 9)
     bench.review.set_status([r.id for r in made], ReviewStatus.KEPT)
-    assert "Flattered: 1 of" in bench.evaluations.preview(EvalSpec("localization")).warnings[0]
-    add_real(bench, "stain", 5)
+    warning = bench.evaluations.preview(EvalSpec("localization")).warnings[0]
+    assert warning.startswith("Flattered: 1 of 1 real anomalies was learned from") and "--split 1/3" in warning
+    assert "1 of the 1 real anomalies compared with" in bench.evaluations.preview(EvalSpec("generation")).warnings[0]
+    add_real(bench, "stain", 6)  # the first on the same photo
     seen = bench.evaluations.preview(EvalSpec("localization"))
-    assert not seen.warnings and "1 imported anomalies" in seen.notes[-1]
-    assert "5 real anomalies" in seen.facts["Tested on"]
+    assert not seen.warnings and "scratch/000 (the same file as scratch/000)" in seen.notes[-1]
+    assert "No test photo of scratch remains" in seen.notes[-1] and "5 real anomalies" in seen.facts["Tested on"]
+
+
+def concept_of(folder: Path, *ids: str) -> Concept:
+    """A kept concept that learned from these anomalies."""
+    config = ConceptConfig(labels=("stain",), examples={"stain": ids})
+    known = Concept("stain-1", "anomaly_diffusion", "stain", "stain", "toy", "f", "2026-01-01", config)
+    save_concept(folder, known, {"x": torch.zeros(1)})
+    return known
 
 
 def test_anomalies_that_a_concept_learned_from_count_as_those_that_pairs_were_made_from(
@@ -169,15 +180,55 @@ def test_anomalies_that_a_concept_learned_from_count_as_those_that_pairs_were_ma
 ) -> None:
     add_real(bench, "stain", 2)
     one, other = (row.id for row in bench.project.examples())
-    config = ConceptConfig(labels=("stain",), examples={"stain": (f"{one}#1", f"{one}#2")})
-    known = Concept("stain-1", "anomaly_diffusion", "stain", "stain", "toy", "f", "2026-01-01", config)
-    save_concept(tmp_path, known, {"x": torch.zeros(1)})
+    known = concept_of(tmp_path, f"{one}#1", f"{one}#2")
     row = bench.review.page(SampleFilter(), 0, 1)[0]
     recipe = Recipe.from_json(row.recipe_json)
     drawn = replace(recipe, engine="anomaly_diffusion", params={"concept": known.id}, example_ids=(other,))
     pairs = [replace(row, recipe_json=drawn.to_json()), row]
-    assert example_ids_behind(pairs, tmp_path) == ({one}, 1)
-    assert example_ids_behind(pairs, tmp_path / "none") == (set(), 0)
+    assert example_ids_behind(pairs, tmp_path) == {one}
+    assert example_ids_behind(pairs, tmp_path / "none") == set()
+
+
+def test_a_split_project_learns_from_one_part_and_is_tested_on_the_other(bench: Workbench) -> None:
+    add_real(bench, "stain", 6)
+    bench.photos.set_split("1/3")
+    assert bench.photos.part_counts() == {"stain": {"learn": 2, "test": 4}}
+    learned = [row.name for row in bench.photos.examples() if row.part == "learn"]
+    assert learned == ["stain/000.png", "stain/001.png"], "the lowest third of the ids"
+    assert [e.id for e in bench.material.examples("stain")] == [
+        row.id for row in bench.photos.examples() if row.part == "learn"
+    ]
+    plan = bench.concepts.preview(LearnRequest(engine="anomaly_diffusion", label="stain"))
+    assert plan.facts["From"].startswith("2 examples") and "4 examples kept for the test." in plan.notes
+    chosen = build_eval_sets(bench.project, EvalSpec("localization"))
+    assert [shot.name for shot in chosen.test if not shot.good] == [f"stain/00{i}" for i in range(2, 6)]
+    assert "4 real anomalies" in chosen.facts()["Tested on"] and any("1/3 of each label" in n for n in chosen.notes)
+
+
+def test_a_photo_that_looks_like_one_that_was_learned_from_is_not_tested(bench: Workbench, tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    add_real(bench, "stain", 1)
+    row = bench.project.examples()[0]
+    learned = read_image(row.path)
+    lit = np.clip(learned * 1.1 + 9, 0, 255).astype(np.uint8)
+    shots = {"000": (lit, read_mask(row.mask_paths[0]))}
+    for i, photo in enumerate(bench.photos.page()[:5], 1):
+        image, mask = read_image(photo.path).copy(), np.zeros(learned.shape[:2], np.bool_)
+        mask[50 + i : 70, 5 * i : 5 * i + 12] = True
+        image[mask] = 40
+        shots[f"{i:03d}"] = image, mask
+    for name, (image, mask) in shots.items():
+        for place, data in ((f"test/stain/{name}.png", png_bytes(image)),
+                            (f"ground_truth/stain/{name}_mask.png", mask_png_bytes(mask))):  # fmt: skip
+            (real / place).parent.mkdir(parents=True, exist_ok=True)
+            (real / place).write_bytes(data)
+    (real / "test/good").mkdir()
+    (real / "test/good/000.png").write_bytes(png_bytes(lit[::-1]))
+    sets = build_eval_sets(bench.project, EvalSpec("localization", against=real))
+    assert len(sets.test) == 7, "by its file it is another photo"
+    behind = replace(sets, learned=(Shot("stain/000", row.path, "stain", row.mask_paths),))
+    looked = behind.checked_by_look(lambda: None)
+    assert len(looked.test) == 6 and "stain/000 (looks like stain/000)" in looked.notes[-1]
 
 
 def test_live_curves_stay_short_and_in_order() -> None:

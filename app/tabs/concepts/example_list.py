@@ -88,6 +88,8 @@ def example_tile_html(session: Session, card: ExampleCard) -> str:
     fault = html.escape(card.reason, quote=True) if card.reason else ""
     mark = "<i aria-hidden='true'>!</i>" if fault else ""
     says = f"{name}: {fault}" if fault else f"{name}. Enter redraws its mask, Delete removes it."
+    if row.part == "test":
+        says, mark = f"{says} Kept for the test.", mark + "<em aria-hidden='true'>test</em>"
     return (
         f"<div class='fs-cx-tile' data-id='{row.id}'{' data-fault=1' if fault else ''}>"
         f"<button type='button' data-open title='{says}' aria-label='{label}, {says}'>"
@@ -106,6 +108,8 @@ def _groups(session: Session, cards: Sequence[ExampleCard]) -> str:
 def _group(session: Session, label: str, cards: Sequence[ExampleCard]) -> str:
     faults = [card for card in cards if card.reason]
     left = f" · {len(faults):,} left out" if faults else ""
+    if tested := sum(card.row.part == "test" for card in cards):
+        left += f" · {tested:,} kept for the test"
     more = f"<p class='fs-hint'>and {len(cards) - MAX_SHOWN:,} more</p>" if len(cards) > MAX_SHOWN else ""
     why = "".join(
         f"<li><b>{html.escape(card.row.name)}</b> {html.escape(card.reason or '')}</li>" for card in faults[:4]

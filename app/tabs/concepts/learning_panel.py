@@ -91,7 +91,7 @@ class LearningPanel:
         plain = [self.engine.value, ALL_LABELS, *(c.value for c in self.inputs[2:])]
         values = list(session.memory.concepts.form or plain)
         counts: dict[str, int] = {}
-        for card in session.api.concepts.examples.cards() if session.api else []:
+        for card in session.api.concepts.examples.cards(part="learn") if session.api else []:
             counts[card.row.label] = counts.get(card.row.label, 0) + 1
         if values[1] not in counts:
             values[1] = next(iter(counts)) if len(counts) == 1 else ALL_LABELS

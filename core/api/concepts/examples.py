@@ -24,7 +24,7 @@ from core.images import (
 from core.images.square_crop import Framing
 from core.jobs.product_data import ProductData
 from core.segmentation import Click, MaskCandidate, PreparedPhoto
-from core.store import ExampleRow
+from core.store import ExamplePart, ExampleRow
 from core.training.example_crops import defect_targets, reject_reason
 from core.types import AnomalyExample, Image, Kind, Mask, check_label, check_mask
 
@@ -35,7 +35,10 @@ _CROP_SIDE, _CROP_MARGIN = 256, 0.5
 
 @dataclass(frozen=True)
 class ExampleCard:
-    """A real anomaly as the app shows it. ``reason`` is None, or why it cannot be learned from and what to do."""
+    """A real anomaly as the app shows it. ``reason`` is None, or why it cannot be learned from and what to do.
+
+    Of one that the project's split keeps for the test, ``row.part`` says so.
+    """
 
     row: ExampleRow
     reason: str | None
@@ -70,9 +73,9 @@ class ExamplesApi:
         self._prepared: tuple[str, str, PreparedPhoto] | None = None
         self._prepare_lock = threading.Lock()
 
-    def cards(self, label: str | None = None) -> list[ExampleCard]:
-        """The project's real anomalies in the order they were added."""
-        return [self._card(row) for row in self._project.examples(label)]
+    def cards(self, label: str | None = None, part: ExamplePart = "") -> list[ExampleCard]:
+        """The project's real anomalies, perhaps of one part of its split, in the order they were added."""
+        return [self._card(row) for row in self._project.examples(label, part)]
 
     def thumbnail(self, row: ExampleRow) -> Path:
         """A small picture of the defect and its surroundings, the mask outlined; kept in the project's cache."""

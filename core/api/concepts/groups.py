@@ -55,7 +55,7 @@ class ExampleGroupsApi:
 
     def start(self, label: str, anew: bool = False) -> str:
         """Group a label's defects in the background; ``anew`` forgets what a person changed. InputError at once."""
-        if len(self._product_data.project.examples(label)) < 2:
+        if len(self._product_data.project.examples(label, "learn")) < 2:
             raise InputError(f"{label}: grouping needs two examples or more")
 
         def run(control: JobControl) -> dict[str, Any]:

@@ -256,7 +256,9 @@ class ConceptsApi:
             raise InputError("no real anomaly yet: add a photo of a defect, or import some in Product")
         if strange := [label for label in order.labels if label not in there]:
             raise InputError(f"there is no example of {strange[0]!r} (there are: {', '.join(there)})")
-        found = [self.examples.cards(label) for label in order.labels or (None,)]
+        found = [self.examples.cards(label, "learn") for label in order.labels or (None,)]
+        if not any(found):
+            raise InputError(f"all examples of {order.label or 'the project'} are kept for the test by its split")
         most = _MAX_EXAMPLES_PER_LABEL if order.labels else work.MAX_EXAMPLES
         cards = [card for one in found for card in one[:most]]
         notes = []
@@ -265,6 +267,8 @@ class ConceptsApi:
         usable = [card for card in cards if card.reason is None]
         if not usable:
             raise InputError(f"no example can be learned from: {cards[0].reason}")
+        if tested := sum(r.part == "test" and r.label in (order.labels or there) for r in self._project.examples()):
+            notes.append(f"{_counted(tested, 'example')} kept for the test.")
         if left := len(cards) - len(usable):
             notes.append(f"{_counted(left, 'example')} left out: see the marked ones.")
         defects = sum(card.defects for card in usable)
@@ -288,7 +292,8 @@ class ConceptsApi:
         return ""
 
     def _job_args(self, order: LearnRequest) -> str:
-        examples = [row.id for row in self._project.examples() if not order.labels or row.label in order.labels]
+        rows = self._project.examples(part="learn")
+        examples = [row.id for row in rows if not order.labels or row.label in order.labels]
         return json.dumps(order.model_dump(mode="json") | {"examples": examples})
 
 

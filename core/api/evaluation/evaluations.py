@@ -13,7 +13,13 @@ from typing import Any
 
 from core.api.evaluation.photo_scores import PhotoScores
 from core.api.evaluation.runner import LiveCurves, run_evaluation
-from core.api.evaluation.specs import EvalSpec, build_eval_sets, pairs_to_evaluate, real_anomalies
+from core.api.evaluation.specs import (
+    EvalSpec,
+    build_eval_sets,
+    learned_reference_warnings,
+    pairs_to_evaluate,
+    real_anomalies,
+)
 from core.errors import InputError, NewerFormat, NotFound
 from core.evaluation import report_parts
 from core.evaluation.detectors.api import detectors
@@ -101,7 +107,9 @@ class EvaluationsApi:
             return EvaluationPreview(_score_map_facts(trial))
         if trial.kind == "generation":
             pairs, notes = pairs_to_evaluate(self._project, trial.engine)
-            return EvaluationPreview(_pairs_facts(pairs, real_anomalies(self._project, trial.against)), tuple(notes))
+            real = real_anomalies(self._project, trial.against)
+            warnings = learned_reference_warnings(self._project, pairs, real)
+            return EvaluationPreview(_pairs_facts(pairs, real), tuple(notes), warnings)
         chosen = build_eval_sets(self._project, trial)
         return EvaluationPreview(chosen.facts(), chosen.notes, chosen.warnings)
 

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from core.api.evaluation.specs import learned_reference_warnings
 from core.errors import InputError
+from core.evaluation.photo_sets import Shot
 from core.evaluation.results import EvalResult
 from core.progress import Steps, unwatched
+from core.store import Project
 
 __all__ = ["EvalResult", "evaluate_generation_folders"]
 
@@ -52,4 +55,12 @@ def evaluate_generation_folders(
         source={"pairs": str(pairs), "reference": str(reference), "all": everything, "labels": list(labels)},
     )
     title = f"{len(chosen)} pairs of {pairs.resolve().name} → {reference.resolve().name}"
-    return replace(result, title=title, notes=(*taken.notes, *result.notes))
+    return replace(result, title=title, notes=(*_warnings(pairs, real), *taken.notes, *result.notes))
+
+
+def _warnings(pairs: Path, real: Sequence[Shot]) -> tuple[str, ...]:
+    """That the real anomalies were learned from, where ``pairs`` is a project, which knows."""
+    if not (pairs.expanduser() / "project.db").is_file():
+        return ()
+    with Project.open(pairs.expanduser()) as project:
+        return learned_reference_warnings(project, project.samples(), real)

@@ -8,7 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core.api.evaluation.specs import EvalSpec, build_eval_sets, pairs_to_evaluate, real_anomalies, run_title
+from core.api.evaluation.specs import (
+    EvalSpec,
+    build_eval_sets,
+    learnable_anomalies,
+    learned_reference_warnings,
+    pairs_to_evaluate,
+    real_anomalies,
+    run_title,
+)
 from core.evaluation.detectors.api import TrainContext
 from core.evaluation.results import MAX_POINTS, Curve, EvalResult
 from core.jobs.runner import JobControl
@@ -58,8 +66,8 @@ def run_evaluation(
                              cancelled=control.cancelled)  # fmt: skip
     if trial.kind == "generation":
         return _evaluate_pairs(project, trial, control.progress, control.cancelled)
-    chosen = build_eval_sets(project, trial)
     ctx = TrainContext(progress=control.progress, cancelled=control.cancelled, curve=curves.add, checkpoint=finished)
+    chosen = build_eval_sets(project, trial).checked_by_look(ctx.check)
     common: dict[str, Any] = {
         "preset": trial.preset, "seeds": tuple(range(trial.trainings)), "ctx": ctx,
         "source": _result_source(project, trial) | {"pairs": len(chosen.pairs)},
@@ -88,17 +96,19 @@ def _evaluate_pairs(project: Project, trial: EvalSpec, progress: Steps, cancelle
         )
         for r in rows
     ]
+    real = real_anomalies(project, trial.against)
     # An engine may have seen the imported anomalies, whatever the pairs are compared with.
     result = evaluate_generation(
         pairs,
-        real_anomalies(project, trial.against),
+        real,
         normals=list(photos.values()),
-        training=real_anomalies(project, None) if project.examples() else None,
+        training=learnable_anomalies(project) or None,
         progress=progress,
         cancelled=cancelled,
         source=_result_source(project, trial),
     )
-    return replace(result, title=run_title(rows, trial.against), notes=(*notes, *result.notes))
+    warnings = learned_reference_warnings(project, rows, real)
+    return replace(result, title=run_title(rows, trial.against), notes=(*warnings, *notes, *result.notes))
 
 
 def _result_source(project: Project, trial: EvalSpec) -> dict[str, Any]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.engines.registry import engines
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set
 from core.evaluation.results import ResultKind
-from core.store import NormalRow, Project, SampleFilter, SampleRow
+from core.evaluation.seen_photos import SeenPhoto, seen_by_file, seen_by_look, unseen_test
+from core.store import ExampleRow, NormalRow, Project, SampleFilter, SampleRow
 from core.training.checkpoints import Concept, list_concepts
 from core.types import GOOD, Recipe, ReviewStatus
 
 HELD_OUT = 0.2
 """Share of the good photos that test instead of teach when the project judges itself."""
-MIN_UNSEEN = 5
-"""Real anomalies that no pair was made from, from which on only they are tested."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,33 @@ class EvalSpec:
 class EvalSets:
     """Shots to teach and to test with; ``pairs`` are the samples among ``train``.
 
-    ``notes`` and ``warnings`` go into the result; a warning says why its numbers are not to be trusted.
+    ``learned`` are the real anomalies behind the pairs, ``good`` the project's photos of good parts. ``notes`` and
+    ``warnings`` go into the result; a warning says why its numbers are not to be trusted.
     """
 
     train: tuple[Shot, ...]
     test: tuple[Shot, ...]
     pairs: tuple[SampleRow, ...]
+    learned: tuple[Shot, ...] = ()
+    good: tuple[Shot, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def without(self, seen: Sequence[SeenPhoto]) -> EvalSets:
+        """The sets with the test photos that were ``seen`` left out, or with a warning."""
+        rest = unseen_test(self.test, seen)
+        return replace(
+            self, test=rest.shots, notes=(*self.notes, *rest.notes), warnings=(*self.warnings, *rest.warnings)
+        )
+
+    def checked_by_look(self, check: Callable[[], None]) -> EvalSets:
+        """The sets without test photos that look like what was learned from. ``check`` may raise, between photos."""
+        if not self.learned:
+            return self
+        known = seen_by_file(self.test, self.learned)  # of these, a preview has told already
+        files = {id(one.shot) for one in known}
+        rest = [shot for shot in self.test if id(shot) not in files]
+        return self.without(seen_by_look(rest, self.learned, self.good, check))
 
     def facts(self) -> dict[str, str]:
         """What learns from and is tested on how many photos, in words."""
@@ -83,27 +101,70 @@ def pairs_to_evaluate(project: Project, engine: str = "") -> tuple[list[SampleRo
 
 
 def real_anomalies(project: Project, against: Path | None) -> list[Shot]:
-    """Real anomalies to compare with; InputError without any."""
+    """Real anomalies to compare with, of the project those that its split keeps for it; InputError without any."""
     if against is not None:
         # Of another project, what is real is what was imported into it.
         split: Split = "test" if (against / "project.db").is_file() else "all"
         shots = [shot for shot in read_photo_set(against, split, normals=False) if not shot.good]
         return labelled_as_imported(shots, project.renamed_labels())
-    shots = [Shot(f"{r.label}/{Path(r.name).stem}", r.path, r.label, r.mask_paths) for r in project.examples()]
+    shots = [_example_shot(row) for row in project.examples(part="test")]
     if not shots:
-        raise InputError("the project has no real anomalies: import some in Product, or choose a folder of them")
+        kept = "; its split keeps none for the test" if project.examples() else ""
+        raise InputError(
+            f"the project has no real anomalies{kept}: import some in Product, or choose a folder of them"
+        )
     return shots
 
 
+def examples_behind(project: Project, pairs: Sequence[SampleRow]) -> tuple[Shot, ...]:
+    """The project's real anomalies that pairs were made from or that their concepts learned from."""
+    behind = example_ids_behind(pairs, project.path / "concepts")
+    return tuple(_example_shot(row) for row in project.examples() if row.id in behind)
+
+
+def learnable_anomalies(project: Project) -> list[Shot]:
+    """The real anomalies that engines may learn from."""
+    return [_example_shot(row) for row in project.examples(part="learn")]
+
+
+def learned_reference_warnings(project: Project, pairs: Sequence[SampleRow], real: Sequence[Shot]) -> tuple[str, ...]:
+    """A warning where ``pairs`` are compared with real anomalies that they were made or learned from."""
+    seen = seen_by_file(real, examples_behind(project, pairs))
+    if not seen:
+        return ()
+    return (
+        f"Flattered: {len(seen)} of the {len(real)} real anomalies compared with were learned from, by the pairs or "
+        "their concepts. Compare with others, or split them: --split 1/3.",
+    )
+
+
+def _example_shot(row: ExampleRow) -> Shot:
+    return Shot(f"{row.label}/{Path(row.name).stem}", row.path, row.label, row.mask_paths)
+
+
 def build_eval_sets(project: Project, trial: EvalSpec) -> EvalSets:
-    """Shots of a trial that trains a detector or a classifier; InputError says what is missing."""
+    """Shots of a trial that trains a detector or a classifier; InputError says what is missing.
+
+    Test photos whose file the pairs or their concepts were made from are left out where enough others remain;
+    ``checked_by_look`` finds those that only look the same.
+    """
     pairs, notes = pairs_to_evaluate(project, trial.engine)
     if trial.kind == "classification":
-        return _classification_sets(project, trial, pairs, notes)
-    normals = project.normals()
-    if trial.against is not None:
+        chosen = _classification_sets(project, trial, pairs)
+    elif trial.against is not None:
         test = labelled_as_imported(read_photo_set(trial.against, "test"), project.renamed_labels())
-        return EvalSets(_training_shots(pairs, normals), tuple(test), tuple(pairs), tuple(notes))
+        chosen = EvalSets(_training_shots(pairs, project.normals()), tuple(test), tuple(pairs))
+    else:
+        chosen = _held_out_sets(project, pairs)
+    learned = examples_behind(project, chosen.pairs)
+    good = tuple(map(_good_shot, project.normals()))
+    chosen = replace(chosen, learned=learned, good=good, notes=(*notes, *chosen.notes))
+    return chosen.without(seen_by_file(chosen.test, learned))
+
+
+def _held_out_sets(project: Project, pairs: list[SampleRow]) -> EvalSets:
+    """The project judged by itself: on its real anomalies, and on some good photos, which then teach nothing."""
+    normals = project.normals()
     if len(normals) < 2:
         raise InputError(
             f"the project has {len(normals)} photos of good parts: one to learn from and one to test on are needed"
@@ -112,23 +173,23 @@ def build_eval_sets(project: Project, trial: EvalSpec) -> EvalSets:
     taught = [p for p in pairs if p.normal_id not in held]
     if not taught:
         raise InputError("every pair lies on a photo that is needed for the test: make pairs on more photos")
-    rest = [n for n in normals if n.id not in held]
-    notes.append(
+    note = (
         f"{len(held)} of {len(normals)} good photos were held out for the test"
         + (f", with the {len(pairs) - len(taught)} pairs made on them." if len(taught) < len(pairs) else ".")
-    )
-    anomalies, note, warning = _test_anomalies(project, taught)
+    )  # fmt: skip
+    rest = [n for n in normals if n.id not in held]
     good = [_good_shot(n) for n in normals if n.id in held]
-    return EvalSets(_training_shots(taught, rest), (*good, *anomalies), tuple(taught), (*notes, *note), warning)
+    test = (*good, *real_anomalies(project, None))
+    return EvalSets(_training_shots(taught, rest), test, tuple(taught), notes=(note, *_split_note(project)))
 
 
-def _classification_sets(project: Project, trial: EvalSpec, pairs: list[SampleRow], notes: list[str]) -> EvalSets:
+def _classification_sets(project: Project, trial: EvalSpec, pairs: list[SampleRow]) -> EvalSets:
     """Anomalies only, and of the real ones only those whose label was learned."""
     if trial.against is None:
-        real = real_anomalies(project, None)
+        real, notes = real_anomalies(project, None), _split_note(project)
     else:
         shots = [s for s in read_photo_set(trial.against, "test", masks=False, normals=False) if not s.good]
-        real = labelled_as_imported(shots, project.renamed_labels())
+        real, notes = labelled_as_imported(shots, project.renamed_labels()), ()
     learned, asked = {p.label for p in pairs}, {s.label for s in real}
     if len(learned) < 2 or not learned & asked:
         raise InputError(
@@ -136,38 +197,14 @@ def _classification_sets(project: Project, trial: EvalSpec, pairs: list[SampleRo
             f"{_joined(learned)}, the real anomalies {_joined(asked)}"
         )
     if strange := asked - learned:
-        notes = [*notes, f"Not tested, for no pair has this label: {_joined(strange)}."]
-    if trial.against is None:
-        test, note, warning = _test_anomalies(project, pairs, learned)
-        return EvalSets(_training_shots(pairs, ()), tuple(test), tuple(pairs), (*notes, *note), warning)
-    return EvalSets(
-        _training_shots(pairs, ()), tuple(s for s in real if s.label in learned), tuple(pairs), tuple(notes)
-    )
+        notes = (*notes, f"Not tested, for no pair has this label: {_joined(strange)}.")
+    test = tuple(s for s in real if s.label in learned)
+    return EvalSets(_training_shots(pairs, ()), test, tuple(pairs), notes=notes)
 
 
-def _test_anomalies(
-    project: Project, pairs: Sequence[SampleRow], labels: Container[str] | None = None
-) -> tuple[list[Shot], tuple[str, ...], tuple[str, ...]]:
-    """Imported anomalies (of ``labels``) to test on, with a note or a warning.
-
-    Those that pairs were made from, or that their concepts learned from, are left out if enough remain.
-    """
-    real = zip(real_anomalies(project, None), project.examples(), strict=True)
-    known = [(shot, row.id) for shot, row in real if labels is None or row.label in labels]
-    anomalies = [shot for shot, _ in known]
-    lent, borrowing = example_ids_behind(pairs, project.path / "concepts")
-    fresh = [shot for shot, id in known if id not in lent]
-    if MIN_UNSEEN <= len(fresh) < len(anomalies):
-        gone = len(anomalies) - len(fresh)
-        return fresh, (f"{gone} imported anomalies that pairs were made or learned from are not tested.",), ()
-    if not lent:
-        return anomalies, (), ()
-    warning = (
-        f"Flattered: {borrowing} of {len(pairs)} pairs were made or learned from imported anomalies that are "
-        "tested here too. "
-        "Test on a folder of other real anomalies."
-    )
-    return anomalies, (), (warning,)
+def _split_note(project: Project) -> tuple[str, ...]:
+    split = project.example_split()
+    return () if split is None else (f"The project's split holds: {split.rule}; the rest is tested.",)
 
 
 def _joined(labels: set[str]) -> str:
@@ -197,22 +234,21 @@ def _held_out_ids(normals: Sequence[NormalRow], pairs: Sequence[SampleRow]) -> s
     return {normals[i].id for i in order[: max(1, round(HELD_OUT * len(normals)))]}
 
 
-def example_ids_behind(pairs: Sequence[SampleRow], concepts: Path) -> tuple[set[str], int]:
-    """Ids of the real anomalies that pairs hold pixels of or that their concepts learned from, and how many pairs
-    have some behind them. ``concepts`` is the folder of the project's concepts."""
+def example_ids_behind(pairs: Sequence[SampleRow], concepts: Path) -> set[str]:
+    """Ids of the real anomalies that pairs hold pixels of or that their concepts learned from.
+
+    ``concepts`` is the folder of the project's concepts.
+    """
     cards = engines()
     learned = {one.id: _examples_of(one) for one in list_concepts(concepts)}
     behind: set[str] = set()
-    count = 0
     for pair in pairs:
         recipe = Recipe.from_json(pair.recipe_json)
         known = cards.get(recipe.engine)
-        own = set(learned.get(str(recipe.params.get("concept", "")), ()))
+        behind |= learned.get(str(recipe.params.get("concept", "")), set())
         if recipe.example_ids and known is not None and known.copies_examples(recipe.params):
-            own |= set(recipe.example_ids)
-        behind |= own
-        count += bool(own)
-    return behind, count
+            behind |= set(recipe.example_ids)
+    return behind
 
 
 def _examples_of(concept: Concept) -> set[str]:

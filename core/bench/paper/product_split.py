@@ -9,6 +9,10 @@ from pathlib import Path
 
 from core.errors import InputError
 from core.images import TEMP_PREFIX
+from core.store import SplitRule
+
+PAPER_SPLIT = SplitRule.parse("1/3")
+"""AnomalyDiffusion's, which the others follow."""
 
 
 def product_folders(data: Path, products: Sequence[str] = ()) -> list[Path]:
@@ -42,8 +46,9 @@ def split_product(product: Path, out: Path) -> tuple[Path, Path]:
         _link(photo, part / "test" / "test" / "good" / photo.name)
     for label in labels_of(product):
         photos = _photos(product / "test" / label)
-        for place, photo in enumerate(photos):
-            side = part / ("learn" if place < max(1, len(photos) // 3) else "test")
+        learned = PAPER_SPLIT.learned([photo.name for photo in photos], label)
+        for photo in photos:
+            side = part / ("learn" if photo.name in learned else "test")
             _link(photo, side / "test" / label / photo.name)
             for mask in sorted((product / "ground_truth" / label).glob(f"{photo.stem}[_.]*")):
                 _link(mask, side / "ground_truth" / label / mask.name)

@@ -66,7 +66,7 @@ def _project(path: Path, everything: bool) -> PairSet:
         elif not rows and new and not project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
             rows, notes = new, (f"Nothing was reviewed yet: all {len(new)} new pairs were taken.",)
         photos = {row.id: row.path for row in project.normals()}
-        real = [Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths) for r in project.examples()]
+        real = [Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths) for r in project.examples(part="learn")]
     if not rows:
         waiting = f", {len(new)} wait in Review: keep some, or take all with --all" if new else ": generate some first"
         raise InputError(f"{path}: the project has no kept pairs{waiting}")
