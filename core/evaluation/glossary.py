@@ -42,7 +42,11 @@ METRIC_DESCRIPTIONS: dict[str, MetricInfo] = {
     "spro": MetricInfo(
         "sPRO", "like PRO with at most 5 % false alarms; a defect counts in full once enough of it is found"
     ),
+    "spro_mean": MetricInfo("Mean sPRO", "sPRO of logical and of structural anomalies, both counting alike"),
     "image_auroc": MetricInfo("Image AUROC", f"does a faulty part score above a good one? {_SCALE}"),
+    "image_auroc_mean": MetricInfo(
+        "Mean image AUROC", "image AUROC of logical and of structural anomalies, both counting alike"
+    ),
     "image_ap": MetricInfo("Image AP", "how few good parts are among those that score highest"),
     "image_f1_max": MetricInfo("Image F1-max", "faulty parts found against false alarms at the best threshold"),
     "accuracy": MetricInfo("Accuracy", "share of photos that get their right label"),

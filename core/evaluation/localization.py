@@ -153,7 +153,7 @@ def _train_and_test(
         kind=kind,
         title=chosen.title,
         config={"seed": ctx.seed},
-        metrics=ordered_metrics(verdict.metrics.overall, kind),
+        metrics=ordered_metrics({**verdict.metrics.overall, **photos.loco_means(verdict)}, kind),
         per_label={label: ordered_metrics(values, kind) for label, values in verdict.metrics.per_label.items()},
         best_on_test=best,
         curves={**verdict.metrics.curves, **recorder.curves()},

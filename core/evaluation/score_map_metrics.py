@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 
 import numpy as np
 
 from core import exporters as exporting
 from core.errors import Cancelled, InputError, MaskError, NotFound
+from core.evaluation.loco_means import loco_folders, loco_means
 from core.evaluation.metrics import MapMetrics, MetricAccumulator
 from core.evaluation.panels import heat_panel
 from core.evaluation.photo_sets import Shot, read_photo_set
@@ -23,7 +24,6 @@ from core.exporters.png_files import image_size
 from core.progress import Steps, unwatched
 from core.types import GOOD
 
-LOCO_LABELS = {"logical_anomalies", "structural_anomalies"}
 SHOWN = 4
 """Pictures of the best found anomalies, and of the worst."""
 
@@ -66,7 +66,7 @@ def evaluate_maps(
     found = find_score_maps(scores)
     given = _test_set(masks, found, defects_config)
     paired, unused = match_maps(found, {name: shot.label for name, shot in given.shots.items()}, scores)
-    metrics, seen = _tallied(given, paired, pro_fpr, spro_fpr, progress, cancelled)
+    metrics, means, seen = _tallied(given, paired, pro_fpr, spro_fpr, progress, cancelled)
     judged = replace(given, shots={name: shot for name, shot in given.shots.items() if name in seen})
     empty = [name for name in given.shots if name not in seen]
     config = {
@@ -80,7 +80,7 @@ def evaluate_maps(
         kind="maps",
         title=f"Score maps of {scores.name or scores}",
         config=config,
-        metrics={**metrics.overall, **_loco_means(metrics)},
+        metrics={**metrics.overall, **means},
         per_label=metrics.per_label,
         curves=metrics.curves,
         notes=_notes(judged, metrics, unused, empty),
@@ -141,8 +141,12 @@ def _tallied(
     spro_fpr: float,
     progress: Steps,
     cancelled: Callable[[], bool],
-) -> tuple[MapMetrics, dict[str, _ScoreRange]]:
-    tally = MetricAccumulator(saturated=_by_defect(given), pro_fpr=pro_fpr, spro_fpr=spro_fpr)
+) -> tuple[MapMetrics, dict[str, float], dict[str, _ScoreRange]]:
+    """Metrics, LOCO's means of them, and each photo's range of scores."""
+    tally, by_folder = (
+        MetricAccumulator(saturated=_by_defect(given), pro_fpr=pro_fpr, spro_fpr=spro_fpr) for _ in range(2)
+    )
+    folders = dict(zip(given.shots, loco_folders(list(given.shots.values())), strict=False))
     seen: dict[str, _ScoreRange] = {}
     for done, (name, shot) in enumerate(given.shots.items(), 1):
         if cancelled():
@@ -152,11 +156,13 @@ def _tallied(
         channels = shot.channels_or_none(shape)
         if channels or shot.good:
             tally.add(scores, channels, shot.label, name=f"score map {name}")
+            if folders:
+                by_folder.add(scores, channels, folders[name], name=f"score map {name}")
             seen[name] = _ScoreRange(float(scores.min()), float(scores.max()))
         progress(done, len(given.shots))
     if not any(not given.shots[name].good for name in seen):
         raise MaskError(f"all {len(given.shots) - len(seen)} masks are empty; draw the defects, 0 is normal")
-    return tally.compute(), seen
+    return tally.compute(), loco_means(by_folder.compute().per_label) if folders else {}, seen
 
 
 def _read(given: _MapTestSet, shot: Shot, path: Path) -> Floats:
@@ -169,17 +175,6 @@ def _read(given: _MapTestSet, shot: Shot, path: Path) -> Floats:
 
 def _by_defect(given: _MapTestSet) -> bool:
     return any(shot.config is not None or len(shot.masks) > 1 for shot in given.shots.values())
-
-
-def _loco_means(metrics: MapMetrics) -> dict[str, float]:
-    """What MVTec LOCO's tables print: the mean of logical and structural anomalies, each with the good photos."""
-    if set(metrics.per_label) != LOCO_LABELS:
-        return {}
-    return {
-        f"{key}_mean": fmean(values[key] for values in metrics.per_label.values())
-        for key in ("spro", "image_auroc")
-        if key in metrics.overall
-    }
 
 
 def _notes(given: _MapTestSet, metrics: MapMetrics, unused: Sequence[str], empty: Sequence[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from core.errors import InputError
+from core.evaluation.loco_means import loco_folders, loco_means
 from core.evaluation.metrics import MapMetrics, map_metrics
 from core.evaluation.panels import heat_panel
 from core.evaluation.photo_sets import Shot
@@ -91,6 +92,20 @@ class TestSet:
             image_scores=image_scores,
         )
         return TestSetResult(numbers, tuple(maps), tuple(image_scores))
+
+    def loco_means(self, verdict: TestSetResult) -> dict[str, float]:
+        """spro_mean and image_auroc_mean where this is a test set of MVTec LOCO; else {}."""
+        folders = loco_folders(self.shots)
+        if not folders:
+            return {}
+        per_folder = map_metrics(
+            verdict.maps,
+            [masks for masks, _ in self._truth],
+            folders,
+            saturation=[saturations for _, saturations in self._truth] if self.saturated else None,
+            image_scores=verdict.image_scores,
+        ).per_label
+        return loco_means(per_folder)
 
     def pictures(self, verdict: TestSetResult, prefix: str = "") -> tuple[Picture, ...]:
         """The anomalies found worst and best, and the good photos that look worst, each with its heat map."""

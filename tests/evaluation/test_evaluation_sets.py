@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +18,7 @@ from core.device import numpy_rng
 from core.errors import InputError, MaskError, NotFound
 from core.evaluation.photo_sets import Shot, check_disjoint, labelled_as_imported, read_photo_set
 from core.evaluation.saturation import FULL_SATURATION, Saturation, read_defects_config
+from core.evaluation.test_set import TestSet
 from core.exporters import DatasetItem, export
 from core.images import mask_png_bytes, png_bytes
 from core.jobs.import_images import import_images
@@ -245,3 +248,30 @@ def test_loco_has_the_labels_that_its_import_gave_the_project(tmp_path: Path) ->
         theirs = labelled_as_imported(read_photo_set(base, "test"), project.renamed_labels())
     assert {s.label for s in theirs if not s.good} == ours == {"no_nut", "scratched_lid"}
     assert {s.name for s in theirs if not s.good} == {"logical_anomalies/000", "structural_anomalies/000"}
+
+
+def test_loco_means_are_of_its_two_folders_whatever_the_labels() -> None:
+    rng = np.random.default_rng(0)
+    mask = np.zeros((32, 32), np.bool_)
+    mask[8:16, 8:20] = True
+    shots = [Shot(f"good/{i}", rng.integers(90, 110, (32, 32, 3), np.uint8), "good") for i in range(3)]
+    for i, (folder, label) in enumerate(
+        [("logical_anomalies", "missing"), ("logical_anomalies", "extra"), ("structural_anomalies", "dent")]
+    ):
+        image = rng.integers(90, 110, (32, 32, 3), np.uint8)
+        image[mask] += np.uint8(10 * (i + 1))
+        shots.append(Shot(f"{folder}/{i}", image, label, (mask,)))
+
+    def found(some: Sequence[Shot]) -> tuple[TestSet, Any]:
+        photos = TestSet(some, None)
+        return photos, photos.evaluate(lambda images: [i[..., 0].astype(np.float32) for i in images], np.max)
+
+    photos, verdict = found(shots)
+    assert set(verdict.metrics.per_label) == {"missing", "extra", "dent"}
+    parts = [found([s for s in shots if s.good or s.name.startswith(kind)])[1] for kind in ("logical", "structural")]
+    for key in ("spro", "image_auroc"):
+        mean = np.mean([part.metrics.overall[key] for part in parts])
+        assert photos.loco_means(verdict)[f"{key}_mean"] == pytest.approx(mean)
+    assert 0 < photos.loco_means(verdict)["spro_mean"] < 1
+    plain, verdict = found([s for s in shots if not s.name.startswith("structural")])
+    assert plain.loco_means(verdict) == {}
