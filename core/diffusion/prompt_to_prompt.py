@@ -233,24 +233,26 @@ def read_component_maps(
     backbone: Backbone,
     z0: Tensor,
     pieces: Sequence[tuple[str, int | None]],
-    schedule: SamplingSchedule,
+    schedule: SamplingSchedule | None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Tensor:
     """A_0 of ComGEN: one map float32 (p, h, w) on the CPU for each component, mean over heads and 16x16 layers.
 
     ``z0`` (1, C, h, w) are a picture's latents, ``pieces`` a prompt with the component that each piece names (None
     for none). The picture is carried one step of ``schedule`` towards noise (eq. 8) and the pass that brings it back
-    (eq. 9) is the one at t = 0 that is looked at.
+    (eq. 9) is looked at; without a schedule it is the picture itself, at t = 0 exactly, as the paper writes it.
     """
     words = [text for text, _ in pieces]
     places = token_spans(backbone, words)
     prompt = encode_text(backbone, ["".join(words)])
     model: NoisePredictor = lambda x, t: predict_noise(backbone, x, t, prompt)  # noqa: E731
-    last = SamplingSchedule(schedule.timesteps[-1:], schedule.levels[-2:])
-    x = invert(model, z0, last, rounds=1, cancelled=cancelled)
+    x, t = z0, 0
+    if schedule is not None:
+        last = SamplingSchedule(schedule.timesteps[-1:], schedule.levels[-2:])
+        x, t = invert(model, z0, last, rounds=1, cancelled=cancelled), last.timesteps[0]
     seen = AttentionStore(None, (attention_side(backbone, z0),))
     with attention_control(backbone.unet, seen):
-        model(x, last.timesteps[0])
+        model(x, t)
     maps = seen.maps()
     count = 1 + max((i for _, i in pieces if i is not None), default=-1)
     out = torch.zeros(count, *maps.shape[1:])

@@ -35,9 +35,16 @@ SIDE, GRID = 256, 8
 INDEX_KIND = f"{FEATURES}, {SIDE} px, {GRID}x{GRID} cells"
 """What the vectors of a memory are; those of another kind do not compare."""
 
-_DEPTHS = (24, 40, 112)
-_PARTS = tuple(np.cumsum([GRID * GRID * depth for depth in _DEPTHS])[:-1])
-VECTOR_SIZE = GRID * GRID * sum(_DEPTHS)
+DEPTHS = (24, 40, 112)
+"""Channels of the three scales."""
+
+
+def vector_size(depths: tuple[int, int, int]) -> int:
+    """Numbers by which a photo is described where the scales have so many channels."""
+    return GRID * GRID * sum(depths)
+
+
+VECTOR_SIZE = vector_size(DEPTHS)
 """Numbers by which a photo is described."""
 
 _CHUNK = 4096
@@ -56,27 +63,28 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class FeatureIndex:
-    """``vectors`` (N, VECTOR_SIZE), one row for each of ``ids``, kept as float16; ``kind`` says what they are."""
+    """``vectors`` (N, vector_size(depths)), one row for each of ``ids``, kept as float16; ``kind`` says what they are,
+    ``depths`` how many channels the scales have that they were made of."""
 
     ids: tuple[str, ...]
     vectors: npt.NDArray[np.floating]
     kind: str = INDEX_KIND
+    depths: tuple[int, int, int] = DEPTHS
     _parts: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
     _squares: tuple[Floats, ...] = field(init=False, repr=False, compare=False)
     _centre: Floats = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rows = np.asarray(self.vectors, np.float16)
-        if rows.shape != (len(self.ids), VECTOR_SIZE) or len(set(self.ids)) != len(self.ids):
-            raise InputError(
-                f"memory: expected one row of {VECTOR_SIZE} numbers for each of {len(self.ids)} ids, each once"
-            )
+        size, cuts = vector_size(self.depths), self._cuts()
+        if rows.shape != (len(self.ids), size) or len(set(self.ids)) != len(self.ids):
+            raise InputError(f"memory: expected one row of {size} numbers for each of {len(self.ids)} ids, each once")
         # Distances do not change when all is moved, and near 0 the products below round least.
-        centre = rows.mean(axis=0, dtype=np.float32) if len(rows) else np.zeros(VECTOR_SIZE, np.float32)
-        ends = np.split(centre, _PARTS)
+        centre = rows.mean(axis=0, dtype=np.float32) if len(rows) else np.zeros(size, np.float32)
+        ends = np.split(centre, cuts)
         parts = tuple(
             np.subtract(part, middle, dtype=np.float32)
-            for part, middle in zip(np.split(rows, _PARTS, axis=1), ends, strict=True)
+            for part, middle in zip(np.split(rows, cuts, axis=1), ends, strict=True)
         )
         for name, value in (
             ("vectors", rows),
@@ -89,22 +97,26 @@ class FeatureIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def _cuts(self) -> list[int]:
+        """Where one scale's numbers end and the next one's begin."""
+        return [int(end) for end in np.cumsum([GRID * GRID * depth for depth in self.depths])[:-1]]
+
     def nearest(self, vectors: Floats, k: int = 1, without: Collection[str] = ()) -> list[list[Neighbour]]:
-        """For each row of ``vectors`` (B, VECTOR_SIZE) the ``k`` nearest normals, nearest first; exact, not
+        """For each row of ``vectors`` (B, vector_size(depths)) the ``k`` nearest normals, nearest first; exact, not
         approximate.
 
         A batched matrix product bounds every distance from both sides; those that could be among the k are then
         measured outright. ``without`` are ids that do not count. InputError if fewer than ``k`` are left.
         """
         vectors = np.atleast_2d(np.asarray(vectors, np.float32))
-        if vectors.shape[1] != VECTOR_SIZE:
-            raise InputError(f"memory: expected vectors of {VECTOR_SIZE} numbers, got {vectors.shape[1]}; use embed()")
+        if vectors.shape[1] != (size := vector_size(self.depths)):
+            raise InputError(f"memory: expected vectors of {size} numbers, got {vectors.shape[1]}; use embed()")
         allowed = np.array([i not in without for i in self.ids], np.bool_)
         if (left := int(allowed.sum())) < max(k, 1):
             raise InputError(
                 f"feature index: it holds {left} photos of good parts to compare with; import at least {k} more"
             )
-        asked = np.split(vectors - self._centre, _PARTS, axis=1)
+        asked = np.split(vectors - self._centre, self._cuts(), axis=1)
         low, high = self._bounds(asked)
         low[:, ~allowed], high[:, ~allowed] = np.inf, np.inf
         limits = np.partition(high, k - 1, axis=1)[:, k - 1]
@@ -137,8 +149,8 @@ class FeatureIndex:
 
 
 def embed(image: Image | Scales) -> Floats:
-    """The vector of a photo, uint8 (H, W, 3) RGB, or of its scale_features: float32 (VECTOR_SIZE,), of float16's
-    precision.
+    """The vector of a photo, uint8 (H, W, 3) RGB, or of its scales: float32 (vector_size of their channels,), of
+    float16's precision.
 
     Unavailable where the features are not installed.
     """

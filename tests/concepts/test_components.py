@@ -209,6 +209,27 @@ def test_only_the_words_are_learned_and_they_are_kept(toy: Any, photos: list[Any
     assert again.id == concept.id
 
 
+def test_the_papers_views_are_drawn_anew_when_each_was_seen(
+    toy: Any, photos: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.methods.comgen.components import train
+
+    seen: list[Any] = []
+
+    def keep(*args: Any) -> Any:
+        seen.append(encode_photos(*args))
+        return seen[-1]
+
+    encode_photos = train.encode_photos
+    monkeypatch.setattr(train, "encode_photos", keep)
+    learned(toy, photos, tmp_path, preset="paper", steps=3)
+    first, *later = [samples.latents for samples in seen]
+    assert len(later) == 2 and not any(np.allclose(first, other) for other in later), "a step sees all four views"
+    assert not np.allclose(*later)
+    learned(toy, photos, tmp_path / "ours", preset="flawsmith", steps=3)
+    assert len(seen) == 4, "ours keeps its views"
+
+
 def test_the_attention_loss_draws_words_to_their_regions(toy: Any, photos: list[Any], tmp_path: Path) -> None:
     losses: dict[float, list[float]] = {}
     for weight in (0.0, 1.0):

@@ -178,6 +178,12 @@ def test_maps_of_components_are_those_of_their_words(toy: Backbone, plate: np.nd
     with attention_control(toy.unet, seen), torch.no_grad():
         predict_noise(toy, x, t, text)
     assert torch.allclose(maps[1], seen.maps().sum(dim=0), atol=1e-6)
+    seen = AttentionStore(token_positions(toy, PROMPT, "nut"), (8,))
+    with attention_control(toy.unet, seen), torch.no_grad():
+        predict_noise(toy, z0, 0, text)
+    exactly = read_component_maps(toy, z0, pieces, None)
+    assert torch.allclose(exactly[1], seen.maps().sum(dim=0), atol=1e-6), "without a schedule, the picture itself"
+    assert not torch.allclose(exactly, maps)
 
 
 def test_spans_tell_the_same_word_twice_apart(toy: Backbone) -> None:

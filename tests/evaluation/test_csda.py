@@ -24,7 +24,7 @@ from core.evaluation.results import load_result, save_result
 from core.evaluation.saved_detector import DETECTOR_FILE, load_detector
 from core.evaluation.score_map_files import read_score_map
 from core.evaluation.training.classifier import resnet
-from core.evaluation.training.frozen_features import pack_scales, resnet_features, trunk
+from core.evaluation.training.frozen_features import FrozenTrunk, pack_scales, resnet_features, trunk
 from core.features.extract import available
 from core.methods.comgen.csda import network as cs
 from core.methods.comgen.csda.detector import CSDA, CSDAParams
@@ -116,6 +116,23 @@ def test_the_network_uses_all_it_has() -> None:
     assert not idle
     deep = [m for block in network.down for m in block.modules() if getattr(m, "groups", 1) > 1]
     assert len(deep) == 2 and all(m.groups == m.in_channels and m.stride == (2, 2) for m in deep)
+
+
+def test_with_resnet_the_neighbour_is_the_nearest_by_its_blocks() -> None:
+    network = resnet("resnet18", 1000, None, 0).eval()
+    own = FrozenTrunk("resnet18", "random", (64, 128, 256), lambda image, side: resnet_features(network, image, side))
+    references = choose_references(TRAIN, 64, 4, own, "nearest", 0)
+
+    def seen(image: np.ndarray) -> list[np.ndarray]:
+        scales = resnet_features(network, image, 256)
+        return [s.reshape(8, s.shape[0] // 8, 8, -1, s.shape[2]).mean((1, 3)) for s in scales]
+
+    asked = TRAIN[-1].read()
+    pairs = [zip(seen(asked), seen(photo), strict=True) for photo in references.photos]
+    gaps = [sum(np.linalg.norm(a - b) for a, b in scales) for scales in pairs]
+    assert references.neighbours(asked, 2) == [int(i) for i in np.argsort(gaps)[:2]], "eq. 5"
+    kept = ReferenceSet(references.photos, references.names, own, vectors=np.zeros((4, 11264), np.float16))
+    assert kept.neighbours(asked) == references.neighbours(asked), "vectors of other features are made again"
 
 
 def test_resnet_gives_the_published_sizes_and_is_asked_for_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,9 @@ class ComGen(LearningEngine):
     def drawing_presets(self) -> Mapping[str, DrawingPreset]:
         """Published: new pictures from noise in 50 steps of DDIM, compared with the nearest good part; nothing of a
         photo is kept."""
-        drawn: dict[str, Any] = {"mode": "noise", "background": "rewrite", "steps": 50, "detail": 0.0}
+        drawn: dict[str, Any] = {
+            "mode": "noise", "background": "rewrite", "steps": 50, "detail": 0.0, "read_at": "t = 0"
+        }  # fmt: skip
         return {"flawsmith": DrawingPreset(), "paper": DrawingPreset(drawn)}
 
     def learn(

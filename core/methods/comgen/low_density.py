@@ -106,9 +106,10 @@ def _compare_with_neighbour(
     """Eqs. 7 to 10 on a picture and its inverted neighbour; where nothing is sure, all that differs is the mask."""
     held = invert_photo(backbone, normal.pixels, edited.before, params.steps, ctx.progress, ctx.cancelled)
     asked = reading_prompt(edited)
-    gen = read_attention(backbone, encode_image(backbone, image), asked, held.schedule)
+    gen = read_attention(backbone, encode_image(backbone, image), asked, held.schedule, params.read_at)
+    norm = held.component_maps(backbone, asked, params.read_at)
     shape = (image.shape[0], image.shape[1])
-    found = attention_diff(held.component_maps(backbone, asked), gen, [chip.name for chip in asked.components], shape)
+    found = attention_diff(norm, gen, [chip.name for chip in asked.components], shape)
     cell = max(shape) / max(gen.shape[1:])
     mask = refined(found.unrefined, held.reconstructed, image, cell)
     return found, mask if mask.any() else refined(np.ones(shape, np.bool_), held.reconstructed, image, cell)

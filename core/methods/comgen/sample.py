@@ -40,7 +40,7 @@ from core.methods.comgen.component_prompt import ComponentPrompt
 from core.methods.comgen.edit_plan import AttentionTarget, EditPlan, MovedComponent
 from core.methods.comgen.prompt_edits import EditedPrompt
 from core.methods.comgen.residual import AttentionDiff, attention_diff
-from core.methods.comgen.settings import ComGenParams
+from core.methods.comgen.settings import AttentionStep, ComGenParams
 from core.progress import PreviewedSteps
 from core.types import Image, Mask
 
@@ -76,11 +76,14 @@ class Held:
             + sum(x.nbytes for x in self.path)
         )
 
-    def component_maps(self, backbone: Backbone, prompt: ComponentPrompt) -> Floats:
-        """Attention maps float32 (p, h, w) of the prompt's components at t = 0 (A_0^norm), read once."""
-        if prompt.text not in self._read:
-            self._read[prompt.text] = read_attention(backbone, self.path[-1], prompt, self.schedule)
-        return self._read[prompt.text]
+    def component_maps(
+        self, backbone: Backbone, prompt: ComponentPrompt, read_at: AttentionStep = "first step"
+    ) -> Floats:
+        """Attention maps float32 (p, h, w) of the prompt's components (A_0^norm), read once."""
+        key = f"{read_at}/{prompt.text}"
+        if key not in self._read:
+            self._read[key] = read_attention(backbone, self.path[-1], prompt, self.schedule, read_at)
+        return self._read[key]
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,16 @@ def _inverted(
     return Held(pixels, decode(backbone, z0)[0], schedule, tuple(path), still, prompt)
 
 
-def read_attention(backbone: Backbone, z0: Tensor, prompt: ComponentPrompt, schedule: SamplingSchedule) -> Floats:
+def read_attention(
+    backbone: Backbone,
+    z0: Tensor,
+    prompt: ComponentPrompt,
+    schedule: SamplingSchedule,
+    read_at: AttentionStep = "first step",
+) -> Floats:
     """A_0 of a picture's latents: float32 (p, h, w)."""
-    return np.asarray(read_component_maps(backbone, z0, prompt.pieces(), schedule).numpy(), np.float32)
+    step = schedule if read_at == "first step" else None
+    return np.asarray(read_component_maps(backbone, z0, prompt.pieces(), step).numpy(), np.float32)
 
 
 def draw_edit(
@@ -193,7 +203,8 @@ def draw_edit(
             cancelled=cancelled,
         )
     asked = reading_prompt(edited)
-    gen, norm = read_attention(backbone, x, asked, held.schedule), held.component_maps(backbone, asked)
+    gen = read_attention(backbone, x, asked, held.schedule, params.read_at)
+    norm = held.component_maps(backbone, asked, params.read_at)
     names = [chip.name for chip in asked.components]
     shape = (held.pixels.shape[0], held.pixels.shape[1])
     return EditedImage(decode(backbone, x)[0], attention_diff(norm, gen, names, shape))

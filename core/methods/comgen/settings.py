@@ -8,6 +8,9 @@ from pydantic import Field
 
 from core.engines.drawing_presets import PresetParams
 
+AttentionStep = Literal["first step", "t = 0"]
+"""Where the attention of both pictures is read."""
+
 
 class ComGenParams(PresetParams):
     """Form and bounds of the ``comgen`` engine."""
@@ -102,6 +105,12 @@ class ComGenParams(PresetParams):
     )
     d_max: float = Field(
         3.0, ge=0, le=6, title="Maximum distance", description="From noise: pictures farther from it are rejected."
+    )
+    read_at: AttentionStep = Field(
+        "first step",
+        title="Read attention at",
+        description="first step: the picture carried one step towards noise, where words look more surely; t = 0: the "
+        "picture itself, as the paper writes it.",
     )
     backbone: str = Field(
         "auto",

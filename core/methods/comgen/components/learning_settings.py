@@ -90,7 +90,7 @@ class ComponentPreset:
     """``steps``, or else ``epochs`` over the photos; views are turned by up to ``turn`` degrees and enlarged by up to
     ``zoom``, so that a part of them is seen. A word that starts from its component's own name, which the model knows,
     learns at ``known_word_rate`` times the rate: at all of it it wanders off, and pictures from noise lose their
-    order."""
+    order. With ``fresh_views`` views are drawn anew as soon as each was seen about once."""
 
     batch: int
     lr: float
@@ -101,6 +101,11 @@ class ComponentPreset:
     epochs: int = 0
     warmup: int = 0
     known_word_rate: float = 1.0
+    fresh_views: bool = False
+
+    def round_steps(self, views: int) -> int:
+        """Steps until ``views`` are drawn anew; 0: never."""
+        return -(-views // self.batch) if self.fresh_views else 0
 
 
 PRESETS = {
@@ -114,6 +119,6 @@ PRESETS = {
             "a photo of {}", "a rendering of {}", "a cropped photo of {}", "a close-up photo of {}",
             "a bright photo of {}", "a dark photo of {}", "a good photo of {}", "a rendition of {}",
         ),
-        turn=10.0, zoom=1.3, epochs=6100,
+        turn=10.0, zoom=1.3, epochs=6100, fresh_views=True,
     ),
 }  # fmt: skip

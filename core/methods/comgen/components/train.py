@@ -133,17 +133,29 @@ class _ComponentTraining:
 
     def _trained(self, known: Backbone, vectors: dict[str, nn.Parameter]) -> TrainingResult:
         params, preset = self.params, PRESETS[self.params.preset]
-        samples = encode_photos(known, self.photos, self.sentences, params, self.run.callbacks.cancelled)
+
+        def encoded(number: int) -> ComponentSamples:
+            stop = self.run.callbacks.cancelled
+            return encode_photos(known, self.photos, self.sentences, params, stop, number)
+
+        first = encoded(0)
         plan = TrainingPlan(
             params.budget(len(self.photos)), preset.batch, preset.lr,
             tuple((word, preset.known_word_rate) for word in self._known_words()),
             warmup=preset.warmup, seed=params.seed, area_weight=False, checkpoint_every=50,
         )  # fmt: skip
         trainable: Trainable[ComponentSamples] = Trainable(known, vectors, prompt_conditioning(known))
-        stage = TrainingStage(trainable, lambda _: samples, plan, preview=lambda: self._seen(known, 2)[0])
+        fresh = preset.round_steps(len(self.photos) * params.views)
+        stage = TrainingStage(
+            trainable,
+            lambda number: encoded(number) if number else first,
+            plan,
+            fresh=fresh,
+            preview=lambda: self._seen(known, 2)[0],
+        )
         if not params.attention:
             return self.run.fit(stage)
-        watching = AttentionRecorder(attention_side(known, samples.latents))
+        watching = AttentionRecorder(attention_side(known, first.latents))
 
         def beside(own: ComponentSamples, rows: Tensor) -> Tensor:
             return params.attention * region_attention_loss(watching.take_maps(), [own.wanted[int(i)] for i in rows])

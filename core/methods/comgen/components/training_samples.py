@@ -42,20 +42,23 @@ def encode_photos(
     sentences: ComponentSentences,
     params: ComponentLearningParams,
     cancelled: Callable[[], bool],
+    number: int = 0,
 ) -> ComponentSamples:
     """Each photo in several views, with its sentence, and where the words should look in each.
 
+    The first view is the photo as it is; those of a later round, counted by ``number``, are all drawn anew.
     ``backbone`` understands the words of ``sentences``. Cancelled between photos.
     """
     preset, shape = PRESETS[params.preset], _shape(backbone, photos)
     guides = _Guides(backbone, sentences, shape, _grid(backbone, shape)) if params.attention else None
-    samples, wanted, rng = list[TrainingSample](), list[Wanted](), numpy_rng(params.seed, "views")
+    samples, wanted = list[TrainingSample](), list[Wanted]()
+    rng = numpy_rng(params.seed, "views", *([number] if number else []))
     for photo in photos:
         prompt = sentences.prompt_for(photo.regions)
         pixels = resized(photo.normal.pixels, shape)
         covers = guides.covers(photo) if guides is not None else {}
         for k in range(params.views):
-            move = _motion(rng, shape, preset) if k else np.eye(2, 3, dtype=np.float32)
+            move = _motion(rng, shape, preset) if k or number else np.eye(2, 3, dtype=np.float32)
             template = preset.templates[int(rng.integers(len(preset.templates)))]
             before, after = template.split("{}")
             samples.append(TrainingSample(_moved(pixels, move), f"{before}{prompt.text}{after}"))

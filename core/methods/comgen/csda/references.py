@@ -15,8 +15,8 @@ from core.evaluation.photo_sets import Shot
 from core.evaluation.training.batches import TrainingFeed, fit_share
 from core.evaluation.training.frozen_features import FrozenTrunk, PackedScales, pack_scales
 from core.features.extract import scale_features
+from core.features.index import DEPTHS, FeatureIndex, embed, vector_size
 from core.features.index import SIDE as DESCRIBED_AT
-from core.features.index import FeatureIndex, embed
 from core.images.geometry import dilated_square, resized
 from core.memory_budget import WarmCache, image_key
 from core.types import Image, Mask
@@ -59,10 +59,16 @@ class ReferenceSet:
     index: FeatureIndex = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        vectors = self.vectors
-        if vectors is None:
+        vectors, depths = self.vectors, self._depths
+        if vectors is None or vectors.shape[1] != vector_size(depths):  # an older detector's may be of other features
             vectors = np.stack([self.features(photo).vector for photo in self.photos])
-        object.__setattr__(self, "index", FeatureIndex(tuple(map(str, range(len(self.photos)))), vectors))
+        ids = tuple(map(str, range(len(self.photos))))
+        object.__setattr__(self, "index", FeatureIndex(ids, vectors, depths=depths))
+
+    @property
+    def _depths(self) -> tuple[int, int, int]:
+        """Channels of the features by which neighbours are found: the paper's ResNet-18 where that is the trunk."""
+        return self.trunk.channels if self.trunk.name == "resnet18" else DEPTHS
 
     @property
     def side(self) -> int:
@@ -100,8 +106,9 @@ class ReferenceSet:
 
     def _extract(self, image: Image) -> ReferenceFeatures:
         scales = self.trunk.scale_features(image, self.side)
-        same = self.trunk.name == "efficientnet" and self.side == DESCRIBED_AT
-        return ReferenceFeatures(pack_scales(scales), embed(scales if same else scale_features(image, DESCRIBED_AT)))
+        describe = self.trunk.scale_features if self.trunk.name == "resnet18" else scale_features
+        seen = scales if self.side == DESCRIBED_AT else describe(image, DESCRIBED_AT)
+        return ReferenceFeatures(pack_scales(scales), embed(seen))
 
     def _made_from(self, image: Image, mask: Mask | None) -> Collection[str]:
         small = resized(image, (self.side, self.side), "linear")
