@@ -35,6 +35,10 @@ def learn(
     steps: Annotated[int | None, typer.Option(min=1, help="Training steps at most.")] = None,
     adapt: Annotated[bool, typer.Option("--adapt", help="First adapt the model to the product's photos.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same concept.")] = None,
+    also: Annotated[
+        list[str],
+        typer.Option("--also", help="Another project, whose anomalies are learned along; may be repeated."),
+    ] = [],  # noqa: B006
     split: SplitShare = None,
     split_seed: SplitSeed = None,
     param: Annotated[list[str], typer.Option("--param", help="A setting of the learning as name=value.")] = [],  # noqa: B006
@@ -47,7 +51,7 @@ def learn(
     params |= {name: value for name, value in given.items() if value is not None}
     with Workbench.open(project) as bench:
         set_split(bench, split, split_seed)
-        order = LearnRequest(engine=engine, label=label or "", params=params)
+        order = LearnRequest(engine=engine, label=label or "", params=params, also=tuple(also))
         with progress_bar(f"Learning {label or 'all labels'}") as progress:
             made = bench.concepts.learn(order, progress=progress)
         config = made.config

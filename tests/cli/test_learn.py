@@ -137,6 +137,24 @@ def test_a_project_without_anomalies_says_so(tmp_path: Path, photo_folder: Path)
         bench.concepts.start(LearnRequest(engine=ENGINE))
 
 
+def test_one_model_is_learned_over_several_products(
+    capsys: pytest.CaptureFixture[str], project: Path, tmp_path: Path, photo_folder: Path
+) -> None:
+    other = tmp_path / "Other plate"
+    capsys.readouterr()
+    anomalies = project.parent / "anomalies"
+    call(capsys, "new", other, "--normal", photo_folder, "--anomalies", anomalies, "--split", "1/2")
+    made = call(
+        capsys, "learn", project, "--engine", ENGINE, "--label", "pit", "--also", other, "--steps", "2",
+        "--param", "shapes=0",
+    )  # fmt: skip
+    assert made["examples"] == {"pit": 2, "other_plate_hole": 1, "other_plate_pit": 1}, "only its part to learn"
+    with Workbench.open(project) as bench:
+        assert bench.concepts.learned(ENGINE, "other_plate_pit")[0].id == made["concept"]
+        bench.concepts.delete(made["concept"])
+    assert "is not a Flawsmith project" in refused(capsys, "learn", project, "--engine", ENGINE, "--also", tmp_path)
+
+
 def test_the_command_line_splits_and_says_what_is_kept_for_the_test(
     capsys: pytest.CaptureFixture[str], project: Path, tmp_path: Path, photo_folder: Path
 ) -> None:

@@ -318,7 +318,7 @@ def _run_identity(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> S
         settings = kind(**args.get("params", {})).model_dump(mode="json", exclude={"steps"})
     except ValueError:
         return ()
-    return (args.get("engine"), args.get("label"), args.get("examples"), settings)
+    return (args.get("engine"), args.get("label"), args.get("examples"), args.get("also", []), settings)
 
 
 def _counted(number: int, word: str) -> str:
