@@ -43,7 +43,7 @@ def bench(
         ),
     ] = "core",
     method: Annotated[
-        str, typer.Argument(help="paper: anomaly_diffusion, gaa or dual_ano_diff, whose tables are made.")
+        str, typer.Argument(help="paper: anomaly_diffusion, gaa, dual_ano_diff or comgen, whose tables are made.")
     ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats, or a table of one short training.")] = False,
     data: Annotated[

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.bench.paper import measure
-from core.bench.paper.product_split import split_product
+from core.bench.paper.product_split import split_normals, split_product
 from core.bench.paper.protocol import STAGES, budget_of, protocol_of
 from core.errors import InputError, NotFound
 from core.images import mask_png_bytes, png_bytes
@@ -54,6 +54,45 @@ def test_the_lowest_third_of_ids_is_learned_from_and_nothing_is_on_both_sides(tm
     assert split_product(tmp_path / "plate", tmp_path / "out") == (learn, test)
 
 
+def write_loco(folder: Path) -> Path:
+    """The same product in MVTec LOCO's layout, its dots as logical and its lines as structural anomalies."""
+    write_product(folder, anomalies=3)
+    for label, kind in (("dot", "logical_anomalies"), ("line", "structural_anomalies")):
+        (folder / "test" / label).rename(folder / "test" / kind)
+        for mask in sorted((folder / "ground_truth" / label).iterdir()):
+            place = folder / "ground_truth" / kind / mask.name[:3] / "000.png"
+            place.parent.mkdir(parents=True)
+            mask.rename(place)
+        (folder / "ground_truth" / label).rmdir()
+    entry = {"defect_name": "any", "pixel_value": 255, "saturation_threshold": 1.0, "relative_saturation": True}
+    (folder / "defects_config.json").write_text(json.dumps([entry]))
+    return folder
+
+
+def test_comgen_learns_from_a_third_of_the_good_photos_and_is_tested_on_all_of_the_test_set(tmp_path: Path) -> None:
+    learn, test = split_normals(write_loco(tmp_path / "box"), tmp_path / "out")
+    assert sorted(p.name for p in learn.rglob("*.png")) == ["000.png", "001.png"]
+    assert len(list((test / "test").rglob("*.png"))) == 9 and (test / "defects_config.json").is_file()
+    assert (test / "ground_truth" / "logical_anomalies" / "000" / "000.png").is_file()
+    with pytest.raises(InputError, match="expected MVTec LOCO's layout"):
+        measure(method="comgen", data=write_product(tmp_path / "plate"), out=tmp_path / "made", budget="toy")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_comgens_tables_are_of_logical_and_structural_anomalies(tmp_path: Path) -> None:
+    """Minutes: components learned by the paper's preset, pictures drawn from noise, and CSDA trained on them."""
+    data, out = write_loco(tmp_path / "box"), tmp_path / "out"
+    made = measure(method="comgen", data=data, out=out, budget="toy", backbone="mini", device="cpu")
+    samples = json.loads((out / "box" / "generate.json").read_text())["samples"]
+    assert {label: len(ids) for label, ids in samples.items()} == {"logical_anomalies": 4, "structural_anomalies": 4}
+    scores = made["tables"]["1"]["box"]
+    assert scores["inception_score_logical"]["ours"] is None or scores["inception_score_logical"]["ours"] >= 1
+    found = made["tables"]["2"]["box"]
+    assert 0 <= found["spro"]["ours"] <= 100 and 0 <= found["image_auroc"]["ours"] <= 100
+    assert "/ 91.2" in (out / "tables.md").read_text()
+
+
 def test_a_plan_says_what_it_takes_and_makes_nothing(tmp_path: Path) -> None:
     data = write_product(tmp_path / "data" / "plate").parent
     said = measure(method="anomaly_diffusion", data=data, plan=True)["plan"]["plate"]
@@ -66,7 +105,7 @@ def test_a_plan_says_what_it_takes_and_makes_nothing(tmp_path: Path) -> None:
 
 def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
     data = write_product(tmp_path / "plate")
-    with pytest.raises(NotFound, match="there are anomaly_diffusion, gaa, dual_ano_diff"):
+    with pytest.raises(NotFound, match="there are anomaly_diffusion, gaa, dual_ano_diff, comgen"):
         measure(method="draem", data=data)
     with pytest.raises(InputError, match="expected MVTec AD's layout"):
         measure(method="gaa", data=tmp_path / "nothing")

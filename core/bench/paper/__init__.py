@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from core.bench.paper.component_stages import ComponentRun
 from core.bench.paper.product_split import labels_of, product_folders
 from core.bench.paper.protocol import STAGES, PaperBudget, PaperProtocol, budget_of, protocol_of
 from core.bench.paper.published import published
@@ -55,7 +56,8 @@ def measure(
     for folder in folders:
         place = out / folder.name
         _check_budget(place, {**budgets[folder].as_json(), "method": method, "backbone": backbone})
-        run = ProductRun(folder, place, protocol, budgets[folder], backbone, device, progress, cancelled)
+        kind = ComponentRun if protocol.from_good_parts else ProductRun
+        run = kind(folder, place, protocol, budgets[folder], backbone, device, progress, cancelled)
         products[folder.name] = {name: run.run(name) for name in STAGES if not stage or _needed(name, stage)}
     numbers = {t.table: comparison(t, products) for t in paper.tables if not t.ablation}
     atomic_write(out / "results.json", json.dumps({"budget": wanted, "tables": numbers}, indent=1).encode())

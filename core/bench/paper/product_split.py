@@ -59,6 +59,30 @@ def split_product(product: Path, out: Path) -> tuple[Path, Path]:
     return learn, test
 
 
+def split_normals(product: Path, out: Path) -> tuple[Path, Path]:
+    """``out``/learn (the lowest third of the good photos, from which ComGEN learns) and ``out``/test (all of MVTec
+    LOCO's test set), linked where the disk can. Written whole or not at all."""
+    learn, test = out / "learn", out / "test"
+    if learn.is_dir() and test.is_dir():
+        return learn, test
+    part = out / f"{TEMP_PREFIX}split"
+    shutil.rmtree(part, ignore_errors=True)
+    goods = _photos(product / "train" / "good")
+    taken = PAPER_SPLIT.learned([photo.name for photo in goods], "good")
+    for photo in goods:
+        if photo.name in taken:
+            _link(photo, part / "learn" / "train" / "good" / photo.name)
+    config = product / "defects_config.json"
+    files = [p for folder in ("test", "ground_truth") for p in sorted((product / folder).rglob("*")) if p.is_file()]
+    for file in [*files, *([config] if config.is_file() else [])]:
+        _link(file, part / "test" / file.relative_to(product))
+    for side in (learn, test):
+        shutil.rmtree(side, ignore_errors=True)
+        (part / side.name).rename(side)
+    shutil.rmtree(part, ignore_errors=True)
+    return learn, test
+
+
 def _is_product(folder: Path) -> bool:
     return (folder / "train" / "good").is_dir() and (folder / "test").is_dir()
 

@@ -124,14 +124,14 @@ class ProductRun:
             self.pairs(), [s for s in learned if not s.good], normals=[s.image for s in learned if s.good],
             device=self.device, cancelled=self.cancelled,
         )  # fmt: skip
-        return _facts(result)
+        return result_facts(result)
 
     def _localize(self) -> Facts:
         good = [shot for shot in self._shots("learn") if shot.good]
         result = evaluate_localization(
             [*good, *self.pairs()], self._shots("test"), seeds=(0,), ctx=self._ctx(), **self.budget.detector
         )
-        return _facts(result)
+        return result_facts(result)
 
     def _classify(self) -> Facts:
         if len(self.labels) < 2:
@@ -142,7 +142,7 @@ class ProductRun:
             )
         except InputError as error:
             return {"metrics": {}, "best_on_test": {}, "notes": [str(error)]}
-        return _facts(result)
+        return result_facts(result)
 
     def _ctx(self) -> TrainContext:
         return TrainContext(
@@ -150,7 +150,8 @@ class ProductRun:
         )
 
 
-def _facts(result: EvalResult) -> Facts:
+def result_facts(result: EvalResult) -> Facts:
+    """What a stage keeps of an evaluation."""
     return {
         "metrics": dict(result.metrics), "best_on_test": dict(result.best_on_test), "notes": list(result.notes),
     }  # fmt: skip

@@ -14,7 +14,8 @@ _STAGE_OF = {"inception_score": "score", "ic_lpips": "score", "ars": "score", "a
 
 def our_value(found: Mapping[str, Mapping[str, Any]], metric: str, unit: str, chosen: str = "metrics") -> float | None:
     """A metric of one product from its stages' facts, in the table's unit; ``best_on_test`` is the papers' choice."""
-    facts = found.get(_STAGE_OF.get(metric, "localize"), {})
+    of = next((stage for start, stage in _STAGE_OF.items() if metric.startswith(start)), "localize")
+    facts = found.get(of, {})
     value = facts.get(chosen, {}).get(OURS.get(metric, metric))
     return None if value is None else float(value) * (100 if unit == "%" else 1)
 
