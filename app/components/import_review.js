@@ -2,7 +2,7 @@
 // "where", since Gradio takes what has a "path" for a file. A label tells "label_set" {label, name}, or "reading_set"
 // where it is that of a folder's defects. "said_undone" {} takes all back.
 
-export const labelName = (text) => text.trim().toLowerCase().replace(/[\s-]+/g, "_");
+import { labelName } from "./label_name.js";
 
 class ImportReview {
   constructor(element, trigger) {

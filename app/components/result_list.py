@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.modules import on_load
 from app.session import Session, file_url
 from core.api.evaluation import evaluations as desk
 from core.api.evaluation.evaluations import report_parts
@@ -22,47 +23,15 @@ EMPTY = (
     "<p><b>Score maps</b> measures any other detector by the same numbers.</p>"
     "<p>Results stay with the project; tick two of them to compare.</p></div>"
 )
-RUNS_JS = """
-// Runs to open, to tick for a comparison, to remove: "opened" and "removed" tell {id}, "compared" tells {ids}.
-const sure = (button) => {
-  if (button.dataset.sure) return true;
-  button.dataset.sure = "1";
-  const before = button.textContent;
-  button.textContent = "Really?";
-  setTimeout(() => { delete button.dataset.sure; button.textContent = before; }, 4000);
-  return false;
-};
-const ticked = () => [...element.querySelectorAll("input:checked")].map((box) => box.value);
-const count = () => {
-  const button = element.querySelector("[data-compare]"), n = ticked().length;
-  if (!button) return;
-  button.disabled = n < 2;
-  button.textContent = n < 2 ? "Tick two runs to compare" : "Compare " + n + " runs";
-};
-element.addEventListener("change", count);
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (!button) return;
-  if (button.dataset.open) trigger("opened", { id: button.dataset.open });
-  if (button.dataset.remove && sure(button)) trigger("removed", { id: button.dataset.remove });
-  if ("compare" in button.dataset) trigger("compared", { ids: ticked() });
-});
-element.addEventListener("keydown", (event) => {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  const all = [...element.querySelectorAll("[data-open]")], next = all[all.indexOf(document.activeElement) + step];
-  if (!step || !document.activeElement.dataset.open) return;
-  event.preventDefault();
-  if (next) next.focus();
-});
-watch("value", count);
-"""
 
 
 class RunList:
     """The left column's lower card."""
 
     def __init__(self) -> None:
-        self.html = gr.HTML(js_on_load=RUNS_JS, elem_id="fs-ev-runs")
+        self.html = gr.HTML(
+            js_on_load=on_load("app/components/result_list.js", "opened", "removed", "compared"), elem_id="fs-ev-runs"
+        )
 
 
 def run_list_updates(session: Session) -> list[Any]:

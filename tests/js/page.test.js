@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { groupName } from "../../app/tabs/concepts/groups.js";
+import { confirmed } from "../../app/components/confirm.js";
+import { labelName } from "../../app/components/label_name.js";
 import { crc32, zip } from "../../assets/js/zip.js";
 
 test("the checksum is that of the standard", () => {
@@ -20,6 +21,17 @@ test("a zip opens elsewhere, with its folders and names", async (t) => {
   assert.deepEqual(JSON.parse(execFileSync("python3", ["-c", code, path])), [null, { "bad/crack/ä 1.png": "one", "good/2.png": "" }]);
 });
 
-test("groups are called in lower case, words joined", () => {
-  assert.equal(groupName("  Deep - Scratch "), "deep_scratch");
+test("labels and groups are called in lower case, words joined", () => {
+  assert.equal(labelName("  Deep - Scratch "), "deep_scratch");
+});
+
+test("what cannot be undone is pressed twice, and soon", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const button = { dataset: {}, innerHTML: "<b>Delete</b>", set textContent(text) { this.innerHTML = text; } };
+  assert.equal(confirmed(button), false);
+  assert.equal(button.innerHTML, "Really?");
+  assert.equal(confirmed(button), true);
+  t.mock.timers.tick(4000);
+  assert.equal(button.innerHTML, "<b>Delete</b>");
+  assert.equal(confirmed(button), false);
 });

@@ -10,62 +10,14 @@ from typing import Any
 
 import gradio as gr
 
+from app.modules import on_load
 from app.session import Session, file_url
 from core.api.concepts.library import Concept, ConceptConfig, LearnerCard, duration
 from core.api.evaluation.evaluations import report_parts
 from core.errors import InputError, Unavailable
 
 ALL = "*"
-CONCEPTS_JS = """
-// Cards of concepts: "concept_tried" and "concept_deleted" tell {id}, "concept_renamed" {id, name}; "concept_shown"
-// tells the {label} to narrow them to.
-const sure = (button) => {
-  if (button.dataset.sure) return true;
-  const before = button.innerHTML;
-  button.dataset.sure = "1";
-  button.textContent = "Really?";
-  setTimeout(() => { delete button.dataset.sure; button.innerHTML = before; }, 4000);
-  return false;
-};
-const open = (card) => {
-  const title = card.querySelector("h4"), box = document.createElement("input"), old = title.textContent;
-  if (card.querySelector("header input")) return;
-  Object.assign(box, { value: old, maxLength: 80 });
-  box.setAttribute("aria-label", "New name of " + old);
-  title.replaceWith(box);
-  box.focus();
-  box.select();
-  let closed = false;
-  const close = (keep) => {
-    if (closed || !box.isConnected) return;
-    closed = true;
-    const name = box.value.trim();
-    box.replaceWith(title);
-    if (keep && name && name !== old) trigger("concept_renamed", { id: card.dataset.id, name });
-    card.querySelector("[data-rename]").focus({ preventScroll: true });
-  };
-  box.addEventListener("keydown", (event) => {
-    event.stopPropagation();
-    if (event.key !== "Enter" && event.key !== "Escape") return;
-    event.preventDefault(); // or the key would press the button that gets the focus
-    close(event.key === "Enter");
-  });
-  // Later, since a list that is drawn anew takes the box away while it loses the focus.
-  box.addEventListener("blur", () => setTimeout(() => close(true)));
-};
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("button"), card = event.target.closest("[data-id]");
-  if (!button) return;
-  if ("label" in button.dataset) trigger("concept_shown", { label: button.dataset.label });
-  if (!card) return;
-  if ("try" in button.dataset) trigger("concept_tried", { id: card.dataset.id });
-  if ("rename" in button.dataset) open(card);
-  if ("delete" in button.dataset && sure(button)) trigger("concept_deleted", { id: card.dataset.id });
-});
-element.addEventListener("dblclick", (event) => {
-  if (event.target.matches("h4")) open(event.target.closest("[data-id]"));
-});
-"""
+EVENTS = ("concept_tried", "concept_deleted", "concept_renamed", "concept_shown")
 SCROLL_TO_NEW_JS = """(ended) => {
   setTimeout(() => {
     const card = document.querySelector("#fs-cx-learned [data-new]");
@@ -80,7 +32,7 @@ class ConceptList:
 
     def __init__(self, learners: Mapping[str, LearnerCard]) -> None:
         self.learners = learners
-        self.html = gr.HTML(js_on_load=CONCEPTS_JS, elem_id="fs-cx-learned")
+        self.html = gr.HTML(js_on_load=on_load("app/tabs/concepts/concept_list.js", *EVENTS), elem_id="fs-cx-learned")
         self.parts = [self.html]
 
     def show(self, session: Session) -> list[Any]:

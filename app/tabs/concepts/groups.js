@@ -2,8 +2,8 @@
 // its head. Told: "group_merged" {from, to}, "group_moved" {members, to}, "group_parted" {members},
 // "group_split" {name}, "group_renamed" {old, name}, "group_shown" {label}, "group_asked" {anew}, "group_undone".
 
-// What a group is called: lower case, words joined by underscores.
-export const groupName = (text) => text.trim().toLowerCase().replace(/[\s-]+/g, "_");
+import { labelName } from "../../components/label_name.js";
+import { renameInPlace } from "../../components/rename_in_place.js";
 
 class Groups {
   constructor(element, trigger) {
@@ -46,29 +46,15 @@ class Groups {
   }
 
   rename(group) {
-    const title = group.querySelector("h4 b"), box = document.createElement("input"), old = group.dataset.group;
+    const title = group.querySelector("h4 b"), old = group.dataset.group;
     if (!title) return;
-    Object.assign(box, { value: old, maxLength: 64 });
-    box.setAttribute("aria-label", "New name of " + old);
-    title.replaceWith(box);
-    box.focus();
-    box.select();
-    let closed = false;
-    const close = (keep) => {
-      if (closed || !box.isConnected) return;
-      closed = true;
-      const name = groupName(box.value);
-      box.replaceWith(title);
-      if (keep && name && name !== old) this.trigger("group_renamed", { old, name });
-      group.querySelector("[data-rename]").focus({ preventScroll: true });
-    };
-    box.addEventListener("keydown", (event) => {
-      event.stopPropagation();
-      if (event.key !== "Enter" && event.key !== "Escape") return;
-      event.preventDefault();
-      close(event.key === "Enter");
+    renameInPlace(title, {
+      old,
+      maxLength: 64,
+      back: group.querySelector("[data-rename]"),
+      clean: labelName,
+      renamed: (name) => this.trigger("group_renamed", { old, name }),
     });
-    box.addEventListener("blur", () => setTimeout(() => close(true)));
   }
 
   click(event) {
