@@ -9,7 +9,7 @@ import pytest
 from core.diffusion.hub import fetch
 from core.diffusion.loading import load_backbone
 from core.diffusion.model_folders import verify
-from tests.models.hub import Hub, half_precision
+from tests.weights.hub import Hub, half_precision
 
 
 def test_a_fetched_model_loads(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.models.folder import write_folder
+from tests.weights.folder import write_folder
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from core.api.models import ModelsApi
 from core.diffusion.model_sources import KNOWN_MODELS
 from core.errors import NotFound
 from core.weights import CATALOGUE
-from tests.models.hub import Hub, half_precision
+from tests.weights.hub import Hub, half_precision
 
 
 @pytest.fixture

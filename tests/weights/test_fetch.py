@@ -14,7 +14,7 @@ from core.diffusion import model_folders
 from core.diffusion.hub import fetch
 from core.diffusion.model_sources import KNOWN_MODELS, locate
 from core.errors import Cancelled, InputError, NotFound, Unavailable
-from tests.models.hub import Hub, half_precision
+from tests.weights.hub import Hub, half_precision
 
 SD15 = KNOWN_MODELS["sd15"]
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
