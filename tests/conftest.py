@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from _pytest.terminal import TerminalReporter
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -20,6 +21,26 @@ CHROMIUM_FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
+
+
+LONG_S = 5.0
+"""A test of the default run that takes longer is named at the end of the run."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests first: a file of them is long, and would keep one process busy after all others have ended."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Name what took long outside the tiers; nothing fails by it, since another machine or load is no fault."""
+    took: dict[str, float] = {}
+    for report in terminalreporter.getreports("passed"):
+        if not {"slow", "thorough", "browser"} & set(report.keywords):
+            took[report.nodeid] = took.get(report.nodeid, 0.0) + report.duration
+    for name, seconds in sorted(took.items(), key=lambda pair: -pair[1]):
+        if seconds > LONG_S:
+            terminalreporter.line(f"{seconds:.0f} s in the default run: {name}")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import shutil
 import socket
@@ -21,7 +23,7 @@ from core.api import GenerationBatch, Workbench
 
 ROOT = Path(__file__).resolve().parents[2]
 DESK = {"width": 1440, "height": 900}
-PATIENCE_MS = 40_000
+PATIENCE_MS = 90_000
 """Only failures wait this long; a busy machine needs it."""
 BROWSER_LIMIT_S = 600
 
@@ -83,12 +85,18 @@ def new_project(tmp_path: Path, template_project: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, template_project: Path) -> Iterator[Server]:
-    """The app as a person starts it, on a copy of the drawn photos."""
+    """The app as a person starts it who last had a copy of the drawn photos open."""
     home = tmp_path_factory.mktemp("server")
     project = home / "projects" / "plates"
     shutil.copytree(template_project, project)
-    with running(home, project) as ready:
-        yield ready
+    with running(home, None) as started:
+        yield dataclasses.replace(started, project=project)
+        assert not refusals(home), "the app turned away what its own pages asked"
+
+
+def refusals(home: Path) -> list[str]:
+    """What the servers with this home logged when they turned a request away."""
+    return [line for log in home.glob("server-*.log") for line in log.read_text().splitlines() if "refused '" in line]
 
 
 class running:  # noqa: N801  used as a context manager
@@ -136,10 +144,12 @@ def window(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterator[Callable[..., Page]]:
-    """``new_page(project=None, **context)`` opens the app; errors of the page fail the test.
+    """``new_page(project=None, **context)`` opens the app on a project; errors of the page fail the test.
 
-    With options for the context (``viewport``, ``color_scheme`` ...) it is a browser of its own. Projects that the
-    test makes in the app are removed after it, so that a second try finds none of the first.
+    A new page shows the project that was open last, so that one is made the last: typing its folder into the Product
+    tab would load the page twice. With options for the context (``viewport``, ``color_scheme`` ...) it is a browser
+    of its own. Projects that the test makes in the app are removed after it, so that a second try finds none of the
+    first.
     """
     projects = server.home / "projects"
     before = set(projects.iterdir())
@@ -152,10 +162,11 @@ def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterat
         page.set_default_timeout(PATIENCE_MS)
         pages.append(page)
         watch(page, problems)
+        path = project or server.project
+        last_open(server.home, path)
         page.goto(url)
         arrived(page)
-        if project is not None:
-            open_project(page, project)
+        expect(page.locator("#fs-project b")).to_have_text(path.name)
         return page
 
     yield open_page
@@ -197,6 +208,13 @@ def arrived(page: Page) -> None:
     """Wait until the page is built and knows its session."""
     expect(page.locator("#fs-project")).not_to_be_empty()
     expect(page.locator("#fs-project .prose")).to_be_visible()
+
+
+def last_open(home: Path, project: Path) -> None:
+    """Have the app with this home show the project on the next new page."""
+    state = home / "state"
+    state.mkdir(exist_ok=True)
+    (state / "recent.json").write_text(json.dumps([str(project.resolve())]))
 
 
 def open_tab(page: Page, name: str) -> None:

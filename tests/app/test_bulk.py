@@ -12,7 +12,7 @@ from core.api import SampleFilter, Workbench
 from tests.app.conftest import PATIENCE_MS
 from tests.app.hands import Hands, choose_engine, set_value
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 def test_a_quota_is_filled_and_each_rejected_sample_says_why(

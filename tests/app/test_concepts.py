@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from core.api import Workbench
 from core.images import mask_png_bytes
@@ -17,45 +16,18 @@ from core.methods.gaa.clustering.clusters import build_clusters
 from core.methods.gaa.groups import GaaGrouping
 from tests.app.conftest import open_tab, reload
 from tests.app.hands import Hands, set_value
+from tests.app.learning import CARDS, FIRST_MS, PLAN, add_defect, defect, field, settings
 from tests.diffusion.toy import write_toy
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 TILES = "#fs-cx-tiles .fs-cx-tile"
-CARDS = "#fs-cx-learned article"
-PLAN = "#fs-learn-plan"
 LOOKS = "#fs-cg [data-group]"
-FIRST_MS = 150_000
-"""Until the first thing is learned: the server loads the libraries for it."""
 
 
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_toy(tmp_path_factory.mktemp("models") / "toy")
-
-
-def defect(part: np.ndarray, centre: tuple[int, int], radius: int = 6) -> tuple[bytes, np.ndarray]:
-    """A photo with a dark hole as PNG, and the hole's mask."""
-    mask = cv2.circle(np.zeros(part.shape[:2], np.uint8), centre, radius, 1, -1).astype(bool)
-    photo = part.copy()
-    photo[mask] //= 5
-    return cv2.imencode(".png", photo)[1].tobytes(), mask
-
-
-def field(page: Page, fold: str, title: str) -> Locator:
-    """The input of this title in the engine's form that is shown."""
-    label = page.locator(f"{fold} .fs-form:visible label", has=page.get_by_text(title, exact=True))
-    return label.locator("input, textarea")
-
-
-def settings(page: Page, toy: Path, steps: int) -> None:
-    """Learn on the toy model, in so many steps."""
-    page.get_by_role("button", name="Settings of the learning").click()
-    for title, value in (("Steps", steps), ("Model", toy)):
-        box = field(page, "#fs-learn-settings", title)
-        box.fill(str(value))
-        box.press("Tab")
-    expect(page.locator(PLAN)).to_contain_text(f"{steps:,} at most")
 
 
 def test_a_defect_is_drawn_redrawn_and_removed(
@@ -109,9 +81,7 @@ def test_learning_survives_a_reload_and_a_stop_and_is_tried(
     project = new_project("stopped")
     with Workbench.open(project) as bench:
         for number, (label, centre) in enumerate((("hole", (64, 20)), ("hole", (70, 75)), ("pit", (30, 15)))):
-            data, mask = defect(part_photos[number], centre)
-            size = (mask.shape[1], mask.shape[0])
-            bench.project.add_example(data, "png", label, "structural", [mask_png_bytes(mask)], f"{label}.png", *size)
+            data = add_defect(bench, part_photos[number], centre, label)
         speck = np.zeros((96, 128), bool)
         speck[3, 3:5] = True
         bench.project.add_example(data, "png", "pit", "structural", [mask_png_bytes(speck)], "speck.png", 128, 96)

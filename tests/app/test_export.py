@@ -14,7 +14,7 @@ from core.api.datasets import DatasetsApi
 from core.types import ReviewStatus
 from tests.app.conftest import open_tab, reload
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 def choose(page: Page, format: str) -> None:
@@ -66,10 +66,3 @@ def test_preview_export_and_report(
     page.locator("#fs-export").click()
     expect(page.locator("#fs-snippet")).to_contain_text("MVTecAD")
     assert sorted(p.name for p in (tmp_path / "out" / "dataset" / "test").iterdir()) == ["good", "scratch", "stain"]
-
-
-def test_without_samples_it_says_what_to_do(new_page: Callable[..., Page], new_project: Callable[..., Path]) -> None:
-    page = new_page(new_project("bare"))
-    open_tab(page, "Export")
-    expect(page.locator("#fs-preview")).to_contain_text("keep some samples in Review")
-    expect(page.locator("#fs-export")).to_be_disabled()

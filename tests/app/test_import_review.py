@@ -13,7 +13,7 @@ from tests.app.conftest import open_tab
 from tests.app.hands import Hands
 from tests.importers.drawn import MASK, SIZE, bad, coded, good
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 def cvat_zip() -> bytes:

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page
 from tests.app.conftest import Server, open_tab, running
 from tests.conftest import CHROMIUM_FLAGS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 ATTACK = """async (url) => {
   const body = JSON.stringify({ session_hash: "x", component_id: 1, fn_name: "judge", data: { sid: "x", ids: [] } });

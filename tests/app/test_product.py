@@ -17,7 +17,7 @@ from core.api import Workbench
 from tests.app.conftest import Server, open_tab, reload
 from tests.app.hands import Hands, set_value
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 def header(page: Page, text: str) -> None:

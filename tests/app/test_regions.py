@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from core.api import RegionRow, Workbench
 from tests.app.hands import Hands, set_value
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 NAMES = "#fs-region-list [data-name] b"
 

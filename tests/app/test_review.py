@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from core.api import SampleFilter, Workbench
 from tests.app.conftest import open_tab, reload
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 SHOWN = "#fs-review .fsb-tile"
 

@@ -17,7 +17,7 @@ from app.server.logins import hashed, write_users
 from core.api import Workbench
 from tests.app.conftest import Server, open_tab, reload, running
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 TABS = ("Product", "Regions", "Studio", "Review", "Export", "Models")
 

@@ -18,7 +18,7 @@ from tests.app.conftest import open_tab
 from tests.app.hands import Hands, choose_engine
 from tests.diffusion.toy import write_toy
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 FIRST_MS = 150_000
 """Until the first picture is drawn: the server loads the libraries for it."""

@@ -33,6 +33,7 @@ def test_every_row_has_as_many_pairs_and_settings_that_exist() -> None:
     assert known["comgen-csda"].detector != "csda" and known["noise-mcl"].learned == "single"
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(available() is not None, reason="the packaged features are not installed")
 def test_a_table_is_made_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comgen_table, "RENDERED_SIDE", 192)

@@ -16,6 +16,7 @@ from tests.diffusion.toy import write_toy
 from tests.engines.test_anomaly_diffusion import hole, plate
 
 
+@pytest.mark.thorough
 def test_all_figures_come_out(tmp_path: Path) -> None:
     toy = load_backbone(str(write_toy(tmp_path / "toy")), "cpu", "float32")
     goods = tuple(NormalImage(f"n{k}", f"n{k}.png", plate(k)) for k in range(2))

@@ -49,6 +49,7 @@ def test_what_may_change_is_three_times_the_masks_box() -> None:
     assert reduced(np.zeros((512, 300, 3), np.uint8)).shape == (256, 150, 3)
 
 
+@pytest.mark.thorough
 def test_speed_and_memory_are_those_of_the_model_that_is_asked_for(tmp_path: Path) -> None:
     place = str(write_toy(tmp_path / "toy"))
     toy = load_backbone(place, "cpu", "float32")

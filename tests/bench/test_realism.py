@@ -34,6 +34,7 @@ def made(folders: Path) -> tuple[Path, dict]:
     return out / "plates", made
 
 
+@pytest.mark.thorough
 def test_every_row_has_its_numbers_beside_what_it_learned_from(made: tuple[Path, dict]) -> None:
     out, result = made
     table = json.loads((out / "results.json").read_text())

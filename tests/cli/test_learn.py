@@ -91,6 +91,7 @@ def test_every_label_is_learned_together_if_none_is_named(project: Path, capsys:
     assert learned["labels"] == ["hole", "pit"] and learned["examples"] == {"hole": 2, "pit": 2}
 
 
+@pytest.mark.thorough
 def test_learning_in_the_background_shows_its_loss(project: Path) -> None:
     with Workbench.open(project) as bench:
         job = bench.concepts.start(LearnRequest(engine=ENGINE, label="pit", params={"steps": 4}))
@@ -105,6 +106,7 @@ def test_learning_in_the_background_shows_its_loss(project: Path) -> None:
         assert made not in {c.id for c in bench.concepts.learned()}
 
 
+@pytest.mark.thorough
 def test_a_stopped_job_goes_on(project: Path) -> None:
     order = LearnRequest(engine=ENGINE, label="pit", params={"steps": 400, "seed": 5})
     with Workbench.open(project) as bench:

@@ -230,6 +230,7 @@ def test_the_papers_views_are_drawn_anew_when_each_was_seen(
     assert len(seen) == 4, "ours keeps its views"
 
 
+@pytest.mark.thorough
 def test_the_attention_loss_draws_words_to_their_regions(toy: Any, photos: list[Any], tmp_path: Path) -> None:
     losses: dict[float, list[float]] = {}
     for weight in (0.0, 1.0):
@@ -241,6 +242,7 @@ def test_the_attention_loss_draws_words_to_their_regions(toy: Any, photos: list[
     assert apart[-5:].mean() < apart[:3].mean() - 0.01
 
 
+@pytest.mark.thorough
 def test_words_that_the_model_knows_move_less(toy: Any, photos: list[Any], tmp_path: Path) -> None:
     from core.diffusion.tokens import initial_vectors
     from core.training.checkpoints import load_concept

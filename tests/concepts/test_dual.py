@@ -143,6 +143,7 @@ def test_prompts_are_nested_and_words_learned_where_the_vocabulary_lacks_them(to
         DualLearningParams(anomaly_word="<sks>")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "given",
     [
@@ -169,6 +170,7 @@ def test_a_concept_kept_and_read_back_draws_the_same(toy: Backbone, tmp_path: Pa
     assert torch.equal(outputs(toy), before)
 
 
+@pytest.mark.thorough
 def test_the_background_is_learned_from_where_there_is_one(toy: Backbone, tmp_path: Path) -> None:
     found = [on_ground(seed) for seed in range(3)]
     concept = teach(toy, tmp_path, examples=found, preset="paper", batch=1)
@@ -182,6 +184,7 @@ def test_the_background_is_learned_from_where_there_is_one(toy: Backbone, tmp_pa
     assert not off.config.extra["build"]["bcm"] and not off.notes
 
 
+@pytest.mark.thorough
 def test_below_full_strength_a_pair_stays_near_what_it_begins_with(
     toy: Backbone, taught: tuple[Path, Concept]
 ) -> None:
@@ -195,6 +198,7 @@ def test_below_full_strength_a_pair_stays_near_what_it_begins_with(
     assert gap(near) < gap(far)
 
 
+@pytest.mark.thorough
 def test_stopped_and_taken_up_again_it_ends_in_the_same_bits(toy: Backbone, tmp_path: Path) -> None:
     whole = teach(toy, tmp_path / "a", steps=4)
     done: list[int] = []

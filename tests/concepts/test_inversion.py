@@ -77,11 +77,13 @@ def test_the_learned_words_say_more_than_the_first_ones(toy: Backbone, teach: An
     assert len(concept.config.tones["hole"]) == 3 and max(max(t) for t in concept.config.tones["hole"]) < 0.5
 
 
+@pytest.mark.thorough
 def test_same_seed_same_concept_and_another_differs(teach: Any, holes: Any, tmp_path: Path) -> None:
     ids = [teach(holes, tmp_path / str(i), seed=seed, steps=3).id for i, seed in enumerate((0, 0, 1))]
     assert ids[0] == ids[1] != ids[2]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("given", [{}, {"adapt": True, "adapt_steps": 3, "rank": 2}])
 def test_stopped_anywhere_it_goes_on_to_the_same_concept(teach: Any, holes: Any, tmp_path: Path, given: Any) -> None:
     whole = teach(holes, tmp_path / "whole", **given)
@@ -95,6 +97,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_concept(teach: Any, holes: Any,
     assert teach(holes, folder, **given).id == whole.id
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("given", [{}, {"adapt": True, "adapt_steps": 3, "rank": 2}])
 def test_where_the_gpu_is_small_the_same_is_learned_with_less_kept(
     toy: Backbone, teach: Any, holes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Any
@@ -110,6 +113,7 @@ def test_where_the_gpu_is_small_the_same_is_learned_with_less_kept(
     assert all(torch.allclose(some[name], others[name], atol=1e-5) for name in some)
 
 
+@pytest.mark.thorough
 def test_an_adapter_is_learned_and_worn(toy: Backbone, teach: Any, holes: Any, tmp_path: Path) -> None:
     concept = teach(holes, adapt=True, adapt_steps=4, rank=2)
     tensors = load_concept(tmp_path / concept.id)[1]
@@ -138,6 +142,7 @@ def test_labels_are_learned_together_with_one_encoder(toy: Backbone, teach: Any,
                 speaker.conditioning("crack", mask)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("preset", ["paper", "code"])
 def test_the_published_presets_run_as_they_say(teach: Any, holes: Any, tmp_path: Path, preset: Any) -> None:
     concept = teach(holes[:1], preset=preset, steps=1)
@@ -213,6 +218,7 @@ def _smaller(one: AnomalyExample) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     return one.pixels[part].copy(), (one.mask[part].copy(),)
 
 
+@pytest.mark.thorough
 def test_a_full_disk_loses_nothing(teach: Any, holes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = teach(holes, tmp_path / "whole", steps=4)
     folder = tmp_path / "full"

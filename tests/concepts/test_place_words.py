@@ -20,6 +20,7 @@ from tests.concepts.place_world import SIDE, blob, place_world
 STEPS = 320
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("times", [1, 4])
 @pytest.mark.parametrize("name", ["flawsmith", "paper"])
 def test_the_spatial_embedding_says_where_the_anomaly_is_drawn(name: Any, times: int, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def bar(shape: tuple[int, int] = (90, 120), length: int = 40) -> np.ndarray:
     return mask
 
 
+@pytest.mark.thorough
 def test_the_model_is_as_before_and_the_words_have_moved(toy: Backbone) -> None:
     before = {k: v.clone() for k, v in toy.unet.state_dict().items()}
     done: list[int] = []

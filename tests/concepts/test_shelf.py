@@ -127,6 +127,7 @@ def test_ids_follow_from_their_parts() -> None:
     assert checkpoints.new_concept_id("").startswith("all-")
 
 
+@pytest.mark.thorough
 def test_a_concept_fits_its_own_backbone_alone(tmp_path: Path) -> None:
     write_toy(tmp_path / "toy")
     write_toy(tmp_path / "twin")

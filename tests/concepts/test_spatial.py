@@ -33,6 +33,7 @@ def corner(top: bool, size: int = 100) -> np.ndarray:
     return mask
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["small", "fpn"])
 def test_tokens_start_at_words_and_tell_masks_apart_once_learned(kind: str) -> None:
     start = torch.randn(4, 16, generator=torch.Generator().manual_seed(0))

@@ -299,6 +299,7 @@ def test_the_background_may_be_rewritten(model: str) -> None:
     assert (sample.image[~sample.mask] != photo()[~sample.mask]).mean() > 0.5
 
 
+@pytest.mark.thorough
 def test_from_noise_the_farthest_within_bounds_is_taken(model: str) -> None:
     asked = request(model, mode="noise", candidates=3, d_max=6.0)
     donor = NormalImage("d", "donor.png", photo(5))

@@ -113,6 +113,7 @@ def test_clusters_by_hand_are_learned_each_with_words_of_its_own(folder: Path) -
     assert (folder / concept.id / "clusters.png").is_file() and (folder / concept.id / "preview.png").is_file()
 
 
+@pytest.mark.thorough
 def test_looks_that_nobody_has_sorted_are_clustered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("efficientnet_lite_pytorch")
     fresh = teach(tmp_path, SMALL)

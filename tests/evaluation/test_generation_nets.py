@@ -77,6 +77,7 @@ def test_without_weights_a_line_names_file_size_place_and_stand_in(tmp_path, mon
         assert "\n" not in line
 
 
+@pytest.mark.thorough
 def test_with_weights_both_are_asked_and_keep_their_names(installed):
     judges = find_networks("cpu")
     assert judges.missing == ()
@@ -94,6 +95,7 @@ def test_with_weights_both_are_asked_and_keep_their_names(installed):
         assert np.allclose(matrix, matrix.T) and np.allclose(judge.distances([one], [two], lambda: None), matrix[0, 1])
 
 
+@pytest.mark.thorough
 def test_lpips_vectors_are_as_far_apart_as_lpips_says(installed, files):
     from core.evaluation.generation.lpips_net import load
 

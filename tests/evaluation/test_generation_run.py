@@ -96,6 +96,7 @@ def test_progress_grows_to_its_total(result):
     assert seen == sorted(seen) and len({total for _, total in seen}) == 1 and seen[-1][0] == seen[-1][1]
 
 
+@pytest.mark.thorough
 def test_the_order_of_the_pairs_does_not_matter(result):
     pairs = [*made(5), *made(3, "dent", 20)]
     again = evaluate_generation(pairs[::-1], real(6)[::-1])
@@ -117,6 +118,7 @@ def test_copies_of_real_anomalies_are_called_memorised():
     assert all(f"spot/{k} like spot/r{k}" in closest.caption for k in range(3))
 
 
+@pytest.mark.thorough
 def test_the_same_image_again_and_again_has_no_diversity():
     pairs = [made(1)[0]] * 4
     found = evaluate_generation(pairs, real(3), normals=[plate(1)]).metrics

@@ -96,6 +96,7 @@ def check_accounts(plan: ImportPlan, files: dict[str, bytes]) -> None:
     assert sum(plan.counts.values()) == len(files)
 
 
+@pytest.mark.thorough
 @QUICK
 @given(files=trees(), as_anomalies=st.booleans())
 def test_every_file_is_in_one_class(files: dict[str, bytes], as_anomalies: bool) -> None:
@@ -110,6 +111,7 @@ def test_every_file_is_in_one_class(files: dict[str, bytes], as_anomalies: bool)
         assert not (as_anomalies and plan.normals)
 
 
+@pytest.mark.thorough
 @QUICK
 @given(files=trees(), data=st.data())
 def test_corrections_keep_the_account(files: dict[str, bytes], data: st.DataObject) -> None:
@@ -126,6 +128,7 @@ def test_corrections_keep_the_account(files: dict[str, bytes], data: st.DataObje
         check_accounts(corrected(plan, Corrections.parse([f"{p}={r}" for p, r in said])), files)
 
 
+@pytest.mark.thorough
 @MANY
 @given(files=trees())
 def test_no_mask_is_ever_among_the_good(files: dict[str, bytes]) -> None:

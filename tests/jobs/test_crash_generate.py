@@ -60,6 +60,7 @@ def project(tmp_path: Path, photo_folder: Path) -> Path:
     return tmp_path / "p"
 
 
+@pytest.mark.thorough
 def test_generate_and_accept_survive_kill_9(project: Path) -> None:
     accepted: set[str] = set()
     for lines in (1, 2, 3):
@@ -75,6 +76,7 @@ def test_generate_and_accept_survive_kill_9(project: Path) -> None:
     assert len(accepted) >= 6
 
 
+@pytest.mark.thorough
 def test_export_is_whole_or_not_there_after_kill_9(project: Path, tmp_path: Path) -> None:
     run_and_kill(GENERATE_AND_KEEP, 4, project)
     out = tmp_path / "dataset"

@@ -88,6 +88,7 @@ def test_a_spent_budget_is_told_with_the_most_frequent_reason(fresh: Callable[..
         assert all("at least 90.0%" in r.reason for r in rows_of(bench))
 
 
+@pytest.mark.thorough
 def test_same_seed_same_verdicts_whatever_the_workers(fresh: Callable[..., Workbench]) -> None:
     told = []
     for workers in (1, 3):
@@ -98,6 +99,7 @@ def test_same_seed_same_verdicts_whatever_the_workers(fresh: Callable[..., Workb
     assert told[0] == told[1] and len(told[0][0]) > 6
 
 
+@pytest.mark.thorough
 def test_a_stopped_order_is_judged_and_goes_on_where_it_was(
     fresh: Callable[..., Workbench], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def test_training_leaves_the_benchmarks_scenes_alone() -> None:
     assert bank.SEEDS <= UNSEEN_SEED < 2**31
 
 
+@pytest.mark.thorough
 def test_a_finder_learned_on_renders_names_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     from tools.demo_product import scenes
 

@@ -12,6 +12,8 @@ from tools.mini_model import autoencoder, bank, denoiser
 from tools.mini_model.publish import publish
 from tools.mini_model.sizes import Size, write_tokenizer
 
+pytestmark = pytest.mark.thorough
+
 TOY = Size((8, 8, 8, 16), (16, 16, 32), 1, 32, 1, head=16, text_only_at_32=True)
 
 

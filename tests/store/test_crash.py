@@ -70,6 +70,7 @@ def check(path: Path, samples: set[str], kept: set[str]) -> None:
             assert row.scores == {"a": row.seed, "b": -row.seed} or row.label == "dent"
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(os.name == "nt", reason="needs kill -9")
 def test_killed_at_any_moment_nothing_accepted_is_lost(tmp_path):
     """Nine processes, two at a time, killed at random moments of their work."""
@@ -104,6 +105,7 @@ def test_killed_at_any_moment_nothing_accepted_is_lost(tmp_path):
         assert project.undo_review() != []
 
 
+@pytest.mark.thorough
 def test_two_processes_writing_at_once_lose_nothing(tmp_path):
     path = tmp_path / "p"
     Project.create(path).close()

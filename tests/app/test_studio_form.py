@@ -1,0 +1,92 @@
+"""What the Studio's form says and takes, asked without a page."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+import pytest
+
+from app.components.preview_gallery import scores_in_words
+from app.session import Session
+from app.tabs.studio.engine_form import EngineForm, unavailable_html
+from core.api import Workbench
+from core.api.studio.studio import engine_cards
+from core.training.checkpoints import Concept, save_concept
+
+
+@pytest.fixture
+def project(new_project: Callable[..., Path], disc_masks: dict[str, np.ndarray]) -> Path:
+    """A project whose first photo has its two discs named alike: "disc" and "disc_2"."""
+    path = new_project("studio")
+    with Workbench.open(path) as bench:
+        first = bench.photos.page()[0].id
+        bench.regions.save(first, "disc", disc_masks["left disc"])
+        bench.regions.save(first, "disc_2", disc_masks["right disc"])
+    return path
+
+
+def test_engines_that_cannot_run_are_named_with_the_reason() -> None:
+    card = next(card for card in engine_cards().values() if card.reason is None)
+    assert unavailable_html([card]) == ""
+    shown = unavailable_html(
+        [card, dataclasses.replace(card, title="Dream", reason="no <weights>. Fetch them in Models")]
+    )
+    assert shown.count("<li") == 1 and all(t in shown for t in ("Dream", "no &lt;weights&gt;", "Fetch them in Models"))
+
+
+def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Path) -> None:
+    with gr.Blocks():
+        controls = EngineForm()
+    with Workbench.open(project) as bench:
+        session = Session("one", api=bench)
+        session.memory.studio.labels["structural"] = "scratch"
+        assert controls.label_update(session, "gaa")["value"] == "scratch"
+        assert controls.missing_notice_update(session, "gaa")["visible"]
+        for number, label in enumerate(("dent", "pore")):
+            concept = Concept(f"{label}-1", "gaa", label, label, "toy", "0", f"2026-01-0{number + 1}")
+            save_concept(bench.material.concepts, concept, {})
+        assert controls.label_update(session, "gaa")["value"] == "pore"
+        assert not controls.missing_notice_update(session, "gaa")["visible"]
+        session.memory.studio.labels["structural"] = "dent"
+        assert controls.label_update(session, "gaa")["value"] == "dent"
+        assert controls.label_update(session, "cut_paste")["value"] == "dent"
+
+
+def test_scores_in_words_tell_good_from_bad() -> None:
+    good = scores_in_words({"mask_covered": 1.0, "change_outside": 0.0, "change_inside": 0.1, "seam_contrast": 1.1})
+    bad = scores_in_words({"mask_covered": 0.4, "change_outside": 12.0, "change_inside": 0.001, "seam_contrast": 9.0})
+    assert [level for *_, level in good[:2]] == ["good", "good"]
+    assert [level for *_, level in bad[:3]] == ["bad", "bad", "fair"]
+    assert not {words for words, *_ in good} & {words for words, *_ in bad}
+
+
+def test_partners_of_another_kind_come_first(project: Path, disc_masks: dict[str, np.ndarray]) -> None:
+    with Workbench.open(project) as bench:
+        photo = bench.photos.page()[0].id
+        bench.regions.save(photo, "knob", disc_masks["left disc"])
+        assert bench.studio.swap_partners(photo, "disc") == ["knob", "disc_2"]
+        assert bench.studio.region_params(photo, "disc") == {"region": "disc", "instance": 1}
+        assert bench.studio.region_params(photo, "disc_2") == {"region": "disc_2", "instance": 1}
+
+
+@pytest.mark.parametrize("turn, scale", [(0.0, 1.0), (90.0, 1.0), (-30.0, 1.5), (180.0, 0.5)])
+def test_a_move_on_the_canvas_is_the_same_move_in_the_engine(project: Path, turn: float, scale: float) -> None:
+    """Where the canvas puts the part's centroid, the engine's shift of the centroid leads too."""
+    bent = np.zeros((96, 128), np.bool_)
+    bent[20:60, 30:36] = bent[54:60, 30:70] = True
+    with Workbench.open(project) as bench:
+        photo = bench.photos.page()[1].id
+        bench.regions.save(photo, "hook", bent)
+        params = bench.studio.move_params(photo, "hook", 7, -5, turn, scale)
+    rows, columns = np.nonzero(bent)
+    middle = np.array([(30 + 69) / 2, (20 + 59) / 2])
+    centroid = np.array([columns.mean(), rows.mean()])
+    way = np.radians(turn)
+    around = scale * np.array([[np.cos(way), -np.sin(way)], [np.sin(way), np.cos(way)]])
+    expected = around @ (centroid - middle) + middle + (7, -5)
+    assert centroid + (params["dx"], params["dy"]) == pytest.approx(expected, abs=0.5)
+    assert (params["angle"], params["scale"]) == (-turn, scale)
