@@ -135,7 +135,7 @@ class ExportOptions(BaseModel):
         return self
 
 
-def read_options(given: Mapping[str, Any]) -> ExportOptions:
+def read_options(given: Mapping[str, object]) -> ExportOptions:
     """``given`` as ExportOptions; InputError in one line that names each wrong value."""
     return read_settings(ExportOptions, given, "export options")
 

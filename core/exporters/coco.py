@@ -33,7 +33,7 @@ from core.exporters.sidecar import apply_sidecar
 from core.types import GOOD, Mask
 
 
-class Coco(DatasetFormat):
+class CocoExporter(DatasetFormat):
     """``images/<split>/NNNNNN.png`` and ``annotations/instances_<split>.json``."""
 
     name = "coco"

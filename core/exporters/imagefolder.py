@@ -33,7 +33,7 @@ _SPLIT_WORDS = "train|training|validation|valid|dev|val|test|testing|eval|evalua
 _SPLIT_WORD = re.compile(rf"(?:^|[_0-9])({_SPLIT_WORDS})(?:$|[_0-9])")
 
 
-class ImageFolder(DatasetFormat):
+class ImageFolderExporter(DatasetFormat):
     """``<split>/images/<label>/NNNNNN.png``, ``<split>/masks/<label>/NNNNNN.png``, ``<split>/metadata.jsonl``."""
 
     name = "imagefolder"

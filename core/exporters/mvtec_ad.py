@@ -28,7 +28,7 @@ from core.exporters.sidecar import apply_sidecar
 from core.types import GOOD
 
 
-class MvtecAd(DatasetFormat):
+class MvtecAdExporter(DatasetFormat):
     """``<category>/{train/good,test/<label>}/NNNNNN.png``, ``<category>/ground_truth/<label>/NNNNNN_mask.png``."""
 
     name = "mvtec-ad"

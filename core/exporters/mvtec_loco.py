@@ -41,7 +41,7 @@ _SPLIT_FOLDERS: dict[Split, str] = {"train": "train", "val": "validation", "test
 _MAX_CODES = 250
 
 
-class MvtecLoco(DatasetFormat):
+class MvtecLocoExporter(DatasetFormat):
     """``<category>/{train,validation,test}/...`` and ``ground_truth/<kind>_anomalies/NNNNNN/000.png, 001.png``."""
 
     name = "mvtec-loco"

@@ -79,7 +79,7 @@ def _parsed(recipe: str | None) -> Any:
     return value if isinstance(value, dict) and _compact(value) == recipe else recipe
 
 
-def _compact(recipe: Mapping[str, Any]) -> str:
+def _compact(recipe: Mapping[str, object]) -> str:
     return json.dumps(recipe, sort_keys=True, separators=(",", ":"))
 
 

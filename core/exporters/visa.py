@@ -26,7 +26,7 @@ from core.exporters.mvtec_ad import category_folder, read_category
 _TOP = "visa_pytorch"
 
 
-class Visa(DatasetFormat):
+class VisaExporter(DatasetFormat):
     """``visa_pytorch/<category>/{train/good,test/{good,bad},ground_truth/bad}/NNNNNN.png``."""
 
     name = "visa"

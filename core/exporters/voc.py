@@ -37,7 +37,7 @@ _VOID = 255
 _LAST = 254
 
 
-class Voc(DatasetFormat):
+class VocExporter(DatasetFormat):
     """``JPEGImages``, ``SegmentationClass``, ``SegmentationObject``, ``Annotations``, ``ImageSets/Segmentation``."""
 
     name = "voc"

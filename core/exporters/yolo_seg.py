@@ -37,7 +37,7 @@ from core.types import GOOD, Mask
 _INSIDE = 0.25
 
 
-class YoloSeg(DatasetFormat):
+class YoloSegExporter(DatasetFormat):
     """``{images,labels,masks}/<split>/``, ``data.yaml``; masks are ``NNNNNN_KKK.png``, one per instance."""
 
     name = "yolo-seg"
