@@ -56,7 +56,9 @@ def bench(
     rows: Annotated[
         list[str],
         typer.Option(
-            "--rows", help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real; comgen-table: its rows."
+            "--rows",
+            help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real; comgen-table: its rows; "
+            "click: its sets.",
         ),
     ] = [],  # noqa: B006
     product: Annotated[

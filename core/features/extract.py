@@ -94,6 +94,15 @@ def scale_features(image: Image, side: int = 256) -> Scales:
     return first, second, third
 
 
+def activation_maps(image: Image) -> Scales:
+    """The activations themselves at strides 4, 8 and 16 of the photo as it is, of any size and form.
+
+    uint8 (H, W, 3) RGB to float32 (ceil(H/s), ceil(W/s), c_j). Unavailable as in patch_features.
+    """
+    first, second, third = _run(check_image(image))
+    return first, second, third
+
+
 def class_features(image: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     """What the whole photo looks like: float32 (1280,), and its ImageNet logits, float32 (1000,).
 

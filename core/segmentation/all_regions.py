@@ -20,7 +20,7 @@ from core.segmentation.mask_scoring import (
     mask_score,
 )
 from core.segmentation.proposals import propose_masks
-from core.segmentation.refinement import refine_to_photo
+from core.segmentation.refinement import draw_on_photo
 from core.segmentation.segmenter import Cancel, MaskCandidate, raise_if_cancelled
 from core.segmentation.view_pyramid import ImagePyramid, PyramidView, project_mask
 from core.types import Mask
@@ -28,6 +28,8 @@ from core.types import Mask
 _OVERVIEW = 256
 _GRID = 88
 _SEEDS = 70
+_ACROSS = 10
+"""Places of a grid along the photo's longer side."""
 _APART = FEATURES.index("apart")
 _FRAME = FEATURES.index("frame")
 _EDGE = FEATURES.index("edge")
@@ -52,8 +54,8 @@ class RegionSeed:
     extent: float
 
 
-SeedPredictor = Callable[[RegionSeed, list[MaskGuess]], tuple[list[MaskGuess], npt.NDArray[np.float64]]]
-"""A second opinion: from a seed and the guesses there, to guesses and their worth on the scale of ``rank.worth``."""
+SeedPredictor = Callable[[RegionSeed], tuple[list[MaskGuess], npt.NDArray[np.float64]]]
+"""In place of the classic guesses: from a seed to guesses and their worth on the scale of ``mask_score``."""
 
 
 def all_regions(
@@ -67,7 +69,7 @@ def all_regions(
     pyramid = photo.pyramid
     height, width = pyramid.shape
     overview = pyramid.window(0, 0, width, height, _OVERVIEW)
-    seeds = _seeds(overview)
+    seeds = _seeds(overview) + (_grid_seeds(overview) if hear is not None else [])
     taken = np.zeros(overview.shape, np.bool_)
     found: list[tuple[MaskGuess, float]] = []
     for done, seed in enumerate(seeds):
@@ -88,7 +90,7 @@ def all_regions(
 
 
 def _candidate(pyramid: ImagePyramid, guess: MaskGuess, value: float) -> MaskCandidate:
-    part, corner = refine_to_photo(pyramid, guess.view, guess.mask)
+    part, corner = draw_on_photo(pyramid, guess)
     return MaskCandidate(part, float(confidence(np.array([value]))[0]), corner, pyramid.shape)
 
 
@@ -115,19 +117,21 @@ def _seeds(overview: PyramidView) -> list[RegionSeed]:
     return seeds[:_SEEDS]
 
 
+def _grid_seeds(overview: PyramidView) -> list[RegionSeed]:
+    """Places all over the photo: parts without any flat area have no other seed."""
+    h, w = overview.shape
+    step = max(h, w) / _ACROSS
+    rows, columns = (np.arange(step / 2, n, step) for n in (h, w))
+    z = overview.zoom
+    return [RegionSeed(overview.x0 + c / z, overview.y0 + r / z, step / z) for r in rows for c in columns]
+
+
 def _best_guesses(
     pyramid: ImagePyramid, seed: RegionSeed, hear: SeedPredictor | None, least: float
 ) -> list[tuple[MaskGuess, float]]:
     """The best things the seed may lie in, if any stands out."""
     height, width = pyramid.shape
-    raw: list[tuple[PyramidView, Mask]] = []
-    for side in sorted({min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)})[::-1]:
-        view = pyramid.square_view(seed.x, seed.y, side, _GRID)
-        raw += [(view, m) for m in propose_masks(view, seed.x, seed.y)]
-    guesses = guesses_from_views(raw, height * width, seed.x, seed.y) if raw else []
-    values = mask_score(guesses) if raw else np.zeros(0)
-    if hear is not None:
-        guesses, values = hear(seed, guesses)
+    guesses, values = hear(seed) if hear is not None else _classic_guesses(pyramid, seed)
     out: list[tuple[MaskGuess, float]] = []
     for k in np.argsort(-values, kind="stable"):
         guess = guesses[int(k)]
@@ -135,11 +139,24 @@ def _best_guesses(
             break
         f = guess.features
         share = guess.area / (height * width)
-        weak = f[_APART] < 0.45 or f[_EDGE] < 0.4 or f[_SOLID] < 0.62
+        # A network's guess may be open or hardly unlike the ground: it was judged by more than these.
+        weak = guess.probability is None and (f[_APART] < 0.45 or f[_EDGE] < 0.4 or f[_SOLID] < 0.62)
         if weak or f[_FRAME] > 0.02 or not _MIN_SHARE < share < 0.5:
             continue
         out.append((guess, float(values[k])))
     return out
+
+
+def _classic_guesses(pyramid: ImagePyramid, seed: RegionSeed) -> tuple[list[MaskGuess], npt.NDArray[np.float64]]:
+    height, width = pyramid.shape
+    raw: list[tuple[PyramidView, Mask]] = []
+    for side in sorted({min(max(f * seed.extent, 48.0), 1.6 * max(height, width)) for f in (2.5, 5.0, 10.0)})[::-1]:
+        view = pyramid.square_view(seed.x, seed.y, side, _GRID)
+        raw += [(view, m) for m in propose_masks(view, seed.x, seed.y)]
+    if not raw:
+        return [], np.zeros(0)
+    guesses = guesses_from_views(raw, height * width, seed.x, seed.y)
+    return guesses, mask_score(guesses)
 
 
 def _on(overview: PyramidView, guess: MaskGuess) -> Mask:

@@ -26,7 +26,7 @@ def box_guesses(pyramid: ImagePyramid, box: Box) -> list[MaskGuess]:
     height, width = pyramid.shape
     found = [measure_mask(view, m, height * width) for m in masks]
     add_agreement(found)
-    fit = np.array([_fills(g, box) for g in found])
+    fit = np.array([box_overlap(g, box) for g in found])
     for guess, share in zip(found, fit, strict=True):
         # A person draws the box around the thing: what reaches its sides is meant.
         guess.features[-1] += 0.5 * (share - 0.7)
@@ -100,7 +100,7 @@ def _largest(mask: Mask) -> Mask:
     return fill_pinholes(np.asarray(own), int(areas.max()))
 
 
-def _fills(guess: MaskGuess, box: Box) -> float:
+def box_overlap(guess: MaskGuess, box: Box) -> float:
     """IoU of the guess's bounding box with the drawn one."""
     g = guess.box
     low, high = np.maximum(g[:2], box[:2]), np.minimum(g[2:], box[2:])

@@ -23,7 +23,7 @@ from core.segmentation.constraints import apply_constraints, distance_to_agreein
 from core.segmentation.corrections import correct, guess_from_mask
 from core.segmentation.mask_scoring import MaskGuess, confidence, guesses_from_views, mask_score
 from core.segmentation.proposals import propose_masks
-from core.segmentation.refinement import refine_to_photo
+from core.segmentation.refinement import draw_on_photo
 from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, check_prompt, raise_if_cancelled
 from core.segmentation.view_pyramid import ImagePyramid
 from core.types import Image, Mask, check_image
@@ -54,7 +54,7 @@ class ClassicPreparedPhoto:
     ) -> list[MaskCandidate]:
         """See Prepared. A ``mask`` from here, shown for all clicks but the last, is recognised."""
         checked, box, given = check_prompt(self.pyramid.shape, clicks, box_xyxy, mask)
-        ordered = _in_order(checked)
+        ordered = in_order(checked)
         guesses = (
             self._guesses_for_prompt(ordered, box) if given is None else self._guesses_for_mask(ordered, box, given)
         )
@@ -124,7 +124,7 @@ class ClassicPreparedPhoto:
         with self._lock:
             known = self._drawings.get(guess)
         if known is None:
-            known = PackedMask(*refine_to_photo(self.pyramid, guess.view, guess.mask))
+            known = PackedMask(*draw_on_photo(self.pyramid, guess))
             with self._lock:
                 self._drawings.put(guess, known)
         return known
@@ -163,7 +163,7 @@ def _click_disc(shape: tuple[int, int], at: tuple[int, int]) -> Mask:
     return dot > 0
 
 
-def _in_order(clicks: Sequence[Click]) -> tuple[Click, ...]:
+def in_order(clicks: Sequence[Click]) -> tuple[Click, ...]:
     """The clicks as given, but a positive one first: there must be something to take away from."""
     first = next((k for k, c in enumerate(clicks) if c.positive), 0)
     return (*clicks[first : first + 1], *clicks[:first], *clicks[first + 1 :])

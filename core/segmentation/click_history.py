@@ -16,6 +16,13 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+def bounding_window(mask: Mask) -> tuple[Mask, tuple[int, int]]:
+    """The smallest window, bool (h, w), that holds all of ``mask``, bool (H, W) and not empty, and its corner."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    y0, x0 = int(rows[0]), int(columns[0])
+    return mask[y0 : int(rows[-1]) + 1, x0 : int(columns[-1]) + 1].copy(), (y0, x0)
+
+
 class RecentCache(Generic[K, V]):
     """The last few things that were worked out."""
 

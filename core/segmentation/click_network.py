@@ -1,5 +1,7 @@
 """The wiring of mini-click: a small U-Net from a window of a photo and its prompt to one logit per pixel.
 
+At strides 4, 8 and 16 it is told, too, what a network pretrained on ImageNet makes of the photo (photo_features.py).
+
 The wiring is told once, in terms of a ``block``: training hands in convolutions with batch normalisation, prediction
 hands in the shipped weights, into which that normalisation was folded. Torch is imported by the functions only.
 """
@@ -14,6 +16,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.features.extract import LAYERS
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -27,6 +31,8 @@ WIDTHS = (16, 32, 64, 96)
 CLICK_RADIUS = 3.0
 """Radius of a click on its map, in window pixels."""
 
+LIFTED = (LAYERS[0] + 2, LAYERS[1] + 2, LAYERS[2] + 2)
+"""Channels of the pretrained network's maps at strides 4, 8 and 16, and likeness to the clicks of either sign."""
 HALF_DISTANCE = 0.12
 """Distance of colours, in units of the full range, at which they count as half unlike."""
 _FAR = 100.0
@@ -36,13 +42,19 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class ConvLayer:
-    """A 3x3 convolution; ``plain`` ones have no normalisation and no rectifier after them."""
+    """A convolution; ``plain`` ones have no normalisation and no rectifier after them."""
 
     inputs: int
     outputs: int
     stride: int = 1
     dilation: int = 1
     plain: bool = False
+    kernel: int = 3
+
+    @property
+    def padding(self) -> int:
+        """Pixels added at each side, so that the size stays what the stride makes of it."""
+        return self.dilation * (self.kernel // 2)
 
 
 class ConvBlock(Protocol):
@@ -65,11 +77,13 @@ def layers(widths: Sequence[int] = WIDTHS) -> dict[str, ConvLayer]:
         "up1a": ConvLayer(c + b, b), "up1b": ConvLayer(b, b),
         "up0a": ConvLayer(b + a, a), "up0b": ConvLayer(a, a),
         "head": ConvLayer(a, 4, plain=True),
+        "lift4": ConvLayer(LIFTED[0], b, plain=True, kernel=1), "lift8": ConvLayer(LIFTED[1], c, plain=True, kernel=1),
+        "lift16": ConvLayer(LIFTED[2], d, plain=True, kernel=1),
     }  # fmt: skip
 
 
-def forward(x: Tensor, block: ConvBlock) -> Tensor:
-    """Logits (N, 1, h, w) of inputs (N, 11, h, w); h and w multiples of 16."""
+def forward(x: Tensor, maps: Sequence[Tensor], block: ConvBlock) -> Tensor:
+    """Logits (N, 1, h, w) of inputs (N, 11, h, w) and of maps (N, LIFTED[k], h / s, w / s); sides multiples of 16."""
     import torch
     from torch.nn import functional
 
@@ -80,9 +94,9 @@ def forward(x: Tensor, block: ConvBlock) -> Tensor:
         return block(second, block(first, x), add=x)
 
     at2 = block("keep0", block("down0", x))
-    at4 = residual(block("down1", at2), "res1a", "res1b")
-    at8 = residual(residual(block("down2", at4), "res2a", "res2b"), "res2c", "res2d")
-    deep = residual(residual(block("down3", at8), "res3a", "res3b"), "res3c", "res3d")
+    at4 = residual(block("down1", at2, block("lift4", maps[0])), "res1a", "res1b")
+    at8 = residual(residual(block("down2", at4, block("lift8", maps[1])), "res2a", "res2b"), "res2c", "res2d")
+    deep = residual(residual(block("down3", at8, block("lift16", maps[2])), "res3a", "res3b"), "res3c", "res3d")
     y = block("up2b", block("up2a", up(deep, at8)))
     y = block("up1b", block("up1a", up(y, at4)))
     y = block("up0b", block("up0a", up(y, at2)))
@@ -104,7 +118,7 @@ class FoldedConvBlock:
 
         layer = self._plan[name]
         y = functional.conv2d(
-            x, self._weights[f"{name}.weight"], self._weights[f"{name}.bias"], layer.stride, layer.dilation,
+            x, self._weights[f"{name}.weight"], self._weights[f"{name}.bias"], layer.stride, layer.padding,
             layer.dilation,
         )  # fmt: skip
         if layer.plain:

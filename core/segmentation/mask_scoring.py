@@ -31,13 +31,17 @@ FEATURES = (
 
 @dataclass(frozen=True, eq=False)
 class MaskGuess:
-    """A mask on its view, with its measures; ``box`` is x0, y0, x1, y1 and ``area`` in photo pixels."""
+    """A mask on its view, with its measures; ``box`` is x0, y0, x1, y1 and ``area`` in photo pixels.
+
+    ``probability``, float32 (h, w) 0..1, is what a network said of each pixel, where one made the guess.
+    """
 
     view: PyramidView
     mask: Mask
     box: tuple[float, float, float, float]
     area: float
     features: npt.NDArray[np.float64]
+    probability: Floats | None = None
 
 
 def _lower_fifth(values: npt.NDArray[np.float32]) -> float:

@@ -1,8 +1,8 @@
-"""mini-click: a small network, trained on rendered scenes and drawn flaws, beside the classic segmenter's guesses.
+"""mini-click: a small network, trained on rendered scenes and drawn flaws, on features of a pretrained one.
 
-A click is looked at in windows of several sizes; the network answers for each, the likeliest answers are looked at
-again, closer, and a linear rule ranks them together with the classic segmenter's guesses. Remembering, obeying and
-drawing at the photo's resolution are the classic segmenter's.
+A first click is looked at in windows of several sizes; the network answers for each, the likeliest answers are looked
+at again, closer, and a linear rule ranks them. Further clicks correct the region where they lie (local_correction.py).
+Drawing at the photo's resolution is the classic segmenter's.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -22,12 +22,33 @@ from core import weights as models
 from core.errors import Unavailable
 from core.progress import Steps
 from core.segmentation.all_regions import RegionSeed, all_regions
-from core.segmentation.classic import ClassicPreparedPhoto
-from core.segmentation.corrections import correct, set_score
-from core.segmentation.mask_scoring import MaskGuess, measure_mask
-from core.segmentation.network_scores import ClickNetwork, NetworkCalibration, NetworkView, predict_views, signals
-from core.segmentation.proposals import fill_pinholes
-from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, box_mask, raise_if_cancelled
+from core.segmentation.box_prompts import box_overlap
+from core.segmentation.classic import ClassicPreparedPhoto, in_order
+from core.segmentation.click_history import PackedMask, RecentCache, bounding_window
+from core.segmentation.constraints import apply_constraints
+from core.segmentation.corrections import guess_from_mask
+from core.segmentation.local_correction import PhotoFrame, click_reach, corrected_regions, on_frame
+from core.segmentation.mask_scoring import MaskGuess
+from core.segmentation.network_guesses import (
+    SCORE_OFFSET,
+    SCORE_SCALE,
+    distinct_sizes,
+    guess_from_answer,
+    probability_on,
+    rank_guesses,
+    surest_click,
+)
+from core.segmentation.network_scores import ClickNetwork, NetworkView, predict_views, signals
+from core.segmentation.photo_features import PhotoFeatures
+from core.segmentation.segmenter import (
+    Box,
+    Cancel,
+    Click,
+    MaskCandidate,
+    check_prompt,
+    iou,
+    raise_if_cancelled,
+)
 from core.segmentation.view_pyramid import PyramidView, project_mask
 from core.types import Image, Mask, check_image
 
@@ -35,15 +56,26 @@ FIRST_LOOK_SIDE = 128
 """Longer side of a first look, in window pixels."""
 CLOSE_UP_SIDE = 160
 """Longer side of a closer one."""
-_SMALLEST = 44
+FINAL_SIDE = 224
+"""Longer side of the last look at what was chosen, from which it is drawn."""
+_SAME_THING = 0.75
+"""IoU from which on a closer look is thought to show the same thing."""
+_FINE_SHARE = 0.75
+"""What the last look counts beside the one before."""
+_SAME_TO_THE_EYE = 0.95
+"""IoU from which on two candidates look the same."""
+_SMALLEST, _SMALLEST_SHARE = 44, 0.08
+"""Side of the closest first look: in pixels, and over the photo's longer side, as no one means a glint on a thread."""
 _STEP = 2.3
 _CLASSIC = 10
-"""Classic guesses that are heard."""
-_SCORE_OFFSET, _SCORE_SCALE = 6.0, 3.0
-"""From logits to the scale of core.segmentation.mask_scoring.worth."""
+"""Classic guesses that are heard where the network has none."""
+_DETAIL = 3.2
+"""Half the window on a correcting click, over the click's distance from the outline."""
+_BOX_FIT = 4.0
+"""What it counts, in logits, that a guess's own box is the drawn one."""
 
 GuessSignals = tuple[list[MaskGuess], npt.NDArray[np.float64]]
-"""Guesses and their signals, one row each."""
+"""Guesses, and their signals, one row each, or their worth."""
 
 
 class MiniPreparedPhoto(ClassicPreparedPhoto):
@@ -52,80 +84,167 @@ class MiniPreparedPhoto(ClassicPreparedPhoto):
     def __init__(self, image: Image, network: ClickNetwork) -> None:
         super().__init__(image)
         self._network = network
+        self._features = PhotoFeatures(image, network.statistics)
+        self._regions = RecentCache[tuple[tuple[Click, ...], Box | None], PackedMask]()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory held by the photo's copies and features."""
+        return super().nbytes + self._features.nbytes
+
+    def predict(
+        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
+    ) -> list[MaskCandidate]:
+        """See PreparedPhoto. A first click or a box is read anew; what follows corrects the region so far."""
+        checked, box, given = check_prompt(self.pyramid.shape, clicks, box_xyxy, mask)
+        ordered = in_order(checked)
+        if given is not None:
+            before = PackedMask(*bounding_window(given))
+            new = [c for c in ordered if given[int(c.y), int(c.x)] != c.positive]
+            old = [c for c in ordered if c not in new]
+        elif len(ordered) > (1 if box is None else 0):
+            before, old, new = self._region_for(ordered[:-1], box), list(ordered[:-1]), [ordered[-1]]
+        else:
+            return super().predict(clicks, box_xyxy)
+        part, corner = before.window()
+        found = [MaskCandidate(part, 1.0, corner, self.pyramid.shape)]
+        for k, click in enumerate(new):
+            if not _obeys(found[0], click):
+                found = self._corrections(found[0], [*old, *new[: k + 1]], box)
+        return [self._constrained(one, checked, box) for one in found]
+
+    def _region_for(self, clicks: tuple[Click, ...], box: Box | None) -> PackedMask:
+        """The region that the clicks and the box give; remembered."""
+        with self._lock:
+            known = self._regions.get((clicks, box))
+        if known is None:
+            best = self.predict(clicks, box)[0]
+            known = PackedMask(best.window, best.corner)
+            with self._lock:
+                self._regions.put((clicks, box), known)
+        return known
+
+    def _corrections(self, region: MaskCandidate, clicks: Sequence[Click], box: Box | None) -> list[MaskCandidate]:
+        """``region`` after the last of ``clicks``, which it does not obey, best first, at most three."""
+        so_far, last = guess_from_mask(self.pyramid, region.mask), clicks[-1]
+        frame = self._frame(region, clicks)
+        part = on_frame(region.window, region.corner, frame)
+        reach = click_reach(part, (int(last.x) - frame[0], int(last.y) - frame[1]))
+        half = max(_DETAIL * reach + 12, 24.0)
+        views = [self._window(last.x - half, last.y - half, last.x + half, last.y + half, FIRST_LOOK_SIDE)]
+        views.append(self._around(so_far.box, clicks, 0.8))
+        looks = predict_views(self._network, self._features, views, clicks, box, so_far)
+        near = self._around(so_far.box, clicks, 0.25, FINAL_SIDE)
+        looks += predict_views(self._network, self._features, [near], clicks, box, so_far)
+        guesses = [g for one in looks[1:] if (g := self._guess(one, clicks, so_far, box)) is not None]
+        wholes = [on_frame(*self._draw(g).window(), frame) for g in guesses]
+        made = corrected_regions(part, frame, clicks, looks, wholes)
+        shown = [MaskCandidate(one.part, one.score, (frame[1], frame[0]), self.pyramid.shape) for one in made]
+        return _different(shown)[:3]
+
+    def _frame(self, region: MaskCandidate, clicks: Sequence[Click]) -> PhotoFrame:
+        """What of the photo a correction may change: about the region and the clicks."""
+        (y0, x0), (h, w) = region.corner, region.window.shape
+        xs, ys = [x0, x0 + w, *(c.x for c in clicks)], [y0, y0 + h, *(c.y for c in clicks)]
+        pad = 0.4 * max(max(xs) - min(xs), max(ys) - min(ys)) + 24
+        height, width = self.pyramid.shape
+        return (
+            max(int(min(xs) - pad), 0), max(int(min(ys) - pad), 0),
+            min(int(max(xs) + pad), width), min(int(max(ys) + pad), height),
+        )  # fmt: skip
+
+    def _constrained(self, one: MaskCandidate, clicks: Sequence[Click], box: Box | None) -> MaskCandidate:
+        part, corner = apply_constraints(one.window.copy(), one.corner, clicks, box)
+        return MaskCandidate(part, one.score, corner, self.pyramid.shape)
 
     def click_guesses(self, x: float, y: float) -> GuessSignals:
         """What one click may mean, unranked."""
         click = (Click(x, y),)
-        looks = predict_views(self._network, self._windows(x, y), click)
+        looks = predict_views(self._network, self._features, self._windows(x, y), click)
         own = [g for one in looks if (g := self._guess(one, click)) is not None]
-        classic = super()._compute_guesses(x, y)[:_CLASSIC]
+        # Where the network has nothing to say, the classic guesses have to do; elsewhere they were no better.
+        classic = [] if own else super()._compute_guesses(x, y)[:_CLASSIC]
         both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
-        ranked = _ranked(both, signals(both, looks, marks), self._network.first_click_rule, keep=True)
-        for guess in _distinct_sizes(ranked)[:2]:
-            (one,) = predict_views(self._network, [self._around(guess.box, click, 0.35)], click)
-            looks.append(one)
-            closer = self._guess(one, click)
-            if closer is not None:
-                both.append(closer)
-                marks.append(True)
+        ranked = rank_guesses(both, signals(both, looks, marks), self._network.first_click_rule, keep=True)
+        views = [self._around(guess.box, click, 0.35, FIRST_LOOK_SIDE) for guess in distinct_sizes(ranked)[:2]]
+        closer = predict_views(self._network, self._features, views, click) if views else []
+        looks += closer
+        both += [g for one in closer if (g := self._guess(one, click)) is not None]
+        marks += [True] * (len(both) - len(marks))
         return both, signals(both, looks, marks)
 
-    def correction_guesses(
-        self, so_far: MaskGuess, clicks: tuple[Click, ...], wholes: list[MaskGuess], box: Box | None
-    ) -> GuessSignals:
-        """What ``so_far`` may become by the last click, unranked."""
-        views = [self._around(so_far.box, clicks, margin) for margin in (0.3, 0.8)]
-        looks = predict_views(self._network, views, clicks, box, so_far)
-        own = [g for one in looks if (g := self._guess(one, clicks, so_far, box)) is not None]
-        # The classic readings of the last click alone: hearing the network on them too would double the time.
-        pieces = super()._compute_guesses(clicks[-1].x, clicks[-1].y)
-        classic = correct(self.pyramid, so_far, clicks, pieces, wholes, box)
-        both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
-        return both, signals(both, looks, marks, so_far)
-
-    def predict_seed(
-        self, seed: RegionSeed, guesses: list[MaskGuess]
-    ) -> tuple[list[MaskGuess], npt.NDArray[np.float64]]:
-        """The network's own guesses at a seed beside ``guesses``, and what they are worth (see everything.Hear)."""
+    def predict_seed(self, seed: RegionSeed) -> GuessSignals:
+        """The network's own guesses at a seed and what they are worth (see all_regions.SeedPredictor)."""
         click = (Click(seed.x, seed.y),)
         halves = sorted({max(1.25 * f * seed.extent, 24.0) for f in (1, 2, 4)})
         views = [self._window(seed.x - s, seed.y - s, seed.x + s, seed.y + s, FIRST_LOOK_SIDE) for s in halves]
-        looks = predict_views(self._network, views, click)
+        looks = predict_views(self._network, self._features, views, click)
         own = [g for one in looks if (g := self._guess(one, click)) is not None]
-        both, marks = [*own, *guesses], [True] * len(own) + [False] * len(guesses)
-        if not both:
+        if not own:
             return [], np.zeros(0)
-        return both, _SCORE_OFFSET + _SCORE_SCALE * self._network.first_click_rule.logits(signals(both, looks, marks))
+        values = self._network.first_click_rule.logits(signals(own, looks, [True] * len(own)))
+        best = int(values.argmax())
+        own[best] = self._sharpened(own[best], click)
+        return own, SCORE_OFFSET + SCORE_SCALE * values
 
     def _compute_guesses(self, x: float, y: float) -> list[MaskGuess]:
-        return _ranked(*self.click_guesses(x, y), self._network.first_click_rule)
+        ranked = rank_guesses(*self.click_guesses(x, y), self._network.first_click_rule)
+        return [self._sharpened(ranked[0], (Click(x, y),)), *ranked[1:]]
 
-    def _correct(
-        self, so_far: MaskGuess, clicks: tuple[Click, ...], wholes: list[MaskGuess], box: Box | None
-    ) -> list[MaskGuess]:
-        return _ranked(*self.correction_guesses(so_far, clicks, wholes, box), self._network.further_click_rule)
+    def _sharpened(self, guess: MaskGuess, clicks: tuple[Click, ...], box: Box | None = None) -> MaskGuess:
+        """``guess`` as the network sees it in more pixels, if it sees the same there and the photo has them."""
+        if guess.probability is None or guess.view.zoom >= 1:
+            return guess
+        view = self._around(guess.box, clicks, 0.2, FINAL_SIDE)
+        if view.zoom < 1.1 * guess.view.zoom:
+            return guess
+        (closer,) = predict_views(self._network, self._features, [view], clicks, box)
+        # A piece that only one of the two looks lost is kept.
+        both = _FINE_SHARE * closer.probability + (1 - _FINE_SHARE) * probability_on(guess, view)
+        fine = self._guess(NetworkView(view, both), clicks, None, box)
+        if fine is None or iou(project_mask(guess.mask, guess.view, view), fine.mask) < _SAME_THING:
+            return guess
+        return replace(fine, features=guess.features)
 
     def _guesses_for_box(self, box: Box) -> list[MaskGuess]:
-        looks = predict_views(self._network, [self._around(box, (), margin) for margin in (0.15, 0.5)], (), box)
+        views = [self._around(box, (), margin) for margin in (0.1, 0.3, 0.7)]
+        looks = predict_views(self._network, self._features, views, (), box)
         own = [g for one in looks if (g := self._guess(one, (), None, box)) is not None]
-        classic = super()._guesses_for_box(box)
-        both, marks = [*own, *classic], [True] * len(own) + [False] * len(classic)
-        return _ranked(both, signals(both, looks, marks), self._network.first_click_rule)
+        if own:
+            # A click says more than a box: where the first answer is surest, as a person would click.
+            click = (surest_click(own[0]),)
+            clicked = predict_views(self._network, self._features, views[:2], click, box)
+            own += [g for one in clicked if (g := self._guess(one, click, None, box)) is not None]
+            looks += clicked
+        guesses = own or super()._guesses_for_box(box)
+        # A person draws the box around the thing: what reaches its sides is meant.
+        fits = np.array([_BOX_FIT * box_overlap(g, box) for g in guesses])
+        given = signals(guesses, looks, [bool(own)] * len(guesses))
+        ranked = rank_guesses(guesses, given, self._network.first_click_rule, bonus=fits)
+        return [self._sharpened(ranked[0], (), box), *ranked[1:]]
 
     def _windows(self, x: float, y: float) -> list[PyramidView]:
         """Windows of falling size about a point, the first one as wide as the photo."""
         side = float(max(self.pyramid.shape))
-        steps = max(1, round(math.log(max(side / _SMALLEST, 1.0)) / math.log(_STEP)))
-        sides = [side * min(_SMALLEST / side, 1.0) ** (k / steps) for k in range(steps + 1)]
+        smallest = max(_SMALLEST, _SMALLEST_SHARE * side)
+        steps = max(1, round(math.log(max(side / smallest, 1.0)) / math.log(_STEP)))
+        sides = [side * min(smallest / side, 1.0) ** (k / steps) for k in range(steps + 1)]
         return [self._window(x - s / 2, y - s / 2, x + s / 2, y + s / 2, FIRST_LOOK_SIDE) for s in sides]
 
-    def _around(self, box: Sequence[float], clicks: Sequence[Click], margin: float) -> PyramidView:
+    def _around(
+        self, box: Sequence[float], clicks: Sequence[Click], margin: float, grid: int = CLOSE_UP_SIDE
+    ) -> PyramidView:
         xs = [box[0], box[2], *(c.x for c in clicks)]
         ys = [box[1], box[3], *(c.y for c in clicks)]
         extent = max(max(xs) - min(xs), max(ys) - min(ys), 16.0)
         half = extent * (0.5 + margin) + 4
         x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
-        return self._window(x - half, y - half, x + half, y + half, CLOSE_UP_SIDE)
+        return self._window(x - half, y - half, x + half, y + half, grid)
+
+    def _guess(
+        self, one: NetworkView, clicks: Sequence[Click], region: MaskGuess | None = None, box: Box | None = None
+    ) -> MaskGuess | None:
+        return guess_from_answer(one, self.pyramid.shape[0] * self.pyramid.shape[1], clicks, region, box)
 
     def _window(self, x0: float, y0: float, x1: float, y1: float, grid: int) -> PyramidView:
         """The window, moved onto the photo where it reaches over its frame."""
@@ -134,75 +253,21 @@ class MiniPreparedPhoto(ClassicPreparedPhoto):
         dy = max(-y0, 0.0) + min(height - y1, 0.0) if y1 - y0 < height else 0.0
         return self.pyramid.raw_window(x0 + dx, y0 + dy, x1 + dx, y1 + dy, grid)
 
-    def _guess(
-        self, one: NetworkView, clicks: Sequence[Click], region: MaskGuess | None = None, box: Box | None = None
-    ) -> MaskGuess | None:
-        """The network's answer as a guess; None where it holds nothing asked for, or much of it is cut off."""
-        mask = one.probability > 0.5
-        if box is not None:
-            mask &= _box_on(one.view, box)
-        mask = _prompted_components(mask, one.view, clicks, region, box is not None)
-        area = np.count_nonzero(mask)
-        if area < 4 or _cut_off_pixels(mask, one.view) > 0.6 * math.sqrt(area):
-            return None
-        height, width = self.pyramid.shape
-        at = one.view.to_view(clicks[0].x, clicks[0].y) if clicks else None
-        return measure_mask(one.view.smoothed(), mask, height * width, at)
+
+def _different(found: list[MaskCandidate]) -> list[MaskCandidate]:
+    """Those, all of one window, that a person can tell from the better ones before them."""
+    kept: list[MaskCandidate] = []
+    for one in found:
+        if all(iou(one.window, other.window) < _SAME_TO_THE_EYE for other in kept):
+            kept.append(one)
+    return kept
 
 
-def _box_on(view: PyramidView, box: Box) -> Mask:
-    z, (h, w) = view.zoom, view.shape
-    x0, y0 = (box[0] - view.x0) * z, (box[1] - view.y0) * z
-    x1, y1 = (box[2] - view.x0) * z, (box[3] - view.y0) * z
-    return box_mask((max(round(x0), 0), max(round(y0), 0), max(round(x1), 0), max(round(y1), 0)), (h, w))
-
-
-def _prompted_components(
-    mask: Mask, view: PyramidView, clicks: Sequence[Click], region: MaskGuess | None, boxed: bool
-) -> Mask:
-    """The pieces of ``mask`` that hold a click or were there before; in a box, all of some size."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
-    areas[0] = 0
-    keep = np.zeros(count, np.bool_)
-    for click in clicks:
-        if click.positive and view.contains(click.x, click.y):
-            column, row = view.to_view(click.x, click.y)
-            keep[labels[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]] = True
-    if region is not None:
-        before = project_mask(region.mask, region.view, view)
-        keep |= np.bincount(labels[before], minlength=count) > 0.3 * areas
-    if boxed:
-        keep |= areas >= 0.2 * areas.max()
-    keep[0] = False
-    own = np.asarray(keep[labels])
-    return fill_pinholes(own, int(np.count_nonzero(own)), 0.01)
-
-
-def _cut_off_pixels(mask: Mask, view: PyramidView) -> int:
-    """Pixels of ``mask`` on the window's frame where the photo goes on."""
-    sides = zip(view.ends_inside_photo, (mask[:, 0], mask[0], mask[:, -1], mask[-1]), strict=True)
-    return sum(int(np.count_nonzero(side)) for goes_on, side in sides if goes_on)
-
-
-def _ranked(
-    guesses: list[MaskGuess], given: npt.NDArray[np.float64], verdict: NetworkCalibration, keep: bool = False
-) -> list[MaskGuess]:
-    """Best first. Unless ``keep``, each guess's worth becomes the verdict, on the scale of mask_scoring."""
-    values = verdict.logits(given)
-    order = [int(k) for k in np.argsort(-values, kind="stable")]
-    return [
-        guesses[k] if keep else set_score(guesses[k], _SCORE_OFFSET + _SCORE_SCALE * float(values[k])) for k in order
-    ]
-
-
-def _distinct_sizes(guesses: list[MaskGuess]) -> list[MaskGuess]:
-    """Those whose area differs clearly from all before them."""
-    out: list[MaskGuess] = []
-    for guess in guesses:
-        if all(not 0.6 < guess.area / other.area < 1.6 for other in out):
-            out.append(guess)
-    return out
+def _obeys(region: MaskCandidate, click: Click) -> bool:
+    """Whether the region is at the click as it says."""
+    y, x = int(click.y) - region.corner[0], int(click.x) - region.corner[1]
+    h, w = region.window.shape
+    return bool(0 <= y < h and 0 <= x < w and region.window[y, x]) == click.positive
 
 
 class MiniSegmenter:
@@ -240,7 +305,7 @@ class MiniSegmenter:
     ) -> list[MaskCandidate]:
         """Components that stand out, largest first."""
         prepared = self.prepare(image)
-        return all_regions(prepared, progress, cancelled, prepared.predict_seed, _SCORE_OFFSET)
+        return all_regions(prepared, progress, cancelled, prepared.predict_seed, SCORE_OFFSET)
 
     def _load_network(self) -> ClickNetwork:
         with self._lock:

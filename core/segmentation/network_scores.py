@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Unavailable
+from core.features.extract import FEATURES as PRETRAINED
+from core.features.extract import LAYERS
 from core.segmentation.click_network import (
     INPUT_CHANNELS,
     STRIDE,
@@ -24,16 +26,17 @@ from core.segmentation.click_network import (
     layers,
 )
 from core.segmentation.mask_scoring import FEATURES, MaskGuess, mask_score
+from core.segmentation.photo_features import STRIDES, FeatureStatistics, PhotoFeatures, encode_features
 from core.segmentation.segmenter import Box, Click
 from core.segmentation.view_pyramid import Floats, PyramidView, project_mask
 from core.types import Mask
 
-SIGNALS = (*FEATURES, "worth", "certain", "wider", "own", "kept")
+SIGNALS = (*FEATURES, "worth", "certain", "wider", "own")
 """The classic features; worth by the classic rule, less the best one's; soft IoU with the network's answer in the
-window that fits, and in the next larger; 1 for the network's own guesses; IoU with the region so far."""
+window that fits, and in the next larger; 1 for the network's own guesses."""
 
-PredictProbabilities = Callable[[Floats], Floats]
-"""From inputs (N, 11, h, w) to probabilities (N, h, w)."""
+PredictProbabilities = Callable[[Floats, Sequence[Floats]], Floats]
+"""From inputs (N, 11, h, w) and maps (N, LIFTED[k], h / s, w / s) to probabilities (N, h, w)."""
 
 
 @dataclass(frozen=True)
@@ -67,31 +70,41 @@ class ClickNetwork:
         try:
             config = json.loads((folder / "config.json").read_text())
             self.first_click_rule = _read_calibration(config["first"])
-            self.further_click_rule = _read_calibration(config["further"])
             plan = layers(config["widths"])
             weights = load_file(folder / "model.safetensors")
+            if config["features"] != PRETRAINED:
+                raise ValueError(f"it was trained on {config['features']}, and this is {PRETRAINED}")
             _check(weights, plan)
+            self.statistics = _read_statistics(weights)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise Unavailable(f"mini-click: {folder} is damaged ({error}); get Flawsmith's files again") from error
         self._block = FoldedConvBlock(weights, plan)
         self._lock = threading.Lock()
 
-    def __call__(self, inputs: Floats) -> Floats:
-        """float32 (N, h, w) in 0..1 of float32 (N, 11, h, w); sides multiples of 16."""
+    def __call__(self, inputs: Floats, maps: Sequence[Floats]) -> Floats:
+        """float32 (N, h, w) in 0..1 of inputs (N, 11, h, w) and maps (N, LIFTED[k], h / s, w / s); sides by 16."""
         import torch
 
         with self._lock, torch.inference_mode():
-            given = torch.from_numpy(inputs).contiguous(memory_format=torch.channels_last)
-            return np.asarray(torch.sigmoid(forward(given, self._block))[:, 0].numpy())
+            given, *others = (
+                torch.from_numpy(one).contiguous(memory_format=torch.channels_last) for one in (inputs, *maps)
+            )
+            return np.asarray(torch.sigmoid(forward(given, others, self._block))[:, 0].numpy())
 
 
 def _check(weights: Mapping[str, Any], plan: Mapping[str, ConvLayer]) -> None:
     """ValueError if the weights are not those of the plan."""
     want: dict[str, tuple[int, ...]] = {}
-    want |= {f"{name}.weight": (one.outputs, one.inputs, 3, 3) for name, one in plan.items()}
+    want |= {f"{name}.weight": (one.outputs, one.inputs, one.kernel, one.kernel) for name, one in plan.items()}
     want |= {f"{name}.bias": (one.outputs,) for name, one in plan.items()}
+    want |= {f"{kind}{s}": (count,) for s, count in zip(STRIDES, LAYERS, strict=True) for kind in ("mean", "spread")}
     if {name: tuple(w.shape) for name, w in weights.items()} != want:
         raise ValueError("model.safetensors is not the network that config.json tells of")
+
+
+def _read_statistics(weights: Mapping[str, Any]) -> FeatureStatistics:
+    means, spreads = ([weights[f"{kind}{s}"].float().numpy() for s in STRIDES] for kind in ("mean", "spread"))
+    return FeatureStatistics((means[0], means[1], means[2]), (spreads[0], spreads[1], spreads[2]))
 
 
 def _read_calibration(entry: dict) -> NetworkCalibration:
@@ -101,6 +114,7 @@ def _read_calibration(entry: dict) -> NetworkCalibration:
 
 def predict_views(
     network: PredictProbabilities,
+    photo: PhotoFeatures,
     views: Sequence[PyramidView],
     clicks: Sequence[Click],
     box: Box | None = None,
@@ -110,6 +124,7 @@ def predict_views(
     h = max(-(-v.shape[0] // STRIDE) * STRIDE for v in views)
     w = max(-(-v.shape[1] // STRIDE) * STRIDE for v in views)
     inputs = np.zeros((len(views), INPUT_CHANNELS, h, w), np.float32)
+    maps: list[list[Floats]] = []
     for given, view in zip(inputs, views, strict=True):
         rows, columns = view.shape
         rgb = cv2.cvtColor(view.lab, cv2.COLOR_LAB2RGB)
@@ -120,7 +135,9 @@ def predict_views(
             before[:rows, :columns] = project_mask(region.mask, region.view, view)
         points = [_clicks_on_view(view, clicks, sign) for sign in (True, False)]
         given[:] = encode_inputs(rgb, points[0], points[1], _box_on(view, box), before)
-    answers = network(inputs)
+        to_photo = np.array([[1 / view.zoom, 0, view.x0], [0, 1 / view.zoom, view.y0]])
+        maps.append(encode_features(photo.window(to_photo, (h, w)), points))
+    answers = network(inputs, [np.stack([one[k] for one in maps]) for k in range(len(STRIDES))])
     return [NetworkView(v, answers[k, : v.shape[0], : v.shape[1]]) for k, v in enumerate(views)]
 
 
@@ -140,19 +157,16 @@ def _box_on(view: PyramidView, box: Box | None) -> Box | None:
 
 
 def signals(
-    guesses: Sequence[MaskGuess], looks: Sequence[NetworkView], own: Sequence[bool], so_far: MaskGuess | None = None
+    guesses: Sequence[MaskGuess], looks: Sequence[NetworkView], own: Sequence[bool]
 ) -> npt.NDArray[np.float64]:
     """SIGNALS of every guess, (n, len(SIGNALS)); ``own`` marks those of the network."""
     worths = mask_score(list(guesses))
-    # Its own were never valued by the classic rule of corrections: no classic opinion on them.
     classic = [float(v) for v, mine in zip(worths, own, strict=True) if not mine]
     best = max(classic, default=0.0)
     rows = []
     for guess, value, mine in zip(guesses, worths, own, strict=True):
         certain, wider = _agreement(guess, looks)
-        kept = _guess_iou(guess, so_far) if so_far is not None else 0.0
-        opinion = 0.0 if so_far is not None and mine else float(np.clip((value - best) / 10, -2, 1))
-        rows.append([*guess.features, opinion, certain, wider, float(mine), kept])
+        rows.append([*guess.features, float(np.clip((value - best) / 10, -2, 1)), certain, wider, float(mine)])
     return np.array(rows, np.float64)
 
 
@@ -181,10 +195,3 @@ def _contains_box(view: PyramidView, box: Sequence[float]) -> bool:
 def _soft_iou(mask: Mask, sure: Floats) -> float:
     inside = float(sure[mask].sum())
     return inside / (np.count_nonzero(mask) + float(sure.sum()) - inside + 1e-6)
-
-
-def _guess_iou(guess: MaskGuess, other: MaskGuess) -> float:
-    """IoU of two guesses, on the view of the first."""
-    there = project_mask(other.mask, other.view, guess.view)
-    both = np.count_nonzero(there & guess.mask) / guess.view.zoom**2
-    return float(both / max(guess.area + other.area - both, 1e-6))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import MaskError
-from core.segmentation.segmenter import Click, MaskCandidate, Segmenter, iou
+from core.segmentation.segmenter import Click, MaskCandidate, PreparedPhoto, Segmenter, iou
 from core.types import Image, Mask, check_mask
 
 
@@ -36,10 +36,15 @@ def click_curve(
     With ``rng`` the first click is drawn among the pixels at least half as deep as the deepest: people
     do not aim for the middle.
     """
-    truth = check_mask(truth, image.shape[:2], "truth")
+    return curve_on(segmenter.prepare(image), check_mask(truth, image.shape[:2], "truth"), n, rng)
+
+
+def curve_on(
+    prepared: PreparedPhoto, truth: Mask, n: int, rng: np.random.Generator | None = None, enough: float = 2.0
+) -> ClickCurve:
+    """``click_curve`` on a photo that is prepared already; it stops early where the IoU is ``enough``."""
     if not truth.any():
         raise MaskError("truth: the mask is empty; give the region that the clicks shall find")
-    prepared = segmenter.prepare(image)
     clicks = [_first(truth, rng)]
     ious, bests, seconds = [], [], []
     for _ in range(n):
@@ -48,8 +53,10 @@ def click_curve(
         seconds.append(time.perf_counter() - begin)
         ious.append(iou(found[0].mask, truth))
         bests.append(_best(found, truth))
+        if ious[-1] >= enough:
+            break
         clicks.append(next_click(found[0].mask, truth) or clicks[-1])
-    return ClickCurve(np.array(ious), np.array(bests), np.array(seconds), tuple(clicks[:n]))
+    return ClickCurve(np.array(ious), np.array(bests), np.array(seconds), tuple(clicks[: len(ious)]))
 
 
 def next_click(found: Mask, truth: Mask) -> Click | None:

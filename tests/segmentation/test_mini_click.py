@@ -10,8 +10,17 @@ from hypothesis import strategies as st
 
 from core import weights
 from core.errors import Cancelled, InputError, Unavailable
+from core.features.extract import LAYERS
 from core.segmentation import segmenter
-from core.segmentation.click_network import CLICK_RADIUS, HALF_DISTANCE, INPUT_CHANNELS, STRIDE, encode_inputs, layers
+from core.segmentation.click_network import (
+    CLICK_RADIUS,
+    HALF_DISTANCE,
+    INPUT_CHANNELS,
+    LIFTED,
+    STRIDE,
+    encode_inputs,
+    layers,
+)
 from core.segmentation.mask_scoring import measure_mask
 from core.segmentation.mini_click import MiniSegmenter
 from core.segmentation.network_scores import (
@@ -22,6 +31,7 @@ from core.segmentation.network_scores import (
     predict_views,
     signals,
 )
+from core.segmentation.photo_features import STRIDES, PhotoFeatures, encode_features
 from core.segmentation.segmenter import Click, iou
 from core.segmentation.simulated_clicks import click_curve
 from core.segmentation.view_pyramid import ImagePyramid
@@ -191,16 +201,21 @@ def test_the_prompt_is_drawn_where_it_is():
 
 def test_a_window_is_answered_in_its_own_pixels():
     """A network that returns the positive clicks' map must put them back where they were clicked on the photo."""
-    pyramid = ImagePyramid(np.random.default_rng(0).integers(0, 255, (300, 420, 3), dtype=np.uint8))
+    image = np.random.default_rng(0).integers(0, 255, (300, 420, 3), dtype=np.uint8)
+    pyramid = ImagePyramid(image)
     views = [pyramid.raw_window(100, 50, 260, 210, 128), pyramid.raw_window(0, 0, 420, 300, 128)]
     given = []
 
-    def echo(inputs):
+    def echo(inputs, maps):
         given.append(inputs)
+        assert [one.shape[1:] for one in maps] == [
+            (count, inputs.shape[2] // s, inputs.shape[3] // s) for count, s in zip(LIFTED, STRIDES, strict=True)
+        ]
         assert inputs.shape[2] % STRIDE == 0 and inputs.shape[3] % STRIDE == 0
         return inputs[:, 3]
 
-    for one in predict_views(echo, views, [Click(180, 120)]):
+    photo = PhotoFeatures(image, SEGMENTER._load_network().statistics)
+    for one in predict_views(echo, photo, views, [Click(180, 120)]):
         assert one.probability.shape == one.view.shape
         ys, xs = np.nonzero(one.probability)
         x = one.view.x0 + (xs.mean() + 0.5) / one.view.zoom - 0.5
@@ -217,9 +232,9 @@ def test_certainty_is_one_for_what_the_network_says_and_falls_with_what_it_does_
     half = said.copy()
     half[50:] = False
     guesses = [measure_mask(view, mask, 128 * 128, (50, 45)) for mask in (said, half)]
-    found = signals(guesses, [NetworkView(view, said.astype(np.float32))], [True, False], guesses[0])
+    found = signals(guesses, [NetworkView(view, said.astype(np.float32))], [True, False])
     at = {name: k for k, name in enumerate(SIGNALS)}
-    assert np.allclose(found[:, at["certain"]], [1, 0.5]) and np.allclose(found[:, at["kept"]], [1, 0.5])
+    assert np.allclose(found[:, at["certain"]], [1, 0.5])
     assert found[:, at["own"]].tolist() == [1, 0]
 
 
@@ -232,12 +247,56 @@ def test_a_verdict_is_a_line():
 
 def test_the_network_is_small_and_sees_the_prompt():
     network = ClickNetwork(weights.SHIPPED / "mini-click")
-    count = sum(9 * one.inputs * one.outputs + one.outputs for one in layers().values())
+    count = sum(one.kernel**2 * one.inputs * one.outputs + one.outputs for one in layers().values())
     assert count < 2e6
     disc = np.full((96, 96, 3), 90, np.uint8)
     cv2.circle(disc, (30, 40), 16, (200, 190, 60), -1, cv2.LINE_AA)
     cv2.circle(disc, (70, 60), 12, (40, 60, 190), -1, cv2.LINE_AA)
-    one, two = (
-        network(encode_inputs(disc, np.array([at]), np.zeros((0, 2)))[None])[0] for at in ((30.0, 40.0), (70.0, 60.0))
-    )
+    maps = PhotoFeatures(disc, network.statistics).window(np.eye(2, 3), (96, 96))
+    one, two = (_answer(network, disc, maps, np.array([at])) for at in ((30.0, 40.0), (70.0, 60.0)))
     assert one[40, 30] > 0.5 > one[60, 70] and two[60, 70] > 0.5 > two[40, 30]
+
+
+def _answer(network, rgb, maps, positive):
+    none = np.zeros((0, 2))
+    told = [one[None] for one in encode_features(maps, (positive, none))]
+    return network(encode_inputs(rgb, positive, none)[None], told)[0]
+
+
+def test_features_lie_where_they_are_on_the_photo_at_any_zoom():
+    image = np.full((256, 320, 3), 90, np.uint8)
+    image[:, 160:] = np.random.default_rng(0).integers(0, 255, (256, 160, 3))
+    photo = PhotoFeatures(image, SEGMENTER._load_network().statistics)
+    for zoom, x0, y0 in ((0.5, 0, 0), (1.0, 96, 32), (2.0, 128, 64)):
+        matrix = np.array([[1 / zoom, 0, x0], [0, 1 / zoom, y0]])
+        for stride, one in zip(STRIDES, photo.window(matrix, (128, 128)), strict=True):
+            assert one.shape[:2] == (128 // stride, 128 // stride)
+            # The plain half and the noisy half differ from where they meet.
+            edge = (160 - x0) * zoom / stride
+            differs = np.linalg.norm(one[2] - one[2, 0], axis=1)
+            assert differs[: max(int(edge) - 2, 1)].max() < differs[int(edge) + 2 :].min()
+
+
+def test_likeness_to_a_click_is_one_there_and_zero_without_clicks():
+    maps = [np.random.default_rng(0).normal(size=(64 // s, 64 // s, c)).astype(np.float32) for s, c in
+            zip(STRIDES, LAYERS, strict=True)]  # fmt: skip
+    none = np.zeros((0, 2))
+    for stride, one in zip(STRIDES, encode_features(maps, (np.array([[33.0, 18.0]]), none)), strict=True):
+        assert one[-2, 18 // stride, 33 // stride] == pytest.approx(1, abs=1e-3) == one[-2].max()
+        assert not one[-1].any()
+
+
+def test_each_correction_makes_the_error_smaller(scene):
+    for name in ("bolt", "washer_1"):
+        curve = click_curve(SEGMENTER, scene.image, scene.instances[name], 6).iou
+        assert curve[-1] > max(0.85, curve[0] - 0.01) and min(np.diff(curve)) > -0.05, (name, curve)
+
+
+def test_a_given_region_is_corrected_where_it_is_clicked(scene, ready):
+    part = scene.instances["nut"]
+    cut = part.copy()
+    cut[:, : int(np.flatnonzero(part.any(0)).mean())] = False
+    whole = deepest(part & ~cut)
+    (best, *_) = ready.predict([deepest(cut), whole], mask=cut)
+    assert iou(best.mask, part) > iou(cut, part) + 0.15
+    assert np.array_equal(ready.predict([deepest(cut)], mask=cut)[0].mask, cut), "there was nothing to correct"

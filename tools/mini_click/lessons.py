@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.segmentation.click_network import encode_inputs
+from core.segmentation.photo_features import PhotoFeatures, encode_features
 from core.segmentation.segmenter import Click
 from core.segmentation.simulated_clicks import next_click
-from tools.mini_click.sources import LEAST, Picture
+from tools.mini_click.stuff import LEAST, Picture
 
+DETAIL = 0.15
+"""Share of the lessons that correct a piece of the outline, most of the target beyond the window."""
 Rng = np.random.Generator
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float32]
@@ -20,18 +23,27 @@ Floats = NDArray[np.float32]
 
 @dataclass
 class Lesson:
-    """A window uint8 (S, S, 3), the truth bool (S, S), and the prompt so far."""
+    """A window uint8 (S, S, 3), the truth bool (S, S), the pretrained network's maps, and the prompt so far."""
 
     window: NDArray[np.uint8]
     truth: Mask
+    maps: list[Floats]
     box: tuple[float, float, float, float] | None = None
     clicks: list[Click] = field(default_factory=list)
     region: Mask | None = None
 
     def inputs(self) -> Floats:
         """float32 (11, S, S): the window with its prompt."""
-        points = [np.array([(c.x, c.y) for c in self.clicks if c.positive == sign]) for sign in (True, False)]
-        return encode_inputs(self.window, *points, self.box, self.region)
+        positive, negative = self._points()
+        return encode_inputs(self.window, positive, negative, self.box, self.region)
+
+    def features(self) -> list[Floats]:
+        """float32 (LIFTED[k], S / s, S / s) at each stride."""
+        return encode_features(self.maps, self._points())
+
+    def _points(self) -> list[NDArray[np.float64]]:
+        found = ([(c.x, c.y) for c in self.clicks if c.positive == sign] for sign in (True, False))
+        return [np.array(points, np.float64).reshape(-1, 2) for points in found]
 
     def correct(self, found: Mask) -> None:
         """What a person does on seeing ``found``: click its worst error."""
@@ -41,10 +53,11 @@ class Lesson:
             self.clicks.append(click)
 
 
-def lesson(picture: Picture, side: int, rng: Rng) -> Lesson | None:
+def lesson(picture: Picture, features: PhotoFeatures, side: int, rng: Rng) -> Lesson | None:
     """A window of ``side`` pixels on a random target; None if too little of it is left there."""
     target = picture.targets[int(rng.integers(len(picture.targets)))]
-    matrix, shrink = _window(target, side, rng)
+    detail = rng.random() < DETAIL
+    matrix, shrink = _window(target, side, rng, detail)
     image = picture.image
     if shrink > 1.3:
         image = cv2.GaussianBlur(image, (0, 0), 0.45 * shrink)
@@ -55,18 +68,41 @@ def lesson(picture: Picture, side: int, rng: Rng) -> Lesson | None:
     truth = cv2.warpAffine(soft, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101) > 0.5
     if not LEAST / 2 <= np.count_nonzero(truth) <= 0.97 * truth.size:
         return None
-    made = Lesson(_exposed(window, rng), truth)
-    _first(made, rng)
+    made = Lesson(_jittered(window, rng), truth, picture_maps(features, matrix, side))
+    if detail:
+        made.correct(_spoilt(made.truth, rng))
+    else:
+        _first(made, rng)
     return made
 
 
-def _window(target: Mask, side: int, rng: Rng) -> tuple[NDArray[np.float64], float]:
-    """Affine map of a turned, stretched, perhaps mirrored window about the target, and how much it shrinks."""
+def picture_maps(features: PhotoFeatures, matrix: NDArray[np.float64], side: int) -> list[Floats]:
+    """The maps on the window to which ``matrix`` takes the picture's pixels."""
+    back = cv2.invertAffineTransform(matrix)
+    # From pixel centres to outer corners.
+    back[:, 2] += 0.5 - back[:, :2] @ np.array([0.5, 0.5])
+    return features.window(back, (side, side))
+
+
+def _jittered(window: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
+    """A little brighter or darker than the picture that the pretrained network saw."""
+    levels = window.astype(np.float32) * rng.uniform(0.88, 1.12) + rng.uniform(-10, 10)
+    return np.clip(levels, 0, 255).astype(np.uint8)
+
+
+def _window(target: Mask, side: int, rng: Rng, detail: bool) -> tuple[NDArray[np.float64], float]:
+    """Affine map of a turned, stretched, perhaps mirrored window about the target, and how much it shrinks.
+
+    A window on a ``detail`` lies about a point of the outline, most of the target beyond it.
+    """
     x, y, w, h = cv2.boundingRect(target.view(np.uint8))
-    extent = float(np.clip(max(w, h) * np.exp(rng.uniform(np.log(0.75), np.log(7.0))), 28, 1.1 * target.shape[0]))
-    ys, xs = np.nonzero(target)
+    low, high = (0.25, 0.8) if detail else (0.75, 7.0)
+    extent = max(w, h) * np.exp(rng.uniform(np.log(low), np.log(high)))
+    extent = float(np.clip(extent, 28, 1.1 * target.shape[0]))
+    outline = cv2.morphologyEx(target.view(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    ys, xs = np.nonzero(outline if detail else target)
     k = int(rng.integers(len(ys)))
-    share = rng.uniform(0, 0.7)
+    share = 1.0 if detail else rng.uniform(0, 0.7)
     centre = (1 - share) * np.array([x + w / 2, y + h / 2]) + share * np.array([xs[k], ys[k]])
     centre += rng.normal(0, 0.08, 2) * extent
     if rng.random() < 0.8:
@@ -118,19 +154,3 @@ def _spoilt(truth: Mask, rng: Rng) -> Mask:
     outer = cv2.distanceTransform((~truth).astype(np.uint8), cv2.DIST_L2, 3)
     inner = cv2.distanceTransform(truth.astype(np.uint8), cv2.DIST_L2, 3)
     return np.asarray((inner - outer) > noise * size * rng.uniform(0.05, 0.3))
-
-
-def _exposed(window: NDArray[np.uint8], rng: Rng) -> NDArray[np.uint8]:
-    levels = window.astype(np.float32)
-    if rng.random() < 0.4:
-        levels = np.repeat(levels.mean(axis=2, keepdims=True), 3, axis=2)
-    if rng.random() < 0.12:
-        levels = 255 - levels
-    gain = rng.uniform(0.45, 1.35) * (1 + 0.08 * rng.normal(size=3) * (rng.random() < 0.5))
-    middle = levels.mean()
-    levels = middle * gain.mean() + (levels - middle) * gain + rng.uniform(-30, 30)
-    if rng.random() < 0.2:
-        levels = cv2.GaussianBlur(levels, (0, 0), rng.uniform(0.4, 1.3))
-    if rng.random() < 0.4:
-        levels = levels + rng.normal(0, rng.uniform(1, 8), (*levels.shape[:2], 1)).astype(np.float32)
-    return np.clip(levels, 0, 255).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from core.segmentation.click_network import WIDTHS, forward, layers
 
 
 class ClickNet(nn.Module):
-    """(N, 7, h, w) -> logits (N, 1, h, w)."""
+    """The shipped wiring, learning: see ``core.segmentation.click_network.forward``."""
 
     def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
@@ -20,8 +20,13 @@ class ClickNet(nn.Module):
         self.convolutions, self.norms = nn.ModuleDict(), nn.ModuleDict()
         for name, layer in self.plan.items():
             self.convolutions[name] = nn.Conv2d(
-                layer.inputs, layer.outputs, 3, layer.stride, layer.dilation, layer.dilation, bias=layer.plain
-            )
+                layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.padding, layer.dilation,
+                bias=layer.plain,
+            )  # fmt: skip
+            if layer.kernel == 1:
+                # The pretrained maps join an otherwise trained network from nothing.
+                nn.init.zeros_(self.convolutions[name].weight)
+                nn.init.zeros_(self.convolutions[name].bias)
             if not layer.plain:
                 self.norms[name] = nn.BatchNorm2d(layer.outputs)
 
@@ -33,9 +38,37 @@ class ClickNet(nn.Module):
         y = self.norms[name](y)
         return functional.relu(y if add is None else y + add, inplace=True)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """Logits."""
-        return forward(x, self.block)
+        return forward(x, maps, self.block)
+
+    @torch.no_grad()
+    def start_from(self, weights: Mapping[str, Tensor], x: Tensor, maps: Sequence[Tensor]) -> None:
+        """Take over shipped weights, whose normalisation was folded in: each is given back, as ``x`` shows it."""
+
+        def block(name: str, x: Tensor, add: Tensor | None = None) -> Tensor:
+            convolution = self.convolutions[name]
+            if f"{name}.weight" in weights:
+                convolution.weight.copy_(weights[f"{name}.weight"])
+                if self.plan[name].plain:
+                    convolution.bias.copy_(weights[f"{name}.bias"])
+                else:
+                    self._spread(name, convolution(x), weights[f"{name}.bias"])
+            y = convolution(x)
+            if self.plan[name].plain:
+                return y
+            y = functional.batch_norm(y, None, None, self.norms[name].weight, self.norms[name].bias, True)
+            return functional.relu(y if add is None else y + add)
+
+        forward(x, maps, block)
+
+    def _spread(self, name: str, y: Tensor, bias: Tensor) -> None:
+        norm = self.norms[name]
+        variance, mean = torch.var_mean(y, (0, 2, 3), correction=0)
+        norm.running_var.copy_(variance)
+        norm.running_mean.copy_(mean)
+        norm.weight.copy_(torch.sqrt(variance + 1e-5))
+        norm.bias.copy_(mean + bias)
 
 
 @torch.no_grad()

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from core.device import numpy_rng
 from core.segmentation.mask_scoring import MaskGuess
 from core.segmentation.mini_click import MiniPreparedPhoto
-from core.segmentation.network_scores import SIGNALS
-from core.segmentation.refinement import refine_to_photo
-from core.segmentation.segmenter import Click, iou
+from core.segmentation.network_scores import SIGNALS, ClickNetwork
+from core.segmentation.segmenter import iou
 from core.segmentation.simulated_clicks import next_click
 from tools.mini_click.lessons import loose_click
 from tools.mini_click.sources import picture
@@ -22,14 +21,11 @@ from tools.mini_click.sources import picture
 Mask = NDArray[np.bool_]
 Case = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Signals (n, k) and IoUs (n,) of the guesses for one click."""
-FURTHER = 2
-"""Corrections that are looked at in each picture."""
 
 
-def cases(network: Any, count: int, seed: int) -> tuple[list[Case], list[Case]]:
-    """For first clicks and for corrections."""
-    first: list[Case] = []
-    further: list[Case] = []
+def cases(network: ClickNetwork, count: int, seed: int) -> list[Case]:
+    """What first clicks on ``count`` fresh pictures may mean."""
+    found: list[Case] = []
     for number in range(count):
         rng = numpy_rng(seed, "ranking", number)
         made = picture(rng)
@@ -38,37 +34,8 @@ def cases(network: Any, count: int, seed: int) -> tuple[list[Case], list[Case]]:
         click = loose_click(truth, rng) if rng.random() < 0.3 else next_click(np.zeros_like(truth), truth)
         assert click is not None
         guesses, signals = prepared.click_guesses(click.x, click.y)
-        values = np.array([_overlap(g, truth) for g in guesses])
-        first.append((signals, values))
-        # Mostly the best guess is corrected, sometimes another: the person saw what the rule chose.
-        so_far = guesses[int(values.argmax() if rng.random() < 0.6 else rng.integers(len(guesses)))]
-        further += _corrected(prepared, so_far, [click], truth, guesses)
-    return first, further
-
-
-def _corrected(
-    prepared: MiniPreparedPhoto, so_far: MaskGuess, clicks: list[Click], truth: Mask, wholes: list[MaskGuess]
-) -> list[Case]:
-    out: list[Case] = []
-    for _ in range(FURTHER):
-        click = next_click(_drawn(prepared, so_far, truth.shape), truth)
-        if click is None:
-            break
-        clicks = [*clicks, click]
-        guesses, signals = prepared.correction_guesses(so_far, tuple(clicks), wholes, None)
-        values = np.array([_overlap(g, truth) for g in guesses])
-        out.append((signals, values))
-        so_far = guesses[int(values.argmax())]
-        if values.max() > 0.95:
-            break
-    return out
-
-
-def _drawn(prepared: MiniPreparedPhoto, guess: MaskGuess, shape: tuple[int, ...]) -> Mask:
-    part, (y0, x0) = refine_to_photo(prepared.pyramid, guess.view, guess.mask)
-    out = np.zeros(shape, bool)
-    out[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]] = part
-    return out
+        found.append((signals, np.array([_overlap(g, truth) for g in guesses])))
+    return found
 
 
 def _overlap(guess: MaskGuess, truth: Mask) -> float:
@@ -81,7 +48,7 @@ def _overlap(guess: MaskGuess, truth: Mask) -> float:
     return iou(there, truth)
 
 
-def fit(found: list[Case], decay: float = 2e-3) -> dict[str, Any]:
+def fit(found: list[Case], decay: float = 1e-2) -> dict[str, Any]:
     """Weights by name with slope and offset to the logit of IoU, and the mean IoU that the rule gets and could get."""
     longest = max(len(values) for _, values in found)
     signals = torch.zeros(len(found), longest, len(SIGNALS))

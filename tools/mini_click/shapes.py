@@ -94,3 +94,109 @@ def _bent(rng: Rng, canvas: NDArray[np.uint8], centre: NDArray[np.float64], size
 
 _KINDS = (_blob, _polygon, _round, _gear, _ring, _bar, _bent)
 _SHARES = (0.34, 0.14, 0.14, 0.08, 0.12, 0.1, 0.08)
+
+
+def made_of_pieces(rng: Rng, side: int, size: float) -> list[Field]:
+    """Coverages of two to six pieces that lie together and make one thing about ``size`` pixels long, lowest first."""
+    centre = rng.uniform(0.1, 0.9, 2) * side * _ZOOM
+    drawn = _ASSEMBLIES[int(rng.choice(len(_ASSEMBLIES), p=_ASSEMBLY_SHARES))](rng, side * _ZOOM, centre, size * _ZOOM)
+    return [cv2.resize(c, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255 for c in drawn]
+
+
+def lettering(rng: Rng, side: int, height: float) -> tuple[Field, tuple[int, int, int, int]]:
+    """Coverage of a line of text whose capitals are ``height`` pixels tall, and its box x0, y0, x1, y1."""
+    signs = "ABCDEFGHKLMNPRSTUVXYZ0123456789-. "
+    text = "".join(rng.choice(list(signs), int(rng.integers(2, 9)))).strip() or "A1"
+    font, tall = int(rng.choice([0, 1, 2, 3, 4])), round(height * _ZOOM)
+    thick = max(1, round(tall * rng.uniform(0.08, 0.22)))
+    scale = tall / cv2.getTextSize("H", font, 1.0, 1)[0][1]
+    (wide, _), _ = cv2.getTextSize(text, font, scale, thick)
+    room = side * _ZOOM - wide
+    at = (int(rng.uniform(min(room, 0), max(room, 1))), int(rng.uniform(1.2 * tall, side * _ZOOM - 0.2 * tall)))
+    canvas = np.zeros((side * _ZOOM, side * _ZOOM), np.uint8)
+    cv2.putText(canvas, text, at, font, scale, 255, thick, cv2.LINE_AA)
+    x, y, w, h = cv2.boundingRect(canvas)
+    small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return small, (x // _ZOOM, y // _ZOOM, -(-(x + w) // _ZOOM), -(-(y + h) // _ZOOM))
+
+
+Canvases = list[NDArray[np.uint8]]
+
+
+def _stack(rng: Rng, side: int, centre: NDArray[np.float64], size: float) -> Canvases:
+    """Things on one another about one centre: a hub on a wheel, a cap on a nut."""
+    out = []
+    for scale in np.sort(rng.uniform(0.25, 1, int(rng.integers(2, 5))))[::-1]:
+        canvas = np.zeros((side, side), np.uint8)
+        kind = (_round, _polygon, _gear, _ring)[int(rng.choice(4, p=(0.4, 0.25, 0.2, 0.15)))]
+        kind(rng, canvas, centre, size * float(scale))
+        out.append(canvas)
+    return out
+
+
+def _row(rng: Rng, side: int, centre: NDArray[np.float64], size: float) -> Canvases:
+    """Things one behind the other along an axis: head, neck and thread."""
+    turn = rng.uniform(0, 2 * np.pi)
+    axis, across = (np.array([np.cos(t), np.sin(t)]) for t in (turn, turn + np.pi / 2))
+    count = int(rng.integers(2, 6))
+    cuts = np.concatenate([[0], np.sort(rng.uniform(0.1, 0.9, count - 1)), [1]]) - 0.5
+    out = []
+    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+        canvas = np.zeros((side, side), np.uint8)
+        wide, narrow = size * rng.uniform(0.08, 0.3), rng.uniform(0.8, 1.0)
+        ends = (centre + axis * size * (a - 0.01), centre + axis * size * (b + 0.01))
+        if rng.random() < 0.3:
+            # A thread: teeth on both sides.
+            n = max(4, int(size * (b - a) / max(0.1 * wide, 9)))
+            along = np.linspace(ends[0], ends[1], n)
+            teeth = wide * (1 - 0.16 * (np.arange(n) % 2))[:, None]
+            corners = np.concatenate([along + teeth * across, (along - teeth * across)[::-1]])
+        else:
+            corners = np.array([ends[0] + wide * across, ends[1] + narrow * wide * across,
+                                ends[1] - narrow * wide * across, ends[0] - wide * across])  # fmt: skip
+        cv2.fillPoly(canvas, [np.rint(corners).astype(np.int32)], 255)
+        out.append(canvas)
+    return out
+
+
+def _coil(rng: Rng, side: int, centre: NDArray[np.float64], size: float) -> Canvases:
+    """A spring seen from the side: its far strokes, then its near ones."""
+    turn, wide = rng.uniform(0, 2 * np.pi), size * rng.uniform(0.12, 0.3)
+    axis, across = (np.array([np.cos(t), np.sin(t)]) for t in (turn, turn + np.pi / 2))
+    turns = int(rng.integers(4, 10))
+    thick = max(3, round(size / turns * rng.uniform(0.25, 0.6)))
+    back, front = np.zeros((side, side), np.uint8), np.zeros((side, side), np.uint8)
+    for k in range(2 * turns):
+        a, b = (centre + axis * size * (j / (2 * turns) - 0.5) + across * wide * (-1) ** j for j in (k, k + 1))
+        cv2.line(back if k % 2 else front, _whole(a), _whole(b), 255, thick, cv2.LINE_AA)
+    return [back, front]
+
+
+def _arc(rng: Rng, side: int, centre: NDArray[np.float64], size: float) -> Canvases:
+    """An open ring with two eyes, as circlips are, or a hook."""
+    canvas = np.zeros((side, side), np.uint8)
+    turn, span = rng.uniform(0, 360), rng.uniform(150, 340)
+    axes = (int(size / 2), int(size / 2 * rng.choice([1.0, rng.uniform(0.5, 1)])))
+    thick = max(3, round(size * rng.uniform(0.04, 0.14)))
+    cv2.ellipse(canvas, _whole(centre), axes, turn, 0, span, 255, thick, cv2.LINE_AA)
+    if rng.random() < 0.6:
+        ends = cv2.ellipse2Poly(_whole(centre), axes, int(turn), 0, int(span), 2)
+        for end in (ends[0], ends[-1]):
+            cv2.circle(canvas, tuple(map(int, end)), round(thick * rng.uniform(0.7, 1.1)), 255, -1, cv2.LINE_AA)
+            cv2.circle(canvas, tuple(map(int, end)), max(1, round(thick * 0.3)), 0, -1, cv2.LINE_AA)
+    return [canvas]
+
+
+def _heap(rng: Rng, side: int, centre: NDArray[np.float64], size: float) -> Canvases:
+    """Any outlines that overlap."""
+    out = []
+    for _ in range(int(rng.integers(2, 4))):
+        canvas = np.zeros((side, side), np.uint8)
+        kind = _KINDS[int(rng.choice(len(_KINDS), p=_SHARES))]
+        kind(rng, canvas, centre + rng.uniform(-0.22, 0.22, 2) * size, size * rng.uniform(0.4, 0.8))
+        out.append(canvas)
+    return out
+
+
+_ASSEMBLIES = (_stack, _row, _coil, _arc, _heap)
+_ASSEMBLY_SHARES = (0.25, 0.28, 0.17, 0.17, 0.13)

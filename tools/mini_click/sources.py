@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -13,26 +13,13 @@ from numpy.typing import NDArray
 from tools.demo_product import compose, flaws, scenes
 from tools.demo_product.products import POCKETS, TRAY_X, TRAY_Y
 from tools.demo_product.products import flaw as random_flaw
+from tools.mini_click.assemblies import assembly, text
 from tools.mini_click.shapes import line, shape
-from tools.mini_model.pictures import photos
+from tools.mini_click.stuff import SIDE, Field, Mask, Picture, Rng, bores, closed, exposed, large, photo_crop, stuff
 from tools.mini_model.surfaces import surface
 
-Rng = np.random.Generator
-Mask = NDArray[np.bool_]
-Field = NDArray[np.float32]
-SIDE = 256
-LEAST = 14
-"""Pixels that a target has at least."""
 _POCKET = (0.139, 0.227, 0.045)
 """Half width, half height and corner radius of a tray's compartment, in sides."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """``image`` uint8 (S, S, 3) RGB and the masks, bool (S, S), of what may be meant by a click on it."""
-
-    image: NDArray[np.uint8]
-    targets: tuple[Mask, ...]
 
 
 def scene(rng: Rng, side: int = SIDE) -> Picture:
@@ -40,21 +27,21 @@ def scene(rng: Rng, side: int = SIDE) -> Picture:
     product = scenes.PRODUCTS[int(rng.choice(3, p=(0.45, 0.4, 0.15)))]
     spec = scenes.varied(product, TRAINING_SEEDS + int(rng.integers(10**6)))
     made = scenes.make(spec, side)
-    found = [m for name, m in made.instances.items() if name != "number"]
-    found += [hole for mask in found for hole in _bores(mask)]
+    found = list(made.instances.values())
+    found += [hole for mask in found for hole in bores(mask)]
     for one in spec.flaws:
         rest = replace(spec, flaws=tuple(f for f in spec.flaws if f is not one))
         found += 3 * [scenes.difference(made.levels, scenes.make(rest, side).levels)]
     if product == "fastener_tray" and rng.random() < 0.5:
         found += _pockets(spec, side, made.instances)
-    return Picture(made.image, _large(found))
+    return Picture(made.image, large(found))
 
 
 def flawed_surface(rng: Rng, side: int = SIDE) -> Picture:
     """A drawn surface with a named flaw, holes, chips, cracks or dull patches."""
     if rng.random() < 0.4:
         made = surface(rng, side, 1.0)
-        return Picture(made.image, _large([_closed(m) for m in made.flaws.values()]))
+        return Picture(made.image, large([closed(m) for m in made.flaws.values()]))
     return _damaged(surface(rng, side, 0.0).image, rng)
 
 
@@ -66,26 +53,26 @@ def flawed_photo(rng: Rng, side: int = SIDE) -> Picture:
     before = picture.astype(np.float32) / 255
     drawn = random_flaw(str(rng.choice(flaws.FLAWS)), rng, (0.2, 0.8), (0.2, 0.8))
     after = flaws.apply(before, drawn, np.array([[side, 0, 0], [0, side, 0]], float))
-    mask = _closed(np.abs(after - before).max(axis=2) > 8 / 255)
-    return Picture(np.clip(after * 255, 0, 255).astype(np.uint8), _large([mask]))
+    mask = closed(np.abs(after - before).max(axis=2) > 8 / 255)
+    return Picture(np.clip(after * 255, 0, 255).astype(np.uint8), large([mask]))
 
 
 def collage(rng: Rng, side: int = SIDE) -> Picture:
     """Things of any outline and stuff, pasted with shadows onto a photo or surface; only what is seen counts."""
-    ground = _stuff(rng, side).astype(np.float32)
+    ground = stuff(rng, side).astype(np.float32)
     owner = np.full((side, side), -1, np.int16)
     count = int(rng.integers(1, 9))
     alike = rng.random() < 0.3
-    stuff = _stuff(rng, side)
+    filling = stuff(rng, side)
     for number in range(count):
         alpha = shape(rng, side, float(np.exp(rng.uniform(np.log(10), np.log(side * 0.6)))))
         if not alike:
-            stuff = _stuff(rng, side)
-        ground = _paste(ground, stuff, alpha, rng)
+            filling = stuff(rng, side)
+        ground = _paste(ground, filling, alpha, rng)
         owner[alpha >= 0.5] = number
     masks = [owner == n for n in range(count)]
-    masks += [hole for mask in masks for hole in _bores(mask)]
-    return Picture(np.clip(ground, 0, 255).astype(np.uint8), _large(masks))
+    masks += [hole for mask in masks for hole in bores(mask)]
+    return Picture(np.clip(ground, 0, 255).astype(np.uint8), large(masks))
 
 
 def tracks(rng: Rng, side: int = SIDE) -> Picture:
@@ -105,55 +92,32 @@ def tracks(rng: Rng, side: int = SIDE) -> Picture:
     picture = np.repeat(image[..., None], 3, 2)
     if rng.random() < 0.4:
         picture = picture * rng.uniform(0.5, 1, 3) + rng.normal(0, rng.uniform(0, 8), picture.shape)
-    return Picture(np.clip(picture, 0, 255).astype(np.uint8), _large(changed))
+    return Picture(np.clip(picture, 0, 255).astype(np.uint8), large(changed))
 
 
 TRAINING_SEEDS = 10_000_000
 """Scenes with lower seeds are never trained on."""
 
 MIX: tuple[tuple[float, Callable[[Rng, int], Picture]], ...] = (
-    (0.34, scene),
-    (0.27, flawed_surface),
+    (0.42, scene),
+    (0.15, flawed_surface),
     (0.08, flawed_photo),
-    (0.22, collage),
-    (0.09, tracks),
+    (0.10, collage),
+    (0.14, assembly),
+    (0.03, text),
+    (0.08, tracks),
 )
 """Share of each source."""
 
 
-def picture(rng: Rng, side: int = SIDE) -> Picture:
-    """A picture of a random source with at least one target."""
+def picture(rng: Rng, side: int | None = None) -> Picture:
+    """A picture of a random source with at least one target, at any exposure; scenes are also drawn larger."""
     while True:
-        made = MIX[int(rng.choice(len(MIX), p=[share for share, _ in MIX]))][1](rng, side)
+        make = MIX[int(rng.choice(len(MIX), p=[share for share, _ in MIX]))][1]
+        large = int(rng.choice([SIDE, SIDE * 3 // 2])) if make is scene else SIDE
+        made = make(rng, side or large)
         if made.targets:
-            return made
-
-
-def photo_crop(rng: Rng, side: int) -> NDArray[np.uint8]:
-    """A square piece of a photo, at a random scale."""
-    photo = photos()[int(rng.integers(len(photos())))]
-    wide = int(rng.uniform(min(side // 2, min(photo.shape[:2])), min(photo.shape[:2])))
-    y, x = (int(rng.integers(n - wide + 1)) for n in photo.shape[:2])
-    return np.asarray(
-        cv2.resize(photo[y : y + wide, x : x + wide], (side, side), interpolation=cv2.INTER_AREA), np.uint8
-    )
-
-
-def _large(masks: list[Mask]) -> tuple[Mask, ...]:
-    return tuple(m for m in masks if LEAST <= np.count_nonzero(m) < 0.85 * m.size)
-
-
-def _closed(mask: Mask) -> Mask:
-    """As a person outlines it: gaps of a pixel do not count."""
-    return cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)) > 0
-
-
-def _bores(mask: Mask) -> list[Mask]:
-    """What a part encloses, if it is of some size."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
-    frame = set(np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])).tolist())
-    least = max(30, 0.03 * np.count_nonzero(mask))
-    return [labels == k for k in range(1, count) if k not in frame and stats[k, cv2.CC_STAT_AREA] > least]
+            return replace(made, image=exposed(made.image, rng))
 
 
 def _pockets(spec: scenes.Spec, side: int, instances: dict[str, Mask]) -> list[Mask]:
@@ -169,29 +133,12 @@ def _pockets(spec: scenes.Spec, side: int, instances: dict[str, Mask]) -> list[M
     return found
 
 
-def _stuff(rng: Rng, side: int) -> NDArray[np.uint8]:
-    """Something to fill an outline or the whole picture with."""
-    kind = rng.random()
-    if kind < 0.3:
-        picture = photo_crop(rng, side)
-    elif kind < 0.6:
-        picture = surface(rng, side, 0.0).image
-    else:
-        ramp = np.linspace(-0.5, 0.5, side, dtype=np.float32)
-        slope = rng.normal(0, 50) * ramp[None] + rng.normal(0, 50) * ramp[:, None]
-        spread = 4.0 if rng.random() < 0.5 else 50.0
-        colour = rng.uniform(10, 245) + rng.normal(0, spread, 3)
-        noise = rng.normal(0, rng.uniform(0, 9), (side, side, 1))
-        return np.clip(colour + slope[..., None] + noise, 0, 255).astype(np.uint8)
-    return np.clip(picture * rng.uniform(0.5, 1.4) + rng.uniform(-30, 30), 0, 255).astype(np.uint8)
-
-
-def _paste(ground: Field, stuff: NDArray[np.uint8], alpha: Field, rng: Rng) -> Field:
+def _paste(ground: Field, filling: NDArray[np.uint8], alpha: Field, rng: Rng) -> Field:
     if rng.random() < 0.6:
         reach, soft = rng.normal(0, 4, 2), rng.uniform(1, 5)
         cast = cv2.warpAffine(alpha, np.array([[1, 0, reach[0]], [0, 1, reach[1]]]), alpha.shape[::-1])
         ground = ground * (1 - rng.uniform(0.2, 0.6) * cv2.GaussianBlur(cast, (0, 0), soft))[..., None]
-    fill = stuff.astype(np.float32)
+    fill = filling.astype(np.float32)
     if rng.random() < 0.5:
         # Light on a rounded rim.
         height = cv2.GaussianBlur(alpha, (0, 0), rng.uniform(1, 4))
@@ -211,8 +158,8 @@ def _damaged(picture: NDArray[np.uint8], rng: Rng) -> Picture:
     for _ in range(int(rng.integers(1, 4))):
         alpha = _DAMAGE[int(rng.choice(len(_DAMAGE), p=(0.45, 0.25, 0.15, 0.15)))](rng, side)
         after = _changed(after, alpha, rng)
-        masks.append(_closed(alpha > rng.uniform(0.2, 0.5)))
-    return Picture(np.clip(after, 0, 255).astype(np.uint8), _large(masks))
+        masks.append(closed(alpha > rng.uniform(0.2, 0.5)))
+    return Picture(np.clip(after, 0, 255).astype(np.uint8), large(masks))
 
 
 def _hole(rng: Rng, side: int) -> Field:
@@ -251,7 +198,7 @@ def _changed(picture: Field, alpha: Field, rng: Rng) -> Field:
     elif kind < 0.7:
         other = picture * rng.uniform(1.15, 1.8) + rng.uniform(0, 20)
     elif kind < 0.85:
-        other = np.roll(_stuff(rng, picture.shape[0]), 31, 0).astype(np.float32)
+        other = np.roll(stuff(rng, picture.shape[0]), 31, 0).astype(np.float32)
     else:
         other = cv2.GaussianBlur(picture, (0, 0), rng.uniform(2, 6)) * rng.uniform(0.7, 1.2)
     after = picture * (1 - soft) + other * soft

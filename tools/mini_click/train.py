@@ -11,12 +11,17 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor
 
 from core.device import choose_device, numpy_rng
+from core.features.extract import activation_maps
+from core.segmentation.photo_features import STRIDES, FeatureStatistics, PhotoFeatures
 from tools.mini_click.lessons import Lesson, lesson
 from tools.mini_click.network import ClickNet, loss
-from tools.mini_click.sources import Picture, picture
+from tools.mini_click.sources import picture
+from tools.mini_click.stuff import Picture
 from tools.mini_model.training import Average, Log, Pair, rate, restore, save
 
 
@@ -32,11 +37,34 @@ class Plan:
     late: float = 0.2
     peak: float = 0.02
     peak_rest: float = 2e-3
-    pool: int = 320
+    pool: int = 200
     renew: int = 1
     """Pictures that each step replaces."""
     clicks: int = 4
     sheet_every: int = 800
+    start: Path | None = None
+    """Shipped weights to go on from."""
+    decay: float = 0.999
+    statistics: int = 60
+    """Pictures from which the maps' mean and spread are taken."""
+
+
+Seen = tuple[Picture, PhotoFeatures]
+
+
+def feature_statistics(seed: int, count: int) -> FeatureStatistics:
+    """Mean and spread of the pretrained maps' channels over ``count`` pictures; the same for the same seed."""
+    found = [activation_maps(picture(numpy_rng(seed, "statistics", k)).image) for k in range(count)]
+    rows = [np.concatenate([maps[j].reshape(-1, maps[j].shape[2]) for maps in found]) for j in range(3)]
+    means = [r.mean(0).astype(np.float32) for r in rows]
+    spreads = [(r.std(0) + 1e-3).astype(np.float32) for r in rows]
+    return FeatureStatistics((means[0], means[1], means[2]), (spreads[0], spreads[1], spreads[2]))
+
+
+def named_statistics(statistics: FeatureStatistics) -> dict[str, Tensor]:
+    """As the shipped file names them."""
+    rows = zip(STRIDES, statistics.means, statistics.spreads, strict=True)
+    return {f"{kind}{s}": torch.from_numpy(one) for s, m, d in rows for kind, one in (("mean", m), ("spread", d))}
 
 
 class Course:
@@ -51,7 +79,8 @@ class Course:
         kernels = [c.weight for name, c in self.model.convolutions.items() if name != "head"]
         rest = [p for p in self.model.parameters() if all(p is not kernel for kernel in kernels)]
         self.optimiser = Pair(kernels, rest, plan.peak, plan.peak_rest)
-        self.average = Average(self.model)
+        self.average = Average(self.model, plan.decay)
+        self.statistics = feature_statistics(plan.seed, plan.statistics)
         self.step, self.lessons, worked = 0, 0, 0.0
         state = restore(work / "checkpoint.pt")
         if state is not None:
@@ -61,7 +90,9 @@ class Course:
             self.step, self.lessons, worked = state["step"], state["lessons"], state["worked"]
         self.log = Log(work / "log.jsonl", worked)
         # The n-th picture is the same in every run, so a resumed one sees what it would have seen.
-        self.pool: deque[Picture] = deque(self._picture(self.step * plan.renew + k) for k in range(plan.pool))
+        self.pool: deque[Seen] = deque(self._picture(self.step * plan.renew + k) for k in range(plan.pool))
+        if state is None and plan.start is not None:
+            self._start(plan.start)
 
     @property
     def done(self) -> float:
@@ -72,12 +103,21 @@ class Course:
         """Write the checkpoint."""
         state: dict[str, Any] = {
             "model": self.model.state_dict(), "optimiser": self.optimiser.state(), "average": self.average.state(),
-            "step": self.step, "lessons": self.lessons, "worked": self.log.worked, "device": _named(self.device),
+            "statistics": named_statistics(self.statistics), "step": self.step, "lessons": self.lessons,
+            "worked": self.log.worked, "device": _named(self.device),
         }  # fmt: skip
         save(self.work / "checkpoint.pt", state)
 
-    def _picture(self, number: int) -> Picture:
-        return picture(numpy_rng(self.plan.seed, "picture", number))
+    def _picture(self, number: int) -> Seen:
+        made = picture(numpy_rng(self.plan.seed, "picture", number))
+        return made, PhotoFeatures(made.image, self.statistics)
+
+    def _start(self, folder: Path) -> None:
+        """Go on from shipped weights, which may lack the pretrained network's maps."""
+        weights = {name: one.float() for name, one in load_file(folder / "model.safetensors").items()}
+        batch = self._batch(numpy_rng(self.plan.seed, "start"), self.plan.side, 48)
+        self.model.start_from(weights, *self._given(batch))
+        self.average = Average(self.model, self.plan.decay)
 
     def take(self) -> dict[str, float]:
         """One step: a batch of lessons, a few clicks each; loss and IoU after the first and last click."""
@@ -106,16 +146,22 @@ class Course:
     def _batch(self, rng: np.random.Generator, side: int, count: int) -> list[Lesson]:
         batch: list[Lesson] = []
         while len(batch) < count:
-            one = lesson(self.pool[int(rng.integers(len(self.pool)))], side, rng)
+            one = lesson(*self.pool[int(rng.integers(len(self.pool)))], side, rng)
             if one is not None:
                 batch.append(one)
         return batch
 
+    def _given(self, batch: list[Lesson]) -> tuple[Tensor, list[Tensor]]:
+        def stacked(arrays: list[NDArray[np.float32]]) -> Tensor:
+            made = torch.from_numpy(np.stack(arrays)).to(self.device)
+            return made.contiguous(memory_format=torch.channels_last)
+
+        maps = [one.features() for one in batch]
+        return stacked([one.inputs() for one in batch]), [stacked([m[k] for m in maps]) for k in range(3)]
+
     def _learn(self, batch: list[Lesson], truths: Tensor) -> tuple[Tensor, float]:
-        given = torch.from_numpy(np.stack([one.inputs() for one in batch])).to(self.device)
-        given = given.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = self.model(given)
+            logits = self.model(*self._given(batch))
         value = loss(logits.float(), truths)
         value.backward()
         self.optimiser.step(rate(int(10_000 * self.done), 10_000))
@@ -131,8 +177,7 @@ class Course:
         batch = self._batch(numpy_rng(self.plan.seed, "sheet"), 160, 8)
         columns = [[_drawn(one, one.truth) for one in batch]]
         for _ in range(3):
-            given = torch.from_numpy(np.stack([one.inputs() for one in batch])).to(self.device)
-            found = (model(given)[:, 0] > 0).cpu().numpy()
+            found = (model(*self._given(batch))[:, 0] > 0).cpu().numpy()
             columns.append([_drawn(one, mask) for one, mask in zip(batch, found, strict=True)])
             for one, mask in zip(batch, found, strict=True):
                 one.correct(mask)
