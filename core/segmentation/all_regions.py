@@ -30,6 +30,8 @@ _GRID = 88
 _SEEDS = 70
 _ACROSS = 10
 """Places of a grid along the photo's longer side."""
+_PLAIN = 2.0
+"""Spread of the levels, in 1/255, below which there is nothing to see at such a place."""
 _APART = FEATURES.index("apart")
 _FRAME = FEATURES.index("frame")
 _EDGE = FEATURES.index("edge")
@@ -118,12 +120,18 @@ def _seeds(overview: PyramidView) -> list[RegionSeed]:
 
 
 def _grid_seeds(overview: PyramidView) -> list[RegionSeed]:
-    """Places all over the photo: parts without any flat area have no other seed."""
+    """Places all over the photo where there is something to see: parts without any flat area have no other seed."""
     h, w = overview.shape
     step = max(h, w) / _ACROSS
-    rows, columns = (np.arange(step / 2, n, step) for n in (h, w))
     z = overview.zoom
-    return [RegionSeed(overview.x0 + c / z, overview.y0 + r / z, step / z) for r in rows for c in columns]
+    seeds: list[RegionSeed] = []
+    for row in np.arange(step / 2, h, step):
+        for column in np.arange(step / 2, w, step):
+            y, x = (max(int(at - step / 2), 0) for at in (row, column))
+            cell = overview.lab[y : y + int(step) + 1, x : x + int(step) + 1]
+            if cell.std(axis=(0, 1)).max() > _PLAIN:
+                seeds.append(RegionSeed(overview.x0 + column / z, overview.y0 + row / z, step / z))
+    return seeds
 
 
 def _best_guesses(
