@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,11 +20,15 @@ def export(
     everything: Annotated[bool, typer.Option("--all", help="Take unreviewed samples too.")] = False,
     real: Annotated[bool, typer.Option("--real", help="Add the imported real anomalies.")] = False,
     option: Annotated[list[str], typer.Option("--option", help="A setting of the format as name=value.")] = [],  # noqa: B006
+    depth: Annotated[
+        Literal["8-bit", "source"] | None,
+        typer.Option("--depth", help="source: photos of more than 8 bits as PNGs of 16 bits, with their own values."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export at OUT.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the kept samples as a dataset that detector libraries load unchanged."""
-    options = parse_settings(option, "--option")
+    options = {**parse_settings(option, "--option"), **({"depth": depth} if depth else {})}
     with Workbench.open(project) as bench, progress_bar("Writing") as progress:
         report = bench.datasets.export(
             format, out, options, everything=everything, real=real, overwrite=overwrite, progress=progress

@@ -37,6 +37,10 @@ Readings = Annotated[
     list[str],
     typer.Option("--as", help="How to read a folder or file: FOLDER=good, =anomaly:LABEL, =mask, =inverted, =ignore."),
 ]
+Scales = Annotated[
+    list[str],
+    typer.Option("--scale", help="Values of photos above 8 bits that become black and white: uint16=0..4095."),
+]
 Renamed = Annotated[list[str], typer.Option("--rename-label", help="Another name for a label: OLD=NEW.")]
 
 
@@ -47,13 +51,14 @@ def new(
     name: Annotated[str | None, typer.Option(help="The product's name; the folder's if left out.")] = None,
     readings: Readings = [],  # noqa: B006
     renamed: Renamed = [],  # noqa: B006
+    scales: Scales = [],  # noqa: B006
     split: SplitShare = None,
     split_seed: SplitSeed = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Make a project from photos of good parts."""
-    said = _checked([normal, anomalies], readings, renamed)
+    said = _checked([normal, anomalies], readings, renamed, scales)
     if dry_run:
         return _show(preview(normal, anomalies, said), as_json)
     with Workbench.create(project, name) as bench:
@@ -79,15 +84,17 @@ def import_photos(
     anomalies: RealAnomalies = None,
     readings: Readings = [],  # noqa: B006
     renamed: Renamed = [],  # noqa: B006
+    scales: Scales = [],  # noqa: B006
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring more photos or real anomalies into a project."""
     if source is None and anomalies is None:
         raise InputError("nothing to import: give a folder, a zip or a tar, or --anomalies")
-    said = _checked([source, anomalies], readings, renamed)
+    said = _checked([source, anomalies], readings, renamed, scales)
     if dry_run:
-        return _show(preview(source, anomalies, said), as_json)
+        with Workbench.open(project) as bench:
+            return _show(preview(source, anomalies, said, bench), as_json)
     with Workbench.open(project) as bench:
         report = _imported(bench, source, anomalies, said)
         result = _result(bench, report)
@@ -119,17 +126,20 @@ def labels(
     print_result({"project": str(project), "moved": moved, "labels": found}, as_json, lines)
 
 
-def preview(source: Path | None, anomalies: Path | None, said: Corrections) -> IntakeReport:
-    """What an import would take."""
+def preview(
+    source: Path | None, anomalies: Path | None, said: Corrections, bench: Workbench | None = None
+) -> IntakeReport:
+    """What an import would take, into a project if ``bench`` is open."""
     with progress_bar("Looking at photos") as progress:
-        return preview_import(source or [], anomalies=anomalies, said=said, progress=progress)
+        look = preview_import if bench is None else bench.photos.preview_import
+        return look(source or [], anomalies=anomalies, said=said, progress=progress)
 
 
-def _checked(sources: list[Path | None], readings: list[str], renamed: list[str]) -> Corrections:
+def _checked(sources: list[Path | None], readings: list[str], renamed: list[str], scales: list[str]) -> Corrections:
     for source in filter(None, sources):
         if not source.exists():
             raise InputError(f"{source}: there is no such file or folder")
-    return Corrections.parse(readings, renamed)
+    return Corrections.parse(readings, renamed, scales)
 
 
 def _imported(bench: Workbench, source: Path | None, anomalies: Path | None, said: Corrections) -> IntakeReport:

@@ -1,6 +1,7 @@
 // What was found in a source, before it is imported. A press on a reading tells "reading_set" {where, reading, label},
 // "where", since Gradio takes what has a "path" for a file. A label tells "label_set" {label, name}, or "reading_set"
-// where it is that of a folder's defects. "said_undone" {} takes all back.
+// where it is that of a folder's defects. A scale of photos above 8 bits tells "scale_set" {type, ends}, "0..4095".
+// "said_undone" {} takes all back.
 
 import { labelName } from "./label_name.js";
 
@@ -29,6 +30,9 @@ class ImportReview {
     const field = event.target;
     if (field.matches("[data-label]")) {
       this.trigger("label_set", { label: field.dataset.label, name: labelName(field.value) });
+    }
+    if (field.matches("[data-scale]")) {
+      this.trigger("scale_set", { type: field.dataset.scale, ends: field.value });
     }
     if (field.matches("[data-defects]")) {
       const where = field.closest("[data-path]").dataset.path;

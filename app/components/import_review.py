@@ -16,7 +16,7 @@ from app.session import Session, sessions
 from core.api.import_drafts import READINGS, ImportDraft
 from core.errors import InputError
 
-EVENTS = ("reading_set", "label_set", "said_undone")
+EVENTS = ("reading_set", "label_set", "scale_set", "said_undone")
 
 
 class ImportReview:
@@ -60,7 +60,7 @@ class ImportReview:
 
         for event, handler in (
             (self.table.reading_set, _set_reading), (self.table.label_set, _set_label),
-            (self.table.said_undone, _undo),
+            (self.table.scale_set, _set_scale), (self.table.said_undone, _undo),
         ):  # fmt: skip
             on_html_event(event, change(handler), shell, bar.parts, **SERIAL_EVENTS)
 
@@ -110,6 +110,11 @@ def _set_reading(session: Session, sent: dict[str, Any]) -> None:
 
 def _set_label(session: Session, sent: dict[str, Any]) -> None:
     said = _required_draft(session).said.renaming(str(sent.get("label", "")), str(sent.get("name", "")))
+    session.import_id = session.required_api.photos.drafts.start_change(session.memory.product.draft_id, said)
+
+
+def _set_scale(session: Session, sent: dict[str, Any]) -> None:
+    said = _required_draft(session).said.scaled(str(sent.get("type", "")), str(sent.get("ends", "")))
     session.import_id = session.required_api.photos.drafts.start_change(session.memory.product.draft_id, said)
 
 

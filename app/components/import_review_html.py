@@ -27,7 +27,7 @@ ASKED_READINGS: tuple[tuple[Reading, str], ...] = (
 def review_html(session: Session, draft_id: str, draft: ImportDraft) -> str:
     """The whole of it."""
     report = draft.report
-    said = len(draft.said.readings) + len(draft.said.renamed)
+    said = len(draft.said.readings) + len(draft.said.renamed) + len(draft.said.scales)
     undo = f" <button type='button' data-undo>Undo {_count(said, 'change')}</button>" if said else ""
     parts = [
         f"<header><h2>What was found</h2><p class='fs-quiet'>Read as <b>{html.escape(draft.layout)}</b>. "
@@ -139,10 +139,12 @@ def _labels(rows: Sequence[LabelRow]) -> str:
 
 def _scales(draft: ImportDraft) -> str:
     lines = "".join(
-        f"<p>{html.escape(dtype)}: {scale.low:.6g} becomes black, {scale.high:.6g} white; {html.escape(scale.why)}</p>"
+        f"<p><label>{(name := html.escape(dtype, quote=True))} <input data-scale='{name}' "
+        f"value='{scale.low:.6g}..{scale.high:.6g}' aria-label='Scale of {name}'></label> "
+        f"from black to white; {html.escape(scale.why)}</p>"
         for dtype, scale in draft.scales.items()
     )
-    return f"<section><h3>More than 8 bits</h3>{lines}</section>" if lines else ""
+    return f"<section><h3>More than 8 bits</h3><div class='fs-imp-labels'>{lines}</div></section>" if lines else ""
 
 
 def _picture(session: Session, draft_id: str, name: str) -> str:

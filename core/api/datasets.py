@@ -9,11 +9,15 @@ from typing import Any
 from core import exporters as exporting
 from core.errors import ExportError
 from core.exporters.api import DatasetItem
+from core.images.source_depth import SourceDepth
 from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, saying, unwatched
 from core.store import NormalRow, SampleFilter, SampleRow
 from core.types import GOOD, ReviewStatus
+
+Depths = Mapping[str, SourceDepth]
+"""Source values by the name of the working copy's file."""
 
 
 class DatasetsApi:
@@ -96,17 +100,17 @@ class DatasetsApi:
 
     def _items(self, everything: bool, real: bool, trains: bool) -> tuple[list[DatasetItem], str | None]:
         samples, warning = self.samples_to_export(everything)
-        normals = self._project.normals()
-        names = {r.id: r.name for r in normals}
+        normals = {row.id: row for row in self._project.normals()}
+        depths = self._project.source_depths()
         anomalies = [
-            *(_sample_item(r, names[r.normal_id]) for r in samples),
-            *(self._real_items(trains) if real else ()),
+            *(_sample_item(r, normals[r.normal_id], depths) for r in samples),
+            *(self._real_items(depths, trains) if real else ()),
         ]
         if not anomalies:
             raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
-        return [*map(_normal_item, normals), *anomalies], warning
+        return [*(_normal_item(row, depths) for row in normals.values()), *anomalies], warning
 
-    def _real_items(self, trains: bool) -> list[DatasetItem]:
+    def _real_items(self, depths: Depths, trains: bool) -> list[DatasetItem]:
         """The real anomalies; without those to learn from where the format would test on them."""
         return [
             DatasetItem(
@@ -117,13 +121,14 @@ class DatasetsApi:
                 masks=r.mask_paths,
                 source=r.name,
                 split={"": None, "learn": "train", "test": "test"}[r.part],
+                depth=depths.get(r.path.stem),
             )
             for r in self._project.examples(part="" if trains else "test")
         ]
 
 
-def _normal_item(row: NormalRow) -> DatasetItem:
-    return DatasetItem(name=row.name, image=row.path, label=GOOD)
+def _normal_item(row: NormalRow, depths: Depths) -> DatasetItem:
+    return DatasetItem(name=row.name, image=row.path, label=GOOD, depth=depths.get(row.path.stem))
 
 
 def _result(report: exporting.ExportReport, warning: str | None) -> dict[str, Any]:
@@ -131,7 +136,8 @@ def _result(report: exporting.ExportReport, warning: str | None) -> dict[str, An
     return {**result, "warnings": [*([warning] if warning else []), *result["warnings"]]}
 
 
-def _sample_item(row: SampleRow, source: str) -> DatasetItem:
+def _sample_item(row: SampleRow, normal: NormalRow, depths: Depths) -> DatasetItem:
+    depth = depths.get(normal.path.stem)
     return DatasetItem(
         name=row.id,
         image=row.image_path,
@@ -139,7 +145,9 @@ def _sample_item(row: SampleRow, source: str) -> DatasetItem:
         kind=row.kind,
         masks=row.instance_paths or (row.mask_path,),
         recipe_json=row.recipe_json,
-        source=source,
+        source=normal.name,
+        depth=depth,
+        base=normal.path if depth is not None else None,
     )
 
 

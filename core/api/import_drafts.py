@@ -7,14 +7,18 @@ import shutil
 import threading
 import uuid
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from core.errors import FlawsmithError, NotFound
 from core.images import cached_file
 from core.importers.corrections import READINGS, Correction, Corrections, Reading
+from core.importers.plan import ImportPlan
+from core.jobs.depth_setting import project_scales
 from core.jobs.import_draft import FolderRow, ImportDraft, LabelRow
 from core.jobs.import_images import plan_import, run_plan
+from core.jobs.project_photos import project_photos
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import saying
 from core.store import Project
@@ -49,7 +53,7 @@ class ImportDraftsApi:
         draft_id = uuid.uuid4().hex
 
         def work(control: JobControl) -> dict[str, Any]:
-            draft = ImportDraft(plan_import(source, anomalies=anomalies))
+            draft = self._draft(plan_import(source, anomalies=anomalies))
             try:
                 self._apply(draft, draft_id, Corrections(), control)
             except BaseException:
@@ -61,6 +65,9 @@ class ImportDraftsApi:
 
         title = f"Look at {source.name if isinstance(source, Path) else 'photos'}"
         return draft_id, self._jobs.submit("look", title, work, lane="studio")
+
+    def _draft(self, plan: ImportPlan) -> ImportDraft:
+        return ImportDraft(plan, partial(project_photos, self._project), project_scales(self._project))
 
     def get(self, draft_id: str) -> ImportDraft | None:
         """The draft, None before it is there and after it was imported or given up."""
@@ -83,7 +90,7 @@ class ImportDraftsApi:
 
         def work(control: JobControl) -> dict[str, Any]:
             progress = saying(control.progress, "Reading photos")
-            report = run_plan(self._project, draft.plan, draft.seen, progress, control.cancelled)
+            report = run_plan(self._project, draft.plan, draft.scales, progress, control.cancelled)
             self.discard(draft_id)
             return report.as_dict()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import numpy as np
 from core.api.import_drafts import ImportDraftsApi
 from core.images import cached_file, read_image, read_mask, thumbnail_bytes
 from core.importers.corrections import Corrections
+from core.jobs.depth_setting import project_scales
 from core.jobs.import_images import import_images, preview_import
 from core.jobs.import_report import IntakeReport
 from core.jobs.product_data import ProductData
+from core.jobs.project_photos import project_photos
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, unwatched
 from core.store import ExamplePart, ExampleRow, ExampleSplit, NormalRow, SplitRule
@@ -33,6 +36,18 @@ class PhotosApi:
         self._project = material.project
         self._jobs = jobs
         self.drafts = ImportDraftsApi(material.project, jobs)
+
+    def preview_import(
+        self,
+        source: Path | Sequence[Path],
+        *,
+        anomalies: Path | None = None,
+        said: Corrections | None = None,
+        progress: Steps = unwatched,
+    ) -> IntakeReport:
+        """What ``import_images`` would take, with nothing written."""
+        known, kept = partial(project_photos, self._project), project_scales(self._project)
+        return preview_import(source, anomalies=anomalies, said=said, known=known, kept=kept, progress=progress)
 
     def import_images(
         self,

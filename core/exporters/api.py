@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from core.errors import ExportError
 from core.images import mask_png_bytes
+from core.images.source_depth import SourceDepth
 from core.types import GOOD, Image, Kind, Mask
 from core.validation import read_settings
 
 Split = Literal["train", "val", "test"]
+Depth = Literal["8-bit", "source"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -36,7 +38,8 @@ class DatasetItem:
     ``name`` is for people and never becomes a file name. ``image`` is a file or uint8 (H, W, 3) RGB.
     ``label`` is "good" for normals. ``masks`` holds one mask per defect instance, each a file or bool
     (H, W); () for normals. ``split`` None lets the export decide. ``source`` is the name of the normal
-    photo that an anomaly was made from.
+    photo that an anomaly was made from. ``depth`` are the source values of a photo of more than 8 bits, and ``base``
+    is the 8-bit working copy that they belong to, where ``image`` was drawn on it.
     """
 
     name: str
@@ -47,6 +50,8 @@ class DatasetItem:
     split: Split | None = None
     recipe_json: str | None = None
     source: str | None = None
+    depth: SourceDepth | None = None
+    base: Path | None = None
 
     @property
     def good(self) -> bool:
@@ -86,6 +91,12 @@ class ExportOptions(BaseModel):
         "validation and test, as the normal images do. The other formats use every anomaly for testing.",
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the split: same seed, same split.")
+    depth: Depth = Field(
+        "8-bit",
+        title="Depth",
+        description="source: photos of more than 8 bits become PNGs of 16 bits, with the source's own values where "
+        "nothing was drawn.",
+    )
     include_recipes: bool = Field(
         True,
         title="Include recipes",

@@ -78,6 +78,7 @@ def export(
     _check_items(given)
     fmt.check(given, out, chosen)
     placed, warnings = assign_splits(given, fmt, chosen)
+    warnings += _depth_warnings(given, chosen)
     with atomic_folder(out, overwrite) as folder:
         plan = ExportPlan(folder, chosen, _labels(placed), _kinds(placed))
         written = _write_all(plan, fmt, placed, progress, cancelled)
@@ -103,6 +104,7 @@ def preview_export(
     _check_items(given)
     fmt.check(given, out, options)
     placed, warnings = assign_splits(given, fmt, options)
+    warnings += _depth_warnings(given, options)
     plan = ExportPlan(out, options, _labels(placed), _kinds(placed))
     return ExportReport(fmt.name, out, _image_counts(placed), tuple(warnings)), fmt.layout(plan)
 
@@ -149,6 +151,22 @@ def _check_items(items: Sequence[DatasetItem]) -> None:
         _check_item(item)
     if all(item.good for item in items):
         raise ExportError("nothing to export: there are no anomalies; keep some samples in Review or export all")
+
+
+def _depth_warnings(items: Sequence[DatasetItem], options: ExportOptions) -> list[str]:
+    """What to know of an export in the source's depth; ExportError where no image has more than 8 bits."""
+    if options.depth == "8-bit":
+        return []
+    shallow = sum(item.depth is None for item in items)
+    if shallow == len(items):
+        raise ExportError(
+            "depth=source: no photo of this project has source values of more than 8 bits; export with depth=8-bit, "
+            "or import the photos again into a new project"
+        )
+    warnings = ["images are PNGs of 16 bits with the source's own values; look whether your loader keeps them"]
+    if shallow:
+        warnings.append(f"{shallow} images come from photos of 8 bits: their levels are spread over 16 bits (x 257)")
+    return warnings
 
 
 def _check_item(item: DatasetItem) -> None:
@@ -198,7 +216,7 @@ def _write_all(
             raise Cancelled("export stopped; nothing was written")
 
     def write(one: PlacedItem) -> WrittenItem:
-        return fmt.write(plan, one, load_content(one.item, grey, plan.options.include_recipes))
+        return fmt.write(plan, one, load_content(one.item, grey, plan.options.include_recipes, plan.options.depth))
 
     written = []
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:

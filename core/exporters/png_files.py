@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from core.errors import ExportError, InputError
-from core.exporters.api import DatasetItem, ItemContent
+from core.exporters.api import DatasetItem, Depth, ItemContent
 from core.images import is_grey, png_bytes, read_image, read_mask
+from core.images.source_depth import deep_png_bytes, mapped_back, read_deep_png
 from core.types import Image, Mask, check_image, check_mask
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -88,14 +89,14 @@ def image_size(path: Path) -> tuple[int, int]:
     return height, width
 
 
-def load_content(item: DatasetItem, grey: bool, keep_text: bool) -> ItemContent:
-    """The item as it goes into a dataset: PNG of mode L if ``grey`` else RGB, checked masks.
+def load_content(item: DatasetItem, grey: bool, keep_text: bool, depth: Depth = "8-bit") -> ItemContent:
+    """The item as it goes into a dataset: PNG of mode L if ``grey`` else RGB, checked masks; 16 bits of the source.
 
     A file that is already such a PNG keeps its bytes (less text, unless ``keep_text``); anything else is
     decoded and written losslessly. ExportError names the item.
     """
     try:
-        png, shape = _image(item.image, grey, keep_text)
+        png, shape = _deep_image(item, grey) if depth == "source" else _image(item.image, grey, keep_text)
         masks = [found for given in item.masks if (found := _mask(given, shape))[0].any()]
     except (InputError, OSError, ValueError) as error:
         raise ExportError(f"{item.name!r}: {_reason(error)}") from error
@@ -116,6 +117,20 @@ def _image(image: Path | Image, grey: bool, keep_text: bool) -> tuple[bytes, tup
         return (data if keep_text or not facts.has_text else without_text(data)), facts.shape
     pixels = read_image(data)
     return png_bytes(pixels, grey=grey), (pixels.shape[0], pixels.shape[1])
+
+
+def _deep_image(item: DatasetItem, grey: bool) -> tuple[bytes, tuple[int, int]]:
+    """A PNG of 16 bits; a photo of 8 bits fills them."""
+    pixels = read_image(item.image.read_bytes()) if isinstance(item.image, Path) else check_image(item.image)
+    if item.depth is None:
+        values = pixels.astype(np.uint16) * np.uint16(257)
+    else:
+        before = pixels if item.base is None else read_image(item.base.read_bytes())
+        source = read_deep_png(item.depth.file.read_bytes(), item.depth.file.name)
+        if before.shape != pixels.shape or source.shape[:2] != pixels.shape[:2]:
+            raise ExportError("its size is not that of its photo's source values; export it with depth=8-bit")
+        values = mapped_back(source, before, pixels, item.depth.low, item.depth.high)
+    return deep_png_bytes(values[..., 0] if grey else values), (pixels.shape[0], pixels.shape[1])
 
 
 def _mask(mask: Path | Mask, shape: tuple[int, int]) -> tuple[Mask, bytes | None]:

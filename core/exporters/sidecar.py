@@ -37,7 +37,7 @@ def write_sidecar(plan: ExportPlan, fmt: DatasetFormat, written: Sequence[Writte
         write_file(plan.folder, RECIPES_FILE, "\n".join(recipes) + "\n")
     write_file(plan.folder, "load_me.py", fmt.loader_script(plan))
     write_file(plan.folder, "README.md", _readme(plan, fmt, written, report))
-    mark = {
+    mark: dict[str, Any] = {
         "made_by": "Flawsmith",
         "version": core.__version__,
         "format": fmt.name,
@@ -45,6 +45,9 @@ def write_sidecar(plan: ExportPlan, fmt: DatasetFormat, written: Sequence[Writte
         "images": report.images,
         "warnings": list(report.warnings),
     }
+    ends = {(w.placed.item.depth.low, w.placed.item.depth.high) for w in written if w.placed.item.depth is not None}
+    if plan.options.depth == "source" and len(ends) == 1:
+        mark["scale"] = list(ends.pop())
     write_file(plan.folder, MARKER_FILE, json.dumps(mark, indent=1, sort_keys=True) + "\n")
 
 

@@ -97,7 +97,7 @@ def scale_of_set(ranges: Iterable[DepthRange], dtype: np.dtype[Any]) -> DepthSca
     low, high = min(r.own_low for r in known), max(r.own_high for r in known)
     if high <= low:
         low, high = min(r.lowest for r in known), max(r.highest for r in known)
-    return _scale(DepthRange(low, high, min(r.lowest for r in known), high), dtype, "the photos' own range")
+    return _scale(DepthRange(low, high, low, high), dtype, "the photos' own range")
 
 
 def to_8_bit(
@@ -115,26 +115,36 @@ def to_8_bit(
         return array, ()
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255), ()
+    scale, notes = scale_and_notes(array, name, scales)
+    return _scaled(array, scale), notes
+
+
+def scale_and_notes(
+    array: npt.NDArray[Any], name: str, scales: DepthScales | None = None
+) -> tuple[DepthScale, tuple[str, ...]]:
+    """The scale that ``to_8_bit`` uses for an array of more than 8 bits, and its notes."""
     notes: list[str] = []
     found = range_of(array, name)
     odd = sum(np.count_nonzero(~np.isfinite(t)) for t in _tiles(array)) if array.dtype.kind == "f" else 0
     if odd:
         notes.append(f"{odd} values that are no number set to the lowest")
-    scale = (scales or {}).get(array.dtype.name) or _scale(found, array.dtype, "the photo's own range")
+    robust = array.dtype.kind == "f" and found.own_low < found.own_high  # one hot pixel must not blacken the rest
+    seen = DepthRange(*2 * (found.own_low, found.own_high)) if robust else found
+    scale = (scales or {}).get(array.dtype.name) or _scale(seen, array.dtype, "the photo's own range")
     kind = {"u": f"{array.dtype.itemsize * 8}-bit", "i": f"signed {array.dtype.itemsize * 8}-bit"}.get(
         array.dtype.kind, "float"
     )
     notes.append(f"{kind} scaled to 8-bit from {scale.low:.6g}..{scale.high:.6g} ({scale.why})")
-    return _scaled(array, scale, found.lowest), tuple(notes)
+    return scale, tuple(notes)
 
 
-def _scaled(array: npt.NDArray[Any], scale: DepthScale, lowest: float) -> npt.NDArray[np.uint8]:
-    """``array`` as uint8, block by block; values of two bytes through a table of all of them."""
+def _scaled(array: npt.NDArray[Any], scale: DepthScale) -> npt.NDArray[np.uint8]:
+    """``array`` as uint8, block by block; values of two bytes through a table of all of them, no numbers as 0."""
     factor = 255.0 / max(scale.high - scale.low, 1e-30)
 
     def scaled(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         if values.dtype.kind == "f":
-            values = np.where(np.isfinite(values), values, values.dtype.type(lowest))
+            values = np.where(np.isfinite(values), values, values.dtype.type(scale.low))
         return np.rint(np.clip((values.astype(np.float64) - scale.low) * factor, 0, 255)).astype(np.uint8)
 
     out = np.empty(array.shape, np.uint8)

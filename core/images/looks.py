@@ -20,6 +20,8 @@ MIN_APART = 20.0
 _LARGE_JPEG = 400_000
 _FLAT_SHARE = 0.98
 _NEAR = 6
+_BLACK = 2
+_BLOCK = 512
 
 
 def is_flat(pixels: Image) -> bool:
@@ -39,19 +41,27 @@ def is_flat(pixels: Image) -> bool:
     return covered >= _FLAT_SHARE * grey.size
 
 
-def thumbprint(pixels: Image) -> npt.NDArray[np.float32]:
-    """float32 (16 * 16 * 3,): the photo in very small, 0..255, to see which photos are unlike the others."""
-    small = cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32).reshape(-1)
+def thumbprint(pixels: Image) -> npt.NDArray[np.uint8]:
+    """uint8 (16 * 16 * 3,): the photo in very small, to see which photos are unlike the others."""
+    return np.ascontiguousarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)).reshape(-1)
 
 
 @dataclass(frozen=True)
 class Look:
-    """One photo at a glance. ``depth`` is the number type and range of a photo with more than 8 bits."""
+    """One photo at a glance. ``depth`` is the number type and range of a photo with more than 8 bits.
+
+    ``size`` is (H, W) in pixels; of a large JPEG it may be up to seven too high.
+    """
 
     flat: bool
-    print: npt.NDArray[np.float32]
+    print: npt.NDArray[np.uint8]
     depth: tuple[str, DepthRange] | None = None
+    size: tuple[int, int] = (0, 0)
+
+    @property
+    def black(self) -> bool:
+        """Whether nothing is drawn on it, were it a mask."""
+        return self.flat and int(self.print.max()) < _BLACK
 
 
 def look_at(data: bytes, name: str) -> Look:
@@ -60,16 +70,16 @@ def look_at(data: bytes, name: str) -> Look:
         small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8)
         if small is not None and min(small.shape[:2]) >= SIDE:
             pixels = np.ascontiguousarray(small[..., ::-1])
-            return Look(is_flat(pixels), thumbprint(pixels))
+            return Look(is_flat(pixels), thumbprint(pixels), size=(8 * small.shape[0], 8 * small.shape[1]))
     colour = decode(data, name, MAX_PIXELS).colour
     depth = (colour.dtype.name, range_of(colour, name)) if is_deep(colour) else None
     pixels, _ = to_8_bit(colour, name)
     rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    return Look(is_flat(rgb), thumbprint(rgb), depth)
+    return Look(is_flat(rgb), thumbprint(rgb), depth, (rgb.shape[0], rgb.shape[1]))
 
 
-def unlike_the_others(prints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """bool (N,): photos that differ from all others beyond the spread of the set; ``prints`` float32 (N, D).
+def unlike_the_others(prints: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """bool (N,): photos that differ from all others beyond the spread of the set; ``prints`` uint8 (N, D).
 
     The distance to the third nearest is compared with that of the others. A set in which many are far from the rest is
     a mixed set, and nothing in it is odd.
@@ -78,14 +88,20 @@ def unlike_the_others(prints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     odd = np.zeros(n, np.bool_)
     if n < MIN_SET:
         return odd
-    near = np.empty(n, np.float32)
-    squares = (prints**2).sum(axis=1)
-    for start in range(0, n, 512):
-        block = prints[start : start + 512]
-        apart = squares[start : start + 512, None] + squares[None] - 2 * block @ prints.T
-        near[start : start + 512] = np.sqrt(np.maximum(np.partition(apart, 3, axis=1)[:, 3], 0))
+    near = np.concatenate([_third_nearest(prints[start : start + _BLOCK], prints) for start in range(0, n, _BLOCK)])
     near /= np.sqrt(prints.shape[1])
     median = float(np.median(near))
     spread = float(np.median(np.abs(near - median)))
     odd = near > max(4 * median, median + 12 * spread, MIN_APART)
     return odd if odd.sum() <= max(2, n // 20) else np.zeros(n, np.bool_)
+
+
+def _third_nearest(block: npt.NDArray[np.uint8], prints: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """float32 (B,): how far the third nearest of ``prints`` but itself is; as floats only few are held at once."""
+    mine = block.astype(np.float32)
+    nearest = np.full((len(block), 4), np.inf, np.float32)
+    for start in range(0, len(prints), 4 * _BLOCK):
+        others = prints[start : start + 4 * _BLOCK].astype(np.float32)
+        apart = (mine**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * mine @ others.T
+        nearest = np.partition(np.concatenate([nearest, apart], axis=1), 3, axis=1)[:, :4]
+    return np.sqrt(np.maximum(nearest[:, 3], 0))

@@ -30,7 +30,7 @@ def drawn_pixels(decoded: DecodedImage) -> Mask:
     neither lossy coding nor anti-aliased rims widen the mask. Transparent pixels are not drawn; where nothing else
     tells, all that is opaque is. Alpha that is 0 everywhere tells nothing.
     """
-    values = decoded.colour if decoded.colour.ndim == 2 else decoded.colour.max(axis=2)
+    values = decoded.colour if decoded.colour.ndim == 2 else _heights(decoded.colour)
     mask = _above_background(values, lossy=decoded.format in _LOSSY)
     if decoded.indices is not None:
         mask = _by_index(decoded.indices, decoded.colour, mask)
@@ -39,6 +39,24 @@ def drawn_pixels(decoded: DecodedImage) -> Mask:
         drawn = mask & opaque
         mask = drawn if drawn.any() else opaque
     return mask
+
+
+def _heights(colour: Values) -> Values:
+    """(H, W): how far each pixel is from the background, the highest channel where that is black or dark.
+
+    On a bright background (red on white) the channels' maxima tell nothing; there the ground is the commonest colour.
+    """
+    highest: Values = colour.max(axis=2)
+    if colour.dtype != np.uint8 or np.array_equal(highest, colour.min(axis=2)):
+        return highest
+    codes = colour.astype(np.int64) @ (1 << 16, 1 << 8, 1)
+    known, counts = np.unique(codes, return_counts=True)
+    ground = int(known[counts.argmax()])
+    ground_colour = np.array([ground >> 16, ground >> 8 & 255, ground & 255], np.int16)
+    if 2 * counts.max() < codes.size or int(ground_colour.max()) == int(highest.min()) < int(highest.max()):
+        return highest
+    apart = np.abs(colour.astype(np.int16) - ground_colour).max(axis=2)
+    return np.asarray(apart, np.uint8)
 
 
 def _by_index(indices: npt.NDArray[np.uint8], colour: Values, by_value: Mask) -> Mask:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from core.errors import ImageError
 from core.given_files import MAX_PHOTO, read_given
 from core.images.decode import MAX_PIXELS, decode
-from core.images.depth import DepthScales, to_8_bit
+from core.images.depth import DepthScales, is_deep, scale_and_notes, to_8_bit
 from core.images.mask_values import drawn_pixels, top_value
+from core.images.source_depth import DeepPhoto, deep_photo
 from core.images.write import is_grey, png_bytes
 from core.types import Image, Mask, check_image, check_mask
 
@@ -26,8 +27,9 @@ class ReadPhoto:
 
     ``pixels`` is uint8 (H, W, 3) RGB; ``grey`` says that its three channels are equal everywhere.
     ``notes`` are lines for a person on what was converted; ``orientation`` is the EXIF one, 1 to 8, that ``pixels``
-    were turned by. ``data`` with extension ``ext`` (".png", ".jpg")
-    is the original file when a browser shows exactly ``pixels`` from it, else a PNG of ``pixels``.
+    were turned by. ``data`` with extension ``ext`` (".png", ".jpg") is the original file when a browser shows exactly
+    ``pixels`` from it, else a PNG of ``pixels``. ``deep`` are the source's values where it has more than 8 bits and
+    they were asked for.
     """
 
     pixels: Image
@@ -37,6 +39,7 @@ class ReadPhoto:
     data: bytes
     ext: str
     orientation: int = 1
+    deep: DeepPhoto | None = None
 
 
 def read_photo(
@@ -45,11 +48,13 @@ def read_photo(
     *,
     max_pixels: int = MAX_PIXELS,
     scales: DepthScales | None = None,
+    keep_depth: bool = False,
 ) -> ReadPhoto:
     """Read a PNG, JPEG, TIFF, BMP, WebP or still GIF from a path or from a file's bytes.
 
     Alpha is laid over white, CMYK and palettes become RGB, EXIF rotation is applied, more than 8 bits are
-    scaled, by ``scales`` where the photo belongs to a set (see ``core.images.depth``); ``notes`` says so. Raises
+    scaled, by ``scales`` where the photo belongs to a set (see ``core.images.depth``); ``notes`` says so, and
+    ``keep_depth`` asks for the source's values beside it. Raises
     ImageError, one line, for a file that is missing, empty, truncated, not an image, animated or of several pages,
     larger than ``max_pixels`` pixels, or smaller than 16 pixels a side.
     """
@@ -62,17 +67,20 @@ def read_photo(
         )
     colour, depth_notes = to_8_bit(decoded.colour, name, scales)
     notes = [*decoded.notes, *depth_notes]
+    deep = None
+    if keep_depth and is_deep(decoded.colour):
+        deep = deep_photo(decoded.colour, scale_and_notes(decoded.colour, name, scales)[0])
     if decoded.alpha is not None and decoded.alpha.max() == 0:
         notes.append("alpha is 0 everywhere and was ignored")
     elif decoded.alpha is not None and decoded.alpha.min() < 1:
-        colour = _over_white(colour, decoded.alpha)
+        colour, deep = _over_white(colour, decoded.alpha), None
         notes.append("alpha dropped over white")
     pixels = check_image(colour if colour.ndim == 3 else np.repeat(colour[..., None], 3, axis=2), name)
     grey = is_grey(pixels)
     if decoded.verbatim:
         return ReadPhoto(pixels, name, grey, tuple(notes), data, ".png" if decoded.format == "PNG" else ".jpg")
     png = png_bytes(pixels, grey=grey)
-    return ReadPhoto(pixels, name, grey, tuple(notes), png, ".png", decoded.orientation)
+    return ReadPhoto(pixels, name, grey, tuple(notes), png, ".png", decoded.orientation, deep)
 
 
 def read_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS) -> Image:

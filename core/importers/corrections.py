@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from core.errors import InputError
+from core.images.depth import DepthScale, DepthScales
 from core.importers.mask_pairing import is_orphan, pair_masks, split_masks
 from core.importers.plan import Anomaly, GoodPhoto, ImportPlan, Unmasked, with_the_rest
 from core.importers.source_entry import Problem, SourceEntry
@@ -33,30 +35,55 @@ class Correction:
 
 @dataclass(frozen=True)
 class Corrections:
-    """All that a person said; ``renamed`` are labels, old to new."""
+    """All that a person said; ``renamed`` are labels, old to new, ``scales`` those of photos of more than 8 bits."""
 
     readings: tuple[Correction, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
+    scales: DepthScales = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, readings: Iterable[str], renamed: Iterable[str] = ()) -> Corrections:
-        """From ``folder=good`` or ``folder=anomaly:LABEL`` and ``A=B``; InputError for anything else."""
+    def parse(cls, readings: Iterable[str], renamed: Iterable[str] = (), scales: Iterable[str] = ()) -> Corrections:
+        """From ``folder=good`` or ``folder=anomaly:LABEL``, ``A=B`` and ``uint16=0..4095``; InputError otherwise."""
         pairs = [text.partition("=") for text in renamed]
         for old, _, new in pairs:
             if not old or not new:
                 raise InputError(f"--rename-label {old!r}: write it as old=new, for example --rename-label ko=scratch")
-        return cls(tuple(map(_parsed, readings)), {old: check_label(new) for old, _, new in pairs})
+        names = {old: check_label(new) for old, _, new in pairs}
+        return cls(tuple(map(_parsed, readings)), names, dict(map(_parsed_scale, scales)))
 
     def read_as(self, path: str, reading: Reading, label: str = "") -> Corrections:
         """With ``path`` read so, whatever was said of it before; InputError for a label that no format can hold."""
         others = tuple(said for said in self.readings if said.path != path)
-        return Corrections((*others, Correction(path, reading, check_label(label) if label else "")), self.renamed)
+        said = Correction(path, reading, check_label(label) if label else "")
+        return replace(self, readings=(*others, said))
 
     def renaming(self, label: str, name: str) -> Corrections:
         """With another name for a label; its own name, or none, takes that back. InputError as in ``read_as``."""
         others = {old: new for old, new in self.renamed.items() if old != label}
         renamed = others if name in ("", label) else {**others, label: check_label(name)}
-        return Corrections(self.readings, renamed)
+        return replace(self, renamed=renamed)
+
+    def scaled(self, dtype: str, ends: str) -> Corrections:
+        """With ``LOW..HIGH`` as the scale of photos of a number type; "" takes it back. InputError as in ``parse``."""
+        others = {name: scale for name, scale in self.scales.items() if name != dtype}
+        given = dict([_parsed_scale(f"{dtype}={ends}")]) if ends.strip() else {}
+        return replace(self, scales={**others, **given})
+
+
+def _parsed_scale(text: str) -> tuple[str, DepthScale]:
+    dtype, _, ends = text.partition("=")
+    low, _, high = ends.partition("..")
+    try:
+        scale = DepthScale(float(low), float(high), "as a person said")
+        right = math.isfinite(scale.low) and math.isfinite(scale.high) and scale.low < scale.high
+    except ValueError:
+        right = False
+    if not right or not dtype.strip():
+        raise InputError(
+            f"--scale {text!r}: write it as TYPE=LOW..HIGH, the values that become black and white, for example "
+            "--scale uint16=0..4095"
+        )
+    return dtype.strip(), scale
 
 
 def _parsed(text: str) -> Correction:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from core.errors import InputError
+from core.exporters.atomic_folder import MARKER_FILE
 from core.importers.plan import ImportPlan
 from core.importers.source_tree import MOST_SUBTREES, SourceTree
 
@@ -50,7 +51,7 @@ def recognise(tree: SourceTree) -> tuple[Importer, SourceTree]:
     The top is looked at first, then the folders in it, two deep. InputError where several products lie beside each
     other, since a project is of one.
     """
-    level = [tree]
+    level = [_export_in(tree)]
     for _ in range(3):
         found = [(importer, below) for below in level if (importer := _surest(below)) is not None]
         if len(found) > 1:
@@ -64,6 +65,13 @@ def recognise(tree: SourceTree) -> tuple[Importer, SourceTree]:
         if len(level) > MOST_SUBTREES:
             break
     return next(i for i in importers() if i.name == "photos"), tree
+
+
+def _export_in(tree: SourceTree) -> SourceTree:
+    """The folder of an export of ours, up to two folders deep where there is but one; else the tree itself."""
+    marks = [e for e in tree.named(".json") if f"/{e.path}".endswith(f"/{MARKER_FILE}")]
+    folder = "/".join(marks[0].folders[:-1]) if len(marks) == 1 and len(marks[0].folders) <= 3 else ""
+    return tree.below(folder) if folder else tree
 
 
 def _surest(tree: SourceTree) -> Importer | None:

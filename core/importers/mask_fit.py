@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from core.errors import MaskError
 from core.images import ReadPhoto, isolated
 from core.images.decode import turned_by
 from core.importers.plan import Anomaly, DrawnMask
+from core.importers.shown_defect import contrast
 from core.types import Mask, check_mask
 
 HALF = 0.5
-_RING_PX = 4
 _CLEARER = 2.0
 
 
@@ -73,9 +72,4 @@ def _laid(mask: Mask, photo: ReadPhoto, name: str, notes: list[str]) -> Mask:
 
 def _contrast(photo: ReadPhoto, mask: Mask) -> float:
     """How far the photo's brightness inside a mask is from that around it, in grey levels."""
-    if mask.shape != photo.pixels.shape[:2] or not mask.any():
-        return 0.0
-    side = 2 * _RING_PX + 1
-    around = cv2.dilate(mask.view(np.uint8), np.ones((side, side), np.uint8)).astype(np.bool_) & ~mask
-    grey = photo.pixels.mean(axis=2)
-    return abs(float(grey[mask].mean()) - float(grey[around].mean())) if around.any() else 0.0
+    return contrast(photo.pixels.mean(axis=2), mask)

@@ -9,14 +9,23 @@ from dataclasses import dataclass, field
 
 from core.errors import InputError
 from core.images import isolated
+from core.importers.shown_defect import photo_that_shows
 from core.importers.source_entry import IMAGE_SUFFIXES, SourceEntry
 from core.importers.words import role_of
 
-_WORDS = "mask|masks|gt|ground[ _-]?truth|label|labels|bin|seg|segm|segmentation|defect|annotation|manual|roi"
-_ENDING = re.compile(rf"(?P<photo>.+?)[ _.-](?P<word>{_WORDS})(?:[ _.-]?\d+)*", re.IGNORECASE)
+_WORDS = (
+    "mask|masks|gt|ground[ _-]?truth|label|labels|bin|seg|segm|segmentation|defect|annotation|annotations|manual|roi|"
+    "maske|mascara|m\u00e1scara|masque|maschera|lab|labelids?|\u63a9\u7801|\u63a9\u819c"
+)
+_ENDING = re.compile(
+    rf"(?P<photo>.+?)[ _.-]*[ _.(-](?:(?:anomaly|defect|segmentation|gt)[ _.-]?)?(?P<word>{_WORDS}|m|bw|binary|lbl)"
+    rf"(?:[ _.-](?:{_WORDS}))?\)?(?:[ _.-]?\(?\d+\)?)*",
+    re.IGNORECASE,
+)
 _BEGINNING = re.compile(rf"(?P<word>{_WORDS})[ _.-](?P<photo>.+)", re.IGNORECASE)
 _NUMBER = re.compile(r"(?P<photo>.+?)[ _.-]\d{1,4}")
-_SURE = frozenset({"mask", "masks", "gt"})
+_SURE = frozenset({"mask", "masks", "gt", "maske", "mascara", "m\u00e1scara", "masque", "maschera"})
+_PREFIX = re.compile(rf"(?:{_WORDS}|img|imgs|image|images|photo|photos|foto|fotos|bild|bilder|pic|picture|rgb|frame)")
 _LABEL_STUDIO = re.compile(r"task-\d+-annotation-.+")
 """Label Studio's PNG files of brushes: they name the task and not the photo."""
 _PROBED = 8
@@ -34,6 +43,7 @@ class Pairing:
 
     masks: dict[str, list[SourceEntry]] = field(default_factory=lambda: defaultdict(list))
     orphans: list[tuple[SourceEntry, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def is_orphan(reason: str) -> bool:
@@ -48,21 +58,21 @@ def in_mask_folder(entry: SourceEntry) -> bool:
 
 def split_masks(images: Sequence[SourceEntry]) -> tuple[list[SourceEntry], list[SourceEntry]]:
     """Photos and masks: by folder, by a name like another's with ``_mask``, or by a flat twin of the same stem."""
-    here: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
+    here: set[tuple[Where, str]] = set()
     masks: list[SourceEntry] = []
     open_question: list[SourceEntry] = []
     for entry in images:
         if in_mask_folder(entry):
             masks.append(entry)
         else:
-            here[(entry.folded, entry.stem.casefold())].append(entry)
+            here |= {(entry.folded, entry.stem.casefold()), (entry.folded, entry.file.casefold())}
             open_question.append(entry)
     named = {e.name for e in open_question if _is_named_mask(e, here)}
     named |= _flat_twins([e for e in open_question if e.name not in named])
     return [e for e in open_question if e.name not in named], masks + [e for e in open_question if e.name in named]
 
 
-def _is_named_mask(entry: SourceEntry, here: dict[tuple[Where, str], list[SourceEntry]]) -> bool:
+def _is_named_mask(entry: SourceEntry, here: set[tuple[Where, str]]) -> bool:
     for pattern in (_ENDING, _BEGINNING):
         match = pattern.fullmatch(entry.stem)
         if match and (entry.folded, match["photo"].casefold()) in here:
@@ -105,16 +115,20 @@ def pair_masks(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], *, a
     ``anywhere``: a mask may lie in a folder of any name, since a person said that it is one.
     """
     by_key: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
+    by_bare: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
     by_stem: dict[str, list[SourceEntry]] = defaultdict(list)
     for photo in photos:
         for where in _places(photo):
             by_key[(where, photo.stem.casefold())].append(photo)
+            by_key[(where, photo.file.casefold())].append(photo)
+            if (bare := _without_words(photo)) != photo.stem.casefold():
+                by_bare[(where, bare)].append(photo)
         by_stem[photo.stem.casefold()].append(photo)
     claims: dict[tuple[str, ...], list[SourceEntry]] = defaultdict(list)
     groups: dict[tuple[str, ...], list[SourceEntry]] = {}
     result = Pairing()
     for mask in masks:
-        group = _photos_of(mask, by_key, by_stem, anywhere)
+        group = _photos_of(mask, by_key, by_stem, anywhere) or _bare_photos_of(mask, by_bare, by_key)
         if not group:
             result.orphans.append((mask, NO_PHOTO))
             continue
@@ -128,7 +142,10 @@ def pair_masks(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], *, a
 
 
 def _deal_unnamed(photos: Sequence[SourceEntry], result: Pairing) -> None:
-    """Masks that Label Studio named by task: the only one of a folder goes to the only photo there without a mask."""
+    """Masks that Label Studio named by task: those of a folder's only one go to the only photo without a mask.
+
+    Where several photos there have none, it is the one that shows a defect under the mask, which a note tells.
+    """
     unnamed = [(m, reason) for m, reason in result.orphans if _LABEL_STUDIO.fullmatch(m.stem)]
     if not unnamed:
         return
@@ -141,12 +158,23 @@ def _deal_unnamed(photos: Sequence[SourceEntry], result: Pairing) -> None:
     for mask, _ in unnamed:
         tasks[mask.folded, mask.stem.partition("-annotation-")[0].casefold()].append(mask)
     for (where, task), masks in tasks.items():
-        if len(bare[where]) == 1 and [w for w, _ in tasks].count(where) == 1:
-            result.masks[bare[where][0].name] += masks
+        alone = [w for w, _ in tasks].count(where) == 1
+        owner = _owner(masks[0], bare[where]) if alone else None
+        if owner is not None:
+            result.masks[owner.name] += masks
+            if len(bare[where]) > 1:
+                result.notes.append(
+                    f"{masks[0].name} names a task and no photo: it is laid on {owner.file}, which shows a defect "
+                    f"there; look whether it fits ({len(bare[where]) - 1} other photos have no mask either)"
+                )
         else:
             reason = f"{_NO_NAME} ({task}); export JSON from Label Studio, or name it as its photo"
             left += [(mask, reason) for mask in masks]
     result.orphans = left
+
+
+def _owner(mask: SourceEntry, bare: Sequence[SourceEntry]) -> SourceEntry | None:
+    return bare[0] if len(bare) == 1 else photo_that_shows(mask, bare)
 
 
 def _photos_of(
@@ -168,13 +196,48 @@ def _photos_of(
     return []
 
 
+def _bare_photos_of(
+    mask: SourceEntry,
+    by_bare: dict[tuple[Where, str], list[SourceEntry]],
+    by_key: dict[tuple[Where, str], list[SourceEntry]],
+) -> list[SourceEntry]:
+    """The only photo of the same number where both names begin with a word: ``img_7`` and ``mask7``."""
+    bare = _without_words(mask)
+    for where in _places(mask):
+        group = by_bare.get((where, bare)) or by_key.get((where, bare)) or []
+        if len(group) == 1:
+            return group
+    return []
+
+
+def _without_words(entry: SourceEntry) -> str:
+    """The stem less a word for masks or photos before its number, where one is left."""
+    match = re.fullmatch(rf"{_PREFIX.pattern}[ _.-]?(?P<rest>\d.*)", entry.stem.casefold())
+    return match["rest"] if match else entry.stem.casefold()
+
+
 def _places(entry: SourceEntry) -> Iterator[Where]:
-    """Where it lies, less the folders that only say what it is; then less those of a split too."""
+    """Where it lies, less the folders that only say what it is; then less those of a split too.
+
+    First with what a folder of masks says beside that: the masks of ``dent`` may lie in ``dent_masks``.
+    """
+    told = tuple(
+        left
+        for f in entry.folded
+        if role_of(f) != "photo" and (left := _less_mask_word(f) if role_of(f) == "mask" else f)
+    )
+    if len(told) > sum(role_of(f) not in ("mask", "photo") for f in entry.folded):
+        yield told
     kept = tuple(f for f in entry.folded if role_of(f) not in ("mask", "photo"))
     yield kept
     bare = tuple(f for f in kept if role_of(f) not in ("train", "validation", "test"))
     if bare != kept:
         yield bare
+
+
+def _less_mask_word(folder: str) -> str:
+    """A folder's name less a word for masks at its beginning or end; "" where nothing is left."""
+    return re.sub(rf"(?:^|[ _.-]+)(?:{_WORDS})$|^(?:{_WORDS})[ _.-]+", "", folder)
 
 
 def _stems(mask: SourceEntry) -> Iterable[str]:

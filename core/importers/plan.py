@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
+from core.images.depth import DepthScales
+from core.importers.inner_archives import is_archive
 from core.importers.source_entry import Listing, Problem, SourceEntry
 from core.importers.source_tree import SourceTree
 from core.importers.words import safe_label
@@ -47,7 +49,7 @@ class Anomaly:
 
     ``good_if_empty``: nothing but its mask tells that it is one, so that it is a good part where the mask is black.
     ``confirmed``: a person said that it is one, and a mask over most of the photo is taken as it is; ``inverted``:
-    and that black is the defect.
+    and that black is the defect. ``replaces`` is the id of the project's photo that it takes the place of.
     """
 
     entry: SourceEntry
@@ -57,6 +59,7 @@ class Anomaly:
     good_if_empty: bool = False
     confirmed: bool = False
     inverted: bool = False
+    replaces: str = ""
 
     @property
     def mask_files(self) -> tuple[SourceEntry, ...]:
@@ -99,6 +102,8 @@ class ImportPlan:
     problems: tuple[Problem, ...] = ()
     odd: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    scales: DepthScales = field(default_factory=dict)
+    """What the source itself says of its photos of more than 8 bits."""
     entries: tuple[SourceEntry, ...] = field(default=(), compare=False, repr=False)
     listings: tuple[Listing, ...] = field(default=(), compare=False, repr=False)
 
@@ -154,6 +159,7 @@ class ImportPlan:
             self.problems + other.problems,
             self.odd + other.odd,
             self.notes + other.notes,
+            {**self.scales, **other.scales},
             self.entries + other.entries,
             self.listings + other.listings,
         )
@@ -231,7 +237,7 @@ class PlanBuilder:
             tuple(self.problems),
             tuple(self.odd),
             (*self.notes, *notes),
-            tree.entries,
+            entries=tree.entries,
         )
         return with_the_rest(made, tree.entries)
 
@@ -245,6 +251,8 @@ def with_the_rest(plan: ImportPlan, entries: Iterable[SourceEntry]) -> ImportPla
 def _why_not(entry: SourceEntry, layout: str) -> str:
     from core.images.decode import why_no_photo
 
+    if is_archive(entry):
+        return "a zip or another archive beside photos is not opened; unpack it, or import it by itself"
     if entry.is_image:
         return f"this picture has no place in the layout that was recognised ({layout})"
     try:

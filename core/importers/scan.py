@@ -76,6 +76,7 @@ def _labelled(tree: SourceTree, label: str | None, fallback: str) -> ImportPlan:
             builder.good_masks += pairing.masks.get(photo.name, [])
         else:
             builder.anomaly(photo, label or raw, pairing.masks.get(photo.name, []), kind)
+    builder.notes += pairing.notes
     for mask, reason in pairing.orphans:
         builder.leave_out([mask], reason)
     return builder.plan(tree)
@@ -85,5 +86,5 @@ def _label_of(photo: SourceEntry, fallback: str) -> tuple[str, Kind]:
     """The outermost folder that is not part of a layout; one that only says "bad" where there is no other."""
     named = [f for f in photo.folders if role_of(f) in (None, "good")]
     bad = [f for f in photo.folders if role_of(f) == "bad"]
-    raw = (named or bad or [fallback])[0]
+    raw = named[0] if named else bad[-1] if bad else fallback
     return raw, "logical" if raw.casefold() == LOGICAL else "structural"

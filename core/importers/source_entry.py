@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -45,13 +45,15 @@ class Problem:
 class SourceEntry:
     """A file: ``name`` is its path in the source with ``/``, ``path`` the same from the dataset's top on.
 
-    ``load`` gives its bytes and ``head`` the first of them; both raise ImageError.
+    ``load`` gives its bytes and ``head`` the first of them; both raise ImageError. ``on_disk`` is where it lies
+    unless it is in an archive.
     """
 
     name: str
     load: Callable[[], bytes] = field(compare=False, repr=False)
     head: Callable[[], bytes] = field(compare=False, repr=False)
     path: str = field(default="", compare=False)
+    on_disk: str | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -100,7 +102,7 @@ class SourceEntry:
 
     def below(self, folder: str) -> SourceEntry:
         """The same file with its path taken from ``folder`` on."""
-        return SourceEntry(self.name, self.load, self.head, self.path.removeprefix(f"{folder}/")) if folder else self
+        return replace(self, path=self.path.removeprefix(f"{folder}/")) if folder else self
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.errors import ImageError, InputError
 from core.importers.archives import open_archive
+from core.importers.inner_archives import with_inner_archives
 from core.importers.source_entry import (
     HEAD,
     MAX_FILE,
@@ -31,6 +32,7 @@ def list_source(source: Path | Sequence[Path]) -> Listing:
     listing = _folder(source) if source.is_dir() else open_archive(source)
     if listing is None:
         listing = Listing((_file(str(source), source.name),))
+    listing = with_inner_archives(listing)
     if not listing.entries and not listing.problems:
         listing.close()
         raise InputError(f"{source}: there are no files in it; expected photos (PNG, JPEG, TIFF, BMP or WebP)")
@@ -72,7 +74,7 @@ def _each_once(entries: Iterable[SourceEntry]) -> tuple[SourceEntry, ...]:
             stem, dot, suffix = file.rpartition(".")
             name = f"{folder}{slash}{stem or suffix} ({number}){dot if stem else ''}{suffix if stem else ''}"
         seen.add(name)
-        found.append(entry if number == 1 else SourceEntry(name, entry.load, entry.head))
+        found.append(entry if number == 1 else replace(entry, name=name, path=name))
     return tuple(found)
 
 
@@ -127,4 +129,4 @@ def _file(path: str, name: str) -> SourceEntry:
         except OSError as error:
             raise ImageError(f"{name}: cannot be opened ({error.strerror}); check its rights") from error
 
-    return SourceEntry(printable(name), lambda: read(True), lambda: read(False))
+    return SourceEntry(printable(name), lambda: read(True), lambda: read(False), on_disk=path)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from core.errors import InputError
-from core.importers.source_entry import SourceEntry
+from core.importers.source_entry import HEAD, SourceEntry
 from core.lookup import natural_sort_key
 
 MOST_SUBTREES = 64
@@ -103,11 +103,23 @@ class SourceTree:
 
 
 def text_of(entry: SourceEntry) -> str:
-    """The text of a file; InputError if it is not UTF-8."""
+    """The text of a file: UTF-8 or UTF-16, else as Windows writes it; InputError if it cannot be read."""
+    data = entry.load()
+    if b"\0" in data[:1024] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{entry.name}: expected text, and it holds bytes that are none; save it as UTF-8")
+    return decoded_text(data)
+
+
+def decoded_text(data: bytes) -> str:
+    """Bytes as text: by their mark, else UTF-8, else what Western Windows writes."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
     try:
-        return entry.load().decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{entry.name}: expected UTF-8 text ({error.reason}); save it as UTF-8") from error
+        if error.end >= len(data) - 3 and len(data) == HEAD:  # the beginning of a file, cut inside a character
+            return data.decode("utf-8-sig", "ignore")
+    return data.decode("cp1252", "replace")
 
 
 def json_of(entry: SourceEntry) -> Any:
@@ -118,3 +130,18 @@ def json_of(entry: SourceEntry) -> Any:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{entry.name}: expected JSON, and it is damaged ({error}); export it again") from error
+
+
+def mentions(entry: SourceEntry, *keys: str) -> bool:
+    """Whether a JSON has all these keys, or texts, somewhere: by its first bytes, else by all of it."""
+    wanted = [f'"{key}"'.encode() for key in keys]
+    try:
+        head = entry.head()
+        if all(key in head for key in wanted):
+            return True
+        if len(head) < HEAD:
+            return False
+        data = entry.load()
+    except InputError:
+        return False
+    return all(key in data for key in wanted)

@@ -116,4 +116,4 @@ def label_folder(photo: SourceEntry) -> str:
     """The folder that names the defect: the first that is not part of the layout; else one that says "bad"."""
     named = [f for f in photo.folders if role_of(f) is None]
     bad = [f for f in photo.folders if role_of(f) == "bad"]
-    return (named or bad or ["defect"])[0]
+    return named[0] if named else bad[-1] if bad else "defect"

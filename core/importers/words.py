@@ -5,35 +5,145 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 from core.types import GOOD, check_label
 
-Role = Literal["good", "bad", "mask", "photo", "train", "validation", "test"]
+Role = Literal["good", "bad", "mask", "photo", "train", "validation", "test", "overlay"]
 
-_ROLES: dict[str, Role] = {}
+_NAMES: dict[str, Role] = {}
+"""Whole names, without what separates their words."""
 for _role, _words in {
-    "good": "good ok normal normals pass passed defect_free defectfree no_defect nodefect non_defective io gut",
-    "bad": "bad ng ko nok nio anomaly anomalies anomalous abnormal defect defects defective fail failed faulty",
-    "mask": "mask masks ground_truth groundtruth gt gts label labels annotation annotations segmentation "
-    "segmentations segmentationclass segmentationobject seg bin",
-    "photo": "image images img imgs photo photos picture pictures rgb jpegimages data input",
+    "good": "good ok normal normals pass passed defectfree nodefect nodefects nondefective io gut gutteil gutteile "
+    "negative negatives fehlerfrei inordnung bueno buenos buena buenas correcto correctos correcta correctas bon bons "
+    "bonne bonnes buono buoni buona buone conforme conformes bom boa bons boas undamaged intact healthy flawless "
+    "dobre dobry goed goede",
+    "bad": "bad ng ko nok nio anomaly anomalies anomalous abnormal abnormals defect defects defective def fail failed "
+    "faulty fault faults damaged damage positive positives reject rejects rejected scrap schlecht schlechtteil "
+    "schlechtteile fehler fehlerhaft fehlerteile defekt defekte ausschuss mangelhaft malo malos mala malas defecto "
+    "defectos defectuoso defectuosos defectuosa defectuosas rechazado rechazados rechazada rechazadas danado danados "
+    "mauvais mauvaise mauvaises defaut defauts defectueux rebut rebuts difetto difetti difettoso difettosi scarto "
+    "scarti ruim ruins defeito defeitos defeituoso defeituosos wada wady zle slecht anomalia anomalias anomalie",
+    "mask": "mask masks groundtruth groundtruths gt gts label labels annotation annotations segmentation "
+    "segmentations segmentationclass segmentationobject seg bin maske masken mascara mascaras masque masques "
+    "maschera maschere mascheres masker maskers",
+    "photo": "image images img imgs photo photos picture pictures rgb jpegimages data input foto fotos bild bilder "
+    "aufnahmen imagen imagenes imagem imagens immagine immagini obraz obrazy 图像 图片 照片 画像 写真 이미지 사진",
     "train": "train training",
     "validation": "val valid validation dev",
-    "test": "test testing test_public eval",
+    "test": "test testing testpublic eval",
+    "overlay": "overlay overlays visualization visualizations visualisation visualisations vis heatmap heatmaps "
+    "anomalymap anomalymaps prediction predictions preview previews thumbnail thumbnails thumbs",
 }.items():
-    _ROLES |= dict.fromkeys(_words.split(), _role)  # type: ignore[arg-type]
+    _NAMES |= dict.fromkeys(_words.split(), _role)  # type: ignore[arg-type]
+
+_GOOD_WORDS = frozenset(
+    "good ok normal gut gute guter gutes guten pass passed fehlerfrei fehlerfreie undamaged intact intakt gutteil "
+    "gutteile flawless bueno buenos buena buenas correcto correctos correcta correctas bon bons bonne bonnes buoni "
+    "buone boas".split()
+)
+_BAD_WORDS = frozenset(
+    "bad ng nok nio anomaly anomalies anomalous abnormal defect defects defective def fail failed faulty damaged "
+    "reject rejects rejected schlecht schlechte schlechtes schlechten schlechtteil schlechtteile fehler fehlerhaft "
+    "fehlerhafte defekt defekte ausschuss defecto defectos defectuoso defectuosos defectuosa defectuosas malo malos "
+    "mala malas defaut defauts mauvais mauvaise mauvaises difetto difetti difettoso difettosi defeito defeitos".split()
+)
+_NEGATIONS = frozenset("no non not without free ohne kein keine keinen nicht frei sin sans senza sem nao un".split())
+_FILLING = frozenset(
+    "front back top bottom side left right view cam camera image images img imgs photo photos picture pictures part "
+    "parts piece pieces sample samples product products train test val set all only new old raw class crop crops unit "
+    "units item items condition teil teile bilder bild pieza piezas imagenes file files the of and png "
+    "jpg pezzi pecas".split()
+)
+_MASK_WORDS = frozenset("mask masks gt groundtruth maske masken mascara mascaras".split())
+_WEAK_MASK_WORDS = frozenset(
+    "label labels lab annotation annotations annot anno seg segmentation segmentations bin".split()
+)
+_COLLECTION = frozenset("dataset datasets detection classification inspection benchmark database master".split())
+"""Words of a whole dataset's name, which tells of what it holds and not how its photos are."""
+_CJK_BAD = ("不良", "不合格", "非正常", "缺陷", "瑕疵", "异常", "異常", "欠陥", "불량", "결함")
+_CJK_GOOD = ("良品", "合格", "正常", "良好", "양품", "정상")
+_CJK_NO = ("无", "無", "没有")
+_CJK_MASK = ("掩码", "掩膜", "蒙版", "遮罩", "标注", "マスク", "마스크")
 
 
 @lru_cache(4096)
 def role_of(folder: str) -> Role | None:
-    """What a folder of this name holds; None where the name does not tell."""
-    name = re.sub(r"[\s-]+", "_", folder.casefold())
-    if found := _ROLES.get(name):
+    """What a folder of this name holds; None where the name does not tell.
+
+    A name of several words says "good" only where its other words say nothing, so that ``normal_wear`` is a defect's;
+    it says "bad" beside any other word, and a negation turns either round.
+    """
+    words = words_of(folder)
+    joined = "".join(words)
+    numbered = bool(re.search(r"\d", folder))
+    found = _NAMES.get(joined)
+    if found and (not numbered or found in ("good", "bad") or joined in _MASK_WORDS):
         return found
-    tokens = re.split(r"[^a-z]+", name)
-    return "mask" if {"mask", "masks", "gt", "groundtruth"} & set(tokens) or "ground_truth" in name else None
+    if "groundtruth" in joined or _MASK_WORDS & set(words):
+        return "mask"
+    rest = set(words) - _FILLING
+    if not numbered and not rest and any(_NAMES.get(word) == "photo" for word in words):
+        return "photo"
+    plain = rest - _WEAK_MASK_WORDS - _GOOD_WORDS - _BAD_WORDS
+    if not numbered and rest & _WEAK_MASK_WORDS and not plain and _FILLING & set(words) <= _SPLITS:
+        return "mask"
+    return _cjk_role(folder) or _worded_role(words)
+
+
+_SPLITS = frozenset("train test val all set".split())
+
+
+def _worded_role(words: tuple[str, ...]) -> Role | None:
+    """Good or bad by single words, each turned round by a negation beside it."""
+    said = set(words)
+    if said & _COLLECTION:
+        return None
+    negated = bool(said & _NEGATIONS)
+    rest = {w for w in said - _FILLING - _NEGATIONS if len(w) > 1}
+    if said & _BAD_WORDS:
+        return "good" if negated and rest <= _BAD_WORDS else "bad"
+    if said & _GOOD_WORDS and rest <= _GOOD_WORDS:
+        return "bad" if negated else "good"
+    return None
+
+
+_STEM_WORDS = _GOOD_WORDS | _BAD_WORDS | _NEGATIONS
+
+
+def stem_role(stem: str) -> Literal["good", "bad"] | None:
+    """What a file's own name says of its photo by its first or last words: ``NG_003`` or ``bolt_ok``."""
+    words = words_of(stem)
+    told = next((w for w in (words[:2], words[:1], words[-2:], words[-1:]) if w and set(w) <= _STEM_WORDS), ())
+    role = _worded_role(told)
+    return role if role == "good" or role == "bad" else None
+
+
+def _cjk_role(folder: str) -> Role | None:
+    """Chinese, Japanese and Korean names have no blanks between their words."""
+    if folder.isascii():
+        return None
+    if any(word in folder for word in _CJK_MASK):
+        return "mask"
+    if any(word in folder for word in _CJK_BAD):
+        return "good" if any(word in folder for word in _CJK_NO) else "bad"
+    return "good" if any(word in folder for word in _CJK_GOOD) else None
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name in small letters without accents or numbers: ``NODefect_2 (alt)`` is no, defect, alt."""
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", unicodedata.normalize("NFKC", name))
+    plain = "".join(unicodedata.normalize("NFD", c)[0] if c < "\u0250" else c for c in text.casefold())
+    return tuple(re.findall(r"[^\W\d_]+", plain))
+
+
+def photo_label(photo: Sequence[str], mask: Sequence[str] = ()) -> str:
+    """The label that folders name: the innermost that is no part of a layout, and on the mask's way too if given."""
+    shared = {folder.casefold() for folder in mask}
+    named = [f for f in photo if role_of(f) is None and (not mask or f.casefold() in shared)]
+    return named[-1] if named else "defect"
 
 
 def safe_label(raw: str) -> str:

@@ -10,17 +10,20 @@ import numpy as np
 
 from core.errors import Cancelled, InputError, NotFound
 from core.images import isolated, thumbnail_bytes
-from core.images.depth import DepthScales
+from core.images.depth import DepthScale, DepthScales
 from core.importers.corrections import Corrections, Reading, corrected
 from core.importers.importer import importers
 from core.importers.mask_fit import fitted_masks
 from core.importers.plan import CLASSES, Anomaly, FileClass, ImportPlan
 from core.importers.source_entry import Problem, SourceEntry
 from core.importers.survey import Seen, depth_scales, see, settled
+from core.jobs.depth_setting import chosen_scales
 from core.jobs.import_reading import Item, decode_photo, in_order
 from core.jobs.import_report import IntakeReport, Odd
+from core.jobs.project_photos import KnownPhotos, no_photos, with_project_photos
 from core.progress import Steps, unwatched
 
+NO_SCALES: Mapping[str, DepthScale] = {}
 MAX_ROWS = 40
 """Folders told apart; where there are more, those that lie deepest count for the folder above them."""
 PICTURES_PER_ROW = 3
@@ -56,8 +59,13 @@ class LabelRow:
 class ImportDraft:
     """What an import would take. Every photo is looked at once, whatever is said afterwards. Close it when done."""
 
-    def __init__(self, found: ImportPlan) -> None:
+    def __init__(
+        self, found: ImportPlan, known: KnownPhotos = no_photos, kept: Mapping[str, DepthScale] = NO_SCALES
+    ) -> None:
+        """``known`` are the project's photos, which masks without a photo may belong to, ``kept`` its scales."""
         self._found = found
+        self._kept = kept
+        self._known = known
         self._seen: dict[str, Seen] = {}
         self._asked: dict[tuple[str, ...], Problem | None] = {}
         self._labels: Mapping[str, tuple[int, int]] = {}
@@ -89,16 +97,16 @@ class ImportDraft:
         plan = corrected(self._found, Corrections(said.readings))
         photos: list[Item] = [*plan.normals, *plan.anomalies]
         self._look([item for item in photos if item.entry.name not in self._seen], progress, cancelled)
-        plan = settled(plan, self._seen)
-        labels, scales = plan.labels, depth_scales(self._seen)
+        plan = with_project_photos(settled(plan, self._seen), self._known, self._seen)
+        labels, scales = plan.labels, chosen_scales(depth_scales(plan, self._seen), said.scales, self._kept)
         known = {old: new for old, new in said.renamed.items() if old in labels}
         plan = corrected(plan, Corrections((), known))
         problems = self._questions(plan.anomalies, scales, cancelled)
-        self.said, self.plan, self.scales, self._labels = Corrections(said.readings, known), plan, scales, labels
+        self.said, self.plan, self.scales, self._labels = replace(said, renamed=known), plan, scales, labels
         failed = {problem.path for problem in problems}
         left = replace(plan, anomalies=tuple(a for a in plan.anomalies if a.entry.name not in failed))
         self.report = IntakeReport.of(left, problems, scales)
-        self._classes = left.classes | {p.path: "look at" if isinstance(p, Odd) else "left out" for p in problems}
+        self._classes = plan.classes | {p.path: "look at" if isinstance(p, Odd) else "left out" for p in problems}
 
     def folders(self) -> tuple[FolderRow, ...]:
         """The folders of the source, its top first, then in the order of their files."""

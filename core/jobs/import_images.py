@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from core.errors import Cancelled
-from core.images.depth import DepthScales
+from core.images.depth import DepthScale, DepthScales
 from core.importers.corrections import Corrections, corrected
-from core.importers.plan import GoodPhoto, ImportPlan
+from core.importers.plan import Anomaly, GoodPhoto, ImportPlan
 from core.importers.scan import scan, scan_anomalies
 from core.importers.source_entry import Problem
 from core.importers.survey import Seen, depth_scales, see, settled
-from core.jobs.depth_setting import kept_scales
+from core.jobs.depth_setting import chosen_scales, keep_scales, project_scales
 from core.jobs.import_draft import ImportDraft
 from core.jobs.import_reading import DecodedPhoto, Item, decode_and_store, in_order
 from core.jobs.import_report import IntakeReport, Odd
+from core.jobs.project_photos import KnownPhotos, no_photos, project_photos, with_project_photos
 from core.progress import Steps, unwatched
-from core.store import Project, StoredFile
+from core.store import ExampleRow, NormalRow, Project, StoredFile
 
 
 def _never() -> bool:
@@ -67,10 +69,15 @@ def preview_import(
     *,
     anomalies: Path | None = None,
     said: Corrections | None = None,
+    known: KnownPhotos = no_photos,
+    kept: Mapping[str, DepthScale] | None = None,
     progress: Steps = unwatched,
 ) -> IntakeReport:
-    """What an import would take, with nothing written: the report of an import, less duplicates."""
-    draft = ImportDraft(plan_import(source, anomalies=anomalies))
+    """What an import would take, with nothing written: the report of an import, less duplicates.
+
+    ``known`` are the photos of the project that it would come into, and ``kept`` the scales of those above 8 bits.
+    """
+    draft = ImportDraft(plan_import(source, anomalies=anomalies), known, kept or {})
     try:
         draft.apply(said or Corrections(), progress)
     finally:
@@ -99,7 +106,9 @@ def import_images(
     plan = plan_import(source, anomalies=anomalies, label=label, said=said)
     try:
         plan, seen = survey(plan, looking, cancelled)
-        return run_plan(project, plan, seen, progress, cancelled)
+        plan = with_project_photos(plan, partial(project_photos, project), seen)
+        scales = chosen_scales(depth_scales(plan, seen), (said or Corrections()).scales, project_scales(project))
+        return run_plan(project, plan, scales, progress, cancelled)
     finally:
         plan.close()
 
@@ -107,12 +116,12 @@ def import_images(
 def run_plan(
     project: Project,
     plan: ImportPlan,
-    seen: Mapping[str, Seen],
+    scales: DepthScales,
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = _never,
 ) -> IntakeReport:
-    """Import a plan that was looked at, ``seen`` by name; see ``import_images``."""
-    scales = kept_scales(project, depth_scales(seen))
+    """Import a plan that was looked at, with the scales of its photos; see ``import_images``."""
+    keep_scales(project, scales)
     tally = _ImportTally(project)
     failed: list[Odd | Problem] = []
     done = 0
@@ -150,20 +159,30 @@ class _ImportTally:
         if isinstance(item, GoodPhoto):
             notes = photo.notes + ((f"from the {item.split} part",) if item.split else ())
             size = photo.width, photo.height, photo.grey
-            id = self._project.add_normal(photo.photo, photo.ext, name, *size, notes).id
+            row: NormalRow | ExampleRow = self._project.add_normal(photo.photo, photo.ext, name, *size, notes)
         else:
             label = self._renamed.get(item.label, item.label)
             form = label, item.kind, photo.masks
-            id = self._project.add_example(photo.photo, photo.ext, *form, name, photo.width, photo.height).id
+            row = self._project.add_example(photo.photo, photo.ext, *form, name, photo.width, photo.height)
             self._notes += [f"{item.entry.name}: {note}" for note in photo.notes if "mask" in note]
-        if id in self._known:
+        if isinstance(item, Anomaly) and item.replaces:
+            self._replace(item.replaces, row.id)
+        if photo.deep is not None:
+            self._project.add_source_depth(row.path, photo.deep, *photo.scale)
+        if row.id in self._known:
             self._duplicates.append(name)
         elif isinstance(item, GoodPhoto):
             self._normals.append(name)
         else:
             self._examples.append((self._renamed.get(item.label, item.label), name))
-            self._example_ids.append(id)
-        self._known.add(id)
+            self._example_ids.append(row.id)
+        self._known.add(row.id)
+
+    def _replace(self, old: str, new: str) -> None:
+        """A photo that has got masks is no good part any more, and its earlier masks are none."""
+        self._project.remove_normals([old])
+        if old != new:
+            self._project.remove_examples([old])
 
     def report(self, plan: ImportPlan, failed: Sequence[Odd | Problem], scales: DepthScales) -> IntakeReport:
         planned = IntakeReport.of(plan, failed, scales)

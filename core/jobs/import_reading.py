@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Generic, TypeVar
 
 from core.errors import InputError
 from core.images import isolated, mask_png_bytes
 from core.images.depth import DepthScales
+from core.images.source_depth import DeepPhoto
 from core.importers.mask_fit import fitted_masks, question
 from core.importers.plan import Anomaly, GoodPhoto
 from core.importers.source_entry import Problem
@@ -59,15 +60,22 @@ class DecodedPhoto(Generic[T]):
     grey: bool
     notes: tuple[str, ...]
     masks: tuple[T, ...] = ()
+    deep: T | None = None
+    scale: tuple[float, float] = (0.0, 0.0)
+    """What is 0 and 255 of the source values ``deep``, where the photo has more than 8 bits."""
 
 
-def decode_photo(item: Item, scales: DepthScales) -> DecodedPhoto[bytes] | Problem | Odd:
-    """Decode a photo with its masks; all of them are sound, or the reason is given."""
+def decode_photo(item: Item, scales: DepthScales, *, keep_depth: bool = False) -> DecodedPhoto[bytes] | Problem | Odd:
+    """Decode a photo with its masks; all of them are sound, or the reason is given.
+
+    ``keep_depth`` keeps the source values of a photo of more than 8 bits.
+    """
     try:
         if not isinstance(item, Anomaly):
             good = isolated.read_photo_file(item.entry.load(), item.entry.name, scales=scales)
-            return DecodedPhoto(good.data, good.ext, good.width, good.height, good.grey, good.notes)
-        photo = isolated.read_photo(item.entry.load(), item.entry.name, scales=scales)
+            found = DecodedPhoto(good.data, good.ext, good.width, good.height, good.grey, good.notes)
+            return _with_depth(found, good.deep)
+        photo = isolated.read_photo(item.entry.load(), item.entry.name, scales=scales, keep_depth=keep_depth)
         masks, notes = fitted_masks(item, photo)
     except InputError as error:
         return Problem.of(item.entry.name, error)
@@ -75,14 +83,21 @@ def decode_photo(item: Item, scales: DepthScales) -> DecodedPhoto[bytes] | Probl
         return Odd(item.entry.name, asked)
     height, width = photo.pixels.shape[:2]
     files = tuple(mask_png_bytes(mask) for mask in masks)
-    return DecodedPhoto(photo.data, photo.ext, width, height, photo.grey, (*photo.notes, *dict.fromkeys(notes)), files)
+    told = (*photo.notes, *dict.fromkeys(notes))
+    return _with_depth(DecodedPhoto(photo.data, photo.ext, width, height, photo.grey, told, files), photo.deep)
+
+
+def _with_depth(photo: DecodedPhoto[bytes], deep: DeepPhoto | None) -> DecodedPhoto[bytes]:
+    return photo if deep is None else replace(photo, deep=deep.png, scale=(deep.low, deep.high))
 
 
 def decode_and_store(project: Project, item: Item, scales: DepthScales) -> DecodedPhoto[StoredFile] | Problem | Odd:
     """Decode a photo with its masks, and only when all of them are sound write their files."""
-    read = decode_photo(item, scales)
+    read = decode_photo(item, scales, keep_depth=True)
     if isinstance(read, Problem | Odd):
         return read
     masks = tuple(project.store_file(png, "png") for png in read.masks)
     photo = project.store_file(read.photo, read.ext)
-    return DecodedPhoto(photo, read.ext, read.width, read.height, read.grey, read.notes, masks)
+    deep = None if read.deep is None else project.store_file(read.deep, "png")
+    size = read.width, read.height, read.grey
+    return DecodedPhoto(photo, read.ext, *size, read.notes, masks, deep, read.scale)

@@ -76,6 +76,7 @@ class Project(SampleStore, SplitStore, ReviewStore, JobStore):
     def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete files that nothing refers to and that are older than this; return how many."""
         with self._db.write():
+            self._drop_unused_depths()
             return self._files.sweep(self._files_in_use(), older_than_s)
 
     def _sweep_if_due(self) -> None:

@@ -151,6 +151,11 @@ class SampleStore(PhotoStore):
         with self._db.write() as db:
             return _delete(db, column_in(samples.c.id, ids))
 
+    def normals_with_samples(self) -> set[str]:
+        """The ids of photos that samples were made from."""
+        with self._db.read() as db:
+            return set(db.execute(select(samples.c.normal_id).distinct()).scalars())
+
     def remove_normals(self, ids: Iterable[str]) -> int:
         """Remove photos with their regions and the samples made from them; return how many photos."""
         ids = list(ids)

@@ -124,6 +124,16 @@ sample_details = Table(
     Column("maps", JSON, nullable=True),
 )
 
+# By the working copy's file, since good photos and real anomalies have one alike.
+source_depths = Table(
+    "source_depths",
+    metadata,
+    Column("photo", Text, primary_key=True),
+    _text("file"),
+    Column("low", Float, nullable=False),
+    Column("high", Float, nullable=False),
+)
+
 score_names = Table("score_names", metadata, _number("number"), _text("name", unique=True))
 
 # Score by score, so that one score of many samples lies together. No foreign key to samples, whose check
@@ -177,7 +187,15 @@ jobs = Table(
     sqlite_autoincrement=True,
 )
 
-FILE_COLUMNS = (normals.c.file, examples.c.file, regions.c.file, samples.c.image, samples.c.mask, samples.c.attention)
+FILE_COLUMNS = (
+    normals.c.file,
+    examples.c.file,
+    regions.c.file,
+    samples.c.image,
+    samples.c.mask,
+    samples.c.attention,
+    source_depths.c.file,
+)
 """Columns holding the relative path of one file."""
 FILE_LIST_COLUMNS = (examples.c.masks, samples.c.instances)
 """Columns holding a JSON list of such paths."""

@@ -19,10 +19,12 @@ from core.images.read import read_image
 from core.importers import scan, scan_anomalies
 from core.importers.corrections import READINGS, Corrections, corrected
 from core.importers.plan import ImportPlan
+from core.jobs.import_draft import ImportDraft
 from core.jobs.import_images import plan_import, survey
 from tests.importers.drawn import bad, coded, good, mask, photo, write
 
 FOLDERS = [
+    "gute Teile", "不良品", "Masken", "overlay",
     "train", "test", "good", "OK", "ng", "ko", "bad", "ground_truth", "masks", "images", "labels", "annotations",
     "Label", "SegmentationClass", "JPEGImages", "rgb", "xyz", "gt", "scratch", "kos01", "S0000", "x" * 30, "部品",
     "test_public",
@@ -143,6 +145,31 @@ def test_no_mask_is_ever_among_the_good(files: dict[str, bytes]) -> None:
         for good_photo in plan.normals:
             with contextlib.suppress(FlawsmithError):
                 assert not is_flat(read_image(good_photo.entry.load()))
+
+
+@MANY
+@given(files=trees(), data=st.data())
+def test_a_draft_accounts_for_every_file_whatever_is_said(files: dict[str, bytes], data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        source = write(Path(folder), files)  # type: ignore[arg-type]
+        try:
+            draft = ImportDraft(plan_import(source))
+            stack.callback(draft.close)
+            draft.apply(Corrections())
+        except FlawsmithError as error:
+            assert "\n" not in str(error)
+            return
+        assert sum(sum(row.counts.values()) for row in draft.folders()) == len(files)
+        for path in data.draw(st.lists(st.sampled_from([row.path for row in draft.folders()]), max_size=3)):
+            before = draft.said
+            try:
+                draft.apply(draft.said.read_as(path, data.draw(st.sampled_from(READINGS)), "dent"))
+            except FlawsmithError:
+                assert draft.said == before
+            assert sum(sum(row.counts.values()) for row in draft.folders()) == len(files)
+            for one in (g for g in draft.plan.normals if not g.confirmed):
+                with contextlib.suppress(FlawsmithError):
+                    assert not is_flat(read_image(one.entry.load()))
 
 
 @pytest.mark.slow

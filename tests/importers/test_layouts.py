@@ -135,7 +135,8 @@ NAMES = [
     "{}_mask.png", "{}_GT.png", "{}_gt.bmp", "{}_label.png", "{}_bin.png", "{}.mask.png", "labels/{}.png",
     "annotations/{}.png", "SegmentationClass/{}.png", "38_gt_folder/{}.png", "ground_truth/{}.bmp", "mask_{}.png",
     "{}_defect.png", "masks/{}.png.png", "gt/{}_gt.png", "masks/{}_manual1.gif", "{}_mask_00.png",
-    "GroundTruth/{}.tif", "Masks/{}_mask.png", "masks/{}/0.png", "{}_seg.png", "{}.bmp",
+    "GroundTruth/{}.tif", "Masks/{}_mask.png", "masks/{}/0.png", "{}_seg.png", "{}.bmp", "{} (mask).png",
+    "{}__mask.png", "{}_gt_mask.png", "{}_mask_gt.png", "{}_segmentation_mask.png", "{}_mask(1).png", "{}_bw.png",
 ]  # fmt: skip
 
 
@@ -180,5 +181,12 @@ def test_a_mask_that_names_a_task_goes_to_the_only_photo_without_one(imported, a
     task = "NG/task-7-annotation-3-by-1-tag-scratch-0.png"
     files = {"OK/0.png": good(0), "NG/a.png": bad(1), "NG/a_mask.png": mask(), "NG/b.png": bad(2), task: mask()}
     assert areas() == {} and imported(files).problems == () and set(areas()) == {"a.png", "b.png"}
-    report = imported({"NG/c.png": bad(3)}, "OK=good")
+    report = imported({"NG/1.png": good(3)}, "OK=good")
+    assert set(areas()) == {"a.png", "b.png"}, "of two photos without a mask the one that shows the defect"
+    assert any("names a task" in note and "b.png" in note for note in report.notes)
+
+
+def test_a_mask_that_names_a_task_is_asked_about_where_no_photo_shows_its_defect(imported) -> None:
+    task = "NG/task-7-annotation-3-by-1-tag-scratch-0.png"
+    report = imported({"OK/0.png": good(0), "NG/a.png": good(1), "NG/b.png": good(2), task: mask()})
     assert task in {p.path for p in report.problems if "names a task" in p.reason}

@@ -40,11 +40,12 @@ def test_folders_and_labels_are_told(draft: ImportDraft) -> None:
         "NG": {"anomaly": 1, "unmasked": 1},
         "NG/masks": {"mask": 1},
         "OK": {"good": 3},
-        "other": {"good": 1},
+        "other": {"unmasked": 1},
     }
     assert [row.can_change for row in draft.folders()] == [False, True, True, True, True]
-    (label,) = draft.labels()
+    label, other = draft.labels()
     assert (label.label, label.name, label.masked, label.unmasked) == ("ng", "ng", 1, 1)
+    assert (other.label, other.masked, other.unmasked) == ("other", 0, 1), "a folder beside OK is none of good parts"
     assert draft.thumbnail("NG/0.png")[:3] == b"\xff\xd8\xff"
     with pytest.raises(NotFound):
         draft.thumbnail("NG/nothing.png")
@@ -63,7 +64,7 @@ def test_what_a_person_says_counts_at_once_and_can_be_taken_back(draft: ImportDr
         draft.apply(said.read_as("nowhere", "good"))
     assert draft.said == said
     draft.apply(Corrections())
-    assert counts(draft)["other"] == {"good": 1} and draft.said.renaming("ng", "ng") == Corrections()
+    assert counts(draft)["other"] == {"unmasked": 1} and draft.said.renaming("ng", "ng") == Corrections()
 
 
 def test_nothing_is_looked_at_twice(draft: ImportDraft, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from core.images.isolated.messages import Message, rebuilt
 from core.images.isolated.process_pool import pool
 from core.images.looks import Look
 from core.images.read import ReadPhoto, bytes_of
+from core.images.source_depth import DeepPhoto
 from core.types import Image, Mask, check_mask
 
 
@@ -32,22 +33,26 @@ class PhotoFile:
     height: int
     grey: bool
     notes: tuple[str, ...]
+    deep: DeepPhoto | None = None
 
 
-def read_photo(source: Path | bytes, name: str | None = None, *, scales: DepthScales | None = None) -> ReadPhoto:
+def read_photo(
+    source: Path | bytes, name: str | None = None, *, scales: DepthScales | None = None, keep_depth: bool = False
+) -> ReadPhoto:
     """``core.images.read_photo``."""
     data, name = bytes_of(source, name)
-    answer = _photo(data, name, scales, pixels=True)
+    answer = _photo(data, name, scales, pixels=True, keep_depth=keep_depth)
     height, width = answer.fields["size"]
     pixels = np.frombuffer(answer.blobs[0], np.uint8).reshape(int(height), int(width), 3)
     file = _file(answer, data)
-    return ReadPhoto(pixels, name, file.grey, file.notes, file.data, file.ext, int(answer.fields["orientation"]))
+    turn = int(answer.fields["orientation"])
+    return ReadPhoto(pixels, name, file.grey, file.notes, file.data, file.ext, turn, file.deep)
 
 
 def read_photo_file(source: Path | bytes, name: str | None = None, *, scales: DepthScales | None = None) -> PhotoFile:
-    """What ``read_photo`` gives but for the pixels, which stay in the other process."""
+    """What ``read_photo`` gives, source values too, but for the pixels, which stay in the other process."""
     data, name = bytes_of(source, name)
-    return _file(_photo(data, name, scales, pixels=False), data)
+    return _file(_photo(data, name, scales, pixels=False, keep_depth=True), data)
 
 
 def read_image(source: Path | bytes, name: str | None = None) -> Image:
@@ -74,7 +79,9 @@ def look_at(data: bytes, name: str) -> Look:
     answer = pool.call("look", data, name, {})
     deep = answer.fields["depth"]
     depth = None if deep is None else (str(deep[0]), DepthRange(**deep[1]))
-    return Look(bool(answer.fields["flat"]), rebuilt(answer.blobs[0], answer.fields["print"]), depth)
+    height, width = (int(n) for n in answer.fields["size"])
+    print_ = rebuilt(answer.blobs[0], answer.fields["print"])
+    return Look(bool(answer.fields["flat"]), print_, depth, (height, width))
 
 
 def class_codes(data: bytes, name: str) -> tuple[npt.NDArray[np.int64], bool]:
@@ -90,13 +97,16 @@ def read_tiff_values(source: Path | bytes, name: str | None = None) -> npt.NDArr
     return rebuilt(answer.blobs[0], answer.fields["values"])
 
 
-def _photo(data: bytes, name: str, scales: DepthScales | None, pixels: bool) -> Message:
+def _photo(data: bytes, name: str, scales: DepthScales | None, pixels: bool, keep_depth: bool) -> Message:
     given = {dtype: asdict(scale) for dtype, scale in (scales or {}).items()}
-    return pool.call("photo", data, name, {"max_pixels": MAX_PIXELS, "scales": given, "pixels": pixels})
+    fields = {"max_pixels": MAX_PIXELS, "scales": given, "pixels": pixels, "keep_depth": keep_depth}
+    return pool.call("photo", data, name, fields)
 
 
 def _file(answer: Message, data: bytes) -> PhotoFile:
     said = answer.fields
     height, width = (int(n) for n in said["size"])
     own = data if said["same"] else answer.blobs[1]
-    return PhotoFile(own, str(said["ext"]), width, height, bool(said["grey"]), tuple(map(str, said["notes"])))
+    ends = said["deep"]
+    deep = None if ends is None else DeepPhoto(answer.blobs[2], float(ends[0]), float(ends[1]))
+    return PhotoFile(own, str(said["ext"]), width, height, bool(said["grey"]), tuple(map(str, said["notes"])), deep)

@@ -21,7 +21,8 @@ Fields = Mapping[str, Any]
 def photo(data: bytes, name: str, fields: Fields) -> Message:
     """``read_photo``: its pixels, where they are asked for, and its file, where that is not ``data`` itself."""
     scales = {dtype: DepthScale(**scale) for dtype, scale in fields["scales"].items()}
-    read = read_photo(data, name, max_pixels=int(fields["max_pixels"]), scales=scales)
+    keep = bool(fields["keep_depth"])
+    read = read_photo(data, name, max_pixels=int(fields["max_pixels"]), scales=scales, keep_depth=keep)
     same = read.data == data
     said = {
         "size": read.pixels.shape[:2],
@@ -30,9 +31,10 @@ def photo(data: bytes, name: str, fields: Fields) -> Message:
         "ext": read.ext,
         "orientation": read.orientation,
         "same": same,
+        "deep": None if read.deep is None else [read.deep.low, read.deep.high],
     }
     pixels = read.pixels.tobytes() if fields["pixels"] else b""
-    return Message(said, (pixels, b"" if same else read.data))
+    return Message(said, (pixels, b"" if same else read.data, b"" if read.deep is None else read.deep.png))
 
 
 def mask(data: bytes, name: str, fields: Fields) -> Message:
@@ -50,7 +52,8 @@ def look(data: bytes, name: str, fields: Fields) -> Message:
     """``look_at``."""
     seen = look_at(data, name)
     depth = None if seen.depth is None else [seen.depth[0], asdict(seen.depth[1])]
-    return Message({"flat": seen.flat, "depth": depth, "print": described(seen.print)}, (seen.print.tobytes(),))
+    said = {"flat": seen.flat, "depth": depth, "size": seen.size, "print": described(seen.print)}
+    return Message(said, (seen.print.tobytes(),))
 
 
 def codes(data: bytes, name: str, fields: Fields) -> Message:

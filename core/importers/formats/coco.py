@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Set
 from functools import partial
 from typing import Any
 
@@ -11,8 +12,10 @@ from core.importers.annotated import AnnotatedDefect, add_annotated
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
-from core.importers.source_tree import SourceTree, json_of
+from core.importers.source_tree import SourceTree, json_of, mentions
 from core.masks.annotation_shapes import coco_mask
+
+_MOST_OPENED = 64
 
 
 class CocoImporter(Importer):
@@ -23,7 +26,9 @@ class CocoImporter(Importer):
     reads = "polygons, run lengths compressed or not; boxes alone are no masks; photos without annotations are good"
 
     def detect(self, tree: SourceTree) -> float:
-        return 0.92 if any(_is_table(e) for e in tree.named(".json") if len(e.folders) < 2) else 0.0
+        with_pictures = {e.folders[:1] for e in tree.images}
+        tables = [e for e in tree.named(".json") if _is_at_the_top(e, with_pictures)]
+        return 0.92 if tree.images and any(map(_is_table, tables[:_MOST_OPENED])) else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
         builder = PlanBuilder(self.name)
@@ -40,34 +45,37 @@ class CocoImporter(Importer):
         return builder.plan(tree)
 
 
+def _is_at_the_top(entry: SourceEntry, with_pictures: Set[tuple[str, ...]]) -> bool:
+    """Whether a table is its tree's: at most one folder deep, or in a folder that holds no pictures of its own."""
+    return len(entry.folders) < 2 or entry.folders[:1] not in with_pictures
+
+
 def _is_table(entry: SourceEntry) -> bool:
-    """By the first and, in a file too large for a glance, all of its keys."""
+    if not mentions(entry, "images", "annotations"):
+        return False
     try:
-        head = entry.head().decode("utf-8", "ignore").lstrip()
-        if not head.startswith("{") or '"' not in head:
-            return False
-        if '"file_name"' in head or '"segmentation"' in head or '"supercategory"' in head or '"licenses"' in head:
-            data = json_of(entry)
-            return isinstance(data, dict) and {"images", "annotations"} <= set(data)
+        data = json_of(entry)
     except InputError:
         return False
-    return False
+    return (
+        isinstance(data, dict) and isinstance(data.get("images"), list) and isinstance(data.get("annotations"), list)
+    )
 
 
 def _read(tree: SourceTree, table: SourceEntry) -> list[tuple[SourceEntry, list[AnnotatedDefect]]]:
     data: Any = json_of(table)
     try:
-        names = {c["id"]: str(c["name"]) for c in data.get("categories", ())}
-        parts: dict[Any, list[AnnotatedDefect]] = defaultdict(list)
+        names = {str(c["id"]): str(c["name"]) for c in data.get("categories", ())}
+        parts: dict[str, list[AnnotatedDefect]] = defaultdict(list)
         for a in data["annotations"]:
             shape = a.get("segmentation")
-            label = names.get(a.get("category_id"), f"class_{a.get('category_id')}")
-            parts[a["image_id"]].append(
+            label = names.get(str(a.get("category_id")), f"class_{a.get('category_id')}")
+            parts[str(a["image_id"])].append(
                 AnnotatedDefect(label, partial(coco_mask, shape) if shape else None, float(a.get("area") or 1))
             )
         split = table.stem.removeprefix("instances_")
-        near = [f"images/{split}", split, "images", *table.folders]
-        rows = [(tree.find(str(row["file_name"]), near), row["id"]) for row in data["images"]]
+        near = [f"images/{split}", split, "/".join(table.folders), "images", *table.folders]
+        rows = [(tree.find(str(row["file_name"]), near), str(row["id"])) for row in data["images"]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{table.name}: expected COCO instances, got {type(error).__name__} {error}") from error
     return [(photo, parts[id]) for photo, id in rows if photo is not None]

@@ -12,8 +12,8 @@ from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, text_of
-from core.importers.words import role_of
-from core.types import KINDS, Kind
+from core.importers.words import photo_label, role_of
+from core.types import GOOD, KINDS, Kind
 
 _MASKS = ("mask_file_name", "mask", "mask_path", "label_file_name", "annotation_file_name")
 
@@ -26,7 +26,7 @@ class ImageFolderImporter(Importer):
     reads = "`file_name`, `mask_file_name`, `label`, `kind` of `metadata.jsonl` or `.csv`; a good label is a good part"
 
     def detect(self, tree: SourceTree) -> float:
-        return 0.95 if any(_is_table(e) for e in tree.entries if len(e.folders) < 2) else 0.0
+        return 0.95 if any(_is_table(e) for e in tree.entries if len(e.folders) < 3) else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
         builder = PlanBuilder(self.name)
@@ -59,12 +59,30 @@ def _take(builder: PlanBuilder, tree: SourceTree, table: SourceEntry, row: dict[
     photo = tree.find(str(row["file_name"]), here)
     if photo is None:
         return
-    column = next((c for c in _MASKS if row.get(c)), None)
-    mask = tree.find(str(row[column]), here) if column else None
-    label = str(row.get("label") or (photo.folders[-1] if photo.folders else "defect"))
+    mask = _mask(tree, row, here)
+    label = _label(photo, row, mask is not None)
     if role_of(label) == "good":
         builder.good(photo)
         builder.good_masks += [mask] if mask else []
     else:
         kind: Kind = next((k for k in KINDS if k == row.get("kind")), "structural")
         builder.anomaly(photo, label, [mask] if mask else [], kind)
+
+
+def _mask(tree: SourceTree, row: dict[str, Any], here: list[str]) -> SourceEntry | None:
+    """The mask that a row names, in one of the known columns or in any other that speaks of masks."""
+    columns = [*_MASKS, *(c for c in row if "mask" in str(c).casefold())]
+    named = (row[c] for c in columns if isinstance(row.get(c), str) and row[c])
+    return next((found for name in named if (found := tree.find(name, here)) is not None), None)
+
+
+def _label(photo: SourceEntry, row: dict[str, Any], masked: bool) -> str:
+    """The row's label; 0 is a good part and 1 a defect where labels are numbers; without one the folder tells."""
+    given = row.get("label")
+    if given in (0, "0", False) and not masked:
+        return GOOD
+    if given not in (None, "", 0, "0", 1, "1", True, False):
+        return str(given)
+    if given in (None, "") and not masked and any(role_of(f) == "good" for f in photo.folders):
+        return GOOD
+    return photo_label(photo.folders)

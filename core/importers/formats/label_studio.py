@@ -11,7 +11,7 @@ from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_are
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
-from core.importers.source_tree import SourceTree, json_of
+from core.importers.source_tree import SourceTree, json_of, mentions
 from core.masks.annotation_shapes import brush_mask, ellipse_mask, polygon_mask
 from core.types import Mask
 
@@ -21,7 +21,10 @@ class LabelStudioImporter(Importer):
 
     name = "label-studio"
     title = "Label Studio (JSON)"
-    reads = "brushes, polygons, ellipses; rectangles are boxes, no masks; tasks without a result are good"
+    reads = (
+        "JSON and JSON_MIN: brushes, polygons, ellipses; rectangles are boxes, no masks; "
+        "tasks without a result are good"
+    )
 
     def detect(self, tree: SourceTree) -> float:
         return 0.93 if any(map(_is_export, tree.named(".json")[:8])) else 0.0
@@ -40,10 +43,12 @@ class LabelStudioImporter(Importer):
 
 def _is_export(entry: SourceEntry) -> bool:
     try:
-        head = entry.head().decode("utf-8", "ignore").lstrip()
-        return head.startswith("[") and ('"annotations"' in head or '"completions"' in head)
+        if not entry.head().lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["):
+            return False
     except InputError:
         return False
+    full = mentions(entry, "data") and (mentions(entry, "annotations") or mentions(entry, "completions"))
+    return full or mentions(entry, "annotator", "id") or mentions(entry, "original_width", "id")
 
 
 def _read(tree: SourceTree, table: SourceEntry) -> list[tuple[SourceEntry, list[AnnotatedDefect]]]:
@@ -51,14 +56,24 @@ def _read(tree: SourceTree, table: SourceEntry) -> list[tuple[SourceEntry, list[
     found = []
     try:
         for task in data:
-            photo = next((p for v in task["data"].values() if (p := _photo(tree, v)) is not None), None)
-            done = [a for a in task.get("annotations", task.get("completions", ())) if not a.get("was_cancelled")]
-            results = done[-1]["result"] if done else []
-            if photo is not None and done:
+            values = task["data"] if "data" in task else task
+            photo = next((p for v in values.values() if (p := _photo(tree, v)) is not None), None)
+            results = _results(task)
+            if photo is not None and results is not None:
                 found.append((photo, [d for r in results if (d := _shape(r)) is not None]))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(f"{table.name}: expected Label Studio's tasks, got {type(error).__name__} {error}") from error
     return found
+
+
+def _results(task: Any) -> list[Any] | None:
+    """What was drawn on a task, None where nobody has looked at it; JSON_MIN has the values without their frame."""
+    if "data" in task:
+        done = [a for a in task.get("annotations", task.get("completions", ())) if not a.get("was_cancelled")]
+        return list(done[-1]["result"]) if done else None
+    shapes = [v for value in task.values() if isinstance(value, list) for v in value if isinstance(v, dict)]
+    kinds = ("brushlabels", "polygonlabels", "rectanglelabels", "ellipselabels", "keypointlabels", "labels")
+    return [{"type": next((k for k in kinds if k in v), ""), "value": v} for v in shapes if "original_width" in v]
 
 
 def _photo(tree: SourceTree, value: object) -> SourceEntry | None:

@@ -17,7 +17,7 @@ from core.importers.importer import Importer
 from core.importers.mask_pairing import split_masks
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
-from core.importers.source_tree import SourceTree, json_of
+from core.importers.source_tree import SourceTree, json_of, mentions
 from core.importers.words import role_of
 from core.masks.annotation_shapes import ellipse_mask, polygon_mask
 from core.types import Mask
@@ -54,11 +54,7 @@ class LabelmeImporter(Importer):
 
 
 def _is_labelme(entry: SourceEntry) -> bool:
-    try:
-        head = entry.head().decode("utf-8", "ignore")
-        return '"shapes"' in head and ('"imagePath"' in head or '"shape_type"' in head or '"version"' in head)
-    except InputError:
-        return False
+    return mentions(entry, "shapes") and any(mentions(entry, key) for key in ("imagePath", "shape_type", "version"))
 
 
 def _read(tree: SourceTree, table: SourceEntry) -> tuple[SourceEntry | None, list[AnnotatedDefect]]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from core.importers.importer import SURE, Importer
 from core.importers.mask_pairing import pair_masks, split_masks
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree
-from core.importers.words import role_of
+from core.importers.unread_tables import photos_told_of
+from core.importers.words import photo_label, role_of, stem_role
 
 _UNMASKED = "other photos here have a mask and this one has none: is it a good part?"
+_BESIDE = "beside it is a folder of good parts, and nothing says that this is one"
+_DRAWN_ON = "its folder's name says that it is a photo with something drawn on it"
+_UNREAD = "{table} tells of it in a form that is not read: is it a good part?"
 
 
 class PhotosImporter(Importer):
@@ -19,21 +25,24 @@ class PhotosImporter(Importer):
 
     name = "photos"
     title = "Folders of photos, with masks by name"
-    reads = "`OK`/`NG`, `normal`/`anomaly` and the like; `images` + `masks`; masks beside the photos; plain photos"
+    reads = "`OK`/`NG`, `good`/`scratch` and the like; `images` + `masks`; masks beside the photos; plain photos"
 
     def detect(self, tree: SourceTree) -> float:
         return SURE / 2
 
     def plan(self, tree: SourceTree) -> ImportPlan:
-        photos, masks = split_masks(tree.images)
+        inside = _below_masks(tree)
+        photos, masks = split_masks(inside.images)
         pairing = pair_masks(photos, masks)
         builder = PlanBuilder(self.name)
         neutral = [p for p in photos if _said(p) is None]
         many = 2 * sum(bool(pairing.masks.get(p.name)) for p in neutral) > len(neutral)
+        around = _Around(_homes_of_good(photos), photos_told_of(inside, photos), many)
         for photo in photos:
-            _take(builder, photo, pairing.masks.get(photo.name, []), many)
+            _take(builder, photo, pairing.masks.get(photo.name, []), around)
         for mask, reason in pairing.orphans:
             builder.leave_out([mask], reason)
+        builder.notes += pairing.notes
         labels = Counter(a.label for a in builder.anomalies)
         if labels["defect"]:
             builder.notes.append(
@@ -42,33 +51,77 @@ class PhotosImporter(Importer):
         return builder.plan(tree)
 
 
+@dataclass(frozen=True)
+class _Around:
+    """What lies around the photos: folders with a folder of good parts in them, the table that tells of a photo and
+    is not read, and whether most photos have a mask."""
+
+    homes_of_good: frozenset[tuple[str, ...]]
+    unread: dict[str, str]
+    many_have_masks: bool
+
+
+def _below_masks(tree: SourceTree) -> SourceTree:
+    """The tree without outer folders that all files share and that only sound like masks ("task 3 mask 1.1")."""
+    while tree.entries and (first := tree.entries[0].folders[:1]):
+        if role_of(first[0]) != "mask" or any(e.folders[:1] != first for e in tree.entries):
+            break
+        tree = tree.below(first[0])
+    return tree
+
+
 def _said(photo: SourceEntry) -> str | None:
-    """What the innermost folder that tells says: "good" or "bad"."""
-    return next((r for f in reversed(photo.folders) if (r := role_of(f)) in ("good", "bad")), None)
+    """What the innermost folder that tells says, "good" or "bad"; else what the file's own name says."""
+    told = next((r for f in reversed(photo.folders) if (r := role_of(f)) in ("good", "bad")), None)
+    return told or stem_role(photo.stem)
 
 
-def _take(builder: PlanBuilder, photo: SourceEntry, masks: list[SourceEntry], many_have_masks: bool) -> None:
+def _homes_of_good(photos: Sequence[SourceEntry]) -> frozenset[tuple[str, ...]]:
+    """The folders in which a folder says that its photos are good: what lies beside it is not."""
+    found = set()
+    for photo in photos:
+        at = [i for i, f in enumerate(photo.folders) if role_of(f) == "good"]
+        if at:
+            found.add(photo.folded[: at[-1]])
+    return frozenset(found)
+
+
+def _take(builder: PlanBuilder, photo: SourceEntry, masks: list[SourceEntry], around: _Around) -> None:
     said = _said(photo)
-    if said == "good":
+    if any(role_of(f) == "overlay" for f in photo.folders):
+        builder.look(photo, _DRAWN_ON)
+    elif said == "good":
         builder.good(photo)
         builder.good_masks += masks
     elif said == "bad":
         builder.anomaly(photo, _bad_label(photo), masks)
+    elif (label := _label_beside_good(photo, around.homes_of_good)) is not None:
+        builder.anomaly(photo, label, masks)
     elif masks:
-        builder.anomaly(photo, _own_label(photo), masks, good_if_empty=True)
-    elif many_have_masks:
+        builder.anomaly(photo, photo_label(photo.folders), masks, good_if_empty=True)
+    elif any(photo.folded[:depth] in around.homes_of_good for depth in range(len(photo.folded) + 1)):
+        builder.look(photo, _BESIDE)
+    elif photo.name in around.unread:
+        builder.look(photo, _UNREAD.format(table=around.unread[photo.name]))
+    elif around.many_have_masks:
         builder.look(photo, _UNMASKED)
     else:
         builder.good(photo)
 
 
+def _label_beside_good(photo: SourceEntry, homes: frozenset[tuple[str, ...]]) -> str | None:
+    """The folder that lies beside one of good parts, as in ``good``, ``scratch``, ``dent``; None where none does."""
+    for depth in range(len(photo.folded) - 1, -1, -1):
+        if photo.folded[:depth] in homes:
+            named = [f for f in photo.folders[depth:] if role_of(f) is None]
+            return named[0] if named else None
+    return None
+
+
 def _bad_label(photo: SourceEntry) -> str:
-    """The folder below the one that says bad, else that one."""
-    at = max(i for i, f in enumerate(photo.folders) if role_of(f) == "bad")
-    below = [f for f in photo.folders[at + 1 :] if role_of(f) is None]
-    return below[0] if below else photo.folders[at]
-
-
-def _own_label(photo: SourceEntry) -> str:
-    named = [f for f in photo.folders if role_of(f) is None]
-    return named[-1] if named else "defect"
+    """The folder below the one that says bad, else that one; "defect" where only the file's name says it."""
+    places = [i for i, f in enumerate(photo.folders) if role_of(f) == "bad"]
+    if not places:
+        return photo_label(photo.folders)
+    below = [f for f in photo.folders[places[-1] + 1 :] if role_of(f) is None]
+    return below[0] if below else photo.folders[places[-1]]

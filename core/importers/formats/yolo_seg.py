@@ -15,6 +15,7 @@ from core.importers.mask_pairing import in_mask_folder
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, text_of
+from core.importers.words import role_of
 from core.masks.annotation_shapes import polygon_mask
 from core.types import Mask
 
@@ -24,20 +25,30 @@ class YoloSegImporter(Importer):
 
     name = "yolo-seg"
     title = "YOLO segmentation"
-    reads = "polygons and `data.yaml`; exact masks of `masks/` where an export of ours has them; boxes are no masks"
+    reads = (
+        "polygons, in `labels` or beside the photos; `data.yaml` or `classes.txt`; exact masks of `masks/` where an "
+        "export of ours has them; boxes are no masks"
+    )
 
     def detect(self, tree: SourceTree) -> float:
-        texts = [e for e in tree.named(".txt") if "labels" in e.folded]
-        if texts and _config(tree):
-            return 0.9
-        return 0.6 if any(_is_label(e) for e in texts[:4] if e.folded[0] == "labels") else 0.0
+        texts = _texts(tree)
+        if not texts or not tree.images:
+            return 0.0
+        if _config(tree) or _class_file(tree):
+            return (
+                0.9
+                if any(map(_is_label, [*texts.values()][:64])) or all("labels" in e.folded for e in texts.values())
+                else 0.0
+            )
+        sampled = [e for e in texts.values() if not _is_empty(e)][:8]
+        return 0.6 if sampled and all(map(_is_label, sampled)) else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
         builder = PlanBuilder(self.name)
-        config = _config(tree)
-        names = _names(config) if config else {}
-        texts = {(_place(e), e.stem.casefold()): e for e in tree.named(".txt") if "labels" in e.folded}
-        builder.annotations += [*([config] if config else []), *texts.values()]
+        about = [e for e in (_config(tree), _class_file(tree)) if e is not None]
+        names = _names(about[0]) if about else {}
+        texts = _texts(tree)
+        builder.annotations += [*about, *texts.values()]
         exact: dict[tuple[tuple[str, ...], str], list[SourceEntry]] = defaultdict(list)
         for mask in tree.images:
             if in_mask_folder(mask):
@@ -55,26 +66,54 @@ class YoloSegImporter(Importer):
         return builder.plan(tree)
 
 
+def _texts(tree: SourceTree) -> dict[tuple[tuple[str, ...], str], SourceEntry]:
+    """The text of each photo by place and stem: in ``labels``, or beside the photos."""
+    photos = {(_place(e), e.stem.casefold()) for e in tree.images}
+    return {key: e for e in tree.named(".txt") if (key := (_place(e), e.stem.casefold())) in photos}
+
+
 def _place(entry: SourceEntry) -> tuple[str, ...]:
-    return tuple(f for f in entry.folded if f not in ("images", "labels", "masks"))
+    return tuple(f for f in entry.folded if role_of(f) not in ("photo", "mask"))
 
 
 def _config(tree: SourceTree) -> SourceEntry | None:
-    return next((e for e in tree.named(".yaml", ".yml") if not e.folders and b"names" in e.head()), None)
+    """The YAML with the classes, the one nearest to the top."""
+    found = [e for e in tree.named(".yaml", ".yml") if len(e.folders) < 3 and b"names" in _head(e)]
+    return min(found, key=lambda e: len(e.folders), default=None)
+
+
+def _class_file(tree: SourceTree) -> SourceEntry | None:
+    """A text with one class name a line, as labelling tools write it."""
+    wanted = ("classes.txt", "obj.names", "_darknet.labels", "classes.names", "predefined_classes.txt")
+    found = [e for e in tree.entries if e.file.casefold() in wanted and len(e.folders) < 3]
+    return min(found, key=lambda e: len(e.folders), default=None)
+
+
+def _head(entry: SourceEntry) -> bytes:
+    try:
+        return entry.head()
+    except InputError:
+        return b""
+
+
+def _is_empty(entry: SourceEntry) -> bool:
+    return not _head(entry).strip()
 
 
 def _is_label(entry: SourceEntry) -> bool:
     try:
-        words = entry.head().split(b"\n")[0].split()
-        return len(words) >= 5 and words[0].isdigit() and all(0 <= float(w) <= 1 for w in words[1:])
-    except ValueError:
+        words = _head(entry).split(b"\n")[0].split()
+        return len(words) >= 5 and float(words[0]).is_integer() and all(-0.01 <= float(w) <= 1.01 for w in words[1:])
+    except (ValueError, OverflowError):
         return False
 
 
 def _names(config: SourceEntry) -> dict[int, str]:
-    """Class names by number; names may be a list or a mapping."""
+    """Class names by number: a list or a mapping in a YAML, or the lines of a text."""
     import yaml  # type: ignore[import-untyped]
 
+    if config.suffix not in (".yaml", ".yml"):
+        return dict(enumerate(line.strip() for line in text_of(config).splitlines() if line.strip()))
     try:
         names: Any = yaml.safe_load(text_of(config))["names"]
         pairs = names.items() if isinstance(names, dict) else enumerate(names)
@@ -91,10 +130,11 @@ def _read(text: SourceEntry, names: dict[int, str]) -> list[AnnotatedDefect]:
             continue
         try:
             corners = np.array([float(w) for w in words[1:]])
-            label = names.get(int(words[0]), f"class_{int(words[0])}")
+            number_of_class = int(float(words[0]))
+            label = names.get(number_of_class, f"class_{number_of_class}")
             if len(corners) < 4 or not np.isfinite(corners).all():
                 raise ValueError("corners")
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise InputError(
                 f"{text.name}: line {number} is no polygon (a class and at least three corners x y in 0..1)"
             ) from error

@@ -1,0 +1,61 @@
+"""Tables and annotations that no importer reads, and the photos that they tell of.
+
+A photo that such a file names may well be a defect, so it is not taken for a good part without a question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from core.errors import InputError
+from core.importers.source_entry import SourceEntry
+from core.importers.source_tree import SourceTree
+
+_TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".xlsx", ".parquet")
+_TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml")
+_FILE_NAME = re.compile(r"[^/\\\"'<>,;:=\t\r\n]+\.(?:png|jpe?g|bmp|tiff?|webp|gif)\b", re.IGNORECASE)
+_MOST_BYTES = 64 << 20
+_MOST_OPENED = 64
+"""Tables that are opened to see which photos they name."""
+
+
+def photos_told_of(tree: SourceTree, photos: Sequence[SourceEntry]) -> dict[str, str]:
+    """By the name of a photo, the file that tells of it: one called like it, or one in which its name stands."""
+    tables = tree.named(*_TABLES)
+    beside = [*tables, *(text for text in tree.named(".txt") if not text.is_image)]
+    by_stem: dict[str, SourceEntry] = {}
+    for table in beside:
+        by_stem.setdefault(table.stem.casefold(), table)
+    found: dict[str, str] = {}
+    by_file: dict[str, list[SourceEntry]] = {}
+    for photo in photos:
+        twin = by_stem.get(photo.stem.casefold()) or by_stem.get(photo.file.casefold())
+        if twin is not None and _holds_something(twin):
+            found[photo.name] = twin.name
+        by_file.setdefault(photo.file.casefold(), []).append(photo)
+    named_like_photos = set(found.values())
+    for table in [t for t in tables if t.suffix in _TEXTS and t.name not in named_like_photos][:_MOST_OPENED]:
+        for file in _file_names(table) & by_file.keys():
+            for photo in by_file[file]:
+                found.setdefault(photo.name, table.name)
+    return found
+
+
+def _file_names(table: SourceEntry) -> set[str]:
+    """What looks like the name of a picture in a text, in small letters and without its folders."""
+    try:
+        data = table.load()
+    except InputError:
+        return set()
+    text = data[:_MOST_BYTES].decode("utf-8", "replace")
+    found = {m.strip().casefold() for m in _FILE_NAME.findall(text)}
+    return found | {name.rpartition(" ")[2] for name in found}
+
+
+def _holds_something(table: SourceEntry) -> bool:
+    """Whether it is not empty, as the text of a photo without a defect is."""
+    try:
+        return bool(table.head().strip())
+    except InputError:
+        return True
