@@ -54,6 +54,7 @@ ONE_PLACE = {
     "segment_anything": "core/segmentation",
     "ray": "core/jobs",
     "efficientnet_lite_pytorch": "core/features",
+    "onnxruntime": "core/segmentation",
 }
 
 APP_MAY_IMPORT = ("core.api", "core.types", "core.progress", "core.errors", "core.bench")

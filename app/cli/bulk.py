@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from app.cli.common import AsJson, ProjectPath, parse_settings, print_result, progress_bar
-from core.api import GenerationBatch, Workbench
+from core.api import GenerationBatch, RegionRow, Workbench
 from core.errors import InputError
 
 
@@ -18,10 +19,13 @@ def regions(
     auto: Annotated[
         bool, typer.Option("--auto", help="Segment everything: on every photo, or with --propagate on one.")
     ] = False,
+    words: Annotated[
+        str | None, typer.Option(help="Find and name regions by words, for example 'washer, nut', as with --auto.")
+    ] = None,
     propagate: Annotated[bool, typer.Option("--propagate", help="Carry named regions to every other photo.")] = False,
     mask: Annotated[list[str], typer.Option("--mask", help="NAME=FILE: a region's mask for --photo.")] = [],  # noqa: B006
     photo: Annotated[
-        str | None, typer.Option(help="Photo (file name) for --mask and --auto; the first if left out.")
+        str | None, typer.Option(help="Photo (file name) for --mask, --auto and --words; the first if left out.")
     ] = None,
     segmenter: Annotated[str | None, typer.Option(help="Segmenter to use from now on.")] = None,
     as_json: AsJson = False,
@@ -37,10 +41,11 @@ def regions(
                 raise InputError(f"--mask {text!r}: write it as NAME=FILE, for example washer=washer.png")
             bench.regions.save(chosen, name, bench.masks.read_file(Path(file), chosen))
         result: dict[str, Any] = {"project": str(bench.path), "segmenter": bench.regions.segmenter().name}
+        photos = [chosen] if propagate or photo else [r.id for r in bench.photos.page()]
         if auto:
-            result["proposed"] = _store_proposals(
-                bench, [chosen] if propagate or photo else [r.id for r in bench.photos.page()]
-            )
+            result["proposed"] = _store_proposals(bench, photos, bench.regions.store_proposals)
+        if words:
+            result["found"] = _store_proposals(bench, photos, lambda photo: bench.regions.store_words(photo, words))
         if propagate:
             with progress_bar("Carrying regions over") as progress:
                 result |= bench.regions.propagate(progress=progress)
@@ -150,11 +155,11 @@ def _photo_id(bench: Workbench, name: str | None) -> str:
     return found[0]
 
 
-def _store_proposals(bench: Workbench, normal_ids: list[str]) -> int:
+def _store_proposals(bench: Workbench, normal_ids: list[str], store: Callable[[str], list[RegionRow]]) -> int:
     total = 0
     with progress_bar("Segmenting") as progress:
         for done, normal_id in enumerate(normal_ids):
             if not bench.regions.of_photo(normal_id):
-                total += len(bench.regions.store_proposals(normal_id))
+                total += len(store(normal_id))
             progress(done + 1, len(normal_ids))
     return total

@@ -23,7 +23,7 @@ def models(
     elif action == "verify":
         _verify(desk, name, as_json)
     elif action == "list":
-        rows = desk.status()
+        rows = [*desk.status(), *desk.folders()]
         print_result(
             {"models": [row.as_dict() for row in rows], "auto": desk.automatic_model()},
             as_json,
@@ -59,6 +59,7 @@ def _verify(desk: ModelsApi, name: str | None, as_json: bool) -> None:
 def _table_lines(desk: ModelsApi, rows: list[ModelRow]) -> list[str]:
     diffusion = [line for row in rows if row.kind == "diffusion" for line in _row_lines(row)]
     files = [line for row in rows if row.kind == "weights" for line in _row_lines(row)]
+    folders = [line for row in rows if row.kind == "folder" for line in _row_lines(row)]
     return [
         "Diffusion models",
         *diffusion,
@@ -66,6 +67,9 @@ def _table_lines(desk: ModelsApi, rows: list[ModelRow]) -> list[str]:
         "",
         f"Weights (offline: open the address on another machine, put the file into {desk.folder()})",
         *files,
+        "",
+        f"Folders that answer clicks or find regions by words (used as soon as they are in {desk.folder()})",
+        *folders,
         "",
         "Present and whole? `models verify`. Get one: `models fetch NAME`.",
     ]

@@ -22,6 +22,12 @@ SECTIONS = (
         "Diffusion models",
         "They draw anomalies from a text prompt. An engine whose model is set to auto takes the marked one.",
     ),
+    (
+        "folder",
+        "Models in folders",
+        "Any folder of the SAM family (SAM, HQ-SAM, SAM 2, EdgeTAM, SAM 3), any encoder.onnx with its decoder.onnx, "
+        "and any detector that takes words. Put it into the models folder and it is used.",
+    ),
     ("weights", "Weights", "Everything else in Flawsmith works without them; with them, a click finds parts better."),
 )
 
@@ -80,7 +86,8 @@ def _names() -> list[tuple[str, str]]:
 
 
 def _table() -> str:
-    rows = ModelsApi(None, None).status()
+    desk = ModelsApi(None, None)
+    rows = [*desk.status(), *desk.folders()]
     elsewhere = "" if any(row.auto for row in rows) else f" Now auto is: {html.escape(ModelsApi.automatic_model())}."
     notes = {"diffusion": elsewhere}
     return "".join(
@@ -113,9 +120,10 @@ def _named(row: ModelRow) -> str:
 
 def _offline() -> str:
     """How each missing thing gets here by hand; folders first, since they need more than a download."""
-    rows = [row for row in ModelsApi(None, None).status() if row.offline]
+    desk = ModelsApi(None, None)
+    rows = [row for row in [*desk.status(), *desk.folders()] if row.offline]
     folders = "".join(
-        f"<li><b>{html.escape(r.title)}</b> {_with_code(r.offline)}</li>" for r in rows if r.kind == "diffusion"
+        f"<li><b>{html.escape(r.title)}</b> {_with_code(r.offline)}</li>" for r in rows if r.kind != "weights"
     )
     files = "".join(
         f"<tr><th>{html.escape(row.title)}</th><td><a href='{html.escape(row.url)}' target='_blank' rel='noopener'>"

@@ -13,12 +13,13 @@ from core.diffusion.model_sources import KNOWN_MODELS, ModelSource
 from core.jobs.runner import JobControl, JobRunner
 from core.lookup import named
 from core.progress import Steps
+from core.segmentation.known_folders import FolderModel, folder_models
 from core.store import Project
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One file of weights, or one folder of a diffusion model.
+    """One file of weights, one folder of a diffusion model, or one ``folder`` that answers clicks or finds words.
 
     ``state`` is present, missing, corrupt (a file) or incomplete (a folder). ``size`` in bytes: of what is there, else
     of what is to come. ``begun``: bytes of a fetch that was stopped. ``problems``: what a folder lacks. ``auto``: the
@@ -29,7 +30,7 @@ class ModelRow:
     name: str
     title: str
     purpose: str
-    kind: Literal["weights", "diffusion"]
+    kind: Literal["weights", "diffusion", "folder"]
     state: str
     size: int
     licence: str
@@ -70,6 +71,10 @@ class ModelsApi:
     def status(self) -> list[ModelRow]:
         """One row per known diffusion model, in the order ``auto`` looks for them, then one per weight file."""
         return [_folder_row(s) for s in model_folders.status()] + [_weights_row(status) for status in weights.status()]
+
+    def folders(self) -> list[ModelRow]:
+        """One row per model in a folder that answers clicks or finds words; they are put there by hand."""
+        return [_model_folder_row(one) for one in folder_models()]
 
     def fetch(
         self,
@@ -133,6 +138,26 @@ def _weights_row(status: weights.WeightStatus) -> ModelRow:
         w.url,
         bool(w.url),
         offline="" if status.state == "present" else todo,
+    )
+
+
+def _model_folder_row(one: FolderModel) -> ModelRow:
+    url = f"https://huggingface.co/{one.repo}" if one.repo else ""
+    get = f"`hf download {one.repo} --local-dir {one.name}`"
+    todo = f"on a machine with internet run {get} and put the folder as {one.path}"
+    return ModelRow(
+        one.name,
+        one.title,
+        one.purpose,
+        "folder",
+        "missing" if not one.present else "incomplete" if one.problem else "present",
+        one.size,
+        one.licence,
+        str(one.path),
+        url,
+        False,
+        problems=(one.problem,) if one.problem else (),
+        offline="" if one.present else todo,
     )
 
 

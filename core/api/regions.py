@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from core.errors import Cancelled, InputError, MaskError, Unavailable
@@ -16,6 +19,7 @@ from core.memory_budget import WarmCache
 from core.progress import Steps, saying, unwatched
 from core.segmentation import Click, MaskCandidate, PreparedPhoto, Segmenter, best_segmenter, segmenters
 from core.segmentation.segmenter import Cancel
+from core.segmentation.word_detector import WordDetector, detector_folders, missing_detector, split_words
 from core.store import NormalRow, RegionRow, RegionSource
 from core.types import Mask, Region
 
@@ -145,6 +149,38 @@ class RegionsApi:
         """All regions of a photo as the segmenter sees them, largest first, unnamed."""
         return self.segmenter().regions(self._product_data.normal(normal_id).pixels, progress, cancelled)
 
+    def find_words(
+        self, normal_id: str, words: str, progress: Steps | None = None, cancelled: Cancel | None = None
+    ) -> list[tuple[str, MaskCandidate]]:
+        """Regions of a photo by words with commas between, best first, each with its word.
+
+        A detector finds a box for each word, the segmenter the region in the box. Unavailable says what to fetch where
+        there is no detector.
+        """
+        wanted = split_words(words)
+        if reason := missing_detector():
+            raise Unavailable(f"words: {reason}")
+        detector = _word_detector(detector_folders()[0])
+        photo = self._product_data.normal(normal_id).pixels
+        boxes = detector.find(photo, wanted, progress=progress, cancelled=cancelled)
+        ready = self.prepare(normal_id, cancelled=cancelled) if boxes else None
+        found = [(one, ready.predict([], one.box_xyxy)) for one in boxes] if ready else []
+        return [(one.word, replace(masks[0], score=one.score)) for one, masks in found if masks]
+
+    @staticmethod
+    def words_missing() -> str | None:
+        """None, or in one line what to fetch so that words find regions."""
+        return missing_detector()
+
+    def store_words(self, normal_id: str, words: str) -> list[RegionRow]:
+        """``find_words``, each region stored under its word; a second of the same word gets a number."""
+        return [
+            self.save(
+                normal_id, self.free_name(normal_id, word), region.mask, "auto", min(1.0, max(0.0, region.score))
+            )
+            for word, region in self.find_words(normal_id, words)
+        ]
+
     def store_proposals(
         self, normal_id: str, progress: Steps | None = None, cancelled: Cancel | None = None
     ) -> list[RegionRow]:
@@ -209,13 +245,24 @@ class RegionsApi:
         return sorted((pair for pair in worst if pair[1] < below), key=lambda pair: pair[1])
 
     def start_propose(self, normal_id: str) -> str:
-        """``propose`` in the background; its result holds ``normal_id`` and ``found``: (packed mask, score)."""
+        """``propose`` in the background; its result holds ``normal_id`` and ``found``: (packed mask, score, "")."""
 
         def work(control: JobControl) -> dict[str, Any]:
             found = self.propose(normal_id, saying(control.progress, "Looking for parts"), control.cancelled)
-            return {"normal_id": normal_id, "found": [(rle.pack(c.mask), float(c.score)) for c in found]}
+            return {"normal_id": normal_id, "found": [(rle.pack(c.mask), float(c.score), "") for c in found]}
 
         return self._jobs.submit("propose", "Find all regions", work, lane="studio")
+
+    def start_find_words(self, normal_id: str, words: str) -> str:
+        """``find_words`` in the background; the result is that of ``start_propose``, with the word of each region."""
+        split_words(words)
+
+        def work(control: JobControl) -> dict[str, Any]:
+            progress = saying(control.progress, "Looking for words")
+            found = self.find_words(normal_id, words, progress, control.cancelled)
+            return {"normal_id": normal_id, "found": [(rle.pack(c.mask), float(c.score), word) for word, c in found]}
+
+        return self._jobs.submit("propose", "Find regions by words", work, lane="studio")
 
     def start_propagate(self) -> str:
         """``propagate`` in the background."""
@@ -233,6 +280,12 @@ class RegionsApi:
         return sorted({r.normal_id for r in rows if r.source == "hand"}) or sorted(
             {r.normal_id for r in rows if r.source == "auto"}
         )
+
+
+@cache
+def _word_detector(folder: Path) -> WordDetector:
+    """One detector a folder, so that it stays loaded."""
+    return WordDetector(folder)
 
 
 def all_segmenters() -> dict[str, Segmenter]:

@@ -19,9 +19,10 @@ from core.device import choose_device
 from core.errors import Unavailable
 from core.memory_budget import BUDGET, MemoryBudget, WarmCache, image_key
 from core.progress import Steps
+from core.segmentation.sam_candidates import bounding_box, clicked_candidates
 from core.segmentation.sam_checkpoint import SamEmbedding, load_checkpoint
 from core.segmentation.sam_network import encode_photo, generate_masks, import_package, mask_prompt
-from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, box_mask, check_prompt, raise_if_cancelled
+from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, check_prompt, raise_if_cancelled
 from core.types import Image, Mask, check_image
 
 _MIN_REGION = 1e-4
@@ -134,8 +135,7 @@ class SamPreparedPhoto:
         side = predictor.model.prompt_encoder.mask_input_size[0]
         prior = mask_prompt(given, self._embedding.input_shape, side) if given is not None else None
         if given is not None and points is None and box is None:
-            rows, columns = np.flatnonzero(given.any(axis=1)), np.flatnonzero(given.any(axis=0))
-            around: Box | None = (float(columns[0]), float(rows[0]), columns[-1] + 1.0, rows[-1] + 1.0)
+            around: Box | None = bounding_box(given)
         else:
             around = box
         # A lone click is ambiguous and gets part, object and whole; a fuller prompt has one answer.
@@ -148,20 +148,7 @@ class SamPreparedPhoto:
                 mask_input=prior,
                 multimask_output=several,
             )
-        found = []
-        for k in np.argsort(-scores, kind="stable"):
-            full = masks[int(k)].astype(np.bool_)
-            if box is not None:
-                full &= box_mask(box, self._embedding.shape)
-            for click in checked:
-                full[int(click.y), int(click.x)] = click.positive
-            if full.any():
-                found.append(MaskCandidate(full, float(np.clip(scores[int(k)], 0, 1))))
-        asked = box_mask(box, self._embedding.shape) if box is not None else given
-        if not found and asked is not None:
-            # The network left nothing inside the box, or of the mask: give back what was asked about.
-            found.append(MaskCandidate(asked.copy(), 0.0))
-        return found
+        return clicked_candidates(list(masks.astype(np.bool_)), scores.tolist(), checked, box, given)
 
     def _predictor(self) -> Any:
         package = import_package(self._owner._package.split()[0])

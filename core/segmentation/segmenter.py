@@ -9,6 +9,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -121,15 +122,42 @@ _FACTORIES = (
 )
 
 
-@cache
 def segmenters() -> dict[str, Segmenter]:
-    """Every segmenter by name, best first, whether or not it can run on this machine."""
+    """Every segmenter by name, best first, whether or not it can run on this machine.
+
+    The models that a person put into the models folder come before the shipped ones.
+    """
+    shipped = ("mini_click", "classic")
+    by_name = _built_in()
+    own = {one.name: one for one in local_segmenters()}
+    return {n: s for n, s in by_name.items() if n not in shipped} | own | {n: by_name[n] for n in shipped}
+
+
+@cache
+def _built_in() -> dict[str, Segmenter]:
     found: dict[str, Segmenter] = {}
     for place in _FACTORIES:
         module, _, factory = place.partition(":")
         one: Segmenter = getattr(importlib.import_module(module), factory)()
         found[one.name] = one
     return found
+
+
+def local_segmenters() -> list[Segmenter]:
+    """Those in the models folder as it is now: folders of the SAM family, then pairs of ONNX files, by name."""
+    from core.segmentation.onnx_sam import onnx_folders
+    from core.segmentation.sam_family import family_folders
+
+    kinds = (("sam_family:FamilySegmenter", family_folders()), ("onnx_sam:OnnxSegmenter", onnx_folders()))
+    return [_local(kind, folder) for kind, folders in kinds for folder in folders]
+
+
+@cache
+def _local(kind: str, folder: Path) -> Segmenter:
+    """One segmenter a folder, so that its network and what it prepared stay loaded."""
+    module, _, factory = kind.partition(":")
+    made: Segmenter = getattr(importlib.import_module(f"core.segmentation.{module}"), factory)(folder)
+    return made
 
 
 def segmenter(name: str) -> Segmenter:

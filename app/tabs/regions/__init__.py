@@ -61,7 +61,7 @@ def build(shell: PageContext) -> None:
 
     def look(session: Session, called: Any = None) -> list[Any]:
         # A name that is being typed stays, however late this answer comes.
-        called = gr.skip() if called is None else called
+        called = finder.word(session) or (gr.skip() if called is None else called)
         return [
             *table.show(session),
             called,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from app.components.photo_panel import SERIAL_EVENTS, PhotoPanel
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
+from core.api.regions import RegionsApi
 from core.types import Mask
 
 PROPOSAL_COLOUR = "#9aa0aa"
@@ -30,11 +32,12 @@ element.addEventListener("click", (event) => {
 
 @dataclass(frozen=True)
 class RegionDraft:
-    """A proposal without a name; ``packed`` as in recipes."""
+    """A proposal that a person has not named yet; ``packed`` as in recipes, ``word`` what it was found by, or ""."""
 
     number: int
     packed: str
     score: float
+    word: str = ""
 
 
 class ProposalPanel:
@@ -43,6 +46,10 @@ class ProposalPanel:
     def __init__(self, shell: PageContext) -> None:
         with gr.Column(elem_classes="fs-panel"):
             self.go = gr.Button("Find all regions on this photo", size="sm", elem_id="fs-find-all")
+            with gr.Row(elem_classes="fs-tight fs-joined", equal_height=True):
+                self.words = gr.Textbox(label="Find by words", max_lines=1, scale=5, min_width=120,
+                                        elem_id="fs-words")  # fmt: skip
+                self.find = gr.Button("Find", size="sm", scale=2, min_width=64, elem_id="fs-words-find")
             self.bar = ProgressBar(shell, "find_id")
             with gr.Column(visible=False, elem_classes="fs-proposals", elem_id="fs-proposals") as self.box:
                 self.chips = gr.HTML(js_on_load=PROPOSALS_JS, elem_id="fs-proposal-chips")
@@ -50,16 +57,22 @@ class ProposalPanel:
                     self.skip = gr.Button("Skip", size="sm", min_width=56, elem_id="fs-proposal-skip")
                     self.take = gr.Button("Take all", size="sm", min_width=56, elem_id="fs-proposal-all")
                     self.drop = gr.Button("Drop all", size="sm", min_width=56, elem_id="fs-proposal-none")
-        self.parts = [self.box, self.chips]
+        self.parts = [self.box, self.chips, self.words, self.find]
 
     def show(self, session: Session) -> list[Any]:
-        """The proposals left on this photo."""
+        """The proposals left on this photo, and whether words can be looked for."""
+        missing = RegionsApi.words_missing()
+        said = "for example washer, nut, bolt" if missing is None else "needs Grounding DINO or OWLv2, see Models"
+        field = gr.update(interactive=missing is None, placeholder=said)
+        return [*self._show_drafts(session), field, gr.update(interactive=missing is None)]
+
+    def _show_drafts(self, session: Session) -> list[Any]:
         drafts, at = self.remaining(session), session.memory.regions.draft
         if not drafts:
             return [gr.update(visible=False), ""]
         chips = "".join(
             f"<button type='button' data-number='{d.number}' aria-pressed='{str(d.number == at).lower()}' "
-            f"title='{d.score:.0%} sure'>{d.number}</button>"
+            f"title='{d.score:.0%} sure'>{html.escape(d.word) or d.number}</button>"
             for d in drafts
         )
         said = "<p class='fs-hint'>Name the highlighted one and press <kbd>Enter</kbd>, or skip it.</p>"
@@ -69,6 +82,11 @@ class ProposalPanel:
         """The proposals not yet named or dropped, of the session's photo or of ``photo``."""
         memory = session.memory.regions
         return list(memory.drafts) if memory.drafts and memory.drafts_on == (photo or session.photo_id()) else []
+
+    def word(self, session: Session) -> str:
+        """What the chosen proposal was found by, or ""."""
+        at = session.memory.regions.draft
+        return next((d.word for d in self.remaining(session) if d.number == at), "")
 
     def choose(self, session: Session, table: PhotoPanel, number: int | None = None) -> None:
         """Put a proposal, else the first one left, on the canvas as the selection."""
@@ -105,6 +123,13 @@ def wire(
         session.memory.regions.found_by = ""
         return finder.bar.refresh(session)
 
+    def start_words(session: Session, seen: str, words: str | None) -> list[Any]:
+        session.find_id = session.required_api.regions.start_find_words(seen, words or "")
+        session.memory.regions.found_by = ""
+        return finder.bar.refresh(session)
+
+    for press in (finder.find.click, finder.words.submit):
+        table.on_visible_photo(press, start_words, [finder.words], finder.bar.parts, trigger_mode="once")
     table.on_visible_photo(finder.go.click, start, [], finder.bar.parts, trigger_mode="once")
 
     def ended(session: Session) -> list[Any]:
@@ -134,7 +159,7 @@ def wire(
     def take(session: Session) -> list[Any]:
         photo, desk = session.photo_id(), session.required_api.regions
         for draft in finder.remaining(session):
-            name = desk.free_name(photo, f"region_{draft.number}")
+            name = desk.free_name(photo, draft.word or f"region_{draft.number}")
             desk.save(photo, name, _mask(session, photo, draft), "auto", min(1.0, max(0.0, draft.score)))
         return drop(session)
 
@@ -158,22 +183,22 @@ def _mask(session: Session, photo: str, draft: RegionDraft) -> Mask:
     return session.required_api.masks.unpack(draft.packed, (row.height, row.width))
 
 
-def _new_proposals(session: Session, photo: str, found: list[tuple[str, float]]) -> list[RegionDraft]:
+def _new_proposals(session: Session, photo: str, found: list[tuple[str, float, str]]) -> list[RegionDraft]:
     """Proposals that are not regions of the photo already; what is so large that it must be the background last."""
     named = [region.mask for region in session.required_api.regions.with_masks(photo)]
-    fresh: list[tuple[bool, str, float]] = []
-    for packed, score in found:
+    fresh: list[tuple[bool, str, float, str]] = []
+    for packed, score, word in found:
         mask = _mask(session, photo, RegionDraft(0, packed, score))
         if all(np.count_nonzero(mask & m) < SAME_REGION_IOU * np.count_nonzero(mask | m) for m in named):
-            fresh.append((float(mask.mean()) > BACKGROUND_SHARE, packed, score))
+            fresh.append((float(mask.mean()) > BACKGROUND_SHARE, packed, score, word))
     fresh.sort(key=lambda one: one[0])
-    return [RegionDraft(number, packed, score) for number, (_, packed, score) in enumerate(fresh, 1)]
+    return [RegionDraft(number, packed, score, word) for number, (_, packed, score, word) in enumerate(fresh, 1)]
 
 
 def _canvas_regions(finder: ProposalPanel, session: Session, photo: str) -> list[dict[str, Any]]:
     masks = session.required_api.masks
     return [
-        {"name": str(d.number), "color": PROPOSAL_COLOUR, "rle": masks.encode(_mask(session, photo, d))}
+        {"name": d.word or str(d.number), "color": PROPOSAL_COLOUR, "rle": masks.encode(_mask(session, photo, d))}
         for d in finder.remaining(session, photo)
         if d.number != session.memory.regions.draft
     ]
