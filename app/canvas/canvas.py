@@ -6,9 +6,10 @@
     canvas.confirmed(fn, None, out)                         # fn(event: gr.EventData): event.image_id, event.area
 
 **Value** (Python to browser; build it with ``protocol.canvas_value``): ``{"v", "rev", "image_id", "url", "width",
-"height", "sid", "mask_rle": [...] | null, "regions": [{"name", "color", "rle" | "url"}], "readonly", "segmenter"}``.
-The same ``image_id`` and ``url`` again keep zoom and undo: ``mask_rle`` then becomes one undoable edit, and null
-leaves the mask alone. ``sid`` names the session (server functions are not told which one calls).
+"height", "sid", "mask_rle": [...] | null, "regions": [{"name", "color", "rle" | "url"}], "readonly", "segmenter",
+"project", "lay_rle": [...] | null}``. The same ``image_id`` and ``url`` again keep zoom and undo: ``mask_rle`` then
+becomes one undoable edit, and null leaves the mask alone. None says that there is no photo, ``{"loading": true}`` that
+one is on its way. ``sid`` names the session (server functions are not told which one calls).
 
 **Handlers** take one dict and return one; they run in a thread pool outside Gradio's queue, so they lock what they
 share. A ``FlawsmithError`` becomes ``{"ok": false, "error": line}`` and a notice on the canvas. Every request holds
@@ -18,6 +19,8 @@ lower one than seen before is old and may be refused.
 - ``segment``: ``points: [{"x", "y", "label": 1 | 0}]`` in image pixels, ``box: [x0, y0, x1, y1] | null``, ``rle``: the
   candidate being refined or null. Returns ``protocol.segment_reply``: ``candidates: [{"rle", "score"}]`` best first
   (key C goes through them), ``segmenter``, ``ms``. Answers to any but the newest click are dropped by the browser.
+- ``preview`` (optional): as ``segment``, with one point; asked while the mouse rests or moves, one request at a time.
+  ``ready: false`` where the photo is not prepared; else the first candidate is shown under the mouse.
 - ``put_mask``: ``size: [width, height]``, ``rle``; returns ``protocol.mask_reply``. Sent 150 ms after a change, one
   at a time, always the newest; ``protocol.parse_mask`` checks it.
 
@@ -47,6 +50,8 @@ from app.modules import on_load
 
 FOLDER = Path(__file__).parent
 EVENTS = ("confirmed", "mask_saved", "next_photo", "previous_photo", "region_picked", "region_moved")
+LOADING = {"loading": True}
+"""The value while the photo is not known yet."""
 FLUSH_JS = "async (...values) => { await window.flawsmithFlush?.(); return values; }"
 """``js=`` of an event that needs the mask: waits until the server has the newest one."""
 

@@ -20,6 +20,11 @@ class ToolButton(NamedTuple):
     icon: str
 
 
+SPINNER = (
+    '<svg viewBox="0 0 20 20" aria-hidden="true"><circle cx="10" cy="10" r="7" opacity=".25"/>'
+    '<path d="M10 3a7 7 0 0 1 7 7"><animateTransform attributeName="transform" type="rotate" from="0 10 10" '
+    'to="360 10 10" dur="0.9s" repeatCount="indefinite"/></path></svg>'
+)
 _DOT = 'fill="currentColor" stroke="none"'
 TOOLS = (
     ToolButton(
@@ -27,6 +32,13 @@ TOOLS = (
         "Click to select: left adds, right or Shift removes, drag a box",
         "S",
         '<path d="M7 7l3.2 9.2 1.7-4.2 4.2-1.7z"/><path d="M6.2 2.8v1.6M2.8 6.2h1.6M3.8 3.8l1.1 1.1"/>',
+    ),
+    ToolButton(
+        "wand",
+        "Magic wand: press on a colour, drag right for more, left for less",
+        "W",
+        '<path d="M3.4 16.6L11 9M9.6 7.6l2.8 2.8"/><path d="M14 2.9v2.6M14 10.1v2.6M9.1 4.4l1.6 1.6M17.3 7.8h-2.6'
+        'M17 4.1l-1.6 1.6M16.8 11.2l-1.5-1.5"/>',
     ),
     ToolButton(
         "brush",
@@ -42,8 +54,15 @@ TOOLS = (
         '<path d="M11.6 4.1l4.3 4.3-7.2 7.2H6.1l-2.6-2.6c-.4-.4-.4-1 0-1.4z"/><path d="M7.9 7.8l4.3 4.3M8.7 15.6h8"/>',
     ),
     ToolButton(
+        "lasso",
+        "Lasso: draw around it",
+        "L",
+        '<path d="M10.4 3.6c3.9 0 6.6 1.8 6.6 4.3s-2.9 4.4-6.8 4.4S3.4 10.5 3.4 8s3.1-4.4 7-4.4z"/>'
+        '<path d="M6.3 11.4c-1.6.5-2.2 1.8-1.2 2.7.9.8 2.2.3 2.2-.8 0-.7-.4-1.3-1-1.9M5.2 14.2c0 1.2-.5 2-1.6 2.6"/>',
+    ),
+    ToolButton(
         "polygon",
-        "Polygon: click corners, double-click or Enter closes",
+        "Polygon: click corners, double-click or Enter closes; then its corners can be dragged",
         "P",
         '<path d="M10 3.6l6.2 4.7-2.4 7.6H6.2L3.8 8.3z"/>'
         f'<g {_DOT}><circle cx="10" cy="3.6" r="1.5"/><circle cx="16.2" cy="8.3" r="1.5"/>'
@@ -56,6 +75,14 @@ TOOLS = (
         "R",
         '<path d="M4.5 4.5h11v11h-11z" stroke-dasharray="2.6 2"/>'
         f'<g {_DOT}><path d="M3 3h3v3H3zM14 3h3v3h-3zM3 14h3v3H3zM14 14h3v3h-3z"/></g>',
+    ),
+    ToolButton(
+        "transform",
+        "Transform: move, turn and scale the mask as a whole",
+        "T",
+        '<path d="M5.4 6.4h9.2v9.2H5.4z"/>'
+        f'<g {_DOT}><path d="M4 5h2.8v2.8H4zM13.2 5H16v2.8h-2.8zM4 14.2h2.8V17H4zM13.2 14.2H16V17h-2.8z"/></g>'
+        '<path d="M10 6.2V3.4"/><circle cx="10" cy="2.6" r="1.1"/>',
     ),
     ToolButton(
         "region",
@@ -123,13 +150,40 @@ EDITS = (
         '<path d="M10 3v8.6M6.7 8.4L10 11.7l3.3-3.3M3.6 12.6v3.2c0 .6.4 1 1 1h10.8c.6 0 1-.4 1-1v-3.2"/>',
     ),
 )
-VIEWS = (
+FLIPS = (
+    ToolButton(
+        "flip",
+        "Flip the mask left to right",
+        "F",
+        '<path d="M10 2.8v14.4" stroke-dasharray="2 1.8"/><path d="M7.4 5.6v8.8H3z"/>'
+        f'<path {_SOFT} d="M12.6 5.6v8.8H17z"/>',
+    ),
+    ToolButton(
+        "flop",
+        "Flip the mask top to bottom",
+        "J",
+        '<path d="M2.8 10h14.4" stroke-dasharray="2 1.8"/><path d="M5.6 7.4h8.8V3z"/>'
+        f'<path {_SOFT} d="M5.6 12.6h8.8V17z"/>',
+    ),
+)
+"""Shown beside the Transform tool."""
+CLICKS = (
     ToolButton(
         "candidate",
-        "Next candidate of the segmenter",
+        "Next candidate: a named region first, then what the segmenter sees",
         "C",
         '<path d="M7 6.6h9.4v9.4H7z"/><path d="M13.2 6.4V3.6H3.6v9.6h3.2"/>',
     ),
+    ToolButton(
+        "hover",
+        "Show under the mouse what a click would select",
+        "I",
+        '<path d="M4.2 8.2V5.4c0-.7.5-1.2 1.2-1.2h2.8M11.8 4.2h2.8c.7 0 1.2.5 1.2 1.2v2.8M8.2 15.8H5.4c-.7 0-1.2-.5'
+        '-1.2-1.2v-2.8" stroke-dasharray="2.4 1.8"/><path d="M10.2 9.6l2.3 7 1.4-2.7 2.8-1.3z"/>',
+    ),
+)
+"""Shown beside the Click tool."""
+VIEWS = (
     ToolButton(
         "regions",
         "Show or hide the regions",
@@ -147,6 +201,13 @@ VIEWS = (
         "Hold to see the original photo",
         "H Backquote",
         '<path d="M2.6 10S5.4 5 10 5s7.4 5 7.4 5-2.8 5-7.4 5-7.4-5-7.4-5z"/><circle cx="10" cy="10" r="2.3"/>',
+    ),
+    ToolButton(
+        "adjust",
+        "How the photo is shown: mask opacity, brightness, contrast, gamma",
+        "D",
+        '<path d="M3 5.6h7.2M14.4 5.6H17M3 10h1.8M9 10h8M3 14.4h6M13.2 14.4H17"/>'
+        '<circle cx="12.3" cy="5.6" r="2"/><circle cx="6.9" cy="10" r="2"/><circle cx="11.1" cy="14.4" r="2"/>',
     ),
     ToolButton(
         "fit",
@@ -169,14 +230,35 @@ VIEWS = (
         f'<circle cx="10.1" cy="13.7" r=".9" {_DOT}/>',
     ),
 )
+LOOK = (
+    ("opacity", "Mask opacity", 0, 100, 10, 100),
+    ("brightness", "Brightness", -100, 100, 5, 0),
+    ("contrast", "Contrast", -100, 100, 5, 0),
+    ("gamma", "Gamma", 0.2, 5, 0.1, 1),
+)
+"""Sliders of the view: name, title, least, most, step, neutral; ``js/look.js`` acts on them."""
 GESTURES = (
     ("Right click", "Take away, with every tool (or Shift)"),
     ("Enter", "Keep the selection, close the polygon"),
     ("Esc", "Cancel the clicks, the polygon or the move"),
-    ("Backspace", "Remove the polygon's last corner"),
+    ("Ctrl+C Ctrl+V", "Copy the mask, lay it on this or another photo"),
+    ("Shift+\u2192", "Next photo, taking the mask along (or Shift+\u2190)"),
+    ("Backspace", "Remove the polygon's last corner (closed: right click on a corner)"),
+    ("Tab", "Next candidate, as C, while a selection has some"),
+    (
+        "K",
+        "Crosshair for the keyboard: arrows move it (Shift far, Ctrl a pixel), Space presses, Shift+Space takes away",
+    ),
+    ("O", "Lock the region under the pointer against painting, or unlock it"),
     ("Q", "Next mode: add, subtract, intersect, replace"),
     ("[ ]", "Smaller, larger brush (or Alt-wheel)"),
-    (", .", "Turn the moved region (with Shift by 15 degrees)"),
+    (", .", "Turn the mask or the moved region (with Shift by 15 degrees)"),
+    ("Arrows", "With Transform: the mask by a pixel (with Shift by 10)"),
+    ("{ }", "Fainter, stronger mask"),
+    ("- =", "Darker, lighter photo (the view only)"),
+    ("_ +", "Less, more contrast (the view only)"),
+    ("; '", "Lower, higher gamma (the view only)"),
+    ("9", "Photo as it is, mask as usual"),
     ("Wheel", "Zoom at the pointer (or pinch)"),
     ("Space-drag", "Pan (or drag with the middle button)"),
     ("\u2190 \u2192", "Previous, next photo"),
@@ -195,6 +277,13 @@ def _button(b: ToolButton, kind: str, role: str = "") -> str:
     )
 
 
+def _look_row(name: str, title: str, least: float, most: float, step: float, neutral: float) -> str:
+    return (
+        f'<label><span>{title}</span><input type="range" name="{name}" min="{least}" max="{most}" step="{step}" '
+        f'value="{neutral}"><output></output></label>'
+    )
+
+
 def _aria(keys: str) -> str:
     return keys.replace("Ctrl", "Control")
 
@@ -204,7 +293,7 @@ def _buttons(group: tuple[ToolButton, ...], kind: str, role: str = "") -> str:
 
 
 def _help() -> str:
-    rows = [(b.keys, b.title) for b in (*TOOLS, *EDITS, *VIEWS) if b.keys]
+    rows = [(b.keys, b.title) for b in (*TOOLS, *EDITS, *CLICKS, *FLIPS, *VIEWS) if b.keys]
     cells = "".join(_row(keys.split(" "), text) for keys, text in rows)
     cells += "".join(_row([k] if len(k) > 3 else k.split(" "), text) for k, text in GESTURES)
     return f'<div class="fsc-sheet"><h3>Shortcuts</h3><dl>{cells}</dl><p>Press ? or Esc to close.</p></div>'
@@ -219,10 +308,14 @@ def markup(empty: str) -> str:
     """The component's HTML; ``empty`` is what the stage says while there is no photo."""
     parts = {
         "MODE_BUTTONS": _buttons(MODES, "mode", "radio"),
+        "CLICK_BUTTONS": _buttons(CLICKS, "do"),
+        "LOOK_ROWS": "".join(_look_row(*row) for row in LOOK),
+        "FLIP_BUTTONS": _buttons(FLIPS, "do"),
         "EDIT_BUTTONS": _buttons(EDITS, "do"),
         "VIEW_BUTTONS": _buttons(VIEWS, "do"),
         "TOOL_BUTTONS": _buttons(TOOLS, "tool", "radio"),
         "HELP_SHEET": _help(),
+        "SPINNER": SPINNER,
         "EMPTY_TEXT": escape(empty),
     }
     html = Path(__file__).with_name("canvas.html").read_text("utf-8")

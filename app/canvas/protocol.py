@@ -128,8 +128,14 @@ def canvas_value(
     regions: Sequence[Mapping[str, Any]] = (),
     readonly: bool = False,
     segmenter: str = "",
+    project: str = "",
+    lay_rle: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """The component's value. ``mask_rle=None`` leaves the mask of the same photo alone; a new photo starts empty.
+
+    How the photo is shown (brightness and so on) is remembered by the browser for each ``project``.
+
+    ``lay_rle`` is laid over the mask with the Transform tool, so that it can be moved before it stays.
 
     ``regions`` are ``{"name", "color": "#rrggbb", "rle": [...]}`` or with ``"url"`` of a mask PNG instead of
     ``"rle"``. Each value bears a fresh ``rev``, so that sending the same mask twice is seen twice.
@@ -149,6 +155,8 @@ def canvas_value(
         "regions": [dict(r) for r in regions],
         "readonly": readonly,
         "segmenter": segmenter,
+        "project": project,
+        "lay_rle": None if lay_rle is None else list(check_runs(list(lay_rle), width, height)),
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from app.canvas.canvas import MaskCanvas
+from app.canvas.canvas import LOADING, MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
 from app.page_context import PageContext, on
 from app.session import Session, file_url, sessions
@@ -57,7 +57,8 @@ class PhotoPanel:
             self.title = gr.HTML(elem_classes="fs-photo-title", elem_id=f"fs-{use}-title")
             self.next_button = gr.Button("›", size="sm", scale=0, min_width=36, elem_id=f"fs-{use}-forth")
         self.canvas = MaskCanvas(
-            handlers={"segment": segment, "put_mask": self._put_mask}, tall=tall, elem_id=f"fs-{use}-canvas",
+            LOADING, {"segment": segment, "preview": preview, "put_mask": self._put_mask}, tall=tall,
+            elem_id=f"fs-{use}-canvas",
             empty="No photo yet. Import photos of good parts in the Product tab.",
         )  # fmt: skip
         self.photo_changed = gr.State(0)
@@ -65,6 +66,7 @@ class PhotoPanel:
         self.timer = gr.Timer(PREPARATION_POLL_S, active=False)
         self.parts = [self.canvas, self.title, self.timer]
         on(self.timer.tick, self._preparation_updates, shell, outputs=self.parts[1:])
+        shell.project_opened.change(None, js="() => window.flawsmithForget?.()", api_visibility="private")
         for event, forward in (
             (self.previous_button.click, False), (self.next_button.click, True),
             (self.canvas.previous_photo, False), (self.canvas.next_photo, True),
@@ -135,6 +137,11 @@ class PhotoPanel:
                 session.masks.put(self._key(normal_id), mask)
         return self.show(session)
 
+    def lay_mask(self, session: Session, mask: Mask) -> list[Any]:
+        """Lay a mask over the one on the session's photo, for the person to move; updates for ``parts``."""
+        value, *rest = self.show(session)
+        return [{**value, "lay_rle": session.required_api.masks.encode(mask)}, *rest]
+
     def _key(self, normal_id: str) -> str:
         return f"{self.use}/{normal_id}"
 
@@ -168,7 +175,7 @@ class PhotoPanel:
         return canvas_value(
             row.id, file_url(row.path), row.width, row.height, session.id,
             mask_rle=runs, regions=[*regions, *self.proposed_regions(session, row.id)],
-            segmenter=bench.regions.segmenter().title,
+            segmenter=bench.regions.segmenter().title, project=str(bench.path),
         )  # fmt: skip
 
 
@@ -201,6 +208,15 @@ def segment(data: dict[str, Any]) -> dict[str, Any]:
     candidates = [(c.run_lengths(), c.score) for c in found]
     spent = (time.perf_counter() - began) * 1000
     return segment_reply(candidates, query.seq, bench.regions.segmenter().title, spent)
+
+
+def preview(data: dict[str, Any]) -> dict[str, Any]:
+    """The canvas asks what a click would select; nothing is done, and ``ready`` is False, before it is prepared."""
+    session, row = _session_and_photo(data)
+    if not session.required_api.regions.is_ready(row.id):
+        return {"ready": False, "candidates": []}
+    reply = segment(data)
+    return {**reply, "ready": True, "candidates": reply["candidates"][:1]}
 
 
 @dataclass

@@ -17,6 +17,7 @@ from types import TracebackType
 from core.api.concepts.library import ConceptsApi
 from core.api.datasets import DatasetsApi
 from core.api.evaluation.evaluations import EvaluationsApi
+from core.api.mask_library import MaskLibrary
 from core.api.masks import MasksApi
 from core.api.models import ModelsApi
 from core.api.photos import PhotosApi
@@ -40,6 +41,7 @@ class Workbench:
         self.jobs = JobRunner(project)
         self.photos = PhotosApi(self.material, self.jobs)
         self.masks = MasksApi(self.material)
+        self.mask_library = MaskLibrary(project)
         self.regions = RegionsApi(self.material, self.jobs)
         self.concepts = ConceptsApi(self.material, self.jobs)
         self.studio = StudioApi(self.material, self.jobs)

@@ -209,7 +209,7 @@ def _encoded(encoder: Any, photo: Image) -> OnnxEmbedding:
     small = cv2.resize(photo, (inner[1], inner[0]), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     pixels: npt.NDArray[np.float32] = small.astype(np.float32)
     if channels_first:  # an encoder of a batch of pictures wants them normalised; of one picture, as it is
-        pixels = (pixels - np.array(_MEAN, np.float32)) / np.array(_STD, np.float32)
+        pixels = np.asarray((pixels - np.array(_MEAN)) / np.array(_STD), np.float32)
     if channels_first or all(sides):
         padded = np.zeros((*room, 3), np.float32)
         padded[: inner[0], : inner[1]] = pixels

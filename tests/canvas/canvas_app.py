@@ -94,6 +94,9 @@ class Bench:
             found.append((self.runs(spans), 0.9 * share))
         return protocol.segment_reply(found, query.seq, "discs", 1000 * (time.perf_counter() - start))
 
+    def preview(self, data: dict[str, Any]) -> dict[str, Any]:
+        return {**self.segment(data), "ready": True}
+
     def put_mask(self, data: dict[str, Any]) -> dict[str, Any]:
         update = protocol.parse_mask(data, self.width, self.height)
         with self.lock:
@@ -120,7 +123,9 @@ class Bench:
 
 def build(bench: Bench) -> gr.Blocks:
     with gr.Blocks(title="Canvas") as demo:
-        canvas = MaskCanvas(handlers={"segment": bench.segment, "put_mask": bench.put_mask}, elem_id="mc")
+        canvas = MaskCanvas(
+            handlers={"segment": bench.segment, "preview": bench.preview, "put_mask": bench.put_mask}, elem_id="mc"
+        )
         with gr.Row():
             area = gr.Button("Generate", elem_id="generate")
             slow = gr.Button("Slow", elem_id="slow")

@@ -16,6 +16,7 @@ from core.segmentation.segmenter import Click
 from tests.segmentation.sam_family_toys import MAKERS, toy_folder
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture(scope="module")

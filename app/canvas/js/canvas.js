@@ -1,7 +1,11 @@
 // The canvas: its elements, its state, and who talks to whom.
 
 import { Controls } from "./controls.js";
+import { Crosshair } from "./crosshair.js";
 import { Editor } from "./editor.js";
+import { Hover } from "./hover.js";
+import { Locks } from "./locks.js";
+import { Look } from "./look.js";
 import { Marks } from "./marks.js";
 import { Mover } from "./move.js";
 import { Overlay } from "./overlay.js";
@@ -16,8 +20,8 @@ import { View } from "./view.js";
 function freshState() {
   return {
     tool: "click", mode: "add", size: 24, sized: false, ready: false, readonly: false, value: null, image: null,
-    pointer: null, prompt: null, pending: null, polygon: [], rubber: null, ghost: null, regions: [],
-    space: false, panning: false, erasing: false, painted: null, timings: [], acks: 0, segmenter: "",
+    pointer: null, prompt: null, pending: null, polygon: [], lasso: [], closed: null, rubber: null, ghost: null, regions: [],
+    preview: null, crosshair: null, hovers: [], space: false, panning: false, erasing: false, painted: null, timings: [], acks: 0, segmenter: "",
   };
 }
 
@@ -31,6 +35,8 @@ export class Canvas {
     this.status = new Status(this);
     this.makeLayers();
     this.makeEditing(asking(server));
+    this.locks = new Locks();
+    this.look = new Look(this.root, this.overlay, () => this.editor.everything());
     this.controls = new Controls(this);
     this.loader = new PhotoLoader(this);
   }
@@ -50,7 +56,7 @@ export class Canvas {
     const counted = () => status.showArea(), picked = (region) => this.tellOf(region, "region_picked", {});
     this.editor = new Editor(S, {
       view, overlay, counted, note: (text, bad) => status.note(text, bad), changed: () => this.sync.changed(),
-      paintMarks: () => marks.paint(S, overlay.showRegions && S.tool !== "brush" && S.tool !== "erase"),
+      paintMarks: () => marks.paint(S, overlay.showRegions && S.tool !== "brush" && S.tool !== "erase", this.tools.transformer.shown),
     });
     this.sync = new Sync(ask, () => this.message(), (state, reason) => status.showSaved(state, reason), (reply) => {
       S.acks++;
@@ -62,7 +68,12 @@ export class Canvas {
     }, picked);
     this.tools = new Tools(this.editor, view, this.prompter, this.mover, {
       counted, picked, pointer: (p) => status.showPointer(p), cursor: (c) => { this.stage.style.cursor = c; },
-      viewed: () => this.viewed(),
+      viewed: () => this.viewed(), hovered: () => this.hover.look(),
+    });
+    this.crosshair = new Crosshair(this.editor, view, this.tools, (text) => status.say(text));
+    this.hover = new Hover(ask, this.editor, {
+      wanted: (p) => this.tools.wouldAsk(p), regionAt: (p) => this.tools.regionsAt(p)[0] || null,
+      shown: (ms) => { S.hovers.push(ms); if (S.hovers.length > 500) S.hovers.shift(); },
     });
   }
 
@@ -70,6 +81,23 @@ export class Canvas {
   viewed() {
     this.find("zoom").textContent = Math.round(this.view.scale * 100) + " %";
     this.editor.everything();
+  }
+
+  // The locked regions of the photo as they are now.
+  lock() {
+    const { S, locks, editor } = this;
+    for (const region of S.regions) region.locked = locks.names.has(region.name);
+    if (editor.grid) editor.grid.lock(locks.runs(S.regions));
+    editor.marks();
+  }
+
+  // Lock the region under the pointer or the crosshair, or unlock it.
+  toggleLock() {
+    const { S, locks, tools, status } = this, at = S.crosshair || S.pointer, region = S.ready && at ? tools.regionAt(at) : null;
+    if (!region) { status.note("Point at a named region to lock it against painting.", false); return; }
+    const on = locks.toggle(region.name);
+    this.lock();
+    status.note(region.name + (on ? " is locked: painting leaves it as it is." : " is no longer locked."), false);
   }
 
   message() {

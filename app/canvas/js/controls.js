@@ -1,17 +1,20 @@
 // Buttons, keys and pointer events to what they do.
 
 import { Keys } from "./keys.js";
+import { keyActions, turnShape } from "./shortcuts.js";
 
 const MAX_BRUSH = 600;
-const MODES = ["add", "subtract", "intersect", "replace"];
-const EDITING = ["undo", "redo", "clear", "import", "candidate"];
+const EDITING = ["undo", "redo", "clear", "import", "candidate", "flip", "flop"];
 const HINTS = {
   click: "Click selects, right-click removes, drag draws a box, Enter keeps",
   brush: "Drag paints, right or Shift erases, [ and ] change the size",
   erase: "Drag erases, right or Shift paints",
-  polygon: "Click corners, double-click or Enter closes, Backspace removes one",
+  wand: "Press takes what is alike and connected; drag right for more, left for less",
+  lasso: "Draw around it; release closes",
+  polygon: "Click corners, double-click or Enter closes; then drag corners, press on an edge for another",
   box: "Drag a box, right or Shift takes it away",
   region: "Click a region to take it, right or Shift takes it away",
+  transform: "Drag the mask, turn it by the round grip, size it by the square one; arrows move it by a pixel",
   move: "Drag a region, turn it by the round grip, size it by the square one",
 };
 
@@ -23,7 +26,7 @@ export class Controls {
     this.slider = this.root.querySelector(".fsc-size input");
     this.sheet = canvas.find("help");
     this.actions = this.buttonActions();
-    this.keys = new Keys(this.root, canvas.stage, this.keyActions());
+    this.keys = new Keys(this.root, canvas.stage, keyActions(this));
     this.bindButtons();
     this.bindPointer();
     this.bindFiles();
@@ -35,7 +38,10 @@ export class Controls {
     if (S.pending) prompter.drop();
     if (S.prompt) prompter.accept();
     S.tool = name;
+    this.canvas.hover.look();
     S.polygon = [];
+    S.closed = null;
+    if (name === "transform" && S.ready && !S.readonly) tools.transformer.pose();
     this.root.dataset.tool = name;
     stage.style.cursor = "";
     this.canvas.find("hint").textContent = HINTS[name];
@@ -85,6 +91,15 @@ export class Controls {
     this.toggle("help", on);
   }
 
+  adjust(on) {
+    const { panel } = this.canvas.look;
+    panel.hidden = !on;
+    this.toggle("adjust", on);
+    // Opened by key, the keys go on in the panel; closed, back on the photo.
+    if (on && document.activeElement === this.canvas.stage) panel.querySelector("input").focus();
+    if (!on && panel.contains(document.activeElement)) this.canvas.stage.focus({ preventScroll: true });
+  }
+
   flip(name, property) {
     const { overlay, editor } = this.canvas;
     overlay[property] = !overlay[property];
@@ -104,18 +119,29 @@ export class Controls {
       clear: () => { if (S.pending) prompter.drop(); editor.clear(); status.showSegmenter({}); },
       import: () => this.canvas.find("file").click(),
       candidate: () => prompter.cycle(),
-      regions: () => this.flip("regions", "showRegions"),
+      regions: () => { this.flip("regions", "showRegions"); this.canvas.hover.look(); },
+      hover: () => { this.canvas.hover.toggle(); this.toggle("hover", this.canvas.hover.on); },
       fill: () => this.flip("fill", "filled"),
       original() {},
+      adjust: () => this.adjust(this.canvas.look.panel.hidden),
       fit: () => { view.fit(); this.canvas.viewed(); },
       actual: () => { view.zoomTo(1, view.width / 2, view.height / 2); this.canvas.viewed(); },
+      flip: () => this.flipMask(true),
+      flop: () => this.flipMask(false),
       help: () => this.help(this.sheet.hidden),
     };
   }
 
+  flipMask(across) {
+    if (this.S.tool !== "transform") this.setTool("transform");
+    this.canvas.tools.transformer.flip(across);
+  }
+
   async confirm() {
     const { tools, prompter, editor } = this.canvas, S = this.S;
-    if (S.polygon.length > 2) { tools.close(false); return; }
+    if (S.polygon.length > 2) { tools.polygon.close(false); return; }
+    S.closed = null;
+    if (S.tool === "transform") tools.transformer.live = null;
     await prompter.settled;
     prompter.accept();
     this.canvas.tell("confirmed", { image_id: S.value.image_id, area: editor.grid.area });
@@ -124,38 +150,17 @@ export class Controls {
   escape() {
     const { tools, editor, prompter, mover } = this.canvas, S = this.S;
     if (!this.sheet.hidden) this.help(false);
+    else if (this.canvas.crosshair.on && !tools.gesture && !S.prompt && !S.pending) this.canvas.crosshair.leave();
+    else if (!this.canvas.look.panel.hidden) this.adjust(false);
     else if (tools.cancel()) editor.marks();
     else if (S.polygon.length) { S.polygon = []; editor.marks(); }
     else if (S.pending || S.prompt) prompter.cancel();
     else if (S.tool === "move") mover.clear();
+    else if (S.tool === "transform") tools.transformer.cancel();
+    else if (S.closed) { S.closed = null; editor.marks(); }
   }
 
   turnPhoto(event) { if (this.S.value) this.canvas.tell(event, { image_id: this.S.value.image_id }); }
-
-  keyActions() {
-    const { mover, editor } = this.canvas, { root, S } = this;
-    return {
-      escape: () => this.escape(),
-      enter: () => { if (!S.ready || S.readonly) return false; this.confirm(); return true; },
-      space: () => { S.space = true; root.classList.add("fsc-pan"); },
-      backspace: () => { if (S.polygon.length) { S.polygon = S.polygon.slice(0, -1); editor.marks(); } },
-      arrowleft: () => this.turnPhoto("previous_photo"),
-      arrowright: () => this.turnPhoto("next_photo"),
-      q: () => this.setMode(MODES[(MODES.indexOf(S.mode) + 1) % MODES.length]),
-      "[": () => this.stepSize(false),
-      "]": () => this.stepSize(true),
-      ",": (e) => mover.turn(e.shiftKey ? -15 : -1),
-      ".": (e) => mover.turn(e.shiftKey ? 15 : 1),
-      "<": () => mover.turn(-15),
-      ">": () => mover.turn(15),
-      held: (on) => this.original(on),
-      released: (key) => {
-        S.space = false;
-        root.classList.remove("fsc-pan");
-        if (!key) this.original(false);
-      },
-    };
-  }
 
   press(button) {
     const { dataset } = button, S = this.S;
@@ -185,7 +190,7 @@ export class Controls {
   bindPointer() {
     const { stage, tools, editor, status } = this.canvas, S = this.S;
     stage.addEventListener("pointerdown", (e) => {
-      if (!this.sheet.hidden || e.target.closest(".fsc-help")) return;
+      if (!this.sheet.hidden || e.target.closest(".fsc-help, .fsc-look")) return;
       stage.focus({ preventScroll: true });
       if (e.button === 1) e.preventDefault();
       stage.setPointerCapture(e.pointerId);
@@ -194,17 +199,17 @@ export class Controls {
     stage.addEventListener("pointermove", (e) => tools.move(e));
     stage.addEventListener("pointerup", (e) => { tools.up(e); if (S.ready) status.showArea(); });
     stage.addEventListener("pointercancel", (e) => { tools.fingers.delete(e.pointerId); tools.cancel(); editor.marks(); });
-    stage.addEventListener("pointerleave", () => { S.pointer = null; status.showPointer(null); editor.marks(); });
-    stage.addEventListener("dblclick", () => tools.double());
+    stage.addEventListener("pointerleave", () => { S.pointer = null; status.showPointer(null); this.canvas.hover.clear(); editor.marks(); });
+    stage.addEventListener("dblclick", () => { if (S.tool === "polygon") tools.polygon.double(); });
     stage.addEventListener("contextmenu", (e) => e.preventDefault());
     stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
   }
 
   wheel(event) {
     const S = this.S, up = event.deltaY < 0;
-    if (!S.ready || !this.sheet.hidden) return;
+    if (!S.ready || !this.sheet.hidden || event.target.closest(".fsc-look")) return;
     event.preventDefault();
-    if (event.altKey && S.tool === "move") this.canvas.mover.turn(up ? -2 : 2);
+    if (event.altKey && (S.tool === "move" || S.tool === "transform")) turnShape(this.canvas, up ? -2 : 2);
     else if (event.altKey && (S.tool === "brush" || S.tool === "erase")) this.stepSize(up);
     else this.zoomStep(event);
   }

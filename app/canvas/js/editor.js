@@ -21,7 +21,8 @@ export class Editor {
     this.grid = new MaskGrid(w, h);
     this.history = new History(this.grid);
     this.S.prompt = this.S.pending = null;
-    this.S.polygon = [];
+    this.S.polygon = this.S.lasso = [];
+    this.S.closed = null;
   }
 
   all() { return { x0: 0, y0: 0, x1: this.grid.w, y1: this.grid.h }; }
@@ -51,7 +52,7 @@ export class Editor {
     const { view, overlay } = this.screen;
     this.frame = 0;
     if (this.stale.photo) {
-      view.paintPhoto(getComputedStyle(view.stage).backgroundColor);
+      view.paintPhoto();
       overlay.clear();
     }
     if (this.dirty && this.grid) overlay.paint(this.grid, this.dirty);

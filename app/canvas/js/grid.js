@@ -1,7 +1,7 @@
 // The mask at the photo's own resolution: one byte (0 or 1) a pixel, a pixel count per tile, and
 // a pyramid of coverage (0..255) so that a thin crack stays visible when zoomed out.
 
-import { combineRuns, encodeRuns, forOnes, unite } from "./runs.js";
+import { boxBits, combineRuns, encodeRuns, forOnes, unite } from "./runs.js";
 
 export const TILE = 128;
 
@@ -15,6 +15,7 @@ export class MaskGrid {
     this.counts = new Int32Array(this.tilesX * this.tilesY);
     this.area = 0;
     this.cached = null; // runs() of the mask as it is
+    this.locked = null; // {runs, bits} of the pixels that no edit changes, or null
     this.edit = null; // tile index -> its bytes before the edit under way
     this.levels = [{ w, h, data: this.bits }];
     while (Math.max(w, h) >> this.levels.length >= 128) {
@@ -85,9 +86,16 @@ export class MaskGrid {
     if (this.edit) this.eachTile(r, (t) => { if (!this.edit.has(t)) this.edit.set(t, this.readTile(t)); });
   }
 
-  // Make the mask equal to `runs`, touching only what differs. Returns the rectangle touched, or null.
-  assign(runs) {
-    const { w } = this, touched = new Set(), flips = combineRuns(this.runs(), runs, "differ");
+  // The pixels of `runs` keep their mask from now on; null: none do.
+  lock(runs) {
+    this.locked = runs && { runs, bits: boxBits(runs, { x0: 0, y0: 0, x1: this.w, y1: this.h }, this.w) };
+  }
+
+  // Make the mask equal to `runs`, touching only what differs and is not locked (`forced`: that too). Returns the
+  // rectangle touched, or null.
+  assign(runs, forced = false) {
+    const { w } = this, touched = new Set(), held = forced ? null : this.locked;
+    const differ = combineRuns(this.runs(), runs, "differ"), flips = held ? combineRuns(differ, held.runs, "subtract") : differ;
     let dirty = null;
     forOnes(flips, (from, to) => {
       for (let i = from; i < to;) {
@@ -102,7 +110,7 @@ export class MaskGrid {
       }
     });
     for (const t of touched) this.refresh(this.tileRect(t));
-    this.cached = runs;
+    this.cached = held ? null : runs;
     return dirty;
   }
 
@@ -119,7 +127,8 @@ export class MaskGrid {
       const span = capsuleSpan(p, q, rad, y + 0.5);
       if (!span) continue;
       const x0 = Math.max(r.x0, Math.ceil(span[0] - 0.5)), x1 = Math.min(r.x1, Math.floor(span[1] - 0.5) + 1);
-      if (x1 > x0) bits.fill(value, y * w + x0, y * w + x1);
+      if (!this.locked) { if (x1 > x0) bits.fill(value, y * w + x0, y * w + x1); continue; }
+      for (let i = y * w + x0; i < y * w + x1; i++) if (!this.locked.bits[i]) bits[i] = value;
     }
     this.refresh(r);
     return r;

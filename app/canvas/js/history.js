@@ -89,6 +89,14 @@ export class History {
     return { dirty, entry };
   }
 
+  // Undo the newest step for good. Returns the rectangle restored.
+  drop() {
+    const { dirty, entry } = this.undo();
+    this.future.pop();
+    this.bytes -= entry.bytes;
+    return dirty;
+  }
+
   undo() { return this.step(this.past, this.future); }
   redo() { return this.step(this.future, this.past); }
 }

@@ -2,7 +2,7 @@
 // the canvas; with the focus on nothing or a button, those that neither scroll the page nor delete. Never while typing elsewhere.
 
 const NO_TEXT = "input[type=radio], input[type=checkbox], input[type=range]";
-const CLOSE_ONLY = ["space", "enter", "delete", "backspace", "arrowleft", "arrowright"];
+const CLOSE_ONLY = ["space", "enter", "delete", "backspace", "arrowleft", "arrowright", "arrowup", "arrowdown", "ctrl+c", "ctrl+v"];
 
 // What a shortcut is called in data-key: "ctrl+shift+z", "space", "?".
 export function keyName(event) {

@@ -1,8 +1,16 @@
 // The `top` layer: points, boxes, the brush's ring, polygon corners, names of regions, the moved region.
 
-import { GRIP } from "./move.js";
+import { GRIP } from "./pose.js";
 
 const POSITIVE = "#1fb86a", NEGATIVE = "#e5484d", GUIDE = "#ffffff", SHADE = "rgba(12, 15, 22, 0.75)";
+
+// How far a pose has come: "12, -3 px", "15°", "120 %".
+export function poseWords({ dx, dy, angle, scale }) {
+  const words = [Math.round(dx) + ", " + Math.round(dy) + " px"];
+  if (angle) words.push(Math.round(angle * 10) / 10 + "\u00b0");
+  if (scale !== 1) words.push(Math.round(scale * 100) + " %");
+  return words;
+}
 
 export class Marks {
   constructor(view, context) {
@@ -14,18 +22,22 @@ export class Marks {
 
   at(p) { return { x: p.x * this.view.scale + this.view.tx, y: p.y * this.view.scale + this.view.ty }; }
 
-  paint(S, names) {
+  // posed: the mask that is being moved as a whole, or null.
+  paint(S, names, posed) {
     const g = this.g;
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.clearRect(0, 0, this.view.width, this.view.height);
     if (!this.view.w) return;
     if (names) this.names(S.regions, S.tool === "move" ? S.ghost : null);
     if (S.ghost && S.tool === "move") this.ghost(S.ghost);
+    if (posed) this.framed(posed, () => {}, posed.still() ? [] : poseWords(posed));
     const prompt = S.pending || S.prompt;
+    if (S.preview && !prompt && S.tool === "click") S.preview.draw(g, this.view);
     if (prompt && prompt.box) this.rectangle(prompt.box, false);
     if (S.rubber) this.rectangle(S.rubber, S.tool === "box");
-    if (S.polygon.length) this.polygon(S.polygon, S.pointer);
+    this.outlines(S);
     if (prompt) for (const p of prompt.points) this.point(p, S.pending && !(S.prompt && S.prompt.points.includes(p)));
+    if (S.crosshair) this.crosshair(S.crosshair);
     if (S.pointer && (S.tool === "brush" || S.tool === "erase") && !S.readonly && !S.panning) this.ring(S);
   }
 
@@ -69,23 +81,45 @@ export class Marks {
     this.double(1.4, solid ? null : [5, 4]);
   }
 
-  polygon(points, pointer) {
+  outlines(S) {
+    if (S.polygon.length) this.polygon(S.polygon, S.pointer);
+    else if (S.closed && S.tool === "polygon" && S.closed.step.alive) this.polygon(S.closed.points, null, true);
+    if (S.lasso.length > 1) {
+      const g = this.g;
+      g.beginPath();
+      S.lasso.forEach((p, i) => { const a = this.at(p); if (i) g.lineTo(a.x, a.y); else g.moveTo(a.x, a.y); });
+      this.double(1.4);
+    }
+  }
+
+  polygon(points, pointer, closed) {
     const g = this.g;
     g.beginPath();
     points.forEach((p, i) => { const a = this.at(p); if (i) g.lineTo(a.x, a.y); else g.moveTo(a.x, a.y); });
     if (pointer) { const a = this.at(pointer); g.lineTo(a.x, a.y); }
-    if (points.length > 1) { g.save(); g.closePath(); g.fillStyle = "rgba(255, 255, 255, 0.14)"; g.fill(); g.restore(); }
+    if (closed) g.closePath();
+    else if (points.length > 1) { g.save(); g.closePath(); g.fillStyle = "rgba(255, 255, 255, 0.14)"; g.fill(); g.restore(); }
     this.double(1.4);
     points.forEach((p, i) => {
       const a = this.at(p);
       g.beginPath();
-      g.arc(a.x, a.y, this.px(i ? 3.4 : 5), 0, 7);
-      g.fillStyle = i ? GUIDE : POSITIVE;
+      g.arc(a.x, a.y, this.px(closed ? 4.4 : i ? 3.4 : 5), 0, 7);
+      g.fillStyle = i || closed ? GUIDE : POSITIVE;
       g.fill();
       g.strokeStyle = SHADE;
       g.lineWidth = this.px(1);
       g.stroke();
     });
+  }
+
+  crosshair(p) {
+    const g = this.g, a = this.at(p), gap = this.px(5), arm = this.px(17);
+    g.beginPath();
+    for (const [x, y] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      g.moveTo(a.x + x * gap, a.y + y * gap);
+      g.lineTo(a.x + x * arm, a.y + y * arm);
+    }
+    this.double(2);
   }
 
   ring(S) {
@@ -110,7 +144,7 @@ export class Marks {
       const a = this.at({ x: region.box.x0, y: region.box.y0 }), b = this.at({ x: region.box.x1, y: region.box.y1 });
       if (ghost && ghost.region === region) continue;
       if (b.x - a.x < this.px(14) || b.y - a.y < this.px(10)) continue;
-      const pad = this.px(6), w = g.measureText(region.name).width + 2 * pad + this.px(9), h = this.px(18);
+      const pad = this.px(6), lock = region.locked ? this.px(12) : 0, w = g.measureText(region.name).width + 2 * pad + this.px(9) + lock, h = this.px(18);
       const x = Math.max(this.px(3), Math.min(this.view.width - w - this.px(3), (a.x + b.x - w) / 2));
       let y = Math.max(this.px(3), Math.min(this.view.height - h - this.px(3), a.y - h - this.px(3)));
       for (const t of taken) if (x < t.x + t.w && t.x < x + w && y < t.y + h && t.y < y + h) y = t.y + h + this.px(2);
@@ -125,7 +159,18 @@ export class Marks {
       g.fill();
       g.fillStyle = "#fff";
       g.fillText(region.name, x + pad + this.px(9), y + h / 2 + this.px(0.5));
+      if (lock) this.padlock(x + w - pad - this.px(7), y + h / 2);
     }
+  }
+
+  padlock(x, y) {
+    const g = this.g;
+    g.fillRect(x, y - this.px(0.5), this.px(7), this.px(5));
+    g.beginPath();
+    g.arc(x + this.px(3.5), y - this.px(0.5), this.px(2.3), Math.PI, 0);
+    g.strokeStyle = "#fff";
+    g.lineWidth = this.px(1.3);
+    g.stroke();
   }
 
   ghost(ghost) {
@@ -137,17 +182,23 @@ export class Marks {
       g.drawImage(ghost.shadow, a.x, a.y, ghost.w * scale, ghost.h * scale);
       g.restore();
     }
-    const c = this.at(ghost.centre());
-    g.save();
-    g.translate(c.x, c.y);
-    g.rotate((ghost.angle * Math.PI) / 180);
-    const w = ghost.w * scale * ghost.scale, h = ghost.h * scale * ghost.scale;
-    if (moved) {
+    this.framed(ghost, (w, h) => {
+      if (!moved) return;
       g.globalAlpha = 0.94;
       g.imageSmoothingEnabled = true;
       g.drawImage(ghost.sprite, -w / 2, -h / 2, w, h);
       g.globalAlpha = 1;
-    }
+    }, moved ? [ghost.region.name, ...poseWords(ghost)] : []);
+  }
+
+  // The frame and the grips of a pose around what draw(width, height) draws about the origin, and words below it.
+  framed(pose, draw, words) {
+    const g = this.g, { scale } = this.view, c = this.at(pose.centre());
+    const w = pose.w * scale * pose.scale, h = pose.h * scale * pose.scale;
+    g.save();
+    g.translate(c.x, c.y);
+    g.rotate((pose.angle * Math.PI) / 180);
+    draw(w, h);
     g.beginPath();
     g.rect(-w / 2, -h / 2, w, h);
     this.double(1.2, [5, 4]);
@@ -156,7 +207,7 @@ export class Marks {
     g.lineTo(0, -h / 2 - this.px(GRIP));
     this.double(1.2);
     g.restore();
-    for (const [place, round] of [[ghost.turnGrip(this.view), true], [ghost.scaleGrip(this.view), false]]) {
+    for (const [place, round] of [[pose.turnGrip(this.view), true], [pose.scaleGrip(this.view), false]]) {
       g.beginPath();
       if (round) g.arc(place.x, place.y, this.px(5.5), 0, 7);
       else g.rect(place.x - this.px(4.5), place.y - this.px(4.5), this.px(9), this.px(9));
@@ -166,14 +217,11 @@ export class Marks {
       g.lineWidth = this.px(1.4);
       g.stroke();
     }
-    if (moved) this.tag(ghost, c, h);
+    if (words.length) this.tag(words.join("   "), c, h);
   }
 
-  tag(ghost, c, h) {
-    const g = this.g, parts = [ghost.region.name, Math.round(ghost.dx) + ", " + Math.round(ghost.dy) + " px"];
-    if (ghost.angle) parts.push(Math.round(ghost.angle * 10) / 10 + "\u00b0");
-    if (ghost.scale !== 1) parts.push(Math.round(ghost.scale * 100) + " %");
-    const text = parts.join("   ");
+  tag(text, c, h) {
+    const g = this.g;
     g.font = "600 " + this.px(11) + "px " + getComputedStyle(this.view.stage).fontFamily;
     g.textBaseline = "middle";
     const w = g.measureText(text).width + this.px(14), x = c.x - w / 2;

@@ -1,32 +1,21 @@
 // The Move tool: the region's own pixels follow the pointer; the event goes out on release.
 
-import { forOnes } from "./runs.js";
+import { CURSORS, Pose } from "./pose.js";
+import { boxBits } from "./runs.js";
 
-export const GRIP = 26; // CSS pixels from the box to the turning grip
 const MOVE_DELAY = 250;
 
-class Ghost {
+class Ghost extends Pose {
   constructor(region, image) {
+    super(region.box);
     this.region = region;
-    this.box = region.box;
-    this.w = region.box.x1 - region.box.x0;
-    this.h = region.box.y1 - region.box.y0;
-    this.dx = this.dy = this.angle = 0;
-    this.scale = 1;
     this.cut(region, image);
   }
 
   cut(region, image) {
     // sprite: the region's pixels; shadow: its shape in black, where it lay. At most 2048 pixels a side.
     const f = Math.min(1, 2048 / Math.max(this.w, this.h)), w = Math.max(1, Math.round(this.w * f)), h = Math.max(1, Math.round(this.h * f));
-    const bits = new Uint8Array(this.w * this.h), fullWidth = image.width, { x0, y0 } = this.box;
-    forOnes(region.runs, (from, to) => {
-      for (let i = from; i < to;) {
-        const y = Math.floor(i / fullWidth), end = Math.min(to, (y + 1) * fullWidth), at = (y - y0) * this.w - y * fullWidth - x0;
-        bits.fill(1, at + i, at + end);
-        i = end;
-      }
-    });
+    const bits = boxBits(region.runs, this.box, image.width), { x0, y0 } = this.box;
     const pixels = new ImageData(w, h), words = new Uint32Array(pixels.data.buffer);
     for (let y = 0; y < h; y++) {
       const row = Math.min(this.h - 1, Math.floor((y + 0.5) / f)) * this.w;
@@ -39,30 +28,6 @@ class Ghost {
     g.drawImage(image.element, x0, y0, this.w, this.h, 0, 0, w, h);
     g.globalCompositeOperation = "destination-in";
     g.drawImage(this.shadow, 0, 0);
-  }
-
-  still() { return !this.dx && !this.dy && !this.angle && this.scale === 1; }
-
-  centre() { return { x: this.box.x0 + this.w / 2 + this.dx, y: this.box.y0 + this.h / 2 + this.dy }; }
-
-  // Offset from the centre in the region's own frame, in device pixels, to the place on the stage.
-  place(view, ox, oy) {
-    const c = this.centre(), a = (this.angle * Math.PI) / 180;
-    return {
-      x: c.x * view.scale + view.tx + ox * Math.cos(a) - oy * Math.sin(a),
-      y: c.y * view.scale + view.ty + ox * Math.sin(a) + oy * Math.cos(a),
-    };
-  }
-
-  turnGrip(view) { return this.place(view, 0, (-this.h * view.scale * this.scale) / 2 - GRIP * view.ratio); }
-
-  scaleGrip(view) { return this.place(view, (this.w * view.scale * this.scale) / 2, (this.h * view.scale * this.scale) / 2); }
-
-  hit(p) {
-    // Whether the image point p lies in the moved box.
-    const c = this.centre(), a = (-this.angle * Math.PI) / 180, x = p.x - c.x, y = p.y - c.y;
-    const u = (x * Math.cos(a) - y * Math.sin(a)) / this.scale, v = (x * Math.sin(a) + y * Math.cos(a)) / this.scale;
-    return Math.abs(u) <= this.w / 2 && Math.abs(v) <= this.h / 2;
   }
 }
 
@@ -85,10 +50,8 @@ export class Mover {
   }
 
   press(event, p, region) {
-    const ghost = this.S.ghost, d = this.view.toDevice(event.clientX, event.clientY);
-    if (ghost && this.close(d, ghost.turnGrip(this.view))) return this.turning(ghost);
-    if (ghost && this.close(d, ghost.scaleGrip(this.view))) return this.scaling(ghost);
-    if (ghost && ghost.hit(p)) return this.sliding(ghost, p);
+    const ghost = this.S.ghost, d = this.view.toDevice(event.clientX, event.clientY), held = ghost ? ghost.held(this.view, d, p) : "";
+    if (held) return this.gesture(ghost, ghost.dragging(held, p));
     if (!region) {
       if (!ghost) this.editor.note(this.S.regions.length ? "Press on a region to move it." : "This photo has no regions yet.", false);
       return { move() {} };
@@ -96,54 +59,27 @@ export class Mover {
     if (ghost && ghost.region !== region) this.clear();
     this.S.ghost = new Ghost(region, { element: this.S.image, width: this.S.value.width });
     this.picked(region);
-    return this.sliding(this.S.ghost, p);
+    return this.gesture(this.S.ghost, this.S.ghost.dragging("slide", p));
   }
-
-  close(a, b) { return Math.hypot(a.x - b.x, a.y - b.y) < 11 * this.view.ratio; }
 
   cursor(event) {
-    const ghost = this.S.ghost, d = this.view.toDevice(event.clientX, event.clientY);
-    if (!ghost) return "";
-    if (this.close(d, ghost.turnGrip(this.view))) return "grab";
-    if (this.close(d, ghost.scaleGrip(this.view))) return "nwse-resize";
-    return ghost.hit(this.view.toImage(event.clientX, event.clientY)) ? "move" : "";
+    const ghost = this.S.ghost, { view } = this, { clientX, clientY } = event;
+    return ghost ? CURSORS[ghost.held(view, view.toDevice(clientX, clientY), view.toImage(clientX, clientY))] : "";
   }
 
-  gesture(ghost, change) {
-    const start = { dx: ghost.dx, dy: ghost.dy, angle: ghost.angle, scale: ghost.scale };
+  gesture(ghost, follow) {
+    const { dx, dy, angle, scale } = ghost;
     return {
-      move: (e) => change(this.view.toImage(e.clientX, e.clientY), start, e),
+      move: (e) => follow(this.view.toImage(e.clientX, e.clientY), e),
       up: () => this.tell(0),
-      cancel: () => Object.assign(ghost, start),
+      cancel: () => Object.assign(ghost, { dx, dy, angle, scale }),
     };
-  }
-
-  sliding(ghost, from) {
-    return this.gesture(ghost, (p, start) => {
-      ghost.dx = start.dx + Math.round(p.x - from.x);
-      ghost.dy = start.dy + Math.round(p.y - from.y);
-    });
-  }
-
-  turning(ghost) {
-    return this.gesture(ghost, (p, start, e) => {
-      const c = ghost.centre(), angle = (Math.atan2(p.x - c.x, c.y - p.y) * 180) / Math.PI;
-      ghost.angle = e.shiftKey ? Math.round(angle / 15) * 15 : Math.round(angle * 10) / 10;
-    });
-  }
-
-  scaling(ghost) {
-    const half = Math.hypot(ghost.w, ghost.h) / 2;
-    return this.gesture(ghost, (p) => {
-      const c = ghost.centre();
-      ghost.scale = Math.min(8, Math.max(0.1, Math.round((Math.hypot(p.x - c.x, p.y - c.y) / half) * 100) / 100));
-    });
   }
 
   turn(degrees) {
     const ghost = this.S.ghost;
     if (!ghost) return;
-    ghost.angle = ((((ghost.angle + degrees + 180) % 360) + 360) % 360) - 180;
+    ghost.turn(degrees);
     this.editor.marks();
     this.tell(MOVE_DELAY);
   }
@@ -168,7 +104,7 @@ export class Mover {
     const ghost = this.S.ghost;
     clearTimeout(this.timer);
     if (!ghost) return false;
-    Object.assign(ghost, { dx: 0, dy: 0, angle: 0, scale: 1 });
+    ghost.reset();
     if (this.sent) this.moved(ghost);
     this.forget();
     return true;

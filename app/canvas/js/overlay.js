@@ -9,7 +9,7 @@ export function rgba(hex, alpha) {
   return ((Math.round(alpha * 255) << 24) | ((n & 255) << 16) | (n & 0xff00) | (n >> 16)) >>> 0;
 }
 
-const MASK_COLOR = "#ff2e63";
+export const MASK_COLOR = "#ff2e63";
 
 export class Overlay {
   constructor(view, context) {
@@ -21,7 +21,25 @@ export class Overlay {
     this.regionFill = new Uint32Array(256);
     this.regionLine = new Uint32Array(256);
     this.maskFill = new Uint32Array(256);
-    for (let c = 1; c < 256; c++) this.maskFill[c] = rgba(MASK_COLOR, 0.2 + (0.24 * c) / 255);
+    this.color = MASK_COLOR;
+    this.opacity = 1;
+    this.tint();
+  }
+
+  // How strongly the mask is filled, 0..1; its outline stays.
+  setOpacity(opacity) {
+    this.opacity = opacity;
+    this.tint();
+  }
+
+  // The mask's colour, "#rrggbb".
+  setColor(color) {
+    this.color = color || MASK_COLOR;
+    this.tint();
+  }
+
+  tint() {
+    for (let c = 1; c < 256; c++) this.maskFill[c] = rgba(this.color, (0.2 + (0.24 * c) / 255) * this.opacity);
   }
 
   setRegions(regions, w, h) {
@@ -64,7 +82,7 @@ export class Overlay {
 
   drawMask(out, cov, w, h, pw, reach, line) {
     // A light line inside the edge and a dark one outside it: to be seen on any photo.
-    const down = line * pw, stroke = rgba(MASK_COLOR, 1), halo = rgba("#10131a", 0.55), on = 64;
+    const down = line * pw, stroke = rgba(this.color, 1), halo = rgba("#10131a", 0.55), on = 64;
     for (let y = 0; y < h; y++) {
       for (let x = 0, i = (y + reach) * pw + reach, o = y * w; x < w; x++, i++, o++) {
         const c = cov[i];

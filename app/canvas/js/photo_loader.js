@@ -4,6 +4,8 @@ import { loadImage, pictureRuns } from "./picture.js";
 import { runsArea, runsBox, runsSum } from "./runs.js";
 import { digits } from "./status.js";
 
+const PATIENCE = 120; // ms that a photo may take to load before the placeholder is shown
+
 // Regions of the value that fit the photo, as {name, color, runs, box, area}, largest first.
 export function fittingRegions(regions, width, height) {
   const fitting = regions.filter(({ runs }) => runsSum(runs) === width * height && runsArea(runs));
@@ -16,6 +18,8 @@ export class PhotoLoader {
     this.canvas = canvas;
     this.S = canvas.S;
     this.newest = 0;
+    this.late = 0; // timer of the placeholder
+    this.carried = false; // whether the copied mask comes along to the next photo
     this.regionsShown = "[]";
   }
 
@@ -36,6 +40,7 @@ export class PhotoLoader {
 
   async take(value) {
     const S = this.S, mine = ++this.newest, { status } = this.canvas;
+    if (value && value.loading) { this.shut(); this.waiting(true); return; }
     if (!value || !value.url) { this.shut(); return; }
     if (value.v !== 1) { this.note("This page is older than the program. Reload the page.", true); return; }
     this.canvas.tools.cancel();
@@ -44,14 +49,30 @@ export class PhotoLoader {
       if (same) S.value = value;
       else if (!(await this.open(value, mine))) return;
       S.readonly = !!value.readonly;
+      this.canvas.look.open(value.project);
+      this.canvas.locks.open(value.project);
       this.canvas.root.classList.toggle("fsc-readonly", S.readonly);
       if (value.segmenter && !S.prompt) { S.segmenter = value.segmenter; status.showSegmenter({}); }
       if (same && value.mask_rle) this.takeMask(value.mask_rle);
+      if (value.lay_rle && !S.readonly) {
+        this.canvas.controls.setTool("transform");
+        this.canvas.tools.transformer.lay(value.lay_rle);
+      }
       await this.takeRegions(value, mine);
       status.showArea();
     } catch (error) {
-      if (mine === this.newest) this.note(error.message, true);
+      if (mine !== this.newest) return;
+      this.waiting(false);
+      this.note(error.message, true);
     }
+  }
+
+  // The old photo does not stand under the new title: a placeholder takes its place until the new one is there.
+  waiting(on) {
+    const { classList } = this.canvas.root;
+    clearTimeout(this.late);
+    classList.toggle("fsc-loading", on);
+    if (on) classList.remove("fsc-open");
   }
 
   async takeRegions(value, mine) {
@@ -64,6 +85,7 @@ export class PhotoLoader {
     mover.forget();
     this.S.regions = fittingRegions(regions, width, height);
     overlay.setRegions(this.S.regions, width, height);
+    this.canvas.lock();
     editor.everything();
   }
 
@@ -79,11 +101,14 @@ export class PhotoLoader {
     this.canvas.sync.leave();
     this.canvas.prompter.drop();
     this.S.ready = false;
+    this.canvas.hover.clear();
+    this.canvas.crosshair.leave();
   }
 
   shut() {
     const { editor, view, overlay, root } = this.canvas;
     this.leave();
+    this.waiting(false);
     this.S.value = this.S.image = null;
     editor.grid = null;
     view.setPhoto(null, 0, 0);
@@ -95,6 +120,8 @@ export class PhotoLoader {
   async open(value, mine) {
     this.leave();
     this.canvas.mover.forget();
+    clearTimeout(this.late);
+    this.late = setTimeout(() => { if (mine === this.newest) this.waiting(true); }, PATIENCE);
     const image = await loadImage(value.url);
     if (mine !== this.newest) return false;
     const { width, height } = value;
@@ -110,7 +137,7 @@ export class PhotoLoader {
     return true;
   }
 
-  showPhoto({ width, height, mask_rle }) {
+  showPhoto({ width, height, mask_rle, readonly }) {
     const { canvas, S } = this, { editor, view } = canvas;
     editor.reset(width, height);
     view.setPhoto(S.image, width, height);
@@ -118,11 +145,22 @@ export class PhotoLoader {
     if (!view.resize() && view.width) view.fit();
     if (!S.sized) canvas.controls.setSize(Math.max(8, Math.max(width, height) / 50));
     if (mask_rle && runsSum(mask_rle) === width * height) editor.grid.assign(mask_rle);
+    this.waiting(false);
     canvas.root.classList.add("fsc-open");
     this.note("");
     S.ready = true;
     canvas.status.showSaved("saved");
     canvas.viewed();
+    if (this.carried && !readonly) this.layCarried();
+    this.carried = false;
+  }
+
+  layCarried() {
+    const { editor, controls, tools } = this.canvas;
+    if (editor.grid.area) { this.note("This photo has a mask of its own. Ctrl+V lays the copied one on it.", false); return; }
+    this.S.readonly = false;
+    controls.setTool("transform");
+    tools.transformer.paste();
   }
 
   // A mask from Python on the open photo: one step of undo; the server has it already.
@@ -133,7 +171,7 @@ export class PhotoLoader {
     const before = S.prompt;
     S.prompt = null;
     grid.begin();
-    const rect = grid.assign(runs);
+    const rect = grid.assign(runs, true);
     history.commit(before, null);
     editor.repaint(rect);
     editor.marks();

@@ -1,9 +1,11 @@
 // Clicks and boxes to a mask: asks the segmenter, newest wins, and keeps what Esc and undo need.
 // A prompt is never changed, only replaced: {points, box, base, mode, candidates, index}; base is the mask before it.
+// One that began with named regions also has `seq`, and `waiting` until the segmenter has answered too.
 
-import { combineRuns, runsSum } from "./runs.js";
+import { combineRuns, runsIou, runsSum } from "./runs.js";
 import { nextSeq } from "./server.js";
 
+const SAME = 0.98; // IoU above which a candidate shows nothing that the regions do not
 const FLIGHTS = 2; // requests under way at once; a third waits, and only the newest waits
 
 export class Prompter {
@@ -17,6 +19,36 @@ export class Prompter {
     this.want = null;
     this.settled = Promise.resolve();
     this.settle = null;
+    this.eager = 0; // seq of the prompt whose next candidate was called for before the segmenter answered
+  }
+
+  // A click on named regions takes the first of them at once; what the segmenter sees follows as further candidates.
+  takeRegions(point, regions) {
+    const S = this.editor.S, seq = nextSeq(), candidates = regions.map(({ name, runs }) => ({ name, rle: runs }));
+    const started = performance.now(), base = this.editor.grid.runs();
+    this.show(null, { points: [point], box: null, base, mode: S.mode, candidates, index: 0, seq, waiting: true });
+    S.painted = { started, answered: started };
+    this.report({});
+    this.askBeyondRegions(seq, [point]);
+  }
+
+  async askBeyondRegions(seq, points) {
+    const reply = await this.ask("segment", this.message(seq, points, null, null));
+    const { S, history, grid } = this.editor;
+    if (!grid || !history) return; // the photo was closed
+    const fitting = this.fitting(reply), widened = new Map();
+    const widen = (p) => {
+      if (!p || p.seq !== seq) return p;
+      if (!widened.has(p)) widened.set(p, { ...p, candidates: [...p.candidates, ...unlike(p.candidates, fitting)], waiting: false });
+      return widened.get(p);
+    };
+    // Undo and redo lead back to this prompt: they shall know its new candidates too.
+    for (const entry of [...history.past, ...history.future]) { entry.before = widen(entry.before); entry.after = widen(entry.after); }
+    S.prompt = widen(S.prompt);
+    if (!S.prompt || S.prompt.seq !== seq) return;
+    const many = S.prompt.candidates.length;
+    if (this.eager === seq && S.prompt.index + 1 < many) this.redo({ index: S.prompt.index + 1 });
+    this.report(reply.ok ? { segmenter: reply.segmenter, ms: reply.ms } : {});
   }
 
   // Ask for these points and box on top of the running prompt.
@@ -58,22 +90,28 @@ export class Prompter {
 
   async send(want) {
     const S = this.editor.S, prompt = S.prompt;
-    const reply = await this.ask("segment", {
-      v: 1, sid: S.value.sid, image_id: S.value.image_id, seq: want.seq, box: want.box ? boxList(want.box) : null,
-      points: want.points.map((p) => ({ x: p.x, y: p.y, label: p.label })),
-      rle: prompt ? prompt.candidates[prompt.index].rle : null,
-    });
+    const refined = prompt ? prompt.candidates[prompt.index].rle : null;
+    const reply = await this.ask("segment", this.message(want.seq, want.points, want.box, refined));
     if (want.seq !== this.newest) return;
     S.pending = null;
     this.answer(want, reply);
     this.done();
   }
 
+  message(seq, points, box, rle) {
+    const { sid, image_id } = this.editor.S.value;
+    return { v: 1, sid, image_id, seq, box: box ? boxList(box) : null, points: points.map(({ x, y, label }) => ({ x, y, label })), rle };
+  }
+
+  // The candidates of an answer; none where it is an error or of another photo's size.
+  fitting(reply) {
+    const { w, h } = this.editor.grid, candidates = reply.ok ? reply.candidates || [] : [];
+    return candidates.every((c) => Array.isArray(c.rle) && runsSum(c.rle) === w * h) ? candidates : [];
+  }
+
   answer(want, reply) {
-    const editor = this.editor, S = editor.S, size = editor.grid.w * editor.grid.h;
-    const candidates = reply.ok ? reply.candidates || [] : [];
-    const fits = candidates.every((c) => Array.isArray(c.rle) && runsSum(c.rle) === size);
-    if (!reply.ok || !candidates.length || !fits) {
+    const editor = this.editor, S = editor.S, candidates = this.fitting(reply);
+    if (!candidates.length) {
       editor.note(reply.ok ? "The segmenter found nothing there. Try another spot or drag a box." : reply.error, !reply.ok);
       editor.marks();
       return;
@@ -98,9 +136,7 @@ export class Prompter {
     if (!prompt) return;
     const next = { ...prompt, ...change };
     if (last && last.after === prompt) {
-      const back = history.undo();
-      history.future.pop();
-      editor.repaint(back.dirty);
+      editor.repaint(history.drop());
       this.show(last.before, next);
     } else this.show(prompt, next);
     this.report({});
@@ -108,7 +144,9 @@ export class Prompter {
 
   cycle() {
     const prompt = this.editor.S.prompt;
-    if (prompt && prompt.candidates.length > 1) this.redo({ index: (prompt.index + 1) % prompt.candidates.length });
+    if (!prompt) return;
+    if (prompt.waiting && prompt.index === prompt.candidates.length - 1) this.eager = prompt.seq;
+    else if (prompt.candidates.length > 1) this.redo({ index: (prompt.index + 1) % prompt.candidates.length });
   }
 
   // Keep the mask, forget the clicks.
@@ -130,6 +168,11 @@ export class Prompter {
     this.report({});
     editor.marks();
   }
+}
+
+// Those of `found` that show something else than the candidates there are.
+function unlike(candidates, found) {
+  return found.filter((c) => candidates.every(({ rle }) => runsIou(rle, c.rle) < SAME));
 }
 
 function boxList(box) { return [box.x0, box.y0, box.x1, box.y1]; }

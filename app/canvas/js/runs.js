@@ -48,6 +48,12 @@ export function runsArea(runs) {
   return area;
 }
 
+// Intersection over union of two masks; 1 for two empty ones.
+export function runsIou(a, b) {
+  const union = runsArea(combineRuns(a, b, "add"));
+  return union ? runsArea(combineRuns(a, b, "intersect")) / union : 1;
+}
+
 export function runsSum(runs) {
   let sum = 0;
   for (const n of runs) sum += n;
@@ -76,6 +82,19 @@ export function runsBox(runs, w) {
   return y0 < 0 ? null : { x0, y0, x1, y1 };
 }
 
+// The pixels of `box` as bytes of 0 and 1, row-major; `w` is the photo's width and the box holds all ones.
+export function boxBits(runs, box, w) {
+  const width = box.x1 - box.x0, bits = new Uint8Array(width * (box.y1 - box.y0));
+  forOnes(runs, (from, to) => {
+    for (let i = from; i < to;) {
+      const y = Math.floor(i / w), end = Math.min(to, (y + 1) * w), at = (y - box.y0) * width - y * w - box.x0;
+      bits.fill(1, at + i, at + end);
+      i = end;
+    }
+  });
+  return bits;
+}
+
 export function runsHold(runs, index) {
   let at = 0;
   for (let i = 0; i < runs.length; i++) {
@@ -99,8 +118,8 @@ export function spansToRuns(spans, w, h) {
   return runs;
 }
 
-export function polygonSpans(points, w, h) {
-  // Even-odd rule at pixel centres; a pixel is inside when its centre is.
+export function polygonSpans(points, w, h, whole = false) {
+  // A pixel is inside when its centre is: by the even-odd rule, or with `whole` wherever the outline winds around it.
   const spans = [];
   const ys = points.map((p) => p.y);
   const top = Math.max(0, Math.ceil(Math.min(...ys) - 0.5)), bottom = Math.min(h - 1, Math.floor(Math.max(...ys) - 0.5));
@@ -108,15 +127,24 @@ export function polygonSpans(points, w, h) {
     const cy = y + 0.5, cuts = [];
     for (let i = 0; i < points.length; i++) {
       const p = points[i], q = points[(i + 1) % points.length];
-      if ((p.y <= cy) !== (q.y <= cy)) cuts.push(p.x + ((cy - p.y) / (q.y - p.y)) * (q.x - p.x));
+      if ((p.y <= cy) !== (q.y <= cy)) cuts.push({ x: p.x + ((cy - p.y) / (q.y - p.y)) * (q.x - p.x), turn: p.y <= cy ? 1 : -1 });
     }
-    cuts.sort((m, n) => m - n);
-    for (let i = 0; i + 1 < cuts.length; i += 2) {
-      const x0 = Math.max(0, Math.ceil(cuts[i] - 0.5)), x1 = Math.min(w, Math.ceil(cuts[i + 1] - 0.5));
-      if (x1 > x0) spans.push([y, x0, x1]);
+    cuts.sort((m, n) => m.x - n.x);
+    for (let i = 0, winding = 0, from = 0; i < cuts.length; i++) {
+      const next = whole ? winding + cuts[i].turn : winding ^ 1;
+      if (!winding) from = cuts[i].x;
+      if (!next) addSpan(spans, y, from, cuts[i].x, w);
+      winding = next;
     }
   }
   return spans;
+}
+
+function addSpan(spans, y, from, to, w) {
+  const x0 = Math.max(0, Math.ceil(from - 0.5)), x1 = Math.min(w, Math.ceil(to - 0.5)), last = spans[spans.length - 1];
+  if (x1 <= x0) return;
+  if (last && last[0] === y && last[2] >= x0) last[2] = Math.max(last[2], x1);
+  else spans.push([y, x0, x1]);
 }
 
 export function boxSpans(box, w, h) {

@@ -1,6 +1,8 @@
 // Begins: one canvas in one element of the page, and the hook for tests.
 
 import { Canvas } from "./canvas.js";
+import { setLabel, showLabel } from "./label_color.js";
+import { runsArea } from "./runs.js";
 
 const canvases = new Set();
 
@@ -10,6 +12,14 @@ window.flawsmithFlush = () => {
   return Promise.all([...canvases].map((canvas) => canvas.flush()));
 };
 
+// Another project was opened: what hidden canvases show is of the one before.
+window.flawsmithForget = () => {
+  for (const { root, loader } of canvases) if (root.isConnected && root.offsetParent === null) loader.take({ loading: true });
+};
+
+// The mask on that canvas is of this label: each label has its colour.
+window.flawsmithLabel = (id, label) => setLabel(id, label, canvases);
+
 // The arguments are what Gradio gives to js_on_load.
 export function start({ element, trigger, props, server, watch }) {
   const canvas = new Canvas({ element, trigger, server }), { view, stage, controls, loader, S } = canvas;
@@ -17,18 +27,21 @@ export function start({ element, trigger, props, server, watch }) {
   // Light or dark changes the stage's colour.
   new MutationObserver(() => { if (S.ready) canvas.viewed(); }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   canvases.add(canvas);
+  showLabel(canvas);
   element.__mask = canvas.root.__mask = hook(canvas);
   controls.setTool("click");
   controls.setMode("add");
   controls.setSize(24);
   controls.toggle("regions", true);
   controls.toggle("fill", true);
+  controls.toggle("hover", canvas.hover.on);
   watch("value", () => loader.take(props.value));
   loader.take(props.value);
 }
 
 // For tests: screen(x, y) is where image point (x, y) lies on the page, saved counts acknowledgements,
-// timings are {total, paint} in ms from a click to the frame that shows its mask. For the page: tool(name) takes up a tool,
+// timings are {total, paint} in ms from a click to the frame that shows its mask, hovers the ms that each preview took,
+// preview() the pixels of the mask shown under the mouse. For the page: tool(name) takes up a tool,
 // putBack() shows the moved region where it was, without an event.
 function hook(canvas) {
   const { S, editor, sync, view, tools, mover, controls } = canvas;
@@ -41,9 +54,11 @@ function hook(canvas) {
       return {
         tool, mode, size, readonly, polygon, timings, points: p ? p.points : [], box: p ? p.box : null, scale: view.scale,
         image_id: S.value && S.value.image_id, sid: S.value && S.value.sid, regions: S.regions.map((r) => r.name), ratio: view.ratio,
-        undo: editor.history ? editor.history.past.length : 0, undoBytes: editor.history ? editor.history.bytes : 0,
+        undo: editor.history ? editor.history.past.length : 0, hovers: S.hovers, undoBytes: editor.history ? editor.history.bytes : 0,
       };
     },
+    crosshair: () => S.crosshair && [S.crosshair.x, S.crosshair.y],
+    preview: () => (S.preview ? runsArea(S.preview.runs) : 0),
     count: () => (editor.grid ? editor.grid.area : 0),
     at: (x, y) => editor.grid.bits[y * editor.grid.w + x],
     runs: () => editor.grid.runs(),

@@ -9,6 +9,13 @@ export function areaText(area, size) {
   return "Mask " + digits(area) + " px, " + (share < 0.01 ? "< 0.01" : share.toFixed(2)) + " %";
 }
 
+// Which candidate of a prompt is on show: "region washer, 1 of 4" or "candidate 2 of 4 (0.93)".
+export function rankText({ candidates, index }) {
+  const { name, score } = candidates[index], place = index + 1 + " of " + candidates.length;
+  if (name !== undefined) return "region " + name + ", " + place;
+  return "candidate " + place + (score === undefined ? "" : " (" + score.toFixed(2) + ")");
+}
+
 export class Status {
   constructor(canvas) {
     this.canvas = canvas;
@@ -23,6 +30,9 @@ export class Status {
     box.hidden = !text;
     if (text) this.noteTimer = setTimeout(() => { box.hidden = true; }, bad ? 9000 : 4500);
   }
+
+  // For screen readers only.
+  say(text) { this.canvas.find("said").textContent = text; }
 
   enable(name, on) { this.canvas.root.querySelector("[data-do=" + name + "]").disabled = !on; }
 
@@ -57,11 +67,9 @@ export class Status {
   }
 
   showSegmenter(report) {
-    const { S } = this.canvas, prompt = S.prompt, many = prompt && prompt.candidates.length > 1;
+    const { S } = this.canvas, prompt = S.prompt, many = prompt && (prompt.candidates.length > 1 || prompt.waiting);
     if (report.segmenter) S.segmenter = report.segmenter + (report.ms === undefined ? "" : ", " + report.ms + " ms");
-    const score = prompt && prompt.candidates[prompt.index].score;
-    const rank = many ? "candidate " + (prompt.index + 1) + " of " + prompt.candidates.length + (score === undefined ? "" : " (" + score.toFixed(2) + ")") : "";
-    this.canvas.find("seg").textContent = [S.segmenter, rank].filter(Boolean).join(" \u00b7 ");
+    this.canvas.find("seg").textContent = [S.segmenter, many ? rankText(prompt) : ""].filter(Boolean).join(" \u00b7 ");
     this.enable("candidate", many);
   }
 }

@@ -1,6 +1,14 @@
 // What the pointer does with each tool. A press starts a gesture {move, up, cancel}; right or Shift takes away.
 
-import { boxSpans, polygonSpans, runsHold, spansToRuns, unite } from "./runs.js";
+import { Lasso, PolygonTool } from "./outlines.js";
+import { boxSpans, runsHold, spansToRuns, unite } from "./runs.js";
+import { Transformer } from "./transform.js";
+import { Wand } from "./wand.js";
+
+// The brush's diameter in photo pixels: a pen's pressure widens it, half of it being the size that was set.
+export function brushWidth(size, { pointerType, pressure }) {
+  return pointerType === "pen" && pressure > 0 ? Math.max(1, 2 * size * pressure) : size;
+}
 
 const DRAG = 4; // CSS pixels that make a press a drag
 
@@ -14,6 +22,10 @@ export class Tools {
     this.actions = actions;
     this.gesture = null;
     this.fingers = new Map();
+    this.polygon = new PolygonTool(this);
+    this.transformer = new Transformer(editor, view);
+    this.lasso = new Lasso(this);
+    this.wand = new Wand(editor, prompter);
   }
 
   inside(p) { return p.x >= 0 && p.y >= 0 && p.x < this.S.value.width && p.y < this.S.value.height; }
@@ -38,7 +50,15 @@ export class Tools {
     const p = this.view.toImage(event.clientX, event.clientY);
     this.S.pointer = p;
     this.actions.pointer(p);
+    this.actions.hovered();
     this.editor.marks();
+  }
+
+  // Whether a click at p would start a selection.
+  wouldAsk(p) {
+    const S = this.S;
+    const idle = S.ready && !S.readonly && !S.space && !this.gesture && !S.prompt && !S.pending && !this.fingers.size;
+    return idle && S.tool === "click" && this.inside(p);
   }
 
   move(event) {
@@ -47,6 +67,7 @@ export class Tools {
     this.hover(event);
     if (this.gesture) this.gesture.move(event);
     else if (this.S.tool === "move") this.actions.cursor(this.mover.cursor(event));
+    else if (this.S.tool === "transform") this.actions.cursor(this.transformer.cursor(event));
   }
 
   up(event) {
@@ -54,6 +75,7 @@ export class Tools {
     const gesture = this.gesture;
     this.gesture = null;
     if (gesture && gesture.up) gesture.up(event);
+    this.actions.hovered();
     this.editor.marks();
   }
 
@@ -128,6 +150,11 @@ export class Tools {
       if (points.length >= 64) this.editor.note("64 clicks are enough. Press Enter and start a new selection.", true);
       else if (take && !points.length && !box) {
         this.editor.note("Start with a left click on what you want; right click then removes.", false);
+      } else if (!take && !box && this.takesRegion(p)) {
+        const regions = this.regionsAt(p);
+        if (S.prompt) this.prompter.accept();
+        this.prompter.takeRegions({ x: p.x, y: p.y, label: 1 }, regions);
+        this.actions.picked(regions[0]);
       } else this.prompter.request([...points, { x: p.x, y: p.y, label: take ? 0 : 1 }], box);
     };
     return this.drag(event, p, (box) => this.prompter.request(running().points, box), tap);
@@ -145,28 +172,28 @@ export class Tools {
     this.prompter.report({});
   }
 
-  press_brush(event, p, take) { return this.paint(p, take ? 0 : 1); }
-  press_erase(event, p, take) { return this.paint(p, take ? 1 : 0); }
+  press_brush(event, p, take) { return this.paint(event, p, take ? 0 : 1); }
+  press_erase(event, p, take) { return this.paint(event, p, take ? 1 : 0); }
 
-  paint(p, value) {
+  paint(event, p, value) {
     const S = this.S, { editor, prompter } = this, { grid, history } = editor, before = S.prompt;
     if (S.pending) prompter.drop();
     S.prompt = null;
     S.erasing = value === 0;
     grid.begin();
     let last = p, dirty = null;
-    const to = (q) => {
-      const rect = grid.stroke(last, q, S.size, value);
+    const to = (q, e) => {
+      const rect = grid.stroke(last, q, brushWidth(S.size, e), value);
       last = q;
       dirty = unite(dirty, rect);
       editor.repaint(rect);
       this.actions.counted();
     };
-    to(p);
+    to(p, event);
     return {
       move: (e) => {
         const all = e.getCoalescedEvents ? e.getCoalescedEvents() : [];
-        for (const c of all.length ? all : [e]) to(this.view.toImage(c.clientX, c.clientY));
+        for (const c of all.length ? all : [e]) to(this.view.toImage(c.clientX, c.clientY), c);
       },
       up: () => { S.erasing = false; editor.finish(dirty, before, null); prompter.report({}); },
       cancel: () => {
@@ -178,34 +205,26 @@ export class Tools {
     };
   }
 
-  press_polygon(event, p, take) {
-    const S = this.S, first = S.polygon[0], q = this.within(p);
-    if (first && S.polygon.length > 2 && this.near(first, p)) this.close(take);
-    else { if (!first) S.polygonTakes = take; S.polygon = [...S.polygon, q]; }
-    return { move() {} };
-  }
-
-  near(a, b) { return (Math.hypot(a.x - b.x, a.y - b.y) * this.view.scale) / this.view.ratio < 9; }
-
-  double() {
-    const S = this.S, n = S.polygon.length;
-    if (S.tool !== "polygon" || n < 2) return;
-    // The second click of the pair set a corner on top of the first one's.
-    if (this.near(S.polygon[n - 1], S.polygon[n - 2])) S.polygon = S.polygon.slice(0, -1);
-    this.close(false);
-  }
-
-  close(take) {
-    const S = this.S, points = S.polygon, { width, height } = S.value;
-    if (points.length < 3) return;
-    S.polygon = [];
-    this.join(spansToRuns(polygonSpans(points, width, height), width, height), take || S.polygonTakes);
-  }
-
   regionAt(p) {
     if (!this.inside(p)) return null;
     const index = Math.floor(p.y) * this.S.value.width + Math.floor(p.x);
     return [...this.S.regions].reverse().find((r) => runsHold(r.runs, index)) || null;
+  }
+
+  // Whether a click at p takes a named region: with no selection under way, or after another region was taken.
+  takesRegion(p) {
+    const { prompt, pending, mode } = this.S, regions = this.regionsAt(p);
+    if (!regions.length || pending) return false;
+    if (!prompt) return true;
+    const shown = prompt.candidates[prompt.index];
+    return mode === "add" && prompt.points.length === 1 && shown.name !== undefined && shown.rle !== regions[0].runs;
+  }
+
+  // The shown regions that hold p, smallest first.
+  regionsAt(p) {
+    if (!this.editor.screen.overlay.showRegions || !this.inside(p)) return [];
+    const index = Math.floor(p.y) * this.S.value.width + Math.floor(p.x);
+    return this.S.regions.filter((r) => runsHold(r.runs, index)).reverse();
   }
 
   press_region(event, p, take) {
@@ -219,5 +238,9 @@ export class Tools {
     return { move() {} };
   }
 
+  press_polygon(event, p, take) { return this.polygon.press(event, p, take); }
+  press_lasso(event, p, take) { return this.lasso.press(event, p, take); }
+  press_wand(event, p, take) { return this.wand.press(event, p, take); }
+  press_transform(event, p) { return this.transformer.press(event, p); }
   press_move(event, p) { return this.mover.press(event, p, this.regionAt(p)); }
 }

@@ -7,7 +7,7 @@ export class View {
   constructor(stage, layers) {
     this.stage = stage;
     this.layers = layers; // {photo, over, top}: canvas elements
-    this.photoContext = layers.photo.getContext("2d", { alpha: false });
+    this.photoContext = layers.photo.getContext("2d", { alpha: true });
     this.scale = 1; // device pixels a photo pixel
     this.tx = 0; // device pixel of the photo's left edge
     this.ty = 0;
@@ -85,6 +85,15 @@ export class View {
     this.clamp();
   }
 
+  // Pan so that the photo point p is in sight, if it is not. Returns whether it moved.
+  bring(p) {
+    const edge = 24 * this.ratio, x = p.x * this.scale + this.tx, y = p.y * this.scale + this.ty;
+    const dx = Math.max(0, edge - x) - Math.max(0, x - this.width + edge), dy = Math.max(0, edge - y) - Math.max(0, y - this.height + edge);
+    if (!dx && !dy) return false;
+    this.pan(dx, dy);
+    return true;
+  }
+
   clamp() {
     // A corner of the photo always stays in sight.
     const keep = 48 * this.ratio;
@@ -119,11 +128,10 @@ export class View {
     return s.x1 > s.x0 && s.y1 > s.y0 ? s : null;
   }
 
-  paintPhoto(background) {
+  paintPhoto() {
     const g = this.photoContext;
     g.setTransform(1, 0, 0, 1, 0, 0);
-    g.fillStyle = background;
-    g.fillRect(0, 0, this.width, this.height);
+    g.clearRect(0, 0, this.width, this.height);
     if (!this.source.length) return;
     const k = Math.min(this.source.length - 1, Math.max(0, Math.floor(Math.log2(1 / this.scale))));
     g.imageSmoothingEnabled = this.scale < 2;

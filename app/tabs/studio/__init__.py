@@ -20,6 +20,9 @@ from app.tabs.studio.engine_form import EngineForm
 CANVAS_HEIGHT = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
 """The canvas ends where the window does: header, navigation, tool bar and status line take the rest."""
 
+LABEL_COLOUR_JS = "(label) => { window.flawsmithLabel?.('fs-studio-canvas', label); }"
+"""The mask has its label's colour."""
+
 
 def build(shell: PageContext) -> None:
     """The tab."""
@@ -44,7 +47,7 @@ def build(shell: PageContext) -> None:
                 loader = recipe_loader.RecipeLoader()
             controls.build_footer()
             maker = try_out.TryOutRunner(shell, controls, table, bar, strip)
-    choices = [controls.label, mask_tools.regions, controls.engine]
+    choices = [controls.label, mask_tools.regions, mask_tools.kept, controls.engine]
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
     shown += board.shown if board is not None else []
 
@@ -55,6 +58,7 @@ def build(shell: PageContext) -> None:
             *table.show(session), *bar.refresh(session), *come.bar.refresh(session), *come.show(session),
             *strip.show(session), *part_tools.show(session), controls.label_update(session),
             gr.update(choices=sorted(session.api.regions.names()) if session.api else []),
+            masks.kept_masks_update(session),
             controls.readiness_update(session),
             *(board.show(session) if board is not None else []),
         ]  # fmt: skip
@@ -64,6 +68,7 @@ def build(shell: PageContext) -> None:
     on(tab.select, controls.take_handover, shell, outputs=controls.form)
     on(table.photo_changed.change, part_tools.show, shell, outputs=part_tools.shown)
     controls.wire(shell, [mask_tools.box, part_tools.box, *([board.box] if board is not None else [])])
+    controls.label.change(None, [controls.label], js=LABEL_COLOUR_JS, api_visibility="private")
     masks.wire(mask_tools, shell, controls, table)
     maker.wire()
     parts.wire(part_tools, maker)

@@ -52,6 +52,12 @@ class MaskTools:
             with gr.Row(elem_classes="fs-tight", equal_height=True):
                 self.vary = gr.Button("Vary outline", size="sm", min_width=90, elem_id="fs-vary")
                 self.base = gr.Button("Undo variation", size="sm", min_width=90, elem_id="fs-vary-base")
+            with gr.Row(elem_classes="fs-tight fs-joined", equal_height=True):
+                self.kept = gr.Dropdown([], label="Kept masks", allow_custom_value=True, scale=5, min_width=96,
+                                        elem_id="fs-kept-masks")  # fmt: skip
+                self.keep = gr.Button("Keep", size="sm", scale=1, min_width=48, elem_id="fs-mask-keep")
+                self.stamp = gr.Button("Stamp", size="sm", scale=1, min_width=52, elem_id="fs-mask-stamp")
+                self.forget = gr.Button("×", size="sm", scale=0, min_width=28, elem_id="fs-mask-forget")
             with gr.Accordion("Outline variation", open=False, elem_classes="fs-fold", elem_id="fs-vary-fold"):
                 with gr.Column(elem_classes="fs-form"):
                     self.enhancement = param_form.build_param_form(MasksApi.Enhancement)
@@ -121,6 +127,32 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
         return table.set_mask(session, seen, varied[1])
 
     table.on_visible_photo(tools.base.click, back, [], table.parts)
+    _wire_library(tools, table)
+
+
+def kept_masks_update(session: Session, chosen: str | None = None) -> Any:
+    """The list of kept masks, with ``chosen`` in its field."""
+    return gr.update(choices=session.api.mask_library.names() if session.api else [], value=chosen)
+
+
+def _wire_library(tools: MaskTools, table: PhotoPanel) -> None:
+    """Keep the mask by the name in the field, stamp the kept one on the photo, or forget it."""
+
+    def keep(session: Session, seen: str, name: str | None) -> Any:
+        mask = _required_mask(table, session, seen)
+        return kept_masks_update(session, session.required_api.mask_library.keep(name or "", mask))
+
+    def stamp(session: Session, seen: str, name: str | None) -> list[Any]:
+        row = session.required_api.photos.row(seen)
+        return table.lay_mask(session, session.required_api.mask_library.stamp(name or "", (row.height, row.width)))
+
+    def forget(session: Session, seen: str, name: str | None) -> Any:
+        session.required_api.mask_library.delete(name or "")
+        return kept_masks_update(session)
+
+    table.on_visible_photo(tools.keep.click, keep, [tools.kept], [tools.kept])
+    table.on_visible_photo(tools.stamp.click, stamp, [tools.kept], table.parts)
+    table.on_visible_photo(tools.forget.click, forget, [tools.kept], [tools.kept])
 
 
 def mask_of(table: PhotoPanel, session: Session, seen: str, label: str) -> Mask | PlacedMask | None:
