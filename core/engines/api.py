@@ -110,7 +110,7 @@ class Context:
 
     ``goods`` are the product's photos of good parts, None where there is no project; ``concepts`` is where the project
     keeps what was learned; ``curve(name, x, y)`` takes a point of what grows while an engine learns, such as its loss;
-    ``regions_of(id)`` are the named regions of a photo that is learned from.
+    ``regions_of(id)`` are the named regions of a photo that is learned from, or that shows what this one hides.
     """
 
     device: str = "auto"

@@ -75,7 +75,7 @@ def generate_best_of(
     quota = check_best_of(batch, rules)
     plan = plan_batch(material, batch)
     lot = _BestOfRun(plan, with_preset(rules, plan.builder.preset.rules), quota, job_id, progress)
-    ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material, regions_of=material.regions)
     stopped = False
     try:
         lot.prepare_scorer(cancelled)

@@ -51,7 +51,7 @@ def generate(
     nothing is counted in ``given_up``.
     """
     plan = plan_batch(material, batch)
-    ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material)
+    ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material, regions_of=material.regions)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
@@ -178,7 +178,8 @@ def remake(material: ProductData, recipe: Recipe, ctx: Context | None = None) ->
         placement=recipe.placement,
         normal_ids=tuple(map(str, recipe.notes["normal_ids"])) if "normal_ids" in recipe.notes else None,
     )
-    return next(iter(make_samples(chosen, request, ctx or Context(concepts=material.concepts, normals=material))))
+    ctx = ctx or Context(concepts=material.concepts, normals=material, regions_of=material.regions)
+    return next(iter(make_samples(chosen, request, ctx)))
 
 
 def ensure_stored(project: Project, made: MadeSample, job_id: str | None = None) -> SampleRow:

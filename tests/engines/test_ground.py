@@ -8,7 +8,9 @@ import pytest
 
 from core.device import numpy_rng
 from core.engines.api import Context
+from core.engines.ground.aligned import OtherPhoto, aligned_crop
 from core.engines.ground.other_photos import MOST, chosen_ids
+from core.engines.ground.shadow import fit_shadow
 from core.engines.registry import engine
 from core.errors import NotFound
 from core.images.fill.sheet import fill_sheet
@@ -129,3 +131,28 @@ def test_stripes_are_carried_on_and_plain_grain_is_not_striped() -> None:
     found, true = filled[hole][:, 0], field[hole][:, 0]
     assert np.corrcoef(found, true)[0, 1] > 0.6
     assert (filled[~hole] == field[~hole]).all()
+
+
+def test_shadow_of_two_kinds_is_told_under_light_that_bends() -> None:
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE] / SIDE
+    light = 130 + 25 * rows - 15 * columns**2
+    part = disc(SPOT).astype(np.float32)
+    cast = cv2.warpAffine(part, np.float32([[1, 0, 4], [0, 1, 3]]), (SIDE, SIDE))
+    left = (1 - 0.4 * cv2.GaussianBlur(cast, (0, 0), 3)) * (1 - 0.3 * cv2.GaussianBlur(part, (0, 0), 1.2))
+    photo = (light * left + numpy_rng(4).normal(0, 2, light.shape)).astype(np.float32)
+    free = cv2.dilate(part, np.ones((5, 5), np.uint8)) == 0
+    size = float(np.sqrt(part.sum()))
+    ring = free & (left < 0.97)
+    alone = fit_shadow(photo, part > 0, free, size).cast(part)
+    known = fit_shadow(photo, part > 0, free, size, light.astype(np.float32)).cast(part)
+    assert abs(float((alone - left)[ring].mean())) < 0.02 and float(np.abs(alone - left)[ring].mean()) < 0.04
+    assert float(np.abs(known - left)[ring].mean()) < 0.015
+    none = fit_shadow((light + numpy_rng(4).normal(0, 2, light.shape)).astype(np.float32), part > 0, free, size)
+    assert not none.copies
+
+
+def test_photos_with_named_parts_are_not_taken_for_ground() -> None:
+    here = photo(SPOT, 3)
+    window = aligned_crop(here, ~disc((115, 70)), OtherPhoto(photo((60, 120), 9), np.eye(2, 3), disc((60, 120))), 0, 0)
+    assert window is not None and window.parts is not None
+    assert window.parts[120, 60] and not window.parts[70, 115]

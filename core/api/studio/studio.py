@@ -128,8 +128,9 @@ class StudioApi:
         cancelled = control.cancelled if control else lambda: False
         told = _TryOutProgress(control, order.variants)
         ctx = Context(
-            cancelled=cancelled, concepts=self._product_data.concepts, normals=self._product_data, progress=told.step
-        )
+            cancelled=cancelled, concepts=self._product_data.concepts, normals=self._product_data, progress=told.step,
+            regions_of=self._product_data.regions,
+        )  # fmt: skip
         rows: list[SampleRow] = []
         problem: InputError | None = None
         for variant in range(order.variants):
@@ -169,8 +170,9 @@ class StudioApi:
         told = _TryOutProgress(control, 1)
         cancelled = control.cancelled if control else lambda: False
         ctx = Context(
-            cancelled=cancelled, concepts=self._product_data.concepts, normals=self._product_data, progress=told.step
-        )
+            cancelled=cancelled, concepts=self._product_data.concepts, normals=self._product_data, progress=told.step,
+            regions_of=self._product_data.regions,
+        )  # fmt: skip
         sample = generation.remake(self._product_data, replace(recipe, params={**recipe.params, **changes}), ctx)
         row = generation.store_sample(self._project, sample, control.job_id if control else None)
         told.variant_done(sample.image)

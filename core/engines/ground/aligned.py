@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.images.geometry import dilated
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
@@ -20,17 +22,23 @@ MOST_SHIFT = 2.5
 """Pixels of one step at most."""
 DARK = 4.0
 """Levels added before logarithms, so that black does not decide."""
-FEW = 4000
+FEW = 1500
 """Pixels from which the light is told."""
 LEAST_KNOWN = 200
+EDGE = 3
+"""Pixels around a region of another photo that may still show its part."""
 
 
 @dataclass(frozen=True)
 class OtherPhoto:
-    """Another good photo, uint8 (H, W, 3); ``matrix`` float64 (2, 3) takes its pixels to this photo's."""
+    """Another good photo, uint8 (H, W, 3); ``matrix`` float64 (2, 3) takes its pixels to this photo's.
+
+    ``parts``: bool (H, W), where its own regions lie, None where it has none.
+    """
 
     pixels: Image
     matrix: Matrix
+    parts: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,13 @@ class AlignedCrop:
     """Another photo as this one's camera and light would show it: float32 (h, w, 3) in 0..255.
 
     ``seen``: bool (h, w), inside the other photo. ``likeness``: correlation of the two photos' grain where both show
-    the ground, -1..1.
+    the ground, -1..1. ``parts``: bool (h, w), where its parts and their edges lie; None where nobody named them.
     """
 
     levels: Floats
     seen: Mask
     likeness: float
+    parts: Mask | None = None
 
 
 def aligned_crop(photo: Image, known: Mask, other: OtherPhoto, top: int, left: int) -> AlignedCrop | None:
@@ -55,11 +64,12 @@ def aligned_crop(photo: Image, known: Mask, other: OtherPhoto, top: int, left: i
     if matrix is None:
         return None
     crop, seen = _warped(other.pixels, matrix, photo.shape[:2])
-    there = known & seen
+    parts = None if other.parts is None else _laid(other.parts, matrix, photo.shape[:2])
+    there = known & seen if parts is None else known & seen & ~parts
     if np.count_nonzero(there) < LEAST_KNOWN:
         return None
     levels = np.clip(crop * np.exp(_light(photo, crop, there)), 0, 255).astype(np.float32)
-    return AlignedCrop(levels, seen, _likeness(photo, levels, there))
+    return AlignedCrop(levels, seen, _likeness(photo, levels, there), parts)
 
 
 def _moved(photo: Image, known: Mask, other: OtherPhoto, top: int, left: int) -> Matrix | None:
@@ -84,6 +94,12 @@ def _warped(pixels: Image, matrix: Matrix, shape: Sequence[int]) -> tuple[Floats
     whole = np.full(pixels.shape[:2], 255, np.uint8)
     seen = cv2.warpAffine(whole, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT) > 254
     return crop.astype(np.float32), seen
+
+
+def _laid(parts: Mask, matrix: Matrix, shape: Sequence[int]) -> Mask:
+    """The other photo's parts in the window, with their edges."""
+    laid = cv2.warpAffine(parts.view(np.uint8), matrix, (shape[1], shape[0]), flags=cv2.INTER_NEAREST)
+    return dilated(laid > 0, EDGE)
 
 
 def _step(target: Floats, crop: Floats, slopes: tuple[Floats, Floats], known: Mask) -> npt.NDArray[np.float64]:
@@ -116,7 +132,7 @@ def _light(photo: Image, crop: Floats, known: Mask) -> Floats:
     plane[0] = np.median(ratio, axis=0)
     for _ in range(4):
         rest = ratio - design @ plane
-        off = np.abs(rest).max(axis=1)
+        off = largest(np.abs(rest))
         scale = 1.4826 * float(np.median(off)) + 0.004
         weight = np.clip(1 - (off / (4 * scale)) ** 2, 0, 1) ** 2
         heavy = design * weight[:, None]
@@ -140,3 +156,8 @@ def _likeness(photo: Image, crop: Floats, known: Mask) -> float:
         return 0.0
     a, b = a[usual] - a[usual].mean(), b[usual] - b[usual].mean()
     return float((a * b).sum() / max(float(np.sqrt((a * a).sum() * (b * b).sum())), 1e-6))
+
+
+def largest(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The largest of three channels, (..., 3) to (...); numpy's own maximum over so short an axis is slow."""
+    return np.asarray(np.maximum(np.maximum(values[..., 0], values[..., 1]), values[..., 2]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.engines.ground.aligned import AlignedCrop, Floats
+from core.engines.ground.aligned import AlignedCrop, Floats, largest
 from core.types import Image, Mask
 
 WORK_SIDE = 96
@@ -26,6 +26,8 @@ SHADOW_REACH = 0.17
 SAME_GRAIN = 0.35
 """Likeness from which two photos show the same piece and not only the same make."""
 SAMPLES = 4000
+NAMED_ODDS = 0.7
+"""How likely it is at least that a photo with regions shows the ground beside them."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ def ground_behind(photo: Image, part: Mask, known: Mask, others: Sequence[Aligne
     stack = np.stack([_shrunk(one.levels, small) for one in others])
     seen = np.stack([_shrunk(one.seen.astype(np.float32), small) > 0.99 for one in others])
     likely = _odds(photo, part, known, stack)
+    for i, one in enumerate(others):
+        if one.parts is not None:
+            # Where somebody named the parts, colour has less to say.
+            on_part = _shrunk(one.parts.astype(np.float32), small) > 0
+            likely[i] = np.where(on_part, 0, NAMED_ODDS + (1 - NAMED_ODDS) * likely[i])
     chosen, support = _agreed(stack, seen, likely, np.ones(seen.shape, np.float32))
     weights = _weights(stack, seen, likely, chosen, size / scale)
     # Once more with those that see it from afar: what most of them shade is not the ground's own level.
@@ -58,7 +65,7 @@ def ground_behind(photo: Image, part: Mask, known: Mask, others: Sequence[Aligne
     full = np.stack([cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in scaled])
     levels = np.stack([one.levels for one in others])
     mean = _mean(levels, full)
-    off = np.abs(levels - mean).max(axis=3)
+    off = largest(np.abs(levels - mean))
     full *= np.exp(-((off / (3 * AGREE)) ** 2))
     mean = _mean(levels, full)
     # Many photos that hardly see it do not make up for one that does.
@@ -106,7 +113,7 @@ def _agreed(stack: Floats, seen: Mask, likely: Floats, weights: Floats) -> tuple
     count = len(stack)
     score = np.zeros(stack.shape[:3], np.float32)
     for i in range(count):
-        apart = np.abs(stack - stack[i]).max(axis=3)
+        apart = largest(np.abs(stack - stack[i]))
         near = np.exp(-((apart / AGREE) ** 2)) * seen * weights
         score[i] = near.sum(axis=0)
     score = np.stack([cv2.blur(one, (3, 3)) for one in score * likely * seen * weights])
@@ -124,8 +131,8 @@ def _weights(stack: Floats, seen: Mask, likely: Floats, chosen: Floats, size: fl
     reach = max(1.5, SHADOW_REACH * size)
     out = np.zeros(stack.shape[:3], np.float32)
     for i, picture in enumerate(stack):
-        off = np.abs(cv2.blur(picture - chosen, (3, 3))).max(axis=2)
-        sharp = np.abs(picture - chosen).max(axis=2)
+        off = largest(np.abs(cv2.blur(picture - chosen, (3, 3))))
+        sharp = largest(np.abs(picture - chosen))
         other = ((off > 2.2 * AGREE) | (sharp > 5 * AGREE)) & (likely[i] < 0.9) | (off > 5 * AGREE)
         # A part that lies on every photo alike is agreed on, and still no ground.
         other |= cv2.blur(likely[i], (3, 3)) < 0.4

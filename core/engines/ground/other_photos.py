@@ -11,18 +11,25 @@ from core.engines.api import GoodPhotos
 from core.engines.ground.aligned import Matrix, OtherPhoto
 from core.images.registration import register
 from core.memory_budget import WarmCache
-from core.types import NormalImage
+from core.types import Mask, NormalImage, Region
 
 MOST = 24
 """More photos than this show little more of the ground, and cost time."""
 LEAST_AGREEMENT = 0.25
 """Correlation below which a photo shows another view."""
 
+SURFACE = 0.25
+"""Share of the photo from which a region is a surface that parts lie on."""
+
 _registered: WarmCache[tuple[str, str], tuple[Matrix, float]] = WarmCache(lambda found: found[0].nbytes)
 
 
 def other_photos(
-    normal: NormalImage, goods: GoodPhotos | None, ids: Sequence[str], check: Callable[[], None]
+    normal: NormalImage,
+    goods: GoodPhotos | None,
+    ids: Sequence[str],
+    check: Callable[[], None],
+    regions_of: Callable[[str], Sequence[Region]],
 ) -> tuple[OtherPhoto, ...]:
     """The photos ``ids`` of ``goods``, laid on ``normal``; those of another size or view are left out.
 
@@ -42,8 +49,14 @@ def other_photos(
         check()
         photo = goods.normal(photo_id)
         if photo.shape == normal.shape and (there := _onto(photo, first)) is not None:
-            found.append(OtherPhoto(photo.pixels, _after(back, there)))
+            found.append(OtherPhoto(photo.pixels, _after(back, there), _parts(regions_of(photo_id))))
     return tuple(found)
+
+
+def _parts(regions: Sequence[Region]) -> Mask | None:
+    """All regions of a photo but those that others lie on; None where there are none."""
+    masks = [region.mask for region in regions if region.mask.mean() < SURFACE]
+    return np.logical_or.reduce(masks) if masks else None
 
 
 def chosen_ids(normal: NormalImage, goods: GoodPhotos | None) -> tuple[str, ...]:

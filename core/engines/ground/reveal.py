@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.engines.ground.aligned import LEAST_KNOWN, Floats, OtherPhoto, aligned_crop
+from core.engines.ground.aligned import Floats, OtherPhoto, aligned_crop
 from core.engines.ground.behind import Behind, ground_behind
+from core.engines.ground.shadow import fit_shadow
 from core.images.fill.grain import resampled_grain
-from core.images.fill.sheet import fill_sheet, light_sheet, masked_mean, usual_surface
+from core.images.fill.sheet import fill_sheet, masked_mean, usual_surface
 from core.images.geometry import dilated
 from core.images.poisson_equation import membrane
 from core.types import Image, Mask
@@ -25,16 +26,32 @@ CLEAR, APART = 0.25, 0.08
 CRUMB_GRAIN, CRUMB_LEVELS, CRUMB_AREA = 4.5, 14.0, 10
 """A crumb of the part differs from the ground by so many deviations of its grain and so many levels, and has at most
 so many pixels, or half the part's side if that is more."""
-SHADE_SIGMA = 2.5
+SHADE_SIGMA = 3.0
 """Pixels over which a shadow's depth is read, for the ground's grain."""
-MOST_MISSED = 0.8
+DARK = 2.0
+"""Levels added before ratios, so that black does not decide."""
+MOST_REST = (0.8, 1.25)
+"""Least and most light that is told of a pixel beside what the shadow's model says."""
+SURE = 0.7
+"""From here on other photos know the ground."""
+MOSTLY = 0.3
+"""Share of the ground about the part that other photos must know for its shadow to be read off them."""
+WALL = 14.0
+"""Levels within 5 pixels from which there is a wall."""
+SMALL = 0.03
+"""Share of the part's area up to which a hole in it is filled along with it."""
+TOO_DARK, DIM = 0.5, 0.7
+"""Share of the light below which a shadow hides the ground, and below which nothing is told by it for elsewhere."""
+THIN = 1.5
+"""Pixels beside the part's edge in which the seam's light changes too steeply to be told."""
+CLEAR_PIXELS = 3.0
+"""Pixels beside another part over which the shadow is taken away less and less."""
+MOST_MISSED = 0.6
 """Share of the ground's own contrast that other photos may miss it by and still know it."""
 LEAST_BARE = 0.02
 """Share of the part that other photos must show bare for the ground about it to be without its shadow there."""
-RIM, RING = 0.14, 0.3
-"""How far around a hole its light is read, and around the part the light that its shadow is told by; in its sides."""
-SHADED = (0.8, 2.2)
-"""Levels by which the ground differs from what other photos show: none of it and all of it is shadow."""
+RIM = 0.14
+"""How far around a hole its light is read, in the part's sides."""
 
 
 @dataclass(frozen=True)
@@ -146,65 +163,69 @@ class _Scene:
 
     def filled(self, behind: Behind | None, rng: np.random.Generator) -> Floats:
         """The window without the part, float32 (h, w, 3)."""
-        out = self.pixels.astype(np.float32)
         sure = np.zeros(self.part.shape, np.float32) if behind is None else behind.sure
+        shade = self._shade(behind)
+        out = np.asarray(self.pixels / shade, np.float32)
         if behind is not None:
             out = self._laid_bare(out, behind, rng)
-        told = self.known() | ((sure > 0.7) & (self.apart > APART * self.size + 3))
-        hidden = self._hidden(out, told) * (sure <= 0.7)
-        hole = hidden > 0
+        hole = (self._hidden(out, shade) & (sure <= SURE)) & self.place
         if not hole.any():
             return out
-        filled = fill_sheet(out, hole, ~hole & (told | self._free()), rng, max(8.0, RIM * self.size))
-        # Where others half know the ground, theirs is faded in; where the ground is half shaded, this photo's own.
-        blend = np.where(self.core, 1 - np.clip(sure / 0.7, 0, 1), hidden)[..., None]
+        told = (self._free() & (shade.min(axis=2) > DIM)) | (sure > SURE)
+        sources = ~hole & told & (self.apart > APART * self.size / 2 + 2)
+        filled = fill_sheet(out, hole, sources, rng, max(8.0, RIM * self.size))
+        # Where others half know the ground, theirs is faded in.
+        blend = np.where(self.core, 1 - np.clip(sure / SURE, 0, 1), 1)[..., None]
         return np.where(hole[..., None], out + blend * (filled - out), out)
 
     def _free(self) -> Mask:
         """Not the part, nor another or its shadow."""
         return np.asarray(~self.core & (self.apart > APART * self.size / 2 + 2), np.bool_)
 
+    def _shade(self, behind: Behind | None) -> Floats:
+        """What the part leaves of the ground's light, float32 (h, w, 3): the ground is the photo over this."""
+        shade = np.ones((*self.part.shape, 3), np.float32)
+        if not self.shadow:
+            return shade
+        grey = cv2.cvtColor(self.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        free = self._free()
+        near = free & (self.away <= CLEAR * self.size)
+        seen = np.zeros_like(free) if behind is None else free & (behind.sure > SURE)
+        part = self.part.astype(np.float32)
+        if behind is not None and np.count_nonzero(seen & near) > MOSTLY * np.count_nonzero(near):
+            ground = cv2.cvtColor(behind.levels, cv2.COLOR_RGB2GRAY)
+            shade *= fit_shadow(grey, self.part, seen, self.size, ground).cast(part)[..., None]
+            rest = masked_mean((self.pixels + DARK) / (behind.levels * shade + DARK), seen, SHADE_SIGMA)
+            shade *= np.where((seen & self._even(behind.levels))[..., None], np.clip(rest, *MOST_REST), 1)
+        else:
+            shade *= fit_shadow(grey, self.part, free, self.size).cast(part)[..., None]
+        reach = np.clip((REACH * self.size - self.away) / (0.15 * self.size), 0, 1)
+        clear = np.clip((self.apart - self.band - 1) / CLEAR_PIXELS, 0, 1)
+        return np.asarray(1 + (reach * clear * ~self.core)[..., None] * (shade - 1), np.float32)
+
+    def _even(self, levels: Floats) -> Mask:
+        """Where no wall is: one that is off by a part of a pixel looks like a shadow."""
+        steps = cv2.morphologyEx(cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY), cv2.MORPH_GRADIENT, np.ones((5, 5)))
+        return np.asarray(steps < WALL, np.bool_)
+
     def _laid_bare(self, out: Floats, behind: Behind, rng: np.random.Generator) -> Floats:
-        """The photo with the ground that others show, at this one's grain, where its own is hidden or shaded."""
-        share = self._share(behind)
+        """The photo with the ground that others show behind the part, at this one's grain."""
         rest = self.pixels - behind.levels
         usual = usual_surface(rest, usual_surface(behind.levels, self.known() & (behind.sure > 0.5)))
         grain = resampled_grain(rest - masked_mean(rest, usual, 4.0), usual, self.part.shape, rng)
         ground = behind.levels if grain is None else behind.levels + grain
-        return np.asarray(out + share[..., None] * (ground - out), np.float32)
+        share = cv2.GaussianBlur(self.core.astype(np.float32), (0, 0), 0.8)
+        share = np.where(self.core, 1, share * (behind.sure > SURE))[..., None]
+        return np.asarray(out + share * (ground - out), np.float32)
 
-    def _share(self, behind: Behind) -> Floats:
-        """How much of the other photos' ground is taken: where this one's is hidden or shaded."""
-        near = np.clip((REACH * self.size - self.away) / (0.15 * self.size), 0, 1)
-        clear = np.clip((self.apart - self.band - 1) / (APART * self.size + 3), 0, 1)
-        off = cv2.GaussianBlur(self.pixels - behind.levels, (0, 0), 2.0)
-        # Walls that are off by a part of a pixel are no shadow.
-        steps = cv2.morphologyEx(cv2.cvtColor(behind.levels, cv2.COLOR_RGB2GRAY), cv2.MORPH_GRADIENT, np.ones((5, 5)))
-        least = SHADED[0] + 0.15 * np.maximum(steps - 8, 0)
-        shaded = np.clip((np.abs(off).max(axis=2) - least) / (SHADED[1] - SHADED[0]), 0, 1)
-        shaded = cv2.GaussianBlur(np.where(self.away <= self.band + 2, 1, shaded).astype(np.float32), (0, 0), 1.0)
-        return np.asarray(np.where(self.core, 1, self.shadow * behind.sure * near * clear * shaded), np.float32)
-
-    def _hidden(self, out: Floats, told: Mask) -> Floats:
-        """How much of the ground is hidden or shaded, 0..1: the part, and what about it is darker than the ground
-        farther off says."""
-        core = self.core
-        found = core.astype(np.float32)
-        near = ~told & self._free() & (self.away <= CLEAR * self.size)
-        usual = usual_surface(out, told | near)
-        if not self.shadow or np.count_nonzero(usual & told) < LEAST_KNOWN or not near.any():
-            return found
-        light = light_sheet(out, usual & told, core | near, RING * self.size)
-        off = (masked_mean(out, ~core & self._free(), SHADE_SIGMA) - light).min(axis=2)
-        shade = np.clip((-off - SHADED[0]) / (SHADED[1] - SHADED[0]), 0, 1)
-        shaded = near & (shade > 0) & (usual | (self.away <= self.band + 4))
-        # A wall is not a shadow: what lies beyond it stays.
-        _, labels = cv2.connectedComponents((shaded | core).astype(np.uint8))
-        met = np.unique(labels[core])
-        shade *= np.isin(labels, met[met > 0]) & self.place
-        shade[self._crumbs(near & (np.abs(out - light).max(axis=2) > self._odd(out - light, near)))] = 1
-        shade = cv2.GaussianBlur(np.where(core, 1, shade).astype(np.float32), (0, 0), 1.0) * self.place
-        return np.where(core, 1, np.where(shade > 0.02, shade, 0)).astype(np.float32)
+    def _hidden(self, out: Floats, shade: Floats) -> Mask:
+        """The part, the seam that is too dark to say what lies there, and crumbs of the part about it."""
+        near = self._free() & (self.away <= CLEAR * self.size)
+        seam = (self.away <= self.band + THIN) | (shade.min(axis=2) < TOO_DARK)
+        hidden = _closed(self.core | (near & seam), SMALL * self.size**2)
+        usual = usual_surface(out, near & ~hidden)
+        rest = out - masked_mean(out, usual, 8.0)
+        return np.asarray(hidden | self._crumbs(near & (np.abs(rest).max(axis=2) > self._odd(rest, near))), np.bool_)
 
     def _odd(self, rest: Floats, near: Mask) -> float:
         """Levels from which a pixel near the part is none of the ground's grain."""
@@ -219,6 +240,14 @@ class _Scene:
         small[0] = False
         touching = np.bincount(labels[odd & (self.away < self.band + 2.5)], minlength=number) > 0
         return dilated(np.asarray((small & touching)[labels], np.bool_), 1) & self._free()
+
+
+def _closed(mask: Mask, most: float) -> Mask:
+    """The mask with its holes of at most so many pixels: what is seen through them lies in a shadow of its own."""
+    number, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] <= most
+    small[0] = False
+    return np.asarray(mask | small[labels], np.bool_) if number > 1 else mask
 
 
 def _distance(mask: Mask) -> Floats:

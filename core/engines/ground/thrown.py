@@ -8,13 +8,19 @@ import cv2
 import numpy as np
 
 from core.engines.ground.aligned import Floats
+from core.engines.ground.shadow import Shadow, fit_shadow
 from core.images.fill.sheet import masked_mean
+from core.images.poisson_equation import membrane
 from core.types import Image, Mask
 
 FAINT = 0.02
 """Share of the light below which nothing is thrown."""
 LEAST, MOST = 0.1, 4.0
 DARK = 2.0
+BRIGHTER = 12.0
+"""Levels by which a part is brighter than its ground, so that its seam can be told from its edge."""
+MIXED = 1.2
+"""Pixels about a part that show it and its ground."""
 SOFT = 1.2
 
 
@@ -31,6 +37,41 @@ class Thrown:
     margin: int
     colour: Floats
     solid: Mask
+
+
+@dataclass(frozen=True)
+class TurnedLight:
+    """What turns with a part of the light about it: the dark of its holes and notches, beside the shadow's model.
+
+    float32 (h, w, 3), 1 far off; the part's window lies ``margin`` pixels inside.
+    """
+
+    light: Floats
+    margin: int
+
+
+def model_of(
+    photo: Image, bare: Image, part: Mask, others: Mask, band: float, margin: int
+) -> tuple[Shadow, TurnedLight]:
+    """The shadow as a model, for a part that turns, and what the model leaves over; as ``thrown_by``."""
+    away = _away(part)
+    size = float(np.sqrt(max(1, int(np.count_nonzero(part)))))
+    grey, ground = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in (photo, bare))
+    # What is dark against a bright part is its seam; against a dark one it may be the part's own edge.
+    bright = bool(part.any()) and float(grey[part].mean()) > float(ground[part].mean()) + BRIGHTER
+    free = (away > band) & (_away(others) > band + 1)
+    if bright:
+        free |= (away > MIXED) & (grey < ground) & (_away(others) > band + 1)
+    shadow = fit_shadow(grey, part, free, size, cv2.GaussianBlur(ground, (0, 0), SOFT))
+    model = shadow.cast(part.astype(np.float32))[..., None]
+    told = free & (away < margin - 1)
+    if not told.any():
+        return shadow, TurnedLight(np.ones((*part.shape, 3), np.float32), margin)
+    below = masked_mean(bare.astype(np.float32), free | part, SOFT) * model
+    rest = np.clip((masked_mean(photo.astype(np.float32), free, SOFT) + DARK) / (below + DARK), LEAST, 1 / LEAST)
+    rest = membrane(np.where(told[..., None], rest, 1).astype(np.float32), told)
+    fade = np.clip((margin - away) / max(1.0, 0.5 * margin), 0, 1)[..., None]
+    return shadow, TurnedLight(np.asarray(1 + fade * (rest - 1), np.float32), margin)
 
 
 def thrown_by(photo: Image, bare: Image, part: Mask, others: Mask, band: float, margin: int) -> Thrown:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.engines.ground.thrown import Thrown
+from core.engines.ground.shadow import Shadow, fit_shadow
+from core.engines.ground.thrown import Thrown, TurnedLight
 from core.engines.layout.edge_width import band_width
-from core.engines.layout.shadow import Shadow, fit_shadow
 from core.engines.layout.work_area import (
     Floats,
     WorkArea,
@@ -34,7 +34,8 @@ class CutPart:
     alpha: float32 (h, w) in 0..1. colour: float32 (h, w, 3) in 0..255, free of old background where alpha > 0.
     centre: (y, x) in photo pixels, the point that moves and rotations keep. surface: mean RGB of the surface
     it lay on. band: pixels around the region in which its edge lies. thrown: its shadow as the photo has it, None
-    where the part was turned and ``shadow``, the model, has to do. ``window`` places the arrays in the photo.
+    where the part was turned and ``shadow``, the model, has to do with ``turned``, what of the light turns along.
+    ``window`` places the arrays in the photo.
     """
 
     window: WorkArea
@@ -45,6 +46,7 @@ class CutPart:
     shadow: Shadow
     surface: Floats
     thrown: Thrown | None = None
+    turned: TurnedLight | None = None
 
     @property
     def size(self) -> float:

@@ -54,7 +54,7 @@ class Layout(Engine):
         rng = numpy_rng(request.seed, "layout")
         targets = named_regions(request.regions, params.region, params.instance, request.normal.name)
         ids = request.normal_ids if request.normal_ids is not None else chosen_ids(request.normal, ctx.normals)
-        goods = other_photos(request.normal, ctx.normals, ids, ctx.check)
+        goods = other_photos(request.normal, ctx.normals, ids, ctx.check, ctx.regions_of)
         scene = LayoutScene(
             photo, request.normal.name, is_grey(photo), request.regions, targets[0], params, request.object_mask, rng,
             goods,

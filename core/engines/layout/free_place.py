@@ -19,6 +19,12 @@ MOST_UNEVEN = 2.0
 """The same for a lively surface, in deviations of its own."""
 
 
+EDGE_LEVELS, OWN_EDGES, EDGE_SIGMA = 2.5, 3.0, 1.2
+"""Levels per pixel from which there is an edge, at least so many times what is usual around the part; smoothed so."""
+MOST_CROSSED = 0.01
+"""Share of the cells under a part that may hold an edge."""
+
+
 class NoFreePlace(InputError):
     """The part fits nowhere; another region or seed may do."""
 
@@ -53,12 +59,14 @@ def free_shift(
             "give dx and dy, or allow overlap, or choose a smaller region"
         )
     small = _shrunk(photo, closed.shape, cell)
-    even = cv2.blur(small, (3, 3))
-    fits &= _spread(even, kernel) <= _most_spread(even, _ring(part, cell, closed))
+    even, ring = cv2.blur(small, (3, 3)), _ring(part, cell, closed)
+    fits &= _spread(even, kernel) <= _most_spread(even, ring)
+    edges = _edge_cells(photo, cell, closed.shape, ring)
+    fits &= cv2.matchTemplate(edges, kernel, cv2.TM_CCORR) <= MOST_CROSSED * kernel.sum()
     if not fits.any():
         raise NoFreePlace(
-            f"layout: no free place for region {name!r} that is all one surface; "
-            "give dx and dy, or choose a smaller region"
+            f"layout: no free place for region {name!r} that is all one surface, without a wall or an edge; "
+            "give dx and dy, or an angle, or choose a smaller region"
         )
     # A part of another make under the footprint is no worse than very strange.
     off = np.minimum(((small - part.surface) ** 2).sum(2), 60.0**2 * 3)
@@ -67,6 +75,18 @@ def free_shift(
     choices = np.argwhere(fits & (cost <= limit))
     y, x = choices[int(rng.integers(len(choices)))]
     return int(y - top) * cell, int(x - left) * cell
+
+
+def _edge_cells(photo: Image, cell: int, shape: tuple[int, ...], ring: Mask) -> Floats:
+    """1 where a cell holds an edge that the surface around the part does not have, else 0; float32 of ``shape``."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), EDGE_SIGMA)
+    across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1)))
+    steep = np.hypot(across, down)
+    below, after = shape[0] * cell - steep.shape[0], shape[1] * cell - steep.shape[1]
+    steep = np.pad(steep, ((0, below), (0, after)))
+    steepest = steep.reshape(shape[0], cell, shape[1], cell).max(axis=(1, 3))
+    usual = float(np.median(steepest[ring])) if ring.any() else 0.0
+    return np.asarray(steepest > max(EDGE_LEVELS, OWN_EDGES * usual), np.float32)
 
 
 def _spread(small: Floats, kernel: Floats) -> Floats:

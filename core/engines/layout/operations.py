@@ -11,15 +11,15 @@ import numpy as np
 from core.engines.finalize import NoVisibleChange
 from core.engines.ground.aligned import OtherPhoto
 from core.engines.ground.reveal import BaredPhoto, without_part
-from core.engines.ground.thrown import thrown_by
+from core.engines.ground.thrown import model_of, thrown_by
 from core.engines.layout.cutout import CutPart, cut_out_part
 from core.engines.layout.edge_width import band_width
 from core.engines.layout.free_place import NoFreePlace, free_shift
-from core.engines.layout.paste_part import centred_at, paste_part, transformed
+from core.engines.layout.paste_part import SURFACE_REACH, as_before, centred_at, paste_part, transformed
 from core.engines.layout.recolour import random_shift, recoloured
 from core.engines.layout.region_choice import base_name, check_liftable, named_regions, obstacles
 from core.engines.layout.settings import LayoutParams
-from core.engines.layout.work_area import WorkArea, count, distance_to, work_area_of
+from core.engines.layout.work_area import WorkArea, count, distance_to, sampled_pixels, work_area_of
 from core.errors import InputError
 from core.types import Image, Mask, Region
 
@@ -82,8 +82,11 @@ class LayoutScene:
         here, there = (
             wide.padded(mask.view(np.uint8), cv2.BORDER_CONSTANT).view(np.bool_) for mask in (own, others & ~own)
         )
-        thrown = thrown_by(wide.padded(self.photo), wide.padded(bare), here, there, part.band, margin)
-        return replace(part, thrown=thrown)
+        seen = wide.padded(self.photo), wide.padded(bare), here, there, part.band, margin
+        shadow, turned = model_of(*seen)
+        around = distance_to(here) < max(4.0, SURFACE_REACH * part.size)
+        surface = np.asarray(np.median(sampled_pixels(seen[1], around, 2000), axis=0), np.float32)
+        return replace(part, thrown=thrown_by(*seen), shadow=shadow, turned=turned, surface=surface)
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,10 @@ def move(scene: LayoutScene) -> LayoutEdit:
 def rotate(scene: LayoutScene) -> LayoutEdit:
     """A part turned about its middle."""
     params, others = scene.params, scene.others()
-    part = scene.cut_out_region(scene.target, others)
     if params.angle is not None and params.angle % 360 == 0 and params.scale == 1:
         raise InputError(f"layout: a turn of {params.angle:g} degrees changes nothing; give another angle")
+    bared = scene.bare(scene.target, others)
+    part = scene.with_thrown(scene.cut_out_region(scene.target, others), scene.target, others, bared.image)
     if params.angle is not None:
         turned = transformed(part, params.angle, params.scale)
     else:
@@ -138,7 +142,7 @@ def rotate(scene: LayoutScene) -> LayoutEdit:
                 f"layout: region {scene.region.name!r} has no room to turn; give an angle or allow overlap"
             )
         turned = found
-    return _put_back(scene, turned, others)
+    return _put_back(scene, part, turned, bared)
 
 
 def flip(scene: LayoutScene) -> LayoutEdit:
@@ -147,8 +151,9 @@ def flip(scene: LayoutScene) -> LayoutEdit:
     if axis == "random":
         axis = "horizontal" if scene.rng.random() < 0.5 else "vertical"
     others = scene.others()
-    part = scene.cut_out_region(scene.target, others)
-    return _put_back(scene, transformed(part, flip=axis), others)
+    bared = scene.bare(scene.target, others)
+    part = scene.with_thrown(scene.cut_out_region(scene.target, others), scene.target, others, bared.image)
+    return _put_back(scene, part, transformed(part, flip=axis), bared)
 
 
 def swap(scene: LayoutScene) -> LayoutEdit:
@@ -222,15 +227,16 @@ def _surface(scene: LayoutScene) -> Mask:
     return (scene.object_mask | scene.region.mask) if on_object else np.ones(scene.shape, np.bool_)
 
 
-def _put_back(scene: LayoutScene, part: CutPart, others: Mask) -> LayoutEdit:
+def _put_back(scene: LayoutScene, before: CutPart, part: CutPart, bared: BaredPhoto) -> LayoutEdit:
     """The turned part where it was, its old shadow exchanged for the new one."""
     if _looks_the_same(scene, part):
         raise NoVisibleChange(
             f"layout: region {scene.region.name!r} looks the same when turned like this; "
             "choose another region, another angle or op=flip on another axis"
         )
-    bared = scene.bare(scene.target, others)
     image, place = _paste_part(scene, bared.image, part, adapt=False)
+    if scene.params.shadow:
+        image = np.where(as_before(before, part, scene.shape)[..., None], scene.photo, image)
     return LayoutEdit(image, (place | bared.place,))
 
 

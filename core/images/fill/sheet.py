@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from scipy.interpolate import RBFInterpolator
 
 from core.images.crop import crop_of_mask
@@ -18,7 +19,9 @@ _POINTS, _LEAST = 240, 12
 _STIFF = 0.2
 """How far the sheet may pass by its points, for their grain."""
 _STRIDE = 4
-_BEYOND = 6.0
+_ROUNDS, _APART = 5, 3.0
+"""Deviations from a bent sheet through the rim from which a point lies in other light: past a wall, in a corner."""
+_BEYOND = 3.0
 """Levels by which the sheet may be brighter or darker than all that it goes through."""
 _STRANGE = 5.0
 """Deviations from what is usual around from which a rim pixel is an edge and says nothing about the light."""
@@ -77,6 +80,8 @@ def light_sheet(image: Field, usual: Mask, hole: Mask, reach: float) -> Field:
     low = masked_mean(image, usual, _LOW)
     at = np.argwhere(told)
     at = at[:: max(1, len(at) // _POINTS)]
+    at = at[_of_one_light(at, low[at[:, 0], at[:, 1]])]
+    levels = low[at[:, 0], at[:, 1]]
     plate = RBFInterpolator(
         at.astype(float), low[at[:, 0], at[:, 1]].astype(float), kernel="thin_plate_spline", smoothing=_STIFF * len(at)
     )
@@ -89,8 +94,24 @@ def light_sheet(image: Field, usual: Mask, hole: Mask, reach: float) -> Field:
     y, x = (np.arange(n, dtype=np.float32) / _STRIDE for n in box.shape)
     fine = cv2.remap(coarse, *np.meshgrid(x, y), interpolation=cv2.INTER_LINEAR)
     out = np.zeros_like(image)
-    out[box.slices] = np.clip(fine, low[told].min(axis=0) - _BEYOND, low[told].max(axis=0) + _BEYOND)
+    out[box.slices] = np.clip(fine, levels.min(axis=0) - _BEYOND, levels.max(axis=0) + _BEYOND)
     return out
+
+
+def _of_one_light(at: npt.NDArray[np.intp], levels: Field) -> Mask:
+    """Which of the points (N, 2) lie in one light: those that a bent sheet through most of them passes by closely."""
+    if len(at) < 4 * _LEAST:
+        return np.ones(len(at), np.bool_)
+    rows, columns = (at - at.mean(axis=0)).T / max(np.ptp(at, axis=0).max(), 1)
+    design = np.stack([np.ones(len(at)), rows, columns, rows * rows, columns * columns, rows * columns], axis=1)
+    weights = np.ones(len(at))
+    for _ in range(_ROUNDS):
+        heavy = (design * weights[:, None]).T
+        sheet = np.linalg.solve(heavy @ design + 1e-3 * np.eye(6), heavy @ levels)
+        off = np.abs(levels - design @ sheet).max(axis=1)
+        limit = _APART * 1.4826 * float(np.median(off)) + 1.0
+        weights = np.clip(1 - (off / (1.5 * limit)) ** 2, 0, 1) ** 2
+    return np.asarray(off <= limit, np.bool_)
 
 
 def masked_mean(image: Field, chosen: Mask, sigma: float) -> Field:
