@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
 import numpy as np
 
+from core.bench.edits.card import card_figures
 from core.bench.edits.measures import error_levels, ghost, iou, telea
-from core.bench.edits.twins import OPS, PRODUCTS, EditTwin, good_photos, twins
+from core.bench.edits.twins import OPS, PRODUCTS, EditTwin, GoodTwin, good_photos, twins
 from core.engines.api import Context
 from core.engines.registry import engine
 from core.errors import InputError, NotFound, Unavailable
-from core.types import Image, NormalImage, Request, Sample
+from core.types import Image, NormalImage, Region, Request, Sample
 
 SIDES = (512, 1024)
 GOODS = (1, 5, 24)
@@ -29,6 +30,10 @@ COUNT = 16
 """Edits of each product and operation."""
 COMGEN = {"remove": "remove", "swap": "swap"}
 """Operations that the engine ``comgen`` is asked for, as its prompt edits."""
+LEAST_LEFT = 0.1
+"""Share of a part's outline that must be laid bare for a ghost to be told."""
+CARD = "card"
+"""The row that measures the score card instead of an engine."""
 WORST = 95
 """Percentile of ``error_worst``."""
 
@@ -44,31 +49,37 @@ def measure(
 ) -> dict[str, Any]:
     """``{ENGINE.OP: {SIDE: {GOODS: {"error_levels", "telea", "noise", "ghost", "mask_iou", ...}}}}``: medians.
 
-    ``rows``: ``layout``, ``comgen`` or one operation of them, as ``layout.remove``. ``params``: ``side`` and ``goods``
-    take one of SIDES and GOODS alone. NotFound for an unknown row or product.
+    ``rows``: ``layout``, ``comgen`` or one operation of them, as ``layout.remove``, or ``card``: how often the score
+    card is right. ``params``: ``side`` and ``goods``
+    take one of SIDES and GOODS alone; ``regions=0`` leaves the other photos' parts unnamed. NotFound for an unknown
+    row or product.
     """
     given = dict(params or {})
     sides = [int(given.pop("side"))] if "side" in given else [SIDES[0]] if quick else list(SIDES)
     goods = [int(given.pop("goods"))] if "goods" in given else list(GOODS)
+    regions = bool(int(given.pop("regions", 1)))
     if given:
-        raise InputError(f"bench edits: --param {next(iter(given))} is not known; there are side and goods")
+        raise InputError(f"bench edits: --param {next(iter(given))} is not known; there are side, goods and regions")
     if strange := set(product) - set(PRODUCTS):
         raise NotFound(f"product {sorted(strange)[0]!r}: there are {', '.join(PRODUCTS)}")
     many = count or (1 if quick else COUNT)
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        plan = EditsPlan(tuple(product) or PRODUCTS, tuple(sides), tuple(goods), many, progress)
-        return {f"{name}.{op}": plan.measured(name, op) for name, op in _rows(rows)}
+        plan = EditsPlan(tuple(product) or PRODUCTS, tuple(sides), tuple(goods), many, regions, progress)
+        return {
+            CARD if name == CARD else f"{name}.{op}": plan.card() if name == CARD else plan.measured(name, op)
+            for name, op in _rows(rows)
+        }
     finally:
         cv2.setNumThreads(before)
 
 
 def _rows(rows: Sequence[str]) -> list[tuple[str, str]]:
-    there = [("layout", op) for op in OPS] + [("comgen", op) for op in COMGEN]
+    there = [("layout", op) for op in OPS] + [("comgen", op) for op in COMGEN] + [(CARD, "remove")]
     wanted = list(rows) or ["layout"]
     found = [pair for pair in there if pair[0] in wanted or ".".join(pair) in wanted]
-    known = {name for pair in there for name in (pair[0], ".".join(pair))}
+    known = {name for pair in there for name in (pair[0], ".".join(pair))} - {f"{CARD}.remove"}
     if strange := [row for row in wanted if row not in known]:
         raise NotFound(f"row {strange[0]!r}: there are {', '.join(sorted(known))}")
     return found
@@ -79,6 +90,7 @@ class TwinGoods:
     """A project's good photos, as an engine sees them."""
 
     photos: tuple[NormalImage, ...]
+    regions: Mapping[str, tuple[Region, ...]] = field(default_factory=dict)
 
     def normal(self, normal_id: str) -> NormalImage:
         """The photo with this id."""
@@ -90,6 +102,10 @@ class TwinGoods:
     def normal_ids(self) -> tuple[str, ...]:
         """The ids of all."""
         return tuple(photo.id for photo in self.photos)
+
+    def regions_of(self, normal_id: str) -> tuple[Region, ...]:
+        """The named regions of the photo, where it has any."""
+        return self.regions.get(normal_id, ())
 
     def nearest(self, image: Image, cancelled: Callable[[], bool] = lambda: False) -> NormalImage:
         """The first one: no engine that this bench asks looks for the nearest."""
@@ -104,18 +120,30 @@ class EditsPlan:
     sides: tuple[int, ...]
     goods: tuple[int, ...]
     count: int
+    regions: bool
     say: Callable[[str], None]
 
     def measured(self, name: str, op: str) -> dict[str, Any]:
         """``{SIDE: {GOODS: figures}}`` of one engine and operation, with the figures of each product inside."""
         return {str(side): self._at(name, op, side) for side in self.sides}
 
+    def card(self) -> dict[str, Any]:
+        """``{SIDE: figures}`` of the score card on removals, with the figures of each product inside."""
+        out: dict[str, Any] = {}
+        for side in self.sides:
+            by_product = {p: tuple(twins(p, "remove", side, self.count)) for p in self.products}
+            every = (twin for some in by_product.values() for twin in some)
+            out[str(side)] = {**card_figures(every), "products": {p: card_figures(t) for p, t in by_product.items()}}
+            self.say(f"{CARD} {side}: {out[str(side)]}")
+        return out
+
     def _at(self, name: str, op: str, side: int) -> dict[str, Any]:
         found: dict[str, dict[str, list[dict[str, float]]]] = {}
         for product in self.products:
             for twin in twins(product, op, side, self.count):
                 for number in self.goods:
-                    known = (twin.photo, *good_photos(product, side, max(self.goods))[: number - 1])
+                    others = good_photos(product, side, max(self.goods))[: number - 1]
+                    known = goods_of(twin, others, self.regions)
                     found.setdefault(str(number), defaultdict(list))[product].append(edited(name, twin, known))
         table: dict[str, Any] = {}
         for key, by_product in found.items():
@@ -125,7 +153,13 @@ class EditsPlan:
         return table
 
 
-def edited(name: str, twin: EditTwin, known: tuple[NormalImage, ...]) -> dict[str, float]:
+def goods_of(twin: EditTwin, others: Sequence[GoodTwin], regions: bool = True) -> TwinGoods:
+    """A project with the twin's photo and ``others``, whose parts are named if ``regions``."""
+    named = {one.photo.id: one.regions for one in others} if regions else {}
+    return TwinGoods((twin.photo, *(one.photo for one in others)), named)
+
+
+def edited(name: str, twin: EditTwin, known: TwinGoods) -> dict[str, float]:
     """The figures of one edit; {} with ``failed`` 1 where the engine refuses it."""
     began = time.process_time()
     try:
@@ -145,16 +179,17 @@ def figures(twin: EditTwin, sample: Sample) -> dict[str, float]:
         "noise": error_levels(twin.true, twin.levels, twin.changed),
         "mask_iou": iou(sample.mask, twin.changed),
     }
-    if twin.outline.any():
+    # A round part that turns where it lies leaves no place behind.
+    if (twin.outline & ~twin.arrived).sum() > LEAST_LEFT * twin.outline.sum():
         found["ghost"] = ghost(sample.image, twin.levels, twin.outline, twin.arrived)
     if twin.op == "remove":
         found["telea"] = error_levels(telea(twin.photo.pixels, twin.changed), twin.levels, twin.changed)
     return found
 
 
-def made(name: str, twin: EditTwin, known: tuple[NormalImage, ...]) -> Sample:
+def made(name: str, twin: EditTwin, known: TwinGoods) -> Sample:
     """The sample that the engine makes of the twin's edit."""
-    ctx = Context(normals=TwinGoods(known))
+    ctx = Context(normals=known, regions_of=known.regions_of)
     params = dict(twin.params) if name == "layout" else _comgen_params(twin)
     request = Request(twin.photo, twin.op, params, twin.seed, regions=twin.regions)
     return next(iter(engine(name).generate(request, ctx)))
