@@ -141,7 +141,7 @@ def _scales(draft: ImportDraft) -> str:
     lines = "".join(
         f"<p><label>{(name := html.escape(dtype, quote=True))} <input data-scale='{name}' "
         f"value='{scale.low:.6g}..{scale.high:.6g}' aria-label='Scale of {name}'></label> "
-        f"from black to white; {html.escape(scale.why)}</p>"
+        f"<span class='fs-hint'>the values that become black and white; {html.escape(scale.why)}</span></p>"
         for dtype, scale in draft.scales.items()
     )
     return f"<section><h3>More than 8 bits</h3><div class='fs-imp-labels'>{lines}</div></section>" if lines else ""

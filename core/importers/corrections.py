@@ -80,8 +80,8 @@ def _parsed_scale(text: str) -> tuple[str, DepthScale]:
         right = False
     if not right or not dtype.strip():
         raise InputError(
-            f"--scale {text!r}: write it as TYPE=LOW..HIGH, the values that become black and white, for example "
-            "--scale uint16=0..4095"
+            f"scale {text!r}: write it as TYPE=LOW..HIGH, the values that become black and white, for example "
+            "uint16=0..4095"
         )
     return dtype.strip(), scale
 
