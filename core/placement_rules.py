@@ -13,7 +13,7 @@ _FREE = ("anomaly_type", "shape", "size_pct", "size_like_examples", "align", "ov
 """Settings without effect on a defect that lies, is sized and outlined as its example is."""
 _SAYS_WHERE = ("regions", *_FREE)
 """Settings of which another value than the default asks for something else than lying as an example does."""
-_WHOLE_REGIONS = tuple(name for name in _FREE if name != "anomaly_type") + ("position", "gap_px")
+_WHOLE_REGIONS = tuple(name for name in _FREE if name != "anomaly_type") + ("position", "gap_px", "within")
 """Settings without effect where a defect is a whole region."""
 
 
@@ -39,6 +39,11 @@ class Placement(BaseModel):
     regions: tuple[str, ...] = Field(
         (), title="Regions", description="Names of regions. Each defect goes into one of them; empty means the part."
     )
+    within: Literal["component", "part"] = Field(
+        "component", title="Stay on",
+        description="Where no region is named. component: each defect lies on one named region of the photo, or on "
+        "what lies between them; part: it may run across several.",
+    )  # fmt: skip
     position: Literal["auto", "anywhere", "examples", "surroundings"] = Field(
         "auto", title="Position",
         description="examples: about where the example lies on its own photo, with its direction, size and outline; "
@@ -126,6 +131,8 @@ class Placement(BaseModel):
             yield _OUTLINE, "with source=shapes, which are drawn anew; leave it out or set source=examples"
         elif self.source in ("examples", "learned"):
             yield ("shape",), f"with source={self.source}; leave it out or set source=shapes"
+        if self.regions:
+            yield ("within",), "where regions are named, on one of which each defect lies; leave one of them out"
         if not self.perturb:
             yield tuple(n for n in _OUTLINE if n != "perturb"), "with perturb=false; leave it out or set perturb=true"
         if self.size_like_examples and self.source == "examples":

@@ -13,11 +13,13 @@ from core.jobs.product_data import ProductData, mean_area
 from core.jobs.requests import PlacedMask, RequestBuilder
 from core.masks import morphology, rle
 from core.masks.perturbation import MaskEnhancement, enhance_mask
+from core.masks.placement.drop import DropShape
+from core.masks.placement.free_area import PlacementMap
 from core.placement_rules import Placement
-from core.types import Mask
+from core.types import Mask, check_label
 from core.validation import read_settings
 
-__all__ = ["EDITS", "MasksApi", "PlacedMask"]
+__all__ = ["EDITS", "DropShape", "MasksApi", "PlacedMask"]
 
 EDITS = {
     "grow": morphology.dilate,
@@ -60,6 +62,20 @@ class MasksApi:
         """A mask where the ``rules`` allow, as a batch of this engine, label and settings gets it with this seed."""
         builder = RequestBuilder.of(self._product_data, engine, label, params, rules)
         return builder.place(self._product_data.normal(normal_id), seed)
+
+    def drop_shape(self, normal_id: str, label: str, seed: int) -> DropShape:
+        """A shape for this label and photo, to be dropped where a person points; another for each seed."""
+        check_label(label)
+        masks = [example.mask for example in self._product_data.examples(label)]
+        return DropShape.for_label(label, self._terrain(normal_id), numpy_rng(seed, "drop"), masks)
+
+    def drop(self, normal_id: str, shape: DropShape, x: float, y: float) -> Mask:
+        """``shape`` about (x, y) in pixels, on the component there: bool (H, W). InputError beside the part."""
+        return shape.dropped_at(x, y, self._terrain(normal_id))
+
+    def _terrain(self, normal_id: str) -> PlacementMap:
+        data = self._product_data
+        return data.placement_map(normal_id, data.regions(normal_id))
 
     def read_file(self, path: Path, normal_id: str) -> Mask:
         """A mask file for this photo; MaskError if its size is another."""

@@ -165,6 +165,7 @@ class _BestOfRun:
         return {
             "samples": len(self.ids),
             "given_up": len(self.given_up),
+            "left_out": self.plan.left_out,
             "cancelled": stopped,
             "sample_ids": self.ids,
             "kept": kept,
@@ -173,7 +174,7 @@ class _BestOfRun:
             "budget": self.plan.batch.count,
             "reasons": reasons,
             "ended": ended,
-            "notes": list(self.scorer.notes),
+            "notes": [*self.plan.notes, *self.scorer.notes],
             "message": self._message(kept, ended, reasons),
         }
 

@@ -44,7 +44,8 @@ def generate(
     progress: Progress = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Make and store a batch; returns ``{"samples", "given_up", "cancelled", "sample_ids", "message"}``.
+    """Make and store a batch; returns counts of ``samples``, ``given_up`` and ``left_out`` photos, ``cancelled``,
+    ``sample_ids``, ``notes`` and a ``message``.
 
     Samples are stored in index order as soon as they and all before them are there; cancel keeps those.
     InputError before anything is made if the batch itself is wrong; a sample whose every attempt changes
@@ -69,10 +70,13 @@ def generate(
         stopped = True
     if not ids and given_up:
         raise InputError(f"{batch.engine}: no sample came out; the last reason was: {given_up[-1]}")
-    message = f"{len(ids)} samples" + (f", {len(given_up)} given up ({given_up[-1]})" if given_up else "")
+    lost = [f"{len(given_up)} given up ({given_up[-1]})"] if given_up else []
+    message = ", ".join([f"{len(ids)} samples", *lost, *plan.notes])
     return {
         "samples": len(ids),
         "given_up": len(given_up),
+        "left_out": plan.left_out,
+        "notes": plan.notes,
         "cancelled": stopped,
         "sample_ids": ids,
         "message": message,

@@ -22,6 +22,7 @@ from core.jobs.product_data import ProductData
 from core.masks.placement.context_match import choose_fitting_example
 from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
+from core.store import Project
 from core.types import AnomalyExample, Mask, NormalImage, Request, check_label
 from core.validation import read_settings
 
@@ -168,11 +169,15 @@ class RequestBuilder:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """A batch that was found feasible, with what all its samples share."""
+    """A batch that was found feasible, with what all its samples share.
+
+    ``left_out`` photos of those asked for lack the regions that it needs.
+    """
 
     batch: GenerationBatch
     builder: RequestBuilder
     normal_ids: tuple[str, ...]
+    left_out: int = 0
 
     @property
     def product_data(self) -> ProductData:
@@ -183,6 +188,15 @@ class BatchPlan:
     def engine(self) -> Engine:
         """What makes it."""
         return self.builder.engine
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the photos, in sentences."""
+        if not self.left_out:
+            return []
+        wanted = " and ".join(self.builder.placement.regions) or "named regions"
+        photos = "photo without" if self.left_out == 1 else "photos without"
+        return [f"{self.left_out:,} {photos} {wanted} left out"]
 
 
 def plan_batch(material: ProductData, batch: GenerationBatch) -> BatchPlan:
@@ -197,7 +211,25 @@ def plan_batch(material: ProductData, batch: GenerationBatch) -> BatchPlan:
             f"engine {batch.engine}: needs named regions and this project has none; "
             "run `launch.py regions PROJECT --auto` or click them in the Regions tab"
         )
-    return BatchPlan(batch, builder, ids)
+    usable = _with_regions(project, ids, builder)
+    return BatchPlan(batch, builder, usable, len(ids) - len(usable))
+
+
+def _with_regions(project: Project, ids: tuple[str, ...], builder: RequestBuilder) -> tuple[str, ...]:
+    """The photos with the regions that the engine or the placement needs; all of them where neither needs any."""
+    needs, rules = builder.needs(), builder.placement
+    wanted = set(rules.regions) if "mask" in needs else set()
+    whole = "mask" in needs and (rules.anomaly_type == "logical" or rules.source == "regions")
+    if not wanted and not whole and "regions" not in needs:
+        return ids
+    names: dict[str, set[str]] = {i: set() for i in ids}
+    for row in project.region_rows(ids):
+        names[row.normal_id].add(row.name)
+    found = tuple(i for i in ids if names[i] and wanted <= names[i])
+    if not found:
+        what = " and ".join(sorted(wanted)) or "a named region"
+        raise InputError(f"no photo has {what}; name it on one in the Regions tab and carry it over to the others")
+    return found
 
 
 def build_request(plan: BatchPlan, index: int, attempt: int = 0) -> Request:

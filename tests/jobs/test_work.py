@@ -104,3 +104,21 @@ def test_one_that_never_comes_is_given_up_with_its_reason(bench: Workbench) -> N
 def test_a_batch_that_cannot_be_drawn_is_drawn_one_by_one(bench: Workbench) -> None:
     drawer = Pasting(whole=True)
     assert alike(made(plan_of(bench, drawer)), made(plan_of(bench, engine("cut_paste")))) and drawer.sizes == [4, 4, 2]
+
+
+def test_photos_without_the_regions_asked_for_are_left_out_and_counted(
+    bench: Workbench, disc_masks: dict[str, np.ndarray]
+) -> None:
+    first, second, *_ = bench.photos.page()
+    bench.regions.save(first.id, "disc", disc_masks["left disc"])
+    bench.regions.save(second.id, "knob", disc_masks["right disc"])
+    plan = plan_of(bench, engine("cut_paste"), placement={"regions": ("disc",)})
+    assert plan.normal_ids == (first.id,) and plan.notes == ["5 photos without disc left out"]
+    moved = plan_batch(bench.material, GenerationBatch(engine="layout", label="missing", params={"op": "remove"}))
+    assert set(moved.normal_ids) == {first.id, second.id} and moved.left_out == 4
+    assert plan_of(bench, engine("cut_paste")).left_out == 0
+    with pytest.raises(InputError, match="no photo has disc and knob"):
+        plan_of(bench, engine("cut_paste"), placement={"regions": ("disc", "knob")})
+    batch = GenerationBatch(engine="layout", label="missing", count=2, params={"op": "remove"}, workers=1)
+    result = bench.studio.generate(batch)
+    assert result["left_out"] == 4 and "4 photos without named regions left out" in result["message"]

@@ -1,4 +1,5 @@
-"""Makes the demo products: ``python -m tools.demo_product`` renders what is missing, packs the sheet and ships.
+"""Makes the demo products: ``python -m tools.demo_product`` renders what is missing, packs the sheet and ships;
+``regions`` writes the named regions of the shipped photos alone.
 
 Rendering needs ``pip install mitsuba trimesh manifold3d shapely scipy networkx mapbox_earcut``; scenes need nothing
 but Flawsmith's own requirements.
@@ -54,7 +55,9 @@ def make(out: Path, product: str, count: int, seed: int, side: int, good: bool) 
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.demo_product", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "render", "ship", "scenes", "pictures"), default="all")
+    parser.add_argument(
+        "what", nargs="?", choices=("all", "render", "ship", "regions", "scenes", "pictures"), default="all"
+    )
     parser.add_argument("--build", type=Path, default=Path("demo_build"), help="rendered pictures; kept between runs")
     parser.add_argument("--variant", default="scalar_rgb", help="Mitsuba's; llvm_ad_rgb is several times faster")
     parser.add_argument("--seed", type=int, default=0)
@@ -68,6 +71,9 @@ def main() -> None:
         render(given.build, given.seed, given.variant)
     if given.what in ("all", "ship"):
         ship_all()
+    if given.what == "regions":
+        for product in PRODUCTS:
+            _say(f"{product}: {ship.write_regions(product, ASSETS, sheet.load_sheet())} regions")
     if given.what in ("all", "pictures"):
         pictures.draw(sheet.load_sheet())
     if given.what == "scenes":

@@ -4,7 +4,7 @@ PRODUCT/train/good/000.jpg ...                                        photos of 
 PRODUCT/validation/good/, test/good/                                  more of them
 PRODUCT/test/logical_anomalies/000.jpg, test/structural_anomalies/    faulty ones
 PRODUCT/ground_truth/<same>/000/000.png ...                           one mask per defect
-PRODUCT/regions/train/000/<name>.png                                  named components of the first photos
+PRODUCT/regions/train/000/<name>.png, regions/validation/             named components of these photos, 1 bit
 PRODUCT/defects_config.json                                           as in LOCO
 PRODUCT/demo.json                                                     label, caption and seed of each photo
 """
@@ -15,7 +15,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -27,8 +27,8 @@ SIDE = 1024
 SPLITS = {"train": 24, "validation": 3, "test": 3}
 FIRST_SEED = {"train": 0, "validation": 1000, "test": 2000}
 FAULT_SEED = 3000
-WITH_REGIONS = 6
-"""So many of the first training photos get named regions."""
+WITH_REGIONS = ("train", "validation")
+"""Splits whose photos get named regions: those that a demo project is made of."""
 REPEATS = {"brushed_plate": 2}
 """How often each fault is shown; products with few kinds of faults show them more often."""
 QUALITY = {"fastener_tray": 70, "gear_unit": 70, "brushed_plate": 70}
@@ -44,15 +44,14 @@ def write(product: str, folder: Path, sheet: Sheet, progress: Callable[[str], No
     for split, count in SPLITS.items():
         for number in range(count):
             seed = FIRST_SEED[split] + number
-            scene = scenes.make(scenes.normal(product, seed), SIDE, sheet)
+            scene = _good_scene(product, split, number, sheet)
             path = part / split / "good" / f"{number:03d}.jpg"
             _photo(path, scene, product)
             records.append(
                 {"file": str(path.relative_to(part)), "label": "good", "caption": scene.caption, "seed": seed}
             )
-            if split == "train" and number < WITH_REGIONS:
-                for name, mask in regions(scene).items():
-                    _mask(part / "regions" / "train" / f"{number:03d}" / f"{name}.png", mask)
+            if split in WITH_REGIONS:
+                _regions(part, split, number, scene)
         progress(f"{product}: {count} good for {split}")
     records += _faults(product, part, sheet)
     _json(part / "demo.json", {"product": product, "side": SIDE, "photos": records})
@@ -61,6 +60,23 @@ def write(product: str, folder: Path, sheet: Sheet, progress: Callable[[str], No
     shutil.rmtree(root, ignore_errors=True)
     part.rename(root)
     return sum(p.stat().st_size for p in root.rglob("*") if p.is_file())
+
+
+def write_regions(product: str, folder: Path, sheet: Sheet) -> int:
+    """Write the named regions of a product whose photos are there, and leave all else alone. Returns their number."""
+    for split in WITH_REGIONS:
+        for number in range(SPLITS[split]):
+            _regions(folder / product, split, number, _good_scene(product, split, number, sheet))
+    return sum(1 for _ in (folder / product / "regions").rglob("*.png"))
+
+
+def _good_scene(product: str, split: str, number: int, sheet: Sheet) -> Scene:
+    return scenes.make(scenes.normal(product, FIRST_SEED[split] + number), SIDE, sheet)
+
+
+def _regions(root: Path, split: str, number: int, scene: Scene) -> None:
+    for name, mask in regions(scene).items():
+        _mask(root / "regions" / split / f"{number:03d}" / f"{name}.png", mask, bits=1)
 
 
 def regions(scene: Scene) -> dict[str, np.ndarray]:
@@ -92,9 +108,10 @@ def _photo(path: Path, scene: Scene, product: str) -> None:
     cv2.imwrite(str(path), cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), flags)
 
 
-def _mask(path: Path, mask: np.ndarray) -> None:
+def _mask(path: Path, mask: np.ndarray, bits: Literal[1, 8] = 8) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), mask.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 0, cv2.IMWRITE_PNG_COMPRESSION, 9])
+    flags = [cv2.IMWRITE_PNG_BILEVEL, int(bits == 1), cv2.IMWRITE_PNG_COMPRESSION, 9]
+    cv2.imwrite(str(path), mask.astype(np.uint8) * 255, flags)
 
 
 def _json(path: Path, value: Any) -> None:

@@ -143,7 +143,9 @@ def _outcome_html(session: Session) -> str:
         why = f"<div id='fs-bulk-why'>{reject_reasons_html(done['reasons'])}</div>"
         return f"<p class='fs-bulk-said'>{_outcome_in_words(done)}</p>{why}{_notes(done['notes'])}"
     made = session.required_api.review.count(SampleFilter(job_id=session.bulk_id))
-    return f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made</p>"
+    lost = f", {done['given_up']:,} given up" if done.get("given_up") else ""
+    said = f"<p class='fs-bulk-said'><b>{made:,}</b> {'sample' if made == 1 else 'samples'} made{lost}</p>"
+    return said + _notes(done.get("notes", ()))
 
 
 def _outcome_in_words(done: Mapping[str, Any]) -> str:

@@ -144,6 +144,28 @@ class PlacementMap:
         """(H, W)."""
         return (self.part.mask.shape[0], self.part.mask.shape[1])
 
+    @cached_property
+    def components(self) -> tuple[FreeArea, ...]:
+        """The part in disjoint pieces: each region without the smaller ones on it, by name, then what none covers.
+
+        The part alone where it has no regions. Pieces too small for a defect are left out.
+        """
+        covered = np.zeros(self.shape, np.bool_)
+        pieces = []
+        for name, region in sorted(self.regions.items(), key=lambda one: (one[1].area, one[0])):
+            own = region if not (region.mask & covered).any() else FreeArea(region.mask & ~covered)
+            covered |= region.mask
+            pieces.append((name, own))
+        found = [own for _, own in sorted(pieces, key=lambda one: one[0])]
+        found.append(FreeArea(self.part.mask & ~covered))
+        return tuple(piece for piece in found if piece.area >= MIN_REGION_PIXELS) or (self.part,)
+
+    def component_at(self, row: float, column: float) -> FreeArea:
+        """The piece that holds a pixel; the part where none does."""
+        y = min(max(int(row), 0), self.shape[0] - 1)
+        x = min(max(int(column), 0), self.shape[1] - 1)
+        return next((one for one in self.components if one.mask[y, x]), self.part)
+
     def region(self, name: str) -> FreeArea:
         """The region called ``name``; NotFound names those there are, InputError says it is too small."""
         if name not in self.regions:

@@ -7,7 +7,7 @@ their enhanced forms â†” M_G (eq. 6, :mod:`core.masks.perturbation`), regions â†
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log, pi
 
@@ -34,6 +34,9 @@ from core.types import Mask, Region
 
 _LARGEST_SHARE = 0.5
 """Of the free ground that one defect may take."""
+
+_LARGEST_SHARE_OF_COMPONENT = 0.15
+"""Of a component that nobody chose: a washer is scratched, not covered."""
 
 _SIZE_JITTER = (0.8, 1.25)
 
@@ -180,15 +183,17 @@ def _structural(
 ) -> Mask:
     """One defect on free ground; what it takes, with the gap around it, is added to ``taken``."""
     name = placement.regions[int(rng.integers(len(placement.regions)))] if placement.regions else None
+    by_component = name is None and placement.within == "component" and bool(terrain.regions)
     whole = terrain.region(name) if name else terrain.part
+    if by_component and not placement.follows_example:
+        whole = _draw_component(terrain, taken, rng)
     ground = _free(whole, taken, f"region {name!r}" if name else "the part")
     stencil, maker, area = _shape_drawer(placement, label, terrain, ground, rng, examples)
-    area = max(1.0, min(area, _LARGEST_SHARE * ground.area))
+    largest = _LARGEST_SHARE_OF_COMPONENT if whole is not terrain.part and not name else _LARGEST_SHARE
+    area = max(1.0, min(area, largest * ground.area))
     if stencil is not None and placement.follows_example:
-        alike = examples.anchor.context if examples.anchor else None
-        mask = fit_at(maker, area, ground, rng, alike.draw(rng, MAX_TRIES), stencil.axis) if alike else None
-        if mask is None:
-            mask = fit_near(maker, area, ground, rng, stencil.centre, stencil.axis)
+        component_at = terrain.component_at if by_component else lambda row, column: terrain.part
+        mask = _like_example(stencil, maker, area, ground, rng, examples, component_at)
         if mask is not None:
             taken |= dilate(mask, placement.gap_px)
             return mask
@@ -204,6 +209,48 @@ def _structural(
         mask = fit_inside(maker, area, ground, rng, direction, placement.overflow, room)
     taken |= dilate(mask, placement.gap_px)
     return mask
+
+
+def _draw_component(terrain: PlacementMap, taken: Mask, rng: np.random.Generator) -> FreeArea:
+    """A component with room, drawn by the square root of its area, so that small ones get their share too."""
+    pieces = terrain.components
+    room = [int(np.count_nonzero(piece.mask & ~taken)) for piece in pieces]
+    weights = np.sqrt([free if 2 * free > piece.area else 0 for piece, free in zip(pieces, room, strict=True)])
+    if not weights.any():
+        return terrain.part
+    return pieces[int(rng.choice(len(pieces), p=weights / weights.sum()))]
+
+
+def _like_example(
+    stencil: MaskTemplate,
+    maker: ShapeDrawer,
+    area: float,
+    ground: FreeArea,
+    rng: np.random.Generator,
+    examples: ExampleMasks,
+    component_at: Callable[[float, float], FreeArea],
+) -> Mask | None:
+    """The shape about where the example lies, on the component there if it fits, else across; None if it does not."""
+    alike = examples.anchor.context if examples.anchor else None
+    if alike is not None:
+        places = alike.draw(rng, MAX_TRIES)
+        for on in _narrowed(ground, component_at(*places[0])):
+            mask = fit_at(maker, area, on, rng, places, stencil.axis)
+            if mask is not None:
+                return mask
+    height, width = ground.mask.shape
+    for on in _narrowed(ground, component_at(stencil.centre[0] * height, stencil.centre[1] * width)):
+        mask = fit_near(maker, area, on, rng, stencil.centre, stencil.axis)
+        if mask is not None:
+            return mask
+    return None
+
+
+def _narrowed(ground: FreeArea, component: FreeArea) -> tuple[FreeArea, ...]:
+    """The ground on the component, if that is less and not nothing, then the ground."""
+    common = ground.mask & component.mask
+    covered = int(np.count_nonzero(common))
+    return (ground,) if covered in (0, ground.area) else (FreeArea(common), ground)
 
 
 def _enhancement(placement: Placement) -> MaskEnhancement:
