@@ -37,7 +37,8 @@ def toy_pair(folder: Path) -> Path:
         helper.make_node("Gather", ["point_coords", "first"], ["point"], axis=1),
         helper.make_node("Sub", ["grid", "point"], ["offset"]),
         helper.make_node("ReduceL2", ["offset"], ["far"], axes=[-1], keepdims=0),
-        helper.make_node("Sub", ["radii", "far"], ["low_res_masks"]),
+        helper.make_node("Sub", ["radii", "far"], ["within"]),
+        helper.make_node("Mul", ["within", "steep"], ["low_res_masks"]),
         helper.make_node("Identity", ["ranks"], ["iou_predictions"]),
     ]
     inputs = {
@@ -46,7 +47,7 @@ def toy_pair(folder: Path) -> Path:
     }  # fmt: skip
     constants = {
         "first": np.array(0), "grid": np.stack([xs, ys], -1)[None], "ranks": np.array([[0.7, 0.9, 0.8]], np.float32),
-        "radii": np.array(RADII, np.float32).reshape(1, 3, 1, 1),
+        "steep": np.array(10, np.float32), "radii": np.array(RADII, np.float32).reshape(1, 3, 1, 1),
     }  # fmt: skip
     saved("decoder", nodes, inputs, {"low_res_masks": [1, 3, SIDE, SIDE], "iou_predictions": [1, 3]}, constants)
     return folder
