@@ -36,6 +36,11 @@ def make_project(page: Page, name: str) -> None:
     header(page, "0 photos")
 
 
+def choose_share(page: Page, share: str) -> None:
+    page.locator("#fs-split input").click()
+    page.locator("li[role=option]", has_text=share).click()
+
+
 def test_import_by_path_lists_every_bad_file(page: Page, server: Server, photo_folder: Path, tmp_path: Path) -> None:
     open_tab(page, "Product")
     make_project(page, "cap, line 3")
@@ -142,6 +147,19 @@ def test_real_anomalies_and_the_way_to_the_studio(
     real.check(force=True)
     expect(page.locator("#fs-album .thumbnail-item")).to_have_count(3)
     expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 3")
+
+    # A part of them is kept for the test; single ones are moved.
+    choose_share(page, "the first third of each label")
+    expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 1 + 2 to test")
+    page.locator("#fs-album .thumbnail-item").nth(2).click()
+    expect(page.locator("#fs-picked")).to_contain_text("kept for the test")
+    page.locator("#fs-split-move").click()
+    expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 2 + 1 to test")
+    expect(page.locator("#fs-split-move")).to_have_text("Keep for the test")
+    choose_share(page, "all of them")
+    expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 3")
+    expect(page.locator("#fs-split-move")).to_be_hidden()
+
     page.locator("#fs-album .thumbnail-item").nth(0).click()
     page.locator("#fs-remove").click()
     expect(page.locator("#fs-remove")).to_have_text("Remove this anomaly?")
