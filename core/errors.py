@@ -15,9 +15,21 @@ A message is one line: what was expected, what came, what to do. The CLI prints 
 ``error:`` and exits 2; the app shows it as a notice. Anything outside this tree is a bug.
 """
 
+LONGEST_LINE = 1000
+"""Characters of a message; of a longer one, which quotes something endless, the middle is left out."""
+
 
 class FlawsmithError(Exception):
-    """Base of the tree; ``str(error)`` is the line a person reads."""
+    """Base of the tree; ``str(error)`` is the line a person reads.
+
+    What it quotes may hold anything: control characters and line breaks are escaped, since terminals obey them.
+    """
+
+    def __str__(self) -> str:
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in super().__str__())
+        if len(line) <= LONGEST_LINE:
+            return line
+        return f"{line[: LONGEST_LINE - 305]} ... {line[-300:]}"
 
 
 class InputError(FlawsmithError, ValueError):

@@ -76,6 +76,12 @@ def check_mask(array: Any, shape: tuple[int, int] | None = None, what: str = "ma
     return _frozen(a)
 
 
+RESERVED_LABELS = frozenset({"train_good", "val_good", "test_good", "con", "prn", "aux", "nul"}) | {
+    f"{device}{number}" for device in ("com", "lpt") for number in range(1, 10)
+}
+"""Labels that no export can write: its counts have these names, or Windows a device."""
+
+
 def check_label(label: str) -> str:
     """Return a label that every dataset format can hold: ``[a-z0-9_]``, not "good"."""
     clean = label.strip()
@@ -85,6 +91,14 @@ def check_label(label: str) -> str:
             f"label {label!r}: use 1 to 64 of a-z, 0-9 and _ (not 'good'), for example 'scratch_deep'; "
             "other characters break dataset loaders"
         )
+    return clean
+
+
+def check_new_label(label: str) -> str:
+    """``check_label`` for one that a person gives: also no word that names a file or a device somewhere."""
+    clean = check_label(label)
+    if clean in RESERVED_LABELS:
+        raise InputError(f"label {label!r}: reserved by datasets or by Windows; use another, for example '{clean}_1'")
     return clean
 
 

@@ -61,7 +61,7 @@ def generate(
     engine: Annotated[str, typer.Option(help="Engine, for example cut_paste, perlin, poisson, layout.")],
     label: Annotated[str | None, typer.Option(help="Label of the anomalies; the engine's name if left out.")] = None,
     count: Annotated[
-        int, typer.Option(min=1, help="How many to make; with --keep-best, how many to make at most.")
+        int, typer.Option(min=1, max=1_000_000, help="How many to make; with --keep-best, how many to make at most.")
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
     param: Annotated[list[str], typer.Option("--param", help="A setting of the engine as name=value.")] = [],  # noqa: B006

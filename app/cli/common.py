@@ -35,7 +35,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="End with one JSON object o
 
 def print_result(result: dict[str, Any], as_json: bool, lines: list[str]) -> None:
     """Print the result: one JSON line, or ``lines`` for a person."""
-    print(json.dumps(result) if as_json else "\n".join(lines), flush=True)
+    print(json.dumps(result) if as_json else "\n".join(map(printable, lines)), flush=True)
+
+
+def printable(line: str) -> str:
+    """``line`` with control characters escaped: file names may hold some, and a terminal obeys them."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
 
 
 def set_split(bench: Workbench, share: str | None, seed: int | None) -> None:

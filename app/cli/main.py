@@ -12,6 +12,7 @@ import sys
 import typer
 
 from app.cli import bulk, checks, data, demo, evaluate, learn, models, photos, serve, users
+from app.cli.common import printable
 from app.cli.interrupts import handled_signals
 from core.errors import Cancelled, FlawsmithError
 
@@ -56,6 +57,12 @@ def run(argv: list[str]) -> int:
         return _print_error("stopped" if stopped else "error", str(error), INTERRUPTED if stopped else 2)
     except KeyboardInterrupt:
         code = INTERRUPTED
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _print_error(
+            "error", f"{str(error.filename)[:200]}: {error.strerror}; check the path and its rights", 2
+        )
     except Exception as error:
         # Typer vendors click, so usage errors are recognised by what they can do, not by their class.
         if not hasattr(error, "format_message"):
@@ -67,5 +74,5 @@ def run(argv: list[str]) -> int:
 
 
 def _print_error(what: str, line: str, code: int) -> int:
-    print(f"{what}: {line}", file=sys.stderr, flush=True)
+    print(f"{what}: {printable(line)}", file=sys.stderr, flush=True)
     return code

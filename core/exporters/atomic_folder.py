@@ -17,6 +17,8 @@ from pathlib import Path
 from core.errors import ExportError
 
 MARKER_FILE = "flawsmith/export.json"
+FILES_LIST = "flawsmith/files.txt"
+"""Names every other file of an export, a line each; what else lies in its folder is a person's."""
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
@@ -47,6 +49,7 @@ def atomic_folder(out: Path, overwrite: bool) -> Iterator[Path]:
         raise _unwritable(out, error) from error
     try:
         yield part
+        _list_files(part)
         _flush(part)
         _move(part, out, overwrite)
     except OSError as error:
@@ -66,6 +69,29 @@ def _check_target(out: Path, overwrite: bool) -> None:
         raise ExportError(f"{out}: the folder holds other files and is no earlier export; give another folder")
     if not overwrite:
         raise ExportError(f"{out}: there is an export already; allow overwriting or give another folder")
+    if added := _added_files(out):
+        more = f" and {len(added) - 1} more" if len(added) > 1 else ""
+        raise ExportError(
+            f"{out}: {added[0]!r}{more} came into this export's folder later; move them away or give another folder"
+        )
+
+
+def _files_in(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir()}
+
+
+def _list_files(part: Path) -> None:
+    if (part / MARKER_FILE).is_file():
+        (part / FILES_LIST).write_text("".join(f"{name}\n" for name in sorted(_files_in(part))), "utf-8")
+
+
+def _added_files(out: Path) -> list[str]:
+    """Files in an export's folder that the export did not write; none for an export that did not list its own."""
+    try:
+        own = set((out / FILES_LIST).read_text("utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return []
+    return sorted(_files_in(out) - own - {FILES_LIST})
 
 
 def _unwritable(out: Path, error: OSError) -> ExportError:

@@ -30,7 +30,7 @@ from core.exporters.sidecar import write_sidecar
 from core.exporters.split import assign_splits
 from core.lookup import named
 from core.progress import Steps
-from core.types import Kind, check_label
+from core.types import RESERVED_LABELS, Kind, check_label
 
 
 def find_formats() -> dict[str, DatasetFormat]:
@@ -47,8 +47,6 @@ def find_formats() -> dict[str, DatasetFormat]:
     return {one.name: one for one in sorted(found, key=lambda one: (one.listed, one.name))}
 
 
-_COUNT_NAMES = frozenset({"train_good", "val_good", "test_good"})
-_DEVICE_NAMES = frozenset({"con", "prn", "aux", "nul", *(f"{d}{n}" for d in ("com", "lpt") for n in range(1, 10))})
 _MAX_ITEMS = 1_000_000
 
 T = TypeVar("T")
@@ -178,7 +176,7 @@ def _check_item(item: DatasetItem) -> None:
         clean = check_label(item.label)
     except InputError as error:
         raise ExportError(f"{item.name!r}: {error}") from error
-    if clean != item.label or clean in _COUNT_NAMES | _DEVICE_NAMES:
+    if clean != item.label or clean in RESERVED_LABELS:
         raise ExportError(f"{item.name!r}: label {item.label!r} is a reserved word or has blanks around it; rename it")
     if not item.masks:
         raise ExportError(f"{item.name!r}: labelled {item.label!r} but has no mask; draw one or reject the sample")

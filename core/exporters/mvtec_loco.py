@@ -31,7 +31,7 @@ from core.exporters.api import (
 )
 from core.exporters.mvtec_ad import category_folder
 from core.exporters.sidecar import apply_sidecar
-from core.images import read_image
+from core.images import isolated
 from core.types import GOOD, Kind, Mask
 
 CONFIG = "defects_config.json"
@@ -180,6 +180,7 @@ def _item(base: Path, image: Path, split: Split, names: dict[int, str]) -> Datas
     if folder == GOOD:
         return DatasetItem(image.stem, image, split=split)
     masks = tuple(images_in(base / "ground_truth" / folder / image.stem))
-    found = Counter(names.get(int(read_image(mask).max()), folder) for mask in masks) if names else Counter()
+    tops = [isolated.mask_top_value(mask.read_bytes(), mask.name) for mask in masks] if names else []
+    found = Counter(names.get(top, folder) for top in tops)
     label = found.most_common(1)[0][0] if found else folder
     return DatasetItem(image.stem, image, label, _KINDS.get(folder), masks, split)

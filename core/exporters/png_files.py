@@ -13,7 +13,7 @@ import numpy as np
 
 from core.errors import ExportError, InputError
 from core.exporters.api import DatasetItem, Depth, ItemContent
-from core.images import is_grey, png_bytes, read_image, read_mask
+from core.images import is_grey, isolated, png_bytes, read_image, read_mask
 from core.images.source_depth import deep_png_bytes, mapped_back, read_deep_png
 from core.types import Image, Mask, check_image, check_mask
 
@@ -85,8 +85,8 @@ def image_size(path: Path) -> tuple[int, int]:
     facts = inspect_png(data)
     if facts is not None:
         return facts.shape
-    height, width = read_image(data).shape[:2]
-    return height, width
+    photo = isolated.read_photo_file(data, path.name)
+    return photo.height, photo.width
 
 
 def load_content(item: DatasetItem, grey: bool, keep_text: bool, depth: Depth = "8-bit") -> ItemContent:

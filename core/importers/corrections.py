@@ -12,7 +12,7 @@ from core.images.depth import DepthScale, DepthScales
 from core.importers.mask_pairing import is_orphan, pair_masks, split_masks
 from core.importers.plan import Anomaly, GoodPhoto, ImportPlan, Unmasked, with_the_rest
 from core.importers.source_entry import Problem, SourceEntry
-from core.types import check_label
+from core.types import check_new_label
 
 Reading = Literal["good", "anomaly", "mask", "ignore", "inverted"]
 READINGS: tuple[Reading, ...] = get_args(Reading)
@@ -48,19 +48,19 @@ class Corrections:
         for old, _, new in pairs:
             if not old or not new:
                 raise InputError(f"--rename-label {old!r}: write it as old=new, for example --rename-label ko=scratch")
-        names = {old: check_label(new) for old, _, new in pairs}
+        names = {old: check_new_label(new) for old, _, new in pairs}
         return cls(tuple(map(_parsed, readings)), names, dict(map(_parsed_scale, scales)))
 
     def read_as(self, path: str, reading: Reading, label: str = "") -> Corrections:
         """With ``path`` read so, whatever was said of it before; InputError for a label that no format can hold."""
         others = tuple(said for said in self.readings if said.path != path)
-        said = Correction(path, reading, check_label(label) if label else "")
+        said = Correction(path, reading, check_new_label(label) if label else "")
         return replace(self, readings=(*others, said))
 
     def renaming(self, label: str, name: str) -> Corrections:
         """With another name for a label; its own name, or none, takes that back. InputError as in ``read_as``."""
         others = {old: new for old, new in self.renamed.items() if old != label}
-        renamed = others if name in ("", label) else {**others, label: check_label(name)}
+        renamed = others if name in ("", label) else {**others, label: check_new_label(name)}
         return replace(self, renamed=renamed)
 
     def scaled(self, dtype: str, ends: str) -> Corrections:
@@ -95,7 +95,7 @@ def _parsed(text: str) -> Correction:
             f"--as {text!r}: write it as FOLDER=good, =anomaly:LABEL, =mask, =inverted or =ignore, "
             "for example --as NG=anomaly:scratch"
         )
-    return Correction(path, reading, check_label(label) if label else "")
+    return Correction(path, reading, check_new_label(label) if label else "")
 
 
 def corrected(plan: ImportPlan, said: Corrections) -> ImportPlan:

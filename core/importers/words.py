@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
-from core.types import GOOD, check_label
+from core.types import GOOD, RESERVED_LABELS, check_label
 
 Role = Literal["good", "bad", "mask", "photo", "train", "validation", "test", "overlay"]
 
@@ -152,6 +152,6 @@ def safe_label(raw: str) -> str:
     clean = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:64].strip("_")
     if not clean:
         clean = f"defect_{hashlib.sha256(raw.encode('utf-8', 'replace')).hexdigest()[:6]}"
-    if clean in (GOOD, "ground_truth"):
+    if clean in (GOOD, "ground_truth") or clean in RESERVED_LABELS:
         clean = f"{clean}_defect"
     return check_label(clean)

@@ -23,7 +23,7 @@ from core.masks.placement.context_match import choose_fitting_example
 from core.masks.placement.planner import AnchorExample, plan_masks
 from core.placement_rules import Placement
 from core.store import Project
-from core.types import AnomalyExample, Mask, NormalImage, Request, check_label
+from core.types import AnomalyExample, Mask, NormalImage, Request, check_new_label
 from core.validation import read_settings
 
 RETRY_PHOTO_STEP = 7919
@@ -87,7 +87,7 @@ class RequestBuilder:
         chosen = engine(engine_name)
         if reason := chosen.available():
             raise Unavailable(f"engine {engine_name}: {reason}")
-        check_label(label)
+        check_new_label(label)
         params, preset = resolve_preset(chosen, params, label, material.concepts)
         read_params(chosen, params)
         asked = {**preset.placement, **(placement or {})}

@@ -13,20 +13,25 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import DatabaseError
 
-from core.errors import StoreError
+from core.errors import FlawsmithError, StoreError
+from core.store.files import opened_for_reading
 
 BUSY_S = 15.0
 """Seconds to wait for another program's write before saying that the project is busy."""
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column", "unsupported file format", "decode")
+"""In what SQLite says of a file that something has spoilt."""
 
 
 class Database:
     """One SQLite file in WAL mode: short ``BEGIN IMMEDIATE`` transactions to write, snapshots to read.
 
     Within a process writers queue on a lock; across processes SQLite's own lock and busy timeout hold.
+    ``folder`` is the project's; a database that lies elsewhere is a copy of one that cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, folder: Path) -> None:
+        self.folder = folder
+        self.is_copy = path.parent != folder
         self._lock = threading.RLock()
         self._writer = _engine(path, read_only=False)
         self._reader = _engine(path, read_only=True)
@@ -41,19 +46,24 @@ class Database:
             yield current
             return
         self._check_open()
-        with store_errors(self.path.parent), self._reader.begin() as connection:
+        with store_errors(self.folder), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction, durable when the block ends; nested blocks of one thread are one transaction."""
+    def write(self, passing: bool = False) -> Iterator[Connection]:
+        """A transaction, durable when the block ends; nested blocks of one thread are one transaction.
+
+        StoreError in a copy, unless it is ``passing``: worth keeping no longer than the project is open.
+        """
+        if self.is_copy and not passing:
+            raise opened_for_reading(self.folder)
         current = getattr(self._joined, "connection", None)
         if current is not None:
             yield current
             return
         with self._lock:
             self._check_open()
-            with store_errors(self.path.parent), self._writer.begin() as connection:
+            with store_errors(self.folder), self._writer.begin() as connection:
                 self._joined.connection = connection
                 try:
                     yield connection
@@ -69,7 +79,7 @@ class Database:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreError(f"project {self.path.parent}: it was closed; open it again")
+            raise StoreError(f"project {self.folder}: it was closed; open it again")
 
 
 def sqlite_url(path: Path) -> URL:
@@ -124,6 +134,17 @@ def store_errors(folder: Path) -> Iterator[None]:
         raise StoreError(line) from error
 
 
+@contextmanager
+def damage_told(folder: Path) -> Iterator[None]:
+    """While rows become values: what does not fit a column's meaning was not written by Flawsmith. StoreError."""
+    try:
+        yield
+    except FlawsmithError:
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise StoreError(explain_error(folder, f"malformed row: {type(error).__name__} {error}")) from error
+
+
 def explain_error(folder: Path, said: str) -> str | None:
     """One line for SQLite's message ``said``; None if it is not about the folder or the disk."""
     low = said.lower()
@@ -133,7 +154,7 @@ def explain_error(folder: Path, said: str) -> str | None:
         )
     if "readonly" in low or "read-only" in low or "unable to open" in low:
         return f"project {folder}: the folder cannot be written; check its permissions or copy it elsewhere"
-    if "malformed" in low or "not a database" in low or "no such table" in low or "decode" in low:
+    if any(word in low for word in _DAMAGE):
         return (
             f"project {folder}: project.db is damaged ({said}); put a backup in its place "
             "(project.db.backup-* if there is one) or import the photos into a new project"

@@ -15,11 +15,12 @@ from sqlalchemy.dialects.sqlite import insert
 from core.errors import InputError, MaskError, NotFound, StoreError
 from core.images.source_depth import SourceDepth
 from core.store.base import Store, column_in
+from core.store.database import damage_told
 from core.store.example_split import ExamplePart, ExampleSplit
 from core.store.files import StoredFile
 from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
 from core.store.tables import examples, normals, regions, source_depths
-from core.types import KINDS, Kind, check_label
+from core.types import KINDS, Kind, check_label, check_new_label
 
 RENAMED = "renamed_labels"
 EXAMPLE_SPLIT = "example_split"
@@ -94,7 +95,9 @@ class PhotoStore(Store):
         query = select(normals).where(*where).order_by(order).offset(offset)
         query = query.limit(-1 if limit is None else limit)
         with self._db.read() as db:
-            return [self._normal(row) for row in db.execute(query)]
+            found = db.execute(query).all()
+        with damage_told(self.path):
+            return [self._normal(row) for row in found]
 
     def _normal(self, row: Row[Any]) -> NormalRow:
         path = self.path / row.file
@@ -176,7 +179,7 @@ class PhotoStore(Store):
 
         Later imports bring anomalies of ``old`` in under ``new``. NotFound if there are none.
         """
-        new = check_label(new)
+        new = check_new_label(new)
         with self._db.write() as db:
             moved = int(db.execute(update(examples).where(examples.c.label == old).values(label=new)).rowcount)
             if not moved:
@@ -194,20 +197,21 @@ class PhotoStore(Store):
         with self._db.read() as db:
             rows = db.execute(select(examples).where(*where).order_by(examples.c.number)).all()
         split = self.example_split()
-        return [
-            ExampleRow(
-                r.id,
-                r.label,
-                r.kind,
-                r.name,
-                r.width,
-                r.height,
-                self.path / r.file,
-                tuple(self.path / m for m in r.masks),
-                "" if split is None else split.part_of(Path(r.file).stem),
-            )
-            for r in rows
-        ]
+        with damage_told(self.path):
+            return [
+                ExampleRow(
+                    r.id,
+                    r.label,
+                    r.kind,
+                    r.name,
+                    r.width,
+                    r.height,
+                    self.path / r.file,
+                    tuple(self.path / m for m in r.masks),
+                    "" if split is None else split.part_of(Path(r.file).stem),
+                )
+                for r in rows
+            ]
 
     def add_source_depth(self, photo: Path, values: StoredFile, low: float, high: float) -> None:
         """Keep the source values of the photo whose working copy is ``photo``; the first ones given count."""
@@ -260,7 +264,8 @@ class PhotoStore(Store):
             query = query.where(column_in(regions.c.normal_id, normal_ids))
         with self._db.read() as db:
             rows = db.execute(query.order_by(normals.c.number, regions.c.name)).all()
-        return [RegionRow(r.normal_id, r.name, r.source, r.confidence, self.path / r.file) for r in rows]
+        with damage_told(self.path):
+            return [RegionRow(r.normal_id, r.name, r.source, r.confidence, self.path / r.file) for r in rows]
 
     def region_names(self) -> dict[str, int]:
         """How many photos have each region, by name."""

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from core.errors import InputError, NotFound
 from core.store import query
 from core.store.base import column_in
+from core.store.database import damage_told
 from core.store.files import StoredFile
 from core.store.photos import PhotoStore
 from core.store.rows import SampleFilter, SampleRow
@@ -167,7 +168,8 @@ class SampleStore(PhotoStore):
         details = sample_details.c.recipe, sample_details.c.descriptor, sample_details.c.maps
         chosen = select(samples, *details).join(sample_details).where(_numbered(numbers))
         found = {row.number: row for row in db.execute(chosen)}
-        return [self._sample(found[number]) for number in numbers]
+        with damage_told(self.path):
+            return [self._sample(found[number]) for number in numbers]
 
     def _sample(self, row: Any) -> SampleRow:
         maps = {name: self.path / file for name, file in (row.maps or {}).items()}

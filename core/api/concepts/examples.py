@@ -26,7 +26,7 @@ from core.jobs.product_data import ProductData
 from core.segmentation import Click, MaskCandidate, PreparedPhoto
 from core.store import ExamplePart, ExampleRow
 from core.training.example_crops import defect_targets, reject_reason
-from core.types import AnomalyExample, Image, Kind, Mask, check_label, check_mask
+from core.types import AnomalyExample, Image, Kind, Mask, check_mask, check_new_label
 
 _THUMB_SIDE = 192
 _CROP_SIDE, _CROP_MARGIN = 256, 0.5
@@ -118,7 +118,7 @@ class ExamplesApi:
 
         Where the mask is as it was, its defects stay apart as they were.
         """
-        label = check_label(label)
+        label = check_new_label(label)
         pngs = self._mask_files(draft, mask)
         data = self._project.store_file(draft.path.read_bytes(), draft.path.suffix)
         with self._project.transaction():

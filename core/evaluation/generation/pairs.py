@@ -11,7 +11,7 @@ from core import exporters as exporting
 from core.errors import ExportError, InputError, MaskError, NotFound
 from core.evaluation.photo_sets import Shot
 from core.exporters.api import DatasetItem
-from core.images import read_image
+from core.images import isolated
 from core.types import Image, ReviewStatus, check_image
 
 
@@ -25,7 +25,9 @@ class GeneratedPair(Shot):
         """That photo, uint8 (H, W, 3)."""
         if self.before is None:
             return None
-        return read_image(self.before) if isinstance(self.before, Path) else check_image(self.before, self.name)
+        if isinstance(self.before, Path):
+            return isolated.read_image(self.before)
+        return check_image(self.before, self.name)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import math
 from dataclasses import replace
 
 from core.errors import InputError
-from core.exporters.atomic_folder import MARKER_FILE
+from core.exporters.atomic_folder import FILES_LIST, MARKER_FILE
 from core.exporters.sidecar import RECIPES_FILE, SAMPLES_FILE
 from core.images.depth import DepthScale, DepthScales
 from core.importers.formats.mvtec_ad import MvtecAdImporter
@@ -50,7 +50,9 @@ class FlawsmithExportImporter(Importer):
         data = _top(tree) if made_as in _SPLIT else tree
         plan = inner.plan_export(data) if isinstance(inner, MvtecAdImporter | MvtecLocoImporter) else inner.plan(data)
         tables = [
-            e for name in (MARKER_FILE, SAMPLES_FILE, RECIPES_FILE, *_BESIDE) if (e := tree.get(name)) is not None
+            e
+            for name in (MARKER_FILE, FILES_LIST, SAMPLES_FILE, RECIPES_FILE, *_BESIDE)
+            if (e := tree.get(name)) is not None
         ]
         spoken = {e.name for e in tables}
         plan = replace(
