@@ -23,7 +23,8 @@ class Uploads:
     def __init__(self, parent: Path | None = None) -> None:
         parent = parent or Path(tempfile.gettempdir())
         remove_left_over(parent)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
+        mine = f"{PREFIX}{os.getpid()}-{_started(os.getpid())}-"
+        self.folder = Path(tempfile.mkdtemp(prefix=mine, dir=parent))
         self._lock = threading.Lock()
         self._sent: dict[tuple[str, int], int] = {}
 
@@ -71,19 +72,24 @@ def remove_left_over(parent: Path) -> int:
     """Delete the folders of servers that were killed; return how many."""
     removed = 0
     for folder in parent.glob(f"{PREFIX}*"):
-        pid = folder.name.removeprefix(PREFIX).partition("-")[0]
-        if pid.isdigit() and not _made_by(int(pid), folder):
+        pid, _, rest = folder.name.removeprefix(PREFIX).partition("-")
+        if pid.isdigit() and not _is_running(int(pid), rest.partition("-")[0]):
             shutil.rmtree(folder, ignore_errors=True)
             removed += not folder.exists()
     return removed
 
 
-def _made_by(pid: int, folder: Path) -> bool:
-    """Whether the process is there and older than the folder: the number of a dead one is given again."""
+def _is_running(pid: int, started: str) -> bool:
+    """Whether the process is there, and the one that made the folder: the number of a dead one is given again."""
     try:
-        return bool(psutil.Process(pid).create_time() < folder.stat().st_mtime + 2)
-    except (psutil.Error, OSError):
+        return started.isdigit() and abs(_started(pid) - int(started)) <= 2
+    except psutil.Error:
         return False
+
+
+def _started(pid: int) -> int:
+    """Seconds from the start of the machine to that of the process: setting the clock changes both times alike."""
+    return int(psutil.Process(pid).create_time() - psutil.boot_time())
 
 
 def _bytes_in(folder: Path) -> int:

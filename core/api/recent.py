@@ -7,6 +7,9 @@ import os
 from pathlib import Path
 
 from core.images.write import atomic_write
+from core.store.damage import project_damage
+
+__all__ = ["add_recent_project", "project_damage", "projects_folder", "recent_projects", "state_folder"]
 
 MAX_RECENT = 12
 

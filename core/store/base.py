@@ -13,21 +13,31 @@ from sqlalchemy.dialects.sqlite import insert
 
 from core.store.database import Database
 from core.store.files import FileStore, StoredFile
+from core.store.reading_copy import DATABASE, ReadingCopy
 from core.store.tables import FILE_COLUMNS, FILE_LIST_COLUMNS, FILE_MAP_COLUMNS, settings
 
 
 class Store:
-    """The base of Project."""
+    """The base of Project.
 
-    def __init__(self, path: Path) -> None:
+    ``copy`` is where the database of a project lies that cannot be written: it can be read, and nothing stored.
+    """
+
+    def __init__(self, path: Path, copy: ReadingCopy | None = None) -> None:
         self.path = Path(path).absolute()
-        self._db = Database(self.path / "project.db")
-        self._files = FileStore(self.path)
+        self._copy = copy
+        self._db = Database((copy.folder if copy else self.path) / DATABASE, self.path)
+        self._files = FileStore(self.path, copy is not None)
+
+    @property
+    def only_read(self) -> bool:
+        """Whether the folder cannot be written, so that what is in the project can be read and exported, no more."""
+        return self._copy is not None
 
     @property
     def cache_dir(self) -> Path:
         """A folder for what can be made again (thumbnails, embeddings); anyone may delete it."""
-        folder = self.path / "cache"
+        folder = (self._copy.folder if self._copy else self.path) / "cache"
         folder.mkdir(exist_ok=True)
         return folder
 
@@ -43,6 +53,8 @@ class Store:
     def close(self) -> None:
         """Close the database; may be called twice."""
         self._db.close()
+        if self._copy is not None:
+            self._copy.remove()
 
     def file_path(self, file: str) -> Path:
         """The absolute path of a relative file name or a sha256 (or its beginning); NotFound."""

@@ -31,13 +31,16 @@ class StoredFile:
 
 
 class FileStore:
-    """The files of one project folder."""
+    """The files of one project folder; ``only_read`` where it cannot be written."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, only_read: bool = False) -> None:
         self.root = root
+        self.only_read = only_read
 
     def put(self, data: bytes, ext: str) -> StoredFile:
         """Write ``data`` unless the same content is there already; durable on return."""
+        if self.only_read:
+            raise opened_for_reading(self.root)
         clean = ext.lower().lstrip(".")
         if not re.fullmatch(r"[a-z0-9]{1,8}", clean):
             raise InputError(f"file extension {ext!r}: expected 1 to 8 letters or digits, for example 'png'")
@@ -121,6 +124,14 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def opened_for_reading(root: Path) -> StoreError:
+    """The line a person reads who wants to change a project whose folder cannot be written."""
+    return StoreError(
+        f"project {root}: it was opened for reading, as its folder cannot be written; copy it to a folder that you "
+        "can write to"
+    )
 
 
 def cannot_write(root: Path, error: OSError) -> StoreError:

@@ -27,7 +27,7 @@ class JobStore(Store):
     def add_job(self, kind: str, title: str, args_json: str = "{}") -> JobRow:
         """A queued job that belongs to this process."""
         now, id = time.time(), uuid.uuid4().hex[:12]
-        with self._db.write() as db:
+        with self._db.write(passing=True) as db:
             db.execute(
                 insert(jobs).values(
                     id=id,
@@ -60,7 +60,7 @@ class JobStore(Store):
         values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         if status == "running":
             values |= _this_process()
-        with self._db.write() as db:
+        with self._db.write(passing=True) as db:
             changed = db.execute(update(jobs).where(jobs.c.id == id).values(updated=time.time(), **values))
             if not changed.rowcount:
                 raise NotFound(f"job {id!r} is not in project {self.path}")
@@ -104,13 +104,18 @@ class JobStore(Store):
         if not dead:
             return
         message = "the program ended before this was done; what was finished is kept"
-        with self._db.write() as db:
+        with self._db.write(passing=True) as db:
             here = jobs.c.id.in_(dead) & jobs.c.status.in_(ACTIVE)
             db.execute(update(jobs).where(here).values(status="interrupted", message=message, updated=time.time()))
 
 
 def _this_process() -> dict[str, Any]:
-    return {"pid": os.getpid(), "pid_started": psutil.Process().create_time(), "host": platform.node()}
+    return {"pid": os.getpid(), "pid_started": _started(os.getpid()), "host": platform.node()}
+
+
+def _started(pid: int) -> float:
+    """Seconds from the start of the machine to that of the process: setting the clock changes both times alike."""
+    return float(psutil.Process(pid).create_time() - psutil.boot_time())
 
 
 def _is_alive(row: Any) -> bool:
@@ -118,6 +123,6 @@ def _is_alive(row: Any) -> bool:
         return bool(time.time() - row.updated < DEAD_AFTER_S)
     try:
         # A process id is used again after a while; its start time tells the two apart.
-        return bool(abs(psutil.Process(row.pid).create_time() - row.pid_started) < 2)
+        return bool(abs(_started(row.pid) - row.pid_started) < 2)
     except psutil.Error:
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from types import TracebackType
@@ -11,11 +12,13 @@ from core.images.write import TEMP_PREFIX
 from core.store import schema
 from core.store.files import FILES_FOLDER, cannot_write, sync_folder
 from core.store.jobs import JobStore
+from core.store.reading_copy import DATABASE, ReadingCopy, can_write
 from core.store.samples import SampleStore
 from core.store.splits import SplitStore
 from core.store.verdicts import ReviewStore
 
-DATABASE = "project.db"
+logger = logging.getLogger(__name__)
+
 ORPHAN_AGE_S = 3600.0
 """Age at which a file without a row is taken for the leftover of a killed process."""
 
@@ -32,7 +35,7 @@ class Project(SampleStore, SplitStore, ReviewStore, JobStore):
         """Make a project in a new or empty folder; StoreError otherwise."""
         path = Path(path).absolute()
         if (path / DATABASE).exists():
-            raise StoreError(f"project {path}: it exists already; open it or choose another folder")
+            raise schema.exists_already(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             other = [p.name for p in path.iterdir() if not p.name.startswith(TEMP_PREFIX) and not _is_empty_part(p)]
@@ -51,13 +54,18 @@ class Project(SampleStore, SplitStore, ReviewStore, JobStore):
 
     @classmethod
     def open(cls, path: Path) -> Project:
-        """Open a project, bring its tables up to date, and clear what a killed process left behind."""
+        """Open a project, bring its tables up to date, and clear what a killed process left behind.
+
+        One whose folder cannot be written is opened for reading: ``only_read``.
+        """
         path = Path(path).absolute()
         if not (path / DATABASE).is_file():
             what = "there is no such folder" if not path.exists() else "there is no project.db in it"
             raise StoreError(
                 f"{path} is not a Flawsmith project: {what}; make one with 'new' or choose another folder"
             )
+        if not can_write(path):
+            return cls._open_for_reading(path)
         schema.bring_up_to_date(path / DATABASE)
         project = cls(path)
         try:
@@ -68,19 +76,43 @@ class Project(SampleStore, SplitStore, ReviewStore, JobStore):
             raise
         return project
 
+    @classmethod
+    def _open_for_reading(cls, path: Path) -> Project:
+        copy = ReadingCopy.of(path)
+        try:
+            schema.bring_up_to_date(copy.folder / DATABASE)
+            return cls(path, copy)
+        except BaseException:
+            copy.remove()
+            raise
+
     @property
     def name(self) -> str:
         """What a person calls it."""
         return str(self.get_setting("name", self.path.name))
 
     def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
-        """Delete files that nothing refers to and that are older than this; return how many."""
-        with self._db.write():
+        """Delete files that nothing refers to and that are older than this; return how many.
+
+        None where the database is damaged, or names files that are not there: then it may have lost rows, or be
+        another project's, and what it does not name may be all that is left.
+        """
+        with self._db.write() as db:
+            told = db.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+            used = self._files_in_use()
+            missing = next((name for name in sorted(used) if not (self.path / name).is_file()), None)
+            if told != "ok" or missing is not None:
+                reason = f"{missing} is missing" if told == "ok" else told
+                logger.warning(
+                    "project %s: left-over files are kept, since project.db is in doubt (%s)", self.path, reason
+                )
+                return 0
             self._drop_unused_depths()
             return self._files.sweep(self._files_in_use(), older_than_s)
 
     def _sweep_if_due(self) -> None:
-        if time.time() - float(self.get_setting("swept", 0.0)) > ORPHAN_AGE_S:
+        # A clock that was set back must not put the next sweep off until it has caught up.
+        if abs(time.time() - float(self.get_setting("swept", 0.0))) > ORPHAN_AGE_S:
             self.sweep()
             self.set_setting("swept", time.time())
             for leftover in self.path.glob(f"{TEMP_PREFIX}*"):

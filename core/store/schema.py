@@ -21,6 +21,14 @@ NEWEST_REVISION = "0004"
 """The newest revision in ``migrations/versions``."""
 
 
+def exists_already(project: Path) -> StoreError:
+    """The line for a folder in which there is a project."""
+    return StoreError(
+        f"project {project}: it exists already; open it, bring more into it with `launch.py import`, or choose "
+        "another folder"
+    )
+
+
 def create(path: Path, name: str) -> None:
     """Make a ``project.db`` that holds nothing but the project's ``name``; StoreError if one is there.
 
@@ -39,7 +47,7 @@ def create(path: Path, name: str) -> None:
         engine.dispose()
         _claim(temp, path)
     except FileExistsError:
-        raise StoreError(f"project {path.parent}: it exists already; open it or choose another folder") from None
+        raise exists_already(path.parent) from None
     finally:
         temp.unlink(missing_ok=True)
 

@@ -159,7 +159,7 @@ def test_a_full_disk_loses_nothing(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
-def test_a_folder_that_may_not_be_written_says_so():
+def test_a_folder_that_may_not_be_written_is_read_and_says_so():
     """As root every folder is writable, so a child process drops its rights first."""
     child = textwrap.dedent(
         """
@@ -171,7 +171,9 @@ def test_a_folder_that_may_not_be_written_says_so():
             os.setgid(65534), os.setuid(65534)
         for act, name in ((Project.open, "p"), (Project.create, "new")):
             try:
-                act(Path(sys.argv[1]) / name).normals()
+                with act(Path(sys.argv[1]) / name) as project:
+                    print(len(project.normals()), project.only_read)
+                    project.set_setting("a", 1)
             except StoreError as error:
                 print(error)
         """
@@ -185,8 +187,11 @@ def test_a_folder_that_may_not_be_written_says_so():
         for path in [folder, *folder.rglob("*")]:
             path.chmod(0o755)
     lines = done.stdout.splitlines()
-    assert len(lines) == 2, done.stdout + done.stderr
-    assert all("cannot be written; check its permissions" in line for line in lines)
+    assert len(lines) == 3, done.stdout + done.stderr
+    assert lines[0].endswith(" True")
+    assert "opened for reading, as its folder cannot be written" in lines[1]
+    assert "cannot be written; check its permissions" in lines[2]
+    assert done.stderr.count("opened for reading") == 1
 
 
 def schema_of(path: Path) -> list[str]:

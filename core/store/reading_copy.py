@@ -1,0 +1,52 @@
+"""A project whose folder cannot be written is read from a copy of its database.
+
+SQLite cannot read a database in WAL mode where it may not write beside it, and an old one could not be migrated there.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import StoreError
+
+DATABASE = "project.db"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReadingCopy:
+    """``folder`` holds the database and takes the cache, until it is removed."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, project: Path) -> ReadingCopy:
+        """A copy of the database in the folder ``project``; StoreError where it cannot be read or copied."""
+        folder = Path(tempfile.mkdtemp(prefix="flawsmith-reading-"))
+        try:
+            for name in (DATABASE, f"{DATABASE}-wal"):
+                if (project / name).is_file():
+                    shutil.copyfile(project / name, folder / name)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise StoreError(
+                f"project {project}: cannot be read ({error.strerror or error}); check its permissions and the space "
+                f"in {folder.parent}"
+            ) from error
+        logger.warning("project %s: its folder cannot be written; opened for reading", project)
+        return cls(folder)
+
+    def remove(self) -> None:
+        """Delete it; may be called twice."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def can_write(project: Path) -> bool:
+    """Whether this user may write the project's folder and database."""
+    return os.access(project, os.W_OK) and os.access(project / DATABASE, os.W_OK)
