@@ -12,15 +12,18 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr  # noqa: E402  Gradio reads the variable above when it is imported
 
 from app import modules, theme  # noqa: E402
-from app.page_context import PRIVATE_EVENT, SESSION_JS, PageContext, header_html  # noqa: E402
+from app.components.notices import errors_as_notices  # noqa: E402
+from app.open_projects import known_projects  # noqa: E402
+from app.page_context import KEEP_TICKET_JS, PRIVATE_EVENT, SESSION_JS, PageContext, caller_in, header_html  # noqa: E402
 from app.server.access import Access, checked_port, free_port, middleware  # noqa: E402
 from app.server.limits import MAX_UPLOAD  # noqa: E402
 from app.server.logins import Logins, read_users  # noqa: E402
+from app.server.roots import roots  # noqa: E402
 from app.server.uploads import Uploads  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
 from core.api.demo import demo_project  # noqa: E402
-from core.api.recent import add_recent_project, recent_projects  # noqa: E402
+from core.api.recent import add_recent_project  # noqa: E402
 from core.errors import FlawsmithError  # noqa: E402
 
 CACHE_CLEANUP_S = (3600, 24 * 3600)
@@ -30,18 +33,19 @@ CACHE_CLEANUP_S = (3600, 24 * 3600)
 def build_page() -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANUP_S) as page:
-        sid = gr.Textbox(visible="hidden", elem_id="fs-sid")
+        ticket = gr.Textbox(visible="hidden", elem_id="fs-ticket")
         opened = gr.State("")
         with gr.Row(elem_classes="fs-head", equal_height=True):
             gr.HTML(_wordmark(), elem_classes="fs-word")
             project = gr.HTML(elem_classes="fs-project", elem_id="fs-project")
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
-            shell = PageContext(sid, opened, tabs, project)
+            shell = PageContext(ticket, opened, tabs, project)
             for tab in (product, regions, concepts, studio, review, export, evaluate, models):
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")
-        page.load(_on_page_load, sid, [sid, opened, project, tabs], js=SESSION_JS, **PRIVATE_EVENT)
+        ticket.change(None, ticket, js=KEEP_TICKET_JS, api_visibility="private")
+        page.load(_on_page_load, ticket, [ticket, opened, project, tabs], js=SESSION_JS, **PRIVATE_EVENT)
     return page
 
 
@@ -51,16 +55,19 @@ def serve(
     """Build the page and serve it until the process is told to stop."""
     logins = Logins(read_users(access.auth)) if access.auth else None
     port = checked_port(access.host, port) if port else free_port(access.host)
+    roots.folders = access.allowed_folders()
     if project is not None:
-        sessions.initial_project = sessions.check(project)
-        add_recent_project(sessions.initial_project)
-    elif demo and not recent_projects():
-        sessions.initial_project = _demo_project()
+        roots.add(project)
+        sessions.projects.initial = sessions.projects.open(project).path
+        add_recent_project(sessions.projects.initial)
+    elif demo and not known_projects():
+        sessions.projects.initial = _demo_project()
     uploads = sessions.uploads = Uploads()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
     page = build_page()
     page.queue(default_concurrency_limit=4)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    ending = sessions.end_idle_regularly()
     try:
         page.launch(
             server_name=access.host,
@@ -87,6 +94,7 @@ def serve(
         print(f"Flawsmith is at {page.local_url}  (Ctrl-C ends it)", flush=True)
         page.block_thread()
     finally:
+        ending.set()
         sessions.close()
         uploads.close()
 
@@ -99,13 +107,13 @@ def _demo_project() -> Path | None:
         return None
 
 
-def _on_page_load(sid: str, request: gr.Request) -> list[Any]:
-    session = sessions.get(sid)
-    session.login = request.username or ""
+@errors_as_notices
+def _on_page_load(ticket: str, request: gr.Request) -> list[Any]:
+    session = sessions.start(ticket, caller_in(request), request.username or "")
     opened = str(session.api.path) if session.api else "-"
     # The first tab is in front anyway; choosing it again would undo a person's quick click on another.
     front = gr.skip() if session.tab == "product" else gr.Tabs(selected=session.tab)
-    return [sid, opened, header_html(session), front]
+    return [session.ticket, opened, header_html(session), front]
 
 
 def _wordmark() -> str:

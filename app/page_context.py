@@ -1,4 +1,4 @@
-"""What every tab is given: the session's id, the news that another project was opened, and the tabs themselves."""
+"""What every tab is given: the session's ticket, the news that another project was opened, and the tabs themselves."""
 
 from __future__ import annotations
 
@@ -10,19 +10,15 @@ from typing import Any
 import gradio as gr
 
 from app.components.notices import errors_as_notices
-from app.session import Session, header_of, sessions
+from app.open_projects import header_of
+from app.server.callers import Caller, caller_of
+from app.session import Session, TicketJustReplaced, sessions
 
 Component = Any
 
-SESSION_JS = """() => {
-  let sid = sessionStorage.getItem("flawsmith-sid");
-  if (!sid) {
-    sid = Array.from(crypto.getRandomValues(new Uint8Array(16)), b => b.toString(16).padStart(2, "0")).join("");
-    sessionStorage.setItem("flawsmith-sid", sid);
-  }
-  return [sid];
-}"""
+SESSION_JS = """() => [sessionStorage.getItem("flawsmith-ticket") || ""]"""
 """``sessionStorage`` is one browser tab's own and survives its reload, which Gradio's session does not."""
+KEEP_TICKET_JS = """(ticket) => { if (ticket) sessionStorage.setItem("flawsmith-ticket", ticket); }"""
 
 
 def go_to_tab_js(name: str) -> str:
@@ -36,15 +32,21 @@ PRIVATE_EVENT = {"show_progress": "hidden", "api_visibility": "private"}
 
 @dataclass
 class PageContext:
-    """``sid`` is the first input of every event; ``opened`` changes when there is another project on the table.
+    """``ticket`` is the first input of every event; ``project_opened`` changes when another project is on the table.
 
-    ``header`` is the last output of every event made by ``on`` and its kin, so that its counts are never old.
+    ``header`` and ``ticket`` are the last outputs of every event made by ``on`` and its kin: counts are never old, and
+    a page that has opened another project says so from then on.
     """
 
-    sid: gr.Textbox
+    ticket: gr.Textbox
     project_opened: gr.State
     tabs: gr.Tabs
     header: gr.HTML
+
+    @property
+    def always(self) -> tuple[Component, ...]:
+        """The last outputs of every event."""
+        return self.header, self.ticket
 
     def fill_on_select(self, tab: gr.Tab, fill: Callable[[Session], Any], outputs: Sequence[Component]) -> None:
         """Call ``fill(session)`` for ``outputs`` when the tab comes to the front or a project is opened in it."""
@@ -71,14 +73,12 @@ def on(
     """``event`` calls ``handler(session, *inputs)``; a person's mistakes become notices."""
 
     @errors_as_notices
-    def handle(sid: str, *values: Any) -> Any:
-        if not sid:  # the page was built, but has not told yet who it is
-            return [gr.skip()] * (len(outputs) + 1) if outputs else gr.skip()
-        return _with_header(sid, handler(sessions.get(sid), *values), len(outputs))
+    def handle(ticket: str, request: gr.Request, *values: Any) -> Any:
+        return _answered(shell, ticket, request, outputs, lambda session: handler(session, *values))
 
     if "show_progress" in more:  # on what is waited for, not on the header
         more["show_progress_on"] = list(outputs)
-    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE_EVENT | more))
+    return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
 
 
 def on_gallery_select(
@@ -91,10 +91,10 @@ def on_gallery_select(
     """A gallery's ``select`` calls ``handler(session, index)``."""
 
     @errors_as_notices
-    def handle(sid: str, picked: gr.SelectData) -> Any:
-        return _with_header(sid, handler(sessions.get(sid), picked.index), len(outputs))
+    def handle(ticket: str, picked: gr.SelectData, request: gr.Request) -> Any:
+        return _answered(shell, ticket, request, outputs, lambda session: handler(session, picked.index))
 
-    return event(handle, [shell.sid], [*outputs, shell.header], **(PRIVATE_EVENT | more))
+    return event(handle, [shell.ticket], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
 
 
 def on_html_event(
@@ -108,10 +108,11 @@ def on_html_event(
     """An event of a ``gr.HTML`` calls ``handler(session, data, *inputs)`` with what the browser sent."""
 
     @errors_as_notices
-    def handle(sid: str, sent: gr.EventData, *values: Any) -> Any:
-        return _with_header(sid, handler(sessions.get(sid), dict(sent._data or {}), *values), len(outputs))
+    def handle(ticket: str, sent: gr.EventData, request: gr.Request, *values: Any) -> Any:
+        data = dict(sent._data or {})
+        return _answered(shell, ticket, request, outputs, lambda session: handler(session, data, *values))
 
-    return event(handle, [shell.sid, *inputs], [*outputs, shell.header], **(PRIVATE_EVENT | more))
+    return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
 
 
 def header_html(session: Session) -> str:
@@ -122,18 +123,40 @@ def header_html(session: Session) -> str:
     else:
         name, photos, kept = header_of(bench)
         many = "photo" if photos == 1 else "photos"
-        session.headline = f'<b>{html.escape(name)}</b><span class="fs-quiet">{photos:,} {many} · {kept:,} kept</span>'
+        more = " · for reading only" if bench.project.only_read else ""
+        counts = f'<span class="fs-quiet">{photos:,} {many} · {kept:,} kept{more}</span>'
+        session.headline = f"<b>{html.escape(name)}</b>{counts}"
     return session.headline
 
 
-def _with_header(sid: str, result: Any, outputs: int) -> Any:
-    # The handler may have opened another project: ask for the session anew.
-    session = sessions.get(sid)
+def caller_in(request: gr.Request) -> Caller:
+    """Who sent an event."""
+    return caller_of(request.headers.get("cookie", ""))
+
+
+def _answered(
+    shell: PageContext, ticket: str, request: gr.Request, outputs: Sequence[Component], work: Callable[[Session], Any]
+) -> Any:
+    """Updates for ``outputs`` and ``shell.always``: what ``work`` returns for the session that the ticket names."""
+    skipped = [gr.skip()] * (len(outputs) + len(shell.always))
+    if not ticket:  # the page was built, but has not told yet who it is
+        return skipped
+    try:
+        session = sessions.get(ticket, caller_in(request))
+    except TicketJustReplaced:  # what this page shows next is of the project that it opened
+        return skipped
+    result = work(session)
+    return [*_listed(result, len(outputs)), *_page_updates(ticket, sessions.current(session))]
+
+
+def _listed(result: Any, outputs: int) -> list[Any]:
+    if outputs < 2:
+        return [result] * outputs
+    return [result] * outputs if isinstance(result, dict) else list(result)
+
+
+def _page_updates(ticket: str, session: Session) -> list[Any]:
+    """Updates for ``PageContext.always``, where the browser shows something older."""
     before = session.headline
     now = header_html(session)
-    header = gr.skip() if now == before else now
-    if outputs == 0:
-        return header
-    if outputs == 1:
-        return [result, header]
-    return [*([result] * outputs if isinstance(result, dict) else result), header]
+    return [gr.skip() if now == before else now, gr.skip() if session.ticket == ticket else session.ticket]

@@ -1,31 +1,41 @@
 """Who is looking at what. A session is one browser tab; it survives a reload, the server's memory holds it.
 
-The browser makes the session's id and keeps it in ``sessionStorage``; every event sends it as its first input.
+The server makes the session's id, the browser keeps it in ``sessionStorage``. Every event sends a ticket as its first
+input: the session and the project that the page shows. A ticket counts only from the browser and login that it was
+given to, and only while that project is open in the session, so that no page works in a project that it does not show.
 A workbench is shared by all sessions on the same project.
 """
 
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
-from collections import OrderedDict
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import gradio as gr
-
 from app.drawn_masks import DrawnMasks
+from app.open_projects import OpenProjects, header_of, is_busy, is_whole, project_key
+from app.server.callers import Caller, asking_caller
 from app.server.uploads import Uploads
 from app.tab_memory import TabMemory
 from core.api import SampleFilter, Workbench
-from core.api.recent import add_recent_project, recent_projects
+from core.api.recent import add_recent_project
 from core.errors import InputError, StoreError
 from core.types import ReviewStatus
 
 logger = logging.getLogger(__name__)
 
-MAX_SESSIONS = 200
-"""Sessions remembered; the one unused for longest is forgotten first (its project keeps everything stored)."""
+MAX_SESSIONS = 1000
+"""Sessions remembered in all. Above it none is begun unless one was idle for ``REPLACED_IDLE_S``."""
+MAX_PER_PERSON = 40
+"""Sessions of one login, or of one browser where there is none; its own one unused for longest makes room."""
+MAX_IDLE_S = 8 * 3600.0
+"""A session that sent nothing for so long ends. What is stored stays; drawings that became no sample do not."""
+REPLACED_IDLE_S = 600.0
+SWITCH_S = 10.0
+"""Events that a page sends within so many seconds after it opened another project may still name the one before."""
 
 
 @dataclass
@@ -33,7 +43,9 @@ class Session:
     """What one browser tab is doing. Only ids, masks and small values; pictures live in the project.
 
     ``filter``, ``offset`` and ``grouped`` say what Review shows, ``tab`` which tab is in front, ``headline`` what
-    the browser's header says now, ``login`` who it is where the app asks for a login.
+    the browser's header says now, ``login`` who it is where the app asks for a login. ``caller`` is the only browser
+    and login that may use it, ``used`` when it last did (monotonic seconds). ``switched``: the key of the project that
+    was open before this one, and until when the page may not know of the change.
     """
 
     id: str
@@ -61,6 +73,14 @@ class Session:
     memory: TabMemory = field(default_factory=TabMemory)
     login: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
+    caller: Caller = Caller()
+    used: float = field(default_factory=time.monotonic)
+    switched: tuple[str, float] = ("", 0.0)
+
+    @property
+    def ticket(self) -> str:
+        """What the page sends with each request: this session, and the project that is open in it."""
+        return f"{self.id}.{project_key(self.api)}"
 
     @property
     def required_api(self) -> Workbench:
@@ -83,89 +103,182 @@ class Session:
         return self.normal_id
 
 
-def header_of(bench: Workbench) -> tuple[str, int, int]:
-    """What a page says of a project before all else: its name, its photos and its kept samples. StoreError."""
-    return bench.project.name, bench.photos.count(), bench.review.kept_count()
+class StaleTicket(InputError):
+    """A page sent a request for a project that is not open in its session any more."""
+
+
+class TicketJustReplaced(StaleTicket):
+    """The page opened another project a moment ago, and sent this before it knew that it was opened."""
 
 
 class Sessions:
     """All sessions and open projects of this server."""
 
     def __init__(self) -> None:
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._apis: dict[Path, Workbench] = {}
+        self._sessions: dict[str, Session] = {}
         self._lock = threading.RLock()
-        self.initial_project: Path | None = None
+        self.projects = OpenProjects()
         self.uploads: Uploads | None = None
 
-    def get(self, sid: str) -> Session:
-        """The session with this id; a new one opens the project named on the command line or the last one."""
-        with self._lock:
-            if sid not in self._sessions:
-                self._sessions[sid] = Session(sid, api=self._default_api())
-                while len(self._sessions) > MAX_SESSIONS:
-                    self._sessions.popitem(last=False)
-            self._sessions.move_to_end(sid)
-            return self._sessions[sid]
+    def start(self, ticket: str, caller: Caller, login: str = "") -> Session:
+        """The session of a page that loads: the one of its ticket if it is this caller's, else a new one.
 
-    def check(self, path: Path) -> Path:
-        """The absolute path of a project that can be opened; StoreError if it is none."""
-        return self._api_of(path.expanduser().resolve()).path
+        A new one opens the ticket's project if it is a recent one, else the one of the command line or the last.
+        """
+        id, _, key = ticket.partition(".")
+        with self._lock:
+            session = self._sessions.get(id)
+            if session is None or session.caller != caller:
+                session = self._begin(secrets.token_hex(16), key, caller, login)
+            elif session.api is None or not is_whole(session.api):
+                session = self._sessions[id] = Session(id, self.projects.first(), caller=caller)
+            session.login = login
+            return self._touched(session)
+
+    def get(self, ticket: str, caller: Caller) -> Session:
+        """The session that a request names. InputError where it is another caller's, or the project not its own.
+
+        A session that ended (the server began anew, it was idle) begins again, in the project that the ticket names.
+        """
+        id, _, key = ticket.partition(".")
+        with self._lock:
+            session = self._sessions.get(id)
+            if session is None:
+                session = self._revived(id, key, caller)
+            if session.caller != caller:
+                logger.warning("a request of another browser or login named session %s...", id[:6])
+                raise InputError("this page belongs to another browser or login; reload it to work on")
+            if key != project_key(session.api):
+                _raise_stale(session, key)
+            return self._touched(session)
+
+    def current(self, session: Session) -> Session:
+        """What stands for ``session`` now: another one once it has opened another project."""
+        with self._lock:
+            return self._sessions.get(session.id, session)
 
     def open(self, sid: str, path: Path) -> Session:
-        """Put the project at ``path`` on this session's table; StoreError if it is none."""
-        return self._open_in_tab(sid, self._api_of(path.expanduser().resolve()))
+        """Put the project at ``path`` on this session's table; StoreError if it is none or damaged."""
+        bench = self.projects.open(path)
+        try:
+            header_of(bench)
+        except StoreError:
+            self._close_unused()  # so that the next try reads a backup that was put in its place
+            raise
+        return self._open_in_tab(sid, bench)
 
     def create(self, sid: str, path: Path, name: str) -> Session:
         """Make a new project and put it on this session's table."""
-        path = path.expanduser().resolve()
+        return self._open_in_tab(sid, self.projects.create(path, name))
+
+    def end_idle(self, idle_s: float = MAX_IDLE_S) -> int:
+        """End sessions that were idle for so long and close projects that none uses; return how many ended.
+
+        A project in which a job runs stays, and so do its sessions.
+        """
+        limit = time.monotonic() - idle_s
         with self._lock:
-            bench = self._apis[path] = Workbench.create(path, name)
-            _serve_files(bench)
-        return self._open_in_tab(sid, bench)
+            idle = [s for s in self._sessions.values() if s.used < limit and not is_busy(s.api)]
+            for session in idle:
+                self._forget(session)
+            self._close_unused()
+        return len(idle)
+
+    def end_idle_regularly(self, every_s: float = 300.0) -> threading.Event:
+        """Call ``end_idle`` again and again in a thread, until the event that is returned is set."""
+        ending = threading.Event()
+
+        def watch() -> None:
+            while not ending.wait(every_s):
+                if ended := self.end_idle():
+                    logger.info("%d idle sessions ended", ended)
+
+        threading.Thread(target=watch, name="idle-sessions", daemon=True).start()
+        return ending
+
+    def __len__(self) -> int:
+        return len(self._sessions)
 
     def close(self) -> None:
         """Close every project."""
         with self._lock:
-            for bench in self._apis.values():
-                bench.close()
-            self._apis.clear()
+            self.projects.close()
             self._sessions.clear()
+
+    def _close_unused(self) -> None:
+        with self._lock:
+            self.projects.close_all_but(s.api for s in self._sessions.values())
+
+    def _touched(self, session: Session) -> Session:
+        session.used = time.monotonic()
+        return session
+
+    def _begin(self, id: str, key: str, caller: Caller, login: str) -> Session:
+        if not caller.browser:
+            raise InputError("this browser sends no cookie; allow cookies for this address and reload the page")
+        self._make_room(caller, login)
+        bench = self.projects.with_key(key) or self.projects.first()
+        session = self._sessions[id] = Session(id, api=bench, login=login, caller=caller)
+        return session
+
+    def _revived(self, id: str, key: str, caller: Caller) -> Session:
+        # Behind a login, who it is is known when the page loads.
+        bench = None if caller.login else self.projects.with_key(key)
+        if bench is None or not _is_id(id):
+            raise InputError("this page's session has ended; reload the page to work on")
+        return self._begin(id, key, caller, "")
+
+    def _make_room(self, caller: Caller, login: str) -> None:
+        own = [s for s in self._sessions.values() if (s.login == login if login else s.caller == caller)]
+        if len(own) >= MAX_PER_PERSON:
+            self._forget(min(own, key=_last_used))
+        elif len(self._sessions) >= MAX_SESSIONS:
+            oldest = min(self._sessions.values(), key=_last_used)
+            if time.monotonic() - oldest.used < REPLACED_IDLE_S:
+                raise InputError(f"{MAX_SESSIONS} pages are open on this server; close some, or try again later")
+            self._forget(oldest)
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session.id, None)
+        product = session.memory.product
+        if session.api is not None and not is_busy(session.api):
+            session.api.photos.drafts.discard(product.draft_id)
+            if self.uploads is not None:
+                self.uploads.done_with(product.uploaded)
 
     def _open_in_tab(self, sid: str, bench: Workbench) -> Session:
         with self._lock:
-            before = self._sessions.get(sid)
             fresh = Session(sid, api=bench)
-            if before:
-                fresh.tab, fresh.login = before.tab, before.login
+            if before := self._sessions.get(sid):
+                fresh.tab, fresh.login, fresh.caller = before.tab, before.login, before.caller
+                fresh.switched = (project_key(before.api), time.monotonic() + SWITCH_S)
             self._sessions[sid] = fresh
         add_recent_project(bench.path)
         return fresh
 
-    def _default_api(self) -> Workbench | None:
-        for path in filter(None, (self.initial_project, *recent_projects())):
-            try:
-                bench = self._api_of(path)
-                header_of(bench)
-                return bench
-            except StoreError as error:  # the others can still be opened
-                logger.warning("left closed: %s", error)
-        return None
 
-    def _api_of(self, path: Path) -> Workbench:
-        with self._lock:
-            if path not in self._apis:
-                self._apis[path] = Workbench.open(path)
-                _serve_files(self._apis[path])
-            return self._apis[path]
+def _last_used(session: Session) -> float:
+    return session.used
 
 
-def _serve_files(bench: Workbench) -> None:
-    # Pictures are served from where they lie, behind Gradio's login check; the database is not.
-    gr.set_static_paths([bench.path / name for name in ("files", "cache", "concepts", "evaluations")])
+def _is_id(text: str) -> bool:
+    return len(text) == 32 and all(c in "0123456789abcdef" for c in text)
+
+
+def _raise_stale(session: Session, key: str) -> None:
+    before, until = session.switched
+    line = "another project is open in this page's session now; nothing was done, reload the page"
+    raise TicketJustReplaced(line) if key == before and time.monotonic() < until else StaleTicket(line)
 
 
 sessions = Sessions()
+
+
+def requested_session(ticket: object) -> Session:
+    """The session that a request outside Gradio's queue names; InputError."""
+    if not isinstance(ticket, str) or not ticket:
+        raise InputError("the request names no session; reload the page")
+    return sessions.get(ticket, asking_caller.get())
 
 
 def file_url(path: Path) -> str:

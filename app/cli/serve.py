@@ -22,6 +22,10 @@ def ui(
         int | None, typer.Option(min=1, max=65535, help="Port; the first free one from 7860 if left out.")
     ] = None,
     auth: Annotated[Path | None, typer.Option(help="File of launch.py users; asks for a login.")] = None,
+    root: Annotated[
+        list[Path],
+        typer.Option(help="Folder below which pages may name paths; the projects folder where others can log in."),
+    ] = [],  # noqa: B006
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     demo: Annotated[bool, typer.Option(help="Open the demo product where there is no project yet.")] = True,
 ) -> None:
@@ -29,7 +33,7 @@ def ui(
     from app.page import serve
     from app.server.access import Access
 
-    access = Access(host, auth, tuple(allow_host), i_know)
+    access = Access(host, auth, tuple(allow_host), i_know, tuple(root))
     serve(project, access, port=port, browser=browser, demo=demo)
 
 
@@ -39,7 +43,7 @@ def bench(
         typer.Argument(
             help="core: speed; click, mini: what the shipped models can do; few-shot, dual, comgen: learning and "
             "component edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is "
-            "worth; paper: a paper's tables."
+            "worth; paper: a paper's tables; hostile: damaged files and data, and commands that are killed."
         ),
     ] = "core",
     method: Annotated[
@@ -47,7 +51,10 @@ def bench(
     ] = "",
     quick: Annotated[bool, typer.Option("--quick", help="Fewer repeats, or a table of one short training.")] = False,
     data: Annotated[
-        Path | None, typer.Option(help="realism: folder with real anomalies (MVTec AD layout), or a folder of such.")
+        Path | None,
+        typer.Option(
+            help="realism: folder with real anomalies (MVTec AD layout), or a folder of such; hostile: a concept's."
+        ),
     ] = None,
     test: Annotated[Path | None, typer.Option(help="realism: what to test on; DATA_dev if left out.")] = None,
     out: Annotated[
@@ -58,7 +65,7 @@ def bench(
         typer.Option(
             "--rows",
             help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real; comgen-table: its rows; "
-            "click: its sets.",
+            "click: its sets; hostile: pictures, recipes, databases, concepts, kills.",
         ),
     ] = [],  # noqa: B006
     product: Annotated[
@@ -66,7 +73,7 @@ def bench(
         typer.Option("--product", help="comgen-table: a demo product; paper: a folder of --data."),
     ] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(min=1, max=100, help="tables: trainings per row.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label; hostile: inputs.")] = None,
     without: Annotated[list[str], typer.Option(help="realism: a label to leave out.")] = [],  # noqa: B006
     detector: Annotated[
         str | None, typer.Option(help="realism: what learns from the pairs; unet if left out.")
@@ -94,7 +101,7 @@ def bench(
         "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name in ("realism", "comgen-table", "paper"):
+    if name in ("realism", "comgen-table", "paper", "hostile"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])

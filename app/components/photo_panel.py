@@ -18,7 +18,7 @@ import gradio as gr
 from app.canvas.canvas import LOADING, MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
 from app.page_context import PageContext, on
-from app.session import Session, file_url, sessions
+from app.session import Session, file_url, requested_session
 from core.errors import FlawsmithError, InputError
 from core.types import Mask
 
@@ -173,7 +173,7 @@ class PhotoPanel:
         ]
         prepare_for_clicks(session, row.id)
         return canvas_value(
-            row.id, file_url(row.path), row.width, row.height, session.id,
+            row.id, file_url(row.path), row.width, row.height, session.ticket,
             mask_rle=runs, regions=[*regions, *self.proposed_regions(session, row.id)],
             segmenter=bench.regions.segmenter().title, project=str(bench.path),
         )  # fmt: skip
@@ -255,8 +255,7 @@ def _prepare(regions: Any, warming: ClickPreparation, stale: Callable[[], bool])
 
 
 def _session_and_photo(data: dict[str, Any]) -> tuple[Session, Any]:
-    sid, normal_id = data.get("sid"), data.get("image_id")
-    if not isinstance(sid, str) or not isinstance(normal_id, str):
-        raise InputError("canvas: the request names no session or photo; reload the page")
-    session = sessions.get(sid)
+    session, normal_id = requested_session(data.get("sid")), data.get("image_id")
+    if not isinstance(normal_id, str):
+        raise InputError("canvas: the request names no photo; reload the page")
     return session, session.required_api.photos.row(normal_id)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from app.components.drawn_pair_panel import copy_in_words
-from app.session import Session, file_url, sessions
+from app.session import Session, file_url, requested_session
 from core.api.review import believability
 from core.errors import FlawsmithError, InputError
 from core.types import ReviewStatus
@@ -110,10 +110,7 @@ def request_handler(handler: Callable[[Session, Message], Message]) -> Callable[
 
     def call(sent: Message) -> Message:
         try:
-            sid = sent.get("sid") if isinstance(sent, dict) else None
-            if not isinstance(sid, str) or not sid:
-                raise InputError("review: the request names no session; reload the page")
-            session = sessions.get(sid)
+            session = requested_session(sent.get("sid") if isinstance(sent, dict) else None)
             with nullcontext() if handler in WITHOUT_LOCK else session.lock:
                 return {"ok": True, **handler(session, sent)}
         except FlawsmithError as error:

@@ -13,7 +13,9 @@ from starlette.middleware.cors import CORSMiddleware
 from app.server.guard import Guard
 from app.server.limits import Limits
 from app.server.origins import LOOPBACK, OwnNames
+from app.server.roots import checked_roots
 from app.server.uploads import Uploads
+from core.api.recent import projects_folder
 from core.errors import InputError
 
 FIRST_PORT = 7860
@@ -22,12 +24,16 @@ _PORTS = 100
 
 @dataclass(frozen=True)
 class Access:
-    """What ``ui`` was told. ``allow_hosts`` are names beside those of the machine that browsers may use."""
+    """What ``ui`` was told. ``allow_hosts`` are names beside those of the machine that browsers may use.
+
+    ``roots`` are folders below which pages may name paths of this machine.
+    """
 
     host: str = "127.0.0.1"
     auth: Path | None = None
     allow_hosts: tuple[str, ...] = ()
     without_login: bool = False
+    roots: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.auth is None and self.host.lower() not in LOOPBACK and not self.without_login:
@@ -35,6 +41,15 @@ class Access:
                 f"--host {self.host}: everybody in the network could open and change the projects; "
                 "ask for a login with --auth FILE (launch.py users makes it), or say --i-know"
             )
+
+    def allowed_folders(self) -> tuple[Path, ...]:
+        """The folders below which pages may name paths, the projects folder among them; none where all may be named.
+
+        InputError for one that is not there.
+        """
+        if not self.roots and self.auth is None and self.host.lower() in LOOPBACK:
+            return ()
+        return (*checked_roots(self.roots), projects_folder().expanduser().resolve())
 
 
 def middleware(access: Access, uploads: Uploads) -> list[Middleware]:

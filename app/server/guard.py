@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
+from app.server.callers import COOKIE, asking_caller, caller_of
 from app.server.limits import Limits, TooLarge
 from app.server.logins import asking_address
 from app.server.origins import OwnNames, refused
 
 logger = logging.getLogger(__name__)
-
-COOKIE = "flawsmith-browser"
-"""Holds what a browser is known by; its sessions are those with this value and no others."""
-_COOKIE_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 # Gradio's page has scripts and styles inside it, and makes functions from text for the canvas.
 CONTENT_POLICY = (
@@ -58,7 +53,8 @@ class Guard:
             return
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         method, path = scope.get("method", "GET"), str(scope["path"])
-        browser = known_browser(headers.get("cookie", ""))
+        asking_caller.set(caller := caller_of(headers.get("cookie", "")))
+        browser = caller.browser
         asking_address.set(address := _address(scope))
         line, status = refused(self._names, method, path, headers), 403
         if line is None:
@@ -98,15 +94,6 @@ class _Dressed:
                 kept.append((b"set-cookie", cookie.encode()))
             message["headers"] = [*kept, *HEADERS.items()]
         await self._send(message)
-
-
-def known_browser(cookies: str) -> str:
-    """What the browser is known by, from a ``Cookie`` header; "" where it has no such cookie yet."""
-    try:
-        morsel = SimpleCookie(cookies).get(COOKIE)
-    except CookieError:
-        return ""
-    return morsel.value if morsel is not None and _COOKIE_VALUE.fullmatch(morsel.value) else ""
 
 
 def _same_site(cookie: bytes) -> bytes:

@@ -14,6 +14,7 @@ from app.components.photo_score_panel import PhotoScorePanel
 from app.components.progress_bar import ProgressBar
 from app.components.result_list import RunList
 from app.page_context import PageContext, on, on_html_event
+from app.server.roots import roots
 from app.session import Session
 from core.api.evaluation.evaluations import EvalSpec, detector_cards
 from core.errors import FlawsmithError, InputError
@@ -208,7 +209,7 @@ def _plan_updates(session: Session, controls: EvaluateForm) -> list[Any]:
 def _path(text: str, what: str) -> Path:
     if not text.strip():
         raise InputError(f"give {what}")
-    path = Path(text.strip()).expanduser()
+    path = roots.checked(Path(text.strip()))
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder on the machine that runs Flawsmith")
     return path

@@ -12,6 +12,7 @@ import gradio as gr
 from app.components import param_form
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on
+from app.server.roots import roots
 from app.session import Session
 from core.api.datasets import DatasetsApi
 from core.errors import FlawsmithError, InputError
@@ -32,7 +33,7 @@ class ExportForm:
         with gr.Group(elem_classes="fs-card"):
             with gr.Row(elem_classes="fs-plain"):
                 self.out = gr.Textbox(label="Folder to write", max_lines=1, scale=3, min_width=220, elem_id="fs-out",
-                                      info="A new folder on the machine that runs Flawsmith.")  # fmt: skip
+                                      info=f"A new folder on the machine that runs Flawsmith{_below()}.")  # fmt: skip
                 self.category = gr.Textbox(label="Category", max_lines=1, scale=2, min_width=120,
                                            info="The product's name in the dataset.")  # fmt: skip
             with gr.Row(elem_classes="fs-plain"):
@@ -70,7 +71,7 @@ class ExportForm:
         options = {name: value for name, value in self.options.params_of(rest).items() if fits.get(name, True)}
         options |= {"category": category.strip(), "saturation": _saturation(saturation) if fits["saturation"] else {}}
         switches = {"everything": everything, "real": real, "overwrite": overwrite}
-        return format, Path(out.strip()).expanduser(), options, switches
+        return format, roots.checked(Path(out.strip())), options, switches
 
     def fitting(self, format: str) -> list[Any]:
         """Updates that hide the options that mean nothing to ``format``."""
@@ -86,6 +87,10 @@ class ExportForm:
             "normal_val": chosen.has_val, "anomaly_train": chosen.trains_on_anomalies,
             "pixel_codes": loco, "saturation": loco,
         }  # fmt: skip
+
+
+def _below() -> str:
+    return f", below {roots.in_words()}" if roots.folders else ""
 
 
 def build(shell: PageContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from app.components.import_review import ImportReview, current_draft, release_up
 from app.components.import_review_html import fold
 from app.components.progress_bar import ProgressBar
 from app.components.split_panel import TO_TEST, SplitPanel, chip_html
+from app.open_projects import known_projects
 from app.page_context import PageContext, on, on_gallery_select
+from app.server.roots import roots
 from app.session import Session, sessions
 from app.tabs.concepts.mask_drawing import FOCUS_JS, edit_example
 from core.api.demo import DEMO_PRODUCTS, demo_project
-from core.api.recent import projects_folder, recent_projects
-from core.errors import InputError
+from core.api.recent import project_damage, projects_folder
+from core.errors import InputError, StoreError
 
 PAGE_SIZE = 60
 DEMO_PREFIX = "demo:"
@@ -32,6 +35,13 @@ WELCOME = """<div class="fs-empty"><h2>Start with photos of good parts</h2>
 BMP and WebP, also greyscale and 16-bit, and whole MVTec AD or LOCO folders with their labelled anomalies.</p>
 <p>Then: <b>Regions</b> names the parts of the product, <b>Studio</b> makes anomalies, <b>Review</b> keeps the good
 ones, <b>Export</b> writes the dataset.</p></div>"""
+
+
+logger = logging.getLogger(__name__)
+
+_HIDDEN = gr.update(visible=False)
+_NO_ALBUM = (_HIDDEN, *[gr.skip()] * 5, _HIDDEN, "", _HIDDEN)
+"""Updates that hide all of ``ProjectGallery.parts`` after the welcome."""
 
 
 class ImportPanel:
@@ -51,7 +61,8 @@ class ImportPanel:
                                  height=128, elem_id="fs-drop", show_label=False)  # fmt: skip
             self.path = gr.Textbox(label="or a folder or zip on this machine", max_lines=1, elem_id="fs-path",
                                    placeholder="/data/line3/good",
-                                   info="An MVTec AD or LOCO folder brings its anomalies along.")  # fmt: skip
+                                   info="An MVTec AD or LOCO folder brings its anomalies along." + _below(),
+                                   )  # fmt: skip
             self.anomalies = gr.Textbox(label="Real anomalies (optional)", max_lines=1, elem_id="fs-anomalies",
                                         placeholder="/data/line3/defects",
                                         info="One sub-folder per label, masks beside the photos.")  # fmt: skip
@@ -59,6 +70,11 @@ class ImportPanel:
             self.bar = ProgressBar(shell, "import_id")
             self.report = gr.HTML(elem_id="fs-import-report")
         self.given = [self.files, self.path, self.anomalies]
+
+
+def _below() -> str:
+    """Where paths have to lie, after the help of a field for one."""
+    return f" Below {roots.in_words()}." if roots.folders else ""
 
 
 class ProjectGallery:
@@ -190,22 +206,39 @@ def _is_listed(session: Session) -> bool:
 
 
 def _show(session: Session) -> list[Any]:
-    choices = [(f"{p.name}   {p.parent}", str(p)) for p in recent_projects()]
-    made = {p.name for p in recent_projects()}
+    pick = _project_choices(session)
+    try:
+        return [pick, *_album_updates(session)]
+    except StoreError as error:  # another project can still be chosen
+        logger.warning("%s", error)
+        said = f'<div class="fs-empty"><h2>This project cannot be shown</h2><p>{html.escape(str(error))}</p></div>'
+        return [pick, gr.update(value=said, visible=True), *_NO_ALBUM]
+
+
+def _project_choices(session: Session) -> Any:
+    known = known_projects()
+    choices = [(f"{p.name}   {p.parent}{_damage_in_words(p)}", str(p)) for p in known]
+    made = {p.name for p in known}
     choices += [(f"Demo: {d.title}", DEMO_PREFIX + d.name) for d in DEMO_PRODUCTS if d.name not in made]
-    hidden = gr.update(visible=False)
+    here = None if session.api is None else str(session.api.path)
+    if session.api is not None and here not in [c[1] for c in choices]:
+        choices.insert(0, (f"{session.api.path.name}   {session.api.path.parent}", str(session.api.path)))
+    return gr.update(choices=choices, value=here)
+
+
+def _damage_in_words(path: Path) -> str:
+    return "   (damaged)" if project_damage(path) else ""
+
+
+def _album_updates(session: Session) -> list[Any]:
+    hidden, welcome = gr.update(visible=False), gr.update(value=WELCOME, visible=True)
     if session.api is None:
-        pick = gr.update(choices=choices, value=None)
-        return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
-    here = str(session.api.path)
-    if here not in [c[1] for c in choices]:
-        choices.insert(0, (f"{session.api.path.name}   {session.api.path.parent}", here))
-    pick = gr.update(choices=choices, value=here)
+        return [welcome, *_NO_ALBUM]
     if current_draft(session) is not None:
-        return [pick, hidden, hidden, *[gr.skip()] * 5, hidden, "", hidden]
+        return [hidden, *_NO_ALBUM]
     good, real = session.api.photos.count(), len(session.api.photos.examples())
     if not good and not real:
-        return [pick, gr.update(visible=True), hidden, *[gr.skip()] * 5, hidden, "", hidden]
+        return [welcome, *_NO_ALBUM]
     kind = (session.memory.product.kind or GOOD) if real and good else (GOOD if good else REAL)
     session.memory.product.kind = kind
     total = good if kind == GOOD else real
@@ -222,7 +255,7 @@ def _show(session: Session) -> list[Any]:
     many = gr.update(visible=total > PAGE_SIZE)
     gallery = gr.update(value=pictures, visible=True, selected_index=at)
     span = f"{page * PAGE_SIZE + 1:,} to {page * PAGE_SIZE + len(pictures):,} of {total:,}"
-    return [pick, hidden, gr.update(visible=True), kinds, many, span, many, _summary(session), picked, about, gallery]
+    return [hidden, gr.update(visible=True), kinds, many, span, many, _summary(session), picked, about, gallery]
 
 
 def _pictures(session: Session, kind: str, page: int) -> tuple[list[tuple[str, str]], list[str]]:
@@ -291,8 +324,8 @@ def _make_project(session: Session, name: str) -> list[Any]:
 
 
 def _start_import(session: Session, files: list[str] | None, path: str, anomalies: str) -> list[Any]:
-    sources = [Path(f) for f in files or []] + ([Path(path.strip()).expanduser()] if path.strip() else [])
-    extra = Path(anomalies.strip()).expanduser() if anomalies.strip() else None
+    sources = [Path(f) for f in files or []] + ([roots.checked(Path(path.strip()))] if path.strip() else [])
+    extra = roots.checked(Path(anomalies.strip())) if anomalies.strip() else None
     if not sources and extra is None:
         raise InputError("nothing to import yet: drop photos or a zip, or give a folder on this machine")
     for place in [*sources, *([extra] if extra else [])]:

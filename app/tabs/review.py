@@ -124,7 +124,7 @@ def build(shell: PageContext) -> None:
 
 def _show(session: Session) -> list[Any]:
     chosen = session.filter
-    value = refetch_value(session.id) | {"verdict": chosen.verdict, "why": _empty_html(session)}
+    value = refetch_value(session.ticket) | {"verdict": chosen.verdict, "why": _empty_html(session)}
     return [value, _counts(session), _reject_reasons_html(session)]
 
 

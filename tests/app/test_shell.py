@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from app.server.logins import hashed, write_users
 from core.api import Workbench
-from tests.app.conftest import Server, open_tab, reload, running
+from tests.app.conftest import DESK, Server, open_tab, reload, running
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
@@ -58,6 +58,44 @@ def test_two_sessions_do_not_disturb_each_other(
         reload(page)
         expect(page.locator("#fs-project b")).to_have_text(name)
         expect(page).to_have_title(f"{name} · Flawsmith")
+
+
+TICKET = "() => sessionStorage.getItem('flawsmith-ticket')"
+
+
+def test_a_page_is_told_that_its_session_has_another_project(
+    new_page: Callable[..., Page], new_project: Callable[..., Path]
+) -> None:
+    first, second = new_project("first"), new_project("second", samples=2)
+    page = new_page(second)
+    twin = page.context.new_page()  # a browser that duplicates a tab copies what it stores of the session
+    twin.goto(page.url)
+    twin.evaluate("(ticket) => sessionStorage.setItem('flawsmith-ticket', ticket)", page.evaluate(TICKET))
+    twin.reload()
+    expect(twin.locator("#fs-project b")).to_have_text("second")
+    assert twin.evaluate(TICKET) == page.evaluate(TICKET)
+    open_tab(page, "Review")
+    expect(page.locator("#fs-review .fsb-tile")).to_have_count(2)
+    box = twin.locator("#fs-open input")
+    box.fill(str(first))
+    box.press("Enter")
+    expect(twin.locator("#fs-project b")).to_have_text("first")
+    page.keyboard.press("a")
+    expect(page.locator(".fsb-note")).to_contain_text("another project is open in this page's session")
+    with Workbench.open(second) as bench:
+        assert bench.review.kept_count() == 0
+    reload(page)
+    expect(page.locator("#fs-project b")).to_have_text("first")
+
+
+def test_a_stolen_ticket_is_of_no_use(new_page: Callable[..., Page], new_project: Callable[..., Path]) -> None:
+    owner = new_page(new_project("owned"))
+    thief = new_page(new_project("other"), viewport=DESK)
+    stolen = owner.evaluate(TICKET)
+    thief.evaluate("(ticket) => sessionStorage.setItem('flawsmith-ticket', ticket)", stolen)
+    thief.reload()
+    expect(thief.locator("#fs-project b")).to_have_text("owned")  # a session of its own, in the project it names
+    assert thief.evaluate(TICKET).split(".")[0] != stolen.split(".")[0]
 
 
 def test_a_folder_that_is_no_project_is_refused_in_one_line(page: Page, tmp_path: Path) -> None:

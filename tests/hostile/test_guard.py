@@ -13,7 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app.server.guard import COOKIE, Guard
+from app.server.callers import COOKIE
+from app.server.guard import Guard
 from app.server.limits import Limits
 from app.server.origins import OwnNames
 from app.server.uploads import Uploads

@@ -14,7 +14,7 @@ from app.canvas.canvas import FLUSH_JS, MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
 from app.components.photo_panel import SERIAL_EVENTS
 from app.page_context import PageContext, on
-from app.session import Session, file_url, sessions
+from app.session import Session, file_url, requested_session
 from app.tabs.studio.engine_form import SUGGESTED_LABELS, normalized_label
 from core.api.concepts.examples import ExamplesApi, MaskDraft
 from core.errors import FlawsmithError, InputError
@@ -114,7 +114,7 @@ class MaskDrawing:
             return [hidden, hidden, None, "", gr.skip(), gr.skip(), gr.skip()]
         bench = session.required_api
         runs = session.masks.runs(_key(draft), draft.shape)
-        value = canvas_value(draft.id, file_url(draft.path), draft.width, draft.height, session.id, mask_rle=runs,
+        value = canvas_value(draft.id, file_url(draft.path), draft.width, draft.height, session.ticket, mask_rle=runs,
                              segmenter=bench.regions.segmenter().title)  # fmt: skip
         done, waiting = session.memory.concepts.drafted, len(session.memory.concepts.drafts)
         place = f"{done + 1:,} of {done + waiting:,} · " if done + waiting > 1 else ""
@@ -207,9 +207,8 @@ def _put_mask(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _session_and_draft(data: dict[str, Any]) -> tuple[Session, MaskDraft]:
-    sid, id = data.get("sid"), data.get("image_id")
-    session = sessions.get(sid) if isinstance(sid, str) else None
-    draft = current_draft(session) if session else None
-    if session is None or draft is None or draft.id != id:
+    session = requested_session(data.get("sid"))
+    draft = current_draft(session)
+    if draft is None or draft.id != data.get("image_id"):
         raise InputError("canvas: this photo is not being drawn on any more; add it again")
     return session, draft
