@@ -201,8 +201,11 @@ def _show_all(session: Session, album: ProjectGallery) -> list[Any]:
 
 
 def _is_listed(session: Session) -> bool:
-    """Whether the album shows real anomalies now, and no import is looked at."""
-    return session.api is not None and current_draft(session) is None and bool(session.api.photos.examples())
+    """Whether the album shows real anomalies now, and no import is looked at; not where they cannot be read."""
+    try:
+        return session.api is not None and current_draft(session) is None and bool(session.api.photos.examples())
+    except StoreError:
+        return False
 
 
 def _show(session: Session) -> list[Any]:

@@ -17,6 +17,7 @@ BENCHES = {
     "edits": "core.bench.edits",
     "dual": "core.bench.dual",
     "few-shot": "core.bench.few_shot",
+    "hostile": "core.bench.hostile",
     "mini": "core.bench.mini",
     "paper": "core.bench.paper",
     "realism": "core.bench.realism",

@@ -1,0 +1,192 @@
+"""Commands that are killed at any moment: nothing accepted is lost, and nothing half done is listed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from core.api import SampleFilter, Workbench
+from core.bench.drawn_scenes import scene
+from core.errors import FlawsmithError
+from core.images import read_image, read_mask
+from core.training.checkpoints import list_concepts, load_concept, unread_concepts
+from core.types import ReviewStatus
+
+LAUNCH = Path(__file__).resolve().parents[3] / "launch.py"
+EVERYTHING = 100_000
+ENDS_WITHIN_S = 120.0
+LONGEST_S = 60.0
+"""No command is left alone for longer. How long each is grows with every kill, until one ends before it is killed."""
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "new": ("new", "PROJECT", "--normal", "PHOTOS"),
+    "import": ("import", "PROJECT", "PHOTOS"),
+    "generate": ("generate", "PROJECT", "--engine", "perlin", "--count", "40", "--seed", "SEED"),
+    "review": ("review", "PROJECT", "--auto"),
+    "export": ("export", "PROJECT", "OUT", "--format", "mvtec-ad", "--all", "--overwrite"),
+}
+"""Command lines by name; PROJECT, PHOTOS (a folder of new photos), OUT and SEED stand for this round's."""
+
+
+@dataclass
+class KillTally:
+    """``lost``: what was there before a kill and was not after it, or was listed and not whole, a line each."""
+
+    kills: int = 0
+    ended_first: int = 0
+    lost: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """As JSON."""
+        return {"kills": self.kills, "ended_first": self.ended_first, "lost": self.lost}
+
+
+@dataclass(frozen=True)
+class ProjectState:
+    """What a project held: photos, samples, and the samples that were kept."""
+
+    photos: frozenset[str] = frozenset()
+    samples: frozenset[str] = frozenset()
+    kept: frozenset[str] = frozenset()
+
+
+def kill_commands(
+    rng: np.random.Generator, count: int, place: Path, commands: Mapping[str, tuple[str, ...]] = COMMANDS
+) -> KillTally:
+    """Start ``count`` commands on a project in ``place``, in turn, and kill each, or ask it to end, after a while."""
+    tally, project, out = KillTally(), place / "killed", place / "killed-export"
+    longest = dict.fromkeys(commands, 4.0)
+    before = ProjectState()
+    for number in range(count):
+        name = list(commands)[number % len(commands)]
+        photos = drawn_photos(place / f"photos-{number}", seed=int(rng.integers(2**31)))
+        target = place / f"new-{number}" if name == "new" else project
+        words = {"PROJECT": target, "PHOTOS": photos, "OUT": out, "SEED": number}
+        if name != "new" and not (project / "project.db").is_file():
+            _run(["new", str(project), "--normal", str(photos)]).wait(ENDS_WITHIN_S)
+            before = state_of(project)
+        argv = [str(words.get(word, word)) for word in commands[name]]
+        how = signal.SIGKILL if rng.random() < 0.7 else signal.SIGTERM
+        ended = _kill_after(argv, float(rng.random()) * longest[name], how)
+        longest[name] = min(1.2 * ended or 1.2 * longest[name], LONGEST_S)
+        tally.kills += 1
+        tally.ended_first += bool(ended)
+        faults = faults_after(target, before if name != "new" else ProjectState(), out)
+        tally.lost += [f"{name} {number} ({how.name}): {fault}" for fault in faults]
+        before = state_of(project) if name != "new" and not faults else before
+        shutil.rmtree(photos)
+    return tally
+
+
+def drawn_photos(folder: Path, seed: int, count: int = 12) -> Path:
+    """A folder of drawn photos that no other seed gives."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        normal, _ = scene(160, seed + number)
+        cv2.imwrite(str(folder / f"{seed} {number}.png"), cv2.cvtColor(normal.pixels, cv2.COLOR_RGB2BGR))
+    return folder
+
+
+def state_of(project: Path) -> ProjectState:
+    """What the project in this folder holds."""
+    with Workbench.open(project) as bench:
+        rows = bench.review.page(SampleFilter(), 0, EVERYTHING)
+        return ProjectState(
+            frozenset(p.id for p in bench.photos.page()),
+            frozenset(r.id for r in rows),
+            frozenset(r.id for r in rows if r.verdict == ReviewStatus.KEPT),
+        )
+
+
+def faults_after(project: Path, before: ProjectState, out: Path) -> list[str]:
+    """What a kill has spoilt: ``before`` gone, rows without whole files, an export half written; empty if nothing."""
+    if not (project / "project.db").exists():
+        return [] if not before.photos else ["the project is gone"]
+    with closing(sqlite3.connect(project / "project.db")) as db:
+        told = db.execute("PRAGMA integrity_check").fetchone()
+    faults = [] if told == ("ok",) else [f"integrity_check: {told}"]
+    try:
+        now = state_of(project)
+        for name in ("photos", "samples", "kept"):
+            if gone := getattr(before, name) - getattr(now, name):
+                faults.append(f"{len(gone)} {name} are gone")
+        with Workbench.open(project) as bench:
+            faults += _unwhole_files(bench) + _unwhole_concepts(bench)
+    except FlawsmithError as error:
+        faults.append(str(error))
+    return faults + _unwhole_export(out)
+
+
+def _unwhole_files(bench: Workbench) -> list[str]:
+    faults = []
+    for photo in bench.photos.page():
+        faults += _not_what_it_says(photo.path)
+    for row in bench.review.page(SampleFilter(), 0, EVERYTHING):
+        faults += _not_what_it_says(row.image_path) + _not_what_it_says(row.mask_path)
+        if not faults and read_image(row.image_path).shape[:2] != read_mask(row.mask_path).shape:
+            faults.append(f"sample {row.id}: image and mask differ in size")
+    return faults
+
+
+def _not_what_it_says(path: Path) -> list[str]:
+    """A stored file is named by its content."""
+    try:
+        whole = hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+    except OSError as error:
+        return [f"{path.name}: {error.strerror}"]
+    return [] if whole else [f"{path.name}: not whole"]
+
+
+def _unwhole_concepts(bench: Workbench) -> list[str]:
+    faults = unread_concepts(bench.concepts.folder)
+    for concept in list_concepts(bench.concepts.folder):
+        try:
+            load_concept(bench.concepts.folder / concept.id)
+        except FlawsmithError as error:
+            faults.append(str(error))
+    return faults
+
+
+def _unwhole_export(out: Path) -> list[str]:
+    images = {p.stem for p in out.rglob("test/*/*.png") if p.parent.name != "good"}
+    masks = {p.stem.removesuffix("_mask") for p in out.rglob("ground_truth/*/*.png")}
+    return [] if images == masks else [f"export: {len(images)} images and {len(masks)} masks"]
+
+
+def _run(argv: list[str]) -> subprocess.Popen[bytes]:
+    command, env = [sys.executable, str(LAUNCH), *argv], os.environ | {"FLAWSMITH_VENV": "none"}
+    null = subprocess.DEVNULL
+    return subprocess.Popen(command, env=env, start_new_session=True, stdout=null, stderr=null)
+
+
+def _kill_after(argv: list[str], delay_s: float, how: signal.Signals) -> float:
+    """Run a command for ``delay_s`` seconds and kill it with its children; seconds it took if it was first, else 0."""
+    began = time.monotonic()
+    running = _run(argv)
+    try:
+        running.wait(delay_s)
+        return time.monotonic() - began
+    except subprocess.TimeoutExpired:
+        pass
+    if how is signal.SIGKILL:
+        os.killpg(running.pid, how)
+    else:
+        running.send_signal(how)
+    try:
+        running.wait(ENDS_WITHIN_S)
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+    return 0.0
