@@ -44,6 +44,11 @@ ENVIRONMENT = (
     ("`FLAWSMITH_MODELS`", "folder of fetched models and weights", "the system's folder for user data"),
     ("`FLAWSMITH_STATE`", "folder for the list of projects opened last", "the system's folder for state"),
     ("`FLAWSMITH_BACKBONE`", "diffusion model where *Model* is `auto`: a name, folder or file", "the first there is"),
+    (
+        "`FLAWSMITH_DTYPE`",
+        "precision to draw in: `float32`, `float16`, `bfloat16`",
+        "`float16` on a GPU, else `float32`",
+    ),
     ("`FLAWSMITH_CACHE_MB`", "megabytes that warm models, photos and features may take", "a third of the memory"),
     ("`HF_ENDPOINT`, `HF_TOKEN`", "mirror of the Hugging Face hub to fetch from, and its token", "the hub"),
 )

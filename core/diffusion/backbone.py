@@ -116,7 +116,7 @@ def encode_images(backbone: Backbone, images: Sequence[Image], generator: torch.
     vae = _on_device(backbone, "vae")
     found = []
     for rows in torch.split(torch.stack([_pixels(backbone, image) for image in images]), _VAE_ROWS):
-        posterior = vae.encode(rows.to(backbone.device, backbone.dtype)).latent_dist
+        posterior = _run_autoencoder(backbone, vae.encode, rows).latent_dist
         latents = posterior.mean.float()
         if generator is not None:
             noise = torch.randn(latents.shape, generator=generator)
@@ -138,15 +138,49 @@ def _pixels(backbone: Backbone, image: Image) -> Tensor:
 
 @torch.no_grad()
 def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
-    """Images uint8 (H, W, 3), one for each of the latents (N, C, h, w)."""
+    """Images uint8 (H, W, 3), one for each of the latents (N, C, h, w).
+
+    InputError where the latents, or what the decoder makes of them, are not finite: they would become black pictures.
+    """
+    _check_finite(backbone, latents, "drew")
     vae = _on_device(backbone, "vae")
     pictures: list[Image] = []
-    scaled = (latents / backbone.vae_scaling_factor).to(backbone.device, backbone.dtype)
-    for rows in torch.split(scaled, _VAE_ROWS):
-        x = (vae.decode(rows).sample.float() + 1) * 127.5
+    for rows in torch.split(latents / backbone.vae_scaling_factor, _VAE_ROWS):
+        decoded = _run_autoencoder(backbone, vae.decode, rows).sample.float()
+        _check_finite(backbone, decoded, "decoded")
+        x = (decoded + 1) * 127.5
         x = x.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu()
         pictures += [np.ascontiguousarray(picture) for picture in x.numpy()]
     return pictures
+
+
+def _run_autoencoder(backbone: Backbone, work: Callable[[Tensor], Any], rows: Tensor) -> Any:
+    """What ``work``, the autoencoder's ``encode`` or ``decode``, gives for ``rows`` float32 (N, C, H, W).
+
+    Some autoencoders overflow in float16 (SDXL's first one does). What is not finite there is computed in float32.
+    """
+    found = work(rows.to(backbone.device, backbone.dtype))
+    values = found.sample if isinstance(getattr(found, "sample", None), Tensor) else found.latent_dist.mean
+    if backbone.dtype == torch.float32 or bool(torch.isfinite(values).all()):
+        return found
+    backbone.vae.to(torch.float32)
+    try:
+        return work(rows.to(backbone.device, torch.float32))
+    finally:
+        backbone.vae.to(backbone.dtype)
+
+
+def _check_finite(backbone: Backbone, values: Tensor, did: str) -> None:
+    """InputError with the advice that fits the model's precision, unless all ``values`` are finite."""
+    if bool(torch.isfinite(values).all()):
+        return
+    kind = str(backbone.dtype).removeprefix("torch.")
+    advice = (
+        "set FLAWSMITH_DTYPE=bfloat16 or float32, since float16 overflows"
+        if backbone.dtype == torch.float16
+        else "lower the guidance or another weight, or verify the model's files"
+    )
+    raise InputError(f"{backbone.name}: expected finite numbers, it {did} NaN or infinite ones in {kind}; {advice}")
 
 
 def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:

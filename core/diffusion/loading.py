@@ -6,6 +6,7 @@ The only file that imports diffusers and transformers; what comes out is a core.
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -35,14 +36,17 @@ def load_backbone(
 ) -> Backbone:
     """The model ``wanted`` (see core.diffusion.model_sources), ready to use and kept warm for the next time.
 
-    ``dtype`` auto is float16 on a GPU, float32 elsewhere; train with float32 or bfloat16. ``memory``: ``slicing``
+    ``dtype`` auto is what FLAWSMITH_DTYPE says, else float16 on a GPU and float32 elsewhere; train with float32 or
+    bfloat16. ``memory``: ``slicing``
     computes attention and the decoder in slices; ``offload`` also keeps on the device only the part at work; auto
     chooses by what is free. Unavailable, in one line, when the model is missing, truncated or of another family.
     """
     if (reason := missing_library()) is not None:
         raise Unavailable(f"diffusion: {reason}")
+    if dtype == "auto":
+        dtype = os.environ.get("FLAWSMITH_DTYPE", "").strip() or "auto"
     if dtype != "auto" and dtype not in _DTYPES:
-        raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(_DTYPES)}")
+        raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(_DTYPES)}; FLAWSMITH_DTYPE sets it")
     source, place = locate(wanted), choose_device(device)
     kind = _DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else torch.float16)
     stamp = max(p.stat().st_mtime_ns for p in _weight_files(source))

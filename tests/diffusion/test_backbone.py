@@ -7,6 +7,7 @@ import pickle
 import shutil
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,6 +101,30 @@ def test_images_to_latents_and_back(toy: Backbone, plate: np.ndarray) -> None:
     assert np.array_equal(pictures[0], pictures[1])
     with pytest.raises(InputError, match="multiples of 8"):
         encode_image(toy, plate[:60])
+
+
+@pytest.mark.parametrize(("kind", "advice"), [(torch.float32, "verify"), (torch.float16, "FLAWSMITH_DTYPE=bfloat16")])
+def test_what_is_not_finite_is_told_and_never_a_black_picture(toy: Backbone, kind: torch.dtype, advice: str) -> None:
+    latents = torch.zeros(1, toy.channels, 8, 8)
+    latents[0, 0, 0, 0] = torch.nan
+    with pytest.raises(InputError, match=f"toy: expected finite numbers, it drew NaN.*{advice}"):
+        decode(replace(toy, dtype=kind), latents)
+
+
+def test_an_autoencoder_that_overflows_in_half_precision_works_in_float32(toy: Backbone, plate: np.ndarray) -> None:
+    half = replace(toy, vae=deepcopy(toy.vae).to(torch.bfloat16), dtype=torch.bfloat16)
+
+    def overflow(module: torch.nn.Module, given: object, found: torch.Tensor) -> torch.Tensor:
+        return found if found.dtype == torch.float32 else found * torch.inf
+
+    half.vae.decoder.conv_in.register_forward_hook(overflow)
+    half.vae.encoder.conv_in.register_forward_hook(overflow)
+    latents = encode_image(half, plate)
+    assert torch.isfinite(latents).all()
+    (picture,) = decode(half, latents)
+    (wanted,) = decode(toy, encode_image(toy, plate))
+    assert np.abs(picture.astype(int) - wanted).mean() < 2  # weights that were bfloat16 have lost some digits
+    assert next(half.vae.parameters()).dtype == torch.bfloat16  # as it was
 
 
 @pytest.mark.parametrize("prediction", ["v", "x0"])
