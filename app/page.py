@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -108,7 +107,7 @@ def _demo_project() -> Path | None:
 
 
 @errors_as_notices
-def _on_page_load(ticket: str, request: gr.Request) -> list[Any]:
+def _on_page_load(ticket: str, request: gr.Request) -> list[object]:
     session = sessions.start(ticket, caller_in(request), request.username or "")
     opened = str(session.api.path) if session.api else "-"
     # The first tab is in front anyway; choosing it again would undo a person's quick click on another.

@@ -108,7 +108,7 @@ class Placement(BaseModel):
         free = self.source in ("auto", "examples") and not asked
         return self.model_copy(update={"position": "surroundings" if has_examples and free else "anywhere"})
 
-    def without_effect(self, given: Mapping[str, Any], has_examples: bool) -> str | None:
+    def without_effect(self, given: Mapping[str, object], has_examples: bool) -> str | None:
         """Why a setting that was ``given`` changes nothing beside the others, in one line; None if all count.
 
         Call it on rules whose position is resolved. Defaults that were given are no request.

@@ -80,12 +80,12 @@ class StoredFormat:
                 raise InputError(f"{where}: expected a {self.kind} of format {step}, got a damaged one") from error
         return found
 
-    def stamped(self, plain: Mapping[str, Any]) -> JsonObject:
+    def stamped(self, plain: Mapping[str, object]) -> JsonObject:
         """``plain`` with the newest format's number."""
         return {**plain, "format": self.newest}
 
 
-def read_record(cls: type[T], raw: Mapping[str, Any], where: str) -> T:
+def read_record(cls: type[T], raw: Mapping[str, object], where: str) -> T:
     """``raw`` as a frozen dataclass, each value checked by its annotation; keys it does not know go to its ``extra``.
 
     InputError, in one line, names what is missing or wrong.

@@ -5,7 +5,7 @@
 
 import { labelName } from "./label_name.js";
 
-class ImportReview {
+class ImportDraftPanel {
   constructor(element, trigger) {
     this.element = element;
     this.trigger = trigger;
@@ -48,5 +48,5 @@ class ImportReview {
 }
 
 export function start({ element, trigger }) {
-  return new ImportReview(element, trigger);
+  return new ImportDraftPanel(element, trigger);
 }

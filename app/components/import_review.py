@@ -19,7 +19,7 @@ from core.errors import InputError
 EVENTS = ("reading_set", "label_set", "scale_set", "said_undone")
 
 
-class ImportReview:
+class ImportDraftPanel:
     """A column over the gallery while there is a draft; ``parts`` is what ``show`` updates."""
 
     def __init__(self) -> None:

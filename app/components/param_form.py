@@ -44,7 +44,7 @@ class ParamForm:
             given[name] = _field_value(self.model.model_fields[name], list(mine))
         return given
 
-    def values_of(self, params: dict[str, Any]) -> list[Any]:
+    def values_of(self, params: dict[str, Any]) -> list[object]:
         """Component values for stored ``params``; what is missing gets its default."""
         values: list[Any] = []
         for name, width in self.fields:

@@ -111,14 +111,14 @@ class PhotoPanel:
         ready = session.required_api.regions.is_ready(session.normal_id)
         return [value, photo_title(session), gr.Timer(active=not ready)]
 
-    def turn(self, session: Session, forward: bool) -> list[Any]:
+    def turn(self, session: Session, forward: bool) -> list[object]:
         """Put the next photo on the table, or the one before; updates for ``parts`` and ``photo_changed``."""
         current = session.photo_id()
         if not current:
             return [gr.skip()] * (len(self.parts) + 1)
         return self.open_photo(session, session.required_api.photos.photo_beside(current, forward).id)
 
-    def open_photo(self, session: Session, normal_id: str) -> list[Any]:
+    def open_photo(self, session: Session, normal_id: str) -> list[object]:
         """Put a photo on the table; updates for ``parts`` and ``photo_changed``."""
         session.normal_id = normal_id
         return [*self.show(session), time.time_ns()]
@@ -128,7 +128,7 @@ class PhotoPanel:
         with session.lock:
             return session.masks.get(self._key(normal_id))
 
-    def set_mask(self, session: Session, normal_id: str, mask: Mask | None) -> list[Any]:
+    def set_mask(self, session: Session, normal_id: str, mask: Mask | None) -> list[object]:
         """Lay a mask on a photo, or take it off; updates for ``parts``."""
         with session.lock:
             if mask is None:
@@ -145,7 +145,7 @@ class PhotoPanel:
     def _key(self, normal_id: str) -> str:
         return f"{self.use}/{normal_id}"
 
-    def _preparation_updates(self, session: Session) -> list[Any]:
+    def _preparation_updates(self, session: Session) -> list[object]:
         """How far the photo is prepared for clicks, while a slow segmenter looks at it."""
         warming = session.memory.warming
         if warming is None or warming.normal_id != session.normal_id or warming.finished:

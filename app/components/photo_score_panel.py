@@ -33,7 +33,7 @@ class PhotoScorePanel:
         on(self.pick.input, _score_chosen, shell, [self.pick], [self.said])
         on(self.other.upload, _score_uploaded, shell, [self.other], [self.said])
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates of ``parts`` for the run in front; hidden where it kept no detector, or where several are shown."""
         run = _chosen_run(session)
         if not run:

@@ -115,7 +115,7 @@ class PreviewGallery:
             session.memory.previews.shown = None
             gr.Info("Same settings, same sample: it was made before. Take another seed for another one.")
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates for ``parts``: the previews so far and the chosen one."""
         rows = _gallery_rows(session)
         session.memory.previews.shown = _row_states(rows)
@@ -126,17 +126,17 @@ class PreviewGallery:
         picked = session.memory.previews.picked
         return [_gallery_html(session, rows, picked), gr.update(visible=True), *_detail_updates(session, picked)]
 
-    def show_new(self, session: Session) -> list[Any]:
+    def show_new(self, session: Session) -> list[object]:
         """The same, but nothing is touched while no new preview has come."""
         fresh = session.api is not None and _row_states(_gallery_rows(session)) != session.memory.previews.shown
         return self.show(session) if fresh else [gr.skip()] * len(self.parts)
 
-    def _pick(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+    def _pick(self, session: Session, sent: dict[str, object]) -> list[object]:
         session.memory.previews.picked = str(sent.get("id", ""))
         session.memory.previews.awaited = ""
         return self.show(session)
 
-    def _set_status(self, session: Session, verdict: ReviewStatus) -> list[Any]:
+    def _set_status(self, session: Session, verdict: ReviewStatus) -> list[object]:
         picked = session.memory.previews.picked
         if not picked:
             raise InputError("generate something first, then keep or discard it")
@@ -148,7 +148,7 @@ class PreviewGallery:
         session.memory.previews.picked = waiting[0] if waiting else picked
         return self.show(session)
 
-    def _undo(self, session: Session) -> list[Any]:
+    def _undo(self, session: Session) -> list[object]:
         back = session.required_api.review.undo()
         if not back:
             gr.Info("There is no verdict to take back.")
@@ -156,7 +156,7 @@ class PreviewGallery:
             session.memory.previews.picked = back[0]
         return self.show(session)
 
-    def _keep_all(self, session: Session) -> list[Any]:
+    def _keep_all(self, session: Session) -> list[object]:
         fresh = [r.id for r in _gallery_rows(session) if r.verdict == ReviewStatus.NEW]
         if not fresh:
             raise InputError("keep all: every preview here has its verdict already")
@@ -212,7 +212,7 @@ def _gallery_html(session: Session, rows: list[SampleRow], picked: str) -> str:
     return f"<div class='fs-film' role='listbox' aria-label='Previews'>{cells}</div>"
 
 
-def _detail_updates(session: Session, picked: str) -> list[Any]:
+def _detail_updates(session: Session, picked: str) -> list[object]:
     desk = session.required_api.review
     try:
         seen = desk.compare(picked)

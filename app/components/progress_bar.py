@@ -45,7 +45,7 @@ class ProgressBar:
         on(self.timer.tick, self.refresh, shell, outputs=self.parts, concurrency_limit=None)
         on(self.cancel.click, self._stop, shell, queue=False)
 
-    def refresh(self, session: Session) -> list[Any]:
+    def refresh(self, session: Session) -> list[object]:
         """Updates for ``parts``: call it to show a job that was just started, and after a page load."""
         job_id = getattr(session, self.slot)
         if not job_id or session.api is None:

@@ -34,7 +34,7 @@ class RunList:
         )
 
 
-def run_list_updates(session: Session) -> list[Any]:
+def run_list_updates(session: Session) -> list[object]:
     """The list of runs, and what the session looks at: the newest run if nothing was chosen."""
     if session.api is None:
         return ["", EMPTY]
@@ -47,7 +47,7 @@ def run_list_updates(session: Session) -> list[Any]:
     return [_runs(entries, chosen), _results_html(session, chosen)]
 
 
-def open_run(session: Session, sent: dict[str, Any]) -> None:
+def open_run(session: Session, sent: dict[str, object]) -> None:
     """A person picked a run."""
     session.memory.evaluate.shown = [str(sent.get("id", ""))]
 
@@ -60,7 +60,7 @@ def compare(session: Session, sent: dict[str, Any]) -> None:
     session.memory.evaluate.shown = ids
 
 
-def remove(session: Session, sent: dict[str, Any]) -> None:
+def remove(session: Session, sent: dict[str, object]) -> None:
     """A person said twice that a run may go."""
     session.required_api.evaluations.remove(str(sent.get("id", "")))
 

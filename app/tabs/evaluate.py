@@ -88,7 +88,7 @@ class EvaluateForm:
         seeds = int(trainings or 1)
         return EvalSpec(cast(Any, kind), name.strip(), where, pairs_of, detector or "unet", preset or "cpu", seeds)
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""
         plain = [KINDS[0][0], None, "", "", "", "", ALL_ENGINES, "unet", "cpu", 1, ""]
         values = [p if v is None else v for p, v in zip(plain, session.memory.evaluate.form or plain, strict=True)]
@@ -135,10 +135,10 @@ def build(shell: PageContext) -> None:
             shown = gr.HTML(elem_id="fs-ev-result")
     ready, right = [plan, go], [runs.html, shown, *one.parts]
 
-    def both(session: Session) -> list[Any]:
+    def both(session: Session) -> list[object]:
         return [*result_list.run_list_updates(session), *one.show(session)]
 
-    def fill(session: Session) -> list[Any]:
+    def fill(session: Session) -> list[object]:
         if session.api is not None:  # a run goes on when its window is closed; the next one takes it over
             session.evaluate_id = session.api.evaluations.running() or session.evaluate_id
         updates = controls.show(session)
@@ -147,7 +147,7 @@ def build(shell: PageContext) -> None:
 
     shell.fill_on_select(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
 
-    def look(session: Session, *values: Any) -> list[Any]:
+    def look(session: Session, *values: Any) -> list[object]:
         if list(values) == session.memory.evaluate.filled:  # the server's own update comes back as a change
             return [gr.skip()] * len([*controls.inputs, *ready])
         session.memory.evaluate.filled = session.memory.evaluate.form = list(values)
@@ -158,7 +158,7 @@ def build(shell: PageContext) -> None:
         happens = control.change if isinstance(control, gr.Textbox | gr.Slider) else control.input
         on(happens, look, shell, controls.inputs, [*controls.inputs, *ready], trigger_mode="always_last")
 
-    def start(session: Session, *values: Any) -> list[Any]:
+    def start(session: Session, *values: Any) -> list[object]:
         session.memory.evaluate.form = list(values)
         session.evaluate_id = session.required_api.evaluations.start(controls.trial(values))
         return [gr.update(interactive=False), *bar.refresh(session), result_list.live_curves_html(session)]
@@ -166,7 +166,7 @@ def build(shell: PageContext) -> None:
     on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
     on(bar.timer.tick, result_list.live_curves_html, shell, outputs=[live], concurrency_limit=None)
 
-    def ended(session: Session) -> list[Any]:
+    def ended(session: Session) -> list[object]:
         made = session.required_api.jobs.result(session.evaluate_id).get("id")
         # A reloaded page hears of the end again; by then another run may be in front.
         if made and session.memory.evaluate.made != made:
@@ -184,14 +184,14 @@ def build(shell: PageContext) -> None:
 def _with_results(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> Callable[..., list[Any]]:
     """``handler``, and the right column as it then is."""
 
-    def handle(session: Session, sent: dict[str, Any]) -> list[Any]:
+    def handle(session: Session, sent: dict[str, object]) -> list[object]:
         handler(session, sent)
         return both(session)
 
     return handle
 
 
-def _plan_updates(session: Session, controls: EvaluateForm) -> list[Any]:
+def _plan_updates(session: Session, controls: EvaluateForm) -> list[object]:
     """What would be measured on what, or what is missing; and whether the button can be pressed."""
     if session.api is None:
         return [_hint("Open a project in <b>Product</b> first."), gr.update(interactive=False)]

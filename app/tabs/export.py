@@ -54,7 +54,7 @@ class ExportForm:
         return [self.format, self.out, self.category, self.everything, self.real, self.overwrite, self.saturation,
                 *self.options.components]  # fmt: skip
 
-    def defaults(self, session: Session) -> list[Any]:
+    def defaults(self, session: Session) -> list[object]:
         """Values of ``inputs`` for a project that was not exported yet."""
         out, category = "", ""
         if session.api is not None:
@@ -73,7 +73,7 @@ class ExportForm:
         switches = {"everything": everything, "real": real, "overwrite": overwrite}
         return format, roots.checked(Path(out.strip())), options, switches
 
-    def fitting(self, format: str) -> list[Any]:
+    def fitting(self, format: str) -> list[object]:
         """Updates that hide the options that mean nothing to ``format``."""
         fits = self.fits(format)
         names = [name for name, width in self.options.fields for _ in range(width)]
@@ -107,11 +107,11 @@ def build(shell: PageContext) -> None:
                               interactive=False, elem_id="fs-snippet")  # fmt: skip
     shown = [preview, go]
 
-    def look(session: Session, *values: Any) -> list[Any]:
+    def look(session: Session, *values: Any) -> list[object]:
         session.memory.export = list(values)
         return _preview(session, controls, values)
 
-    def fill(session: Session) -> list[Any]:
+    def fill(session: Session) -> list[object]:
         values = session.memory.export or controls.defaults(session)
         return [*values, *_preview(session, controls, values), *bar.refresh(session), *_result(session)]
 
@@ -123,7 +123,7 @@ def build(shell: PageContext) -> None:
     controls.format.change(controls.fitting, controls.format, [controls.saturation, *controls.options.components],
                            show_progress="hidden", api_visibility="private")  # fmt: skip
 
-    def start(session: Session, *values: Any) -> list[Any]:
+    def start(session: Session, *values: Any) -> list[object]:
         format, out, options, switches = controls.read(values)
         session.export_id = session.required_api.datasets.start_export(format, out, options, **switches)
         return ["", gr.update(visible=False), *bar.refresh(session)]
@@ -132,7 +132,7 @@ def build(shell: PageContext) -> None:
     bar.on_end(shell, _result, outputs=[report, snippet])
 
 
-def _preview(session: Session, controls: ExportForm, values: Sequence[Any]) -> list[Any]:
+def _preview(session: Session, controls: ExportForm, values: Sequence[Any]) -> list[object]:
     if session.api is None:
         return [_empty_html("Open a project in <b>Product</b> first."), gr.update(interactive=False)]
     try:
@@ -187,7 +187,7 @@ def _saturation(text: str) -> dict[str, float]:
     return found
 
 
-def _result(session: Session) -> list[Any]:
+def _result(session: Session) -> list[object]:
     result = session.api.jobs.result(session.export_id) if session.api and session.export_id else {}
     if not result or "images" not in result:
         return ["", gr.update(visible=False)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
 
 import gradio as gr
 
@@ -49,23 +48,23 @@ def build(shell: PageContext) -> None:
                                  elem_classes="fs-formats")  # fmt: skip
             reasons = gr.HTML(elem_id="fs-reasons")
 
-    def fill(session: Session) -> list[Any]:
+    def fill(session: Session) -> list[object]:
         return [_table(), _offline(), *_segmenters(session), *bar.refresh(session)]
 
     filled = [listed, said, segmenter, reasons, *bar.parts]
     shell.fill_on_select(tab, fill, filled)
 
-    def start(session: Session, name: str | None) -> list[Any]:
+    def start(session: Session, name: str | None) -> list[object]:
         if session.api is None:
             raise InputError("open a project first: downloads run in its background")
         session.fetch_id = session.api.weights.start_fetch(_chosen(name))
         return bar.refresh(session)
 
-    def check(session: Session, name: str | None) -> list[Any]:
+    def check(session: Session, name: str | None) -> list[object]:
         row = ModelsApi(None, None).verify(_chosen(name))
         return [_table(), _verified(row) + _offline()]
 
-    def use(session: Session, name: str) -> list[Any]:
+    def use(session: Session, name: str) -> list[object]:
         session.required_api.regions.choose_segmenter(name)
         return _segmenters(session)
 
@@ -164,7 +163,7 @@ def _verified(row: ModelRow) -> str:
     )
 
 
-def _segmenters(session: Session) -> list[Any]:
+def _segmenters(session: Session) -> list[object]:
     every = all_segmenters()
     usable = [(s.title, name) for name, s in every.items() if s.available() is None]
     chosen = session.api.regions.segmenter().name if session.api else None

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.import_review import ImportReview, current_draft, release_uploads
+from app.components.import_review import ImportDraftPanel, current_draft, release_uploads
 from app.components.import_review_html import fold
 from app.components.progress_bar import ProgressBar
 from app.components.split_panel import TO_TEST, SplitPanel, chip_html
@@ -110,7 +110,7 @@ def build(shell: PageContext) -> None:
         with gr.Column(scale=3, min_width=300):
             intake = ImportPanel(shell)
         with gr.Column(scale=8, min_width=420):
-            review = ImportReview()
+            review = ImportDraftPanel()
             album = ProjectGallery()
     shown = [intake.pick, *album.parts, *album.split.parts, *review.parts]
     on_tab = [*shown, *intake.bar.parts, intake.report]

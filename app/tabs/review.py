@@ -68,7 +68,7 @@ class ReviewFilters:
         session.filter, session.grouped, session.offset = chosen, grouped, 0
         return True
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates for ``controls`` from the session, so that a reload finds them as they were."""
         chosen = session.filter
         counts = session.api.review.counts() if session.api else {}
@@ -102,7 +102,7 @@ def build(shell: PageContext) -> None:
     shown = [board, counts, why]
     shell.fill_on_select(tab, lambda s: [*_show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
 
-    def refilter(session: Session, *values: Any) -> list[Any]:
+    def refilter(session: Session, *values: Any) -> list[object]:
         return _show(session) if filters.read(session, values) else [gr.skip()] * len(shown)
 
     for control in filters.controls:
@@ -112,7 +112,7 @@ def build(shell: PageContext) -> None:
 
     on(board.judged, lambda s: _counts(s), shell, outputs=[counts], trigger_mode="always_last")
 
-    def by_score(session: Session, *values: Any) -> list[Any]:
+    def by_score(session: Session, *values: Any) -> list[object]:
         desk = session.required_api.review
         fresh = SampleFilter(**{**vars(session.filter), "verdict": ReviewStatus.NEW})
         done = desk.apply_rules(desk.parse_rules(rules.params_of(values)), fresh)
@@ -122,7 +122,7 @@ def build(shell: PageContext) -> None:
     on(apply.click, by_score, shell, rules.components, [*shown, outcome])
 
 
-def _show(session: Session) -> list[Any]:
+def _show(session: Session) -> list[object]:
     chosen = session.filter
     value = refetch_value(session.ticket) | {"verdict": chosen.verdict, "why": _empty_html(session)}
     return [value, _counts(session), _reject_reasons_html(session)]

@@ -47,7 +47,7 @@ class DatasetsApi:
         self,
         format: str,
         out: Path,
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, object] | None = None,
         *,
         everything: bool = False,
         real: bool = False,
@@ -76,7 +76,7 @@ class DatasetsApi:
         files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
         return {**_result(report, warning), "files": files}
 
-    def start_export(self, format: str, out: Path, options: Mapping[str, Any], **more: bool) -> str:
+    def start_export(self, format: str, out: Path, options: Mapping[str, object], **more: bool) -> str:
         """``export`` in the background; ``more`` are its switches everything, real, overwrite."""
         self._options(options)
 
@@ -95,7 +95,7 @@ class DatasetsApi:
         """The product's name as a category that every format can hold."""
         return _category(self._project.name)
 
-    def _options(self, given: Mapping[str, Any]) -> exporting.ExportOptions:
+    def _options(self, given: Mapping[str, object]) -> exporting.ExportOptions:
         return exporting.read_options({"category": self.default_category(), **given})
 
     def _items(self, everything: bool, real: bool, trains: bool) -> tuple[list[DatasetItem], str | None]:

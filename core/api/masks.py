@@ -48,7 +48,7 @@ class MasksApi:
             return morphology.invert(mask)
         raise InputError(f"mask edit {how!r}: there are {', '.join([*EDITS, 'fill_holes', 'invert'])}")
 
-    def perturb(self, mask: Mask, params: Mapping[str, Any], seed: int, label: str | None = None) -> Mask:
+    def perturb(self, mask: Mask, params: Mapping[str, object], seed: int, label: str | None = None) -> Mask:
         """GAA's geometric enhancement; areas drift towards the mean of the label's real anomalies."""
         if not mask.any():
             raise MaskError("perturb: the mask is empty; draw or place one first")

@@ -148,7 +148,7 @@ class ReviewApi:
         return self._project.redo_review()
 
     @staticmethod
-    def parse_rules(given: Mapping[str, Any]) -> ReviewRules:
+    def parse_rules(given: Mapping[str, object]) -> ReviewRules:
         """Rules from names and values; InputError names each wrong one."""
         checked: ReviewRules = read_settings(ReviewRules, given, "rules")
         return checked

@@ -163,7 +163,7 @@ def _removal_case(product: str, seed: int, wanted: str) -> tuple[Request, str, s
     return Request(normal, "missing", params, seed, regions=regions), item.slot, item.word, twin.mask
 
 
-def _with_params(request: Request, params: Mapping[str, Any]) -> Request:
+def _with_params(request: Request, params: Mapping[str, object]) -> Request:
     return Request(request.normal, request.label, params, request.seed, regions=request.regions)
 
 

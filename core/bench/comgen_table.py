@@ -111,7 +111,7 @@ def measure(
     rows: Sequence[str] = (),
     seeds: int = 3,
     count: int = PAIRS,
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     device: str = "auto",
     progress: Callable[[str], None] = lambda line: None,
     cancelled: Callable[[], bool] = lambda: False,

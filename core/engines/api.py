@@ -188,7 +188,7 @@ class Engine(ABC):
 
     def matching_examples(
         self,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         label: str,
         seed: int,
         examples: Sequence[AnomalyExample],
@@ -200,7 +200,7 @@ class Engine(ABC):
         """
         return None
 
-    def copies_examples(self, params: Mapping[str, Any]) -> bool:
+    def copies_examples(self, params: Mapping[str, object]) -> bool:
         """Whether a sample made with these settings may hold pixels of the real anomalies that it was given. Those
         must not test a detector that learned from it."""
         return "examples" in self.needs
@@ -209,7 +209,7 @@ class Engine(ABC):
         """What its setting ``draw_as`` (core.engines.drawing_presets) stands for, by name; empty without one."""
         return {}
 
-    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, object], label: str, ctx: Context) -> int:
         """How many requests are best drawn together on this machine, at least 1."""
         return 1
 
@@ -276,6 +276,6 @@ def require_mask(engine: Engine, request: Request) -> Mask:
     return request.mask
 
 
-def read_params(engine: Engine, given: Mapping[str, Any]) -> Any:
+def read_params(engine: Engine, given: Mapping[str, object]) -> Any:
     """``given`` checked against the engine's Params; InputError with one line per wrong value."""
     return read_settings(engine.Params, given, f"engine {engine.name}")

@@ -30,7 +30,7 @@ class PresetParams(EngineParams):
     )
 
 
-def preset_name(engine: Engine, params: Mapping[str, Any], label: str, concepts: Path | None) -> str:
+def preset_name(engine: Engine, params: Mapping[str, object], label: str, concepts: Path | None) -> str:
     """The drawing preset that ``params`` ask for: by name, or with ``auto`` that of the concept they name."""
     presets = engine.drawing_presets()
     wanted = str(params.get("draw_as", AUTO))

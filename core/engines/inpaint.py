@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -77,7 +77,7 @@ class Inpaint(Engine):
         """None, or which library or weights are missing and how to get them."""
         return missing_model_reason()
 
-    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, object], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
         from core.diffusion.backbone import preferred_batch_size
         from core.diffusion.loading import load_backbone

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from pydantic import Field
@@ -76,7 +75,7 @@ class Poisson(Engine):
     needs = frozenset({"mask"})
     Params = PoissonParams
 
-    def copies_examples(self, params: Mapping[str, Any]) -> bool:
+    def copies_examples(self, params: Mapping[str, object]) -> bool:
         """Where the patch may come from a real example."""
         return params.get("source", "auto") in ("auto", "example")
 

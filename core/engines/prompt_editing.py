@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 Mark = Literal["same", "gone", "new"]
 """Whether a run of words stays, is struck out or is new."""
@@ -85,15 +85,15 @@ class PromptEditing(ABC):
     """``params`` are the engine's, as its form has them: ``edit``, ``prompt``, ``concept``, ``borrowed``."""
 
     @abstractmethod
-    def show(self, normal_id: str, params: Mapping[str, Any]) -> PromptView:
+    def show(self, normal_id: str, params: Mapping[str, object]) -> PromptView:
         """The photo's prompt after ``params["edit"]``. InputError or NotFound where there is no prompt at all."""
 
     @abstractmethod
-    def add(self, normal_id: str, params: Mapping[str, Any], edit: str) -> str:
+    def add(self, normal_id: str, params: Mapping[str, object], edit: str) -> str:
         """The text of ``params["edit"]`` and one more; InputError, in one line, where that cannot be."""
 
     @abstractmethod
-    def drop(self, normal_id: str, params: Mapping[str, Any], place: int) -> str:
+    def drop(self, normal_id: str, params: Mapping[str, object], place: int) -> str:
         """The text without its ``place``-th edit; InputError where a later one needs it."""
 
     @abstractmethod

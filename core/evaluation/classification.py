@@ -84,11 +84,11 @@ def evaluate_classification(
     test: Sequence[Shot],
     *,
     preset: str = "cpu",
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     without: Sequence[str] = (),
     ctx: TrainContext | None = None,
-    source: Mapping[str, Any] | None = None,
+    source: Mapping[str, object] | None = None,
 ) -> EvalResult:
     """Train once per seed on the anomalies of ``train``, name those of ``test``, and sum up.
 

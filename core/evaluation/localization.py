@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from core.device import choose_device
 from core.errors import InputError, Unavailable
@@ -38,12 +38,12 @@ def evaluate_localization(
     *,
     detector: str = "unet",
     preset: str = "cpu",
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     without: Sequence[str] = (),
     side: int | None = EVALUATION_SIDE,
     ctx: TrainContext | None = None,
-    source: Mapping[str, Any] | None = None,
+    source: Mapping[str, object] | None = None,
 ) -> EvalResult:
     """Train once per seed, test each on real anomalies, and sum up: where is the defect?
 
@@ -63,12 +63,12 @@ def evaluate_detection(
     *,
     detector: str = "unet",
     preset: str = "cpu",
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     without: Sequence[str] = (),
     side: int | None = EVALUATION_SIDE,
     ctx: TrainContext | None = None,
-    source: Mapping[str, Any] | None = None,
+    source: Mapping[str, object] | None = None,
 ) -> EvalResult:
     """The same, asked the other way: is this part good? The metrics of whole photos come first."""
     return _evaluate("detection", detector, preset, params, seeds, without, side, ctx, source, train, test)
@@ -78,12 +78,12 @@ def _evaluate(
     kind: Literal["localization", "detection"],
     name: str,
     preset: str,
-    changes: Mapping[str, Any] | None,
+    changes: Mapping[str, object] | None,
     seeds: Sequence[int],
     without: Sequence[str],
     side: int | None,
     ctx: TrainContext | None,
-    source: Mapping[str, Any] | None,
+    source: Mapping[str, object] | None,
     train: Sequence[Shot],
     test: Sequence[Shot],
 ) -> EvalResult:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
 
 from core.evaluation.charts import bar_chart, line_chart
 from core.evaluation.glossary import format_number, format_with_spread, metric_description, metrics_in_order
@@ -193,7 +192,7 @@ def notes(result: EvalResult) -> str:
     return f"<ul class='ev-notes'>{lines}</ul>" if lines else ""
 
 
-def config_table(config: Mapping[str, Any]) -> str:
+def config_table(config: Mapping[str, object]) -> str:
     """All settings, nested ones with dotted names; the confusion counts have a table of their own."""
     config = {name: value for name, value in config.items() if name != CONFUSION}
     rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in _flat(config))
@@ -258,7 +257,7 @@ def _row(charts: Sequence[str]) -> str:
     return f"<div class='ev-charts'>{drawn}</div>" if drawn else ""
 
 
-def _flat(config: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+def _flat(config: Mapping[str, object], before: str = "") -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for name, value in config.items():
         if isinstance(value, Mapping):

@@ -20,7 +20,7 @@ TrainOneSeed = Callable[[TrainContext], EvalResult]
 """Trains and tests with the context's seed."""
 
 
-def fingerprint(config: Mapping[str, Any], *sets: Sequence[Shot]) -> str:
+def fingerprint(config: Mapping[str, object], *sets: Sequence[Shot]) -> str:
     """16 hex digits that stand for the settings and for every photo, label and mask of the sets."""
     digest = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode())
     for shots in sets:

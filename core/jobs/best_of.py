@@ -92,7 +92,7 @@ def generate_best_of(
     return lot.result(stopped)
 
 
-def with_preset(rules: ReviewRules, preset: Mapping[str, Any]) -> ReviewRules:
+def with_preset(rules: ReviewRules, preset: Mapping[str, object]) -> ReviewRules:
     """``rules`` with what a drawing preset says of those that a person did not set."""
     return rules.model_copy(
         update={name: value for name, value in preset.items() if name not in rules.model_fields_set}

@@ -76,8 +76,8 @@ class RequestBuilder:
         material: ProductData,
         engine_name: str,
         label: str,
-        params: Mapping[str, Any],
-        placement: Mapping[str, Any] | None = None,
+        params: Mapping[str, object],
+        placement: Mapping[str, object] | None = None,
         donor_ids: Sequence[str] = (),
     ) -> RequestBuilder:
         """The builder of checked settings; InputError, NotFound or Unavailable, in one line, where they cannot be.

@@ -49,7 +49,7 @@ class ConceptConfig:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, raw: Mapping[str, Any], where: str = "concept") -> Self:
+    def read(cls, raw: Mapping[str, object], where: str = "concept") -> Self:
         """From the flat JSON object; InputError, which ``where`` begins, names what is missing or wrong."""
         return read_record(cls, raw, where)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +69,7 @@ def learn_embeddings(
     notes: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,
     preset: LearningPreset | None = None,
-    about: Mapping[str, Any] | None = None,
+    about: Mapping[str, object] | None = None,
     pictures: Mapping[str, bytes] | None = None,
 ) -> Concept:
     """Learn one embedding for each of ``groups`` (label → real examples) with one mask encoder, and keep them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import gradio as gr
 
@@ -19,126 +19,145 @@ from core.api.concepts.library import learner_cards
 
 def build(shell: PageContext) -> None:
     """The tab."""
-    with gr.Tab("Concepts", id="concepts") as tab, gr.Row(elem_classes="fs-parts", equal_height=False):
-        with gr.Column(elem_classes="fs-cx-main"):
-            with gr.Column(elem_classes="fs-cx-main") as browse:
-                live = gr.HTML(js_on_load=learning_panel.KEEP_PARTIAL_JS, elem_id="fs-cx-live")
-                listed = ExampleList()
-                rows = GroupList(shell, lambda session: controls.clusters(session))
-                shelf = concept_list.ConceptList(learner_cards())
-            drawing = MaskDrawing(shell)
-        with gr.Column(elem_classes="fs-side", elem_id="fs-cx-side") as side:
-            with gr.Column(elem_classes="fs-side-scroll"):
-                controls = learning_panel.LearningPanel()
-            with gr.Column(elem_classes="fs-side-foot"):
-                plan = gr.HTML(elem_id="fs-learn-plan")
-                bar = ProgressBar(shell, "learn_id")
-                go = gr.Button("Learn", variant="primary", elem_id="fs-learn-go")
-        drawing.build_side()
-    form = [*controls.inputs, *controls.groups]
-    ready = [plan, go]
-    lists = [*listed.parts, *rows.parts, *shelf.parts]
-    modes = [browse, side, *drawing.parts]
+    ConceptsTab(shell).wire()
 
-    def mode(session: Session) -> list[Any]:
-        busy = drawing.is_drawing(session)
-        return [gr.update(visible=not busy), gr.update(visible=not busy), *drawing.show(session)]
 
-    def look(session: Session) -> list[Any]:
-        """All but the bar and what grows."""
-        shown = controls.show(session)
-        beside = [
-            *controls.fitting(session.memory.concepts.chosen[0]),
-            *learning_panel.plan_updates(session, controls),
+class ConceptsTab:
+    """The tab's parts and what happens in them.
+
+    ``everything`` is what ``look`` updates: all but the progress bars and the curves of the learning in progress,
+    which follow their own timer.
+    """
+
+    def __init__(self, shell: PageContext) -> None:
+        self.shell = shell
+        with gr.Tab("Concepts", id="concepts") as self.tab, gr.Row(elem_classes="fs-parts", equal_height=False):
+            with gr.Column(elem_classes="fs-cx-main"):
+                with gr.Column(elem_classes="fs-cx-main") as browse:
+                    self.live = gr.HTML(js_on_load=learning_panel.KEEP_PARTIAL_JS, elem_id="fs-cx-live")
+                    self.listed = ExampleList()
+                    self.rows = GroupList(shell, lambda session: self.controls.clusters(session))
+                    self.shelf = concept_list.ConceptList(learner_cards())
+                self.drawing = MaskDrawing(shell)
+            with gr.Column(elem_classes="fs-side", elem_id="fs-cx-side") as side:
+                with gr.Column(elem_classes="fs-side-scroll"):
+                    self.controls = learning_panel.LearningPanel()
+                with gr.Column(elem_classes="fs-side-foot"):
+                    plan = gr.HTML(elem_id="fs-learn-plan")
+                    self.bar = ProgressBar(shell, "learn_id")
+                    self.go = gr.Button("Learn", variant="primary", elem_id="fs-learn-go")
+            self.drawing.build_side()
+        self.ready = [plan, self.go]
+        modes = [browse, side, *self.drawing.parts]
+        form = [*self.controls.inputs, *self.controls.groups]
+        lists = [*self.listed.parts, *self.rows.parts, *self.shelf.parts]
+        self.everything = [*modes, *form, *self.ready, *lists]
+
+    def wire(self) -> None:
+        """Connect the parts."""
+        rows = self.rows
+        self.shell.fill_on_select(self.tab, self.fill, [*self.everything, *self.bar.parts, *rows.bar.parts, self.live])
+        rows.wire()
+        for place, control in enumerate(self.controls.inputs):
+            # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
+            happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
+            on(happens, lambda s, v, place=place: self.changed(s, v, place), self.shell, [control],
+               [*self.controls.groups, *self.ready, *rows.parts], trigger_mode="always_last")  # fmt: skip
+        self._wire_learning()
+        self._wire_lists()
+
+    def _wire_learning(self) -> None:
+        shell, bar, live = self.shell, self.bar, self.live
+        begun = [self.go, *bar.parts, live]
+        on(self.go.click, self.start, shell, self.controls.inputs, begun)
+        on_html_event(live.learning_kept, self.keep, shell, begun, **SERIAL_EVENTS)
+        on(bar.timer.tick, self._live_html, shell, outputs=[live], concurrency_limit=None)
+        bar.on_end(shell, self.ended, outputs=[*self.ready, live, *self.shelf.parts]).success(
+            None, js=concept_list.SCROLL_TO_NEW_JS
+        )
+
+    def _wire_lists(self) -> None:
+        shell, listed, shelf, drawing = self.shell, self.listed, self.shelf, self.drawing
+        on(listed.add.upload, self._then_look(drawing.add_photos), shell, [listed.add], self.everything).success(
+            None, js=FOCUS_JS
+        )
+        on_html_event(
+            listed.tiles.example_opened, self._then_look(drawing.edit_example), shell, self.everything, **SERIAL_EVENTS
+        ).success(None, js=FOCUS_JS)
+        on_html_event(
+            listed.tiles.example_removed, self._then_look(example_list.remove), shell, self.everything, **SERIAL_EVENTS
+        )
+        drawing.wire(self.look, self.everything)
+        for event, handler in ((shelf.html.concept_renamed, shelf.rename), (shelf.html.concept_deleted, shelf.delete),
+                               (shelf.html.concept_shown, shelf.filter)):  # fmt: skip
+            on_html_event(event, lambda s, sent, handler=handler: handler(s, sent)[0], shell, shelf.parts,
+                          trigger_mode="multiple")  # fmt: skip
+        on_html_event(shelf.html.concept_tried, shelf.try_in_studio, shell, [shell.tabs])
+
+    def look(self, session: Session) -> list[object]:
+        """Updates for ``everything``."""
+        shown = self.controls.show(session)
+        return [
+            *self._mode(session),
+            *shown,
+            *self.controls.fitting(session.memory.concepts.chosen[0]),
+            *learning_panel.plan_updates(session, self.controls),
+            *self.listed.show(session),
+            *self.rows.show(session),
+            *self.shelf.show(session),
         ]
-        return [*mode(session), *shown, *beside, *listed.show(session), *rows.show(session), *shelf.show(session)]
 
-    everything = [*modes, *form, *ready, *lists]
-
-    def fill(session: Session) -> list[Any]:
+    def fill(self, session: Session) -> list[object]:
+        """The tab comes to the front, or a project is opened in it."""
         if session.api is not None:  # learning goes on when its window is closed; the next one takes it over
             session.learn_id = session.api.concepts.running() or session.learn_id
-        return [
-            *look(session),
-            *bar.refresh(session),
-            *rows.bar.refresh(session),
-            learning_panel.live_learning_html(session, controls),
-        ]
+        look = self.look(session)
+        return [*look, *self.bar.refresh(session), *self.rows.bar.refresh(session), self._live_html(session)]
 
-    shell.fill_on_select(tab, fill, [*everything, *bar.parts, *rows.bar.parts, live])
-    rows.wire()
-
-    def changed(session: Session, value: Any, place: int) -> list[Any]:
+    def changed(self, session: Session, value: object, place: int) -> list[object]:
+        """The control at ``place`` of the form has another value."""
         # Each tells of itself alone: while a page loads, the others may not have come to the browser yet.
-        values = session.memory.concepts.form
+        values, rows, controls = session.memory.concepts.form, self.rows, self.controls
         if values is None or values[place] == value:
-            return [gr.skip()] * (len(controls.groups) + len(ready) + len(rows.parts))
+            return [gr.skip()] * (len(controls.groups) + len(self.ready) + len(rows.parts))
         values[place] = value
         if place == 1:
             session.memory.concepts.groups_of = ""
         looks = rows.show(session) if place < 2 else [gr.skip()] * len(rows.parts)
         return [*controls.fitting(values[0]), *learning_panel.plan_updates(session, controls), *looks]
 
-    for place, control in enumerate(controls.inputs):
-        # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
-        happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
-        on(happens, lambda s, v, place=place: changed(s, v, place), shell, [control],
-           [*controls.groups, *ready, *rows.parts], trigger_mode="always_last")  # fmt: skip
-
-    def start(session: Session, *values: Any) -> list[Any]:
+    def start(self, session: Session, *values: object) -> list[object]:
+        """*Learn* was pressed."""
         session.memory.concepts.form = list(values)
-        session.learn_id = session.required_api.concepts.start(controls.order(values))
-        return [
-            gr.update(interactive=False),
-            *bar.refresh(session),
-            learning_panel.live_learning_html(session, controls),
-        ]
+        session.learn_id = session.required_api.concepts.start(self.controls.order(values))
+        return self._begun(session)
 
-    on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
-
-    def keep(session: Session, sent: dict[str, Any]) -> list[Any]:
+    def keep(self, session: Session, sent: dict[str, object]) -> list[object]:
+        """A person takes what a stopped learning has so far."""
         session.learn_id = session.required_api.concepts.keep_partial(session.learn_id)
-        return [
-            gr.update(interactive=False),
-            *bar.refresh(session),
-            learning_panel.live_learning_html(session, controls),
-        ]
+        return self._begun(session)
 
-    on_html_event(live.learning_kept, keep, shell, [go, *bar.parts, live], **SERIAL_EVENTS)
-    on(
-        bar.timer.tick,
-        lambda s: learning_panel.live_learning_html(s, controls),
-        shell,
-        outputs=[live],
-        concurrency_limit=None,
-    )
-
-    def ended(session: Session) -> list[Any]:
+    def ended(self, session: Session) -> list[object]:
+        """The learning is over: its concept is the newest."""
         made = session.required_api.jobs.result(session.learn_id).get("concept")
         session.memory.concepts.learned = made or session.memory.concepts.learned
-        return [
-            *learning_panel.plan_updates(session, controls),
-            learning_panel.live_learning_html(session, controls),
-            *shelf.show(session),
-        ]
+        plan = learning_panel.plan_updates(session, self.controls)
+        return [*plan, self._live_html(session), *self.shelf.show(session)]
 
-    bar.on_end(shell, ended, outputs=[*ready, live, *shelf.parts]).success(None, js=concept_list.SCROLL_TO_NEW_JS)
+    def _begun(self, session: Session) -> list[object]:
+        return [gr.update(interactive=False), *self.bar.refresh(session), self._live_html(session)]
 
-    def act(handler: Any) -> Any:
-        def acted(session: Session, *values: Any) -> list[Any]:
+    def _live_html(self, session: Session) -> str:
+        return learning_panel.live_learning_html(session, self.controls)
+
+    def _mode(self, session: Session) -> list[object]:
+        """The lists and the form, or the canvas in their place."""
+        busy = self.drawing.is_drawing(session)
+        return [gr.update(visible=not busy), gr.update(visible=not busy), *self.drawing.show(session)]
+
+    def _then_look(self, handler: Callable[..., object]) -> Callable[..., list[object]]:
+        def acted(session: Session, *values: object) -> list[object]:
             handler(session, *values)
-            return look(session)
+            return self.look(session)
 
         return acted
-
-    on(listed.add.upload, act(drawing.add_photos), shell, [listed.add], everything).success(None, js=FOCUS_JS)
-    on_html_event(listed.tiles.example_opened, act(drawing.edit_example), shell, everything, **SERIAL_EVENTS).success(
-        None, js=FOCUS_JS
-    )
-    on_html_event(listed.tiles.example_removed, act(example_list.remove), shell, everything, **SERIAL_EVENTS)
-    drawing.wire(look, everything)
-    for event, handler in ((shelf.html.concept_renamed, shelf.rename), (shelf.html.concept_deleted, shelf.delete),
-                           (shelf.html.concept_shown, shelf.filter)):  # fmt: skip
-        on_html_event(event, lambda s, sent, handler=handler: handler(s, sent)[0], shell, shelf.parts,
-                  trigger_mode="multiple")  # fmt: skip
-    on_html_event(shelf.html.concept_tried, shelf.try_in_studio, shell, [shell.tabs])

@@ -35,7 +35,7 @@ class ConceptList:
         self.html = gr.HTML(js_on_load=on_load("app/tabs/concepts/concept_list.js", *EVENTS), elem_id="fs-cx-learned")
         self.parts = [self.html]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates for ``parts``."""
         concepts = session.api.concepts.learned() if session.api else []
         unread = session.api.concepts.unread() if session.api else []
@@ -53,22 +53,22 @@ class ConceptList:
             f"<div class='fs-cx-shelf'>{cards}</div>{notes}</section>"
         ]
 
-    def rename(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+    def rename(self, session: Session, sent: dict[str, object]) -> list[object]:
         """A person gave a concept another title."""
         session.required_api.concepts.rename(str(sent.get("id", "")), str(sent.get("name", "")))
         return self.show(session)
 
-    def delete(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+    def delete(self, session: Session, sent: dict[str, object]) -> list[object]:
         """A person said twice that a concept may go."""
         session.required_api.concepts.delete(str(sent.get("id", "")))
         return self.show(session)
 
-    def filter(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+    def filter(self, session: Session, sent: dict[str, object]) -> list[object]:
         """Only the versions of one label, or all."""
         session.memory.concepts.subject = str(sent.get("label", ALL))
         return self.show(session)
 
-    def try_in_studio(self, session: Session, sent: dict[str, Any]) -> Any:
+    def try_in_studio(self, session: Session, sent: dict[str, object]) -> Any:
         """Studio comes to the front with the concept's engine and label; InputError if it cannot run here."""
         concept = session.required_api.concepts.concept(str(sent.get("id", "")))
         card = self.learners.get(concept.engine)

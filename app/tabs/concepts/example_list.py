@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
@@ -65,7 +64,7 @@ class ExampleList:
             self.tiles = gr.HTML(js_on_load=EXAMPLES_JS, elem_id="fs-cx-tiles")
         self.parts = [self.head, self.tiles, self.add]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates for ``parts``."""
         if session.api is None:
             text = "<p class='fs-hint'>Open a project in <b>Product</b> first.</p>"
@@ -76,7 +75,7 @@ class ExampleList:
         return [f"<h3>Real anomalies{total}</h3>", shown, gr.update(interactive=True)]
 
 
-def remove(session: Session, sent: dict[str, Any]) -> None:
+def remove(session: Session, sent: dict[str, object]) -> None:
     """A person said twice that an example may go."""
     session.required_api.concepts.examples.remove(str(sent.get("id", "")))
 

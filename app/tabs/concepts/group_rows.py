@@ -34,7 +34,7 @@ class GroupList:
             self.bar = ProgressBar(shell, "group_id")
         self.parts = [self.box, self.html]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates for ``parts``."""
         labels = self._labels(session)
         if not labels or not self.wanted(session):
@@ -59,17 +59,17 @@ class GroupList:
         )
         for event, act in acts:
 
-            def handle(session: Session, sent: dict[str, Any], act: Any = act) -> list[Any]:
+            def handle(session: Session, sent: dict[str, object], act: Any = act) -> list[object]:
                 act(session, self._label(session, self._labels(session)), sent)
                 return self.show(session)
 
             on_html_event(event, handle, self.shell, self.parts, **SERIAL_EVENTS)
 
-        def shown(session: Session, sent: dict[str, Any]) -> list[Any]:
+        def shown(session: Session, sent: dict[str, object]) -> list[object]:
             session.memory.concepts.groups_of = str(sent.get("label", ""))
             return self.show(session)
 
-        def ask(session: Session, sent: dict[str, Any]) -> list[Any]:
+        def ask(session: Session, sent: dict[str, object]) -> list[object]:
             label = self._label(session, self._labels(session))
             if session.group_id and _is_running(session):
                 raise InputError("the defects are being grouped already: wait for it, or stop it first")

@@ -64,7 +64,7 @@ class LearningPanel:
         ]
 
     @property
-    def groups(self) -> list[Any]:
+    def groups(self) -> list[object]:
         """The text on the engine, the label's list, and each engine's own controls."""
         return [self.about, self.labels, *(column for pair in self.columns.values() for column in pair)]
 
@@ -86,7 +86,7 @@ class LearningPanel:
         alone = not self.cards[engine].from_examples
         return LearnRequest(engine=engine, label="" if alone or label in (None, ALL_LABELS) else label, params=params)
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""
         plain = [self.engine.value, ALL_LABELS, *(c.value for c in self.inputs[2:])]
         values = list(session.memory.concepts.form or plain)
@@ -106,7 +106,7 @@ class LearningPanel:
             *(gr.update(value=v) for v in values[2:]),
         ]
 
-    def fitting(self, engine: str) -> list[Any]:
+    def fitting(self, engine: str) -> list[object]:
         """Updates of ``groups``."""
         card = self.cards.get(engine)
         about = f"<p class='fs-hint'>{html.escape(card.summary)}</p>" if card else ""
@@ -114,7 +114,7 @@ class LearningPanel:
         return [about, label, *(gr.update(visible=n == engine) for n, pair in self.columns.items() for _ in pair)]
 
 
-def plan_updates(session: Session, controls: LearningPanel) -> list[Any]:
+def plan_updates(session: Session, controls: LearningPanel) -> list[object]:
     """What would be learned from what, or what is missing; and the button."""
     if session.api is None:
         return [_hint("Open a project in <b>Product</b> first."), gr.update(value="Learn", interactive=False)]

@@ -80,7 +80,7 @@ class MaskDrawing:
             gr.Warning(problem, title="Left out", duration=12)
         start_drawing(session, drafts, None)
 
-    def edit_example(self, session: Session, sent: dict[str, Any]) -> None:
+    def edit_example(self, session: Session, sent: dict[str, object]) -> None:
         """An example's mask on the canvas again."""
         edit_example(session, str(sent.get("id", "")))
 
@@ -106,7 +106,7 @@ class MaskDrawing:
         if drafts:
             _set_mask(session, None)
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates for ``parts``."""
         draft = current_draft(session)
         if draft is None:

@@ -59,7 +59,7 @@ def build(shell: PageContext) -> None:
             carrier = propagation.PropagationPanel(shell)
     shown = [*table.parts, name, known, *regions.parts, *finder.parts]
 
-    def look(session: Session, called: Any = None) -> list[Any]:
+    def look(session: Session, called: Any = None) -> list[object]:
         # A name that is being typed stays, however late this answer comes.
         called = finder.word(session) or (gr.skip() if called is None else called)
         return [
@@ -70,7 +70,7 @@ def build(shell: PageContext) -> None:
             *finder.show(session),
         ]
 
-    def fill(session: Session) -> list[Any]:
+    def fill(session: Session) -> list[object]:
         bars = [*finder.bar.refresh(session), *carrier.bar.refresh(session)]
         return [*look(session), *bars, *carrier.show(session), HINT + _segmenter(session)]
 
@@ -79,7 +79,7 @@ def build(shell: PageContext) -> None:
     around = lambda s: [*look(s)[beside:], *carrier.turned(s)]  # noqa: E731
     on(table.photo_changed.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
 
-    def keep(session: Session, seen: str, given: str | None) -> list[Any]:
+    def keep(session: Session, seen: str, given: str | None) -> list[object]:
         _save(table, finder, session, seen, given)
         return [*look(session, ""), *carrier.show(session)]
 

@@ -37,14 +37,14 @@ class PropagationPanel:
             self.right = gr.Button("These regions are right, next", size="sm", visible=False, elem_id="fs-approve")
         self.parts = [self.check, self.right]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Photos with carried regions, the least sure first."""
         if not session.photo_id():
             return ["", gr.update(visible=False)]
         session.memory.regions.unsure = session.required_api.regions.doubtful(CHECKED_CONFIDENCE)
         return self.turned(session)
 
-    def turned(self, session: Session) -> list[Any]:
+    def turned(self, session: Session) -> list[object]:
         """The same for another photo of the list shown last: no turn of the photo asks the project for all of them."""
         if not session.photo_id():
             return ["", gr.update(visible=False)]
@@ -58,25 +58,25 @@ def wire(
 ) -> None:
     """Start, watch, go to a photo, say that it is right; ``look`` gives updates for ``shown``."""
 
-    def start(session: Session) -> list[Any]:
+    def start(session: Session) -> list[object]:
         session.carry_id = session.required_api.regions.start_propagate()
         return carrier.bar.refresh(session)
 
     on(carrier.go.click, start, shell, outputs=carrier.bar.parts)
 
-    def ended(session: Session) -> list[Any]:
+    def ended(session: Session) -> list[object]:
         return [*look(session), *carrier.show(session)]
 
     outputs = [*shown, *carrier.parts]
     carrier.bar.on_end(shell, ended, outputs=outputs)
 
-    def go(session: Session, normal_id: str) -> list[Any]:
+    def go(session: Session, normal_id: str) -> list[object]:
         session.normal_id = session.required_api.photos.row(normal_id).id
         return ended(session)
 
     on_html_event(carrier.check.went, lambda s, sent: go(s, str(sent.get("id", ""))), shell, outputs, **SERIAL_EVENTS)
 
-    def right(session: Session) -> list[Any]:
+    def right(session: Session) -> list[object]:
         desk = session.required_api.regions
         desk.approve(session.photo_id())
         left = desk.doubtful(CHECKED_CONFIDENCE)

@@ -74,7 +74,7 @@ class RegionList:
                 self.undo = gr.Button("Undo", size="sm", scale=0, min_width=64, elem_id="fs-region-undo")
         self.parts = [self.list, self.undo_row, self.said]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """The list, and the way back while the last deletion can be undone."""
         photo = session.photo_id()
         if not photo:
@@ -92,7 +92,7 @@ def wire(
 ) -> None:
     """What the buttons of a row do; ``look`` gives updates for ``shown``."""
 
-    def edit(session: Session, sent: dict[str, Any], seen: str) -> list[Any]:
+    def edit(session: Session, sent: dict[str, object], seen: str) -> list[object]:
         seen = seen or table.photo_id(session)
         name = str(sent.get("name", ""))
         region = next((r for r in session.required_api.regions.with_masks(seen) if r.name == name), None)
@@ -102,18 +102,18 @@ def wire(
         table.set_mask(session, seen, region.mask)
         return look(session, name)
 
-    def rename(session: Session, sent: dict[str, Any], seen: str, everywhere: bool) -> list[Any]:
+    def rename(session: Session, sent: dict[str, object], seen: str, everywhere: bool) -> list[object]:
         old, new = str(sent.get("old", "")), " ".join(str(sent.get("name", "")).split())
         session.required_api.regions.rename(None if everywhere else seen or table.photo_id(session), old, new)
         return look(session)
 
-    def delete(session: Session, sent: dict[str, Any], seen: str, everywhere: bool) -> list[Any]:
+    def delete(session: Session, sent: dict[str, object], seen: str, everywhere: bool) -> list[object]:
         desk = session.required_api.regions
         at = None if everywhere else seen or table.photo_id(session)
         session.memory.regions.deleted = desk.delete(at, str(sent.get("name", "")))
         return look(session)
 
-    def undo(session: Session) -> list[Any]:
+    def undo(session: Session) -> list[object]:
         session.required_api.regions.restore(session.memory.regions.deleted)
         session.memory.regions.deleted = []
         return look(session)

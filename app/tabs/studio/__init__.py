@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 
 from app.components.photo_panel import PhotoPanel
@@ -51,7 +49,7 @@ def build(shell: PageContext) -> None:
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
     shown += board.shown if board is not None else []
 
-    def fill(session: Session) -> list[Any]:
+    def fill(session: Session) -> list[object]:
         if session.api is None:
             session.memory = TabMemory()
         return [

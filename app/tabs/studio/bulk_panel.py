@@ -38,7 +38,7 @@ class BulkProgress:
                 self.close = gr.Button("Close", size="sm", scale=0, min_width=56, elem_id="fs-bulk-close")
         self.parts = [self.box, self.seen, self.over, self.said]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """The newest samples of the session's batch, and the way to them once it has ended."""
         job_id = session.bulk_id
         hidden = [gr.update(visible=False), "", gr.update(visible=False), ""]
@@ -56,7 +56,7 @@ class BulkProgress:
         said = _outcome_html(session) if over else ""
         return [gr.update(visible=True), f"<div class='fs-grow'>{cells}</div>", gr.update(visible=over), said]
 
-    def grow(self, session: Session) -> list[Any]:
+    def grow(self, session: Session) -> list[object]:
         """The same, but nothing is touched while no new sample has come."""
         if session.api is None or not session.bulk_id:
             return [gr.skip()] * len(self.parts)
@@ -86,7 +86,7 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
     """Start, growing preview, the end, and the way to Review."""
     width = len(tools.placement)
 
-    def start(session: Session, count: float | None, best: str | None, spend: bool, *values: Any) -> list[Any]:
+    def start(session: Session, count: float | None, best: str | None, spend: bool, *values: Any) -> list[object]:
         engine, label, seed, fresh, _, *params = values[width:]
         if session.bulk_id and _is_running(session):
             raise InputError("a batch is already running: wait for it, or stop it first")
@@ -116,7 +116,7 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
 
     on(come.review.click, look_at_them, shell).then(None, js=go_to_tab_js("Review"))
 
-    def close(session: Session) -> list[Any]:
+    def close(session: Session) -> list[object]:
         session.bulk_id = ""
         return [*come.bar.refresh(session), *come.show(session)]
 
@@ -148,7 +148,7 @@ def _outcome_html(session: Session) -> str:
     return said + _notes(done.get("notes", ()))
 
 
-def _outcome_in_words(done: Mapping[str, Any]) -> str:
+def _outcome_in_words(done: Mapping[str, object]) -> str:
     kept = f"<b>{done['kept']:,} of {done['quota']:,}</b> kept"
     lost = f", {done['given_up']:,} given up" if done["given_up"] else ""
     if done["ended"] == "spent":

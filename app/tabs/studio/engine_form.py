@@ -103,7 +103,7 @@ class EngineForm:
         self.form = [self.engine, self.label, self.seed, self.new_seed, self.variants, *self.params]
 
     @property
-    def params(self) -> list[Any]:
+    def params(self) -> list[object]:
         """Every engine's controls, one after the other."""
         return [c for form in self.forms.values() for c in form.components]
 
@@ -116,14 +116,14 @@ class EngineForm:
             start += len(form.components)
         raise InputError(f"engine {name!r} cannot be used on this machine; choose another")
 
-    def params_update(self, name: str, params: dict[str, Any]) -> list[Any]:
+    def params_update(self, name: str, params: dict[str, Any]) -> list[object]:
         """Updates for ``params`` that put one engine's values into its form."""
         updates: list[Any] = []
         for engine, form in self.forms.items():
             updates += form.values_of(params) if engine == name else [gr.skip()] * len(form.components)
         return updates
 
-    def with_engine_params(self, name: str, params: dict[str, Any], values: Sequence[Any]) -> list[Any]:
+    def with_engine_params(self, name: str, params: dict[str, Any], values: Sequence[Any]) -> list[object]:
         """The values of ``params`` with one engine's own in their place."""
         out: list[Any] = []
         for engine, form in self.forms.items():
@@ -135,11 +135,11 @@ class EngineForm:
         session.memory.studio.form = list(values)
         session.memory.studio.labels[self.kind(values[0])] = normalized_label(values[1])
 
-    def restore(self, session: Session) -> list[Any]:
+    def restore(self, session: Session) -> list[object]:
         """Updates for ``form``: as it was when something was made last, after a reload."""
         return session.memory.studio.form or [gr.skip()] * len(self.form)
 
-    def take_handover(self, session: Session) -> list[Any]:
+    def take_handover(self, session: Session) -> list[object]:
         """Updates for ``form``: the engine, label and settings that another tab wants tried, once."""
         wanted, session.memory.studio.requested = session.memory.studio.requested, None
         if wanted is None or wanted["engine"] not in self.forms:
@@ -210,7 +210,7 @@ class EngineForm:
         """What choosing an engine and rolling the dice do; ``boxes``: mask tools, part tools, chips if any."""
         names = list(self.groups)
 
-        def choose(name: str) -> list[Any]:
+        def choose(name: str) -> list[object]:
             card = self.cards[name]
             tools = [gr.update(visible=tool in card.tools) for tool in TOOLS[: len(boxes)]]
             return [summary_html(card), *tools, *(gr.update(visible=n == name) for n in names)]
@@ -232,10 +232,10 @@ class EngineForm:
         """*Draw as* shows its values in the form; the engine and label chosen start with those they learned for."""
         control = form.control("draw_as")
 
-        def show(preset: str) -> list[Any]:
+        def show(preset: str) -> list[object]:
             return self.preset_update(name, preset)
 
-        def start(session: Session, engine: str, label: str) -> list[Any]:
+        def start(session: Session, engine: str, label: str) -> list[object]:
             if engine != name or session.api is None:
                 return [gr.skip()] * len(form.components)
             return self.preset_update(name, session.api.studio.draws_as(name, normalized_label(label)))
@@ -244,7 +244,7 @@ class EngineForm:
         for event in (self.engine.input, self.label.input):
             on(event, start, shell, [self.engine, self.label], list(form.components))
 
-    def preset_update(self, name: str, preset: str) -> list[Any]:
+    def preset_update(self, name: str, preset: str) -> list[object]:
         """Values for an engine's form: all that ``preset`` stands for, with the name of the concept left alone."""
         form, known = self.forms[name], self.cards[name].drawing_presets.get(preset)
         values = form.values_of({**(known.params if known else {}), "draw_as": preset})

@@ -68,7 +68,7 @@ class MaskTools:
                     self.rules = param_form.build_param_form(MasksApi.Placement, skip=("anomaly_type", "regions"))
 
     @property
-    def placement(self) -> list[Any]:
+    def placement(self) -> list[object]:
         """Components that ``read_placement`` takes the values of."""
         return [self.type, self.regions, *self.rules.components]
 
@@ -80,7 +80,7 @@ class MaskTools:
 def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: PhotoPanel) -> None:
     """What the tools do; each edit is one step of the canvas' undo."""
 
-    def edit(session: Session, seen: str, px: float, how: str) -> list[Any]:
+    def edit(session: Session, seen: str, px: float, how: str) -> list[object]:
         mask = session.required_api.masks.edit(_required_mask(table, session, seen), how, max(1, int(px or 1)))
         if not mask.any():
             raise InputError(f"{how.replace('_', ' ')}: nothing would be left of the mask; use fewer pixels")
@@ -91,7 +91,7 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
             button.click, lambda s, seen, px, how=how: edit(s, seen, px, how), [tools.px], table.parts
         )
 
-    def place(session: Session, seen: str, engine: str, label: str | None, *values: Any) -> list[Any]:
+    def place(session: Session, seen: str, engine: str, label: str | None, *values: Any) -> list[object]:
         session.memory.studio.places = turn = session.memory.studio.places + 1
         rules = tools.read_placement(list(values[: len(tools.placement)]))
         params = controls.engine_params(engine, values[len(tools.placement) :])
@@ -102,7 +102,7 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
     inputs = [controls.engine, controls.label, *tools.placement, *controls.params]
     table.on_visible_photo(tools.place.click, place, inputs, table.parts)
 
-    def vary(session: Session, seen: str, label: str | None, *values: Any, again: bool) -> list[Any]:
+    def vary(session: Session, seen: str, label: str | None, *values: Any, again: bool) -> list[object]:
         base = _unvaried_mask(table, session, seen)
         if base is None and again:
             return [gr.skip()] * len(table.parts)  # the sliders of an empty mask
@@ -120,7 +120,7 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
         live = lambda *a: vary(*a, again=True)  # noqa: E731
         table.on_visible_photo(control.input, live, inputs, table.parts, trigger_mode="always_last")
 
-    def back(session: Session, seen: str) -> list[Any]:
+    def back(session: Session, seen: str) -> list[object]:
         varied = session.memory.studio.varied
         if varied is None or varied[0] != seen:
             raise InputError("the outline on this photo has not been varied yet")

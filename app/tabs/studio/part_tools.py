@@ -46,7 +46,7 @@ class PartTools:
                 ]
         self.shown = [self.picked, self.partner]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Which part is picked, and which others there are on this photo."""
         photo = session.photo_id()
         names = [r.name for r in session.required_api.regions.of_photo(photo)] if photo else []
@@ -61,15 +61,15 @@ def wire(tools: PartTools, maker: TryOutRunner) -> None:
     controls, table, canvas = maker.controls, maker.table, maker.table.canvas
     outputs = [*maker.outputs, *tools.shown]
 
-    def pick(session: Session, sent: dict[str, Any]) -> list[Any]:
+    def pick(session: Session, sent: dict[str, object]) -> list[object]:
         session.memory.studio.part = (str(sent.get("image_id", "")), str(sent.get("name", "")))
         return tools.show(session)
 
     on_html_event(canvas.region_picked, pick, maker.shell, tools.shown, **SERIAL_EVENTS)
 
-    def moved(session: Session, sent: dict[str, Any], *form: Any) -> list[Any]:
+    def moved(session: Session, sent: dict[str, object], *form: Any) -> list[object]:
         photo, name = str(sent.get("image_id", "")), str(sent.get("name", ""))
-        dx, dy, angle, scale = (float(sent.get(k, 0)) for k in ("dx", "dy", "angle", "scale"))
+        dx, dy, angle, scale = (float(str(sent.get(k, 0))) for k in ("dx", "dy", "angle", "scale"))
         if (dx, dy, angle, scale) == (0, 0, 0, 1):
             return no_updates(len(outputs))  # the part was put back
         session.memory.studio.part = (photo, name)
@@ -79,7 +79,7 @@ def wire(tools: PartTools, maker: TryOutRunner) -> None:
 
     on_html_event(canvas.region_moved, moved, maker.shell, outputs, controls.form, **SERIAL_EVENTS)
 
-    def act(session: Session, seen: str, op: str, partner: str | None, form: tuple[Any, ...]) -> list[Any]:
+    def act(session: Session, seen: str, op: str, partner: str | None, form: tuple[Any, ...]) -> list[object]:
         at, name = session.memory.studio.part
         if not name or at != seen:
             raise InputError("no part is picked: click one on the photo first")

@@ -49,7 +49,7 @@ class PromptEditor:
         self.boxes = {name: form.control(name) for name in DEFAULTS}
         self.shown = [self.html, *self.boxes.values()]
 
-    def show(self, session: Session) -> list[Any]:
+    def show(self, session: Session) -> list[object]:
         """Updates for ``shown``: the photo's chips, and the settings as the session has them."""
         now = editor_settings(session)
         for name in DEFAULTS:
@@ -103,19 +103,19 @@ def wire(board: PromptEditor, maker: TryOutRunner) -> None:
     outputs = [*board.shown, controls.label]
 
     def told(event: Any, change: Callable[[Session, dict[str, Any]], None]) -> None:
-        def handle(session: Session, sent: dict[str, Any], label: str | None) -> list[Any]:
+        def handle(session: Session, sent: dict[str, object], label: str | None) -> list[object]:
             change(session, sent)
             return [*board.show(session), _label_for(label, editor_settings(session)["edit"])]
 
         on_html_event(event, handle, shell, outputs, [controls.label], **SERIAL_EVENTS)
 
-    def edited(session: Session, sent: dict[str, Any]) -> None:
+    def edited(session: Session, sent: dict[str, object]) -> None:
         desk, now = session.required_api.studio.prompt_editor, dict(editor_settings(session))
         if now["edit"] == DEFAULTS["edit"] and not _undo_stack(session):
             now["edit"] = ""  # nobody asked for what the form begins with
         _push_edit(session, desk.add(table.photo_id(session), now, str(sent.get("edit", ""))))
 
-    def replaced(session: Session, sent: dict[str, Any]) -> None:
+    def replaced(session: Session, sent: dict[str, object]) -> None:
         before = dict(editor_settings(session))
         lender = str(sent.get("lender", ""))
         edited(session, sent)
@@ -124,19 +124,21 @@ def wire(board: PromptEditor, maker: TryOutRunner) -> None:
             id = session.required_api.studio.prompt_editor.borrow(lender)
             editor_settings(session)["borrowed"] = ", ".join(dict.fromkeys([*known, id]))
 
-    def dropped(session: Session, sent: dict[str, Any]) -> None:
+    def dropped(session: Session, sent: dict[str, object]) -> None:
         desk = session.required_api.studio.prompt_editor
-        _push_edit(session, desk.drop(table.photo_id(session), editor_settings(session), int(sent.get("place", -1))))
+        _push_edit(
+            session, desk.drop(table.photo_id(session), editor_settings(session), int(str(sent.get("place", -1))))
+        )
 
-    def undone(session: Session, sent: dict[str, Any]) -> None:
+    def undone(session: Session, sent: dict[str, object]) -> None:
         if before := _undo_stack(session):
             editor_settings(session)["edit"] = before.pop()
 
-    def titled(session: Session, sent: dict[str, Any]) -> None:
+    def titled(session: Session, sent: dict[str, object]) -> None:
         desk = session.required_api.studio.prompt_editor
         editor_settings(session)["prompt"] = desk.titled(str(sent.get("title", "")))
 
-    def worded(session: Session, sent: dict[str, Any]) -> None:
+    def worded(session: Session, sent: dict[str, object]) -> None:
         editor_settings(session)["concept"] = str(sent.get("concept", ""))
 
     chips = board.html
@@ -165,7 +167,7 @@ def wire(board: PromptEditor, maker: TryOutRunner) -> None:
     for event in (table.photo_changed.change, controls.engine.change):
         on(event, board.html_of, shell, outputs=[board.html])
 
-    def preview(session: Session, seen: str, *form: Any) -> list[Any]:
+    def preview(session: Session, seen: str, *form: Any) -> list[object]:
         _, label, seed, fresh, variants, *values = form
         params = controls.engine_params(board.engine, values) | editor_settings(session)
         order = TryRequest(

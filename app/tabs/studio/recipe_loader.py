@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -32,13 +31,13 @@ def wire(
     """Both ways to a recipe end in the form, with photo and mask."""
     outputs = [*table.parts, table.photo_changed, *controls.form]
 
-    def from_sample(session: Session) -> list[Any]:
+    def from_sample(session: Session) -> list[object]:
         picked = session.memory.previews.picked
         if not picked:
             raise InputError("choose a preview first")
         return _apply(session, session.required_api.studio.recipe(picked), controls, table)
 
-    def from_file(session: Session, path: str | None) -> list[Any]:
+    def from_file(session: Session, path: str | None) -> list[object]:
         if not path:
             return [gr.skip()] * len(outputs)
         recipe = session.required_api.studio.recipe_from_png(Path(path))
@@ -48,7 +47,7 @@ def wire(
     on(loader.file.upload, from_file, shell, [loader.file], outputs)
 
 
-def _apply(session: Session, recipe: Recipe, controls: EngineForm, table: PhotoPanel) -> list[Any]:
+def _apply(session: Session, recipe: Recipe, controls: EngineForm, table: PhotoPanel) -> list[object]:
     if recipe.engine not in controls.forms:
         raise InputError(f"the recipe's engine {recipe.engine!r} cannot be used on this machine")
     moved = _load_photo(session, recipe, table)
@@ -56,7 +55,7 @@ def _apply(session: Session, recipe: Recipe, controls: EngineForm, table: PhotoP
     return [*moved, *form, *controls.params_update(recipe.engine, dict(recipe.params))]
 
 
-def _load_photo(session: Session, recipe: Recipe, table: PhotoPanel) -> list[Any]:
+def _load_photo(session: Session, recipe: Recipe, table: PhotoPanel) -> list[object]:
     """The recipe's photo with its mask on the table; on another photo only a mask of its size."""
     bench = session.required_api
     try:

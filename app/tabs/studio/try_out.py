@@ -36,13 +36,13 @@ class TryOutRunner:
         self.ended = gr.Textbox(visible="hidden")
         self.outputs = [*bar.parts, controls.seed, controls.label]
 
-    def start(self, session: Session, order: TryRequest) -> list[Any]:
+    def start(self, session: Session, order: TryRequest) -> list[object]:
         """Queue the order; updates for ``outputs``."""
         session.try_id = session.required_api.studio.start_try_out(order)
         self.strip.job_started(session, session.try_id)
         return [*self.bar.refresh(session), str(order.seed), order.label]
 
-    def generate(self, session: Session, seen: str, *values: Any) -> list[Any]:
+    def generate(self, session: Session, seen: str, *values: Any) -> list[object]:
         """The Generate button: ``values`` of the whole form, on the photo the person sees."""
         engine, label, seed, fresh, variants, *params = values
         needs_mask = "mask" in self.controls.cards[engine].needs
@@ -59,7 +59,7 @@ class TryOutRunner:
         self.controls.remember(session, [engine, order.label, str(order.seed), fresh, variants, *params])
         return shown
 
-    def remake_with_mask(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+    def remake_with_mask(self, session: Session, sent: dict[str, object]) -> list[object]:
         """The picked sample once more, with another of its pair's masks; updates for the job's bar."""
         studio = session.required_api.studio
         session.try_id = studio.start_remake(str(sent.get("id", "")), {"mask": str(sent.get("way", ""))})
@@ -68,7 +68,7 @@ class TryOutRunner:
 
     def start_layout_edit(
         self, session: Session, seen: str, changes: Mapping[str, Any], label: str, values: Sequence[Any]
-    ) -> list[Any]:
+    ) -> list[object]:
         """One edit of one part, with the rest of the layout engine's settings; ``values`` of the whole form."""
         _, _, seed, fresh, variants, *params = values
         engine = self.controls.with_tool("parts")
@@ -98,7 +98,7 @@ class TryOutRunner:
         taken = on_html_event(strip.maps.taken, self.remake_with_mask, shell, bar.parts, trigger_mode="once")
         on(taken.success, bar.refresh, shell, outputs=bar.parts)
 
-        def ended(session: Session, job_id: str) -> list[Any]:
+        def ended(session: Session, job_id: str) -> list[object]:
             strip.job_ended(session, job_id)
             return [*strip.show_new(session), job_id]
 
@@ -112,6 +112,6 @@ class TryOutRunner:
         on(bar.cancel.click, stop, shell, queue=False)
 
 
-def no_updates(count: int) -> list[Any]:
+def no_updates(count: int) -> list[object]:
     """Updates that touch nothing."""
     return [gr.skip()] * count

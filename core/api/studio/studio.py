@@ -95,7 +95,7 @@ class StudioApi:
             dict.fromkeys(name for c in list_concepts(self._product_data.concepts, engine) for name in c.labels)
         )
 
-    def draws_as(self, engine_name: str, label: str, params: Mapping[str, Any] | None = None) -> str:
+    def draws_as(self, engine_name: str, label: str, params: Mapping[str, object] | None = None) -> str:
         """The drawing preset that the concept of ``params``, else the newest of a label, was learned for; "" for
         engines without presets."""
         chosen = engine(engine_name)
@@ -157,14 +157,16 @@ class StudioApi:
         run = lambda control: {"sample_ids": [r.id for r in self.try_out(order, control)]}  # noqa: E731
         return self._jobs.submit("try", f"{order.engine} · {order.label}", run, lane="studio")
 
-    def start_remake(self, sample_id: str, changes: Mapping[str, Any]) -> str:
+    def start_remake(self, sample_id: str, changes: Mapping[str, object]) -> str:
         """The sample once more in the background, from its recipe, with ``changes`` of its engine's settings."""
         recipe = self.recipe(sample_id)
         read_params(engine(recipe.engine), {**recipe.params, **changes})
         run = lambda control: {"sample_ids": [self.remake_with(sample_id, changes, control).id]}  # noqa: E731
         return self._jobs.submit("try", f"{recipe.engine} · {recipe.label}", run, lane="studio")
 
-    def remake_with(self, sample_id: str, changes: Mapping[str, Any], control: JobControl | None = None) -> SampleRow:
+    def remake_with(
+        self, sample_id: str, changes: Mapping[str, object], control: JobControl | None = None
+    ) -> SampleRow:
         """The sample made once more, with ``changes`` of its engine's settings, as a sample of its own."""
         recipe = self.recipe(sample_id)
         told = _TryOutProgress(control, 1)

@@ -83,7 +83,7 @@ def measure(
     without: Sequence[str] | None = None,
     preset: str = "cpu",
     detector: str = "unet",
-    params: Mapping[str, Any] | None = None,
+    params: Mapping[str, object] | None = None,
     device: str = "auto",
     looks: bool = False,
     progress: Callable[[str], None] = lambda line: None,

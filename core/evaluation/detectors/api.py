@@ -64,7 +64,7 @@ class DetectorParams(BaseModel):
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"cpu": {}, "paper": {}}
 
     @classmethod
-    def preset(cls, name: str, changes: Mapping[str, Any] | None = None) -> Self:
+    def preset(cls, name: str, changes: Mapping[str, object] | None = None) -> Self:
         """The values of preset ``name`` with ``changes`` on top; InputError in one line for a wrong name or value."""
         preset = named(cls.PRESETS, name, "preset", InputError)
         return read_settings(cls, {**preset, **(changes or {})}, "detector settings")

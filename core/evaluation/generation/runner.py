@@ -51,7 +51,7 @@ def evaluate_generation(
     device: str = "auto",
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
-    source: Mapping[str, Any] | None = None,
+    source: Mapping[str, object] | None = None,
 ) -> EvalResult:
     """Measure generated ``pairs`` against real anomalies, the ``reference``; good shots in it count as normals.
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from core.errors import ImageError, InputError, Unavailable
 from core.images.isolated.messages import Budget, Message, receive, send
@@ -39,7 +39,7 @@ class Pool:
         self._idle: list[tuple[float, subprocess.Popen[bytes]]] = []
         self._retiring: threading.Timer | None = None
 
-    def call(self, operation: str, data: bytes, name: str, fields: Mapping[str, Any]) -> Message:
+    def call(self, operation: str, data: bytes, name: str, fields: Mapping[str, object]) -> Message:
         """What ``operation`` (see ``operations``) answers for a file's bytes.
 
         InputError or ImageError is the operation's own. ImageError as well for a file that takes more than the

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from core.engines.api import Context, DrawingPreset, LearningEngine, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import concepts_folder, missing_model_reason
@@ -74,7 +73,7 @@ class AnomalyDiffusion(LearningEngine):
 
     def matching_examples(
         self,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         label: str,
         seed: int,
         examples: Sequence[AnomalyExample],
@@ -83,7 +82,7 @@ class AnomalyDiffusion(LearningEngine):
         """The examples that the sample of ``seed`` may be like: any of the label."""
         return examples
 
-    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, object], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
         return concept_batch_size(self.name, read_params(self, params), label, ctx)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from core.engines.prompt_editing import ComponentCard, Lender, Product, PromptEditing, PromptView
 from core.errors import InputError
@@ -29,7 +28,7 @@ class ComponentPromptEditing(PromptEditing):
     def __init__(self, product: Product) -> None:
         self._product = product
 
-    def show(self, normal_id: str, params: Mapping[str, Any]) -> PromptView:
+    def show(self, normal_id: str, params: Mapping[str, object]) -> PromptView:
         """The photo's prompt after ``params["edit"]``. InputError or NotFound where there is no prompt at all."""
         concept = component_concept(self._product.concepts, str(params.get("concept", "")))
         prompt = self._prompt(normal_id, params, concept)
@@ -50,11 +49,11 @@ class ComponentPromptEditing(PromptEditing):
             self._lenders(prompt, concept),
         )
 
-    def add(self, normal_id: str, params: Mapping[str, Any], edit: str) -> str:
+    def add(self, normal_id: str, params: Mapping[str, object], edit: str) -> str:
         """The text of ``params["edit"]`` and one more; InputError, in one line, where that cannot be."""
         return presses.with_edits_added(self._prompt(normal_id, params), str(params.get("edit", "")), edit)
 
-    def drop(self, normal_id: str, params: Mapping[str, Any], place: int) -> str:
+    def drop(self, normal_id: str, params: Mapping[str, object], place: int) -> str:
         """The text without its ``place``-th edit; InputError where a later one needs it."""
         return presses.without_edit(self._prompt(normal_id, params), str(params.get("edit", "")), place)
 
@@ -77,7 +76,7 @@ class ComponentPromptEditing(PromptEditing):
                 return copy_concept_from_project(project / "concepts" / Path(id).name, self._product.concepts).id
         raise InputError(f"components {id!r} of project {place!r} are not there any more; open that project once")
 
-    def _prompt(self, normal_id: str, params: Mapping[str, Any], concept: Concept | None = None) -> ComponentPrompt:
+    def _prompt(self, normal_id: str, params: Mapping[str, object], concept: Concept | None = None) -> ComponentPrompt:
         concept = concept or component_concept(self._product.concepts, str(params.get("concept", "")))
         names = self._product.region_names(normal_id)
         return component_prompt(str(params.get("prompt", "")), names, concept)

@@ -128,7 +128,7 @@ class DualAnoDiff(LearningEngine):
 
     def matching_examples(
         self,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         label: str,
         seed: int,
         examples: Sequence[AnomalyExample],

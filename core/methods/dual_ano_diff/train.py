@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +59,7 @@ def learn_dual(
     engine: str,
     folder: Path,
     callbacks: TrainingCallbacks | None = None,
-    about: Mapping[str, Any] | None = None,
+    about: Mapping[str, object] | None = None,
 ) -> Concept:
     """Learn both branches for ``groups`` (label → real examples) together, and keep them under ``folder``.
 

@@ -167,7 +167,7 @@ class Gaa(LearningEngine):
 
     def matching_examples(
         self,
-        params: Mapping[str, Any],
+        params: Mapping[str, object],
         label: str,
         seed: int,
         examples: Sequence[AnomalyExample],
@@ -179,7 +179,7 @@ class Gaa(LearningEngine):
         name = choose_cluster(concept, chosen.cluster, label, seed)
         return cluster_members(concept, name, label, examples) or examples
 
-    def preferred_batch_size(self, params: Mapping[str, Any], label: str, ctx: Context) -> int:
+    def preferred_batch_size(self, params: Mapping[str, object], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
         return concept_batch_size(self.name, read_params(self, params), label, ctx)
 
