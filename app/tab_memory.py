@@ -69,7 +69,9 @@ class ConceptsMemory:
 
 @dataclass
 class StudioMemory:
-    """``form`` is the engine form, ``labels`` those used last by kind of anomaly, ``requested`` the engine, label and
+    """``form`` is the engine form, ``label`` as a person typed or chose it (None: not yet), ``shown_label`` what its
+    field shows, ``labels`` those used last
+    by kind of anomaly, ``requested`` the engine, label and
     params that another tab sends. ``part`` is the picked (photo, region). ``prompt`` holds the prompt editor's
     settings by name, ``prompt_undo`` earlier edits, ``prompt_sent`` values on their way to the browser. ``placed`` is
     (photo, label, mask) of the last Place, ``varied`` a photo, its mask as drawn and as varied; ``places`` and
@@ -77,6 +79,8 @@ class StudioMemory:
     """
 
     form: list[Any] | None = None
+    label: str | None = None
+    shown_label: str = ""
     labels: dict[str, str] = field(default_factory=dict)
     requested: dict[str, Any] | None = None
     part: tuple[str, str] = ("", "")

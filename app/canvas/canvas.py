@@ -21,6 +21,9 @@ lower one than seen before is old and may be refused.
   (key C goes through them), ``segmenter``, ``ms``. Answers to any but the newest click are dropped by the browser.
 - ``preview`` (optional): as ``segment``, with one point; asked while the mouse rests or moves, one request at a time.
   ``ready: false`` where the photo is not prepared; else the first candidate is shown under the mouse.
+- ``drop``: ``shape`` (a number, the same for the same shape), ``scale``, ``degrees``, ``x``, ``y`` or null. Returns
+  ``rings``, the outline [[x, y], ...] from the shape's middle, without x and y; else ``rle``, the mask on the
+  component there. A canvas without this handler has no Drop tool.
 - ``put_mask``: ``size: [width, height]``, ``rle``; returns ``protocol.mask_reply``. Sent 150 ms after a change, one
   at a time, always the newest; ``protocol.parse_mask`` checks it.
 

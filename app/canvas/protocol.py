@@ -104,6 +104,33 @@ def parse_mask(data: Any, width: int, height: int) -> MaskUpdate:
     return MaskUpdate(*head, width, height, check_runs(data.get("rle"), width, height))
 
 
+@dataclass(frozen=True)
+class DropQuery:
+    """The ``shape``-th shape for the label, ``scale`` times as large and turned clockwise by ``degrees``; dropped at
+    ``at`` (x, y) in image pixels, or only its outline asked for."""
+
+    sid: str
+    image_id: str
+    seq: int
+    shape: int
+    scale: float
+    degrees: float
+    at: tuple[float, float] | None
+
+
+def parse_drop(data: Any, width: int, height: int) -> DropQuery:
+    """Check a ``drop`` request against the loaded photo's size in pixels."""
+    head = _request_ids(data)
+    shape, scale, degrees = data.get("shape"), data.get("scale"), data.get("degrees")
+    if type(shape) is not int or not 0 <= shape < 2**53:
+        raise InputError(f"drop: expected the number of a shape, got {shape!r}; reload the page")
+    if any(type(n) not in (int, float) or not math.isfinite(n) for n in (scale, degrees)):
+        raise InputError("drop: expected a size and an angle; reload the page")
+    given = data.get("x") is not None and data.get("y") is not None
+    at = (_number(data["x"], width), _number(data["y"], height)) if given else None
+    return DropQuery(*head, shape, float(scale), float(degrees), at)
+
+
 def segment_reply(
     candidates: Sequence[tuple[Sequence[int], float]], seq: int, segmenter: str, ms: float
 ) -> dict[str, Any]:

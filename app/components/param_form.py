@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
 import gradio as gr
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+
+from app.components.fields import NumberField
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,25 @@ class ParamForm:
         return values
 
 
-def build_param_form(model: type[BaseModel], skip: Sequence[str] = ()) -> ParamForm:
-    """Make the controls inside the current Gradio layout."""
+def build_field(model: type[BaseModel], name: str) -> list[gr.components.Component]:
+    """Make the controls of one field inside the current Gradio layout, for ``made`` of ``build_param_form``."""
+    return _controls(name, model.model_fields[name])
+
+
+def build_param_form(
+    model: type[BaseModel],
+    skip: Sequence[str] = (),
+    made: Mapping[str, list[gr.components.Component]] | None = None,
+) -> ParamForm:
+    """Make the controls inside the current Gradio layout, but for fields ``made`` elsewhere on the page."""
     fields: list[tuple[str, int]] = []
     components: list[gr.components.Component] = []
+    elsewhere = made or {}
     for name, info in model.model_fields.items():
         if name not in skip:
-            made = _controls(name, info)
-            fields.append((name, len(made)))
-            components += made
+            made_here = elsewhere.get(name) or _controls(name, info)
+            fields.append((name, len(made_here)))
+            components += made_here
     return ParamForm(model, tuple(fields), tuple(components))
 
 
@@ -79,10 +91,10 @@ def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
         step = 1 if get_args(kind)[0] is int else None
         with gr.Row(equal_height=True):
             return [
-                gr.Number(
+                NumberField(
                     default[0], label=f"{title}: from", info=help_text, step=step, interactive=True, min_width=80
                 ),
-                gr.Number(default[1], label="to", info="\u00a0", step=step, interactive=True, min_width=80),
+                NumberField(default[1], label="to", info="\u00a0", step=step, interactive=True, min_width=80),
             ]
     if kind in (int, float) and not optional and low is not None and high is not None and high - low <= 4096:
         return [gr.Slider(low, high, value=default, step=1 if kind is int else _slider_step(high - low), **common)]
@@ -91,7 +103,7 @@ def _controls(name: str, info: FieldInfo) -> list[gr.components.Component]:
         shown = "" if default is None else f"{default:g}"
         return [gr.Textbox(shown, placeholder="no limit", max_lines=1, **common)]
     if kind in (int, float):
-        return [gr.Number(default, minimum=low, maximum=high, precision=0 if kind is int else None, **common)]
+        return [NumberField(default, minimum=low, maximum=high, precision=0 if kind is int else None, **common)]
     if get_origin(kind) is tuple:
         return [gr.Textbox(", ".join(default or ()), placeholder="comma separated; empty means any", **common)]
     return [gr.Textbox("" if default is None else str(default), **common)]

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import gradio as gr
 
 from app.canvas.canvas import LOADING, MaskCanvas
-from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
+from app.canvas.protocol import Handler, canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
 from app.page_context import PageContext, on
 from app.session import Session, file_url, requested_session
 from core.errors import FlawsmithError, InputError
@@ -46,19 +46,22 @@ class PhotoPanel:
     """Canvas and navigation inside the current Gradio layout.
 
     ``photo_changed`` changes when another photo lies on the table; other parts of the tab listen to it.
-    ``proposed_regions`` gives regions to be drawn that are not stored, as the canvas takes them.
+    ``drop`` answers the canvas' Drop tool, which is not there without. ``proposed_regions`` gives regions to be drawn
+    that are not stored, as the canvas takes them.
     """
 
-    def __init__(self, shell: PageContext, use: PanelUse, tall: str) -> None:
+    def __init__(self, shell: PageContext, use: PanelUse, tall: str, drop: Handler | None = None) -> None:
         self.shell, self.use = shell, use
         self.proposed_regions: Callable[[Session, str], list[dict[str, Any]]] = lambda session, photo: []
         with gr.Row(equal_height=True, elem_classes="fs-nav"):
             self.previous_button = gr.Button("‹", size="sm", scale=0, min_width=36, elem_id=f"fs-{use}-back")
             self.title = gr.HTML(elem_classes="fs-photo-title", elem_id=f"fs-{use}-title")
             self.next_button = gr.Button("›", size="sm", scale=0, min_width=36, elem_id=f"fs-{use}-forth")
+        handlers = {"segment": segment, "preview": preview, "put_mask": self._put_mask} | (
+            {"drop": drop} if drop else {}
+        )
         self.canvas = MaskCanvas(
-            LOADING, {"segment": segment, "preview": preview, "put_mask": self._put_mask}, tall=tall,
-            elem_id=f"fs-{use}-canvas",
+            LOADING, handlers, tall=tall, elem_id=f"fs-{use}-canvas",
             empty="No photo yet. Import photos of good parts in the Product tab.",
         )  # fmt: skip
         self.photo_changed = gr.State(0)
@@ -155,7 +158,7 @@ class PhotoPanel:
 
     def _put_mask(self, data: dict[str, Any]) -> dict[str, Any]:
         """The canvas hands over the mask as it is now; an older one than we have is acknowledged and dropped."""
-        session, row = _session_and_photo(data)
+        session, row = session_and_photo(data)
         update = parse_mask(data, row.width, row.height)
         with session.lock:
             session.masks.put_runs(self._key(row.id), update.runs, (row.height, row.width), update.seq)
@@ -198,7 +201,7 @@ def photo_title(session: Session) -> str:
 
 def segment(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas asks for masks at clicks."""
-    session, row = _session_and_photo(data)
+    session, row = session_and_photo(data)
     query = parse_segment(data, row.width, row.height)
     bench = session.required_api
     began = time.perf_counter()
@@ -212,7 +215,7 @@ def segment(data: dict[str, Any]) -> dict[str, Any]:
 
 def preview(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas asks what a click would select; nothing is done, and ``ready`` is False, before it is prepared."""
-    session, row = _session_and_photo(data)
+    session, row = session_and_photo(data)
     if not session.required_api.regions.is_ready(row.id):
         return {"ready": False, "candidates": []}
     reply = segment(data)
@@ -254,7 +257,8 @@ def _prepare(regions: Any, warming: ClickPreparation, stale: Callable[[], bool])
         warming.finished = True
 
 
-def _session_and_photo(data: dict[str, Any]) -> tuple[Session, Any]:
+def session_and_photo(data: dict[str, Any]) -> tuple[Session, Any]:
+    """Whose canvas asks, and the photo on it; InputError where the request names none."""
     session, normal_id = requested_session(data.get("sid")), data.get("image_id")
     if not isinstance(normal_id, str):
         raise InputError("canvas: the request names no photo; reload the page")

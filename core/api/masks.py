@@ -70,7 +70,7 @@ class MasksApi:
         return DropShape.for_label(label, self._terrain(normal_id), numpy_rng(seed, "drop"), masks)
 
     def drop(self, normal_id: str, shape: DropShape, x: float, y: float) -> Mask:
-        """``shape`` about (x, y) in pixels, on the component there: bool (H, W). InputError beside the part."""
+        """``shape`` about (x, y) in pixels, on the component there: bool (H, W)."""
         return shape.dropped_at(x, y, self._terrain(normal_id))
 
     def _terrain(self, normal_id: str) -> PlacementMap:

@@ -9,11 +9,14 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from app.components import param_form
-from app.tabs.studio.engine_form import EngineForm
+from app.components.fields import NumberField, whole_number
+from app.session import Session
+from app.tabs.studio.engine_form import EngineForm, required_label
 from core.api.datasets import DatasetsApi
 from core.api.masks import MasksApi
 from core.api.review import ReviewRules
 from core.api.studio.studio import engine_cards
+from core.errors import InputError
 
 
 class Odd(BaseModel):
@@ -94,3 +97,46 @@ def test_draw_as_shows_all_that_it_stands_for(name: str) -> None:
     )
     assert {key: read[key] for key in preset.params} == dict(preset.params) and read["draw_as"] == "paper"
     assert form.cards[name].params(**read).draw_as == "paper"
+
+
+@pytest.mark.parametrize("given", [None, 0, 17])
+def test_a_number_that_cannot_be_is_refused_by_the_fields_name(given: float | None) -> None:
+    with pytest.raises(InputError, match="Variants.*from 1 to 16"):
+        whole_number("Variants", given, 1, 16)
+    assert whole_number("Variants", 4, 1, 16) == 4
+    with gr.Blocks():
+        field = NumberField(4, label="Variants", minimum=1, maximum=16, precision=0)
+    assert field.preprocess(None) is None and field.preprocess(3.0) == 3 and field.get_block_name() == "number"
+    if given is not None:
+        with pytest.raises(gr.Error, match="Variants: give a number from 1 to 16, got"):
+            field.preprocess(given)
+
+
+def test_an_empty_label_is_refused_by_name_and_a_typed_one_stays() -> None:
+    with pytest.raises(InputError, match="Label is empty"):
+        required_label("  ")
+    assert required_label("Oil film") == "oil_film"
+    with gr.Blocks():
+        form = EngineForm()
+        form.build_settings()
+    session = Session("labels")
+    assert form.label_update(session)["value"] == "scratch"
+    for typed in ("oil film", ""):
+        form.remember_label(session, "cut_paste", typed)
+        assert form.label_update(session)["value"] == typed == session.memory.studio.shown_label
+    assert form.label_update(session, "layout")["value"] == "missing"
+    assert form.label_update(session, "cut_paste")["value"] == "oil film", "each kind of engine has its own"
+    assert EngineForm.first_label("structural", ["extra_nut", "stain", "crack"]) == "stain"
+
+
+def test_the_prompt_stands_under_the_label_and_is_read_with_the_rest() -> None:
+    with gr.Blocks():
+        form = EngineForm()
+        form.build_settings()
+    engine = next(name for name, fields in form.leads.items() if "prompt" in fields)
+    (prompt,) = form.leads[engine]["prompt"]
+    assert form.lead_boxes[engine] in (prompt.parent, prompt.parent.parent)
+    assert prompt is form.forms[engine].control("prompt")
+    values = [c.value for f in form.forms.values() for c in f.components]
+    values[form.params.index(prompt)] = "a deep scratch"
+    assert form.engine_params(engine, values)["prompt"] == "a deep scratch"

@@ -76,10 +76,16 @@ def test_a_name_twice_and_nothing_selected(regions: Hands, project: Path) -> Non
     set_value(page, "#fs-region-name", "disc")
     page.locator("#fs-region-save").click()
     expect(page.locator(".toast-body")).to_contain_text("nothing is selected")
-    for x, y in ((36, 48), (92, 46)):
-        regions.select(x, y)
-        name(regions, "disc")
-        regions.until("M.count() === 0")
+    regions.select(36, 48)
+    name(regions, "disc")
+    regions.until("M.count() === 0")
+    regions.select(92, 46)
+    name(regions, "disc")
+    expect(page.locator("#fs-region-taken")).to_contain_text("has a region 'disc' already")
+    assert list(drawn(project)) == ["disc"] and regions.area
+    page.locator("#fs-region-taken .fs-ask-both", has_text="disc_2").click()
+    regions.until("M.count() === 0")
+    expect(page.locator("#fs-region-taken")).to_have_count(0)
     expect(page.locator(NAMES)).to_have_text(["disc", "disc_2"])
     assert sorted(drawn(project)) == ["disc", "disc_2"]
 

@@ -104,7 +104,11 @@ def test_the_wheel_scales_and_alt_turns() -> None:
         flat.changed(40, 0)
 
 
-def test_beside_the_part_it_says_so() -> None:
+def test_beside_the_part_the_person_is_believed() -> None:
     terrain = PlacementMap.from_masks(disc(40, 60, 20))
-    with pytest.raises(InputError, match="click on the part"):
-        DropShape(np.ones((5, 5), np.bool_)).dropped_at(150, 10, terrain)
+    bar = DropShape(np.ones((4, 60), np.bool_))
+    assert not (bar.dropped_at(66, 60, terrain) & terrain.part.mask).any()
+    assert not (bar.dropped_at(50, 60, terrain) & ~terrain.part.mask).any()
+    ring = DropShape(disc(80, 60, 40) & ~disc(80, 60, 35))
+    with pytest.raises(InputError, match="nearer to its middle"):
+        ring.dropped_at(40, 60, terrain)

@@ -2,6 +2,7 @@
 
 import { Controls } from "./controls.js";
 import { Crosshair } from "./crosshair.js";
+import { Dropper } from "./drop.js";
 import { Editor } from "./editor.js";
 import { Hover } from "./hover.js";
 import { Locks } from "./locks.js";
@@ -21,7 +22,7 @@ function freshState() {
   return {
     tool: "click", mode: "add", size: 24, sized: false, ready: false, readonly: false, value: null, image: null,
     pointer: null, prompt: null, pending: null, polygon: [], lasso: [], closed: null, rubber: null, ghost: null, regions: [],
-    preview: null, crosshair: null, hovers: [], space: false, panning: false, erasing: false, painted: null, timings: [], acks: 0, segmenter: "",
+    preview: null, drop: null, crosshair: null, hovers: [], space: false, panning: false, erasing: false, painted: null, timings: [], acks: 0, segmenter: "",
   };
 }
 
@@ -63,10 +64,12 @@ export class Canvas {
       this.trigger("mask_saved", { image_id: S.value.image_id, area: reply.area, seq: reply.seq });
     });
     this.prompter = new Prompter(ask, this.editor, (on) => status.showBusy(on), (report) => status.showSegmenter(report));
+    this.dropper = new Dropper(ask, this.editor, (on) => status.showBusy(on));
     this.mover = new Mover(this.editor, view, ({ region, dx, dy, angle, scale }) => {
       this.tellOf(region, "region_moved", { dx, dy, angle, scale });
     }, picked);
     this.tools = new Tools(this.editor, view, this.prompter, this.mover, {
+      drop: (p, take) => this.dropper.press(p, take),
       counted, picked, pointer: (p) => status.showPointer(p), cursor: (c) => { this.stage.style.cursor = c; },
       viewed: () => this.viewed(), hovered: () => this.hover.look(),
     });
@@ -109,7 +112,7 @@ export class Canvas {
 
   // Every click answered and the newest mask on the server.
   async flush() {
-    await this.prompter.settled;
+    await Promise.all([this.prompter.settled, this.dropper.settled]);
     await this.sync.flush();
   }
 

@@ -6,6 +6,7 @@ import { keyActions, turnShape } from "./shortcuts.js";
 const MAX_BRUSH = 600;
 const EDITING = ["undo", "redo", "clear", "import", "candidate", "flip", "flop"];
 const HINTS = {
+  drop: "Click drops a mask like the label; the wheel sizes it, Alt and wheel turn it, Ctrl and wheel zoom",
   click: "Click selects, right-click removes, drag draws a box, Enter keeps",
   brush: "Drag paints, right or Shift erases, [ and ] change the size",
   erase: "Drag erases, right or Shift paints",
@@ -44,6 +45,7 @@ export class Controls {
     if (name === "transform" && S.ready && !S.readonly) tools.transformer.pose();
     this.root.dataset.tool = name;
     stage.style.cursor = "";
+    this.canvas.dropper.look();
     this.canvas.find("hint").textContent = HINTS[name];
     for (const b of this.root.querySelectorAll("[data-tool]")) b.setAttribute("aria-checked", String(b.dataset.tool === name));
     editor.marks();
@@ -196,6 +198,7 @@ export class Controls {
       stage.setPointerCapture(e.pointerId);
       tools.down(e);
     });
+    stage.addEventListener("pointerenter", () => this.canvas.dropper.look());
     stage.addEventListener("pointermove", (e) => tools.move(e));
     stage.addEventListener("pointerup", (e) => { tools.up(e); if (S.ready) status.showArea(); });
     stage.addEventListener("pointercancel", (e) => { tools.fingers.delete(e.pointerId); tools.cancel(); editor.marks(); });
@@ -209,7 +212,8 @@ export class Controls {
     const S = this.S, up = event.deltaY < 0;
     if (!S.ready || !this.sheet.hidden || event.target.closest(".fsc-look")) return;
     event.preventDefault();
-    if (event.altKey && (S.tool === "move" || S.tool === "transform")) turnShape(this.canvas, up ? -2 : 2);
+    if (S.tool === "drop" && !event.ctrlKey) this.canvas.dropper.wheel(event);
+    else if (event.altKey && (S.tool === "move" || S.tool === "transform")) turnShape(this.canvas, up ? -2 : 2);
     else if (event.altKey && (S.tool === "brush" || S.tool === "erase")) this.stepSize(up);
     else this.zoomStep(event);
   }

@@ -34,6 +34,7 @@ export class Marks {
     const prompt = S.pending || S.prompt;
     if (S.preview && !prompt && S.tool === "click") S.preview.draw(g, this.view);
     if (prompt && prompt.box) this.rectangle(prompt.box, false);
+    if (S.drop && S.pointer && S.tool === "drop" && !S.readonly && !S.panning) this.drop(S.drop, S.pointer);
     if (S.rubber) this.rectangle(S.rubber, S.tool === "box");
     this.outlines(S);
     if (prompt) for (const p of prompt.points) this.point(p, S.pending && !(S.prompt && S.prompt.points.includes(p)));
@@ -133,6 +134,23 @@ export class Marks {
       g.fillStyle = GUIDE;
       g.fill();
     }
+  }
+
+  // The outline of the mask that a press would drop: rings in photo pixels from its middle.
+  drop({ rings, scale, degrees }, pointer) {
+    const g = this.g, c = this.at(pointer), a = (degrees * Math.PI) / 180;
+    const cos = Math.cos(a) * scale * this.view.scale, sin = Math.sin(a) * scale * this.view.scale;
+    g.beginPath();
+    for (const ring of rings) {
+      ring.forEach(([x, y], i) => {
+        const at = [c.x + x * cos - y * sin, c.y + x * sin + y * cos];
+        if (i) g.lineTo(...at); else g.moveTo(...at);
+      });
+      g.closePath();
+    }
+    g.fillStyle = "rgba(255, 255, 255, 0.22)";
+    g.fill("evenodd");
+    this.double(1.2);
   }
 
   names(regions, ghost) {

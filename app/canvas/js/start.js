@@ -1,6 +1,7 @@
 // Begins: one canvas in one element of the page, and the hook for tests.
 
 import { Canvas } from "./canvas.js";
+import { roving } from "./roving.js";
 import { setLabel, showLabel } from "./label_color.js";
 import { runsArea } from "./runs.js";
 
@@ -28,13 +29,19 @@ export function start({ element, trigger, props, server, watch }) {
   new MutationObserver(() => { if (S.ready) canvas.viewed(); }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
   canvases.add(canvas);
   showLabel(canvas);
+  canvas.root.querySelector("[data-tool=drop]").hidden = !server.drop;
   element.__mask = canvas.root.__mask = hook(canvas);
-  controls.setTool("click");
+  controls.setTool(server.drop ? "drop" : "click");
   controls.setMode("add");
   controls.setSize(24);
   controls.toggle("regions", true);
   controls.toggle("fill", true);
   controls.toggle("hover", canvas.hover.on);
+  for (const group of canvas.root.querySelectorAll("[role=radiogroup], [role=group]")) roving(group);
+  // A tool taken up by mouse leaves the keys to the photo.
+  canvas.root.addEventListener("click", (event) => {
+    if (event.detail && event.target.closest(".fsc-b")) stage.focus({ preventScroll: true });
+  });
   watch("value", () => loader.take(props.value));
   loader.take(props.value);
 }

@@ -242,5 +242,11 @@ export class Tools {
   press_lasso(event, p, take) { return this.lasso.press(event, p, take); }
   press_wand(event, p, take) { return this.wand.press(event, p, take); }
   press_transform(event, p) { return this.transformer.press(event, p); }
+
+  press_drop(event, p, take) {
+    if (this.S.pending) this.prompter.drop();
+    return this.inside(p) ? this.actions.drop(p, take) : { move() {} };
+  }
+
   press_move(event, p) { return this.mover.press(event, p, this.regionAt(p)); }
 }

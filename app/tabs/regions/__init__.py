@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import html
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
+from app.components.fields import required_text
+from app.components.name_question import NameQuestion
 from app.components.photo_panel import SERIAL_EVENTS, VISIBLE_PHOTO_JS, PhotoPanel
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from app.tabs.regions import propagation, proposal_panel, region_list
 from core.api.regions import all_segmenters
 from core.errors import InputError
+from core.types import Mask
+
+SaveAs = Literal["new", "replace", "both"]
+"""What becomes of a region under a name that the photo has: not yet said, in its place, or beside it."""
 
 CANVAS_HEIGHT = "clamp(300px, calc(100vh - 234px), 980px)"
 HINT = """<p class="fs-hint">Click a part; right-click or <kbd>Shift</kbd>-click what does not belong to it, drag a box
@@ -53,11 +59,12 @@ def build(shell: PageContext) -> None:
                                       placeholder="for example washer", elem_id="fs-region-name")  # fmt: skip
                     save = gr.Button("Save", variant="primary", size="sm", scale=2, min_width=64,
                                      elem_id="fs-region-save")  # fmt: skip
+                question = NameQuestion("fs-region-taken", "Replace it")
                 known = gr.HTML(js_on_load=NAME_SUGGESTIONS_JS, elem_id="fs-region-known")
             finder = proposal_panel.ProposalPanel(shell)
             regions = region_list.RegionList()
             carrier = propagation.PropagationPanel(shell)
-    shown = [*table.parts, name, known, *regions.parts, *finder.parts]
+    shown = [*table.parts, name, known, *regions.parts, *finder.parts, *question.parts]
 
     def look(session: Session, called: Any = None) -> list[object]:
         # A name that is being typed stays, however late this answer comes.
@@ -68,6 +75,7 @@ def build(shell: PageContext) -> None:
             _name_suggestions(session),
             *regions.show(session),
             *finder.show(session),
+            *question.hide(),
         ]
 
     def fill(session: Session) -> list[object]:
@@ -79,14 +87,25 @@ def build(shell: PageContext) -> None:
     around = lambda s: [*look(s)[beside:], *carrier.turned(s)]  # noqa: E731
     on(table.photo_changed.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
 
-    def keep(session: Session, seen: str, given: str | None) -> list[object]:
-        _save(table, finder, session, seen, given)
+    outputs = [*shown, *carrier.parts]
+
+    def keep(session: Session, seen: str, given: str | None, how: SaveAs = "new") -> list[object]:
+        called = _region_name(given)
+        other = session.required_api.regions.free_name(seen, called)
+        taken = other != called and session.memory.regions.editing != (seen, called)
+        if taken and how == "new":
+            _selection(table, session, seen)
+            asked = question.ask(f"This photo has a region {called!r} already.", other)
+            return [*[gr.skip()] * (len(shown) - len(asked)), *asked, *[gr.skip()] * len(carrier.parts)]
+        _save(table, finder, session, seen, other if taken and how == "both" else called)
         return [*look(session, ""), *carrier.show(session)]
 
-    outputs = [*shown, *carrier.parts]
     for press in (save.click, name.submit):
         saved = table.on_visible_photo(press, keep, [name], outputs)
-        saved.success(None, js=FOCUS_NEXT_JS)
+        saved.success(None, js=FOCUS_NEXT_JS).then(None, js=question.focus_js)
+    for press, how in ((question.use.click, "replace"), (question.both.click, "both")):
+        again = lambda session, seen, given, how=how: keep(session, seen, given, how)  # noqa: E731
+        table.on_visible_photo(press, again, [name], outputs).success(None, js=FOCUS_NEXT_JS)
     chip = lambda session, sent, seen: keep(session, seen, str(sent.get("name", "")))  # noqa: E731
     on_html_event(
         known.named, chip, shell, outputs, [table.visible_photo], js=VISIBLE_PHOTO_JS, **SERIAL_EVENTS
@@ -97,18 +116,19 @@ def build(shell: PageContext) -> None:
     propagation.wire(carrier, shell, table, look, shown)
 
 
-def _save(
-    table: PhotoPanel, finder: proposal_panel.ProposalPanel, session: Session, seen: str, given: str | None
-) -> None:
-    name = " ".join((given or "").split())
-    if not name:
-        raise InputError("give the region a name, for example 'washer'")
+def _region_name(given: str | None) -> str:
+    return " ".join(required_text("Name of the selection", given, "washer").split())
+
+
+def _selection(table: PhotoPanel, session: Session, seen: str) -> Mask:
     mask = table.mask(session, seen)
     if mask is None:
         raise InputError("nothing is selected: click the part on the photo first")
-    desk = session.required_api.regions
-    free = name if session.memory.regions.editing == (seen, name) else desk.free_name(seen, name)
-    desk.save(seen, free, mask)
+    return mask
+
+
+def _save(table: PhotoPanel, finder: proposal_panel.ProposalPanel, session: Session, seen: str, name: str) -> None:
+    session.required_api.regions.save(seen, name, _selection(table, session, seen))
     session.memory.regions.editing = None
     table.set_mask(session, seen, None)
     finder.choose_next(session, seen, table)

@@ -26,7 +26,7 @@ def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Studio", id="studio") as tab, gr.Row(elem_classes="fs-studio", equal_height=False):
         with gr.Column(min_width=320, elem_classes="fs-studio-photo"):
-            table = PhotoPanel(shell, "studio", CANVAS_HEIGHT)
+            table = PhotoPanel(shell, "studio", CANVAS_HEIGHT, masks.drop)
         with gr.Column(min_width=300, elem_classes="fs-studio-result"):
             with gr.Column(elem_classes="fs-bar-slot"):
                 bar = ProgressBar(shell, "try_id", poll_s=0.25)

@@ -8,15 +8,18 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.fields import NumberField, whole_number
 from app.components.progress_bar import FINAL_STATES, ProgressBar
 from app.components.reject_reasons import reject_reasons_html
 from app.page_context import PageContext, go_to_tab_js, on
 from app.session import Session, file_url
-from app.tabs.studio.engine_form import EngineForm, normalized_label
+from app.tabs.studio.engine_form import EngineForm, required_label
 from app.tabs.studio.mask_tools import MaskTools
 from core.api import GenerationBatch, ReviewRules, SampleFilter
 from core.errors import InputError, NotFound
 
+MAX_COUNT = 100_000
+"""Samples of one batch."""
 MAX_SHOWN = 8
 """Previews of the running batch."""
 HINT = """<p class="fs-hint">With the engine, label, seed and settings of this form, on every photo in turn. Masks come
@@ -72,14 +75,14 @@ class BulkForm:
     def __init__(self) -> None:
         with gr.Accordion("In bulk, over all photos", open=False, elem_classes="fs-fold", elem_id="fs-bulk"):
             with gr.Row(elem_classes="fs-tight", equal_height=True):
-                self.count = gr.Number(100, label="Make at most", precision=0, minimum=1, maximum=100_000,
+                self.count = NumberField(100, label="Make at most", precision=0, minimum=1, maximum=MAX_COUNT,
                                        min_width=80, elem_id="fs-bulk-count")  # fmt: skip
                 self.best = gr.Textbox("", label="Keep the best", placeholder="keep all", max_lines=1,
                                        min_width=80, elem_id="fs-bulk-best")  # fmt: skip
             self.spend = gr.Checkbox(False, label="Make them all, then choose", container=False, visible=False,
                                      elem_id="fs-bulk-spend")  # fmt: skip
             gr.HTML(HINT)
-            self.go = gr.Button("Make them", size="sm", elem_id="fs-bulk-go")
+            self.go = gr.Button("Make them", variant="primary", size="sm", elem_id="fs-bulk-go")
 
 
 def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: EngineForm, tools: MaskTools) -> None:
@@ -92,8 +95,8 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
             raise InputError("a batch is already running: wait for it, or stop it first")
         order = GenerationBatch(
             engine=engine,
-            label=normalized_label(label),
-            count=max(1, int(count or 1)),
+            label=required_label(label),
+            count=whole_number("Make at most", count, 1, MAX_COUNT),
             seed=controls.choose_seed(seed, fresh),
             params=controls.engine_params(engine, params),
             placement=tools.read_placement(list(values[:width])),
@@ -126,7 +129,7 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
 def _parse_keep_best(given: str | None) -> int | None:
     text = (given or "").strip()
     if text and not (text.isdecimal() and int(text) > 0):
-        raise InputError(f"keep the best: give a whole number from 1 up, or nothing; got {text!r}")
+        raise InputError(f"Keep the best: give a whole number from 1 up, or nothing; got {text!r}")
     return int(text) if text else None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import engine_picker, param_form
+from app.components.fields import NumberField, required_text
 from app.page_context import PageContext, go_to_tab_js, on
 from app.session import Session
 from core.api.concepts.learning import LearnerCard
@@ -40,15 +41,22 @@ TOOL_JS = """(name) => {
   const tools = ENGINE_TOOLS[name] || [], parts = tools.includes("parts");
   const regions = canvas.querySelector("[data-do=regions]");
   if ((parts || tools.includes("prompt")) && regions.getAttribute("aria-pressed") !== "true") regions.click();
+  const now = canvas.__mask.state.tool, mask = tools.includes("mask");
   if (parts) canvas.__mask.tool("move");
-  else if (canvas.__mask.state.tool === "move") canvas.__mask.tool("click");
+  else if (mask && (now === "move" || canvas.dataset.masks === "no")) canvas.__mask.tool("drop");
+  else if (!mask && (now === "move" || now === "drop")) canvas.__mask.tool("click");
+  canvas.dataset.masks = mask ? "yes" : "no";
   return name;
 }"""
-"""Engines that name components show the regions; where parts are dragged the Move tool is in hand."""
+"""Engines that name components show the regions. Where parts are dragged the Move tool is in hand, where a mask is
+drawn the one that drops it."""
 
 
 NOTHING_LEARNED = "<p class='fs-warn'>This engine has learned nothing in this project yet.</p>"
 
+
+LEAD = "prompt"
+"""The setting that stands under the label rather than in the fold."""
 
 TOOLS: tuple[Tool, ...] = ("mask", "parts", "prompt")
 """In the order of their boxes in the column."""
@@ -74,6 +82,17 @@ class EngineForm:
                 allow_custom_value=True,
                 elem_id="fs-label",
             )
+            self._build_leads(usable)
+
+    def _build_leads(self, usable: Sequence[EngineCard]) -> None:
+        """What an engine is told first, in sight: the prompt of one that draws what it says."""
+        self.leads: dict[str, dict[str, list[Any]]] = {}
+        self.lead_boxes: dict[str, gr.Column] = {}
+        for card in usable:
+            if LEAD in card.params.model_fields and "prompt" not in card.tools:
+                with gr.Column(visible=card.name == self.engine.value, elem_classes="fs-form",
+                               elem_id=f"fs-lead-{card.name}") as self.lead_boxes[card.name]:  # fmt: skip
+                    self.leads[card.name] = {LEAD: param_form.build_field(card.params, LEAD)}
 
     def with_tool(self, tool: Tool) -> str | None:
         """The usable engine that is worked with by a tool; None if there is none on this machine."""
@@ -87,7 +106,7 @@ class EngineForm:
             for name, card in self.cards.items():
                 if card.reason is None:
                     with gr.Column(visible=name == self.engine.value, elem_classes="fs-form") as self.groups[name]:
-                        self.forms[name] = param_form.build_param_form(card.params)
+                        self.forms[name] = param_form.build_param_form(card.params, made=self.leads.get(name))
 
     def build_footer(self) -> None:
         """Seed, number of variants and the button, always in sight."""
@@ -96,7 +115,7 @@ class EngineForm:
                 self.seed = gr.Textbox("1", label="Seed", max_lines=1, min_width=80, scale=3, elem_id="fs-seed")
                 self.dice = gr.Button("⚄", size="sm", scale=0, min_width=34, elem_id="fs-dice",
                                       elem_classes="fs-dice")  # fmt: skip
-                self.variants = gr.Number(4, label="Variants", precision=0, minimum=1, maximum=16, min_width=64,
+                self.variants = NumberField(4, label="Variants", precision=0, minimum=1, maximum=16, min_width=64,
                                           scale=2, elem_id="fs-variants")  # fmt: skip
             self.new_seed = gr.Checkbox(True, label="New seed every time", container=False, elem_id="fs-fresh")
             self.generate_button = gr.Button("Generate  (Ctrl+Enter)", variant="primary", elem_id="fs-generate")
@@ -133,11 +152,14 @@ class EngineForm:
     def remember(self, session: Session, values: Sequence[Any]) -> None:
         """Remember the form (values of ``form``) so that a reload finds it as it was."""
         session.memory.studio.form = list(values)
-        session.memory.studio.labels[self.kind(values[0])] = normalized_label(values[1])
+        self.remember_label(session, values[0], normalized_label(values[1]))
 
     def restore(self, session: Session) -> list[object]:
         """Updates for ``form``: as it was when something was made last, after a reload."""
-        return session.memory.studio.form or [gr.skip()] * len(self.form)
+        form, label = session.memory.studio.form, session.memory.studio.label
+        if form is None:
+            return [gr.skip()] * len(self.form)
+        return [form[0], form[1] if label is None else label, *form[2:]]
 
     def take_handover(self, session: Session) -> list[object]:
         """Updates for ``form``: the engine, label and settings that another tab wants tried, once."""
@@ -146,6 +168,7 @@ class EngineForm:
             return [gr.skip()] * len(self.form)
         engine = wanted["engine"]
         label, kept = wanted["label"] or SUGGESTED_LABELS[self.kind(engine)][0], [gr.skip()] * 3
+        self.remember_label(session, engine, label)
         params = dict(wanted["params"])
         if self.cards[engine].drawing_presets and session.api is not None:
             name = session.api.studio.draws_as(engine, label, params)
@@ -175,12 +198,28 @@ class EngineForm:
                 ]
             )
         )
+        given = session.memory.studio.label
         if engine is None:
-            first = {"value": used[0]} if used and not form else {}
-            return gr.update(choices=choices, **first)
+            label = self.first_label(kind, used) if given is None else given
+            session.memory.studio.shown_label = label
+            return gr.update(choices=choices, value=label)
         last = session.memory.studio.labels.get(kind)
         fits = [last] if last and (last in learned or not learned) else learned
-        return gr.update(choices=choices, value=(fits or SUGGESTED_LABELS[kind])[0])
+        label = fits[0] if fits else self.first_label(kind, used)
+        session.memory.studio.label = label if given is not None else None
+        session.memory.studio.shown_label = label
+        return gr.update(choices=choices, value=label)
+
+    @staticmethod
+    def first_label(kind: str, used: Sequence[str]) -> str:
+        """The label before a person chose one: of those in use one that is usual for the kind, else the usual one."""
+        return next((label for label in used if label in SUGGESTED_LABELS[kind]), SUGGESTED_LABELS[kind][0])
+
+    def remember_label(self, session: Session, engine: str, label: str | None) -> None:
+        """What a person typed or chose stays, on this tab and under this kind of engine."""
+        session.memory.studio.label = session.memory.studio.shown_label = label or ""
+        if label:
+            session.memory.studio.labels[self.kind(engine)] = label
 
     def missing_notice_update(self, session: Session, engine: str) -> Any:
         """Leads to Concepts with an engine that has learned nothing here yet."""
@@ -196,9 +235,9 @@ class EngineForm:
         """The seed to use: the box's, or a new one."""
         if fresh:
             return secrets.randbelow(1_000_000)
-        text = str(seed or "0").strip()
+        text = required_text("Seed", str(seed or ""), "1")
         if not text.isdecimal() or int(text) >= 2**63:
-            raise InputError(f"seed {text!r}: give a whole number from 0 up, or press the dice")
+            raise InputError(f"Seed: give a whole number from 0 up, or press the dice; got {text!r}")
         return int(text)
 
     def _tool_js(self) -> str:
@@ -213,15 +252,19 @@ class EngineForm:
         def choose(name: str) -> list[object]:
             card = self.cards[name]
             tools = [gr.update(visible=tool in card.tools) for tool in TOOLS[: len(boxes)]]
-            return [summary_html(card), *tools, *(gr.update(visible=n == name) for n in names)]
+            folds = [gr.update(visible=n == name) for n in [*names, *self.lead_boxes]]
+            return [summary_html(card), *tools, *folds]
 
-        self.engine.change(choose, self.engine, [self.about, *boxes, *(self.groups[n] for n in names)],
+        shown = [self.about, *boxes, *(self.groups[n] for n in names), *self.lead_boxes.values()]
+        self.engine.change(choose, self.engine, shown,
                            js=self._tool_js(), show_progress="hidden", api_visibility="private")  # fmt: skip
         on(self.engine.input, lambda s, name: [self.label_update(s, name), self.missing_notice_update(s, name)], shell,
            [self.engine], [self.label, self.missing_notice])  # fmt: skip
         for name, form in self.forms.items():
             if self.cards[name].drawing_presets:
                 self._wire_presets(shell, name, form)
+        for event in (self.label.input, self.label.blur):
+            on(event, self.remember_label, shell, [self.engine, self.label])
         self.learn.click(None, js=go_to_tab_js("Concepts"), api_visibility="private")
         self.dice.click(
             None, None, [self.seed, self.new_seed],
@@ -268,6 +311,11 @@ def _unavailable_item(title: str, reason: str) -> str:
     head = f"<b>{html.escape(title)}</b><span>{html.escape(what)}</span>"
     body = f"<details><summary>{head}</summary><p>{html.escape(how)}</p></details>" if how else head
     return f"<li aria-disabled='true'>{body}</li>"
+
+
+def required_label(label: str | None) -> str:
+    """The label of the field, normalized; InputError where it is empty."""
+    return normalized_label(required_text("Label", label, "scratch"))
 
 
 def normalized_label(label: str | None) -> str:

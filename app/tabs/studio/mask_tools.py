@@ -7,11 +7,13 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from app.canvas.protocol import parse_drop
 from app.components import param_form
-from app.components.photo_panel import PhotoPanel
+from app.components.fields import NumberField, whole_number
+from app.components.photo_panel import PhotoPanel, session_and_photo
 from app.page_context import PageContext
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, normalized_label
+from app.tabs.studio.engine_form import EngineForm, normalized_label, required_label
 from core.api.masks import MasksApi, PlacedMask
 from core.errors import InputError
 from core.types import Mask
@@ -47,7 +49,7 @@ class MaskTools:
                     (gr.Button(title, size="sm", min_width=40, elem_id=f"fs-edit-{how}"), how)
                     for title, how in EDIT_BUTTONS
                 ]
-                self.px = gr.Number(3, label="px", precision=0, minimum=1, maximum=200, min_width=46,
+                self.px = NumberField(3, label="px", precision=0, minimum=1, maximum=200, min_width=46,
                                     elem_classes="fs-px", elem_id="fs-px")  # fmt: skip
             with gr.Row(elem_classes="fs-tight", equal_height=True):
                 self.vary = gr.Button("Vary outline", size="sm", min_width=90, elem_id="fs-vary")
@@ -81,7 +83,9 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
     """What the tools do; each edit is one step of the canvas' undo."""
 
     def edit(session: Session, seen: str, px: float, how: str) -> list[object]:
-        mask = session.required_api.masks.edit(_required_mask(table, session, seen), how, max(1, int(px or 1)))
+        mask = session.required_api.masks.edit(
+            _required_mask(table, session, seen), how, whole_number("px", px, 1, 200)
+        )
         if not mask.any():
             raise InputError(f"{how.replace('_', ' ')}: nothing would be left of the mask; use fewer pixels")
         return table.set_mask(session, seen, mask)
@@ -95,7 +99,7 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
         session.memory.studio.places = turn = session.memory.studio.places + 1
         rules = tools.read_placement(list(values[: len(tools.placement)]))
         params = controls.engine_params(engine, values[len(tools.placement) :])
-        placed = session.required_api.masks.place(seen, engine, normalized_label(label), params, rules, turn)
+        placed = session.required_api.masks.place(seen, engine, required_label(label), params, rules, turn)
         session.memory.studio.placed = (seen, normalized_label(label), placed)
         return table.set_mask(session, seen, placed.mask)
 
@@ -153,6 +157,17 @@ def _wire_library(tools: MaskTools, table: PhotoPanel) -> None:
     table.on_visible_photo(tools.keep.click, keep, [tools.kept], [tools.kept])
     table.on_visible_photo(tools.stamp.click, stamp, [tools.kept], table.parts)
     table.on_visible_photo(tools.forget.click, forget, [tools.kept], [tools.kept])
+
+
+def drop(data: dict[str, Any]) -> dict[str, Any]:
+    """The canvas asks for a mask like the label of the form: its outline, or as it lies on a component."""
+    session, row = session_and_photo(data)
+    query = parse_drop(data, row.width, row.height)
+    masks, label = session.required_api.masks, session.memory.studio.shown_label
+    shape = masks.drop_shape(row.id, required_label(label), query.shape).changed(query.scale, query.degrees)
+    if query.at is None:
+        return {"rings": shape.outline()}
+    return {"rle": masks.encode(masks.drop(row.id, shape, *query.at))}
 
 
 def mask_of(table: PhotoPanel, session: Session, seen: str, label: str) -> Mask | PlacedMask | None:

@@ -51,6 +51,7 @@ def _apply(session: Session, recipe: Recipe, controls: EngineForm, table: PhotoP
     if recipe.engine not in controls.forms:
         raise InputError(f"the recipe's engine {recipe.engine!r} cannot be used on this machine")
     moved = _load_photo(session, recipe, table)
+    controls.remember_label(session, recipe.engine, recipe.label)
     form = [recipe.engine, recipe.label, str(recipe.seed), False, gr.skip()]
     return [*moved, *form, *controls.params_update(recipe.engine, dict(recipe.params))]
 

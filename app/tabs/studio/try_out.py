@@ -7,12 +7,13 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.fields import whole_number
 from app.components.photo_panel import PhotoPanel
 from app.components.preview_gallery import PreviewGallery
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, normalized_label
+from app.tabs.studio.engine_form import EngineForm, required_label
 from app.tabs.studio.mask_tools import mask_of
 from core.api.studio.studio import TryRequest
 from core.errors import InputError
@@ -46,14 +47,15 @@ class TryOutRunner:
         """The Generate button: ``values`` of the whole form, on the photo the person sees."""
         engine, label, seed, fresh, variants, *params = values
         needs_mask = "mask" in self.controls.cards[engine].needs
+        called = required_label(label)
         order = TryRequest(
             engine=engine,
-            label=normalized_label(label),
+            label=called,
             normal_id=seen,
             params=self.controls.engine_params(engine, params),
-            mask=mask_of(self.table, session, seen, normalized_label(label)) if needs_mask else None,
+            mask=mask_of(self.table, session, seen, called) if needs_mask else None,
             seed=self.controls.choose_seed(seed, fresh),
-            variants=max(1, min(16, int(variants or 1))),
+            variants=whole_number("Variants", variants, 1, 16),
         )
         shown = self.start(session, order)
         self.controls.remember(session, [engine, order.label, str(order.seed), fresh, variants, *params])

@@ -68,7 +68,8 @@ class DropShape:
     def dropped_at(self, x: float, y: float, terrain: PlacementMap) -> Mask:
         """The mask on the photo, bool (H, W): the shape about (x, y) as far as it lies on the component there.
 
-        A shape of one piece stays one. InputError where nothing of it lies on the component, as beside the part.
+        A shape of one piece stays one. Beside the part it lies there, for a person knows better than the automatic
+        mask of the part. InputError where nothing of it lies on the component.
         """
         mask = np.zeros(terrain.shape, np.bool_)
         height, width = self.patch.shape
@@ -82,5 +83,5 @@ class DropShape:
         if pieces == 2 and mask.any():
             mask = largest_component(mask)
         if not mask.any():
-            raise InputError("nothing of the mask lies on the part there; click on the part")
+            raise InputError("nothing of the mask lies on what you pointed at; click nearer to its middle")
         return mask

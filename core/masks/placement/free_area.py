@@ -161,10 +161,14 @@ class PlacementMap:
         return tuple(piece for piece in found if piece.area >= MIN_REGION_PIXELS) or (self.part,)
 
     def component_at(self, row: float, column: float) -> FreeArea:
-        """The piece that holds a pixel; the part where none does."""
+        """The piece that holds a pixel; what lies beside the part and its regions where none does."""
         y = min(max(int(row), 0), self.shape[0] - 1)
         x = min(max(int(column), 0), self.shape[1] - 1)
-        return next((one for one in self.components if one.mask[y, x]), self.part)
+        return next((one for one in self.components if one.mask[y, x]), self._beside)
+
+    @cached_property
+    def _beside(self) -> FreeArea:
+        return FreeArea(~np.logical_or.reduce([self.part.mask, *(region.mask for region in self.regions.values())]))
 
     def region(self, name: str) -> FreeArea:
         """The region called ``name``; NotFound names those there are, InputError says it is too small."""
