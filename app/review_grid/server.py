@@ -8,11 +8,14 @@ from typing import Any
 
 from app.components.drawn_pair_panel import copy_in_words
 from app.session import Session, file_url, requested_session
+from core.api.close_up import close_up_box
 from core.api.review import believability
 from core.errors import FlawsmithError, InputError
 from core.types import ReviewStatus
 
 PAGE_SIZE = 48
+MAX_REAL = 3
+"""Real anomalies beside a sample."""
 MAX_IDS = 10_000
 """Samples judged in one step at most: a request with more is no person's."""
 SCORES = (
@@ -100,8 +103,25 @@ def beside(session: Session, sent: Message) -> Message:
     return {"good": {"name": row.name, "picture": picture, "d": round(near.d, 2), "own": own}}
 
 
-HANDLERS: tuple[Callable[[Session, Message], Message], ...] = (look, turn, judge, best, undo, redo, about, beside)
-WITHOUT_LOCK = frozenset({beside})
+def real(session: Session, sent: Message) -> Message:
+    """Real anomalies of the label of the sample ``ids[0]``, as the line-up draws them."""
+    bench = session.required_api
+    row = bench.review.row(_ids(sent)[0])
+    found = []
+    for example in bench.photos.examples(row.label)[:MAX_REAL]:
+        around = bench.photos.example_outline(example)
+        crop = close_up_box(around["box"], (example.height, example.width))
+        found.append({
+            "id": example.id, "label": example.label, "image": file_url(example.path), "outline": around,
+            "width": example.width, "height": example.height, "crop": list(crop), "real": True,
+        })  # fmt: skip
+    return {"examples": found}
+
+
+HANDLERS: tuple[Callable[[Session, Message], Message], ...] = (
+    look, turn, judge, best, undo, redo, about, beside, real,
+)  # fmt: skip
+WITHOUT_LOCK = frozenset({beside, real})
 """Handlers that change nothing of the session and hold nobody up."""
 
 
@@ -131,7 +151,7 @@ def _tile(session: Session, row: Any) -> Message:
         "photo": normal.name, "width": normal.width, "height": normal.height,
         "thumb": file_url(bench.review.thumbnail(row, outline=False)),
         "image": file_url(row.image_path), "source": file_url(normal.path),
-        "outline": bench.review.outline(row),
+        "outline": bench.review.outline(row), "crop": list(bench.review.close_up_box(row)),
         "scores": [(title, form.format(scores[name])) for name, title, form in SCORES if name in scores],
         "believable": round(believability(scores), 2), "copy": _copy_verdict(session, row),
         "compared": bench.review.nearest_good_part_applies(row),

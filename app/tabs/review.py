@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from app.components import param_form
 from app.components.reject_reasons import reject_reasons_html
-from app.page_context import PageContext, on
+from app.page_context import PageContext, on, on_html_event
 from app.review_grid.grid import ReviewGrid, refetch_value
 from app.review_grid.server import SCORES
 from app.session import Session
@@ -28,6 +29,14 @@ MINIMA = {
     "ars": (1.0, 0.05),
 }  # fmt: skip
 """Upper end and step of each score's slider; the share of the visible change hardly ever passes 0.5."""
+
+
+CHIPS_JS = """
+element.addEventListener("click", (event) => {
+  const chip = event.target.closest("[data-off]");
+  if (chip) trigger("taken_off", { name: chip.dataset.off });
+});
+"""
 
 
 class ReviewFilters:
@@ -49,6 +58,7 @@ class ReviewFilters:
                 gr.Slider(0, MINIMA[name][0], value=0, step=MINIMA[name][1], label=title.capitalize(), min_width=150)
                 for name, title, _ in SCORES
             ]
+        self.chips = gr.HTML(js_on_load=CHIPS_JS, elem_id="fs-review-chips", padding=False)
         self.controls = [self.verdict, self.label, self.engine, self.order, self.grouped, *self.minima]
 
     def read(self, session: Session, values: tuple[Any, ...]) -> bool:
@@ -56,6 +66,7 @@ class ReviewFilters:
         verdict, label, engine, order, grouped, *minima = values
         by, descending = ORDERS[order]
         chosen = SampleFilter(
+            job_id=session.filter.job_id,
             label=None if label == ANY else label,
             engine=None if engine == ANY else engine,
             verdict=None if verdict == ANY else ReviewStatus(verdict),
@@ -67,6 +78,41 @@ class ReviewFilters:
             return False
         session.filter, session.grouped, session.offset = chosen, grouped, 0
         return True
+
+    @staticmethod
+    def active(chosen: SampleFilter) -> dict[str, str]:
+        """What is filtered by beside the verdict, in words by name; each can be taken off."""
+        found = {"job": "one batch"} if chosen.job_id else {}
+        found |= {"label": f"label {chosen.label}"} if chosen.label else {}
+        found |= {"engine": f"engine {chosen.engine}"} if chosen.engine else {}
+        titles = {name: title for name, title, _ in SCORES}
+        return found | {
+            name: f"{titles.get(name, name)} at least {least:g}" for name, least in chosen.min_score.items()
+        }
+
+    @staticmethod
+    def without(chosen: SampleFilter, name: str) -> SampleFilter:
+        """The filter without what ``active`` calls ``name``; without all of it for "all"."""
+        if name == "all":
+            return replace(chosen, job_id=None, label=None, engine=None, min_score={})
+        if name == "job":
+            return replace(chosen, job_id=None)
+        if name == "label":
+            return replace(chosen, label=None)
+        if name == "engine":
+            return replace(chosen, engine=None)
+        return replace(chosen, min_score={n: least for n, least in chosen.min_score.items() if n != name})
+
+    def chips_html(self, session: Session) -> str:
+        """A chip for each active filter, with a button that takes it off; HTML, "" where none is."""
+        found = self.active(session.filter)
+        more = {"all": "all of them"} if len(found) > 1 else {}
+        chips = "".join(
+            f"<button type='button' data-off='{name}' aria-label='Take off the filter: {html.escape(words)}'>"
+            f"{html.escape(words)}<i aria-hidden='true'>×</i></button>"
+            for name, words in (found | more).items()
+        )
+        return f"<div class='fs-filter-chips'><span>Filtered by</span>{chips}</div>" if chips else ""
 
     def show(self, session: Session) -> list[object]:
         """Updates for ``controls`` from the session, so that a reload finds them as they were."""
@@ -99,11 +145,21 @@ def build(shell: PageContext) -> None:
                 rules = param_form.build_param_form(ReviewRules)
                 apply = gr.Button("Apply to the new samples of this filter", elem_id="fs-review-auto")
                 outcome = gr.HTML()
-    shown = [board, counts, why]
-    shell.fill_on_select(tab, lambda s: [*_show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
+    shown = [board, counts, why, filters.chips]
+
+    def show(session: Session) -> list[Any]:
+        return [*_show(session), filters.chips_html(session)]
+
+    shell.fill_on_select(tab, lambda s: [*show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
 
     def refilter(session: Session, *values: Any) -> list[object]:
-        return _show(session) if filters.read(session, values) else [gr.skip()] * len(shown)
+        return show(session) if filters.read(session, values) else [gr.skip()] * len(shown)
+
+    def take_off(session: Session, sent: dict[str, Any]) -> list[object]:
+        session.filter, session.offset = filters.without(session.filter, str(sent.get("name", ""))), 0
+        return [*show(session), *filters.show(session)]
+
+    on_html_event(filters.chips.taken_off, take_off, shell, [*shown, *filters.controls])
 
     for control in filters.controls:
         # A number typed beside a slider is neither its release nor its input.
@@ -117,7 +173,7 @@ def build(shell: PageContext) -> None:
         fresh = SampleFilter(**{**vars(session.filter), "verdict": ReviewStatus.NEW})
         done = desk.apply_rules(desk.parse_rules(rules.params_of(values)), fresh)
         said = f"<p>Kept {done['kept']:,}, rejected {done['rejected']:,}. Undo takes it back.</p>"
-        return [*_show(session), f"<div class='fs-report'>{said}{reject_reasons_html(done['reasons'])}</div>"]
+        return [*show(session), f"<div class='fs-report'>{said}{reject_reasons_html(done['reasons'])}</div>"]
 
     on(apply.click, by_score, shell, rules.components, [*shown, outcome])
 

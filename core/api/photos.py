@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from core.api.close_up import close_up_box, close_up_bytes
 from core.api.import_drafts import ImportDraftsApi
+from core.api.outline import outline
 from core.images import cached_file, read_image, read_mask, thumbnail_bytes
 from core.importers.corrections import Corrections
 from core.jobs.depth_setting import project_scales
@@ -21,6 +24,7 @@ from core.jobs.project_photos import project_photos
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, unwatched
 from core.store import ExamplePart, ExampleRow, ExampleSplit, NormalRow, SplitRule
+from core.types import Mask
 
 __all__ = ["Corrections", "IntakeReport", "PhotosApi", "preview_import"]
 
@@ -168,11 +172,22 @@ class PhotosApi:
         return cached_file(path, lambda: thumbnail_bytes(read_image(self.row(normal_id).path), THUMB_SIDE))
 
     def example_thumbnail(self, row: ExampleRow) -> Path:
-        """A small picture of a real anomaly with its mask outlined."""
-        path = self._project.cache_dir / "thumbs" / f"example-{row.id}.jpg"
+        """A small picture of a real anomaly and its surroundings, its mask outlined."""
+        path = self._project.cache_dir / "thumbs" / f"example-{row.id}-close.jpg"
 
         def make() -> bytes:
-            mask = np.logical_or.reduce([read_mask(file) for file in row.mask_paths])
-            return thumbnail_bytes(read_image(row.path), THUMB_SIDE, mask)
+            mask = _union_mask(row)
+            image = read_image(row.path)
+            return close_up_bytes(image, close_up_box(outline(mask)["box"], mask.shape), mask)
 
         return cached_file(path, make)
+
+    def example_outline(self, row: ExampleRow) -> dict[str, Any]:
+        """The mask of a real anomaly as an SVG path with its box, see core.api.outline; made once."""
+        path = self._project.cache_dir / "outlines" / f"example-{row.id}.json"
+        cached_file(path, lambda: json.dumps(outline(_union_mask(row))).encode())
+        return dict(json.loads(path.read_text()))
+
+
+def _union_mask(row: ExampleRow) -> Mask:
+    return np.asarray(np.logical_or.reduce([read_mask(file) for file in row.mask_paths]), np.bool_)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from core.api.close_up import Box, close_up_box, close_up_bytes
 from core.api.outline import outline
 from core.api.studio.attention_evidence import (
     AttentionEvidence,
@@ -78,13 +79,19 @@ class ReviewApi:
         return SampleComparison(row, normal, normal.path, row.image_path, row.mask_path, row.attention_path)
 
     def thumbnail(self, row: SampleRow, outline: bool = True) -> Path:
-        """A small picture of a sample, with its mask outlined or not; made once."""
-        path = self._project.cache_dir / "thumbs" / f"{row.id}{'-mask' if outline else ''}.jpg"
+        """A small picture of a sample's anomaly and its surroundings, the mask outlined or not; made once."""
+        path = self._project.cache_dir / "thumbs" / f"{row.id}-close{'-mask' if outline else ''}.jpg"
 
         def make() -> bytes:
-            return thumbnail_bytes(read_image(row.image_path), 320, read_mask(row.mask_path) if outline else None)
+            mask = read_mask(row.mask_path) if outline else None
+            return close_up_bytes(read_image(row.image_path), self.close_up_box(row), mask)
 
         return cached_file(path, make)
+
+    def close_up_box(self, row: SampleRow) -> Box:
+        """What ``thumbnail`` shows of the sample: (x0, y0, x1, y1) in its pixels."""
+        photo = self._project.normal_row(row.normal_id)
+        return close_up_box(self.outline(row)["box"], (photo.height, photo.width))
 
     def outline(self, row: SampleRow) -> dict[str, Any]:
         """The mask as an SVG path with its box, see core.api.outline; made once."""

@@ -10,6 +10,7 @@ import cv2
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.tabs.review import ReviewFilters
 from core.api import SampleFilter, Workbench
 from tests.app.conftest import open_tab, reload
 
@@ -225,3 +226,23 @@ def test_pages_turn_without_missing_a_sample(new_page: Callable[..., Page], new_
     reload(page)
     expect(page.locator("#fs-review-where")).to_have_text("92 to 95 of 95")
     assert [verdicts(project)[i] for i in seen[:6]] == [*["kept"] * 5, "new"]
+
+
+def test_each_filter_is_a_chip_that_takes_it_off(board: Page, project: Path) -> None:
+    chips = board.locator("#fs-review-chips [data-off]")
+    expect(chips).to_have_count(0)
+    choose_label(board, "stain")
+    expect(board.locator(SHOWN)).to_have_count(4)
+    expect(chips).to_have_text([re.compile("label stain")])
+    chips.click()
+    expect(board.locator(SHOWN)).to_have_count(8)
+    expect(chips).to_have_count(0)
+    expect(board.locator("#fs-review-label input")).to_have_value("any")
+
+
+def test_filters_are_told_and_taken_off_one_by_one() -> None:
+    chosen = SampleFilter(job_id="j", label="stain", min_score={"ars": 0.5, "change_inside": 0.1})
+    assert list(ReviewFilters.active(chosen)) == ["job", "label", "ars", "change_inside"]
+    assert ReviewFilters.without(chosen, "ars").min_score == {"change_inside": 0.1}
+    assert ReviewFilters.without(chosen, "job").label == "stain"
+    assert ReviewFilters.active(ReviewFilters.without(chosen, "all")) == {}

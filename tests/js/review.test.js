@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { escaped, factsHtml, goodHtml } from "../../app/review_grid/js/facts.js";
+import { Lineup, lineupHtml, square } from "../../app/review_grid/js/lineup.js";
 import { placed, zoomedAt, zoomedTo } from "../../app/review_grid/js/framing.js";
 import { Requests } from "../../app/review_grid/js/requests.js";
 import { Selection } from "../../app/review_grid/js/selection.js";
@@ -120,4 +121,31 @@ test("a refused request says why and does not stop the next", async () => {
   assert.match(reasons[1], /does not answer/);
   assert.equal(await requests.peek("bad", {}), null);
   assert.equal(reasons.length, 2);
+});
+
+const picture = (id, box, more = {}) => ({
+  id, label: "<b>crack", engine: "perlin", image: "/a.png", width: 400, height: 300, crop: [0, 0, 60, 60], outline: { box, path: "M0 0Z" }, ...more,
+});
+
+test("pictures of a line-up have one scale, about their own anomaly and on the photo", () => {
+  assert.deepEqual(square(picture("a", [190, 140, 210, 160]), 100), [150, 100, 100]);
+  assert.deepEqual(square(picture("b", [0, 0, 10, 10]), 100), [0, 0, 100]);
+  assert.deepEqual(square(picture("c", [390, 290, 400, 300]), 350), [50, -25, 350]);
+  const html = lineupHtml([picture("a", [190, 140, 210, 160]), picture("b", [0, 0, 10, 10], { crop: [0, 0, 120, 90], real: true })], 2);
+  assert.equal((html.match(/60 60'/g) || []).length, 2);
+  assert.ok(html.includes("real: &lt;b&gt;crack") && !html.includes("<b>crack"));
+});
+
+test("two to four are lined up, one only beside real ones", async () => {
+  const place = { dataset: {}, addEventListener() {}, innerHTML: "" }, on = new Set();
+  const root = { querySelector: () => place, classList: { toggle: (name, yes) => (yes ? on.add(name) : on.delete(name)) } };
+  const lineup = new Lineup(root, async () => [picture("r", [0, 0, 9, 9], { real: true })]);
+  const samples = ["a", "b", "c", "d", "e"].map((id) => picture(id, [10, 10, 20, 20]));
+  const count = (n) => { lineup.show(samples.slice(0, n)); return on.has("fsb-several") ? (place.innerHTML.match(/<figure/g) || []).length : 0; };
+  assert.deepEqual([0, 1, 2, 4, 5].map(count), [0, 0, 2, 4, 0]);
+  lineup.setReal(true);
+  lineup.show(samples.slice(0, 1));
+  await Promise.resolve();
+  await Promise.resolve();
+  assert.equal((place.innerHTML.match(/<figure/g) || []).length, 2);
 });

@@ -2,6 +2,7 @@
 
 import { Compare } from "./compare.js";
 import { factsHtml, goodHtml } from "./facts.js";
+import { Lineup } from "./lineup.js";
 import { Requests } from "./requests.js";
 import { Taste } from "./taste.js";
 import { Tiles } from "./tiles.js";
@@ -20,8 +21,12 @@ export class Board {
     this.timers = {};
     this.requests = new Requests(server, (reason) => this.say(reason, true));
     this.compare = new Compare(root);
+    this.lineup = new Lineup(root, async (sample) => {
+      const reply = await this.requests.peek("real", { ids: [sample.id] });
+      return reply && reply.examples;
+    });
     this.tiles = new Tiles(this.find("grid"), () => this.chosen());
-    this.taste = new Taste(root, this.compare);
+    this.taste = new Taste(root, this.compare, this.lineup);
   }
 
   get selection() { return this.tiles.selection; }
@@ -65,6 +70,7 @@ export class Board {
   chosen() {
     const { current, judged, rows, at } = this.selection, several = judged.length > 1 ? judged.length + " " : "";
     this.compare.show(current);
+    this.lineup.show(rows.filter(({ id }) => judged.includes(id)));
     for (const button of this.root.querySelectorAll(".fsb-verdicts [data-verdict]")) {
       button.firstChild.textContent = (button.dataset.verdict === "kept" ? "Keep " : "Reject ") + several;
     }

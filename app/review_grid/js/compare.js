@@ -56,7 +56,9 @@ export class Compare {
 
   // The whole image, or the anomaly with room around it.
   frame() {
-    const box = this.zoomed && this.sample ? this.sample.outline.box : null;
+    // While several are lined up the stage has no size: framed once it is back in sight.
+    this.late = !this.stage.clientHeight;
+    const box = this.zoomed && this.sample && !this.late ? this.sample.outline.box : null;
     Object.assign(this, box ? zoomedTo(box, this.sample, this.size()) : { scale: 1, middle: [0.5, 0.5] });
     this.layout();
   }
@@ -111,7 +113,7 @@ export class Compare {
     for (const type of ["pointerup", "pointercancel"]) stage.addEventListener(type, () => { drag = null; });
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     stage.addEventListener("dblclick", () => { this.scale = 1; this.layout(); });
-    new ResizeObserver(() => this.layout()).observe(stage);
+    new ResizeObserver(() => { if (this.late) this.frame(); else this.layout(); }).observe(stage);
   }
 
   wheel(event) {

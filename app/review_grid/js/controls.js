@@ -7,9 +7,10 @@ function keyActions(board) {
   const { tiles, taste, compare } = board, at = () => board.selection.at, last = () => tiles.rows.length - 1;
   const pressed = (act) => (event) => { if (!event.repeat) act(event); };
   return {
-    a: pressed(() => board.judge("kept")), r: pressed(() => board.judge("rejected")), n: pressed(() => board.judge("new")),
+    a: pressed(() => board.judge("kept")), x: pressed(() => board.judge("rejected")), r: pressed(() => board.judge("rejected")), n: pressed(() => board.judge("new")),
     u: pressed((event) => board.again(event.shiftKey ? "redo" : "undo")),
     m: pressed(() => taste.flip("outline")), z: pressed(() => taste.flip("zoom")), v: pressed(() => taste.flip("view")),
+    e: pressed(() => taste.flip("real")),
     o: () => compare.blink(true),
     arrowright: (event) => event.shiftKey ? tiles.reach(Math.min(at() + 1, last())) : board.step(1),
     arrowleft: (event) => event.shiftKey ? tiles.reach(Math.max(at() - 1, 0)) : board.step(-1),

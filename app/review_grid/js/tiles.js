@@ -7,10 +7,11 @@ const SVG = "http://www.w3.org/2000/svg";
 
 function made(tag, properties) { return Object.assign(document.createElement(tag), properties); }
 
-// The anomaly's outline, in the sample's pixels.
+// The anomaly's outline over its close-up, in the sample's pixels.
 function outlined(row) {
   const svg = document.createElementNS(SVG, "svg"), path = document.createElementNS(SVG, "path");
-  svg.setAttribute("viewBox", "0 0 " + row.width + " " + row.height);
+  const [x0, y0, x1, y1] = row.crop;
+  svg.setAttribute("viewBox", [x0, y0, x1 - x0, y1 - y0].join(" "));
   svg.setAttribute("preserveAspectRatio", "none");
   path.setAttribute("class", "fsb-line");
   path.setAttribute("d", row.outline.path);
@@ -67,8 +68,9 @@ export class Tiles {
     const tile = made("div", { className: "fsb-tile", id: "fsb-" + row.id }), frame = made("span", { className: "fsb-frame" });
     tile.dataset.id = row.id;
     tile.setAttribute("role", "option");
-    frame.style.aspectRatio = row.width + " / " + row.height;
-    frame.style[row.width >= row.height ? "width" : "height"] = "100%";
+    const [wide, tall] = [row.crop[2] - row.crop[0], row.crop[3] - row.crop[1]];
+    frame.style.aspectRatio = wide + " / " + tall;
+    frame.style[wide >= tall ? "width" : "height"] = "100%";
     frame.append(made("img", { src: row.thumb, alt: row.label + " on " + row.photo, draggable: false }), outlined(row));
     tile.append(frame, made("span", { className: "fsb-label", textContent: row.label }), made("b", { className: "fsb-mark" }));
     this.tiles.set(row.id, tile);
