@@ -78,6 +78,15 @@ class OpenProjects:
         for bench in closing:
             bench.close()
 
+    def close_project(self, path: Path) -> None:
+        """Close the project in the folder ``path`` if it is open, and do not open it by itself again."""
+        with self._lock:
+            bench = self._open.pop(path, None)
+            if self.initial == path:
+                self.initial = None
+        if bench is not None:
+            bench.close()
+
     def close(self) -> None:
         """Close every project."""
         with self._lock:

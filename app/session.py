@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.drawn_masks import DrawnMasks
-from app.open_projects import OpenProjects, header_of, is_busy, is_whole, project_key
+from app.open_projects import OpenProjects, header_of, is_busy, is_whole, known_projects, project_key
 from app.server.callers import Caller, asking_caller
 from app.server.uploads import Uploads
 from app.tab_memory import TabMemory
@@ -157,6 +157,21 @@ class Sessions:
         with self._lock:
             return self._sessions.get(session.id, session)
 
+    def go_to(self, session: Session, folder: str, tab: str) -> Session:
+        """The session, at the place that an address names: a project that was open before, and a tab.
+
+        Only known projects are opened so, by the name of their folder; else all stays as it is.
+        """
+        here = session.api.path.name if session.api else ""
+        known = next((path for path in known_projects() if path.name == folder), None)
+        if folder and folder != here and known is not None:
+            try:
+                session = self.open(session.id, known)
+            except StoreError as error:
+                logger.warning("left closed: %s", error)
+        session.tab = tab or session.tab
+        return session
+
     def open(self, sid: str, path: Path) -> Session:
         """Put the project at ``path`` on this session's table; StoreError if it is none or damaged."""
         bench = self.projects.open(path)
@@ -198,6 +213,15 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self._sessions)
+
+    def close_project(self, path: Path) -> None:
+        """Close one project in every session that has it; their next look finds none open."""
+        with self._lock:
+            for session in [s for s in self._sessions.values() if s.api is not None and s.api.path == path]:
+                fresh = Session(session.id, tab=session.tab, login=session.login, caller=session.caller)
+                fresh.switched = (project_key(session.api), time.monotonic() + SWITCH_S)
+                self._sessions[session.id] = fresh
+            self.projects.close_project(path)
 
     def close(self) -> None:
         """Close every project."""

@@ -13,7 +13,7 @@ from app.components import param_form
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on
 from app.server.roots import roots
-from app.session import Session
+from app.session import Session, file_url
 from core.api.datasets import DatasetsApi
 from core.errors import FlawsmithError, InputError
 
@@ -93,6 +93,14 @@ def _below() -> str:
     return f", below {roots.in_words()}" if roots.folders else ""
 
 
+COPY_PATH_JS = """async () => {
+  const path = document.querySelector("#fs-report .fs-path code"), button = document.querySelector("#fs-export-copy");
+  await navigator.clipboard.writeText(path.textContent);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy the path"; }, 1500);
+}"""
+
+
 def build(shell: PageContext) -> None:
     """The tab."""
     with gr.Tab("Export", id="export") as tab, gr.Row(equal_height=False):
@@ -103,6 +111,10 @@ def build(shell: PageContext) -> None:
             go = gr.Button("Export", variant="primary", elem_id="fs-export")
             bar = ProgressBar(shell, "export_id")
             report = gr.HTML(elem_id="fs-report")
+            with gr.Row(visible=False, elem_classes="fs-tight", equal_height=True) as ways:
+                copy = gr.Button("Copy the path", size="sm", min_width=110, elem_id="fs-export-copy")
+                pack = gr.Button("Download as zip", size="sm", min_width=130, elem_id="fs-export-zip")
+            link = gr.HTML(elem_id="fs-export-link", padding=False)
             snippet = gr.Code(language="python", label="Load it: load_me.py in the export", visible=False,
                               interactive=False, elem_id="fs-snippet")  # fmt: skip
     shown = [preview, go]
@@ -113,9 +125,9 @@ def build(shell: PageContext) -> None:
 
     def fill(session: Session) -> list[object]:
         values = session.memory.export or controls.defaults(session)
-        return [*values, *_preview(session, controls, values), *bar.refresh(session), *_result(session)]
+        return [*values, *_preview(session, controls, values), *bar.refresh(session), *_result(session), ""]
 
-    shell.fill_on_select(tab, fill, [*controls.inputs, *shown, *bar.parts, report, snippet])
+    shell.fill_on_select(tab, fill, [*controls.inputs, *shown, *bar.parts, report, snippet, ways, link])
     for control in controls.inputs:
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
         happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
@@ -126,10 +138,14 @@ def build(shell: PageContext) -> None:
     def start(session: Session, *values: Any) -> list[object]:
         format, out, options, switches = controls.read(values)
         session.export_id = session.required_api.datasets.start_export(format, out, options, **switches)
-        return ["", gr.update(visible=False), *bar.refresh(session)]
+        hidden = gr.update(visible=False)
+        return ["", hidden, hidden, "", *bar.refresh(session)]
 
-    on(go.click, start, shell, controls.inputs, [report, snippet, *bar.parts])
-    bar.on_end(shell, _result, outputs=[report, snippet])
+    on(go.click, start, shell, controls.inputs, [report, snippet, ways, link, *bar.parts])
+    bar.on_end(shell, _result, outputs=[report, snippet, ways])
+    copy.click(None, js=COPY_PATH_JS, api_visibility="private")
+    packed = on(pack.click, _zip_link, shell, outputs=[link], show_progress="minimal", trigger_mode="once")
+    packed.success(None, js="() => document.querySelector('#fs-export-link a').click()")
 
 
 def _preview(session: Session, controls: ExportForm, values: Sequence[Any]) -> list[object]:
@@ -187,10 +203,20 @@ def _saturation(text: str) -> dict[str, float]:
     return found
 
 
+def _zip_link(session: Session) -> str:
+    """Packs the export and links to it; the page presses the link at once."""
+    path = session.required_api.jobs.result(session.export_id).get("path")
+    if not path:
+        raise InputError("there is no export to download yet: press Export first")
+    packed = session.required_api.datasets.zipped(Path(path))
+    name, size = html.escape(packed.name), f"{packed.stat().st_size / 1e6:,.1f} MB"
+    return f"<p class='fs-hint'><a href='{html.escape(file_url(packed))}' download='{name}'>{name}</a>, {size}</p>"
+
+
 def _result(session: Session) -> list[object]:
     result = session.api.jobs.result(session.export_id) if session.api and session.export_id else {}
     if not result or "images" not in result:
-        return ["", gr.update(visible=False)]
+        return ["", gr.update(visible=False), gr.update(visible=False)]
     path = Path(result["path"])
     total = sum(result["images"].values())
     warnings = "".join(map(_warning, map(_sentence, result["warnings"])))
@@ -199,4 +225,4 @@ def _result(session: Session) -> list[object]:
         f"<p class='fs-path'><code>{html.escape(str(path))}</code></p>{_counts(result['images'])}{warnings}</div>"
     )
     code = session.required_api.datasets.loader_snippet(path) if (path / "load_me.py").is_file() else ""
-    return [text, gr.update(value=code, visible=bool(code))]
+    return [text, gr.update(value=code, visible=bool(code)), gr.update(visible=bool(code))]

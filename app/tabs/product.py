@@ -10,9 +10,12 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.fields import required_text
 from app.components.import_review import ImportDraftPanel, current_draft, release_uploads
 from app.components.import_review_html import fold
+from app.components.name_question import NameQuestion
 from app.components.progress_bar import ProgressBar
+from app.components.project_care import ProjectCare
 from app.components.split_panel import TO_TEST, SplitPanel, chip_html
 from app.open_projects import known_projects
 from app.page_context import PageContext, on, on_gallery_select
@@ -55,6 +58,8 @@ class ImportPanel:
                 self.name = gr.Textbox(show_label=False, placeholder="Name of a new project", max_lines=1, scale=3,
                                        min_width=140, elem_id="fs-new-name", container=False)  # fmt: skip
                 self.make = gr.Button("New project", size="sm", scale=1, min_width=96, elem_id="fs-new")
+            self.question = NameQuestion("fs-project-taken", "Open that one")
+            self.care = ProjectCare()
         with gr.Group(elem_classes="fs-card"):
             gr.HTML("<h3>Import</h3>")
             self.files = gr.File(label="Drop photos of good parts, a folder or a zip", file_count="multiple",
@@ -112,16 +117,34 @@ def build(shell: PageContext) -> None:
         with gr.Column(scale=8, min_width=420):
             review = ImportDraftPanel()
             album = ProjectGallery()
-    shown = [intake.pick, *album.parts, *album.split.parts, *review.parts]
+    shown = [intake.pick, *album.parts, *album.split.parts, *review.parts, *intake.care.parts]
     on_tab = [*shown, *intake.bar.parts, intake.report]
 
     def show(session: Session) -> list[Any]:
-        return [*_show_all(session, album), *review.show(session)]
+        return [*_show_all(session, album), *review.show(session), *intake.care.show(session)]
+
+    made = [shell.project_opened, intake.name, *intake.question.parts]
+
+    def make(session: Session, name: str, beside: bool = False) -> list[Any]:
+        called = required_text("Name of a new project", name, "bearing cap, line 3")
+        path = projects_folder() / _stem(called)
+        if path.exists() and not beside:
+            other = _free_path(path).name
+            return [gr.skip(), gr.skip(), *intake.question.ask(f"There is a project {path.name!r} already.", other)]
+        opened = sessions.create(session.id, _free_path(path), _free_path(path).name if path.exists() else called)
+        return [str(opened.required_api.path), "", *intake.question.hide()]
+
+    def open_that(session: Session, name: str) -> list[Any]:
+        path = projects_folder() / _stem(required_text("Name of a new project", name, "bearing cap, line 3"))
+        return [_open_project(session, str(path)), "", *intake.question.hide()]
 
     shell.fill_on_select(tab, lambda s: [*show(s), *intake.bar.refresh(s), _import_report_html(s)], on_tab)
     on(intake.pick.input, _open_project, shell, [intake.pick], [shell.project_opened])
     for event in (intake.make.click, intake.name.submit):
-        on(event, _make_project, shell, [intake.name], [shell.project_opened, intake.name])
+        asked = on(event, make, shell, [intake.name], made)
+        asked.success(None, js=intake.question.focus_js)
+    on(intake.question.both.click, lambda s, name: make(s, name, True), shell, [intake.name], made)
+    on(intake.question.use.click, open_that, shell, [intake.name], made)
     starts = on(
         intake.take.click, _start_import, shell, intake.given, [shell.project_opened, *intake.given, intake.report]
     )
@@ -134,6 +157,7 @@ def build(shell: PageContext) -> None:
 
     intake.bar.on_end(shell, ended, outputs=[*shown, intake.report])
     review.wire(shell, intake.bar, show, shown)
+    intake.care.wire(shell, show, shown)
     _wire_album(shell, album, [intake.pick, *album.parts, *album.split.parts])
 
 
@@ -317,13 +341,6 @@ def _open_project(session: Session, path: str | None) -> str:
     if path.startswith(DEMO_PREFIX):
         path = str(demo_project(path.removeprefix(DEMO_PREFIX)))
     return str(sessions.open(session.id, Path(path.strip())).required_api.path)
-
-
-def _make_project(session: Session, name: str) -> list[Any]:
-    if not name.strip():
-        raise InputError("give the new project a name, for example 'bearing cap, line 3'")
-    path = _free_path(projects_folder() / _stem(name))
-    return [str(sessions.create(session.id, path, name.strip()).required_api.path), ""]
 
 
 def _start_import(session: Session, files: list[str] | None, path: str, anomalies: str) -> list[Any]:

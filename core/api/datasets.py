@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,20 @@ class DatasetsApi:
             return self.export(format, out, options, progress=progress, cancelled=control.cancelled, **more)
 
         return self._jobs.submit("export", f"Export {format}", work)
+
+    def zipped(self, dataset: Path) -> Path:
+        """The export in the folder ``dataset`` as one zip in the project's cache, in place of earlier ones."""
+        if not (dataset / "load_me.py").is_file():
+            raise ExportError(f"{dataset}: the export is not there any more; export again")
+        folder = self._project.cache_dir / "zips"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        part = folder / "export.part"
+        # Pictures are compressed already.
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            for file in sorted(path for path in dataset.rglob("*") if path.is_file()):
+                archive.write(file, Path(dataset.name) / file.relative_to(dataset))
+        return part.rename(folder / f"{dataset.name}.zip")
 
     @staticmethod
     def loader_snippet(dataset: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from core.api import SampleFilter, Workbench
 from core.api.datasets import DatasetsApi
+from core.errors import ExportError
 from core.types import ReviewStatus
 from tests.app.conftest import open_tab, reload
 
@@ -66,3 +68,26 @@ def test_preview_export_and_report(
     page.locator("#fs-export").click()
     expect(page.locator("#fs-snippet")).to_contain_text("MVTecAD")
     assert sorted(p.name for p in (tmp_path / "out" / "dataset" / "test").iterdir()) == ["good", "scratch", "stain"]
+    with page.expect_download() as got:
+        page.locator("#fs-export-zip").click()
+    assert got.value.suggested_filename == "out.zip"
+    with zipfile.ZipFile(got.value.path()) as archive:
+        assert "out/load_me.py" in archive.namelist()
+
+
+def test_an_export_becomes_one_zip_and_the_next_takes_its_place(
+    new_project: Callable[..., Path], tmp_path: Path
+) -> None:
+    with Workbench.open(new_project("zipped", samples=2)) as bench:
+        for name in ("first", "second"):
+            bench.datasets.export("mvtec-ad", tmp_path / name, everything=True)
+            packed = bench.datasets.zipped(tmp_path / name)
+        with zipfile.ZipFile(packed) as archive:
+            inside = set(archive.namelist())
+            assert archive.testzip() is None
+        files = {
+            f"second/{p.relative_to(tmp_path / 'second')}" for p in (tmp_path / "second").rglob("*") if p.is_file()
+        }
+        assert inside == files and packed.name == "second.zip" and list(packed.parent.iterdir()) == [packed]
+        with pytest.raises(ExportError, match="export again"):
+            bench.datasets.zipped(tmp_path / "gone")
