@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
@@ -29,22 +31,31 @@ CACHE_CLEANUP_S = (3600, 24 * 3600)
 """Every hour, delete uploads older than a day: (frequency, age) in seconds."""
 
 
+TABS = {
+    "product": product, "regions": regions, "concepts": concepts, "studio": studio, "review": review,
+    "export": export, "evaluate": evaluate, "models": models,
+}  # fmt: skip
+"""The tabs in their order, by the name that the address has for them."""
+
+
 def build_page() -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANUP_S) as page:
         ticket = gr.Textbox(visible="hidden", elem_id="fs-ticket")
+        place = gr.Textbox(visible="hidden", elem_id="fs-place")
         opened = gr.State("")
         with gr.Row(elem_classes="fs-head", equal_height=True):
             gr.HTML(_wordmark(), elem_classes="fs-word")
             project = gr.HTML(elem_classes="fs-project", elem_id="fs-project")
+            gr.HTML("<div id='fs-tray' role='status' aria-label='What runs'></div>", elem_classes="fs-tray-box")
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
             shell = PageContext(ticket, opened, tabs, project)
-            for tab in (product, regions, concepts, studio, review, export, evaluate, models):
+            for tab in TABS.values():
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")
         ticket.change(None, ticket, js=KEEP_TICKET_JS, api_visibility="private")
-        page.load(_on_page_load, ticket, [ticket, opened, project, tabs], js=SESSION_JS, **PRIVATE_EVENT)
+        page.load(_on_page_load, [ticket, place], [ticket, opened, project, tabs], js=SESSION_JS, **PRIVATE_EVENT)
     return page
 
 
@@ -107,12 +118,19 @@ def _demo_project() -> Path | None:
 
 
 @errors_as_notices
-def _on_page_load(ticket: str, request: gr.Request) -> list[object]:
+def _on_page_load(ticket: str, place: str, request: gr.Request) -> list[object]:
     session = sessions.start(ticket, caller_in(request), request.username or "")
+    session = sessions.go_to(session, *place_of(place))
     opened = str(session.api.path) if session.api else "-"
     # The first tab is in front anyway; choosing it again would undo a person's quick click on another.
     front = gr.skip() if session.tab == "product" else gr.Tabs(selected=session.tab)
     return [session.ticket, opened, header_html(session), front]
+
+
+def place_of(address: str | None) -> tuple[str, str]:
+    """The project's folder and the tab that an address names, as assets/js/address.js writes it; "" for none."""
+    found = re.fullmatch(r"#/([^/]*)/([a-z]+)", address or "")
+    return (unquote(found[1]), found[2]) if found and found[2] in TABS else ("", "")
 
 
 def _wordmark() -> str:

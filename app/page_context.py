@@ -16,8 +16,9 @@ from app.session import Session, TicketJustReplaced, sessions
 
 Component = Any
 
-SESSION_JS = """() => [sessionStorage.getItem("flawsmith-ticket") || ""]"""
-"""``sessionStorage`` is one browser tab's own and survives its reload, which Gradio's session does not."""
+SESSION_JS = """() => [sessionStorage.getItem("flawsmith-ticket") || "", location.hash]"""
+"""``sessionStorage`` is one browser tab's own and survives its reload, which Gradio's session does not. The address
+names project and tab, see assets/js/address.js."""
 KEEP_TICKET_JS = """(ticket) => { if (ticket) sessionStorage.setItem("flawsmith-ticket", ticket); }"""
 
 
@@ -125,7 +126,8 @@ def header_html(session: Session) -> str:
         many = "photo" if photos == 1 else "photos"
         more = " · for reading only" if bench.project.only_read else ""
         counts = f'<span class="fs-quiet">{photos:,} {many} · {kept:,} kept{more}</span>'
-        session.headline = f"<b>{html.escape(name)}</b>{counts}"
+        folder = html.escape(bench.path.name, quote=True)
+        session.headline = f'<b data-folder="{folder}">{html.escape(name)}</b>{counts}'
     return session.headline
 
 

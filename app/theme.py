@@ -12,7 +12,13 @@ from app import modules
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 FONTS = ("Inter", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
-SCRIPTS = ("assets/js/page.js", "assets/js/folder.js", "assets/js/studio.js")
+SCRIPTS = (
+    "assets/js/page.js",
+    "assets/js/address.js",
+    "assets/js/tray.js",
+    "assets/js/folder.js",
+    "assets/js/studio.js",
+)
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Roboto Mono", "monospace")
 
 ACCENT = Color(
@@ -20,7 +26,7 @@ ACCENT = Color(
     "#177670", "#155f5b", "#154c4a", "#143f3d", "#0a2524",
 )  # fmt: skip
 NEUTRAL = Color(
-    "#fafafa", "#f4f4f5", "#e6e6e8", "#d2d2d6", "#a0a0a8", "#72727b",
+    "#fafafa", "#f4f4f5", "#e6e6e8", "#d2d2d6", "#a6a6ae", "#65656d",
     "#53535b", "#3d3d44", "#27272b", "#1b1b1e", "#111113",
 )  # fmt: skip
 
@@ -40,6 +46,7 @@ def theme() -> Base:
     return base.set(
         body_background_fill="*neutral_100",
         body_background_fill_dark="*neutral_950",
+        body_text_color_subdued="*neutral_500",
         block_background_fill="white",
         block_background_fill_dark="*neutral_900",
         block_border_width="1px",
@@ -59,6 +66,8 @@ def theme() -> Base:
         panel_border_width="0px",
         input_background_fill="*neutral_50",
         input_background_fill_dark="*neutral_950",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
         input_border_color="*neutral_300",
         input_border_color_dark="*neutral_700",
         button_primary_background_fill="*primary_600",

@@ -15,7 +15,7 @@ const arrived = () => {
   if (!project || !project.textContent.trim()) return;
   const name = project.querySelector("b");
   const title = name ? name.textContent + " · Flawsmith" : "Flawsmith";
-  if (document.title !== title) document.title = title;
+  if (document.title.replace(/^\d+ % · /, "") !== title) document.title = title; // the tray puts how far a job is before it
   document.body.classList.add("fs-ready");
 };
 const begin = () => {
@@ -30,6 +30,33 @@ const begin = () => {
   }, 30);
   setTimeout(() => document.body.classList.add("fs-ready"), 8000);
 };
+// Buttons that show a sign only get a name, for screen readers and as a tip.
+const NAMES = {
+  "fs-dark": "Light or dark", "fs-dice": "Roll another seed", "fs-album-back": "Previous page", "fs-album-forth": "Next page",
+};
+for (const use of ["studio", "regions", "concepts"]) {
+  NAMES["fs-" + use + "-back"] = "Previous photo";
+  NAMES["fs-" + use + "-forth"] = "Next photo";
+}
+const nameButtons = () => {
+  for (const [id, name] of Object.entries(NAMES)) {
+    const button = document.getElementById(id);
+    if (!button || button.getAttribute("aria-label") === name) continue;
+    button.setAttribute("aria-label", name);
+    button.title = name;
+  }
+};
+let naming = 0;
+new MutationObserver(() => {
+  if (!naming) naming = requestAnimationFrame(() => { naming = 0; nameButtons(); });
+}).observe(document.documentElement, { childList: true, subtree: true });
+
+// After a tab was chosen by mouse, the arrows belong to what it shows.
+document.addEventListener("click", (event) => {
+  const tab = event.detail && event.target.closest("#fs-tabs [role=tab]");
+  if (tab) setTimeout(() => tab.blur(), 0);
+});
+
 if (document.body) begin();
 else document.addEventListener("DOMContentLoaded", begin);
 

@@ -33,7 +33,7 @@ class ConceptsTab:
         self.shell = shell
         with gr.Tab("Concepts", id="concepts") as self.tab, gr.Row(elem_classes="fs-parts", equal_height=False):
             with gr.Column(elem_classes="fs-cx-main"):
-                with gr.Column(elem_classes="fs-cx-main") as browse:
+                with gr.Column(elem_classes="fs-cx-main fs-cx-browse") as browse:
                     self.live = gr.HTML(js_on_load=learning_panel.KEEP_PARTIAL_JS, elem_id="fs-cx-live")
                     self.listed = ExampleList()
                     self.rows = GroupList(shell, lambda session: self.controls.clusters(session))
@@ -58,11 +58,12 @@ class ConceptsTab:
         rows = self.rows
         self.shell.fill_on_select(self.tab, self.fill, [*self.everything, *self.bar.parts, *rows.bar.parts, self.live])
         rows.wire()
+        follows = [*self.controls.groups, *self.ready, *rows.parts, *self.listed.parts]
         for place, control in enumerate(self.controls.inputs):
             # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
             happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
-            on(happens, lambda s, v, place=place: self.changed(s, v, place), self.shell, [control],
-               [*self.controls.groups, *self.ready, *rows.parts], trigger_mode="always_last")  # fmt: skip
+            change = lambda s, v, place=place: self.changed(s, v, place)  # noqa: E731
+            on(happens, change, self.shell, [control], follows, trigger_mode="always_last")
         self._wire_learning()
         self._wire_lists()
 
@@ -118,13 +119,15 @@ class ConceptsTab:
         """The control at ``place`` of the form has another value."""
         # Each tells of itself alone: while a page loads, the others may not have come to the browser yet.
         values, rows, controls = session.memory.concepts.form, self.rows, self.controls
+        listed = self.listed
         if values is None or values[place] == value:
-            return [gr.skip()] * (len(controls.groups) + len(self.ready) + len(rows.parts))
+            return [gr.skip()] * (len(controls.groups) + len(self.ready) + len(rows.parts) + len(listed.parts))
         values[place] = value
         if place == 1:
             session.memory.concepts.groups_of = ""
         looks = rows.show(session) if place < 2 else [gr.skip()] * len(rows.parts)
-        return [*controls.fitting(values[0]), *learning_panel.plan_updates(session, controls), *looks]
+        wall = listed.show(session) if place == 1 else [gr.skip()] * len(listed.parts)
+        return [*controls.fitting(values[0]), *learning_panel.plan_updates(session, controls), *looks, *wall]
 
     def start(self, session: Session, *values: object) -> list[object]:
         """*Learn* was pressed."""

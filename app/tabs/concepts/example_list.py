@@ -99,7 +99,9 @@ def example_tile_html(session: Session, card: ExampleCard) -> str:
 
 
 def _groups(session: Session, cards: Sequence[ExampleCard]) -> str:
-    labels = sorted({card.row.label for card in cards})
+    """The examples by label, the one that is to be learned first; HTML."""
+    chosen = session.memory.concepts.chosen[1]
+    labels = sorted({card.row.label for card in cards}, key=lambda label: (label != chosen, label))
     inside = "".join(_group(session, label, [c for c in cards if c.row.label == label]) for label in labels)
     return f"<div class='fs-cx-labels'>{inside}</div>"
 
