@@ -69,6 +69,7 @@ def test_a_wrong_command_is_found(tmp_path: Path) -> None:
         check_usage(args)
 
 
+@pytest.mark.thorough
 def test_the_tutorial_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,7 @@ def project(new_project: Callable[..., Path], disc_masks: dict[str, np.ndarray])
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_a_click_and_generate_make_a_defect_on_that_component(
     new_page: Callable[..., Page], project: Path, disc_masks: dict[str, np.ndarray]
 ) -> None:
@@ -44,6 +45,7 @@ def test_a_click_and_generate_make_a_defect_on_that_component(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_fields_keep_what_was_typed_and_empty_ones_are_refused_by_name(
     new_page: Callable[..., Page], project: Path
 ) -> None:
@@ -67,6 +69,7 @@ def test_fields_keep_what_was_typed_and_empty_ones_are_refused_by_name(
 
 
 @pytest.mark.browser
+@pytest.mark.thorough
 def test_the_address_leads_to_project_and_tab(new_page: Callable[..., Page], project: Path, server: Server) -> None:
     page = new_page(project)
     open_tab(page, "Review")
