@@ -30,7 +30,7 @@ TOOLS = (
     ToolButton(
         "drop",
         "Drop a mask like the label: the wheel sizes it, Alt and wheel turn it",
-        "K",
+        "Y",
         '<path d="M10 2.8c2.6 3.3 4.6 5.9 4.6 8.6a4.6 4.6 0 0 1-9.2 0c0-2.7 2-5.3 4.6-8.6z"/>'
         '<path d="M12.3 11.6a2.3 2.3 0 0 1-2.1 2.3"/>',
     ),

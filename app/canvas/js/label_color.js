@@ -4,7 +4,8 @@ import { MASK_COLOR } from "./overlay.js";
 
 // Bright, and none of them like another beside it; the regions' colours are darker.
 const COLORS = [MASK_COLOR, "#ff8a00", "#ffd400", "#7dff3c", "#00e6a8", "#1ccaff", "#7f95ff", "#c77dff", "#ff66e0", "#ff9a8b"];
-const labels = new Map(); // id of a canvas' element -> its label now
+// The label by the id of a canvas' element. The page may say it before this module is there, so it writes it here itself.
+const labels = (globalThis.flawsmithLabels ??= {});
 
 export function labelColor(label) {
   let hash = 0;
@@ -14,12 +15,12 @@ export function labelColor(label) {
 
 // The mask on the canvas in the element with this id is of this label, whether the canvas is there already or not.
 export function setLabel(id, label, canvases) {
-  labels.set(id, label || "");
+  labels[id] = label || "";
   for (const canvas of canvases) showLabel(canvas);
 }
 
 export function showLabel(canvas) {
-  const holder = canvas.root.closest("[id]"), label = holder && labels.get(holder.id);
+  const holder = canvas.root.closest("[id]"), label = holder && labels[holder.id];
   if (label === undefined || label === null) return;
   canvas.overlay.setColor(labelColor(label));
   canvas.editor.everything();

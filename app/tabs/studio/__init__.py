@@ -18,8 +18,11 @@ from app.tabs.studio.engine_form import EngineForm
 CANVAS_HEIGHT = "clamp(280px, calc(100vh - var(--fs-above, 232px)), 980px)"
 """The canvas ends where the window does: header, navigation, tool bar and status line take the rest."""
 
-LABEL_COLOUR_JS = "(label) => { window.flawsmithLabel?.('fs-studio-canvas', label); }"
-"""The mask has its label's colour."""
+LABEL_COLOUR_JS = """(label) => {
+  (window.flawsmithLabels ??= {})['fs-studio-canvas'] = label || '';
+  window.flawsmithLabel?.('fs-studio-canvas', label);
+}"""
+"""The mask has its label's colour. The label may come before the canvas, which then finds it in ``flawsmithLabels``."""
 
 
 def build(shell: PageContext) -> None:
