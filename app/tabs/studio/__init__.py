@@ -22,7 +22,7 @@ LABEL_COLOUR_JS = """(label) => {
   (window.flawsmithLabels ??= {})['fs-studio-canvas'] = label || '';
   window.flawsmithLabel?.('fs-studio-canvas', label);
 }"""
-"""The mask has its label's colour. The label may come before the canvas, which then finds it in ``flawsmithLabels``."""
+"""The mask has its label's colour. The label may come before the canvas, which then finds it there."""
 
 
 def build(shell: PageContext) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from core.engines.ground.thrown import TurnedLight
 from core.engines.layout.cutout import CutPart
 from core.engines.layout.work_area import Floats, WorkArea, blur, distance_to, sampled_pixels, work_area_of
+from core.images.geometry import dilated
 from core.types import Image, Mask
 
 MAX_GAIN = 0.04
@@ -22,6 +23,8 @@ SURFACE_REACH = 0.15
 """How far around a part the light of its surface is read, in its sides."""
 SAME_OPACITY, SAME_LIGHT = 0.12, 0.025
 """Differences below which a turned part hides and shades a pixel as before."""
+SPECK_PIXELS = 2
+"""How far around a pixel all must be as before for the photo's own to stay."""
 
 
 def transformed(part: CutPart, angle: float = 0.0, scale: float = 1.0, flip: str = "") -> CutPart:
@@ -172,11 +175,14 @@ def _gain(part: CutPart, under: Floats, alpha: Floats) -> float:
 
 
 def as_before(before: CutPart, after: CutPart, shape: tuple[int, int]) -> Mask:
-    """Where neither the part lies nor its shadow has changed: all about a round part. The photo's own pixels stay."""
+    """Where neither the part lies nor its shadow has changed: all about a round part. The photo's own pixels stay.
+
+    Single pixels whose light happens to be the old one do not count: they would be specks of the old shadow.
+    """
     (opacity, light), (new_opacity, new_light) = (_seen_of(part, shape) for part in (before, after))
     same = (np.abs(opacity - new_opacity) < SAME_OPACITY) & (new_opacity < 0.5) & (opacity < 0.5)
     same &= np.abs(light - new_light) < SAME_LIGHT
-    return np.asarray(same, np.bool_)
+    return ~dilated(~same, SPECK_PIXELS)
 
 
 def _seen_of(part: CutPart, shape: tuple[int, int]) -> tuple[Floats, Floats]:
