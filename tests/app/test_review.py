@@ -127,7 +127,7 @@ def compare(board: Page) -> None:
     at = stage.locator(".fsb-handle").evaluate("h => parseFloat(h.style.left)")
     assert abs(at - box["width"] * 0.4) < 3
 
-    outline = stage.locator("svg")
+    outline = stage.locator(".fsb-line")
     expect(outline).to_be_visible()
     board.keyboard.press("m")
     expect(outline).to_be_hidden()

@@ -71,7 +71,7 @@ def test_a_page_is_told_that_its_session_has_another_project(
     twin = page.context.new_page()  # a browser that duplicates a tab copies what it stores of the session
     twin.goto(page.url)
     twin.evaluate("(ticket) => sessionStorage.setItem('flawsmith-ticket', ticket)", page.evaluate(TICKET))
-    twin.reload()
+    reload(twin)
     expect(twin.locator("#fs-project b")).to_have_text("second")
     assert twin.evaluate(TICKET) == page.evaluate(TICKET)
     open_tab(page, "Review")
@@ -84,8 +84,8 @@ def test_a_page_is_told_that_its_session_has_another_project(
     expect(page.locator(".fsb-note")).to_contain_text("another project is open in this page's session")
     with Workbench.open(second) as bench:
         assert bench.review.kept_count() == 0
-    reload(page)
-    expect(page.locator("#fs-project b")).to_have_text("first")
+    reload(page)  # its address names the project that it showed
+    expect(page.locator("#fs-project b")).to_have_text("second")
 
 
 def test_a_stolen_ticket_is_of_no_use(new_page: Callable[..., Page], new_project: Callable[..., Path]) -> None:
@@ -93,8 +93,8 @@ def test_a_stolen_ticket_is_of_no_use(new_page: Callable[..., Page], new_project
     thief = new_page(new_project("other"), viewport=DESK)
     stolen = owner.evaluate(TICKET)
     thief.evaluate("(ticket) => sessionStorage.setItem('flawsmith-ticket', ticket)", stolen)
-    thief.reload()
-    expect(thief.locator("#fs-project b")).to_have_text("owned")  # a session of its own, in the project it names
+    reload(thief)
+    expect(thief.locator("#fs-project b")).to_have_text("other")  # a session of its own, where its address leads
     assert thief.evaluate(TICKET).split(".")[0] != stolen.split(".")[0]
 
 
