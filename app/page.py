@@ -42,7 +42,7 @@ def build_page() -> gr.Blocks:
     """The whole page."""
     with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANUP_S) as page:
         ticket = gr.Textbox(visible="hidden", elem_id="fs-ticket")
-        place = gr.Textbox(visible="hidden", elem_id="fs-place")
+        place = gr.Textbox(visible="hidden", elem_id="fs-address")
         opened = gr.State("")
         with gr.Row(elem_classes="fs-head", equal_height=True):
             gr.HTML(_wordmark(), elem_classes="fs-word")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -242,3 +243,10 @@ def test_engines_are_not_asked_by_getattr() -> None:
         and node.args[0].id in ("engine", "chosen", "e", "card")
     ]
     assert not offenders, "declare it in core.engines.api.Engine: " + ", ".join(offenders)
+
+
+def test_an_id_of_the_page_stands_for_one_element() -> None:
+    found = [
+        name for path in (ROOT / "app").rglob("*.py") for name in re.findall(r'elem_id="([\w-]+)"', path.read_text())
+    ]
+    assert found and not sorted({name for name in found if found.count(name) > 1})

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from app.open_projects import NO_PROJECT
+from app.server.callers import Caller
 from app.session import Sessions
 from core.api import SampleFilter, Workbench
 from core.api.projects import bin_project, duplicate_project, project_bytes, rename_project
@@ -37,7 +39,7 @@ def test_a_binned_project_is_closed_everywhere_and_can_be_moved_back(new_project
     for sid in ("one", "two"):
         sessions.open(sid, path)
     sessions.close_project(path)
-    assert sessions.get("one").api is None and sessions.get("two").api is None
+    assert all(sessions.get(f"{sid}.{NO_PROJECT}", Caller()).api is None for sid in ("one", "two"))
     put = bin_project(path)
     assert not path.exists() and put.parent == path.parent / ".bin"
     with pytest.raises(StoreError):

@@ -18,7 +18,9 @@ function toolbar(role) {
   };
   roving(group);
   const key = (name) => listeners.keydown({ key: name, target: document.activeElement || buttons[1], preventDefault() {} });
-  return { stops: () => buttons.filter((b) => b.tabIndex === 0).map((b) => b.name), key, pressed };
+  const slider = { closest: () => null };
+  const onSlider = (name) => { let kept = true; listeners.focusin({ target: slider }); listeners.keydown({ key: name, target: slider, preventDefault() { kept = false; } }); return kept; };
+  return { onSlider, stops: () => buttons.filter((b) => b.tabIndex === 0).map((b) => b.name), key, pressed };
 }
 
 test("a group is one stop, and arrows pass over what is disabled", () => {
@@ -41,4 +43,10 @@ test("other keys move nothing", () => {
   assert.deepEqual(["Enter", "a", "Tab"].map((key) => placeAfter(key, 0, 3)), [null, null, null]);
   assert.equal(placeAfter("ArrowLeft", 0, 3), 2);
   assert.equal(placeAfter("End", 0, 0), null);
+});
+
+test("a slider in the group keeps its arrows", () => {
+  const { onSlider, stops } = toolbar("group");
+  assert.equal(onSlider("ArrowLeft"), true);
+  assert.deepEqual(stops(), ["b"]);
 });

@@ -18,9 +18,10 @@ export function roving(group) {
     const all = usable(), held = all.find((b) => b.tabIndex === 0 && group.contains(group.ownerDocument.activeElement));
     hold(held || all.find((b) => b.getAttribute("aria-checked") === "true") || all[0]);
   };
-  group.addEventListener("focusin", (event) => hold(event.target.closest("button")));
+  group.addEventListener("focusin", (event) => { if (event.target.closest("button")) hold(event.target.closest("button")); });
   group.addEventListener("keydown", (event) => {
-    const all = usable(), to = placeAfter(event.key, all.indexOf(event.target.closest("button")), all.length);
+    const all = usable(), from = all.indexOf(event.target.closest("button"));
+    const to = from < 0 ? null : placeAfter(event.key, from, all.length); // a slider's arrows are its own
     if (to === null || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
     all[to].focus();
