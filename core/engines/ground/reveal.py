@@ -230,6 +230,8 @@ class _Scene:
     def _odd(self, rest: Floats, near: Mask) -> float:
         """Levels from which a pixel near the part is none of the ground's grain."""
         off = np.abs(rest).max(axis=2)[near]
+        if not off.size:  # a part that fills its window
+            return CRUMB_LEVELS
         return max(CRUMB_GRAIN * 1.4826 * float(np.median(off)), CRUMB_LEVELS)
 
     def _crumbs(self, odd: Mask) -> Mask:
