@@ -20,7 +20,7 @@ from core.images import isolated, read_photo
 from core.images.isolated.messages import Budget
 from core.images.isolated.process_pool import Pool, pool
 
-FIELDS = {"max_pixels": 200_000_000, "scales": {}, "pixels": True}
+FIELDS = {"max_pixels": 200_000_000, "scales": {}, "pixels": True, "keep_depth": False}
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(int(time.time()), id="random")])

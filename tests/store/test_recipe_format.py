@@ -26,7 +26,7 @@ def test_a_recipe_comes_back_as_it_was() -> None:
 def test_a_recipe_of_version_0_1_0_gets_its_notes_apart() -> None:
     old = json.loads(RECIPE.to_json())
     del old["format"], old["notes"]
-    for newer in ("delta", "close_px", "bend"):
+    for newer in ("delta", "close_px", "bend", "within"):
         del old["placement"][newer]
     old["placement"] |= {"named": "nut", "agreement": {"part": 0.5}}
     read = Recipe.from_json(json.dumps(old))
