@@ -14,6 +14,7 @@ from core.api import Workbench
 from core.api.models import ModelsApi
 from core.diffusion.model_sources import KNOWN_MODELS
 from core.errors import NotFound
+from core.segmentation.known_folders import folder_models
 from core.weights import CATALOGUE
 from tests.weights.hub import Hub, half_precision
 
@@ -45,7 +46,7 @@ def call(capsys: pytest.CaptureFixture[str], *argv: str) -> dict:
 def test_list_has_folders_and_files(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
     result = call(capsys, "list")
     rows = {row["name"]: row for row in result["models"]}
-    assert list(rows) == [*KNOWN_MODELS, *CATALOGUE]
+    assert list(rows) == [*KNOWN_MODELS, *CATALOGUE, *(one.name for one in folder_models())]
     assert {rows[name]["kind"] for name in KNOWN_MODELS} == {"diffusion"}
     assert rows["mini"]["state"] == "present" and rows["mini"]["auto"] and rows["mini"]["path"] == str(mini)
     assert rows["mini"]["size"] == sum(p.stat().st_size for p in mini.rglob("*") if p.is_file())
