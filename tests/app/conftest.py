@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
@@ -246,3 +247,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def discs_project(new_project: Callable[..., Path], disc_masks: dict[str, np.ndarray]) -> Path:
+    """A project whose first photo has its two discs named alike: "disc" and "disc_2"."""
+    path = new_project("studio")
+    with Workbench.open(path) as bench:
+        first = bench.photos.page()[0].id
+        bench.regions.save(first, "disc", disc_masks["left disc"])
+        bench.regions.save(first, "disc_2", disc_masks["right disc"])
+    return path

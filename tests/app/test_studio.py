@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -17,14 +16,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 
 @pytest.fixture
-def project(new_project: Callable[..., Path], disc_masks: dict[str, np.ndarray]) -> Path:
+def project(discs_project: Path) -> Path:
     """A project whose first photo has its two discs named alike: "disc" and "disc_2"."""
-    path = new_project("studio")
-    with Workbench.open(path) as bench:
-        first = bench.photos.page()[0].id
-        bench.regions.save(first, "disc", disc_masks["left disc"])
-        bench.regions.save(first, "disc_2", disc_masks["right disc"])
-    return path
+    return discs_project
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
 import gradio as gr
@@ -19,14 +18,9 @@ from core.training.checkpoints import Concept, save_concept
 
 
 @pytest.fixture
-def project(new_project: Callable[..., Path], disc_masks: dict[str, np.ndarray]) -> Path:
+def project(discs_project: Path) -> Path:
     """A project whose first photo has its two discs named alike: "disc" and "disc_2"."""
-    path = new_project("studio")
-    with Workbench.open(path) as bench:
-        first = bench.photos.page()[0].id
-        bench.regions.save(first, "disc", disc_masks["left disc"])
-        bench.regions.save(first, "disc_2", disc_masks["right disc"])
-    return path
+    return discs_project
 
 
 def test_engines_that_cannot_run_are_named_with_the_reason() -> None:
