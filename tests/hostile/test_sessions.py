@@ -19,7 +19,8 @@ from app.server.callers import Caller
 from app.server.roots import roots
 from app.server.uploads import Uploads
 from app.session import REPLACED_IDLE_S, Session, Sessions, StaleTicket, TicketJustReplaced
-from app.tabs.product import _project_choices, _show
+from app.tabs.product.album import album_updates
+from app.tabs.product.import_panel import project_choices
 from core.api import Workbench
 from core.api.masks import MasksApi
 from core.api.recent import add_recent_project, project_damage
@@ -111,7 +112,7 @@ def test_one_damaged_project_keeps_nobody_out(two_projects: tuple[Path, Path], s
     with pytest.raises(StoreError, match="damaged"):
         sessions.open(session.id, bad)
     assert path_of(sessions.get(session.ticket, ANNA)) == good
-    assert "(damaged)" in str(_project_choices(session)["choices"][0])
+    assert "(damaged)" in str(project_choices(session)["choices"][0])
     assert project_damage(good) is None
 
 
@@ -123,7 +124,7 @@ def test_a_project_that_is_damaged_while_it_is_open_is_left(
     session.required_api.photos.import_images(photo_folder)
     damage(first, "UPDATE normals SET name = CAST(x'ff41' AS TEXT)")
     assert project_damage(first) is not None
-    pick, shown, *_ = _show(session)
+    pick, shown = project_choices(session), album_updates(session)[0]
     assert "cannot be shown" in shown["value"]
     assert str(second) in [path for _, path in pick["choices"]]
     damage(first)
