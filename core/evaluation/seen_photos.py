@@ -62,6 +62,25 @@ def seen_by_look(
     ]
 
 
+def seen_anomalies(
+    test: Sequence[Shot], learned: Sequence[Shot], good: Sequence[Shot], check: Callable[[], None] = lambda: None
+) -> list[SeenPhoto]:
+    """The test anomalies that were learned from, by file and, of the rest, by look; see ``seen_by_look``."""
+    by_file = seen_by_file(test, learned)
+    files = {id(one.shot) for one in by_file}
+    return by_file + seen_by_look([shot for shot in test if id(shot) not in files], learned, good, check)
+
+
+def flattered_reference(real: Sequence[Shot], seen: Sequence[SeenPhoto]) -> tuple[str, ...]:
+    """A warning where pairs are compared with ``real`` anomalies of which some were ``seen``."""
+    if not seen:
+        return ()
+    return (
+        f"Flattered: {_counted(len(seen), len(real))} learned from, by the pairs or their concepts: {_some(seen)}. "
+        "Compare with others, or split them: --split 1/3.",
+    )
+
+
 def unseen_test(test: Sequence[Shot], seen: Sequence[SeenPhoto]) -> UnseenTest:
     """``test`` without the anomalies that were ``seen`` if MIN_UNSEEN others remain; else all, and a warning."""
     if not seen:

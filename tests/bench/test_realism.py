@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -72,6 +73,18 @@ def test_pairs_are_looked_at_beside_the_real_anomalies(made: tuple[Path, dict]) 
         assert 0 <= row["looks"]["memorised"] <= 1 and 0 < row["looks"]["mask_iou"] <= 1
         assert row["looks"]["ic_efflite_mask"] >= 0
         assert f"| `{row['row']}` | {row['looks']['ic_efflite']:.2f} |" in (out / "table.md").read_text()
+
+
+def test_a_photo_that_shows_what_is_learned_from_is_not_tested_and_the_table_says_so(tmp_path: Path) -> None:
+    dataset(tmp_path / "plates", 6, {"dot": 4}, 0)
+    dataset(tmp_path / "plates_dev", 0, {"good": 4, "dot": 6}, 2000)
+    for folder, name in (("test/dot", "001.png"), ("ground_truth/dot", "001_mask.png")):
+        shutil.copy(tmp_path / "plates" / folder / name, tmp_path / "plates_dev" / folder / name)
+    photo = tmp_path / "plates_dev" / "test/dot/001.png"
+    cv2.imwrite(str(photo), cv2.convertScaleAbs(cv2.imread(str(photo)), alpha=1.1, beta=5))
+    measure(quick=True, data=tmp_path / "plates", out=tmp_path / "out", rows=("real_few_shot",), params=TINY)
+    text = (tmp_path / "out" / "plates" / "table.md").read_text()
+    assert "Not tested: 1 of 6 real anomalies was learned from" in text and "dot/001 (looks like dot/001)" in text
 
 
 def test_a_finished_table_is_not_made_again(

@@ -16,7 +16,7 @@ import torch
 from core.api import GenerationBatch, SampleFilter, Workbench
 from core.api.evaluation.evaluations import EvalSpec
 from core.api.evaluation.runner import LiveCurves
-from core.api.evaluation.specs import build_eval_sets, example_ids_behind
+from core.api.evaluation.specs import build_eval_sets, example_ids_behind, learned_reference_warnings, real_anomalies
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import DetectorParams, TrainContext, detectors, pooled_maximum
 from core.evaluation.photo_sets import Shot
@@ -160,7 +160,7 @@ def test_anomalies_that_pairs_were_made_from_are_not_tested_or_it_is_said(bench:
     bench.review.set_status([r.id for r in made], ReviewStatus.KEPT)
     warning = bench.evaluations.preview(EvalSpec("localization")).warnings[0]
     assert warning.startswith("Flattered: 1 of 1 real anomalies was learned from") and "--split 1/3" in warning
-    assert "1 of the 1 real anomalies compared with" in bench.evaluations.preview(EvalSpec("generation")).warnings[0]
+    assert "1 of 1 real anomalies was learned from" in bench.evaluations.preview(EvalSpec("generation")).warnings[0]
     add_real(bench, "stain", 6)  # the first on the same photo
     seen = bench.evaluations.preview(EvalSpec("localization"))
     assert not seen.warnings and "scratch/000 (the same file as scratch/000)" in seen.notes[-1]
@@ -229,6 +229,11 @@ def test_a_photo_that_looks_like_one_that_was_learned_from_is_not_tested(bench: 
     behind = replace(sets, learned=(Shot("stain/000", row.path, "stain", row.mask_paths),))
     looked = behind.checked_by_look(lambda: None)
     assert len(looked.test) == 6 and "stain/000 (looks like stain/000)" in looked.notes[-1]
+    made = bench.studio.generate(GenerationBatch(engine="cut_paste", label="stain", count=1, seed=1, workers=1))
+    pairs, against = [bench.project.sample_row(id) for id in made["sample_ids"]], real_anomalies(bench.project, real)
+    assert not learned_reference_warnings(bench.project, pairs, against), "a preview compares by file only"
+    said = learned_reference_warnings(bench.project, pairs, against, by_look=True)
+    assert said[0].startswith("Flattered: 1 of 6") and "stain/000 (looks like stain/000)" in said[0]
 
 
 def test_live_curves_stay_short_and_in_order() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.api.evaluation.specs import learned_reference_warnings
 from core.errors import InputError
+from core.evaluation.detectors.api import TrainContext
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import EvalResult
 from core.progress import Steps, unwatched
@@ -43,6 +44,7 @@ def evaluate_generation_folders(
     # Of a project, the real anomalies are those imported into it, not its own samples.
     is_project = (reference.expanduser() / "project.db").is_file()
     real = read_photo_set(reference, "test" if is_project else "all", normals=False)
+    warnings = _warnings(pairs, real, TrainContext(cancelled=cancelled).check)
     result = evaluate_generation(
         chosen,
         real,
@@ -55,12 +57,12 @@ def evaluate_generation_folders(
         source={"pairs": str(pairs), "reference": str(reference), "all": everything, "labels": list(labels)},
     )
     title = f"{len(chosen)} pairs of {pairs.resolve().name} → {reference.resolve().name}"
-    return replace(result, title=title, notes=(*_warnings(pairs, real), *taken.notes, *result.notes))
+    return replace(result, title=title, notes=(*warnings, *taken.notes, *result.notes))
 
 
-def _warnings(pairs: Path, real: Sequence[Shot]) -> tuple[str, ...]:
-    """That the real anomalies were learned from, where ``pairs`` is a project, which knows."""
+def _warnings(pairs: Path, real: Sequence[Shot], check: Callable[[], None]) -> tuple[str, ...]:
+    """That the real anomalies, or copies of them, were learned from, where ``pairs`` is a project, which knows."""
     if not (pairs.expanduser() / "project.db").is_file():
         return ()
     with Project.open(pairs.expanduser()) as project:
-        return learned_reference_warnings(project, project.samples(), real)
+        return learned_reference_warnings(project, project.samples(), real, by_look=True, check=check)

@@ -107,7 +107,9 @@ def _evaluate_pairs(project: Project, trial: EvalSpec, progress: Steps, cancelle
         cancelled=cancelled,
         source=_result_source(project, trial),
     )
-    warnings = learned_reference_warnings(project, rows, real)
+    warnings = learned_reference_warnings(
+        project, rows, real, by_look=True, check=TrainContext(cancelled=cancelled).check
+    )
     return replace(result, title=run_title(rows, trial.against), notes=(*warnings, *notes, *result.notes))
 
 

@@ -11,7 +11,14 @@ from core.engines.registry import engines
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set
 from core.evaluation.results import ResultKind
-from core.evaluation.seen_photos import SeenPhoto, seen_by_file, seen_by_look, unseen_test
+from core.evaluation.seen_photos import (
+    SeenPhoto,
+    flattered_reference,
+    seen_anomalies,
+    seen_by_file,
+    seen_by_look,
+    unseen_test,
+)
 from core.store import ExampleRow, NormalRow, Project, SampleFilter, SampleRow
 from core.training.checkpoints import Concept, list_concepts
 from core.types import GOOD, Recipe, ReviewStatus
@@ -127,15 +134,23 @@ def learnable_anomalies(project: Project) -> list[Shot]:
     return [_example_shot(row) for row in project.examples(part="learn")]
 
 
-def learned_reference_warnings(project: Project, pairs: Sequence[SampleRow], real: Sequence[Shot]) -> tuple[str, ...]:
-    """A warning where ``pairs`` are compared with real anomalies that they were made or learned from."""
-    seen = seen_by_file(real, examples_behind(project, pairs))
-    if not seen:
-        return ()
-    return (
-        f"Flattered: {len(seen)} of the {len(real)} real anomalies compared with were learned from, by the pairs or "
-        "their concepts. Compare with others, or split them: --split 1/3.",
-    )
+def learned_reference_warnings(
+    project: Project,
+    pairs: Sequence[SampleRow],
+    real: Sequence[Shot],
+    by_look: bool = False,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[str, ...]:
+    """A warning where ``pairs`` are compared with real anomalies that they were made or learned from.
+
+    Copies are found by file, and with ``by_look`` also where they only look the same, which takes seconds; ``check``
+    may raise meanwhile.
+    """
+    learned = examples_behind(project, pairs)
+    if not by_look:
+        return flattered_reference(real, seen_by_file(real, learned))
+    good = [_good_shot(row) for row in project.normals()]
+    return flattered_reference(real, seen_anomalies(real, learned, good, check))
 
 
 def _example_shot(row: ExampleRow) -> Shot:

@@ -29,6 +29,7 @@ from core.evaluation.localization import evaluate_localization
 from core.evaluation.photo_sets import Shot, read_photo_set
 from core.evaluation.report import write_report
 from core.evaluation.results import EvalResult
+from core.evaluation.seen_photos import seen_anomalies, unseen_test
 from core.images import atomic_write
 
 EXCLUDED_LABELS = {"magnetic_tile": ("uneven",)}
@@ -63,6 +64,7 @@ class RealismPlan:
             "learned_from": self.data.name,
             "tested_on": self.test.name,
             "without": list(self.without),
+            "seen": "not tested",
             "pairs_per_label": self.count,
             "detector": self.detector,
             "preset": self.preset,
@@ -156,6 +158,7 @@ class RealismTable:
         self.spec, self.rows, self.report_line, self.cancelled = plan, rows, progress, cancelled
         self.results: dict[str, EvalResult] = {}
         self.failed: dict[str, str] = {}
+        self.notes: tuple[str, ...] = ()
         self.facts: dict[str, dict[str, Any]] = {}
 
     def run(self) -> dict[str, Any]:
@@ -163,7 +166,7 @@ class RealismTable:
         plan = self.spec
         plan.out.mkdir(parents=True, exist_ok=True)
         _check_config(plan)
-        learned, test = ([s for s in shots if s.label not in plan.without] for shots in self.photos())
+        learned, test = self._unseen(*([s for s in shots if s.label not in plan.without] for shots in self.photos()))
         sets = self._sets(learned)
         if plan.looks:
             self._measure_pairs(sets, learned, test)
@@ -179,6 +182,13 @@ class RealismTable:
     def photos(self) -> tuple[list[Shot], list[Shot]]:
         """What is learned from, real anomalies with it, and what is tested on."""
         return read_photo_set(self.spec.data, "train", anomalies="all"), read_photo_set(self.spec.test, "test")
+
+    def _unseen(self, learned: list[Shot], test: list[Shot]) -> tuple[list[Shot], list[Shot]]:
+        """Both, the test without photos that show what is learned from, which the table then says."""
+        real, good = [s for s in learned if not s.good], [s for s in learned if s.good]
+        rest = unseen_test(test, seen_anomalies(test, real, good))
+        self.notes = (*rest.notes, *rest.warnings)
+        return learned, list(rest.shots)
 
     def pairs(
         self, bench: Workbench, row: TableRow, labels: Sequence[str]
@@ -270,7 +280,7 @@ class RealismTable:
 
     def _write(self) -> dict[str, Any]:
         rows = [row_record(r, self.results.get(r.name), self.facts[r.name], self._read_cells(r)) for r in self.rows]
-        table = {"config": self.spec.config(), "rows": rows, "left_out": self.failed}
+        table = {"config": self.spec.config(), "rows": rows, "left_out": self.failed, "notes": list(self.notes)}
         signed = {"signature": environment(self.spec.device), **table}
         atomic_write(self.spec.out / "results.json", json.dumps(signed, indent=1).encode())
         atomic_write(self.spec.out / "table.md", markdown(signed, self.columns).encode())

@@ -66,6 +66,7 @@ def markdown(table: Mapping[str, Any], columns: Mapping[str, str] = COLUMNS) -> 
         )
     if seen := pair_statistics_table(table["rows"]):
         lines += ["", seen.rstrip()]
+    lines += [f"\n{note}" for note in table.get("notes", ())]
     lines += [f"\nLeft out: `{name}`: {why}." for name, why in table.get("left_out", {}).items()]
     return "\n".join(lines) + "\n"
 
