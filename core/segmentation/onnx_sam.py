@@ -8,8 +8,6 @@ orig_im_size`` and gives masks and scores.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,12 +19,13 @@ import numpy.typing as npt
 
 from core import weights
 from core.errors import Unavailable
-from core.memory_budget import BUDGET, MemoryBudget, WarmCache, image_key
+from core.memory_budget import BUDGET, MemoryBudget
 from core.progress import Steps
-from core.segmentation.sam_candidates import FloatArray, bounding_box, clicked_candidates, grid_regions, photo_mask
+from core.segmentation.photo_embedding import DecoderPrompt, EmbeddedGridPhoto, GridSegmenter
+from core.segmentation.sam_candidates import FloatArray, photo_mask
 from core.segmentation.sam_network import mask_prompt
-from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, check_prompt, raise_if_cancelled
-from core.types import Image, Mask, check_image
+from core.segmentation.segmenter import Cancel
+from core.types import Image, Mask
 
 _SIDE = 1024
 """Pixels of the encoder's input where the file leaves its size open."""
@@ -70,16 +69,15 @@ class OnnxEmbedding:
         return self.input_shape[0] / self.side, self.input_shape[1] / self.side
 
 
-class OnnxSegmenter:
+class OnnxSegmenter(GridSegmenter[OnnxEmbedding, "OnnxPreparedPhoto"]):
     """The pair in one folder; it is loaded at the first photo."""
 
     def __init__(self, folder: Path, budget: MemoryBudget = BUDGET) -> None:
+        super().__init__(budget)
         self.folder = folder
         self.name = f"onnx:{folder.name}"
         self.title = f"ONNX ({folder.name})"
         self._sessions: tuple[Any, Any] | None = None
-        self._cache: WarmCache[str, OnnxEmbedding] = WarmCache(lambda e: e.nbytes, budget=budget)
-        self.lock = threading.RLock()
 
     def available(self) -> str | None:
         """None, or the pip line, or what the folder lacks."""
@@ -90,26 +88,16 @@ class OnnxSegmenter:
                 return f"{self.title}: expected one *{part}*.onnx in {self.folder}, found {len(found)}"
         return None
 
-    def prepare(
-        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
-    ) -> OnnxPreparedPhoto:
-        """Run the encoder, or take what it gave for this photo before. It cannot be stopped half-way."""
-        photo = check_image(image)
-        raise_if_cancelled(cancelled)
-        key = image_key(photo)
-        embedding = self._cache.peek(key)
-        if embedding is None:
-            with self.lock:
-                embedding = self._cache.put(key, _encoded(self.sessions()[0], photo))
+    def encode(self, photo: Image, progress: Steps | None, cancelled: Cancel | None) -> OnnxEmbedding:
+        """The embedding of a photo. onnxruntime counts no blocks, and cannot be stopped half-way."""
+        embedding = _encoded(self.sessions()[0], photo)
         if progress is not None:
             progress(1, 1)
-        return OnnxPreparedPhoto(self, embedding)
+        return embedding
 
-    def regions(
-        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
-    ) -> list[MaskCandidate]:
-        """What a grid of clicks finds, largest first, cancelled within one batch of points."""
-        return grid_regions(self.prepare(image, None, cancelled), progress, cancelled)
+    def prepared(self, embedding: OnnxEmbedding) -> OnnxPreparedPhoto:
+        """The photo of an embedding, ready for clicks."""
+        return OnnxPreparedPhoto(self, embedding)
 
     def sessions(self) -> tuple[Any, Any]:
         """The encoder and the decoder; Unavailable names what is wrong with them."""
@@ -128,39 +116,21 @@ class OnnxSegmenter:
             return self._sessions
 
 
-class OnnxPreparedPhoto:
+class OnnxPreparedPhoto(EmbeddedGridPhoto[OnnxEmbedding]):
     """A photo with its embedding; a click costs one pass of the decoder."""
 
     def __init__(self, owner: OnnxSegmenter, embedding: OnnxEmbedding) -> None:
-        self._owner, self._embedding = owner, embedding
+        super().__init__(embedding)
+        self._owner = owner
 
-    @property
-    def nbytes(self) -> int:
-        """Memory held by the embedding."""
-        return self._embedding.nbytes
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the photo."""
-        return self._embedding.shape
-
-    @property
-    def content(self) -> tuple[float, float]:
-        """The share of the network's rows and columns that is photo."""
-        return self._embedding.content
-
-    def predict(
-        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
-    ) -> list[MaskCandidate]:
-        """See core.segmentation.segmenter.PreparedPhoto."""
-        checked, box, given = check_prompt(self.shape, clicks, box_xyxy, mask)
-        around: Box | None = bounding_box(given) if given is not None and not checked and box is None else box
-        points = [(c.x, c.y, 1.0 if c.positive else 0.0) for c in checked]
+    def decode_prompt(self, prompt: DecoderPrompt) -> tuple[list[Mask], list[float]]:
+        """Every mask that the decoder gives: these exports have no switch between one and several."""
+        points = [(c.x, c.y, 1.0 if c.positive else 0.0) for c in prompt.clicks]
         # In these exports a box is two points more, of labels 2 and 3; without one, a point of label -1 pads.
-        points += [(around[0], around[1], 2.0), (around[2], around[3], 3.0)] if around else [(0.0, 0.0, -1.0)]
-        logits, scores = self._decode(np.array(points, np.float32), given)
-        masks = [photo_mask(one, self.content, self.shape) for one in logits]
-        return clicked_candidates(masks, scores.tolist(), checked, box, given)[:3]
+        box = prompt.box
+        points += [(box[0], box[1], 2.0), (box[2], box[3], 3.0)] if box else [(0.0, 0.0, -1.0)]
+        logits, scores = self._decode(np.array(points, np.float32), prompt.mask)
+        return [photo_mask(one, self.content, self.shape) for one in logits], scores.tolist()
 
     def decode_points(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """See core.segmentation.sam_candidates.GridDecoder; these decoders take one click at a time."""
@@ -170,7 +140,7 @@ class OnnxPreparedPhoto:
 
     def _decode(self, points: FloatArray, mask: Mask | None) -> tuple[FloatArray, FloatArray]:
         """Logits (m, h, w) of the padded input and scores (m,) for points (n, 3) as x, y, label in photo pixels."""
-        e = self._embedding
+        e = self.embedding
         side = 4 * int(e.features.shape[-1])
         given = np.zeros((1, side, side), np.float32) if mask is None else mask_prompt(mask, e.input_shape, side)
         values = {

@@ -6,8 +6,7 @@ kept for the photos last looked at, within the budget of all caches.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,19 @@ import numpy as np
 from core import weights as models
 from core.device import choose_device
 from core.errors import Unavailable
-from core.memory_budget import BUDGET, MemoryBudget, WarmCache, image_key
+from core.memory_budget import BUDGET, MemoryBudget
 from core.progress import Steps
-from core.segmentation.sam_candidates import bounding_box, clicked_candidates
+from core.segmentation.photo_embedding import DecoderPrompt, EmbeddedPhoto, EmbeddingSegmenter
 from core.segmentation.sam_checkpoint import SamEmbedding, load_checkpoint
 from core.segmentation.sam_network import encode_photo, generate_masks, import_package, mask_prompt
-from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, check_prompt, raise_if_cancelled
+from core.segmentation.segmenter import Cancel, MaskCandidate
 from core.types import Image, Mask, check_image
 
 _MIN_REGION = 1e-4
 """Share of the photo below which an automatic region is dust."""
 
 
-class SamSegmenter:
+class SamSegmenter(EmbeddingSegmenter[SamEmbedding, "SamPreparedPhoto"]):
     """One SAM model. ``build`` gives the empty network; the checkpoint is loaded at the first photo."""
 
     def __init__(
@@ -45,17 +44,15 @@ class SamSegmenter:
         points_per_side: int = 32,
         budget: MemoryBudget = BUDGET,
     ) -> None:
-        self.name, self.title = name, title
-        self._weights, self._package, self._install, self._build = weights_name, package, install, build
+        super().__init__(budget)
+        self.name, self.title, self.package = name, title, package
+        self._weights, self._install, self._build = weights_name, install, build
         self._checkpoint, self._device, self._points = checkpoint, device, points_per_side
         self._model: Any = None
-        self._cache: WarmCache[str, SamEmbedding] = WarmCache(lambda e: e.nbytes, budget=budget)
-        # One network: one thread at a time runs it, the others wait.
-        self._lock = threading.RLock()
 
     def available(self) -> str | None:
         """None, or the pip line or the fetch command that makes it available."""
-        missing = [m for m in self._package.split() if find_spec(m) is None]
+        missing = [m for m in self.package.split() if find_spec(m) is None]
         if missing:
             return f"{self.title}: run '{self._install}'"
         if self._checkpoint is None and models.find_weights(self._weights) is None:
@@ -66,20 +63,12 @@ class SamSegmenter:
             )
         return None
 
-    def prepare(
-        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
-    ) -> SamPreparedPhoto:
-        """Run the encoder, or take what it gave for this photo before. ``progress`` counts encoder blocks."""
-        photo = check_image(image)
-        raise_if_cancelled(cancelled)
-        key = image_key(photo)
-        embedding = self._cache.peek(key)
-        if embedding is None:
-            with self._lock:
-                model = self._load()
-                embedding = self._cache.put(key, encode_photo(model, photo, progress, cancelled))
-        elif progress is not None:
-            progress(1, 1)
+    def encode(self, photo: Image, progress: Steps | None, cancelled: Cancel | None) -> SamEmbedding:
+        """The embedding of a photo; ``progress`` counts encoder blocks."""
+        return encode_photo(self.model(), photo, progress, cancelled)
+
+    def prepared(self, embedding: SamEmbedding) -> SamPreparedPhoto:
+        """The photo of an embedding, ready for clicks."""
         return SamPreparedPhoto(self, embedding)
 
     def regions(
@@ -87,14 +76,15 @@ class SamSegmenter:
     ) -> list[MaskCandidate]:
         """SAM's automatic mask generator, largest first, cancelled within one batch of points."""
         photo = check_image(image)
-        with self._lock:
-            model = self._load()
-            found = generate_masks(self._package.split()[0], model, photo, self._points, progress, cancelled)
+        with self.lock:
+            model = self.model()
+            found = generate_masks(self.package.split()[0], model, photo, self._points, progress, cancelled)
         least = _MIN_REGION * photo.shape[0] * photo.shape[1]
         found = [c for c in found if np.count_nonzero(c.mask) >= least]
         return sorted(found, key=lambda c: -int(np.count_nonzero(c.mask)))
 
-    def _load(self) -> Any:
+    def model(self) -> Any:
+        """The loaded network; Unavailable names what is missing or wrong."""
         if self._model is None:
             if (reason := self.available()) is not None:
                 raise Unavailable(reason)
@@ -113,50 +103,35 @@ class SamSegmenter:
         return found.path
 
 
-class SamPreparedPhoto:
+class SamPreparedPhoto(EmbeddedPhoto[SamEmbedding]):
     """A photo with its embedding; a click costs one pass of the small decoder."""
 
     def __init__(self, owner: SamSegmenter, embedding: SamEmbedding) -> None:
-        self._owner, self._embedding = owner, embedding
+        super().__init__(embedding)
+        self._owner = owner
 
-    @property
-    def nbytes(self) -> int:
-        """Memory held by the embedding."""
-        return self._embedding.nbytes
-
-    def predict(
-        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
-    ) -> list[MaskCandidate]:
-        """See core.segmentation.segmenter.Prepared."""
-        checked, box, given = check_prompt(self._embedding.shape, clicks, box_xyxy, mask)
-        points = np.array([[c.x, c.y] for c in checked], np.float32) if checked else None
-        labels = np.array([int(c.positive) for c in checked], np.int32) if checked else None
+    def decode_prompt(self, prompt: DecoderPrompt) -> tuple[list[Mask], list[float]]:
+        """Three masks where the prompt asks for several, else one."""
+        clicks, box, given, several = prompt
         predictor = self._predictor()
         side = predictor.model.prompt_encoder.mask_input_size[0]
-        prior = mask_prompt(given, self._embedding.input_shape, side) if given is not None else None
-        if given is not None and points is None and box is None:
-            around: Box | None = bounding_box(given)
-        else:
-            around = box
-        # A lone click is ambiguous and gets part, object and whole; a fuller prompt has one answer.
-        several = len(checked) == 1 and box is None and given is None
-        with self._owner._lock:
+        with self._owner.lock:
             masks, scores, _ = predictor.predict(
-                point_coords=points,
-                point_labels=labels,
-                box=None if around is None else np.array(around, np.float32),
-                mask_input=prior,
+                point_coords=np.array([[c.x, c.y] for c in clicks], np.float32) if clicks else None,
+                point_labels=np.array([int(c.positive) for c in clicks], np.int32) if clicks else None,
+                box=None if box is None else np.array(box, np.float32),
+                mask_input=None if given is None else mask_prompt(given, self.embedding.input_shape, side),
                 multimask_output=several,
             )
-        return clicked_candidates(list(masks.astype(np.bool_)), scores.tolist(), checked, box, given)
+        return list(masks.astype(np.bool_)), scores.tolist()
 
     def _predictor(self) -> Any:
-        package = import_package(self._owner._package.split()[0])
-        with self._owner._lock:
-            predictor = package.SamPredictor(self._owner._load())
-        predictor.features = self._embedding.features.to(predictor.device)
-        predictor.original_size = self._embedding.shape
-        predictor.input_size = self._embedding.input_shape
+        package = import_package(self._owner.package.split()[0])
+        with self._owner.lock:
+            predictor = package.SamPredictor(self._owner.model())
+        predictor.features = self.embedding.features.to(predictor.device)
+        predictor.original_size = self.embedding.shape
+        predictor.input_size = self.embedding.input_shape
         predictor.is_image_set = True
         return predictor
 

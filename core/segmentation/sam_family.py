@@ -7,8 +7,6 @@ That is SAM, HQ-SAM, SAM 2 and 2.1, EdgeTAM and SAM 3. The folder's ``config.jso
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +14,13 @@ import numpy as np
 from core import weights
 from core.device import choose_device
 from core.errors import Unavailable
-from core.memory_budget import BUDGET, MemoryBudget, WarmCache, image_key
+from core.memory_budget import BUDGET, MemoryBudget
 from core.progress import Steps
-from core.segmentation.sam_candidates import FloatArray, bounding_box, clicked_candidates, grid_regions, photo_mask
+from core.segmentation.photo_embedding import DecoderPrompt, EmbeddedGridPhoto, GridSegmenter
+from core.segmentation.sam_candidates import FloatArray, photo_mask
 from core.segmentation.sam_family_network import FamilyEmbedding, FamilyNetwork, load_family
-from core.segmentation.segmenter import Box, Cancel, Click, MaskCandidate, check_prompt, raise_if_cancelled
-from core.types import Image, Mask, check_image
+from core.segmentation.segmenter import Cancel
+from core.types import Image, Mask
 
 FAMILY = {
     "sam": "SAM",
@@ -53,18 +52,16 @@ def family_folders() -> list[Path]:
     return sorted(folder for folder in root.iterdir() if folder.is_dir() and model_type(folder) in FAMILY)
 
 
-class FamilySegmenter:
+class FamilySegmenter(GridSegmenter[FamilyEmbedding, "FamilyPreparedPhoto"]):
     """The model in one folder; it is loaded at the first photo."""
 
     def __init__(self, folder: Path, device: str = "auto", budget: MemoryBudget = BUDGET) -> None:
+        super().__init__(budget)
         kind = FAMILY.get(model_type(folder), "SAM")
         self.folder, self._device = folder, device
         self.name = f"folder:{folder.name}"
         self.title = f"{kind} ({folder.name})"
         self._network: FamilyNetwork | None = None
-        self._cache: WarmCache[str, FamilyEmbedding] = WarmCache(lambda e: e.nbytes, budget=budget)
-        # One network: one thread at a time runs it, the others wait.
-        self.lock = threading.RLock()
 
     def available(self) -> str | None:
         """None, or what the folder lacks and where it comes from."""
@@ -80,26 +77,13 @@ class FamilySegmenter:
             )
         return None
 
-    def prepare(
-        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
-    ) -> FamilyPreparedPhoto:
-        """Run the encoder, or take what it gave for this photo before. ``progress`` counts encoder blocks."""
-        photo = check_image(image)
-        raise_if_cancelled(cancelled)
-        key = image_key(photo)
-        embedding = self._cache.peek(key)
-        if embedding is None:
-            with self.lock:
-                embedding = self._cache.put(key, self.network().encode(photo, progress, cancelled))
-        elif progress is not None:
-            progress(1, 1)
-        return FamilyPreparedPhoto(self, embedding)
+    def encode(self, photo: Image, progress: Steps | None, cancelled: Cancel | None) -> FamilyEmbedding:
+        """The embedding of a photo; ``progress`` counts encoder blocks."""
+        return self.network().encode(photo, progress, cancelled)
 
-    def regions(
-        self, image: Image, progress: Steps | None = None, cancelled: Cancel | None = None
-    ) -> list[MaskCandidate]:
-        """What a grid of clicks finds, largest first, cancelled within one batch of points."""
-        return grid_regions(self.prepare(image, None, cancelled), progress, cancelled)
+    def prepared(self, embedding: FamilyEmbedding) -> FamilyPreparedPhoto:
+        """The photo of an embedding, ready for clicks."""
+        return FamilyPreparedPhoto(self, embedding)
 
     def network(self) -> FamilyNetwork:
         """The loaded model; Unavailable names what is wrong with the folder."""
@@ -111,41 +95,22 @@ class FamilySegmenter:
             return self._network
 
 
-class FamilyPreparedPhoto:
+class FamilyPreparedPhoto(EmbeddedGridPhoto[FamilyEmbedding]):
     """A photo with its embedding; a click costs one pass of the small decoder."""
 
     def __init__(self, owner: FamilySegmenter, embedding: FamilyEmbedding) -> None:
-        self._owner, self._embedding = owner, embedding
+        super().__init__(embedding)
+        self._owner = owner
 
-    @property
-    def nbytes(self) -> int:
-        """Memory held by the embedding."""
-        return self._embedding.nbytes
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the photo."""
-        return self._embedding.shape
-
-    @property
-    def content(self) -> tuple[float, float]:
-        """The share of the network's rows and columns that is photo."""
-        return self._embedding.content
-
-    def predict(
-        self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None
-    ) -> list[MaskCandidate]:
-        """See core.segmentation.segmenter.PreparedPhoto."""
-        checked, box, given = check_prompt(self.shape, clicks, box_xyxy, mask)
-        around: Box | None = bounding_box(given) if given is not None and not checked and box is None else box
-        # A lone click is ambiguous and gets part, object and whole; a fuller prompt has one answer.
-        several = len(checked) == 1 and box is None and given is None
+    def decode_prompt(self, prompt: DecoderPrompt) -> tuple[list[Mask], list[float]]:
+        """Three masks where the prompt asks for several, else one."""
         with self._owner.lock:
-            logits, scores = self._owner.network().decode(self._embedding, checked, around, given, several)
-        masks = [photo_mask(one, self.content, self.shape) for one in logits]
-        return clicked_candidates(masks, scores.tolist(), checked, box, given)
+            logits, scores = self._owner.network().decode(
+                self.embedding, prompt.clicks, prompt.box, prompt.mask, prompt.several
+            )
+        return [photo_mask(one, self.content, self.shape) for one in logits], scores.tolist()
 
     def decode_points(self, points: FloatArray) -> tuple[FloatArray, FloatArray]:
         """See core.segmentation.sam_candidates.GridDecoder."""
         with self._owner.lock:
-            return self._owner.network().decode_points(self._embedding, np.asarray(points, np.float32))
+            return self._owner.network().decode_points(self.embedding, np.asarray(points, np.float32))

@@ -115,7 +115,7 @@ def test_prediction_equals_segment_anythings_own(checkpoint, photo):
 def test_the_encoder_runs_once_per_photo_and_the_cache_is_bounded(checkpoint, photo):
     calls = []
     one = segmenter(checkpoint, budget=MemoryBudget(40_000))
-    model = one._load()
+    model = one.model()
     model.image_encoder.register_forward_hook(lambda *_: calls.append(1))
     for _ in range(3):
         one.prepare(photo)
@@ -136,7 +136,7 @@ def test_progress_counts_blocks_and_cancel_stops_between_them(checkpoint, photo)
     with pytest.raises(Cancelled):
         one.prepare(photo[::-1].copy(), lambda done, total: seen.append(done), lambda: len(seen) >= 2)
     assert seen == [1, 2]
-    assert not any(b._forward_hooks for b in one._load().image_encoder.blocks)
+    assert not any(b._forward_hooks for b in one.model().image_encoder.blocks)
 
 
 def test_all_regions_is_cancelled_within_a_batch(checkpoint, photo):
@@ -145,7 +145,7 @@ def test_all_regions_is_cancelled_within_a_batch(checkpoint, photo):
     with pytest.raises(Cancelled):
         one.regions(photo, lambda done, total: seen.append(done), lambda: len(seen) >= 2)
     assert len(seen) == 2
-    assert not one._load().mask_decoder._forward_hooks
+    assert not one.model().mask_decoder._forward_hooks
 
 
 def test_all_regions_gives_masks_largest_first(checkpoint, photo):
