@@ -8,7 +8,7 @@ from typing import Protocol
 
 import gradio as gr
 
-from core.api.studio.studio import GOALS, EngineCard, Goal
+from core.api.studio.engine_cards import GOALS, EngineCard, Goal
 
 NOT_READY = "learn first"
 RECOMMENDED = "recommended"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.components.engine_picker import by_goal, engine_choices, headings_style
-from core.api.studio.studio import GOALS, engine_cards
+from core.api.studio.engine_cards import GOALS, engine_cards
 
 
 def test_engines_stand_under_what_one_wants_the_first_choice_first() -> None:

@@ -15,7 +15,7 @@ from app.tabs.studio.engine_form import EngineForm, required_label
 from core.api.datasets import DatasetsApi
 from core.api.masks import MasksApi
 from core.api.review import ReviewRules
-from core.api.studio.studio import engine_cards
+from core.api.studio.engine_cards import engine_cards
 from core.errors import InputError
 
 

@@ -13,7 +13,7 @@ from app.components.preview_gallery import scores_in_words
 from app.session import Session
 from app.tabs.studio.engine_form import EngineForm, unavailable_html
 from core.api import Workbench
-from core.api.studio.studio import engine_cards
+from core.api.studio.engine_cards import engine_cards
 from core.training.checkpoints import Concept, save_concept
 
 
@@ -62,9 +62,9 @@ def test_partners_of_another_kind_come_first(project: Path, disc_masks: dict[str
     with Workbench.open(project) as bench:
         photo = bench.photos.page()[0].id
         bench.regions.save(photo, "knob", disc_masks["left disc"])
-        assert bench.studio.swap_partners(photo, "disc") == ["knob", "disc_2"]
-        assert bench.studio.region_params(photo, "disc") == {"region": "disc", "instance": 1}
-        assert bench.studio.region_params(photo, "disc_2") == {"region": "disc_2", "instance": 1}
+        assert bench.studio.parts.swap_partners(photo, "disc") == ["knob", "disc_2"]
+        assert bench.studio.parts.region_params(photo, "disc") == {"region": "disc", "instance": 1}
+        assert bench.studio.parts.region_params(photo, "disc_2") == {"region": "disc_2", "instance": 1}
 
 
 @pytest.mark.parametrize("turn, scale", [(0.0, 1.0), (90.0, 1.0), (-30.0, 1.5), (180.0, 0.5)])
@@ -75,7 +75,7 @@ def test_a_move_on_the_canvas_is_the_same_move_in_the_engine(project: Path, turn
     with Workbench.open(project) as bench:
         photo = bench.photos.page()[1].id
         bench.regions.save(photo, "hook", bent)
-        params = bench.studio.move_params(photo, "hook", 7, -5, turn, scale)
+        params = bench.studio.parts.move_params(photo, "hook", 7, -5, turn, scale)
     rows, columns = np.nonzero(bent)
     middle = np.array([(30 + 69) / 2, (20 + 59) / 2])
     centroid = np.array([columns.mean(), rows.mean()])

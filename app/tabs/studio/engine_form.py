@@ -15,7 +15,7 @@ from app.components.fields import NumberField, required_text
 from app.page_context import PageContext, go_to_tab_js, on
 from app.session import Session
 from core.api.concepts.learning import LearnerCard
-from core.api.studio.studio import EngineCard, Tool, engine_cards
+from core.api.studio.engine_cards import EngineCard, Tool, engine_cards
 from core.errors import InputError
 
 SUGGESTED_LABELS = {

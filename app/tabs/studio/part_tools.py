@@ -52,7 +52,7 @@ class PartTools:
         names = [r.name for r in session.required_api.regions.of_photo(photo)] if photo else []
         at, name = session.memory.studio.part
         name = name if at == photo and name in names else ""
-        others = session.required_api.studio.swap_partners(photo, name) if photo else []
+        others = session.required_api.studio.parts.swap_partners(photo, name) if photo else []
         return [_picked_html(session, names, name), gr.update(choices=others, value=others[0] if others else None)]
 
 
@@ -73,7 +73,7 @@ def wire(tools: PartTools, maker: TryOutRunner) -> None:
         if (dx, dy, angle, scale) == (0, 0, 0, 1):
             return no_updates(len(outputs))  # the part was put back
         session.memory.studio.part = (photo, name)
-        params = session.required_api.studio.move_params(photo, name, dx, dy, angle, scale)
+        params = session.required_api.studio.parts.move_params(photo, name, dx, dy, angle, scale)
         label = _label_for(form[1], "rotate" if (dx, dy, scale) == (0, 0, 1) else "move")
         return [*maker.start_layout_edit(session, photo, params, label, form), *tools.show(session)]
 
@@ -84,11 +84,11 @@ def wire(tools: PartTools, maker: TryOutRunner) -> None:
         if not name or at != seen:
             raise InputError("no part is picked: click one on the photo first")
         studio = session.required_api.studio
-        params = {"op": op, **studio.region_params(seen, name), "dx": None, "dy": None, "scale": 1.0}
+        params = {"op": op, **studio.parts.region_params(seen, name), "dx": None, "dy": None, "scale": 1.0}
         if op in ("swap", "replace"):
             if not partner:
                 raise InputError("there is no other part on this photo; name one in Regions first")
-            other = studio.region_params(seen, partner)
+            other = studio.parts.region_params(seen, partner)
             params |= {"partner": other["region"], "partner_instance": other["instance"]}
         return [*maker.start_layout_edit(session, seen, params, _label_for(form[1], op), form), *tools.show(session)]
 

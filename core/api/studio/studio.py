@@ -7,26 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core.api.studio.attention_evidence import NearestGoodPartIndex, nearest_good_part_applies
+from core.api.studio.engine_cards import EngineCard, engine_cards
+from core.api.studio.part_settings import PartSettings
 from core.api.studio.prompt_editor import prompt_editing
-from core.engines.api import (
-    GOALS,
-    Background,
-    Context,
-    DrawingPreset,
-    Engine,
-    EngineParams,
-    Goal,
-    LearningEngine,
-    Tool,
-    read_params,
-)
+from core.engines.api import Context, LearningEngine, read_params
 from core.engines.drawing_presets import preset_name
-from core.engines.layout.region_choice import base_name
-from core.engines.registry import engine, engines
-from core.errors import InputError, NotFound
+from core.engines.registry import engine
+from core.errors import InputError
 from core.images import read_png_text
 from core.jobs import best_of, generation
 from core.jobs.auto_review import ReviewRules
@@ -36,29 +24,10 @@ from core.jobs.requests import GenerationBatch, PlacedMask, RequestBuilder, plan
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Progress, unwatched
 from core.store import SampleFilter, SampleRow
-from core.training.checkpoints import list_concepts, newest_concept
-from core.types import Image, Kind, Mask, Recipe, Request, Sample
+from core.training.checkpoints import list_concepts
+from core.types import Image, Mask, Recipe, Request, Sample
 
-__all__ = ["GOALS", "EngineCard", "Goal", "StudioApi", "Tool", "TryRequest", "engine_cards"]
-
-
-@dataclass(frozen=True)
-class EngineCard:
-    """An engine as the app shows it. ``reason`` is None, or why it cannot be used and what to do."""
-
-    name: str
-    title: str
-    summary: str
-    kind: Kind
-    needs: frozenset[str]
-    reason: str | None
-    params: type[EngineParams]
-    background: Background
-    tools: frozenset[Tool]
-    first_choice: bool
-    drawing_presets: Mapping[str, DrawingPreset]
-    goal: Goal
-    paper: str
+__all__ = ["StudioApi", "TryRequest"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +51,7 @@ class StudioApi:
         self._project = material.project
         self._jobs = jobs
         self.prompt_editor = prompt_editing(material)
+        self.parts = PartSettings(material)
         self.nearest_good_parts = NearestGoodPartIndex(material)
 
     def engines(self) -> dict[str, EngineCard]:
@@ -239,42 +209,6 @@ class StudioApi:
         """The newest samples of a job, newest first."""
         return self._project.samples(SampleFilter(job_id=job_id, descending=True), 0, most)
 
-    def region_params(self, normal_id: str, name: str) -> dict[str, Any]:
-        """The layout engine's ``region`` and ``instance`` for exactly this region, not for its whole family."""
-        names = [row.name for row in self._project.regions(normal_id)]
-        if name not in names:
-            raise InputError(f"region {name!r} is not on this photo any more; pick another one")
-        family = [n for n in names if n == name or (base_name(name) == name and base_name(n) == name)]
-        return {"region": name, "instance": family.index(name) + 1}
-
-    def swap_partners(self, normal_id: str, name: str) -> list[str]:
-        """The photo's other regions, those of another family first: two washers exchanged are no anomaly."""
-        others = [row.name for row in self._project.regions(normal_id) if row.name != name]
-        return sorted(others, key=lambda other: base_name(other) == base_name(name))
-
-    def move_params(
-        self, normal_id: str, name: str, dx: float, dy: float, clockwise: float = 0.0, scale: float = 1.0
-    ) -> dict[str, Any]:
-        """The layout engine's params for a region dragged on the canvas.
-
-        There the part is turned ``clockwise`` by degrees and scaled about the middle of its box, then moved by
-        (dx, dy) pixels; the engine turns counter-clockwise about the centroid, so the shift makes up for it.
-        """
-        params = self.region_params(normal_id, name)
-        mask = next(r.mask for r in self._product_data.regions(normal_id) if r.name == name)
-        rows, columns = np.nonzero(mask)
-        off_x = (columns.min() + columns.max()) / 2 - columns.mean()
-        off_y = (rows.min() + rows.max()) / 2 - rows.mean()
-        scale = min(4.0, max(0.25, scale))
-        cos, sin = scale * np.cos(np.radians(clockwise)), scale * np.sin(np.radians(clockwise))
-        return params | {
-            "op": "move",
-            "dx": round(dx + off_x - (cos * off_x - sin * off_y)),
-            "dy": round(dy + off_y - (sin * off_x + cos * off_y)),
-            "angle": -float(clockwise),
-            "scale": float(scale),
-        }
-
     def remake(self, recipe: Recipe) -> Sample:
         """The sample of a recipe, again, not stored."""
         return generation.remake(self._product_data, recipe)
@@ -320,35 +254,3 @@ class _TryOutProgress:
 
 def _pixels(mask: Mask | PlacedMask) -> Mask:
     return mask.mask if isinstance(mask, PlacedMask) else mask
-
-
-def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
-    """All engines as the app shows them, those that cannot run here with the reason.
-
-    With a folder of ``concepts`` (it need not be there yet) an engine that has learned nothing says so.
-    """
-    return {name: _engine_card(e, concepts) for name, e in engines().items()}
-
-
-def _engine_card(e: Engine, concepts: Path | None) -> EngineCard:
-    reason = e.available()
-    if reason is None and concepts is not None and isinstance(e, LearningEngine) and e.needs_concept:
-        try:
-            newest_concept(concepts, e.name)
-        except NotFound as error:
-            reason = str(error)
-    return EngineCard(
-        e.name,
-        e.title,
-        e.summary,
-        e.kind,
-        e.needs,
-        reason,
-        e.Params,
-        e.background,
-        e.tools,
-        e.first_choice,
-        drawing_presets=e.drawing_presets(),
-        goal=e.goal,
-        paper=e.paper,
-    )
