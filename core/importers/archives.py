@@ -1,4 +1,4 @@
-"""Zips and tars as listings: no entry leads out of its archive, none unpacks to more than it should."""
+"""Zips, tars and 7z as listings: no entry leads out of its archive, none unpacks to more than it should."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ import tarfile
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from core.errors import ImageError, InputError
+from core.importers.seven_zip import ADVICE, unpack_7z
 from core.importers.source_entry import (
     HEAD,
     MAX_FILE,
     Listing,
     Problem,
     SourceEntry,
+    file_entry,
     is_ignored,
     printable,
 )
+from core.importers.zip_names import readable_names
 from core.lookup import natural_sort_key
 
 MAX_UNPACKED = 200 << 30
@@ -30,13 +33,11 @@ MAX_RATIO = 100
 """An archive above 1 GB unpacked may be packed at most this tightly; photos pack far less."""
 MAX_ENTRIES = 500_000
 
-_UTF8_FLAG = 0x800
-_CODINGS = ("utf-8", "shift_jis", "gbk", "euc_kr")
 _ADVICE = "unpack it yourself and import the folder if you trust it"
 
 
 def open_archive(path: Path) -> Listing | None:
-    """The files of a zip or a tar (.gz, .bz2, .xz); None if ``path`` is neither; InputError for 7z and RAR."""
+    """The files of a zip, a tar (.gz, .bz2, .xz) or a 7z; None if ``path`` is none of them; InputError for a RAR."""
     try:
         with open(path, "rb") as file:
             head = file.read(512)
@@ -44,8 +45,10 @@ def open_archive(path: Path) -> Listing | None:
         return None
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _zip(path)
-    if head[:6] == b"7z\xbc\xaf\x27\x1c" or head[:4] == b"Rar!":
-        raise InputError(f"{path}: this kind of archive cannot be read; unpack it and give the folder")
+    if head[:6] == b"7z\xbc\xaf\x27\x1c":
+        return _seven_zip(path)
+    if head[:4] == b"Rar!":
+        raise InputError(f"{path}: a RAR cannot be read; {ADVICE}")
     packed = head[:2] == b"\x1f\x8b" or head[:3] == b"BZh" or head[:6] == b"\xfd7zXZ\0"
     if packed or head[257:262] == b"ustar":
         return _tar(path, packed)
@@ -66,9 +69,7 @@ def _zip(path: Path) -> Listing:
     lock = threading.Lock()
     entries: list[SourceEntry] = []
     problems: list[Problem] = []
-    coding = _coding_of(infos)
-    for info in infos:
-        name = _zip_name(info, coding)
+    for info, name in zip(infos, readable_names(infos), strict=True):
         if is_ignored(part for part in name.split("/") if part not in ("", ".", "..")):
             continue
         if reason := _refused(info, name):
@@ -77,27 +78,6 @@ def _zip(path: Path) -> Listing:
             load, head = _member(archive, info, name, lock)
             entries.append(SourceEntry(name, load, head))
     return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems), archive.close)
-
-
-def _coding_of(infos: Sequence[zipfile.ZipInfo]) -> str | None:
-    """How names without the UTF-8 flag are written: the first coding that all of them can be read in."""
-    raw = [info.orig_filename.encode("cp437", "replace") for info in infos if not info.flag_bits & _UTF8_FLAG]
-    if all(name.isascii() for name in raw):
-        return None
-    for coding in _CODINGS:
-        try:
-            _ = [name.decode(coding) for name in raw]
-        except UnicodeDecodeError:
-            continue
-        return coding
-    return None
-
-
-def _zip_name(info: zipfile.ZipInfo, coding: str | None) -> str:
-    name = info.filename
-    if coding is not None and not info.flag_bits & _UTF8_FLAG:
-        name = name.encode("cp437", "replace").decode(coding, "replace")
-    return printable(name.replace("\\", "/"))
 
 
 def _refuse_bomb(path: Path, kind: str, files: int, unpacked: int) -> None:
@@ -142,6 +122,12 @@ def _member(
             raise ImageError(f"{name}: cannot be unpacked ({said}); pack the zip again") from error
 
     return (lambda: read(-1)), (lambda: read(HEAD))
+
+
+def _seven_zip(path: Path) -> Listing:
+    unpacked = unpack_7z(path, leads_out, lambda files, size: _refuse_bomb(path, "7z", files, size))
+    entries = [file_entry(str(at), name) for name, at in unpacked.files]
+    return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), unpacked.problems, unpacked.close)
 
 
 def _tar(path: Path, packed: bool) -> Listing:

@@ -14,7 +14,7 @@ from core.importers.archives import open_archive
 from core.importers.source_entry import Listing, Problem, SourceEntry
 from core.lookup import natural_sort_key
 
-_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz"})
+_SUFFIXES = frozenset({".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz", ".7z", ".rar"})
 _DEEPEST = 3
 """Archives in archives in archives are opened, no deeper."""
 

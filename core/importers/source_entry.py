@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePosixPath
+
+from core.errors import ImageError
 
 MAX_FILE = 1 << 30
 """A single photo may have this many bytes."""
@@ -122,3 +126,23 @@ def is_ignored(parts: Iterable[str]) -> bool:
 def printable(name: str) -> str:
     """Bytes that are no text in a file name become the replacement character; databases and JSON need text."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def file_entry(path: str, name: str) -> SourceEntry:
+    """The file at ``path``, called ``name`` in its source."""
+
+    def read(whole: bool) -> bytes:
+        try:
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode):
+                raise ImageError(f"{name}: expected a photo, got a device or a pipe")
+            if whole and status.st_size > MAX_FILE:
+                raise ImageError(
+                    f"{name}: expected at most {MAX_FILE >> 20} MB, got {status.st_size >> 20} MB; save it smaller"
+                )
+            with open(path, "rb") as file:
+                return file.read() if whole else file.read(HEAD)
+        except OSError as error:
+            raise ImageError(f"{name}: cannot be opened ({error.strerror}); check its rights") from error
+
+    return SourceEntry(printable(name), lambda: read(True), lambda: read(False), on_disk=path)

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.errors import ImageError, InputError
+from core.errors import InputError
 from core.importers.archives import open_archive
 from core.importers.inner_archives import with_inner_archives
-from core.importers.source_entry import (
-    HEAD,
-    MAX_FILE,
-    Listing,
-    Problem,
-    SourceEntry,
-    is_ignored,
-    printable,
-)
+from core.importers.source_entry import Listing, Problem, SourceEntry, file_entry, is_ignored, printable
 from core.lookup import natural_sort_key
 
 
@@ -31,7 +22,7 @@ def list_source(source: Path | Sequence[Path]) -> Listing:
         raise InputError(f"{source}: there is no such file or folder; check the path")
     listing = _folder(source) if source.is_dir() else open_archive(source)
     if listing is None:
-        listing = Listing((_file(str(source), source.name),))
+        listing = Listing((file_entry(str(source), source.name),))
     listing = with_inner_archives(listing)
     if not listing.entries and not listing.problems:
         listing.close()
@@ -106,27 +97,9 @@ def _folder(root: Path) -> Listing:
             if os.path.islink(path := os.path.join(folder, name)) and not os.path.exists(path):
                 problems.append(Problem(printable(prefix + name), "it is a link to nowhere; copy the file itself"))
             else:
-                entries.append(_file(path, prefix + name))
+                entries.append(file_entry(path, prefix + name))
     return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems))
 
 
 def _relative(path: Path, root: Path) -> str:
     return printable(path.relative_to(root).as_posix())
-
-
-def _file(path: str, name: str) -> SourceEntry:
-    def read(whole: bool) -> bytes:
-        try:
-            status = os.stat(path)
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError(f"{name}: expected a photo, got a device or a pipe")
-            if whole and status.st_size > MAX_FILE:
-                raise ImageError(
-                    f"{name}: expected at most {MAX_FILE >> 20} MB, got {status.st_size >> 20} MB; save it smaller"
-                )
-            with open(path, "rb") as file:
-                return file.read() if whole else file.read(HEAD)
-        except OSError as error:
-            raise ImageError(f"{name}: cannot be opened ({error.strerror}); check its rights") from error
-
-    return SourceEntry(printable(name), lambda: read(True), lambda: read(False), on_disk=path)

@@ -14,7 +14,7 @@ import PIL.Image
 import pytest
 
 from core.errors import InputError
-from core.importers import archives, source_listing
+from core.importers import archives, source_entry
 from core.jobs.import_images import import_images
 from core.jobs.import_report import IntakeReport
 from core.store import Project
@@ -186,7 +186,7 @@ def test_a_zip_with_too_many_entries(project, tmp_path, monkeypatch):
 
 
 def test_a_file_above_the_limit_is_not_read(project, tmp_path, monkeypatch):
-    monkeypatch.setattr(source_listing, "MAX_FILE", 1 << 20)
+    monkeypatch.setattr(source_entry, "MAX_FILE", 1 << 20)
     big = coded(picture(1, (700, 700)), "BMP")
     report = import_images(project, write(tmp_path / "in", {"a.png": png(1), "big.bmp": big}))
     assert [p.path for p in report.problems] == ["big.bmp"] and "at most 1 MB" in report.problems[0].reason
