@@ -72,6 +72,28 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Stable Diffusion of toy width with random weights, as a folder in diffusers' layout."""
+    from tests.diffusion.toy import write_toy
+
+    return write_toy(tmp_path_factory.mktemp("models") / "toy")
+
+
+@pytest.fixture(scope="session")
+def toy(toy_folder: Path) -> Iterator[Any]:
+    """The Backbone of ``toy_folder`` on the CPU; torch computes with one thread as long as it is there."""
+    import torch
+
+    from core.diffusion.loading import forget_backbones, load_backbone
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load_backbone(str(toy_folder), "cpu")
+    forget_backbones()
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
 def part_photos() -> list[np.ndarray]:
     """Six photos, 96 rows by 128 columns, of a grainy plate with two dark discs that sit a little differently."""
     photos = []

@@ -250,3 +250,10 @@ def test_an_id_of_the_page_stands_for_one_element() -> None:
         name for path in (ROOT / "app").rglob("*.py") for name in re.findall(r'elem_id="([\w-]+)"', path.read_text())
     ]
     assert found and not sorted({name for name in found if found.count(name) > 1})
+
+
+def test_the_tests_lie_as_the_code_does() -> None:
+    others = {"tests/data", "tests/hostile", "tests/js"}
+    folders = {path.parent.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("test_*.py")} - {"tests"}
+    lost = [f for f in folders - others if not any((ROOT / top / f[6:]).is_dir() for top in ("core", "app", "."))]
+    assert not lost, f"tests of core/x lie in tests/x, those of app/x too, those of tools in tests/tools: {lost}"

@@ -13,7 +13,7 @@ from core.diffusion.loading import load_backbone
 from core.segmentation.segmenter import iou
 from core.types import NormalImage
 from tests.diffusion.toy import write_toy
-from tests.engines.test_anomaly_diffusion import hole, plate
+from tests.methods.anomaly_diffusion.test_engine import hole, plate
 
 
 @pytest.mark.thorough

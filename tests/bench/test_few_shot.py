@@ -15,7 +15,7 @@ from core.diffusion.loading import load_backbone
 from core.images import png_bytes
 from core.types import NormalImage
 from tests.diffusion.toy import write_toy
-from tests.engines.test_anomaly_diffusion import hole, plate
+from tests.methods.anomaly_diffusion.test_engine import hole, plate
 
 
 def test_without_real_photos_the_demo_plates_are_learned(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,36 +1,9 @@
-"""One toy model for all tests of the room, written and loaded once."""
+"""What the tests of the diffusion core share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
-
-from core.diffusion.backbone import Backbone
-from core.diffusion.loading import forget_backbones, load_backbone
-from tests.diffusion.toy import write_toy
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(scope="session")
-def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("models") / "toy")
-
-
-@pytest.fixture(scope="session")
-def toy(toy_folder: Path) -> Iterator[Backbone]:
-    yield load_backbone(str(toy_folder), "cpu")
-    forget_backbones()
 
 
 @pytest.fixture(scope="session")

@@ -201,6 +201,7 @@ def test_a_prediction_that_nobody_knows_is_told(copy: Path) -> None:
         load_backbone(str(copy), "cpu")
 
 
+@pytest.mark.thorough
 def test_models_are_kept_warm_until_they_change(copy: Path) -> None:
     first = load_backbone(str(copy), "cpu")
     assert load_backbone(str(copy), "cpu") is first

@@ -8,13 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.diffusion.toy import write_toy
-
-
-@pytest.fixture(scope="session")
-def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_toy(tmp_path_factory.mktemp("models") / "toy")
-
 
 @pytest.fixture(scope="module", autouse=True)
 def toy_model(toy_folder: Path) -> Iterator[None]:

@@ -32,8 +32,8 @@ from core.training.callbacks import TrainingCallbacks
 from core.training.checkpoints import Concept
 from core.training.example_crops import defect_targets
 from core.types import AnomalyExample, NormalImage
-from tests.concepts.conftest import example, plate
 from tests.diffusion.toy import write_toy
+from tests.plates import example, plate
 
 QUICK: dict[str, Any] = {"steps": 2, "rank": 4}
 

@@ -15,7 +15,7 @@ from core.training.apply_concept import apply_concept
 from core.training.checkpoints import load_concept
 from core.training.learning_settings import PRESETS, AnomalyLearningParams
 from core.training.textual_inversion import learn_embeddings
-from tests.concepts.place_world import SIDE, blob, place_world
+from tests.training.place_world import SIDE, blob, place_world
 
 STEPS = 320
 

@@ -19,7 +19,7 @@ from core.images import png_bytes, read_image, read_mask
 from core.methods.dual_ano_diff.learning_settings import DualLearningParams
 from core.methods.dual_ano_diff.mask_extraction import MASK_SOURCES
 from core.types import NormalImage
-from tests.engines.test_anomaly_diffusion import disc, hole, plate
+from tests.methods.anomaly_diffusion.test_engine import disc, hole, plate
 
 NAME = "dual_ano_diff"
 

@@ -23,7 +23,7 @@ from core.training.learning_settings import PRESETS, AnomalyLearningParams
 from core.training.textual_inversion import learn_embeddings
 from core.training.training_samples import PromptSamples
 from core.types import AnomalyExample, NormalImage
-from tests.concepts.conftest import example
+from tests.plates import example
 
 FAST = {"steps": 6}
 
@@ -70,6 +70,7 @@ def test_it_learns_and_shelves_and_leaves_the_model(toy: Backbone, teach: Any, h
     assert after.keys() == before.keys() and all(torch.equal(after[k], before[k]) for k in before)
 
 
+@pytest.mark.thorough
 def test_the_learned_words_say_more_than_the_first_ones(toy: Backbone, teach: Any, holes: Any) -> None:
     concept = teach(holes, steps=120)
     losses = [loss for _, loss in concept.config.validation]

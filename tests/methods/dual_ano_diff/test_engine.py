@@ -31,7 +31,7 @@ from core.segmentation.segmenter import iou
 from core.training import checkpoints
 from core.types import NormalImage, Recipe, Request
 from tests.diffusion.toy import write_toy
-from tests.engines.test_anomaly_diffusion import disc, hole, plate
+from tests.methods.anomaly_diffusion.test_engine import disc, hole, plate
 
 NAME = "dual_ano_diff"
 SIDE = 128

@@ -18,8 +18,8 @@ from core.methods.comgen.components.sentences import ComponentSentences, make_se
 from core.methods.comgen.prompt_edits import apply_edits, read_edits
 from core.training.checkpoints import list_concepts, load_concept
 from core.types import NormalImage, Region
-from tests.concepts.conftest import plate
 from tests.diffusion.toy import write_toy
+from tests.plates import plate
 
 SHAPE = (64, 64)
 NUT, BOLT = (18, 18), (44, 44)
