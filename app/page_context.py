@@ -11,6 +11,7 @@ import gradio as gr
 
 from app.components.notices import errors_as_notices
 from app.open_projects import header_of
+from app.sent_values import checked_event_data, checked_index, checked_values
 from app.server.callers import Caller, caller_of
 from app.session import Session, TicketJustReplaced, sessions
 
@@ -75,7 +76,7 @@ def on(
 
     @errors_as_notices
     def handle(ticket: str, request: gr.Request, *values: Any) -> Any:
-        return _answered(shell, ticket, request, outputs, lambda session: handler(session, *values))
+        return _answered(shell, ticket, request, outputs, lambda s: handler(s, *checked_values(inputs, values)))
 
     if "show_progress" in more:  # on what is waited for, not on the header
         more["show_progress_on"] = list(outputs)
@@ -93,7 +94,9 @@ def on_gallery_select(
 
     @errors_as_notices
     def handle(ticket: str, picked: gr.SelectData, request: gr.Request) -> Any:
-        return _answered(shell, ticket, request, outputs, lambda session: handler(session, picked.index))
+        return _answered(
+            shell, ticket, request, outputs, lambda session: handler(session, checked_index(picked.index))
+        )
 
     return event(handle, [shell.ticket], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
 
@@ -110,8 +113,8 @@ def on_html_event(
 
     @errors_as_notices
     def handle(ticket: str, sent: gr.EventData, request: gr.Request, *values: Any) -> Any:
-        data = dict(sent._data or {})
-        return _answered(shell, ticket, request, outputs, lambda session: handler(session, data, *values))
+        data = checked_event_data(sent._data)
+        return _answered(shell, ticket, request, outputs, lambda s: handler(s, data, *checked_values(inputs, values)))
 
     return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
 

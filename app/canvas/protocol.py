@@ -192,6 +192,8 @@ def errors_as_replies(name: str, handler: Handler) -> Handler:
 
     def call(data: dict[str, Any]) -> dict[str, Any]:
         try:
+            if not isinstance(data, dict):
+                raise InputError("canvas: expected names and values; reload the page")
             return {"ok": True, **handler(data)}
         except FlawsmithError as error:
             seq = data.get("seq", 0) if isinstance(data, dict) else 0

@@ -9,9 +9,12 @@ from typing import Any
 import gradio as gr
 
 from app.components.fields import required_text
+from app.open_projects import is_busy
 from app.page_context import PageContext, on
+from app.server.roots import roots
 from app.session import Session, sessions
 from core.api.projects import bin_project, duplicate_project, project_bytes, rename_project
+from core.errors import InputError
 
 TO_BIN = "Move to the bin"
 SURE = "Really move it?"
@@ -56,7 +59,7 @@ class ProjectCare:
 
         def duplicate(session: Session) -> str:
             source = session.required_api.path
-            copy = duplicate_project(source, _free(source))
+            copy = duplicate_project(source, roots.checked(_free(source)))
             opened = sessions.open(session.id, copy)
             rename_project(opened.required_api.project, copy.name)
             gr.Info(f"This is the copy now, in {copy}.", title="Duplicated")
@@ -66,6 +69,9 @@ class ProjectCare:
             path = session.required_api.path
             if said != SURE:
                 return [gr.skip(), gr.update(value=SURE, variant="stop")]
+            roots.checked(path.parent)
+            if is_busy(session.api):
+                raise InputError("something is still running in this project: wait for it, or stop it above")
             sessions.close_project(path)
             put = bin_project(path)
             gr.Info(f"It lies in {put}; move that folder back to have it again.", title="In the bin")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
+import os
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -92,15 +93,23 @@ class DatasetsApi:
         """The export in the folder ``dataset`` as one zip in the project's cache, in place of earlier ones."""
         if not (dataset / "load_me.py").is_file():
             raise ExportError(f"{dataset}: the export is not there any more; export again")
-        folder = self._project.cache_dir / "zips"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        part = folder / "export.part"
-        # Pictures are compressed already.
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
-            for file in sorted(path for path in dataset.rglob("*") if path.is_file()):
-                archive.write(file, Path(dataset.name) / file.relative_to(dataset))
-        return part.rename(folder / f"{dataset.name}.zip")
+        target = self._project.cache_dir / "zips" / f"{dataset.name}.zip"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle, part = tempfile.mkstemp(dir=target.parent, suffix=".part")
+            try:
+                with open(handle, "wb") as out, zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+                    for file in sorted(path for path in dataset.rglob("*") if path.is_file()):
+                        archive.write(file, Path(dataset.name) / file.relative_to(dataset))
+                os.replace(part, target)
+            finally:
+                Path(part).unlink(missing_ok=True)
+        except OSError as error:
+            raise ExportError(f"{target.name}: it could not be written: {error.strerror or error}") from error
+        for older in target.parent.glob("*.zip"):
+            if older != target:
+                older.unlink(missing_ok=True)
+        return target
 
     @staticmethod
     def loader_snippet(dataset: Path) -> str:

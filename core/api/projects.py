@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
@@ -31,17 +32,21 @@ def duplicate_project(source: Path, target: Path) -> Path:
     """
     if target.exists():
         raise StoreError(f"{target}: something is there already; choose another name")
-    part = target.with_name(f".{target.name}.new")
-    shutil.rmtree(part, ignore_errors=True)
+    part: Path | None = None
     try:
-        shutil.copytree(source, part, ignore=shutil.ignore_patterns(f"{DATABASE}*", "cache"))
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}-", suffix=".new", dir=target.parent))
+        part.chmod(source.stat().st_mode)
+        # The database first: what it names is stored before the row is, so that all of it is there to be copied.
         with closing(sqlite3.connect(source / DATABASE)) as old, closing(sqlite3.connect(part / DATABASE)) as new:
             old.backup(new)
+        left_out = shutil.ignore_patterns(f"{DATABASE}*", "cache")
+        shutil.copytree(source, part, ignore=left_out, dirs_exist_ok=True)
         return part.rename(target)
-    except OSError as error:
-        raise StoreError(f"{target}: the copy could not be written: {error.strerror or error}") from error
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"{target}: the copy could not be written: {_reason(error)}") from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def bin_project(path: Path) -> Path:
@@ -56,6 +61,19 @@ def bin_project(path: Path) -> Path:
         raise StoreError(f"{path}: it could not be moved into {folder}: {error.strerror or error}") from error
 
 
+def _reason(error: OSError | sqlite3.Error) -> str:
+    """Why a copy failed, in a line; of many files that could not be copied, the first one's reason."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        return str(error.args[0][0][-1])
+    return str(getattr(error, "strerror", None) or error)
+
+
 def project_bytes(path: Path) -> int:
     """Bytes of all files of a project, its cache included."""
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    total = 0
+    for file in path.rglob("*"):
+        try:
+            total += file.stat().st_size if file.is_file() else 0
+        except OSError:  # it went meanwhile
+            continue
+    return total

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core.bench.drawn_scenes import scene
+from core.bench.served_app import free_port
 from core.bench.stats import p95
 from core.images import png_bytes
 from core.store import Project
@@ -51,7 +51,7 @@ def measure(quick: bool = False) -> dict[str, Any]:
 def _start(folder: Path, repeats: int) -> dict[str, Any]:
     ours, hello, memory = [], [], []
     for _ in range(repeats):
-        with _served([sys.executable, "-c", MINIMAL_APP.format(port=(port := _free_port()))], port, folder) as (
+        with _served([sys.executable, "-c", MINIMAL_APP.format(port=(port := free_port()))], port, folder) as (
             spent,
             _pid,
         ):
@@ -87,7 +87,7 @@ def _project(path: Path) -> None:
 
 @contextmanager
 def _app(folder: Path) -> Iterator[tuple[float, int, int]]:
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "launch.py", "ui", str(folder / "p"), "--port", str(port), "--no-browser"]
     with _served(command, port, folder) as (spent, pid):
         yield spent, pid, port
@@ -126,12 +126,6 @@ def _answers(port: int) -> bool:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _rss_mb(pid: int) -> float:

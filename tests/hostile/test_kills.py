@@ -15,6 +15,8 @@ import pytest
 from core.bench.hostile import measure
 from core.bench.hostile.attempts import small_project
 from core.bench.hostile.kills import COMMANDS, ProjectState, faults_after, kill_commands, state_of
+from core.bench.hostile.page_client import PageClient
+from core.bench.hostile.server_kills import JudgingPage, kill_server
 from core.errors import NotFound
 
 
@@ -51,7 +53,23 @@ def test_an_import_that_is_killed_spoils_nothing(tmp_path: Path) -> None:
     """Takes seconds: the command starts as a person starts it."""
     commands = {name: COMMANDS[name] for name in ("new", "import")}
     tally = kill_commands(np.random.default_rng(5), 2, tmp_path, commands)
-    assert (tally.kills, tally.lost) == (2, [])
+    assert (tally.kills.total() + tally.ended_first, tally.lost) == (2, [])
+
+
+def test_an_answered_verdict_that_is_gone_is_seen() -> None:
+    """The check of the server's kills can fail."""
+    page = JudgingPage(PageClient(1), ("a", "b"), 0, answered={"a": "kept", "b": "rejected"}, sent=("b", "new"))
+    assert page.lost({"a": "kept", "b": "new"}) == []
+    assert page.lost({"a": "new", "b": "kept"}) == [
+        "sample a: answered kept, has new", "sample b: answered rejected, has kept",
+    ]  # fmt: skip
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(600)
+def test_a_server_that_is_killed_has_stored_what_it_answered(tmp_path: Path) -> None:
+    tally = kill_server(np.random.default_rng(3), 1, tmp_path)
+    assert (tally.kills.total(), tally.lost) == (1, [])
 
 
 @pytest.mark.slow
@@ -60,7 +78,7 @@ def test_many_kills_at_random_moments_spoil_nothing(tmp_path: Path) -> None:
     seed = int(time.time())
     tally = kill_commands(np.random.default_rng(seed), int(os.environ.get("FLAWSMITH_KILLS", "60")), tmp_path)
     assert tally.lost == [], f"seed {seed}"
-    assert tally.ended_first < tally.kills
+    assert tally.ended_first < tally.kills.total()
 
 
 def test_the_bench_counts_what_it_tried() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from app.components.photo_panel import SERIAL_EVENTS, PhotoPanel
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
+from app.sent_values import sent_place
 from app.session import Session
 from core.api.regions import RegionsApi
 from core.types import Mask
@@ -149,7 +150,7 @@ def wire(
     finder.bar.on_end(shell, ended, outputs=shown).then(None, js=_if_proposals(onward))
 
     def choose(session: Session, sent: dict[str, Any]) -> list[Any]:
-        finder.choose(session, table, int(sent.get("number", 0)))
+        finder.choose(session, table, sent_place(sent, "number"))
         return look(session)
 
     def skip(session: Session) -> list[Any]:

@@ -9,6 +9,7 @@ import gradio as gr
 
 from app.components.photo_panel import SERIAL_EVENTS, region_colours
 from app.page_context import on_html_event
+from app.sent_values import sent_number
 from app.session import Session
 from app.tabs.studio.engine_form import normalized_label
 from app.tabs.studio.try_out import TryOutRunner, no_updates
@@ -69,7 +70,7 @@ def wire(tools: PartTools, maker: TryOutRunner) -> None:
 
     def moved(session: Session, sent: dict[str, object], *form: Any) -> list[object]:
         photo, name = str(sent.get("image_id", "")), str(sent.get("name", ""))
-        dx, dy, angle, scale = (float(str(sent.get(k, 0))) for k in ("dx", "dy", "angle", "scale"))
+        dx, dy, angle, scale = (sent_number(sent, k) for k in ("dx", "dy", "angle", "scale"))
         if (dx, dy, angle, scale) == (0, 0, 0, 1):
             return no_updates(len(outputs))  # the part was put back
         session.memory.studio.part = (photo, name)

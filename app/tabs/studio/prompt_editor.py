@@ -11,6 +11,7 @@ import gradio as gr
 from app.components.photo_panel import SERIAL_EVENTS
 from app.modules import on_load
 from app.page_context import on, on_html_event
+from app.sent_values import sent_place
 from app.session import Session
 from app.tabs.studio import part_tools
 from app.tabs.studio.engine_form import EngineForm, normalized_label
@@ -126,9 +127,7 @@ def wire(board: PromptEditor, maker: TryOutRunner) -> None:
 
     def dropped(session: Session, sent: dict[str, object]) -> None:
         desk = session.required_api.studio.prompt_editor
-        _push_edit(
-            session, desk.drop(table.photo_id(session), editor_settings(session), int(str(sent.get("place", -1))))
-        )
+        _push_edit(session, desk.drop(table.photo_id(session), editor_settings(session), sent_place(sent, "place")))
 
     def undone(session: Session, sent: dict[str, object]) -> None:
         if before := _undo_stack(session):

@@ -1,14 +1,16 @@
-"""``launch.py bench hostile``: files and stored data of every kind that somebody or some disk has damaged.
+"""``launch.py bench hostile``: everything that strangers, other pages, a full disk or a dying machine may do to it.
 
 Each input is tried as the app would meet it, and has to end well or in one clear line within ten seconds. Nothing may
-be written outside the folder that was named.
+be written outside the folder that was named, and nothing that was accepted may be lost.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,38 @@ import psutil  # type: ignore[import-untyped]
 
 from core.api import Workbench
 from core.bench.hostile import attempts
-from core.bench.hostile.attempts import Attempt, Tally, tally
+from core.bench.hostile.attempts import Attempt, tally
+from core.bench.hostile.calls import call_attempts
 from core.bench.hostile.kills import kill_commands
+from core.bench.hostile.large import opening_times
+from core.bench.hostile.limits import limit_row
+from core.bench.hostile.server_kills import kill_server
+from core.bench.hostile.soak import soak
+from core.bench.served_app import ServedApp
 from core.errors import InputError, NotFound
 
-ROWS = ("pictures", "recipes", "databases", "concepts", "kills")
 COUNT = 750
-"""Inputs of each kind; a twentieth as many kills."""
+"""Inputs of each kind, if nothing else is said."""
+SHARES = {
+    "pictures": 1.0, "recipes": 1.0, "databases": 1.0, "concepts": 1.0, "calls": 1.0, "kills": 0.24, "server": 0.08,
+    "disk": 0.04, "memory": 0.06, "clock": 0.04, "large": 0.02, "soak": 1.0,
+}  # fmt: skip
+"""Kind of attack → how much of the count is tried, of ``large`` how often; ``soak`` has minutes instead."""
+ROWS = tuple(SHARES)
+MINUTES = 30.0
+
+
+@dataclass(frozen=True)
+class HostileRun:
+    """What a row is run with. ``concept`` is the folder of a learned one; if it is None, one is learned."""
+
+    rng: np.random.Generator
+    count: int
+    project: Path
+    place: Path
+    concept: Path | None
+    minutes: float
+    browsers: int
 
 
 def measure(
@@ -37,54 +64,66 @@ def measure(
 ) -> dict[str, Any]:
     """``{"seed", KIND: {"tried", "clear", "hung", "slowest_s", "unclear"}, "kills": ..., "outside", "peak_mb"}``.
 
-    ``rows`` are some of ROWS; ``params`` takes ``seed``, the time if left out; ``data`` is the folder of a learned
-    concept, without which concepts are left out. NotFound for an unknown kind.
+    ``rows`` are some of ROWS; ``params`` takes ``seed``, the time if left out, and ``minutes`` and ``browsers`` of the
+    soak; ``data`` is the folder of a learned concept. NotFound for an unknown kind.
     """
     if strange := set(rows) - set(ROWS):
         raise NotFound(f"{sorted(strange)[0]!r}: there are {', '.join(ROWS)}")
     given = dict(params or {})
     seed = int(given.pop("seed", time.time()))
+    minutes = float(given.pop("minutes", 1.0 if quick else MINUTES))
+    browsers = int(given.pop("browsers", 1))
     if given:
-        raise InputError(f"bench hostile: --param {next(iter(given))} is not known; there is seed")
-    many = count or (40 if quick else COUNT)
+        raise InputError(f"bench hostile: --param {next(iter(given))} is not known; there are seed, minutes, browsers")
     result: dict[str, Any] = {"seed": seed}
     with tempfile.TemporaryDirectory(prefix="flawsmith-hostile-") as parent:
         place = Path(parent) / "inside"
         place.mkdir()
         project = attempts.small_project(place / "made")
         for kind in rows or ROWS:
-            if kind == "concepts" and data is None:
-                continue
-            progress(f"{kind}: {many}")
-            result[kind] = _row(kind, np.random.default_rng(seed), many, project, place, data)
+            many = max(2, round(SHARES[kind] * (count or (40 if quick else COUNT))))
+            progress(f"{kind}: {minutes:g} minutes" if kind == "soak" else f"{kind}: {many}")
+            run = HostileRun(np.random.default_rng(seed), many, project, place, data, minutes, browsers)
+            result[kind] = _row(kind, run)
         result["outside"] = [path.name for path in Path(parent).iterdir() if path != place]
     result["peak_mb"] = round(_peak_bytes() / 2**20)
     return result
 
 
-def _row(
-    kind: str, rng: np.random.Generator, count: int, project: Path, place: Path, concept: Path | None
-) -> dict[str, object]:
+def _row(kind: str, run: HostileRun) -> dict[str, object]:
     if kind == "kills":
-        return kill_commands(rng, max(2, count // 20), place).as_dict()
-    return _tallied(kind, rng, count, project, place, concept).as_dict()
+        return kill_commands(run.rng, run.count, run.place).as_dict()
+    if kind == "server":
+        return kill_server(run.rng, run.count, run.place).as_dict()
+    if kind in ("disk", "memory", "clock"):
+        return limit_row(kind, run.rng, run.count, run.place)
+    if kind == "large":
+        return opening_times(run.place, repeats=run.count)
+    if kind == "soak":
+        return soak(run.minutes, run.place, browsers=run.browsers)
+    with _attempted(kind, run) as tried:
+        return tally(tried).as_dict()
 
 
-def _tallied(
-    kind: str, rng: np.random.Generator, count: int, project: Path, place: Path, concept: Path | None
-) -> Tally:
+@contextmanager
+def _attempted(kind: str, run: HostileRun) -> Iterator[Iterator[Attempt]]:
     if kind == "pictures":
-        return tally(attempts.picture_attempts(rng, count))
-    if kind == "recipes":
-        with Workbench.open(project) as bench:
-            return tally(attempts.recipe_attempts(rng, count, bench))
-    tried: Callable[..., Any] = attempts.concept_attempts if kind == "concepts" else attempts.database_attempts
-    found: list[Attempt] | Any = tried(rng, count, concept or project, place)
-    return tally(found)
+        yield attempts.picture_attempts(run.rng, run.count)
+    elif kind == "recipes":
+        with Workbench.open(run.project) as bench:
+            yield attempts.recipe_attempts(run.rng, run.count, bench)
+    elif kind == "concepts":
+        concept = run.concept or attempts.small_concept(run.place / "concept")
+        yield attempts.concept_attempts(run.rng, run.count, concept, run.place)
+    elif kind == "calls":
+        with ServedApp(run.place / "home", run.project, "--root", str(run.place)) as app:
+            yield call_attempts(run.rng, run.count, app, run.project)
+    else:
+        yield attempts.database_attempts(run.rng, run.count, run.project, run.place)
 
 
 def _peak_bytes() -> int:
-    """The most memory this process and its readers took, as far as the system says."""
+    """The most memory this process, or one that it started and that ended, took, as far as the system says."""
     own = psutil.Process()
     info = own.memory_info()
     return int(getattr(info, "peak_wset", 0) or max(info.rss, _high_water()))
@@ -95,4 +134,5 @@ def _high_water() -> int:
         import resource
     except ImportError:  # Windows
         return 0
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    of = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return 1024 * max(resource.getrusage(who).ru_maxrss for who in of)

@@ -13,9 +13,11 @@ import cv2
 import numpy as np
 
 from core.api import GenerationBatch, SampleFilter, Workbench
+from core.api.concepts.library import LearnRequest
 from core.api.recent import project_damage
 from core.bench.drawn_scenes import scene
 from core.bench.hostile.damage import damaged_json
+from core.bench.hostile.drawn_folders import drawn_defects, drawn_photos
 from core.bench.hostile.pictures import MUTATIONS, pictures
 from core.errors import LONGEST_LINE, FlawsmithError
 from core.images import isolated
@@ -89,6 +91,16 @@ def small_project(folder: Path, samples: int = 3) -> Path:
         for engine in ("cut_paste", "perlin"):
             bench.studio.generate(GenerationBatch(engine=engine, label="dent", count=samples, seed=3, workers=1))
     return path
+
+
+def small_concept(folder: Path) -> Path:
+    """The folder of a concept that was learned for two steps from drawn anomalies. Takes about 20 s."""
+    defects = drawn_defects(folder / "defects", seed=1)
+    with Workbench.create(folder / "learned", "parts") as bench:
+        bench.photos.import_images(drawn_photos(folder / "good", seed=1), anomalies=defects)
+        params = {"steps": 2, "backbone": "mini"}
+        made = bench.concepts.learn(LearnRequest(engine="anomaly_diffusion", label="dent", params=params))
+        return bench.concepts.folder / made.id
 
 
 def picture_attempts(rng: np.random.Generator, count: int) -> Iterator[Attempt]:

@@ -1,4 +1,7 @@
-"""Commands that are killed at any moment: nothing accepted is lost, and nothing half done is listed."""
+"""Commands that are killed at any moment: nothing accepted is lost, and nothing half done is listed.
+
+The server is killed in ``server_kills.py``.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from core.api import SampleFilter, Workbench
-from core.bench.drawn_scenes import scene
+from core.bench.hostile.drawn_folders import drawn_defects, drawn_photos
 from core.errors import FlawsmithError
 from core.images import read_image, read_mask
 from core.training.checkpoints import list_concepts, load_concept, unread_concepts
@@ -30,36 +33,53 @@ EVERYTHING = 100_000
 ENDS_WITHIN_S = 120.0
 LONGEST_S = 60.0
 """No command is left alone for longer. How long each is grows with every kill, until one ends before it is killed."""
+LEARNS_S = 25.0
+"""How long a learning is taken to be at first: it only begins after libraries and the model are loaded."""
+SHORT = ("--steps", "12", "--seed", "SEED", "--param", "backbone=mini")
+"""A learning of seconds, anew in each round."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "new": ("new", "PROJECT", "--normal", "PHOTOS"),
     "import": ("import", "PROJECT", "PHOTOS"),
+    "anomalies": ("import", "PROJECT", "--anomalies", "DEFECTS"),
+    "regions": ("regions", "PROJECT", "--auto"),
+    "learn": ("learn", "PROJECT", "--engine", "anomaly_diffusion", "--label", "dent", *SHORT),
+    "components": ("learn", "PROJECT", "--engine", "comgen", *SHORT),
     "generate": ("generate", "PROJECT", "--engine", "perlin", "--count", "40", "--seed", "SEED"),
     "review": ("review", "PROJECT", "--auto"),
     "export": ("export", "PROJECT", "OUT", "--format", "mvtec-ad", "--all", "--overwrite"),
 }
-"""Command lines by name; PROJECT, PHOTOS (a folder of new photos), OUT and SEED stand for this round's."""
+"""Command lines by name; PROJECT, PHOTOS (a folder of new photos), DEFECTS (one of anomalies), OUT and SEED are
+this round's."""
 
 
 @dataclass
 class KillTally:
-    """``lost``: what was there before a kill and was not after it, or was listed and not whole, a line each."""
+    """``kills`` by command; ``ended_first``: how many commands were done before their moment came.
 
-    kills: int = 0
+    ``lost``: what was there before a kill and was not after it, or was listed and not whole, a line each.
+    ``acknowledged``: how many verdicts the server had answered before it was killed.
+    """
+
+    kills: Counter[str] = field(default_factory=Counter)
     ended_first: int = 0
     lost: list[str] = field(default_factory=list)
+    acknowledged: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """As JSON."""
-        return {"kills": self.kills, "ended_first": self.ended_first, "lost": self.lost}
+        told = {"kills": self.kills.total(), "of": dict(self.kills), "ended_first": self.ended_first}
+        return {**told, "lost": self.lost, "acknowledged": self.acknowledged}
 
 
 @dataclass(frozen=True)
 class ProjectState:
-    """What a project held: photos, samples, and the samples that were kept."""
+    """What a project held; ``kept`` are samples."""
 
     photos: frozenset[str] = frozenset()
     samples: frozenset[str] = frozenset()
     kept: frozenset[str] = frozenset()
+    examples: frozenset[str] = frozenset()
+    concepts: frozenset[str] = frozenset()
 
 
 def kill_commands(
@@ -67,36 +87,30 @@ def kill_commands(
 ) -> KillTally:
     """Start ``count`` commands on a project in ``place``, in turn, and kill each, or ask it to end, after a while."""
     tally, project, out = KillTally(), place / "killed", place / "killed-export"
-    longest = dict.fromkeys(commands, 4.0)
+    longest = {name: LEARNS_S if argv[0] == "learn" else 4.0 for name, argv in commands.items()}
     before = ProjectState()
     for number in range(count):
         name = list(commands)[number % len(commands)]
         photos = drawn_photos(place / f"photos-{number}", seed=int(rng.integers(2**31)))
         target = place / f"new-{number}" if name == "new" else project
-        words = {"PROJECT": target, "PHOTOS": photos, "OUT": out, "SEED": number}
+        defects = drawn_defects(place / f"defects-{number}", seed=number)
+        words = {"PROJECT": target, "PHOTOS": photos, "DEFECTS": defects, "OUT": out, "SEED": number}
         if name != "new" and not (project / "project.db").is_file():
-            _run(["new", str(project), "--normal", str(photos)]).wait(ENDS_WITHIN_S)
+            made = ["new", str(project), "--normal", str(photos), "--anomalies", str(defects)]
+            _run(made).wait(ENDS_WITHIN_S)
             before = state_of(project)
         argv = [str(words.get(word, word)) for word in commands[name]]
         how = signal.SIGKILL if rng.random() < 0.7 else signal.SIGTERM
         ended = _kill_after(argv, float(rng.random()) * longest[name], how)
         longest[name] = min(1.2 * ended or 1.2 * longest[name], LONGEST_S)
-        tally.kills += 1
+        tally.kills[name] += not ended
         tally.ended_first += bool(ended)
         faults = faults_after(target, before if name != "new" else ProjectState(), out)
         tally.lost += [f"{name} {number} ({how.name}): {fault}" for fault in faults]
         before = state_of(project) if name != "new" and not faults else before
         shutil.rmtree(photos)
+        shutil.rmtree(defects)
     return tally
-
-
-def drawn_photos(folder: Path, seed: int, count: int = 12) -> Path:
-    """A folder of drawn photos that no other seed gives."""
-    folder.mkdir(parents=True)
-    for number in range(count):
-        normal, _ = scene(160, seed + number)
-        cv2.imwrite(str(folder / f"{seed} {number}.png"), cv2.cvtColor(normal.pixels, cv2.COLOR_RGB2BGR))
-    return folder
 
 
 def state_of(project: Path) -> ProjectState:
@@ -107,6 +121,8 @@ def state_of(project: Path) -> ProjectState:
             frozenset(p.id for p in bench.photos.page()),
             frozenset(r.id for r in rows),
             frozenset(r.id for r in rows if r.verdict == ReviewStatus.KEPT),
+            frozenset(e.id for e in bench.photos.examples()),
+            frozenset(c.id for c in bench.concepts.learned()),
         )
 
 
@@ -119,7 +135,7 @@ def faults_after(project: Path, before: ProjectState, out: Path) -> list[str]:
     faults = [] if told == ("ok",) else [f"integrity_check: {told}"]
     try:
         now = state_of(project)
-        for name in ("photos", "samples", "kept"):
+        for name in (field.name for field in fields(ProjectState)):
             if gone := getattr(before, name) - getattr(now, name):
                 faults.append(f"{len(gone)} {name} are gone")
         with Workbench.open(project) as bench:
@@ -131,8 +147,9 @@ def faults_after(project: Path, before: ProjectState, out: Path) -> list[str]:
 
 def _unwhole_files(bench: Workbench) -> list[str]:
     faults = []
-    for photo in bench.photos.page():
-        faults += _not_what_it_says(photo.path)
+    pictures = [*(photo.path for photo in bench.photos.page()), *(real.path for real in bench.photos.examples())]
+    for path in pictures:
+        faults += _not_what_it_says(path)
     for row in bench.review.page(SampleFilter(), 0, EVERYTHING):
         faults += _not_what_it_says(row.image_path) + _not_what_it_says(row.mask_path)
         if not faults and read_image(row.image_path).shape[:2] != read_mask(row.mask_path).shape:
@@ -150,7 +167,7 @@ def _not_what_it_says(path: Path) -> list[str]:
 
 
 def _unwhole_concepts(bench: Workbench) -> list[str]:
-    faults = unread_concepts(bench.concepts.folder)
+    faults = list(unread_concepts(bench.concepts.folder))
     for concept in list_concepts(bench.concepts.folder):
         try:
             load_concept(bench.concepts.folder / concept.id)
