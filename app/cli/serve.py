@@ -43,7 +43,7 @@ def bench(
         typer.Argument(
             help="core: speed; click, mini: what the shipped models can do; few-shot, dual, comgen: learning and "
             "component edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is "
-            "worth; paper: a paper's tables; hostile: damaged files and data, and commands that are killed."
+            "worth; paper: a paper's tables; hostile: attacks of each kind in docs/security.md."
         ),
     ] = "core",
     method: Annotated[
@@ -65,7 +65,7 @@ def bench(
         typer.Option(
             "--rows",
             help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real; comgen-table: its rows; "
-            "click: its sets; hostile: pictures, recipes, databases, concepts, kills.",
+            "click: its sets; hostile: its kinds.",
         ),
     ] = [],  # noqa: B006
     product: Annotated[
@@ -79,7 +79,9 @@ def bench(
         str | None, typer.Option(help="realism: what learns from the pairs; unet if left out.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="realism: preset of the training.")] = None,
-    param: Annotated[list[str], typer.Option("--param", help="tables: a setting of the training.")] = [],  # noqa: B006
+    param: Annotated[
+        list[str], typer.Option("--param", help="tables: a setting of the training; hostile: seed, minutes, browsers.")
+    ] = [],  # noqa: B006
     looks: Annotated[
         bool, typer.Option("--looks", help="realism: how varied the pairs are, and how many are copies, as well.")
     ] = False,
