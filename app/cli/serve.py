@@ -88,6 +88,9 @@ def bench(
     device: Annotated[str | None, typer.Option(help="tables: auto, cpu, cuda or mps.")] = None,
     backbone: Annotated[str | None, typer.Option(help="few-shot: the model; mini if left out.")] = None,
     stage: Annotated[list[str], typer.Option("--stage", help="paper: a stage to make; all if left out.")] = [],  # noqa: B006
+    table: Annotated[
+        list[str], typer.Option("--table", help="paper: a table to make, ablations too; all others if left out.")
+    ] = [],  # noqa: B006
     budget: Annotated[str | None, typer.Option(help="paper: paper, hours=N for each product, or toy.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="paper: say what the stages take, and make nothing.")] = False,
     as_json: AsJson = False,
@@ -100,6 +103,7 @@ def bench(
         "product": product, "count": count, "without": without, "detector": detector, "preset": preset,
         "params": parse_settings(param, "--param"), "device": device,
         "looks": looks or None, "backbone": backbone, "method": method or None, "stage": stage, "budget": budget,
+        "table": table,
         "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}

@@ -36,6 +36,8 @@ h2 { margin: 0 0 10px; font-size: 16px; font-weight: 620; }
 h3 { margin: 16px 0 8px; font-size: 14px; font-weight: 600; }
 summary { cursor: pointer; font-weight: 600; }
 details > :not(summary) { margin-top: 12px; }
+.ev-sheet { margin: 0 0 12px; } .ev-sheet img { max-width: 100%; border-radius: 6px; }
+.ev-sheet figcaption { color: var(--ev-quiet); }
 """
 
 
@@ -48,11 +50,16 @@ def report_html(results: Sequence[EvalResult], names: Sequence[str] = (), title:
     kinds = dict.fromkeys(report_parts.KIND_TITLES[r.kind] for r in results)
     named = list(zip(called, results, strict=True))
     body = _single(results[0]) if len(results) == 1 else _several(named)
+    return page_html(heading, ", ".join(kinds), body)
+
+
+def page_html(heading: str, about: str, body: str) -> str:
+    """A whole page in the report's looks; ``heading`` and ``about`` are plain text, ``body`` is HTML."""
     return (
         "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{escape(heading)} · Flawsmith</title><style>{_PAGE}{_styles()}</style></head><body><main>"
-        f"<header><h1>{escape(heading)}</h1><p>{escape(', '.join(kinds))} · Flawsmith</p></header>{body}"
+        f"<header><h1>{escape(heading)}</h1><p>{escape(about)} · Flawsmith</p></header>{body}"
         "</main></body></html>\n"
     )
 
@@ -72,27 +79,27 @@ def write_report(path: Path, results: Sequence[EvalResult], names: Sequence[str]
 def _single(result: EvalResult) -> str:
     return "".join(
         (
-            _section("In short", report_parts.metric_tiles(result) + report_parts.notes(result)),
-            _section("All numbers", report_parts.metric_table(result)),
-            _section("Every training", report_parts.seed_table(result)),
-            _section(
+            section_html("In short", report_parts.metric_tiles(result) + report_parts.notes(result)),
+            section_html("All numbers", report_parts.metric_table(result)),
+            section_html("Every training", report_parts.seed_table(result)),
+            section_html(
                 "Per label",
                 report_parts.label_charts([("", result)])
                 + report_parts.label_table(result)
                 + report_parts.confusion_table(result),
             ),
-            _section("Curves", report_parts.result_curve_charts([("", result)])),
-            _section("Pictures", report_parts.picture_gallery(result, _data_uri)),
-            _section("How to make it again", report_parts.config_table(result.config)),
+            section_html("Curves", report_parts.result_curve_charts([("", result)])),
+            section_html("Pictures", report_parts.picture_gallery(result, _data_uri)),
+            section_html("How to make it again", report_parts.config_table(result.config)),
         )
     )
 
 
 def _several(named: Sequence[report_parts.NamedResult]) -> str:
     parts = [
-        _section("Side by side", report_parts.compare_table(named)),
-        _section("Per label", report_parts.label_charts(named)),
-        _section("Curves", report_parts.result_curve_charts(named)),
+        section_html("Side by side", report_parts.compare_table(named)),
+        section_html("Per label", report_parts.label_charts(named)),
+        section_html("Curves", report_parts.result_curve_charts(named)),
     ]
     for name, result in named:
         inside = (
@@ -108,7 +115,8 @@ def _several(named: Sequence[report_parts.NamedResult]) -> str:
     return "".join(parts)
 
 
-def _section(title: str, inside: str) -> str:
+def section_html(title: str, inside: str) -> str:
+    """A part of the page; "" where nothing is ``inside``."""
     return f"<section><h2>{title}</h2>{inside}</section>" if inside else ""
 
 

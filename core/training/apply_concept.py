@@ -25,7 +25,7 @@ from core.training.spatial_embedding import (
     load_encoder,
     spatial_word,
 )
-from core.training.textual_inversion import SPATIAL_WORD, anomaly_word
+from core.training.textual_inversion import SPATIAL_WORD, anomaly_word, learned_words
 from core.types import Mask
 
 
@@ -87,9 +87,10 @@ def apply_concept(backbone: Backbone, concept: Concept, tensors: Mapping[str, Te
         known, table = stack.enter_context(spatial_word(known, SPATIAL_WORD, state["start"].shape[0]))
         encoder = load_encoder(config.encoder, state).to(backbone.device)
         prompt, word = _concept_prompt(config, anomaly_word(0)), anomaly_word(0)
-        at = token_positions(known, prompt, word) + token_positions(known, prompt, SPATIAL_WORD)
+        at = token_positions(known, prompt, word)
+        at += token_positions(known, prompt, SPATIAL_WORD) if config.spatial else ()
         yield AppliedConcept(known, concept, config, words, at, encoder, table)
 
 
 def _concept_prompt(config: InversionConfig, word: str) -> str:
-    return config.prompt.replace("{}", f"{word} {SPATIAL_WORD}")
+    return config.prompt.replace("{}", learned_words(word, config.spatial))

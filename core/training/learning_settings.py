@@ -73,6 +73,16 @@ class AnomalyLearningParams(LearningParams):
         title="Good photos",
         description="Learned from at most, taken from all over the list; 0: 64, and all with the published presets.",
     )
+    spatial: bool = Field(
+        True,
+        title="Spatial embedding (e_s)",
+        description="Words from the mask say where the anomaly lies; off, only for comparison.",
+    )
+    masked_loss: bool = Field(
+        True,
+        title="Masked loss",
+        description="The loss counts where the anomaly is (eq. 5); off, over the whole view, only for comparison.",
+    )
     start_word: str = Field(
         "",
         title="Start word",

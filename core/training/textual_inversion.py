@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from core.device import derive_seed
-from core.diffusion.backbone import Backbone
+from core.diffusion.backbone import Backbone, encode_ids
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
 from core.diffusion.model_crop import CropSettings
@@ -55,6 +55,11 @@ _VALIDATED_EVERY, _DRAWS, _PATIENCE = 40, 6, 4
 def anomaly_word(index: int) -> str:
     """The word that stands for e_a of the ``index``-th label."""
     return f"<anomaly{index}>"
+
+
+def learned_words(anomaly: str, spatial: bool) -> str:
+    """What stands for an anomaly in a prompt: its own word and, where it is told where it lies, the spatial one."""
+    return f"{anomaly} {SPATIAL_WORD}" if spatial else anomaly
 
 
 def learn_embeddings(
@@ -225,6 +230,7 @@ class _WordTraining:
             "encoder": task.preset.encoder,
             "margin": task.preset.margin,
             "view": "whole" if task.preset.whole else "surroundings",
+            "spatial": task.params.spatial,
             "adapted": None if adapted is None else adapted.steps,
         }
         return LearnedConcept(tensors, config, {"preview": png_bytes(preview)})
@@ -248,12 +254,13 @@ class _WordTraining:
     ) -> TrainingStage[SpatialSamples]:
         """All steps on views drawn once, or in rounds on fresh views."""
         preset, params, judged = self.task.preset, self.task.params, (holding or learning)
-        encoder = {f"encoder.{n}": p for n, p in self.encoder.named_parameters()}
+        encoder = {f"encoder.{n}": p for n, p in self.encoder.named_parameters() if params.spatial}
+        weighted, elsewhere = (preset.area_weight, preset.background) if params.masked_loss else (False, 1.0)
         plan = TrainingPlan(
             self.task.steps, preset.batch, preset.lr,
             (("encoder.", preset.encoder_rate), ("lora.", preset.adapter_rate)),
-            warmup=preset.warmup, clip=preset.clip, seed=params.seed, area_weight=preset.area_weight,
-            background=preset.background, validate_draws=_DRAWS, patience=_PATIENCE,
+            warmup=preset.warmup, clip=preset.clip, seed=params.seed, area_weight=weighted,
+            background=elsewhere, validate_draws=_DRAWS, patience=_PATIENCE,
             validate_every=max(_VALIDATED_EVERY, self.task.steps // 12) if preset.validate else 0,
             checkpoint_every=50 if preset.validate else 500,
         )  # fmt: skip
@@ -279,9 +286,12 @@ class _WordTraining:
         """A prompt that holds the label's word and the spatial word."""
         index = list(self.task.examples.targets).index(label)
         prompts = self.task.preset.prompts
-        return prompts[int(rng.integers(len(prompts)))].format(f"{anomaly_word(index)} {SPATIAL_WORD}")
+        words = learned_words(anomaly_word(index), self.task.params.spatial)
+        return prompts[int(rng.integers(len(prompts)))].format(words)
 
     def _conditioning(self, samples: SpatialSamples, rows: Tensor) -> Conditioning:
+        if not self.task.params.spatial:
+            return encode_ids(self.backbone, samples.ids[rows])
         tokens = self.encoder(samples.encoder_masks[rows].to(self.backbone.device))
         return encode_with_spatial(self.backbone, samples.ids[rows], self.table, tokens)
 

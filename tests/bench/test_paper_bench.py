@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,10 +11,20 @@ import numpy as np
 import pytest
 
 from core.bench.paper import measure
+from core.bench.paper.ablations import ABLATIONS, WHOLE
 from core.bench.paper.product_split import split_normals, split_product
-from core.bench.paper.protocol import STAGES, budget_of, protocol_of
-from core.errors import InputError, NotFound
+from core.bench.paper.protocol import PROTOCOLS, QUICK, STAGES, budget_of, protocol_of
+from core.bench.paper.published import published
+from core.bench.paper.report import TITLES
+from core.bench.paper.stage_clock import StageClock
+from core.bench.paper.stages import ProductRun
+from core.engines.api import LearningEngine, read_params
+from core.engines.registry import engine
+from core.errors import Cancelled, InputError, NotFound
+from core.evaluation.detectors.api import detectors
 from core.images import mask_png_bytes, png_bytes
+from core.placement_rules import Placement
+from core.validation import read_settings
 
 SIDE = 96
 
@@ -91,6 +102,7 @@ def test_comgens_tables_are_of_logical_and_structural_anomalies(tmp_path: Path) 
     found = made["tables"]["2"]["box"]
     assert 0 <= found["spro"]["ours"] <= 100 and 0 <= found["image_auroc"]["ours"] <= 100
     assert "/ 91.2" in (out / "tables.md").read_text()
+    check_report((out / "report.html").read_text(), "split", "learn", "generate", "score", "localize")
 
 
 def test_a_plan_says_what_it_takes_and_makes_nothing(tmp_path: Path) -> None:
@@ -115,6 +127,95 @@ def test_what_cannot_be_is_said_in_one_line(tmp_path: Path) -> None:
         measure(method="gaa", data=data, out=tmp_path / "out", budget="toy", stage=["dream"])
 
 
+@pytest.mark.parametrize("method", sorted(PROTOCOLS))
+def test_every_row_of_an_ablation_is_one_of_the_papers_and_takes_something_of_ours_away(method: str) -> None:
+    printed = {row for table in published()[method].tables for row in table.ablation}
+    assert set(ABLATIONS[method]) == printed
+    assert sum(variant is WHOLE for variant in ABLATIONS[method].values()) == 1
+    method_engine = engine(method)
+    assert isinstance(method_engine, LearningEngine)
+    for variant in ABLATIONS[method].values():
+        read_settings(method_engine.Learning, {"preset": "paper", **variant.learning}, "learning")
+        read_params(method_engine, variant.drawing)
+        given = Placement(position="anywhere", **variant.placement)
+        assert given.without_effect(variant.placement, has_examples=True) is None
+        assert not variant.detector or variant.detector in detectors()
+
+
+def test_rows_that_learn_alike_share_what_is_learned(tmp_path: Path) -> None:
+    whole = ProductRun(tmp_path, tmp_path, protocol_of("gaa"), QUICK, "mini", "cpu", print, lambda: False)
+    one, other = (
+        replace(whole, row=name, variant=ABLATIONS["gaa"][name])
+        for name in ("without AMFC", "without AMFC, RAMS, LQSF")
+    )
+    assert one.path("learn") == other.path("learn") != whole.path("learn")
+    assert one.path("split") == whole.path("split") and one.path("score") != other.path("score")
+
+
+def test_a_stage_says_how_long_it_still_takes() -> None:
+    now, said = [0.0], list[str]()
+    clock = StageClock("plate, learn", said.append, lambda: now[0], every=30)
+    for step in range(1000, 1101):  # a stopped run goes on at 1,000
+        now[0] += 1.0
+        clock(step, 3000)
+    assert said == ["plate, learn: 1,029 of 3,000, 33 min to go", "plate, learn: 1,059 of 3,000, 32 min to go",
+                    "plate, learn: 1,089 of 3,000, 32 min to go"]  # fmt: skip
+
+
+def test_a_plan_of_an_ablation_counts_its_rows(tmp_path: Path) -> None:
+    data = write_product(tmp_path / "plate")
+    whole, rows = (measure(method="gaa", data=data, table=[t], plan=True)["plan"]["plate"] for t in ("3", "5"))
+    assert (whole["rows"], rows["rows"]) == (1, 4) and rows["pairs"] == 4 * whole["pairs"]
+    assert rows["hours"]["learn"] == pytest.approx(2 * whole["hours"]["learn"], rel=0.01)
+    assert whole["stages"] == ["split", "learn", "generate", "classify"] and "localize" not in rows["hours"]
+    with pytest.raises(NotFound, match="--table 9: of GAA"):
+        measure(method="gaa", data=data, table=["9"], plan=True)
+
+
+def check_report(page: str, *stages: str) -> None:
+    """The page holds each stage with pictures, and fetches nothing."""
+    for stage in stages:
+        assert f"<h3>{TITLES[stage]} (" in page
+    assert page.count("<img src='data:image/jpeg;base64,") >= 3
+    assert "http" not in page.replace("http-equiv", "") and "<script" not in page
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(300)
+def test_a_table_and_a_page_are_made_and_go_on_where_they_were_stopped(tmp_path: Path) -> None:
+    """Every stage of one method once, with the shipped model: two steps of learning, two pairs a label."""
+    given = {"method": "anomaly_diffusion", "data": write_product(tmp_path / "plate", 3, 3), "out": tmp_path / "out",
+             "budget": "quick", "backbone": "mini", "device": "cpu"}  # fmt: skip
+    told: list[str] = []
+
+    def stopped() -> bool:
+        return any("generate begins" in line for line in told)
+
+    with pytest.raises(Cancelled):
+        measure(**given, table=["2"], progress=told.append, cancelled=stopped)
+    assert (tmp_path / "out" / "plate" / "learn.json").is_file(), "what was finished is kept"
+    told.clear()
+    made = measure(**given, table=["2"], progress=told.append)
+    assert not any("learn begins" in line for line in told) and list(made["tables"]) == ["2"]
+    assert 0 <= made["tables"]["2"]["plate"]["pixel_auroc"]["ours"] <= 100
+    check_report((tmp_path / "out" / "report.html").read_text(), "split", "learn", "generate", "localize")
+    assert not (tmp_path / "out" / "plate" / "score.json").exists(), "table 2 needs no scores"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("method", sorted(PROTOCOLS))
+def test_an_ablation_is_made_row_by_row(method: str, tmp_path: Path) -> None:
+    (number,) = (table.table for table in published()[method].tables if table.ablation)
+    data = write_loco(tmp_path / "plate") if method == "comgen" else write_product(tmp_path / "plate", 3, 3)
+    given = {"method": method, "data": data, "out": tmp_path / "out", "backbone": "mini", "device": "cpu"}
+    rows = measure(**given, budget="quick", table=[number])["tables"][number]
+    assert list(rows) == list(published()[method].table(number).ablation)
+    assert all(cell["ours"] is not None for row in rows.values() for name, cell in row.items() if name != "accuracy")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert all(f"plate: {row}<" in page for row, variant in ABLATIONS[method].items() if variant is not WHOLE)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("method", ["anomaly_diffusion", "gaa", "dual_ano_diff"])
@@ -130,6 +231,7 @@ def test_the_whole_way_is_made_kept_and_tabled(method: str, tmp_path: Path) -> N
     printed = {"anomaly_diffusion": "81.4", "gaa": "76.8", "dual_ano_diff": "84.5"}[method]
     tables = (out / "tables.md").read_text()
     assert "| mean |" in tables and f"/ {printed}" in tables
+    check_report((out / "report.html").read_text(), *STAGES)
     again = measure(method=method, data=data, out=out, budget="toy", backbone="mini", device="cpu")
     assert again == made
     with pytest.raises(InputError, match="made otherwise"):

@@ -21,7 +21,7 @@ from core.training.checkpoints import Concept, load_concept
 from core.training.dataset import TrainingExamples, encode_views, split_held_out
 from core.training.learning_settings import PRESETS, AnomalyLearningParams
 from core.training.textual_inversion import learn_embeddings
-from core.training.training_samples import PromptSamples
+from core.training.training_samples import PromptSamples, masked_loss
 from core.types import AnomalyExample, NormalImage
 from tests.plates import example
 
@@ -76,6 +76,30 @@ def test_the_learned_words_say_more_than_the_first_ones(toy: Backbone, teach: An
     losses = [loss for _, loss in concept.config.validation]
     assert min(losses) < losses[0]
     assert len(concept.config.tones["hole"]) == 3 and max(max(t) for t in concept.config.tones["hole"]) < 0.5
+
+
+def test_without_the_spatial_embedding_the_prompt_does_not_say_where(
+    toy: Backbone, teach: Any, holes: Any, tmp_path: Path
+) -> None:
+    corners = [np.zeros((32, 32), np.bool_) for _ in range(2)]
+    corners[0][:8, :8] = corners[1][-8:, -8:] = True
+    for spatial in (True, False):
+        concept, tensors = load_concept(tmp_path / teach(holes, spatial=spatial).id)
+        with apply_concept(toy, concept, tensors) as applied:
+            one, other = (applied.conditioning("hole", mask).states for mask in corners)
+            assert torch.equal(one, other) is not spatial
+            assert len(applied.token_positions) == (12 if spatial else 8)
+
+
+def test_without_the_masked_loss_all_of_the_view_counts(teach: Any, holes: Any, tmp_path: Path) -> None:
+    words = [
+        load_concept(tmp_path / teach(holes, masked_loss=masked).id)[1]["anomaly.<anomaly0>"]
+        for masked in (True, False)
+    ]
+    assert not torch.equal(*words)
+    out, wanted, mask = torch.rand(2, 3, 4, 4), torch.rand(2, 3, 4, 4), (torch.rand(2, 1, 4, 4) > 0.5).float()
+    plain = ((out - wanted) ** 2).flatten(1).mean(1)
+    assert torch.allclose(masked_loss(out, wanted, mask, area_weight=False, background=1.0), plain)
 
 
 @pytest.mark.thorough

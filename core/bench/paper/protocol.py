@@ -77,6 +77,14 @@ PROTOCOLS: Mapping[str, PaperProtocol] = {
     ),
 }
 
+_FEW_CANDIDATES = {"steps": 4, "candidates": 1, "d_max": 6}
+"""So that a model that has learned nothing yet draws all pictures that it is asked for."""
+QUICK = PaperBudget(
+    "quick", 2, 2, drawing={"steps": 2},
+    detector={"preset": "cpu", "params": {"epochs": 1, "samples": 8, "test_every": 1, "side": 64}},
+    classifier={"preset": "cpu", "params": {"epochs": 1}},
+)  # fmt: skip
+"""Whether every stage can be made."""
 _TOY = PaperBudget(
     "toy", 8, 4, drawing={"steps": 4},
     detector={"preset": "cpu", "params": {"epochs": 2, "samples": 32, "test_every": 2, "side": 64}},
@@ -93,13 +101,13 @@ def protocol_of(method: str) -> PaperProtocol:
 
 
 def budget_of(text: str, protocol: PaperProtocol, labels: int) -> PaperBudget:
-    """``paper``, ``toy`` or ``hours=N`` for a product of so many labels; InputError for anything else."""
+    """``paper``, ``toy``, ``quick`` or ``hours=N`` for a product of so many labels; InputError for anything else."""
     whole = PaperBudget("paper", 0, protocol.pairs, protocol.keep)
     if text == "paper":
         return whole
-    if text == "toy":
-        drawing = {**_TOY.drawing, **({"candidates": 1, "d_max": 6} if protocol.from_good_parts else {})}
-        return replace(_TOY, keep=min(protocol.keep, 2), drawing=drawing)
+    if small := {one.name: one for one in (_TOY, QUICK)}.get(text):
+        drawing = {**small.drawing, **(_FEW_CANDIDATES if protocol.from_good_parts else {})}
+        return replace(small, keep=min(protocol.keep, small.pairs // 2), drawing=drawing)
     name, _, value = text.partition("=")
     hours = float(value) if value.replace(".", "", 1).isdigit() else 0.0
     if name != "hours" or hours <= 0:
