@@ -1,4 +1,4 @@
-"""``regions``, ``generate`` and ``review``: the app's work in bulk, headless."""
+"""``regions``, ``generate``, ``merge`` and ``review``: the app's work in bulk, headless."""
 
 from __future__ import annotations
 
@@ -82,43 +82,72 @@ def generate(
     batch_size: Annotated[
         int, typer.Option(min=0, max=256, help="Samples that a model draws together; 0: what suits the machine.")
     ] = 0,
+    shard: Annotated[
+        str | None, typer.Option(help="Make only shard i of n, for example 2/8, into --out; 'merge' takes it in.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="With --shard: the folder to write it to.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make anomalies in bulk; with --keep-best, judge them and make more until enough good ones are kept."""
     if keep_best is None and (rule or spend):
         raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
+    if (shard is None) != (out is None):
+        raise InputError("--shard and --out belong together; say which shard to make and where to")
+    if shard and keep_best:
+        raise InputError("--keep-best: it needs all samples; merge the shards first, then run review --auto")
+    batch = GenerationBatch(
+        engine=engine,
+        label=label or engine,
+        count=count,
+        seed=seed,
+        params=parse_settings(param, "--param") | ({"draw_as": draw_as} if draw_as else {}),
+        placement=parse_settings(place, "--place"),
+        workers=workers,
+        batch_size=batch_size,
+    )
+    if shard and out:
+        _generate_shard(project, batch, shard, out, as_json)
+        return
     began = time.monotonic()
     with Workbench.open(project) as bench:
-        batch = GenerationBatch(
-            engine=engine,
-            label=label or engine,
-            count=count,
-            seed=seed,
-            params=parse_settings(param, "--param") | ({"draw_as": draw_as} if draw_as else {}),
-            placement=parse_settings(place, "--place"),
-            workers=workers,
-            batch_size=batch_size,
-        )
         rules = (
             bench.review.parse_rules({**parse_settings(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
         )
         with progress_bar(f"{engine} · {batch.label}") as progress:
             made = bench.studio.generate(batch, rules=rules, spend=spend, progress=progress)
-        result = {
-            "samples": made["samples"],
-            "kept": made["kept"],
-            "seconds": round(time.monotonic() - began, 3),
-            "project": str(bench.path),
-            "engine": engine,
-            "label": batch.label,
-            "given_up": made["given_up"],
-            "reasons": made.get("reasons", {}),
-            "message": made["message"],
-        }
+        result = {name: made[name] for name in ("samples", "kept", "given_up", "message")}
+        result |= {"seconds": round(time.monotonic() - began, 3), "project": str(bench.path)}
+        result |= {"engine": engine, "label": batch.label, "reasons": made.get("reasons", {})}
         result |= {name: made[name] for name in ("rejected", "quota", "budget", "ended", "notes") if name in made}
     lines = [f"{made['message']} in {result['seconds']:.1f} s"]
     lines += [f"rejected {n}: {why}" for why, n in result["reasons"].items()]
     print_result(result, as_json, [*lines, *(f"note: {note}" for note in result.get("notes", []))])
+
+
+def _generate_shard(project: Path, batch: GenerationBatch, shard: str, out: Path, as_json: bool) -> None:
+    """Make one shard into ``out``. The project is read from a copy of its database, so that many may do so at once."""
+    began = time.monotonic()
+    with Workbench.open(project, for_reading=True) as bench, progress_bar(f"shard {shard}") as progress:
+        made = bench.shards.make(batch, shard, out, progress=progress)
+    counts = {"samples": made.samples, "found": made.found, "given_up": made.given_up}
+    result = {**counts, "shard": shard, "out": str(out), "seconds": round(time.monotonic() - began, 3)}
+    there = f", {made.found} of them were there before" if made.found else ""
+    print_result(result, as_json, [f"shard {shard}: {made.samples} samples in {out}{there}"])
+
+
+def merge(
+    project: ProjectPath,
+    shards: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that generate --shard made.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take shards of a batch into the project; again and again, if need be: nothing comes twice."""
+    with Workbench.open(project) as bench, progress_bar("Merging") as progress:
+        merged = bench.shards.merge(shards, progress=progress)
+    counts = {"samples": merged.samples, "already": merged.already, "given_up": merged.given_up}
+    result = {**counts, "missing": merged.missing, "damaged": merged.damaged, "project": str(project)}
+    print_result(result, as_json, [merged.message])
+    if merged.damaged:
+        raise InputError(f"{merged.message}; make those shards again and merge once more")
 
 
 def review(

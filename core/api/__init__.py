@@ -5,7 +5,8 @@
         bench.studio.generate(Batch(engine="cut_paste", label="crack", count=200, seed=1))
         bench.datasets.export("mvtec-ad", out)
 
-One desk per tab: photos, regions, concepts, studio, review, datasets, evaluations, weights. Desks hold no state of a
+One desk per tab: photos, regions, concepts, studio, review, datasets, evaluations, weights; and shards for bulk on
+several machines. Desks hold no state of a
 browser session; they share the project, the warm pictures (``material``) and the background runner (``jobs``).
 """
 
@@ -23,6 +24,7 @@ from core.api.models import ModelsApi
 from core.api.photos import PhotosApi
 from core.api.regions import RegionsApi
 from core.api.review import ReviewApi, ReviewRules
+from core.api.shards import ShardsApi
 from core.api.studio.studio import StudioApi
 from core.jobs.product_data import ProductData
 from core.jobs.requests import GenerationBatch
@@ -45,15 +47,16 @@ class Workbench:
         self.regions = RegionsApi(self.material, self.jobs)
         self.concepts = ConceptsApi(self.material, self.jobs)
         self.studio = StudioApi(self.material, self.jobs)
+        self.shards = ShardsApi(self.material)
         self.review = ReviewApi(self.material)
         self.datasets = DatasetsApi(self.material, self.jobs)
         self.evaluations = EvaluationsApi(self.material, self.jobs)
         self.weights = ModelsApi(project, self.jobs)
 
     @classmethod
-    def open(cls, path: Path) -> Workbench:
-        """The project in the folder ``path``; StoreError if it is none."""
-        return cls(Project.open(path))
+    def open(cls, path: Path, for_reading: bool = False) -> Workbench:
+        """The project in the folder ``path``, perhaps only to read it; StoreError if it is none."""
+        return cls(Project.open(path, for_reading))
 
     @classmethod
     def create(cls, path: Path, name: str | None = None) -> Workbench:

@@ -13,19 +13,16 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 import core
 from core.engines.api import Context, Engine, GoodPhotos, read_params, sample_or_error
 from core.engines.registry import engine
 from core.errors import Cancelled, InputError
-from core.images import is_grey, mask_png_bytes, png_bytes
+from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
 from core.jobs.requests import BatchPlan, GenerationBatch, build_request, plan_batch
 from core.masks import rle
 from core.progress import Progress, unwatched
-from core.quality import descriptor, scores
+from core.quality import scores
 from core.store import Project, SampleRow
 from core.types import Image, Recipe, Region, Request, Sample
 
@@ -193,36 +190,11 @@ def ensure_stored(project: Project, made: MadeSample, job_id: str | None = None)
 
 def store_sample(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
     """Write a sample, its recipe inside its PNG, with the scores and the near-duplicate descriptor."""
-    recipe = sample.recipe.to_json()
-    image = png_bytes(sample.image, {"flawsmith": recipe}, grey=is_grey(sample.image))
-    attention = _soft_png(sample.attention) if sample.attention is not None else None
-    return project.add_sample(
-        image,
-        mask_png_bytes(sample.mask),
-        normal_id=sample.recipe.normal_id,
-        label=sample.label,
-        kind=sample.kind,
-        engine=sample.recipe.engine,
-        seed=sample.recipe.seed,
-        recipe_json=recipe,
-        scores=dict(sample.scores),
-        attention_png=attention,
-        instance_pngs=[mask_png_bytes(m) for m in sample.instances],
-        component_pngs={name: _soft_png(soft) for name, soft in sample.components.items()},
-        unrefined_png=mask_png_bytes(sample.unrefined_mask) if sample.unrefined_mask is not None else None,
-        picture_pngs={name: png_bytes(picture) for name, picture in sample.pictures.items()},
-        descriptor=descriptor(sample.image, sample.mask).tobytes(),
-        job_id=job_id,
-    )
-
-
-def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
-    """A map float32 (h, w) in 0..1 as a grey PNG."""
-    return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
+    return PackedSample.of(sample).store(project, job_id)
 
 
 def generate_outcomes(
-    plan: BatchPlan, indices: range, ctx: Context, made_of: SampleMaker
+    plan: BatchPlan, indices: Sequence[int], ctx: Context, made_of: SampleMaker
 ) -> Iterator[MadeSample | str]:
     """What ``made_of`` makes of the request of each of ``indices``, in their order whatever the workers; or why it
     makes nothing.
@@ -263,7 +235,7 @@ def engine_batch_size(plan: BatchPlan, ctx: Context) -> int:
 
 
 def _generate_with_retries(
-    plan: BatchPlan, indices: range, ctx: Context, made_of: SampleMaker
+    plan: BatchPlan, indices: Sequence[int], ctx: Context, made_of: SampleMaker
 ) -> list[MadeSample | str]:
     """Tries each of ``indices`` until something comes of it, at most ATTEMPTS times."""
     found: dict[int, MadeSample] = {}

@@ -53,10 +53,11 @@ class Project(SampleStore, SplitStore, ReviewStore, JobStore):
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path) -> Project:
+    def open(cls, path: Path, for_reading: bool = False) -> Project:
         """Open a project, bring its tables up to date, and clear what a killed process left behind.
 
-        One whose folder cannot be written is opened for reading: ``only_read``.
+        One whose folder cannot be written is opened for reading: ``only_read``. ``for_reading`` asks for that, so that
+        many processes can read a project on shared storage and never open its database there.
         """
         path = Path(path).absolute()
         if not (path / DATABASE).is_file():
@@ -64,7 +65,10 @@ class Project(SampleStore, SplitStore, ReviewStore, JobStore):
             raise StoreError(
                 f"{path} is not a Flawsmith project: {what}; make one with 'new' or choose another folder"
             )
+        if for_reading:
+            return cls._open_for_reading(path)
         if not can_write(path):
+            logger.warning("project %s: its folder cannot be written; opened for reading", path)
             return cls._open_for_reading(path)
         schema.bring_up_to_date(path / DATABASE)
         project = cls(path)

@@ -1,11 +1,10 @@
-"""A project whose folder cannot be written is read from a copy of its database.
+"""A project whose folder cannot be written, or must not be, is read from a copy of its database.
 
 SQLite cannot read a database in WAL mode where it may not write beside it, and an old one could not be migrated there.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -15,8 +14,6 @@ from pathlib import Path
 from core.errors import StoreError
 
 DATABASE = "project.db"
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,6 @@ class ReadingCopy:
                 f"project {project}: cannot be read ({error.strerror or error}); check its permissions and the space "
                 f"in {folder.parent}"
             ) from error
-        logger.warning("project %s: its folder cannot be written; opened for reading", project)
         return cls(folder)
 
     def remove(self) -> None:

@@ -1,0 +1,131 @@
+"""Merging shards into the project: verified, in the order of the batch, as often as one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from core.device import derive_seed
+from core.engines.registry import engine
+from core.errors import Cancelled, FlawsmithError, InputError
+from core.images import read_image, read_mask
+from core.jobs.generation import ATTEMPTS
+from core.jobs.packed_sample import PackedSample
+from core.jobs.product_data import ProductData
+from core.jobs.requests import GenerationBatch
+from core.jobs.shards.shard_folder import ShardCard, ShardFolder
+from core.progress import Progress, unwatched
+from core.store import SampleFilter
+from core.types import Recipe
+from core.validation import read_settings
+
+_NAMED = 3
+"""Damaged samples named in one message."""
+
+
+@dataclass
+class MergedShards:
+    """What came of a merge. ``samples`` were taken in, ``already`` lay in the project, ``given_up`` had come to
+    nothing; ``missing`` of the batch are in no shard that was given; ``damaged`` say what is wrong with the others."""
+
+    samples: int = 0
+    already: int = 0
+    given_up: int = 0
+    missing: int = 0
+    damaged: list[str] = field(default_factory=list)
+    cancelled: bool = False
+
+    @property
+    def message(self) -> str:
+        """All of it in one line."""
+        parts = [f"{self.samples} samples merged"]
+        parts += [f"{self.already} were there already"] if self.already else []
+        parts += [f"{self.given_up} had been given up"] if self.given_up else []
+        parts += [f"{self.missing} are still missing"] if self.missing else []
+        if self.damaged:
+            more = f" and {len(self.damaged) - _NAMED} more" if len(self.damaged) > _NAMED else ""
+            parts.append(f"{len(self.damaged)} refused: {'; '.join(self.damaged[:_NAMED])}{more}")
+        return ("stopped: " if self.cancelled else "") + ", ".join(parts)
+
+
+def read_shards(folders: Sequence[Path]) -> tuple[GenerationBatch, dict[int, ShardFolder]]:
+    """The batch that the folders are shards of, and where each of its samples lies; InputError where they differ."""
+    cards: list[tuple[ShardFolder, ShardCard]] = [(ShardFolder(path), ShardFolder(path).card()) for path in folders]
+    if not cards:
+        raise InputError("merge: give the folders of the shards")
+    first_folder, first = cards[0]
+    for folder, card in cards[1:]:
+        if card.batch != first.batch:
+            raise InputError(f"{folder.path}: is a shard of another batch than {first_folder.path}; merge them apart")
+        if (card.inputs, card.count) != (first.inputs, first.count):
+            raise InputError(
+                f"{folder.path}: was made of other photos, concepts, another version or another number of shards than "
+                f"{first_folder.path}; make both again from the project as it is"
+            )
+    batch = read_settings(GenerationBatch, dict(first.batch), f"{first_folder.path}")
+    places: dict[int, ShardFolder] = {}
+    for folder, card in cards:
+        own = card.shard.indices(batch.count)
+        places |= {index: folder for index in sorted(folder.done()) if index in own}
+    return batch, dict(sorted(places.items()))
+
+
+def merge_shards(
+    material: ProductData,
+    folders: Sequence[Path],
+    *,
+    job_id: str | None = None,
+    progress: Progress = unwatched,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> MergedShards:
+    """Take the samples of shards into the project, in the order of the batch.
+
+    Each is compared with its checksums, its seed with the batch's, and what lies outside its mask with the photo. One
+    that fails is left out and named. Merging again adds nothing; verdicts that were given meanwhile stay.
+    """
+    batch, places = read_shards(folders)
+    project, merged = material.project, MergedShards(missing=batch.count - len(places))
+    before = set(project.sample_ids(SampleFilter(engine=batch.engine, label=batch.label)))
+    for done, (index, folder) in enumerate(places.items(), start=1):
+        if cancelled():
+            merged.cancelled = True
+            break
+        try:
+            packed = folder.read(index)
+            if isinstance(packed, str):
+                merged.given_up += 1
+                continue
+            _verify(material, batch, index, packed)
+            row = packed.store(project, job_id)
+        except Cancelled:
+            raise
+        except FlawsmithError as error:
+            merged.damaged.append(f"sample {index}: {error}")
+            continue
+        merged.already += row.id in before
+        merged.samples += row.id not in before
+        progress(done, len(places))
+    return merged
+
+
+def _verify(material: ProductData, batch: GenerationBatch, index: int, packed: PackedSample) -> None:
+    """InputError or NotFound if a sample is not the batch's ``index``-th, or changed more than its mask says."""
+    recipe = Recipe.from_json(packed.recipe_json)
+    said = (recipe.engine, recipe.label, recipe.seed, recipe.normal_id)
+    if said != (packed.engine, packed.label, packed.seed, packed.normal_id):
+        raise InputError("its recipe tells another engine, label, seed or photo than its file")
+    if (packed.engine, packed.label) != (batch.engine, batch.label):
+        raise InputError(f"it is {packed.engine} · {packed.label}, the batch is {batch.engine} · {batch.label}")
+    if packed.seed not in {derive_seed(batch.seed, index, attempt) for attempt in range(ATTEMPTS)}:
+        raise InputError(f"its seed {packed.seed} is not that of sample {index} of the batch")
+    photo = material.normal(packed.normal_id).pixels
+    image, mask = read_image(packed.image_png), read_mask(packed.mask_png)
+    if image.shape != photo.shape or mask.shape != photo.shape[:2]:
+        raise InputError(
+            f"image {image.shape[:2]} and mask {mask.shape} are not of the photo's size {photo.shape[:2]}"
+        )
+    if engine(batch.engine).background == "exact" and np.any((image != photo).any(axis=2) & ~mask):
+        raise InputError("it differs from its photo outside its mask")
