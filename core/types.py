@@ -146,13 +146,20 @@ class Region:
 
 @dataclass(frozen=True)
 class AnomalyExample:
-    """A real anomaly: photo, label, and one mask per defect instance."""
+    """A real anomaly: photo, label, and one mask per defect instance.
+
+    An entry of a defect bank is one too: ``alpha`` uint8 (H, W), 0..255, is how far each pixel is the defect's and
+    not its surroundings', None where only the mask is known; ``sources`` are the ids of the real anomalies that it
+    comes from, where it is none itself.
+    """
 
     id: str
     label: str
     pixels: Image
     masks: tuple[Mask, ...]
     kind: Kind = "structural"
+    alpha: npt.NDArray[np.uint8] | None = None
+    sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pixels", check_image(self.pixels, f"example {self.id}"))

@@ -60,7 +60,12 @@ def browser() -> Iterator[Any]:
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test sees or touches the projects, weights or recent list of the person who runs it."""
     home = tmp_path_factory.mktemp("home")
-    names = {"FLAWSMITH_STATE": "state", "FLAWSMITH_PROJECTS": "projects", "FLAWSMITH_MODELS": "models"}
+    names = {
+        "FLAWSMITH_STATE": "state",
+        "FLAWSMITH_PROJECTS": "projects",
+        "FLAWSMITH_MODELS": "models",
+        "FLAWSMITH_BANK": "bank",
+    }
     before = {name: os.environ.get(name) for name in names}
     os.environ.update({name: str(home / folder) for name, folder in names.items()})
     threads = cv2.getNumThreads()

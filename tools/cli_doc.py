@@ -42,6 +42,7 @@ ENVIRONMENT = (
     ("`FLAWSMITH_TORCH_INDEX`", "package index to take torch from; counts when the environment is made", "PyPI"),
     ("`FLAWSMITH_PROJECTS`", "folder in which the app makes new projects", "`Flawsmith` in your documents"),
     ("`FLAWSMITH_MODELS`", "folder of fetched models and weights", "the system's folder for user data"),
+    ("`FLAWSMITH_BANK`", "folder of the defect bank", "the system's folder for user data"),
     ("`FLAWSMITH_STATE`", "folder for the list of projects opened last", "the system's folder for state"),
     ("`FLAWSMITH_BACKBONE`", "diffusion model where *Model* is `auto`: a name, folder or file", "the first there is"),
     (

@@ -15,6 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
+from core.api.bank import BankApi
 from core.api.concepts.library import ConceptsApi
 from core.api.datasets import DatasetsApi
 from core.api.evaluation.evaluations import EvaluationsApi
@@ -48,6 +49,7 @@ class Workbench:
         self.concepts = ConceptsApi(self.material, self.jobs)
         self.studio = StudioApi(self.material, self.jobs)
         self.shards = ShardsApi(self.material)
+        self.bank = BankApi(self.material)
         self.review = ReviewApi(self.material)
         self.datasets = DatasetsApi(self.material, self.jobs)
         self.evaluations = EvaluationsApi(self.material, self.jobs)

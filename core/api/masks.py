@@ -66,7 +66,8 @@ class MasksApi:
     def drop_shape(self, normal_id: str, label: str, seed: int) -> DropShape:
         """A shape for this label and photo, to be dropped where a person points; another for each seed."""
         check_label(label)
-        masks = [example.mask for example in self._product_data.examples(label)]
+        data = self._product_data
+        masks = [example.mask for example in data.examples(label) or data.bank_examples(label)]
         return DropShape.for_label(label, self._terrain(normal_id), numpy_rng(seed, "drop"), masks)
 
     def drop(self, normal_id: str, shape: DropShape, x: float, y: float) -> Mask:

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from core.bank import BankEntry, EntryFacts
 from core.bench import app as app_bench
 from core.bench.baselines import measure_baselines
 from core.bench.drawn_scenes import scene
@@ -25,9 +26,9 @@ from core.masks.placement.free_area import PlacementMap
 from core.masks.placement.planner import plan_masks
 from core.placement_rules import Placement
 from core.segmentation import Click, segmenters
-from core.types import NormalImage, Region, Request
+from core.types import AnomalyExample, Mask, NormalImage, Region, Request
 
-MODEL_FREE = ("cut_paste", "perlin", "poisson", "layout")
+MODEL_FREE = ("cut_paste", "perlin", "poisson", "stamp", "layout")
 SIZES = (256, 1024)
 
 
@@ -68,7 +69,18 @@ def _request(name: str, normal: NormalImage, regions: tuple[Region, ...], seed: 
     mask = plan_masks(Placement(), "scratch", terrain, numpy_rng(seed, "mask"))[0]
     ops = ("remove", "duplicate", "move", "rotate", "flip", "swap", "recolour")
     params = {"op": ops[seed % len(ops)]} if name == "layout" else {}
-    return Request(normal, "scratch", params, derive_seed(seed), mask=mask, regions=regions, object_mask=part)
+    examples = (_entry(normal, mask),) if "examples" in engines()[name].needs else ()
+    return Request(
+        normal, "scratch", params, derive_seed(seed), mask=mask, regions=regions, examples=examples, object_mask=part
+    )
+
+
+def _entry(normal: NormalImage, mask: Mask) -> AnomalyExample:
+    """An entry of a bank, turned upside down, so that it lies elsewhere than the mask."""
+    photo, place = np.ascontiguousarray(normal.pixels[::-1]), np.ascontiguousarray(mask[::-1])
+    photo[place] = photo[place] // 2
+    facts = EntryFacts("scratch", "structural", "sample", "bench", place.shape, (0, 0))
+    return BankEntry.cut_from(photo, place, facts).as_example()
 
 
 def _clicks(size: int, count: int) -> float:

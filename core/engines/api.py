@@ -45,6 +45,8 @@ Need = Literal["mask", "regions", "examples", "donor"]
 NEEDS: frozenset[Need] = frozenset({"mask", "regions", "examples", "donor"})
 Background = Literal["exact", "redrawn"]
 """``exact``: every pixel outside the final mask is the photo's own; ``redrawn``: the whole picture may differ."""
+ExampleSource = Literal["project", "bank"]
+"""Whose anomalies a request brings: the project's real ones, or entries of the defect bank."""
 Tool = Literal["mask", "parts", "prompt"]
 """What the app offers for an engine: mask tools, parts of the photo to drag and edit, a component prompt to edit."""
 
@@ -159,6 +161,8 @@ class Engine(ABC):
     Params: ClassVar[type[EngineParams]]
     """What a person may set of drawing."""
 
+    example_source: ClassVar[ExampleSource] = "project"
+    """Where its examples come from."""
     tools: ClassVar[frozenset[Tool]] = frozenset({"mask"})
     first_choice: ClassVar[bool] = False
     """Whether the app chooses it for a person who has not chosen yet: works at once, on any photo."""
@@ -199,6 +203,16 @@ class Engine(ABC):
         ``params`` are as a request has them; ``concepts`` is the folder of what the project has learned.
         """
         return None
+
+    def best_example(
+        self, params: Mapping[str, object], examples: Sequence[AnomalyExample], photo: Image, mask: Mask
+    ) -> AnomalyExample | None:
+        """The one of ``examples`` for a mask that a person drew on ``photo``; None where any of them does."""
+        return None
+
+    def keeps_direction(self, example: AnomalyExample) -> bool:
+        """Whether a mask like this anomaly's must lie as it does on its own photo: neither turned nor mirrored."""
+        return False
 
     def copies_examples(self, params: Mapping[str, object]) -> bool:
         """Whether a sample made with these settings may hold pixels of the real anomalies that it was given. Those

@@ -59,6 +59,13 @@ class CandidateNotes(RecipeNotes):
     rejected: tuple[float, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class BankNotes(RecipeNotes):
+    """Of an entry of the bank: ids of the real anomalies that it comes from."""
+
+    bank_sources: tuple[str, ...] = ()
+
+
 def with_notes(recipe: Recipe, *notes: RecipeNotes) -> Recipe:
     """``recipe`` with these notes too, as JSON has them; what is None is left out."""
     plain = {name: value for one in notes for name, value in plain_record(one).items() if value is not None}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.bank import BANK_PREFIX, Bank, bank_folder
 from core.features.index import FeatureIndex, build_index, embed
 from core.images import cached_file, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
@@ -95,11 +96,22 @@ class ProductData:
         return tuple(self.example(r.id) for r in rows)
 
     def example(self, example_id: str) -> AnomalyExample:
-        """The real anomaly with this id; ``<id>#2`` is the second of its masks alone."""
+        """The real anomaly with this id; ``<id>#2`` is the second of its masks alone, ``bank:<id>`` an entry of the
+        bank."""
+        if example_id.startswith(BANK_PREFIX):
+            return self._bank_example(example_id)
         whole, _, number = example_id.partition("#")
         if number:
             return next(e for e in split_by_instance([self.example(whole)]) if e.id == example_id)
         return self._examples.get(example_id, lambda: self._read_example(example_id))
+
+    def bank_examples(self, label: str, most: int = 64) -> tuple[AnomalyExample, ...]:
+        """The bank's entries of ``label``, at most ``most``."""
+        return tuple(self._bank_example(BANK_PREFIX + id) for id in list(Bank(bank_folder()).facts(label))[:most])
+
+    def _bank_example(self, example_id: str) -> AnomalyExample:
+        id = example_id.removeprefix(BANK_PREFIX)
+        return self._examples.get(example_id, lambda: Bank(bank_folder()).entry(id).as_example())
 
     def learned_masks(self, label: str) -> list[Mask]:
         """New mask shapes of ``label`` that were drawn by a learned concept, as large as the real ones; NotFound."""

@@ -92,7 +92,7 @@ class RequestBuilder:
         read_params(chosen, params)
         asked = {**preset.placement, **(placement or {})}
         rules = read_settings(Placement, asked, "placement")
-        examples = material.examples(label)
+        examples = anomalies_for(material, chosen, label)
         if rules.source == "examples" and not examples:
             raise InputError(f"placement from examples: there is no real anomaly labelled {label!r}; import some")
         rules = rules.resolved(bool(examples))
@@ -123,7 +123,7 @@ class RequestBuilder:
         elif mask is None:
             example = self._placed_like(normal, seed)[0]
         else:
-            example = self._at_random(seed)
+            example = self._for_drawn(normal, mask, seed)
         donor_id = self.donor_ids[int(numpy_rng(seed, "donor").integers(len(self.donor_ids)))]
         return Request(
             normal=normal,
@@ -147,6 +147,12 @@ class RequestBuilder:
         found, _ = self._matching(seed)
         return found[int(numpy_rng(seed, "example").integers(len(found)))] if found else None
 
+    def _for_drawn(self, normal: NormalImage, mask: Mask | PlacedMask, seed: int) -> AnomalyExample | None:
+        """The real anomaly for a mask that a person drew: the engine's choice, else one by chance."""
+        assert not isinstance(mask, PlacedMask)  # that one has its own
+        found, _ = self._matching(seed)
+        return self.engine.best_example(self.params, found, normal.pixels, mask) or self._at_random(seed)
+
     def _placed_like(
         self, normal: NormalImage, seed: int
     ) -> tuple[AnomalyExample | None, list[Mask], AnchorExample | None]:
@@ -164,7 +170,24 @@ class RequestBuilder:
         if self.placement.position == "surroundings":
             example, match = choose_fitting_example(found, normal.pixels, numpy_rng(seed, "example"))
         anchored = by_engine or self.placement.follows_example
-        return example, [e.mask for e in found], AnchorExample(example.mask, match) if anchored else None
+        anchor = AnchorExample(example.mask, match, not self.engine.keeps_direction(example)) if anchored else None
+        return example, [e.mask for e in found], anchor
+
+
+def anomalies_for(material: ProductData, engine: Engine, label: str) -> tuple[AnomalyExample, ...]:
+    """The anomalies of a label that an engine draws like: the project's real ones, or those of the bank.
+
+    InputError where it needs an entry of the bank and there is none.
+    """
+    if engine.example_source == "project":
+        return material.examples(label)
+    found = material.bank_examples(label)
+    if not found and "examples" in engine.needs:
+        raise InputError(
+            f"{engine.title}: the bank has no defect labelled {label!r}; add real anomalies or kept samples to it in "
+            "Concepts, or with `launch.py bank add PROJECT`"
+        )
+    return found
 
 
 @dataclass(frozen=True)

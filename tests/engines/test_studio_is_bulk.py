@@ -40,6 +40,7 @@ def bench(toy_model: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 png_bytes(example.pixels), "png", LABEL, "structural", [mask_png_bytes(mask)], "e",
                 mask.shape[1], mask.shape[0],
             )  # fmt: skip
+        opened.bank.add_real(LABEL)
         data = opened.material
         normals = [data.normal(row.id) for row in opened.project.normals()]
         for name, learner in learning_engines().items():

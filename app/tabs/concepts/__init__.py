@@ -11,6 +11,7 @@ from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from app.tabs.concepts import concept_list, example_list, learning_panel
+from app.tabs.concepts.bank_list import BankList
 from app.tabs.concepts.example_list import ExampleList
 from app.tabs.concepts.group_rows import GroupList
 from app.tabs.concepts.mask_drawing import FOCUS_JS, MaskDrawing
@@ -36,6 +37,7 @@ class ConceptsTab:
                 with gr.Column(elem_classes="fs-cx-main fs-cx-browse") as browse:
                     self.live = gr.HTML(js_on_load=learning_panel.KEEP_PARTIAL_JS, elem_id="fs-cx-live")
                     self.listed = ExampleList()
+                    self.bank = BankList()
                     self.rows = GroupList(shell, lambda session: self.controls.clusters(session))
                     self.shelf = concept_list.ConceptList(learner_cards())
                 self.drawing = MaskDrawing(shell)
@@ -50,7 +52,7 @@ class ConceptsTab:
         self.ready = [plan, self.go]
         modes = [browse, side, *self.drawing.parts]
         form = [*self.controls.inputs, *self.controls.groups]
-        lists = [*self.listed.parts, *self.rows.parts, *self.shelf.parts]
+        lists = [*self.listed.parts, *self.bank.parts, *self.rows.parts, *self.shelf.parts]
         self.everything = [*modes, *form, *self.ready, *lists]
 
     def wire(self) -> None:
@@ -88,6 +90,7 @@ class ConceptsTab:
         on_html_event(
             listed.tiles.example_removed, self._then_look(example_list.remove), shell, self.everything, **SERIAL_EVENTS
         )
+        self.bank.wire(shell)
         drawing.wire(self.look, self.everything)
         for event, handler in ((shelf.html.concept_renamed, shelf.rename), (shelf.html.concept_deleted, shelf.delete),
                                (shelf.html.concept_shown, shelf.filter)):  # fmt: skip
@@ -104,6 +107,7 @@ class ConceptsTab:
             *self.controls.fitting(session.memory.concepts.chosen[0]),
             *learning_panel.plan_updates(session, self.controls),
             *self.listed.show(session),
+            *self.bank.show(session),
             *self.rows.show(session),
             *self.shelf.show(session),
         ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.engines.recipe_notes import BankNotes, read_notes
 from core.engines.registry import engines
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set
@@ -263,6 +264,7 @@ def example_ids_behind(pairs: Sequence[SampleRow], concepts: Path) -> set[str]:
         behind |= learned.get(str(recipe.params.get("concept", "")), set())
         if recipe.example_ids and known is not None and known.copies_examples(recipe.params):
             behind |= set(recipe.example_ids)
+        behind |= set(read_notes(BankNotes, recipe).bank_sources)
     return behind
 
 

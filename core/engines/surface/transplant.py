@@ -54,7 +54,7 @@ def transplant(
             ]
         )
     else:
-        where = _shape_map(defect, surface.mask, bool(rng.integers(2)), bool(rng.integers(2)))
+        where = shape_map(defect, surface.mask, bool(rng.integers(2)), bool(rng.integers(2)))
     how = cv2.INTER_NEAREST if surface.two_tone is not None else cv2.INTER_LINEAR
     patch = cv2.remap(source, where, None, how, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
     if surface.two_tone is None:
@@ -65,7 +65,7 @@ def transplant(
 
 def _aligned(defect: Mask, target: Mask, turned: bool, spread: float) -> tuple[npt.NDArray[np.float32], float]:
     """2x3 map from target to defect that makes centres, principal axes and extents agree, and the IoU it reaches."""
-    (cd, ad, sd), (ct, at, st) = _axes(defect), _axes(target)
+    (cd, ad, sd), (ct, at, st) = mask_axes(defect), mask_axes(target)
     # An axis has no sign: of its two directions the one that turns the defect less.
     angle = np.pi if turned != (np.cos(ad - at) < 0) else 0.0
     ratio = np.clip(sd / st, 0.2, 5.0)
@@ -80,7 +80,7 @@ def _aligned(defect: Mask, target: Mask, turned: bool, spread: float) -> tuple[n
     return matrix, int(np.count_nonzero(moved & target)) / max(int(union), 1)
 
 
-def _axes(mask: Mask) -> tuple[npt.NDArray[np.float64], float, npt.NDArray[np.float64]]:
+def mask_axes(mask: Mask) -> tuple[npt.NDArray[np.float64], float, npt.NDArray[np.float64]]:
     """Centre (x, y), angle of the long axis in radians, standard deviation along and across it."""
     ys, xs = np.nonzero(mask)
     points = np.stack([xs, ys]).astype(np.float64)
@@ -90,7 +90,7 @@ def _axes(mask: Mask) -> tuple[npt.NDArray[np.float64], float, npt.NDArray[np.fl
     return centre, float(np.arctan2(vectors[1, 1], vectors[0, 1])), np.sqrt(values[::-1])
 
 
-def _shape_map(defect: Mask, target: Mask, reverse: bool, mirror: bool) -> Coordinates:
+def shape_map(defect: Mask, target: Mask, reverse: bool, mirror: bool) -> Coordinates:
     """For each pixel of ``target`` the pixel of ``defect`` at the same place in the shape's own coordinates."""
     step = max(1, int(np.ceil(np.sqrt(np.count_nonzero(target) / _MAP_PIXELS))))
     small = target[::step, ::step]
@@ -121,7 +121,7 @@ def _shape_coordinates(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
     """(N, 3): rank along the long axis, side across it, relative depth; and their (N, 2) pixels (y, x)."""
     pixels = np.argwhere(mask)
-    centre, angle, spread = _axes(mask)
+    centre, angle, spread = mask_axes(mask)
     offset = pixels[:, ::-1] - centre
     along = offset @ np.array([np.cos(angle), np.sin(angle)])
     across = offset @ np.array([-np.sin(angle), np.cos(angle)])

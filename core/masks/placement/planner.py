@@ -43,10 +43,12 @@ _SIZE_JITTER = (0.8, 1.25)
 
 @dataclass(frozen=True)
 class AnchorExample:
-    """The example's mask that all defects on a photo are like, and where that photo looks as around it, if known."""
+    """The example's mask that all defects on a photo are like, where that photo looks as around it, if known, and
+    whether they may be turned and mirrored."""
 
     mask: Mask
     context: ContextMatch | None = None
+    turns: bool = True
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,8 @@ def _structural(
     align = placement.align
     if align == "auto":
         align = "edge" if edge and _shape_name(placement, label) != "crack" else "none"
+    if examples.anchor is not None and not examples.anchor.turns:
+        align = "none"
     direction: Direction = whole.axis if align == "axis" else align if align in ("edge", "middle") else None
     mask = (
         fit_along_edge(maker, area, whole, ground, rng, None if direction == "middle" else direction) if edge else None
@@ -294,7 +298,8 @@ def _shape_drawer(
     seed = int(rng.integers(2**63))
     if stencil is not None and placement.source != "shapes":
         params = _enhancement(placement) if placement.perturb and not as_there else None
-        return stencil, stencil.drawer(params, seed, placement.rotate and not as_there), area
+        turns = placement.rotate and not as_there and (examples.anchor is None or examples.anchor.turns)
+        return stencil, stencil.drawer(params, seed, turns), area
     name = _shape_name(placement, label)
 
     def draw(area_px: float, angle: float | None) -> Mask:

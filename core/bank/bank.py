@@ -1,0 +1,248 @@
+"""A folder of entries that many projects share: one folder each, written whole or not at all.
+
+::
+
+    BANK/
+      entries/<id>/entry.json   EntryFacts, with a format number; unknown keys are kept
+                   pixels.png mask.png alpha.png thumbnail.png
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from core.bank.entry import ENTRY_FORMAT, BankEntry, EntryFacts
+from core.errors import FlawsmithError, InputError, NotFound, StoreError
+from core.images import atomic_write, mask_png_bytes, png_bytes, read_image, read_mask
+from core.quality.near_duplicates import DUPLICATE_DISTANCE, Descriptor, descriptor
+from core.stored import plain_record, read_record
+
+_FACTS = "entry.json"
+_PICTURES = ("pixels.png", "mask.png", "alpha.png", "thumbnail.png")
+_FILES = frozenset({_FACTS, *_PICTURES})
+_LARGEST = 256 * 2**20
+"""Bytes that one file of an archive may have."""
+
+
+def bank_folder() -> Path:
+    """The bank of this machine; ``FLAWSMITH_BANK`` moves it. It need not exist yet."""
+    if given := os.environ.get("FLAWSMITH_BANK"):
+        return Path(given).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("flawsmith") / "bank"
+
+
+@dataclass(frozen=True)
+class ImportedEntries:
+    """What came in: ids of new entries, how many were there already, and one line for each that cannot be read."""
+
+    added: tuple[str, ...] = ()
+    known: int = 0
+    problems: tuple[str, ...] = ()
+
+
+class Bank:
+    """The bank in a folder, which need not exist yet. Safe to share between threads and processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[str, EntryFacts] = {}
+
+    def ids(self) -> list[str]:
+        """Of all entries, whole or damaged, sorted."""
+        try:
+            return sorted(p.name for p in (self.folder / "entries").iterdir() if not p.name.startswith("."))
+        except FileNotFoundError:
+            return []
+
+    def facts(self, label: str | None = None) -> dict[str, EntryFacts]:
+        """By id, of those that can be read, perhaps of one label."""
+        found = {}
+        for id in self.ids():
+            try:
+                facts = self._facts(id)
+            except FlawsmithError:
+                continue
+            if label in (None, facts.label):
+                found[id] = facts
+        return found
+
+    def problems(self) -> list[str]:
+        """One line for each entry that cannot be read; they are left alone."""
+        said = []
+        for id in self.ids():
+            try:
+                self._facts(id)
+            except FlawsmithError as error:
+                said.append(str(error))
+        return said
+
+    def entry(self, id: str) -> BankEntry:
+        """The entry with this id; NotFound if there is none, InputError if it is damaged."""
+        facts, folder = self._facts(id), self.path(id)
+        pixels, alpha = read_image(folder / "pixels.png"), read_image(folder / "alpha.png")
+        mask = read_mask(folder / "mask.png")
+        top, left = facts.place
+        fits = (
+            top >= 0
+            and left >= 0
+            and all(a + b <= c for a, b, c in zip(facts.place, mask.shape, facts.frame, strict=True))
+        )
+        if not mask.any() or not fits or pixels.shape[:2] != mask.shape or alpha.shape[:2] != mask.shape:
+            raise InputError(f"bank: entry {id} is damaged: its pictures do not fit each other; remove it")
+        soft = np.asarray(alpha[..., 0] / 255, np.float32)
+        return BankEntry(facts, pixels, mask, soft, read_image(folder / "thumbnail.png"))
+
+    def path(self, id: str) -> Path:
+        """The folder of an entry."""
+        if not id.isalnum():
+            raise NotFound(f"bank: {id[:40]!r} is no id of an entry; `launch.py bank list` shows them")
+        return self.folder / "entries" / id
+
+    def add(self, entry: BankEntry) -> bool:
+        """Store an entry; False where it, or one that a person calls the same, is there already. StoreError if the
+        folder cannot be written."""
+        if entry.id in self.ids() or self._has_alike(entry):
+            return False
+        facts = ENTRY_FORMAT.stamped(plain_record(entry.facts))
+        soft = (entry.alpha[..., None] * 255 + 0.5).astype(np.uint8).repeat(3, axis=2)
+        self._write(
+            entry.id,
+            {
+                _FACTS: json.dumps(facts, indent=1, sort_keys=True).encode(),
+                "pixels.png": png_bytes(entry.pixels),
+                "mask.png": mask_png_bytes(entry.mask),
+                "alpha.png": png_bytes(soft, grey=True),
+                "thumbnail.png": png_bytes(entry.thumbnail),
+            },
+        )
+        return True
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Take entries out; NotFound, before any is gone, for one that is not there."""
+        for id in ids:
+            if not self.path(id).is_dir():
+                raise NotFound(f"bank: there is no entry {id[:40]!r}; `launch.py bank list` shows them")
+        for id in ids:
+            # Renamed first, so that a kill leaves no entry without some of its files.
+            gone = self.path(id).rename(self.folder / "entries" / f".gone-{id}-{os.getpid()}")
+            shutil.rmtree(gone, ignore_errors=True)
+
+    def export_to(self, path: Path, label: str | None = None) -> int:
+        """Write the entries, perhaps of one label, as one zip; how many. InputError if there are none."""
+        ids = list(self.facts(label))
+        if not ids:
+            whose = f" labelled {label!r}" if label else ""
+            raise InputError(f"bank: there is no entry{whose} to export; add some first")
+        whole = io.BytesIO()
+        with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
+            for id in ids:
+                for name in sorted(_FILES):
+                    archive.writestr(f"{id}/{name}", (self.path(id) / name).read_bytes())
+        atomic_write(path, whole.getvalue())
+        return len(ids)
+
+    def import_from(self, path: Path) -> ImportedEntries:
+        """Take in the entries of a zip that ``export_to`` wrote. InputError if it is none; a damaged entry is named
+        and the others come in."""
+        added, known, problems = [], 0, []
+        for id, files in _entries_of(path):
+            try:
+                entry = _read(id, files)
+                if self.add(entry):
+                    added.append(entry.id)
+                else:
+                    known += 1
+            except StoreError:
+                raise
+            except FlawsmithError as error:
+                problems.append(str(error))
+        if not added and not known and not problems:
+            raise InputError(f"{path.name}: no entry of a bank inside; give a file that `launch.py bank export` wrote")
+        return ImportedEntries(tuple(added), known, tuple(problems))
+
+    def _facts(self, id: str) -> EntryFacts:
+        # An entry is never changed, so what was read of it once stays true as long as it is there.
+        if id not in self._known:
+            self._known[id] = self._read_facts(id)
+        return self._known[id]
+
+    def _read_facts(self, id: str) -> EntryFacts:
+        try:
+            text = (self.path(id) / _FACTS).read_bytes()
+        except OSError as error:
+            raise NotFound(f"bank: there is no entry {id[:40]!r}; `launch.py bank list` shows them") from error
+        where = f"bank: entry {id}"
+        return read_record(EntryFacts, ENTRY_FORMAT.parse(text, where), where)
+
+    def _has_alike(self, entry: BankEntry) -> bool:
+        """Whether an entry of the label, cut from the same kind of photo, looks the same at the same place."""
+        mine = _descriptor(entry)
+        for id, facts in self.facts(entry.facts.label).items():
+            near = np.abs(np.subtract(facts.place, entry.facts.place)).max() <= 4
+            if facts.frame == entry.facts.frame and near:
+                other = _descriptor(self.entry(id))
+                if float(np.linalg.norm(mine - other)) < DUPLICATE_DISTANCE / 4:
+                    return True
+        return False
+
+    def _write(self, id: str, files: dict[str, bytes]) -> None:
+        home = self.folder / "entries"
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            part = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+            try:
+                for name, data in files.items():
+                    atomic_write(part / name, data)
+                part.rename(home / id)
+            except OSError:
+                shutil.rmtree(part, ignore_errors=True)
+                if not (home / id).is_dir():  # another process was first
+                    raise
+        except OSError as error:
+            raise StoreError(
+                f"bank {self.folder}: it cannot be written: {error.strerror}; check the folder"
+            ) from error
+
+
+def _descriptor(entry: BankEntry) -> Descriptor:
+    return descriptor(entry.pixels, entry.mask)
+
+
+def _entries_of(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """The entries of an archive: id and its files by name. Nothing is unpacked to disk, so no name leads anywhere."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            by_id: dict[str, dict[str, zipfile.ZipInfo]] = {}
+            for info in archive.infolist():
+                inside = PurePosixPath(info.filename)
+                if len(inside.parts) == 2 and inside.name in _FILES and info.file_size <= _LARGEST:
+                    by_id.setdefault(inside.parts[0], {})[inside.name] = info
+            for id, files in by_id.items():
+                yield id, {name: archive.read(info) for name, info in files.items()}
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise InputError(f"{path.name}: expected a zip that `launch.py bank export` wrote ({error})") from error
+
+
+def _read(id: str, files: dict[str, bytes]) -> BankEntry:
+    """An entry from an archive, checked as one on disk is."""
+    where = f"bank: entry {id[:40]!r}"
+    if missing := sorted(_FILES - set(files)):
+        raise InputError(f"{where}: {missing[0]} is missing; export the bank again")
+    with tempfile.TemporaryDirectory() as folder:
+        part = Path(folder) / "entries" / "one"
+        part.mkdir(parents=True)
+        for name, data in files.items():
+            (part / name).write_bytes(data)
+        return Bank(Path(folder)).entry("one")
