@@ -14,7 +14,7 @@ from pydantic import Field
 
 from core.engines.api import DrawingPreset, Engine, EngineParams
 from core.errors import NotFound
-from core.training.checkpoints import find_concept
+from core.training.checkpoints import NEWEST, find_concept
 
 AUTO, OURS = "auto", "flawsmith"
 
@@ -49,10 +49,26 @@ def preset_name(engine: Engine, params: Mapping[str, object], label: str, concep
 def resolve_preset(
     engine: Engine, params: Mapping[str, Any], label: str, concepts: Path | None
 ) -> tuple[dict[str, Any], DrawingPreset]:
-    """``params`` with the preset's values where they say nothing, and the preset; as they are without presets."""
+    """``params`` with the preset's values where they say nothing, and the preset; as they are without presets.
+
+    The newest concept is named by its id, so that a batch that is gone on with, or made in shards, draws with one.
+    """
     presets = engine.drawing_presets()
     if not presets:
         return dict(params), DrawingPreset()
+    params = _with_concept_id(engine, params, label, concepts)
     name = preset_name(engine, params, label, concepts)
     chosen = presets.get(name, DrawingPreset())
     return {**chosen.params, **params, "draw_as": name}, chosen
+
+
+def _with_concept_id(
+    engine: Engine, params: Mapping[str, Any], label: str, concepts: Path | None
+) -> Mapping[str, Any]:
+    """``params`` with the id of the newest concept where they ask for that, and there is one."""
+    if params.get("concept", engine.Params.model_fields["concept"].default) != NEWEST:
+        return params
+    try:
+        return {**params, "concept": find_concept(concepts, engine.name, NEWEST, label).id}
+    except NotFound:
+        return params

@@ -28,6 +28,7 @@ from core.jobs.auto_review import (
 from core.jobs.product_data import ProductData
 from core.jobs.requests import BatchPlan, GenerationBatch, plan_batch
 from core.jobs.sample_scoring import SampleScorer, sample_scorer
+from core.jobs.stored_samples import StoredSamples
 from core.progress import Progress, unwatched
 from core.store import SampleFilter, SampleRow
 from core.types import RULE, Recipe, Request, ReviewStatus, Sample
@@ -115,7 +116,7 @@ class _BestOfRun:
     filtered: FilteredSamples = field(default_factory=lambda: FilteredSamples((), {}, 0))
     kept_by_person: int = 0
     rejected_by_person: int = 0
-    _stored: dict[int, SampleRow] = field(default_factory=dict)
+    _stored: StoredSamples | None = None
 
     def prepare_scorer(self, cancelled: Callable[[], bool]) -> None:
         """Have a judge, and know which samples of this order are stored already."""
@@ -125,7 +126,7 @@ class _BestOfRun:
             self.progress(0, count, None, f"learning the good photos, {done} of {total} steps")
 
         self.scorer = sample_scorer(self.plan.product_data, self.plan.batch.label, news, cancelled)
-        self._stored = {row.seed: row for row in self._rows()}
+        self._stored = StoredSamples(self.plan)
 
     def next_round_size(self) -> int:
         """How many to make next: as many as it takes for what is missing if they turn out as those before."""
@@ -205,8 +206,8 @@ class _BestOfRun:
 
     def _stored_sample(self, request: Request) -> SampleRow | None:
         """The stored sample of a request, judged again if need be."""
-        row = self._stored.get(request.seed)
-        if row is None or not generation.matches_request(Recipe.from_json(row.recipe_json), request, self.plan.engine):
+        row = self._stored.find(request) if self._stored else None
+        if row is None:
             return None
         # It may come from a batch without a quota, or from before other good photos came in.
         recipe = Recipe.from_json(row.recipe_json)

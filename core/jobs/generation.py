@@ -13,13 +13,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-import core
-from core.engines.api import Context, Engine, GoodPhotos, read_params, sample_or_error
+from core.engines.api import Context, Engine, GoodPhotos, sample_or_error
 from core.engines.registry import engine
 from core.errors import Cancelled, InputError
 from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
 from core.jobs.requests import BatchPlan, GenerationBatch, build_request, plan_batch
+from core.jobs.stored_samples import StoredSamples, recorded_inputs
 from core.masks import rle
 from core.progress import Progress, unwatched
 from core.quality import scores
@@ -44,18 +44,19 @@ def generate(
     """Make and store a batch; returns counts of ``samples``, ``given_up`` and ``left_out`` photos, ``cancelled``,
     ``sample_ids``, ``notes`` and a ``message``.
 
-    Samples are stored in index order as soon as they and all before them are there; cancel keeps those.
-    InputError before anything is made if the batch itself is wrong; a sample whose every attempt changes
-    nothing is counted in ``given_up``.
+    What an earlier run of the same batch stored is found, not made again. Samples are stored in index order as soon
+    as they and all before them are there; cancel keeps those. InputError before anything is made if the batch itself
+    is wrong; a sample whose every attempt changes nothing is counted in ``given_up``.
     """
     plan = plan_batch(material, batch)
     ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material, regions_of=material.regions)
+    stored = StoredSamples(plan)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
     try:
         for outcome in generate_outcomes(
-            plan, range(batch.count), ctx, lambda requests: make_each(plan, requests, ctx)
+            plan, range(batch.count), ctx, lambda requests: make_missing(plan, requests, ctx, stored)
         ):
             if isinstance(outcome, str):
                 given_up.append(outcome)
@@ -87,7 +88,7 @@ def make_samples(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sam
 
 
 def _signed(chosen: Engine, request: Request, sample: Sample, ctx: Context) -> Sample:
-    mask, regions = _recorded_inputs(chosen, request)
+    mask, regions = recorded_inputs(chosen, request)
     signed = replace(sample, recipe=replace(sample.recipe, mask=mask, regions=regions))
     found = scores(compared_photo(request, sample, ctx.normals), signed)
     return signed.scored({**found, **_compared_to_request(request, signed)})
@@ -105,12 +106,6 @@ def _compared_to_request(request: Request, sample: Sample) -> dict[str, float]:
     return found
 
 
-def _recorded_inputs(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:
-    """The request's mask and, where the engine needs them, its regions, as a recipe holds them."""
-    packed = rle.pack(request.mask) if request.mask is not None else None
-    return packed, tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
-
-
 def make_each(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
     """What the plan's engine makes of each request, several of them together if it can; or why it makes nothing."""
     chosen = plan.engine
@@ -125,6 +120,18 @@ def make_each(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> lis
     return [sample_or_error(_first, chosen, request, ctx) for request in requests]
 
 
+def make_missing(
+    plan: BatchPlan, requests: Sequence[Request], ctx: Context, stored: StoredSamples
+) -> list[MadeSample | InputError]:
+    """As ``make_each``, for the requests whose samples are not stored; the rows of those that are."""
+    found: dict[int, MadeSample | InputError] = {
+        request.seed: row for request in requests if (row := stored.find(request)) is not None
+    }
+    missing = [request for request in requests if request.seed not in found]
+    found |= {request.seed: made for request, made in zip(missing, make_each(plan, missing, ctx), strict=True)}
+    return [found[request.seed] for request in requests]
+
+
 def _first(chosen: Engine, request: Request, ctx: Context) -> Sample:
     return next(make_samples(chosen, request, ctx))
 
@@ -137,29 +144,6 @@ def compared_photo(request: Request, sample: Sample, goods: GoodPhotos | None) -
     if not lent and goods is not None:
         lent = [goods.normal(wanted)]
     return (lent or [request.normal])[0].pixels
-
-
-def matches_request(recipe: Recipe, request: Request, chosen: Engine) -> bool:
-    """Whether ``recipe`` is what ``request`` would be signed with, so that making it again gives the same bytes."""
-    packed, regions = _recorded_inputs(chosen, request)
-    asked = Recipe(
-        engine=chosen.name,
-        label=request.label,
-        kind=recipe.kind,
-        normal_id=request.normal.id,
-        seed=request.seed,
-        params=read_params(chosen, request.params).model_dump(mode="json"),
-        placement=recipe.placement,
-        notes=recipe.notes,
-        mask=packed,
-        regions=regions,
-        donor_id=request.donor.id if request.donor else None,
-        example_ids=tuple(e.id for e in request.examples),
-        feather=recipe.feather,
-        version=core.__version__,
-        extra=recipe.extra,
-    )
-    return asked == recipe
 
 
 def remake(material: ProductData, recipe: Recipe, ctx: Context | None = None) -> Sample:

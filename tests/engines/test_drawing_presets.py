@@ -43,19 +43,19 @@ def test_every_preset_is_settings_of_its_engine(name: str) -> None:
 def test_a_concept_draws_as_it_was_learned_and_a_person_wins(name: str, tmp_path: Path) -> None:
     id = concept(tmp_path, name, "paper")
     params, chosen = resolve_preset(engine(name), {}, "crack", tmp_path)
-    assert params["draw_as"] == "paper" and params == {**chosen.params, "draw_as": "paper"}
+    assert params["draw_as"] == "paper" and params == {**chosen.params, "draw_as": "paper", "concept": id}
     assert params["sampler"] == "ddim" and params["detail"] == params["feather"] == 0 and not params["tighten"]
     by_hand, _ = resolve_preset(engine(name), {"concept": id, "steps": 7}, "crack", tmp_path)
     assert by_hand["steps"] == 7 and by_hand["draw_as"] == "paper"
     ours, _ = resolve_preset(engine(name), {"draw_as": "flawsmith"}, "crack", tmp_path)
-    assert ours == {"draw_as": "flawsmith"}
+    assert ours == {"draw_as": "flawsmith", "concept": id}
 
 
 def test_what_learned_nothing_or_before_presets_draws_as_ours(tmp_path: Path) -> None:
     for folder in (None, tmp_path):
         assert resolve_preset(engine("gaa"), {}, "crack", folder)[0] == {"draw_as": "flawsmith"}
-    concept(tmp_path, "gaa", "")
-    assert resolve_preset(engine("gaa"), {}, "crack", tmp_path)[0] == {"draw_as": "flawsmith"}
+    id = concept(tmp_path, "gaa", "")
+    assert resolve_preset(engine("gaa"), {}, "crack", tmp_path)[0] == {"draw_as": "flawsmith", "concept": id}
     assert resolve_preset(engine("perlin"), {"strength": 1}, "crack", None)[0] == {"strength": 1}
 
 

@@ -122,3 +122,20 @@ def test_photos_without_the_regions_asked_for_are_left_out_and_counted(
     batch = GenerationBatch(engine="layout", label="missing", count=2, params={"op": "remove"}, workers=1)
     result = bench.studio.generate(batch)
     assert result["left_out"] == 4 and "4 photos without named regions left out" in result["message"]
+
+
+def test_a_batch_that_is_made_again_makes_only_what_is_missing(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = GenerationBatch(engine="perlin", label="again", count=5, seed=2, workers=1)
+    first = bench.studio.generate(batch)["sample_ids"]
+    bench.project.delete_samples(first[1:3])
+    seeds: list[int] = []
+    perlin = type(engine("perlin"))
+    make = perlin.generate
+    monkeypatch.setattr(perlin, "generate", lambda self, r, ctx: (seeds.append(r.seed), make(self, r, ctx))[1])
+    again = bench.studio.generate(batch)
+    assert again["sample_ids"] == first and again["samples"] == 5
+    assert len(seeds) == 2
+    bench.studio.generate(batch.model_copy(update={"params": {"opacity_min": 0.9}}))
+    assert len(seeds) == 7, "other settings are other samples"

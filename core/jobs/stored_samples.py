@@ -1,0 +1,56 @@
+"""What of a batch lies in the project already, so that one that was stopped is gone on with."""
+
+from __future__ import annotations
+
+import core
+from core.engines.api import Engine, read_params
+from core.jobs.requests import BatchPlan
+from core.masks import rle
+from core.store import SampleFilter, SampleRow
+from core.types import Recipe, Request
+
+
+class StoredSamples:
+    """The samples of a batch's engine and label, by seed, as they were when it began."""
+
+    def __init__(self, plan: BatchPlan) -> None:
+        self._engine = plan.engine
+        batch = plan.batch
+        rows = plan.product_data.project.samples(SampleFilter(label=batch.label, engine=batch.engine))
+        self._by_seed = {row.seed: row for row in rows}
+
+    def find(self, request: Request) -> SampleRow | None:
+        """The sample that making ``request`` would give again; None if it is not stored, or was made otherwise."""
+        row = self._by_seed.get(request.seed)
+        if row is None or not matches_request(Recipe.from_json(row.recipe_json), request, self._engine):
+            return None
+        return row
+
+
+def matches_request(recipe: Recipe, request: Request, chosen: Engine) -> bool:
+    """Whether ``recipe`` is what ``request`` would be signed with, so that making it again gives the same bytes."""
+    packed, regions = recorded_inputs(chosen, request)
+    asked = Recipe(
+        engine=chosen.name,
+        label=request.label,
+        kind=recipe.kind,
+        normal_id=request.normal.id,
+        seed=request.seed,
+        params=read_params(chosen, request.params).model_dump(mode="json"),
+        placement=recipe.placement,
+        notes=recipe.notes,
+        mask=packed,
+        regions=regions,
+        donor_id=request.donor.id if request.donor else None,
+        example_ids=tuple(e.id for e in request.examples),
+        feather=recipe.feather,
+        version=core.__version__,
+        extra=recipe.extra,
+    )
+    return asked == recipe
+
+
+def recorded_inputs(chosen: Engine, request: Request) -> tuple[str | None, tuple[tuple[str, str], ...]]:
+    """The request's mask and, where the engine needs them, its regions, as a recipe holds them."""
+    packed = rle.pack(request.mask) if request.mask is not None else None
+    return packed, tuple((r.name, rle.pack(r.mask)) for r in request.regions) if "regions" in chosen.needs else ()
