@@ -15,12 +15,16 @@ from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
 
+SIDE = 512
+"""Pixels of the longer side of photos on which the limits were fitted. On smaller and larger ones the ring, the grain
+and the bands of light shrink and grow along, by LEAST_SCALE to MOST_SCALE: the same product is seen the same."""
+LEAST_SCALE, MOST_SCALE = 0.5, 2.0
 STRONG = 12.0
 """Levels per pixel from which an edge of the sample belongs to a part that lies there, and not to ground."""
 OLD_EDGE = 4.0
 """Levels per pixel from which an edge of the photo would leave a ghost."""
 RING = 14
-"""Pixels around the mask that the filled ground is compared with."""
+"""Pixels around the mask that the filled ground is compared with; as seen on a photo of SIDE."""
 GROUND_LEVELS = 22.0
 """Levels by which ground inside the mask may differ from that beside it; a part differs by more."""
 LEAST_SHARE = 0.6
@@ -41,7 +45,9 @@ def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
 
     A figure is left out where too little plain ground is there to tell it.
     """
-    box = mask_box(mask, pad=RING + 6)
+    scale = float(np.clip(max(mask.shape) / SIDE, LEAST_SCALE, MOST_SCALE))
+    reach = round(RING * scale)
+    box = mask_box(mask, pad=reach + 6)
     inside = mask[box]
     old, new = (
         cv2.cvtColor(np.ascontiguousarray(i[box]), cv2.COLOR_RGB2GRAY).astype(np.float32) for i in (before, after)
@@ -51,7 +57,7 @@ def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
         return found
     slopes, was = _slopes(new.astype(np.float32)), _slopes(old.astype(np.float32))
     plain = ~dilated(np.asarray(np.hypot(*slopes) > STRONG, np.bool_), 3)
-    ring = dilated(inside, RING) & ~dilated(inside, 2) & plain & (np.hypot(*was) <= STRONG)
+    ring = dilated(inside, reach) & ~dilated(inside, 2) & plain & (np.hypot(*was) <= STRONG)
     colours = np.ascontiguousarray(after[box]).astype(np.float32)
     ground = inside & plain & _alike(colours, ring)
     if np.count_nonzero(ground) < LEAST_SHARE * np.count_nonzero(inside):
@@ -60,10 +66,9 @@ def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
         return found
     if (ghost := _ghost(slopes, was, ground, ring)) is not None:
         found["ghost"] = ghost
-    found["texture"] = _texture(
-        new.astype(np.float32), cv2.erode(ground.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0, ring
-    )
-    if (step := _light_step(colours, inside, ground | (~inside & plain))) is not None:
+    inner = cv2.erode(ground.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    found["texture"] = _texture(np.asarray(new, np.float32), inner, ring, scale)
+    if (step := _light_step(colours, inside, ground | (~inside & plain), scale)) is not None:
         found["light_step"] = step
     return found
 
@@ -93,12 +98,14 @@ def _ghost(now: tuple[Floats, Floats], was: tuple[Floats, Floats], ground: Mask,
     return float(left / (own + FLOOR))
 
 
-def _texture(grey: Floats, ground: Mask, ring: Mask) -> float:
+def _texture(grey: Floats, ground: Mask, ring: Mask, scale: float) -> float:
     """The larger of the ratios of deviation, inside to beside or the other way, of two sizes of grain."""
     if np.count_nonzero(ground) < LEAST:
         return 1.0
-    bands = [grey - cv2.GaussianBlur(grey, (0, 0), 1.5), cv2.GaussianBlur(grey, (0, 0), 1.5)]
-    bands[1] = bands[1] - cv2.GaussianBlur(bands[1], (0, 0), 4.0)
+    smooth = cv2.GaussianBlur(grey, (0, 0), 1.5 * scale)
+    bands = [
+        np.asarray(b, np.float32) for b in (grey - smooth, smooth - cv2.GaussianBlur(smooth, (0, 0), 4.0 * scale))
+    ]
     ratios = [(_deviation(b[ground]) + 0.2) / (_deviation(b[ring]) + 0.2) for b in bands]
     return float(max(max(r, 1 / r) for r in ratios))
 
@@ -107,25 +114,27 @@ def _deviation(values: Floats) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
-def _light_step(image: Floats, inside: Mask, plain: Mask) -> float | None:
+def _light_step(image: Floats, inside: Mask, plain: Mask, scale: float) -> float | None:
     """The median step across the plain outline, the largest channel's: between means 1 to 4 pixels to either side,
-    less what the slope beyond them says."""
+    less what the slope beyond them says; as seen on a photo of SIDE."""
     depth, away = (cv2.distanceTransform(m.astype(np.uint8), cv2.DIST_L2, 5) for m in (inside, ~inside))
-    bands = [(depth > a) & (depth <= b) & plain for a, b in ((1, 4), (4, 8))]
-    bands += [(away > a) & (away <= b) & plain for a, b in ((1, 4), (4, 8))]
+    # The pixel next to the outline shows both sides, on a photo of any size.
+    ends = 1.0, 1 + 3 * scale, 1 + 7 * scale
+    bands = [(side > a) & (side <= b) & plain for side in (depth, away) for a, b in zip(ends, ends[1:], strict=False)]
     outline = (depth > 0) & (depth <= 1) & plain
-    means, weights = zip(*(_local(image, band) for band in bands), strict=True)
+    means, weights = zip(*(_local(image, band, 5.0 * scale) for band in bands), strict=True)
     outline &= np.minimum.reduce(weights) > 0.03
     if np.count_nonzero(outline) < LEAST // 2:
         return None
     inner, deep, outer, far = (m[outline] for m in means)
     slope = ((deep - inner) + (outer - far)) / 2
+    across = (2 + 3 * scale) / (4 * scale)
     # A wall steps up here and down there; a fill that is too bright is so all around.
-    return float(np.abs(np.median(inner - outer - 1.25 * slope, axis=0)).max())
+    return float(np.abs(np.median(inner - outer - across * slope, axis=0)).max())
 
 
-def _local(image: Floats, chosen: Mask) -> tuple[Floats, Floats]:
+def _local(image: Floats, chosen: Mask, sigma: float) -> tuple[Floats, Floats]:
     """The chosen pixels' mean around each pixel, float32 (h, w, 3), and how many of them are near, 0..1."""
-    weight = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), 5.0)
-    held = cv2.GaussianBlur(image * chosen[..., None], (0, 0), 5.0)
+    weight = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), sigma)
+    held = cv2.GaussianBlur(image * chosen[..., None], (0, 0), sigma)
     return np.asarray(held / np.maximum(weight, 1e-4)[..., None], np.float32), np.asarray(weight, np.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from core.device import numpy_rng
 from core.quality.edit_flaws import edit_flaws
@@ -57,3 +58,13 @@ def test_a_part_that_comes_is_no_flaw() -> None:
     before = surface(1)
     found = edit_flaws(picture(before), picture(np.where(part(), 210, before)), part())
     assert not {"ghost", "light_step", "texture"} & found.keys()
+
+
+@pytest.mark.parametrize("side", [256, 512, 1024])
+def test_a_dark_wall_near_the_mask_is_no_texture_of_the_ground_at_any_size(side: int) -> None:
+    rows, columns = np.mgrid[0:side, 0:side]
+    hole = np.hypot(rows - side / 2, columns - side / 2) < 0.09 * side
+    wall = np.clip((np.hypot(rows - side / 2, columns - side / 2) / side - 0.13) / 0.01, 0, 1)
+    ground = 120 - 60 * wall + numpy_rng(3).normal(0, 1.5, (side, side))
+    found = edit_flaws(picture(np.where(hole, 210, ground)), picture(ground), hole)
+    assert found["texture"] < 1.5 and found["light_step"] < 2

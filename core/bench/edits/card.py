@@ -9,7 +9,7 @@ import numpy as np
 
 from core.bench.edits.twins import EditTwin
 from core.jobs.auto_review import GHOST_LIMIT, LIGHT_STEP_LIMIT, TEXTURE_LIMIT
-from core.quality.edit_flaws import edit_flaws
+from core.quality.edit_flaws import SIDE, edit_flaws
 from core.types import Image, Mask
 
 LIMITS: Mapping[str, float] = {"ghost": GHOST_LIMIT, "light_step": LIGHT_STEP_LIMIT, "texture": TEXTURE_LIMIT}
@@ -18,7 +18,7 @@ LEFT = (0.1, 0.2)
 STEP = 5.0
 """Levels by which a fill is too bright."""
 SMEAR = 4.0
-"""Pixels over which a fill is smeared."""
+"""Pixels over which a fill is smeared, on a photo of edit_flaws.SIDE."""
 
 
 def card_figures(found: Iterable[EditTwin]) -> dict[str, float]:
@@ -58,7 +58,7 @@ def _faults(twin: EditTwin) -> dict[str, Image]:
     inside = twin.changed
     made = {f"ghost_{100 * left:.0f}": true + left * (photo - true) for left in LEFT}
     made["light_step_5"] = true + STEP
-    made["smear"] = cv2.GaussianBlur(true, (0, 0), SMEAR)
+    made["smear"] = cv2.GaussianBlur(true, (0, 0), SMEAR * max(inside.shape) / SIDE)
     return {kind: _within(twin.true, image, inside) for kind, image in made.items()}
 
 
