@@ -83,6 +83,8 @@ def _row_lines(row: ModelRow) -> list[str]:
     if row.state == "present":
         return [head, *_indented(row.path)]
     where = [row.url if row.kind == "weights" and row.url else f"offline: {row.offline}"]
+    if not row.offline:
+        where = [row.path]
     return [head, *_indented(*row.problems, *begun, *where)]
 
 

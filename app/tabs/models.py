@@ -19,7 +19,9 @@ SECTIONS = (
     (
         "diffusion",
         "Diffusion models",
-        "They draw anomalies from a text prompt. An engine whose model is set to auto takes the marked one.",
+        "They draw anomalies from a text prompt. An engine whose model is set to auto takes the marked one. Put the "
+        "folder of any inpainting or editing model (SD, SDXL, FLUX, Qwen-Image, Z-Image) into the models folder and "
+        "name it in the setting Model of Inpaint by prompt.",
     ),
     (
         "folder",

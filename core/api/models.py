@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from core import weights
 from core.diffusion import hub, model_folders
+from core.diffusion.found_models import FoundModel, found_models
 from core.diffusion.model_sources import KNOWN_MODELS, ModelSource
 from core.jobs.runner import JobControl, JobRunner
 from core.lookup import named
@@ -73,8 +74,9 @@ class ModelsApi:
         return [_folder_row(s) for s in model_folders.status()] + [_weights_row(status) for status in weights.status()]
 
     def folders(self) -> list[ModelRow]:
-        """One row per model in a folder that answers clicks or finds words; they are put there by hand."""
-        return [_model_folder_row(one) for one in folder_models()]
+        """One row per model that was put into the models folder by hand: those that draw, then those that answer
+        clicks or find words."""
+        return [_found_row(one) for one in found_models()] + [_model_folder_row(one) for one in folder_models()]
 
     def fetch(
         self,
@@ -158,6 +160,22 @@ def _model_folder_row(one: FolderModel) -> ModelRow:
         False,
         problems=(one.problem,) if one.problem else (),
         offline="" if one.present else todo,
+    )
+
+
+def _found_row(one: FoundModel) -> ModelRow:
+    return ModelRow(
+        one.name,
+        one.title,
+        one.purpose,
+        "diffusion",
+        "incomplete" if one.problem else "present",
+        one.size,
+        "yours to know",
+        str(one.path),
+        "",
+        False,
+        problems=(one.problem,) if one.problem else (),
     )
 
 

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
@@ -84,8 +84,17 @@ def preferred_batch_size(backbone: Backbone) -> int:
     return max(1, round((4 if backbone.device.type == "cpu" else 16) / area))
 
 
+class Lockable(Protocol):
+    """A loaded model that one job at a time may hold."""
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held by the job at work."""
+        ...
+
+
 @contextmanager
-def exclusive(backbone: Backbone, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
+def exclusive(backbone: Lockable, cancelled: Callable[[], bool] | None = None) -> Iterator[None]:
     """Hold the model alone: controllers and placeholders of one job must not show in another's. Cancelled in wait."""
     while not backbone.lock.acquire(timeout=0.2):
         if cancelled is not None and cancelled():
@@ -174,13 +183,18 @@ def _check_finite(backbone: Backbone, values: Tensor, did: str) -> None:
     """InputError with the advice that fits the model's precision, unless all ``values`` are finite."""
     if bool(torch.isfinite(values).all()):
         return
-    kind = str(backbone.dtype).removeprefix("torch.")
+    raise InputError(nonfinite_advice(backbone.name, backbone.dtype, did))
+
+
+def nonfinite_advice(name: str, dtype: torch.dtype, did: str) -> str:
+    """In one line what to do where model ``name`` ``did`` (drew, decoded) what is not finite in ``dtype``."""
+    kind = str(dtype).removeprefix("torch.")
     advice = (
         "set FLAWSMITH_DTYPE=bfloat16 or float32, since float16 overflows"
-        if backbone.dtype == torch.float16
+        if dtype == torch.float16
         else "lower the guidance or another weight, or verify the model's files"
     )
-    raise InputError(f"{backbone.name}: expected finite numbers, it {did} NaN or infinite ones in {kind}; {advice}")
+    return f"{name}: expected finite numbers, it {did} NaN or infinite ones in {kind}; {advice}"
 
 
 def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:

@@ -1,6 +1,6 @@
 """Loads a latent diffusion model: a folder in diffusers' layout, a fetched hub id, or a single-file checkpoint.
 
-The only file that imports diffusers and transformers; what comes out is a core.diffusion.backbone.Backbone.
+What comes out is a core.diffusion.backbone.Backbone; core.diffusion.editor.loading loads what is none.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import gc
 import os
 import pickle
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,11 +18,12 @@ from core.device import choose_device
 from core.diffusion.backbone import Backbone, MemoryMode
 from core.diffusion.model_sources import ModelSource, locate, missing_library
 from core.diffusion.noise_schedule import VariancePreserving
+from core.diffusion.part_loading import load_part, quiet_libraries, short_words
 from core.errors import InputError, Unavailable
 from core.memory_budget import WarmCache
 
 MemorySetting = Literal["auto", "full", "slicing", "offload"]
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 _PREDICTIONS: dict[str, Literal["epsilon", "v", "x0"]] = {"epsilon": "epsilon", "v_prediction": "v", "sample": "x0"}
 """What a model predicts, by diffusers' names."""
 _KEPT = 2
@@ -45,10 +44,10 @@ def load_backbone(
         raise Unavailable(f"diffusion: {reason}")
     if dtype == "auto":
         dtype = os.environ.get("FLAWSMITH_DTYPE", "").strip() or "auto"
-    if dtype != "auto" and dtype not in _DTYPES:
-        raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(_DTYPES)}; FLAWSMITH_DTYPE sets it")
+    if dtype != "auto" and dtype not in DTYPES:
+        raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(DTYPES)}; FLAWSMITH_DTYPE sets it")
     source, place = locate(wanted), choose_device(device)
-    kind = _DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else torch.float16)
+    kind = DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else torch.float16)
     stamp = max(p.stat().st_mtime_ns for p in _weight_files(source))
     key = (source, str(place), kind, memory, stamp)
     with _cache_lock:
@@ -84,14 +83,15 @@ _cache_lock = threading.Lock()
 def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory: MemorySetting) -> Backbone:
     _refuse_unsafe(source)
     try:
-        with _quiet():
+        with quiet_libraries():
             parts = _from_file(source, dtype) if source.layout == "file" else _from_folder(source.path, dtype)
+    except Unavailable:
+        raise
     except Exception as error:
         # The libraries raise whatever a foreign or broken file makes them trip over.
-        words = " ".join(str(error).split())[:160]
         raise Unavailable(
-            f"{source.path}: cannot be loaded as a Stable Diffusion model ({words}); fetch it again, or give a model "
-            "of the family of Stable Diffusion 1.5"
+            f"{source.path}: cannot be loaded as a Stable Diffusion model ({short_words(error)}); give a model of the "
+            "family of Stable Diffusion 1.5"
         ) from error
     _check_family(source, parts)
     for name in ("unet", "vae", "text_encoder"):
@@ -121,43 +121,16 @@ def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory:
     )
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars of the libraries: loading reports in the app, and stdout belongs to --json."""
-    from diffusers.utils import logging as of_diffusers
-    from transformers.utils import logging as of_transformers
-
-    shown = [module for module in (of_diffusers, of_transformers) if module.is_progress_bar_enabled()]
-    for module in shown:
-        module.disable_progress_bar()
-    try:
-        yield
-    finally:
-        for module in shown:
-            module.enable_progress_bar()
-
-
 def _from_folder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    def model(kind: Any, part: str) -> Any:
-        files = [p.name for p in (folder / part).iterdir()]
-        safe = any(name.endswith(".safetensors") for name in files)
-        ending = ".safetensors" if safe else ".bin"
-        full = [n for n in files if n.endswith(ending) and ".fp16." not in n and ".non_ema." not in n]
-        given = {} if full else {"variant": "fp16"}
-        keyword = "dtype" if part == "text_encoder" else "torch_dtype"
-        return kind.from_pretrained(
-            str(folder / part), use_safetensors=safe, local_files_only=True, **{keyword: dtype}, **given
-        )
-
     return {
-        "unet": model(UNet2DConditionModel, "unet"),
-        "vae": model(AutoencoderKL, "vae"),
-        "text_encoder": model(CLIPTextModel, "text_encoder"),
-        "tokenizer": CLIPTokenizer.from_pretrained(str(folder / "tokenizer"), local_files_only=True),
-        "scheduler": DDIMScheduler.from_pretrained(str(folder / "scheduler"), local_files_only=True),
+        "unet": load_part(UNet2DConditionModel, folder / "unet", dtype, pickles=True),
+        "vae": load_part(AutoencoderKL, folder / "vae", dtype, pickles=True),
+        "text_encoder": load_part(CLIPTextModel, folder / "text_encoder", dtype, pickles=True),
+        "tokenizer": load_part(CLIPTokenizer, folder / "tokenizer", dtype),
+        "scheduler": load_part(DDIMScheduler, folder / "scheduler", dtype),
     }
 
 
@@ -180,7 +153,9 @@ def _weight_files(source: ModelSource) -> list[Path]:
         inside = list((source.path / part).iterdir())
         weights = [p for p in inside if p.suffix == ".safetensors"] or [p for p in inside if p.suffix == ".bin"]
         if not weights:
-            raise Unavailable(f"{source.path / part}: it holds no weights (.safetensors); fetch the model again")
+            raise Unavailable(
+                f"{source.path / part}: it holds no weights (.safetensors); copy them from where the model came"
+            )
         found += weights
     return found
 
@@ -208,7 +183,7 @@ def _check_family(source: ModelSource, parts: dict[str, Any]) -> None:
     if unet.cross_attention_dim != text.hidden_size:
         raise Unavailable(
             f"{source.path}: its UNet reads text of width {unet.cross_attention_dim}, its text encoder gives "
-            f"{text.hidden_size}; the folders are of different models, fetch it again whole"
+            f"{text.hidden_size}; the folders are of different models: take all of them from one"
         )
 
 

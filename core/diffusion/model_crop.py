@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from core.diffusion.backbone import Backbone
 from core.errors import InputError, MaskError
 from core.images import PhotoCrop, alpha_blend, crop_around_mask, inner_alpha, poisson_blend
 from core.images.geometry import resized
@@ -63,6 +62,12 @@ class ModelCrop:
         """The same region of a mask bool (H, W), in photo pixels: what the picture shows, mirror image and all."""
         return self._filled(mask.view(np.uint8)).view(np.bool_)
 
+    def mask_for_model(self, mask: Mask) -> Mask:
+        """The same region of a mask bool (H, W), at the model's size: True wherever a pixel of the mask falls."""
+        crop = self.crop_mask(mask).astype(np.uint8) * 255
+        shape = (self.pixels.shape[0], self.pixels.shape[1])
+        return np.asarray(resized(crop, shape, "linear") > (0 if crop.shape > shape else 127), np.bool_)
+
     def to_photo_crop(self, picture: Image) -> Image:
         """A picture of the model's size as the region of the photo, in photo pixels and without mirror image."""
         (top, left), (height, width) = self.before, self.photo_crop.shape
@@ -77,7 +82,26 @@ class ModelCrop:
         return np.asarray(cv2.copyMakeBorder(crop, top, bottom, left, right, cv2.BORDER_REFLECT), np.uint8)
 
 
-def crop_for_model(backbone: Backbone, photo: Image, mask: Mask, frame: CropSettings) -> ModelCrop:
+class PictureSize(Protocol):
+    """What a crop must know of a loaded model: its name, the side it was trained at and what sides must divide by."""
+
+    @property
+    def name(self) -> str:
+        """As in messages."""
+        ...
+
+    @property
+    def side(self) -> int:
+        """In pixels."""
+        ...
+
+    @property
+    def multiple(self) -> int:
+        """In pixels."""
+        ...
+
+
+def crop_for_model(backbone: PictureSize, photo: Image, mask: Mask, frame: CropSettings) -> ModelCrop:
     """The mask's surroundings, at least the working size where the photo is that large, resized to it."""
     if not mask.any():
         raise MaskError("mask: it is empty, so there is nothing to draw; draw or place a mask")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from core.diffusion.editor.families import FoundEditor, find_editor, read_index
 from core.errors import InputError, Unavailable
 from core.weights import SHIPPED, models_dir
 
@@ -79,28 +79,48 @@ def missing_library() -> str | None:
 
 
 def locate(wanted: str = "auto") -> ModelSource:
-    """The model called ``wanted``, looked for on this machine only.
+    """The model called ``wanted``, looked for on this machine only, for our own sampling and learning.
 
     ``wanted`` is ``auto`` (the environment's FLAWSMITH_BACKBONE, else the first of KNOWN_MODELS that is there), a
-    name of KNOWN_MODELS, a folder in diffusers' layout, a single-file checkpoint, or a hub id ``owner/name`` that
-    was fetched. Unavailable says what to fetch, how large it is, under which licence, and where to put it.
+    name of KNOWN_MODELS, a folder in diffusers' layout (its path, or its name in the models folder), a single-file
+    checkpoint, or a hub id ``owner/name`` that was fetched. Unavailable says what to fetch, how large it is, under
+    which licence, and where to put it; or what the model is where it is of another family.
     """
+    source = _resolved(wanted)
+    return source if source.layout == "file" else replace(source, path=_checked(source.path))
+
+
+def find_model(wanted: str = "auto") -> ModelSource | FoundEditor:
+    """As ``locate``, but also models that diffusers' own inpainting and editing pipelines draw with."""
+    source = _resolved(wanted)
+    if source.layout == "folder" and (source.path / "model_index.json").is_file():
+        found = find_editor(source.path)
+        if found is not None:
+            return found
+    return locate(wanted)
+
+
+def _resolved(wanted: str) -> ModelSource:
+    """Where ``wanted`` lies, whatever it is."""
     wanted = wanted.strip() or "auto"
     if wanted == "auto":
         given = os.environ.get("FLAWSMITH_BACKBONE", "").strip()
-        return locate(given) if given and given != "auto" else _first_known()
+        return _resolved(given) if given and given != "auto" else _first_known()
     if wanted in KNOWN_MODELS:
         return _known(KNOWN_MODELS[wanted])
     path = Path(wanted).expanduser()
+    here = models_dir() / wanted
+    if not path.exists() and here.exists():
+        path = here
     if path.is_dir():
-        return ModelSource(path.name, _checked(path))
+        return ModelSource(path.name, path)
     if path.suffix.lower() in SINGLE_FILE:
         return _single_file(path)
     if re.fullmatch(r"[\w.-]+/[\w.-]+", wanted) and not path.exists():
         return _from_hub_cache(wanted)
     raise InputError(
-        f"backbone {wanted!r}: expected auto, {', '.join(KNOWN_MODELS)}, a folder in diffusers' layout, "
-        "a .safetensors file or a hub id owner/name"
+        f"backbone {wanted!r}: expected auto, {', '.join(KNOWN_MODELS)}, a folder in diffusers' layout or its name in "
+        f"{models_dir()}, a .safetensors file or a hub id owner/name"
     )
 
 
@@ -115,7 +135,7 @@ def present_folder(known: KnownModel) -> Path | None:
 def _first_known() -> ModelSource:
     for known in KNOWN_MODELS.values():
         if (folder := present_folder(known)) is not None:
-            return ModelSource(known.name, _checked(folder))
+            return ModelSource(known.name, folder)
     raise Unavailable(_advice(KNOWN_MODELS["sd15"]))
 
 
@@ -123,7 +143,7 @@ def _known(known: KnownModel) -> ModelSource:
     folder = present_folder(known)
     if folder is None:
         raise Unavailable(_advice(known))
-    return ModelSource(known.name, _checked(folder))
+    return ModelSource(known.name, folder)
 
 
 def _advice(known: KnownModel) -> str:
@@ -143,29 +163,26 @@ def _command(repo: str) -> str:
 
 
 def _checked(folder: Path) -> Path:
-    if (family := _unsupported(folder)) is not None:
+    """``folder`` if our own sampling draws with it; Unavailable says what it is otherwise, or what it lacks."""
+    index = read_index(folder)
+    if (editor := find_editor(folder)) is not None:
         raise Unavailable(
-            f"{folder}: it is a {family}; this version draws with models built like Stable Diffusion 1.5 or 2, and "
-            "SDXL and its successors are not supported yet: give one of those models"
+            f"{folder}: it is {editor.family.title}, which only *Inpaint by prompt* draws with; learning needs a "
+            "model built like Stable Diffusion 1.5 or 2: give one of those"
         )
-    absent = [name for name in ("model_index.json", *PARTS) if not (folder / name).exists()]
+    named = {name for name, made in index.items() if isinstance(made, list) and made[:1] != [None]}
+    if "transformer" in named or "text_encoder_2" in named or (folder / "text_encoder_2").is_dir():
+        raise Unavailable(
+            f"{folder}: it is a {index['_class_name']}, a family that is not known; docs/models.md lists "
+            "those that are"
+        )
+    absent = [name for name in PARTS if not (folder / name).exists()]
     if absent:
         raise Unavailable(
-            f"{folder}: expected a model in diffusers' layout, but {', '.join(absent)} is missing; fetch it again"
+            f"{folder}: expected a model in diffusers' layout, but {', '.join(absent)} is missing; copy it from where "
+            "the model came, or give the folder of a whole model"
         )
     return folder
-
-
-def _unsupported(folder: Path) -> str | None:
-    """What a folder's index calls its pipeline, where that has a second text encoder or a transformer for its UNet."""
-    try:
-        index = json.loads((folder / "model_index.json").read_bytes())
-        named = {name for name, made in index.items() if isinstance(made, list) and made[:1] != [None]}
-    except (OSError, ValueError, AttributeError):
-        index, named = {}, set()
-    if "transformer" in named or "text_encoder_2" in named or (folder / "text_encoder_2").is_dir():
-        return str(index.get("_class_name", "model with two text encoders"))
-    return None
 
 
 def _single_file(path: Path) -> ModelSource:
@@ -190,7 +207,7 @@ def _from_hub_cache(repo: str) -> ModelSource:
             f"backbone {repo}: not on this machine. Run: {_command(repo)} (about 2 GB; its licence is on its page), "
             "or offline copy its folder here and give the folder's path"
         )
-    return ModelSource(repo, _checked(folder))
+    return ModelSource(repo, folder)
 
 
 def _cached(repo: str) -> Path | None:

@@ -219,6 +219,11 @@ class Engine(ABC):
         must not test a detector that learned from it."""
         return "examples" in self.needs
 
+    def idle_settings(self, params: Any) -> Mapping[str, str]:
+        """Settings that are not taken with these ``params`` (an instance of ``Params``), such as those that a chosen
+        model lacks, each with the reason. The form hides them, and a changed one is refused."""
+        return {}
+
     def drawing_presets(self) -> Mapping[str, DrawingPreset]:
         """What its setting ``draw_as`` (core.engines.drawing_presets) stands for, by name; empty without one."""
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -14,12 +15,12 @@ from core.images import is_grey
 from core.types import Image
 
 
-def missing_model_reason() -> str | None:
-    """None, or which library or weights are missing and how to get them."""
+def missing_model_reason(find: Callable[[], object] = locate) -> str | None:
+    """None, or which library or weights are missing and how to get them; ``find`` looks for the model."""
     if (reason := missing_library()) is not None:
         return reason
     try:
-        locate()
+        find()
     except FlawsmithError as error:
         return str(error)
     return None

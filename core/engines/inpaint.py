@@ -1,69 +1,26 @@
-"""A prompt drawn into the mask by a latent diffusion model: any backbone, no training."""
+"""A prompt drawn into the mask by a diffusion model: our own blended sampling, or any inpainting pipeline as it is."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
-
-from pydantic import Field
 
 from core.device import derive_seed
-from core.engines.api import Context, Engine, EngineParams, read_params, require_mask, sample_or_error
+from core.diffusion.editor.families import FoundEditor
+from core.diffusion.model_sources import find_model
+from core.engines.api import Context, Engine, Need, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import grey_like, missing_model_reason
+from core.engines.editor_drawing import draw_with_editor, editor_way, idle_of_editor, idle_of_sampling, in_words
 from core.engines.finalize import finalize_sample
-from core.errors import InputError
-from core.types import Request, Sample
+from core.engines.inpaint_settings import InpaintParams
+from core.errors import FlawsmithError, InputError
+from core.types import Mask, Request, Sample
 
-
-class InpaintParams(EngineParams):
-    """Form and bounds of the ``inpaint`` engine."""
-
-    prompt: str = Field(
-        "{label}", title="Prompt", description="What to draw, in words; {label} stands for the anomaly's label."
-    )
-    negative: str = Field("", title="Negative prompt", description="What guidance steers away from, in words.")
-    guidance: float = Field(
-        5.0, ge=1, le=20, title="Guidance", description="How strongly the prompt is followed; 1 is without guidance."
-    )
-    strength: float = Field(
-        1.0,
-        ge=0.05,
-        le=1,
-        title="Strength",
-        description="1 draws the masked area from noise; lower values keep shapes and tones of the photo.",
-    )
-    steps: int = Field(30, ge=1, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
-    sampler: Literal["ddim", "dpmpp_2m"] = Field(
-        "ddim", title="Sampler", description="DDIM, or DPM-Solver++(2M), which needs fewer steps."
-    )
-    eta: float = Field(
-        0.0, ge=0, le=1, title="Eta", description="Noise that DDIM adds at each step: 0 is none, 1 is as much as DDPM."
-    )
-    margin: float = Field(
-        0.5, ge=0, le=4, title="Context", description="Surroundings the model sees, as a share of the mask's box."
-    )
-    side: int = Field(
-        0,
-        ge=0,
-        le=1536,
-        title="Working size",
-        description="Longer side, in pixels, of the picture the model draws; 0 uses the size it was trained at.",
-    )
-    feather: float = Field(
-        3.0, ge=0, le=64, title="Feather", description="Pixels inside the mask over which the drawing fades in."
-    )
-    seam: Literal["feather", "poisson"] = Field(
-        "feather", title="Seam", description="Fade at the mask's edge, or clone the drawing's gradients (Poisson)."
-    )
-    backbone: str = Field(
-        "auto",
-        title="Model",
-        description="auto, sd15, mini, a model folder, a .safetensors file or a hub id that was fetched.",
-    )
+OWN_STEPS, OWN_GUIDANCE = 30, 5.0
+"""What our own sampling takes where steps and guidance are left to the model."""
 
 
 class Inpaint(Engine):
-    """Blended diffusion inside the mask."""
+    """Blended diffusion inside the mask, or an inpainting or editing pipeline of diffusers."""
 
     name = "inpaint"
     title = "Inpaint by prompt"
@@ -75,14 +32,35 @@ class Inpaint(Engine):
 
     def available(self) -> str | None:
         """None, or which library or weights are missing and how to get them."""
-        return missing_model_reason()
+        return missing_model_reason(find_model)
+
+    def requires(self, params: InpaintParams) -> frozenset[Need]:
+        """A mask, and a real anomaly where the model is shown one."""
+        return self.needs | {"examples"} if params.reference == "example" else self.needs
+
+    def copies_examples(self, params: Mapping[str, object]) -> bool:
+        """Whether the model was shown a real anomaly, which it may have copied."""
+        return params.get("reference") == "example"
+
+    def idle_settings(self, params: InpaintParams) -> Mapping[str, str]:
+        """Settings that the chosen model does not take, and why; none where no model can be found."""
+        try:
+            found = find_model(params.backbone)
+        except FlawsmithError:
+            return {}
+        if not isinstance(found, FoundEditor):
+            return idle_of_sampling()
+        return idle_of_editor(found, editor_way(found, params.drawing))
 
     def preferred_batch_size(self, params: Mapping[str, object], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
+        wanted = read_params(self, params).backbone
+        if isinstance(find_model(wanted), FoundEditor):
+            return 1
         from core.diffusion.backbone import preferred_batch_size
         from core.diffusion.loading import load_backbone
 
-        return preferred_batch_size(load_backbone(read_params(self, params).backbone, ctx.device))
+        return preferred_batch_size(load_backbone(wanted, ctx.device))
 
     def generate_batch(self, requests: Sequence[Request], ctx: Context) -> list[Sample | InputError]:
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
@@ -91,12 +69,31 @@ class Inpaint(Engine):
         if params.sampler == "dpmpp_2m" and params.eta:
             raise InputError(f"{self.name}: eta: the sampler dpmpp_2m adds no noise; set eta to 0 or use ddim")
         masks = [require_mask(self, request) for request in requests]
+        found = find_model(params.backbone)
+        self._refuse_idle(params)
+        if not isinstance(found, FoundEditor):
+            return self._sampled(requests, masks, params.with_defaults(OWN_STEPS, OWN_GUIDANCE), ctx)
+        return [
+            sample_or_error(draw_with_editor, self, found, request, mask, params, ctx)
+            for request, mask in zip(requests, masks, strict=True)
+        ]
+
+    def _refuse_idle(self, params: InpaintParams) -> None:
+        """InputError where a setting was changed that the model does not take."""
+        for setting, reason in self.idle_settings(params).items():
+            if getattr(params, setting) != InpaintParams.model_fields[setting].default:
+                raise InputError(f"{self.name}: {setting}: {reason}; leave it as it is, or choose another model")
+
+    def _sampled(
+        self, requests: Sequence[Request], masks: Sequence[Mask], params: InpaintParams, ctx: Context
+    ) -> list[Sample | InputError]:
+        """By our own sampling."""
         from core.diffusion.backbone import exclusive
         from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
         from core.diffusion.loading import load_backbone
         from core.diffusion.model_crop import CropSettings
 
-        prompt = params.prompt.replace("{label}", requests[0].label.replace("_", " "))
+        prompt = in_words(params.prompt, requests[0].label)
         backbone = load_backbone(params.backbone, ctx.device)
         with exclusive(backbone, ctx.cancelled):
             pictures = inpaint(

@@ -66,6 +66,13 @@ def change_mask(before: Image, after: Image) -> ChangeMask:
     return ChangeMask(mask, np.where(covered, confidence, 0).astype(np.float32))
 
 
+def relit(image: Image, like: Image, settled: Mask) -> Image:
+    """``image`` in the light of ``like``, both uint8 (H, W, 3) of one size: gain and offset that vary slowly, learned
+    where ``settled`` bool (H, W) says that the two show the same."""
+    lit = _lit_as(image.astype(np.float32), like.astype(np.float32), settled)
+    return np.asarray(np.clip(np.rint(lit), 0, 255), np.uint8)
+
+
 def _laid(before: Image, after: Image) -> tuple[Image, Mask, int]:
     """``before`` on the pixels of ``after``, bool (H, W) where it covers them, and how many pixels it may be off."""
     everywhere: Mask = np.ones(after.shape[:2], np.bool_)

@@ -15,8 +15,8 @@ from app.components.fields import NumberField, required_text
 from app.page_context import PageContext, go_to_tab_js, on
 from app.session import Session
 from core.api.concepts.learning import LearnerCard
-from core.api.studio.engine_cards import EngineCard, Tool, engine_cards
-from core.errors import InputError
+from core.api.studio.engine_cards import EngineCard, Tool, engine_cards, idle_settings
+from core.errors import FlawsmithError, InputError
 
 SUGGESTED_LABELS = {
     "structural": ("scratch", "crack", "stain", "dent", "chip", "hole", "burn", "contamination"),
@@ -57,6 +57,9 @@ NOTHING_LEARNED = "<p class='fs-warn'>This engine has learned nothing in this pr
 
 LEAD = "prompt"
 """The setting that stands under the label rather than in the fold."""
+
+MODEL = "backbone"
+"""The setting that names a diffusion model."""
 
 TOOLS: tuple[Tool, ...] = ("mask", "parts", "prompt")
 """In the order of their boxes in the column."""
@@ -263,6 +266,8 @@ class EngineForm:
         for name, form in self.forms.items():
             if self.cards[name].drawing_presets:
                 self._wire_presets(shell, name, form)
+            if MODEL in form.model.model_fields and "drawing" in form.model.model_fields:
+                self._wire_model(name, form)
         for event in (self.label.input, self.label.blur):
             on(event, self.remember_label, shell, [self.engine, self.label])
         self.learn.click(None, js=go_to_tab_js("Concepts"), api_visibility="private")
@@ -270,6 +275,27 @@ class EngineForm:
             None, None, [self.seed, self.new_seed],
             js="() => [String(Math.floor(Math.random() * 1e6)), false]", api_visibility="private",
         )  # fmt: skip
+
+    def _wire_model(self, name: str, form: param_form.ParamForm) -> None:
+        """Settings that the chosen model does not take are not shown, and are as they were at first."""
+        watched = {MODEL: form.control(MODEL), "drawing": form.control("drawing")}
+        fields = [field for field, _ in form.fields if field not in watched and field != LEAD]
+        controls = [form.control(field) for field in fields]
+
+        def show(*values: object) -> list[object]:
+            try:
+                idle = idle_settings(name, dict(zip(watched, values, strict=True)))
+            except FlawsmithError:  # half a name; it is refused when it is drawn with
+                idle = {}
+            plain = form.model.model_fields
+            return [
+                gr.update(visible=False, value=plain[field].default) if field in idle else gr.update(visible=True)
+                for field in fields
+            ]
+
+        for control in watched.values():
+            control.change(show, list(watched.values()), controls, show_progress="hidden",
+                           trigger_mode="always_last", api_visibility="private")  # fmt: skip
 
     def _wire_presets(self, shell: PageContext, name: str, form: param_form.ParamForm) -> None:
         """*Draw as* shows its values in the form; the engine and label chosen start with those they learned for."""

@@ -6,13 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.engines.api import GOALS, Background, DrawingPreset, Engine, EngineParams, Goal, LearningEngine, Tool
-from core.engines.registry import engines
+from core.engines.api import (
+    GOALS,
+    Background,
+    DrawingPreset,
+    Engine,
+    EngineParams,
+    Goal,
+    LearningEngine,
+    Tool,
+    read_params,
+)
+from core.engines.registry import engine, engines
 from core.errors import NotFound
 from core.training.checkpoints import newest_concept
 from core.types import Kind
 
-__all__ = ["GOALS", "EngineCard", "Goal", "Tool", "engine_cards"]
+__all__ = ["GOALS", "EngineCard", "Goal", "Tool", "engine_cards", "idle_settings"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,12 @@ class EngineCard:
     drawing_presets: Mapping[str, DrawingPreset]
     goal: Goal
     paper: str
+
+
+def idle_settings(engine_name: str, params: Mapping[str, object]) -> Mapping[str, str]:
+    """Settings of an engine that are not taken with these ``params``, such as those its model lacks, and why."""
+    chosen = engine(engine_name)
+    return chosen.idle_settings(read_params(chosen, params))
 
 
 def engine_cards(concepts: Path | None = None) -> dict[str, EngineCard]:
