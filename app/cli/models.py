@@ -59,11 +59,13 @@ def _verify(desk: ModelsApi, name: str | None, as_json: bool) -> None:
 def _table_lines(desk: ModelsApi, rows: list[ModelRow]) -> list[str]:
     diffusion = [line for row in rows if row.kind == "diffusion" for line in _row_lines(row)]
     files = [line for row in rows if row.kind == "weights" for line in _row_lines(row)]
+    adapters = [line for row in rows if row.kind == "adapter" for line in _row_lines(row)]
     folders = [line for row in rows if row.kind == "folder" for line in _row_lines(row)]
     return [
         "Diffusion models",
         *diffusion,
         f"  auto is now: {desk.automatic_model()}",
+        *(["", "Adapters (named in the setting adapter of the engine inpaint)", *adapters] if adapters else []),
         "",
         f"Weights (offline: open the address on another machine, put the file into {desk.folder()})",
         *files,

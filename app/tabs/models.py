@@ -24,6 +24,11 @@ SECTIONS = (
         "name it in the setting Model of Inpaint by prompt.",
     ),
     (
+        "adapter",
+        "Adapters",
+        "LoRA and textual-inversion files in the models folder; name one in the setting Adapter of Inpaint by prompt.",
+    ),
+    (
         "folder",
         "Models in folders",
         "Any folder of the SAM family (SAM, HQ-SAM, SAM 2, EdgeTAM, SAM 3), any encoder.onnx with its decoder.onnx, "
@@ -91,10 +96,12 @@ def _table() -> str:
     rows = [*desk.status(), *desk.folders()]
     elsewhere = "" if any(row.auto for row in rows) else f" Now auto is: {html.escape(ModelsApi.automatic_model())}."
     notes = {"diffusion": elsewhere}
+    shown = {row.kind for row in rows} | {"diffusion", "folder", "weights"}
     return "".join(
         f"<h3>{title}</h3><p class='fs-hint'>{says}{notes.get(kind, '')}</p>"
         f"{_rows([row for row in rows if row.kind == kind])}"
         for kind, title, says in SECTIONS
+        if kind in shown
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from core import weights
 from core.diffusion import hub, model_folders
-from core.diffusion.found_models import FoundModel, found_models
+from core.diffusion.found_models import FoundModel, found_adapters, found_models
 from core.diffusion.model_sources import KNOWN_MODELS, ModelSource
 from core.jobs.runner import JobControl, JobRunner
 from core.lookup import named
@@ -20,7 +20,8 @@ from core.store import Project
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One file of weights, one folder of a diffusion model, or one ``folder`` that answers clicks or finds words.
+    """One file of weights, one folder of a diffusion model, one ``adapter`` for one, or one ``folder`` that answers
+    clicks or finds words.
 
     ``state`` is present, missing, corrupt (a file) or incomplete (a folder). ``size`` in bytes: of what is there, else
     of what is to come. ``begun``: bytes of a fetch that was stopped. ``problems``: what a folder lacks. ``auto``: the
@@ -31,7 +32,7 @@ class ModelRow:
     name: str
     title: str
     purpose: str
-    kind: Literal["weights", "diffusion", "folder"]
+    kind: Literal["weights", "diffusion", "adapter", "folder"]
     state: str
     size: int
     licence: str
@@ -76,7 +77,9 @@ class ModelsApi:
     def folders(self) -> list[ModelRow]:
         """One row per model that was put into the models folder by hand: those that draw, then those that answer
         clicks or find words."""
-        return [_found_row(one) for one in found_models()] + [_model_folder_row(one) for one in folder_models()]
+        drawing = [_found_row(one, "diffusion") for one in found_models()]
+        adapters = [_found_row(one, "adapter") for one in found_adapters()]
+        return drawing + adapters + [_model_folder_row(one) for one in folder_models()]
 
     def fetch(
         self,
@@ -163,12 +166,12 @@ def _model_folder_row(one: FolderModel) -> ModelRow:
     )
 
 
-def _found_row(one: FoundModel) -> ModelRow:
+def _found_row(one: FoundModel, kind: Literal["diffusion", "adapter"]) -> ModelRow:
     return ModelRow(
         one.name,
         one.title,
         one.purpose,
-        "diffusion",
+        kind,
         "incomplete" if one.problem else "present",
         one.size,
         "yours to know",

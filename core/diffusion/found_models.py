@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.diffusion.adapter_files import AdapterFile, adapter_files
 from core.diffusion.editor.families import EditorPipeline, FoundEditor, find_editor, read_index
 from core.diffusion.model_folders import folder_size
 from core.diffusion.model_sources import KNOWN_MODELS, locate
@@ -34,6 +35,27 @@ def found_models() -> list[FoundModel]:
         return []
     folders = [path.parent for path in sorted(models_dir().glob("*/model_index.json"))]
     return [_described(folder) for folder in folders if folder.name not in known and folder.suffix != ".part"]
+
+
+def found_adapters() -> list[FoundModel]:
+    """Every LoRA and textual inversion of the models folder, by the name that the setting *Adapter* takes."""
+    rows = []
+    for one in adapter_files():
+        if isinstance(one, AdapterFile):
+            rows.append(_of_adapter(one))
+        else:
+            path, problem = one
+            rows.append(FoundModel(path.name, path.name, "", path, path.stat().st_size, problem))
+    return rows
+
+
+def _of_adapter(one: AdapterFile) -> FoundModel:
+    few = f", draws in {one.steps} steps without guidance" if one.steps is not None else ""
+    what = (
+        "Words to use in prompts" if one.kind == "textual inversion" else f"A {one.kind} in the names of {one.layout}"
+    )
+    title = f"{one.kind[:1].upper()}{one.kind[1:]} for {one.of_model} ({one.name})"
+    return FoundModel(one.name, title, f"{what}{few}.", one.path, one.path.stat().st_size)
 
 
 def _described(folder: Path) -> FoundModel:

@@ -9,7 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from core.diffusion.adapter_files import read_adapter
 from core.diffusion.editor.families import FoundEditor, find_editor, read_index
+from core.diffusion.weight_files import read_shapes
 from core.errors import InputError, Unavailable
 from core.weights import SHIPPED, models_dir
 
@@ -113,6 +115,7 @@ def _resolved(wanted: str) -> ModelSource:
     if not path.exists() and here.exists():
         path = here
     if path.is_dir():
+        _refuse_adapter(path)
         return ModelSource(path.name, path)
     if path.suffix.lower() in SINGLE_FILE:
         return _single_file(path)
@@ -185,9 +188,43 @@ def _checked(folder: Path) -> Path:
     return folder
 
 
+def _refuse_adapter(path: Path) -> None:
+    """Unavailable where a file or folder that was given as a model is an adapter for one."""
+    if (adapter := read_adapter(path)) is not None:
+        raise Unavailable(
+            f"{path}: it is a {adapter.kind} for {adapter.of_model}, no model; name it in the setting Adapter, "
+            "beside a model that it is for"
+        )
+
+
+_ALONE = (
+    ("an autoencoder", ("encoder.conv_in.weight", "decoder.conv_in.weight")),
+    ("a text encoder", ("text_model.embeddings.token_embedding.weight", "embed_tokens.weight", "shared.weight")),
+    ("a U-Net", ("conv_in.weight", "time_embedding.linear_1.weight")),
+    ("a transformer", ("double_blocks.0.img_attn.qkv.weight", "x_embedder.weight", "img_in.weight")),
+)
+"""Parts of models by the names of a tensor that each begins with, where it is saved alone."""
+
+
+def _refuse_other_checkpoint(path: Path) -> None:
+    """Unavailable where a safetensors file is no checkpoint of Stable Diffusion 1.5 or 2, for what it is instead."""
+    names = read_shapes(path).keys()
+    if "conditioner.embedders.1.model.ln_final.weight" in names:
+        raise Unavailable(
+            f"{path}: it is Stable Diffusion XL in one file; give its folder in diffusers' layout, which "
+            "StableDiffusionXLPipeline.from_single_file(...).save_pretrained(...) makes"
+        )
+    for part, tensors in _ALONE:
+        if names & set(tensors):
+            raise Unavailable(f"{path}: it holds {part} alone; give a whole checkpoint, or the folder of the model")
+
+
 def _single_file(path: Path) -> ModelSource:
     if not path.is_file():
         raise Unavailable(f"{path}: there is no such file; give the checkpoint's path")
+    if path.suffix.lower() == ".safetensors":
+        _refuse_adapter(path)
+        _refuse_other_checkpoint(path)
     beside = path.with_suffix("")
     sd15 = present_folder(KNOWN_MODELS["sd15"])
     config = beside if (beside / "model_index.json").is_file() else sd15 or _cached(KNOWN_MODELS["sd15"].repo or "")

@@ -1,4 +1,4 @@
-"""From noise to latents and back: one loop, two solvers, hooks at every step.
+"""From noise to latents and back: one loop, three solvers, hooks at every step.
 
 A model here is ``model(x, t) -> eps``: latents float32 (N, C, h, w) at training step ``t``, and the noise in them.
 How much noise that is, is a NoiseLevel: x_t = a x_0 + s eps. Names here and in the papers (DDIM: Song et al. 2021;
@@ -27,7 +27,7 @@ from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
 
 NoisePredictor = Callable[[Tensor, int], Tensor]
-Solver = Literal["ddim", "dpmpp_2m"]
+Solver = Literal["ddim", "dpmpp_2m", "lcm"]
 Generators = torch.Generator | Sequence[torch.Generator]
 """One for the batch, or one for each of its rows."""
 
@@ -189,13 +189,15 @@ def sample(
 ) -> Tensor:
     """Latents float32 (N, C, h, w) from ``x`` at the schedule's first noise level to its last.
 
-    ``eta`` is DDIM's and needs a ``generator``. ``cancelled`` is asked before every call of the model. Cancelled when
+    ``eta`` is DDIM's and needs a ``generator``, as ``lcm`` does: multistep sampling of a consistency model (Luo et al.
+    2023, algorithm 3) noises what the model sees anew at each step; what the boundary condition keeps of x_t is below
+    1e-4 at the steps that it is taken at. ``cancelled`` is asked before every call of the model. Cancelled when
     it says yes.
     """
-    if method == "dpmpp_2m" and eta:
-        raise InputError("eta: DPM-Solver++(2M) draws no noise on its way; use ddim, or eta 0")
-    if eta and generator is None:
-        raise InputError("eta: fresh noise needs a generator; give one, or eta 0")
+    if method != "ddim" and eta:
+        raise InputError(f"eta: it is DDIM's share of fresh noise, which {method} does not have; use ddim, or eta 0")
+    if (eta or method == "lcm") and generator is None:
+        raise InputError("eta and lcm: fresh noise needs a generator; give one, or use ddim with eta 0")
     x, past = x.float(), None
     for step in schedule.steps():
         raise_if_cancelled(cancelled)
@@ -206,6 +208,8 @@ def sample(
         if method == "dpmpp_2m":
             x = dpmpp_2m_step(x, x0, step.level, step.after, *(past or ()))
             past = (x0, step.level)
+        elif method == "lcm":
+            x = x0 if step.last or generator is None else step.after.add_noise(x0, draw_noise(x.shape, generator, x))
         else:
             fresh = draw_noise(x.shape, generator, x) if eta and generator is not None else None
             x = ddim_step(x, noise, step.level, step.after, eta, fresh)

@@ -7,12 +7,16 @@ is brought to the photo's own light first, since such models shift tones a littl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.device import derive_seed
+from core.diffusion.adapter_files import AdapterFile, find_adapter
+from core.diffusion.adapter_fit import check_fits, model_width
 from core.diffusion.editor.families import EditorWay, FoundEditor
+from core.diffusion.model_sources import ModelSource
 from core.engines.api import Context, Engine
 from core.engines.backbone_requirements import grey_like
 from core.engines.finalize import NoVisibleChange, finalize_sample
@@ -67,17 +71,47 @@ def idle_of_editor(found: FoundEditor, way: EditorWay) -> Mapping[str, str]:
     return idle
 
 
+def chosen_adapter(engine: Engine, found: ModelSource | FoundEditor, params: InpaintParams) -> AdapterFile | None:
+    """The adapter of the settings, which is for the model; InputError or Unavailable, in one line, where it is not."""
+    if not params.adapter.strip():
+        return None
+    adapter = find_adapter(params.adapter.strip())
+    check_fits(adapter, model_width(found))
+    if adapter.kind == "textual inversion" and isinstance(found, FoundEditor):
+        raise InputError(
+            f"{engine.name}: adapter: {adapter.name} is a textual inversion, which is taken with models like Stable "
+            "Diffusion 1.5 and 2 alone; choose such a model, or a LoRA"
+        )
+    return adapter
+
+
+def with_model_defaults(
+    params: InpaintParams, steps: int, guidance: float, adapter: AdapterFile | None
+) -> InpaintParams:
+    """Steps and guidance in numbers where they are left to the model; few and none with a distilled adapter."""
+    if adapter is not None and adapter.steps is not None:
+        return params.with_defaults(adapter.steps, 1.0)
+    return params.with_defaults(steps, guidance)
+
+
 def draw_with_editor(
-    engine: Engine, found: FoundEditor, request: Request, mask: Mask, params: InpaintParams, ctx: Context
+    engine: Engine,
+    found: FoundEditor,
+    request: Request,
+    mask: Mask,
+    params: InpaintParams,
+    adapter: AdapterFile | None,
+    ctx: Context,
 ) -> Sample:
     """The request's sample, drawn by the pipeline of ``found``."""
+    from core.diffusion.adapters import lora_on
     from core.diffusion.backbone import exclusive
     from core.diffusion.editor.editing import EditSettings, EditTask, edit
     from core.diffusion.editor.loading import load_editor
     from core.diffusion.model_crop import CropSettings, crop_for_model, paste_back
 
     way = editor_way(found, params.drawing)
-    params = params.with_defaults(found.steps, found.guidance)
+    params = with_model_defaults(params, found.steps, found.guidance, adapter)
     if way == "instruction" and params.prompt == InpaintParams.model_fields["prompt"].default:
         params = params.model_copy(update={"prompt": INSTRUCTION})
     editor = load_editor(found, way, ctx.device)
@@ -93,7 +127,8 @@ def draw_with_editor(
         _reference_picture(engine, request) if params.reference == "example" else None,
     )
     settings = EditSettings(params.steps, params.guidance, params.strength)
-    with exclusive(editor, ctx.cancelled):
+    layers = lora_on(editor, adapter, params.adapter_weight) if adapter is not None else nullcontext()
+    with exclusive(editor, ctx.cancelled), layers:
         picture = edit(editor, task, settings, lambda done, of: ctx.progress(done, of, None), ctx.cancelled)
     if way == "mask":
         drawn = paste_back(photo, mask, window, picture, frame)

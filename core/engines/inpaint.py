@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.device import derive_seed
+from core.diffusion.adapter_files import AdapterFile
 from core.diffusion.editor.families import FoundEditor
 from core.diffusion.model_sources import find_model
 from core.engines.api import Context, Engine, Need, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import grey_like, missing_model_reason
-from core.engines.editor_drawing import draw_with_editor, editor_way, idle_of_editor, idle_of_sampling, in_words
+from core.engines.editor_drawing import (
+    chosen_adapter,
+    draw_with_editor,
+    editor_way,
+    idle_of_editor,
+    idle_of_sampling,
+    in_words,
+    with_model_defaults,
+)
 from core.engines.finalize import finalize_sample
 from core.engines.inpaint_settings import InpaintParams
 from core.errors import FlawsmithError, InputError
@@ -66,15 +75,16 @@ class Inpaint(Engine):
         """A sample for each request, drawn together; or why there is none. They share label and settings."""
         ctx.check()
         params: InpaintParams = read_params(self, requests[0].params)
-        if params.sampler == "dpmpp_2m" and params.eta:
-            raise InputError(f"{self.name}: eta: the sampler dpmpp_2m adds no noise; set eta to 0 or use ddim")
+        if params.sampler != "ddim" and params.eta:
+            raise InputError(f"{self.name}: eta: the sampler {params.sampler} has none; set eta to 0 or use ddim")
         masks = [require_mask(self, request) for request in requests]
         found = find_model(params.backbone)
         self._refuse_idle(params)
+        adapter = chosen_adapter(self, found, params)
         if not isinstance(found, FoundEditor):
-            return self._sampled(requests, masks, params.with_defaults(OWN_STEPS, OWN_GUIDANCE), ctx)
+            return self._sampled(requests, masks, params, adapter, ctx)
         return [
-            sample_or_error(draw_with_editor, self, found, request, mask, params, ctx)
+            sample_or_error(draw_with_editor, self, found, request, mask, params, adapter, ctx)
             for request, mask in zip(requests, masks, strict=True)
         ]
 
@@ -85,19 +95,26 @@ class Inpaint(Engine):
                 raise InputError(f"{self.name}: {setting}: {reason}; leave it as it is, or choose another model")
 
     def _sampled(
-        self, requests: Sequence[Request], masks: Sequence[Mask], params: InpaintParams, ctx: Context
+        self,
+        requests: Sequence[Request],
+        masks: Sequence[Mask],
+        params: InpaintParams,
+        adapter: AdapterFile | None,
+        ctx: Context,
     ) -> list[Sample | InputError]:
         """By our own sampling."""
+        from core.diffusion.adapters import adapted, with_word
         from core.diffusion.backbone import exclusive
         from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
         from core.diffusion.loading import load_backbone
         from core.diffusion.model_crop import CropSettings
 
-        prompt = in_words(params.prompt, requests[0].label)
+        params = with_model_defaults(params, OWN_STEPS, OWN_GUIDANCE, adapter)
+        prompt = with_word(in_words(params.prompt, requests[0].label), adapter)
         backbone = load_backbone(params.backbone, ctx.device)
-        with exclusive(backbone, ctx.cancelled):
+        with exclusive(backbone, ctx.cancelled), adapted(backbone, adapter, params.adapter_weight) as known:
             pictures = inpaint(
-                backbone,
+                known,
                 [
                     InpaintTask(r.normal.pixels, mask, prompt, derive_seed(r.seed, self.name))
                     for r, mask in zip(requests, masks, strict=True)

@@ -49,10 +49,11 @@ class InpaintParams(EngineParams):
         title="Steps",
         description="Steps of the sampler: more is finer and slower; 0 suits the model.",
     )
-    sampler: Literal["ddim", "dpmpp_2m"] = Field(
+    sampler: Literal["ddim", "dpmpp_2m", "lcm"] = Field(
         "ddim",
         title="Sampler",
-        description="DDIM, or DPM-Solver++(2M), which needs fewer steps (Stable Diffusion 1.5 and 2).",
+        description="DDIM; DPM-Solver++(2M), which needs fewer steps; LCM for models and LoRAs distilled to draw "
+        "in a few (Stable Diffusion 1.5 and 2).",
     )
     eta: float = Field(
         0.0, ge=0, le=1, title="Eta", description="Noise that DDIM adds at each step: 0 is none, 1 is as much as DDPM."
@@ -78,6 +79,16 @@ class InpaintParams(EngineParams):
         title="Model",
         description="auto, sd15, mini, a model folder (its path, or its name in the models folder), a .safetensors "
         "file or a hub id that was fetched.",
+    )
+
+    adapter: str = Field(
+        "",
+        title="Adapter",
+        description="A LoRA or textual inversion for the model: a file's path, or its name in the models folder; "
+        "empty for none. A textual inversion's word comes last in the prompt, or where you write it: <file_name>.",
+    )
+    adapter_weight: float = Field(
+        1.0, ge=-2, le=2, title="Adapter's weight", description="How strongly a LoRA acts; 1 is as it was learned."
     )
 
     @field_validator("guidance")

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from core.diffusion.editor.editing import EditSettings, EditTask, edit
 from core.diffusion.editor.families import EDITOR_FAMILIES, EditorFamily, FoundEditor, find_editor
 from core.diffusion.editor.loading import Editor, forget_editors, load_editor
+from core.diffusion.loading import load_backbone
 from core.diffusion.model_sources import find_model, locate
 from core.errors import Cancelled, InputError, Unavailable
 from tests.diffusion.editor_toys import WRITERS, write_editor, write_klein
@@ -110,6 +111,13 @@ def test_the_index_decides_which_family(editors: Callable[[str], Path], toy_fold
     (other / "model_index.json").write_text(json.dumps(index | {"_class_name": "SanaPipeline"}))
     with pytest.raises(Unavailable, match="it is a SanaPipeline, a family that is not known"):
         find_model(str(other))
+
+
+@pytest.mark.parametrize("family", EDITOR_FAMILIES, ids=lambda family: family.name)
+def test_learning_with_it_is_refused_for_what_it_is(editors: Callable[[str], Path], family: EditorFamily) -> None:
+    with pytest.raises(Unavailable, match="learning needs a model built like") as caught:
+        load_backbone(str(editors(family.name)), "cpu")
+    assert family.title in str(caught.value)
 
 
 def test_a_distilled_model_draws_in_few_steps_without_guidance(editors: Callable[[str], Path], tmp_path: Path) -> None:

@@ -99,15 +99,34 @@ def test_fresh_noise_keeps_the_distribution() -> None:
         assert start_shows > 0.99 if eta == 0 else abs(start_shows) < 0.2
 
 
+def test_lcm_draws_the_data_in_any_number_of_steps_from_a_consistency_model() -> None:
+    """A consistency model gives the end of x_t's path: of this data x SPREAD over the deviation of x_t."""
+    for count in (1, 2, 4, 8):
+        levels = (*(NoiseLevel.preserving(signal) for signal in np.linspace(0.001, 0.8, count)), CLEAN)
+        schedule = SamplingSchedule(tuple(range(count, 0, -1)), levels)
+        at = dict(zip(schedule.timesteps, levels, strict=False))
+
+        def model(x: Tensor, t: int, at: dict[int, NoiseLevel] = at) -> Tensor:
+            return (x - at[t].a * x * SPREAD / deviation(at[t])) / at[t].s
+
+        generator = torch_generator(1)
+        x = draw_noise((1, 1, 100, 100), generator) * deviation(levels[0])
+        out = sample(model, x, schedule, method="lcm", generator=generator)
+        assert abs(float(out.std()) / SPREAD - 1) < 0.03
+        start_shows = float(torch.corrcoef(torch.stack([x.flatten(), out.flatten()]))[0, 1])
+        assert start_shows > 0.99 if count == 1 else start_shows < 0.9
+
+
 def test_the_last_step_gives_the_clean_image() -> None:
     schedule = SamplingSchedule((2, 1), (NoiseLevel.preserving(0.1), NoiseLevel.preserving(0.6), CLEAN))
     seen: list[Tensor] = []
-    for method in ("ddim", "dpmpp_2m"):
+    for method in ("ddim", "dpmpp_2m", "lcm"):
         out = sample(
             gaussian(schedule),
             torch.ones(1, 1, 2, 2),
             schedule,
             method=method,  # type: ignore[arg-type]
+            generator=torch_generator(0),
             after=[lambda x, step, x0: seen.append(x0) or x],  # type: ignore[func-returns-value]
         )
         assert torch.allclose(out, seen[-1], atol=1e-6)
@@ -175,6 +194,8 @@ def test_what_does_not_go_together_is_refused() -> None:
         sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, method="dpmpp_2m", eta=1.0)
     with pytest.raises(InputError, match="generator"):
         sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, eta=1.0)
+    with pytest.raises(InputError, match="generator"):
+        sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, method="lcm")
 
 
 def test_inversion_of_a_gaussian_comes_back() -> None:

@@ -53,8 +53,9 @@ def test_without_its_configuration_it_says_what_to_fetch(
 
 def test_of_another_kind_or_broken_is_one_line(toy_folder: Path, tmp_path: Path) -> None:
     put_config(toy_folder, tmp_path / "model")
-    for broken in (b"", (toy_folder / "vae" / "diffusion_pytorch_model.safetensors").read_bytes()):
+    vae = (toy_folder / "vae" / "diffusion_pytorch_model.safetensors").read_bytes()
+    for broken, words in ((b"", "no safetensors file"), (vae, "holds an autoencoder alone"), (vae[:-9], "is cut off")):
         (tmp_path / "model.safetensors").write_bytes(broken)
-        with pytest.raises(Unavailable, match="cannot be loaded") as caught:
+        with pytest.raises(Unavailable, match=words) as caught:
             load_backbone(str(tmp_path / "model.safetensors"), "cpu")
         assert "\n" not in str(caught.value)

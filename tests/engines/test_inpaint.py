@@ -70,6 +70,7 @@ def test_the_label_is_put_into_the_prompt() -> None:
         {"strength": 0.5, "steps": 6},
         {"steps": 5},
         {"sampler": "dpmpp_2m"},
+        {"sampler": "lcm"},
         {"eta": 1.0},
         {"margin": 2.0},
         {"side": 128},
