@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("tool", ["settings_doc", "cli_doc"])
+@pytest.mark.parametrize("tool", ["settings_doc", "cli_doc", "models_doc"])
 def test_generated_pages_are_fresh(tool: str) -> None:
     spec = importlib.util.spec_from_file_location(tool, ROOT / "tools" / f"{tool}.py")
     assert spec and spec.loader
