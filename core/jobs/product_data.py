@@ -15,7 +15,7 @@ from core.masks.placement.free_area import PlacementMap
 from core.memory_budget import WarmCache
 from core.store import Project
 from core.training.instances import split_by_instance
-from core.training.learned_masks import learned_masks
+from core.training.learned_masks import learned_masks, learned_with_place
 from core.types import AnomalyExample, Image, Mask, NormalImage, Region
 
 FRAME_VOTE_PHOTOS = 15
@@ -116,6 +116,10 @@ class ProductData:
     def learned_masks(self, label: str) -> list[Mask]:
         """New mask shapes of ``label`` that were drawn by a learned concept, as large as the real ones; NotFound."""
         return learned_masks(self.concepts, label, [e.mask for e in self.examples(label)])
+
+    def learned_with_place(self, label: str) -> bool:
+        """Whether those shapes lie where they were drawn on the photo."""
+        return learned_with_place(self.concepts, label)
 
     def _mask(self, path: Path) -> Mask:
         # Files are named by their content, so a path stands for the same mask for ever.

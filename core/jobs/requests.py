@@ -95,6 +95,8 @@ class RequestBuilder:
         examples = anomalies_for(material, chosen, label)
         if rules.source == "examples" and not examples:
             raise InputError(f"placement from examples: there is no real anomaly labelled {label!r}; import some")
+        if rules.source == "learned" and rules.position == "auto" and material.learned_with_place(label):
+            rules = rules.model_copy(update={"position": "examples"})
         rules = rules.resolved(bool(examples))
         if idle := rules.without_effect(placement or {}, bool(examples)):
             raise InputError(idle)

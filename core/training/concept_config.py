@@ -73,7 +73,7 @@ class InversionConfig(ConceptConfig):
     and the ``margin`` of what it saw around a defect, in sides of the defect's box.
 
     ``view`` says what was seen; version 0.1.0 did not note it, and drew windows that were cut off at the photo's edge.
-    With ``spatial`` the prompt also says where the anomaly lies.
+    With ``spatial`` the prompt also says where the anomaly lies. Learned shapes are of ``shape_view``.
     """
 
     prompt: str
@@ -82,6 +82,7 @@ class InversionConfig(ConceptConfig):
     margin: float
     view: Literal["", "whole", "surroundings"] = ""
     spatial: bool = True
+    shape_view: Literal["window", "whole"] = "window"
 
     @property
     def sees_whole_photos(self) -> bool:

@@ -18,6 +18,8 @@ MAX_NORMALS, ALL_NORMALS = 64, 1_000_000
 """Good photos lent to an engine that learns: enough for minutes, or all there are, as published."""
 
 PresetName = Literal["flawsmith", "paper", "code"]
+ShapeView = Literal["window", "whole"]
+"""What the mask embedding is shown: a mask's largest piece in a window of its own, or the mask on its whole photo."""
 
 
 class LearningParams(BaseModel):
@@ -113,7 +115,7 @@ class LearningPreset:
     drawn and encoded for each defect; with ``fresh`` they are drawn anew every so many steps, as an augmentation in
     each step would. ``steps`` and ``per_defect`` make the budget; ``validate`` stops early; ``whole`` photos are seen,
     not the defects' surroundings. The mask embedding ↔ e_m has ``shape_tokens`` ↔ k' and is drawn with
-    ``shape_sampling`` (steps of DDIM, eta).
+    ``shape_sampling`` (steps of DDIM, eta) in ``shape_view``.
     """
 
     anomaly_tokens: int
@@ -142,6 +144,7 @@ class LearningPreset:
     shape_steps: int = 300
     shape_tokens: int = 4
     shape_sampling: tuple[int, float] = (20, 0.0)
+    shape_view: ShapeView = "window"
 
     def framing(self, side: int) -> Framing:
         """What of a photo a model of ``side`` pixels sees."""
@@ -176,7 +179,7 @@ PRESETS: dict[PresetName, LearningPreset] = {
         motion=Augmentation(flip=False, quarter_turns=False, max_rotation=180.0, scale=(1.0, 1.5), shift=0.25),
         margin=0.0, whole=True, loss_mask="bilinear", area_weight=False,
         lr=5e-3, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
-        most_steps=300_000, fresh=200, shape_steps=30_000,
+        most_steps=300_000, fresh=200, shape_steps=30_000, shape_view="whole",
     ),
     "code": LearningPreset(
         anomaly_tokens=4, mask_tokens=4, encoder="fpn", prompts=_TEMPLATES, normal_prompt="",
@@ -184,5 +187,6 @@ PRESETS: dict[PresetName, LearningPreset] = {
         margin=0.0, whole=True, loss_mask="bilinear", area_weight=False,
         lr=2e-2, encoder_rate=1.0, adapter_rate=0.1, batch=4, views=8, steps=300_000, per_defect=0,
         most_steps=300_000, fresh=200, shape_steps=30_000, shape_tokens=16, shape_sampling=(100, 1.0),
+        shape_view="whole",
     ),
 }  # fmt: skip

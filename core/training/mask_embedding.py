@@ -1,9 +1,10 @@
 """Mask embedding: the shapes of an anomaly's masks, learned as words, and new masks drawn from them.
 
 Name here ↔ symbol in AnomalyDiffusion (section 3.4): vectors ↔ e_m of a label, learn_shapes ↔ eq. 9, draw_shapes ↔
-eq. 10 with guidance 5. The paper's masks are whole photos; here a mask fills its own window, because where a mask lies
-and how large it is comes from the part and the examples when it is placed. A small model cannot draw masks by words
-alone, so an adapter (LoRA) may learn along with them.
+eq. 10 with guidance 5. In the view ``whole`` a mask is shown as the paper has it, with all its pieces where they lie
+on the photo. In ``window`` its largest piece fills a window of its own, because where a mask lies and how large it is
+comes from the part and the examples when it is placed. A small model cannot draw masks by words alone, so an adapter
+(LoRA) may learn along with them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from core.device import derive_seed, numpy_rng, torch_generator
 from core.diffusion.backbone import Backbone, decode
 from core.diffusion.sampling import classifier_free_guidance, make_schedule, sample
 from core.diffusion.tokens import Placeholder, encode_text, initial_vectors, jittered, with_placeholders
+from core.images.geometry import coverage
 from core.masks.morphology import dilate
+from core.training.learning_settings import ShapeView
 from core.training.loop import Trainable, TrainingPlan, prompt_conditioning, train
 from core.training.low_rank import unet_adapter
 from core.training.training_samples import TrainingSample, encode_samples
@@ -34,13 +37,15 @@ CROP_MARGIN = 0.2
 _MOST_VIEWS, _VIEWS = 160, 8
 _LEAST, _MOST = 0.004, 0.85
 """Shares of the window that a drawn shape may cover."""
+_LEAST_OF_PHOTO, _SPECK = 2e-4, 0.1
+"""Share of a whole photo that a drawn mask covers at least, and of its largest piece that each other piece has."""
 _GAP_DIVISOR = 24
 """Gaps below this part of the window's side are closed."""
 
 
 @dataclass(frozen=True)
 class LearnedShapes:
-    """What was learned (tensors by name) and, per label, the shapes drawn from it: bool (S, S), each in its window."""
+    """What was learned (tensors by name) and, per label, the shapes drawn from it: bool (S, S), each in its view."""
 
     tensors: Mapping[str, Tensor]
     drawn: Mapping[str, tuple[Mask, ...]]
@@ -58,6 +63,7 @@ def learn_shapes(
     steps: int,
     count: int,
     tokens: int = 4,
+    view: ShapeView = "window",
     sampling: tuple[int, float] = (20, 0.0),
     rank: int = 8,
     seed: int = 0,
@@ -76,7 +82,11 @@ def learn_shapes(
     samples = [
         TrainingSample(picture, words[label])
         for label, masks in groups.items()
-        for picture in _pictures(masks, backbone.side, numpy_rng(seed, "shapes", words[label]))
+        for picture in (
+            [whole_picture(mask, backbone.side) for mask in masks[:_MOST_VIEWS]]
+            if view == "whole"
+            else _pictures(masks, backbone.side, numpy_rng(seed, "shapes", words[label]))
+        )
     ]
     vectors = {word: nn.Parameter(_start(backbone, word, tokens, seed)) for word in words.values()}
     named = [Placeholder(word, value) for word, value in vectors.items()]
@@ -95,7 +105,15 @@ def learn_shapes(
             for index, (label, word) in enumerate(words.items()):
                 generator = torch_generator(derive_seed(seed, "shapes", "draw", word))
                 drawn[label] = draw_shapes(
-                    known, word, count, generator, cancelled, progress, steps + count * index, sampling=sampling
+                    known,
+                    word,
+                    count,
+                    generator,
+                    cancelled,
+                    progress,
+                    steps + count * index,
+                    sampling=sampling,
+                    view=view,
                 )
             tensors = {f"shape.{word}": value.detach().clone() for word, value in vectors.items()}
             tensors |= {f"shape.{name}": value.detach().clone() for name, value in lora.items()}
@@ -113,6 +131,7 @@ def draw_shapes(
     before: int = 0,
     *,
     sampling: tuple[int, float] = (20, 0.0),
+    view: ShapeView = "window",
     batch: int = 8,
 ) -> tuple[Mask, ...]:
     """At most ``count`` shapes bool (S, S) of a model that understands ``word``; what is no shape is left out.
@@ -129,7 +148,7 @@ def draw_shapes(
         model = classifier_free_guidance(backbone, prompt, nothing, GUIDANCE)
         latents = sample(model, x, schedule, eta=sampling[1], generator=generator, cancelled=cancelled)
         for i in range(some):
-            shape = cleaned(decode(backbone, latents[i : i + 1])[0])
+            shape = (whole_mask if view == "whole" else cleaned)(decode(backbone, latents[i : i + 1])[0])
             found += [shape] if shape is not None else []
         progress(before + start + some)
     return tuple(found)
@@ -140,6 +159,31 @@ def cleaned(picture: Image) -> Mask | None:
     grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
     mask = largest_piece(grey > 127, picture.shape[0] // _GAP_DIVISOR)
     return mask if _LEAST <= mask.mean() <= _MOST else None
+
+
+def whole_picture(mask: Mask, side: int) -> Image:
+    """A mask bool (H, W) of a whole photo, stretched to a square, white on black: uint8 (side, side, 3).
+
+    A cell is white where half of it is covered, or where that leaves nothing of a piece, where any is.
+    """
+    shares = coverage(mask, (side, side))
+    white = shares >= 0.5
+    count, pieces = cv2.connectedComponents((shares > 0).astype(np.uint8), connectivity=8)
+    for piece in (pieces == number for number in range(1, count)):
+        white |= piece if not white[piece].any() else False
+    return np.repeat(np.where(white, 255, 0).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def whole_mask(picture: Image) -> Mask | None:
+    """What is white in a drawn picture uint8 (S, S, 3) of a whole photo, specks beside it dropped; None where that is
+    no mask."""
+    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
+    count, pieces, stats, _ = cv2.connectedComponentsWithStats((grey > 127).astype(np.uint8), connectivity=8)
+    if count < 2:
+        return None
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    mask = np.asarray(np.isin(pieces, 1 + np.flatnonzero(areas >= _SPECK * areas.max())), np.bool_)
+    return mask if _LEAST_OF_PHOTO <= mask.mean() <= _MOST else None
 
 
 def largest_piece(mask: Mask, reach: int) -> Mask:

@@ -154,8 +154,14 @@ class _InversionTraining:
         if not self.params.shapes:
             return found
         shapes = self._learn_shapes(run)
-        pictures = {shapes_picture_name(i): shapes_png(s) for i, s in enumerate(shapes.drawn.values()) if s}
-        return replace(found, tensors={**found.tensors, **shapes.tensors}, pictures={**found.pictures, **pictures})
+        view = self.preset.shape_view
+        pictures = {shapes_picture_name(i): shapes_png(s, view) for i, s in enumerate(shapes.drawn.values()) if s}
+        return replace(
+            found,
+            tensors={**found.tensors, **shapes.tensors},
+            config={**found.config, "shape_view": view},
+            pictures={**found.pictures, **pictures},
+        )
 
     @contextmanager
     def _ready(self, run: TrainingRun) -> Iterator[_WordTraining]:
@@ -188,6 +194,7 @@ class _InversionTraining:
             masks,
             steps=self.shape_steps,
             tokens=self.preset.shape_tokens,
+            view=self.preset.shape_view,
             sampling=self.preset.shape_sampling,
             count=self.params.shapes,
             rank=self.params.rank if self.preset.validate else 0,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -15,9 +17,16 @@ from core.masks.placement.planner import plan_mask
 from core.placement_rules import Placement
 from core.training import checkpoints
 from core.training.callbacks import TrainingCallbacks
-from core.training.learned_masks import framed, learned_masks, shapes_picture_name, shapes_png
+from core.training.learned_masks import (
+    framed,
+    learned_masks,
+    learned_with_place,
+    shapes_picture_name,
+    shapes_png,
+    stretched,
+)
 from core.training.learning_settings import ALL_NORMALS, PRESETS, AnomalyLearningParams
-from core.training.mask_embedding import cleaned, largest_piece, learn_shapes
+from core.training.mask_embedding import cleaned, largest_piece, learn_shapes, whole_mask, whole_picture
 from core.training.textual_inversion import learn_embeddings
 
 
@@ -62,10 +71,52 @@ def test_framed_it_is_as_large_as_a_real_one() -> None:
 
 
 def test_each_preset_learns_shapes_as_it_was_published() -> None:
-    known = {name: (p.shape_steps, p.shape_tokens, p.shape_sampling) for name, p in PRESETS.items()}
+    known = {name: (p.shape_steps, p.shape_tokens, p.shape_sampling, p.shape_view) for name, p in PRESETS.items()}
     assert known == {
-        "flawsmith": (300, 4, (20, 0.0)), "paper": (30_000, 4, (20, 0.0)), "code": (30_000, 16, (100, 1.0)),
+        "flawsmith": (300, 4, (20, 0.0), "window"), "paper": (30_000, 4, (20, 0.0), "whole"),
+        "code": (30_000, 16, (100, 1.0), "whole"),
     }  # fmt: skip
+
+
+def two_pieces(shape: tuple[int, int] = (90, 120)) -> np.ndarray:
+    mask = np.zeros(shape, np.bool_)
+    mask[60:70, 80:90] = mask[60:68, 100:110] = True
+    return mask
+
+
+def test_a_whole_mask_is_shown_and_drawn_with_all_its_pieces_where_they_lie() -> None:
+    shown = whole_picture(two_pieces(), 64)
+    drawn = whole_mask(shown)
+    assert drawn is not None and cv2.connectedComponents(drawn.astype(np.uint8))[0] - 1 == 2
+    back = stretched(drawn, two_pieces(), np.random.default_rng(0))
+    assert (back & two_pieces()).sum() > 0.7 * (back | two_pieces()).sum()
+    hair = np.zeros((640, 640), np.bool_)
+    hair[100:102, 50:600] = True
+    assert whole_picture(hair, 64).any(), "a hairline is not lost"
+    speck = shown.copy()
+    speck[5, 5] = 255
+    assert np.array_equal(whole_mask(speck), drawn) and whole_mask(np.zeros_like(shown)) is None
+
+
+def test_whole_masks_are_placed_where_they_were_drawn(toy: Backbone, holes: Any, tmp_path: Path) -> None:
+    preset = replace(PRESETS["flawsmith"], shape_view="whole")
+    params = AnomalyLearningParams(steps=2, shapes=2, rank=2, shape_steps=2)
+    kept = learn_embeddings(
+        toy, {"hole": holes}, [], params, engine="anomaly_diffusion", folder=tmp_path, preset=preset
+    )
+    assert not learned_with_place(tmp_path / "none", "hole")
+    whole = whole_picture(two_pieces(), 64)[..., 0] > 0
+    (tmp_path / kept.id / f"{shapes_picture_name(0)}.png").write_bytes(shapes_png([whole], "whole"))
+    assert learned_with_place(tmp_path, "hole")
+    (found,) = learned_masks(tmp_path, "hole", [two_pieces()])
+    rules = Placement(source="learned", position="examples")
+    for seed in range(5):
+        placed = plan_mask(
+            rules, "hole", (90, 120), np.random.default_rng(seed), (), np.ones((90, 120), np.bool_), [found]
+        )
+        assert cv2.connectedComponents(placed.astype(np.uint8))[0] - 1 == 2
+        off = np.argwhere(placed).mean(axis=0) - np.argwhere(two_pieces()).mean(axis=0)
+        assert np.abs(off).max() < 25
 
 
 def test_published_presets_learn_from_all_good_photos_and_a_person_may_say_how_many() -> None:
