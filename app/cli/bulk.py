@@ -82,6 +82,10 @@ def generate(
     batch_size: Annotated[
         int, typer.Option(min=0, max=256, help="Samples that a model draws together; 0: what suits the machine.")
     ] = 0,
+    devices: Annotated[
+        str,
+        typer.Option(help="A process for each: all GPUs (all), some (0,1), or several on the CPU (cpu:4)."),
+    ] = "",
     shard: Annotated[
         str | None, typer.Option(help="Make only shard i of n, for example 2/8, into --out; 'merge' takes it in.")
     ] = None,
@@ -93,6 +97,8 @@ def generate(
         raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
     if (shard is None) != (out is None):
         raise InputError("--shard and --out belong together; say which shard to make and where to")
+    if shard and devices:
+        raise InputError("--devices: a shard is made in one process; start one shard for each device")
     if shard and keep_best:
         raise InputError("--keep-best: it needs all samples; merge the shards first, then run review --auto")
     batch = GenerationBatch(
@@ -114,7 +120,7 @@ def generate(
             bench.review.parse_rules({**parse_settings(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
         )
         with progress_bar(f"{engine} · {batch.label}") as progress:
-            made = bench.studio.generate(batch, rules=rules, spend=spend, progress=progress)
+            made = bench.studio.generate(batch, rules=rules, spend=spend, devices=devices, progress=progress)
         result = {name: made[name] for name in ("samples", "kept", "given_up", "message")}
         result |= {"seconds": round(time.monotonic() - began, 3), "project": str(bench.path)}
         result |= {"engine": engine, "label": batch.label, "reasons": made.get("reasons", {})}

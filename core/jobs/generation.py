@@ -20,13 +20,14 @@ from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
 from core.jobs.requests import BatchPlan, GenerationBatch, build_request, plan_batch
 from core.jobs.stored_samples import StoredSamples, recorded_inputs
+from core.jobs.worker_processes import WorkerPlace, WorkerProcesses
 from core.masks import rle
 from core.progress import Progress, unwatched
 from core.quality import scores
 from core.store import Project, SampleRow
 from core.types import Image, Recipe, Region, Request, Sample
 
-MadeSample = Sample | SampleRow
+MadeSample = Sample | SampleRow | PackedSample
 SampleMaker = Callable[[Sequence[Request]], Sequence[MadeSample | InputError]]
 
 ATTEMPTS = 6
@@ -37,12 +38,13 @@ def generate(
     material: ProductData,
     batch: GenerationBatch,
     *,
+    places: Sequence[WorkerPlace] = (),
     job_id: str | None = None,
     progress: Progress = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Make and store a batch; returns counts of ``samples``, ``given_up`` and ``left_out`` photos, ``cancelled``,
-    ``sample_ids``, ``notes`` and a ``message``.
+    """Make and store a batch, in a process at each of ``places`` where some are given; returns counts of ``samples``,
+    ``given_up`` and ``left_out`` photos, ``cancelled``, ``sample_ids``, ``notes`` and a ``message``.
 
     What an earlier run of the same batch stored is found, not made again. Samples are stored in index order as soon
     as they and all before them are there; cancel keeps those. InputError before anything is made if the batch itself
@@ -50,14 +52,11 @@ def generate(
     """
     plan = plan_batch(material, batch)
     ctx = Context(cancelled=cancelled, concepts=material.concepts, normals=material, regions_of=material.regions)
-    stored = StoredSamples(plan)
     ids: list[str] = []
     given_up: list[str] = []
     stopped = False
     try:
-        for outcome in generate_outcomes(
-            plan, range(batch.count), ctx, lambda requests: make_missing(plan, requests, ctx, stored)
-        ):
+        for outcome in _batch_outcomes(plan, places, ctx):
             if isinstance(outcome, str):
                 given_up.append(outcome)
             else:
@@ -79,6 +78,25 @@ def generate(
         "sample_ids": ids,
         "message": message,
     }
+
+
+def _batch_outcomes(plan: BatchPlan, places: Sequence[WorkerPlace], ctx: Context) -> Iterator[MadeSample | str]:
+    """All samples of a batch in order, made by the threads of this process, or by one process at each of ``places``.
+
+    Those that are stored already are found.
+    """
+    indices = range(plan.batch.count)
+    if not places:
+        stored = StoredSamples(plan)
+        yield from generate_outcomes(plan, indices, ctx, lambda asked: make_missing(plan, asked, ctx, stored))
+        return
+    project = plan.product_data.project
+
+    def make(batch: Sequence[int]) -> list[MadeSample | str]:
+        return [project.sample_row(made[1]) if isinstance(made, tuple) else made for made in workers.make(batch)]
+
+    with WorkerProcesses(project.path, plan.batch, places, ctx.cancelled) as workers:
+        yield from _in_order(_index_batches(plan, indices, ctx), make, len(places), ctx)
 
 
 def make_samples(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:
@@ -169,7 +187,9 @@ def remake(material: ProductData, recipe: Recipe, ctx: Context | None = None) ->
 
 def ensure_stored(project: Project, made: MadeSample, job_id: str | None = None) -> SampleRow:
     """``made`` as it lies in the project, written if it does not yet."""
-    return made if isinstance(made, SampleRow) else store_sample(project, made, job_id)
+    if isinstance(made, SampleRow):
+        return made
+    return (made if isinstance(made, PackedSample) else PackedSample.of(made)).store(project, job_id)
 
 
 def store_sample(project: Project, sample: Sample, job_id: str | None = None) -> SampleRow:
@@ -186,20 +206,32 @@ def generate_outcomes(
     It gets as many requests at once as the engine is best asked for. At most ``2 * workers`` such batches are made
     ahead of the one that is taken. Cancelled within a step of the engine.
     """
+    make = lambda batch: _generate_with_retries(plan, batch, ctx, made_of)  # noqa: E731
+    return _in_order(_index_batches(plan, indices, ctx), make, plan.batch.workers, ctx)
+
+
+def _index_batches(plan: BatchPlan, indices: Sequence[int], ctx: Context) -> Iterator[Sequence[int]]:
     size = engine_batch_size(plan, ctx)
-    batches = (indices[start : start + size] for start in range(0, len(indices), size))
-    if plan.batch.workers == 1:
+    return (indices[start : start + size] for start in range(0, len(indices), size))
+
+
+def _in_order(
+    batches: Iterator[Sequence[int]],
+    make: Callable[[Sequence[int]], list[MadeSample | str]],
+    workers: int,
+    ctx: Context,
+) -> Iterator[MadeSample | str]:
+    """What ``make`` gives for each batch of indices, side by side in ``workers`` threads, in the batches' order."""
+    if workers == 1:
         for batch in batches:
-            yield from _generate_with_retries(plan, batch, ctx, made_of)
+            yield from make(batch)
         return
-    with ThreadPoolExecutor(plan.batch.workers, thread_name_prefix="generate") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="generate") as pool:
 
         def ahead(count: int) -> list[Future[list[MadeSample | str]]]:
-            return [
-                pool.submit(_generate_with_retries, plan, b, ctx, made_of) for b in itertools.islice(batches, count)
-            ]
+            return [pool.submit(make, batch) for batch in itertools.islice(batches, count)]
 
-        waiting = ahead(2 * plan.batch.workers)
+        waiting = ahead(2 * workers)
         try:
             while waiting:
                 found = waiting.pop(0).result()

@@ -22,6 +22,7 @@ from core.jobs.product_data import ProductData
 from core.jobs.recorded_job import recorded_job
 from core.jobs.requests import GenerationBatch, PlacedMask, RequestBuilder, plan_batch
 from core.jobs.runner import JobControl, JobRunner
+from core.jobs.worker_processes import worker_places
 from core.progress import Progress, unwatched
 from core.store import SampleFilter, SampleRow
 from core.training.checkpoints import list_concepts
@@ -158,25 +159,36 @@ class StudioApi:
         *,
         rules: ReviewRules | None = None,
         spend: bool = False,
+        devices: str = "",
         job_id: str | None = None,
         progress: Progress = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[str, Any]:
         """A batch that waits for review, see generate; or with ``rules.keep_best`` the best of it.
 
-        See core.jobs.best_of.fill for ``rules``, ``spend`` and what it returns then.
+        See core.jobs.best_of for ``rules``, ``spend`` and what it returns then. ``devices`` makes it in processes of
+        their own, see core.jobs.worker_processes.worker_places.
         """
         if job_id is None:
             title = f"{batch.engine} · {batch.label}"
             with recorded_job(self._project, "generate", title, batch.model_dump_json()) as job:
                 job.result = self.generate(
-                    batch, rules=rules, spend=spend, job_id=job.id, progress=progress, cancelled=cancelled
+                    batch,
+                    rules=rules,
+                    spend=spend,
+                    devices=devices,
+                    job_id=job.id,
+                    progress=progress,
+                    cancelled=cancelled,
                 )
             return job.result
+        places = worker_places(devices) if devices else ()
         if rules is None:
             return {"kept": 0} | generation.generate(
-                self._product_data, batch, job_id=job_id, progress=progress, cancelled=cancelled
+                self._product_data, batch, places=places, job_id=job_id, progress=progress, cancelled=cancelled
             )
+        if places:
+            raise InputError("devices: the best are chosen in one process; leave out devices, or keep the best later")
         return best_of.generate_best_of(
             self._product_data, batch, rules, spend=spend, job_id=job_id, progress=progress, cancelled=cancelled
         )

@@ -17,7 +17,6 @@ from core.jobs.product_data import ProductData
 from core.jobs.requests import BatchPlan, GenerationBatch, plan_batch
 from core.jobs.shards.shard_folder import Shard, ShardCard, ShardFolder
 from core.progress import Progress, unwatched
-from core.store import SampleRow
 from core.types import Sample
 
 
@@ -73,8 +72,7 @@ def generate_shard(
     progress(len(found), len(indices))
     outcomes = generate_outcomes(plan, missing, ctx, lambda requests: make_each(plan, requests, ctx))
     for done, (index, outcome) in enumerate(zip(missing, outcomes, strict=True), start=len(found) + 1):
-        if isinstance(outcome, SampleRow):
-            raise AssertionError("make_each makes samples, never rows")
+        assert isinstance(outcome, str | Sample), "make_each makes samples alone"
         given_up += isinstance(outcome, str)
         if isinstance(outcome, str):
             folder.give_up(index, outcome)
