@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 @dataclass
 class ProductMemory:
-    """``kind`` of photos in the album, its ``page``, the ``ids`` on it, the ``picked`` one, the one whose removal
-    waits for a second press, the uploads that are being imported, and the import that is being looked at."""
+    """``kind`` of photos in the album, what is searched for, its ``order`` and ``page``, the ``picked`` ones, those
+    whose removal waits for a second press, the uploads that are being imported, and the import that is looked at."""
 
     kind: str = ""
+    search: str = ""
+    order: str = "imported"
     page: int = 0
-    ids: list[str] = field(default_factory=list)
-    picked: str = ""
-    removing: str = ""
+    picked: list[str] = field(default_factory=list)
+    removing: list[str] = field(default_factory=list)
     uploaded: list[Path] = field(default_factory=list)
     draft_id: str = ""
 

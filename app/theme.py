@@ -102,7 +102,7 @@ def theme() -> Base:
 
 def style_sheets() -> list[Path]:
     """The page's own style sheets."""
-    names = ("flawsmith", "studio", "figures", "evaluate", "concepts", "chips", "import")
+    names = ("flawsmith", "studio", "figures", "evaluate", "concepts", "chips", "import", "product")
     return [ASSETS / "css" / f"{name}.css" for name in names]
 
 

@@ -30,9 +30,18 @@ from core.api.studio.studio import StudioApi
 from core.jobs.product_data import ProductData
 from core.jobs.requests import GenerationBatch
 from core.jobs.runner import JobRunner
-from core.store import NormalRow, Project, RegionRow, SampleFilter, SampleRow
+from core.store import ExampleRow, NormalRow, Project, RegionRow, SampleFilter, SampleRow
 
-__all__ = ["GenerationBatch", "NormalRow", "RegionRow", "ReviewRules", "SampleFilter", "SampleRow", "Workbench"]
+__all__ = [
+    "ExampleRow",
+    "GenerationBatch",
+    "NormalRow",
+    "RegionRow",
+    "ReviewRules",
+    "SampleFilter",
+    "SampleRow",
+    "Workbench",
+]
 
 
 class Workbench:

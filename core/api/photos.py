@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from core.api.album import chosen_rows
 from core.api.close_up import close_up_box, close_up_bytes
 from core.api.import_drafts import ImportDraftsApi
 from core.api.outline import outline
@@ -105,6 +106,14 @@ class PhotosApi:
         """Photos in the order they were imported."""
         return self._project.normals(offset, limit)
 
+    def find(self, search: str = "", order: str = "imported") -> list[NormalRow]:
+        """Photos whose name holds every word of ``search``, in an order of core.api.album."""
+        return chosen_rows(self._project.normals(), search, order)
+
+    def find_examples(self, search: str = "", order: str = "imported") -> list[ExampleRow]:
+        """Real anomalies whose name or label holds every word of ``search``, in an order of core.api.album."""
+        return chosen_rows(self._project.examples(), search, order)
+
     def count(self) -> int:
         """How many photos of good parts there are."""
         return self._project.count_normals()
@@ -136,6 +145,10 @@ class PhotosApi:
     def remove_examples(self, ids: Sequence[str]) -> None:
         """Take real anomalies out of the project; what was learned or made from them stays."""
         self._project.remove_examples(ids)
+
+    def label_examples(self, ids: Sequence[str], label: str) -> int:
+        """Give real anomalies another label; return how many had another one before. InputError for a bad label."""
+        return self._project.label_examples(ids, label)
 
     def split(self) -> ExampleSplit | None:
         """Which real anomalies are kept for the test; None where all are learned from."""

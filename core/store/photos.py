@@ -174,6 +174,13 @@ class PhotoStore(Store):
         with self._db.write() as db:
             return int(db.execute(delete(examples).where(column_in(examples.c.id, ids))).rowcount)
 
+    def label_examples(self, ids: Iterable[str], label: str) -> int:
+        """Give these real anomalies another label; return how many were changed."""
+        label = check_new_label(label)
+        with self._db.write() as db:
+            here = column_in(examples.c.id, ids) & (examples.c.label != label)
+            return int(db.execute(update(examples).where(here).values(label=label)).rowcount)
+
     def rename_label(self, old: str, new: str) -> int:
         """Give all real anomalies of label ``old`` the label ``new``, which may be there already; return how many.
 

@@ -67,6 +67,6 @@ def test_a_cvat_zip_is_looked_at_corrected_and_imported(page: Page) -> None:
     expect(page.locator("#fs-imp")).to_be_hidden()
     page.locator("#fs-album-kind").get_by_label("Real anomalies (3)").check(force=True)
     expect(page.locator(".fs-album .fs-chip")).to_have_text("deep_scratch 3")
-    page.locator("#fs-album .thumbnail-item").nth(0).click()
+    page.locator("#fs-album [data-id]").nth(0).click()
     page.locator("#fs-open-real").click()
     Hands(page, "concepts").until(f"M.ready && M.count() === {int(MASK.sum())}")

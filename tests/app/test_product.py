@@ -58,14 +58,14 @@ def test_import_by_path_lists_every_bad_file(page: Page, server: Server, photo_f
     expect(report).to_contain_text("left out")
     for name in ("cut.png", "<b>tricky.jpg"):
         expect(report).to_contain_text(name)
-    expect(page.locator("#fs-album .thumbnail-item")).to_have_count(6)
+    expect(page.locator("#fs-album [data-id]")).to_have_count(6)
     assert (server.home / "projects" / "cap_line_3" / "project.db").is_file()
 
     reload(page)
     expect(report).to_contain_text("cut.png")
-    expect(page.locator("#fs-album .thumbnail-item")).to_have_count(6)
+    expect(page.locator("#fs-album [data-id]")).to_have_count(6)
 
-    page.locator("#fs-album .thumbnail-item").nth(2).click()
+    page.locator("#fs-album [data-id]").nth(2).click()
     expect(page.locator("#fs-picked")).to_contain_text("128 × 96")
     page.locator("#fs-remove").click()
     expect(page.locator("#fs-remove")).to_have_text(re.compile("with its samples"))
@@ -145,13 +145,13 @@ def test_real_anomalies_and_the_way_to_the_studio(
     page.locator("#fs-imp-go").click()
     real = page.locator("#fs-album-kind").get_by_label("Real anomalies (3)")
     real.check(force=True)
-    expect(page.locator("#fs-album .thumbnail-item")).to_have_count(3)
+    expect(page.locator("#fs-album [data-id]")).to_have_count(3)
     expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 3")
 
     # A part of them is kept for the test; single ones are moved.
     choose_share(page, "the first third of each label")
     expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 1 + 2 to test")
-    page.locator("#fs-album .thumbnail-item").nth(2).click()
+    page.locator("#fs-album [data-id]").nth(2).click()
     expect(page.locator("#fs-picked")).to_contain_text("kept for the test")
     page.locator("#fs-split-move").click()
     expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 2 + 1 to test")
@@ -160,14 +160,14 @@ def test_real_anomalies_and_the_way_to_the_studio(
     expect(page.locator(".fs-album .fs-chip")).to_have_text("hole 3")
     expect(page.locator("#fs-split-move")).to_be_hidden()
 
-    page.locator("#fs-album .thumbnail-item").nth(0).click()
+    page.locator("#fs-album [data-id]").nth(0).click()
     page.locator("#fs-remove").click()
     expect(page.locator("#fs-remove")).to_have_text("Remove this anomaly?")
     page.locator("#fs-remove").click()
-    expect(page.locator("#fs-album .thumbnail-item")).to_have_count(2)
+    expect(page.locator("#fs-album [data-id]")).to_have_count(2)
 
     # A real anomaly opens on the canvas, large; its label is changed there, and its mask may be.
-    page.locator("#fs-album .thumbnail-item").nth(1).click()
+    page.locator("#fs-album [data-id]").nth(1).click()
     page.locator("#fs-open-real").click()
     hands = Hands(page, "concepts")
     hands.until("M.ready && M.count() === 100")
@@ -178,10 +178,68 @@ def test_real_anomalies_and_the_way_to_the_studio(
     expect(page.locator(".fs-album .fs-chip")).to_have_text(["hole 1", "pit 1"])
 
     page.locator("#fs-album-kind").get_by_label("Good parts (6)").check(force=True)
-    expect(page.locator("#fs-album .thumbnail-item")).to_have_count(6)
-    page.locator("#fs-album .thumbnail-item").nth(4).click()
+    expect(page.locator("#fs-album [data-id]")).to_have_count(6)
+    page.locator("#fs-album [data-id]").nth(4).click()
     with Workbench.open(project) as bench:
         name = bench.photos.page()[4].name
     expect(page.locator("#fs-picked")).to_contain_text(name)
     page.locator("#fs-to-studio").click()
     expect(page.get_by_role("tab", name="Studio", exact=True)).to_have_attribute("aria-selected", "true")
+
+
+@pytest.fixture
+def defects_project(new_project: Callable[..., Path], part_photos: list[np.ndarray]) -> Path:
+    """Six good photos and four real anomalies of two labels."""
+    path = new_project("album")
+    with Workbench.open(path) as bench:
+        for number, label in enumerate(("hole", "pit", "hole", "hole")):
+            mask = np.zeros((96, 128), np.uint8)
+            mask[20 + number : 30, 60:70] = 255
+            data = bytes(cv2.imencode(".png", part_photos[number][..., ::-1] ^ np.uint8(1))[1])
+            png = bytes(cv2.imencode(".png", mask)[1])
+            bench.project.add_example(data, ".png", label, "structural", [png], f"{number}.png", 128, 96)
+    return path
+
+
+def test_the_album_is_searched_sorted_labelled_and_seen_large(
+    new_page: Callable[..., Page], defects_project: Path
+) -> None:
+    page = new_page(defects_project)
+    tiles = page.locator("#fs-album [data-id]")
+    expect(tiles).to_have_count(6)
+    page.locator("#fs-album-search :is(input, textarea)").press_sequentially("plate 4")
+    expect(tiles).to_have_count(1)
+    page.locator("#fs-album-search :is(input, textarea)").fill("")
+    expect(tiles).to_have_count(6)
+    page.locator("#fs-album-order input").click()
+    page.locator("li[role=option]", has_text="newest first").click()
+    expect(tiles.first).to_have_attribute("data-name", re.compile("plate 5"))
+
+    # By keyboard: two chosen, one seen large, the next one, its close-up, back to the tile that was shown last.
+    page.locator("#fs-album-kind").get_by_label("Real anomalies (4)").check(force=True)
+    expect(tiles).to_have_count(4)
+    tiles.first.click()
+    page.keyboard.press("Enter")
+    large = page.locator("dialog.fs-large")
+    expect(large.locator("header b")).to_have_text("3.png")
+    page.keyboard.press("ArrowRight")
+    expect(large.locator("header b")).to_have_text("2.png")
+    page.keyboard.press("z")
+    expect(large.locator("svg")).not_to_have_attribute("viewBox", "0 0 128 96")
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+    expect(tiles.nth(1)).to_be_focused()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(page.locator("#fs-picked")).to_contain_text("2 chosen")
+
+    set_value(page, "#fs-picked-label", "dent")
+    page.locator("#fs-picked-give").click()
+    expect(page.locator(".fs-album .fs-chip")).to_have_text(["dent 2", "hole 2"])
+    page.keyboard.press("Escape")
+    tiles.first.click()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.press("Delete")
+    expect(page.locator("#fs-remove")).to_have_text("Remove these 4 anomalies?")
+    page.locator("#fs-remove").click()
+    expect(page.locator("#fs-album-kind")).to_be_hidden()
+    expect(tiles).to_have_count(6)

@@ -28,14 +28,14 @@ def build(shell: PageContext) -> None:
         return [choices, *album.show(session), *review.show(session), *intake.care.show(session)]
 
     def select(session: Session) -> list[Any]:
-        return [*show(session), *intake.bar.refresh(session), import_report_html(session)]
+        return [*show(session), *album.fill(session), *intake.bar.refresh(session), import_report_html(session)]
 
     def ended(session: Session) -> list[Any]:
         if current_draft(session) is None:
             release_uploads(session)
         return [*show(session), import_report_html(session)]
 
-    shell.fill_on_select(tab, select, [*shown, *intake.bar.parts, intake.report])
+    shell.fill_on_select(tab, select, [*shown, *album.controls, *intake.bar.parts, intake.report])
     intake.wire(shell)
     intake.bar.on_end(shell, ended, outputs=[*shown, intake.report])
     review.wire(shell, intake.bar, show, shown)

@@ -5,21 +5,22 @@ from __future__ import annotations
 import html
 import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from app.components.import_review import current_draft
-from app.components.split_panel import TO_TEST, SplitPanel, chip_html
-from app.page_context import PageContext, on, on_gallery_select
+from app.components.split_panel import SplitPanel, chip_html
+from app.modules import on_load
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
-from app.tabs.concepts.mask_drawing import FOCUS_JS, edit_example
+from app.tab_memory import ProductMemory
+from app.tabs.product.album_grid import example_grid_html, photo_grid_html
+from app.tabs.product.picked_panel import GOOD, REAL, PickedPanel
+from core.api.album import ORDERS
 from core.errors import StoreError
 
 PAGE_SIZE = 60
-GOOD, REAL = "good", "real"
-REMOVE = "Remove from project"
 
 WELCOME = """<div class="fs-empty"><h2>Start with photos of good parts</h2>
 <p>To look around first, choose a <b>demo</b> in the list of projects on the left.</p>
@@ -31,12 +32,12 @@ ones, <b>Export</b> writes the dataset.</p></div>"""
 logger = logging.getLogger(__name__)
 
 _HIDDEN = gr.update(visible=False)
-_NO_ALBUM = (_HIDDEN, *[gr.skip()] * 5, _HIDDEN, "", _HIDDEN)
-"""Updates that hide all of ``ProjectGallery.parts`` after the welcome."""
+_NO_ALBUM = (_HIDDEN, _HIDDEN, *[gr.skip()] * 5, _HIDDEN)
+"""Updates that hide the parts of ``ProjectGallery`` after the welcome, but for what is picked and the split."""
 
 
 class ProjectGallery:
-    """The right column: what the project holds."""
+    """The right column: what the project holds. ``show`` updates ``parts``, ``fill`` the ``controls``."""
 
     def __init__(self) -> None:
         self.welcome = gr.HTML(WELCOME)
@@ -44,28 +45,36 @@ class ProjectGallery:
             self.kind = gr.Radio([("Good parts", GOOD), ("Real anomalies", REAL)], value=GOOD, show_label=False,
                                  container=False, elem_classes="fs-segments", elem_id="fs-album-kind")  # fmt: skip
             self.back = gr.Button("‹", size="sm", scale=0, min_width=36, elem_id="fs-album-back")
-            self.where = gr.HTML(elem_classes="fs-quiet")
+            self.where = gr.HTML(elem_classes="fs-quiet", elem_id="fs-album-where")
             self.forth = gr.Button("›", size="sm", scale=0, min_width=36, elem_id="fs-album-forth")
             self.summary = gr.HTML(elem_classes="fs-quiet fs-right")
+        with gr.Row(visible=False, elem_classes="fs-tight fs-album-find", equal_height=True) as self.find:
+            self.search = gr.Textbox(label="Search", show_label=False, container=False, max_lines=1, scale=0,
+                                     placeholder="Search by name or label", min_width=240,
+                                     elem_id="fs-album-search")  # fmt: skip
+            orders = [(words, name) for name, words in ORDERS.items()]
+            self.order = gr.Dropdown(orders, value="imported", label="Order", show_label=False, container=False,
+                                     scale=0, min_width=150, interactive=True, elem_id="fs-album-order")  # fmt: skip
         above = gr.Column(min_width=0)
-        with gr.Row(visible=False, elem_classes="fs-picked", equal_height=True) as self.picked:
-            self.about = gr.HTML(elem_id="fs-picked")
-            self.work = gr.Button("Work on it in Studio", size="sm", scale=0, min_width=150, elem_id="fs-to-studio")
-            self.open = gr.Button("Open: mask and label", size="sm", scale=0, min_width=150, elem_id="fs-open-real")
-            self.move = gr.Button(TO_TEST, visible=False, size="sm", scale=0, min_width=130, elem_id="fs-split-move")
-            self.remove = gr.Button(REMOVE, size="sm", scale=0, min_width=150, elem_id="fs-remove")
+        self.picked = PickedPanel()
         with above:
-            self.split = SplitPanel(self.move)
-        self.gallery = gr.Gallery(show_label=False, height="auto", allow_preview=False, visible=False, buttons=[],
-                                  object_fit="contain", elem_classes="fs-gallery", elem_id="fs-album")  # fmt: skip
-        self.parts = [self.welcome, self.head, self.kind, self.back, self.where, self.forth, self.summary,
-                      self.picked, self.about, self.gallery, *self.split.parts]  # fmt: skip
+            self.split = SplitPanel(self.picked.move)
+        self.gallery = gr.HTML(js_on_load=on_load("app/tabs/product/album_grid.js", "album_chosen"), visible=False,
+                               elem_id="fs-album")  # fmt: skip
+        self.controls = [self.search, self.order]
+        self.parts = [self.welcome, self.head, self.find, self.kind, self.back, self.where, self.forth, self.summary,
+                      self.gallery, *self.picked.parts, *self.split.parts]  # fmt: skip
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``: what the project holds, and its split where the real anomalies are shown."""
         updates = album_updates(session)
         real = session.memory.product.kind == REAL and _is_listed(session)
-        return [*updates, *self.split.show(session, real)]
+        return [*updates, *self.picked.show(session), *self.split.show(session, real)]
+
+    @staticmethod
+    def fill(session: Session) -> list[Any]:
+        """Updates for ``controls``: as the session has them, so that a reload finds them."""
+        return [session.memory.product.search, session.memory.product.order]
 
     def wire(self, shell: PageContext) -> None:
         """What a person does with what is shown."""
@@ -73,13 +82,24 @@ class ProjectGallery:
         for button, step in ((self.back, -1), (self.forth, 1)):
             on(button.click, self._then_show(lambda s, step=step: _turn_page(s, step)), shell, outputs=shown)
         on(self.kind.input, self._then_show(_switch), shell, [self.kind], shown)
-        on(self.split.share.input, self._share, shell, [self.split.share], [*shown, self.move])
-        on(self.move.click, self._move, shell, outputs=[*shown, self.move])
-        picked = [self.picked, self.about, self.work, self.remove, self.open, self.move]
-        on_gallery_select(self.gallery.select, _pick, shell, picked, trigger_mode="always_last")
-        on(self.open.click, _open_real, shell, outputs=[shell.tabs]).success(None, js=FOCUS_JS)
-        on(self.work.click, _work_on, shell, outputs=[shell.tabs])
-        on(self.remove.click, self._remove, shell, outputs=[*shown, self.remove])
+        # A field's first input after the server filled it in goes unheard, its change does not.
+        on(self.search.change, self._search, shell, [self.search], shown, trigger_mode="always_last")
+        on(self.order.input, self._then_show(_sort), shell, [self.order], shown)
+        on(self.split.share.input, self._then_show(self.split.choose), shell, [self.split.share], shown)
+        on_html_event(self.gallery.album_chosen, self._choose, shell, self.picked.parts, trigger_mode="always_last")
+        self.picked.wire(shell, self.show, shown)
+
+    def _choose(self, session: Session, sent: dict[str, Any]) -> list[Any]:
+        ids = sent.get("ids")
+        session.memory.product.picked = [str(i) for i in ids][:PAGE_SIZE] if isinstance(ids, list) else []
+        session.memory.product.removing = []
+        return self.picked.show(session)
+
+    def _search(self, session: Session, search: str) -> list[Any]:
+        if search == session.memory.product.search:
+            return [gr.skip()] * len(self.parts)
+        session.memory.product.search, session.memory.product.page = search, 0
+        return self.show(session)
 
     def _then_show(self, handler: Callable[..., None]) -> Callable[..., list[Any]]:
         def acted(session: Session, *values: Any) -> list[Any]:
@@ -88,43 +108,13 @@ class ProjectGallery:
 
         return acted
 
-    def _share(self, session: Session, chosen: str) -> list[Any]:
-        self.split.choose(session, chosen)
-        return [*self.show(session), self.split.move_update(session, session.memory.product.picked)]
-
-    def _move(self, session: Session) -> list[Any]:
-        self.split.move_picked(session, session.memory.product.picked)
-        return [*self.show(session), self.split.move_update(session, session.memory.product.picked)]
-
-    def _remove(self, session: Session) -> list[Any]:
-        at = session.memory.product.picked
-        good, photos = session.memory.product.kind == GOOD, session.required_api.photos
-        if not at or session.memory.product.removing != at:
-            session.memory.product.removing = at
-            sure = "Remove it with its samples?" if good else "Remove this anomaly?"
-            return [*[gr.skip()] * len(self.parts), gr.update(value=sure, variant="stop")]
-        photos.remove([at]) if good else photos.remove_examples([at])
-        session.memory.product.picked = session.memory.product.removing = ""
-        return [*self.show(session), gr.update(value=REMOVE, variant="secondary")]
-
 
 def _switch(session: Session, kind: str) -> None:
-    session.memory.product.kind, session.memory.product.page, session.memory.product.picked = kind, 0, ""
+    session.memory.product.kind, session.memory.product.page, session.memory.product.picked = kind, 0, []
 
 
-def _pick(session: Session, index: int) -> list[Any]:
-    session.memory.product.picked = session.memory.product.ids[index]
-    return _picked_updates(session)
-
-
-def _work_on(session: Session) -> Any:
-    session.normal_id = session.memory.product.picked
-    return gr.Tabs(selected="studio")
-
-
-def _open_real(session: Session) -> Any:
-    edit_example(session, session.memory.product.picked)
-    return gr.Tabs(selected="concepts")
+def _sort(session: Session, order: str) -> None:
+    session.memory.product.order, session.memory.product.page = order, 0
 
 
 def _is_listed(session: Session) -> bool:
@@ -136,7 +126,7 @@ def _is_listed(session: Session) -> bool:
 
 
 def album_updates(session: Session) -> list[Any]:
-    """Updates for the parts of ``ProjectGallery`` but its split; what is wrong where the project cannot be read."""
+    """Updates for the parts of ``ProjectGallery`` up to its tiles; what is wrong where the project cannot be read."""
     try:
         return _content_updates(session)
     except StoreError as error:  # another project can still be chosen
@@ -146,41 +136,48 @@ def album_updates(session: Session) -> list[Any]:
 
 
 def _content_updates(session: Session) -> list[Any]:
-    hidden, welcome = gr.update(visible=False), gr.update(value=WELCOME, visible=True)
+    hidden, welcome, product = gr.update(visible=False), gr.update(value=WELCOME, visible=True), session.memory.product
     if session.api is None:
         return [welcome, *_NO_ALBUM]
     if current_draft(session) is not None:
         return [hidden, *_NO_ALBUM]
-    good, real = session.api.photos.count(), len(session.api.photos.examples())
+    photos = session.api.photos
+    good, real = photos.count(), len(photos.examples())
     if not good and not real:
         return [welcome, *_NO_ALBUM]
-    kind = (session.memory.product.kind or GOOD) if real and good else (GOOD if good else REAL)
-    session.memory.product.kind = kind
-    total = good if kind == GOOD else real
-    page = min(session.memory.product.page, (total - 1) // PAGE_SIZE)
-    session.memory.product.page = page
-    pictures, session.memory.product.ids = _pictures(session, kind, page)
-    kinds = gr.update(choices=[(f"Good parts ({good:,})", GOOD), (f"Real anomalies ({real:,})", REAL)], value=kind,
-                      visible=bool(real))  # fmt: skip
-    ids = session.memory.product.ids
-    at = ids.index(session.memory.product.picked) if session.memory.product.picked in ids else None
-    if at is None:
-        session.memory.product.picked = ""
-    picked, about, *_ = _picked_updates(session)
-    many = gr.update(visible=total > PAGE_SIZE)
-    gallery = gr.update(value=pictures, visible=True, selected_index=at)
-    span = f"{page * PAGE_SIZE + 1:,} to {page * PAGE_SIZE + len(pictures):,} of {total:,}"
-    return [hidden, gr.update(visible=True), kinds, many, span, many, _summary(session), picked, about, gallery]
+    product.kind = (product.kind or GOOD) if real and good else (GOOD if good else REAL)
+    pictures, span, many = _page_of(session)
+    kinds = gr.update(choices=[(f"Good parts ({good:,})", GOOD), (f"Real anomalies ({real:,})", REAL)],
+                      value=product.kind, visible=bool(real))  # fmt: skip
+    seen, turns = gr.update(visible=True), gr.update(visible=many)
+    gallery = gr.update(value=pictures, visible=True)
+    return [hidden, seen, seen, kinds, turns, span, turns, _summary(session), gallery]
 
 
-def _pictures(session: Session, kind: str, page: int) -> tuple[list[tuple[str, str]], list[str]]:
-    desk = session.required_api.photos
-    if kind == GOOD:
-        rows = desk.page(page * PAGE_SIZE, PAGE_SIZE)
-        return [(str(desk.thumbnail(r.id)), Path(r.name).name) for r in rows], [r.id for r in rows]
-    examples = desk.examples()[page * PAGE_SIZE : (page + 1) * PAGE_SIZE]
-    named = [(str(desk.example_thumbnail(e)), f"{e.label} · test" if e.part == "test" else e.label) for e in examples]
-    return named, [e.id for e in examples]
+def _page_of(session: Session) -> tuple[str, str, bool]:
+    """The tiles of the session's page, HTML, which of how many they are in words, and whether there are more pages."""
+    product, photos = session.memory.product, session.required_api.photos
+    if product.kind == GOOD:
+        good = photos.find(product.search, product.order)
+        part = _part_shown(product, [row.id for row in good])
+        return photo_grid_html(session, good[part]), *_place_in_words(part, len(good))
+    real = photos.find_examples(product.search, product.order)
+    part = _part_shown(product, [row.id for row in real])
+    return example_grid_html(session, real[part]), *_place_in_words(part, len(real))
+
+
+def _part_shown(product: ProductMemory, ids: list[str]) -> slice:
+    """The places of the page; only what is on it stays picked."""
+    product.page = max(0, min(product.page, (len(ids) - 1) // PAGE_SIZE))
+    part = slice(product.page * PAGE_SIZE, (product.page + 1) * PAGE_SIZE)
+    shown = set(ids[part])
+    product.picked = [i for i in product.picked if i in shown]
+    return part
+
+
+def _place_in_words(part: slice, total: int) -> tuple[str, bool]:
+    said = f"{part.start + 1:,} to {min(part.stop, total):,} of {total:,}" if total else "none found"
+    return said, total > PAGE_SIZE
 
 
 def _summary(session: Session) -> str:
@@ -197,27 +194,9 @@ def _summary(session: Session) -> str:
     return f"{size}, {colour}"
 
 
-def _picked_updates(session: Session) -> list[Any]:
-    at = session.memory.product.picked
-    if not at or session.api is None:
-        return [gr.update(visible=False), "", gr.skip(), gr.skip(), gr.skip(), gr.skip()]
-    session.memory.product.removing = ""
-    desk, good = session.api.photos, session.memory.product.kind == GOOD
-    if good:
-        photo = desk.row(at)
-        name, said = photo.name, ", ".join((f"{photo.width} × {photo.height}", *photo.notes))
-    else:
-        real = desk.example(at)
-        name, said = real.name, f"{real.width} × {real.height}, {real.label}, {len(real.mask_paths)} masked defects"
-        said += {"": "", "learn": ", learned from", "test": ", kept for the test"}[real.part]
-    text = f"<b>{html.escape(name)}</b> <span class='fs-quiet'>{html.escape(said)}</span>"
-    remove = gr.update(value=REMOVE, variant="secondary")
-    move = SplitPanel.move_update(session, "" if good else at)
-    return [gr.update(visible=True), text, gr.update(visible=good), remove, gr.update(visible=not good), move]
-
-
 def _turn_page(session: Session, step: int) -> None:
-    desk = session.required_api.photos
-    total = desk.count() if (session.memory.product.kind or GOOD) == GOOD else len(desk.examples())
-    session.memory.product.page = (session.memory.product.page + step) % max(1, -(-total // PAGE_SIZE))
-    session.memory.product.picked = ""
+    product, photos = session.memory.product, session.required_api.photos
+    find = photos.find if product.kind == GOOD else photos.find_examples
+    total = len(find(product.search, product.order))
+    product.page = (product.page + step) % max(1, -(-total // PAGE_SIZE))
+    product.picked = []
