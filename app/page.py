@@ -14,6 +14,7 @@ import gradio as gr  # noqa: E402  Gradio reads the variable above when it is im
 
 from app import modules, theme  # noqa: E402
 from app.components.notices import errors_as_notices  # noqa: E402
+from app.components.pulse import Pulse  # noqa: E402
 from app.open_projects import known_projects  # noqa: E402
 from app.page_context import KEEP_TICKET_JS, PRIVATE_EVENT, SESSION_JS, PageContext, caller_in, header_html  # noqa: E402
 from app.server.access import Access, checked_port, free_port, middleware  # noqa: E402
@@ -48,9 +49,10 @@ def build_page() -> gr.Blocks:
             gr.HTML(_wordmark(), elem_classes="fs-word")
             project = gr.HTML(elem_classes="fs-project", elem_id="fs-project")
             gr.HTML("<div id='fs-tray' role='status' aria-label='What runs'></div>", elem_classes="fs-tray-box")
+            pulse = Pulse(elem_classes="fs-pulse")
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
-            shell = PageContext(ticket, opened, tabs, project)
+            shell = PageContext(ticket, opened, tabs, project, pulse)
             for tab in TABS.values():
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")

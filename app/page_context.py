@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.components.notices import errors_as_notices
+from app.components.pulse import Pulse
 from app.open_projects import header_of
 from app.sent_values import checked_event_data, checked_index, checked_values
 from app.server.callers import Caller, caller_of
@@ -37,13 +38,14 @@ class PageContext:
     """``ticket`` is the first input of every event; ``project_opened`` changes when another project is on the table.
 
     ``header`` and ``ticket`` are the last outputs of every event made by ``on`` and its kin: counts are never old, and
-    a page that has opened another project says so from then on.
+    a page that has opened another project says so from then on. ``pulse`` tells of verdicts from elsewhere.
     """
 
     ticket: gr.Textbox
     project_opened: gr.State
     tabs: gr.Tabs
     header: gr.HTML
+    pulse: Pulse
 
     @property
     def always(self) -> tuple[Component, ...]:

@@ -8,9 +8,11 @@ from typing import Any
 
 from app.components.drawn_pair_panel import copy_in_words
 from app.session import Session, file_url, requested_session
+from app.tabs.studio.engine_form import normalized_label
+from core.api import SampleRow
 from core.api.close_up import close_up_box
 from core.api.review import believability
-from core.errors import FlawsmithError, InputError
+from core.errors import FlawsmithError, InputError, NotFound
 from core.types import ReviewStatus
 
 PAGE_SIZE = 48
@@ -25,6 +27,8 @@ SCORES = (
     ("seam_contrast", "seam", "{:.1f}×"),
     ("ars", "anomaly score", "{:.2f}"),
 )
+LOWER_IS_BETTER = frozenset({"change_outside", "seam_contrast"})
+"""Scores of which less is better, which is said beside them."""
 
 Message = dict[str, Any]
 
@@ -81,6 +85,39 @@ def redo(session: Session, sent: Message) -> Message:
     return _statuses(session, session.required_api.review.redo())
 
 
+def star(session: Session, sent: Message) -> Message:
+    """Make ``ids`` favourites, or not any more."""
+    session.required_api.review.star(_ids(sent), bool(sent.get("on")))
+    return {}
+
+
+def relabel(session: Session, sent: Message) -> Message:
+    """Give ``ids`` the ``label``."""
+    name = normalized_label(str(sent.get("label") or ""))
+    if not name:
+        raise InputError("Label is empty: type it, for example 'scratch'")
+    session.required_api.review.relabel(_ids(sent), name)
+    return {"label": name}
+
+
+def note(session: Session, sent: Message) -> Message:
+    """Write the ``note`` on the sample ``ids[0]``."""
+    session.required_api.review.write_note(_ids(sent)[0], str(sent.get("note") or ""))
+    return {}
+
+
+def verdicts(session: Session, sent: Message) -> Message:
+    """What the samples ``ids`` are called and thought of now, perhaps in another window."""
+    found, desk = {}, session.required_api.review
+    for id in _ids(sent):
+        try:
+            row = desk.row(id)
+        except NotFound:
+            continue  # it was deleted; the next page leaves it out
+        found[id] = _remarks(row)
+    return {"rows": found}
+
+
 def about(session: Session, sent: Message) -> Message:
     """What takes a moment to know of the sample ``ids[0]``: its distance to the nearest kept one."""
     desk = session.required_api.review
@@ -119,9 +156,9 @@ def real(session: Session, sent: Message) -> Message:
 
 
 HANDLERS: tuple[Callable[[Session, Message], Message], ...] = (
-    look, turn, judge, best, undo, redo, about, beside, real,
+    look, turn, judge, best, undo, redo, star, relabel, note, verdicts, about, beside, real,
 )  # fmt: skip
-WITHOUT_LOCK = frozenset({beside, real})
+WITHOUT_LOCK = frozenset({beside, real, verdicts})
 """Handlers that change nothing of the session and hold nobody up."""
 
 
@@ -145,16 +182,27 @@ def _tile(session: Session, row: Any) -> Message:
     normal = bench.photos.row(row.normal_id)
     scores = dict(row.scores)
     return {
-        "id": row.id, "label": row.label, "kind": row.kind, "engine": row.engine, "seed": str(row.seed),
-        "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""),
+        "id": row.id, "kind": row.kind, "engine": row.engine, "seed": str(row.seed), **_remarks(row),
         "edit": _edit_in_words(session, row),
         "photo": normal.name, "width": normal.width, "height": normal.height,
         "thumb": file_url(bench.review.thumbnail(row, outline=False)),
         "image": file_url(row.image_path), "source": file_url(normal.path),
         "outline": bench.review.outline(row), "crop": list(bench.review.close_up_box(row)),
-        "scores": [(title, form.format(scores[name])) for name, title, form in SCORES if name in scores],
+        "scores": [
+            (title, form.format(scores[name]), name in LOWER_IS_BETTER)
+            for name, title, form in SCORES
+            if name in scores
+        ],
         "believable": round(believability(scores), 2), "copy": _copy_verdict(session, row),
         "compared": bench.review.nearest_good_part_applies(row),
+    }  # fmt: skip
+
+
+def _remarks(row: SampleRow) -> Message:
+    """What a person said of a sample."""
+    return {
+        "label": row.label, "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""),
+        "favourite": row.favourite, "note": row.note,
     }  # fmt: skip
 
 

@@ -12,13 +12,14 @@ from app.components import param_form
 from app.components.reject_reasons import reject_reasons_html
 from app.page_context import PageContext, on, on_html_event
 from app.review_grid.grid import ReviewGrid, refetch_value
-from app.review_grid.server import SCORES
+from app.review_grid.server import LOWER_IS_BETTER, SCORES
 from app.session import Session
 from core.api import SampleFilter
 from core.api.review import ReviewRules
 from core.types import ReviewStatus
 
-ANY = "any"
+ANY, STARRED = "any", "starred"
+"""What the filters show beside one verdict: all samples, and the favourites of every verdict."""
 ORDERS = {
     "newest first": ("created", True), "oldest first": ("created", False),
     "strongest first": ("change_inside", True), "weakest first": ("change_inside", False),
@@ -44,8 +45,8 @@ class ReviewFilters:
 
     def __init__(self) -> None:
         with gr.Row(equal_height=True, elem_classes="fs-filters"):
-            verdicts = [("new", "new"), ("kept", "kept"), ("rejected", "rejected"), ("all", ANY)]
-            self.verdict = gr.Radio(verdicts, value="new", label="Show", scale=3, min_width=250,
+            verdicts = [*((v.value, v.value) for v in ReviewStatus), ("★", STARRED), ("all", ANY)]
+            self.verdict = gr.Radio(verdicts, value="new", label="Show", scale=3, min_width=280,
                                     elem_classes="fs-segments", elem_id="fs-review-verdict")  # fmt: skip
             self.label = gr.Dropdown([ANY], value=ANY, label="Label", scale=2, min_width=100,
                                      elem_id="fs-review-label")  # fmt: skip
@@ -55,7 +56,14 @@ class ReviewFilters:
                                        elem_id="fs-review-grouped")  # fmt: skip
         with gr.Accordion("Scores at least", open=False, elem_classes="fs-scores"), gr.Row():
             self.minima = [
-                gr.Slider(0, MINIMA[name][0], value=0, step=MINIMA[name][1], label=title.capitalize(), min_width=150)
+                gr.Slider(
+                    0,
+                    MINIMA[name][0],
+                    value=0,
+                    step=MINIMA[name][1],
+                    min_width=150,
+                    label=title.capitalize() + (", lower is better" if name in LOWER_IS_BETTER else ""),
+                )  # fmt: skip
                 for name, title, _ in SCORES
             ]
         self.chips = gr.HTML(js_on_load=CHIPS_JS, elem_id="fs-review-chips", padding=False)
@@ -69,7 +77,8 @@ class ReviewFilters:
             job_id=session.filter.job_id,
             label=None if label == ANY else label,
             engine=None if engine == ANY else engine,
-            verdict=None if verdict == ANY else ReviewStatus(verdict),
+            verdict=None if verdict in (ANY, STARRED) else ReviewStatus(verdict),
+            favourite=True if verdict == STARRED else None,
             min_score={name: least for (name, _, _), least in zip(SCORES, minima, strict=True) if least > 0},
             order_by=by,
             descending=descending,
@@ -123,7 +132,7 @@ class ReviewFilters:
         engines = [(card.title, name) for name, card in cards.items()]
         order = next((n for n, how in ORDERS.items() if how == (chosen.order_by, chosen.descending)), "newest first")
         return [
-            str(chosen.verdict or ANY),
+            STARRED if chosen.favourite else str(chosen.verdict or ANY),
             gr.update(choices=[ANY, *labels], value=chosen.label or ANY),
             gr.update(choices=[ANY, *engines], value=chosen.engine or ANY),
             order,
@@ -167,6 +176,8 @@ def build(shell: PageContext) -> None:
         on(happens, refilter, shell, filters.controls, shown, trigger_mode="always_last")
 
     on(board.judged, lambda s: _counts(s), shell, outputs=[counts], trigger_mode="always_last")
+
+    on_html_event(shell.pulse.verdicts_changed, lambda s, _: _counts(s), shell, [counts], trigger_mode="always_last")
 
     def by_score(session: Session, *values: Any) -> list[object]:
         desk = session.required_api.review

@@ -146,6 +146,22 @@ class ReviewApi:
         """Keep, reject or reset samples, which the person who is logged in as ``by`` does; one undo takes it back."""
         self._project.set_review_status(list(sample_ids), ReviewStatus(verdict), reason, VerdictSource("person", by))
 
+    def relabel(self, sample_ids: Sequence[str], label: str) -> int:
+        """Give samples another label; return how many had another one. InputError for a bad label."""
+        return self._project.relabel_samples(sample_ids, label)
+
+    def star(self, sample_ids: Sequence[str], favourite: bool) -> int:
+        """Make samples favourites, or take the star off; return how many were changed."""
+        return self._project.set_favourite(sample_ids, favourite)
+
+    def write_note(self, sample_id: str, note: str) -> None:
+        """Write a note on a sample; "" takes it away."""
+        self._project.set_note(sample_id, note)
+
+    def revision(self) -> str:
+        """Changes with each verdict and each new sample, so that a window knows when it shows something old."""
+        return self._project.review_revision()
+
     def undo(self) -> list[str]:
         """Take the last verdicts back, also after a restart; returns the samples concerned."""
         return self._project.undo_review()

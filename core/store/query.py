@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from core.store.rows import SampleFilter
 
-COLUMNS = ("label", "engine", "verdict", "normal_id", "job_id")
+COLUMNS = ("label", "engine", "verdict", "normal_id", "job_id", "favourite")
 
 
 def count_samples(db: Connection, where: SampleFilter) -> int:
@@ -48,7 +48,7 @@ class _FilterQuery:
         for name in COLUMNS:
             if (value := getattr(where, name)) is not None:
                 self.conditions.append(f"s.{name} = :{name}")
-                self.params[name] = str(value)
+                self.params[name] = int(value) if isinstance(value, bool) else str(value)
         self.by_column = bool(self.conditions)
         if self.by_column or not where.min_score:
             self.tables.append("samples s")

@@ -59,6 +59,7 @@ class SampleRow:
 
     ``component_paths`` are grey PNGs, one for each component whose word's attention was compared.
     ``picture_paths`` are colour PNGs of what else was drawn for the sample. ``verdict_by`` is None while it is new.
+    ``favourite`` and ``note`` are a person's remarks.
     """
 
     id: str
@@ -83,6 +84,8 @@ class SampleRow:
     unrefined_path: Path | None = None
     picture_paths: Mapping[str, Path] = field(default_factory=dict)
     verdict_by: VerdictSource | None = None
+    favourite: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class SampleFilter:
     verdict: ReviewStatus | str | None = None
     normal_id: str | None = None
     job_id: str | None = None
+    favourite: bool | None = None
     min_score: Mapping[str, float] = field(default_factory=dict)
     order_by: str = "created"
     descending: bool = False

@@ -197,6 +197,8 @@ class SampleStore(PhotoStore):
             unrefined_path=maps.pop(UNREFINED, None),
             component_paths=maps,
             picture_paths=pictures,
+            favourite=bool(row.favourite),
+            note=row.note,
         )
 
 

@@ -105,6 +105,8 @@ samples = Table(
     Column("instances", JSON, nullable=False),
     Column("created", Float, nullable=False),
     *(_text(name, server_default="") for name in VERDICT_BY),
+    Column("favourite", Integer, nullable=False, server_default="0"),
+    _text("note", server_default=""),
     CheckConstraint("verdict IN ('new', 'kept', 'rejected')", name="known_verdict"),
     Index("samples_by_verdict", "verdict"),
     Index("samples_by_label", "label", "verdict", "engine"),

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, event
 
 from app.components import photo_panel
 from app.components.photo_panel import PhotoPanel, photo_title
+from app.components.pulse import Pulse
 from app.page_context import PageContext
 from app.session import Session
 from core.api import Workbench
@@ -36,7 +37,7 @@ def fill(session: Session, count: int) -> list[str]:
 
 def panel() -> PhotoPanel:
     with gr.Blocks():
-        shell = PageContext(gr.Textbox(), gr.State(0), gr.Tabs(), gr.HTML())
+        shell = PageContext(gr.Textbox(), gr.State(0), gr.Tabs(), gr.HTML(), Pulse())
         return PhotoPanel(shell, "regions", "100px")
 
 

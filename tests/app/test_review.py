@@ -246,3 +246,36 @@ def test_filters_are_told_and_taken_off_one_by_one() -> None:
     assert ReviewFilters.without(chosen, "ars").min_score == {"change_inside": 0.1}
     assert ReviewFilters.without(chosen, "job").label == "stain"
     assert ReviewFilters.active(ReviewFilters.without(chosen, "all")) == {}
+
+
+def test_a_star_another_label_and_a_note(board: Page, project: Path) -> None:
+    shown = ids(board)
+    board.keyboard.press("s")
+    expect(board.locator(f"[data-id='{shown[0]}'] .fsb-star")).to_be_visible()
+    board.keyboard.press("t")
+    board.keyboard.type("seam at the left")
+    board.keyboard.press("Enter")
+    expect(board.locator(".fsb-note")).to_have_text("Noted")
+    board.keyboard.press("Shift+ArrowRight")
+    board.keyboard.press("l")
+    board.keyboard.type("Water Mark")
+    board.keyboard.press("Enter")
+    expect(board.locator(".fsb-label")).to_have_text(["water_mark"] * 2 + ["stain"] * 2 + ["scratch"] * 4)
+    expect(board.locator("#fs-review-counts tbody th")).to_have_text(["scratch", "stain", "water_mark"])
+    expect(board.locator(".fsb-facts")).to_contain_text("lower is better")
+    with Workbench.open(project) as bench:
+        row = bench.review.row(shown[0])
+        assert (row.favourite, row.note, row.label) == (True, "seam at the left", "water_mark")
+    show(board, "★")
+    expect(board.locator(SHOWN)).to_have_count(1)
+    expect(board.locator("#fs-review-note")).to_have_value("seam at the left")
+
+
+def test_two_windows_see_each_others_verdicts(board: Page, project: Path) -> None:
+    shown = ids(board)
+    board.locator(SHOWN).nth(2).click()
+    with Workbench.open(project) as elsewhere:
+        elsewhere.review.set_status([shown[5]], "kept")
+    expect(board.locator(f"[data-id='{shown[5]}']")).to_have_attribute("data-verdict", "kept")
+    kept_in_header(board, 1)
+    assert current(board) == shown[2]

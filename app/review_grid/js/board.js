@@ -3,6 +3,7 @@
 import { Compare } from "./compare.js";
 import { factsHtml, goodHtml } from "./facts.js";
 import { Lineup } from "./lineup.js";
+import { Remarks } from "./remarks.js";
 import { Requests } from "./requests.js";
 import { Taste } from "./taste.js";
 import { Tiles } from "./tiles.js";
@@ -27,6 +28,7 @@ export class Board {
     });
     this.tiles = new Tiles(this.find("grid"), () => this.chosen());
     this.taste = new Taste(root, this.compare, this.lineup);
+    this.remarks = new Remarks(this, this.find("remarks"));
   }
 
   get selection() { return this.tiles.selection; }
@@ -72,8 +74,9 @@ export class Board {
     this.compare.show(current);
     this.lineup.show(rows.filter(({ id }) => judged.includes(id)));
     for (const button of this.root.querySelectorAll(".fsb-verdicts [data-verdict]")) {
-      button.firstChild.textContent = (button.dataset.verdict === "kept" ? "Keep " : "Reject ") + several;
+      button.firstChild.textContent = (button.dataset.verdict === "kept" ? "Keep " : "Discard ") + several;
     }
+    this.remarks.show(current, rows);
     if (!current) return;
     sessionStorage.setItem(PLACE, current.id);
     this.facts(current);
@@ -145,6 +148,17 @@ export class Board {
       await this.look();
     }
     this.say(done + verdicts(reply.count));
+  }
+
+  // Another window gave verdicts: what is shown here says so, and what is chosen stays chosen.
+  async refresh() {
+    const ids = this.tiles.rows.map(({ id }) => id);
+    if (!ids.length) { if (this.requests.sid && this.root.offsetParent) this.look(); return; }
+    if (this.requests.unsent || this.fetching || !this.root.offsetParent) return;
+    const reply = await this.requests.peek("verdicts", { ids });
+    if (!reply || this.requests.unsent) return;
+    for (const [id, said] of Object.entries(reply.rows)) this.tiles.remark([id], said);
+    this.chosen();
   }
 
   async best(ids) {

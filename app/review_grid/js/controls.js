@@ -11,6 +11,7 @@ function keyActions(board) {
     u: pressed((event) => board.again(event.shiftKey ? "redo" : "undo")),
     m: pressed(() => taste.flip("outline")), z: pressed(() => taste.flip("zoom")), v: pressed(() => taste.flip("view")),
     e: pressed(() => taste.flip("real")),
+    s: pressed(() => board.remarks.star()), l: pressed(() => board.remarks.focus("label")), t: pressed(() => board.remarks.focus("note")),
     o: () => compare.blink(true),
     arrowright: (event) => event.shiftKey ? tiles.reach(Math.min(at() + 1, last())) : board.step(1),
     arrowleft: (event) => event.shiftKey ? tiles.reach(Math.max(at() - 1, 0)) : board.step(-1),
@@ -25,6 +26,7 @@ function press(board, button) {
   if (view) board.taste.set("view", view);
   else if (toggle) board.taste.flip(toggle);
   else if (verdict) board.judge(verdict);
+  else if ("star" in button.dataset) board.remarks.star();
   else if (button.dataset.do) board.again(button.dataset.do);
   else if (button.classList.contains("fsb-back")) board.turn(-1);
   else if (button.classList.contains("fsb-forth")) board.turn(1);

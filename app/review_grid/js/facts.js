@@ -5,7 +5,7 @@ const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "
 export const escaped = (text) => String(text).replace(/[&<>"']/g, (sign) => ENTITIES[sign]);
 
 export function factsHtml(sample) {
-  const cells = sample.scores.map(([title, value]) => "<div><dt>" + escaped(title) + "</dt><dd>" + escaped(value) + "</dd></div>");
+  const cells = sample.scores.map(([title, value, lower]) => "<div><dt>" + escaped(title) + (lower ? " <i>lower is better</i>" : "") + "</dt><dd>" + escaped(value) + "</dd></div>");
   cells.push("<div><dt>believability</dt><dd>" + sample.believable.toFixed(2) + "</dd></div>");
   cells.push("<div title='0 is the same anomaly, 1 is nothing like it'><dt>nearest kept</dt><dd class='fsb-near'>" + (sample.near ?? "…") + "</dd></div>");
   const lines = [sample.edit, sample.reason].filter(Boolean).map((line) => "<p class='fsb-reason'>" + escaped(line) + "</p>");

@@ -17,6 +17,7 @@ export function start({ element, trigger, props, server, watch }) {
     board.take(value);
   };
   bind(board);
+  document.addEventListener("flawsmith-verdicts", () => board.refresh());
   watch("value", take);
   take();
 }

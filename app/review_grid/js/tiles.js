@@ -72,7 +72,7 @@ export class Tiles {
     frame.style.aspectRatio = wide + " / " + tall;
     frame.style[wide >= tall ? "width" : "height"] = "100%";
     frame.append(made("img", { src: row.thumb, alt: row.label + " on " + row.photo, draggable: false }), outlined(row));
-    tile.append(frame, made("span", { className: "fsb-label", textContent: row.label }), made("b", { className: "fsb-mark" }));
+    tile.append(frame, made("span", { className: "fsb-label", textContent: row.label }), made("b", { className: "fsb-mark" }), made("b", { className: "fsb-star", textContent: "★", title: "A favourite" }));
     this.tiles.set(row.id, tile);
     this.stamp(tile, row);
     return tile;
@@ -81,12 +81,22 @@ export class Tiles {
   stamp(tile, row) {
     tile.dataset.verdict = row.verdict;
     tile.querySelector(".fsb-mark").textContent = MARKS[row.verdict];
-    tile.title = row.label + ", " + row.engine + ", " + [row.verdict, row.by].filter(Boolean).join(" ") + (row.reason ? ": " + row.reason : "");
+    tile.querySelector(".fsb-label").textContent = row.label;
+    tile.querySelector(".fsb-star").hidden = !row.favourite;
+    tile.title = row.label + ", " + row.engine + ", " + [row.verdict, row.by].filter(Boolean).join(" ") + (row.reason ? ": " + row.reason : "") + (row.note ? ". " + row.note : "");
   }
 
   say(ids, verdict, reason = "") {
     for (const row of this.rows.filter(({ id }) => ids.includes(id))) {
       Object.assign(row, { verdict, reason });
+      this.stamp(this.tiles.get(row.id), row);
+    }
+  }
+
+  // What a person said: label, verdict, favourite, note.
+  remark(ids, said) {
+    for (const row of this.rows.filter(({ id }) => ids.includes(id))) {
+      Object.assign(row, said);
       this.stamp(this.tiles.get(row.id), row);
     }
   }

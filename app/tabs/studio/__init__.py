@@ -7,7 +7,7 @@ import gradio as gr
 from app.components.photo_panel import PhotoPanel
 from app.components.preview_gallery import PreviewGallery
 from app.components.progress_bar import ProgressBar
-from app.page_context import PageContext, on
+from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from app.tab_memory import TabMemory
 from app.tabs.studio import bulk_panel, prompt_editor, recipe_loader, try_out
@@ -71,6 +71,7 @@ def build(shell: PageContext) -> None:
     controls.wire(shell, [mask_tools.box, part_tools.box, *([board.box] if board is not None else [])])
     controls.label.change(None, [controls.label], js=LABEL_COLOUR_JS, api_visibility="private")
     masks.wire(mask_tools, shell, controls, table)
+    on_html_event(shell.pulse.verdicts_changed, lambda s, _: strip.show_new(s), shell, strip.parts)
     maker.wire()
     parts.wire(part_tools, maker)
     if board is not None:
