@@ -62,6 +62,8 @@ METRIC_DESCRIPTIONS: dict[str, MetricInfo] = {
         "",
     ),
     "ars_real": MetricInfo("ARS of real anomalies", "the same of the real anomalies, to compare with", ""),
+    "ars_sd": MetricInfo("ARS, spread", "standard deviation of ARS between the pairs of one label", ""),
+    "ars_real_sd": MetricInfo("ARS of real anomalies, spread", "the same between the real anomalies", ""),
     "ars_outside": MetricInfo("ARS outside", "the same outside of the masks: good surface", ""),
     "memorised": MetricInfo(
         "Memorised", "share of the pairs closer to a real anomaly than real ones are to each other", "low"

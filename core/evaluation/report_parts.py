@@ -29,6 +29,8 @@ HEADLINE_METRICS = (
     "pixel_ap", "pro", "pixel_auroc", "image_auroc", "mask_iou", "ars", "memorised", "ic_lpips", "ic_efflite",
 )  # fmt: skip
 """What a detector or the pairs are judged by at a glance; classifications show the first of their metrics."""
+YARDSTICKS = {"ars": ("ars_real", "ars_sd", "ars_real_sd")}
+"""Numbers that say little alone: the same of the real anomalies, and the spreads of both."""
 BEST = "best on test"
 CONFUSION = "confusion"
 """Of a classification's config and pictures: the counts, and the same as a picture, which the table replaces."""
@@ -45,10 +47,24 @@ def metric_tiles(result: EvalResult) -> str:
     """The headline numbers, each with what it means."""
     cells = "".join(
         f"<div><dt>{escape(metric_description(name).title)}</dt><dd>{format_number(result.metrics[name])}"
-        f"{_small(result.spread.get(name))}</dd><p>{escape(metric_description(name).description)}</p></div>"
+        f"{_small(result.spread.get(name))}</dd>{_yardstick(result, name)}"
+        f"<p>{escape(metric_description(name).description)}</p></div>"
         for name in headline_first(result.metrics)[:_TILES]
     )
     return f"<dl class='ev-tiles'>{cells}</dl>"
+
+
+def _yardstick(result: EvalResult, name: str) -> str:
+    """The same number of the real anomalies, and how much both vary; "" for numbers that speak for themselves."""
+    if name not in YARDSTICKS:
+        return ""
+    other, own_sd, other_sd = (result.metrics.get(key) for key in YARDSTICKS[name])
+    varies = "" if own_sd is None else f"± {format_number(own_sd)} between pairs; "
+    if other is None:
+        says = "nothing to compare with: there are no real anomalies of these labels; import some in Product"
+        return f"<p class='ev-yardstick'>{varies}{says}</p>"
+    beside = f"real anomalies have <b>{format_number(other)}</b>{_small(other_sd)}"
+    return f"<p class='ev-yardstick'>{varies}{beside}</p>"
 
 
 def metric_table(result: EvalResult) -> str:

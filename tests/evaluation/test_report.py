@@ -58,6 +58,15 @@ def result(title: str = "A run", **given: object) -> EvalResult:
     return EvalResult(**(values | given))  # type: ignore[arg-type]
 
 
+def test_ars_stands_beside_its_yardstick() -> None:
+    numbers = {"ars": 0.5, "ars_sd": 0.11, "ars_real": 0.92, "ars_real_sd": 0.04}
+    told = report_parts.metric_tiles(result(kind="generation", metrics=numbers))
+    assert "± 0.110 between pairs; real anomalies have <b>0.920</b> <small>± 0.040</small>" in told
+    alone = report_parts.metric_tiles(result(kind="generation", metrics={"ars": 0.5}))
+    assert "there are no real anomalies of these labels" in alone
+    assert "yardstick" not in report_parts.metric_tiles(result())
+
+
 def test_the_page_needs_nothing_and_runs_nothing() -> None:
     for text in (report_html([result(NASTY)]), report_html([result(NASTY), result("Other")])):
         page = Page(text)

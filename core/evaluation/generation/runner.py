@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any, TypeVar
 
 import numpy as np
@@ -155,7 +155,7 @@ def _train_discriminator(work: MeasurementRun, good: Sequence[Path | Image]) -> 
 
 def _reference_free_metrics(work: MeasurementRun, made: Sequence[PairMeasurements]) -> Metrics:
     """What the pairs of a label say without real anomalies."""
-    found = _means(seen.metrics for seen in made)
+    found = _means(seen.metrics for seen in made) | _ars_spread("ars_sd", made)
     for k, judge in enumerate(work.networks.class_networks):
         logits = np.stack([seen.class_features[k][1] for seen in made])
         found[judge.score_metric] = inception_score(logits, work.seed)
@@ -169,7 +169,7 @@ def _reference_metrics(
     found = compare_shapes([s.shape for s in made], [s.shape for s in real])
     real_numbers = _means(seen.metrics for seen in real)
     if "ars" in real_numbers:
-        found["ars_real"] = real_numbers["ars"]
+        found |= {"ars_real": real_numbers["ars"], **_ars_spread("ars_real_sd", real)}
     for k, judge in enumerate(work.networks.class_networks):
         if min(len(made), len(real)) > 1:
             features = [np.stack([s.class_features[k][0] for s in side]) for side in (made, real)]
@@ -181,6 +181,12 @@ def _reference_metrics(
             if value is not None:
                 found[name] = value
     return found
+
+
+def _ars_spread(name: str, shots: Sequence[PairMeasurements]) -> Metrics:
+    """The standard deviation (n - 1) of ARS between ``shots`` under ``name``; {} for fewer than two."""
+    values = [seen.metrics["ars"] for seen in shots if "ars" in seen.metrics]
+    return {name: stdev(values)} if len(values) > 1 else {}
 
 
 def _diversity(
