@@ -25,6 +25,9 @@ def export(
         typer.Option("--depth", help="source: photos of more than 8 bits as PNGs of 16 bits, with their own values."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export at OUT.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Also write a contact sheet of what was kept there, as PDF.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the kept samples as a dataset that detector libraries load unchanged."""
@@ -33,6 +36,8 @@ def export(
         report = bench.datasets.export(
             format, out, options, everything=everything, real=real, overwrite=overwrite, progress=progress
         )
+        if sheet is not None:
+            sheet.write_bytes(bench.review.contact_sheet())
     lines = [f"{n} {where}" for where, n in report["images"].items()]
     lines += [f"warning: {w}" for w in report["warnings"]]
     print_result(report, as_json, [*lines, f"dataset: {report['path']}"])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from app.page_context import PageContext, on
 from app.server.roots import roots
 from app.session import Session, file_url
 from core.api.datasets import DatasetsApi
+from core.api.last_export import ExportChanges
 from core.errors import FlawsmithError, InputError
 
+SPLIT_TITLES = {"train": "training", "val": "validation", "test": "test"}
 SEPARATE_OPTIONS = ("category", "saturation")
 """Options with a control of their own."""
 DEFAULT_FORMAT = "mvtec-ad"
@@ -115,6 +118,8 @@ def build(shell: PageContext) -> None:
                 copy = gr.Button("Copy the path", size="sm", min_width=110, elem_id="fs-export-copy")
                 pack = gr.Button("Download as zip", size="sm", min_width=130, elem_id="fs-export-zip")
             link = gr.HTML(elem_id="fs-export-link", padding=False)
+            sheet = gr.Button("Contact sheet of what was kept (PDF)", size="sm", elem_id="fs-export-sheet")
+            sheet_link = gr.HTML(elem_id="fs-sheet-link", padding=False)
             snippet = gr.Code(language="python", label="Load it: load_me.py in the export", visible=False,
                               interactive=False, elem_id="fs-snippet")  # fmt: skip
     shown = [preview, go]
@@ -146,6 +151,8 @@ def build(shell: PageContext) -> None:
     copy.click(None, js=COPY_PATH_JS, api_visibility="private")
     packed = on(pack.click, _zip_link, shell, outputs=[link], show_progress="minimal", trigger_mode="once")
     packed.success(None, js="() => document.querySelector('#fs-export-link a').click()")
+    drawn = on(sheet.click, _sheet_link, shell, outputs=[sheet_link], show_progress="minimal", trigger_mode="once")
+    drawn.success(None, js="() => document.querySelector('#fs-sheet-link a').click()")
 
 
 def _preview(session: Session, controls: ExportForm, values: Sequence[Any]) -> list[object]:
@@ -167,7 +174,7 @@ def _preview(session: Session, controls: ExportForm, values: Sequence[Any]) -> l
     text = (
         f"<h3>What will be written</h3><p class='fs-path'><code>{html.escape(found['path'])}/</code></p>"
         f"<ul class='fs-tree'>{files}<li><code>README.md, load_me.py</code><span>what it is, and how to load it</span>"
-        f"</li></ul>{_counts(found['images'])}{there}{warnings}"
+        f"</li></ul>{_counts(found['images'])}{_splits(found['splits'])}{_changes(found['changes'])}{there}{warnings}"
     )
     return [text, gr.update(interactive=True)]
 
@@ -178,6 +185,33 @@ def _counts(images: dict[str, int]) -> str:
         for name, n in images.items()
     )
     return f"<dl class='fs-numbers'>{cells}</dl>"
+
+
+def _splits(splits: Mapping[str, Mapping[str, int]]) -> str:
+    """How many anomalies of each label go where, HTML."""
+    names = [name for name in SPLIT_TITLES if any(name in by for by in splits.values())]
+    head = "".join(f"<th>{SPLIT_TITLES[name]}</th>" for name in names)
+    rows = "".join(
+        f"<tr><th>{html.escape(label)}</th>" + "".join(f"<td>{by.get(name, 0):,}</td>" for name in names) + "</tr>"
+        for label, by in splits.items()
+    )
+    return (
+        f"<table class='fs-table fs-narrow' id='fs-export-splits'><thead><tr><th>anomalies</th>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table>"
+    )
+
+
+def _changes(found: ExportChanges | None) -> str:
+    """What is other than in the last export, in words, HTML; "" where there was none."""
+    if found is None:
+        return ""
+    counted = ((found.added, "more"), (found.gone, "not any more"), (found.relabelled, "with another label"))
+    said = ", ".join(f"<b>{n:,}</b> {words}" for n, words in counted if n) or "the same samples"
+    when = time.strftime("%d %b %H:%M", time.localtime(found.when))
+    return (
+        f"<p class='fs-hint' id='fs-export-changes'>Since the last export ({html.escape(found.format)}, {when}, "
+        f"<code>{html.escape(found.path)}</code>): {said}.</p>"
+    )
 
 
 def _empty_html(text: str) -> str:
@@ -211,6 +245,18 @@ def _zip_link(session: Session) -> str:
     packed = session.required_api.datasets.zipped(Path(path))
     name, size = html.escape(packed.name), f"{packed.stat().st_size / 1e6:,.1f} MB"
     return f"<p class='fs-hint'><a href='{html.escape(file_url(packed))}' download='{name}'>{name}</a>, {size}</p>"
+
+
+def _sheet_link(session: Session) -> str:
+    """Draws the contact sheet and links to it; the page presses the link at once."""
+    bench = session.required_api
+    pdf = bench.review.contact_sheet()
+    folder = bench.project.cache_dir / "sheets"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{bench.path.name}-kept.pdf"
+    file.write_bytes(pdf)
+    name, size = html.escape(file.name, quote=True), f"{len(pdf) / 1e6:,.1f} MB"
+    return f"<p class='fs-hint'><a href='{html.escape(file_url(file))}' download='{name}'>{name}</a>, {size}</p>"
 
 
 def _result(session: Session) -> list[object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core import exporters as exporting
+from core.api.last_export import remember_export, since_last_export
 from core.errors import ExportError
 from core.exporters.api import DatasetItem
 from core.images.source_depth import SourceDepth
@@ -67,17 +68,24 @@ class DatasetsApi:
         report = exporting.export(
             items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
         )
+        if not self._project.only_read:
+            remember_export(self._project, format, report.path, self.samples_to_export(everything)[0])
         return _result(report, warning)
 
     def preview(
         self, format: str, out: Path, options: Mapping[str, Any], *, everything: bool = False, real: bool = False
     ) -> dict[str, Any]:
-        """What ``export`` would report, with ``files``: (path, what it is) of everything in the dataset."""
+        """What ``export`` would report, and more of what a person wants to know before.
+
+        ``files``: (path, what it is) of everything in the dataset; ``splits``: anomalies by label and split;
+        ``changes``: what is other than in the last export, see core.api.last_export, or None.
+        """
         items, warning = self._items(everything, real, exporting.format_named(format).trains_on_anomalies)
         report, layout = exporting.preview_export(items, out, format, self._options(options))
         lines = [line[3:].rsplit("`: ", 1) for line in layout.splitlines() if line.startswith("- `")]
         files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
-        return {**_result(report, warning), "files": files}
+        changes = since_last_export(self._project, self.samples_to_export(everything)[0])
+        return {**_result(report, warning), "files": files, "splits": report.splits, "changes": changes}
 
     def start_export(self, format: str, out: Path, options: Mapping[str, object], **more: bool) -> str:
         """``export`` in the background; ``more`` are its switches everything, real, overwrite."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from core.api.close_up import Box, close_up_box, close_up_bytes
+from core.api.contact_sheet import SheetCell, contact_sheet_pdf
 from core.api.outline import outline
 from core.api.studio.attention_evidence import (
     AttentionEvidence,
@@ -21,6 +22,7 @@ from core.api.studio.attention_evidence import (
     nearest_good_part_applies,
 )
 from core.api.studio.drawn_pairs import NearestExample, PairView, drawn_pair_view, nearest_example
+from core.errors import InputError
 from core.images import cached_file, png_bytes, read_image, read_mask, thumbnail_bytes
 from core.jobs.auto_review import ReviewRules, auto_review, believability, count_reasons
 from core.jobs.product_data import ProductData
@@ -215,6 +217,24 @@ class ReviewApi:
         said = [(best.id, ReviewStatus.KEPT, "best of its look-alikes"), *others]
         self._project.review_samples(said, VerdictSource("person", by))
         return best.id
+
+    def contact_sheet(self) -> bytes:
+        """A PDF of what was kept, by label, the most believable first. InputError where nothing was kept."""
+        kept = self._project.samples(SampleFilter(verdict=ReviewStatus.KEPT))
+        if not kept:
+            raise InputError("nothing to show: keep some samples in Review first")
+        kept.sort(key=lambda row: (row.label, -believability(dict(row.scores)), row.id))
+        cells = [
+            SheetCell(
+                self.thumbnail(row),
+                (
+                    f"{row.label}{' (favourite)' if row.favourite else ''}",
+                    f"{row.engine}, {believability(dict(row.scores)):.2f}",
+                ),
+            )
+            for row in kept
+        ]
+        return contact_sheet_pdf(f"{self._project.name}: {len(kept):,} kept, with their believability", cells)
 
     def kept_count(self) -> int:
         """How many samples are kept."""

@@ -153,12 +153,16 @@ def read_options(given: Mapping[str, object]) -> ExportOptions:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote: number of images per ``<split>_good`` and per label, and what to know about it."""
+    """What an export wrote: number of images per ``<split>_good`` and per label, and what to know about it.
+
+    ``splits`` says of each label how many of its anomalies each split has.
+    """
 
     format: str
     path: Path
     images: dict[str, int]
     warnings: tuple[str, ...] = ()
+    splits: Mapping[str, Mapping[Split, int]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As the CLI prints it."""

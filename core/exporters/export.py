@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 
 from core.errors import Cancelled, ExportError, InputError
 from core.exporters.api import (
+    SPLITS,
     DatasetFormat,
     DatasetItem,
     ExportOptions,
     ExportPlan,
     ExportReport,
     PlacedItem,
+    Split,
     WrittenItem,
     read_options,
 )
@@ -104,7 +106,8 @@ def preview_export(
     placed, warnings = assign_splits(given, fmt, options)
     warnings += _depth_warnings(given, options)
     plan = ExportPlan(out, options, _labels(placed), _kinds(placed))
-    return ExportReport(fmt.name, out, _image_counts(placed), tuple(warnings)), fmt.layout(plan)
+    report = ExportReport(fmt.name, out, _image_counts(placed), tuple(warnings), _split_counts(placed))
+    return report, fmt.layout(plan)
 
 
 def read_dataset(path: Path, format: str | None = None) -> list[DatasetItem]:
@@ -200,6 +203,12 @@ def _image_counts(placed: Sequence[PlacedItem]) -> dict[str, int]:
     labels = Counter(p.item.label for p in placed if not p.item.good)
     named = {f"{s}_good": good[f"{s}_good"] for s in ("train", "val", "test") if s != "val" or good["val_good"]}
     return named | {label: labels[label] for label in sorted(labels)}
+
+
+def _split_counts(placed: Sequence[PlacedItem]) -> dict[str, dict[Split, int]]:
+    counts = Counter((p.item.label, p.split) for p in placed if not p.item.good)
+    labels = sorted({label for label, _ in counts})
+    return {label: {split: counts[label, split] for split in SPLITS if counts[label, split]} for label in labels}
 
 
 def _write_all(

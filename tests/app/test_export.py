@@ -40,6 +40,7 @@ def test_preview_export_and_report(
     expect(preview.locator(".fs-numbers")).to_contain_text("stain")
     choose(page, "coco")
     expect(preview).to_contain_text("annotations/instances_<split>.json")
+    expect(page.locator("#fs-export-splits thead th")).to_have_text(["anomalies", "training", "test"])
 
     out = page.locator("#fs-out textarea, #fs-out input")
     (tmp_path / "there").mkdir()
@@ -55,6 +56,9 @@ def test_preview_export_and_report(
     page.locator("#fs-export").click()
     report = page.locator("#fs-report")
     expect(report).to_contain_text("Exported 10 images")
+    with page.expect_download() as sheet:
+        page.locator("#fs-export-sheet").click()
+    assert Path(sheet.value.path()).read_bytes().startswith(b"%PDF")
     expect(page.locator("#fs-snippet")).to_contain_text("pycocotools")
     told = json.loads((tmp_path / "out" / "annotations" / "instances_train.json").read_text())
     assert told["images"] and {c["name"] for c in told["categories"]} == {"scratch", "stain"}
