@@ -32,8 +32,11 @@ class LearningParams(BaseModel):
         """Good photos that are learned from at most, as set or by the preset; of more, some from all over the list."""
         return MAX_NORMALS
 
-    def budget(self, subjects: int) -> int:
-        """Training steps at most for so many defects, or photos of good parts; 0 where only reading them tells."""
+    def budget(self, subjects: int, labels: int = 1) -> int:
+        """Steps at most, as a run counts them, for so many defects of so many labels, or photos of good parts.
+
+        0 where only reading them tells.
+        """
         raise NotImplementedError
 
 
@@ -103,8 +106,11 @@ class AnomalyLearningParams(LearningParams):
         return self.normals or (MAX_NORMALS if self.preset == "flawsmith" else ALL_NORMALS)
 
     def budget(self, subjects: int, labels: int = 1) -> int:
-        """Training steps at most for so many defects of so many labels, those of adapting among them."""
-        return (self.steps or PRESETS[self.preset].budget(subjects, labels)) + (self.adapt_steps if self.adapt else 0)
+        """Steps at most for so many defects of so many labels, those of adapting and of mask shapes among them."""
+        preset, shapes = PRESETS[self.preset], self.shapes * labels
+        adapting = self.adapt_steps if self.adapt else 0
+        shaping = (self.shape_steps or preset.shape_steps) + shapes if shapes else 0
+        return adapting + (self.steps or preset.budget(subjects, labels)) + shaping
 
 
 @dataclass(frozen=True)

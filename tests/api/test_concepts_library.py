@@ -18,6 +18,7 @@ from core.images import mask_png_bytes, read_mask
 from core.methods.gaa.clustering import Clustering, features_name
 from core.methods.gaa.clustering.clusters import build_clusters
 from core.methods.gaa.groups import GaaGrouping
+from tests.diffusion.toy import write_toy
 
 ENGINE = "anomaly_diffusion"
 
@@ -180,3 +181,27 @@ def test_groups_of_other_examples_are_not_shown(grouped: Workbench) -> None:
         grouped.concepts.groups.rename("a", "a_1", "spots")
     with pytest.raises(InputError, match="two examples or more"):
         grouped.concepts.groups.start("b")
+
+
+@pytest.mark.thorough
+def test_a_few_steps_tell_how_long_learning_takes_here(
+    bench: Workbench, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAWSMITH_STATE", str(tmp_path / "state"))
+    data = (photo_folder / "plate 0.png").read_bytes()
+    for label, mask in (("pit", disc(60, 20)), ("dent", disc(100, 80))):
+        bench.project.add_example(data, "png", label, "structural", [mask_png_bytes(mask)], "a.png", 128, 96)
+    settings = {"backbone": str(write_toy(tmp_path / "toy")), "steps": 90, "shapes": 2, "shape_steps": 5}
+    order, desk = LearnRequest(engine=ENGINE, params=settings), bench.concepts
+    before = desk.preview(order)
+    assert before.can_measure and "Takes" not in before.facts
+    bench.jobs.wait(job_id := desk.start(order, only_measure=True))
+    told, after = bench.jobs.event(job_id), desk.preview(order)
+    assert told.status == "cancelled" and 0 < told.done < 30
+    assert after.facts["Takes"].startswith("about ") and not after.can_measure
+    assert (
+        after.facts["Steps"] == f"{told.total:,} at most" and after.resumes_at == f"step {told.done} of {told.total}"
+    )
+    with Workbench.create(tmp_path / "other", "other") as other:
+        other.project.add_example(data, "png", "pit", "structural", [mask_png_bytes(disc(9, 60))], "a.png", 128, 96)
+        assert "Takes" in other.concepts.preview(order).facts

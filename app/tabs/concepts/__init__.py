@@ -47,9 +47,11 @@ class ConceptsTab:
                 with gr.Column(elem_classes="fs-side-foot"):
                     plan = gr.HTML(elem_id="fs-learn-plan")
                     self.bar = ProgressBar(shell, "learn_id")
+                    self.measure = gr.Button("Measure how long it takes", size="sm", visible=False,
+                                             elem_id="fs-learn-measure")  # fmt: skip
                     self.go = gr.Button("Learn", variant="primary", elem_id="fs-learn-go")
             self.drawing.build_side()
-        self.ready = [plan, self.go]
+        self.ready = [plan, self.go, self.measure]
         modes = [browse, side, *self.drawing.parts]
         form = [*self.controls.inputs, *self.controls.groups]
         lists = [*self.listed.parts, *self.bank.parts, *self.rows.parts, *self.shelf.parts]
@@ -71,8 +73,9 @@ class ConceptsTab:
 
     def _wire_learning(self) -> None:
         shell, bar, live = self.shell, self.bar, self.live
-        begun = [self.go, *bar.parts, live]
+        begun = [self.go, self.measure, *bar.parts, live]
         on(self.go.click, self.start, shell, self.controls.inputs, begun)
+        on(self.measure.click, self.measure_pace, shell, self.controls.inputs, begun)
         on_html_event(live.learning_kept, self.keep, shell, begun, **SERIAL_EVENTS)
         on(bar.timer.tick, self._live_html, shell, outputs=[live], concurrency_limit=None)
         bar.on_end(shell, self.ended, outputs=[*self.ready, live, *self.shelf.parts]).success(
@@ -139,6 +142,12 @@ class ConceptsTab:
         session.learn_id = session.required_api.concepts.start(self.controls.order(values))
         return self._begun(session)
 
+    def measure_pace(self, session: Session, *values: object) -> list[object]:
+        """A few steps of the learning, to tell how long all of it takes."""
+        session.memory.concepts.form = list(values)
+        session.learn_id = session.required_api.concepts.start(self.controls.order(values), only_measure=True)
+        return self._begun(session)
+
     def keep(self, session: Session, sent: dict[str, object]) -> list[object]:
         """A person takes what a stopped learning has so far."""
         session.learn_id = session.required_api.concepts.keep_partial(session.learn_id)
@@ -152,7 +161,8 @@ class ConceptsTab:
         return [*plan, self._live_html(session), *self.shelf.show(session)]
 
     def _begun(self, session: Session) -> list[object]:
-        return [gr.update(interactive=False), *self.bar.refresh(session), self._live_html(session)]
+        idle = [gr.update(interactive=False), gr.update(visible=False)]
+        return [*idle, *self.bar.refresh(session), self._live_html(session)]
 
     def _live_html(self, session: Session) -> str:
         return learning_panel.live_learning_html(session, self.controls)

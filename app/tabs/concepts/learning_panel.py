@@ -115,25 +115,27 @@ class LearningPanel:
 
 
 def plan_updates(session: Session, controls: LearningPanel) -> list[object]:
-    """What would be learned from what, or what is missing; and the button."""
+    """What would be learned from what, or what is missing; the button, and the one that measures a step."""
+    hidden = gr.update(visible=False)
     if session.api is None:
-        return [_hint("Open a project in <b>Product</b> first."), gr.update(value="Learn", interactive=False)]
+        return [_hint("Open a project in <b>Product</b> first."), gr.update(value="Learn", interactive=False), hidden]
     values = session.memory.concepts.chosen
     if not values[0]:
-        return [_hint("No engine can learn on this machine yet; see above."), gr.update(interactive=False)]
+        return [_hint("No engine can learn on this machine yet; see above."), gr.update(interactive=False), hidden]
     try:
         order = controls.order(values)
         seen = session.api.concepts.preview(order)
     except FlawsmithError as error:
         text = str(error)
-        return [_hint(html.escape(text[:1].upper() + text[1:])), gr.update(value="Learn", interactive=False)]
+        return [_hint(html.escape(text[:1].upper() + text[1:])), gr.update(value="Learn", interactive=False), hidden]
     facts = "".join(f"<dt>{html.escape(verb)}</dt><dd>{html.escape(what)}</dd>" for verb, what in seen.facts.items())
     said = "".join(f"<p class='fs-warn'>{html.escape(line)}</p>" for line in seen.warnings)
     said += "".join(_hint(html.escape(line)) for line in seen.notes)
     if seen.resumes_at and not live_learning_html(session, controls):
         said += _hint(f"Stopped at {html.escape(seen.resumes_at)}: <b>Go on</b> takes it up there.")
-    button = "Go on" if seen.resumes_at else "Learn"
-    return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(value=button, interactive=not is_running(session))]
+    button, free = "Go on" if seen.resumes_at else "Learn", not is_running(session)
+    measure = gr.update(visible=seen.can_measure and free)
+    return [f"<dl class='fs-ev-plan'>{facts}</dl>{said}", gr.update(value=button, interactive=free), measure]
 
 
 def is_running(session: Session) -> bool:

@@ -39,12 +39,16 @@ class LearnerCard:
 
 @dataclass(frozen=True)
 class LearningPreview:
-    """What an order would take, in words by verb; ``resumes_at`` says where a stopped one would go on, else ""."""
+    """What an order would take, in words by verb; ``resumes_at`` says where a stopped one would go on, else "".
+
+    ``can_measure``: nobody has learned so on this machine yet, and a few steps would tell how long it takes.
+    """
 
     facts: dict[str, str]
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     resumes_at: str = ""
+    can_measure: bool = False
 
 
 def learner_cards() -> dict[str, LearnerCard]:

@@ -23,6 +23,7 @@ from core.api.concepts.learning import (
     learner_cards,
     running_mean,
 )
+from core.api.concepts.learning_pace import LearningPaces
 from core.api.evaluation.runner import LiveCurves
 from core.api.regions import RegionsApi
 from core.engines.registry import learning_engine, learning_engines
@@ -36,7 +37,6 @@ from core.progress import PreviewedSteps, unwatched
 from core.training import checkpoints
 from core.training.checkpoints import Concept
 from core.training.concept_config import ConceptConfig
-from core.training.learning_settings import LearningParams
 from core.validation import read_settings
 
 __all__ = [
@@ -54,8 +54,6 @@ _MAX_EXAMPLES_PER_LABEL = 64
 """Examples of one label at most, as core.jobs.product_data hands them out."""
 _MAX_LIVE_JOBS = 8
 _JOB_KIND = "learn"
-_PACE_SETTING = "learning_pace"
-"""Setting of the project: seconds a step by engine, preset and model, as they were last time."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +72,7 @@ class ConceptsApi:
         self._project = material.project
         self._jobs = jobs
         self._live: dict[str, _LiveTraining] = {}
+        self._paces = LearningPaces(material.project)
         self.examples = ExamplesApi(material, RegionsApi(material, jobs))
         self.groups = ExampleGroupsApi(material, jobs)
 
@@ -139,19 +138,21 @@ class ConceptsApi:
         warnings: list[str] = []
         if chosen.learns_from == "examples":
             usable, facts["From"], notes, warnings = self._usable_examples(order)
-            subjects = sum(card.defects for card in usable)
+            subjects, labels = sum(card.defects for card in usable), len({card.row.label for card in usable})
         else:
             photos = self._project.count_normals()
             if not photos:
                 raise InputError("nothing to learn from: import photos of good parts in Product")
-            subjects = min(photos, params.max_normals)
+            subjects, labels = min(photos, params.max_normals), 1
             facts["From"] = _counted(subjects, "photo") + " of good parts"
-        steps = params.budget(subjects)
+        steps = params.budget(subjects, labels)
         if steps:
             facts["Steps"] = f"{steps:,} at most"
-        if steps and (pace := self._project.get_setting(_PACE_SETTING, {}).get(_pace_key(order.engine, params))):
+        pace = self._paces.seconds_per_step(order.engine, params)
+        if steps and pace:
             facts["Takes"] = f"about {duration(pace * steps)}"
-        return LearningPreview(facts, tuple(notes), tuple(warnings), self._resume_point(order, params))
+        resumes = self._resume_point(order, params)
+        return LearningPreview(facts, tuple(notes), tuple(warnings), resumes, can_measure=bool(steps and not pace))
 
     def learn(
         self,
@@ -165,8 +166,12 @@ class ConceptsApi:
         plan = work.plan_learning(self._product_data, order)
         return work.learn(self._product_data, plan, progress=progress, curve=curve, cancelled=cancelled)
 
-    def start(self, order: LearnRequest) -> str:
-        """``learn`` in the background; the job's result is ``{"concept": id, "message"}``. InputError at once."""
+    def start(self, order: LearnRequest, only_measure: bool = False) -> str:
+        """``learn`` in the background; the job's result is ``{"concept": id, "message"}``. InputError at once.
+
+        With ``only_measure`` it stops by itself after a few steps, when their pace is known; they are not lost, since
+        the same order goes on from there.
+        """
         plan = work.plan_learning(self._product_data, order)
         args = self._job_args(order)
         run_of = hashlib.sha256(repr(_run_identity(json.loads(args), plan.params)).encode()).hexdigest()[:16]
@@ -174,10 +179,11 @@ class ConceptsApi:
 
         def run(control: JobControl) -> dict[str, Any]:
             watcher = LearningProgress(control, live.pictures)
+            stop = lambda: control.cancelled() or (only_measure and watcher.seconds_per_step > 0)  # noqa: E731
             try:
-                made = self.learn(order, progress=watcher.progress, curve=live.curves.add, cancelled=control.cancelled)
+                made = self.learn(order, progress=watcher.progress, curve=live.curves.add, cancelled=stop)
             finally:
-                self._store_seconds_per_step(_pace_key(order.engine, plan.params), watcher.seconds_per_step)
+                self._paces.note(order.engine, plan.params, watcher.seconds_per_step)
             return {"concept": made.id, "message": f"learned {made.title}"}
 
         chosen = learning_engine(order.engine)
@@ -244,11 +250,6 @@ class ConceptsApi:
         fields = {k: v for k, v in json.loads(row.args_json).items() if k in LearnRequest.model_fields}
         return LearnRequest(**fields) if row.kind == _JOB_KIND else None
 
-    def _store_seconds_per_step(self, kind: str, pace: float) -> None:
-        if pace:
-            known = self._project.get_setting(_PACE_SETTING, {})
-            self._project.set_setting(_PACE_SETTING, {**known, kind: round(pace, 4)})
-
     def _usable_examples(self, order: LearnRequest) -> tuple[list[ExampleCard], str, list[str], list[str]]:
         """What can be learned from, in words too, notes on what is left out, and warnings."""
         there = sorted({row.label for row in self._project.examples()})
@@ -304,11 +305,6 @@ def _warnings(counts: Mapping[str, int]) -> list[str]:
     names = f"{len(few):,} labels" if len(few) > 3 else ", ".join(few)
     each = " each" if len(few) > 1 else ""
     return [f"Only one example{each} of {names}: all that is drawn will look like it."]
-
-
-def _pace_key(engine: str, params: LearningParams) -> str:
-    settings = params.model_dump()
-    return f"{engine} {settings['preset']} {settings['backbone']}"
 
 
 def _run_identity(args: dict[str, Any], model: BaseModel | type[BaseModel]) -> Sequence[Any]:

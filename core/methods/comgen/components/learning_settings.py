@@ -72,7 +72,7 @@ class ComponentLearningParams(LearningParams):
         """As set, or by the preset."""
         return self.normals or (MAX_NORMALS if self.preset == "flawsmith" else ALL_NORMALS)
 
-    def budget(self, subjects: int) -> int:
+    def budget(self, subjects: int, labels: int = 1) -> int:
         """Steps for so many photos; 0 where that is not known yet."""
         chosen = PRESETS[self.preset]
         return self.steps or chosen.steps or chosen.epochs * -(-subjects // chosen.batch)
