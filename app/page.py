@@ -50,12 +50,14 @@ def build_page() -> gr.Blocks:
             project = gr.HTML(elem_classes="fs-project", elem_id="fs-project")
             gr.HTML("<div id='fs-tray' role='status' aria-label='What runs'></div>", elem_classes="fs-tray-box")
             pulse = Pulse(elem_classes="fs-pulse")
+            tour = gr.Button("?", size="sm", scale=0, min_width=40, elem_id="fs-tour")
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
             shell = PageContext(ticket, opened, tabs, project, pulse)
             for tab in TABS.values():
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")
+        tour.click(None, js="() => window.flawsmithTour()", api_visibility="private")
         ticket.change(None, ticket, js=KEEP_TICKET_JS, api_visibility="private")
         page.load(_on_page_load, [ticket, place], [ticket, opened, project, tabs], js=SESSION_JS, **PRIVATE_EVENT)
     return page

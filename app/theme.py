@@ -18,6 +18,8 @@ SCRIPTS = (
     "assets/js/tray.js",
     "assets/js/folder.js",
     "assets/js/studio.js",
+    "assets/js/focus_mode.js",
+    "assets/js/tour.js",
 )
 MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Roboto Mono", "monospace")
 

@@ -230,6 +230,13 @@ VIEWS = (
         f'<g {_DOT}><circle cx="10" cy="8" r="1.1"/><circle cx="10" cy="12.4" r="1.1"/></g>',
     ),
     ToolButton(
+        "focus",
+        "Only the photo, over the whole window; the panels slide in (Esc leaves)",
+        "Z",
+        '<path d="M3.2 7.4V3.2h4.2M12.6 3.2h4.2v4.2M16.8 12.6v4.2h-4.2M7.4 16.8H3.2v-4.2"/>'
+        '<path d="M3.6 3.6l4 4M16.4 3.6l-4 4M16.4 16.4l-4-4M3.6 16.4l4-4"/>',
+    ),
+    ToolButton(
         "help",
         "Shortcuts",
         "?",

@@ -32,7 +32,7 @@ const begin = () => {
 };
 // Buttons that show a sign only get a name, for screen readers and as a tip.
 const NAMES = {
-  "fs-dark": "Light or dark", "fs-dice": "Roll another seed", "fs-album-back": "Previous page", "fs-album-forth": "Next page",
+  "fs-dark": "Light or dark", "fs-tour": "Take the tour", "fs-dice": "Roll another seed", "fs-album-back": "Previous page", "fs-album-forth": "Next page",
 };
 for (const use of ["studio", "regions", "concepts"]) {
   NAMES["fs-" + use + "-back"] = "Previous photo";
@@ -45,6 +45,8 @@ const nameButtons = () => {
     button.setAttribute("aria-label", name);
     button.title = name;
   }
+  // Where files are dropped, the words in sight are the name.
+  for (const place of document.querySelectorAll(".upload-container[aria-label]")) place.removeAttribute("aria-label");
 };
 let naming = 0;
 new MutationObserver(() => {

@@ -27,6 +27,8 @@ DESK = {"width": 1440, "height": 900}
 PATIENCE_MS = 90_000
 """Only failures wait this long; a busy machine needs it."""
 BROWSER_LIMIT_S = 600
+TOUR_SEEN = "localStorage.setItem('flawsmith-tour', 'seen');"
+"""The tour is offered to newcomers; these tests know the way."""
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -139,6 +141,7 @@ class running:  # noqa: N801  used as a context manager
 def window(browser: Browser) -> Iterator[BrowserContext]:
     """One browser window for all tests: its pages share what was loaded, but each is a session of its own."""
     context = browser.new_context(viewport=DESK)
+    context.add_init_script(TOUR_SEEN)
     yield context
     context.close()
 
@@ -159,6 +162,8 @@ def new_page(browser: Browser, server: Server, window: BrowserContext) -> Iterat
 
     def open_page(project: Path | None = None, url: str = server.url, **options: object) -> Page:
         own = browser.new_context(**({"viewport": DESK} | options)) if options else None  # type: ignore[arg-type]
+        if own is not None:
+            own.add_init_script(TOUR_SEEN)
         page = (own or window).new_page()
         page.set_default_timeout(PATIENCE_MS)
         pages.append(page)

@@ -16,6 +16,7 @@ from playwright.sync_api import Page, expect
 from app.server.logins import hashed, write_users
 from core.api import Workbench
 from tests.app.conftest import DESK, Server, open_tab, reload, running
+from tests.app.hands import Hands
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
@@ -128,3 +129,38 @@ def test_login_guards_the_page_and_the_files(tmp_path: Path, new_project: Callab
         with pytest.raises(urllib.error.HTTPError) as hidden:
             person.open(f"{server.url}gradio_api/file={project / 'project.db'}", timeout=20)
         assert hidden.value.code in (403, 404)
+
+
+def test_a_newcomer_is_offered_the_tour_once(new_page: Callable[..., Page]) -> None:
+    page = new_page(color_scheme="light")
+    expect(page.locator("#fs-tour-line")).to_have_count(0)
+    page.locator("#fs-tour").click()
+    line = page.locator("#fs-tour-line")
+    expect(line).to_contain_text("1 of 6 · Product")
+    line.get_by_role("button", name="Next").click()
+    expect(page.get_by_role("tab", name="Regions", exact=True)).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Escape")
+    expect(line).to_have_count(0)
+    expect(page.get_by_role("tab", name="Product", exact=True)).to_have_attribute("aria-selected", "true")
+
+
+def test_focus_mode_shows_the_canvas_alone(new_page: Callable[..., Page]) -> None:
+    page = new_page(color_scheme="light")
+    hands = Hands(page, "studio").open()
+    small = page.locator("#fs-studio-canvas .fsc-stage").bounding_box()
+    page.locator("#fs-studio-canvas [data-do=focus]").click()
+    expect(page.locator(".fs-head")).to_be_hidden()
+    large = page.locator("#fs-studio-canvas .fsc-stage").bounding_box()
+    assert small and large and large["width"] > 1.5 * small["width"]
+    expect(page.locator("#fs-generate")).to_be_hidden()
+    page.get_by_role("button", name="Settings", exact=True).click()
+    expect(page.locator("#fs-generate")).to_be_visible()
+    # What is being drawn comes first: the first Esc cancels it, the next one leaves.
+    hands.page.keyboard.press("p")
+    hands.click(40, 40)
+    hands.until("M.state.polygon.length === 1")
+    page.keyboard.press("Escape")
+    hands.until("M.state.polygon.length === 0")
+    expect(page.locator(".fs-head")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator(".fs-head")).to_be_visible()

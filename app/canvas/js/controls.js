@@ -130,6 +130,7 @@ export class Controls {
       actual: () => { view.zoomTo(1, view.width / 2, view.height / 2); this.canvas.viewed(); },
       flip: () => this.flipMask(true),
       flop: () => this.flipMask(false),
+      focus: () => this.root.dispatchEvent(new CustomEvent("flawsmith-focus", { bubbles: true })),
       help: () => this.help(this.sheet.hidden),
     };
   }
@@ -149,6 +150,7 @@ export class Controls {
     this.canvas.tell("confirmed", { image_id: S.value.image_id, area: editor.grid.area });
   }
 
+  // False where there was nothing to cancel.
   escape() {
     const { tools, editor, prompter, mover } = this.canvas, S = this.S;
     if (!this.sheet.hidden) this.help(false);
@@ -157,9 +159,11 @@ export class Controls {
     else if (tools.cancel()) editor.marks();
     else if (S.polygon.length) { S.polygon = []; editor.marks(); }
     else if (S.pending || S.prompt) prompter.cancel();
-    else if (S.tool === "move") mover.clear();
-    else if (S.tool === "transform") tools.transformer.cancel();
+    else if (S.tool === "move" && mover.clear()) return true;
+    else if (S.tool === "transform" && tools.transformer.cancel()) return true;
     else if (S.closed) { S.closed = null; editor.marks(); }
+    else return false;
+    return true;
   }
 
   turnPhoto(event) { if (this.S.value) this.canvas.tell(event, { image_id: this.S.value.image_id }); }
