@@ -1,8 +1,9 @@
 """Take the pictures of the docs: the app on the demo product, driven in a real browser.
 
-    python tools/pictures.py
+    python -m tools.pictures
 
-Needs Chromium and `pip install playwright`. The pictures go to docs/pictures/NAME.jpg.
+Needs Chromium and `pip install playwright`. Each screen goes to docs/pictures three times: as NAME.jpg (1440 wide,
+light), NAME-dark.jpg and NAME-1024.jpg.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import time
 import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 HOUSE = Path(__file__).resolve().parents[1]
 TARGET = HOUSE / "docs" / "pictures"
 PORT = 7877
+WIDE: ViewportSize = {"width": 1440, "height": 900}
+SMALL: ViewportSize = {"width": 1024, "height": 768}
 URL = f"http://127.0.0.1:{PORT}/"
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 CANVAS = "[...document.querySelectorAll('.fsc')].find(e => e.offsetParent)?.__mask"
@@ -49,7 +52,7 @@ def main() -> None:
         ["generate", str(project), "--engine", "perlin", "--label", "stain", "--count", "12", "--seed", "3"],
         ["generate", str(project), "--engine", "cut_paste", "--label", "scratch", "--count", "12", "--seed", "5"],
         ["review", str(project), "--auto"],
-        ["learn", str(project), "--engine", "anomaly_diffusion", "--label", "crack", "--steps", "150"],
+        ["learn", str(project), "--engine", "anomaly_diffusion", "--label", "crack", "--steps", "120"],
         ["generate", str(project), "--engine", "poisson", "--label", "dent", "--count", "24", "--seed", "8"],
     ):
         subprocess.run([sys.executable, "launch.py", *command], cwd=HOUSE, env=environment, check=True)
@@ -59,7 +62,9 @@ def main() -> None:
         wait_for_server()
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=[*CHROMIUM], headless=True)
-            walk(browser.new_page(viewport={"width": 1440, "height": 900}))
+            page = browser.new_page(viewport=WIDE)
+            page.add_init_script("localStorage.setItem('flawsmith-tour', 'seen')")
+            walk(page)
             browser.close()
     finally:
         server.terminate()
@@ -84,7 +89,16 @@ def walk(page: Page) -> None:
     take(page, "Review", "review")
     open_tab(page, "Export")
     shot(page, "export")
+    evaluation(page)
     take(page, "Models", "models")
+
+
+def evaluation(page: Page) -> None:
+    """What was kept, measured beside the demo's real anomalies."""
+    open_tab(page, "Evaluate")
+    page.locator("#fs-ev-go:enabled").click()
+    page.wait_for_selector("#fs-ev-result .ev-tiles", timeout=600_000)
+    shot(page, "evaluate")
 
 
 def studio(page: Page) -> None:
@@ -135,9 +149,18 @@ def open_tab(page: Page, tab: str) -> None:
 
 
 def shot(page: Page, name: str) -> None:
-    """One picture, once the page has come to rest."""
+    """The page once it has come to rest: light, dark, and in a small window."""
     page.wait_for_timeout(2500)
     page.screenshot(path=TARGET / f"{name}.jpg", type="jpeg", quality=82)
+    page.evaluate("flawsmithDark()")
+    page.wait_for_timeout(600)
+    page.screenshot(path=TARGET / f"{name}-dark.jpg", type="jpeg", quality=78)
+    page.evaluate("flawsmithDark()")
+    page.set_viewport_size(SMALL)
+    page.wait_for_timeout(1200)
+    page.screenshot(path=TARGET / f"{name}-1024.jpg", type="jpeg", quality=78)
+    page.set_viewport_size(WIDE)
+    page.wait_for_timeout(600)
 
 
 def wait_for_server() -> None:

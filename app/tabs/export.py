@@ -188,8 +188,10 @@ def _counts(images: dict[str, int]) -> str:
 
 
 def _splits(splits: Mapping[str, Mapping[str, int]]) -> str:
-    """How many anomalies of each label go where, HTML."""
+    """How many anomalies of each label go where, HTML; "" where all go into one split, as the numbers say."""
     names = [name for name in SPLIT_TITLES if any(name in by for by in splits.values())]
+    if len(names) < 2:
+        return ""
     head = "".join(f"<th>{SPLIT_TITLES[name]}</th>" for name in names)
     rows = "".join(
         f"<tr><th>{html.escape(label)}</th>" + "".join(f"<td>{by.get(name, 0):,}</td>" for name in names) + "</tr>"

@@ -238,6 +238,7 @@ def test_the_album_is_searched_sorted_labelled_and_seen_large(
     page.keyboard.press("Escape")
     tiles.first.click()
     page.keyboard.press("ControlOrMeta+a")
+    expect(page.locator("#fs-picked")).to_contain_text("4 chosen")
     page.keyboard.press("Delete")
     expect(page.locator("#fs-remove")).to_have_text("Remove these 4 anomalies?")
     page.locator("#fs-remove").click()
