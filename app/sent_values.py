@@ -80,6 +80,8 @@ def _choice(component: Any, value: Any) -> Any:
     for one in value if isinstance(value, list) else () if value is None else (value,):
         if type(one) not in kinds:
             raise _refusal(component, "one of its choices", one)
+    if value is None and isinstance(component, gr.Radio) and component.value is not None:
+        raise _refusal(component, "one of its choices", value)  # nobody can take the choice back
     several = isinstance(component, gr.Dropdown) and bool(component.multiselect)
     if value is not None and isinstance(value, list) != several:
         raise _refusal(component, "one of its choices", value)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.errors import InputError
 
@@ -55,6 +56,16 @@ def read_given(
     except OSError as refused:
         reason = refused.strerror or type(refused).__name__
         raise error(f"{called}: cannot be opened ({reason}); check the path and its rights") from refused
+
+
+def given_json(path: Path) -> Any:
+    """What the JSON in a file holds; InputError where there is no such file, or it is none, or nested too deeply."""
+    data = read_given(path, MAX_TEXT)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as odd:
+        reason = "it is nested too deeply" if isinstance(odd, RecursionError) else odd
+        raise InputError(f"{path.name}: expected JSON, and it is damaged ({reason}); repair it") from odd
 
 
 def _whole(file: BinaryIO, size: int, most: int, called: str, error: type[InputError]) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.sent_values import checked_values
 from core.errors import InputError
 
 
@@ -15,13 +16,17 @@ class NumberField(gr.Number):
     is_template = True
 
     def preprocess(self, payload: float | None) -> float | int | None:
-        """The number, or None where the field is empty; gr.Error where it is out of bounds."""
+        """The number, or None where the field is empty; gr.Error where it is none, or out of bounds."""
         low, high = self.minimum, self.maximum
-        if payload is not None and ((low is not None and payload < low) or (high is not None and payload > high)):
-            raise gr.Error(f"{self.label}: {bounds_in_words(low, high)}, got {payload:g}", title="Not done",
-                           print_exception=False)  # fmt: skip
+        try:
+            (payload,) = checked_values([self], [payload])
+        except InputError as error:
+            raise gr.Error(str(error), title="Not done", print_exception=False) from error
         if payload is None:
             return None
+        if (low is not None and payload < low) or (high is not None and payload > high):
+            raise gr.Error(f"{self.label}: {bounds_in_words(low, high)}, got {payload:g}", title="Not done",
+                           print_exception=False)  # fmt: skip
         number: float | int = self.round_to_precision(payload, self.precision)
         return number
 

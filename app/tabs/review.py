@@ -72,7 +72,7 @@ class ReviewFilters:
     def read(self, session: Session, values: tuple[Any, ...]) -> bool:
         """Put the controls' values into the session; False if they are there already."""
         verdict, label, engine, order, grouped, *minima = values
-        by, descending = ORDERS[order]
+        by, descending = ORDERS.get(order or "", ORDERS["newest first"])
         chosen = SampleFilter(
             job_id=session.filter.job_id,
             label=None if label == ANY else label,

@@ -34,6 +34,13 @@ class KeptMask:
     x: float
     extra: JsonObject = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.height < 1 or self.width < 1 or not (0 <= self.y <= 1 and 0 <= self.x <= 1):
+            raise InputError(
+                f"kept mask: expected a box of at least one pixel with its middle on the photo, got {self.height}x"
+                f"{self.width} at ({self.y}, {self.x}); delete it and keep it again"
+            )
+
 
 class MaskLibrary:
     """The desk behind *Kept masks* of the Studio."""
@@ -58,7 +65,8 @@ class MaskLibrary:
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
         middle = ((y0 + y1) / 2 / mask.shape[0], (x0 + x1) / 2 / mask.shape[1])
-        self._store(masks | {name: KeptMask(rle.pack(mask[y0:y1, x0:x1]), y1 - y0, x1 - x0, *middle)})
+        kept = KeptMask(rle.pack(mask[y0:y1, x0:x1]), y1 - y0, x1 - x0, *middle)
+        self._store(masks | {name: plain_record(kept)})
         return name
 
     def stamp(self, name: str, shape: tuple[int, int]) -> Mask:
@@ -66,7 +74,7 @@ class MaskLibrary:
 
         It is moved as far as it takes to lie on the photo; MaskError where it is larger than that.
         """
-        kept = named(self._masks(), name, "kept mask", InputError)
+        kept = _read(name, named(self._masks(), name, "kept mask", InputError))
         if kept.height > shape[0] or kept.width > shape[1]:
             raise MaskError(
                 f"mask {name!r}: it is {kept.width}x{kept.height} pixels, the photo {shape[1]}x{shape[0]}; "
@@ -84,16 +92,22 @@ class MaskLibrary:
         named(masks, name, "kept mask", InputError)
         self._store({n: m for n, m in masks.items() if n != name})
 
-    def _masks(self) -> dict[str, KeptMask]:
+    def _masks(self) -> dict[str, object]:
+        """What is stored by name; a damaged one keeps nobody from the others."""
         stored = self._project.get_setting(SETTING)
         if stored is None:
             return {}
         raw = FORMAT.upgraded(stored, "the project's mask library")
         masks = raw.get("masks")
         if not isinstance(masks, dict):
-            raise InputError("the project's mask library: expected masks by name; keep a new one to begin it again")
-        return {str(n): read_record(KeptMask, one, f"kept mask {n!r}") for n, one in masks.items()}
+            raise InputError("the project's mask library: expected masks by name; take the project from a backup")
+        return {str(name): one for name, one in masks.items()}
 
-    def _store(self, masks: dict[str, KeptMask]) -> None:
-        plain = {"masks": {name: plain_record(one) for name, one in masks.items()}}
-        self._project.set_setting(SETTING, FORMAT.stamped(plain))
+    def _store(self, masks: dict[str, object]) -> None:
+        self._project.set_setting(SETTING, FORMAT.stamped({"masks": masks}))
+
+
+def _read(name: str, stored: object) -> KeptMask:
+    if not isinstance(stored, dict):
+        raise InputError(f"kept mask {name!r}: it is damaged; delete it and keep it again")
+    return read_record(KeptMask, stored, f"kept mask {name!r}")

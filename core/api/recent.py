@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from core.given_files import given_json
 from core.images.write import atomic_write
 from core.store.damage import project_damage
 
@@ -35,7 +36,7 @@ def projects_folder() -> Path:
 def recent_projects() -> list[Path]:
     """Projects opened before and still there, the last one first."""
     try:
-        listed = json.loads((state_folder() / "recent.json").read_text())
+        listed = given_json(state_folder() / "recent.json")
         return [p for p in map(Path, listed) if (p / "project.db").is_file()]
     except (OSError, ValueError, TypeError):
         return []

@@ -6,7 +6,6 @@ PEFT (``base_model.model....lora_A.weight``) and of ComfyUI (``diffusion_model..
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Literal
 
 from core.diffusion.weight_files import Shapes, read_shapes
 from core.errors import InputError, Unavailable
+from core.given_files import given_json
 from core.weights import models_dir
 
 Architecture = Literal["unet", "sd3", "flux", "flux2", "qwen-image", "z-image"]
@@ -172,7 +172,7 @@ def distilled_steps(path: Path) -> int | None:
 def read_settings_file(path: Path) -> Mapping[str, Any]:
     """What a JSON file holds; nothing where it is missing or holds no settings."""
     try:
-        read = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        read = given_json(path)
+    except InputError:
         return {}
     return read if isinstance(read, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Literal
 
 from core.diffusion.model_sources import KNOWN_MODELS, PARTS, KnownModel, ModelSource, locate, present_folder
 from core.errors import FlawsmithError, InputError
+from core.given_files import given_json
 from core.lookup import named
 from core.weights import SHIPPED, models_dir
 from core.weights.transfer import file_sha256, known_sha256
@@ -128,10 +128,10 @@ def problems_of(folder: Path, every_part: bool = False, hashed: bool = False) ->
 
 def _read(folder: Path, name: str) -> tuple[dict[str, Any], list[str]]:
     try:
-        read = json.loads((folder / name).read_bytes())
-    except FileNotFoundError:
-        return {}, [f"{name} is missing"]
-    except (OSError, ValueError):
+        if not (folder / name).exists():
+            return {}, [f"{name} is missing"]
+        read = given_json(folder / name)
+    except (OSError, InputError):
         return {}, [f"{name} can't be read"]
     return (read, []) if isinstance(read, dict) else ({}, [f"{name} holds no settings"])
 

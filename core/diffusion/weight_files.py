@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from core.errors import Unavailable
+from core.given_files import given_json
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor by its name."""
@@ -30,7 +31,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         shapes = {str(name): tuple(int(n) for n in one["shape"]) for name, one in tensors.items()}
     except OSError as error:
         raise Unavailable(f"{path}: it can't be read ({error.strerror or error})") from error
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise Unavailable(f"{path}: it is no safetensors file, its head can't be read; {_AGAIN}") from error
     if size != end:
         cut = (
@@ -75,7 +76,7 @@ def chosen_weights(names: Iterable[str]) -> list[str]:
 def _check_shards(listed: Path) -> None:
     """Every shard of the list ``listed`` is there, and every tensor in its own; Unavailable says which is not."""
     try:
-        places = json.loads(listed.read_bytes())["weight_map"]
+        places = given_json(listed)["weight_map"]
         shards = {str(name): str(shard) for name, shard in places.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unavailable(f"{listed}: the list of shards can't be read; {_AGAIN}") from error

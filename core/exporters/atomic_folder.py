@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import json
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.errors import ExportError
+from core.given_files import given_json
 
 MARKER_FILE = "flawsmith/export.json"
 FILES_LIST = "flawsmith/files.txt"
@@ -25,7 +25,7 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 def is_export(path: Path) -> bool:
     """Whether ``path`` is a folder that an export wrote."""
     try:
-        return bool(json.loads((path / MARKER_FILE).read_text("utf-8"))["made_by"] == "Flawsmith")
+        return bool(given_json(path / MARKER_FILE)["made_by"] == "Flawsmith")
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -30,6 +30,7 @@ from core.exporters.api import (
     write_file,
 )
 from core.exporters.sidecar import apply_sidecar
+from core.given_files import given_json
 from core.types import GOOD, Mask
 
 
@@ -123,7 +124,7 @@ def _instances(plan: ExportPlan, rows: Sequence[WrittenItem]) -> dict[str, Any]:
 def _read_table(root: Path, table: Path) -> list[tuple[str, DatasetItem]]:
     """(relative path, item) of each image in one annotation file."""
     try:
-        data = json.loads(table.read_text("utf-8"))
+        data = given_json(table)
         names = {c["id"]: str(c["name"]) for c in data["categories"]}
         parts = defaultdict(list)
         for a in data["annotations"]:

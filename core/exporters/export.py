@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import pkgutil
 from collections import Counter
@@ -30,6 +29,7 @@ from core.exporters.atomic_folder import MARKER_FILE, atomic_folder, is_export
 from core.exporters.png_files import load_content, looks_grey
 from core.exporters.sidecar import write_sidecar
 from core.exporters.split import assign_splits
+from core.given_files import given_json
 from core.lookup import named
 from core.progress import Steps
 from core.types import RESERVED_LABELS, Kind, check_label
@@ -132,7 +132,7 @@ def detect_format(path: Path) -> str | None:
     if not path.is_dir():
         return None
     if is_export(path):
-        name = json.loads((path / MARKER_FILE).read_text("utf-8")).get("format")
+        name = given_json(path / MARKER_FILE).get("format")
         if name in FORMATS:
             return str(name)
     return next((f.name for f in sorted(FORMATS.values(), key=lambda f: f.asked) if f.matches(path)), None)

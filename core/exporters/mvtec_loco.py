@@ -31,6 +31,7 @@ from core.exporters.api import (
 )
 from core.exporters.mvtec_ad import category_folder
 from core.exporters.sidecar import apply_sidecar
+from core.given_files import given_json
 from core.images import isolated
 from core.types import GOOD, Kind, Mask
 
@@ -166,10 +167,10 @@ def _coded_png(mask: Mask, code: int) -> bytes:
 def _names(base: Path) -> dict[int, str]:
     """Label by mask value; {} where values tell nothing (no config, or one value for all)."""
     try:
-        entries = json.loads((base / CONFIG).read_text("utf-8"))
+        if not (base / CONFIG).exists():
+            return {}
+        entries = given_json(base / CONFIG)
         names = {int(e["pixel_value"]): str(e["defect_name"]) for e in entries}
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExportError(f"{base / CONFIG}: expected defect_name and pixel_value entries; repair it") from error
     return {} if set(names) == {255} and names[255] == "anomaly" else names

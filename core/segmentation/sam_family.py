@@ -6,14 +6,14 @@ That is SAM, HQ-SAM, SAM 2 and 2.1, EdgeTAM and SAM 3. The folder's ``config.jso
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 
 from core import weights
 from core.device import choose_device
-from core.errors import Unavailable
+from core.errors import InputError, Unavailable
+from core.given_files import given_json
 from core.memory_budget import BUDGET, MemoryBudget
 from core.progress import Steps
 from core.segmentation.photo_embedding import DecoderPrompt, EmbeddedGridPhoto, GridSegmenter
@@ -38,8 +38,8 @@ FAMILY = {
 def model_type(folder: Path) -> str:
     """What ``config.json`` in the folder says the model is; "" where there is no such file, or it says nothing."""
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
+        config = given_json(folder / "config.json")
+    except InputError:
         return ""
     return str(config.get("model_type", "")) if isinstance(config, dict) else ""
 

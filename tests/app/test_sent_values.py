@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 
 from app.canvas.protocol import errors_as_replies
+from app.components.fields import NumberField
 from app.sent_values import checked_event_data, checked_index, checked_values
 from core.errors import InputError
 
@@ -13,7 +14,7 @@ TEXT = gr.Textbox(label="Name")
 COUNT = gr.Number(label="Count")
 SHARE = gr.Slider(0, 1, label="Share")
 YES = gr.Checkbox(label="Also")
-ONE = gr.Radio([("new", "new"), ("two", 2)], label="Show")
+ONE = gr.Radio([("new", "new"), ("two", 2)], value="new", label="Show")
 SOME = gr.Dropdown(["a", "b"], multiselect=True, label="Only on")
 OWN = gr.Dropdown(["dent"], allow_custom_value=True, label="Label")
 
@@ -30,13 +31,20 @@ def test_what_fields_hold_passes() -> None:
     [
         (TEXT, 3), (TEXT, ["x"]), (COUNT, "3"), (COUNT, True), (COUNT, 10**400), (COUNT, float("nan")),
         (SHARE, float("inf")), (SHARE, {}), (YES, "yes"), (YES, [1]), (ONE, ["new"]), (ONE, 2.5), (ONE, {}),
-        (SOME, "a"), (SOME, [["a"]]), (SOME, [1]), (OWN, 7), (OWN, {"a": 1}),
+        (ONE, None), (SOME, "a"), (SOME, [["a"]]), (SOME, [1]), (OWN, 7), (OWN, {"a": 1}),
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_by_the_fields_name(field: gr.components.Component, value: object) -> None:
     with pytest.raises(InputError, match=str(field.label)) as told:
         checked_values([field], [value])
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("value", ["3", {"a": 1}, [1], True, 10**400, float("nan")])
+def test_a_number_field_refuses_what_is_no_number(value: object) -> None:
+    with pytest.raises(gr.Error, match="Share"):
+        NumberField(label="Share", minimum=0, maximum=1).preprocess(value)  # type: ignore[arg-type]
+    assert NumberField(label="Share", minimum=0, maximum=1).preprocess(None) is None
 
 
 def test_events_bring_names_and_values() -> None:

@@ -65,3 +65,29 @@ def test_a_newer_library_is_refused_and_left_alone(tmp_path: Path) -> None:
         with pytest.raises(NewerFormat):
             bench.mask_library.keep("b", np.ones((2, 2), bool))
         assert bench.project.get_setting(SETTING) == newer
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None, 3, "x", [], {}, {"packed": "", "height": 2, "width": 2, "y": 0.5, "x": 0.5},
+        {"packed": "4", "height": -1, "width": 2, "y": 0.5, "x": 0.5},
+        {"packed": "4", "height": 2, "width": 2, "y": float("nan"), "x": 0.5},
+        {"packed": "4", "height": 2, "width": 2, "y": 1e300, "x": 0.5},
+        {"packed": "4", "height": 2**40, "width": 2**40, "y": 0.5, "x": 0.5},
+    ],
+)  # fmt: skip
+def test_one_damaged_mask_is_told_and_keeps_nobody_from_the_others(tmp_path: Path, damaged: object) -> None:
+    with Workbench.create(tmp_path / "p", "p") as bench:
+        library = bench.mask_library
+        library.keep("whole", np.ones((2, 2), bool))
+        stored = bench.project.get_setting(SETTING)
+        bench.project.set_setting(SETTING, {**stored, "masks": {**stored["masks"], "odd": damaged}})
+        assert library.names() == ["odd", "whole"]
+        assert library.stamp("whole", (2, 2)).all()
+        with pytest.raises((InputError, MaskError)) as told:
+            library.stamp("odd", (9, 9))
+        assert "\n" not in str(told.value)
+        library.keep("another", np.ones((2, 2), bool))
+        library.delete("odd")
+        assert library.names() == ["another", "whole"]

@@ -6,6 +6,7 @@ be written outside the folder that was named, and nothing that was accepted may 
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -85,6 +86,7 @@ def measure(
             progress(f"{kind}: {minutes:g} minutes" if kind == "soak" else f"{kind}: {many}")
             run = HostileRun(np.random.default_rng(seed), many, project, place, data, minutes, browsers)
             result[kind] = _row(kind, run)
+            progress(json.dumps({kind: result[kind]}))  # a run that is stopped has told what it did
         result["outside"] = [path.name for path in Path(parent).iterdir() if path != place]
     result["peak_mb"] = round(_peak_bytes() / 2**20)
     return result

@@ -6,13 +6,13 @@ pipelines that it is drawn with, whatever class the folder was saved by.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from core.errors import Unavailable
+from core.errors import InputError, Unavailable
+from core.given_files import given_json
 
 EditorWay = Literal["mask", "instruction"]
 """Inside a mask that the pipeline reads, or by an instruction for the whole window."""
@@ -147,14 +147,14 @@ class FoundEditor:
 def read_index(folder: Path) -> Mapping[str, Any]:
     """``model_index.json``; Unavailable, in one line, where it is missing or unreadable."""
     path = folder / "model_index.json"
-    try:
-        index = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         raise Unavailable(
             f"{folder}: expected a model in diffusers' layout, but model_index.json is missing; give the folder that "
             "holds it"
-        ) from None
-    except (OSError, ValueError) as error:
+        )
+    try:
+        index = given_json(path)
+    except InputError as error:
         raise Unavailable(f"{path}: it can't be read ({' '.join(str(error).split())[:80]})") from error
     if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
         raise Unavailable(f"{path}: expected the name of a pipeline under _class_name; give a model of diffusers")
@@ -192,7 +192,7 @@ def _is_distilled(folder: Path, index: Mapping[str, Any]) -> bool:
 
 def _config(folder: Path, part: str) -> Mapping[str, Any]:
     try:
-        config = json.loads((folder / part / "config.json").read_bytes())
-    except (OSError, ValueError):
+        config = given_json(folder / part / "config.json")
+    except InputError:
         return {}
     return config if isinstance(config, dict) else {}
