@@ -52,6 +52,7 @@ class HostileRun:
     concept: Path | None
     minutes: float
     browsers: int
+    say: Callable[[str], None]
 
 
 def measure(
@@ -84,7 +85,7 @@ def measure(
         for kind in rows or ROWS:
             many = max(2, round(SHARES[kind] * (count or (40 if quick else COUNT))))
             progress(f"{kind}: {minutes:g} minutes" if kind == "soak" else f"{kind}: {many}")
-            run = HostileRun(np.random.default_rng(seed), many, project, place, data, minutes, browsers)
+            run = HostileRun(np.random.default_rng(seed), many, project, place, data, minutes, browsers, progress)
             result[kind] = _row(kind, run)
             progress(json.dumps({kind: result[kind]}))  # a run that is stopped has told what it did
         result["outside"] = [path.name for path in Path(parent).iterdir() if path != place]
@@ -94,11 +95,11 @@ def measure(
 
 def _row(kind: str, run: HostileRun) -> dict[str, object]:
     if kind == "kills":
-        return kill_commands(run.rng, run.count, run.place).as_dict()
+        return kill_commands(run.rng, run.count, run.place, say=run.say).as_dict()
     if kind == "server":
-        return kill_server(run.rng, run.count, run.place).as_dict()
+        return kill_server(run.rng, run.count, run.place, run.say).as_dict()
     if kind in ("disk", "memory", "clock"):
-        return limit_row(kind, run.rng, run.count, run.place)
+        return limit_row(kind, run.rng, run.count, run.place, run.say)
     if kind == "large":
         return opening_times(run.place, repeats=run.count)
     if kind == "soak":

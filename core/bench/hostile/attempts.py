@@ -49,8 +49,10 @@ class Tally:
         }  # fmt: skip
 
 
-def tally(attempts: Iterable[Attempt]) -> Tally:
-    """Make the attempts."""
+def tally(
+    attempts: Iterable[Attempt], hangs_after_s: float = HANGS_AFTER_S, say: Callable[[str], None] = lambda line: None
+) -> Tally:
+    """Make the attempts; ``say`` is told each one."""
     counts = Tally()
     for name, call in attempts:
         began = time.monotonic()
@@ -58,8 +60,9 @@ def tally(attempts: Iterable[Attempt]) -> Tally:
         took = time.monotonic() - began
         counts.tried += 1
         counts.clear += fault is None
-        counts.hung += took > HANGS_AFTER_S
+        counts.hung += took > hangs_after_s
         counts.slowest_s = max(counts.slowest_s, took)
+        say(f"{name}: {fault or 'clear'}")
         if fault is not None:
             counts.unclear.append(f"{name}: {fault}")
     return counts

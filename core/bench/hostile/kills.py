@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -83,9 +83,16 @@ class ProjectState:
 
 
 def kill_commands(
-    rng: np.random.Generator, count: int, place: Path, commands: Mapping[str, tuple[str, ...]] = COMMANDS
+    rng: np.random.Generator,
+    count: int,
+    place: Path,
+    commands: Mapping[str, tuple[str, ...]] = COMMANDS,
+    say: Callable[[str], None] = lambda line: None,
 ) -> KillTally:
-    """Start ``count`` commands on a project in ``place``, in turn, and kill each, or ask it to end, after a while."""
+    """Start ``count`` commands on a project in ``place``, in turn, and kill each, or ask it to end, after a while.
+
+    ``say`` is told each of them, so that a run that is stopped has said what it did.
+    """
     tally, project, out = KillTally(), place / "killed", place / "killed-export"
     longest = {name: LEARNS_S if argv[0] == "learn" else 4.0 for name, argv in commands.items()}
     before = ProjectState()
@@ -107,6 +114,7 @@ def kill_commands(
         tally.ended_first += bool(ended)
         faults = faults_after(target, before if name != "new" else ProjectState(), out)
         tally.lost += [f"{name} {number} ({how.name}): {fault}" for fault in faults]
+        say(f"{name} {number}: {'ended first' if ended else how.name}, {len(faults)} lost")
         before = state_of(project) if name != "new" and not faults else before
         shutil.rmtree(photos)
         shutil.rmtree(defects)

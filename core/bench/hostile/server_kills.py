@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +70,9 @@ class JudgingPage:
         ]
 
 
-def kill_server(rng: np.random.Generator, count: int, place: Path) -> KillTally:
+def kill_server(
+    rng: np.random.Generator, count: int, place: Path, say: Callable[[str], None] = lambda line: None
+) -> KillTally:
     """Serve a project ``count`` times, let two pages work in it, and end the server at a random moment."""
     tally, out = KillTally(), place / "none"
     project = small_project(place / "served", SAMPLES)
@@ -97,6 +100,7 @@ def kill_server(rng: np.random.Generator, count: int, place: Path) -> KillTally:
         verdicts = _verdicts(project)
         faults += [line for page in pages for line in page.lost(verdicts)]
         tally.lost += [f"ui {number} ({how.name}): {fault}" for fault in faults]
+        say(f"ui {number}: {how.name}, {sum(page.count for page in pages)} verdicts answered, {len(faults)} lost")
     return tally
 
 
