@@ -18,7 +18,7 @@ import numpy as np
 from core.progress import Steps
 from core.segmentation.all_regions import all_regions
 from core.segmentation.box_prompts import box_guesses
-from core.segmentation.click_history import PackedMask, RecentCache
+from core.segmentation.click_history import BYTES_PER_CLICK, REMEMBERED, PackedMask, RecentCache
 from core.segmentation.constraints import apply_constraints, distance_to_agreeing_pixel
 from core.segmentation.corrections import correct, guess_from_mask
 from core.segmentation.mask_scoring import MaskGuess, confidence, guesses_from_views, mask_score
@@ -46,8 +46,8 @@ class ClassicPreparedPhoto:
 
     @property
     def nbytes(self) -> int:
-        """Memory held by the photo's copies."""
-        return self.pyramid.nbytes
+        """Memory held by the photo's copies, and what its clicks come to: they are remembered after it was counted."""
+        return self.pyramid.nbytes + REMEMBERED * BYTES_PER_CLICK
 
     def predict(
         self, clicks: Sequence[Click], box_xyxy: tuple[float, ...] | None = None, mask: Mask | None = None

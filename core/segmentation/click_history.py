@@ -1,4 +1,4 @@
-"""What a prepared photo remembers between clicks, at an eighth of a byte per pixel."""
+"""What a prepared photo remembers between clicks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 
 from core.types import Mask
 
-_REMEMBERED = 24
-"""More clicks than a session on one region has."""
+REMEMBERED = 8
+"""A region's first click and the last few, which are all that the next one needs."""
+BYTES_PER_CLICK = 4 << 20
+"""What a click that is remembered takes at most, in the guesses and the views that they are drawn on."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -38,7 +40,7 @@ class RecentCache(Generic[K, V]):
     def put(self, key: K, value: V) -> None:
         """Remember ``value``; the oldest is forgotten."""
         self._known[key] = value
-        while len(self._known) > _REMEMBERED:
+        while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
 

@@ -89,7 +89,7 @@ class MiniPreparedPhoto(ClassicPreparedPhoto):
 
     @property
     def nbytes(self) -> int:
-        """Memory held by the photo's copies and features."""
+        """Memory held by the photo's copies, features and clicks."""
         return super().nbytes + self._features.nbytes
 
     def predict(

@@ -1,6 +1,7 @@
 """The shipped small segmenter: what it finds, what it never does, and its parts."""
 
 import json
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from core import weights
 from core.errors import Cancelled, InputError, Unavailable
 from core.features.extract import LAYERS
 from core.segmentation import segmenter
+from core.segmentation.click_history import REMEMBERED
 from core.segmentation.click_network import (
     CLICK_RADIUS,
     HALF_DISTANCE,
@@ -300,3 +302,19 @@ def test_a_given_region_is_corrected_where_it_is_clicked(scene, ready):
     (best, *_) = ready.predict([deepest(cut), whole], mask=cut)
     assert iou(best.mask, part) > iou(cut, part) + 0.15
     assert np.array_equal(ready.predict([deepest(cut)], mask=cut)[0].mask, cut), "there was nothing to correct"
+
+
+@pytest.mark.thorough
+def test_clicks_all_over_a_photo_take_no_more_than_was_counted() -> None:
+    """The budget of warm photos is only kept if what clicks leave behind is in it."""
+    rng = np.random.default_rng(4)
+    pixels = cv2.resize(rng.integers(60, 200, (30, 40, 3), np.uint8), (640, 480), interpolation=cv2.INTER_CUBIC)
+    photo = MiniSegmenter().prepare(pixels)
+    photo.predict([Click(20.0, 20.0)])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for x, y in rng.uniform((0, 0), (640, 480), (REMEMBERED + 4, 2)):
+        photo.predict([Click(float(x), float(y))])
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert 1 << 20 < grown < photo.nbytes
