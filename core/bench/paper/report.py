@@ -85,7 +85,7 @@ def _learning(run: ProductRun, facts: Facts) -> str:
     for concept in dict.fromkeys(facts["concepts"].values()):
         preview = run.out / "project" / "concepts" / concept / "preview.png"
         if preview.is_file():
-            figures += _figure(preview.read_bytes(), f"{concept}: a real one, and what is drawn in its place")
+            figures += _figure(preview.read_bytes(), f"{concept}: what its card shows of it")
     return (report_parts.curve_charts(curves) if curves else "") + _pictures(figures)
 
 
