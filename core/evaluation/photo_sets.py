@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from core import exporters as exporting
 from core.errors import ExportError, InputError, MaskError, NotFound
@@ -22,6 +23,7 @@ from core.evaluation.saturation import (
 from core.exporters.api import DatasetItem, folders_in
 from core.exporters.mvtec_ad import category_folder
 from core.images import isolated
+from core.images.geometry import resized
 from core.importers.words import safe_label
 from core.types import GOOD, Image, Mask, ReviewStatus, check_image, check_mask
 
@@ -33,7 +35,8 @@ Anomalies = Literal["all", "split"]
 class Shot:
     """A photo of a set. ``name`` is ``<label folder>/<stem>``; ``masks`` has one mask for each defect instance.
 
-    A good photo has no mask. With ``config`` a mask file's pixel values say which defect it shows.
+    A good photo has no mask. With ``config`` a mask file's pixel values say which defect it shows. ``soft`` is a grey
+    picture of how anomalous each pixel is, where a pair was made with one.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Shot:
     label: str
     masks: tuple[Path | Mask, ...] = ()
     config: DefectsConfig | None = None
+    soft: Path | None = None
 
     @property
     def good(self) -> bool:
@@ -57,6 +61,13 @@ class Shot:
         for instance in self.instances(shape):
             union |= instance
         return union
+
+    def soft_mask(self, shape: tuple[int, int]) -> npt.NDArray[np.float32] | None:
+        """How anomalous each pixel is, float32 ``shape`` (H, W), its maximum 1; None where that is not known."""
+        if self.soft is None:
+            return None
+        levels = resized(isolated.read_image(self.soft), shape, "linear")[..., 0].astype(np.float32)
+        return levels / levels.max() if levels.any() else None
 
     def instances(self, shape: tuple[int, int]) -> list[Mask]:
         """One mask for each defect, bool ``shape`` (H, W); MaskError as in channels."""
@@ -162,7 +173,14 @@ def _project(path: Path, split: Split) -> list[Shot]:
             if not rows and not project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
                 rows = project.samples()
             shots += [
-                Shot(f"{r.label}/{r.id}", r.image_path, r.label, r.instance_paths or (r.mask_path,)) for r in rows
+                Shot(
+                    f"{r.label}/{r.id}",
+                    r.image_path,
+                    r.label,
+                    r.instance_paths or (r.mask_path,),
+                    soft=r.attention_path,
+                )
+                for r in rows
             ]
         if split in ("test", "all"):
             part: ExamplePart = "test" if split == "test" else ""

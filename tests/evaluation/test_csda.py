@@ -26,6 +26,7 @@ from core.evaluation.score_map_files import read_score_map
 from core.evaluation.training.classifier import resnet
 from core.evaluation.training.frozen_features import FrozenTrunk, pack_scales, resnet_features, trunk
 from core.features.extract import available
+from core.images import png_bytes
 from core.methods.comgen.csda import network as cs
 from core.methods.comgen.csda.detector import CSDA, CSDAParams
 from core.methods.comgen.csda.references import ReferencePairFeed, ReferenceSet, choose_references
@@ -93,6 +94,28 @@ def test_the_loss_is_equation_12() -> None:
     sure = torch.where(masks[:, None], 40.0, -40.0) * torch.tensor([-1.0, 1.0]).reshape(1, 2, 1, 1)
     assert float(cs.total_loss(sure, masks)) == pytest.approx(0, abs=1e-6)
     assert float(cs.dice_loss(torch.zeros(4), torch.zeros(4))) == 0
+
+
+@needs_features
+def test_a_soft_mask_is_learned_where_a_pair_has_one(tmp_path: Path) -> None:
+    train = shots({"good": 3, "square": 2}, 0)
+    soft = np.zeros((80, 80, 3), np.uint8)
+    soft[20:40, 30:50], soft[40:50, 30:50] = 200, 50
+    (tmp_path / "soft.png").write_bytes(png_bytes(soft))
+    first = next(shot for shot in train if not shot.good)
+    train = [replace(shot, soft=tmp_path / "soft.png") if shot is first else shot for shot in train]
+    references = choose_references(train, 64, 8, trunk("efficientnet"), "nearest", 0)
+    _, masks = ReferencePairFeed(train, references, 1, 0.5, soft=True).batch(np.random.default_rng(0), 12)
+    assert masks.dtype == np.float32 and masks.max() == 1
+    kinds = {bool(((mask > 0.2) & (mask < 0.3)).sum() > 20) for mask in masks if mask.any()}
+    assert kinds == {True, False}, "one pair by its soft map, the other by its mask"
+    logits = torch.randn(12, 2, 64, 64)
+    wanted = torch.from_numpy(masks)
+    cut = (wanted >= 0.4).float()
+    assert cs.total_loss(logits, wanted) != cs.total_loss(logits, cut.bool())
+    assert torch.allclose(cs.total_loss(logits, cut), cs.total_loss(logits, cut.bool()))
+    _, plain = ReferencePairFeed(train, references, 1, 0.5).batch(np.random.default_rng(0), 4)
+    assert plain.dtype == np.bool_
 
 
 def test_scales_are_packed_without_loss() -> None:

@@ -235,7 +235,10 @@ def run_title(pairs: Sequence[SampleRow], against: Path | None) -> str:
 
 
 def _training_shots(pairs: Sequence[SampleRow], normals: Sequence[NormalRow]) -> tuple[Shot, ...]:
-    made = (Shot(f"{p.label}/{p.id}", p.image_path, p.label, p.instance_paths or (p.mask_path,)) for p in pairs)
+    made = (
+        Shot(f"{p.label}/{p.id}", p.image_path, p.label, p.instance_paths or (p.mask_path,), soft=p.attention_path)
+        for p in pairs
+    )
     return (*map(_good_shot, normals), *made)
 
 

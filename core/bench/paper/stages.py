@@ -166,8 +166,9 @@ class ProductRun:
             for label, ids in self.run("generate")["samples"].items():
                 for row in map(bench.project.sample_row, ids):
                     masks = row.instance_paths or (row.mask_path,)
-                    before = photos.get(row.normal_id)
-                    found.append(GeneratedPair(f"{label}/{row.id}", row.image_path, label, masks, before=before))
+                    before, soft = photos.get(row.normal_id), row.attention_path
+                    name = f"{label}/{row.id}"
+                    found.append(GeneratedPair(name, row.image_path, label, masks, soft=soft, before=before))
         return found
 
     def shots(self, side: str) -> list[Shot]:

@@ -14,8 +14,8 @@ from core.evaluation.photo_sets import Shot
 from core.images.geometry import resized
 from core.types import Image, Mask
 
-Batch = tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]
-"""What the network takes, (B, h, w, C), and masks bool (B, side, side)."""
+Batch = tuple[npt.NDArray[Any], npt.NDArray[Any]]
+"""What the network takes, (B, h, w, C), and masks (B, side, side): bool, or float32 where a feed has soft ones."""
 
 
 def fit_mask(mask: Mask, shape: tuple[int, int], cover: float = 0.5) -> Mask:
@@ -45,6 +45,9 @@ class TrainingFeed:
     ``side`` x ``side``. InputError without good photos or without anomalies.
     """
 
+    target_type: type[np.bool_] | type[np.float32] = np.bool_
+    """Of the masks."""
+
     def __init__(
         self,
         shots: Sequence[Shot],
@@ -59,11 +62,11 @@ class TrainingFeed:
                 f"training set: expected good photos and anomalies with masks, got {good} good photos and "
                 f"{len(shots) - good} anomalies; add what is missing"
             )
-        self.side = side
+        self.side, self._cover = side, cover
         self.preprocess = prepare or (lambda image: resized(image, (side, side), "linear"))
         self.labels = tuple(sorted({shot.label for shot in shots if not shot.good}))
         self._good: list[Any] = []
-        self._pairs: dict[str, list[tuple[Any, Mask]]] = {label: [] for label in self.labels}
+        self._pairs: dict[str, list[tuple[Any, npt.NDArray[Any]]]] = {label: [] for label in self.labels}
         for shot in shots:
             check()
             image = shot.read()
@@ -72,11 +75,15 @@ class TrainingFeed:
             if mask is None:
                 self._good.append(taken)
             else:
-                self._pairs[shot.label].append((taken, fit_mask(mask, (side, side), cover)))
+                self._pairs[shot.label].append((taken, self.target(shot, mask)))
 
     def counts(self) -> dict[str, int]:
         """How many pictures of each label, and of ``good``."""
         return {"good": len(self._good), **{label: len(pairs) for label, pairs in self._pairs.items()}}
+
+    def target(self, shot: Shot, mask: Mask) -> npt.NDArray[Any]:
+        """What the network shall say of an anomaly with this ``mask`` bool (H, W): (side, side)."""
+        return fit_mask(mask, (self.side, self.side), self._cover)
 
     def stored_input(self, image: Image, mask: Mask | None) -> Any:
         """What is kept of a photo of the set; ``mask`` bool (H, W) is its anomaly, None for a good one."""
@@ -94,7 +101,7 @@ class TrainingFeed:
         and right with p = 0.5; the published training does not.
         """
         inputs: list[npt.NDArray[Any]] = []
-        masks = np.zeros((size, self.side, self.side), np.bool_)
+        masks = np.zeros((size, self.side, self.side), self.target_type)
         for place in range(size):
             if place < size // 2:
                 taken = self._good[rng.integers(len(self._good))]

@@ -57,6 +57,12 @@ class CSDAParams(DetectorParams):
         title="Compare with",
         description="The nearest good photo, or any of them: to see what finding the nearest is worth.",
     )
+    target: Literal["mask", "soft"] = Field(
+        "mask",
+        title="Learn",
+        description="mask: each pair's mask; soft: how far attention differs, as the paper's y_mask (eq. 10), where a "
+        "pair has that.",
+    )
     references: int = Field(
         128, ge=2, le=100_000, title="References", description="Good photos to compare with, at most; kept with it."
     )
@@ -123,7 +129,7 @@ class CSDA:
         references = choose_references(
             train, params.side, params.references, chosen, params.association, ctx.seed, ctx.check
         )
-        feed = ReferencePairFeed(train, references, params.near, params.cover, ctx.check)
+        feed = ReferencePairFeed(train, references, params.near, params.cover, ctx.check, params.target == "soft")
         network = build_seeded(lambda: CsdaNetwork(chosen.channels, params.width, _moments(references)), ctx)
         training = PixelTrainer(feed, network, params, ctx, total_loss)
         onward: Any = watch and (lambda fitted, epoch: watch(FittedCSDA(fitted, references, ctx.seed), epoch))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.evaluation.training.draem import focal_loss
+from core.methods.comgen.residual import SHARE
 
 OMEGA = 5.0
 """Weight of the focal loss."""
@@ -114,10 +115,12 @@ def doubled(x: Tensor) -> Tensor:
 def total_loss(logits: Tensor, masks: Tensor) -> Tensor:
     """L_total = Smooth-L1(y_pred, y_mask) + ω Focal(y_pred, y_mask) + Dice(y_pred, y_mask), ω = OMEGA (eq. 12).
 
-    ``logits`` (B, 2, H, W), ``masks`` bool (B, H, W); y_pred is the softmax probability of anomalous.
+    ``logits`` (B, 2, H, W), ``masks`` bool (B, H, W), or float in 0..1 where y_mask is soft; y_pred is the softmax
+    probability of anomalous. The focal loss needs classes: of a soft mask, those that its mask is cut by.
     """
     predicted, wanted = torch.softmax(logits.float(), 1)[:, 1], masks.float()
-    return F.smooth_l1_loss(predicted, wanted) + OMEGA * focal_loss(logits, masks) + dice_loss(predicted, wanted)
+    classes = masks if masks.dtype == torch.bool else masks >= SHARE
+    return F.smooth_l1_loss(predicted, wanted) + OMEGA * focal_loss(logits, classes) + dice_loss(predicted, wanted)
 
 
 def dice_loss(predicted: Tensor, wanted: Tensor, smooth: float = 1.0) -> Tensor:

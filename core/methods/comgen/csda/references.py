@@ -158,9 +158,17 @@ class ReferencePairFeed(TrainingFeed):
         count: int,
         cover: float,
         check: Callable[[], None] = lambda: None,
+        soft: bool = False,
     ) -> None:
-        self._references, self._count = references, count
+        """With ``soft`` a pair that has a soft map (y_mask of eq. 10) is learned by that, any other by its mask."""
+        self._references, self._count, self._soft = references, count, soft
+        self.target_type = np.float32 if soft else np.bool_
         super().__init__(shots, references.side, cover, check, references.with_neighbour)
+
+    def target(self, shot: Shot, mask: Mask) -> npt.NDArray[Any]:
+        """The soft map where it is asked for and there, brought to 0..1; else the mask."""
+        soft = shot.soft_mask((mask.shape[0], mask.shape[1])) if self._soft else None
+        return super().target(shot, mask) if soft is None else resized(soft, (self.side, self.side), "linear")
 
     def stored_input(self, image: Image, mask: Mask | None) -> Any:
         """The photo's features and its neighbours."""
