@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from app.components.preview_gallery import scores_in_words
+from app.page_context import PageContext
 from app.session import Session
 from app.tabs.studio.engine_form import EngineForm, unavailable_html
 from core.api import Workbench
 from core.api.studio.engine_cards import engine_cards
 from core.training.checkpoints import Concept, save_concept
+from tests.diffusion.editor_toys import write_editor
 
 
 @pytest.fixture
@@ -84,3 +86,23 @@ def test_a_move_on_the_canvas_is_the_same_move_in_the_engine(project: Path, turn
     expected = around @ (centroid - middle) + middle + (7, -5)
     assert centroid + (params["dx"], params["dy"]) == pytest.approx(expected, abs=0.5)
     assert (params["angle"], params["scale"]) == (-turn, scale)
+
+
+def test_settings_that_the_chosen_model_does_not_take_are_not_shown(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAWSMITH_BACKBONE", str(toy_folder))
+    klein = write_editor("flux2-klein", tmp_path / "klein")
+    with gr.Blocks() as page:
+        controls = EngineForm()
+        controls.build_settings()
+        controls.build_footer()
+        controls.wire(PageContext(gr.Textbox(), gr.State(), gr.Tabs(), gr.HTML()), [])
+    form = controls.forms["inpaint"]
+    hidden = {field for field, _ in form.fields if not form.control(field).visible}
+    assert hidden == {"reference", "drawing"}
+    (watch,) = (f for f in page.fns.values() if (form.control("backbone")._id, "change") in f.targets)
+    updates = dict(zip([c._id for c in watch.outputs], watch.fn(str(klein), "auto"), strict=True))
+    shown = {field for field, _ in form.fields if updates.get(form.control(field)._id, {}).get("visible")}
+    assert {"reference", "drawing", "strength"} <= shown and not shown & {"negative", "sampler", "eta"}
+    assert updates[form.control("sampler")._id]["value"] == "ddim"

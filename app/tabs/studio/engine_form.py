@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -279,23 +279,23 @@ class EngineForm:
     def _wire_model(self, name: str, form: param_form.ParamForm) -> None:
         """Settings that the chosen model does not take are not shown, and are as they were at first."""
         watched = {MODEL: form.control(MODEL), "drawing": form.control("drawing")}
-        fields = [field for field, _ in form.fields if field not in watched and field != LEAD]
+        plain = form.model.model_fields
+        fields = [field for field, _ in form.fields if field not in (MODEL, LEAD)]
         controls = [form.control(field) for field in fields]
 
         def show(*values: object) -> list[object]:
-            try:
-                idle = idle_settings(name, dict(zip(watched, values, strict=True)))
-            except FlawsmithError:  # half a name; it is refused when it is drawn with
-                idle = {}
-            plain = form.model.model_fields
+            idle = _idle(name, dict(zip(watched, values, strict=True)))
             return [
                 gr.update(visible=False, value=plain[field].default) if field in idle else gr.update(visible=True)
                 for field in fields
             ]
 
-        for control in watched.values():
-            control.change(show, list(watched.values()), controls, show_progress="hidden",
-                           trigger_mode="always_last", api_visibility="private")  # fmt: skip
+        idle = _idle(name, {field: plain[field].default for field in watched})
+        for field, control in zip(fields, controls, strict=True):
+            control.visible = field not in idle
+        for watch in watched.values():
+            watch.change(show, list(watched.values()), controls, show_progress="hidden",
+                         trigger_mode="always_last", api_visibility="private")  # fmt: skip
 
     def _wire_presets(self, shell: PageContext, name: str, form: param_form.ParamForm) -> None:
         """*Draw as* shows its values in the form; the engine and label chosen start with those they learned for."""
@@ -319,6 +319,14 @@ class EngineForm:
         values = form.values_of({**(known.params if known else {}), "draw_as": preset})
         kept = form.control("concept")
         return [gr.skip() if one is kept else value for one, value in zip(form.components, values, strict=True)]
+
+
+def _idle(engine: str, params: dict[str, object]) -> Mapping[str, str]:
+    """The engine's settings that are not taken; none where ``params`` are half typed, which drawing refuses."""
+    try:
+        return idle_settings(engine, params)
+    except FlawsmithError:
+        return {}
 
 
 def summary_html(card: EngineCard) -> str:
