@@ -15,7 +15,7 @@ from typing import Any, Literal
 from core.diffusion.weight_files import Shapes, read_shapes
 from core.errors import InputError, Unavailable
 from core.given_files import given_json
-from core.weights import models_dir
+from core.weights import CATALOGUE, models_dir
 
 Architecture = Literal["unet", "sd3", "flux", "flux2", "qwen-image", "z-image"]
 ARCHITECTURES: Mapping[Architecture, str] = {
@@ -68,9 +68,12 @@ class AdapterFile:
 
 def find_adapter(wanted: str) -> AdapterFile:
     """The adapter at a path, or called so in the models folder; Unavailable says what is there instead."""
-    path = Path(wanted).expanduser()
-    places = [path, models_dir() / wanted, models_dir() / f"{wanted}.safetensors"]
-    there = next((place for place in places if place.exists()), None)
+    try:
+        path = Path(wanted).expanduser()
+        places = [path, models_dir() / wanted, models_dir() / f"{wanted}.safetensors"]
+        there = next((place for place in places if place.exists()), None)
+    except (OSError, ValueError, RuntimeError):  # too long, no such home
+        there = None
     if there is None:
         raise InputError(f"adapter {wanted!r}: there is no such file; give its path or its name in {models_dir()}")
     found = read_adapter(there)
@@ -96,7 +99,9 @@ def adapter_files() -> list[AdapterFile | tuple[Path, str]]:
     """Every adapter of the models folder, or a path and what is wrong with it."""
     found: list[AdapterFile | tuple[Path, str]] = []
     root = models_dir()
-    for path in sorted([*root.glob("*.safetensors"), *(p for name in _FILES for p in root.glob(f"*/{name}"))]):
+    ours = {weights.file for weights in CATALOGUE.values()}
+    files = [path for path in root.glob("*.safetensors") if path.name not in ours]
+    for path in sorted([*files, *(inside for name in _FILES for inside in root.glob(f"*/{name}"))]):
         try:
             one = read_adapter(path)
         except Unavailable as error:

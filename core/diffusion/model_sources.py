@@ -110,10 +110,7 @@ def _resolved(wanted: str) -> ModelSource:
         return _resolved(given) if given and given != "auto" else _first_known()
     if wanted in KNOWN_MODELS:
         return _known(KNOWN_MODELS[wanted])
-    path = Path(wanted).expanduser()
-    here = models_dir() / wanted
-    if not path.exists() and here.exists():
-        path = here
+    path = _place(wanted)
     if path.is_dir():
         _refuse_adapter(path)
         return ModelSource(path.name, path)
@@ -125,6 +122,18 @@ def _resolved(wanted: str) -> ModelSource:
         f"backbone {wanted!r}: expected auto, {', '.join(KNOWN_MODELS)}, a folder in diffusers' layout or its name in "
         f"{models_dir()}, a .safetensors file or a hub id owner/name"
     )
+
+
+def _place(wanted: str) -> Path:
+    """The path ``wanted``, or what is called so in the models folder; InputError where no file can be called that."""
+    try:
+        path = Path(wanted).expanduser()
+        here = models_dir() / wanted
+        return here if not path.exists() and here.exists() else path
+    except (OSError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"backbone {wanted[:60]!r}: it can't be a path ({error}); give a model's folder or name"
+        ) from error
 
 
 def present_folder(known: KnownModel) -> Path | None:

@@ -295,6 +295,9 @@ def test_nothing_there_says_what_to_fetch(monkeypatch: pytest.MonkeyPatch, tmp_p
         locate(str(tmp_path / "x.safetensors"))
     with pytest.raises(InputError, match="diffusers' layout"):
         locate("nonsense")
+    for impossible in ("x" * 5000, "~nobody_here/x", "a\0b"):
+        with pytest.raises(InputError, match="can't be a path|diffusers' layout"):
+            locate(impossible)
 
 
 def test_where_models_are_looked_for(toy_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
