@@ -61,7 +61,7 @@ def idle_of_editor(found: FoundEditor, way: EditorWay) -> Mapping[str, str]:
     takes, title = found.family.pipeline(way), found.family.title
     assert takes is not None, "editor_way chooses ways that there are"
     own = f"{title} has a sampler of its own"
-    idle = {"sampler": own, "eta": own}
+    idle = {"eta": own} if found.family.unet else {"sampler": own, "eta": own}
     if not takes.negative:
         idle["negative"] = f"{title} takes no negative prompt"
     if not takes.strength:
@@ -108,6 +108,7 @@ def draw_with_editor(
     from core.diffusion.backbone import exclusive
     from core.diffusion.editor.editing import EditSettings, EditTask, edit
     from core.diffusion.editor.loading import load_editor
+    from core.diffusion.editor.schedulers import scheduler_for
     from core.diffusion.model_crop import CropSettings, crop_for_model, paste_back
 
     way = editor_way(found, params.drawing)
@@ -128,7 +129,8 @@ def draw_with_editor(
     )
     settings = EditSettings(params.steps, params.guidance, params.strength)
     layers = lora_on(editor, adapter, params.adapter_weight) if adapter is not None else nullcontext()
-    with exclusive(editor, ctx.cancelled), layers:
+    few_steps = adapter is not None and adapter.steps is not None
+    with exclusive(editor, ctx.cancelled), layers, scheduler_for(editor, params.sampler, few_steps):
         picture = edit(editor, task, settings, lambda done, of: ctx.progress(done, of, None), ctx.cancelled)
     if way == "mask":
         drawn = paste_back(photo, mask, window, picture, frame)

@@ -52,8 +52,8 @@ class InpaintParams(EngineParams):
     sampler: Literal["ddim", "dpmpp_2m", "lcm"] = Field(
         "ddim",
         title="Sampler",
-        description="DDIM; DPM-Solver++(2M), which needs fewer steps; LCM for models and LoRAs distilled to draw "
-        "in a few (Stable Diffusion 1.5 and 2).",
+        description="DDIM (SDXL and inpainting U-Nets: their own); DPM-Solver++(2M), which needs fewer steps; "
+        "LCM for models and LoRAs distilled to draw in a few.",
     )
     eta: float = Field(
         0.0, ge=0, le=1, title="Eta", description="Noise that DDIM adds at each step: 0 is none, 1 is as much as DDPM."

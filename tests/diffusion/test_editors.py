@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from core.diffusion.editor.editing import EditSettings, EditTask, edit
 from core.diffusion.editor.families import EDITOR_FAMILIES, EditorFamily, FoundEditor, find_editor
 from core.diffusion.editor.loading import Editor, forget_editors, load_editor
+from core.diffusion.editor.schedulers import scheduler_for
 from core.diffusion.loading import load_backbone
 from core.diffusion.model_sources import find_model, locate
 from core.errors import Cancelled, InputError, Unavailable
@@ -126,6 +127,27 @@ def test_a_distilled_model_draws_in_few_steps_without_guidance(editors: Callable
     assert (base.steps, base.guidance) == (50, 4.0)
     turbo = shutil.copytree(editors("z-image"), tmp_path / "Z-Image-Turbo")
     assert (found(turbo).steps, found(turbo).guidance) == (9, 1.0) and found(editors("z-image")).steps == 50
+
+
+@pytest.mark.parametrize("family", [f for f in EDITOR_FAMILIES if f.unet and f.masked], ids=lambda f: f.name)
+def test_a_unet_takes_other_schedulers(
+    editors: Callable[[str], Path], plate: np.ndarray, family: EditorFamily
+) -> None:
+    editor = load_editor(found(editors(family.name)), "mask", "cpu")
+    own, drawn = editor.pipe.scheduler, []
+    for sampler, few_steps in (("ddim", False), ("ddim", True), ("dpmpp_2m", False), ("lcm", True)):
+        with scheduler_for(editor, sampler, few_steps):
+            drawn.append(edit(editor, task(plate), EditSettings(3, 1.0)))
+            first = int(editor.pipe.scheduler.timesteps[0])
+            assert first == 999 if few_steps else True, "distilled models begin with pure noise"
+        assert editor.pipe.scheduler is own
+    assert len({one.tobytes() for one in drawn}) == 4
+
+
+def test_flow_matching_keeps_its_scheduler(editors: Callable[[str], Path]) -> None:
+    editor = load_editor(found(editors("flux")), "mask", "cpu")
+    with scheduler_for(editor, "lcm", few_steps=True):
+        assert type(editor.pipe.scheduler).__name__ == "FlowMatchEulerDiscreteScheduler"
 
 
 def test_a_stop_comes_within_a_step(editors: Callable[[str], Path], plate: np.ndarray) -> None:

@@ -2,5 +2,6 @@
 
 families.py     which pipelines there are and what each takes; needs no torch
 loading.py      a folder as an Editor, or one line about what is wrong with it
+schedulers.py   another scheduler for a U-Net
 editing.py      a window drawn by an Editor, with progress and cancel
 """

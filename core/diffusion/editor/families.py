@@ -49,7 +49,12 @@ class EditorFamily:
     steps: int
     guidance: float
     few_steps: int = 4
-    half: Literal["float16", "bfloat16"] = "bfloat16"
+    unet: bool = False
+
+    @property
+    def half(self) -> Literal["float16", "bfloat16"]:
+        """The half precision that it was trained in: transformers overflow in float16."""
+        return "float16" if self.unet else "bfloat16"
 
     def pipeline(self, way: EditorWay) -> EditorPipeline | None:
         """What draws in this way, or None."""
@@ -63,16 +68,16 @@ def _three(stem: str, title: str = "Inpaint") -> tuple[str, ...]:
 EDITOR_FAMILIES: tuple[EditorFamily, ...] = (
     EditorFamily(
         "sd-inpainting", "Stable Diffusion inpainting (9 channels)", ("StableDiffusionInpaintPipeline",),
-        EditorPipeline("StableDiffusionInpaintPipeline", negative=True, strength=True), None, 50, 7.5, half="float16",
+        EditorPipeline("StableDiffusionInpaintPipeline", negative=True, strength=True), None, 50, 7.5, unet=True,
     ),
     EditorFamily(
         "sd-instruct", "InstructPix2Pix", ("StableDiffusionInstructPix2PixPipeline",), None,
-        EditorPipeline("StableDiffusionInstructPix2PixPipeline", negative=True), 100, 7.5, half="float16",
+        EditorPipeline("StableDiffusionInstructPix2PixPipeline", negative=True), 100, 7.5, unet=True,
     ),
     EditorFamily(
         "sdxl", "Stable Diffusion XL", _three("StableDiffusionXL"),
         EditorPipeline("StableDiffusionXLInpaintPipeline", negative=True, strength=True), None, 50, 7.5,
-        half="float16",
+        unet=True,
     ),
     EditorFamily(
         "sd3", "Stable Diffusion 3", _three("StableDiffusion3"),

@@ -15,7 +15,7 @@ from torch import nn
 
 from core.device import choose_device
 from core.diffusion.editor.families import EditorPipeline, EditorWay, FoundEditor, read_index
-from core.diffusion.loading import DTYPES
+from core.diffusion.loading import DTYPES, forget_backbones
 from core.diffusion.model_sources import missing_library
 from core.diffusion.part_loading import class_named, load_part, quiet_libraries, short_words
 from core.errors import InputError, Unavailable
@@ -61,6 +61,8 @@ def load_editor(found: FoundEditor, way: EditorWay = "mask", device: str = "auto
         if (warm := _cache.peek(key)) is not None:
             return warm
         _cache.clear()
+        if place.type == "cuda":
+            forget_backbones()  # the GPU's memory is not counted, and an editor may need all of it
         gc.collect()
         return _cache.put(key, _load(found, way, takes, place, kind))
 
