@@ -15,6 +15,8 @@ import psutil  # type: ignore[import-untyped]
 PREFIX = "flawsmith-uploads-"
 UNFINISHED_S = 3600.0
 """An upload that nothing has been written to for this many seconds was given up."""
+EMPTY_S = 120.0
+"""One to which nothing was written at all."""
 
 
 class Uploads:
@@ -52,12 +54,18 @@ class Uploads:
                 path.unlink(missing_ok=True)
 
     def clear_unfinished(self, now: float | None = None) -> int:
-        """Delete what broken connections have left; return how many files."""
-        limit = (now or time.time()) - UNFINISHED_S
-        left = [p for p in self.folder.glob("tmp*") if p.is_file() and p.stat().st_mtime < limit]
-        for path in left:
-            path.unlink(missing_ok=True)
-        return len(left)
+        """Delete what broken connections have left, and the empty file that Gradio makes beside each one; how many."""
+        now, left = now or time.time(), 0
+        for path in self.folder.glob("tmp*"):
+            try:
+                found = path.stat()
+            except OSError:  # it has become an upload
+                continue
+            given_up = now - found.st_mtime > (UNFINISHED_S if found.st_size else EMPTY_S)
+            if given_up and path.is_file():
+                path.unlink(missing_ok=True)
+                left += 1
+        return left
 
     def close(self) -> None:
         """Delete the folder."""

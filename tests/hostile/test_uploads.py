@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from app.server.uploads import PREFIX, UNFINISHED_S, Uploads
+from app.server.uploads import EMPTY_S, PREFIX, UNFINISHED_S, Uploads
 
 
 def test_the_folder_goes_with_the_server(tmp_path: Path) -> None:
@@ -35,8 +35,11 @@ def test_an_abort_leaves_nothing_for_long(tmp_path: Path) -> None:
     (uploads.folder / "tmpold").write_bytes(b"x")
     (uploads.folder / "tmpnew").write_bytes(b"x")
     os.utime(uploads.folder / "tmpold", (0, time.time() - 2 * UNFINISHED_S))
-    assert uploads.clear_unfinished() == 1
-    assert [p.name for p in uploads.folder.iterdir()] == ["tmpnew"]
+    for name, age_s in (("tmpempty", 2 * EMPTY_S), ("tmpbegun", 0.0)):
+        (uploads.folder / name).touch()
+        os.utime(uploads.folder / name, (0, time.time() - age_s))
+    assert uploads.clear_unfinished() == 2
+    assert sorted(p.name for p in uploads.folder.iterdir()) == ["tmpbegun", "tmpnew"]
     uploads.close()
 
 

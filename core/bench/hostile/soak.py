@@ -116,7 +116,8 @@ class WorkingPage:
                 self._send(f"tab {row['props']['id']}", number, "select")
 
     def generate(self, rng: np.random.Generator) -> None:
-        """Samples on the photo in Studio, as its form stands."""
+        """A mask, and samples of it on the photo in Studio, as its form stands."""
+        self.draw(rng)
         self._press("generate", "fs-generate")
 
     def reload(self, rng: np.random.Generator) -> None:
