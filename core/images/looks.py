@@ -41,6 +41,26 @@ def is_flat(pixels: Image) -> bool:
     return covered >= _FLAT_SHARE * grey.size
 
 
+@dataclass(frozen=True)
+class ToneSplit:
+    """Two tones of a flat picture: ``edges`` between them in sides of the picture, ``rarer`` the share of the rarer.
+
+    A mask has few edges, a board with its tracks many.
+    """
+
+    edges: float = 0.0
+    rarer: float = 0.0
+
+
+def tone_split(pixels: Image) -> ToneSplit:
+    """Split uint8 (H, W, 3) halfway between its darkest and its brightest pixel."""
+    grey = pixels.max(axis=2)
+    bright = grey > (int(grey.min()) + int(grey.max())) / 2
+    steps = np.count_nonzero(bright[1:] != bright[:-1]) + np.count_nonzero(bright[:, 1:] != bright[:, :-1])
+    share = float(bright.mean())
+    return ToneSplit(steps / float(np.sqrt(bright.size)), min(share, 1 - share))
+
+
 def thumbprint(pixels: Image) -> npt.NDArray[np.uint8]:
     """uint8 (16 * 16 * 3,): the photo in very small, to see which photos are unlike the others."""
     return np.ascontiguousarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)).reshape(-1)
@@ -50,13 +70,14 @@ def thumbprint(pixels: Image) -> npt.NDArray[np.uint8]:
 class Look:
     """One photo at a glance. ``depth`` is the number type and range of a photo with more than 8 bits.
 
-    ``size`` is (H, W) in pixels; of a large JPEG it may be up to seven too high.
+    ``size`` is (H, W) in pixels; of a large JPEG it may be up to seven too high. ``tones`` are told of flat ones.
     """
 
     flat: bool
     print: npt.NDArray[np.uint8]
     depth: tuple[str, DepthRange] | None = None
     size: tuple[int, int] = (0, 0)
+    tones: ToneSplit = ToneSplit()
 
     @property
     def black(self) -> bool:
@@ -70,12 +91,17 @@ def look_at(data: bytes, name: str) -> Look:
         small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8)
         if small is not None and min(small.shape[:2]) >= SIDE:
             pixels = np.ascontiguousarray(small[..., ::-1])
-            return Look(is_flat(pixels), thumbprint(pixels), size=(8 * small.shape[0], 8 * small.shape[1]))
+            return _look(pixels, size=(8 * small.shape[0], 8 * small.shape[1]))
     colour = decode(data, name, MAX_PIXELS).colour
     depth = (colour.dtype.name, range_of(colour, name)) if is_deep(colour) else None
     pixels, _ = to_8_bit(colour, name)
     rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
-    return Look(is_flat(rgb), thumbprint(rgb), depth, (rgb.shape[0], rgb.shape[1]))
+    return _look(rgb, (rgb.shape[0], rgb.shape[1]), depth)
+
+
+def _look(pixels: Image, size: tuple[int, int], depth: tuple[str, DepthRange] | None = None) -> Look:
+    flat = is_flat(pixels)
+    return Look(flat, thumbprint(pixels), depth, size, tone_split(pixels) if flat else ToneSplit())
 
 
 def unlike_the_others(prints: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from core.errors import InputError
 from core.images import isolated
 from core.images.depth import DepthRange, DepthScale, scale_of_set
-from core.images.looks import Look, unlike_the_others
+from core.images.looks import Look, ToneSplit, unlike_the_others
 from core.importers.mask_pairing import pair_masks
 from core.importers.plan import Anomaly, DrawnMask, GoodPhoto, ImportPlan
-from core.importers.source_entry import Problem
+from core.importers.source_entry import Problem, SourceEntry
 from core.importers.words import photo_label, role_of, safe_label
 
 FLAT = "it has but a few flat values, as a mask has; say --as FILE=good if it is a photo of a good part"
 FLAT_MASKS = "{count} flat pictures with the names and sizes of photos are taken for their masks"
 UNLIKE = "it is unlike all other good photos; say --as FILE=good if it is a photo of a good part"
+TWO_TONED = "{count} photos have but a few flat values, as printed boards have; their folder says that they are good"
 _FLAT_SET = 3
 """Real anomalies whose photos are flat too, from which on flat photos are how this set looks (printed boards)."""
+_BOARDS = 8
+"""As many flat pictures in folders of good parts may be photos of boards, where they are like them:"""
+_BOARD = ToneSplit(edges=4.0, rarer=0.1)
+"""in the median at least this (shipped boards have 5.6 and 0.35, masks 0.7 at most, silhouettes 3.7),"""
+_ONE_BOARD = ToneSplit(edges=0.75, rarer=0.03)
+"""and each at least this (the plainest of 200 boards has 0.8 and 0.06)."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,12 @@ def settled(plan: ImportPlan, seen: Mapping[str, Seen]) -> ImportPlan:
     asked = [g.entry.name for g in normals if not g.confirmed]
     looks = {name: s.look for name in asked if (s := seen.get(name)) is not None and s.look is not None}
     may_be_flat = _photos_are_flat(plan, seen)
-    odd = {name: FLAT for name, look in looks.items() if look.flat and not (may_be_flat and not look.black)}
+    boards = _boards([g for g in normals if g.entry.name in looks], looks)
+    odd = {
+        name: FLAT
+        for name, look in looks.items()
+        if look.flat and name not in boards and not (may_be_flat and not look.black)
+    }
     rest = [name for name in looks if name not in odd]
     unlike = unlike_the_others(np.array([looks[name].print for name in rest], np.uint8))
     odd |= {name: UNLIKE for name, far in zip(rest, unlike, strict=True) if far}
@@ -66,7 +79,33 @@ def settled(plan: ImportPlan, seen: Mapping[str, Seen]) -> ImportPlan:
         anomalies=tuple(a for a in plan.anomalies if a.entry.name not in names),
         good_masks=plan.good_masks + tuple(m for a in black for m in a.mask_files),
         odd=plan.odd + tuple(Problem(name, reason) for name, reason in odd.items()),
+        notes=plan.notes + ((TWO_TONED.format(count=len(boards)),) if boards else ()),
     )
+
+
+def _boards(photos: Sequence[GoodPhoto], looks: Mapping[str, Look]) -> frozenset[str]:
+    """Flat pictures that are photos all the same: all of a folder of good parts are flat and full of edges."""
+    said = [looks[photo.entry.name] for photo in photos if _called_good(photo.entry)]
+    flat = [look.tones for look in said if look.flat and not look.black]
+    if len(flat) < _BOARDS or 10 * len(flat) < 9 * len(said):
+        return frozenset()
+    edges, rarer = (float(np.median(values)) for values in zip(*((t.edges, t.rarer) for t in flat), strict=True))
+    if edges < _BOARD.edges or rarer < _BOARD.rarer:
+        return frozenset()
+    return frozenset(
+        photo.entry.name
+        for photo in photos
+        if (look := looks[photo.entry.name]).flat
+        and _called_good(photo.entry)
+        and look.tones.edges >= _ONE_BOARD.edges
+        and look.tones.rarer >= _ONE_BOARD.rarer
+    )
+
+
+def _called_good(entry: SourceEntry) -> bool:
+    """Whether a folder says that it is a good part: one of its source, or the source itself."""
+    folders = entry.name.split("/")[:-1] or ([Path(entry.on_disk).parent.name] if entry.on_disk else [])
+    return any(role_of(folder) == "good" for folder in folders)
 
 
 def _photos_are_flat(plan: ImportPlan, seen: Mapping[str, Seen]) -> bool:

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 
@@ -162,3 +163,38 @@ def test_a_mask_of_red_on_white(imported, areas) -> None:
 def test_pictures_drawn_on_are_asked_about(imported) -> None:
     report = imported(GOOD | photos("OK/overlay"))
     assert len(report.normals) == 3 and len(report.odd) == 2
+
+
+def board(seed: int) -> bytes:
+    """A picture of two values like a printed board: bright tracks and pads on dark."""
+    rng = np.random.default_rng(seed)
+    pixels = np.full((120, 160), 20, np.uint8)
+    for y in range(6, 120, 12):
+        cv2.line(pixels, (0, y), (60 + int(rng.integers(80)), y), 230, 4)
+    for x in range(10, 160, 20):
+        cv2.circle(pixels, (x, int(rng.integers(10, 110))), 7, 230, -1)
+    return coded(pixels)
+
+
+def silhouette(seed: int) -> bytes:
+    pixels = np.zeros((120, 160), np.uint8)
+    cv2.ellipse(pixels, (80, 60), (40 + seed % 9, 35), 10 * seed, 0, 360, 255, -1)
+    return coded(pixels)
+
+
+def test_boards_of_two_tones_are_photos_where_their_folder_calls_them_good(imported) -> None:
+    files = {f"train/good/{n}.png": board(n) for n in range(10)}
+    report = imported(files | {"train/good/drawn.png": mask()})
+    assert len(report.normals) == 10 and [p.path for p in report.odd] == ["train/good/drawn.png"]
+    assert any("printed boards" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("draw", [silhouette, lambda seed: mask()])
+def test_masks_in_a_folder_that_says_good_are_no_photos(imported, draw) -> None:
+    report = imported({f"good/{n}.png": draw(n) for n in range(12)} | {"good/photo.png": good(1)})
+    assert report.normals == ("good/photo.png",) and len(report.odd) == 12
+
+
+def test_boards_that_nothing_calls_good_are_asked_about(imported) -> None:
+    report = imported({f"set/{n}.png": board(n) for n in range(10)} | {"set/p.png": good()})
+    assert report.normals == ("set/p.png",) and len(report.odd) == 10

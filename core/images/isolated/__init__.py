@@ -17,7 +17,7 @@ from core.images.decode import MAX_PIXELS
 from core.images.depth import DepthRange, DepthScales
 from core.images.isolated.messages import Message, rebuilt
 from core.images.isolated.process_pool import pool
-from core.images.looks import Look
+from core.images.looks import Look, ToneSplit
 from core.images.read import ReadPhoto, bytes_of
 from core.images.source_depth import DeepPhoto
 from core.types import Image, Mask, check_mask
@@ -81,7 +81,7 @@ def look_at(data: bytes, name: str) -> Look:
     depth = None if deep is None else (str(deep[0]), DepthRange(**deep[1]))
     height, width = (int(n) for n in answer.fields["size"])
     print_ = rebuilt(answer.blobs[0], answer.fields["print"])
-    return Look(bool(answer.fields["flat"]), print_, depth, (height, width))
+    return Look(bool(answer.fields["flat"]), print_, depth, (height, width), ToneSplit(**answer.fields["tones"]))
 
 
 def class_codes(data: bytes, name: str) -> tuple[npt.NDArray[np.int64], bool]:

@@ -52,7 +52,13 @@ def look(data: bytes, name: str, fields: Fields) -> Message:
     """``look_at``."""
     seen = look_at(data, name)
     depth = None if seen.depth is None else [seen.depth[0], asdict(seen.depth[1])]
-    said = {"flat": seen.flat, "depth": depth, "size": seen.size, "print": described(seen.print)}
+    said = {
+        "flat": seen.flat,
+        "depth": depth,
+        "size": seen.size,
+        "print": described(seen.print),
+        "tones": asdict(seen.tones),
+    }
     return Message(said, (seen.print.tobytes(),))
 
 
