@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.importers.plan import DrawnMask, PlanBuilder
 from core.importers.source_entry import SourceEntry
+from core.importers.words import role_of
 from core.types import Kind, Mask
 
 Draw = Callable[[tuple[int, int]], Mask]
@@ -49,6 +50,11 @@ def add_annotated(
         builder.boxes += 1
     masks = [DrawnMask(source, lambda shape: [draw(shape) for draw in draws])] if draws else []
     builder.anomaly(photo, label, masks, kind)
+
+
+def whole_photo(label: str) -> AnnotatedDefect | None:
+    """What a label of a whole photo says: a defect without a mask, or nothing where it says that the part is good."""
+    return None if role_of(label) == "good" else AnnotatedDefect(label, None)
 
 
 def polygon_area(points: Sequence[Sequence[float]]) -> float:

@@ -23,11 +23,13 @@ _ENDING = re.compile(
     re.IGNORECASE,
 )
 _BEGINNING = re.compile(rf"(?P<word>{_WORDS})[ _.-](?P<photo>.+)", re.IGNORECASE)
+_CAMEL = re.compile(r"(?P<photo>.*[a-z\d])(?P<word>Mask|GT|Label|Seg)")
 _NUMBER = re.compile(r"(?P<photo>.+?)[ _.-]\d{1,4}")
 _SURE = frozenset({"mask", "masks", "gt", "maske", "mascara", "m\u00e1scara", "masque", "maschera"})
 _PREFIX = re.compile(rf"(?:{_WORDS}|img|imgs|image|images|photo|photos|foto|fotos|bild|bilder|pic|picture|rgb|frame)")
 _LABEL_STUDIO = re.compile(r"task-\d+-annotation-.+")
 """Label Studio's PNG files of brushes: they name the task and not the photo."""
+_SPLIT = ("train", "validation", "test")
 _PROBED = 8
 """Photos with a picture of the same stem beside them that are opened per folder, to see whether it is a mask."""
 
@@ -73,7 +75,7 @@ def split_masks(images: Sequence[SourceEntry]) -> tuple[list[SourceEntry], list[
 
 
 def _is_named_mask(entry: SourceEntry, here: set[tuple[Where, str]]) -> bool:
-    for pattern in (_ENDING, _BEGINNING):
+    for pattern in (_ENDING, _BEGINNING, _CAMEL):
         match = pattern.fullmatch(entry.stem)
         if match and (entry.folded, match["photo"].casefold()) in here:
             return match["word"].casefold() in _SURE or is_flat(entry)
@@ -217,7 +219,9 @@ def _without_words(entry: SourceEntry) -> str:
 
 
 def _places(entry: SourceEntry) -> Iterator[Where]:
-    """Where it lies, less the folders that only say what it is; then less those of a split too.
+    """Where it lies, less the folders that only say what it is; then less those of a split, and those that say bad.
+
+    So the mask of ``ng/dent/1.png`` may be ``masks/dent/1.png``.
 
     First with what a folder of masks says beside that: the masks of ``dent`` may lie in ``dent_masks``.
     """
@@ -229,10 +233,8 @@ def _places(entry: SourceEntry) -> Iterator[Where]:
     if len(told) > sum(role_of(f) not in ("mask", "photo") for f in entry.folded):
         yield told
     kept = tuple(f for f in entry.folded if role_of(f) not in ("mask", "photo"))
-    yield kept
-    bare = tuple(f for f in kept if role_of(f) not in ("train", "validation", "test"))
-    if bare != kept:
-        yield bare
+    shorter = (tuple(f for f in kept if role_of(f) not in roles) for roles in ((), _SPLIT, (*_SPLIT, "bad")))
+    yield from dict.fromkeys(shorter)
 
 
 def _less_mask_word(folder: str) -> str:
@@ -247,6 +249,8 @@ def _stems(mask: SourceEntry) -> Iterable[str]:
     for pattern in (_ENDING, _BEGINNING):
         if match := pattern.fullmatch(stem):
             found.append(match["photo"])
+    if match := _CAMEL.fullmatch(mask.stem):
+        found.append(match["photo"].casefold())
     for suffix in IMAGE_SUFFIXES:
         if stem.endswith(suffix):
             found.append(stem.removesuffix(suffix))

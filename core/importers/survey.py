@@ -28,7 +28,7 @@ _BOARDS = 8
 """As many flat pictures in folders of good parts may be photos of boards, where they are like them:"""
 _BOARD = ToneSplit(edges=4.0, rarer=0.1)
 """in the median at least this (shipped boards have 5.6 and 0.35, masks 0.7 at most, silhouettes 3.7),"""
-_ONE_BOARD = ToneSplit(edges=0.75, rarer=0.03)
+_ONE_BOARD = ToneSplit(edges=0.75, rarer=0.05)
 """and each at least this (the plainest of 200 boards has 0.8 and 0.06)."""
 
 

@@ -19,21 +19,22 @@ for _role, _words in {
     "good": "good ok normal normals pass passed defectfree nodefect nodefects nondefective io gut gutteil gutteile "
     "negative negatives fehlerfrei inordnung bueno buenos buena buenas correcto correctos correcta correctas bon bons "
     "bonne bonnes buono buoni buona buone conforme conformes bom boa bons boas undamaged intact healthy flawless "
-    "dobre dobry goed goede",
+    "dobre dobry goed goede vadmentes jo iyi saglam годные годный норма исправные хорошие",
     "bad": "bad ng ko nok nio anomaly anomalies anomalous abnormal abnormals defect defects defective def fail failed "
     "faulty fault faults damaged damage positive positives reject rejects rejected scrap schlecht schlechtteil "
     "schlechtteile fehler fehlerhaft fehlerteile defekt defekte ausschuss mangelhaft malo malos mala malas defecto "
     "defectos defectuoso defectuosos defectuosa defectuosas rechazado rechazados rechazada rechazadas danado danados "
     "mauvais mauvaise mauvaises defaut defauts defectueux rebut rebuts difetto difetti difettoso difettosi scarto "
-    "scarti ruim ruins defeito defeitos defeituoso defeituosos wada wady zle slecht anomalia anomalias anomalie",
+    "scarti ruim ruins defeito defeitos defeituoso defeituosos wada wady zle slecht "
+    "vadne chybne hibas hatali kusurlu bozuk брак дефект дефекты бракованные anomalia anomalias anomalie",
     "mask": "mask masks groundtruth groundtruths gt gts label labels annotation annotations segmentation "
     "segmentations segmentationclass segmentationobject seg bin maske masken mascara mascaras masque masques "
-    "maschera maschere mascheres masker maskers",
+    "maschera maschere mascheres masker maskers maska maski masky маска маски",
     "photo": "image images img imgs photo photos picture pictures rgb jpegimages data input foto fotos bild bilder "
     "aufnahmen imagen imagenes imagem imagens immagine immagini obraz obrazy 图像 图片 照片 画像 写真 이미지 사진",
-    "train": "train training",
-    "validation": "val valid validation dev",
-    "test": "test testing testpublic eval",
+    "train": "train training 训练 训练集 訓練 學習 学習 学習用 학습 훈련",
+    "validation": "val valid validation dev 验证 验证集 驗證 検証 検証用 검증",
+    "test": "test testing testpublic eval 测试 测试集 測試 測試集 テスト テスト用 評価 테스트 평가",
     "overlay": "overlay overlays visualization visualizations visualisation visualisations vis heatmap heatmaps "
     "anomalymap anomalymaps prediction predictions preview previews thumbnail thumbnails thumbs",
 }.items():

@@ -198,3 +198,35 @@ def test_masks_in_a_folder_that_says_good_are_no_photos(imported, draw) -> None:
 def test_boards_that_nothing_calls_good_are_asked_about(imported) -> None:
     report = imported({f"set/{n}.png": board(n) for n in range(10)} | {"set/p.png": good()})
     assert report.normals == ("set/p.png",) and len(report.odd) == 10
+
+
+@pytest.mark.parametrize(
+    ("photos_in", "masks_in", "name"),
+    [("テスト/不良品/キズ", "テスト/マスク/キズ", "{}.png"), ("测试集/划痕", "标注/划痕", "{}.png"),
+     ("wady/rysa", "wady/maski/rysa", "{}.png"), ("ng/dent", "mask/dent", "{}.png"), ("ng", "ng", "{}Mask.png")],
+)  # fmt: skip
+def test_masks_of_a_label_are_found_beside_its_folder(imported, photos_in: str, masks_in: str, name: str) -> None:
+    report = imported(
+        {**GOOD, **photos(photos_in), **masks(masks_in, name), **photos("ng/crack"), **masks("mask/crack")}
+    )
+    assert len(report.normals) == 3 and len(report.examples) == 4 and report.odd == ()
+
+
+def test_a_label_of_a_whole_photo_makes_it_a_defect_unless_it_says_good(imported) -> None:
+    tag = '<image id="{0}" name="{0}.png" width="80" height="60"><tag label="{1}"/></image>'
+    xml = f"<annotations><meta/>{tag.format(0, 'scratch')}{tag.format(1, 'ok')}</annotations>"
+    report = imported({"annotations.xml": xml, "images/0.png": bad(), "images/1.png": good()})
+    assert report.normals == ("images/1.png",) and report.unmasked == (("scratch", "images/0.png"),)
+
+
+@pytest.mark.parametrize("column", ["is_defect", "result"])
+def test_a_table_of_verdicts_tells_good_from_bad(imported, column: str) -> None:
+    yes, no = ("1", "0") if column == "is_defect" else ("NG", "OK")
+    report = imported({"data.csv": f"path,{column}\n0.png,{no}\n1.png,{yes}\n", "0.png": good(), "1.png": bad()})
+    assert report.normals == ("0.png",) and [name for _, name in report.unmasked] == ["1.png"]
+
+
+def test_captions_say_nothing_of_defects_and_objects_do(imported) -> None:
+    rows = [{"file_name": "0.png", "text": "a part"}, {"file_name": "1.png", "objects": {"bbox": [[1, 2, 3, 4]]}}]
+    report = imported({"metadata.jsonl": "\n".join(map(json.dumps, rows)), "0.png": good(), "1.png": bad()})
+    assert report.normals == ("0.png",) and [name for _, name in report.unmasked] == ["1.png"]

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as Xml
 from functools import partial
 
 from core.errors import InputError
-from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
+from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area, whole_photo
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -71,4 +71,6 @@ def _shape(shape: Xml.Element) -> AnnotatedDefect | None:
     if shape.tag == "ellipse":
         x, y, rx, ry, turn = (float(shape.get(k, "0")) for k in ("cx", "cy", "rx", "ry", "rotation"))
         return AnnotatedDefect(label, partial(ellipse_mask, (x, y), (rx, ry), turn), 3.14 * rx * ry)
+    if shape.tag == "tag":
+        return whole_photo(label)
     return AnnotatedDefect(label, None) if shape.tag in ("box", "polyline", "points", "cuboid") else None

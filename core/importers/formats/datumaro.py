@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from core.errors import InputError
-from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
+from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area, whole_photo
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -19,7 +19,9 @@ class DatumaroImporter(Importer):
 
     name = "datumaro"
     title = "Datumaro"
-    reads = "polygons, masks, ellipses; boxes are no masks; items without annotations are good"
+    reads = (
+        "polygons, masks, ellipses; boxes and labels of whole photos are no masks; items without annotations are good"
+    )
 
     def detect(self, tree: SourceTree) -> float:
         return 0.94 if any(map(_is_table, tree.named(".json")[:8])) else 0.0
@@ -81,4 +83,6 @@ def _shape(shape: Any, names: list[str]) -> AnnotatedDefect | None:
         x0, y0, x1, y1 = (float(v) for v in shape["points"])
         centre, radii = ((x0 + x1) / 2, (y0 + y1) / 2), (abs(x1 - x0) / 2, abs(y1 - y0) / 2)
         return AnnotatedDefect(label, partial(ellipse_mask, centre, radii, 0.0))
+    if kind == "label":
+        return whole_photo(label)
     return AnnotatedDefect(label, None) if kind in ("bbox", "polyline", "points") else None

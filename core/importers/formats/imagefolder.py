@@ -60,7 +60,7 @@ def _take(builder: PlanBuilder, tree: SourceTree, table: SourceEntry, row: dict[
     if photo is None:
         return
     mask = _mask(tree, row, here)
-    label = _label(photo, row, mask is not None)
+    label = _label(photo, row, mask is not None, "label" in row or any("mask" in str(c).casefold() for c in row))
     if role_of(label) == "good":
         builder.good(photo)
         builder.good_masks += [mask] if mask else []
@@ -76,8 +76,11 @@ def _mask(tree: SourceTree, row: dict[str, Any], here: list[str]) -> SourceEntry
     return next((found for name in named if (found := tree.find(name, here)) is not None), None)
 
 
-def _label(photo: SourceEntry, row: dict[str, Any], masked: bool) -> str:
-    """The row's label; 0 is a good part and 1 a defect where labels are numbers; without one the folder tells."""
+def _label(photo: SourceEntry, row: dict[str, Any], masked: bool, judged: bool) -> str:
+    """The row's label; 0 is a good part and 1 a defect where labels are numbers; without one the folder tells.
+
+    A table that is not ``judged``, which has columns for neither labels nor masks, says nothing of defects.
+    """
     given = row.get("label")
     if given in (0, "0", False) and not masked:
         return GOOD
@@ -85,4 +88,11 @@ def _label(photo: SourceEntry, row: dict[str, Any], masked: bool) -> str:
         return str(given)
     if given in (None, "") and not masked and any(role_of(f) == "good" for f in photo.folders):
         return GOOD
-    return photo_label(photo.folders)
+    bad = photo_label(photo.folders) != "defect" or any(role_of(f) == "bad" for f in photo.folders)
+    return GOOD if not judged and not bad and not _boxes(row) else photo_label(photo.folders)
+
+
+def _boxes(row: dict[str, Any]) -> bool:
+    """Whether a table for detection marks something on the photo: ``objects`` of Hugging Face's."""
+    objects = row.get("objects")
+    return any(objects.values()) if isinstance(objects, dict) else bool(objects)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from core.errors import InputError
-from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
+from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area, whole_photo
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -90,8 +90,10 @@ def _shape(result: Any) -> AnnotatedDefect | None:
     value = result.get("value", {})
     kind = str(result.get("type", ""))
     labels = value.get(kind) or value.get("labels") or value.get("brushlabels") or value.get("polygonlabels")
-    if kind in ("choices", "textarea", "rating", "relation") or not isinstance(value, dict):
+    if kind in ("textarea", "rating", "relation") or not isinstance(value, dict):
         return None
+    if kind == "choices":
+        return whole_photo(str(labels[0])) if labels else None
     label = str(labels[0]) if labels else "defect"
     if "rle" in value:
         return AnnotatedDefect(label, partial(brush_mask, value["rle"]), float(len(value["rle"])))

@@ -19,7 +19,8 @@ from core.importers.words import role_of
 _COLUMNS = {
     "image": "image image_path image_name image_file imageid image_id file file_name filename filepath path img photo "
     "picture bild datei dateiname foto imagen archivo 图像 图片 文件名 画像",
-    "label": "label class category defect defect_type anomaly_class anomaly klasse kategorie fehler "
+    "label": "target result verdict judgement judgment is_anomaly is_anomalous anomalous is_defect is_defective "
+    "defective ok_ng class_name label class category defect defect_type anomaly_class anomaly klasse kategorie fehler "
     "fehlerart etiqueta clase categoria defecto 标签 类别 缺陷",
     "mask": "mask mask_path mask_file_name mask_filename mask_file mask_name ground_truth gt gt_path segmentation "
     "maske maskendatei mascara máscara 掩码",
@@ -132,13 +133,13 @@ def _take(builder: PlanBuilder, tree: SourceTree, row: Mapping[str, str], seen: 
     seen.add(photo.name)
     mask = tree.find(row["mask"]) if row.get("mask") else None
     label = row.get("label", "")
-    good = role_of(label) == "good" or label in ("0", "0.0", "False", "false") or (not label and not mask)
+    good = role_of(label) == "good" or label.casefold() in ("0", "0.0", "false", "no") or (not label and not mask)
     if good and role_of(row.get("split", "")) == "test":
         builder.leave_out([photo], "a good photo of the test, kept to judge detectors on")
     elif good:
         builder.good(photo)
         builder.good_masks += [mask] if mask else []
     else:
-        named = label not in ("", "1", "1.0", "True", "true")
+        named = label.casefold() not in ("", "1", "1.0", "true", "yes")
         builder.anomaly(photo, label if named else "defect", [mask] if mask else [])
     return mask

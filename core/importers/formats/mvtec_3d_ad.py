@@ -15,12 +15,12 @@ class Mvtec3dAdImporter(Importer):
 
     name = "mvtec-3d-ad"
     title = "MVTec 3D-AD"
-    reads = "`rgb` and `gt`; the depth maps in `xyz` are left out"
+    reads = "`rgb` and `gt`; the depth maps in `xyz` or `depth` are left out"
 
     def detect(self, tree: SourceTree) -> float:
         deep = any(len(e.folded) > 2 and e.folded[2] in ("rgb", "xyz") for e in tree.entries)
         return 0.95 if deep and label_folders(tree, "train", "test") else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
-        builder = read_split(tree, SplitRules(self.name, left_out={"xyz": _DEPTH, "pc": _DEPTH}))
+        builder = read_split(tree, SplitRules(self.name, left_out=dict.fromkeys(("xyz", "pc", "depth", "z"), _DEPTH)))
         return builder.plan(tree)
