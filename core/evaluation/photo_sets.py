@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +20,11 @@ from core.evaluation.saturation import (
     Saturation,
     read_defects_config,
 )
+from core.evaluation.set_depth import scales_of_photos
 from core.exporters.api import DatasetItem, folders_in
 from core.exporters.mvtec_ad import category_folder
 from core.images import isolated
+from core.images.depth import DepthScales
 from core.images.geometry import resized
 from core.importers.words import safe_label
 from core.types import GOOD, Image, Mask, ReviewStatus, check_image, check_mask
@@ -37,6 +39,7 @@ class Shot:
 
     A good photo has no mask. With ``config`` a mask file's pixel values say which defect it shows. ``soft`` is a grey
     picture of how anomalous each pixel is, where a pair was made with one.
+    ``scales`` are those of the set, for a photo of more than 8 bits.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Shot:
     masks: tuple[Path | Mask, ...] = ()
     config: DefectsConfig | None = None
     soft: Path | None = None
+    scales: DepthScales = field(default_factory=dict, compare=False)
 
     @property
     def good(self) -> bool:
@@ -53,7 +57,9 @@ class Shot:
 
     def read(self) -> Image:
         """The photo, uint8 (H, W, 3) RGB; ImageError."""
-        return isolated.read_image(self.image) if isinstance(self.image, Path) else check_image(self.image, self.name)
+        if isinstance(self.image, Path):
+            return isolated.read_photo(self.image, scales=self.scales).pixels
+        return check_image(self.image, self.name)
 
     def mask(self, shape: tuple[int, int]) -> Mask:
         """Union of the instances, bool ``shape`` (H, W); all False for a good photo; MaskError as in channels."""
@@ -116,6 +122,7 @@ def read_photo_set(
     masks: bool = True,
     normals: bool = True,
     defects_config: Path | None = None,
+    scales: DepthScales | None = None,
 ) -> list[Shot]:
     """The photos at ``path``, good ones first, then by label.
 
@@ -125,7 +132,8 @@ def read_photo_set(
     its own split; "train" takes every anomaly (``anomalies="all"``) or those of the train split ("split"). None
     is "split" where the format has anomalies to train on, else "all", since MVTec's layouts keep them in test.
     ``masks`` and ``normals`` say what must be there. A defects_config.json of the dataset, or the one given,
-    goes into the shots.
+    goes into the shots. Photos of more than 8 bits have one scale: ``scales``, those of what they are compared with,
+    else what the whole dataset has.
     InputError in one line: nothing there, no anomalies, no normals, no masks, labels that don't match.
     """
     path = Path(path).expanduser()
@@ -134,7 +142,7 @@ def read_photo_set(
     if (path / "project.db").is_file():
         shots = _project(path, split)
     else:
-        shots = _dataset(path, split, anomalies, defects_config)
+        shots = _dataset(path, split, anomalies, defects_config, scales)
     _check(path, split, shots, masks, normals)
     return sorted(shots, key=lambda s: (not s.good, s.label, s.name))
 
@@ -188,7 +196,9 @@ def _project(path: Path, split: Split) -> list[Shot]:
     return shots
 
 
-def _dataset(path: Path, split: Split, anomalies: Anomalies | None, config: Path | None) -> list[Shot]:
+def _dataset(
+    path: Path, split: Split, anomalies: Anomalies | None, config: Path | None, scales: DepthScales | None
+) -> list[Shot]:
     try:
         format = exporting.detect_format(path) or "mvtec-ad"
         items = exporting.read_dataset(path, format)
@@ -207,7 +217,8 @@ def _dataset(path: Path, split: Split, anomalies: Anomalies | None, config: Path
         _check_mask_folders(path, format)
         config = config or _config_of(path, format)
     defects = read_defects_config(config) if config else None
-    return [_shot(item, labelled, defects) for item in chosen]
+    depth = {**scales_of_photos((item.image for item in items), path), **(scales or {})}
+    return [replace(_shot(item, labelled, defects), scales=depth) for item in chosen]
 
 
 def _belongs(item: DatasetItem, split: Split, everywhere: bool) -> bool:

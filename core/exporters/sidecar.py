@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ import core
 from core.errors import ExportError
 from core.exporters.api import DatasetFormat, DatasetItem, ExportPlan, ExportReport, WrittenItem, write_file
 from core.exporters.atomic_folder import MARKER_FILE
+from core.images.depth import DepthScale, DepthScales
 from core.types import GOOD, KINDS
 
 SAMPLES_FILE = "flawsmith/samples.csv"
@@ -45,10 +47,20 @@ def write_sidecar(plan: ExportPlan, fmt: DatasetFormat, written: Sequence[Writte
         "images": report.images,
         "warnings": list(report.warnings),
     }
-    ends = {(w.placed.item.depth.low, w.placed.item.depth.high) for w in written if w.placed.item.depth is not None}
+    depths = [w.placed.item.depth for w in written if w.placed.item.base != "scale"]
+    ends = {(depth.low, depth.high) for depth in depths if depth is not None}
     if plan.options.depth == "source" and len(ends) == 1:
         mark["scale"] = list(ends.pop())
     write_file(plan.folder, MARKER_FILE, json.dumps(mark, indent=1, sort_keys=True) + "\n")
+
+
+def export_scale(told: object) -> DepthScales:
+    """The scale that the mark of an export of ours holds, where it was made in the source's depth."""
+    ends = told.get("scale") if isinstance(told, dict) else None
+    if not isinstance(ends, list) or len(ends) != 2 or not all(isinstance(v, int | float) for v in ends):
+        return {}
+    low, high = (float(v) for v in ends)
+    return {"uint16": DepthScale(low, high, "as it was exported")} if math.isfinite(high - low) and low < high else {}
 
 
 def _samples(written: Sequence[WrittenItem]) -> str:

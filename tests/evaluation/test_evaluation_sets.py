@@ -21,6 +21,8 @@ from core.evaluation.saturation import FULL_SATURATION, Saturation, read_defects
 from core.evaluation.test_set import TestSet
 from core.exporters import DatasetItem, export
 from core.images import mask_png_bytes, png_bytes
+from core.images.depth import DepthScale
+from core.images.source_depth import deep_png_bytes
 from core.jobs.import_images import import_images
 from core.store import Project
 from core.types import ReviewStatus
@@ -275,3 +277,22 @@ def test_loco_means_are_of_its_two_folders_whatever_the_labels() -> None:
     assert 0 < photos.loco_means(verdict)["spro_mean"] < 1
     plain, verdict = found([s for s in shots if not s.name.startswith("structural")])
     assert plain.loco_means(verdict) == {}
+
+
+def test_photos_of_more_than_8_bits_share_one_scale(tmp_path: Path) -> None:
+    """Each at its own range would make a darker part as bright as the others."""
+    values = np.tile(np.arange(64, dtype=np.uint16) * 40, (64, 1))
+    for name, factor in (("train/good/0", 1.0), ("train/good/1", 1.5), ("test/dent/2", 0.4)):
+        path = tmp_path / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(deep_png_bytes((values * factor).astype(np.uint16)))
+    (tmp_path / "ground_truth/dent").mkdir(parents=True)
+    (tmp_path / "ground_truth/dent/2_mask.png").write_bytes(mask_png_bytes(np.eye(64, dtype=np.bool_)))
+    means = {shot.name: float(shot.read().mean()) for shot in read_photo_set(tmp_path, "all")}
+    assert means["good/1"] / means["good/0"] == pytest.approx(1.5, rel=0.02)
+    assert means["dent/2"] / means["good/0"] == pytest.approx(0.4, rel=0.02)
+    (shot,) = (s for s in read_photo_set(tmp_path, "test", normals=False) if s.label == "dent")
+    assert float(shot.read().mean()) == means["dent/2"], "the scale is the whole dataset's"
+    told = {"uint16": DepthScale(0, 8190, "as a person said")}
+    dark = read_photo_set(tmp_path, "test", normals=False, scales=told)[0]
+    assert float(dark.read().mean()) == pytest.approx(values.mean() * 0.4 * 255 / 8190, abs=1)

@@ -11,6 +11,7 @@ from core.errors import InputError
 from core.evaluation.photo_sets import Shot, labelled_as_imported, read_photo_set
 from core.evaluation.results import ResultKind
 from core.evaluation.seen_photos import seen_by_file
+from core.images.depth import DepthScales
 from core.store import Project, SplitRule
 
 
@@ -29,7 +30,7 @@ def folder_sets(
         )
     needed = kind != "classification"
     taught = read_photo_set(train, "train", masks=needed, normals=needed)
-    asked = read_photo_set(test, "test", masks=needed, normals=needed)
+    asked = read_photo_set(test, "test", masks=needed, normals=needed, scales=_scales_of(train, taught))
     learned, good, renamed = _behind(train, taught)
     if kind == "classification":
         taught, asked = labelled_as_imported(taught, renamed), labelled_as_imported(asked, renamed)
@@ -44,6 +45,14 @@ def folder_sets(
 
 def _is_project(path: Path) -> bool:
     return (path.expanduser() / "project.db").is_file()
+
+
+def _scales_of(train: Path, taught: Sequence[Shot]) -> DepthScales:
+    """The scale of what was learned from, for the test photos too."""
+    if not _is_project(train):
+        return taught[0].scales
+    with Project.open(train) as project:
+        return project.depth_scales()
 
 
 def _own_sets(train: Path, kind: ResultKind, rule: SplitRule | None) -> EvalSets:

@@ -57,15 +57,16 @@ def predict_photos(
     NotFound and InputError in one line.
     """
     from core.evaluation.saved_detector import load_detector
+    from core.evaluation.set_depth import scales_of_photos
     from core.images import isolated
 
     files = _photo_files(paths)
     if out is not None:
         _check_unique_names(files)
-    trained = load_detector(detector, device)
+    trained, scales = load_detector(detector, device), scales_of_photos(files)
     found = []
     for done, path in enumerate(files, 1):
-        look = trained.predict(isolated.read_image(path))
+        look = trained.predict(isolated.read_photo(path, scales=scales).pixels)
         where = _write_outputs(look, out, path.stem) if out is not None else (None, None)
         name = look.neighbour.name if look.neighbour else None
         found.append(ScoredPhoto(path, look.score, look.above_good, name, *where))

@@ -113,7 +113,11 @@ def real_anomalies(project: Project, against: Path | None) -> list[Shot]:
     if against is not None:
         # Of another project, what is real is what was imported into it.
         split: Split = "test" if (against / "project.db").is_file() else "all"
-        shots = [shot for shot in read_photo_set(against, split, normals=False) if not shot.good]
+        shots = [
+            shot
+            for shot in read_photo_set(against, split, normals=False, scales=project.depth_scales())
+            if not shot.good
+        ]
         return labelled_as_imported(shots, project.renamed_labels())
     shots = [_example_shot(row) for row in project.examples(part="test")]
     if not shots:

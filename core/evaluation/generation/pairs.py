@@ -10,6 +10,7 @@ from pathlib import Path
 from core import exporters as exporting
 from core.errors import ExportError, InputError, MaskError, NotFound
 from core.evaluation.photo_sets import Shot
+from core.evaluation.set_depth import scales_of_photos
 from core.exporters.api import DatasetItem
 from core.images import isolated
 from core.types import Image, ReviewStatus, check_image
@@ -26,7 +27,7 @@ class GeneratedPair(Shot):
         if self.before is None:
             return None
         if isinstance(self.before, Path):
-            return isolated.read_image(self.before)
+            return isolated.read_photo(self.before, scales=self.scales).pixels
         return check_image(self.before, self.name)
 
 
@@ -96,9 +97,11 @@ def _dataset(path: Path) -> PairSet:
     made = [i for i in items if not i.good]
     if not made:
         raise InputError(f"{path}: found {len(good)} good photos but no pairs; give the folder that an export wrote")
-    before = _sources(good)
+    before, scales = _sources(good), scales_of_photos((i.image for i in items), path)
     pairs = tuple(
-        GeneratedPair(f"{i.label}/{i.name}", i.image, i.label, i.masks, before=before.get(i.source or ""))
+        GeneratedPair(
+            f"{i.label}/{i.name}", i.image, i.label, i.masks, scales=scales, before=before.get(i.source or "")
+        )
         for i in made
     )
     return PairSet(pairs, tuple(i.image for i in good))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from dataclasses import replace
 
 from core.errors import InputError
 from core.exporters.atomic_folder import FILES_LIST, MARKER_FILE
-from core.exporters.sidecar import RECIPES_FILE, SAMPLES_FILE
-from core.images.depth import DepthScale, DepthScales
+from core.exporters.sidecar import RECIPES_FILE, SAMPLES_FILE, export_scale
 from core.importers.formats.mvtec_ad import MvtecAdImporter
 from core.importers.formats.mvtec_loco import MvtecLocoImporter
 from core.importers.importer import Importer, importers
@@ -61,18 +59,9 @@ class FlawsmithExportImporter(Importer):
             entries=tree.entries,
             annotations=(*(a for a in plan.annotations if a.name not in spoken), *tables),
             problems=tuple(p for p in plan.problems if p.path not in spoken),
-            scales=_scales(told),
+            scales=export_scale(told),
         )
         return with_the_rest(_told(plan, tree), tree.entries)
-
-
-def _scales(told: object) -> DepthScales:
-    """The scale of an export with the source's depth, so that its 8-bit copies come back as they were."""
-    ends = told.get("scale") if isinstance(told, dict) else None
-    if not isinstance(ends, list) or len(ends) != 2 or not all(isinstance(v, int | float) for v in ends):
-        return {}
-    low, high = (float(v) for v in ends)
-    return {"uint16": DepthScale(low, high, "as it was exported")} if math.isfinite(high - low) and low < high else {}
 
 
 def _top(tree: SourceTree) -> SourceTree:
