@@ -126,6 +126,28 @@ def labels(
     print_result({"project": str(project), "moved": moved, "labels": found}, as_json, lines)
 
 
+def scale(
+    project: ProjectPath,
+    said: Annotated[
+        str | None,
+        typer.Argument(metavar="SCALE", help="What becomes black and white: uint16=0..4095; left out, it is shown."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show or change the scale of photos above 8 bits; their working copies are made again."""
+    with Workbench.open(project) as bench:
+        message = ""
+        if said is not None:
+            with progress_bar("Making working copies") as progress:
+                message = bench.depth.change(said, progress).message
+        found = {
+            name: {"low": one.low, "high": one.high, "why": one.why} for name, one in bench.depth.scales().items()
+        }
+    rows = [f"{name}: {one['low']:.6g}..{one['high']:.6g} ({one['why']})" for name, one in found.items()]
+    lines = [*(rows or ["all photos have 8 bits"]), *([message] if message else [])]
+    print_result({"project": str(project), "scales": found, "message": message}, as_json, lines)
+
+
 def preview(
     source: Path | None, anomalies: Path | None, said: Corrections, bench: Workbench | None = None
 ) -> IntakeReport:

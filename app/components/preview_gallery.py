@@ -275,7 +275,7 @@ def facts_html(seen: SampleComparison, near: NearestExample | None) -> str:
         f"<li data-level='{level}'><span>{words}</span><span>{number}</span></li>" for words, number, level in said
     )
     verdict = ": ".join(filter(None, (str(row.verdict_by or ""), row.reason)))
-    why = f"<p class='fs-quiet'>{html.escape(verdict)}</p>" if verdict else ""
+    why = "".join(f"<p class='fs-quiet'>{html.escape(line)}</p>" for line in (verdict, seen.note) if line)
     return (
         f"<div class='fs-facts'><p><b>{html.escape(row.label)}</b> · {html.escape(row.engine)} · seed {row.seed}"
         f"<span class='fs-verdict' data-verdict='{row.verdict}'>{row.verdict}</span></p><ul>{lines}</ul>{why}</div>"

@@ -18,6 +18,7 @@ from types import TracebackType
 from core.api.bank import BankApi
 from core.api.concepts.library import ConceptsApi
 from core.api.datasets import DatasetsApi
+from core.api.depth import DepthApi
 from core.api.evaluation.evaluations import EvaluationsApi
 from core.api.mask_library import MaskLibrary
 from core.api.masks import MasksApi
@@ -51,6 +52,7 @@ class Workbench:
         self.project = project
         self.material = ProductData(project)
         self.jobs = JobRunner(project)
+        self.depth = DepthApi(project, self.jobs, self._forget_photos)
         self.photos = PhotosApi(self.material, self.jobs)
         self.masks = MasksApi(self.material)
         self.mask_library = MaskLibrary(project)
@@ -73,6 +75,10 @@ class Workbench:
     def create(cls, path: Path, name: str | None = None) -> Workbench:
         """A new, empty project in the folder ``path``; StoreError if something is there already."""
         return cls(Project.create(path, name))
+
+    def _forget_photos(self) -> None:
+        self.material.forget_photos()
+        self.regions.forget_photos()
 
     @property
     def path(self) -> Path:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core import exporters as exporting
 from core.api.last_export import remember_export, since_last_export
@@ -18,6 +18,7 @@ from core.jobs.product_data import ProductData
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, saying, unwatched
 from core.store import NormalRow, SampleFilter, SampleRow
+from core.store.depths import EarlierScale
 from core.types import GOOD, ReviewStatus
 
 Depths = Mapping[str, SourceDepth]
@@ -134,9 +135,9 @@ class DatasetsApi:
     def _items(self, everything: bool, real: bool, trains: bool) -> tuple[list[DatasetItem], str | None]:
         samples, warning = self.samples_to_export(everything)
         normals = {row.id: row for row in self._project.normals()}
-        depths = self._project.source_depths()
+        depths, earlier = self._project.source_depths(), self._project.earlier_scales()
         anomalies = [
-            *(_sample_item(r, normals[r.normal_id], depths) for r in samples),
+            *(_sample_item(r, normals[r.normal_id], depths, earlier.get(r.normal_id, ())) for r in samples),
             *(self._real_items(depths, trains) if real else ()),
         ]
         if not anomalies:
@@ -169,8 +170,14 @@ def _result(report: exporting.ExportReport, warning: str | None) -> dict[str, An
     return {**result, "warnings": [*([warning] if warning else []), *result["warnings"]]}
 
 
-def _sample_item(row: SampleRow, normal: NormalRow, depths: Depths) -> DatasetItem:
+def _sample_item(
+    row: SampleRow, normal: NormalRow, depths: Depths, earlier: Sequence[EarlierScale] = ()
+) -> DatasetItem:
     depth = depths.get(normal.path.stem)
+    base: Path | Literal["scale"] | None = normal.path if depth is not None else None
+    drawn_on = next((scale for scale in earlier if row.number <= scale.last_sample), None)
+    if depth is not None and drawn_on is not None:
+        depth, base = SourceDepth(depth.file, drawn_on.low, drawn_on.high), "scale"
     return DatasetItem(
         name=row.id,
         image=row.image_path,
@@ -180,7 +187,7 @@ def _sample_item(row: SampleRow, normal: NormalRow, depths: Depths) -> DatasetIt
         recipe_json=row.recipe_json,
         source=normal.name,
         depth=depth,
-        base=normal.path if depth is not None else None,
+        base=base,
     )
 
 

@@ -15,7 +15,6 @@ from core.errors import FlawsmithError, NotFound
 from core.images import cached_file
 from core.importers.corrections import READINGS, Correction, Corrections, Reading
 from core.importers.plan import ImportPlan
-from core.jobs.depth_setting import project_scales
 from core.jobs.import_draft import FolderRow, ImportDraft, LabelRow
 from core.jobs.import_images import plan_import, run_plan
 from core.jobs.project_photos import project_photos
@@ -67,7 +66,7 @@ class ImportDraftsApi:
         return draft_id, self._jobs.submit("look", title, work, lane="studio")
 
     def _draft(self, plan: ImportPlan) -> ImportDraft:
-        return ImportDraft(plan, partial(project_photos, self._project), project_scales(self._project))
+        return ImportDraft(plan, partial(project_photos, self._project), self._project.depth_scales())
 
     def get(self, draft_id: str) -> ImportDraft | None:
         """The draft, None before it is there and after it was imported or given up."""

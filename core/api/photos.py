@@ -17,7 +17,6 @@ from core.api.import_drafts import ImportDraftsApi
 from core.api.outline import outline
 from core.images import cached_file, read_image, read_mask, thumbnail_bytes
 from core.importers.corrections import Corrections
-from core.jobs.depth_setting import project_scales
 from core.jobs.import_images import import_images, preview_import
 from core.jobs.import_report import IntakeReport
 from core.jobs.product_data import ProductData
@@ -51,7 +50,7 @@ class PhotosApi:
         progress: Steps = unwatched,
     ) -> IntakeReport:
         """What ``import_images`` would take, with nothing written."""
-        known, kept = partial(project_photos, self._project), project_scales(self._project)
+        known, kept = partial(project_photos, self._project), self._project.depth_scales()
         return preview_import(source, anomalies=anomalies, said=said, known=known, kept=kept, progress=progress)
 
     def import_images(

@@ -38,6 +38,10 @@ class RegionsApi:
         # One photo is prepared at a time: an encoder takes all cores as it is.
         self._preparing = threading.Lock()
 
+    def forget_photos(self) -> None:
+        """Prepare all photos anew, since their working copies were made again."""
+        self._prepared.clear()
+
     def segmenter(self) -> Segmenter:
         """The one in use: the person's choice where it is available, else the best there is."""
         chosen = segmenters().get(str(self._project.get_setting("segmenter", "")))

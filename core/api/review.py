@@ -24,6 +24,7 @@ from core.api.studio.attention_evidence import (
 from core.api.studio.drawn_pairs import NearestExample, PairView, drawn_pair_view, nearest_example
 from core.errors import InputError
 from core.images import cached_file, png_bytes, read_image, read_mask, thumbnail_bytes
+from core.images.source_depth import read_deep_png, working_copy
 from core.jobs.auto_review import ReviewRules, auto_review, believability, count_reasons
 from core.jobs.product_data import ProductData
 from core.quality import group_near_duplicates, nearest_distance
@@ -40,7 +41,10 @@ __all__ = ["SampleComparison", "ReviewApi", "ReviewRules", "believability"]
 
 @dataclass(frozen=True)
 class SampleComparison:
-    """A sample beside the photo it was made from. Paths are PNG or JPEG files a browser shows."""
+    """A sample beside the photo it was made from. Paths are PNG or JPEG files a browser shows.
+
+    ``note`` is a line for a person, "" where there is nothing to say.
+    """
 
     sample: SampleRow
     normal: NormalRow
@@ -48,6 +52,7 @@ class SampleComparison:
     image_path: Path
     mask_path: Path
     attention_path: Path | None
+    note: str = ""
 
 
 class ReviewApi:
@@ -78,7 +83,22 @@ class ReviewApi:
         """The sample with its photo, mask and attention map."""
         row = self._project.sample_row(sample_id)
         normal = self._project.normal_row(row.normal_id)
-        return SampleComparison(row, normal, normal.path, row.image_path, row.mask_path, row.attention_path)
+        source, note = self._drawn_on(row, normal)
+        return SampleComparison(row, normal, source, row.image_path, row.mask_path, row.attention_path, note)
+
+    def _drawn_on(self, row: SampleRow, normal: NormalRow) -> tuple[Path, str]:
+        """The working copy that a sample was drawn on, and a note where its photo has another one now."""
+        earlier = self._project.earlier_scales().get(normal.id, ())
+        scale = next((one for one in earlier if row.number <= one.last_sample), None)
+        depth = self._project.source_depths().get(normal.path.stem) if scale is not None else None
+        if scale is None or depth is None:
+            return normal.path, ""
+
+        def make() -> bytes:
+            return png_bytes(working_copy(read_deep_png(depth.file.read_bytes(), normal.name), scale.low, scale.high))
+
+        path = self._project.cache_dir / "earlier" / f"{normal.id}-{scale.last_sample}.png"
+        return cached_file(path, make), "drawn before its photo's scale was changed: make it again for the new one"
 
     def thumbnail(self, row: SampleRow, outline: bool = True) -> Path:
         """A small picture of a sample's anomaly and its surroundings, the mask outlined or not; made once."""

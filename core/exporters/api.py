@@ -39,7 +39,8 @@ class DatasetItem:
     ``label`` is "good" for normals. ``masks`` holds one mask per defect instance, each a file or bool
     (H, W); () for normals. ``split`` None lets the export decide. ``source`` is the name of the normal
     photo that an anomaly was made from. ``depth`` are the source values of a photo of more than 8 bits, and ``base``
-    is the 8-bit working copy that they belong to, where ``image`` was drawn on it.
+    is the 8-bit working copy that they belong to, where ``image`` was drawn on it; "scale" where that copy is not kept
+    any more, but what ``depth`` gives at its scale.
     """
 
     name: str
@@ -51,7 +52,7 @@ class DatasetItem:
     recipe_json: str | None = None
     source: str | None = None
     depth: SourceDepth | None = None
-    base: Path | None = None
+    base: Path | Literal["scale"] | None = None
 
     @property
     def good(self) -> bool:

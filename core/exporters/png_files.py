@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -14,7 +15,14 @@ import numpy as np
 from core.errors import ExportError, InputError
 from core.exporters.api import DatasetItem, Depth, ItemContent
 from core.images import is_grey, isolated, png_bytes, read_image, read_mask
-from core.images.source_depth import deep_png_bytes, mapped_back, read_deep_png
+from core.images.source_depth import (
+    SourceDepth,
+    Values,
+    deep_png_bytes,
+    mapped_back,
+    read_deep_png,
+    working_copy,
+)
 from core.types import Image, Mask, check_image, check_mask
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -125,12 +133,19 @@ def _deep_image(item: DatasetItem, grey: bool) -> tuple[bytes, tuple[int, int]]:
     if item.depth is None:
         values = pixels.astype(np.uint16) * np.uint16(257)
     else:
-        before = pixels if item.base is None else read_image(item.base.read_bytes())
         source = read_deep_png(item.depth.file.read_bytes(), item.depth.file.name)
+        before = _before(item.base, pixels, source, item.depth)
         if before.shape != pixels.shape or source.shape[:2] != pixels.shape[:2]:
             raise ExportError("its size is not that of its photo's source values; export it with depth=8-bit")
         values = mapped_back(source, before, pixels, item.depth.low, item.depth.high)
     return deep_png_bytes(values[..., 0] if grey else values), (pixels.shape[0], pixels.shape[1])
+
+
+def _before(base: Path | Literal["scale"] | None, pixels: Image, source: Values, depth: SourceDepth) -> Image:
+    """The working copy that an item was drawn on: the item itself where nothing was."""
+    if base is None:
+        return pixels
+    return working_copy(source, depth.low, depth.high) if base == "scale" else read_image(base.read_bytes())
 
 
 def _mask(mask: Path | Mask, shape: tuple[int, int]) -> tuple[Mask, bytes | None]:

@@ -116,7 +116,7 @@ def to_8_bit(
     if array.dtype == np.bool_:
         return array.astype(np.uint8) * np.uint8(255), ()
     scale, notes = scale_and_notes(array, name, scales)
-    return _scaled(array, scale), notes
+    return scaled_to_8_bit(array, scale), notes
 
 
 def scale_and_notes(
@@ -138,7 +138,7 @@ def scale_and_notes(
     return scale, tuple(notes)
 
 
-def _scaled(array: npt.NDArray[Any], scale: DepthScale) -> npt.NDArray[np.uint8]:
+def scaled_to_8_bit(array: npt.NDArray[Any], scale: DepthScale) -> npt.NDArray[np.uint8]:
     """``array`` as uint8, block by block; values of two bytes through a table of all of them, no numbers as 0."""
     factor = 255.0 / max(scale.high - scale.low, 1e-30)
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import ImageError
-from core.images.depth import DepthScale
-from core.types import Image
+from core.images.depth import DepthScale, scaled_to_8_bit
+from core.types import Image, check_image
 
 Values = npt.NDArray[np.uint16]
 _TOP = 65535
@@ -66,6 +66,13 @@ def read_deep_png(data: bytes, name: str) -> Values:
     if array is None or array.dtype != np.uint16:
         raise ImageError(f"{name}: expected a PNG of 16 bits; import the photo again")
     return np.asarray(array if array.ndim == 2 else cv2.cvtColor(array, cv2.COLOR_BGR2RGB), np.uint16)
+
+
+def working_copy(values: Values, low: float, high: float) -> Image:
+    """uint8 (H, W, 3): ``values`` uint16 (H, W) or (H, W, 3) with ``low`` as 0 and ``high`` as 255, as an import has
+    it."""
+    pixels = scaled_to_8_bit(values, DepthScale(low, high, ""))
+    return check_image(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2))
 
 
 def mapped_back(values: Values, before: Image, after: Image, low: float, high: float) -> Values:

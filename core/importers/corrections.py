@@ -49,7 +49,7 @@ class Corrections:
             if not old or not new:
                 raise InputError(f"--rename-label {old!r}: write it as old=new, for example --rename-label ko=scratch")
         names = {old: check_new_label(new) for old, _, new in pairs}
-        return cls(tuple(map(_parsed, readings)), names, dict(map(_parsed_scale, scales)))
+        return cls(tuple(map(_parsed, readings)), names, dict(map(parsed_scale, scales)))
 
     def read_as(self, path: str, reading: Reading, label: str = "") -> Corrections:
         """With ``path`` read so, whatever was said of it before; InputError for a label that no format can hold."""
@@ -66,11 +66,12 @@ class Corrections:
     def scaled(self, dtype: str, ends: str) -> Corrections:
         """With ``LOW..HIGH`` as the scale of photos of a number type; "" takes it back. InputError as in ``parse``."""
         others = {name: scale for name, scale in self.scales.items() if name != dtype}
-        given = dict([_parsed_scale(f"{dtype}={ends}")]) if ends.strip() else {}
+        given = dict([parsed_scale(f"{dtype}={ends}")]) if ends.strip() else {}
         return replace(self, scales={**others, **given})
 
 
-def _parsed_scale(text: str) -> tuple[str, DepthScale]:
+def parsed_scale(text: str) -> tuple[str, DepthScale]:
+    """Number type and scale of ``uint16=0..4095``; InputError says how to write it."""
     dtype, _, ends = text.partition("=")
     low, _, high = ends.partition("..")
     try:

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
 from core.errors import InputError
 from core.images.depth import DepthScale, DepthScales
 from core.store import Project
-
-SETTING = "depth_scales"
-
-
-def project_scales(project: Project) -> dict[str, DepthScale]:
-    """The scales that a project has, by number type."""
-    stored: dict[str, Any] = dict(project.get_setting(SETTING, {}))
-    return {dtype: DepthScale(float(s["low"]), float(s["high"]), str(s["why"])) for dtype, s in stored.items()}
 
 
 def chosen_scales(found: DepthScales, said: DepthScales, kept: Mapping[str, DepthScale]) -> dict[str, DepthScale]:
@@ -32,14 +22,13 @@ def chosen_scales(found: DepthScales, said: DepthScales, kept: Mapping[str, Dept
         if (own.low, own.high) != (scale.low, scale.high):
             raise InputError(
                 f"--scale {dtype}: this project's photos have the scale {own.low:.6g}..{own.high:.6g}, and photos of "
-                "a set share one; make a new project for another"
+                f"a set share one; change it first: launch.py scale PROJECT {dtype}={scale.low:.6g}..{scale.high:.6g}"
             )
     return {dtype: kept.get(dtype) or said.get(dtype) or scale for dtype, scale in found.items()}
 
 
 def keep_scales(project: Project, scales: DepthScales) -> None:
-    """Keep the scales of an import for the next ones."""
-    kept = project_scales(project)
+    """Keep the scales of an import for the next ones; those that the project has stay."""
+    kept = project.depth_scales()
     if set(scales) - set(kept):
-        everything = {**scales, **kept}
-        project.set_setting(SETTING, {dtype: asdict(scale) for dtype, scale in everything.items()})
+        project.set_depth_scales({**scales, **kept})

@@ -14,7 +14,7 @@ from core.importers.plan import Anomaly, GoodPhoto, ImportPlan
 from core.importers.scan import scan, scan_anomalies
 from core.importers.source_entry import Problem
 from core.importers.survey import Seen, depth_scales, see, settled
-from core.jobs.depth_setting import chosen_scales, keep_scales, project_scales
+from core.jobs.depth_setting import chosen_scales, keep_scales
 from core.jobs.import_draft import ImportDraft
 from core.jobs.import_reading import DecodedPhoto, Item, decode_and_store, in_order
 from core.jobs.import_report import IntakeReport, Odd
@@ -107,7 +107,7 @@ def import_images(
     try:
         plan, seen = survey(plan, looking, cancelled)
         plan = with_project_photos(plan, partial(project_photos, project), seen)
-        scales = chosen_scales(depth_scales(plan, seen), (said or Corrections()).scales, project_scales(project))
+        scales = chosen_scales(depth_scales(plan, seen), (said or Corrections()).scales, project.depth_scales())
         return run_plan(project, plan, scales, progress, cancelled)
     finally:
         plan.close()
@@ -146,7 +146,10 @@ class _ImportTally:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._known = {row.id for row in project.normals()} | {row.id for row in project.examples()}
+        normals, examples = project.normals(), project.examples()
+        self._known = {row.id for row in normals} | {row.id for row in examples}
+        # A photo whose scale was changed has kept its id, and its content is that of its new working copy.
+        self._by_file = {row.path: row.id for row in normals if not row.path.stem.startswith(row.id)}
         self._renamed = project.renamed_labels()
         self._normals: list[str] = []
         self._examples: list[tuple[str, str]] = []
@@ -159,6 +162,9 @@ class _ImportTally:
         if isinstance(item, GoodPhoto):
             notes = photo.notes + ((f"from the {item.split} part",) if item.split else ())
             size = photo.width, photo.height, photo.grey
+            if self._project.path / photo.photo.file in self._by_file:
+                self._duplicates.append(name)
+                return
             row: NormalRow | ExampleRow = self._project.add_normal(photo.photo, photo.ext, name, *size, notes)
         else:
             label = self._renamed.get(item.label, item.label)

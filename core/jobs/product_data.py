@@ -38,6 +38,11 @@ class ProductData:
         self._indexes: WarmCache[tuple[str, ...], FeatureIndex] = WarmCache(lambda m: 3 * m.vectors.nbytes, most=1)
         self._votes: WarmCache[tuple[str, ...], list[bool]] = WarmCache(len)
 
+    def forget_photos(self) -> None:
+        """Read all photos anew, since their working copies were made again."""
+        for cache in (self._normals, self._examples, self._objects, self._terrains, self._indexes, self._votes):
+            cache.clear()
+
     @property
     def concepts(self) -> Path:
         """The folder of the concepts learned in this project; it need not be there yet."""

@@ -13,13 +13,12 @@ from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 
 from core.errors import InputError, MaskError, NotFound, StoreError
-from core.images.source_depth import SourceDepth
 from core.store.base import Store, column_in
 from core.store.database import damage_told
 from core.store.example_split import ExamplePart, ExampleSplit
 from core.store.files import StoredFile
 from core.store.rows import ExampleRow, NormalRow, RegionRow, RegionSource
-from core.store.tables import examples, normals, regions, source_depths
+from core.store.tables import examples, normals, regions
 from core.types import KINDS, Kind, check_label, check_new_label
 
 RENAMED = "renamed_labels"
@@ -219,25 +218,6 @@ class PhotoStore(Store):
                 )
                 for r in rows
             ]
-
-    def add_source_depth(self, photo: Path, values: StoredFile, low: float, high: float) -> None:
-        """Keep the source values of the photo whose working copy is ``photo``; the first ones given count."""
-        with self._db.write() as db:
-            self._files.ensure_written(values)
-            row = {"photo": photo.stem, "file": values.file, "low": low, "high": high}
-            db.execute(insert(source_depths).values(row).on_conflict_do_nothing(index_elements=["photo"]))
-
-    def source_depths(self) -> dict[str, SourceDepth]:
-        """The source values there are, by the name of the working copy's file without its ending."""
-        with self._db.read() as db:
-            rows = db.execute(select(source_depths)).all()
-        return {r.photo: SourceDepth(self.path / r.file, r.low, r.high) for r in rows}
-
-    def _drop_unused_depths(self) -> None:
-        """Forget the source values of photos that were removed."""
-        with self._db.write() as db:
-            files = [*db.execute(select(normals.c.file)).scalars(), *db.execute(select(examples.c.file)).scalars()]
-            db.execute(delete(source_depths).where(~column_in(source_depths.c.photo, {Path(f).stem for f in files})))
 
     def set_region(
         self,

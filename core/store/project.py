@@ -10,6 +10,7 @@ from types import TracebackType
 from core.errors import StoreError
 from core.images.write import TEMP_PREFIX
 from core.store import schema
+from core.store.depths import DepthStore
 from core.store.files import FILES_FOLDER, cannot_write, sync_folder
 from core.store.jobs import JobStore
 from core.store.reading_copy import DATABASE, ReadingCopy, can_write
@@ -24,7 +25,7 @@ ORPHAN_AGE_S = 3600.0
 """Age at which a file without a row is taken for the leftover of a killed process."""
 
 
-class Project(SampleStore, SplitStore, ReviewStore, RemarkStore, JobStore):
+class Project(SampleStore, SplitStore, DepthStore, ReviewStore, RemarkStore, JobStore):
     """Everything a person made in one folder. Safe to use from many threads and several processes.
 
     Files are durable before the row that names them is written, so what is listed is whole, and what a

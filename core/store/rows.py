@@ -16,7 +16,10 @@ JobStatus = Literal["queued", "running", "done", "failed", "cancelled", "interru
 
 @dataclass(frozen=True)
 class NormalRow:
-    """A photo of a good part. ``id`` is the first 16 hex digits of its content's sha256; ``path`` is absolute."""
+    """A photo of a good part.
+
+    ``id`` is the first 16 hex digits of its content's sha256 at import; ``path`` is absolute.
+    """
 
     id: str
     name: str

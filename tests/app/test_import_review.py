@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.images.source_depth import deep_png_bytes
+from core.jobs.import_images import import_images
+from core.store import Project
 from tests.app.conftest import open_tab
 from tests.app.hands import Hands
-from tests.importers.drawn import MASK, SIZE, bad, coded, good
+from tests.importers.drawn import MASK, SIZE, bad, coded, good, photo, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
@@ -70,3 +75,19 @@ def test_a_cvat_zip_is_looked_at_corrected_and_imported(page: Page) -> None:
     page.locator("#fs-album [data-id]").nth(0).click()
     page.locator("#fs-open-real").click()
     Hands(page, "concepts").until(f"M.ready && M.count() === {int(MASK.sum())}")
+
+
+def test_the_scale_of_photos_above_8_bits_is_changed(tmp_path: Path, new_page: Callable[..., Page]) -> None:
+    files = {f"OK/{n}.png": deep_png_bytes(photo(n)[..., 0].astype(np.uint16) * 14) for n in range(3)}
+    with Project.create(tmp_path / "deep") as project:
+        import_images(project, write(tmp_path / "in", files))
+    page = new_page(tmp_path / "deep")
+    open_tab(page, "Product")
+    page.locator("#fs-scale").get_by_role("button", name="Scale of more than 8 bits").click()
+    expect(page.locator("#fs-scale-says")).to_contain_text("uint16: 0 to 4095")
+    field = page.locator("#fs-scale-ends input")
+    expect(field).to_have_value("uint16=0..4095")
+    field.fill("uint16=0..8190")
+    field.press("Enter")
+    expect(page.locator("#fs-scale-says")).to_contain_text("0 to 8190 (as a person said)")
+    expect(field).to_have_value("uint16=0..8190")

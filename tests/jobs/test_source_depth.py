@@ -163,3 +163,81 @@ def test_source_values_of_removed_photos_are_swept(bench: Workbench) -> None:
     project.remove_normals([row.id for row in project.normals()])
     project.sweep(0)
     assert len(project.source_depths()) == 1 and sum(f.exists() for f in files) == 1
+
+
+def drawn_on(bench: Workbench, value: int) -> str:
+    """A sample on the first photo: the stroke of MASK in one grey value; its id."""
+    row = bench.photos.page()[0]
+    pixels = read_image(row.path).copy()
+    pixels[MASK] = value
+    made = bench.project.add_sample(
+        normal_id=row.id, label="dent", kind="structural", engine="test", seed=0, recipe_json="{}", scores={},
+        image_png=png_bytes(pixels, grey=True), mask_png=mask(),
+    )  # fmt: skip
+    return made.id
+
+
+def test_another_scale_makes_the_working_copies_again(bench: Workbench, tmp_path: Path) -> None:
+    bench.photos.set_split("1/2")
+    ids, masks = [r.id for r in bench.photos.page()], [r.mask_paths for r in bench.photos.examples()]
+    parts = [r.part for r in bench.photos.examples()]
+    bench.project.set_region(ids[0], "disc", mask())
+    report = bench.depth.change("uint16=0..8190")
+    assert (report.photos, report.samples) == (4, 0) and bench.depth.scales()["uint16"].high == 8190
+    assert bench.photos.page()[0].notes == ("uint16 scaled to 8-bit from 0..8190 (as a person said)",)
+    assert bench.depth.change("uint16=0..8190").message == "the photos have this scale already"
+    assert [r.id for r in bench.photos.page()] == ids and bench.project.region_names() == {"disc": 1}
+    assert [r.mask_paths for r in bench.photos.examples()] == masks
+    assert [r.part for r in bench.photos.examples()] == parts
+    seen = read_image(bench.photos.page()[0].path)[..., 0]
+    np.testing.assert_array_equal(seen, np.rint(deep(0).astype(float) * 255 / 8190))
+    np.testing.assert_array_equal(bench.material.normal(ids[0]).pixels[..., 0], seen)
+    again = bench.photos.import_images(source(tmp_path / "in"))
+    assert again.normals == () and again.examples == () and len(again.duplicates) == 4
+    bench.project.sweep(0)
+    assert len(bench.project.source_depths()) == 4 and read_image(bench.photos.page()[2].path).any()
+
+
+def test_what_was_drawn_on_the_old_scale_stays_and_is_told(bench: Workbench, tmp_path: Path) -> None:
+    old = drawn_on(bench, 40)
+    low, high = (lambda s: (s.low, s.high))(bench.depth.scales()["uint16"])
+    report = bench.depth.change("uint16=0..8190")
+    assert report.samples == 1 and "1 samples were drawn on the old scale" in report.message
+    new = drawn_on(bench, 20)
+    first, second = bench.review.compare(old), bench.review.compare(new)
+    assert "scale was changed" in first.note and second.note == ""
+    for seen in (first, second):
+        changed = (read_image(seen.source_path) != read_image(seen.image_path)).any(axis=2)
+        assert changed.any() and not changed[~MASK].any()
+    bench.datasets.export("imagefolder", tmp_path / "out", {"depth": "source"})
+    drawn = [v for p in (tmp_path / "out").rglob("*.png") if (v := values_of(p)).dtype == np.uint16]
+    found = [v for v in drawn if not any(np.array_equal(v, deep(n)) for n in range(3))]
+    levels = sorted(float(np.median(v[MASK])) for v in found)
+    assert len(found) == 2 and all(np.array_equal(v[~MASK], deep(0)[~MASK]) for v in found)
+    expected = sorted([low + 40 * (high - low) / 255, 20 * 8190 / 255])
+    np.testing.assert_allclose(levels, expected, atol=(high - low) / 255 + 8190 / 255)
+
+
+def test_a_scale_beyond_what_was_kept_of_floats_is_refused(tmp_path: Path) -> None:
+    for n in range(3):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "in" / f"{n}.tif", photo(n)[..., 0].astype(np.float32) * 4 - 100)
+    with Workbench.create(tmp_path / "p") as bench:
+        bench.photos.import_images(tmp_path / "in")
+        before = read_image(bench.photos.page()[0].path)
+        with pytest.raises(InputError, match="only values in .* were kept"):
+            bench.depth.change("float32=-5000..5000")
+        bench.depth.change("float32=300..500")
+        seen = read_image(bench.photos.page()[0].path)[..., 0].astype(float)
+        true = ((photo(0)[..., 0].astype(float) * 4 - 100 - 300) * 255 / 200).clip(0, 255)
+        assert np.abs(seen - true).max() <= 1 and not np.array_equal(seen, before[..., 0])
+
+
+def test_the_command_line_shows_and_changes_the_scale(bench: Workbench, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(bench.path)
+    bench.close()
+    assert run(["scale", path, "uint16=0..6000"]) == 0
+    assert run(["scale", path]) == 0
+    assert "uint16: 0..6000 (as a person said)" in capsys.readouterr().out
+    assert run(["scale", path, "float32=0..1"]) == 2
+    assert "there are: uint16" in capsys.readouterr().err

@@ -21,11 +21,12 @@ def build(shell: PageContext) -> None:
         with gr.Column(scale=8, min_width=420):
             review = ImportDraftPanel()
             album = ProjectGallery()
-    shown = [intake.pick, *album.parts, *review.parts, *intake.care.parts]
+    shown = [intake.pick, *album.parts, *review.parts, *intake.care.parts, *intake.scale.parts]
 
     def show(session: Session) -> list[Any]:
         choices = project_choices(session)
-        return [choices, *album.show(session), *review.show(session), *intake.care.show(session)]
+        left = [*intake.care.show(session), *intake.scale.show(session)]
+        return [choices, *album.show(session), *review.show(session), *left]
 
     def select(session: Session) -> list[Any]:
         return [*show(session), *album.fill(session), *intake.bar.refresh(session), import_report_html(session)]
@@ -40,4 +41,5 @@ def build(shell: PageContext) -> None:
     intake.bar.on_end(shell, ended, outputs=[*shown, intake.report])
     review.wire(shell, intake.bar, show, shown)
     intake.care.wire(shell, show, shown)
+    intake.scale.wire(shell, intake.bar)
     album.wire(shell)

@@ -15,6 +15,7 @@ from app.components.import_review_html import fold
 from app.components.name_question import NameQuestion
 from app.components.progress_bar import ProgressBar
 from app.components.project_care import ProjectCare
+from app.components.scale_panel import ScalePanel
 from app.open_projects import known_projects
 from app.page_context import PageContext, on
 from app.server.roots import roots
@@ -40,6 +41,7 @@ class ImportPanel:
                 self.make = gr.Button("New project", size="sm", scale=1, min_width=96, elem_id="fs-new")
             self.question = NameQuestion("fs-project-taken", "Open that one")
             self.care = ProjectCare()
+            self.scale = ScalePanel()
         with gr.Group(elem_classes="fs-card"):
             gr.HTML("<h3>Import</h3>")
             self.files = gr.File(label="Drop photos of good parts, a folder or a zip", file_count="multiple",
