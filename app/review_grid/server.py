@@ -64,7 +64,10 @@ def turn(session: Session, sent: Message) -> Message:
 
 def judge(session: Session, sent: Message) -> Message:
     """Give ``ids`` the ``verdict``."""
-    session.required_api.review.set_status(_ids(sent), str(sent.get("verdict")), by=session.login)
+    verdict = sent.get("verdict")
+    if verdict not in tuple(ReviewStatus):
+        raise InputError("review: expected the verdict new, kept or rejected; reload the page")
+    session.required_api.review.set_status(_ids(sent), str(verdict), by=session.login)
     return {}
 
 

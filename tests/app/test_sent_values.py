@@ -7,7 +7,9 @@ import pytest
 
 from app.canvas.protocol import errors_as_replies
 from app.components.fields import NumberField
+from app.review_grid.server import judge
 from app.sent_values import checked_event_data, checked_index, checked_values
+from app.session import Session
 from core.errors import InputError
 
 TEXT = gr.Textbox(label="Name")
@@ -65,3 +67,9 @@ def test_the_canvas_refuses_what_is_no_message() -> None:
     for wrong in ("text", None, 3, [1]):
         told = answer(wrong)  # type: ignore[arg-type]
         assert not told["ok"] and "reload the page" in told["error"]
+
+
+@pytest.mark.parametrize("verdict", [None, "", "None", "9", 3, [], {}, "KEPT"])
+def test_the_board_takes_only_verdicts_that_there_are(verdict: object) -> None:
+    with pytest.raises(InputError, match="verdict"):
+        judge(Session("x"), {"ids": ["a"], "verdict": verdict})
