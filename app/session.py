@@ -62,6 +62,7 @@ class Session:
     find_id: str = ""
     carry_id: str = ""
     evaluate_id: str = ""
+    calibrate_id: str = ""
     learn_id: str = ""
     group_id: str = ""
     sample_id: str = ""

@@ -41,9 +41,10 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="core: speed; click, mini: what the shipped models can do; few-shot, dual, comgen: learning and "
-            "component edits; realism: do the pairs teach a detector; comgen-table: what each part of ComGEN is "
-            "worth; paper: a paper's tables; hostile: attacks of each kind in docs/security.md."
+            help="core: speed; calibrate: what thresholds set by pairs keep; click, mini: what the shipped models can "
+            "do; few-shot, dual, comgen: learning and component edits; realism: do the pairs teach a detector; "
+            "comgen-table: what each part of ComGEN is worth; paper: a paper's tables; hostile: attacks of each kind "
+            "in docs/security.md."
         ),
     ] = "core",
     method: Annotated[
@@ -53,10 +54,13 @@ def bench(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="realism: folder with real anomalies (MVTec AD layout), or a folder of such; hostile: a concept's."
+            help="realism, calibrate: folder with real anomalies (MVTec AD layout), or a folder of such; hostile: a "
+            "concept's."
         ),
     ] = None,
-    test: Annotated[Path | None, typer.Option(help="realism: what to test on; DATA_dev if left out.")] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="realism, calibrate: what to test on; DATA_dev if left out.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="tables: folder of the table; an unfinished one is continued.")
     ] = None,
@@ -107,7 +111,7 @@ def bench(
         "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name in ("realism", "comgen-table", "paper", "hostile"):
+    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])

@@ -10,6 +10,7 @@ from typing import Any, cast
 import gradio as gr
 
 from app.components import result_list
+from app.components.calibration_panel import CalibrationPanel
 from app.components.photo_score_panel import PhotoScorePanel
 from app.components.progress_bar import ProgressBar
 from app.components.result_list import RunList
@@ -133,6 +134,7 @@ def build(shell: PageContext) -> None:
             live = gr.HTML(elem_id="fs-ev-live")
             one = PhotoScorePanel()
             shown = gr.HTML(elem_id="fs-ev-result")
+            calibration = CalibrationPanel(shell)
     ready, right = [plan, go], [runs.html, shown, *one.parts]
 
     def both(session: Session) -> list[object]:
@@ -143,9 +145,11 @@ def build(shell: PageContext) -> None:
             session.evaluate_id = session.api.evaluations.running() or session.evaluate_id
         updates = controls.show(session)
         shown = [*bar.refresh(session), result_list.live_curves_html(session), *both(session)]
-        return [*updates, *_plan_updates(session, controls), *shown]
+        own = [*calibration.bar.refresh(session), *calibration.show(session)]
+        return [*updates, *_plan_updates(session, controls), *shown, *own]
 
-    shell.fill_on_select(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right])
+    own_parts = [*calibration.bar.parts, *calibration.parts]
+    shell.fill_on_select(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right, *own_parts])
 
     def look(session: Session, *values: Any) -> list[object]:
         if list(values) == session.memory.evaluate.filled:  # the server's own update comes back as a change
@@ -179,6 +183,7 @@ def build(shell: PageContext) -> None:
                            (runs.html.removed, result_list.remove)):  # fmt: skip
         on_html_event(event, _with_results(handler, both), shell, right, trigger_mode="multiple")
     one.wire(shell)
+    calibration.wire(shell)
 
 
 def _with_results(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> Callable[..., list[Any]]:

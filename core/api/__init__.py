@@ -19,6 +19,7 @@ from core.api.bank import BankApi
 from core.api.concepts.library import ConceptsApi
 from core.api.datasets import DatasetsApi
 from core.api.depth import DepthApi
+from core.api.evaluation.calibrations import CalibrationsApi
 from core.api.evaluation.evaluations import EvaluationsApi
 from core.api.mask_library import MaskLibrary
 from core.api.masks import MasksApi
@@ -64,6 +65,7 @@ class Workbench:
         self.review = ReviewApi(self.material)
         self.datasets = DatasetsApi(self.material, self.jobs)
         self.evaluations = EvaluationsApi(self.material, self.jobs)
+        self.calibrations = CalibrationsApi(self.material, self.jobs)
         self.weights = ModelsApi(project, self.jobs)
 
     @classmethod

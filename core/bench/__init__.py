@@ -10,6 +10,7 @@ from core.errors import InputError
 from core.lookup import named
 
 BENCHES = {
+    "calibrate": "core.bench.calibrate",
     "click": "core.bench.click",
     "comgen": "core.bench.comgen",
     "comgen-table": "core.bench.comgen_table",

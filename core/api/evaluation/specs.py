@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.device import numpy_rng
 from core.engines.recipe_notes import BankNotes, read_notes
 from core.engines.registry import engines
 from core.errors import InputError
@@ -26,6 +27,12 @@ from core.types import GOOD, Recipe, ReviewStatus
 
 HELD_OUT = 0.2
 """Share of the good photos that test instead of teach when the project judges itself."""
+
+
+CALIBRATION_SHARE = 1 / 3
+"""Share of the good photos that calibrates a detector instead of teaching it."""
+FEW_PAIRS = 10
+"""Pairs on held-out photos below which the others are scored too."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +187,43 @@ def build_eval_sets(project: Project, trial: EvalSpec) -> EvalSets:
     good = tuple(map(_good_shot, project.normals()))
     chosen = replace(chosen, learned=learned, good=good, notes=(*notes, *chosen.notes))
     return chosen.without(seen_by_file(chosen.test, learned))
+
+
+def calibration_sets(project: Project, engine: str, needs_pairs: bool) -> tuple[EvalSets, tuple[Shot, ...]]:
+    """Sets that calibrate a detector, and the pairs to calibrate on; InputError says what is missing.
+
+    A third of the good photos, drawn at random, teaches nothing and is scored, with the pairs made on them; the real
+    anomalies that may test are scored too. Where a detector learns from good photos alone and there are few pairs on
+    the held-out ones, all pairs are scored, with a warning.
+    """
+    pairs, notes = pairs_to_evaluate(project, engine)
+    normals = project.normals()
+    if len(normals) < 4:
+        raise InputError(
+            f"calibration: the project has {len(normals)} photos of good parts, and 4 at least are needed: "
+            "a third of them is scored, and the others teach the detector"
+        )
+    order = numpy_rng(0, "calibration").permutation(len(normals))
+    held = {normals[i].id for i in order[: max(2, round(CALIBRATION_SHARE * len(normals)))]}
+    apart = [p for p in pairs if p.normal_id in held]
+    taught = [p for p in pairs if p.normal_id not in held] if needs_pairs else []
+    warnings: tuple[str, ...] = ()
+    if len(apart) < FEW_PAIRS and not needs_pairs and len(pairs) > len(apart):
+        said = f"Only {len(apart)} pairs lie on photos that the detector has not learned from: all {len(pairs)} were"
+        apart, warnings = pairs, (f"{said} scored. Make more pairs.",)
+    real = [_example_shot(row) for row in project.examples(part="test")]
+    good = [_good_shot(n) for n in normals if n.id in held]
+    train = _training_shots(taught, [n for n in normals if n.id not in held])
+    notes = [
+        *notes,
+        f"{len(held)} of {len(normals)} good photos were held out.",
+        *(_split_note(project) if real else ()),
+    ]
+    learned = examples_behind(project, pairs)
+    sets = EvalSets(
+        train, (*good, *real), tuple(apart), learned, tuple(map(_good_shot, normals)), tuple(notes), warnings
+    )
+    return sets.without(seen_by_file(sets.test, learned)), _training_shots(apart, ())
 
 
 def _held_out_sets(project: Project, pairs: list[SampleRow]) -> EvalSets:

@@ -114,7 +114,7 @@ def measure(
             out=out / d.name,
             without=tuple(EXCLUDED_LABELS.get(d.name, ()) if without is None else without),
         )
-        for d, t in _folders(data, test)
+        for d, t in test_folders(data, test)
     ]
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
@@ -125,7 +125,7 @@ def measure(
     return {"signature": environment(device), "out": str(out), "tables": tables}
 
 
-def _folders(data: Path, test: Path | None) -> list[tuple[Path, Path]]:
+def test_folders(data: Path, test: Path | None) -> list[tuple[Path, Path]]:
     """The pairs of folders to learn from and to test on."""
     data = data.expanduser().resolve()
     if not data.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -118,6 +119,13 @@ def open_project(path: Path, data: Path) -> Workbench:
     return Workbench.open(path)
 
 
+def prepare_bank(bench: Workbench, folder: Path) -> None:
+    """A bank of the project's real anomalies in ``folder``, which this process uses from now on: a benchmark takes
+    nothing from a person's bank and leaves nothing in it."""
+    os.environ["FLAWSMITH_BANK"] = str(folder)
+    bench.bank.add_real()
+
+
 def make_pairs(
     bench: Workbench,
     row: TableRow,
@@ -136,6 +144,8 @@ def make_pairs(
     """
     assert row.engine
     folder.mkdir(parents=True, exist_ok=True)
+    if engine(row.engine).example_source == "bank":
+        prepare_bank(bench, folder / "bank")
     learns = row.engine in learning_engines() and "concept" not in row.params
     concept = learn_concept(bench, row, labels, folder / "concepts.json", say, cancelled) if learns else {}
     params = {**row.params, **({"concept": concept["id"]} if concept else {})}
