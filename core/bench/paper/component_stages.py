@@ -47,7 +47,8 @@ class ComponentRun(ProductRun):
         ids: list[str] = []
         for number, edit in enumerate(edits):
             count = -(-(self.budget.pairs - len(ids)) // (len(edits) - number))
-            ids += self._batch(bench, label, count, number, concept, {"edit": edit})
+            if count > 0:  # fewer pictures than edits
+                ids += self._batch(bench, label, count, number, concept, {"edit": edit})
         return ids
 
     def _score(self) -> Facts:
