@@ -25,7 +25,7 @@ READY = {
     "Studio": "#fs-studio-canvas .fsc-stage",
     "Review": "#fs-review .fsb-tile",
     "Export": "#fs-preview .fs-numbers",
-    "Evaluate": "#fs-ev-plan dl",
+    "Evaluate": "#fs-ev-plan :is(dl, p)",
     "Models": "#fs-weights tbody tr",
 }
 """Each tab, and what shows that it is filled."""
