@@ -14,7 +14,7 @@ from app.components.photo_panel import SERIAL_EVENTS
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session, file_url
 from core.api import SampleRow
-from core.api.review import ReviewRules, SampleComparison
+from core.api.review import ReviewRules, SampleComparison, flaw_places
 from core.api.studio.attention_evidence import AttentionEvidence
 from core.api.studio.drawn_pairs import NearestExample
 from core.errors import InputError, NotFound
@@ -245,7 +245,8 @@ def _close_ups_html(
     before it was refined, and what the engine saw of each component."""
     size = (seen.normal.width, seen.normal.height)
     view = "{:g} {:g} {:g} {:g}".format(*_close_up_box(around["box"], *size))
-    over = [f"<path d='{around['path']}'/>", unrefined_outline(evidence) if evidence else "", ""]
+    marks = flaw_marks(seen.sample.scores, 0.035 * max(size))
+    over = [f"<path d='{around['path']}'/>{marks}", unrefined_outline(evidence) if evidence else "", ""]
     cells = []
     for (name, path), line in zip(pictures, over, strict=True):
         said = f"{name} <span class='fs-coarse-key'>unrefined</span>" if evidence and name == "Mask" else name
@@ -253,6 +254,15 @@ def _close_ups_html(
         cells.append(f"<figure>{drawn}<figcaption>{said}</figcaption></figure>")
     return (
         f"<div class='fs-maps'>{''.join(cells)}</div>{attention_panel_html(seen, evidence, view) if evidence else ''}"
+    )
+
+
+def flaw_marks(scores: Mapping[str, float], radius: float) -> str:
+    """SVG circles about the places where what gives the edit away is worst, each with its name."""
+    return "".join(
+        f"<circle class='fs-flaw' cx='{place.x}' cy='{place.y}' r='{radius:.1f}'>"
+        f"<title>{html.escape(place.reason)}</title></circle>"
+        for place in flaw_places(scores, ReviewRules())
     )
 
 

@@ -11,7 +11,7 @@ from app.session import Session, file_url, requested_session
 from app.tabs.studio.engine_form import normalized_label
 from core.api import SampleRow
 from core.api.close_up import close_up_box
-from core.api.review import believability
+from core.api.review import ReviewRules, believability, flaw_places
 from core.errors import FlawsmithError, InputError, NotFound
 from core.types import ReviewStatus
 
@@ -196,6 +196,7 @@ def _tile(session: Session, row: Any) -> Message:
             for name, title, form in SCORES
             if name in scores
         ],
+        "flaws": [{"reason": f.reason, "x": f.x, "y": f.y} for f in flaw_places(scores, ReviewRules())],
         "believable": round(believability(scores), 2), "copy": _copy_verdict(session, row),
         "compared": bench.review.nearest_good_part_applies(row),
     }  # fmt: skip

@@ -25,7 +25,7 @@ from core.api.studio.drawn_pairs import NearestExample, PairView, drawn_pair_vie
 from core.errors import InputError
 from core.images import cached_file, png_bytes, read_image, read_mask, thumbnail_bytes
 from core.images.source_depth import read_deep_png, working_copy
-from core.jobs.auto_review import ReviewRules, auto_review, believability, count_reasons
+from core.jobs.auto_review import FlawPlace, ReviewRules, auto_review, believability, count_reasons, flaw_places
 from core.jobs.product_data import ProductData
 from core.quality import group_near_duplicates, nearest_distance
 from core.quality.visible_change import difference
@@ -36,7 +36,7 @@ from core.validation import read_settings
 MAX_GROUPED = 5000
 """Samples looked through for look-alikes at once; more take seconds."""
 
-__all__ = ["SampleComparison", "ReviewApi", "ReviewRules", "believability"]
+__all__ = ["FlawPlace", "ReviewApi", "ReviewRules", "SampleComparison", "believability", "flaw_places"]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,15 @@ GHOST_LIMIT, LIGHT_STEP_LIMIT, TEXTURE_LIMIT = 0.35, 3.5, 1.7
 """Fitted on rendered twins: at most one true edit in twenty exceeds one, and nine in ten with such a fault do."""
 
 
+@dataclass(frozen=True)
+class FlawPlace:
+    """What gives an edit away, and the pixel of the photo where it is worst."""
+
+    reason: str
+    x: int
+    y: int
+
+
 class ReviewRules(BaseModel):
     """When a sample is good enough. Each bound is inclusive."""
 
@@ -177,12 +186,29 @@ def _flaw(scores: Mapping[str, float], rules: ReviewRules) -> str | None:
     if (off := scores.get("off_part", 0.0)) > rules.max_off_part:
         return f"{OFF_PART} ({off:.0%} of it, at most {rules.max_off_part:.0%})"
     if (ghost := scores.get("ghost", 0.0)) > rules.max_ghost:
-        return f"{GHOST} ({ghost:.2f}, at most {rules.max_ghost:.2f})"
+        return f"{GHOST} ({ghost:.2f}, at most {rules.max_ghost:.2f}{_where(scores, 'ghost')})"
     if (step := scores.get("light_step", 0.0)) > rules.max_light_step:
-        return f"{LIGHT_STEP} ({step:.1f} levels, at most {rules.max_light_step:.1f})"
+        return f"{LIGHT_STEP} ({step:.1f} levels, at most {rules.max_light_step:.1f}{_where(scores, 'light_step')})"
     if (texture := scores.get("texture", 1.0)) > rules.max_texture:
-        return f"{TEXTURE} ({texture:.1f} times, at most {rules.max_texture:.1f})"
+        return f"{TEXTURE} ({texture:.1f} times, at most {rules.max_texture:.1f}{_where(scores, 'texture')})"
     return None
+
+
+def _where(scores: Mapping[str, float], name: str) -> str:
+    """Where on the photo, "" where that is not known."""
+    x, y = scores.get(f"{name}_x"), scores.get(f"{name}_y")
+    return "" if x is None or y is None else f"; worst at x {x:.0f}, y {y:.0f}"
+
+
+def flaw_places(scores: Mapping[str, float], rules: ReviewRules) -> list[FlawPlace]:
+    """Where the flaws lie that exceed their limits; those of samples made before places were told are left out."""
+    limits = {"ghost": (GHOST, rules.max_ghost), "light_step": (LIGHT_STEP, rules.max_light_step),
+              "texture": (TEXTURE, rules.max_texture)}  # fmt: skip
+    return [
+        FlawPlace(reason, round(scores[f"{name}_x"]), round(scores[f"{name}_y"]))
+        for name, (reason, limit) in limits.items()
+        if scores.get(name, 0.0) > limit and {f"{name}_x", f"{name}_y"} <= scores.keys()
+    ]
 
 
 def reason_kind(reason: str) -> str:

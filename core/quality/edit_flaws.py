@@ -6,6 +6,8 @@ twins (docs/benchmarks.md).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +33,26 @@ LEAST_SHARE = 0.6
 """Share of the mask that must show ground for its flaws to be told."""
 LEAST = 60
 """Pixels from which a figure is told."""
+PLACE = 4.0
+"""Pixels over which is averaged to tell where a flaw is worst."""
 FLOOR = 0.15
 """Levels per pixel added to the ground's own slope: on a flat surface rounding is the measure."""
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """How bad a flaw is, and (row, column) where it is worst, in pixels."""
+
+    value: float
+    at: tuple[int, int]
+
+    def scores(self, name: str, box: tuple[slice, slice]) -> dict[str, float]:
+        """As scores: ``name`` and ``name_x``, ``name_y`` in the photo; ``at`` is inside ``box``."""
+        return {
+            name: self.value,
+            f"{name}_x": float(self.at[1] + box[1].start),
+            f"{name}_y": float(self.at[0] + box[0].start),
+        }
 
 
 def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
@@ -43,7 +63,8 @@ def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
     light_step  levels by which the ground's light jumps across the mask's edge, its slope taken off; 0 is none
     texture     how much rougher or smoother the ground is inside than beside it, as a ratio; 1 is alike
 
-    A figure is left out where too little plain ground is there to tell it.
+    Beside each stands where it is worst, in pixels of the photo: ``ghost_x``, ``ghost_y`` and so on. A figure is left
+    out where too little plain ground is there to tell it.
     """
     scale = float(np.clip(max(mask.shape) / SIDE, LEAST_SCALE, MOST_SCALE))
     reach = round(RING * scale)
@@ -65,12 +86,18 @@ def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
     if np.count_nonzero(ring) < LEAST or np.count_nonzero(ground) < LEAST:
         return found
     if (ghost := _ghost(slopes, was, ground, ring)) is not None:
-        found["ghost"] = ghost
+        found |= ghost.scores("ghost", box)
     inner = cv2.erode(ground.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    found["texture"] = _texture(np.asarray(new, np.float32), inner, ring, scale)
+    found |= _texture(np.asarray(new, np.float32), inner, ring, scale).scores("texture", box)
     if (step := _light_step(colours, inside, ground | (~inside & plain), scale)) is not None:
-        found["light_step"] = step
+        found |= step.scores("light_step", box)
     return found
+
+
+def _peak(field: Floats, where: Mask) -> tuple[int, int]:
+    """(row, column) of the largest value among the pixels of ``where``."""
+    row, column = np.unravel_index(int(np.argmax(np.where(where, field, -np.inf))), field.shape)
+    return int(row), int(column)
 
 
 def _slopes(grey: Floats) -> tuple[Floats, Floats]:
@@ -86,35 +113,39 @@ def _alike(colours: Floats, ring: Mask) -> Mask:
     return np.asarray((np.abs(cv2.GaussianBlur(colours, (0, 0), 1.0) - near).max(axis=2) < GROUND_LEVELS), np.bool_)
 
 
-def _ghost(now: tuple[Floats, Floats], was: tuple[Floats, Floats], ground: Mask, ring: Mask) -> float | None:
+def _ghost(now: tuple[Floats, Floats], was: tuple[Floats, Floats], ground: Mask, ring: Mask) -> Flaw | None:
     """The share of the old edges that is left, times their strength, over the ground's own slopes."""
     edges = ground & (np.hypot(*was) > OLD_EDGE)
     if np.count_nonzero(edges) < LEAST:
         return None
-    both = sum(float((a[edges] * b[edges]).sum()) for a, b in zip(now, was, strict=True))
+    product = np.where(edges, sum(a * b for a, b in zip(now, was, strict=True)), 0).astype(np.float32)
+    both = float(product.sum(dtype=np.float64))
     power = sum(float((b[edges] ** 2).sum()) for b in was)
     left = abs(both) / max(power, 1e-6) * np.sqrt(power / np.count_nonzero(edges))
     own = np.sqrt(sum(float((a[ring] ** 2).mean()) for a in now))
-    return float(left / (own + FLOOR))
+    strongest = cv2.GaussianBlur(product * np.float32(np.sign(both)), (0, 0), PLACE)
+    return Flaw(float(left / (own + FLOOR)), _peak(np.asarray(strongest, np.float32), edges))
 
 
-def _texture(grey: Floats, ground: Mask, ring: Mask, scale: float) -> float:
+def _texture(grey: Floats, ground: Mask, ring: Mask, scale: float) -> Flaw:
     """The larger of the ratios of deviation, inside to beside or the other way, of two sizes of grain."""
     if np.count_nonzero(ground) < LEAST:
-        return 1.0
+        return Flaw(1.0, _peak(np.zeros_like(grey), ring))
     smooth = cv2.GaussianBlur(grey, (0, 0), 1.5 * scale)
     bands = [
         np.asarray(b, np.float32) for b in (grey - smooth, smooth - cv2.GaussianBlur(smooth, (0, 0), 4.0 * scale))
     ]
     ratios = [(_deviation(b[ground]) + 0.2) / (_deviation(b[ring]) + 0.2) for b in bands]
-    return float(max(max(r, 1 / r) for r in ratios))
+    band, ratio = max(zip(bands, ratios, strict=True), key=lambda pair: max(pair[1], 1 / pair[1]))
+    lively = _local(band[..., None] ** 2, ground, PLACE)[0][..., 0]
+    return Flaw(max(ratio, 1 / ratio), _peak(lively if ratio > 1 else -lively, ground))
 
 
 def _deviation(values: Floats) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values))))
 
 
-def _light_step(image: Floats, inside: Mask, plain: Mask, scale: float) -> float | None:
+def _light_step(image: Floats, inside: Mask, plain: Mask, scale: float) -> Flaw | None:
     """The median step across the plain outline, the largest channel's: between means 1 to 4 pixels to either side,
     less what the slope beyond them says; as seen on a photo of SIDE."""
     depth, away = (cv2.distanceTransform(m.astype(np.uint8), cv2.DIST_L2, 5) for m in (inside, ~inside))
@@ -130,11 +161,17 @@ def _light_step(image: Floats, inside: Mask, plain: Mask, scale: float) -> float
     slope = ((deep - inner) + (outer - far)) / 2
     across = (2 + 3 * scale) / (4 * scale)
     # A wall steps up here and down there; a fill that is too bright is so all around.
-    return float(np.abs(np.median(inner - outer - across * slope, axis=0)).max())
+    steps = inner - outer - across * slope
+    middle = np.median(steps, axis=0)
+    channel = int(np.abs(middle).argmax())
+    worst = int((steps[:, channel] * np.sign(middle[channel])).argmax())
+    return Flaw(
+        float(np.abs(middle[channel])), (int(np.nonzero(outline)[0][worst]), int(np.nonzero(outline)[1][worst]))
+    )
 
 
 def _local(image: Floats, chosen: Mask, sigma: float) -> tuple[Floats, Floats]:
-    """The chosen pixels' mean around each pixel, float32 (h, w, 3), and how many of them are near, 0..1."""
+    """The chosen pixels' mean around each pixel, float32 (h, w, c), and how many of them are near, 0..1."""
     weight = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), sigma)
     held = cv2.GaussianBlur(image * chosen[..., None], (0, 0), sigma)
     return np.asarray(held / np.maximum(weight, 1e-4)[..., None], np.float32), np.asarray(weight, np.float32)

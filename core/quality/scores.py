@@ -21,7 +21,8 @@ def scores(before: Image, sample: Sample) -> dict[str, float]:
     change_outside count of pixels changed at all beyond the mask and its declared feather; 0 is right; not told of
                    a picture that was drawn anew as a whole
     mask_covered   share of the mask, 0..1, that visibly changed; 1 is right
-    ghost, light_step, texture  of a logical anomaly, what gives the edit away: see core.quality.edit_flaws
+    ghost, light_step, texture  of a logical anomaly, what gives the edit away, and where it is worst, as ``ghost_x``
+                   and ``ghost_y`` and so on: see core.quality.edit_flaws
     seam_contrast  step across the mask's outline, in units of the photo's own step there; 1 is seamless
     """
     mask = sample.mask

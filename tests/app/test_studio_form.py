@@ -9,7 +9,7 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from app.components.preview_gallery import scores_in_words
+from app.components.preview_gallery import flaw_marks, scores_in_words
 from app.page_context import PageContext
 from app.session import Session
 from app.tabs.studio.engine_form import EngineForm, unavailable_html
@@ -58,6 +58,19 @@ def test_scores_in_words_tell_good_from_bad() -> None:
     assert [level for *_, level in good[:2]] == ["good", "good"]
     assert [level for *_, level in bad[:3]] == ["bad", "bad", "fair"]
     assert not {words for words, *_ in good} & {words for words, *_ in bad}
+
+
+def test_what_gives_an_edit_away_is_circled_where_it_is_worst() -> None:
+    scores = {
+        "ghost": 0.6,
+        "ghost_x": 12.0,
+        "ghost_y": 34.0,
+        "light_step": 1.0,
+        "light_step_x": 5.0,
+        "light_step_y": 6.0,
+    }
+    marks = flaw_marks(scores, 10)
+    assert marks.count("<circle") == 1 and "cx='12' cy='34'" in marks and "ghost of what was there" in marks
 
 
 def test_partners_of_another_kind_come_first(project: Path, disc_masks: dict[str, np.ndarray]) -> None:

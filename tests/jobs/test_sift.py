@@ -27,10 +27,12 @@ from core.jobs.auto_review import (
     REJECT_REASONS,
     SEAM,
     TEXTURE,
+    FlawPlace,
     ReviewRules,
     believability,
     count_reasons,
     filter_samples,
+    flaw_places,
     reason_kind,
     reject_reason,
 )
@@ -117,6 +119,21 @@ def test_each_rule_says_what_it_measured(change: dict[str, float], kind: str | N
         max_light_step=99, max_texture=9, max_off_part=1,
     )  # fmt: skip
     assert (reject_reason(GOOD | change, off) is None) == (kind != NOT_FINITE)
+
+
+def test_a_flaw_is_rejected_with_its_place() -> None:
+    flawed = GOOD | {
+        "ghost": 0.5,
+        "ghost_x": 40.0,
+        "ghost_y": 60.0,
+        "texture": 1.1,
+        "texture_x": 1.0,
+        "texture_y": 2.0,
+    }
+    assert reject_reason(flawed, ReviewRules()) == f"{GHOST} (0.50, at most 0.35; worst at x 40, y 60)"
+    assert flaw_places(flawed, ReviewRules()) == [FlawPlace(GHOST, 40, 60)]
+    # Samples of before have no places.
+    assert flaw_places(GOOD | {"ghost": 0.5}, ReviewRules()) == []
 
 
 def test_where_ars_cannot_tell_it_changes_no_rank() -> None:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { escaped, factsHtml, goodHtml } from "../../app/review_grid/js/facts.js";
 import { Lineup, lineupHtml, square } from "../../app/review_grid/js/lineup.js";
-import { placed, zoomedAt, zoomedTo } from "../../app/review_grid/js/framing.js";
+import { flawsPath, placed, zoomedAt, zoomedTo } from "../../app/review_grid/js/framing.js";
 import { Requests } from "../../app/review_grid/js/requests.js";
 import { Selection } from "../../app/review_grid/js/selection.js";
 
@@ -84,7 +84,7 @@ test("an anomaly is framed with room around it", () => {
 });
 
 const SAMPLE = {
-  id: "s0", label: "crack", verdict: "new", engine: "perlin", photo: "part", seed: 7, scores: [["contrast", "0.50"]],
+  id: "s0", label: "crack", verdict: "new", engine: "perlin", photo: "part", seed: 7, scores: [["contrast", "0.50"]], flaws: [],
   believable: 0.5, edit: "", reason: "", compared: false,
 };
 
@@ -148,4 +148,11 @@ test("two to four are lined up, one only beside real ones", async () => {
   await Promise.resolve();
   await Promise.resolve();
   assert.equal((place.innerHTML.match(/<figure/g) || []).length, 2);
+});
+
+test("a flaw is told with its place, and circled there", () => {
+  const flawed = { ...SAMPLE, width: 1000, height: 500, flaws: [{ reason: "ghost of what was there", x: 300, y: 200 }] };
+  assert.match(factsHtml(flawed), /ghost of what was there <span[^>]*>worst at x 300, y 200/);
+  assert.equal(flawsPath(flawed), "M 265 200 a 35 35 0 1 0 70 0 a 35 35 0 1 0 -70 0");
+  assert.equal(flawsPath({ ...flawed, flaws: [] }), "");
 });

@@ -68,3 +68,18 @@ def test_a_dark_wall_near_the_mask_is_no_texture_of_the_ground_at_any_size(side:
     ground = 120 - 60 * wall + numpy_rng(3).normal(0, 1.5, (side, side))
     found = edit_flaws(picture(np.where(hole, 210, ground)), picture(ground), hole)
     assert found["texture"] < 1.5 and found["light_step"] < 2
+
+
+def test_each_flaw_says_where_it_is_worst() -> None:
+    corner = np.zeros((SIDE, SIDE), np.bool_)
+    corner[:60] = True
+    ghost = of(
+        np.where(
+            corner, surface(2) + 0.3 * (210 - 110) * cv2.GaussianBlur(part().astype(float), (0, 0), 2), surface(2)
+        )
+    )
+    assert ghost["ghost_y"] < 64 and part()[int(ghost["ghost_y"]), int(ghost["ghost_x"])]
+    rough = of(surface(2) + numpy_rng(4).normal(0, 1, (SIDE, SIDE)) * np.where(corner, 16, 6))
+    assert rough["texture"] > 2 and rough["texture_y"] < 64
+    step = of(surface(2) + np.where(corner, 14, 6))
+    assert step["light_step"] > 3.5 and step["light_step_y"] < 64

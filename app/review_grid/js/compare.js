@@ -1,6 +1,6 @@
 // Photo and sample in one frame: slider or side by side, zoomed and moved together.
 
-import { placed, zoomedAt, zoomedTo } from "./framing.js";
+import { flawsPath, placed, zoomedAt, zoomedTo } from "./framing.js";
 
 export class Compare {
   constructor(root) {
@@ -29,7 +29,7 @@ export class Compare {
     this.images[0].alt = "Photo " + sample.photo;
     this.images[1].alt = "Sample, " + sample.label;
     this.svg.setAttribute("viewBox", "0 0 " + sample.width + " " + sample.height);
-    for (const path of this.svg.children) path.setAttribute("d", sample.outline.path);
+    for (const path of this.svg.children) path.setAttribute("d", path.classList.contains("fsb-flaw") ? flawsPath(sample) : sample.outline.path);
     // The anomaly is what counts: it begins on the sample's side of the slider.
     this.split = Math.max(0, Math.min(this.wanted, sample.outline.box[0] / sample.width - 0.04));
     this.frame();

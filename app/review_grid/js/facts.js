@@ -11,7 +11,12 @@ export function factsHtml(sample) {
   const lines = [sample.edit, sample.reason].filter(Boolean).map((line) => "<p class='fsb-reason'>" + escaped(line) + "</p>");
   return "<p><b>" + escaped(sample.label) + "</b> <span class='fsb-verdict' data-verdict='" + sample.verdict + "'>" + sample.verdict +
     "</span> <span class='fs-quiet'>" + escaped(sample.engine) + " on " + escaped(sample.photo) + ", seed " + escaped(sample.seed) +
-    "</span></p>" + lines.join("") + copyHtml(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
+    "</span></p>" + lines.join("") + flawsHtml(sample) + copyHtml(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
+}
+
+// What gives the edit away; where it is worst is marked on the picture.
+function flawsHtml({ flaws }) {
+  return flaws.map(({ reason, x, y }) => "<p class='fsb-flawed'>" + escaped(reason) + " <span class='fs-quiet'>worst at x " + x + ", y " + y + "</span></p>").join("");
 }
 
 // Is it a real example over again?

@@ -34,3 +34,9 @@ export function zoomedAt(image, pane, scale, middle, [x, y], factor) {
   const off = [(x - pane[0] / 2) / image.width, (y - pane[1] / 2) / image.height];
   return { scale: to, middle: middle.map((share, axis) => share + off[axis] / (fit * scale) - off[axis] / (fit * to)) };
 }
+
+// Circles about what gives the edit away, as an SVG path in the sample's pixels.
+export function flawsPath({ width, height, flaws }) {
+  const r = Math.round(0.035 * Math.max(width, height));
+  return flaws.map(({ x, y }) => ["M", x - r, y, "a", r, r, 0, 1, 0, 2 * r, 0, "a", r, r, 0, 1, 0, -2 * r, 0].join(" ")).join(" ");
+}
