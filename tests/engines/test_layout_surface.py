@@ -67,6 +67,19 @@ def test_a_full_tray_has_no_place_for_one_more() -> None:
         run(field, parts, op="duplicate")
 
 
+def test_a_part_that_finds_no_place_as_it_lay_is_turned() -> None:
+    field = 120 + grain(1, 1.5)
+    bar, free = np.zeros(field.shape, bool), np.zeros(field.shape, bool)
+    bar[20:32, 20:110] = True
+    free[60:190, 130:170] = True
+    walls = ~free & ~cv2.dilate(bar.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    sample = run(field, {"bar": bar, "walls": walls}, op="duplicate", region="bar", shadow=False)
+    rows, columns = np.nonzero(sample.mask & free)
+    assert np.ptp(rows) > 70 > 40 > np.ptp(columns)
+    with pytest.raises(InputError, match="turned or not; drag the part"):
+        run(field, {"bar": bar, "walls": walls}, op="duplicate", region="bar", shadow=False, angle=0)
+
+
 def test_a_lively_surface_is_still_one() -> None:
     field = 120 + grain(1, 30)
     assert run(field, {"disc": disc(60, 60, 22)}, op="duplicate").mask.any()

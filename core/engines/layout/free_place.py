@@ -25,6 +25,10 @@ MOST_CROSSED = 0.01
 """Share of the cells under a part that may hold an edge."""
 
 
+ADVICE = "drag the part to a place (Right and Down), lower Scale, choose another Region, or use Replace"
+"""What helps, in the words of the form."""
+
+
 class NoFreePlace(InputError):
     """The part fits nowhere; another region or seed may do."""
 
@@ -47,7 +51,9 @@ def free_shift(
     foot = foot[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
     top, left = top + rows.min(), left + cols.min()
     if foot.shape[0] > closed.shape[0] or foot.shape[1] > closed.shape[1]:
-        raise NoFreePlace(f"layout: region {name!r} is larger than any free place; choose a smaller region")
+        raise NoFreePlace(
+            f"layout: region {name!r} is larger than any free place; lower Scale or choose a smaller region"
+        )
     kernel = foot.astype(np.float32)
     touched = cv2.matchTemplate(closed.astype(np.float32), kernel, cv2.TM_CCORR)
     ys, xs = np.mgrid[: touched.shape[0], : touched.shape[1]]
@@ -55,8 +61,8 @@ def free_shift(
     fits = (touched < 0.5) & (way >= max(least, cell))
     if not fits.any():
         raise NoFreePlace(
-            f"layout: no free place for region {name!r} clear of the other regions; "
-            "give dx and dy, or allow overlap, or choose a smaller region"
+            f"layout: no free place for region {name!r} clear of the other regions, turned or not; "
+            f"{ADVICE}, or tick Allow overlap"
         )
     small = _shrunk(photo, closed.shape, cell)
     even, ring = cv2.blur(small, (3, 3)), _ring(part, cell, closed)
@@ -65,8 +71,8 @@ def free_shift(
     fits &= cv2.matchTemplate(edges, kernel, cv2.TM_CCORR) <= MOST_CROSSED * kernel.sum()
     if not fits.any():
         raise NoFreePlace(
-            f"layout: no free place for region {name!r} that is all one surface, without a wall or an edge; "
-            "give dx and dy, or an angle, or choose a smaller region"
+            f"layout: no free place for region {name!r} that is all one surface, without a wall or an edge, "
+            f"turned or not; {ADVICE}"
         )
     # A part of another make under the footprint is no worse than very strange.
     off = np.minimum(((small - part.surface) ** 2).sum(2), 60.0**2 * 3)

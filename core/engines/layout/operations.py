@@ -27,6 +27,10 @@ SHADOW_MARGIN = 0.35
 """How far around a part its shadow is read, in its sides."""
 TRIES = 8
 """Random angles tried before a place is called too tight."""
+LONG = 1.25
+"""Length over width from which a turn is worth trying."""
+TURNS = (12.0, -12.0, 25.0, -25.0, 45.0, -45.0, 90.0)
+"""Degrees by which a part that comes is turned, one after the other, where it finds no place as it lay."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,8 @@ def duplicate(scene: LayoutScene) -> LayoutEdit:
     others = scene.others()
     part = scene.cut_out_region(scene.target, others)
     part = scene.with_thrown(part, scene.target, others, scene.bare(scene.target, others).image)
-    part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
     blocked = others | scene.region.mask
-    image, place = _paste_part(scene, scene.photo, _relocated(scene, scene.photo, part, blocked))
+    image, place = _paste_part(scene, scene.photo, _at_free_place(scene, scene.photo, part, blocked))
     return LayoutEdit(image, (place,))
 
 
@@ -119,8 +122,7 @@ def move(scene: LayoutScene) -> LayoutEdit:
     others = scene.others()
     bared = scene.bare(scene.target, others)
     part = scene.with_thrown(scene.cut_out_region(scene.target, others), scene.target, others, bared.image)
-    part = transformed(part, scene.params.angle or 0.0, scene.params.scale)
-    image, place = _paste_part(scene, bared.image, _relocated(scene, bared.image, part, others))
+    image, place = _paste_part(scene, bared.image, _at_free_place(scene, bared.image, part, others))
     return LayoutEdit(image, (bared.place, place))
 
 
@@ -139,7 +141,7 @@ def rotate(scene: LayoutScene) -> LayoutEdit:
         found = next((p for p in options if params.overlap or _fits(p, others)), None)
         if found is None:
             raise NoFreePlace(
-                f"layout: region {scene.region.name!r} has no room to turn; give an angle or allow overlap"
+                f"layout: region {scene.region.name!r} has no room to turn; set Angle, or tick Allow overlap"
             )
         turned = found
     return _put_back(scene, part, turned, bared)
@@ -194,6 +196,26 @@ OPS: dict[str, Callable[[LayoutScene], LayoutEdit]] = {
     "replace": replace_part,
     "recolour": recolour,
 }
+
+
+def _at_free_place(scene: LayoutScene, surface: Image, part: CutPart, blocked: Mask) -> CutPart:
+    """The part at the place asked for or at a free one; where none is free, turned, unless an angle was given."""
+    angle, failure = scene.params.angle, None
+    turns = (0.0, *TURNS) if _long(part) else (0.0,)
+    for turn in turns if angle is None else (angle,):
+        try:
+            return _relocated(scene, surface, transformed(part, turn, scene.params.scale), blocked)
+        except NoFreePlace as error:
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+def _long(part: CutPart) -> bool:
+    """Does a turn change where the part fits?"""
+    rows, columns = np.nonzero(part.alpha > 0.5)
+    _, sides, _ = cv2.minAreaRect(np.stack([columns, rows], axis=1).astype(np.float32))
+    return bool(max(sides) > LONG * min(sides))
 
 
 def _relocated(scene: LayoutScene, surface: Image, part: CutPart, blocked: Mask) -> CutPart:

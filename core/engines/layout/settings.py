@@ -54,7 +54,8 @@ class LayoutParams(EngineParams):
         ge=-360,
         le=360,
         title="Angle (degrees)",
-        description="Turn counter-clockwise about the component's middle. Unset: random for rotate, 0 else.",
+        description="Turn counter-clockwise about the component's middle. Unset: random for rotate; else 0, or more "
+        "where only a turned part finds a place.",
     )
     scale: float = Field(
         1.0, ge=0.25, le=4, title="Scale", description="move, duplicate, rotate: size of the part at its new place."
