@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from app.components.preview_gallery import flaw_marks, scores_in_words
+from app.components.pulse import Pulse
 from app.page_context import PageContext
 from app.session import Session
 from app.tabs.studio.engine_form import EngineForm, unavailable_html
@@ -110,7 +111,7 @@ def test_settings_that_the_chosen_model_does_not_take_are_not_shown(
         controls = EngineForm()
         controls.build_settings()
         controls.build_footer()
-        controls.wire(PageContext(gr.Textbox(), gr.State(), gr.Tabs(), gr.HTML()), [])
+        controls.wire(PageContext(gr.Textbox(), gr.State(), gr.Tabs(), gr.HTML(), Pulse()), [])
     form = controls.forms["inpaint"]
     hidden = {field for field, _ in form.fields if not form.control(field).visible}
     assert hidden == {"reference", "drawing"}
