@@ -44,6 +44,7 @@ def build_page() -> gr.Blocks:
     with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANUP_S) as page:
         ticket = gr.Textbox(visible="hidden", elem_id="fs-ticket")
         place = gr.Textbox(visible="hidden", elem_id="fs-address")
+        front = gr.Textbox(visible="hidden", elem_id="fs-front-tab")
         opened = gr.State("")
         with gr.Row(elem_classes="fs-head", equal_height=True):
             gr.HTML(_wordmark(), elem_classes="fs-word")
@@ -53,7 +54,7 @@ def build_page() -> gr.Blocks:
             tour = gr.Button("?", size="sm", scale=0, min_width=40, elem_id="fs-tour")
             dark = gr.Button("◐", size="sm", scale=0, min_width=40, elem_id="fs-dark")
         with gr.Tabs(elem_classes="fs-tabs", elem_id="fs-tabs") as tabs:
-            shell = PageContext(ticket, opened, tabs, project, pulse)
+            shell = PageContext(ticket, opened, tabs, project, pulse, front)
             for tab in TABS.values():
                 tab.build(shell)
         dark.click(None, js="() => window.flawsmithDark()", api_visibility="private")

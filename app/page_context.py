@@ -30,6 +30,12 @@ def go_to_tab_js(name: str) -> str:
       .find((tab) => tab.textContent.trim() === '{name}').click()"""
 
 
+FRONT_TAB_JS = """(ticket, front) => {
+  const tab = document.querySelector("#fs-tabs [role=tab][aria-selected=true]");
+  return [ticket, tab ? tab.textContent.trim().toLowerCase() : ""];
+}"""
+
+
 PRIVATE_EVENT = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -38,7 +44,8 @@ class PageContext:
     """``ticket`` is the first input of every event; ``project_opened`` changes when another project is on the table.
 
     ``header`` and ``ticket`` are the last outputs of every event made by ``on`` and its kin: counts are never old, and
-    a page that has opened another project says so from then on. ``pulse`` tells of verdicts from elsewhere.
+    a page that has opened another project says so from then on. ``pulse`` tells of verdicts from elsewhere. ``front``
+    tells which tab is in front when a project is opened.
     """
 
     ticket: gr.Textbox
@@ -46,6 +53,7 @@ class PageContext:
     tabs: gr.Tabs
     header: gr.HTML
     pulse: Pulse
+    front: gr.Textbox
 
     @property
     def always(self) -> tuple[Component, ...]:
@@ -59,11 +67,14 @@ class PageContext:
             session.tab = str(tab.id)
             return fill(session)
 
-        def opened(session: Session) -> Any:
+        def opened(session: Session, front: str) -> Any:
+            # A click on a tab while the page was loading came before the page could tell who it is, and went unheard.
+            if session.tab == "product" and front == tab.id:
+                session.tab = front
             return fill(session) if session.tab == tab.id else [gr.skip()] * len(outputs)
 
         on(tab.select, selected, self, outputs=outputs)
-        on(self.project_opened.change, opened, self, outputs=outputs)
+        on(self.project_opened.change, opened, self, [self.front], outputs, js=FRONT_TAB_JS)
 
 
 def on(

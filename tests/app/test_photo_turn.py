@@ -37,7 +37,7 @@ def fill(session: Session, count: int) -> list[str]:
 
 def panel() -> PhotoPanel:
     with gr.Blocks():
-        shell = PageContext(gr.Textbox(), gr.State(0), gr.Tabs(), gr.HTML(), Pulse())
+        shell = PageContext(gr.Textbox(), gr.State(0), gr.Tabs(), gr.HTML(), Pulse(), gr.Textbox())
         return PhotoPanel(shell, "regions", "100px")
 
 

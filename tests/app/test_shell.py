@@ -44,6 +44,22 @@ def test_tabs_title_manifest_and_dark(page: Page, server: Server) -> None:
     expect(page.get_by_role("tab", name="Models", exact=True)).to_have_attribute("aria-selected", "true")
 
 
+def test_a_tab_clicked_while_the_page_arrives_is_filled(
+    new_page: Callable[..., Page], new_project: Callable[..., Path], server: Server
+) -> None:
+    page = new_page(new_project("early", samples=2))
+    page.add_init_script("""
+      const fetch = window.fetch, go = new Promise((done) => { window.letGo = done; });
+      window.fetch = (...asked) => String(asked[0]).includes("queue/join")
+        ? go.then(() => fetch(...asked)) : fetch(...asked);""")
+    page.reloading = True  # type: ignore[attr-defined]
+    page.goto(server.url + "?fresh")
+    page.get_by_role("tab", name="Review", exact=True).click()
+    page.evaluate("letGo()")
+    expect(page.locator("#fs-project b")).to_have_text("early")
+    expect(page.locator("#fs-review .fsb-tile")).to_have_count(2)
+
+
 def test_two_sessions_do_not_disturb_each_other(
     new_page: Callable[..., Page], new_project: Callable[..., Path]
 ) -> None:

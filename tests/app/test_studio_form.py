@@ -111,7 +111,7 @@ def test_settings_that_the_chosen_model_does_not_take_are_not_shown(
         controls = EngineForm()
         controls.build_settings()
         controls.build_footer()
-        controls.wire(PageContext(gr.Textbox(), gr.State(), gr.Tabs(), gr.HTML(), Pulse()), [])
+        controls.wire(PageContext(gr.Textbox(), gr.State(), gr.Tabs(), gr.HTML(), Pulse(), gr.Textbox()), [])
     form = controls.forms["inpaint"]
     hidden = {field for field, _ in form.fields if not form.control(field).visible}
     assert hidden == {"reference", "drawing"}
