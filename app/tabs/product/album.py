@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.components.import_review import current_draft
+from app.components.photo_panel import SERIAL_EVENTS
 from app.components.split_panel import SplitPanel, chip_html
 from app.modules import on_load
 from app.page_context import PageContext, on, on_html_event
@@ -86,7 +87,7 @@ class ProjectGallery:
         on(self.search.change, self._search, shell, [self.search], shown, trigger_mode="always_last")
         on(self.order.input, self._then_show(_sort), shell, [self.order], shown)
         on(self.split.share.input, self._then_show(self.split.choose), shell, [self.split.share], shown)
-        on_html_event(self.gallery.album_chosen, self._choose, shell, self.picked.parts, trigger_mode="always_last")
+        on_html_event(self.gallery.album_chosen, self._choose, shell, self.picked.parts, **SERIAL_EVENTS)
         self.picked.wire(shell, self.show, shown)
 
     def _choose(self, session: Session, sent: dict[str, Any]) -> list[Any]:

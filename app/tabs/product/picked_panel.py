@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.components.fields import required_text
+from app.components.photo_panel import SERIAL_EVENTS
 from app.components.split_panel import TO_TEST, SplitPanel
 from app.page_context import PageContext, on
 from app.session import Session
@@ -82,9 +83,10 @@ class PickedPanel:
 
         on(self.work.click, work_on, shell, outputs=[shell.tabs])
         on(self.open.click, open_real, shell, outputs=[shell.tabs]).success(None, js=FOCUS_JS)
-        on(self.give.click, give, shell, [self.label], shown)
-        on(self.move.click, move, shell, outputs=shown)
-        on(self.remove.click, remove, shell, outputs=[*shown, self.remove])
+        # In the order of the presses, as choices are: what is removed is what was chosen before.
+        on(self.give.click, give, shell, [self.label], shown, **SERIAL_EVENTS)
+        on(self.move.click, move, shell, outputs=shown, **SERIAL_EVENTS)
+        on(self.remove.click, remove, shell, outputs=[*shown, self.remove], **SERIAL_EVENTS)
 
     @staticmethod
     def _remove_words(session: Session) -> str:
@@ -104,6 +106,7 @@ def _about_html(session: Session) -> str:
         name, said = photo.name, ", ".join((f"{photo.width} × {photo.height}", *photo.notes))
     else:
         real = photos.example(at)
-        name, said = real.name, f"{real.width} × {real.height}, {real.label}, {len(real.mask_paths)} masked defects"
+        masks = "1 masked defect" if len(real.mask_paths) == 1 else f"{len(real.mask_paths)} masked defects"
+        name, said = real.name, f"{real.width} × {real.height}, {real.label}, {masks}"
         said += {"": "", "learn": ", learned from", "test": ", kept for the test"}[real.part]
     return f"<b>{html.escape(name)}</b> <span class='fs-quiet'>{html.escape(said)}</span>"
