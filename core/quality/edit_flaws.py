@@ -173,5 +173,6 @@ def _light_step(image: Floats, inside: Mask, plain: Mask, scale: float) -> Flaw 
 def _local(image: Floats, chosen: Mask, sigma: float) -> tuple[Floats, Floats]:
     """The chosen pixels' mean around each pixel, float32 (h, w, c), and how many of them are near, 0..1."""
     weight = cv2.GaussianBlur(chosen.astype(np.float32), (0, 0), sigma)
-    held = cv2.GaussianBlur(image * chosen[..., None], (0, 0), sigma)
+    # OpenCV drops the axis of a single channel.
+    held = cv2.GaussianBlur(image * chosen[..., None], (0, 0), sigma).reshape(image.shape)
     return np.asarray(held / np.maximum(weight, 1e-4)[..., None], np.float32), np.asarray(weight, np.float32)
