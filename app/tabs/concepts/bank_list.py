@@ -12,6 +12,7 @@ from app.page_context import PageContext, on, on_html_event
 from app.session import Session, file_url
 from app.tabs.concepts.example_list import EXAMPLES_JS, MAX_SHOWN
 from core.api.bank import BankCard
+from core.errors import InputError
 
 EMPTY = (
     "<p class='fs-hint'>Keep defects here once and stamp them on any photo, in this project and in others. Add the "
@@ -70,7 +71,9 @@ class BankList:
     def _add_kept(self, session: Session) -> list[object]:
         return self.show(session, session.required_api.bank.add_samples().in_words())
 
-    def _import(self, session: Session, file: str) -> list[object]:
+    def _import(self, session: Session, file: str | None) -> list[object]:
+        if not file:
+            raise InputError("no file came; choose a bank's zip, as Export makes it")
         found = session.required_api.bank.import_file(Path(file))
         lost = f"; {len(found.problems):,} not: {found.problems[0]}" if found.problems else ""
         return self.show(session, f"{len(found.added):,} came in, {found.known:,} were there already{lost}")

@@ -15,6 +15,7 @@ from app.page_context import PageContext, on
 from app.session import Session
 from app.tabs.concepts.mask_drawing import FOCUS_JS, edit_example
 from app.tabs.studio.engine_form import normalized_label
+from core.errors import InputError
 
 GOOD, REAL = "good", "real"
 """What the album shows, in ``ProductMemory.kind``."""
@@ -70,15 +71,15 @@ class PickedPanel:
             return show(session)
 
         def move(session: Session) -> list[Any]:
-            SplitPanel.move_picked(session, session.memory.product.picked[0])
+            SplitPanel.move_picked(session, _first_picked(session))
             return show(session)
 
         def work_on(session: Session) -> Any:
-            session.normal_id = session.memory.product.picked[0]
+            session.normal_id = _first_picked(session)
             return gr.Tabs(selected="studio")
 
         def open_real(session: Session) -> Any:
-            edit_example(session, session.memory.product.picked[0])
+            edit_example(session, _first_picked(session))
             return gr.Tabs(selected="concepts")
 
         on(self.work.click, work_on, shell, outputs=[shell.tabs])
@@ -97,6 +98,13 @@ class PickedPanel:
         if product.kind == GOOD:
             return "Remove it with its samples?" if many == 1 else f"Remove {many:,} with their samples?"
         return "Remove this anomaly?" if many == 1 else f"Remove these {many:,} anomalies?"
+
+
+def _first_picked(session: Session) -> str:
+    """The id of what was chosen first; InputError where nothing is chosen any more."""
+    if not session.memory.product.picked:
+        raise InputError("nothing is chosen; choose a tile first")
+    return session.memory.product.picked[0]
 
 
 def _about_html(session: Session) -> str:
