@@ -176,7 +176,8 @@ def test_what_only_one_method_notes_is_read_by_it() -> None:
     config = ConceptConfig.read(noted | {"lens": 50})
     found = config.read_as(InversionConfig)
     assert (found.prompt, found.margin, found.labels, found.extra) == ("a {}", 0.5, ("pit",), {"lens": 50})
-    assert found.plain() == config.plain() | {"view": ""}, "0.1.0 did not note the view"
+    unknown_to_0_1_0 = {"view": "", "shape_view": "window", "spatial": True}
+    assert found.plain() == config.plain() | unknown_to_0_1_0
     del noted["prompt"]
     with pytest.raises(InputError, match="^concept pit-1: 'prompt' is missing$"):
         ConceptConfig.read(noted).read_as(InversionConfig, "concept pit-1")

@@ -32,7 +32,7 @@ EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
 SAMPLES: dict[str, dict[str, Any]] = EXPECTED["samples"]
 
 
-NEW_SETTINGS = {"draw_as", "negative", "read_at"}
+NEW_SETTINGS = {"adapter", "adapter_weight", "draw_as", "drawing", "negative", "read_at", "reference"}
 """That version 0.1.0 did not know; a recipe made again says what they were."""
 
 
