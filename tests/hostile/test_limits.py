@@ -11,7 +11,7 @@ import pytest
 from core.bench.hostile.limits import limit_row
 
 pytestmark = [
-    pytest.mark.thorough,
+    pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "linux", reason="the limits are those of Linux"),
 ]

@@ -27,6 +27,8 @@ from core.errors import LONGEST_LINE, Unavailable
 ENDS_WITHIN_S = 300.0
 """A command that takes longer hangs; some compute for a minute on a busy machine."""
 LIMITED_S = 2 * ENDS_WITHIN_S
+STARTS_WITHIN_S = 60.0
+"""A command that has not ended by then has not started."""
 DISK_MB = (1, 12)
 """Free on the small disk beside the project, from and to."""
 MEMORY_MB = (60, 2500)
@@ -186,9 +188,21 @@ def _start_bytes(project: Path) -> int:
     while high - low > 2**25:
         most = (low + high) // 2
         limit = partial(resource.setrlimit, resource.RLIMIT_AS, (most, most))
-        started = subprocess.run(_command(["review", str(project)]), preexec_fn=limit, capture_output=True).returncode
-        low, high = (low, most) if started == 0 else (most, high)
+        low, high = (low, most) if _starts(project, limit) else (most, high)
     return high
+
+
+def _starts(project: Path, limit: Prepare) -> bool:
+    """Whether a command that does nothing much ends well under ``limit``."""
+    try:
+        # OpenBLAS tries for ever to get its first memory where there is none.
+        ended = subprocess.run(
+            _command(["review", str(project)]), preexec_fn=limit, capture_output=True, timeout=STARTS_WITHIN_S,
+            env=os.environ | {"FLAWSMITH_VENV": "none"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return False
+    return ended.returncode == 0
 
 
 def _command(argv: list[str]) -> list[str]:
