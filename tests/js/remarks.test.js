@@ -8,7 +8,7 @@ test("a window that nobody looks at, or was at lately, asks nothing", () => {
 });
 
 test("a score whose lower is better says so, others do not", () => {
-  const sample = { scores: [["seam", "1.2×", true], ["strength", "8 %", false]], believable: 0.5, label: "a", verdict: "new", engine: "e", photo: "p", seed: "1" };
+  const sample = { scores: [["seam", "1.2×", true], ["strength", "8 %", false]], believable: 0.5, label: "a", verdict: "new", engine: "e", photo: "p", seed: "1", flaws: [] };
   assert.match(factsHtml(sample), /<dt>seam <i>lower is better<\/i><\/dt>/);
   assert.match(factsHtml(sample), /<dt>strength<\/dt>/);
 });
