@@ -189,17 +189,13 @@ class _BestOfRun:
 
     def _scored_samples(self, requests: Sequence[Request], ctx: Context) -> list[generation.MadeSample | InputError]:
         """The sample of each request, judged; from the store if it is there; or why there is none."""
-        done: dict[int, generation.MadeSample | InputError] = {}
-        for request in requests:
-            if (row := self._stored_sample(request)) is not None:
-                done[request.seed] = row
-        new = [request for request in requests if request.seed not in done]
-        for request, sample in zip(new, generation.make_each(self.plan, new, ctx), strict=True):
-            done[request.seed] = self._scored(request, sample)
-        return [done[request.seed] for request in requests]
+        made = generation.make_missing(self.plan, requests, ctx, self._stored_sample)
+        return [self._scored(request, one) for request, one in zip(requests, made, strict=True)]
 
-    def _scored(self, request: Request, sample: Sample | InputError) -> Sample | InputError:
-        if isinstance(sample, InputError):
+    def _scored(
+        self, request: Request, sample: generation.MadeSample | InputError
+    ) -> generation.MadeSample | InputError:
+        if not isinstance(sample, Sample):
             return sample
         found = self.scorer.scores(generation.compared_photo(request, sample, self.plan.product_data), sample)
         return sample.scored({**sample.scores, **found})

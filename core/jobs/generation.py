@@ -87,7 +87,7 @@ def _batch_outcomes(plan: BatchPlan, places: Sequence[WorkerPlace], ctx: Context
     """
     indices = range(plan.batch.count)
     if not places:
-        stored = StoredSamples(plan)
+        stored = StoredSamples(plan).find
         yield from generate_outcomes(plan, indices, ctx, lambda asked: make_missing(plan, asked, ctx, stored))
         return
     project = plan.product_data.project
@@ -139,11 +139,11 @@ def make_each(plan: BatchPlan, requests: Sequence[Request], ctx: Context) -> lis
 
 
 def make_missing(
-    plan: BatchPlan, requests: Sequence[Request], ctx: Context, stored: StoredSamples
+    plan: BatchPlan, requests: Sequence[Request], ctx: Context, stored: Callable[[Request], SampleRow | None]
 ) -> list[MadeSample | InputError]:
-    """As ``make_each``, for the requests whose samples are not stored; the rows of those that are."""
+    """As ``make_each``, for the requests that ``stored`` has no row of; the rows of the others."""
     found: dict[int, MadeSample | InputError] = {
-        request.seed: row for request in requests if (row := stored.find(request)) is not None
+        request.seed: row for request in requests if (row := stored(request)) is not None
     }
     missing = [request for request in requests if request.seed not in found]
     found |= {request.seed: made for request, made in zip(missing, make_each(plan, missing, ctx), strict=True)}

@@ -184,7 +184,7 @@ def _work(pipe: Connection, path: Path, batch: GenerationBatch) -> None:
     with Project.open(path, for_reading=True) as project:
         material = ProductData(project)
         plan = plan_batch(material, batch.model_copy(update={"workers": 1}))
-        stored = StoredSamples(plan)
+        stored = StoredSamples(plan).find
         ctx = Context(concepts=material.concepts, normals=material, regions_of=material.regions)
         while True:
             try:
