@@ -23,7 +23,7 @@ import numpy as np
 
 from core.bank.entry import ENTRY_FORMAT, BankEntry, EntryFacts
 from core.errors import FlawsmithError, InputError, NotFound, StoreError
-from core.images import atomic_write, mask_png_bytes, png_bytes, read_image, read_mask
+from core.images import atomic_write, mask_png_bytes, png_bytes, read_image, read_mask, soft_png_bytes
 from core.quality.near_duplicates import DUPLICATE_DISTANCE, Descriptor, descriptor
 from core.stored import plain_record, read_record
 
@@ -116,14 +116,13 @@ class Bank:
         if entry.id in self.ids() or self._has_alike(entry):
             return False
         facts = ENTRY_FORMAT.stamped(plain_record(entry.facts))
-        soft = (entry.alpha[..., None] * 255 + 0.5).astype(np.uint8).repeat(3, axis=2)
         self._write(
             entry.id,
             {
                 _FACTS: json.dumps(facts, indent=1, sort_keys=True).encode(),
                 "pixels.png": png_bytes(entry.pixels),
                 "mask.png": mask_png_bytes(entry.mask),
-                "alpha.png": png_bytes(soft, grey=True),
+                "alpha.png": soft_png_bytes(entry.alpha),
                 "thumbnail.png": png_bytes(entry.thumbnail),
             },
         )

@@ -14,6 +14,7 @@ from core.images.write import (
     mask_png_bytes,
     png_bytes,
     read_png_text,
+    soft_png_bytes,
     thumbnail_bytes,
 )
 
@@ -39,5 +40,6 @@ __all__ = [
     "read_photo",
     "read_png_text",
     "crop_around_mask",
+    "soft_png_bytes",
     "thumbnail_bytes",
 ]

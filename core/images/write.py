@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from core.errors import ImageError, InputError, StoreError
 from core.images.geometry import coverage, outer_rim, shrunk_to
@@ -49,6 +50,11 @@ def png_bytes(image: Image, text: Mapping[str, str] | None = None, grey: bool = 
         data = _encode(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
     chunks = b"".join(_text_chunk(key, value) for key, value in (text or {}).items())
     return data[:_HEADER_END] + chunks + data[_HEADER_END:] if chunks else data
+
+
+def soft_png_bytes(soft: npt.NDArray[np.float32]) -> bytes:
+    """A PNG of one 8-bit channel of a soft map, float32 (H, W) in 0..1."""
+    return png_bytes((soft[..., None] * 255 + 0.5).astype(np.uint8).repeat(3, axis=2), grey=True)
 
 
 def mask_png_bytes(mask: Mask) -> bytes:

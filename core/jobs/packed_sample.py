@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-import numpy.typing as npt
-
-from core.images import is_grey, mask_png_bytes, png_bytes
+from core.images import is_grey, mask_png_bytes, png_bytes, soft_png_bytes
 from core.quality import descriptor
 from core.store import Project, SampleRow
 from core.types import Kind, Sample
@@ -53,9 +50,9 @@ class PackedSample:
             recipe,
             descriptor(sample.image, sample.mask).tobytes(),
             scores=dict(sample.scores),
-            attention_png=_soft_png(sample.attention) if sample.attention is not None else None,
+            attention_png=soft_png_bytes(sample.attention) if sample.attention is not None else None,
             instance_pngs=tuple(mask_png_bytes(m) for m in sample.instances),
-            component_pngs={name: _soft_png(soft) for name, soft in sample.components.items()},
+            component_pngs={name: soft_png_bytes(soft) for name, soft in sample.components.items()},
             unrefined_png=mask_png_bytes(sample.unrefined_mask) if sample.unrefined_mask is not None else None,
             picture_pngs={name: png_bytes(picture) for name, picture in sample.pictures.items()},
         )
@@ -80,8 +77,3 @@ class PackedSample:
             descriptor=self.descriptor,
             job_id=job_id,
         )
-
-
-def _soft_png(soft: npt.NDArray[np.float32]) -> bytes:
-    """A map float32 (h, w) in 0..1 as a grey PNG."""
-    return png_bytes((soft[..., None] * 255 + 0.5).astype("uint8").repeat(3, axis=2), grey=True)
