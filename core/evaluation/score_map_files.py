@@ -14,8 +14,10 @@ import numpy.typing as npt
 from core.errors import InputError, NotFound
 from core.evaluation.metrics import check_scores
 from core.exporters.api import folders_in
+from core.exporters.png_files import image_size
 from core.given_files import read_given
 from core.images import isolated
+from core.types import Image
 
 SUFFIXES = (".tiff", ".tif", ".npy", ".png")
 Floats = npt.NDArray[np.float32]
@@ -69,6 +71,17 @@ def read_score_map(path: Path, name: str | None = None) -> Floats:
     if values.ndim > 2:
         values = values.reshape([side for side in values.shape if side > 1] or [1, 1])
     return check_scores(values, called)
+
+
+def read_photos_map(path: Path, name: str, source: Path | Image | None) -> Floats:
+    """The score map of a photo, float32 (H, W), as large as ``source``, its photo or mask, where one is given; errors
+    as read_score_map and check_map_size."""
+    scores = read_score_map(path, name)
+    if source is not None:
+        check_map_size(
+            scores, image_size(source) if isinstance(source, Path) else (source.shape[0], source.shape[1]), name
+        )
+    return scores
 
 
 def check_map_size(scores: Floats, shape: tuple[int, int], name: str) -> None:

@@ -18,9 +18,8 @@ from core.evaluation.panels import heat_panel
 from core.evaluation.photo_sets import Shot, read_photo_set
 from core.evaluation.results import EvalResult, Picture
 from core.evaluation.saturation import DEFECTS_CONFIG_FILE, DefectsConfig, read_defects_config
-from core.evaluation.score_map_files import Floats, check_map_size, find_score_maps, match_maps, read_score_map
+from core.evaluation.score_map_files import Floats, find_score_maps, match_maps, read_photos_map, read_score_map
 from core.exporters.api import folders_in, images_in
-from core.exporters.png_files import image_size
 from core.progress import Steps, unwatched
 from core.types import GOOD
 
@@ -166,11 +165,8 @@ def _tallied(
 
 
 def _read(given: _MapTestSet, shot: Shot, path: Path) -> Floats:
-    scores = read_score_map(path, shot.name)
     source = shot.image if given.photos else next(iter(shot.masks), None)
-    if isinstance(source, Path):
-        check_map_size(scores, image_size(source), shot.name)
-    return scores
+    return read_photos_map(path, shot.name, source if isinstance(source, Path) else None)
 
 
 def _by_defect(given: _MapTestSet) -> bool:

@@ -11,7 +11,7 @@ from core.evaluation.detectors.api import Detector, TrainContext, TrainedDetecto
 from core.evaluation.localization import EVALUATION_SIDE
 from core.evaluation.photo_sets import Shot, read_photo_set
 from core.evaluation.pixel_levels import PixelLevels
-from core.evaluation.score_map_files import check_map_size, find_score_maps, match_maps, read_score_map
+from core.evaluation.score_map_files import find_score_maps, match_maps, read_photos_map
 from core.evaluation.test_set import BATCH_SIZE
 from core.evaluation.training.batches import fit_mask
 from core.images.geometry import resized
@@ -67,10 +67,9 @@ def scores_from_files(
     scored = []
     for done, (name, path) in enumerate(paired.items(), 1):
         check()
-        shot, scores = by_name[name], read_score_map(path, name)
+        shot = by_name[name]
+        scores = read_photos_map(path, name, shot.image)
         shape = (scores.shape[0], scores.shape[1])
-        image = shot.read()
-        check_map_size(scores, (image.shape[0], image.shape[1]), name)
         levels = PixelLevels.of(scores, None if shot.good else shot.mask(shape))
         source: PhotoSource = "good" if shot.good else anomalies
         scored.append(CalibrationPhoto(name, shot.label, source, float(scores.max()), levels, name))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +69,7 @@ class CalibrationsApi:
             photos, notes = _scored_elsewhere(spec, ctx)
         found = calibrate(photos, target, spec.detector, notes, ctx.check)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.path, json.dumps(found.as_dict()).encode())
+        atomic_write(self.path, found.json_text().encode())
         return found
 
     @staticmethod
