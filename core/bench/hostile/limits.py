@@ -198,7 +198,7 @@ def _starts(project: Path, limit: Prepare) -> bool:
         # OpenBLAS tries for ever to get its first memory where there is none.
         ended = subprocess.run(
             _command(["review", str(project)]), preexec_fn=limit, capture_output=True, timeout=STARTS_WITHIN_S,
-            env=os.environ | {"FLAWSMITH_VENV": "none"},
+            env=_environment(),
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return False
@@ -209,9 +209,14 @@ def _command(argv: list[str]) -> list[str]:
     return [sys.executable, str(LAUNCH), *argv]
 
 
+def _environment() -> dict[str, str]:
+    """That of a command which runs in this Python, and sets up no environment of its own."""
+    return os.environ | {"FLAWSMITH_VENV": "none"}
+
+
 def _run(argv: list[str], limit: Prepare | None = None, environment: Mapping[str, str] | None = None) -> int:
     """The command's exit code; AssertionError where it hangs, or ends with anything but one clear line."""
-    env = os.environ | {"FLAWSMITH_VENV": "none"} | dict(environment or {})
+    env = _environment() | dict(environment or {})
     try:
         done = subprocess.run(
             _command(argv), env=env, preexec_fn=limit, capture_output=True, text=True, timeout=ENDS_WITHIN_S
