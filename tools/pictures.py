@@ -8,6 +8,7 @@ light), NAME-dark.jpg and NAME-1024.jpg.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -27,6 +28,20 @@ SMALL: ViewportSize = {"width": 1024, "height": 768}
 URL = f"http://127.0.0.1:{PORT}/"
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 CANVAS = "[...document.querySelectorAll('.fsc')].find(e => e.offsetParent)?.__mask"
+
+PLAIN_PATHS_JS = """() => {
+  const plain = (text) => window.shownPaths.reduce((said, [path, short]) => said.replaceAll(path, short), text);
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const said = plain(texts.currentNode.data);
+    if (said !== texts.currentNode.data) texts.currentNode.data = said;
+  }
+  for (const field of document.querySelectorAll("input, textarea")) {
+    const said = plain(field.value);
+    if (said !== field.value) field.value = said;
+  }
+}"""
+"""The pictures show no folder of the machine that they were taken on; ``shownPaths`` says what stands for each."""
 
 
 def main() -> None:
@@ -64,6 +79,8 @@ def main() -> None:
             browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=[*CHROMIUM], headless=True)
             page = browser.new_page(viewport=WIDE)
             page.add_init_script("localStorage.setItem('flawsmith-tour', 'seen')")
+            shown = [[str(home), "~/projects"], [str(HOUSE), "~/flawsmith"], [str(Path.home()), "~"]]
+            page.add_init_script(f"window.shownPaths = {json.dumps(shown)}")
             walk(page)
             browser.close()
     finally:
@@ -151,16 +168,22 @@ def open_tab(page: Page, tab: str) -> None:
 def shot(page: Page, name: str) -> None:
     """The page once it has come to rest: light, dark, and in a small window."""
     page.wait_for_timeout(2500)
-    page.screenshot(path=TARGET / f"{name}.jpg", type="jpeg", quality=82)
+    picture(page, f"{name}.jpg", 82)
     page.evaluate("flawsmithDark()")
     page.wait_for_timeout(600)
-    page.screenshot(path=TARGET / f"{name}-dark.jpg", type="jpeg", quality=78)
+    picture(page, f"{name}-dark.jpg", 78)
     page.evaluate("flawsmithDark()")
     page.set_viewport_size(SMALL)
     page.wait_for_timeout(1200)
-    page.screenshot(path=TARGET / f"{name}-1024.jpg", type="jpeg", quality=78)
+    picture(page, f"{name}-1024.jpg", 78)
     page.set_viewport_size(WIDE)
     page.wait_for_timeout(600)
+
+
+def picture(page: Page, file: str, quality: int) -> None:
+    """The window as it is, without the machine's own folders."""
+    page.evaluate(PLAIN_PATHS_JS)
+    page.screenshot(path=TARGET / file, type="jpeg", quality=quality)
 
 
 def wait_for_server() -> None:
