@@ -7,8 +7,8 @@ from contextlib import nullcontext
 from typing import Any
 
 from app.components.drawn_pair_panel import copy_in_words
+from app.components.labels import normalized_label
 from app.session import Session, file_url, requested_session
-from app.tabs.studio.engine_form import normalized_label
 from core.api import SampleRow
 from core.api.close_up import close_up_box
 from core.api.review import ReviewRules, believability, flaw_places

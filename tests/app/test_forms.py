@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.components import param_form
 from app.components.fields import NumberField, whole_number
+from app.components.labels import required_label
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, required_label
+from app.tabs.studio.engine_form import EngineForm
+from app.tabs.studio.label_field import LabelField
 from core.api.datasets import DatasetsApi
 from core.api.masks import MasksApi
 from core.api.review import ReviewRules
@@ -87,9 +89,9 @@ def test_bounds_reach_the_controls() -> None:
 def test_draw_as_shows_all_that_it_stands_for(name: str) -> None:
     with gr.Blocks():
         form = EngineForm()
-        form.build_settings()
-    mine, preset = form.forms[name], form.cards[name].drawing_presets["paper"]
-    values = form.preset_update(name, "paper")
+        form.settings.build()
+    mine, preset = form.settings.forms[name], form.cards[name].drawing_presets["paper"]
+    values = form.settings.preset_update(name, "paper")
     kept = mine.components.index(mine.control("concept"))
     assert values[kept] == gr.skip()
     read = mine.params_of(
@@ -118,25 +120,25 @@ def test_an_empty_label_is_refused_by_name_and_a_typed_one_stays() -> None:
     assert required_label("Oil film") == "oil_film"
     with gr.Blocks():
         form = EngineForm()
-        form.build_settings()
+        form.settings.build()
     session = Session("labels")
-    assert form.label_update(session)["value"] == "scratch"
+    assert form.labels.update(session)["value"] == "scratch"
     for typed in ("oil film", ""):
-        form.remember_label(session, "cut_paste", typed)
-        assert form.label_update(session)["value"] == typed == session.memory.studio.shown_label
-    assert form.label_update(session, "layout")["value"] == "missing"
-    assert form.label_update(session, "cut_paste")["value"] == "oil film", "each kind of engine has its own"
-    assert EngineForm.first_label("structural", ["extra_nut", "stain", "crack"]) == "stain"
+        form.labels.remember(session, "cut_paste", typed)
+        assert form.labels.update(session)["value"] == typed == session.memory.studio.shown_label
+    assert form.labels.update(session, "layout")["value"] == "missing"
+    assert form.labels.update(session, "cut_paste")["value"] == "oil film", "each kind of engine has its own"
+    assert LabelField.first_label("structural", ["extra_nut", "stain", "crack"]) == "stain"
 
 
 def test_the_prompt_stands_under_the_label_and_is_read_with_the_rest() -> None:
     with gr.Blocks():
         form = EngineForm()
-        form.build_settings()
-    engine = next(name for name, fields in form.leads.items() if "prompt" in fields)
-    (prompt,) = form.leads[engine]["prompt"]
-    assert form.lead_boxes[engine] in (prompt.parent, prompt.parent.parent)
-    assert prompt is form.forms[engine].control("prompt")
-    values = [c.value for f in form.forms.values() for c in f.components]
-    values[form.params.index(prompt)] = "a deep scratch"
-    assert form.engine_params(engine, values)["prompt"] == "a deep scratch"
+        form.settings.build()
+    engine = next(name for name, fields in form.settings.leads.items() if "prompt" in fields)
+    (prompt,) = form.settings.leads[engine]["prompt"]
+    assert form.settings.lead_boxes[engine] in (prompt.parent, prompt.parent.parent)
+    assert prompt is form.settings.forms[engine].control("prompt")
+    values = [c.value for f in form.settings.forms.values() for c in f.components]
+    values[form.settings.params.index(prompt)] = "a deep scratch"
+    assert form.settings.engine_params(engine, values)["prompt"] == "a deep scratch"

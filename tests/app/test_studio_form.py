@@ -9,11 +9,12 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from app.components.engine_texts import unavailable_html
 from app.components.preview_gallery import flaw_marks, scores_in_words
 from app.components.pulse import Pulse
 from app.page_context import PageContext
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, unavailable_html
+from app.tabs.studio.engine_form import EngineForm
 from core.api import Workbench
 from core.api.studio.engine_cards import engine_cards
 from core.training.checkpoints import Concept, save_concept
@@ -41,16 +42,16 @@ def test_choosing_an_engine_that_learned_takes_a_label_that_it_knows(project: Pa
     with Workbench.open(project) as bench:
         session = Session("one", api=bench)
         session.memory.studio.labels["structural"] = "scratch"
-        assert controls.label_update(session, "gaa")["value"] == "scratch"
+        assert controls.labels.update(session, "gaa")["value"] == "scratch"
         assert controls.missing_notice_update(session, "gaa")["visible"]
         for number, label in enumerate(("dent", "pore")):
             concept = Concept(f"{label}-1", "gaa", label, label, "toy", "0", f"2026-01-0{number + 1}")
             save_concept(bench.material.concepts, concept, {})
-        assert controls.label_update(session, "gaa")["value"] == "pore"
+        assert controls.labels.update(session, "gaa")["value"] == "pore"
         assert not controls.missing_notice_update(session, "gaa")["visible"]
         session.memory.studio.labels["structural"] = "dent"
-        assert controls.label_update(session, "gaa")["value"] == "dent"
-        assert controls.label_update(session, "cut_paste")["value"] == "dent"
+        assert controls.labels.update(session, "gaa")["value"] == "dent"
+        assert controls.labels.update(session, "cut_paste")["value"] == "dent"
 
 
 def test_scores_in_words_tell_good_from_bad() -> None:
@@ -109,10 +110,10 @@ def test_settings_that_the_chosen_model_does_not_take_are_not_shown(
     klein = write_editor("flux2-klein", tmp_path / "klein")
     with gr.Blocks() as page:
         controls = EngineForm()
-        controls.build_settings()
+        controls.settings.build()
         controls.build_footer()
         controls.wire(PageContext(gr.Textbox(), gr.State(), gr.Tabs(), gr.HTML(), Pulse(), gr.Textbox()), [])
-    form = controls.forms["inpaint"]
+    form = controls.settings.forms["inpaint"]
     hidden = {field for field, _ in form.fields if not form.control(field).visible}
     assert hidden == {"reference", "drawing"}
     (watch,) = (f for f in page.fns.values() if (form.control("backbone")._id, "change") in f.targets)

@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 
 from app.components import engine_picker, param_form
+from app.components.engine_texts import unavailable_html
 from app.components.progress_bar import FINAL_STATES
 from app.session import Session, file_url
-from app.tabs.studio.engine_form import unavailable_html
 from core.api.concepts.library import LearnRequest, learner_cards
 from core.api.evaluation.evaluations import report_parts
 from core.errors import FlawsmithError, NotFound

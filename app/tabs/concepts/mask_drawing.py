@@ -12,10 +12,10 @@ import gradio as gr
 
 from app.canvas.canvas import FLUSH_JS, MaskCanvas
 from app.canvas.protocol import canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
+from app.components.labels import SUGGESTED_LABELS, normalized_label
 from app.components.photo_panel import SERIAL_EVENTS
 from app.page_context import PageContext, on
 from app.session import Session, file_url, requested_session
-from app.tabs.studio.engine_form import SUGGESTED_LABELS, normalized_label
 from core.api.concepts.examples import ExamplesApi, MaskDraft
 from core.errors import FlawsmithError, InputError
 from core.types import Kind, Mask

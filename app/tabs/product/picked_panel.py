@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from app.components.fields import required_text
+from app.components.labels import normalized_label
 from app.components.photo_panel import SERIAL_EVENTS
 from app.components.split_panel import TO_TEST, SplitPanel
 from app.page_context import PageContext, on
 from app.session import Session
 from app.tabs.concepts.mask_drawing import FOCUS_JS, edit_example
-from app.tabs.studio.engine_form import normalized_label
 from core.errors import InputError
 
 GOOD, REAL = "good", "real"

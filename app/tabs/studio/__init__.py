@@ -41,7 +41,7 @@ def build(shell: PageContext) -> None:
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
                 board = prompt_editor.PromptEditor() if controls.with_tool("prompt") else None
-                controls.build_settings()
+                controls.settings.build()
                 if board is not None:
                     board.attach_form(controls)
                 work = bulk_panel.BulkForm()
@@ -57,7 +57,7 @@ def build(shell: PageContext) -> None:
             session.memory = TabMemory()
         return [
             *table.show(session), *bar.refresh(session), *come.bar.refresh(session), *come.show(session),
-            *strip.show(session), *part_tools.show(session), controls.label_update(session),
+            *strip.show(session), *part_tools.show(session), controls.labels.update(session),
             gr.update(choices=sorted(session.api.regions.names()) if session.api else []),
             masks.kept_masks_update(session),
             controls.readiness_update(session),

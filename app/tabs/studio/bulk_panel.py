@@ -9,11 +9,12 @@ from typing import Any
 import gradio as gr
 
 from app.components.fields import NumberField, whole_number
+from app.components.labels import required_label
 from app.components.progress_bar import FINAL_STATES, ProgressBar
 from app.components.reject_reasons import reject_reasons_html
 from app.page_context import PageContext, go_to_tab_js, on
 from app.session import Session, file_url
-from app.tabs.studio.engine_form import EngineForm, required_label
+from app.tabs.studio.engine_form import EngineForm
 from app.tabs.studio.mask_tools import MaskTools
 from core.api import GenerationBatch, ReviewRules, SampleFilter
 from core.errors import InputError, NotFound
@@ -98,7 +99,7 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
             label=required_label(label),
             count=whole_number("Make at most", count, 1, MAX_COUNT),
             seed=controls.choose_seed(seed, fresh),
-            params=controls.engine_params(engine, params),
+            params=controls.settings.engine_params(engine, params),
             placement=tools.read_placement(list(values[:width])),
         )
         rules = ReviewRules(keep_best=keep) if (keep := _parse_keep_best(best)) else None

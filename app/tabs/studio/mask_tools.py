@@ -10,10 +10,11 @@ import numpy as np
 from app.canvas.protocol import parse_drop
 from app.components import param_form
 from app.components.fields import NumberField, whole_number
+from app.components.labels import normalized_label, required_label
 from app.components.photo_panel import PhotoPanel, session_and_photo
 from app.page_context import PageContext
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, normalized_label, required_label
+from app.tabs.studio.engine_form import EngineForm
 from core.api.masks import MasksApi, PlacedMask
 from core.errors import InputError
 from core.types import Mask
@@ -98,12 +99,12 @@ def wire(tools: MaskTools, shell: PageContext, controls: EngineForm, table: Phot
     def place(session: Session, seen: str, engine: str, label: str | None, *values: Any) -> list[object]:
         session.memory.studio.places = turn = session.memory.studio.places + 1
         rules = tools.read_placement(list(values[: len(tools.placement)]))
-        params = controls.engine_params(engine, values[len(tools.placement) :])
+        params = controls.settings.engine_params(engine, values[len(tools.placement) :])
         placed = session.required_api.masks.place(seen, engine, required_label(label), params, rules, turn)
         session.memory.studio.placed = (seen, normalized_label(label), placed)
         return table.set_mask(session, seen, placed.mask)
 
-    inputs = [controls.engine, controls.label, *tools.placement, *controls.params]
+    inputs = [controls.engine, controls.label, *tools.placement, *controls.settings.params]
     table.on_visible_photo(tools.place.click, place, inputs, table.parts)
 
     def vary(session: Session, seen: str, label: str | None, *values: Any, again: bool) -> list[object]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.labels import normalized_label
 from app.components.photo_panel import SERIAL_EVENTS, region_colours
 from app.page_context import on_html_event
 from app.sent_values import sent_number
 from app.session import Session
-from app.tabs.studio.engine_form import normalized_label
 from app.tabs.studio.try_out import TryOutRunner, no_updates
 from core.errors import InputError
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.labels import normalized_label
 from app.components.photo_panel import SERIAL_EVENTS
 from app.modules import on_load
 from app.page_context import on, on_html_event
 from app.sent_values import sent_place
 from app.session import Session
 from app.tabs.studio import part_tools
-from app.tabs.studio.engine_form import EngineForm, normalized_label
+from app.tabs.studio.engine_form import EngineForm
 from app.tabs.studio.prompt_editor_html import editor_html, missing_html
 from app.tabs.studio.try_out import TryOutRunner
 from core.api.studio.studio import TryRequest
@@ -46,7 +47,7 @@ class PromptEditor:
         """Find the settings in the engine's form, once that is there."""
         engine = controls.with_tool("prompt")
         assert engine is not None, "the panel is there for an engine that has a prompt"
-        self.engine, form = engine, controls.forms[engine]
+        self.engine, form = engine, controls.settings.forms[engine]
         self.boxes = {name: form.control(name) for name in DEFAULTS}
         self.shown = [self.html, *self.boxes.values()]
 
@@ -168,12 +169,12 @@ def wire(board: PromptEditor, maker: TryOutRunner) -> None:
 
     def preview(session: Session, seen: str, *form: Any) -> list[object]:
         _, label, seed, fresh, variants, *values = form
-        params = controls.engine_params(board.engine, values) | editor_settings(session)
+        params = controls.settings.engine_params(board.engine, values) | editor_settings(session)
         order = TryRequest(
             board.engine, normalized_label(label), seen, params, seed=controls.choose_seed(seed, fresh), variants=1
         )
         shown = maker.start(session, order)
-        filled = controls.with_engine_params(board.engine, params, values)
+        filled = controls.settings.with_engine_params(board.engine, params, values)
         controls.remember(session, [board.engine, order.label, str(order.seed), fresh, variants, *filled])
         return shown
 

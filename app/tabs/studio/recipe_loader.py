@@ -48,12 +48,12 @@ def wire(
 
 
 def _apply(session: Session, recipe: Recipe, controls: EngineForm, table: PhotoPanel) -> list[object]:
-    if recipe.engine not in controls.forms:
+    if recipe.engine not in controls.settings.forms:
         raise InputError(f"the recipe's engine {recipe.engine!r} cannot be used on this machine")
     moved = _load_photo(session, recipe, table)
-    controls.remember_label(session, recipe.engine, recipe.label)
+    controls.labels.remember(session, recipe.engine, recipe.label)
     form = [recipe.engine, recipe.label, str(recipe.seed), False, gr.skip()]
-    return [*moved, *form, *controls.params_update(recipe.engine, dict(recipe.params))]
+    return [*moved, *form, *controls.settings.params_update(recipe.engine, dict(recipe.params))]
 
 
 def _load_photo(session: Session, recipe: Recipe, table: PhotoPanel) -> list[object]:

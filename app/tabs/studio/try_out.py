@@ -8,12 +8,13 @@ from typing import Any
 import gradio as gr
 
 from app.components.fields import whole_number
+from app.components.labels import required_label
 from app.components.photo_panel import PhotoPanel
 from app.components.preview_gallery import PreviewGallery
 from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
-from app.tabs.studio.engine_form import EngineForm, required_label
+from app.tabs.studio.engine_form import EngineForm
 from app.tabs.studio.mask_tools import mask_of
 from core.api.studio.studio import TryRequest
 from core.errors import InputError
@@ -52,7 +53,7 @@ class TryOutRunner:
             engine=engine,
             label=called,
             normal_id=seen,
-            params=self.controls.engine_params(engine, params),
+            params=self.controls.settings.engine_params(engine, params),
             mask=mask_of(self.table, session, seen, called) if needs_mask else None,
             seed=self.controls.choose_seed(seed, fresh),
             variants=whole_number("Variants", variants, 1, 16),
@@ -76,7 +77,7 @@ class TryOutRunner:
         engine = self.controls.with_tool("parts")
         if engine is None:
             raise InputError("no engine on this machine edits parts; see which are missing under the list of engines")
-        settings = self.controls.engine_params(engine, params) | dict(changes)
+        settings = self.controls.settings.engine_params(engine, params) | dict(changes)
         order = TryRequest(engine, label, seen, settings, seed=self.controls.choose_seed(seed, fresh), variants=1)
         shown = self.start(session, order)
         self.controls.remember(session, [engine, label, str(order.seed), fresh, variants, *params])

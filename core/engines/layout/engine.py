@@ -13,8 +13,9 @@ from core.engines.api import Context, Engine, read_params
 from core.engines.finalize import NoVisibleChange, finalize_sample
 from core.engines.ground.other_photos import chosen_ids, other_photos
 from core.engines.layout.free_place import NoFreePlace
-from core.engines.layout.operations import OPS, LayoutEdit, LayoutScene, with_target
+from core.engines.layout.operations import OPS
 from core.engines.layout.region_choice import at_border, named_regions
+from core.engines.layout.scene import LayoutEdit, LayoutScene
 from core.engines.layout.settings import LayoutParams
 from core.engines.layout.work_area import blur, work_area_of
 from core.images import is_grey
@@ -71,7 +72,7 @@ class Layout(Engine):
             ctx.check()
             try:
                 rng = numpy_rng(request.seed, "layout", target)
-                sample = self._sample(OPS[scene.params.op](with_target(scene, target, rng)), scene, request)
+                sample = self._sample(OPS[scene.params.op](scene.with_target(target, rng)), scene, request)
             except (NoFreePlace, NoVisibleChange) as error:
                 failure = failure or error
                 continue
