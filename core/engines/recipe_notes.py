@@ -49,6 +49,13 @@ class EditNotes(RecipeNotes):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroundNotes(RecipeNotes):
+    """Of an edit that shows what is behind a part: ids of the good photos that it was looked for on."""
+
+    normal_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class CandidateNotes(RecipeNotes):
     """Of a picture from noise: its nearest good part and the distance ``d`` to it (ComGEN, eq. 6), that of all
     ``candidates``, and those ``rejected``."""

@@ -24,6 +24,16 @@ HOLE_PIXELS = 32
 """Enclosed holes up to this area belong to the change around them."""
 
 
+FADES, RIM_REACH = (2.5, 4.0, 5.5), 8.0
+"""Levels of the mean difference at which the soft rim of a change ends, and how many pixels it is wide at most."""
+
+RIM_SIGMA = 1.5
+"""Pixels over which that difference is averaged."""
+
+MIN_VISIBLE_SHARE = 0.85
+"""Share of a mask, rim and all, that visibly differs."""
+
+
 def difference(before: Image, after: Image) -> npt.NDArray[np.uint8]:
     """Largest absolute channel difference per pixel: uint8 (H, W), 0..255, of two uint8 (H, W, 3) images."""
     b, g, r = cv2.split(cv2.absdiff(before, after))
@@ -80,3 +90,29 @@ def _specks(wide: npt.NDArray[np.uint8], changed: npt.NDArray[np.uint8], diff: n
     speck = (pixels < SPECK_PIXELS) & ~strong
     speck[0] = False
     return np.asarray(speck[labels], np.bool_) if speck.any() else np.zeros(wide.shape, np.bool_)
+
+
+def change_with_rim(before: Image, after: Image, within: Mask) -> Mask:
+    """What ``visible_change`` finds and the soft rim about it, as far as it is ``within``; bool (H, W) all.
+
+    Cut at what is visible, a change that fades would leave its outline. So what differs by the least of FADES on the
+    mean belongs to it too, with which still MIN_VISIBLE_SHARE of it all is visible.
+    """
+    sure = visible_change(before, after, within)
+    box = mask_box(sure, pad=round(RIM_REACH) + 8)
+    seen, bounds = sure[box], within[box]
+    if not seen.any():
+        return sure
+    old, new = (np.ascontiguousarray(image[box]).astype(np.float32) for image in (before, after))
+    apart = np.abs(cv2.GaussianBlur(new - old, (0, 0), RIM_SIGMA)).max(axis=2)
+    away = cv2.distanceTransform((~seen).view(np.uint8), cv2.DIST_L2, 5)
+    near = bounds & (away <= RIM_REACH)
+    for fade in FADES:
+        _, labels = cv2.connectedComponents((seen | near & (apart >= fade)).view(np.uint8), connectivity=4)
+        met = np.unique(labels[seen])
+        mask = np.asarray(np.isin(labels, met[met > 0]), np.bool_)
+        if seen.sum() >= MIN_VISIBLE_SHARE * mask.sum():
+            out = sure.copy()
+            out[box] = mask
+            return out
+    return sure

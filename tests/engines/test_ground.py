@@ -10,6 +10,7 @@ from core.device import numpy_rng
 from core.engines.api import Context
 from core.engines.ground.aligned import OtherPhoto, aligned_crop
 from core.engines.ground.other_photos import MOST, chosen_ids
+from core.engines.ground.reveal import without_part
 from core.engines.ground.shadow import fit_shadow
 from core.engines.registry import engine
 from core.errors import NotFound
@@ -87,6 +88,16 @@ def test_other_photos_show_what_the_part_hides() -> None:
     inside = disc(SPOT)
     off = np.abs(known.image[inside].astype(float) - truth[inside]).mean()
     assert off < 4 and off < 0.4 * np.abs(alone.image[inside].astype(float) - truth[inside]).mean()
+
+
+def test_what_a_model_drew_is_shown_in_the_photos_light() -> None:
+    truth, pixels = photo(None, 3), photo(SPOT, 3)
+    drawn = (ground() - 25)[..., None].repeat(3, 2).astype(np.float32)
+    parts = disc(SPOT), np.zeros((SIDE, SIDE), np.bool_)
+    bared = without_part(pixels, *parts, 2.0, (), numpy_rng(0), fill=drawn)
+    inside = disc(SPOT)
+    assert np.abs(bared.image[inside].astype(float) - truth[inside]).mean() < 5
+    assert np.array_equal(bared.image[~bared.place], pixels[~bared.place])
 
 
 def test_photos_that_come_later_do_not_change_a_recipe() -> None:

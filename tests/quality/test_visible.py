@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import MaskError
-from core.quality import VISIBLE_LEVELS, visible_change
+from core.quality import VISIBLE_LEVELS, change_with_rim, visible_change
 
 
 def photo(height: int = 48, width: int = 60) -> np.ndarray:
@@ -110,3 +110,14 @@ def test_wrong_sizes_are_refused_in_one_line() -> None:
     with pytest.raises(MaskError, match="of one size") as caught:
         visible_change(photo(), photo(40, 40), np.ones((48, 60), np.bool_))
     assert "\n" not in str(caught.value)
+
+
+def test_the_rim_reaches_to_the_end_of_a_fading_change() -> None:
+    rng, (y, x) = np.random.default_rng(3), np.mgrid[:128, :160]
+    image = np.clip(np.array((120, 124, 118)) + rng.normal(0, 3, (128, 160, 3)), 0, 255).round().astype(np.uint8)
+    away = np.hypot(y - 64, x - 80)
+    after = (image + 20 * np.clip(1 - (away - 10) / 8, 0, 1)[..., None]).clip(0, 255).astype(np.uint8)
+    bounds = away < 30
+    mask, sure = change_with_rim(image, after, bounds), visible_change(image, after, bounds)
+    assert (sure & mask).sum() == sure.sum() < mask.sum() and not (mask & (away >= 18.5)).any()
+    assert not change_with_rim(image, image, bounds).any()

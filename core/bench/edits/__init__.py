@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
@@ -21,6 +21,7 @@ from core.bench.edits.twins import OPS, PRODUCTS, EditTwin, GoodTwin, good_photo
 from core.engines.api import Context
 from core.engines.registry import engine
 from core.errors import InputError, NotFound, Unavailable
+from core.methods.comgen.component_prompt import component_name
 from core.types import Image, NormalImage, Region, Request, Sample
 
 SIDES = (512, 1024)
@@ -30,6 +31,8 @@ COUNT = 16
 """Edits of each product and operation."""
 COMGEN = {"remove": "remove", "swap": "swap"}
 """Operations that the engine ``comgen`` is asked for, as its prompt edits."""
+OTHER = "piece"
+"""What parts are called that are of an edited part's kind and stay."""
 LEAST_LEFT = 0.1
 """Share of a part's outline that must be laid bare for a ghost to be told."""
 CARD = "card"
@@ -190,13 +193,22 @@ def figures(twin: EditTwin, sample: Sample) -> dict[str, float]:
 def made(name: str, twin: EditTwin, known: TwinGoods) -> Sample:
     """The sample that the engine makes of the twin's edit."""
     ctx = Context(normals=known, regions_of=known.regions_of)
-    params = dict(twin.params) if name == "layout" else _comgen_params(twin)
-    request = Request(twin.photo, twin.op, params, twin.seed, regions=twin.regions)
+    params, regions = (dict(twin.params), twin.regions) if name == "layout" else _prompt_edit(twin)
+    request = Request(twin.photo, twin.op, params, twin.seed, regions=regions)
     return next(iter(engine(name).generate(request, ctx)))
 
 
-def _comgen_params(twin: EditTwin) -> dict[str, Any]:
-    return {"edit": COMGEN[twin.op]}
+def _prompt_edit(twin: EditTwin) -> tuple[dict[str, Any], tuple[Region, ...]]:
+    """The twin's edit as one of a prompt, which names kinds: other parts of the edited kinds are called otherwise."""
+    edited = [twin.target, *([twin.params["partner"]] if "partner" in twin.params else [])]
+    kinds = [component_name(name) for name in edited]
+    regions = tuple(
+        replace(region, name=f"{OTHER} {i}")
+        if component_name(region.name) in kinds and region.name not in edited
+        else region
+        for i, region in enumerate(twin.regions, 1)
+    )
+    return {"edit": f"{COMGEN[twin.op]}:{','.join(kinds)}"}, regions
 
 
 def summary(found: Sequence[Mapping[str, float]]) -> dict[str, float]:

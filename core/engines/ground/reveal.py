@@ -50,6 +50,9 @@ MOST_MISSED = 0.6
 """Share of the ground's own contrast that other photos may miss it by and still know it."""
 LEAST_BARE = 0.02
 """Share of the part that other photos must show bare for the ground about it to be without its shadow there."""
+FILL_SIGMA, OTHER_LIGHT = 2.0, 12.0
+"""Pixels over which the light of what a model drew is compared with the photo's, and levels from which they show
+something else."""
 RIM = 0.14
 """How far around a hole its light is read, in the part's sides."""
 
@@ -70,11 +73,13 @@ def without_part(
     goods: Sequence[OtherPhoto],
     rng: np.random.Generator,
     shadow: bool = True,
+    fill: Floats | None = None,
 ) -> BaredPhoto:
     """``photo`` as it would be without ``part``; ``others`` are pixels of other parts, bool (H, W) both.
 
     ``band``: pixels around the part that may still show its edge. ``goods``: other good photos, laid on this one.
-    ``shadow``: whether what it throws goes with it.
+    ``shadow``: whether what it throws goes with it. ``fill``: float32 (H, W, 3) in 0..255, what a model drew there;
+    it is shown, in the light about the hole, where no photo shows the ground. Without it the surface around goes on.
     """
     size = float(np.sqrt(max(1, cv2.countNonZero(part.astype(np.uint8)))))
     y0, x0, y1, x1 = _window(part, int(AROUND * size) + 12)
@@ -82,7 +87,7 @@ def without_part(
     pixels = np.ascontiguousarray(photo[view])
     scene = _Scene.of(pixels, part[view], others[view] & ~part[view], band, size, shadow)
     behind = scene.behind(goods, y0, x0)
-    filled = scene.filled(behind, rng)
+    filled = scene.filled(behind, rng, None if fill is None else fill[view])
     image = photo.copy()
     place = np.zeros(part.shape, np.bool_)
     place[view] = scene.place
@@ -161,7 +166,7 @@ class _Scene:
         missed = float(np.abs(pixels - ground)[told].std())
         return missed < MOST_MISSED * own
 
-    def filled(self, behind: Behind | None, rng: np.random.Generator) -> Floats:
+    def filled(self, behind: Behind | None, rng: np.random.Generator, fill: Floats | None) -> Floats:
         """The window without the part, float32 (h, w, 3)."""
         sure = np.zeros(self.part.shape, np.float32) if behind is None else behind.sure
         shade = self._shade(behind)
@@ -173,7 +178,10 @@ class _Scene:
             return out
         told = (self._free() & (shade.min(axis=2) > DIM)) | (sure > SURE)
         sources = ~hole & told & (self.apart > APART * self.size / 2 + 2)
-        filled = fill_sheet(out, hole, sources, rng, max(8.0, RIM * self.size))
+        if fill is None:
+            filled = fill_sheet(out, hole, sources, rng, max(8.0, RIM * self.size))
+        else:
+            filled = _in_the_light(fill, out, sources)
         # Where others half know the ground, theirs is faded in.
         blend = np.where(self.core, 1 - np.clip(sure / SURE, 0, 1), 1)[..., None]
         return np.where(hole[..., None], out + blend * (filled - out), out)
@@ -242,6 +250,17 @@ class _Scene:
         small[0] = False
         touching = np.bincount(labels[odd & (self.away < self.band + 2.5)], minlength=number) > 0
         return dilated(np.asarray((small & touching)[labels], np.bool_), 1) & self._free()
+
+
+def _in_the_light(fill: Floats, image: Floats, sources: Mask) -> Floats:
+    """``fill`` with the light that ``image`` has about the hole: their difference at the ``sources`` goes on smoothly
+    (Poisson's equation), but for what differs too much to be light."""
+    if not sources.any():
+        return fill
+    rest = image - fill
+    smooth = masked_mean(rest, sources, FILL_SIGMA)
+    told = sources & (np.abs(smooth - np.median(smooth[sources], axis=0)).max(axis=2) < OTHER_LIGHT)
+    return np.asarray(fill + membrane(np.where(told[..., None], smooth, 0).astype(np.float32), told), np.float32)
 
 
 def _closed(mask: Mask, most: float) -> Mask:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from core.engines.ground.aligned import OtherPhoto
+from core.engines.ground.aligned import Floats, OtherPhoto
 from core.engines.ground.reveal import BaredPhoto, without_part
 from core.engines.ground.thrown import model_of, thrown_by
 from core.engines.layout.cutout import CutPart, cut_out_part
@@ -53,12 +53,13 @@ class LayoutScene:
         check_liftable(self.regions[index])
         return cut_out_part(self.photo, self.regions[index].mask, others, self.params.shadow)
 
-    def bare(self, index: int, others: Mask, image: Image | None = None) -> BaredPhoto:
-        """The photo, or an ``image`` of it with another part gone already, without the region."""
+    def bare(self, index: int, others: Mask, image: Image | None = None, fill: Floats | None = None) -> BaredPhoto:
+        """The photo, or an ``image`` of it with another part gone already, without the region; ``fill`` as in
+        without_part."""
         check_liftable(self.regions[index])
         mask, under = self.regions[index].mask, self.photo if image is None else image
         band = band_width(self.photo, mask, others)
-        return without_part(under, mask, others & ~mask, band, self.goods, self.rng, self.params.shadow)
+        return without_part(under, mask, others & ~mask, band, self.goods, self.rng, self.params.shadow, fill)
 
     def with_thrown(
         self, part: CutPart, index: int, others: Mask, bare: Image, window: WorkArea | None = None

@@ -33,6 +33,12 @@ def component_instances(
     return tuple(out)
 
 
+def region_index(mask: Mask, regions: Sequence[Region]) -> int | None:
+    """The index of the region that ``component_instances`` made ``mask`` of; None where attention told the place."""
+    same = (i for i, r in enumerate(regions) if np.array_equal(_filled(covered(r.mask, mask.shape)), mask))
+    return next(same, None)
+
+
 def _filled(mask: Mask) -> Mask:
     """``mask`` without holes: what is seen through a ring goes where the ring goes."""
     return np.asarray(binary_fill_holes(mask), np.bool_)

@@ -33,11 +33,26 @@ class AttentionTarget:
 
 
 @dataclass(frozen=True)
+class MovedComponent:
+    """A component of the photo, at ``old_mask``, comes to lie at ``new_mask``, bool (H, W) both, moved by ``shift``
+    (down, right) pixels.
+
+    ``with_ground`` is the latter and the ground beside it, which comes along so that the edges do.
+    """
+
+    old_mask: Mask
+    new_mask: Mask
+    with_ground: Mask
+    shift: tuple[int, int]
+
+
+@dataclass(frozen=True)
 class PlaceEdit:
     """One place that changes: ``core`` is what is or was there, ``bounds`` what may be drawn on; bool (H, W).
 
-    ``fresh`` is drawn from new noise, the rest from the photo's own, which keeps what is there. ``whole``: the
-    component comes or goes, and does not only look otherwise.
+    ``new_noise`` is drawn from new noise, the rest from the photo's own, which keeps what is there. ``comes_or_goes``:
+    the component does, and does not only look otherwise. ``gone`` was there, bool (H, W), and ``comes`` is laid there,
+    None where nothing was or nothing of the photo comes. ``redrawn``: what comes is not on the photo, but drawn.
     """
 
     component: str
@@ -45,18 +60,9 @@ class PlaceEdit:
     bounds: Mask
     new_noise: Mask
     comes_or_goes: bool = True
-
-
-@dataclass(frozen=True)
-class MovedComponent:
-    """A component of the photo comes to lie at ``arrived``, bool (H, W), moved by ``shift`` (down, right) pixels.
-
-    ``with_ground`` is that and the ground beside it, which comes along so that the edges do.
-    """
-
-    new_mask: Mask
-    with_ground: Mask
-    shift: tuple[int, int]
+    gone: Mask | None = None
+    comes: MovedComponent | None = None
+    redrawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,11 @@ class EditPlan:
 
     acts: tuple[PlaceEdit, ...]
     looks: tuple[tuple[AttentionTarget, ...], ...]
-    carried: tuple[MovedComponent, ...] = ()
+
+    @property
+    def carried(self) -> tuple[MovedComponent, ...]:
+        """The photo's own components that come to lie elsewhere."""
+        return tuple(act.comes for act in self.acts if act.comes is not None)
 
     @property
     def region(self) -> Mask:
@@ -89,7 +99,7 @@ def make_edit_plan(
     maker = _EditPlanner(edited, found, picture, margin, unit, rng)
     looks = tuple(maker.plan_component(j) for j in range(len(edited.after.components)))
     maker.plan_removed(set(range(len(edited.before.components))) - set(edited.slots))
-    return EditPlan(tuple(maker.place_edits), looks, tuple(maker.moved))
+    return EditPlan(tuple(maker.place_edits), looks)
 
 
 class _EditPlanner:
@@ -105,7 +115,6 @@ class _EditPlanner:
         self.before, self.after, self.places = edited.before.components, edited.after.components, edited.slots
         self.instances, self.picture, self.margin, self.unit, self.rng = found, picture, margin, unit, rng
         self.place_edits: list[PlaceEdit] = []
-        self.moved: list[MovedComponent] = []
         # Where components change places, one of each kind does.
         self.moving_instance = [int(rng.integers(len(one))) for one in found]
 
@@ -114,7 +123,7 @@ class _EditPlanner:
         chip, place, own = self.after[j], self.places[j], self._photo_component(j)
         if own is None:
             for core in self.instances[place]:
-                self._add_place(self.before[place].name, core, place, gone=core)
+                self._add_place(self.before[place].name, core, place, gone=core, redrawn=True)
             return (AttentionTarget(place),)
         if own != place:
             return self._swap_one(own, place)
@@ -163,8 +172,9 @@ class _EditPlanner:
         (y, x), (to_y, to_x) = centre(moving), centre(there)
         shift = self._round_to_cell(to_y - y), self._round_to_cell(to_x - x)
         arrived = shifted(moving, shift)
-        self._add_moved(moving, arrived, shift)
-        self._add_place(self.before[own].name, there | arrived, place, self.moving_instance[place], gone=there)
+        comes = self._moved(moving, arrived, shift)
+        k = self.moving_instance[place]
+        self._add_place(self.before[own].name, there | arrived, place, k, gone=there, comes=comes)
         stays = ~grown(moving, self.margin)
         looks = [AttentionTarget(own, grown(moving, self.margin), self._relative_shift(shift))]
         return tuple(looks if len(self.instances[own]) == 1 else [AttentionTarget(own, stays), *looks])
@@ -173,13 +183,13 @@ class _EditPlanner:
         like = self.instances[place][int(self.rng.integers(len(self.instances[place])))]
         shift = self._free_shift(like, self.before[place].name)
         arrived = shifted(like, shift)
-        self._add_moved(like, arrived, shift)
-        self._add_place(self.before[place].name, arrived, None)
+        comes = self._moved(like, arrived, shift)
+        self._add_place(self.before[place].name, arrived, None, comes=comes)
         return AttentionTarget(place, grown(like, self.margin), self._relative_shift(shift))
 
     def _free_shift(self, like: Mask, name: str) -> tuple[int, int]:
         """A shift (down, right) in pixels to a free place, near and calm ones first."""
-        taken = np.logical_or.reduce([*(m for one in self.instances for m in one), *(c.new_mask for c in self.moved)])
+        taken = np.logical_or.reduce([*(m for one in self.instances for m in one), *self._arrived()])
         rows, columns = np.nonzero(like)
         height, width = like.shape
         down = self._cell_multiples(1 - int(rows.min()), height - 2 - int(rows.max()))
@@ -204,9 +214,11 @@ class _EditPlanner:
         k: int | None = None,
         gone: Mask | None = None,
         whole: bool = True,
+        comes: MovedComponent | None = None,
+        redrawn: bool = False,
     ) -> None:
-        """One more act at ``core``, which is, or comes, in the place of the ``k``-th of chip ``place``; ``gone`` was
-        there."""
+        """One more act at ``core``, which is, or comes, in the place of the ``k``-th of chip ``place``; the rest as in
+        PlaceEdit."""
         bounds = grown(core, self.margin)
         others = [
             mask
@@ -218,15 +230,19 @@ class _EditPlanner:
             # What lies beside is not to be redrawn, but for what the component itself covers.
             bounds &= core | ~grown(np.asarray(np.logical_or.reduce(others), np.bool_), 1.0)
         fresh = np.zeros_like(bounds) if gone is None else grown(gone, self.margin) & bounds
-        self.place_edits.append(PlaceEdit(component, core, bounds, fresh, whole))
+        self.place_edits.append(PlaceEdit(component, core, bounds, fresh, whole, gone, comes, redrawn))
 
-    def _add_moved(self, moving: Mask, arrived: Mask, shift: tuple[int, int]) -> None:
+    def _arrived(self) -> list[Mask]:
+        """Where components have come to lie by now."""
+        return [act.comes.new_mask for act in self.place_edits if act.comes is not None]
+
+    def _moved(self, moving: Mask, arrived: Mask, shift: tuple[int, int]) -> MovedComponent:
         """``moving`` comes to lie at ``arrived``; what lies beside it stays."""
         others = [m for one in self.instances for m in one if m is not moving]
         ground = grown(moving, self.unit / 2)
         if others:
             ground &= moving | ~grown(np.asarray(np.logical_or.reduce(others), np.bool_), 1.0)
-        self.moved.append(MovedComponent(arrived, shifted(ground, shift), shift))
+        return MovedComponent(moving, arrived, shifted(ground, shift), shift)
 
     def _round_to_cell(self, pixels: float) -> int:
         return self.unit * round(pixels / self.unit)

@@ -14,14 +14,17 @@ from core.device import derive_seed, numpy_rng, torch_generator
 from core.engines.api import Background, Context, DrawingPreset, LearningEngine, Need, read_params
 from core.engines.backbone_requirements import concepts_folder, grey_like, missing_model_reason
 from core.engines.finalize import NoVisibleChange, finalize_sample
+from core.engines.ground.aligned import OtherPhoto
+from core.engines.ground.other_photos import chosen_ids, other_photos
 from core.engines.prompt_editing import Product
-from core.engines.recipe_notes import CandidateNotes, EditNotes, with_notes
+from core.engines.recipe_notes import CandidateNotes, EditNotes, GroundNotes, with_notes
 from core.errors import InputError
 from core.methods.comgen.component_masks import component_instances
 from core.methods.comgen.component_prompt import ComponentPrompt
 from core.methods.comgen.components import ComponentLearningParams
-from core.methods.comgen.edit_plan import EditPlan, make_edit_plan
-from core.methods.comgen.paste_back import enlarged, paste_edit, tighten_mask
+from core.methods.comgen.composition import DrawnEdit
+from core.methods.comgen.edit_plan import make_edit_plan
+from core.methods.comgen.paste_back import enlarged
 from core.methods.comgen.prompt_edits import EditedPrompt
 from core.methods.comgen.prompt_view import ComponentPromptEditing
 from core.methods.comgen.requested_prompt import (
@@ -32,19 +35,13 @@ from core.methods.comgen.requested_prompt import (
     edited_prompt,
     names_components,
 )
-from core.methods.comgen.residual import AttentionDiff, grown, refined
+from core.methods.comgen.residual import AttentionDiff, refined
 from core.methods.comgen.settings import ComGenParams
 from core.training.checkpoints import Concept, load_concept
-from core.types import AnomalyExample, Image, Mask, NormalImage, Request, Sample
+from core.types import AnomalyExample, NormalImage, Request, Sample
 
 if TYPE_CHECKING:
     from core.diffusion.backbone import Backbone
-    from core.methods.comgen.sample import Held
-
-MIN_CHANGED_SHARE = 0.2
-"""Share of a component that must visibly differ for the edit to have taken there."""
-PASTE_RIM = 4.0
-"""Pixels of the model's picture that are pasted around what changed."""
 
 
 @dataclass(frozen=True)
@@ -206,13 +203,23 @@ class ComGen(LearningEngine):
         changed = refined(coarse, held.reconstructed, drawn.image, cell, within=plan.region)
         if not changed.any():
             raise NoVisibleChange(self._no_change_message(edited, request))
-        image, mask = _paste_at_photo_size(photo, held, drawn.image, plan, changed, params, rng)
-        parts = _instance_masks(plan, (photo.shape[0], photo.shape[1]))
+        ids, goods = self._good_photos(request, params, ctx)
+        edit = DrawnEdit(request, held, drawn.image, plan, changed, params, goods, rng).composed()
         background: Background = "redrawn" if params.background == "rewrite" else "exact"
         sample = finalize_sample(
-            self, request, image, mask, background=background, tighten=False, instances=parts, params=params
-        )
-        return self._result(sample, edited, drawn.attention_diff)
+            self, request, edit.image, edit.mask, background=background, tighten=False, instances=edit.instances,
+            params=params,
+        )  # fmt: skip
+        return self._result(sample, edited, drawn.attention_diff, *([GroundNotes(normal_ids=ids)] if goods else []))
+
+    def _good_photos(
+        self, request: Request, params: ComGenParams, ctx: Context
+    ) -> tuple[tuple[str, ...], tuple[OtherPhoto, ...]]:
+        """Ids of the photos that may show the ground, and those of them that show the same view."""
+        if params.ground == "drawn" or params.background == "rewrite":
+            return (), ()
+        ids = request.normal_ids if request.normal_ids is not None else chosen_ids(request.normal, ctx.normals)
+        return ids, other_photos(request.normal, ctx.normals, ids, ctx.check, ctx.regions_of)
 
     def _from_noise(
         self, backbone: Backbone, edited: EditedPrompt, request: Request, params: ComGenParams, ctx: Context
@@ -229,7 +236,7 @@ class ComGen(LearningEngine):
         return self._result(sample, edited, chosen.residual, chosen.notes)
 
     def _result(
-        self, sample: Sample, edited: EditedPrompt, found: AttentionDiff, *more: CandidateNotes
+        self, sample: Sample, edited: EditedPrompt, found: AttentionDiff, *more: CandidateNotes | GroundNotes
     ) -> ComGenEvidence:
         shape = (sample.mask.shape[0], sample.mask.shape[1])
         notes = EditNotes(
@@ -256,50 +263,3 @@ class ComGen(LearningEngine):
             f"{self.name}: {said!r} left nothing visibly changed on {request.normal.name!r}; raise the guidance, take "
             "another seed, or a model that knows these components"
         )
-
-
-def _paste_at_photo_size(
-    photo: Image,
-    held: Held,
-    drawn: Image,
-    plan: EditPlan,
-    changed: Mask,
-    params: ComGenParams,
-    rng: np.random.Generator,
-) -> tuple[Image, Mask]:
-    """The sample's image and mask at the photo's size, from what was ``drawn`` and ``changed`` at the model's."""
-    full = (photo.shape[0], photo.shape[1])
-    bounds = enlarged(_paste_area(plan, changed), full)
-    if params.background == "rewrite":
-        image = np.asarray(cv2.resize(drawn, full[::-1], interpolation=cv2.INTER_CUBIC), np.uint8)
-        return grey_like(photo, image), bounds
-    image = paste_edit(photo, held.pixels, held.reconstructed, drawn, bounds, params.detail, rng, plan.carried)
-    image = grey_like(photo, image)
-    mask = tighten_mask(photo, image, bounds) if params.tighten else bounds
-    return np.where(mask[..., None], image, photo), mask
-
-
-def _paste_area(plan: EditPlan, changed: Mask) -> Mask:
-    """What to paste of each act: all that changed there and, where the edit took, all of the component.
-
-    Parts of it that happen to be as bright as what comes instead did change too. The edge runs a little outside, where
-    both pictures agree.
-    """
-    out = np.zeros_like(changed)
-    for act in plan.acts:
-        part = changed & act.bounds
-        if act.comes_or_goes and (part & act.core).sum() >= MIN_CHANGED_SHARE * act.core.sum():
-            part |= act.core
-        out |= grown(part, PASTE_RIM) & act.bounds
-    return out
-
-
-def _instance_masks(plan: EditPlan, shape: tuple[int, int]) -> tuple[Mask, ...]:
-    """One mask per act at the photo's size; where two meet the later one has it."""
-    out: list[Mask] = []
-    taken = np.zeros(shape, np.bool_)
-    for act in reversed(plan.acts):
-        part = enlarged(act.bounds, shape) & ~taken
-        taken |= part
-        out.append(part)
-    return tuple(part for part in reversed(out) if part.any())

@@ -12,8 +12,6 @@ from scipy.signal import fftconvolve
 from core.images import alpha_blend, inner_alpha
 from core.images.geometry import coverage, resized
 from core.methods.comgen.edit_plan import MovedComponent
-from core.methods.comgen.residual import grown
-from core.quality import visible_change
 from core.types import Image, Mask
 
 Floats = npt.NDArray[np.float32]
@@ -22,10 +20,6 @@ FEATHER = 4.0
 """Inner fade at the mask's edge, in pixels of the model's picture."""
 TONE = 8.0
 """Pixels of the model's picture over which an error in tone is evened out."""
-FADES, REACH = (2.5, 4.0, 5.5), 8.0
-"""Levels of the mean difference at which the soft rim of a change ends, and how many pixels it is wide at most."""
-MIN_VISIBLE_SHARE = 0.85
-"""Share of a mask, rim and all, that visibly differs."""
 SWATCH = 12
 """Side, in pixels of the model's picture, of the calm place whose grain goes on; halved where none is free."""
 
@@ -55,13 +49,9 @@ def paste_edit(
     grain goes on there to the share ``detail``. What was ``carried`` gets back, whole, what the autoencoder took.
     """
     shape = (photo.shape[0], photo.shape[1])
-    small = coverage(mask, (pixels.shape[0], pixels.shape[1]))
-    toned = drawn.astype(np.float32) + _tone(pixels.astype(np.float32) - drawn, 1 - small)
-    large = resized(toned, shape)
+    large = at_photo_size(photo, pixels, rebuilt, drawn, mask, detail, rng)
     lost = photo.astype(np.float32) - resized(rebuilt.astype(np.float32), shape)
     scale = max(shape) / max(pixels.shape[:2])
-    if detail:
-        large += detail * _grain(lost, mask, scale, rng)
     for one in carried:
         large = _restored(large, resized(drawn.astype(np.float32), shape), lost, one)
     patch = np.clip(np.rint(large), 0, 255).astype(np.uint8)
@@ -69,22 +59,19 @@ def paste_edit(
     return alpha_blend(photo, patch, inner_alpha(mask, max(0.0, min(FEATHER * scale, depth / 2 - 0.5))))
 
 
-def tighten_mask(photo: Image, image: Image, bounds: Mask) -> Mask:
-    """The part of ``bounds`` where ``image`` visibly differs from ``photo``, and its soft rim; bool (H, W) all.
-
-    Cut at what is visible a shadow would leave its outline: beside it counts what differs by the least of FADES on the
-    mean with which still MIN_VISIBLE_SHARE of it all is visible.
-    """
-    sure = visible_change(photo, image, bounds)
-    apart = np.abs(cv2.GaussianBlur(image.astype(np.float32) - photo, (0, 0), 1.5)).max(axis=2)
-    near = bounds & grown(sure, REACH)
-    for fade in FADES:
-        _, labels = cv2.connectedComponents((sure | near & (apart >= fade)).view(np.uint8), connectivity=4)
-        met = np.unique(labels[sure])
-        mask = np.asarray(np.isin(labels, met[met > 0]), np.bool_)
-        if sure.sum() >= MIN_VISIBLE_SHARE * mask.sum():
-            return mask
-    return sure
+def at_photo_size(
+    photo: Image, pixels: Image, rebuilt: Image, drawn: Image, mask: Mask, detail: float, rng: np.random.Generator
+) -> Floats:
+    """``drawn`` enlarged, float32 (H, W, 3) in 0..255, in the photo's tone and with its grain inside ``mask``; all
+    as in paste_edit."""
+    shape = (photo.shape[0], photo.shape[1])
+    small = coverage(mask, (pixels.shape[0], pixels.shape[1]))
+    toned = drawn.astype(np.float32) + _tone(pixels.astype(np.float32) - drawn, 1 - small)
+    large = np.asarray(resized(toned, shape), np.float32)
+    if detail:
+        lost = photo.astype(np.float32) - resized(rebuilt.astype(np.float32), shape)
+        large += detail * _grain(lost, mask, max(shape) / max(pixels.shape[:2]), rng)
+    return large
 
 
 def _restored(large: Floats, drawn: Floats, lost: Floats, one: MovedComponent) -> Floats:

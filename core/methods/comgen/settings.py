@@ -56,6 +56,13 @@ class ComGenParams(PresetParams):
         title="Background",
         description="Keep every pixel outside the mask the photo's own, or take the whole picture as it was drawn.",
     )
+    ground: Literal["photos", "drawn"] = Field(
+        "photos",
+        title="Ground below",
+        description="What is seen where a component with a region goes. photos: what other good photos show, its "
+        "shadow taken away, and the drawing only where none shows it; what moves is the photo's own. drawn: the "
+        "drawing alone.",
+    )
     steps: int = Field(20, ge=4, le=250, title="Steps", description="Steps of the sampler: more is finer and slower.")
     guidance: float = Field(
         3.0, ge=1, le=20, title="Guidance", description="How strongly the edited prompt is followed."
