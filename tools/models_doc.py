@@ -20,7 +20,7 @@ from tests.diffusion.test_adapters import LORAS  # noqa: E402
 TARGET = HOUSE / "docs" / "models.md"
 BEGIN, END = "<!-- families -->", "<!-- /families -->"
 HEAD = ("family", "inside the mask", "by an instruction", "reference picture", "negative prompt", "LoRA",
-        "learned engines")  # fmt: skip
+        "learned engines, `graft`")  # fmt: skip
 OWN = ("Stable Diffusion 1.5 and 2", "works", "refused", "refused", "works", "works", "works")
 """Models that our own sampling draws with: tests/diffusion/test_inpaint.py, test_adapters.py, tests/engines."""
 

@@ -23,8 +23,9 @@ class CropSettings:
     """What is cut out and how it comes back: context ``margin`` relative to the mask's box, working ``side`` in pixels
     (0: the model's own), inner ``feather`` in pixels, and how the edge is closed. ``square`` cuts out a square where
     the photo has room for it; ``framed`` one that is filled up by mirror image where it has not, as when learning, and
-    ``whole`` with it one that holds the whole photo. ``detail`` 0..1 gives back that share of the fine structure that
-    the model's autoencoder loses, so that the surface's grain goes on inside the mask."""
+    ``whole`` with it one that holds the whole photo. A framed square has at least ``least`` photo pixels a side, 0 for
+    the working side; with fewer a small mask is seen enlarged. ``detail`` 0..1 gives back that share of the fine
+    structure that the model's autoencoder loses, so that the surface's grain goes on inside the mask."""
 
     margin: float = 0.5
     side: int = 0
@@ -33,6 +34,7 @@ class CropSettings:
     square: bool = False
     framed: bool = False
     whole: bool = False
+    least: int = 0
     detail: float = 0.0
 
 
@@ -109,7 +111,7 @@ def crop_for_model(backbone: PictureSize, photo: Image, mask: Mask, frame: CropS
     if side % backbone.multiple:
         raise InputError(f"working size: expected a multiple of {backbone.multiple} for {backbone.name}, got {side}")
     if frame.framed:
-        square = Framing(side, frame.margin, side, frame.whole).around(mask)
+        square = Framing(side, frame.margin, frame.least or side, frame.whole).around(mask)
         roi, before = square.pixels()
         window = ModelCrop(roi, np.empty((side, side, 3), np.uint8), round(square.extent), before)
         return replace(window, pixels=window.crop(photo))

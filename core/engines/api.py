@@ -163,6 +163,8 @@ class Engine(ABC):
 
     example_source: ClassVar[ExampleSource] = "project"
     """Where its examples come from."""
+    reference_setting: ClassVar[str] = ""
+    """The setting that names the real anomalies it draws like, by ids with commas between; empty without one."""
     tools: ClassVar[frozenset[Tool]] = frozenset({"mask"})
     first_choice: ClassVar[bool] = False
     """Whether the app chooses it for a person who has not chosen yet: works at once, on any photo."""
@@ -189,6 +191,14 @@ class Engine(ABC):
         """What a request must bring with these settings (an instance of ``Params``): ``needs``, less what the settings
         make up for."""
         return self.needs
+
+    def example_source_for(self, params: Mapping[str, object]) -> ExampleSource:
+        """Where its examples come from with these settings."""
+        return self.example_source
+
+    def examples_per_sample(self, params: Mapping[str, object]) -> int:
+        """How many real anomalies one sample is drawn like, at least 1; where fewer match, a request brings those."""
+        return 1
 
     def matching_examples(
         self,

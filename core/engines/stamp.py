@@ -10,39 +10,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from core.device import numpy_rng
 from core.engines.api import Context, Engine, EngineParams, read_params, require_mask
 from core.engines.finalize import finalize_sample
 from core.engines.recipe_notes import BankNotes, with_notes
-from core.engines.surface.harmony import described_place, edge_crispness, fitting_blend, harmonised, is_shaded
-from core.engines.surface.outline_warp import OutlineWarp, TurnLimit, warp_onto
-from core.engines.surface.surface import (
-    Pixels,
-    Surface,
-    crop_surface,
-    min_visible_levels,
-    paste_surface,
-    pick_tone,
-    strengthen,
-)
+from core.engines.surface.harmony import described_place
+from core.engines.surface.outline_warp import TurnLimit
+from core.engines.surface.stamping import UPRIGHT, StampSettings, place_reach, shows_light_direction, stamp_onto
+from core.engines.surface.surface import crop_surface, paste_surface
 from core.errors import InputError
-from core.images import inner_alpha, poisson_blend
-from core.images.geometry import dilated, mask_box
-from core.masks.perturbation import MaskEnhancement, enhance_mask
 from core.types import AnomalyExample, Image, Mask, Request, Sample
 
 ANY, FITTING = "any", "fits"
 _SAME_PLACE = 0.5
 """Overlap (IoU) with the place on its own photo from which on a stamp would be a copy."""
-_UPRIGHT = TurnLimit(30.0, False)
-"""How far an anomaly may be turned that shows where its light comes from."""
-_LEAST_VARIED = 40
-"""Pixels of a mask below which its outline is left alone."""
 
 
 class StampParams(EngineParams):
@@ -121,8 +105,7 @@ class Stamp(Engine):
 
     def keeps_direction(self, example: AnomalyExample) -> bool:
         """One that shows where its light comes from."""
-        rows, cols = mask_box(example.mask, pad=12)
-        return is_shaded(example.pixels[rows, cols], np.ascontiguousarray(example.mask[rows, cols]))
+        return shows_light_direction(example)
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:
         """One sample per request; InputError without an entry, and where it would be a copy of itself."""
@@ -137,8 +120,9 @@ class Stamp(Engine):
         example = request.examples[0]
         _refuse_copy(example, mask)
         rng = numpy_rng(request.seed, self.name)
-        surface = crop_surface(request, mask, ctx, pad=_reach(mask) + 2)
-        pixels = _stamped(request, params, surface, example, self._limit(request, params, example), rng)
+        surface = crop_surface(request, mask, ctx, pad=place_reach(mask) + 2)
+        settings = StampSettings(params.vary, params.blend, params.feather, params.contrast)
+        pixels = stamp_onto(surface, example, self._limit(request, params, example), settings, request.label, rng)
         ctx.check()
         ctx.progress(1, 1, None)
         sample = finalize_sample(self, request, paste_surface(request, surface, pixels), mask, params=params)
@@ -148,7 +132,7 @@ class Stamp(Engine):
     def _limit(self, request: Request, params: StampParams, example: AnomalyExample) -> TurnLimit:
         placed_alike = request.placement is not None and request.placement.follows_example
         if placed_alike or self.keeps_direction(example):
-            return TurnLimit(min(_UPRIGHT.degrees, params.rotate), False)
+            return TurnLimit(min(UPRIGHT.degrees, params.rotate), False)
         return TurnLimit(params.rotate, params.rotate >= 90)
 
 
@@ -162,86 +146,3 @@ def _refuse_copy(example: AnomalyExample, mask: Mask) -> None:
             "stamp: the mask lies where the entry lies on its own photo, so that the sample would be a copy of it; "
             "move the mask, or choose another entry"
         )
-
-
-def _reach(mask: Mask) -> int:
-    """Pixels around the mask that say what its surroundings look like."""
-    return int(np.clip(0.25 * np.sqrt(np.count_nonzero(mask)), 4, 24))
-
-
-def _stamped(
-    request: Request,
-    params: StampParams,
-    surface: Surface,
-    example: AnomalyExample,
-    limit: TurnLimit,
-    rng: np.random.Generator,
-) -> Pixels:
-    rows, cols = mask_box(example.mask, pad=_reach(example.mask) + 8)
-    source, defect = example.pixels[rows, cols], np.ascontiguousarray(example.mask[rows, cols])
-    soft = inner_alpha(defect, 1.0) if example.alpha is None else example.alpha[rows, cols].astype(np.float32) / 255
-    target = _varied(surface.mask, params.vary, rng)
-    warp = warp_onto(defect, target, limit, rng)
-    how = cv2.INTER_NEAREST if surface.two_tone is not None else cv2.INTER_LINEAR
-    patch = cv2.remap(source, warp.where, None, how, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-    alpha = cv2.remap(np.ascontiguousarray(soft), warp.where, None, cv2.INTER_LINEAR).astype(np.float32)
-    if surface.two_tone is not None:
-        return np.where((alpha >= 0.5)[..., None] & surface.mask[..., None], patch, surface.pixels)
-    patch = _in_new_light(patch, source, defect, warp, surface)
-    ring = dilated(surface.mask, _reach(surface.mask)) & ~dilated(surface.mask, 1)
-    blend = params.blend
-    if blend == "auto":
-        blend = fitting_blend(patch, surface, edge_crispness(source, defect), ring)
-    pixels = _blended(blend, patch, alpha, warp, surface, target, params.feather)
-    if not params.contrast:
-        return pixels
-    tone = pick_tone(surface, "auto", request.label, rng)
-    levels = min(params.contrast, min_visible_levels(surface, params.contrast, False))
-    return strengthen(surface, pixels, _weight(alpha, surface, target), levels, tone)
-
-
-def _varied(mask: Mask, amount: float, rng: np.random.Generator) -> Mask:
-    """``mask`` with its outline varied (GAA, eq. 5), a subset of it."""
-    if not amount or np.count_nonzero(mask) < _LEAST_VARIED or mask.all():
-        return mask
-    how = MaskEnhancement(close_px=0, delta=0.05, jitter=amount, bend=0.2 * min(amount, 1), alpha=0)
-    varied = enhance_mask(mask, how, rng) & mask
-    return varied if 2 * np.count_nonzero(varied) >= np.count_nonzero(mask) else mask
-
-
-def _in_new_light(patch: Pixels, source: Image, defect: Mask, warp: OutlineWarp, surface: Surface) -> Pixels:
-    around = dilated(surface.mask, _reach(surface.mask)) & ~dilated(surface.mask, 1)
-    if warp.with_surroundings:
-        covers = cv2.remap(defect.astype(np.uint8), warp.where, None, cv2.INTER_NEAREST, borderValue=1) == 0
-        return harmonised(patch, surface.pixels, around & covers, around)
-    # Bent without its surroundings: their middle colour stands for them.
-    ring = dilated(defect, 8) & ~dilated(defect, 1)
-    if not ring.any() or not around.any():
-        return patch
-    stand_in = patch.copy()
-    stand_in[around] = np.median(source[ring], axis=0)
-    return harmonised(stand_in, surface.pixels, around, around)
-
-
-def _weight(alpha: npt.NDArray[np.float32], surface: Surface, target: Mask) -> npt.NDArray[np.float32]:
-    """``alpha`` inside the mask; a thin or tiny one, of which nothing is left, counts as a whole."""
-    inside = np.where(surface.mask, alpha, 0).astype(np.float32)
-    return inside if inside.max() >= 0.5 else target.astype(np.float32)
-
-
-def _blended(
-    blend: str,
-    patch: Pixels,
-    alpha: npt.NDArray[np.float32],
-    warp: OutlineWarp,
-    surface: Surface,
-    target: Mask,
-    feather: float,
-) -> Pixels:
-    if blend == "poisson" and warp.with_surroundings:
-        photo, cut = surface.pixels.astype(np.uint8), np.clip(np.rint(patch), 0, 255).astype(np.uint8)
-        return poisson_blend(photo, cut, surface.mask).astype(np.float32)
-    weight = _weight(alpha, surface, target)
-    if blend == "feather":
-        weight = np.minimum(inner_alpha(target, feather), np.maximum(weight, target * np.float32(0.5)))
-    return np.asarray(surface.pixels + (patch - surface.pixels) * weight[..., None], np.float32)

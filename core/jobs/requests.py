@@ -92,7 +92,7 @@ class RequestBuilder:
         read_params(chosen, params)
         asked = {**preset.placement, **(placement or {})}
         rules = read_settings(Placement, asked, "placement")
-        examples = anomalies_for(material, chosen, label)
+        examples = anomalies_for(material, chosen, label, params)
         if rules.source == "examples" and not examples:
             raise InputError(f"placement from examples: there is no real anomaly labelled {label!r}; import some")
         if rules.source == "learned" and rules.position == "auto" and material.learned_with_place(label):
@@ -134,7 +134,7 @@ class RequestBuilder:
             seed=seed,
             mask=placed.mask if placed is not None else mask if not isinstance(mask, PlacedMask) else None,
             regions=self.material.regions(normal.id),
-            examples=() if example is None else (example,),
+            examples=() if example is None else (example, *self._further(example, seed)),
             donor=self.material.normal(donor_id) if donor_id != normal.id else None,
             object_mask=self.material.object_mask(normal.id),
             placement=placed.placement if placed is not None else None,
@@ -148,6 +148,14 @@ class RequestBuilder:
     def _at_random(self, seed: int) -> AnomalyExample | None:
         found, _ = self._matching(seed)
         return found[int(numpy_rng(seed, "example").integers(len(found)))] if found else None
+
+    def _further(self, first: AnomalyExample, seed: int) -> tuple[AnomalyExample, ...]:
+        """Real anomalies that a sample is drawn like beside its first one."""
+        count = self.engine.examples_per_sample(self.params) - 1
+        if count < 1:
+            return ()
+        others = [example for example in self._matching(seed)[0] if example.id != first.id]
+        return tuple(others[i] for i in numpy_rng(seed, "further").permutation(len(others))[:count])
 
     def _for_drawn(self, normal: NormalImage, mask: Mask | PlacedMask, seed: int) -> AnomalyExample | None:
         """The real anomaly for a mask that a person drew: the engine's choice, else one by chance."""
@@ -176,12 +184,14 @@ class RequestBuilder:
         return example, [e.mask for e in found], anchor
 
 
-def anomalies_for(material: ProductData, engine: Engine, label: str) -> tuple[AnomalyExample, ...]:
+def anomalies_for(
+    material: ProductData, engine: Engine, label: str, params: Mapping[str, object]
+) -> tuple[AnomalyExample, ...]:
     """The anomalies of a label that an engine draws like: the project's real ones, or those of the bank.
 
     InputError where it needs an entry of the bank and there is none.
     """
-    if engine.example_source == "project":
+    if engine.example_source_for(params) == "project":
         return material.examples(label)
     found = material.bank_examples(label)
     if not found and "examples" in engine.needs:

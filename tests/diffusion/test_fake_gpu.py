@@ -19,6 +19,7 @@ from core.diffusion.noise_schedule import VariancePreserving
 from core.diffusion.sampling import classifier_free_guidance, draw_noise, make_schedule, sample
 from core.diffusion.tokens import Placeholder, with_placeholders
 from core.methods.dual_ano_diff.interaction import BCM, SaimController, interleaved, predict_pairs
+from core.methods.graft.reference_reading import ReferenceReading
 from core.training.low_rank import unet_adapter
 from core.training.spatial_embedding import make_encoder
 from core.training.training_samples import masked_loss
@@ -172,3 +173,15 @@ def test_the_mask_encoder(mode: FakeTensorMode) -> None:
     encoder = make_encoder("small", torch.zeros(4, 16), 0).to(CUDA)  # type: ignore[arg-type]
     tokens = encoder(torch.zeros(2, 1, 64, 64, device=CUDA))
     assert tokens.device.type == "cuda" and tokens.shape[0] == 2
+
+
+@DTYPES
+def test_reading_references(mode: FakeTensorMode, gpu: Callable[..., Backbone], dtype: torch.dtype) -> None:
+    backbone = gpu(dtype)
+    inside, anomaly = torch.ones(1, 1, 8, 8, device=CUDA), torch.ones(2, 1, 8, 8, device=CUDA)
+    reading = ReferenceReading(inside, anomaly)
+    # Where the anomalies lie decides how many keys are read, which fake tensors do not know.
+    reading._read_positions = lambda shape: torch.arange(shape[0] * shape[1])  # type: ignore[method-assign]
+    with attention_control(backbone.unet, reading):
+        noise = predict_noise(backbone, torch.zeros(4, 4, 8, 8), 500, prompts(backbone, 4))
+    assert on_gpu(noise) and noise.shape == (4, 4, 8, 8)

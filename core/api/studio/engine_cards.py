@@ -42,6 +42,7 @@ class EngineCard:
     drawing_presets: Mapping[str, DrawingPreset]
     goal: Goal
     paper: str
+    reference_setting: str
 
 
 def idle_settings(engine_name: str, params: Mapping[str, object]) -> Mapping[str, str]:
@@ -79,4 +80,5 @@ def _engine_card(e: Engine, concepts: Path | None) -> EngineCard:
         drawing_presets=e.drawing_presets(),
         goal=e.goal,
         paper=e.paper,
+        reference_setting=e.reference_setting,
     )
