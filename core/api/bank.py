@@ -10,7 +10,7 @@ from typing import Any
 
 from core.api.concepts.examples import defect_thumbnail_bytes
 from core.api.evaluation.specs import example_ids_behind
-from core.bank import BANK_PREFIX, Bank, BankEntry, EntryFacts, ImportedEntries, bank_folder
+from core.bank import BANK_PREFIX, Bank, BankEntry, EntryFacts, ImportedEntries, bank_folder, opened_bank
 from core.engines.registry import engines
 from core.errors import InputError, MaskError, NotFound
 from core.images import cached_file, isolated, read_image, read_mask
@@ -93,7 +93,7 @@ class SharedBank:
 
     @staticmethod
     def _bank() -> Bank:
-        return Bank(bank_folder())
+        return opened_bank(bank_folder())
 
 
 class BankApi(SharedBank):

@@ -14,9 +14,12 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -32,6 +35,8 @@ _PICTURES = ("pixels.png", "mask.png", "alpha.png", "thumbnail.png")
 _FILES = frozenset({_FACTS, *_PICTURES})
 _LARGEST = 256 * 2**20
 """Bytes that one file of an archive may have."""
+_TICK_NS = 2 * 10**9
+"""The coarsest clock that file systems date folders by: what comes in twice within it leaves one date."""
 
 
 def bank_folder() -> Path:
@@ -52,26 +57,60 @@ class ImportedEntries:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """The entries' ids with the dates of their folders, as they were when all lay in a folder of the date ``changed``;
+    ``settled`` where nothing can have come in since without another date."""
+
+    changed: int
+    dates: Mapping[str, int]
+    settled: bool
+
+
+@lru_cache(maxsize=8)
+def opened_bank(folder: Path) -> Bank:
+    """The bank in ``folder``, one for all that ask in this process, so that its facts are read once."""
+    return Bank(folder)
+
+
 class Bank:
-    """The bank in a folder, which need not exist yet. Safe to share between threads and processes."""
+    """The bank in a folder, which need not exist yet. Safe to share between threads and processes: what another
+    process adds or removes is seen at the next call, by the date of the folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._known: dict[str, EntryFacts] = {}
+        self._listing: _Listing | None = None
+        self._known: dict[tuple[str, int], EntryFacts] = {}
 
     def ids(self) -> list[str]:
         """Of all entries, whole or damaged, sorted."""
+        return list(self._listed().dates)
+
+    def _listed(self) -> _Listing:
+        home = self.folder / "entries"
         try:
-            return sorted(p.name for p in (self.folder / "entries").iterdir() if not p.name.startswith("."))
+            changed = home.stat().st_mtime_ns
+            known = self._listing
+            if known is not None and known.settled and known.changed == changed:
+                return known
+            settled = time.time_ns() - changed > _TICK_NS
+            names = sorted(name for name in os.listdir(home) if not name.startswith("."))
         except FileNotFoundError:
-            return []
+            return _Listing(0, {}, False)
+        dates = {}
+        for name in names:
+            with suppress(FileNotFoundError):  # removed since
+                dates[name] = (home / name).stat().st_mtime_ns
+        self._listing = listing = _Listing(changed, dates, settled)
+        self._known = {key: facts for key, facts in self._known.items() if dates.get(key[0]) == key[1]}
+        return listing
 
     def facts(self, label: str | None = None) -> dict[str, EntryFacts]:
         """By id, of those that can be read, perhaps of one label."""
         found = {}
-        for id in self.ids():
+        for id, date in self._listed().dates.items():
             try:
-                facts = self._facts(id)
+                facts = self._facts(id, date)
             except FlawsmithError:
                 continue
             if label in (None, facts.label):
@@ -81,16 +120,16 @@ class Bank:
     def problems(self) -> list[str]:
         """One line for each entry that cannot be read; they are left alone."""
         said = []
-        for id in self.ids():
+        for id, date in self._listed().dates.items():
             try:
-                self._facts(id)
+                self._facts(id, date)
             except FlawsmithError as error:
                 said.append(str(error))
         return said
 
     def entry(self, id: str) -> BankEntry:
         """The entry with this id; NotFound if there is none, InputError if it is damaged."""
-        facts, folder = self._facts(id), self.path(id)
+        facts, folder = self._facts(id, self._listed().dates.get(id, 0)), self.path(id)
         pixels, alpha = read_image(folder / "pixels.png"), read_image(folder / "alpha.png")
         mask = read_mask(folder / "mask.png")
         top, left = facts.place
@@ -171,11 +210,13 @@ class Bank:
             raise InputError(f"{path.name}: no entry of a bank inside; give a file that `launch.py bank export` wrote")
         return ImportedEntries(tuple(added), known, tuple(problems))
 
-    def _facts(self, id: str) -> EntryFacts:
-        # An entry is never changed, so what was read of it once stays true as long as it is there.
-        if id not in self._known:
-            self._known[id] = self._read_facts(id)
-        return self._known[id]
+    def _facts(self, id: str, date: int) -> EntryFacts:
+        # An entry is never changed, but it may be removed and come back with another licence.
+        key = (id, date)
+        if (known := self._known.get(key)) is not None:
+            return known
+        self._known[key] = facts = self._read_facts(id)
+        return facts
 
     def _read_facts(self, id: str) -> EntryFacts:
         try:

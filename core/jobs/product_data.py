@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.bank import BANK_PREFIX, Bank, bank_folder
+from core.bank import BANK_PREFIX, bank_folder, opened_bank
 from core.features.index import FeatureIndex, build_index, embed
 from core.images import cached_file, mask_png_bytes, read_image, read_mask
 from core.masks.foreground import object_mask
@@ -112,11 +112,13 @@ class ProductData:
 
     def bank_examples(self, label: str, most: int = 64) -> tuple[AnomalyExample, ...]:
         """The bank's entries of ``label``, at most ``most``."""
-        return tuple(self._bank_example(BANK_PREFIX + id) for id in list(Bank(bank_folder()).facts(label))[:most])
+        return tuple(
+            self._bank_example(BANK_PREFIX + id) for id in list(opened_bank(bank_folder()).facts(label))[:most]
+        )
 
     def _bank_example(self, example_id: str) -> AnomalyExample:
         id = example_id.removeprefix(BANK_PREFIX)
-        return self._examples.get(example_id, lambda: Bank(bank_folder()).entry(id).as_example())
+        return self._examples.get(example_id, lambda: opened_bank(bank_folder()).entry(id).as_example())
 
     def learned_masks(self, label: str) -> list[Mask]:
         """New mask shapes of ``label`` that were drawn by a learned concept, as large as the real ones; NotFound."""

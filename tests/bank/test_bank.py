@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from core.bank import Bank, BankEntry, EntryFacts
+from core.bank import Bank, BankEntry, EntryFacts, opened_bank
 from core.errors import InputError, MaskError, NewerFormat, NotFound
 from tests.engines.test_contract import SHAPE, disc, part_photo
 
@@ -48,6 +50,28 @@ def test_the_same_defect_is_kept_once(tmp_path: Path) -> None:
     assert not bank.add(entry(radius=9, row=76))  # a pixel further down, a person calls it the same
     assert bank.add(entry(row=40)) and bank.add(entry(label="hole"))
     assert len(bank.ids()) == 3 and set(bank.facts("pit")) < set(bank.ids())
+
+
+def test_what_others_add_and_remove_is_seen_and_facts_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = opened_bank(tmp_path), Bank(tmp_path)
+    assert opened_bank(tmp_path) is here and here.facts() == {}
+    one, other = entry(), entry(40)
+    there.add(one)
+    assert set(here.facts()) == {one.id}
+    there.add(other)
+    there.remove([one.id])
+    assert set(here.facts()) == {other.id} and here.entry(other.id).facts == other.facts
+    # The same defect may come back with another licence.
+    there.remove([other.id])
+    there.add(replace(other, facts=replace(other.facts, licence="ours")))
+    assert here.facts()[other.id].licence == "ours"
+    read: list[str] = []
+    monkeypatch.setattr(Bank, "_read_facts", lambda bank, id: read.append(id))
+    # Long after the last change the folder's date tells that nothing came in.
+    os.utime(tmp_path / "entries", ns=(0, 0))
+    assert set(here.facts()) == {other.id} and not read
 
 
 def test_one_file_carries_a_bank_to_another_machine(tmp_path: Path) -> None:
