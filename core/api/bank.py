@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from core.api.concepts.examples import defect_thumbnail_bytes
-from core.api.evaluation.specs import example_ids_behind
 from core.bank import BANK_PREFIX, Bank, BankEntry, EntryFacts, ImportedEntries, bank_folder, opened_bank
 from core.engines.registry import engines
 from core.errors import InputError, MaskError, NotFound
 from core.images import cached_file, isolated, read_image, read_mask
+from core.jobs.pair_sources import example_ids_behind
 from core.jobs.product_data import ProductData
 from core.masks.change_mask import change_mask
 from core.progress import Progress, unwatched

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import base64
 import functools
+import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+
+from PIL import Image as Pillow
 
 from core.errors import InputError, StoreError
 from core.evaluation import report_parts
 from core.evaluation.results import EvalResult, Picture
 from core.images import atomic_write
 
+_JPEG_QUALITY = 85
 _STYLES = Path(__file__).resolve().parents[2] / "assets" / "css" / "figures.css"
 _PAGE = """
 :root { color-scheme: light dark; --ev-back: #f4f4f5; --ev-card: #fff; --ev-text: #1b1b1e; --ev-quiet: #62626b;
@@ -113,6 +117,19 @@ def _several(named: Sequence[report_parts.NamedResult]) -> str:
         )
         parts.append(f"<section><details><summary>{escape(name)}</summary>{inside}</details></section>")
     return "".join(parts)
+
+
+def figure_html(png: bytes, caption: str, attributes: str = "") -> str:
+    """A picture of the page with its ``caption``, plain text; ``attributes`` are HTML."""
+    said = escape(caption)
+    return f"<figure{attributes}><img src='{jpeg_uri(png)}' alt='{said}'><figcaption>{said}</figcaption></figure>"
+
+
+def jpeg_uri(png: bytes) -> str:
+    """A PNG as a JPEG in an address: of JPEGs a page with hundreds of photos can hold all."""
+    packed = io.BytesIO()
+    Pillow.open(io.BytesIO(png)).convert("RGB").save(packed, "JPEG", quality=_JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(packed.getvalue()).decode()
 
 
 def section_html(title: str, inside: str) -> str:

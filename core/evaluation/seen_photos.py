@@ -49,11 +49,11 @@ def seen_by_look(
     ``good`` photos say how alike photos of different parts are. A photo or mask that cannot be read is passed over.
     ``check`` may raise, between photos.
     """
-    asked, theirs = (_patterns(shots, check) for shots in ([s for s in test if not s.good], learned))
+    asked, theirs = (photo_patterns(shots, check) for shots in ([s for s in test if not s.good], learned))
     if not asked or not theirs:
         return []
     step = max(1, len(good) // MAX_GOOD)
-    plain = _patterns(good[::step][:MAX_GOOD], check)
+    plain = photo_patterns(good[::step][:MAX_GOOD], check)
     copies = find_copies([p for _, p in asked], [p for _, p in theirs], [p for _, p in plain], check)
     return [
         SeenPhoto(shot, theirs[index][0].name, False)
@@ -98,7 +98,8 @@ def unseen_test(test: Sequence[Shot], seen: Sequence[SeenPhoto]) -> UnseenTest:
     )
 
 
-def _patterns(shots: Sequence[Shot], check: Callable[[], None]) -> list[tuple[Shot, PhotoPattern]]:
+def photo_patterns(shots: Sequence[Shot], check: Callable[[], None]) -> list[tuple[Shot, PhotoPattern]]:
+    """The shots that can be read, with what they are compared by. ``check`` may raise, between photos."""
     found = []
     for shot in shots:
         check()

@@ -12,7 +12,6 @@ import pytest
 
 from core.api import GenerationBatch, Workbench
 from core.api.bank import SharedBank
-from core.api.evaluation.specs import example_ids_behind
 from core.api.studio.studio import TryRequest
 from core.engines.api import Context
 from core.engines.registry import engine
@@ -20,6 +19,7 @@ from core.engines.surface.harmony import is_shaded
 from core.engines.surface.outline_warp import TurnLimit, warp_onto
 from core.errors import InputError
 from core.images import mask_png_bytes, png_bytes
+from core.jobs.pair_sources import example_ids_behind
 from core.types import AnomalyExample, NormalImage, Recipe, Request, ReviewStatus
 from tests.engines.test_contract import SHAPE, blob, disc, line, part_photo
 

@@ -16,13 +16,14 @@ import torch
 from core.api import GenerationBatch, SampleFilter, Workbench
 from core.api.evaluation.evaluations import EvalSpec
 from core.api.evaluation.runner import LiveCurves
-from core.api.evaluation.specs import build_eval_sets, example_ids_behind, learned_reference_warnings, real_anomalies
+from core.api.evaluation.specs import build_eval_sets, learned_reference_warnings, real_anomalies
 from core.errors import InputError, NotFound
 from core.evaluation.detectors.api import DetectorParams, TrainContext, detectors, pooled_maximum
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import MAX_POINTS
 from core.images import mask_png_bytes, png_bytes, read_image, read_mask
 from core.jobs.learn import LearnRequest
+from core.jobs.pair_sources import example_ids_behind
 from core.training.checkpoints import Concept, save_concept
 from core.training.concept_config import ConceptConfig
 from core.types import Recipe, ReviewStatus

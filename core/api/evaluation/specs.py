@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.device import numpy_rng
-from core.engines.recipe_notes import BankNotes, read_notes
-from core.engines.registry import engines
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set
 from core.evaluation.results import ResultKind
@@ -21,9 +19,9 @@ from core.evaluation.seen_photos import (
     seen_by_look,
     unseen_test,
 )
+from core.jobs.pair_sources import example_ids_behind
 from core.store import ExampleRow, NormalRow, Project, SampleFilter, SampleRow
-from core.training.checkpoints import Concept, list_concepts
-from core.types import GOOD, Recipe, ReviewStatus
+from core.types import GOOD, ReviewStatus
 
 HELD_OUT = 0.2
 """Share of the good photos that test instead of teach when the project judges itself."""
@@ -299,26 +297,3 @@ def _held_out_ids(normals: Sequence[NormalRow], pairs: Sequence[SampleRow]) -> s
     used = Counter(p.normal_id for p in pairs)
     order = sorted(range(len(normals)), key=lambda i: (used[normals[i].id], -i))
     return {normals[i].id for i in order[: max(1, round(HELD_OUT * len(normals)))]}
-
-
-def example_ids_behind(pairs: Sequence[SampleRow], concepts: Path) -> set[str]:
-    """Ids of the real anomalies that pairs hold pixels of or that their concepts learned from.
-
-    ``concepts`` is the folder of the project's concepts.
-    """
-    cards = engines()
-    learned = {one.id: _examples_of(one) for one in list_concepts(concepts)}
-    behind: set[str] = set()
-    for pair in pairs:
-        recipe = Recipe.from_json(pair.recipe_json)
-        known = cards.get(recipe.engine)
-        behind |= learned.get(str(recipe.params.get("concept", "")), set())
-        if recipe.example_ids and known is not None and known.copies_examples(recipe.params):
-            behind |= set(recipe.example_ids)
-        behind |= set(read_notes(BankNotes, recipe).bank_sources)
-    return behind
-
-
-def _examples_of(concept: Concept) -> set[str]:
-    """Ids of the anomalies a concept learned from; one of several defects of a photo, ``<id>#2``, is its photo's."""
-    return {id.partition("#")[0] for ids in concept.config.examples.values() for id in ids}

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
-
-from PIL import Image as Pillow
 
 from core.bench.paper.published import PublishedPaper
 from core.bench.paper.stage_clock import said_duration
 from core.bench.paper.stages import Facts, ProductRun
 from core.bench.paper.table import legend, remarks, table_rows
-from core.bench.realism.sheet import contact_sheet
 from core.evaluation import report_parts
+from core.evaluation.pair_sheet import contact_sheet
 from core.evaluation.photo_sets import Shot
-from core.evaluation.report import page_html, section_html
+from core.evaluation.report import figure_html, jpeg_uri, page_html, section_html
 from core.evaluation.results import Curve, load_result
 
 TITLES = {
     "split": "Learned from and tested on", "learn": "Learning", "generate": "Generated pairs", "score": "Scores",
     "localize": "Localization", "classify": "Classification",
 }  # fmt: skip
-_QUALITY = 85
 GOOD_SHOWN = 7
 
 
@@ -85,7 +80,7 @@ def _learning(run: ProductRun, facts: Facts) -> str:
     for concept in dict.fromkeys(facts["concepts"].values()):
         preview = run.out / "project" / "concepts" / concept / "preview.png"
         if preview.is_file():
-            figures += _figure(preview.read_bytes(), f"{concept}: what its card shows of it")
+            figures += figure_html(preview.read_bytes(), f"{concept}: what its card shows of it")
     return (report_parts.curve_charts(curves) if curves else "") + _pictures(figures)
 
 
@@ -103,26 +98,14 @@ def _results(run: ProductRun, facts: Facts) -> str:
             + report_parts.label_table(result)
             + report_parts.confusion_table(result)
             + report_parts.result_curve_charts([("", result)])
-            + report_parts.picture_gallery(result, lambda picture: _jpeg_uri(picture.png))
+            + report_parts.picture_gallery(result, lambda picture: jpeg_uri(picture.png))
         )
     return found
 
 
 def _sheet(shots: Sequence[Shot], caption: str) -> str:
-    return _figure(contact_sheet(shots), caption, " class='ev-sheet'")
+    return figure_html(contact_sheet(shots), caption, " class='ev-sheet'")
 
 
 def _pictures(figures: str) -> str:
     return f"<div class='ev-pictures'>{figures}</div>" if figures else ""
-
-
-def _figure(png: bytes, caption: str, attributes: str = "") -> str:
-    said = escape(caption)
-    return f"<figure{attributes}><img src='{_jpeg_uri(png)}' alt='{said}'><figcaption>{said}</figcaption></figure>"
-
-
-def _jpeg_uri(png: bytes) -> str:
-    """A PNG as a JPEG in an address: of JPEGs a page of fifteen products can hold all."""
-    packed = io.BytesIO()
-    Pillow.open(io.BytesIO(png)).convert("RGB").save(packed, "JPEG", quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(packed.getvalue()).decode()

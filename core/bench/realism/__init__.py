@@ -20,12 +20,12 @@ from core.api import Workbench
 from core.bench.realism.environment import environment
 from core.bench.realism.pair_statistics import measure_pairs
 from core.bench.realism.rows import TableRow, default_rows, make_pairs, open_project, parse_row
-from core.bench.realism.sheet import contact_sheet
 from core.bench.realism.table import COLUMNS, markdown, row_record
 from core.errors import Cancelled, FlawsmithError, InputError
 from core.evaluation.detectors.api import TrainContext
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.localization import evaluate_localization
+from core.evaluation.pair_sheet import contact_sheet
 from core.evaluation.photo_sets import Shot, read_photo_set
 from core.evaluation.report import write_report
 from core.evaluation.results import EvalResult

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from core.api import GenerationBatch, Workbench
-from core.api.evaluation.specs import example_ids_behind
 from core.engines.api import Context
 from core.engines.registry import engine
 from core.errors import InputError
 from core.images import mask_png_bytes, png_bytes
+from core.jobs.pair_sources import example_ids_behind
 from core.jobs.product_data import ProductData
 from core.jobs.requests import RequestBuilder
 from core.types import AnomalyExample, NormalImage, Request, Sample
