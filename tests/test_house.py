@@ -17,6 +17,7 @@ FLOORS: list[set[str]] = [
     {"app"},
     {"core.bench"},
     {"core.api"},
+    {"core.loop"},
     {"core.jobs"},
     {"core.methods"},
     {"core.engines", "core.evaluation", "core.bank"},

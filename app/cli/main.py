@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from app.cli import bank, bulk, calibrate, checks, data, demo, evaluate, learn, models, photos, serve, users
+from app.cli import bank, bulk, calibrate, checks, data, demo, evaluate, learn, loop, models, photos, serve, users
 from app.cli.common import printable
 from app.cli.interrupts import handled_signals
 from core.errors import Cancelled, FlawsmithError
@@ -41,6 +41,7 @@ app.command("review")(bulk.review)
 app.command("export")(data.export)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
+app.command("loop")(loop.loop)
 app.add_typer(bank.app, name="bank")
 app.command("models")(models.models)
 app.command("bench")(serve.bench)

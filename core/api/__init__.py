@@ -21,6 +21,7 @@ from core.api.datasets import DatasetsApi
 from core.api.depth import DepthApi
 from core.api.evaluation.calibrations import CalibrationsApi
 from core.api.evaluation.evaluations import EvaluationsApi
+from core.api.loops import LoopsApi
 from core.api.mask_library import MaskLibrary
 from core.api.masks import MasksApi
 from core.api.models import ModelsApi
@@ -66,6 +67,7 @@ class Workbench:
         self.datasets = DatasetsApi(self.material, self.jobs)
         self.evaluations = EvaluationsApi(self.material, self.jobs)
         self.calibrations = CalibrationsApi(self.material, self.jobs)
+        self.loops = LoopsApi(self.material, self.jobs)
         self.weights = ModelsApi(project, self.jobs)
 
     @classmethod
