@@ -17,6 +17,7 @@ from app.cli.main import app as cli
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CLI = typer.main.get_command(cli)
 GENERATED = {"cli.md"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\S*python3? )?launch\.py\b(.*)$")
@@ -40,7 +41,7 @@ def _without_usage_marks(text: str) -> str:
 
 def check_usage(args: list[str]) -> None:
     """Raise a usage error if the commands do not take ``args``; nothing runs."""
-    command = typer.main.get_command(cli)
+    command = CLI
     if not args or args[0] == "test":  # the app itself; and pytest, whose options are its own
         return
     while (inner := getattr(command, "commands", {})) and args:

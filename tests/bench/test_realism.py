@@ -56,6 +56,7 @@ def test_every_row_has_its_numbers_beside_what_it_learned_from(made: tuple[Path,
     )
 
 
+@pytest.mark.thorough
 def test_there_is_a_table_to_read_sheets_to_look_at_and_a_page(made: tuple[Path, dict]) -> None:
     out, _ = made
     text = (out / "table.md").read_text()
@@ -65,6 +66,7 @@ def test_there_is_a_table_to_read_sheets_to_look_at_and_a_page(made: tuple[Path,
     assert "cut_paste" in (out / "report.html").read_text()
 
 
+@pytest.mark.thorough
 def test_pairs_are_looked_at_beside_the_real_anomalies(made: tuple[Path, dict]) -> None:
     out, result = made
     real, cut_paste, perlin = result["tables"]["plates"]["rows"]
@@ -87,6 +89,7 @@ def test_a_photo_that_shows_what_is_learned_from_is_not_tested_and_the_table_say
     assert "Not tested: 1 of 6 real anomalies was learned from" in text and "dot/001 (looks like dot/001)" in text
 
 
+@pytest.mark.thorough
 def test_a_finished_table_is_not_made_again(
     folders: Path, made: tuple[Path, dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +110,7 @@ def test_a_finished_table_is_not_made_again(
     assert [r["train_cpu_s"] for r in before] == [r["train_cpu_s"] for r in after]
 
 
+@pytest.mark.thorough
 def test_other_settings_need_another_folder(folders: Path, made: tuple[Path, dict]) -> None:
     with pytest.raises(InputError, match="pairs_per_label 3"):
         measure(quick=True, data=folders / "plates", out=folders / "out", rows=ROWS, count=4, params=TINY)
@@ -167,6 +171,7 @@ def test_bad_folders_are_one_clear_line(options: dict, said: str) -> None:
         run_bench("realism", **options)
 
 
+@pytest.mark.thorough
 def test_command_line(folders: Path, made: tuple[Path, dict], capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["bench", "realism", "--quick", "--data", str(folders / "plates"), "--out", str(folders / "out"), "--json"]
     argv += ["--rows", "real_few_shot cut_paste", "--count", "3"]

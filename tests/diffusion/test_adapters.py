@@ -200,6 +200,7 @@ LORAS: dict[str, Tensors] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("family", LORAS)
 def test_a_lora_acts_on_every_family(family: str, tmp_path: Path) -> None:
     folder = write_editor(family, tmp_path / family)

@@ -67,6 +67,7 @@ def test_every_family_has_a_toy() -> None:
     assert {family.name for family in EDITOR_FAMILIES} <= set(WRITERS)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("family", "way"), [(f, way) for f in EDITOR_FAMILIES for way in ways(f)],
                          ids=lambda v: v.name if isinstance(v, EditorFamily) else v)  # fmt: skip
 def test_a_window_is_drawn(editors: Callable[[str], Path], plate: np.ndarray, family: EditorFamily, way: str) -> None:
@@ -239,6 +240,7 @@ def test_what_is_wrong_with_a_folder_is_one_true_line(
     assert capfd.readouterr() == ("", ""), "the libraries speak past the one line"
 
 
+@pytest.mark.thorough
 def test_it_stays_warm_until_another_is_wanted(editors: Callable[[str], Path]) -> None:
     first: Editor = load_editor(found(editors("flux")), "mask", "cpu")
     assert load_editor(found(editors("flux")), "mask", "cpu") is first

@@ -25,7 +25,15 @@ from core.training.spatial_embedding import make_encoder
 from core.training.training_samples import masked_loss
 
 CUDA = torch.device("cuda")
-DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+DTYPES = pytest.mark.parametrize(
+    "dtype",
+    [
+        torch.float16,
+        pytest.param(torch.float32, marks=pytest.mark.thorough),
+        pytest.param(torch.bfloat16, marks=pytest.mark.thorough),
+    ],
+    ids=str,
+)
 
 
 def _replaced(module: nn.Module, change: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
@@ -94,7 +102,7 @@ def test_predicting(mode: FakeTensorMode, gpu: Callable[..., Backbone], dtype: t
 
 
 @DTYPES
-@pytest.mark.parametrize("method", ["ddim", "dpmpp_2m"])
+@pytest.mark.parametrize("method", ["ddim", pytest.param("dpmpp_2m", marks=pytest.mark.thorough)])
 def test_drawing_into_a_mask_with_attention_controllers(
     mode: FakeTensorMode, gpu: Callable[..., Backbone], dtype: torch.dtype, method: str
 ) -> None:

@@ -30,6 +30,7 @@ def learned() -> EvalResult:
     return evaluate_localization(TRAIN, TEST, params=params, seeds=(0,), side=64, source={"train": "here"})
 
 
+@pytest.mark.thorough
 def test_a_detector_learns_what_the_pairs_show(learned: EvalResult) -> None:
     assert learned.metrics["pixel_ap"] > 0.6 and learned.metrics["image_auroc"] > 0.9
     assert set(learned.per_label) == {"dot", "line"}

@@ -74,7 +74,7 @@ def test_a_generation_that_ended_well_is_done(
         assert bench.project.jobs()[-1].status == "failed"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 def test_a_stopped_command_says_so_and_leaves_a_whole_project(
     tmp_path: Path, photo_folder: Path, number: signal.Signals
 ) -> None:

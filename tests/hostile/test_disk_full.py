@@ -51,6 +51,7 @@ def exported(bench: Workbench, out: Path) -> object:
     return bench.datasets.export("mvtec-ad", out, everything=True, overwrite=True)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("writes", [0, 1, 2, 5, 9])
 @pytest.mark.parametrize("work", [generated, exported])
 def test_the_project_stays_whole(

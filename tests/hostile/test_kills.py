@@ -49,6 +49,7 @@ def test_what_a_kill_could_spoil_is_seen(project: Path, tmp_path: Path) -> None:
     assert faults_after(tmp_path / "nothing", before, tmp_path / "none") == ["the project is gone"]
 
 
+@pytest.mark.thorough
 def test_an_import_that_is_killed_spoils_nothing(tmp_path: Path) -> None:
     """Takes seconds: the command starts as a person starts it."""
     commands = {name: COMMANDS[name] for name in ("new", "import")}

@@ -135,6 +135,7 @@ def test_a_prompt_without_anything_positive_is_refused(ready):
         ready.predict([Click(3, 3, False)])
 
 
+@pytest.mark.thorough
 def test_all_regions_finds_parts_and_nothing_on_a_plain_surface(scene):
     found = SEGMENTER.regions(scene.image)
     hit = [name for name, mask in scene.instances.items() if max((iou(c.mask, mask) for c in found), default=0) > 0.5]

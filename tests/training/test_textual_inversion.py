@@ -78,6 +78,7 @@ def test_the_learned_words_say_more_than_the_first_ones(toy: Backbone, teach: An
     assert len(concept.config.tones["hole"]) == 3 and max(max(t) for t in concept.config.tones["hole"]) < 0.5
 
 
+@pytest.mark.thorough
 def test_without_the_spatial_embedding_the_prompt_does_not_say_where(
     toy: Backbone, teach: Any, holes: Any, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_without_the_spatial_embedding_the_prompt_does_not_say_where(
             assert len(applied.token_positions) == (12 if spatial else 8)
 
 
+@pytest.mark.thorough
 def test_without_the_masked_loss_all_of_the_view_counts(teach: Any, holes: Any, tmp_path: Path) -> None:
     words = [
         load_concept(tmp_path / teach(holes, masked_loss=masked).id)[1]["anomaly.<anomaly0>"]

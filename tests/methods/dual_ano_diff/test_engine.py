@@ -71,7 +71,14 @@ def find(asked: Request, folder: Path, **given: Any) -> DualAnoDiffEvidence:
     raise AssertionError("six seeds in a row left nothing")
 
 
-@pytest.mark.parametrize("params", [{}, {"start": "noise"}, {"start": "photo", "strength": 0.9}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        pytest.param({"start": "noise"}, marks=pytest.mark.thorough),
+        pytest.param({"start": "photo", "strength": 0.9}, marks=pytest.mark.thorough),
+    ],
+)
 def test_transplanted_the_photo_is_exact_outside(taught: Path, params: dict[str, Any]) -> None:
     asked = request(params=params, examples=(hole(0),))
     found = find(asked, taught)

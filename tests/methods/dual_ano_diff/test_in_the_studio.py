@@ -39,6 +39,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, toy_model: None) -> Iterator
         yield bench
 
 
+@pytest.mark.thorough
 def test_a_pair_is_kept_and_another_of_its_masks_taken(bench: Workbench) -> None:
     photo = bench.photos.page()[0].id
     order = TryRequest(

@@ -126,6 +126,7 @@ def test_looks_that_nobody_has_sorted_are_clustered(tmp_path: Path, monkeypatch:
     assert whole.groups == {"hole": "hole"} and whole.config.extra["clusters"] == {}
 
 
+@pytest.mark.thorough
 def test_labels_together_have_names_of_their_own(tmp_path: Path) -> None:
     dents = [hole(n, 6, "dent") for n in range(2)]
     for examples in (SMALL[:2], dents):
