@@ -336,7 +336,7 @@ def _flaws_in_words(scores: Mapping[str, float]) -> list[tuple[str, str, str]]:
     if (asked := scores.get("asked_kept")) is not None and asked < rules.min_asked:
         said.append(("Little of the mask asked for changed", f"{asked:.0%} of it", "bad"))
     if (off := scores.get("off_part")) is not None and off > rules.max_off_part:
-        said.append(("Off the part", f"{off:.0%} of it", "bad"))
+        said.append(("Lies on the background, beside the part", f"{off:.0%} of it", "bad"))
     return said
 
 

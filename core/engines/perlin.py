@@ -11,7 +11,7 @@ from pydantic import Field
 from core.device import numpy_rng
 from core.engines.api import Context, Engine, EngineParams, read_params, require_mask
 from core.engines.finalize import finalize_sample
-from core.engines.surface.damage_styles import STYLES, Brush, choose_style
+from core.engines.surface.damage_styles import STYLES, Brush, choose_style, soft_edge_share
 from core.engines.surface.gradient_noise import FloatMap as Map
 from core.engines.surface.gradient_noise import blurred, depth, fractal, relative_depth
 from core.engines.surface.patches import PatchSource, material_patch
@@ -25,7 +25,13 @@ from core.engines.surface.surface import (
     pick_tone,
     strengthen,
 )
+from core.quality import change_with_rim
 from core.types import Mask, Request, Sample
+
+HARD_EDGE = 2.0
+"""Pixels over which damage with an edge of its own sets in."""
+SMOOTHED = 0.4
+"""Share of its fading by which the outline of what fades is smoothed."""
 
 Style = Literal["auto", "stain", "burn", "corrosion", "crack", "scratch", "dent", "pit", "texture", "noise"]
 
@@ -81,9 +87,14 @@ class Perlin(Engine):
         style = params.style if params.style != "auto" else choose_style(request.label, inside, rng)
         brush = _brush(request, params, surface, inside, style, rng)
         ctx.check()
-        pixels = _paint(brush, params, style)
+        image = paste_surface(request, surface, _paint(brush, params, style))
         ctx.progress(1, 1, None)
-        yield finalize_sample(self, request, paste_surface(request, surface, pixels), mask, params=params)
+        if brush.edge > HARD_EDGE and params.tighten:
+            # What fades out is cut where its rim ends, not where it is first seen: that would leave a step.
+            mask = change_with_rim(request.normal.pixels, image, mask)
+            yield finalize_sample(self, request, image, mask, tighten=False, params=params)
+        else:
+            yield finalize_sample(self, request, image, mask, params=params)
 
 
 def _brush(
@@ -92,8 +103,9 @@ def _brush(
     low, high = sorted((params.opacity_min, params.opacity_max))
     size = float(np.sqrt(surface.mask.sum()))
     cell = max(2.0, params.grain * size)
+    soft = 0.0 if surface.two_tone is not None else soft_edge_share(request.label, style, params.grain)
     if params.ragged > 0 and float(inside.max()) > 2 and surface.two_tone is None:
-        inside = _ragged_distance(surface.mask, inside, params, cell, rng)
+        inside = _ragged_distance(surface.mask, inside, params, cell, rng, soft)
     material = material_patch(request, params.source, surface, rng) if style == "texture" else None
     return Brush(
         surface=surface,
@@ -102,6 +114,7 @@ def _brush(
         strength=float(rng.uniform(low, high)) if surface.two_tone is None else 1.0,
         tone=pick_tone(surface, params.tone, f"{request.label} {style}", rng),
         cell=cell,
+        edge=max(HARD_EDGE, soft * float(inside.max())),
         roughness=params.roughness,
         light=float(rng.uniform(0, 2 * np.pi)),
         rng=rng,
@@ -109,12 +122,23 @@ def _brush(
     )
 
 
-def _ragged_distance(mask: Mask, inside: Map, params: PerlinParams, cell: float, rng: np.random.Generator) -> Map:
-    """The distance field of the mask after noise has eaten into its outline by up to ``ragged`` of its half width."""
-    reach = params.ragged * 0.35 * float(inside.max())
+def _ragged_distance(
+    mask: Mask, inside: Map, params: PerlinParams, cell: float, rng: np.random.Generator, soft: float
+) -> Map:
+    """The distance field of the mask after noise has eaten into its outline by up to ``ragged`` of its half width.
+
+    Where damage fades out over the share ``soft`` of that, the noise's own level is the distance, without what is finer
+    in it than the fading.
+    """
+    widest = float(inside.max())
     bite = fractal(mask.shape, max(3.0, cell * 0.6), rng, 4, params.roughness)
-    left = mask & (inside > reach * np.clip(bite, 0, 2.5))
-    return depth(left) if left.any() else inside
+    eaten = np.asarray(params.ragged * 0.35 * widest * np.clip(bite, 0, 2.5), np.float32)
+    if soft:
+        eaten = blurred(eaten, SMOOTHED * soft * widest)
+    left = mask & (inside > eaten)
+    if not left.any():
+        return inside
+    return np.asarray(np.maximum(inside - eaten, 0), np.float32) if soft else depth(left)
 
 
 def _paint(brush: Brush, params: PerlinParams, style: str) -> Pixels:
@@ -126,7 +150,7 @@ def _paint(brush: Brush, params: PerlinParams, style: str) -> Pixels:
         edge = blurred(surface.mask.astype(np.float32), 0.35 * max(float(brush.inside.max()), 1.0))
         hit = edge + 0.15 * params.ragged * brush.noise(1.0, 2) > min(0.5, 0.6 * float(edge.max()))
         return np.where(hit[..., None], np.float32(level), surface.pixels)
-    ramp = brush.edge_ramp(2.0)
+    ramp = brush.edge_ramp(brush.edge)
     if style in ("dent", "scratch"):
         return painted
     return strengthen(surface, painted, ramp, min_visible_levels(surface, params.contrast, False), brush.tone)

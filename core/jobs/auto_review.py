@@ -95,7 +95,7 @@ class ReviewRules(BaseModel):
     )  # fmt: skip
     max_off_part: float = Field(
         0.5, ge=0, le=1, title="Maximum share off the part",
-        description="Share of a structural anomaly that may lie beside the part.",
+        description="Share of a structural anomaly that may lie beside the part and beside the mask asked for.",
     )  # fmt: skip
     min_ars: float = Field(
         0.05, ge=0, le=1, title="Minimum gain in anomaly region score (ARS)",

@@ -114,13 +114,20 @@ def _signed(chosen: Engine, request: Request, sample: Sample, ctx: Context) -> S
 
 def _compared_to_request(request: Request, sample: Sample) -> dict[str, float]:
     """``asked_kept``: share of the mask asked for that is left of it; ``off_part``: share of a structural anomaly that
-    lies beside the part; both 0..1."""
+    lies neither on the part nor where it was asked for; both 0..1.
+
+    Whoever puts a mask beside the part knows better than what found the part automatically: a tray's floor is none to
+    it.
+    """
     found: dict[str, float] = {}
     if request.mask is not None and request.mask.shape == sample.mask.shape:
         found["asked_kept"] = float((sample.mask & request.mask).sum() / request.mask.sum())
     whole = request.object_mask
     if whole is not None and whole.shape == sample.mask.shape and sample.kind == "structural" and sample.mask.any():
-        found["off_part"] = float((sample.mask & ~whole).sum() / sample.mask.sum())
+        stray = sample.mask & ~whole
+        if request.mask is not None and request.mask.shape == stray.shape:
+            stray &= ~request.mask
+        found["off_part"] = float(stray.sum() / sample.mask.sum())
     return found
 
 

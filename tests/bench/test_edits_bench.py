@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from core.bench import run_bench
+from core.bench.edits.blind import BlindPair, blind_figures
+from core.bench.edits.extra import extra_figures
 from core.bench.edits.measures import error_levels, ghost
-from core.bench.edits.twins import twins
+from core.bench.edits.twins import EditTwin, twins
 from core.errors import InputError, NotFound
+from core.types import Recipe, Sample
 
 
 def test_a_quick_table_has_its_figures() -> None:
@@ -40,6 +45,33 @@ def test_the_card_is_measured_on_true_twins_and_on_faults() -> None:
     found = run_bench("edits", True, rows=["card"], product=["fastener_tray"], count=3, params={"side": 256})
     row = found["card"]["256"]
     assert row["twins"] == 3 and row["untold"] < 1 and row["true_bad"] <= row["light_step_5"] <= 1
+
+
+def test_the_blind_test_tells_a_plain_giveaway_and_no_more_than_chance_where_there_is_none() -> None:
+    rng = np.random.default_rng(0)
+    true = [rng.normal(0, 1, 40).astype(np.float32) for _ in range(24)]
+    again = [rng.normal(0, 1, 40).astype(np.float32) for _ in range(24)]
+    mark = np.zeros(40, np.float32)
+    mark[3:13] = 4
+    pairs = [BlindPair({"same": a, "marked": a + mark}, t) for a, t in zip(again, true, strict=True)]
+    found = blind_figures(pairs)
+    assert found["twins"] == 24 and found["marked"] > 0.9 and 0.3 < found["same"] < 0.7
+
+
+def test_an_extra_part_is_told_by_the_ground_that_it_lies_on() -> None:
+    twin = next(iter(twins("fastener_tray", "duplicate", 192, 1)))
+
+    def laid(mask: np.ndarray) -> Callable[[EditTwin], Sample]:
+        recipe = Recipe("layout", "extra", "logical", "n", 0, {})
+        return lambda asked: Sample(asked.photo.pixels, mask, "extra", "logical", recipe)
+
+    def refused(asked: EditTwin) -> Sample:
+        assert "dx" not in asked.params
+        raise InputError("no free place")
+
+    assert extra_figures([twin], laid(twin.floor)) == {"orders": 1, "refused": 0, "allowed": 1, "on_floor": 1}
+    assert extra_figures([twin], laid(~twin.floor))["allowed"] == 0
+    assert extra_figures([twin], refused) == {"orders": 1, "refused": 1}
 
 
 def test_unknown_rows_and_settings_are_named() -> None:

@@ -15,10 +15,11 @@ from core.device import numpy_rng
 from core.engines.api import Context
 from core.engines.finalize import NoVisibleChange
 from core.engines.registry import engine
-from core.engines.surface.damage_styles import STYLES, choose_style
+from core.engines.surface.damage_styles import STYLES, choose_style, soft_edge_share
 from core.engines.surface.gradient_noise import blurred, depth, fractal, is_thin, perlin, relative_depth
 from core.errors import InputError
 from core.placement_rules import Placement
+from core.quality.scores import seam_contrast
 from core.types import AnomalyExample, NormalImage, Request, Sample
 
 PASTING = pytest.mark.parametrize("name", ["cut_paste", "poisson"])
@@ -207,6 +208,23 @@ def test_mixed_gradients_let_the_texture_through() -> None:
         image = make("poisson", disc(), photo, donor=smooth, params={"source": "donor", "mixed": mixed}).image
         left[mixed] = image[between].mean() - image[lines].mean()
     assert left[True] > 40 > left[False]
+
+
+@pytest.mark.parametrize("style", ["stain", "burn"])
+def test_what_fades_leaves_no_step_at_the_edge_of_its_mask(style: str) -> None:
+    photo = plate(grain=2)
+    for seed in range(3):
+        sample = make("perlin", disc(radius=25), photo, seed, params={"style": style, "tone": "darker"})
+        assert seam_contrast(photo, sample.image, sample.mask) < 2.5
+        assert shift(sample, photo, disc(radius=8)) < -15
+    hard = make("perlin", disc(radius=25), photo, params={"style": "pit", "tone": "darker"})
+    assert seam_contrast(photo, hard.image, hard.mask) > 4
+
+
+def test_what_is_wet_runs_out_farther_than_what_has_dried() -> None:
+    shares = [soft_edge_share(label, "stain", 0.35) for label in ("oil_stain", "stain", "glue_spot")]
+    assert shares == sorted(shares, reverse=True) and len(set(shares)) == 3
+    assert soft_edge_share("stain", "stain", 0.1) < shares[1] and soft_edge_share("crack", "crack", 0.35) == 0
 
 
 def test_every_style_is_its_own() -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cv2
 import numpy as np
 
+from core.bench.edits.blind import BlindPair, blind_figures, blind_pair
 from core.bench.edits.card import card_figures
+from core.bench.edits.extra import extra_figures
 from core.bench.edits.measures import error_levels, ghost, iou, telea
 from core.bench.edits.twins import OPS, PRODUCTS, EditTwin, GoodTwin, good_photos, twins
 from core.engines.api import Context
@@ -29,6 +31,8 @@ GOODS = (1, 5, 24)
 """So many good photos are in the project, the edited one among them."""
 COUNT = 16
 """Edits of each product and operation."""
+EXTRA = "extra"
+"""The row of extra parts at places of the engine's own choice."""
 COMGEN = {"remove": "remove", "swap": "swap"}
 """Operations that the engine ``comgen`` is asked for, as its prompt edits."""
 OTHER = "piece"
@@ -37,6 +41,10 @@ LEAST_LEFT = 0.1
 """Share of a part's outline that must be laid bare for a ghost to be told."""
 CARD = "card"
 """The row that measures the score card instead of an engine."""
+BLIND = "blind"
+"""The row of the blind test: is a photo without its part told from one that ``layout`` emptied?"""
+WHOLE_ROWS = ((CARD, "remove"), (BLIND, "remove"), (EXTRA, "duplicate"))
+"""Rows that are no engine's, with the operation whose twins they take."""
 WORST = 95
 """Percentile of ``error_worst``."""
 
@@ -52,10 +60,10 @@ def measure(
 ) -> dict[str, Any]:
     """``{ENGINE.OP: {SIDE: {GOODS: {"error_levels", "telea", "noise", "ghost", "mask_iou", ...}}}}``: medians.
 
-    ``rows``: ``layout``, ``comgen`` or one operation of them, as ``layout.remove``, or ``card``: how often the score
-    card is right. ``params``: ``side`` and ``goods``
-    take one of SIDES and GOODS alone; ``regions=0`` leaves the other photos' parts unnamed. NotFound for an unknown
-    row or product.
+    ``rows``: ``layout``, ``comgen`` or one operation of them, as ``layout.remove``; ``card``: how often the score card
+    is right; ``blind``: how often a classifier tells an emptied place from one that was never taken; ``extra``:
+    whether an extra part comes to lie where parts may lie. ``params``: ``side`` and ``goods`` take one of SIDES and
+    GOODS alone; ``regions=0`` leaves the other photos' parts unnamed. NotFound for an unknown row or product.
     """
     given = dict(params or {})
     sides = [int(given.pop("side"))] if "side" in given else [SIDES[0]] if quick else list(SIDES)
@@ -70,19 +78,16 @@ def measure(
     cv2.setNumThreads(1)
     try:
         plan = EditsPlan(tuple(product) or PRODUCTS, tuple(sides), tuple(goods), many, regions, progress)
-        return {
-            CARD if name == CARD else f"{name}.{op}": plan.card() if name == CARD else plan.measured(name, op)
-            for name, op in _rows(rows)
-        }
+        return {name if name in (CARD, BLIND) else f"{name}.{op}": plan.row(name, op) for name, op in _rows(rows)}
     finally:
         cv2.setNumThreads(before)
 
 
 def _rows(rows: Sequence[str]) -> list[tuple[str, str]]:
-    there = [("layout", op) for op in OPS] + [("comgen", op) for op in COMGEN] + [(CARD, "remove")]
+    there = [("layout", op) for op in OPS] + [("comgen", op) for op in COMGEN] + list(WHOLE_ROWS)
     wanted = list(rows) or ["layout"]
     found = [pair for pair in there if pair[0] in wanted or ".".join(pair) in wanted]
-    known = {name for pair in there for name in (pair[0], ".".join(pair))} - {f"{CARD}.remove"}
+    known = {name for pair in there for name in (pair[0], ".".join(pair))} - {".".join(pair) for pair in WHOLE_ROWS}
     if strange := [row for row in wanted if row not in known]:
         raise NotFound(f"row {strange[0]!r}: there are {', '.join(sorted(known))}")
     return found
@@ -125,6 +130,43 @@ class EditsPlan:
     count: int
     regions: bool
     say: Callable[[str], None]
+
+    def row(self, name: str, op: str) -> dict[str, Any]:
+        """The figures of one row."""
+        if name == CARD:
+            return self.card()
+        if name == EXTRA:
+            return self.extra()
+        return self.blind() if name == BLIND else self.measured(name, op)
+
+    def extra(self) -> dict[str, Any]:
+        """``{SIDE: {PRODUCT: figures}}`` of extra parts at places of the engine's own choice."""
+        return {str(side): {p: self._extra(p, side) for p in self.products} for side in self.sides}
+
+    def _extra(self, product: str, side: int) -> dict[str, float]:
+        others = good_photos(product, side, max(self.goods))[: max(self.goods) - 1]
+        orders = twins(product, "duplicate", side, self.count)
+        figures = extra_figures(orders, lambda twin: made("layout", twin, goods_of(twin, others, self.regions)))
+        self.say(f"{EXTRA} {product} {side}: {figures}")
+        return figures
+
+    def blind(self) -> dict[str, Any]:
+        """``{SIDE: {GOODS: figures}}`` of the blind test on removals by ``layout``, of all products and of each."""
+        table: dict[str, Any] = {}
+        for side in self.sides:
+            for number in self.goods:
+                found = {p: list(self._blind_pairs(p, side, number)) for p in self.products}
+                every = [pair for some in found.values() for pair in some]
+                figures = {**blind_figures(every), "products": {p: blind_figures(f) for p, f in found.items()}}
+                table.setdefault(str(side), {})[str(number)] = figures
+                self.say(f"{BLIND} {side} with {number}: {figures}")
+        return table
+
+    def _blind_pairs(self, product: str, side: int, number: int) -> Iterator[BlindPair]:
+        others = good_photos(product, side, max(self.goods))[: number - 1]
+        for twin in twins(product, "remove", side, self.count):
+            sample = made("layout", twin, goods_of(twin, others, self.regions))
+            yield blind_pair(twin, {"layout": sample.image})
 
     def measured(self, name: str, op: str) -> dict[str, Any]:
         """``{SIDE: {GOODS: figures}}`` of one engine and operation, with the figures of each product inside."""

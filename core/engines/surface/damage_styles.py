@@ -20,7 +20,7 @@ from core.engines.surface.surface import Pixels, Surface, highlight, shade
 class Brush:
     """What a style paints with. ``inside`` is the distance to the outline in px, ``relative_depth`` that over the
     local half width (0..1), ``strength`` the opacity β in 0..1, ``tone`` -1 darker or +1 brighter, ``light`` the
-    lamp's angle, ``cell`` the width of the noise's features in px.
+    lamp's angle, ``cell`` the width of the noise's features in px, ``edge`` the px over which the damage sets in.
     """
 
     surface: Surface
@@ -29,6 +29,7 @@ class Brush:
     strength: float
     tone: int
     cell: float
+    edge: float
     roughness: float
     light: float
     rng: np.random.Generator
@@ -55,9 +56,9 @@ class Brush:
 
 def stain(brush: Brush) -> Pixels:
     """A dried film: uneven absorption, densest in a line along its outline, brownish on colour photos."""
-    width = max(1.5, 0.18 * float(brush.inside.max()))
+    width = max(1.5, 0.18 * float(brush.inside.max()), 0.8 * brush.edge)
     ring = np.exp(-(((brush.inside - width) / width) ** 2)).astype(np.float32)
-    film = np.clip(0.42 + 0.3 * ring + 0.14 * brush.noise(), 0.12, 1) * brush.edge_ramp(min(2.0, width))
+    film = np.clip(0.42 + 0.3 * ring + 0.14 * brush.noise(), 0.12, 1) * brush.edge_ramp(brush.edge)
     return _tinted(brush, shade(brush.surface.pixels, film * np.float32(brush.strength), brush.tone), film, 0.5)
 
 
@@ -65,7 +66,7 @@ def burn(brush: Brush) -> Pixels:
     """Heat: charred in the middle, fading outwards in ragged tongues, with a straw-coloured halo on colour photos."""
     heat = brush.inside / max(float(brush.inside.max()), 1.0)
     heat = np.clip(1.15 * np.sqrt(heat) + 0.16 * brush.noise(), 0, 1.1)
-    char = smoothstep(0.05, 1.0, heat) * 0.92
+    char = smoothstep(0.05, 1.0, heat) * 0.92 * brush.edge_ramp(brush.edge)
     return _tinted(brush, shade(brush.surface.pixels, char * np.float32(brush.strength), brush.tone), char, 0.9)
 
 
@@ -75,7 +76,7 @@ def corrosion(brush: Brush) -> Pixels:
     spread = 0.7 * brush.noise(min(1.0, 6 * size), 2) + 1.3 * brush.edge_ramp(0.5 * float(brush.inside.max()))
     pits = smoothstep(0.1, 1.4, 0.9 * brush.noise(size, 3) + spread - 0.6)
     relief = np.clip(-3.0 * slope_shading(cv2.GaussianBlur(pits, (0, 0), 0.8), brush.light), -0.35, 0.35)
-    amount = (0.7 * pits + 0.12) * brush.edge_ramp(1.5) + relief * pits
+    amount = 0.7 * pits * brush.edge_ramp(1.5) + 0.12 * brush.edge_ramp(brush.edge) + relief * pits
     return _tinted(brush, shade(brush.surface.pixels, amount * np.float32(brush.strength), brush.tone), pits, 0.8)
 
 
@@ -161,6 +162,26 @@ _WORDS = {
     "stain": ("stain", "oil", "dirt", "spot", "contam", "water", "glue", "discol", "liquid", "smudge"),
     "texture": ("fold", "thread", "color", "colour", "foreign", "metal_contamination"),
 }
+
+
+_SOFT_EDGES = {"stain": 0.45, "burn": 0.5, "corrosion": 0.35}
+"""Styles that fade out, and over what share of their half width they do."""
+_WET_WORDS = ("oil", "water", "liquid", "discol", "smudge", "wet", "haze", "fog")
+_DRY_WORDS = ("glue", "dirt", "paint", "ink", "dried")
+_USUAL_GRAIN = 0.35
+
+
+def soft_edge_share(label: str, style: str, grain: float) -> float:
+    """Over what share of its half width damage fades out; 0 for a style with an edge of its own.
+
+    What is wet runs out softly, what has dried ends sooner, and finer ``grain`` makes the edge finer too.
+    """
+    share = _SOFT_EDGES.get(style, 0.0)
+    if any(word in label for word in _WET_WORDS):
+        share *= 1.5
+    elif any(word in label for word in _DRY_WORDS):
+        share *= 0.6
+    return share * float(np.clip(grain / _USUAL_GRAIN, 0.5, 1.3))
 
 
 def choose_style(label: str, inside: FloatMap, rng: np.random.Generator) -> str:
