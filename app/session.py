@@ -56,6 +56,7 @@ class Session:
     batch_id: str = ""
     import_id: str = ""
     export_id: str = ""
+    pack_id: str = ""
     fetch_id: str = ""
     try_id: str = ""
     bulk_id: str = ""

@@ -11,7 +11,22 @@ import sys
 
 import typer
 
-from app.cli import bank, bulk, calibrate, checks, data, demo, evaluate, learn, loop, models, photos, serve, users
+from app.cli import (
+    bank,
+    bulk,
+    calibrate,
+    checks,
+    data,
+    demo,
+    evaluate,
+    learn,
+    loop,
+    models,
+    photos,
+    projects,
+    serve,
+    users,
+)
 from app.cli.common import printable
 from app.cli.interrupts import handled_signals
 from core.errors import Cancelled, FlawsmithError
@@ -43,6 +58,8 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
 app.command("loop")(loop.loop)
 app.add_typer(bank.app, name="bank")
+app.command("pack")(projects.pack)
+app.command("open")(projects.open_packed)
 app.command("models")(models.models)
 app.command("bench")(serve.bench)
 app.command("users")(users.users)

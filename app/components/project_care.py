@@ -9,11 +9,13 @@ from typing import Any
 import gradio as gr
 
 from app.components.fields import required_text
+from app.components.progress_bar import ProgressBar
 from app.open_projects import is_busy
 from app.page_context import PageContext, on
 from app.server.roots import roots
-from app.session import Session, sessions
-from core.api.projects import bin_project, duplicate_project, project_bytes, rename_project
+from app.session import Session, file_url, sessions
+from core.api.project_archive import start_packing
+from core.api.projects import bin_project, duplicate_project, free_path, project_bytes, rename_project
 from core.errors import InputError
 
 TO_BIN = "Move to the bin"
@@ -23,7 +25,7 @@ SURE = "Really move it?"
 class ProjectCare:
     """The fold-out under the choice of projects. ``parts`` is what ``show`` updates."""
 
-    def __init__(self) -> None:
+    def __init__(self, shell: PageContext) -> None:
         with gr.Accordion("This project", open=False, visible=False, elem_id="fs-project-care") as self.box:
             self.where = gr.HTML(elem_id="fs-project-where", padding=False)
             with gr.Row(elem_classes="fs-inline"):
@@ -32,16 +34,19 @@ class ProjectCare:
                 self.rename = gr.Button("Rename", size="sm", scale=1, min_width=70, elem_id="fs-project-rename")
             with gr.Row(elem_classes="fs-tight", equal_height=True):
                 self.copy = gr.Button("Duplicate", size="sm", min_width=80, elem_id="fs-project-copy")
+                self.pack = gr.Button("Pack as one file", size="sm", min_width=120, elem_id="fs-project-pack")
                 self.throw = gr.Button(TO_BIN, size="sm", min_width=110, elem_id="fs-project-bin")
-        self.parts = [self.box, self.where, self.name, self.throw]
+            self.bar = ProgressBar(shell, "pack_id")
+            self.packed = gr.HTML(elem_id="fs-project-packed", padding=False)
+        self.parts = [self.box, self.where, self.name, self.throw, self.packed]
 
     def show(self, session: Session) -> list[Any]:
         """Updates for ``parts``."""
         if session.api is None:
-            return [gr.update(visible=False), "", "", gr.skip()]
+            return [gr.update(visible=False), "", "", gr.skip(), ""]
         where = f"<p class='fs-hint fs-path'>{html.escape(str(session.api.path))}</p>"
         calm = gr.update(value=TO_BIN, variant="secondary")
-        return [gr.update(visible=True), where, session.api.project.name, calm]
+        return [gr.update(visible=True), where, session.api.project.name, calm, ""]
 
     @staticmethod
     def measured(session: Session) -> str:
@@ -59,7 +64,7 @@ class ProjectCare:
 
         def duplicate(session: Session) -> str:
             source = session.required_api.path
-            copy = duplicate_project(source, roots.checked(_free(source)))
+            copy = duplicate_project(source, roots.checked(free_path(source)))
             opened = sessions.open(session.id, copy)
             rename_project(opened.required_api.project, copy.name)
             gr.Info(f"This is the copy now, in {copy}.", title="Duplicated")
@@ -81,9 +86,23 @@ class ProjectCare:
         for press in (self.rename.click, self.name.submit):
             on(press, rename, shell, [self.name], shown)
         on(self.copy.click, duplicate, shell, outputs=[shell.project_opened], trigger_mode="once")
+
+        def pack(session: Session) -> list[Any]:
+            session.pack_id = start_packing(session.required_api.project, session.required_api.jobs)
+            return ["", *self.bar.refresh(session)]
+
+        on(self.pack.click, pack, shell, outputs=[self.packed, *self.bar.parts], trigger_mode="once")
+        packed = self.bar.on_end(shell, _packed_link, outputs=[self.packed])
+        packed.success(None, js="() => document.querySelector('#fs-project-packed a')?.click()")
         on(self.throw.click, throw, shell, [self.throw], [shell.project_opened, self.throw])
 
 
-def _free(path: Path) -> Path:
-    names = (path.with_name(f"{path.name}_{i}") for i in range(2, 10_000))
-    return next(one for one in names if not one.exists())
+def _packed_link(session: Session) -> str:
+    """A link to the packed project, HTML; the page presses it at once. "" where packing was stopped or failed."""
+    path = session.required_api.jobs.result(session.pack_id).get("path")
+    if not path:
+        return ""
+    file = Path(path)
+    name, size = html.escape(file.name), f"{file.stat().st_size / 1e6:,.1f} MB"
+    link = f"<a href='{html.escape(file_url(file))}' download='{name}'>{name}</a>"
+    return f"<p class='fs-hint'>{link}, {size}. Drop it into Import on another machine to open it there.</p>"

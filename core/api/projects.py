@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -15,6 +16,17 @@ from core.store import Project
 BIN = ".bin"
 """Folder beside a project for those that were thrown away; nothing in it is deleted."""
 DATABASE = "project.db"
+
+
+def folder_name(name: str) -> str:
+    """What the folder of a project called ``name`` is called: letters, digits, ``.``, ``-`` and ``_``."""
+    return re.sub(r"[^\w.-]+", "_", name.strip()).strip("._") or "product"
+
+
+def free_path(path: Path) -> Path:
+    """``path``, or where something is there already, the first of ``path_2``, ``path_3`` ... that is free."""
+    numbered = (path.with_name(f"{path.name}_{i}") for i in range(2, 10_000))
+    return next(one for one in (path, *numbered) if not one.exists())
 
 
 def rename_project(project: Project, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,8 @@ from app.page_context import PageContext, on
 from app.server.roots import roots
 from app.session import Session, sessions
 from core.api.demo import DEMO_PRODUCTS, demo_project
+from core.api.project_archive import SUFFIX, open_archive, unused_folder
+from core.api.projects import folder_name, free_path
 from core.api.recent import project_damage, projects_folder
 from core.errors import InputError
 
@@ -40,7 +41,7 @@ class ImportPanel:
                                        min_width=140, elem_id="fs-new-name", container=False)  # fmt: skip
                 self.make = gr.Button("New project", size="sm", scale=1, min_width=96, elem_id="fs-new")
             self.question = NameQuestion("fs-project-taken", "Open that one")
-            self.care = ProjectCare()
+            self.care = ProjectCare(shell)
             self.scale = ScalePanel()
         with gr.Group(elem_classes="fs-card"):
             gr.HTML("<h3>Import</h3>")
@@ -73,18 +74,18 @@ class ImportPanel:
 
     def _make(self, session: Session, name: str) -> list[Any]:
         called = _named(name)
-        path = projects_folder() / _stem(called)
+        path = projects_folder() / folder_name(called)
         if path.exists():
-            other = _free_path(path).name
+            other = free_path(path).name
             return [gr.skip(), gr.skip(), *self.question.ask(f"There is a project {path.name!r} already.", other)]
         return self._opened(sessions.create(session.id, path, called))
 
     def _make_beside(self, session: Session, name: str) -> list[Any]:
-        path = _free_path(projects_folder() / _stem(_named(name)))
+        path = free_path(projects_folder() / folder_name(_named(name)))
         return self._opened(sessions.create(session.id, path, path.name))
 
     def _open_that(self, session: Session, name: str) -> list[Any]:
-        return self._opened(sessions.open(session.id, projects_folder() / _stem(_named(name))))
+        return self._opened(sessions.open(session.id, projects_folder() / folder_name(_named(name))))
 
     def _opened(self, session: Session) -> list[Any]:
         return [str(session.required_api.path), "", *self.question.hide()]
@@ -120,7 +121,15 @@ def _open_project(session: Session, path: str | None) -> str:
         raise InputError("choose a project, or type the folder of one")
     if path.startswith(DEMO_PREFIX):
         path = str(demo_project(path.removeprefix(DEMO_PREFIX)))
+    if path.strip().endswith(SUFFIX):
+        return _open_packed(session, roots.checked(Path(path.strip())))
     return str(sessions.open(session.id, Path(path.strip())).required_api.path)
+
+
+def _open_packed(session: Session, file: Path) -> str:
+    """Unpack a project that was packed as one file, into the folder of all projects, and open it."""
+    project = open_archive(file, unused_folder(file, projects_folder())).path
+    return str(sessions.open(session.id, project).required_api.path)
 
 
 def _start_import(session: Session, files: list[str] | None, path: str, anomalies: str) -> list[Any]:
@@ -131,9 +140,11 @@ def _start_import(session: Session, files: list[str] | None, path: str, anomalie
     for place in [*sources, *([extra] if extra else [])]:
         if not place.exists():
             raise InputError(f"{place}: there is no such file or folder on the machine that runs Flawsmith")
+    if len(sources) == 1 and extra is None and sources[0].suffix == SUFFIX:
+        return [_open_packed(session, sources[0]), None, "", "", ""]
     if session.api is None:
         name = sources[0].stem if sources else str(extra and extra.stem)
-        session = sessions.create(session.id, _free_path(projects_folder() / _stem(name)), name)
+        session = sessions.create(session.id, free_path(projects_folder() / folder_name(name)), name)
     source = sources[0] if len(sources) == 1 else sources
     product = session.memory.product
     release_uploads(session)
@@ -141,14 +152,6 @@ def _start_import(session: Session, files: list[str] | None, path: str, anomalie
     session.required_api.photos.drafts.discard(product.draft_id)
     product.draft_id, session.import_id = session.required_api.photos.drafts.start(source, extra)
     return [str(session.required_api.path), None, "", "", ""]
-
-
-def _stem(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name.strip()).strip("._") or "product"
-
-
-def _free_path(path: Path) -> Path:
-    return next(p for p in (path, *(path.with_name(f"{path.name}_{i}") for i in range(2, 10_000))) if not p.exists())
 
 
 def import_report_html(session: Session) -> str:
