@@ -7,6 +7,7 @@ All values are frozen, and their arrays are read-only: a stage returns a new val
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -123,6 +124,11 @@ class NormalImage:
     def shape(self) -> tuple[int, int]:
         """(height, width) in pixels."""
         return (self.pixels.shape[0], self.pixels.shape[1])
+
+
+def base_name(name: str) -> str:
+    """``washer`` for "washer", "washer_2", "washer 3" and "washer-12": the name of the component."""
+    return re.sub(r"[ _#-]+\d+$", "", name.strip())
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ FLOORS: list[set[str]] = [
     {"core.jobs"},
     {"core.methods"},
     {"core.engines", "core.evaluation", "core.bank"},
-    {"core.training", "core.quality"},
+    {"core.training", "core.quality", "core.rules"},
     {
         "core.segmentation",
         "core.features",

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.common import AsJson, ProjectPath, parse_settings, print_result, progress_bar
+from app.cli.rules import generate_by_rules
 from core.api import GenerationBatch, RegionRow, Workbench
 from core.errors import InputError
 
@@ -58,7 +59,7 @@ def regions(
 
 def generate(
     project: ProjectPath,
-    engine: Annotated[str, typer.Option(help="Engine, for example cut_paste, perlin, poisson, layout.")],
+    engine: Annotated[str, typer.Option(help="Engine, for example cut_paste, perlin, poisson, layout.")] = "",
     label: Annotated[str | None, typer.Option(help="Label of the anomalies; the engine's name if left out.")] = None,
     count: Annotated[
         int, typer.Option(min=1, max=1_000_000, help="How many to make; with --keep-best, how many to make at most.")
@@ -90,9 +91,21 @@ def generate(
         str | None, typer.Option(help="Make only shard i of n, for example 2/8, into --out; 'merge' takes it in.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="With --shard: the folder to write it to.")] = None,
+    rules: Annotated[
+        str | None, typer.Option(help="Break rules of the product in place of --engine: all, or names with commas.")
+    ] = None,
+    per_rule: Annotated[int, typer.Option(min=1, max=100_000, help="With --rules: samples for each of them.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Make anomalies in bulk; with --keep-best, judge them and make more until enough good ones are kept."""
+    if bool(engine) == bool(rules):
+        raise InputError("generate: give --engine, or --rules to break the product's rules, and not both")
+    if rules:
+        if keep_best or shard or devices or param or place or label:
+            raise InputError(
+                "--rules: each rule sets label, engine and settings itself; give --per-rule and --seed only"
+            )
+        return generate_by_rules(project, rules, per_rule, seed, as_json)
     if keep_best is None and (rule or spend):
         raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
     if (shard is None) != (out is None):
@@ -116,11 +129,11 @@ def generate(
         return
     began = time.monotonic()
     with Workbench.open(project) as bench:
-        rules = (
+        keep_rules = (
             bench.review.parse_rules({**parse_settings(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
         )
         with progress_bar(f"{engine} · {batch.label}") as progress:
-            made = bench.studio.generate(batch, rules=rules, spend=spend, devices=devices, progress=progress)
+            made = bench.studio.generate(batch, rules=keep_rules, spend=spend, devices=devices, progress=progress)
         result = {name: made[name] for name in ("samples", "kept", "given_up", "message")}
         result |= {"seconds": round(time.monotonic() - began, 3), "project": str(bench.path)}
         result |= {"engine": engine, "label": batch.label, "reasons": made.get("reasons", {})}

@@ -24,6 +24,7 @@ from app.cli import (
     models,
     photos,
     projects,
+    rules,
     serve,
     users,
 )
@@ -49,6 +50,7 @@ app.command("import")(photos.import_photos)
 app.command("labels")(photos.labels)
 app.command("scale")(photos.scale)
 app.command("regions")(bulk.regions)
+app.command("rules")(rules.rules)
 app.command("learn")(learn.learn)
 app.command("generate")(bulk.generate)
 app.command("merge")(bulk.merge)

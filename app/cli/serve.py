@@ -43,8 +43,8 @@ def bench(
         typer.Argument(
             help="core: speed; calibrate: what thresholds set by pairs keep; click, mini: what the shipped models can "
             "do; few-shot, dual, comgen: learning and component edits; realism: do the pairs teach a detector; "
-            "comgen-table: what each part of ComGEN is worth; paper: a paper's tables; hostile: attacks of each kind "
-            "in docs/security.md."
+            "comgen-table: what each part of ComGEN is worth; rules: are learned rules the product's own; paper: a "
+            "paper's tables; hostile: attacks of each kind in docs/security.md."
         ),
     ] = "core",
     method: Annotated[
@@ -111,7 +111,7 @@ def bench(
         "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile"):
+    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile", "rules"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])

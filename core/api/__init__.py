@@ -5,8 +5,8 @@
         bench.studio.generate(Batch(engine="cut_paste", label="crack", count=200, seed=1))
         bench.datasets.export("mvtec-ad", out)
 
-One desk per tab: photos, regions, concepts, studio, review, datasets, evaluations, weights; and shards for bulk on
-several machines. Desks hold no state of a
+One desk per tab: photos, regions, rules, concepts, studio, review, datasets, evaluations, weights; and shards for bulk
+on several machines. Desks hold no state of a
 browser session; they share the project, the warm pictures (``material``) and the background runner (``jobs``).
 """
 
@@ -28,6 +28,7 @@ from core.api.models import ModelsApi
 from core.api.photos import PhotosApi
 from core.api.regions import RegionsApi
 from core.api.review import ReviewApi, ReviewRules
+from core.api.rules import RulesApi
 from core.api.shards import ShardsApi
 from core.api.studio.studio import StudioApi
 from core.jobs.product_data import ProductData
@@ -59,6 +60,7 @@ class Workbench:
         self.masks = MasksApi(self.material)
         self.mask_library = MaskLibrary(project)
         self.regions = RegionsApi(self.material, self.jobs)
+        self.rules = RulesApi(self.material, self.jobs, self.regions.segmenter)
         self.concepts = ConceptsApi(self.material, self.jobs)
         self.studio = StudioApi(self.material, self.jobs)
         self.shards = ShardsApi(self.material)

@@ -15,6 +15,7 @@ from core.errors import ExportError
 from core.exporters.api import DatasetItem
 from core.images.source_depth import SourceDepth
 from core.jobs.product_data import ProductData
+from core.jobs.rule_violations import rule_labels
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Steps, saying, unwatched
 from core.store import NormalRow, SampleFilter, SampleRow
@@ -64,8 +65,8 @@ class DatasetsApi:
 
         ``real`` adds the imported real anomalies to the generated ones.
         """
-        checked = self._options(options or {})
         items, warning = self._items(everything, real, exporting.format_named(format).trains_on_anomalies)
+        checked = self._options(options or {}, items)
         report = exporting.export(
             items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
         )
@@ -82,7 +83,7 @@ class DatasetsApi:
         ``changes``: what is other than in the last export, see core.api.last_export, or None.
         """
         items, warning = self._items(everything, real, exporting.format_named(format).trains_on_anomalies)
-        report, layout = exporting.preview_export(items, out, format, self._options(options))
+        report, layout = exporting.preview_export(items, out, format, self._options(options, items))
         lines = [line[3:].rsplit("`: ", 1) for line in layout.splitlines() if line.startswith("- `")]
         files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
         changes = since_last_export(self._project, self.samples_to_export(everything)[0])
@@ -129,8 +130,16 @@ class DatasetsApi:
         """The product's name as a category that every format can hold."""
         return _category(self._project.name)
 
-    def _options(self, given: Mapping[str, object]) -> exporting.ExportOptions:
-        return exporting.read_options({"category": self.default_category(), **given})
+    def _options(self, given: Mapping[str, object], items: Sequence[DatasetItem] = ()) -> exporting.ExportOptions:
+        """The options, with the saturation of labels that break a rule where each label has its own mask value."""
+        options = exporting.read_options({"category": self.default_category(), **given})
+        if not options.pixel_codes:
+            return options
+        labels = {item.label for item in items}
+        known = {
+            label: float(entry["saturation"]) for label, entry in rule_labels(self._project).items() if label in labels
+        }
+        return options.model_copy(update={"saturation": {**known, **options.saturation}})
 
     def _items(self, everything: bool, real: bool, trains: bool) -> tuple[list[DatasetItem], str | None]:
         samples, warning = self.samples_to_export(everything)

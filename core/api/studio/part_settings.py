@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from core.engines.layout.region_choice import base_name
 from core.errors import InputError
 from core.jobs.product_data import ProductData
+from core.types import base_name
 
 
 class PartSettings:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from core.engines.layout.free_place import NoFreePlace
 from core.engines.layout.part_place import fits, placed_at
 from core.engines.layout.paste_part import transformed
-from core.engines.layout.region_choice import base_name, named_regions
+from core.engines.layout.region_choice import named_regions
 from core.engines.layout.scene import LayoutEdit, LayoutScene
 from core.errors import InputError
+from core.types import base_name
 
 
 def swap(scene: LayoutScene) -> LayoutEdit:

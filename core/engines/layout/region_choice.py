@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from core.engines.layout.work_area import count, work_area_of
 from core.errors import InputError
-from core.types import Mask, Region
+from core.types import Mask, Region, base_name
 
 NESTED = 0.7
 """Share of one region inside another from which the one lies on (or belongs to) the other."""
 MAX_SHARE = 0.6
 """Largest share of the photo that a region may cover and still be lifted off a surface."""
-
-
-def base_name(name: str) -> str:
-    """``washer`` for "washer", "washer_2", "washer 3" and "washer-12"."""
-    return re.sub(r"[ _#-]+\d+$", "", name.strip())
 
 
 def named_regions(regions: Sequence[Region], names: str, instance: int, photo: str) -> list[int]:
