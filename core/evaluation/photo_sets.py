@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +28,10 @@ from core.images import isolated
 from core.images.depth import DepthScales
 from core.images.geometry import resized
 from core.importers.words import safe_label
-from core.types import GOOD, Image, Mask, ReviewStatus, check_image, check_mask
+from core.types import GOOD, Image, Mask, Region, ReviewStatus, check_image, check_mask
+
+if TYPE_CHECKING:
+    from core.store import Project
 
 Split = Literal["train", "test", "all"]
 Anomalies = Literal["all", "split"]
@@ -39,7 +43,8 @@ class Shot:
 
     A good photo has no mask. With ``config`` a mask file's pixel values say which defect it shows. ``soft`` is a grey
     picture of how anomalous each pixel is, where a pair was made with one.
-    ``scales`` are those of the set, for a photo of more than 8 bits.
+    ``scales`` are those of the set, for a photo of more than 8 bits. ``regions`` are the named components of a good
+    photo, (name, mask file), where a project knows them.
     """
 
     name: str
@@ -49,6 +54,7 @@ class Shot:
     config: DefectsConfig | None = None
     soft: Path | None = None
     scales: DepthScales = field(default_factory=dict, compare=False)
+    regions: tuple[tuple[str, Path], ...] = field(default=(), compare=False)
 
     @property
     def good(self) -> bool:
@@ -60,6 +66,10 @@ class Shot:
         if isinstance(self.image, Path):
             return isolated.read_photo(self.image, scales=self.scales).pixels
         return check_image(self.image, self.name)
+
+    def read_regions(self) -> list[Region]:
+        """The photo's named components; [] where none are known."""
+        return [Region(name, isolated.read_mask(path)) for name, path in self.regions]
 
     def mask(self, shape: tuple[int, int]) -> Mask:
         """Union of the instances, bool ``shape`` (H, W); all False for a good photo; MaskError as in channels."""
@@ -171,6 +181,20 @@ def photo_digest(shot: Shot) -> bytes:
     return hashlib.sha256(data).digest()
 
 
+def with_regions(project: Project, shots: Sequence[Shot]) -> tuple[Shot, ...]:
+    """Good photos of a project with the named regions that they have there; other shots as they are."""
+    files = {row.path: row.id for row in project.normals()}
+    named: dict[str, list[tuple[str, Path]]] = defaultdict(list)
+    for region in project.region_rows():
+        named[region.normal_id].append((region.name, region.mask_path))
+
+    def known(shot: Shot) -> tuple[tuple[str, Path], ...]:
+        id = files.get(shot.image) if shot.good and isinstance(shot.image, Path) else None
+        return tuple(named[id]) if id in named else ()
+
+    return tuple(replace(shot, regions=known(shot)) for shot in shots)
+
+
 def _project(path: Path, split: Split) -> list[Shot]:
     from core.store import ExamplePart, Project, SampleFilter
 
@@ -190,6 +214,7 @@ def _project(path: Path, split: Split) -> list[Shot]:
                 )
                 for r in rows
             ]
+            shots = list(with_regions(project, shots))
         if split in ("test", "all"):
             part: ExamplePart = "test" if split == "test" else ""
             shots += [Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths) for r in project.examples(part=part)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.device import numpy_rng
 from core.errors import InputError
-from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set
+from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set, with_regions
 from core.evaluation.results import ResultKind
 from core.evaluation.seen_photos import (
     SeenPhoto,
@@ -183,7 +183,8 @@ def build_eval_sets(project: Project, trial: EvalSpec) -> EvalSets:
         chosen = _held_out_sets(project, pairs)
     learned = examples_behind(project, chosen.pairs)
     good = tuple(map(_good_shot, project.normals()))
-    chosen = replace(chosen, learned=learned, good=good, notes=(*notes, *chosen.notes))
+    train = with_regions(project, chosen.train)
+    chosen = replace(chosen, train=train, learned=learned, good=good, notes=(*notes, *chosen.notes))
     return chosen.without(seen_by_file(chosen.test, learned))
 
 
@@ -211,7 +212,7 @@ def calibration_sets(project: Project, engine: str, needs_pairs: bool) -> tuple[
         apart, warnings = pairs, (f"{said} scored. Make more pairs.",)
     real = [_example_shot(row) for row in project.examples(part="test")]
     good = [_good_shot(n) for n in normals if n.id in held]
-    train = _training_shots(taught, [n for n in normals if n.id not in held])
+    train = with_regions(project, _training_shots(taught, [n for n in normals if n.id not in held]))
     notes = [
         *notes,
         f"{len(held)} of {len(normals)} good photos were held out.",
