@@ -22,6 +22,7 @@ BENCHES = {
     "mini": "core.bench.mini",
     "paper": "core.bench.paper",
     "realism": "core.bench.realism",
+    "rules": "core.bench.rules",
 }
 """Name → module with ``measure(quick: bool, **options) -> dict``."""
 
