@@ -10,7 +10,7 @@ from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from app.tab_memory import TabMemory
-from app.tabs.studio import bulk_panel, prompt_editor, recipe_loader, try_out
+from app.tabs.studio import bulk_panel, prompt_editor, real_defects, recipe_loader, try_out
 from app.tabs.studio import mask_tools as masks
 from app.tabs.studio import part_tools as parts
 from app.tabs.studio.engine_form import EngineForm
@@ -38,6 +38,7 @@ def build(shell: PageContext) -> None:
         with gr.Column(min_width=300, elem_classes="fs-side"):
             with gr.Column(elem_classes="fs-side-scroll"):
                 controls = EngineForm()
+                defects = real_defects.RealDefects()
                 mask_tools = masks.MaskTools()
                 part_tools = parts.PartTools()
                 board = prompt_editor.PromptEditor() if controls.with_tool("prompt") else None
@@ -50,6 +51,7 @@ def build(shell: PageContext) -> None:
             maker = try_out.TryOutRunner(shell, controls, table, bar, strip)
     choices = [controls.label, mask_tools.regions, mask_tools.kept, controls.engine]
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
+    shown += defects.parts
     shown += board.shown if board is not None else []
 
     def fill(session: Session) -> list[object]:
@@ -61,6 +63,7 @@ def build(shell: PageContext) -> None:
             gr.update(choices=sorted(session.api.regions.names()) if session.api else []),
             masks.kept_masks_update(session),
             controls.readiness_update(session),
+            *defects.show(session),
             *(board.show(session) if board is not None else []),
         ]  # fmt: skip
 
@@ -73,6 +76,7 @@ def build(shell: PageContext) -> None:
     masks.wire(mask_tools, shell, controls, table)
     on_html_event(shell.pulse.verdicts_changed, lambda s, _: strip.show_new(s), shell, strip.parts)
     maker.wire()
+    real_defects.wire(defects, maker)
     parts.wire(part_tools, maker)
     if board is not None:
         prompt_editor.wire(board, maker)

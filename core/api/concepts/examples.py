@@ -77,6 +77,14 @@ class ExamplesApi:
         """The project's real anomalies, perhaps of one part of its split, in the order they were added."""
         return [self._card(row) for row in self._project.examples(label, part)]
 
+    def rows(self, label: str | None = None, part: ExamplePart = "") -> list[ExampleRow]:
+        """The same without what they say of being learned from."""
+        return self._project.examples(label, part)
+
+    def row(self, id: str) -> ExampleRow:
+        """The real anomaly with this id; NotFound."""
+        return self._project.example_row(id)
+
     def thumbnail(self, row: ExampleRow) -> Path:
         """A small picture of the defect and its surroundings, the mask outlined; kept in the project's cache."""
         path = self._project.cache_dir / "thumbs" / f"defect-{row.id}.jpg"
