@@ -15,7 +15,7 @@ def export(
     project: ProjectPath,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The dataset's folder; it must not exist yet.")],
     format: Annotated[
-        str, typer.Option("--format", help="mvtec-ad, mvtec-loco, visa, coco, yolo-seg, voc, imagefolder.")
+        str, typer.Option("--format", help="mvtec-ad, mvtec-loco, visa, coco, yolo-seg, voc, imagefolder, asbench.")
     ],
     everything: Annotated[bool, typer.Option("--all", help="Take unreviewed samples too.")] = False,
     real: Annotated[bool, typer.Option("--real", help="Add the imported real anomalies.")] = False,

@@ -88,8 +88,8 @@ class ExportOptions(BaseModel):
         ge=0,
         le=1,
         title="Anomalies for training",
-        description="Share of each label for training in coco, yolo-seg, voc and imagefolder; the rest goes to "
-        "validation and test, as the normal images do. The other formats use every anomaly for testing.",
+        description="Share of each label for training in coco, yolo-seg, voc, imagefolder and asbench; the rest goes "
+        "to validation and test, as the normal images do. The other formats use every anomaly for testing.",
     )
     seed: int = Field(0, ge=0, le=2**63 - 1, title="Seed", description="Seed of the split: same seed, same split.")
     depth: Depth = Field(
