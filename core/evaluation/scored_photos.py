@@ -18,9 +18,15 @@ from core.images.geometry import resized
 from core.progress import Steps, unwatched
 
 
-def train_detector(chosen: Detector, preset: str, train: Sequence[Shot], ctx: TrainContext) -> TrainedDetector:
-    """A detector trained on good photos and, where it needs them, on pairs."""
-    params = chosen.Params.preset(preset)
+def train_detector(
+    chosen: Detector,
+    preset: str,
+    train: Sequence[Shot],
+    ctx: TrainContext,
+    changes: Mapping[str, object] | None = None,
+) -> TrainedDetector:
+    """A detector trained on good photos and, where it needs them, on pairs; ``changes`` are values of the preset."""
+    params = chosen.Params.preset(preset, changes)
     return chosen.fit([s for s in train if s.good or chosen.needs_pairs], params, ctx)
 
 
