@@ -101,6 +101,14 @@ def test_a_mask_of_another_form_or_larger_than_the_entry_is_filled() -> None:
         assert changed.sum() > 0.5 * mask.sum()
 
 
+def test_an_entry_larger_than_the_part_is_made_to_fit() -> None:
+    large, mask = np.full((330, 420, 3), 120, np.uint8), disc((330, 420), 160, 210, 150)
+    large[mask] = 40
+    photo, place = part_photo(), disc(SHAPE, 90, 120, 15)
+    image = stamped(AnomalyExample("bank:x", "defect", large, (mask,)), photo, place)
+    assert (np.abs(image.astype(int) - photo).max(axis=2) > 8)[place].mean() > 0.5
+
+
 @pytest.mark.parametrize("blend", ["alpha", "feather", "poisson"])
 def test_each_blend_keeps_the_photo_outside(blend: str) -> None:
     photo, mask = part_photo(), disc(SHAPE, 90, 120, 15)

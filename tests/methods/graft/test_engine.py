@@ -71,6 +71,16 @@ def test_without_a_reference_one_line_says_what_to_do() -> None:
         grafted(dark_disc(), reference="a,b,c,d,e")
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_reference_larger_than_the_part_is_made_to_fit(whole: bool) -> None:
+    shape = (330, 420)
+    mask = np.ones(shape, np.bool_) if whole else disc(shape, 160, 210, 150)
+    photo = part_photo(*shape, seed=5)
+    photo[mask] //= 3
+    sample = grafted(AnomalyExample("large", "defect", photo, (mask,)))
+    assert sample.mask.any() and np.array_equal(sample.image[~sample.mask], part_photo()[~sample.mask])
+
+
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workbench]:
     """A photo of a good part and two real anomalies; a bank of its own."""
