@@ -7,7 +7,7 @@ tools take run lengths for either.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as rle
 
-from core.errors import ExportError
+from core.errors import ExportError, InputError
 from core.exporters.api import (
     SPLITS,
     DatasetFormat,
@@ -29,8 +29,10 @@ from core.exporters.api import (
     path_inside,
     write_file,
 )
+from core.exporters.png_files import image_size
 from core.exporters.sidecar import apply_sidecar
 from core.given_files import given_json
+from core.masks.coco_table import CocoPhoto, coco_folders, read_coco
 from core.types import GOOD, Mask
 
 
@@ -124,26 +126,23 @@ def _instances(plan: ExportPlan, rows: Sequence[WrittenItem]) -> dict[str, Any]:
 def _read_table(root: Path, table: Path) -> list[tuple[str, DatasetItem]]:
     """(relative path, item) of each image in one annotation file."""
     try:
-        data = given_json(table)
-        names = {c["id"]: str(c["name"]) for c in data["categories"]}
-        parts = defaultdict(list)
-        for a in data["annotations"]:
-            parts[a["image_id"]].append(a)
-        split = _split_of(table)
-        found = []
-        for row in sorted(data["images"], key=lambda r: str(r["file_name"])):
-            image = _find_image(root, table, row["file_name"])
-            masks = tuple(_decode(a["segmentation"], row["height"], row["width"]) for a in parts[row["id"]])
-            area = Counter[str]()
-            for a, mask in zip(parts[row["id"]], masks, strict=True):
-                area[names[a["category_id"]]] += int(mask.sum())
-            label = area.most_common(1)[0][0] if area else GOOD
-            found.append(
-                (image.relative_to(root).as_posix(), DatasetItem(image.stem, image, label, None, masks, split))
-            )
-        return found
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ExportError(f"{table}: expected COCO instances, got {type(error).__name__} {error}") from error
+        photos = read_coco(given_json(table), str(table))
+        return [_item(root, table, photo) for photo in sorted(photos, key=lambda photo: photo.file)]
+    except InputError as error:
+        raise ExportError(
+            str(error) if str(table) in str(error) else f"{table}: expected COCO instances, got {error}"
+        ) from error
+
+
+def _item(root: Path, table: Path, photo: CocoPhoto) -> tuple[str, DatasetItem]:
+    image = _find_image(root, table, photo.file)
+    shape = image_size(image) if photo.defects else (0, 0)
+    masks = tuple(defect.mask(shape) for defect in photo.defects)
+    area = Counter[str]()
+    for defect, mask in zip(photo.defects, masks, strict=True):
+        area[defect.label] += int(mask.sum())
+    label = area.most_common(1)[0][0] if area else GOOD
+    return image.relative_to(root).as_posix(), DatasetItem(image.stem, image, label, None, masks, _split_of(table))
 
 
 def _split_of(table: Path) -> Split:
@@ -152,21 +151,8 @@ def _split_of(table: Path) -> Split:
 
 
 def _find_image(root: Path, table: Path, name: str) -> Path:
-    folder = table.stem.removeprefix("instances_")
-    for place in (root / "images" / folder, root / folder, root / "images", root):
-        if (image := path_inside(place, name)).is_file():
+    for folder in (*coco_folders(table.stem), ""):
+        if (image := path_inside(root / folder, name)).is_file():
             return image
-    raise ExportError(f"{table}: image {name!r} is not in images/{folder}; put the images beside the annotations")
-
-
-def _decode(segmentation: Any, height: int, width: int) -> Mask:
-    """bool (H, W) of run lengths, compressed or not, or of polygons."""
-    code = segmentation
-    if not (isinstance(segmentation, dict) and isinstance(segmentation["counts"], str | bytes)):
-        code = rle.frPyObjects(segmentation, height, width)
-        if isinstance(code, list):
-            code = rle.merge(code)
-    mask: Mask = rle.decode(code).astype(np.bool_)
-    if mask.shape != (height, width):
-        raise ValueError(f"a mask of {mask.shape[1]}x{mask.shape[0]} on an image of {width}x{height}")
-    return mask
+    where = coco_folders(table.stem)[0]
+    raise ExportError(f"{table}: image {name!r} is not in {where}; put the images beside the annotations")

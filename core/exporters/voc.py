@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pil
-from PIL import UnidentifiedImageError
 
-from core.errors import ExportError
+from core.errors import ExportError, InputError
 from core.exporters.api import (
     SPLITS,
     DatasetFormat,
@@ -31,9 +30,11 @@ from core.exporters.api import (
     write_file,
 )
 from core.exporters.sidecar import apply_sidecar
+from core.given_files import MAX_TEXT, read_given
+from core.images import isolated
+from core.masks.voc_codes import CodedMask, VocCodes
 from core.types import GOOD, Mask
 
-_VOID = 255
 _LAST = 254
 
 
@@ -112,7 +113,7 @@ for path in sorted((root / "ImageSets" / "Segmentation").glob("*.txt")):
     def read(self, path: Path) -> list[DatasetItem]:
         if not self.matches(path):
             raise not_a_dataset(path, self.name, "SegmentationClass and ImageSets/Segmentation folders")
-        names = _names(path)
+        codes = _codes(path)
         images = {p.stem: p for p in images_in(path / "JPEGImages")}
         found = {}
         for split in SPLITS:
@@ -120,7 +121,7 @@ for path in sorted((root / "ImageSets" / "Segmentation").glob("*.txt")):
             for stem in table.read_text("utf-8").split() if table.is_file() else ():
                 if stem not in images:
                     raise ExportError(f"{table}: image {stem!r} is not in JPEGImages; put it there or drop the line")
-                found[stem] = _item(path, images[stem], split, names)
+                found[stem] = _item(path, images[stem], split, codes)
         return apply_sidecar(
             path, [(images[stem].relative_to(path).as_posix(), found[stem]) for stem in sorted(found)]
         )
@@ -170,32 +171,23 @@ def _annotation(plan: ExportPlan, placed: PlacedItem, shape: tuple[int, int], ma
     )
 
 
-def _names(path: Path) -> list[str]:
-    """Class names by value from labelmap.txt; [] without one."""
+def _codes(path: Path) -> VocCodes:
     table = path / "labelmap.txt"
-    lines = table.read_text("utf-8").splitlines() if table.is_file() else []
-    return [line.partition(":")[0] for line in lines if line.strip() and not line.startswith("#")]
+    return VocCodes.read(read_given(table, MAX_TEXT).decode("utf-8", "replace") if table.is_file() else "")
 
 
-def _item(path: Path, image: Path, split: Split, names: Sequence[str]) -> DatasetItem:
-    classes = _indices(path / "SegmentationClass" / f"{image.stem}.png")
-    drawn = (classes > 0) & (classes < _VOID)
-    if not drawn.any():
-        return DatasetItem(image.stem, image, GOOD, split=split)
-    code = int(np.bincount(classes[drawn]).argmax())
-    label = names[code] if code < len(names) else f"class_{code}"
-    file = path / "SegmentationObject" / f"{image.stem}.png"
-    objects = _indices(file) if file.is_file() else drawn.astype(np.uint8)
-    masks = tuple(objects == k for k in np.unique(objects) if 0 < k < _VOID)
+def _item(path: Path, image: Path, split: Split, codes: VocCodes) -> DatasetItem:
+    try:
+        classes = _coded(path / "SegmentationClass" / f"{image.stem}.png")
+        label = codes.label(classes)
+        if label is None:
+            return DatasetItem(image.stem, image, GOOD, split=split)
+        file = path / "SegmentationObject" / f"{image.stem}.png"
+        masks = tuple(codes.masks(classes, _coded(file) if file.is_file() else None))
+    except InputError as error:
+        raise ExportError(f"{error} (put the mask back, or drop the image from ImageSets)") from error
     return DatasetItem(image.stem, image, label, None, masks, split)
 
 
-def _indices(path: Path) -> npt.NDArray[np.uint8]:
-    """The palette indices uint8 (H, W) of a mask file; ExportError if it is missing or has none."""
-    try:
-        with Pil.open(path) as picture:
-            if picture.mode not in ("P", "L"):
-                raise ExportError(f"{path}: expected a palette PNG, got mode {picture.mode}; export the masks again")
-            return np.asarray(picture, np.uint8)
-    except (OSError, UnidentifiedImageError) as error:
-        raise ExportError(f"{path}: cannot read this mask; put it back or drop the image from ImageSets") from error
+def _coded(path: Path) -> CodedMask:
+    return CodedMask(*isolated.class_codes(read_given(path, name=str(path)), str(path)), str(path))

@@ -1,22 +1,19 @@
 """YOLO segmentation: one polygon a line, and exact PNG masks beside it.
 
 A polygon cannot hold a hole, and a line one part only, so ``masks/`` keeps each instance as it is; reading
-back takes the masks where they are and the polygons elsewhere. Corners lie a quarter pixel inside their
-pixel: readers that cut off decimals and readers that round both come back to it.
+back takes the masks where they are and the polygons elsewhere.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import ExportError
+from core.errors import ExportError, InputError
 from core.exporters.api import (
     SPLITS,
     DatasetFormat,
@@ -32,9 +29,9 @@ from core.exporters.api import (
 )
 from core.exporters.png_files import image_size
 from core.exporters.sidecar import apply_sidecar
+from core.given_files import MAX_TEXT, read_given
+from core.masks.yolo_lines import INSIDE, read_class_names, read_yolo
 from core.types import GOOD, Mask
-
-_INSIDE = 0.25
 
 
 class YoloSegExporter(DatasetFormat):
@@ -137,53 +134,27 @@ def outlines(mask: Mask) -> tuple[list[npt.NDArray[np.int32]], bool]:
 
 
 def _line(index: int, polygon: npt.NDArray[np.int32], shape: tuple[int, int]) -> str:
-    corners = (polygon + _INSIDE) / (shape[1], shape[0])
+    corners = (polygon + INSIDE) / (shape[1], shape[0])
     return f"{index} " + " ".join(f"{v:.7f}".rstrip("0") for v in corners.reshape(-1)) + "\n"
 
 
 def _names(path: Path) -> dict[int, str]:
-    """Class names by index from data.yaml; names may be a list or a mapping."""
-    import yaml  # type: ignore[import-untyped]
-
     try:
-        names: Any = yaml.safe_load(path.read_text("utf-8"))["names"]
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(k): str(v) for k, v in pairs}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise ExportError(f"{path}: expected 'names:' with the class names; repair the file") from error
+        return read_class_names(read_given(path, MAX_TEXT).decode("utf-8", "replace"), str(path), yaml=True)
+    except InputError as error:
+        raise ExportError(str(error)) from error
 
 
 def _item(root: Path, image: Path, split: Split, names: dict[int, str], exact: list[Path]) -> DatasetItem:
     table = root / "labels" / split / f"{image.stem}.txt"
-    lines = table.read_text("utf-8").splitlines() if table.is_file() else []
-    rows = list(_numbers(table, lines))
-    if not rows:
+    if not table.is_file():
         return DatasetItem(image.stem, image, GOOD, split=split)
-    label = names.get(rows[0][0], f"class_{rows[0][0]}")
-    masks: tuple[Path | Mask, ...] = tuple(exact) or tuple(_fill(v, image_size(image)) for _, v in rows)
-    return DatasetItem(image.stem, image, label, None, masks, split)
-
-
-def _numbers(table: Path, lines: Sequence[str]) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
-    for number, line in enumerate(lines, 1):
-        words = re.split(r"\s+", line.strip())
-        if words == [""]:
-            continue
-        try:
-            values = np.array([float(w) for w in words[1:]])
-            if len(values) < 6 or len(values) % 2 or not np.isfinite(values).all():
-                raise ValueError("corners")
-            yield int(words[0]), values.reshape(-1, 2)
-        except ValueError as error:
-            raise ExportError(
-                f"{table}: line {number} is no polygon (a class and at least three corners x y in 0..1)"
-            ) from error
-
-
-def _fill(corners: npt.NDArray[np.float64], shape: tuple[int, int]) -> Mask:
-    """bool (H, W) inside a polygon of corners in 0..1, edges included."""
-    height, width = shape
-    points = np.floor(corners * (width, height)).clip(0, (width - 1, height - 1)).astype(np.int32)
-    canvas = np.zeros(shape, np.uint8)
-    cv2.fillPoly(canvas, [points], 1)
-    return canvas.astype(np.bool_)
+    try:
+        defects = read_yolo(read_given(table, MAX_TEXT).decode("utf-8", "replace"), names, str(table))
+        shape = image_size(image) if defects and not exact else (0, 0)
+        masks: tuple[Path | Mask, ...] = tuple(exact) or tuple(defect.mask(shape) for defect in defects)
+    except InputError as error:
+        raise ExportError(str(error) if str(table) in str(error) else f"{table}: {error}") from error
+    if not defects:
+        return DatasetItem(image.stem, image, GOOD, split=split)
+    return DatasetItem(image.stem, image, defects[0].label, None, masks, split)

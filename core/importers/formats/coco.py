@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Set
-from functools import partial
-from typing import Any
 
 from core.errors import InputError
 from core.importers.annotated import AnnotatedDefect, add_annotated
@@ -13,7 +10,7 @@ from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, json_of, mentions
-from core.masks.annotation_shapes import coco_mask
+from core.masks.coco_table import coco_folders, read_coco
 
 _MOST_OPENED = 64
 
@@ -63,19 +60,12 @@ def _is_table(entry: SourceEntry) -> bool:
 
 
 def _read(tree: SourceTree, table: SourceEntry) -> list[tuple[SourceEntry, list[AnnotatedDefect]]]:
-    data: Any = json_of(table)
-    try:
-        names = {str(c["id"]): str(c["name"]) for c in data.get("categories", ())}
-        parts: dict[str, list[AnnotatedDefect]] = defaultdict(list)
-        for a in data["annotations"]:
-            shape = a.get("segmentation")
-            label = names.get(str(a.get("category_id")), f"class_{a.get('category_id')}")
-            parts[str(a["image_id"])].append(
-                AnnotatedDefect(label, partial(coco_mask, shape) if shape else None, float(a.get("area") or 1))
+    near = [*coco_folders(table.stem), "/".join(table.folders), *table.folders]
+    found = []
+    for row in read_coco(json_of(table), table.name):
+        photo = tree.find(row.file, near)
+        if photo is not None:
+            found.append(
+                (photo, [AnnotatedDefect(d.label, d.mask if d.segmentation else None, d.area) for d in row.defects])
             )
-        split = table.stem.removeprefix("instances_")
-        near = [f"images/{split}", split, "/".join(table.folders), "images", *table.folders]
-        rows = [(tree.find(str(row["file_name"]), near), str(row["id"])) for row in data["images"]]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{table.name}: expected COCO instances, got {type(error).__name__} {error}") from error
-    return [(photo, parts[id]) for photo, id in rows if photo is not None]
+    return found

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import partial
-from typing import Any
 
-import numpy as np
-
-from core.errors import InputError, MaskError
+from core.errors import InputError
 from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
 from core.importers.importer import Importer
 from core.importers.mask_pairing import in_mask_folder
@@ -16,8 +12,10 @@ from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, text_of
 from core.importers.words import role_of
-from core.masks.annotation_shapes import polygon_mask
-from core.types import Mask
+from core.masks.yolo_lines import YoloDefect, read_class_names, read_yolo
+
+_PIXELS = 1e6
+"""Of a photo whose size is not known yet, so that areas of its defects can be compared."""
 
 
 class YoloSegImporter(Importer):
@@ -109,46 +107,14 @@ def _is_label(entry: SourceEntry) -> bool:
 
 
 def _names(config: SourceEntry) -> dict[int, str]:
-    """Class names by number: a list or a mapping in a YAML, or the lines of a text."""
-    import yaml  # type: ignore[import-untyped]
-
-    if config.suffix not in (".yaml", ".yml"):
-        return dict(enumerate(line.strip() for line in text_of(config).splitlines() if line.strip()))
-    try:
-        names: Any = yaml.safe_load(text_of(config))["names"]
-        pairs = names.items() if isinstance(names, dict) else enumerate(names)
-        return {int(k): str(v) for k, v in pairs}
-    except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise InputError(f"{config.name}: expected 'names:' with the class names; repair the file") from error
+    return read_class_names(text_of(config), config.name, yaml=config.suffix in (".yaml", ".yml"))
 
 
 def _read(text: SourceEntry, names: dict[int, str]) -> list[AnnotatedDefect]:
-    found = []
-    for number, line in enumerate(text_of(text).splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        try:
-            corners = np.array([float(w) for w in words[1:]])
-            number_of_class = int(float(words[0]))
-            label = names.get(number_of_class, f"class_{number_of_class}")
-            if len(corners) < 4 or not np.isfinite(corners).all():
-                raise ValueError("corners")
-        except (ValueError, OverflowError) as error:
-            raise InputError(
-                f"{text.name}: line {number} is no polygon (a class and at least three corners x y in 0..1)"
-            ) from error
-        if len(corners) < 6 or len(corners) % 2:
-            found.append(AnnotatedDefect(label, None))
-        else:
-            points = corners.reshape(-1, 2)
-            found.append(AnnotatedDefect(label, partial(_fill, points.tolist()), 1e6 * polygon_area(points.tolist())))
-    return found
+    return [_annotated(defect) for defect in read_yolo(text_of(text), names, text.name)]
 
 
-def _fill(points: list[list[float]], shape: tuple[int, int]) -> Mask:
-    """bool (H, W) inside corners in 0..1."""
-    mask = polygon_mask((np.asarray(points) * (shape[1], shape[0])).tolist(), shape)
-    if not mask.any():
-        raise MaskError("mask: the polygon is empty; draw it again")
-    return mask
+def _annotated(defect: YoloDefect) -> AnnotatedDefect:
+    if defect.corners is None:
+        return AnnotatedDefect(defect.label, None)
+    return AnnotatedDefect(defect.label, defect.mask, _PIXELS * polygon_area(defect.corners.tolist()))
