@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from core.images.decode import MAX_PIXELS, decode
+from core.images.decode import MAX_PIXELS, DecodedImage, decode
 from core.images.depth import DepthRange, is_deep, range_of, to_8_bit
 from core.types import Image
 
@@ -85,14 +85,17 @@ class Look:
         return self.flat and int(self.print.max()) < _BLACK
 
 
-def look_at(data: bytes, name: str) -> Look:
-    """See what a photo's bytes look like; a large JPEG is decoded at an eighth of its size. ImageError as in read."""
+def look_at(data: bytes, name: str, decoded: DecodedImage | None = None) -> Look:
+    """See what a photo's bytes look like; ``decoded`` is what they hold, where that is known. ImageError as in read.
+
+    A large JPEG is looked at in an eighth of its size, whether it is decoded or not, so that both looks are alike.
+    """
     if data[:3] == b"\xff\xd8\xff" and len(data) > _LARGE_JPEG:
         small = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_COLOR_8)
         if small is not None and min(small.shape[:2]) >= SIDE:
             pixels = np.ascontiguousarray(small[..., ::-1])
             return _look(pixels, size=(8 * small.shape[0], 8 * small.shape[1]))
-    colour = decode(data, name, MAX_PIXELS).colour
+    colour = (decoded or decode(data, name, MAX_PIXELS)).colour
     depth = (colour.dtype.name, range_of(colour, name)) if is_deep(colour) else None
     pixels, _ = to_8_bit(colour, name)
     rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from core.errors import ImageError
 from core.given_files import MAX_PHOTO, read_given
-from core.images.decode import MAX_PIXELS, decode
+from core.images.decode import MAX_PIXELS, DecodedImage, decode
 from core.images.depth import DepthScales, is_deep, scale_and_notes, to_8_bit
 from core.images.mask_values import drawn_pixels, top_value
 from core.images.source_depth import DeepPhoto, deep_photo
@@ -59,7 +59,13 @@ def read_photo(
     larger than ``max_pixels`` pixels, or smaller than 16 pixels a side.
     """
     data, name = bytes_of(source, name)
-    decoded = decode(data, name, max_pixels)
+    return photo_of(decode(data, name, max_pixels), data, name, scales=scales, keep_depth=keep_depth)
+
+
+def photo_of(
+    decoded: DecodedImage, data: bytes, name: str, *, scales: DepthScales | None = None, keep_depth: bool = False
+) -> ReadPhoto:
+    """What ``read_photo`` makes of the bytes ``data``, which hold ``decoded``."""
     height, width = decoded.colour.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise ImageError(

@@ -44,13 +44,16 @@ def see(item: GoodPhoto | Anomaly) -> Seen:
     """Look at a photo, and at its masks where they tell good from bad. What cannot be read shows up on import."""
     try:
         look = isolated.look_at(item.entry.load(), item.entry.name)
-        black = isinstance(item, Anomaly) and item.good_if_empty and _all_black(item)
+        black = has_black_masks(item)
     except InputError:
         return Seen(None)
     return Seen(look, black)
 
 
-def _all_black(item: Anomaly) -> bool:
+def has_black_masks(item: GoodPhoto | Anomaly) -> bool:
+    """Whether the masks, where they tell good from bad, are all black. InputError for one that cannot be read."""
+    if not isinstance(item, Anomaly) or not item.good_if_empty:
+        return False
     files = [m for m in item.masks if not isinstance(m, DrawnMask)]
     return bool(files) and not any(isolated.read_mask(m.load(), name=m.name).any() for m in files)
 

@@ -15,8 +15,9 @@ from core.importers.scan import scan, scan_anomalies
 from core.importers.source_entry import Problem
 from core.importers.survey import Seen, depth_scales, see, settled
 from core.jobs.depth_setting import chosen_scales, keep_scales
+from core.jobs.early_reading import EarlyReading
 from core.jobs.import_draft import ImportDraft
-from core.jobs.import_reading import DecodedPhoto, Item, decode_and_store, in_order
+from core.jobs.import_reading import DecodedPhoto, Item, in_order
 from core.jobs.import_report import IntakeReport, Odd
 from core.jobs.project_photos import KnownPhotos, no_photos, project_photos, with_project_photos
 from core.progress import Steps, unwatched
@@ -50,13 +51,16 @@ def plan_import(
 
 
 def survey(
-    plan: ImportPlan, progress: Steps = unwatched, cancelled: Callable[[], bool] = _never
+    plan: ImportPlan,
+    progress: Steps = unwatched,
+    cancelled: Callable[[], bool] = _never,
+    look: Callable[[Item], Seen] = see,
 ) -> tuple[ImportPlan, dict[str, Seen]]:
     """Look at every photo of ``plan``: what is odd is set aside, and what was seen is given by name."""
     seen: dict[str, Seen] = {}
     items: list[Item] = [*plan.normals, *plan.anomalies]
     progress(0, len(items))
-    for group in in_order(items, see):
+    for group in in_order(items, look):
         if cancelled():
             raise Cancelled(f"stopped after looking at {len(seen)} of {len(items)} photos; nothing was imported")
         seen |= {item.entry.name: one for item, one in group}
@@ -105,10 +109,12 @@ def import_images(
     """
     plan = plan_import(source, anomalies=anomalies, label=label, said=said)
     try:
-        plan, seen = survey(plan, looking, cancelled)
+        wanted = (said or Corrections()).scales
+        early = EarlyReading(project, {**plan.scales, **wanted, **project.depth_scales()})
+        plan, seen = survey(plan, looking, cancelled, early.see)
         plan = with_project_photos(plan, partial(project_photos, project), seen)
-        scales = chosen_scales(depth_scales(plan, seen), (said or Corrections()).scales, project.depth_scales())
-        return run_plan(project, plan, scales, progress, cancelled)
+        scales = chosen_scales(depth_scales(plan, seen), wanted, project.depth_scales())
+        return run_plan(project, plan, scales, progress, cancelled, early)
     finally:
         plan.close()
 
@@ -119,15 +125,20 @@ def run_plan(
     scales: DepthScales,
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = _never,
+    early: EarlyReading | None = None,
 ) -> IntakeReport:
-    """Import a plan that was looked at, with the scales of its photos; see ``import_images``."""
+    """Import a plan that was looked at, with the scales of its photos; see ``import_images``.
+
+    ``early`` has what was stored while it was looked at.
+    """
+    reading = early or EarlyReading(project, {})
     keep_scales(project, scales)
     tally = _ImportTally(project)
     failed: list[Odd | Problem] = []
     done = 0
     progress(0, plan.total)
     items: list[Item] = [*plan.normals, *plan.anomalies]
-    for group in in_order(items, lambda item: decode_and_store(project, item, scales)):
+    for group in in_order(items, lambda item: reading.read(item, scales)):
         if cancelled():
             raise Cancelled(f"stopped after {done} of {plan.total} photos; they are kept")
         with project.transaction():

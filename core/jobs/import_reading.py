@@ -10,8 +10,9 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from core.errors import InputError
-from core.images import isolated, mask_png_bytes
+from core.images import ReadPhoto, isolated, mask_png_bytes
 from core.images.depth import DepthScales
+from core.images.isolated import PhotoFile
 from core.images.source_depth import DeepPhoto
 from core.importers.mask_fit import fitted_masks, question
 from core.importers.plan import Anomaly, GoodPhoto
@@ -72,13 +73,22 @@ def decode_photo(item: Item, scales: DepthScales, *, keep_depth: bool = False) -
     """
     try:
         if not isinstance(item, Anomaly):
-            good = isolated.read_photo_file(item.entry.load(), item.entry.name, scales=scales)
-            found = DecodedPhoto(good.data, good.ext, good.width, good.height, good.grey, good.notes)
-            return _with_depth(found, good.deep)
+            return decoded_good(isolated.read_photo_file(item.entry.load(), item.entry.name, scales=scales))
         photo = isolated.read_photo(item.entry.load(), item.entry.name, scales=scales, keep_depth=keep_depth)
-        masks, notes = fitted_masks(item, photo)
+        return decoded_anomaly(item, photo)
     except InputError as error:
         return Problem.of(item.entry.name, error)
+
+
+def decoded_good(file: PhotoFile) -> DecodedPhoto[bytes]:
+    """A photo of a good part that was read."""
+    found = DecodedPhoto(file.data, file.ext, file.width, file.height, file.grey, file.notes)
+    return _with_depth(found, file.deep)
+
+
+def decoded_anomaly(item: Anomaly, photo: ReadPhoto) -> DecodedPhoto[bytes] | Odd:
+    """A photo of a real anomaly that was read, with its masks; InputError where one of them is not sound."""
+    masks, notes = fitted_masks(item, photo)
     if asked := question(item, masks):
         return Odd(item.entry.name, asked)
     height, width = photo.pixels.shape[:2]
@@ -94,8 +104,11 @@ def _with_depth(photo: DecodedPhoto[bytes], deep: DeepPhoto | None) -> DecodedPh
 def decode_and_store(project: Project, item: Item, scales: DepthScales) -> DecodedPhoto[StoredFile] | Problem | Odd:
     """Decode a photo with its masks, and only when all of them are sound write their files."""
     read = decode_photo(item, scales, keep_depth=True)
-    if isinstance(read, Problem | Odd):
-        return read
+    return read if isinstance(read, Problem | Odd) else store_photo(project, read)
+
+
+def store_photo(project: Project, read: DecodedPhoto[bytes]) -> DecodedPhoto[StoredFile]:
+    """The same photo, with its files written."""
     masks = tuple(project.store_file(png, "png") for png in read.masks)
     photo = project.store_file(read.photo, read.ext)
     deep = None if read.deep is None else project.store_file(read.deep, "png")

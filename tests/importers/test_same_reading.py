@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.importers.drawn import SIZE, bad, coded, good, write
 
 from core.exporters import read_dataset
 from core.images import read_mask
 from core.jobs.import_images import import_images
 from core.masks.yolo_lines import read_yolo
+from tests.importers.drawn import SIZE, bad, coded, good, write
 
 HEIGHT, WIDTH = SIZE
 TRIANGLE = [(10.4, 12.3), (40.7, 15.1), (22.2, 44.8)]

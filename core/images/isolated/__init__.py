@@ -41,12 +41,7 @@ def read_photo(
 ) -> ReadPhoto:
     """``core.images.read_photo``."""
     data, name = bytes_of(source, name)
-    answer = _photo(data, name, scales, pixels=True, keep_depth=keep_depth)
-    height, width = answer.fields["size"]
-    pixels = np.frombuffer(answer.blobs[0], np.uint8).reshape(int(height), int(width), 3)
-    file = _file(answer, data)
-    turn = int(answer.fields["orientation"])
-    return ReadPhoto(pixels, name, file.grey, file.notes, file.data, file.ext, turn, file.deep)
+    return _read(_photo(data, name, scales, pixels=True, keep_depth=keep_depth), data, name)
 
 
 def read_photo_file(source: Path | bytes, name: str | None = None, *, scales: DepthScales | None = None) -> PhotoFile:
@@ -76,7 +71,32 @@ def mask_top_value(data: bytes, name: str) -> int:
 
 def look_at(data: bytes, name: str) -> Look:
     """``core.images.looks.look_at``."""
-    answer = pool.call("look", data, name, {})
+    return _look(pool.call("look", data, name, {}))
+
+
+def look_and_read_file(data: bytes, name: str, scales: DepthScales) -> tuple[Look, PhotoFile | None]:
+    """``look_at`` and ``read_photo_file`` of a file that is decoded once.
+
+    No photo where it is none, or has more than 8 bits and its scale is not among ``scales``.
+    """
+    seen, made = _look_and_photo(data, name, scales, pixels=False)
+    return seen, None if made is None else _file(made, data)
+
+
+def look_and_read(data: bytes, name: str, scales: DepthScales) -> tuple[Look, ReadPhoto | None]:
+    """The same with the photo's pixels, as ``read_photo`` gives them with its source values."""
+    seen, made = _look_and_photo(data, name, scales, pixels=True)
+    return seen, None if made is None else _read(made, data, name)
+
+
+def _look_and_photo(data: bytes, name: str, scales: DepthScales, *, pixels: bool) -> tuple[Look, Message | None]:
+    answer = pool.call("look_and_photo", data, name, _asked(scales, pixels=pixels, keep_depth=True))
+    made = answer.fields["photo"]
+    seen = _look(Message(answer.fields["look"], answer.blobs[:1]))
+    return seen, None if made is None else Message(made, answer.blobs[1:])
+
+
+def _look(answer: Message) -> Look:
     deep = answer.fields["depth"]
     depth = None if deep is None else (str(deep[0]), DepthRange(**deep[1]))
     height, width = (int(n) for n in answer.fields["size"])
@@ -98,9 +118,20 @@ def read_tiff_values(source: Path | bytes, name: str | None = None) -> npt.NDArr
 
 
 def _photo(data: bytes, name: str, scales: DepthScales | None, pixels: bool, keep_depth: bool) -> Message:
-    given = {dtype: asdict(scale) for dtype, scale in (scales or {}).items()}
-    fields = {"max_pixels": MAX_PIXELS, "scales": given, "pixels": pixels, "keep_depth": keep_depth}
-    return pool.call("photo", data, name, fields)
+    return pool.call("photo", data, name, _asked(scales or {}, pixels=pixels, keep_depth=keep_depth))
+
+
+def _asked(scales: DepthScales, *, pixels: bool, keep_depth: bool) -> dict[str, object]:
+    given = {dtype: asdict(scale) for dtype, scale in scales.items()}
+    return {"max_pixels": MAX_PIXELS, "scales": given, "pixels": pixels, "keep_depth": keep_depth}
+
+
+def _read(answer: Message, data: bytes, name: str) -> ReadPhoto:
+    height, width = answer.fields["size"]
+    pixels = np.frombuffer(answer.blobs[0], np.uint8).reshape(int(height), int(width), 3)
+    file = _file(answer, data)
+    turn = int(answer.fields["orientation"])
+    return ReadPhoto(pixels, name, file.grey, file.notes, file.data, file.ext, turn, file.deep)
 
 
 def _file(answer: Message, data: bytes) -> PhotoFile:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from core.errors import ImageError
 from core.images.class_map import class_codes
-from core.images.depth import DepthScale
+from core.images.decode import decode
+from core.images.depth import DepthScale, is_deep
 from core.images.isolated.messages import Message, described
-from core.images.looks import look_at
-from core.images.read import mask_top_value, read_mask, read_photo
+from core.images.looks import Look, look_at
+from core.images.read import ReadPhoto, mask_top_value, photo_of, read_mask, read_photo
 from core.images.tiff import read_deep_tiff
 
 Fields = Mapping[str, Any]
@@ -20,9 +22,36 @@ Fields = Mapping[str, Any]
 
 def photo(data: bytes, name: str, fields: Fields) -> Message:
     """``read_photo``: its pixels, where they are asked for, and its file, where that is not ``data`` itself."""
-    scales = {dtype: DepthScale(**scale) for dtype, scale in fields["scales"].items()}
     keep = bool(fields["keep_depth"])
-    read = read_photo(data, name, max_pixels=int(fields["max_pixels"]), scales=scales, keep_depth=keep)
+    limit = int(fields["max_pixels"])
+    read = read_photo(data, name, max_pixels=limit, scales=_scales(fields), keep_depth=keep)
+    return _photo_message(read, data, pixels=bool(fields["pixels"]))
+
+
+def look_and_photo(data: bytes, name: str, fields: Fields) -> Message:
+    """``look_at`` and ``read_photo`` of a file that is decoded once.
+
+    The photo is left out where it is none, and where it has more than 8 bits and its scale is not among those given.
+    """
+    scales = _scales(fields)
+    decoded = decode(data, name, int(fields["max_pixels"]))
+    seen = _look_message(look_at(data, name, decoded))
+    known = not is_deep(decoded.colour) or decoded.colour.dtype.name in scales
+    try:
+        read = photo_of(decoded, data, name, scales=scales, keep_depth=True) if known else None
+    except ImageError:
+        read = None
+    if read is None:
+        return Message({"look": seen.fields, "photo": None}, seen.blobs)
+    made = _photo_message(read, data, pixels=bool(fields["pixels"]))
+    return Message({"look": seen.fields, "photo": made.fields}, (*seen.blobs, *made.blobs))
+
+
+def _scales(fields: Fields) -> dict[str, DepthScale]:
+    return {dtype: DepthScale(**scale) for dtype, scale in fields["scales"].items()}
+
+
+def _photo_message(read: ReadPhoto, data: bytes, *, pixels: bool) -> Message:
     same = read.data == data
     said = {
         "size": read.pixels.shape[:2],
@@ -33,8 +62,8 @@ def photo(data: bytes, name: str, fields: Fields) -> Message:
         "same": same,
         "deep": None if read.deep is None else [read.deep.low, read.deep.high],
     }
-    pixels = read.pixels.tobytes() if fields["pixels"] else b""
-    return Message(said, (pixels, b"" if same else read.data, b"" if read.deep is None else read.deep.png))
+    shown = read.pixels.tobytes() if pixels else b""
+    return Message(said, (shown, b"" if same else read.data, b"" if read.deep is None else read.deep.png))
 
 
 def mask(data: bytes, name: str, fields: Fields) -> Message:
@@ -50,7 +79,10 @@ def top_value(data: bytes, name: str, fields: Fields) -> Message:
 
 def look(data: bytes, name: str, fields: Fields) -> Message:
     """``look_at``."""
-    seen = look_at(data, name)
+    return _look_message(look_at(data, name))
+
+
+def _look_message(seen: Look) -> Message:
     depth = None if seen.depth is None else [seen.depth[0], asdict(seen.depth[1])]
     said = {
         "flat": seen.flat,
@@ -75,5 +107,5 @@ def values(data: bytes, name: str, fields: Fields) -> Message:
 
 
 OPERATIONS: Mapping[str, Callable[[bytes, str, Fields], Message]] = {
-    operation.__name__: operation for operation in (photo, mask, top_value, look, codes, values)
+    operation.__name__: operation for operation in (photo, look_and_photo, mask, top_value, look, codes, values)
 }
