@@ -148,7 +148,9 @@ def _train_and_test(
 
     fitted = chosen.fit(train, params, replace(ctx, curve=recorder), watch)
     verdict = last[0]
-    kept = serialize_detector(chosen, params, fitted, _calibration(photos, verdict)) if ctx.keep else None
+    scales = {dtype: scale for shot in train for dtype, scale in shot.scales.items()}
+    alarms = _calibration(photos, verdict)
+    kept = serialize_detector(chosen, params, fitted, alarms, scales) if ctx.keep else None
     return EvalResult(
         kind=kind,
         title=chosen.title,

@@ -199,7 +199,8 @@ def _project(path: Path, split: Split) -> list[Shot]:
     from core.store import ExamplePart, Project, SampleFilter
 
     with Project.open(path) as project:
-        shots = [Shot(f"{GOOD}/{row.id}", row.path, GOOD) for row in project.normals()]
+        scales = project.depth_scales()
+        shots = [Shot(f"{GOOD}/{row.id}", row.path, GOOD, scales=scales) for row in project.normals()]
         if split in ("train", "all"):
             rows = project.samples(SampleFilter(verdict=ReviewStatus.KEPT))
             if not rows and not project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
@@ -217,7 +218,10 @@ def _project(path: Path, split: Split) -> list[Shot]:
             shots = list(with_regions(project, shots))
         if split in ("test", "all"):
             part: ExamplePart = "test" if split == "test" else ""
-            shots += [Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths) for r in project.examples(part=part)]
+            shots += [
+                Shot(f"{r.label}/{r.id}", r.path, r.label, r.mask_paths, soft=r.soft_path)
+                for r in project.examples(part=part)
+            ]
     return shots
 
 

@@ -31,6 +31,7 @@ from core.evaluation.detectors.api import (
 )
 from core.evaluation.panels import heat_overlay, side_by_side
 from core.images import png_bytes
+from core.images.depth import DepthScale, DepthScales
 from core.images.geometry import resized
 from core.stored import StoredFormat, plain_record, read_record
 from core.types import Image, check_image
@@ -79,13 +80,17 @@ class PhotoResult:
 
 @dataclass(frozen=True)
 class SavedDetector:
-    """A detector that was kept, with the settings it was trained with; ``nbytes`` is what its tensors take."""
+    """A detector that was kept, with the settings it was trained with; ``nbytes`` is what its tensors take.
+
+    ``scales`` are those that its training photos of more than 8 bits had, {} where all had 8.
+    """
 
     detector: Detector
     params: DetectorParams
     fitted: TrainedDetector
     calibration: ScoreCalibration
     nbytes: int
+    scales: DepthScales = field(default_factory=dict)
 
     def predict(self, image: Image) -> PhotoResult:
         """What it says of one photo, uint8 (H, W, 3)."""
@@ -111,19 +116,27 @@ class _About:
     params: dict[str, Any]
     alarms: ScoreCalibration
     facts: dict[str, Any]
+    scales: dict[str, DepthScale] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def serialize_detector(
-    chosen: Detector, params: DetectorParams, fitted: TrainedDetector, alarms: ScoreCalibration
+    chosen: Detector,
+    params: DetectorParams,
+    fitted: TrainedDetector,
+    alarms: ScoreCalibration,
+    scales: DepthScales | None = None,
 ) -> bytes | None:
-    """A trained detector as a safetensors file; None where its kind cannot be kept."""
+    """A trained detector as a safetensors file, with the ``scales`` of its training photos above 8 bits.
+
+    None where its kind cannot be kept.
+    """
     if not isinstance(chosen, RestorableDetector) or not isinstance(fitted, SerializableDetector):
         return None
     from safetensors.numpy import save
 
     packed = fitted.pack()
-    about = _About(chosen.name, params.model_dump(mode="json"), alarms, dict(packed.facts))
+    about = _About(chosen.name, params.model_dump(mode="json"), alarms, dict(packed.facts), dict(scales or {}))
     arrays = {name: np.ascontiguousarray(value) for name, value in packed.tensors.items()}
     return save(
         arrays, metadata={"flawsmith_detector": "1", "about": json.dumps(_FORMAT.stamped(plain_record(about)))}
@@ -155,7 +168,7 @@ def load_detector(path: Path, device: str = "auto") -> SavedDetector:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{file}: the trained detector is damaged; train it again") from error
     nbytes = sum(tensor.nbytes for tensor in tensors.values())
-    return SavedDetector(chosen, params, fitted, about.alarms, nbytes)
+    return SavedDetector(chosen, params, fitted, about.alarms, nbytes, about.scales)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], _About]:

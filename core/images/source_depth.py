@@ -22,11 +22,15 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class SourceDepth:
-    """Where the source values of a photo are: a PNG of 16 bits, in which ``low`` and ``high`` are 0 and 255."""
+    """Where the source values of a photo are: a PNG of 16 bits, in which ``low`` and ``high`` are 0 and 255.
+
+    ``dtype`` is the number type that the photo came in, "" where it was not kept.
+    """
 
     file: Path
     low: float
     high: float
+    dtype: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class DeepPhoto:
     png: bytes
     low: float
     high: float
+    dtype: str
 
 
 def deep_photo(colour: npt.NDArray[Any], scale: DepthScale) -> DeepPhoto:
@@ -46,9 +51,10 @@ def deep_photo(colour: npt.NDArray[Any], scale: DepthScale) -> DeepPhoto:
     """
     whole = colour.dtype.kind in "ui" and int(colour.min()) >= 0 and int(colour.max()) <= _TOP
     if whole:
-        return DeepPhoto(deep_png_bytes(colour.astype(np.uint16)), scale.low, scale.high)
+        return DeepPhoto(deep_png_bytes(colour.astype(np.uint16)), scale.low, scale.high, colour.dtype.name)
     spread = (np.nan_to_num(colour.astype(np.float64), nan=scale.low) - scale.low) / max(scale.high - scale.low, 1e-30)
-    return DeepPhoto(deep_png_bytes(np.rint(spread.clip(0, 1) * _TOP).astype(np.uint16)), 0.0, float(_TOP))
+    values = np.rint(spread.clip(0, 1) * _TOP).astype(np.uint16)
+    return DeepPhoto(deep_png_bytes(values), 0.0, float(_TOP), colour.dtype.name)
 
 
 def deep_png_bytes(values: Values) -> bytes:

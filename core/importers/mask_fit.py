@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,31 +12,48 @@ from core.images import ReadPhoto, isolated
 from core.images.decode import turned_by
 from core.importers.plan import Anomaly, DrawnMask
 from core.importers.shown_defect import contrast
+from core.masks.change_mask import ChangeMask, Floats
 from core.types import Mask, check_mask
 
 HALF = 0.5
 _CLEARER = 2.0
 
 
-def fitted_masks(item: Anomaly, photo: ReadPhoto) -> tuple[list[Mask], list[str]]:
+@dataclass(frozen=True)
+class FittedMasks:
     """One mask bool (H, W) per defect, none empty, and notes for a person.
+
+    ``soft`` float32 (H, W) in 0..1 is how sure each pixel is, where the source tells.
+    """
+
+    masks: tuple[Mask, ...]
+    notes: tuple[str, ...]
+    soft: Floats | None = None
+
+
+def fitted_masks(item: Anomaly, photo: ReadPhoto) -> FittedMasks:
+    """The masks of an anomaly, laid on its photo.
 
     The masks of a photo that EXIF turns are turned with it where their size says that they lie on the unturned
     pixels, or where the defect shows better there. MaskError if nothing is drawn or a mask does not fit.
     """
     notes: list[str] = []
     masks: list[Mask] = []
+    soft: Floats | None = None
     for given in item.masks:
-        read = (
-            _drawn(given, photo)
-            if isinstance(given, DrawnMask)
-            else [isolated.read_mask(given.load(), name=f"its mask {given.name}")]
-        )
+        read: Sequence[Mask]
+        if not isinstance(given, DrawnMask):
+            read = [isolated.read_mask(given.load(), name=f"its mask {given.name}")]
+        elif isinstance(drawing := _drawn(given, photo), ChangeMask):
+            read, soft = [drawing.mask], drawing.confidence
+        else:
+            read = drawing
         masks += [_laid(~mask if item.inverted else mask, photo, given.name, notes) for mask in read]
-    drawn = [mask for mask in masks if mask.any()]
+    drawn = tuple(mask for mask in masks if mask.any())
     if not drawn:
         raise MaskError(f"its mask {item.masks[0].name} is empty; draw the defect in it")
-    return drawn, notes
+    fits = soft is not None and not item.inverted and len(item.masks) == 1 and soft.shape == drawn[0].shape
+    return FittedMasks(drawn, tuple(notes), soft if fits else None)
 
 
 def question(item: Anomaly, masks: Sequence[Mask]) -> str | None:
@@ -48,7 +66,7 @@ def question(item: Anomaly, masks: Sequence[Mask]) -> str | None:
     )
 
 
-def _drawn(given: DrawnMask, photo: ReadPhoto) -> Sequence[Mask]:
+def _drawn(given: DrawnMask, photo: ReadPhoto) -> Sequence[Mask] | ChangeMask:
     height, width = photo.pixels.shape[:2]
     return given.draw((width, height) if photo.orientation in (5, 6, 7, 8) else (height, width))
 

@@ -13,6 +13,7 @@ from core.importers.inner_archives import is_archive
 from core.importers.source_entry import Listing, Problem, SourceEntry
 from core.importers.source_tree import SourceTree
 from core.importers.words import safe_label
+from core.masks.change_mask import ChangeMask
 from core.types import Kind, Mask
 
 FileClass = Literal["good", "anomaly", "unmasked", "mask", "annotation", "left out", "look at"]
@@ -33,13 +34,14 @@ class GoodPhoto:
 
 @dataclass(frozen=True)
 class DrawnMask:
-    """Masks that an annotation draws: ``draw`` gives those of a photo of (H, W) pixels, one per defect.
+    """Masks that an annotation draws: ``draw`` gives those of a photo of (H, W) pixels, one per defect, or what
+    changed from another photo.
 
     ``files`` are pictures that it reads for it; ``name`` is the annotation's own.
     """
 
     name: str
-    draw: Callable[[tuple[int, int]], Sequence[Mask]] = field(compare=False, repr=False)
+    draw: Callable[[tuple[int, int]], Sequence[Mask] | ChangeMask] = field(compare=False, repr=False)
     files: tuple[SourceEntry, ...] = ()
 
 

@@ -70,8 +70,9 @@ class EarlyReading:
         try:
             masks = tuple(map(stored, found.masks))
             deep = None if found.deep is None else stored(found.deep)
+            soft = None if found.soft is None else stored(found.soft)
             size = found.width, found.height, found.grey
-            return DecodedPhoto(stored(found.photo), found.ext, *size, found.notes, masks, deep, found.scale)
+            return DecodedPhoto(stored(found.photo), found.ext, *size, found.notes, masks, deep, found.scale, soft)
         except FileNotFoundError:
             return None
 
@@ -79,8 +80,9 @@ class EarlyReading:
 def _names(photo: DecodedPhoto[StoredFile]) -> DecodedPhoto[str]:
     masks = tuple(mask.file for mask in photo.masks)
     deep = None if photo.deep is None else photo.deep.file
+    soft = None if photo.soft is None else photo.soft.file
     size = photo.width, photo.height, photo.grey
-    return DecodedPhoto(photo.photo.file, photo.ext, *size, photo.notes, masks, deep, photo.scale)
+    return DecodedPhoto(photo.photo.file, photo.ext, *size, photo.notes, masks, deep, photo.scale, soft)
 
 
 def _sound(item: Anomaly, photo: ReadPhoto) -> DecodedPhoto[bytes] | Odd | None:

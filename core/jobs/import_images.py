@@ -180,7 +180,7 @@ class _ImportTally:
         else:
             label = self._renamed.get(item.label, item.label)
             form = label, item.kind, photo.masks
-            row = self._project.add_example(photo.photo, photo.ext, *form, name, photo.width, photo.height)
+            row = self._project.add_example(photo.photo, photo.ext, *form, name, photo.width, photo.height, photo.soft)
             self._notes += [f"{item.entry.name}: {note}" for note in photo.notes if "mask" in note]
         if isinstance(item, Anomaly) and item.replaces:
             self._replace(item.replaces, row.id)

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from core.errors import InputError
-from core.images import ReadPhoto, isolated, mask_png_bytes
+from core.images import ReadPhoto, isolated, mask_png_bytes, soft_png_bytes
 from core.images.depth import DepthScales
 from core.images.isolated import PhotoFile
 from core.images.source_depth import DeepPhoto
@@ -62,8 +62,10 @@ class DecodedPhoto(Generic[T]):
     notes: tuple[str, ...]
     masks: tuple[T, ...] = ()
     deep: T | None = None
-    scale: tuple[float, float] = (0.0, 0.0)
-    """What is 0 and 255 of the source values ``deep``, where the photo has more than 8 bits."""
+    scale: tuple[float, float, str] = (0.0, 0.0, "")
+    """What is 0 and 255 of the source values ``deep``, where the photo has more than 8 bits, and their number type."""
+    soft: T | None = None
+    """How sure each pixel of the masks is, where that is known."""
 
 
 def decode_photo(item: Item, scales: DepthScales, *, keep_depth: bool = False) -> DecodedPhoto[bytes] | Problem | Odd:
@@ -88,17 +90,19 @@ def decoded_good(file: PhotoFile) -> DecodedPhoto[bytes]:
 
 def decoded_anomaly(item: Anomaly, photo: ReadPhoto) -> DecodedPhoto[bytes] | Odd:
     """A photo of a real anomaly that was read, with its masks; InputError where one of them is not sound."""
-    masks, notes = fitted_masks(item, photo)
-    if asked := question(item, masks):
+    fitted = fitted_masks(item, photo)
+    if asked := question(item, fitted.masks):
         return Odd(item.entry.name, asked)
     height, width = photo.pixels.shape[:2]
-    files = tuple(mask_png_bytes(mask) for mask in masks)
-    told = (*photo.notes, *dict.fromkeys(notes))
-    return _with_depth(DecodedPhoto(photo.data, photo.ext, width, height, photo.grey, told, files), photo.deep)
+    files = tuple(mask_png_bytes(mask) for mask in fitted.masks)
+    soft = None if fitted.soft is None else soft_png_bytes(fitted.soft)
+    told = (*photo.notes, *dict.fromkeys(fitted.notes))
+    found = DecodedPhoto(photo.data, photo.ext, width, height, photo.grey, told, files, soft=soft)
+    return _with_depth(found, photo.deep)
 
 
 def _with_depth(photo: DecodedPhoto[bytes], deep: DeepPhoto | None) -> DecodedPhoto[bytes]:
-    return photo if deep is None else replace(photo, deep=deep.png, scale=(deep.low, deep.high))
+    return photo if deep is None else replace(photo, deep=deep.png, scale=(deep.low, deep.high, deep.dtype))
 
 
 def decode_and_store(project: Project, item: Item, scales: DepthScales) -> DecodedPhoto[StoredFile] | Problem | Odd:
@@ -112,5 +116,6 @@ def store_photo(project: Project, read: DecodedPhoto[bytes]) -> DecodedPhoto[Sto
     masks = tuple(project.store_file(png, "png") for png in read.masks)
     photo = project.store_file(read.photo, read.ext)
     deep = None if read.deep is None else project.store_file(read.deep, "png")
+    soft = None if read.soft is None else project.store_file(read.soft, "png")
     size = read.width, read.height, read.grey
-    return DecodedPhoto(photo, read.ext, *size, read.notes, masks, deep, read.scale)
+    return DecodedPhoto(photo, read.ext, *size, read.notes, masks, deep, read.scale, soft)

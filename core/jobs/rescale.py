@@ -84,8 +84,14 @@ def rescale(
 def _of_type(
     dtype: str, scales: Mapping[str, DepthScale], depths: Mapping[str, SourceDepth]
 ) -> dict[str, SourceDepth]:
-    """The source values of photos of one number type; InputError where two types cannot be told apart."""
-    if len(scales) == 1:
+    """The source values of photos of one number type; InputError where a project does not tell whose they are."""
+    known = {stem: depth for stem, depth in depths.items() if depth.dtype == dtype}
+    return known | _untold(dtype, scales, {stem: depth for stem, depth in depths.items() if not depth.dtype})
+
+
+def _untold(dtype: str, scales: Mapping[str, DepthScale], depths: Mapping[str, SourceDepth]) -> dict[str, SourceDepth]:
+    """The same of photos whose type was not kept, which are told apart by their ends as far as that goes."""
+    if len(scales) == 1 or not depths:
         return dict(depths)
     whole = scales.get(_WHOLE)
     if len(scales) > 2 or whole is None or (whole.low, whole.high) == (0.0, _TOP):

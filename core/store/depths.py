@@ -50,18 +50,21 @@ class EarlierScale:
 class DepthStore(PhotoStore):
     """What photos of more than 8 bits have beside their working copies."""
 
-    def add_source_depth(self, photo: Path, values: StoredFile, low: float, high: float) -> None:
-        """Keep the source values of the photo whose working copy is ``photo``; the first ones given count."""
+    def add_source_depth(self, photo: Path, values: StoredFile, low: float, high: float, dtype: str) -> None:
+        """Keep the source values of the photo whose working copy is ``photo``, and the number type that it came in.
+
+        The first ones given count.
+        """
         with self._db.write() as db:
             self._files.ensure_written(values)
-            row = {"photo": photo.stem, "file": values.file, "low": low, "high": high}
+            row = {"photo": photo.stem, "file": values.file, "low": low, "high": high, "dtype": dtype}
             db.execute(insert(source_depths).values(row).on_conflict_do_nothing(index_elements=["photo"]))
 
     def source_depths(self) -> dict[str, SourceDepth]:
         """The source values there are, by the name of the working copy's file without its ending."""
         with self._db.read() as db:
             rows = db.execute(select(source_depths)).all()
-        return {r.photo: SourceDepth(self.path / r.file, r.low, r.high) for r in rows}
+        return {r.photo: SourceDepth(self.path / r.file, r.low, r.high, r.dtype) for r in rows}
 
     def depth_scales(self) -> dict[str, DepthScale]:
         """The scale of each number type that the project's photos come in; empty where all have 8 bits."""
@@ -114,7 +117,13 @@ class DepthStore(PhotoStore):
         db.execute(update(examples).where(examples.c.file == old).values(file=copy.file))
         row = db.execute(select(source_depths).where(source_depths.c.photo == copy.old)).one()
         db.execute(delete(source_depths).where(source_depths.c.photo == copy.old))
-        fresh = {"photo": Path(copy.file).stem, "file": row.file, "low": copy.low, "high": copy.high}
+        fresh = {
+            "photo": Path(copy.file).stem,
+            "file": row.file,
+            "low": copy.low,
+            "high": copy.high,
+            "dtype": row.dtype,
+        }
         db.execute(insert(source_depths).values(fresh).on_conflict_do_nothing(index_elements=["photo"]))
 
     def _remember_scales(self, db: Connection, copies: Sequence[NewCopy]) -> int:

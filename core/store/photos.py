@@ -112,14 +112,19 @@ class PhotoStore(Store):
         name: str,
         width: int,
         height: int,
+        soft_png: bytes | StoredFile | None = None,
     ) -> ExampleRow:
-        """Add a real anomaly: a photo's bytes and one mask PNG per defect; the same ones twice are one row."""
+        """Add a real anomaly: a photo's bytes and one mask PNG per defect; the same ones twice are one row.
+
+        ``soft_png`` is a grey PNG of how sure each pixel of the masks is, where that is known.
+        """
         label = check_label(label)
         if kind not in KINDS:
             raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
         if not mask_pngs:
             raise MaskError(f"example {name!r}: expected at least one mask; give a mask of the defect")
         stored = [self._files.as_stored(data, ext), *(self._files.as_stored(png, "png") for png in mask_pngs)]
+        soft = None if soft_png is None else self._files.as_stored(soft_png, "png")
         id = hashlib.sha256("/".join([label, *(s.digest for s in stored)]).encode()).hexdigest()[:16]
         row = {
             "id": id,
@@ -131,16 +136,18 @@ class PhotoStore(Store):
             "file": stored[0].file,
             "masks": [s.file for s in stored[1:]],
             "created": time.time(),
+            "soft": soft and soft.file,
         }
         with self._db.write() as db:
-            for file in stored:
+            for file in (*stored, *([soft] if soft else [])):
                 self._files.ensure_written(file)
             # A renamed label leaves the id as it was, so the same picture is known by its files.
             same = (examples.c.label == label) & (examples.c.file == row["file"]) & (examples.c.masks == row["masks"])
             if known := db.execute(select(examples.c.id).where(same)).scalar():
                 id = row["id"] = str(known)
+            changed = {"kind": kind} | ({"soft": soft.file} if soft else {})
             statement = insert(examples).values(row)
-            db.execute(statement.on_conflict_do_update(index_elements=["id"], set_={"kind": kind}))
+            db.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changed))
         return self.example_row(id)
 
     def examples(self, label: str | None = None, part: ExamplePart = "") -> list[ExampleRow]:
@@ -215,6 +222,7 @@ class PhotoStore(Store):
                     self.path / r.file,
                     tuple(self.path / m for m in r.masks),
                     "" if split is None else split.part_of(Path(r.file).stem),
+                    self.path / r.soft if r.soft else None,
                 )
                 for r in rows
             ]

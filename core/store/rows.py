@@ -32,7 +32,10 @@ class NormalRow:
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """A real anomaly: its photo, one mask file per defect instance, and the part of the project's split it is in."""
+    """A real anomaly: its photo, one mask file per defect instance, and the part of the project's split it is in.
+
+    ``soft_path`` is a grey PNG of how sure each pixel of the masks is, 255 for sure, where that is known.
+    """
 
     id: str
     label: str
@@ -43,6 +46,7 @@ class ExampleRow:
     path: Path
     mask_paths: tuple[Path, ...]
     part: ExamplePart = ""
+    soft_path: Path | None = None
 
 
 @dataclass(frozen=True)

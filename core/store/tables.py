@@ -71,6 +71,7 @@ examples = Table(
     _text("file"),
     Column("masks", JSON, nullable=False),
     Column("created", Float, nullable=False),
+    _text("soft", nullable=True),
     sqlite_autoincrement=True,
 )
 
@@ -134,6 +135,7 @@ source_depths = Table(
     _text("file"),
     Column("low", Float, nullable=False),
     Column("high", Float, nullable=False),
+    _text("dtype", server_default=""),
 )
 
 score_names = Table("score_names", metadata, _number("number"), _text("name", unique=True))
@@ -192,6 +194,7 @@ jobs = Table(
 FILE_COLUMNS = (
     normals.c.file,
     examples.c.file,
+    examples.c.soft,
     regions.c.file,
     samples.c.image,
     samples.c.mask,

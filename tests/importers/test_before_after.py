@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from core.images import read_image, read_mask
 from tests.importers.drawn import MASK, coded, photo
 
 BEFORE = [coded(photo(n)) for n in range(3)]
@@ -41,3 +43,12 @@ def test_a_pair_in_which_nothing_changed_is_named(imported) -> None:
     (problem,) = report.problems
     assert problem.path == "after/2.png" and "nothing changed" in problem.reason
     assert len(report.normals) == 3 and len(report.examples) == 2
+
+
+def test_how_sure_the_change_is_stays_beside_the_mask_and_is_not_swept(imported, project) -> None:
+    imported({"before/0.png": BEFORE[0], "after/0.png": AFTER[0]})
+    (row,) = project.examples()
+    assert row.soft_path is not None
+    assert project.sweep(older_than_s=-1) == 0
+    soft, drawn = read_image(row.soft_path)[..., 0], read_mask(row.mask_paths[0])
+    assert soft[MASK].min() > 200 and np.median(soft[~drawn]) < 20 and len(np.unique(soft)) > 8

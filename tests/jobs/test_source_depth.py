@@ -241,3 +241,16 @@ def test_the_command_line_shows_and_changes_the_scale(bench: Workbench, capsys: 
     assert "uint16: 0..6000 (as a person said)" in capsys.readouterr().out
     assert run(["scale", path, "float32=0..1"]) == 2
     assert "there are: uint16" in capsys.readouterr().err
+
+
+def test_the_scale_of_one_of_three_number_types_is_changed_alone(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for n, (dtype, factor) in enumerate([("uint16", 40), ("int16", 30), ("float32", 4)] * 2):
+        tifffile.imwrite(tmp_path / "in" / f"{n}.tif", (photo(n)[..., 0].astype(dtype) * factor).astype(dtype))
+    with Workbench.create(tmp_path / "p") as bench:
+        bench.photos.import_images(tmp_path / "in")
+        before = {row.name: read_image(row.path) for row in bench.photos.page()}
+        assert set(bench.depth.scales()) == {"uint16", "int16", "float32"}
+        assert bench.depth.change("int16=0..30000").photos == 2
+        changed = {row.name for row in bench.photos.page() if (read_image(row.path) != before[row.name]).any()}
+    assert changed == {"1.tif", "4.tif"}

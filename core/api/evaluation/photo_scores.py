@@ -65,7 +65,7 @@ class PhotoScores:
         NotFound where the run kept none; ImageError where the file is no photo.
         """
         trained = self._detector(run)
-        image = isolated.read_image(photo)
+        image = isolated.read_photo(photo, scales=trained.scales).pixels
         seen = trained.predict(image)
         stamp = hashlib.sha256(run.encode() + image.tobytes()).hexdigest()[:20]
         pictures = {name: self._project.cache_dir / CACHE_FOLDER / f"{stamp}-{name}.png" for name in seen.panels()}

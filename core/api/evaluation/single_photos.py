@@ -63,7 +63,8 @@ def predict_photos(
     files = _photo_files(paths)
     if out is not None:
         _check_unique_names(files)
-    trained, scales = load_detector(detector, device), scales_of_photos(files)
+    trained = load_detector(detector, device)
+    scales = {**scales_of_photos(files), **trained.scales}
     found = []
     for done, path in enumerate(files, 1):
         look = trained.predict(isolated.read_photo(path, scales=scales).pixels)

@@ -177,13 +177,16 @@ def build_eval_sets(project: Project, trial: EvalSpec) -> EvalSets:
     if trial.kind == "classification":
         chosen = _classification_sets(project, trial, pairs)
     elif trial.against is not None:
-        test = labelled_as_imported(read_photo_set(trial.against, "test"), project.renamed_labels())
+        shots = read_photo_set(trial.against, "test", scales=project.depth_scales())
+        test = labelled_as_imported(shots, project.renamed_labels())
         chosen = EvalSets(_training_shots(pairs, project.normals()), tuple(test), tuple(pairs))
     else:
         chosen = _held_out_sets(project, pairs)
     learned = examples_behind(project, chosen.pairs)
     good = tuple(map(_good_shot, project.normals()))
-    train = with_regions(project, chosen.train)
+    # The working copies have 8 bits; the scale is that of photos that the trained detector is shown later.
+    scales = project.depth_scales()
+    train = tuple(replace(shot, scales=scales) for shot in with_regions(project, chosen.train))
     chosen = replace(chosen, train=train, learned=learned, good=good, notes=(*notes, *chosen.notes))
     return chosen.without(seen_by_file(chosen.test, learned))
 
@@ -251,7 +254,8 @@ def _classification_sets(project: Project, trial: EvalSpec, pairs: list[SampleRo
     if trial.against is None:
         real, notes = real_anomalies(project, None), _split_note(project)
     else:
-        shots = [s for s in read_photo_set(trial.against, "test", masks=False, normals=False) if not s.good]
+        given = read_photo_set(trial.against, "test", masks=False, normals=False, scales=project.depth_scales())
+        shots = [s for s in given if not s.good]
         real, notes = labelled_as_imported(shots, project.renamed_labels()), ()
     learned, asked = {p.label for p in pairs}, {s.label for s in real}
     if len(learned) < 2 or not learned & asked:

@@ -139,5 +139,5 @@ def _file(answer: Message, data: bytes) -> PhotoFile:
     height, width = (int(n) for n in said["size"])
     own = data if said["same"] else answer.blobs[1]
     ends = said["deep"]
-    deep = None if ends is None else DeepPhoto(answer.blobs[2], float(ends[0]), float(ends[1]))
+    deep = None if ends is None else DeepPhoto(answer.blobs[2], float(ends[0]), float(ends[1]), str(ends[2]))
     return PhotoFile(own, str(said["ext"]), width, height, bool(said["grey"]), tuple(map(str, said["notes"])), deep)

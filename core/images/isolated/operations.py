@@ -60,7 +60,7 @@ def _photo_message(read: ReadPhoto, data: bytes, *, pixels: bool) -> Message:
         "ext": read.ext,
         "orientation": read.orientation,
         "same": same,
-        "deep": None if read.deep is None else [read.deep.low, read.deep.high],
+        "deep": None if read.deep is None else [read.deep.low, read.deep.high, read.deep.dtype],
     }
     shown = read.pixels.tobytes() if pixels else b""
     return Message(said, (shown, b"" if same else read.data, b"" if read.deep is None else read.deep.png))

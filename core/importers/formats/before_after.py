@@ -11,11 +11,12 @@ from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree
-from core.masks.change_mask import change_mask
-from core.types import Mask
+from core.masks.change_mask import ChangeMask, change_mask
 
 _BEFORE, _AFTER = "before", "after"
-_NAMED = re.compile(rf"(?P<stem>.+?)[ _.-](?P<side>{_BEFORE}|{_AFTER})", re.IGNORECASE)
+_SIDES = {_BEFORE: _BEFORE, _AFTER: _AFTER, "temp": _BEFORE, "template": _BEFORE, "test": _AFTER}
+"""What a name ends with; a template and a test are what inspection of printed boards compares."""
+_NAMED = re.compile(rf"(?P<stem>.+?)[ _.-](?P<side>{'|'.join(_SIDES)})")
 _DEFECT = "defect"
 
 
@@ -24,7 +25,10 @@ class BeforeAfterImporter(Importer):
 
     name = "before-after"
     title = "Pairs before and after an edit"
-    reads = "`before` and `after`, with a folder per label in `after`, or `x_before` by `x_after`; masks are computed"
+    reads = (
+        "`before` and `after`, with a folder per label in `after`, `x_before` by `x_after`, or `x_temp` by `x_test`; "
+        "masks are computed"
+    )
 
     def detect(self, tree: SourceTree) -> float:
         paired = {entry.name for pair in _pairs(tree) for entry in pair}
@@ -45,11 +49,9 @@ class BeforeAfterImporter(Importer):
 
 def _pairs(tree: SourceTree) -> Iterator[tuple[SourceEntry, SourceEntry]]:
     """Each picture after an edit, with the one before it."""
-    before = {key: entry for entry in tree.images for side, key in _side(entry) if side == _BEFORE}
-    for entry in tree.images:
-        for side, key in _side(entry):
-            if side == _AFTER and key in before:
-                yield before[key], entry
+    sided = [(side, key, entry) for entry in tree.images for side, key in _side(entry)]
+    before = {key: entry for side, key, entry in sided if side == _BEFORE}
+    yield from ((before[key], entry) for side, key, entry in sided if side == _AFTER and key in before)
 
 
 def _side(entry: SourceEntry) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -58,8 +60,8 @@ def _side(entry: SourceEntry) -> Iterator[tuple[str, tuple[str, str]]]:
         if side in entry.folded:
             yield side, ("/".join(entry.folded[: entry.folded.index(side)]), entry.stem.casefold())
             return
-    if match := _NAMED.fullmatch(entry.stem):
-        yield match["side"].casefold(), ("/".join(entry.folded), match["stem"].casefold())
+    if match := _NAMED.fullmatch(entry.stem.casefold()):
+        yield _SIDES[match["side"]], ("/".join(entry.folded), match["stem"])
 
 
 def _label(after: SourceEntry) -> str:
@@ -68,7 +70,7 @@ def _label(after: SourceEntry) -> str:
     return below[0] if below else _DEFECT
 
 
-def _draw(before: SourceEntry, after: SourceEntry, shape: tuple[int, int]) -> list[Mask]:
-    """One mask bool (H, W) of what changed; MaskError where nothing did, or the two do not show one part."""
+def _draw(before: SourceEntry, after: SourceEntry, shape: tuple[int, int]) -> ChangeMask:
+    """What changed, with how sure that is; MaskError where nothing did, or the two do not show one part."""
     first, second = (isolated.read_photo(entry.load(), entry.name).pixels for entry in (before, after))
-    return [change_mask(first, second).mask]
+    return change_mask(first, second)
