@@ -44,7 +44,7 @@ def bench(
             help="core: speed; calibrate: what thresholds set by pairs keep; click, mini: what the shipped models can "
             "do; few-shot, dual, comgen: learning and component edits; realism: do the pairs teach a detector; "
             "comgen-table: what each part of ComGEN is worth; rules: are learned rules the product's own; paper: a "
-            "paper's tables; hostile: attacks of each kind in docs/security.md."
+            "paper's tables; import: large trees; hostile: attacks of each kind in docs/security.md."
         ),
     ] = "core",
     method: Annotated[
@@ -69,7 +69,7 @@ def bench(
         typer.Option(
             "--rows",
             help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real; comgen-table: its rows; "
-            "click: its sets; hostile: its kinds.",
+            "click: its sets; hostile: its kinds; import: its layouts.",
         ),
     ] = [],  # noqa: B006
     product: Annotated[
@@ -77,7 +77,7 @@ def bench(
         typer.Option("--product", help="comgen-table: a demo product; paper: a folder of --data."),
     ] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(min=1, max=100, help="tables: trainings per row.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label; hostile: inputs.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label; hostile: inputs; import: files.")] = None,
     without: Annotated[list[str], typer.Option(help="realism: a label to leave out.")] = [],  # noqa: B006
     detector: Annotated[
         str | None, typer.Option(help="realism: what learns from the pairs; unet if left out.")

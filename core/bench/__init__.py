@@ -19,6 +19,7 @@ BENCHES = {
     "dual": "core.bench.dual",
     "few-shot": "core.bench.few_shot",
     "hostile": "core.bench.hostile",
+    "import": "core.bench.import_bench",
     "mini": "core.bench.mini",
     "paper": "core.bench.paper",
     "realism": "core.bench.realism",
