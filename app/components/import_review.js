@@ -9,11 +9,13 @@ class ImportDraftPanel {
   constructor(element, trigger) {
     this.element = element;
     this.trigger = trigger;
+    this.left = null; // the control that a change was made with
     element.addEventListener("click", (event) => this.press(event));
     element.addEventListener("change", (event) => this.name(event));
     element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" && event.target.matches("input")) event.target.blur();
     });
+    new MutationObserver(() => this.comeBack()).observe(element, { childList: true, subtree: true });
   }
 
   press(event) {
@@ -21,6 +23,7 @@ class ImportDraftPanel {
     if (button) {
       const where = button.closest("[data-path]").dataset.path;
       this.busy(button);
+      this.leave(button);
       this.trigger("reading_set", { where, reading: button.dataset.reading, label: "" });
     }
     if (event.target.closest("[data-undo]")) this.trigger("said_undone", {});
@@ -28,6 +31,7 @@ class ImportDraftPanel {
 
   name(event) {
     const field = event.target;
+    this.leave(field);
     if (field.matches("[data-label]")) {
       this.trigger("label_set", { label: field.dataset.label, name: labelName(field.value) });
     }
@@ -44,6 +48,31 @@ class ImportDraftPanel {
     for (const other of button.parentElement.querySelectorAll("button")) {
       other.setAttribute("aria-pressed", other === button);
     }
+  }
+
+  // Every change draws the table anew, which would throw a keyboard back to the top of the page.
+  leave(control) {
+    const { reading, label, scale, defects } = control.dataset;
+    const inside = control.closest("[data-path]");
+    this.left = { reading, label, scale, defects, tag: inside?.tagName, path: inside?.dataset.path };
+  }
+
+  comeBack() {
+    const lost = document.activeElement === null || document.activeElement === document.body;
+    if (this.left === null || !lost || !this.element.querySelector("[data-reading]")) return;
+    const control = this.same(this.left) ?? this.element.querySelector("figure button, tbody button");
+    this.left = null;
+    control?.focus({ preventScroll: true });
+  }
+
+  same({ reading, label, scale, defects, tag, path }) {
+    const controls = this.element.querySelectorAll("button[data-reading], input");
+    return [...controls].find((control) => {
+      const inside = control.closest("[data-path]");
+      const has = control.dataset;
+      return inside?.tagName === tag && inside?.dataset.path === path && has.reading === reading
+        && has.label === label && has.scale === scale && (has.defects === undefined) === (defects === undefined);
+    });
   }
 }
 

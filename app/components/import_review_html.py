@@ -70,8 +70,8 @@ def _odd(session: Session, draft_id: str, draft: ImportDraft) -> str:
     figures = []
     for problem in odd[:MAX_ODD_PICTURES]:
         asked = "inverted" in problem.reason
-        buttons = _buttons(ASKED_READINGS if asked else ODD_READINGS, None)
         name = html.escape(problem.path, quote=True)
+        buttons = _buttons(ASKED_READINGS if asked else ODD_READINGS, None, name)
         figures.append(
             f"<figure data-path='{name}'>{_picture(session, draft_id, problem.path)}<figcaption><b>{name}</b> "
             f"{html.escape(_plain(problem.reason))}</figcaption>{buttons}</figure>"
@@ -104,7 +104,7 @@ def _folder(session: Session, draft_id: str, row: FolderRow) -> str:
         )
     return (
         f"<tr data-path='{path}'><th>{name}</th><td>{pictures}</td><td>{counts}</td>"
-        f"<td>{_buttons(FOLDER_READINGS, shown)}{label}</td></tr>"
+        f"<td>{_buttons(FOLDER_READINGS, shown, path)}{label}</td></tr>"
     )
 
 
@@ -118,12 +118,13 @@ def _only_reading(row: FolderRow) -> Reading | None:
     return "mask" if kinds == {"mask"} else None
 
 
-def _buttons(readings: Sequence[tuple[Reading, str]], shown: Reading | None) -> str:
+def _buttons(readings: Sequence[tuple[Reading, str]], shown: Reading | None, name: str) -> str:
+    """Buttons for how to read what is called ``name``, which is escaped."""
     buttons = (
         f"<button type='button' data-reading='{one}' aria-pressed='{str(one == shown).lower()}'>{name}</button>"
         for one, name in readings
     )
-    return f"<span class='fs-imp-read' role='group'>{''.join(buttons)}</span>"
+    return f"<span class='fs-imp-read' role='group' aria-label='Read {name} as'>{''.join(buttons)}</span>"
 
 
 def _labels(rows: Sequence[LabelRow]) -> str:
