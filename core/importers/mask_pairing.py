@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from core.importers.words import role_of
 
 _WORDS = (
     "mask|masks|gt|ground[ _-]?truth|label|labels|bin|seg|segm|segmentation|defect|annotation|annotations|manual|roi|"
-    "maske|mascara|m\u00e1scara|masque|maschera|lab|labelids?|\u63a9\u7801|\u63a9\u819c"
+    "maske|mascara|m\u00e1scara|masque|maschera|lab|labelids?|\u63a9\u7801|\u63a9\u819c|\u6807\u6ce8|\u8499\u7248|\u30de\u30b9\u30af|\ub9c8\uc2a4\ud06c"
 )
 _ENDING = re.compile(
     rf"(?P<photo>.+?)[ _.-]*[ _.(-](?:(?:anomaly|defect|segmentation|gt)[ _.-]?)?(?P<word>{_WORDS}|m|bw|binary|lbl)"
@@ -26,6 +26,8 @@ _BEGINNING = re.compile(rf"(?P<word>{_WORDS})[ _.-](?P<photo>.+)", re.IGNORECASE
 _CAMEL = re.compile(r"(?P<photo>.*[a-z\d])(?P<word>Mask|GT|Label|Seg)")
 _NUMBER = re.compile(r"(?P<photo>.+?)[ _.-]\d{1,4}")
 _SURE = frozenset({"mask", "masks", "gt", "maske", "mascara", "m\u00e1scara", "masque", "maschera"})
+_BARE_PHOTO = frozenset({"image", "img", "photo", "picture", "rgb", "foto", "bild", "input", "original", "raw"})
+"""What the only photo of a folder of its own may be called."""
 _PREFIX = re.compile(rf"(?:{_WORDS}|img|imgs|image|images|photo|photos|foto|fotos|bild|bilder|pic|picture|rgb|frame)")
 _LABEL_STUDIO = re.compile(r"task-\d+-annotation-.+")
 """Label Studio's PNG files of brushes: they name the task and not the photo."""
@@ -69,7 +71,8 @@ def split_masks(images: Sequence[SourceEntry]) -> tuple[list[SourceEntry], list[
         else:
             here |= {(entry.folded, entry.stem.casefold()), (entry.folded, entry.file.casefold())}
             open_question.append(entry)
-    named = {e.name for e in open_question if _is_named_mask(e, here)}
+    shared = {where for where, count in Counter(e.folded for e in open_question).items() if where and count > 1}
+    named = {e.name for e in open_question if _is_named_mask(e, here) or _is_bare_mask(e, shared)}
     named |= _flat_twins([e for e in open_question if e.name not in named])
     return [e for e in open_question if e.name not in named], masks + [e for e in open_question if e.name in named]
 
@@ -80,6 +83,11 @@ def _is_named_mask(entry: SourceEntry, here: set[tuple[Where, str]]) -> bool:
         if match and (entry.folded, match["photo"].casefold()) in here:
             return match["word"].casefold() in _SURE or is_flat(entry)
     return _LABEL_STUDIO.fullmatch(entry.stem) is not None
+
+
+def _is_bare_mask(entry: SourceEntry, shared: set[Where]) -> bool:
+    """Whether it is called ``mask`` and no more, beside the photo of a folder of its own."""
+    return entry.folded in shared and entry.stem.casefold().rstrip("0123456789_- ") in _SURE
 
 
 def _flat_twins(entries: Sequence[SourceEntry]) -> set[str]:
@@ -119,7 +127,9 @@ def pair_masks(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], *, a
     by_key: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
     by_bare: dict[tuple[Where, str], list[SourceEntry]] = defaultdict(list)
     by_stem: dict[str, list[SourceEntry]] = defaultdict(list)
+    by_place: dict[Where, list[SourceEntry]] = defaultdict(list)
     for photo in photos:
+        by_place[_place(photo)].append(photo)
         for where in _places(photo):
             by_key[(where, photo.stem.casefold())].append(photo)
             by_key[(where, photo.file.casefold())].append(photo)
@@ -130,7 +140,11 @@ def pair_masks(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], *, a
     groups: dict[tuple[str, ...], list[SourceEntry]] = {}
     result = Pairing()
     for mask in masks:
-        group = _photos_of(mask, by_key, by_stem, anywhere) or _bare_photos_of(mask, by_bare, by_key)
+        group = (
+            _photos_of(mask, by_key, by_stem, anywhere)
+            or _bare_photos_of(mask, by_bare, by_key)
+            or _photo_of_own_folder(mask, by_place)
+        )
         if not group:
             result.orphans.append((mask, NO_PHOTO))
             continue
@@ -212,6 +226,18 @@ def _bare_photos_of(
     return []
 
 
+def _photo_of_own_folder(mask: SourceEntry, by_place: dict[Where, list[SourceEntry]]) -> list[SourceEntry]:
+    """The photo that has a folder of its own, called like it or like any photo: ``7/image.png``, ``7/masks/a.png``."""
+    where = _place(mask)
+    there = by_place.get(where, []) if where and role_of(where[-1]) in (None, "bad") else []
+    stem = there[0].stem.casefold() if len(there) == 1 else ""
+    return there if stem and (stem == where[-1] or stem in _BARE_PHOTO) else []
+
+
+def _place(entry: SourceEntry) -> Where:
+    return tuple(f for f in entry.folded if role_of(f) not in ("mask", "photo"))
+
+
 def _without_words(entry: SourceEntry) -> str:
     """The stem less a word for masks or photos before its number, where one is left."""
     match = re.fullmatch(rf"{_PREFIX.pattern}[ _.-]?(?P<rest>\d.*)", entry.stem.casefold())
@@ -232,7 +258,7 @@ def _places(entry: SourceEntry) -> Iterator[Where]:
     )
     if len(told) > sum(role_of(f) not in ("mask", "photo") for f in entry.folded):
         yield told
-    kept = tuple(f for f in entry.folded if role_of(f) not in ("mask", "photo"))
+    kept = _place(entry)
     shorter = (tuple(f for f in kept if role_of(f) not in roles) for roles in ((), _SPLIT, (*_SPLIT, "bad")))
     yield from dict.fromkeys(shorter)
 

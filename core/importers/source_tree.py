@@ -10,6 +10,7 @@ from typing import Any
 
 from core.errors import InputError
 from core.importers.source_entry import HEAD, SourceEntry
+from core.importers.words import role_of
 from core.lookup import natural_sort_key
 
 MOST_SUBTREES = 64
@@ -60,9 +61,12 @@ class SourceTree:
         """The file at ``path``, in any capitals."""
         return self._by_path.get(path.casefold())
 
-    def find(self, path: str, near: Sequence[str] = ()) -> SourceEntry | None:
+    def find(self, path: str, near: Sequence[str] = (), *, mask: bool = False) -> SourceEntry | None:
         """The file that a table calls ``path``: at that place, below one of the folders ``near``, or the only one
         whose path ends so. Paths of another machine are shortened from the left until one fits.
+
+        Where a photo and its mask have one name, it is the one that lies in a folder of masks if ``mask``, else the
+        other.
         """
         parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
         for start in range(len(parts)):
@@ -75,10 +79,11 @@ class SourceTree:
                 for e in self._by_file[parts[-1].casefold()]
                 if f"/{e.path}".casefold().endswith(f"/{rest}".casefold())
             ]
-            if len(ends) == 1:
-                return ends[0]
+            if len(ends) > 1:
+                ends = [e for e in ends if any(role_of(f) == "mask" for f in e.folders) == mask]
+                return ends[0] if len(ends) == 1 else None
             if ends:
-                return None
+                return ends[0]
         return None
 
     def named(self, *suffixes: str) -> list[SourceEntry]:

@@ -113,7 +113,7 @@ def _called_good(entry: SourceEntry) -> bool:
 
 def _photos_are_flat(plan: ImportPlan, seen: Mapping[str, Seen]) -> bool:
     """Whether the photos of real anomalies, which have masks of their own, are nearly all flat: two-valued photos."""
-    found = [a.entry for a in plan.anomalies if any(m != a.entry for m in a.mask_files)]
+    found = [a.entry for a in plan.anomalies if set(a.mask_files) != {a.entry}]
     looks = [s.look for e in found if (s := seen.get(e.name)) is not None and s.look is not None]
     return len(looks) >= _FLAT_SET and 10 * sum(look.flat for look in looks) >= 9 * len(looks)
 

@@ -5,7 +5,9 @@ A photo that such a file names may well be a defect, so it is not taken for a go
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Sequence
 
 from core.errors import InputError
@@ -13,7 +15,10 @@ from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".xlsx", ".parquet")
+_ARRAYS = (".mat", ".npy", ".npz", ".h5")
+"""Masks as other programs keep them."""
 _TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml")
+_WORKBOOK = ".xlsx"
 _FILE_NAME = re.compile(r"[^/\\\"'<>,;:=\t\r\n]+\.(?:png|jpe?g|bmp|tiff?|webp|gif)\b", re.IGNORECASE)
 _MOST_BYTES = 64 << 20
 _MOST_OPENED = 64
@@ -23,7 +28,7 @@ _MOST_OPENED = 64
 def photos_told_of(tree: SourceTree, photos: Sequence[SourceEntry]) -> dict[str, str]:
     """By the name of a photo, the file that tells of it: one called like it, or one in which its name stands."""
     tables = tree.named(*_TABLES)
-    beside = [*tables, *(text for text in tree.named(".txt") if not text.is_image)]
+    beside = [*tables, *tree.named(*_ARRAYS), *(text for text in tree.named(".txt") if not text.is_image)]
     by_stem: dict[str, SourceEntry] = {}
     for table in beside:
         by_stem.setdefault(table.stem.casefold(), table)
@@ -35,7 +40,9 @@ def photos_told_of(tree: SourceTree, photos: Sequence[SourceEntry]) -> dict[str,
             found[photo.name] = twin.name
         by_file.setdefault(photo.file.casefold(), []).append(photo)
     named_like_photos = set(found.values())
-    for table in [t for t in tables if t.suffix in _TEXTS and t.name not in named_like_photos][:_MOST_OPENED]:
+    for table in [t for t in tables if t.suffix in (*_TEXTS, _WORKBOOK) and t.name not in named_like_photos][
+        :_MOST_OPENED
+    ]:
         for file in _file_names(table) & by_file.keys():
             for photo in by_file[file]:
                 found.setdefault(photo.name, table.name)
@@ -48,9 +55,20 @@ def _file_names(table: SourceEntry) -> set[str]:
         data = table.load()
     except InputError:
         return set()
+    if table.suffix == _WORKBOOK:
+        data = _texts_of_workbook(data)
     text = data[:_MOST_BYTES].decode("utf-8", "replace")
     found = {m.strip().casefold() for m in _FILE_NAME.findall(text)}
     return found | {name.rpartition(" ")[2] for name in found}
+
+
+def _texts_of_workbook(data: bytes) -> bytes:
+    """The XML that holds all texts of a workbook's cells; nothing where there is none."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as book, book.open("xl/sharedStrings.xml") as texts:
+            return texts.read(_MOST_BYTES)
+    except Exception:  # the unpackers raise many kinds on broken bytes
+        return b""
 
 
 def _holds_something(table: SourceEntry) -> bool:

@@ -19,14 +19,20 @@ for _role, _words in {
     "good": "good ok normal normals pass passed defectfree nodefect nodefects nondefective io gut gutteil gutteile "
     "negative negatives fehlerfrei inordnung bueno buenos buena buenas correcto correctos correcta correctas bon bons "
     "bonne bonnes buono buoni buona buone conforme conformes bom boa bons boas undamaged intact healthy flawless "
-    "dobre dobry goed goede vadmentes jo iyi saglam годные годный норма исправные хорошие",
+    "dobre dobry goed goede goedgekeurd vadmentes jo iyi saglam bune bun godkanda godkand godkant godkendt "
+    "fejlfri feilfri hyva hyvat ehja ehjat baik bagus aprobado aprobados aprobada aprobadas aprovado aprovados "
+    "aprovada aprovadas conformi accept accepted accepts approved годные годный годен норма исправные хорошие "
+    "добрі καλα καλά سليم جيد",
     "bad": "bad ng ko nok nio anomaly anomalies anomalous abnormal abnormals defect defects defective def fail failed "
     "faulty fault faults damaged damage positive positives reject rejects rejected scrap schlecht schlechtteil "
     "schlechtteile fehler fehlerhaft fehlerteile defekt defekte ausschuss mangelhaft malo malos mala malas defecto "
     "defectos defectuoso defectuosos defectuosa defectuosas rechazado rechazados rechazada rechazadas danado danados "
     "mauvais mauvaise mauvaises defaut defauts defectueux rebut rebuts difetto difetti difettoso difettosi scarto "
     "scarti ruim ruins defeito defeitos defeituoso defeituosos wada wady zle slecht "
-    "vadne chybne hibas hatali kusurlu bozuk брак дефект дефекты бракованные anomalia anomalias anomalie",
+    "vadne chybne hibas hatali kusurlu bozuk uszkodzone uszkodzony afgekeurd underkanda underkand underkant fejl "
+    "feil kasseret vialliset viallinen viat cacat rusak reprobado reprobados reprobada reprobadas reprovado "
+    "reprovados reprovada reprovadas defecte брак дефект дефекты бракованные погані ελαττωματικα ελαττωματικά "
+    "معيب تالف anomalia anomalias anomalie",
     "mask": "mask masks groundtruth groundtruths gt gts label labels annotation annotations segmentation "
     "segmentations segmentationclass segmentationobject seg bin maske masken mascara mascaras masque masques "
     "maschera maschere mascheres masker maskers maska maski masky маска маски",
@@ -43,7 +49,7 @@ for _role, _words in {
 _GOOD_WORDS = frozenset(
     "good ok normal gut gute guter gutes guten pass passed fehlerfrei fehlerfreie undamaged intact intakt gutteil "
     "gutteile flawless bueno buenos buena buenas correcto correctos correcta correctas bon bons bonne bonnes buoni "
-    "buone boas".split()
+    "buone boas conforme conformes conformi годные годный годен хорошие исправные".split()
 )
 _BAD_WORDS = frozenset(
     "bad ng nok nio anomaly anomalies anomalous abnormal defect defects defective def fail failed faulty damaged "
@@ -51,7 +57,10 @@ _BAD_WORDS = frozenset(
     "fehlerhafte defekt defekte ausschuss defecto defectos defectuoso defectuosos defectuosa defectuosas malo malos "
     "mala malas defaut defauts mauvais mauvaise mauvaises difetto difetti difettoso difettosi defeito defeitos".split()
 )
-_NEGATIONS = frozenset("no non not without free ohne kein keine keinen nicht frei sin sans senza sem nao un".split())
+NEGATIONS = frozenset(
+    "no non not without free ohne kein keine keinen nicht frei sin sans senza sem nao un не без".split()
+)
+"""Words that turn what stands beside them round."""
 _FILLING = frozenset(
     "front back top bottom side left right view cam camera image images img imgs photo photos picture pictures part "
     "parts piece pieces sample samples product products train test val set all only new old raw class crop crops unit "
@@ -64,10 +73,12 @@ _WEAK_MASK_WORDS = frozenset(
 )
 _COLLECTION = frozenset("dataset datasets detection classification inspection benchmark database master".split())
 """Words of a whole dataset's name, which tells of what it holds and not how its photos are."""
-_CJK_BAD = ("不良", "不合格", "非正常", "缺陷", "瑕疵", "异常", "異常", "欠陥", "불량", "결함")
-_CJK_GOOD = ("良品", "合格", "正常", "良好", "양품", "정상")
-_CJK_NO = ("无", "無", "没有")
-_CJK_MASK = ("掩码", "掩膜", "蒙版", "遮罩", "标注", "マスク", "마스크")
+_UNSPACED_BAD = tuple(
+    "不良 不合格 非正常 缺陷 瑕疵 异常 異常 欠陥 불량 결함 เสีย ชำรุด ตำหนิ ผิดปกติ ไม่ดี ไม่ผ่าน lỗi hỏng".split()
+)
+_UNSPACED_GOOD = tuple("良品 合格 正常 良好 양품 정상 ดี ผ่าน ปกติ tốt".split())
+_UNSPACED_NO = tuple("无 無 没有 ไม่มี không".split())
+_UNSPACED_MASK = ("掩码", "掩膜", "蒙版", "遮罩", "标注", "マスク", "마스크")
 
 
 @lru_cache(4096)
@@ -91,7 +102,7 @@ def role_of(folder: str) -> Role | None:
     plain = rest - _WEAK_MASK_WORDS - _GOOD_WORDS - _BAD_WORDS
     if not numbered and rest & _WEAK_MASK_WORDS and not plain and _FILLING & set(words) <= _SPLITS:
         return "mask"
-    return _cjk_role(folder) or _worded_role(words)
+    return _unspaced_role(folder) or _worded_role(words)
 
 
 _SPLITS = frozenset("train test val all set".split())
@@ -102,8 +113,8 @@ def _worded_role(words: tuple[str, ...]) -> Role | None:
     said = set(words)
     if said & _COLLECTION:
         return None
-    negated = bool(said & _NEGATIONS)
-    rest = {w for w in said - _FILLING - _NEGATIONS if len(w) > 1}
+    negated = bool(said & NEGATIONS)
+    rest = {w for w in said - _FILLING - NEGATIONS if len(w) > 1}
     if said & _BAD_WORDS:
         return "good" if negated and rest <= _BAD_WORDS else "bad"
     if said & _GOOD_WORDS and rest <= _GOOD_WORDS:
@@ -111,7 +122,7 @@ def _worded_role(words: tuple[str, ...]) -> Role | None:
     return None
 
 
-_STEM_WORDS = _GOOD_WORDS | _BAD_WORDS | _NEGATIONS
+_STEM_WORDS = _GOOD_WORDS | _BAD_WORDS | NEGATIONS
 
 
 def stem_role(stem: str) -> Literal["good", "bad"] | None:
@@ -122,15 +133,16 @@ def stem_role(stem: str) -> Literal["good", "bad"] | None:
     return role if role == "good" or role == "bad" else None
 
 
-def _cjk_role(folder: str) -> Role | None:
-    """Chinese, Japanese and Korean names have no blanks between their words."""
+def _unspaced_role(folder: str) -> Role | None:
+    """Chinese, Japanese, Korean and Thai names have no blanks between their words, and other scripts have marks."""
     if folder.isascii():
         return None
-    if any(word in folder for word in _CJK_MASK):
+    folder = unicodedata.normalize("NFC", folder.casefold())
+    if any(word in folder for word in _UNSPACED_MASK):
         return "mask"
-    if any(word in folder for word in _CJK_BAD):
-        return "good" if any(word in folder for word in _CJK_NO) else "bad"
-    return "good" if any(word in folder for word in _CJK_GOOD) else None
+    if any(word in folder for word in _UNSPACED_BAD):
+        return "good" if any(word in folder for word in _UNSPACED_NO) else "bad"
+    return "good" if any(word in folder for word in _UNSPACED_GOOD) else None
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -140,10 +152,21 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W\d_]+", plain))
 
 
+_COUNTED = frozenset(
+    "line lot batch hall shift day week month run series serie los charge schicht tag halle linie lote lotes turno "
+    "linea lotto cam camera cams kamera station machine maschine maquina no nr folder ordner session s p".split()
+)
+
+
+def is_counted(folder: str) -> bool:
+    """Whether a folder's name is a date, a number or a counter (``2025-03-01``, ``lot 12``, ``cam1``): no label."""
+    return bool(re.search(r"\d", folder)) and set(words_of(folder)) <= _COUNTED
+
+
 def photo_label(photo: Sequence[str], mask: Sequence[str] = ()) -> str:
     """The label that folders name: the innermost that is no part of a layout, and on the mask's way too if given."""
     shared = {folder.casefold() for folder in mask}
-    named = [f for f in photo if role_of(f) is None and (not mask or f.casefold() in shared)]
+    named = [f for f in photo if role_of(f) is None and not is_counted(f) and (not mask or f.casefold() in shared)]
     return named[-1] if named else "defect"
 
 

@@ -101,10 +101,15 @@ class ImportDraft:
         labels, scales = plan.labels, chosen_scales(depth_scales(plan, self._seen), said.scales, self._kept)
         known = {old: new for old, new in said.renamed.items() if old in labels}
         plan = corrected(plan, Corrections((), known))
-        problems = self._questions(plan.anomalies, scales, cancelled)
+        unread = [g for g in plan.normals if (s := self._seen.get(g.entry.name)) is not None and s.look is None]
+        problems = self._questions([*plan.anomalies, *unread], scales, cancelled)
         self.said, self.plan, self.scales, self._labels = replace(said, renamed=known), plan, scales, labels
         failed = {problem.path for problem in problems}
-        left = replace(plan, anomalies=tuple(a for a in plan.anomalies if a.entry.name not in failed))
+        left = replace(
+            plan,
+            normals=tuple(g for g in plan.normals if g.entry.name not in failed),
+            anomalies=tuple(a for a in plan.anomalies if a.entry.name not in failed),
+        )
         self.report = IntakeReport.of(left, problems, scales)
         self._classes = plan.classes | {p.path: "look at" if isinstance(p, Odd) else "left out" for p in problems}
 
@@ -152,9 +157,9 @@ class ImportDraft:
         photo = isolated.read_photo(entry.load(), name, scales=self.scales)
         item = next((a for a in self.plan.anomalies if a.entry.name == name), None)
         try:
-            masks = fitted_masks(item, photo)[0] if item else []
+            masks = fitted_masks(item, photo).masks if item else ()
         except InputError:
-            masks = []  # the report says what is wrong with them
+            masks = ()  # the report says what is wrong with them
         return thumbnail_bytes(photo.pixels, THUMB_SIDE, np.logical_or.reduce(masks) if masks else None)
 
     def _look(self, items: list[Item], progress: Steps, cancelled: Callable[[], bool]) -> None:
@@ -167,11 +172,9 @@ class ImportDraft:
             done += len(group)
             progress(done, len(items))
 
-    def _questions(
-        self, anomalies: Iterable[Anomaly], scales: DepthScales, cancelled: Callable[[], bool]
-    ) -> list[Problem]:
-        """What is wrong or to be asked of each real anomaly and its masks; those asked before are not read again."""
-        keyed = {_key(item): item for item in anomalies}
+    def _questions(self, items: Iterable[Item], scales: DepthScales, cancelled: Callable[[], bool]) -> list[Problem]:
+        """What is wrong or to be asked of each photo and its masks; those asked before are not read again."""
+        keyed = {_key(item): item for item in items}
         fresh = [item for key, item in keyed.items() if key not in self._asked]
         for group in in_order(fresh, lambda item: decode_photo(item, scales)):
             if cancelled():
@@ -181,8 +184,10 @@ class ImportDraft:
         return [problem for key in keyed if (problem := self._asked[key]) is not None]
 
 
-def _key(item: Anomaly) -> tuple[str, ...]:
+def _key(item: Item) -> tuple[str, ...]:
     """What the answer hangs on: the photo, its masks and how they are read."""
+    if not isinstance(item, Anomaly):
+        return (item.entry.name,)
     return item.entry.name, *(m.name for m in item.masks), f"{item.inverted} {item.confirmed}"
 
 

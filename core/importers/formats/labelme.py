@@ -13,6 +13,7 @@ import numpy as np
 from core.errors import InputError, MaskError
 from core.images import isolated
 from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
+from core.importers.formats.labelme_dataset import dataset_folders
 from core.importers.importer import Importer
 from core.importers.mask_pairing import split_masks
 from core.importers.plan import ImportPlan, PlanBuilder
@@ -44,7 +45,11 @@ class LabelmeImporter(Importer):
             if photo is not None and photo.name not in taken:
                 taken.add(photo.name)
                 add_annotated(builder, photo, defects, table.name)
-        photos, _ = split_masks([e for e in tree.images if e.name not in taken])
+        made = {folder.casefold() for folder in dataset_folders(tree)}
+        builder.leave_out(
+            (e for e in tree.images if "/".join(e.folded) in made), "labelme made it of a photo that is read itself"
+        )
+        photos, _ = split_masks([e for e in tree.images if e.name not in taken and "/".join(e.folded) not in made])
         for photo in photos:
             if any(role_of(f) == "good" for f in photo.folders):
                 builder.good(photo)

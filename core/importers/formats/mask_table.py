@@ -131,7 +131,7 @@ def _take(builder: PlanBuilder, tree: SourceTree, row: Mapping[str, str], seen: 
     if photo is None or photo.name in seen:
         return None
     seen.add(photo.name)
-    mask = tree.find(row["mask"]) if row.get("mask") else None
+    mask = tree.find(row["mask"], mask=True) if row.get("mask") else None
     label = row.get("label", "")
     good = role_of(label) == "good" or label.casefold() in ("0", "0.0", "false", "no") or (not label and not mask)
     if good and role_of(row.get("split", "")) == "test":

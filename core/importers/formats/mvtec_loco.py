@@ -26,7 +26,7 @@ class MvtecLocoImporter(Importer):
         if not looks_split(tree):
             return 0.0
         two = label_folders(tree, "test", "ground_truth") & set(KINDS)
-        return 0.9 if two or tree.get(CONFIG) or label_folders(tree, "validation") else 0.0
+        return 0.9 if two or tree.get(CONFIG) else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
         return self._plan(tree, keep_test_good=False)

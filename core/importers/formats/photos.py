@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.importers.flaw_words import flaw_in, innermost, told_by, told_by_stem
 from core.importers.importer import SURE, Importer
-from core.importers.mask_pairing import pair_masks, split_masks
+from core.importers.mask_pairing import Where, pair_masks, split_masks
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree
 from core.importers.unread_tables import photos_told_of
-from core.importers.words import photo_label, role_of, stem_role
+from core.importers.words import is_counted, photo_label, role_of
 
 _UNMASKED = "other photos here have a mask and this one has none: is it a good part?"
 _BESIDE = "beside it is a folder of good parts, and nothing says that this is one"
 _DRAWN_ON = "its folder's name says that it is a photo with something drawn on it"
+_CHANNEL = "it lies beside colour photos and is another channel of them"
+_NUMBERED = "its folder is a number, 0 or 1, which does not say whether its parts are good"
 _UNREAD = "{table} tells of it in a form that is not read: is it a good part?"
 
 
@@ -37,7 +41,13 @@ class PhotosImporter(Importer):
         builder = PlanBuilder(self.name)
         neutral = [p for p in photos if _said(p) is None]
         many = 2 * sum(bool(pairing.masks.get(p.name)) for p in neutral) > len(neutral)
-        around = _Around(_homes_of_good(photos), photos_told_of(inside, photos), many)
+        around = _Around(
+            _homes_of_good(photos),
+            photos_told_of(inside, photos),
+            many,
+            _other_channels(photos),
+            _numbered_classes(photos),
+        )
         for photo in photos:
             _take(builder, photo, pairing.masks.get(photo.name, []), around)
         for mask, reason in pairing.orphans:
@@ -54,11 +64,13 @@ class PhotosImporter(Importer):
 @dataclass(frozen=True)
 class _Around:
     """What lies around the photos: folders with a folder of good parts in them, the table that tells of a photo and
-    is not read, and whether most photos have a mask."""
+    is not read, whether most photos have a mask, folders of other channels than colour, and those that are numbers."""
 
-    homes_of_good: frozenset[tuple[str, ...]]
+    homes_of_good: frozenset[Where]
     unread: dict[str, str]
     many_have_masks: bool
+    channels: frozenset[Where]
+    numbered: frozenset[Where]
 
 
 def _below_masks(tree: SourceTree) -> SourceTree:
@@ -72,15 +84,15 @@ def _below_masks(tree: SourceTree) -> SourceTree:
 
 def _said(photo: SourceEntry) -> str | None:
     """What the innermost folder that tells says, "good" or "bad"; else what the file's own name says."""
-    told = next((r for f in reversed(photo.folders) if (r := role_of(f)) in ("good", "bad")), None)
-    return told or stem_role(photo.stem)
+    told = innermost(photo.folders)
+    return told[1] if told else told_by_stem(photo.stem)
 
 
-def _homes_of_good(photos: Sequence[SourceEntry]) -> frozenset[tuple[str, ...]]:
+def _homes_of_good(photos: Sequence[SourceEntry]) -> frozenset[Where]:
     """The folders in which a folder says that its photos are good: what lies beside it is not."""
     found = set()
     for photo in photos:
-        at = [i for i, f in enumerate(photo.folders) if role_of(f) == "good"]
+        at = [i for i, f in enumerate(photo.folders) if told_by(f) == "good"]
         if at:
             found.add(photo.folded[: at[-1]])
     return frozenset(found)
@@ -90,6 +102,8 @@ def _take(builder: PlanBuilder, photo: SourceEntry, masks: list[SourceEntry], ar
     said = _said(photo)
     if any(role_of(f) == "overlay" for f in photo.folders):
         builder.look(photo, _DRAWN_ON)
+    elif any(photo.folded[:depth] in around.channels for depth in range(1, len(photo.folded) + 1)):
+        builder.look(photo, _CHANNEL)
     elif said == "good":
         builder.good(photo)
         builder.good_masks += masks
@@ -98,7 +112,9 @@ def _take(builder: PlanBuilder, photo: SourceEntry, masks: list[SourceEntry], ar
     elif (label := _label_beside_good(photo, around.homes_of_good)) is not None:
         builder.anomaly(photo, label, masks)
     elif masks:
-        builder.anomaly(photo, photo_label(photo.folders), masks, good_if_empty=True)
+        builder.anomaly(photo, photo_label(_less_own(photo)), masks, good_if_empty=True)
+    elif photo.folded in around.numbered:
+        builder.look(photo, _NUMBERED)
     elif any(photo.folded[:depth] in around.homes_of_good for depth in range(len(photo.folded) + 1)):
         builder.look(photo, _BESIDE)
     elif photo.name in around.unread:
@@ -109,19 +125,48 @@ def _take(builder: PlanBuilder, photo: SourceEntry, masks: list[SourceEntry], ar
         builder.good(photo)
 
 
-def _label_beside_good(photo: SourceEntry, homes: frozenset[tuple[str, ...]]) -> str | None:
+def _label_beside_good(photo: SourceEntry, homes: frozenset[Where]) -> str | None:
     """The folder that lies beside one of good parts, as in ``good``, ``scratch``, ``dent``; None where none does."""
     for depth in range(len(photo.folded) - 1, -1, -1):
         if photo.folded[:depth] in homes:
-            named = [f for f in photo.folders[depth:] if role_of(f) is None]
+            named = [f for f in photo.folders[depth:] if role_of(f) is None and not is_counted(f)]
             return named[0] if named else None
     return None
 
 
 def _bad_label(photo: SourceEntry) -> str:
-    """The folder below the one that says bad, else that one; "defect" where only the file's name says it."""
-    places = [i for i, f in enumerate(photo.folders) if role_of(f) == "bad"]
-    if not places:
-        return photo_label(photo.folders)
-    below = [f for f in photo.folders[places[-1] + 1 :] if role_of(f) is None]
-    return below[0] if below else photo.folders[places[-1]]
+    """The folder below the one that says bad, else that one; where only the file's name says it, its flaw."""
+    told = innermost(photo.folders)
+    if told is None:
+        return flaw_in(photo.stem) or photo_label(_less_own(photo))
+    place = told[0]
+    below = [f for f in photo.folders[place + 1 :] if role_of(f) is None and not is_counted(f)]
+    return below[0] if below else photo.folders[place]
+
+
+def _less_own(photo: SourceEntry) -> list[str]:
+    """Its folders but for one that is called like it: a folder for each photo."""
+    return [f for f in photo.folders if f.casefold() != photo.stem.casefold()]
+
+
+_CHANNELS = frozenset("depth disparity thermal ir infrared nir xyz pointcloud normalmap heightmap height".split())
+_COLOURS = frozenset("rgb color colour visible".split())
+
+
+def _other_channels(photos: Sequence[SourceEntry]) -> frozenset[Where]:
+    """Folders of depth, heat or infrared that lie beside one of colour photos."""
+    lying = {photo.folded[:depth] for photo in photos for depth in range(1, len(photo.folded) + 1)}
+    coloured = {where[:-1] for where in lying if where[-1] in _COLOURS}
+    return frozenset(where for where in lying if where[-1] in _CHANNELS and where[:-1] in coloured)
+
+
+_CLASS = re.compile(r"(?:class|klasse|clase|classe|label|cls|c)?[ _-]?([01])")
+
+
+def _numbered_classes(photos: Sequence[SourceEntry]) -> frozenset[Where]:
+    """Folders 0 and 1 beside each other, with or without a word for class: one of them may hold the defects."""
+    digits: dict[Where, dict[str, Where]] = defaultdict(dict)
+    for where in {photo.folded for photo in photos if photo.folded}:
+        if match := _CLASS.fullmatch(where[-1]):
+            digits[where[:-1]][match[1]] = where
+    return frozenset(where for found in digits.values() if len(found) == 2 for where in found.values())
