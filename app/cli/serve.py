@@ -111,7 +111,7 @@ def bench(
         "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile", "rules"):
+    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile", "rules", "import"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])
