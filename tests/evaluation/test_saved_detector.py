@@ -31,6 +31,6 @@ def test_a_dim_photo_is_not_stretched_to_its_own_range(tmp_path: Path) -> None:
     dim = photo(9)[..., 0].astype(np.uint16) * 4
     cv2.imwrite(str(tmp_path / "deep.png"), dim)
     saved = load_detector(tmp_path)
-    right = np.rint(dim * 255 / 4095).astype(np.uint8)[..., None].repeat(3, axis=2)
+    right = np.rint(dim.astype(float) * 255 / 4095).astype(np.uint8)[..., None].repeat(3, axis=2)
     (seen,) = predict_photos(tmp_path, [tmp_path / "deep.png"])
     assert saved.scales == SCALES and seen.score == pytest.approx(saved.predict(right).score)
