@@ -119,6 +119,14 @@ def _coco(files: int) -> Iterator[tuple[str, bytes]]:
     yield "annotations/instances_default.json", json.dumps(table).encode()
 
 
+def _voc(files: int) -> Iterator[tuple[str, bytes]]:
+    yield "labelmap.txt", b"# label:color_rgb:parts:actions\nbackground:0,0,0::\nscratch:128,0,0::\n"
+    for number in range(files // 2):
+        pixels, mask = _photo(number)
+        yield f"JPEGImages/{number:06d}.png", _png(pixels)
+        yield f"SegmentationClass/{number:06d}.png", _png(mask.astype(np.uint8))
+
+
 def _mixed(files: int) -> Iterator[tuple[str, bytes]]:
     """Several layouts below one folder, with files beside them that are none of an import's."""
     third = files // 3
@@ -138,5 +146,6 @@ LAYOUTS: dict[str, Callable[[int], Iterator[tuple[str, bytes]]]] = {
     "yolo-seg": _yolo,
     "labelme": _labelme,
     "coco": _coco,
+    "voc": _voc,
 }
 """Name → the files of a tree of about so many, each with its path."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from core.errors import InputError
-from core.images import isolated
+from core.importers.class_masks import coded_mask, label_in
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, text_of
 from core.importers.words import role_of
-from core.masks.voc_codes import CodedMask, VocCodes
+from core.masks.voc_codes import VocCodes
 from core.types import Mask
 
 NAMES = "label_names.txt"
@@ -61,7 +60,7 @@ def _take(builder: PlanBuilder, tree: SourceTree, folder: str) -> set[str]:
     if names is None or photo is None or label is None:
         return {e.name for e in shown}
     codes = _codes(text_of(names))
-    called = _label(label, codes)
+    called = label_in(label, codes)
     if called is None:
         builder.good(photo)
         builder.good_masks.append(label)
@@ -75,18 +74,7 @@ def _codes(text: str) -> VocCodes:
     return VocCodes({k: "background" if name == _GROUND else name for k, name in enumerate(lines)}, {})
 
 
-def _label(label: SourceEntry, codes: VocCodes) -> str | None:
-    try:
-        return codes.label(_coded(label))
-    except InputError:
-        return "defect"  # the photo is refused with its mask's error when it is read
-
-
 def _draw(label: SourceEntry, codes: VocCodes, shape: tuple[int, int]) -> Sequence[Mask]:
     """One mask bool (H, W) for each label."""
-    coded = _coded(label)
+    coded = coded_mask(label)
     return codes.masks(coded, coded)
-
-
-def _coded(label: SourceEntry) -> CodedMask:
-    return CodedMask(*isolated.class_codes(label.load(), label.name), label.name)

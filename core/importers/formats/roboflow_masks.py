@@ -7,12 +7,12 @@ import io
 from functools import partial
 
 from core.errors import InputError
-from core.images import isolated
+from core.importers.class_masks import coded_mask, label_in
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, text_of
-from core.masks.voc_codes import CodedMask, VocCodes
+from core.masks.voc_codes import VocCodes
 from core.types import Mask
 
 _CLASSES, _MASK = "_classes.csv", "_mask"
@@ -58,10 +58,7 @@ def _codes(table: SourceEntry) -> VocCodes:
 
 
 def _take(builder: PlanBuilder, photo: SourceEntry, mask: SourceEntry, codes: VocCodes) -> None:
-    try:
-        label = codes.label(_coded(mask))
-    except InputError:
-        label = "defect"  # the photo is refused with its mask's error when it is read
+    label = label_in(mask, codes)
     if label is None:
         builder.good(photo)
         builder.good_masks.append(mask)
@@ -70,8 +67,4 @@ def _take(builder: PlanBuilder, photo: SourceEntry, mask: SourceEntry, codes: Vo
 
 
 def _draw(mask: SourceEntry, codes: VocCodes, shape: tuple[int, int]) -> list[Mask]:
-    return codes.masks(_coded(mask), None)
-
-
-def _coded(mask: SourceEntry) -> CodedMask:
-    return CodedMask(*isolated.class_codes(mask.load(), mask.name), mask.name)
+    return codes.masks(coded_mask(mask), None)

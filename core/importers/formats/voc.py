@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from core.errors import InputError
-from core.images import isolated
+from core.importers.class_masks import coded_mask, label_in
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, text_of
-from core.masks.voc_codes import CodedMask, VocCodes
+from core.masks.voc_codes import VocCodes
 from core.types import Mask
 
 _CLASSES, _OBJECTS = "segmentationclass", "segmentationobject"
@@ -56,7 +55,7 @@ def _take(
         builder.good(photo)
         builder.good_masks += [objects] if objects else []
         return
-    label = _label(classes, codes)
+    label = label_in(classes, codes)
     files = tuple(e for e in (classes, objects) if e is not None)
     if label is None:
         builder.good(photo)
@@ -66,17 +65,5 @@ def _take(
     builder.anomaly(photo, label, [masks])
 
 
-def _label(classes: SourceEntry, codes: VocCodes) -> str | None:
-    """The label that covers most of the photo; None where nothing is drawn."""
-    try:
-        return codes.label(_coded(classes))
-    except InputError:
-        return "defect"  # the photo is refused with its mask's error when it is read
-
-
 def _draw(classes: SourceEntry, objects: SourceEntry | None, codes: VocCodes, shape: tuple[int, int]) -> list[Mask]:
-    return codes.masks(_coded(classes), None if objects is None else _coded(objects))
-
-
-def _coded(entry: SourceEntry) -> CodedMask:
-    return CodedMask(*isolated.class_codes(entry.load(), entry.name), entry.name)
+    return codes.masks(coded_mask(classes), None if objects is None else coded_mask(objects))

@@ -1,0 +1,26 @@
+"""Masks whose values are classes, for the importers of VOC, labelme's datasets and Roboflow."""
+
+from __future__ import annotations
+
+from core.errors import InputError
+from core.images import isolated
+from core.importers.source_entry import SourceEntry
+from core.masks.voc_codes import CodedMask, VocCodes
+
+_UNREAD = "defect"
+
+
+def coded_mask(entry: SourceEntry) -> CodedMask:
+    """A mask file as numbers; InputError where it cannot be read."""
+    return CodedMask(*isolated.class_codes(entry.load(), entry.name), entry.name)
+
+
+def label_in(entry: SourceEntry, codes: VocCodes) -> str | None:
+    """The label that covers most of a mask; None where nothing is drawn.
+
+    A mask that cannot be read is a defect's: its photo is refused with the mask's error when it is read.
+    """
+    try:
+        return codes.label(coded_mask(entry))
+    except InputError:
+        return _UNREAD
