@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from core.importers.class_masks import coded_mask, label_in
+from core.importers.class_masks import coded_mask, labels_in
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -40,29 +40,20 @@ class VocImporter(Importer):
                 photos.append(entry)
             else:
                 by_kind[kind][entry.stem.casefold()] = entry
+        labels = labels_in(by_kind[_CLASSES].values(), codes)
         for photo in photos:
             key = photo.stem.casefold()
-            _take(builder, photo, by_kind[_CLASSES].pop(key, None), by_kind[_OBJECTS].pop(key, None), codes)
+            classes, objects = by_kind[_CLASSES].pop(key, None), by_kind[_OBJECTS].pop(key, None)
+            files = tuple(e for e in (classes, objects) if e is not None)
+            if classes is None or (label := labels[classes.name]) is None:
+                builder.good(photo)
+                builder.good_masks += files
+            else:
+                masks = DrawnMask(classes.name, partial(_draw, classes, objects, codes), files)
+                builder.anomaly(photo, label, [masks])
         for masks in by_kind.values():
             builder.leave_out(masks.values(), "a mask without a photo; export with the images from CVAT")
         return builder.plan(tree)
-
-
-def _take(
-    builder: PlanBuilder, photo: SourceEntry, classes: SourceEntry | None, objects: SourceEntry | None, codes: VocCodes
-) -> None:
-    if classes is None:
-        builder.good(photo)
-        builder.good_masks += [objects] if objects else []
-        return
-    label = label_in(classes, codes)
-    files = tuple(e for e in (classes, objects) if e is not None)
-    if label is None:
-        builder.good(photo)
-        builder.good_masks += files
-        return
-    masks = DrawnMask(classes.name, partial(_draw, classes, objects, codes), files)
-    builder.anomaly(photo, label, [masks])
 
 
 def _draw(classes: SourceEntry, objects: SourceEntry | None, codes: VocCodes, shape: tuple[int, int]) -> list[Mask]:
