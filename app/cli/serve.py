@@ -77,7 +77,7 @@ def bench(
         typer.Option("--product", help="comgen-table: a demo product; paper: a folder of --data."),
     ] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(min=1, max=100, help="tables: trainings per row.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label; hostile: inputs; import: files.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label; hostile, import: inputs.")] = None,
     without: Annotated[list[str], typer.Option(help="realism: a label to leave out.")] = [],  # noqa: B006
     detector: Annotated[
         str | None, typer.Option(help="realism: what learns from the pairs; unet if left out.")
