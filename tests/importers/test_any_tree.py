@@ -27,9 +27,12 @@ FOLDERS = [
     "gute Teile", "不良品", "Masken", "overlay",
     "train", "test", "good", "OK", "ng", "ko", "bad", "ground_truth", "masks", "images", "labels", "annotations",
     "Label", "SegmentationClass", "JPEGImages", "rgb", "xyz", "gt", "scratch", "kos01", "S0000", "x" * 30, "部品",
-    "test_public",
+    "test_public", "x_json", "no_crack", "crack", "depth", "0", "1", "2025-03-01",
 ]  # fmt: skip
-STEMS = ["0", "1", "a", "Part1", "Part1_label", "a_mask", "mask_a", "0_GT", "a.png", "metadata", "task-1-annotation-2"]
+STEMS = [
+    "0", "1", "a", "Part1", "Part1_label", "a_mask", "mask_a", "0_GT", "a.png", "metadata", "task-1-annotation-2",
+    "img", "label", "mask", "0_temp", "0_test",
+]  # fmt: skip
 CONTENTS: dict[str, list[bytes]] = {
     ".png": [
         good(),
@@ -55,6 +58,7 @@ TEXTS = [
     b"<annotations><meta/><image name='a.png'/></annotations>", b"image,label,mask\na.png,good,\n0.png,1,a_mask.png\n",
     json.dumps({"images": [{"id": 1, "file_name": "a.png"}], "annotations": [], "licenses": []}).encode(),
     json.dumps({"meta": 3, "train": [{"image_path": "a.png", "anomaly_class": "OK"}]}).encode(), b"{" * 3000,
+    b"_background_\nscratch\n", b"Pixel Value, Class\n0, background\n1, scratch\n",
     b'{"defect_name": 1}', b'[{"defect_name": "x", "pixel_value": 255}]',
 ]  # fmt: skip
 SPECIAL = [
@@ -65,6 +69,11 @@ SPECIAL = [
     "flawsmith/export.json",
     "a.csv",
     "i.json",
+    "label_names.txt",
+    "x_json/label_names.txt",
+    "_classes.csv",
+    "book.xlsx",
+    "0.mat",
 ]
 
 
