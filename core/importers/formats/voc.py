@@ -49,8 +49,8 @@ class VocImporter(Importer):
                 builder.good(photo)
                 builder.good_masks += files
             else:
-                masks = DrawnMask(classes.name, partial(_draw, classes, objects, codes), files)
-                builder.anomaly(photo, label, [masks])
+                drawn = DrawnMask(classes.name, partial(_draw, classes, objects, codes), files)
+                builder.anomaly(photo, label, [drawn])
         for masks in by_kind.values():
             builder.leave_out(masks.values(), "a mask without a photo; export with the images from CVAT")
         return builder.plan(tree)
