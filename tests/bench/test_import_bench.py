@@ -19,7 +19,7 @@ def test_a_drawn_tree_is_recognised_whole(tmp_path: Path, layout: str) -> None:
     files = draw_tree(tmp_path, layout, 130)
     plan = plan_import(tmp_path)
     assert plan.layout == READ_AS.get(layout, layout) and len(plan.classes) == files
-    assert set(plan.labels) == {"mixed": {"scratch", "defect"}, "images-and-masks": {"defect"}}.get(
+    assert set(plan.labels) == {"mixed": {"scratch", "from_the_lab"}, "images-and-masks": {"defect"}}.get(
         layout, {"scratch"}
     )
     assert not plan.odd and all("not an image" in problem.reason for problem in plan.problems)

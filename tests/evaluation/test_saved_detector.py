@@ -24,7 +24,8 @@ def test_a_dim_photo_is_not_stretched_to_its_own_range(tmp_path: Path) -> None:
         pytest.skip(reason)
     train = [Shot(f"good/{n}", photo(n), "good", scales=SCALES) for n in range(4)]
     train += [Shot(f"scratch/{n}", photo(n, True), "scratch", (MASK,), scales=SCALES) for n in range(4)]
-    fitted = chosen.fit(train, params := chosen.Params.preset("cpu", None), TrainContext())
+    params = chosen.Params.preset("cpu", {"side": 64, "width": 4, "epochs": 1, "samples": 8})
+    fitted = chosen.fit(train, params, TrainContext())
     kept = serialize_detector(chosen, params, fitted, ScoreCalibration(1.0, (0.5,)), SCALES)
     assert kept is not None
     (tmp_path / DETECTOR_FILE).write_bytes(kept)
