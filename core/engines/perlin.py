@@ -127,8 +127,7 @@ def _ragged_distance(
 ) -> Map:
     """The distance field of the mask after noise has eaten into its outline by up to ``ragged`` of its half width.
 
-    Where damage fades out over the share ``soft`` of that, the noise's own level is the distance, without what is finer
-    in it than the fading.
+    Where damage fades over the share ``soft`` of that, the noise's own level is the distance, smoothed to the fading.
     """
     widest = float(inside.max())
     bite = fractal(mask.shape, max(3.0, cell * 0.6), rng, 4, params.roughness)
