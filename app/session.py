@@ -62,6 +62,8 @@ class Session:
     bulk_id: str = ""
     find_id: str = ""
     carry_id: str = ""
+    rules_id: str = ""
+    breaking_id: str = ""
     evaluate_id: str = ""
     calibrate_id: str = ""
     learn_id: str = ""

@@ -122,8 +122,8 @@ class OrientationRule(Rule):
         return (self.family,)
 
     def words(self) -> str:
-        either = " either way" if self.period == 180 else ""
-        return f"{self.family}: turned to {self.angle:.0f}°{either}, ± {self.tolerance:.0f}°"
+        either = ", either way" if self.period == 180 else ""
+        return f"{self.family}: turned to {self.angle:.0f}° ± {self.tolerance:.0f}°{either}"
 
     def check(self, parts: Sequence[MeasuredPart], zones: Zones) -> RuleOutcome:
         found = [p for p in family_parts(parts, self.family) if p.angle is not None]
@@ -166,7 +166,7 @@ class SizeRule(Rule):
     def words(self) -> str:
         middle = (self.low + self.high) / 2
         spread = 100 * (self.high - self.low) / 2 / middle
-        return f"{self.family}: {100 * middle:.1f} % of the photo's side, ± {spread:.0f} %"
+        return f"{self.family}: size {100 * middle:.1f} % of the side ± {spread:.0f} %"
 
     def check(self, parts: Sequence[MeasuredPart], zones: Zones) -> RuleOutcome:
         found = family_parts(parts, self.family)

@@ -12,7 +12,7 @@ from app.components.name_question import NameQuestion
 from app.components.photo_panel import SERIAL_EVENTS, VISIBLE_PHOTO_JS, PhotoPanel
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
-from app.tabs.regions import propagation, proposal_panel, region_list
+from app.tabs.regions import propagation, proposal_panel, region_list, rules_panel
 from core.api.regions import all_segmenters
 from core.errors import InputError
 from core.types import Mask
@@ -64,6 +64,7 @@ def build(shell: PageContext) -> None:
             finder = proposal_panel.ProposalPanel(shell)
             regions = region_list.RegionList()
             carrier = propagation.PropagationPanel(shell)
+            rules = rules_panel.RulesPanel(shell)
     shown = [*table.parts, name, known, *regions.parts, *finder.parts, *question.parts]
 
     def look(session: Session, called: Any = None) -> list[object]:
@@ -79,10 +80,11 @@ def build(shell: PageContext) -> None:
         ]
 
     def fill(session: Session) -> list[object]:
-        bars = [*finder.bar.refresh(session), *carrier.bar.refresh(session)]
-        return [*look(session), *bars, *carrier.show(session), HINT + _segmenter(session)]
+        bars = [*finder.bar.refresh(session), *carrier.bar.refresh(session), *rules_panel.refresh_bars(rules, session)]
+        return [*look(session), *bars, *carrier.show(session), *rules.show(session), HINT + _segmenter(session)]
 
-    shell.fill_on_select(tab, fill, [*shown, *finder.bar.parts, *carrier.bar.parts, *carrier.parts, hint])
+    bars = [*finder.bar.parts, *carrier.bar.parts, *rules.bar.parts, *rules.breaking.parts]
+    shell.fill_on_select(tab, fill, [*shown, *bars, *carrier.parts, *rules.parts, hint])
     beside = len(table.parts)
     around = lambda s: [*look(s)[beside:], *carrier.turned(s)]  # noqa: E731
     on(table.photo_changed.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
@@ -114,6 +116,7 @@ def build(shell: PageContext) -> None:
     region_list.wire(regions, shell, table, look, shown)
     proposal_panel.wire(finder, shell, table, look, shown, FOCUS_NEXT_JS)
     propagation.wire(carrier, shell, table, look, shown)
+    rules_panel.wire(rules, shell, table)
 
 
 def _region_name(given: str | None) -> str:
