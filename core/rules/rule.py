@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from core.errors import InputError
 from core.rules.measured import Box, MeasuredPart
@@ -121,11 +120,6 @@ class Rule(ABC):
         """The rule as a JSON object."""
         return {"kind": self.kind, **plain_record(self)}
 
-    @classmethod
-    def field_names(cls) -> set[str]:
-        """What a JSON object of this rule has."""
-        return {f.name for f in fields(cls)}
-
 
 def family_parts(parts: Sequence[MeasuredPart], family: str) -> list[MeasuredPart]:
     """The parts of one family, in their order."""
@@ -145,6 +139,9 @@ def assigned(parts: Sequence[MeasuredPart], zones: Sequence[Zone]) -> ZonedParts
     """Each part to the zone that is nearest on the whole, at most one to each."""
     if not parts or not zones:
         return ZonedParts((), tuple(parts), tuple(range(len(zones))))
+    # The page, which imports this, is up sooner without scipy.
+    from scipy.optimize import linear_sum_assignment
+
     away = np.array([[np.hypot(z.x - p.x, z.y - p.y) for p in parts] for z in zones])
     rows, columns = linear_sum_assignment(away)
     pairs = tuple((int(r), parts[int(c)]) for r, c in zip(rows, columns, strict=True))

@@ -65,11 +65,6 @@ class RuleSet:
         """Where the instances of each family lie, as far as a rule says."""
         return {rule.family: rule.zones for rule in self.rules if isinstance(rule, PlaceRule)}
 
-    @property
-    def families(self) -> tuple[str, ...]:
-        """All components that a rule is about, in the rules' order."""
-        return tuple(dict.fromkeys(name for rule in self.rules for name in rule.families))
-
     def rule(self, id: str) -> Rule:
         """The rule called ``id``; NotFound names those there are."""
         return named({rule.id: rule for rule in self.rules}, id, "rule")
