@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from app.session import Session, file_url
@@ -20,7 +21,7 @@ FOLDER_READINGS: tuple[tuple[Reading, str], ...] = (
 )  # fmt: skip
 ODD_READINGS: tuple[tuple[Reading, str], ...] = (("good", "Good part"), ("anomaly", "Defect"), ("ignore", "Leave out"))
 ASKED_READINGS: tuple[tuple[Reading, str], ...] = (
-    ("anomaly", "Mask is right"), ("inverted", "Black is the defect"), ("ignore", "Leave out"),
+    ("anomaly", "Right"), ("inverted", "Inverted"), ("ignore", "Leave out"),
 )  # fmt: skip
 
 
@@ -54,9 +55,11 @@ def fold(title: str, lines: Sequence[str], state: str = "") -> str:
 def _totals(draft: ImportDraft) -> str:
     report = draft.report
     chips = [f"<b>{len(report.normals):,}</b> good"]
-    for row in draft.labels():
-        more = f", {row.unmasked:,} without a mask" if row.unmasked else ""
-        chips.append(f"<b>{row.masked:,}</b> {html.escape(row.name)}{more}")
+    masked, bare = (Counter(label for label, _ in found) for found in (report.examples, report.unmasked))
+    for label in sorted(masked | bare):
+        name, more = html.escape(label), f"<b>{bare[label]:,}</b> without a mask"
+        own = f"<b>{masked[label]:,}</b> {name}" if masked[label] else name
+        chips.append(f"{own}, {more}" if bare[label] else own)
     chips += [f"<b>{len(report.masks):,}</b> mask files"] if report.masks else []
     chips += [f"<b>{len(report.odd):,}</b> to look at"] if report.odd else []
     chips += [f"<b>{len(report.problems):,}</b> left out"] if report.problems else []
@@ -158,7 +161,7 @@ def _picture(session: Session, draft_id: str, name: str) -> str:
 
 def _plain(reason: str) -> str:
     """Without what it says to type on the command line, where a button does it."""
-    return re.sub(r"[;,?]? say --as .*$", "", reason)
+    return re.sub(r"(\??)[;,]? say --as .*$", r"\1", reason)
 
 
 def _count(number: int, word: str) -> str:

@@ -30,7 +30,7 @@ class FlawsmithExportImporter(Importer):
     """A folder with ``flawsmith/export.json``; all good photos come back, those of the test too."""
 
     name = "flawsmith"
-    title = "What Flawsmith exports (seven formats)"
+    title = "What Flawsmith exports (eight formats)"
     reads = "good photos of all parts, also the test's; anomalies with their labels, kinds and masks"
 
     def detect(self, tree: SourceTree) -> float:
