@@ -197,4 +197,6 @@ def _card(folder: Path, state: LoopState) -> LoopCard:
     from core.loop.pair_making import round_job
 
     waits = state.stage == "review" and not state.ended
-    return LoopCard(folder, state, loop_progress(state), round_job(folder.name, state.round.number) if waits else "")
+    return LoopCard(
+        folder, state, loop_progress(state), round_job(state.spec.digest(), state.round.number) if waits else ""
+    )

@@ -28,6 +28,7 @@ STAGE_SAID = {
 }  # fmt: skip
 _CLUSTERS, _PER_CLUSTER, _TILE = 6, 5, 150
 _CLOSE = 1.5
+_LONG_CELL = 40
 
 
 def write_loop_report(path: Path, project: Project, state: LoopState, folder: Path) -> None:
@@ -55,13 +56,15 @@ def loop_progress(state: LoopState) -> str:
 
 def table_html(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of plain texts; "" without rows."""
-    lines = "".join(
-        f"<tr><th>{escape(first)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-        for first, *cells in rows
-    )
+    lines = "".join(f"<tr><th>{escape(first)}</th>{''.join(map(_cell, cells))}</tr>" for first, *cells in rows)
     top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     table = f"<table class='ev-table'><thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table>"
     return f"<div class='ev-wide'>{table}</div>" if lines else ""
+
+
+def _cell(text: str) -> str:
+    wrapped = " style='white-space: normal; min-width: 200px'" if len(text) > _LONG_CELL else ""
+    return f"<td{wrapped}>{escape(text)}</td>"
 
 
 def rounds_table(state: LoopState) -> str:
@@ -69,15 +72,15 @@ def rounds_table(state: LoopState) -> str:
     contract = LoopContract.parse(state.spec.contract)
     rows: list[tuple[str, ...]] = []
     if state.baseline is not None and state.baseline.test.scores:
-        rows.append(("baseline", str(len(state.baseline.pairs)), *_reached(state.baseline, contract), "", ""))
+        rows.append(("baseline", str(len(state.baseline.pairs)), *_reached(state.baseline, contract), ""))
     for one in state.rounds:
         if one.gate is None:
             continue
         reached = ("", "") if one.training is None else _reached(one.training, contract)
         what = "kept" if one.gate.kept else "taken back"
-        rows.append((f"round {one.number}", str(len(one.kept)), *reached, what, one.gate.reason))
+        rows.append((f"round {one.number}", str(len(one.kept)), *reached, f"{what}: {one.gate.reason}"))
     goal = contract.goal.name
-    return table_html(("", "pairs", f"{goal}, judged", f"{goal}, guided", "", "why"), rows)
+    return table_html(("", "pairs", f"{goal}, judged", f"{goal}, guided", "what came of it"), rows)
 
 
 def _in_short(state: LoopState, contract: LoopContract) -> str:
@@ -107,13 +110,13 @@ def _chart(state: LoopState, contract: LoopContract) -> str:
     done = [one.training for one in state.rounds if one.training is not None and one.gate is not None]
     if state.baseline is None or not done:
         return ""
-    trainings = [state.baseline, *done]
+    trainings, goal = [state.baseline, *done], contract.goal.name
     sets = {"photos that judge": [t.test for t in trainings], "photos that guide": [t.validation for t in trainings]}
     lines = [
-        (name, Curve(tuple(range(len(tables))), tuple(contract.check(t)[0].value for t in tables), "round", name))
+        (name, Curve(tuple(range(len(tables))), tuple(contract.check(t)[0].value for t in tables), "round", goal))
         for name, tables in sets.items()
     ]
-    return f"<div class='ev-charts'>{line_chart(contract.goal.name, lines)}</div>"
+    return f"<div class='ev-charts'>{line_chart(goal, lines)}</div>"
 
 
 def _reached(training: LoopTraining, contract: LoopContract) -> tuple[str, str]:
@@ -189,9 +192,10 @@ def _clusters(found: Diagnosis, project: Project) -> str:
     for names in found.clusters[:_CLUSTERS]:
         tiles = [tile for name in names[:_PER_CLUSTER] if (tile := _miss_tile(name, project)) is not None]
         if tiles:
-            said = f"{len(names)} that look alike: {', '.join(names[:_PER_CLUSTER])}"
+            alike = f"{len(names)} that look alike" if len(names) > 1 else "Like no other"
+            said = f"{alike}: {', '.join(names[:_PER_CLUSTER])}"
             figures += figure_html(png_bytes(side_by_side(tiles)), said)
-    return f"<h3>Misses that look alike</h3><div class='ev-pictures'>{figures}</div>" if figures else ""
+    return f"<h3>Misses by their looks</h3><div class='ev-pictures'>{figures}</div>" if figures else ""
 
 
 def _miss_tile(name: str, project: Project) -> Image | None:

@@ -48,7 +48,7 @@ class LoopSpec:
                 raise InputError(f"loop: {name}: expected {least} or more, got {getattr(self, name)}")
 
     def digest(self) -> str:
-        """8 hex digits of all that makes a difference to the result."""
+        """8 hex digits of all that makes a difference to the result; the loop and its jobs are called by them."""
         plain = {**plain_record(self), "auto": False}
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
 

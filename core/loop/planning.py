@@ -122,12 +122,8 @@ def _reason(label: str, misses: Sequence[LoopMiss], chosen: tuple[str, float], d
     photos = next((one.photos for one in diagnosis.bins if one.by == "label" and one.name == label), 0)
     missed = sum(one.missed for one in misses)
     name, gain = chosen
-    said = f"{missed:.1f} of {photos} {label} are missed; {name} "
+    said = f"{missed:.1f} of {photos} {label} are missed"
+    held = f"on held-out {label} of the learning part"
     if gain > 0:
-        return (
-            said + f"added {gain:.4f} image AUROC on held-out {label} of the learning part, more than any other left"
-        )
-    return (
-        said
-        + f"took least ({gain:+.4f} image AUROC on held-out {label} of the learning part); none that is left gains"
-    )
+        return f"{said}; {name} gained {gain:.4f} image AUROC {held}, more than any other left"
+    return f"{said}; no engine that is left gained {held}, {name} lost least ({gain:+.4f} image AUROC)"

@@ -50,7 +50,7 @@ def run_loop(material: ProductData, spec: LoopSpec, folder: Path, ctx: TrainCont
     while not state.ended:
         if state.stage == "review" and not (state.shown or spec.auto):
             save_state(folder, replace(state, shown=True))
-            return LoopOutcome(state, folder, round_job(folder.name, state.round.number))
+            return LoopOutcome(state, folder, round_job(spec.digest(), state.round.number))
         state = _advanced(material, folder, state, ctx)
     return LoopOutcome(state, folder)
 
@@ -62,7 +62,7 @@ def _advanced(material: ProductData, folder: Path, state: LoopState, ctx: TrainC
     def timed(now: LoopState) -> LoopState:
         return replace(now, seconds=before + time.monotonic() - began)
 
-    work = LoopWork(material, folder, folder.name, ctx, lambda now: save_state(folder, timed(now)))
+    work = LoopWork(material, folder, state.spec.digest(), ctx, lambda now: save_state(folder, timed(now)))
     after = timed(STAGE_WORK[state.stage](work, state))
     save_state(folder, after)
     write_loop_report(folder / REPORT_FILE, material.project, after, folder)

@@ -57,30 +57,36 @@ def untimed(state: LoopState) -> LoopState:
 
 
 @pytest.mark.thorough
-def test_a_loop_killed_at_every_save_ends_as_one_that_was_not(
+def test_a_loop_killed_before_and_after_every_save_ends_as_one_that_was_not(
     bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = bench.loops.run(SPEC, tmp_path / "whole" / "loop")
     assert whole.state.ended and whole.state.rounds[0].training is not None
-    stages: set[str] = set()
+    lost: list[LoopState] = []
 
     def save_and_die(folder: Path, state: LoopState) -> None:
-        save_state(folder, state)
-        stages.add(state.stage)
+        if untimed(state) in lost:
+            save_state(folder, state)
+        else:  # killed before it was written: all since the last save is done again
+            lost.append(untimed(state))
         raise Killed
 
+    monkeypatch.setattr(run_loop, "save_state", save_and_die)
     with toy_project(tmp_path / "again") as other:
-        folder, ended = tmp_path / "pieces" / "loop", False
-        for _ in range(200):
-            monkeypatch.setattr(run_loop, "save_state", save_and_die)
+        folder, kills = tmp_path / "pieces" / "loop", 0
+        while kills < 200:
             try:
                 other.loops.run(SPEC, folder)
+                break
             except Killed:
-                continue
-            ended = True
-            break
-        assert ended and untimed(load_state(folder)) == untimed(whole.state)
-    assert stages == set(STAGES) - {"split"}, "each was begun anew after a kill"
+                kills += 1
+        assert untimed(load_state(folder)) == untimed(whole.state)
+        pairs = [other.project.sample_row(id) for one in whole.state.rounds for id in one.kept]
+    assert {row.verdict for row in pairs} == {bench.project.sample_row(row.id).verdict for row in pairs}, (
+        "what lies in the project is the same too"
+    )
+    assert {state.stage for state in lost} == set(STAGES) - {"split"}, "each stage was begun anew"
+    assert kills >= 2 * len(lost)
 
 
 def test_a_test_photo_among_the_good_ones_stops_the_loop(bench: Workbench, tmp_path: Path) -> None:
@@ -171,7 +177,7 @@ def test_stop_is_heard_and_what_was_finished_is_kept(bench: Workbench, tmp_path:
 
 def test_the_page_shows_what_was_missed_made_and_decided(finished: tuple[Workbench, LoopCard]) -> None:
     page = finished[1].report.read_text()
-    for part in ("What is missed", "Misses that look alike", "Plan", "Pairs", "Gate", "photos that guided nothing"):
+    for part in ("What is missed", "Misses by their looks", "Plan", "Pairs", "Gate", "photos that guided nothing"):
         assert part in page
     assert str(finished[0].path) not in page
 
