@@ -66,6 +66,7 @@ class Session:
     breaking_id: str = ""
     evaluate_id: str = ""
     calibrate_id: str = ""
+    loop_id: str = ""
     learn_id: str = ""
     group_id: str = ""
     sample_id: str = ""

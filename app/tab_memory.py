@@ -75,7 +75,8 @@ class StudioMemory:
     by kind of anomaly, ``requested`` the engine, label and
     params that another tab sends. ``part`` is the picked (photo, region). ``prompt`` holds the prompt editor's
     settings by name, ``prompt_undo`` earlier edits, ``prompt_sent`` values on their way to the browser. ``placed`` is
-    (photo, label, mask) of the last Place, ``varied`` a photo, its mask as drawn and as varied; ``places`` and
+    (photo, label, mask) of the last Place, ``laid`` a photo and the mask that another tab wants on it, ``varied`` a
+    photo, its mask as drawn and as varied; ``places`` and
     ``turn`` count presses. ``bulk_shown`` are samples of the batch on show.
     """
 
@@ -91,6 +92,7 @@ class StudioMemory:
     placed: tuple[str, str, PlacedMask] | None = None
     places: int = 0
     turn: int = 0
+    laid: tuple[str, Mask] | None = None
     varied: tuple[str, Mask, Mask] | None = None
     bulk_shown: list[str] | None = None
 
@@ -109,10 +111,12 @@ class PreviewMemory:
 
 @dataclass
 class EvaluateMemory:
-    """The ``form`` and as the server filled it in last, the results on show, and the one made last."""
+    """The ``form`` and as the server filled it in last, the results on show, the one made last, and the form of the
+    loop."""
 
     form: list[Any] | None = None
     filled: list[Any] | None = None
+    loop: list[Any] | None = None
     shown: list[str] = field(default_factory=list)
     made: str = ""
 

@@ -15,7 +15,7 @@ from core.types import JobEvent
 
 JobSlot = Literal[
     "job_id", "batch_id", "try_id", "bulk_id", "find_id", "carry_id", "import_id", "export_id", "fetch_id",
-    "rules_id", "breaking_id", "evaluate_id", "calibrate_id", "learn_id", "group_id", "pack_id",
+    "rules_id", "breaking_id", "evaluate_id", "calibrate_id", "loop_id", "learn_id", "group_id", "pack_id",
 ]  # fmt: skip
 FINAL_STATES = ("done", "failed", "cancelled", "interrupted")
 STATUS_WORDS = {

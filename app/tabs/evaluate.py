@@ -11,6 +11,7 @@ import gradio as gr
 
 from app.components import result_list
 from app.components.calibration_panel import CalibrationPanel
+from app.components.loop_panel import LoopPanel
 from app.components.photo_score_panel import PhotoScorePanel
 from app.components.progress_bar import ProgressBar
 from app.components.result_list import RunList
@@ -134,6 +135,7 @@ def build(shell: PageContext) -> None:
             live = gr.HTML(elem_id="fs-ev-live")
             one = PhotoScorePanel()
             shown = gr.HTML(elem_id="fs-ev-result")
+            loop = LoopPanel(shell)
             calibration = CalibrationPanel(shell)
     ready, right = [plan, go], [runs.html, shown, *one.parts]
 
@@ -146,9 +148,10 @@ def build(shell: PageContext) -> None:
         updates = controls.show(session)
         shown = [*bar.refresh(session), result_list.live_curves_html(session), *both(session)]
         own = [*calibration.bar.refresh(session), *calibration.show(session)]
+        own += [*loop.bar.refresh(session), *loop.show(session)]
         return [*updates, *_plan_updates(session, controls), *shown, *own]
 
-    own_parts = [*calibration.bar.parts, *calibration.parts]
+    own_parts = [*calibration.bar.parts, *calibration.parts, *loop.bar.parts, *loop.parts]
     shell.fill_on_select(tab, fill, [*controls.inputs, *ready, *bar.parts, live, *right, *own_parts])
 
     def look(session: Session, *values: Any) -> list[object]:
@@ -184,6 +187,7 @@ def build(shell: PageContext) -> None:
         on_html_event(event, _with_results(handler, both), shell, right, trigger_mode="multiple")
     one.wire(shell)
     calibration.wire(shell)
+    loop.wire(shell)
 
 
 def _with_results(handler: Callable[..., Any], both: Callable[[Session], list[Any]]) -> Callable[..., list[Any]]:

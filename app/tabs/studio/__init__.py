@@ -57,6 +57,9 @@ def build(shell: PageContext) -> None:
     def fill(session: Session) -> list[object]:
         if session.api is None:
             session.memory = TabMemory()
+        laid, session.memory.studio.laid = session.memory.studio.laid, None
+        if laid is not None:
+            table.set_mask(session, *laid)
         return [
             *table.show(session), *bar.refresh(session), *come.bar.refresh(session), *come.show(session),
             *strip.show(session), *part_tools.show(session), controls.labels.update(session),
