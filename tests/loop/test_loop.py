@@ -129,6 +129,7 @@ def test_a_project_without_a_split_and_a_detector_of_good_photos_are_refused(
         bench.loops.run(SPEC, tmp_path / "loop")
 
 
+@pytest.mark.thorough
 def test_without_auto_a_person_looks_and_what_they_reject_does_not_teach(bench: Workbench, tmp_path: Path) -> None:
     asking = replace(SPEC, auto=False, rounds=1)
     card = bench.loops.run(asking, tmp_path / "loop")
@@ -182,6 +183,7 @@ def test_the_page_shows_what_was_missed_made_and_decided(finished: tuple[Workben
     assert str(finished[0].path) not in page
 
 
+@pytest.mark.thorough
 def test_the_command_goes_from_contract_to_end(tmp_path: Path, capfd: Any) -> None:
     with toy_project(tmp_path / "toy"):
         pass
@@ -202,6 +204,7 @@ def test_budgets_are_read() -> None:
             parse_budget([wrong])
 
 
+@pytest.mark.thorough
 def test_a_miss_leads_to_a_good_photo_with_its_outline(bench: Workbench, tmp_path: Path) -> None:
     card = bench.loops.run(replace(SPEC, auto=False, engines=("perlin",)))
     (found,) = bench.loops.loops()
