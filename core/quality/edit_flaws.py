@@ -29,6 +29,9 @@ RING = 14
 """Pixels around the mask that the filled ground is compared with; as seen on a photo of SIDE."""
 GROUND_LEVELS = 22.0
 """Levels by which ground inside the mask may differ from that beside it; a part differs by more."""
+GROUND_SIGMA, LEAST_WEIGHT = 12.0, 1e-3
+"""Pixels, on a photo of SIDE, from which ground beside the mask says how that inside looks, and the weight of what
+lies farther off."""
 LEAST_SHARE = 0.6
 """Share of the mask that must show ground for its flaws to be told."""
 LEAST = 60
@@ -80,7 +83,7 @@ def edit_flaws(before: Image, after: Image, mask: Mask) -> dict[str, float]:
     plain = ~dilated(np.asarray(np.hypot(*slopes) > STRONG, np.bool_), 3)
     ring = dilated(inside, reach) & ~dilated(inside, 2) & plain & (np.hypot(*was) <= STRONG)
     colours = np.ascontiguousarray(after[box]).astype(np.float32)
-    ground = inside & plain & _alike(colours, ring)
+    ground = inside & plain & _alike(colours, ring, GROUND_SIGMA * scale)
     if np.count_nonzero(ground) < LEAST_SHARE * np.count_nonzero(inside):
         return found
     if np.count_nonzero(ring) < LEAST or np.count_nonzero(ground) < LEAST:
@@ -106,10 +109,14 @@ def _slopes(grey: Floats) -> tuple[Floats, Floats]:
     return np.asarray(across, np.float32), np.asarray(down, np.float32)
 
 
-def _alike(colours: Floats, ring: Mask) -> Mask:
-    """Where the sample has about the colour of the ground beside the mask."""
-    weight = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), 12.0)
-    near = cv2.GaussianBlur(colours * ring[..., None], (0, 0), 12.0) / np.maximum(weight, 1e-4)[..., None]
+def _alike(colours: Floats, ring: Mask, sigma: float) -> Mask:
+    """Where the sample has about the colour of the ground beside the mask: of the ring within some ``sigma`` pixels,
+    or of all of it where that is farther off."""
+    if not ring.any():
+        return ring
+    mean = colours[ring].mean(axis=0)
+    weight = cv2.GaussianBlur(ring.astype(np.float32), (0, 0), sigma)[..., None]
+    near = cv2.GaussianBlur((colours - mean) * ring[..., None], (0, 0), sigma) / (weight + LEAST_WEIGHT) + mean
     return np.asarray((np.abs(cv2.GaussianBlur(colours, (0, 0), 1.0) - near).max(axis=2) < GROUND_LEVELS), np.bool_)
 
 

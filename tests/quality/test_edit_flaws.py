@@ -70,6 +70,17 @@ def test_a_dark_wall_near_the_mask_is_no_texture_of_the_ground_at_any_size(side:
     assert found["texture"] < 1.5 and found["light_step"] < 2
 
 
+@pytest.mark.parametrize("side", [512, 1024])
+def test_a_fault_is_told_however_large_the_part_was(side: int) -> None:
+    rows, columns = np.mgrid[0:side, 0:side]
+    away = np.hypot(rows - side / 2, columns - side / 2) / side
+    hole = away < 0.2
+    ground = 120 + 20 * rows / side + numpy_rng(3).normal(0, 1.5, (side, side))
+    before = picture(np.where(hole, 210, ground))
+    assert edit_flaws(before, picture(ground), hole)["light_step"] < 1
+    assert abs(edit_flaws(before, picture(np.where(hole, ground + 6, ground)), hole)["light_step"] - 6) < 1.5
+
+
 def test_each_flaw_says_where_it_is_worst() -> None:
     corner = np.zeros((SIDE, SIDE), np.bool_)
     corner[:60] = True
