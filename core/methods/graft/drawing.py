@@ -49,7 +49,7 @@ class GraftSettings:
     steps: int = 10
     renewal: float = 0.5
     rounds: int = 1
-    reinjection: float = 0.3
+    reinjection: float = 0.6
     attention: float = 1.0
     detail: float = 1.0
 

@@ -36,7 +36,7 @@ class GraftParams(EngineParams):
         description="Share of the steps that are drawn: low values stay close to the real anomaly, 1 begins at noise.",
     )
     reinjection: float = Field(
-        0.3,
+        0.6,
         ge=0,
         le=1,
         title="Re-injection",
