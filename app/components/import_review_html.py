@@ -39,7 +39,7 @@ def review_html(session: Session, draft_id: str, draft: ImportDraft) -> str:
         _scales(draft),
         fold(f"{len(report.problems):,} left out, with the reason",
              [f"<b>{html.escape(p.path)}</b> {html.escape(_plain(p.reason))}" for p in report.problems]),
-        fold(f"{len(report.notes):,} notes", [html.escape(note) for note in report.notes]),
+        fold(_count(len(report.notes), "note"), [html.escape(note) for note in report.notes]),
     ]  # fmt: skip
     return f"<div class='fs-imp'>{''.join(parts)}</div>"
 
