@@ -7,7 +7,8 @@ server's session.
 **Value** (Python to browser): ``{"sid", "rev"}``; a new ``rev`` makes the board fetch its page again.
 
 **Handlers** take one dict with ``sid`` and return one (see ``app.review_grid.server``): ``look``, ``turn``, ``judge``,
-``best``, ``undo``, ``redo``, ``star``, ``relabel``, ``note``, ``verdicts``, ``about``, ``beside``, ``real``.
+``best``, ``undo``, ``redo``, ``star``, ``relabel``, ``note``, ``verdicts``, ``about``, ``beside``, ``real`` and
+``rules``.
 
 **Events**: ``judged {}`` a moment after the last verdict was stored: counts elsewhere on the page are old.
 """

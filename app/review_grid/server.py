@@ -45,6 +45,7 @@ def look(session: Session, sent: Message) -> Message:
         total = len(flat)
     session.offset = _page_offset(session.offset, total)
     span = slice(session.offset, session.offset + PAGE_SIZE)
+    ruled = {"ruled": bool(session.api.rules.current().rules)}
     if session.grouped:
         chosen = flat[span]
         members = {str(n): [r.id for r in groups[n]] for n, _ in chosen if len(groups[n]) > 1}
@@ -52,6 +53,7 @@ def look(session: Session, sent: Message) -> Message:
     else:
         members = {}
         rows = [_tile(session, row) for row in desk.page(session.filter, session.offset, PAGE_SIZE)]
+    rows = [row | ruled for row in rows]
     return {"rows": rows, "total": total, "offset": session.offset, "page": PAGE_SIZE, "groups": members}
 
 
@@ -143,6 +145,13 @@ def beside(session: Session, sent: Message) -> Message:
     return {"good": {"name": row.name, "picture": picture, "d": round(near.d, 2), "own": own}}
 
 
+def rules(session: Session, sent: Message) -> Message:
+    """What the sample ``ids[0]`` breaks of the product's rules, in words. Its parts are looked for, which takes
+    seconds."""
+    check = session.required_api.rules.check_sample(_ids(sent)[0])
+    return {"broken": [broken.words for one in check.broken for broken in one.breaks]}
+
+
 def real(session: Session, sent: Message) -> Message:
     """Real anomalies of the label of the sample ``ids[0]``, as the line-up draws them."""
     bench = session.required_api
@@ -160,8 +169,9 @@ def real(session: Session, sent: Message) -> Message:
 
 HANDLERS: tuple[Callable[[Session, Message], Message], ...] = (
     look, turn, judge, best, undo, redo, star, relabel, note, verdicts, about, beside, real,
+    rules,
 )  # fmt: skip
-WITHOUT_LOCK = frozenset({beside, real, verdicts})
+WITHOUT_LOCK = frozenset({beside, real, rules, verdicts})
 """Handlers that change nothing of the session and hold nobody up."""
 
 
@@ -198,7 +208,7 @@ def _tile(session: Session, row: Any) -> Message:
         ],
         "flaws": [{"reason": f.reason, "x": f.x, "y": f.y} for f in flaw_places(scores, ReviewRules())],
         "believable": round(believability(scores), 2), "copy": _copy_verdict(session, row),
-        "compared": bench.review.nearest_good_part_applies(row),
+        "rules": scores.get("rules_broken"), "compared": bench.review.nearest_good_part_applies(row),
     }  # fmt: skip
 
 

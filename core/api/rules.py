@@ -10,10 +10,10 @@ from typing import Any
 
 from core.errors import Cancelled, InputError
 from core.given_files import MAX_TEXT, read_given
-from core.images import isolated
+from core.images import isolated, read_image, read_mask
 from core.jobs.product_data import ProductData
 from core.jobs.recorded_job import recorded_job
-from core.jobs.rule_violations import ViolationBatch, generate_violations
+from core.jobs.rule_violations import BROKEN_SCORE, ViolationBatch, generate_violations
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Progress, Steps, saying, unwatched
 from core.rules import MeasuredPart, Rule, RuleBreak, RuleOutcome, RuleSet, learn_rules, measure_regions
@@ -136,6 +136,24 @@ class RulesApi:
             checks.append(PhotoCheck(path.name, True, tuple(parts), rules.check(parts, found=True)))
             progress(len(checks), len(paths))
         return checks
+
+    def check_sample(self, sample_id: str, cancelled: Callable[[], bool] = lambda: False) -> PhotoCheck:
+        """A generated sample: regions that its mask leaves alone are as they were, other parts are looked for.
+
+        How many rules it breaks is kept as its score ``rules_broken``. NotFound.
+        """
+        from core.rules.part_finder import build_finder
+
+        rules, row, stop = self._rules_to_check(), self._project.sample_row(sample_id), lambda: _raise_if(cancelled)
+        finder, limits = build_finder(self._annotated(self._photo_ids()), rules, self._segmenter(), stop)
+        if rules.finding is None:
+            rules = self.save(rules.with_finding(limits))
+        mask = read_mask(row.mask_path)
+        untouched = [r for r in self._product_data.regions(row.normal_id) if not (r.mask & mask).any()]
+        parts = finder.find(read_image(row.image_path), stop, untouched)
+        check = PhotoCheck(row.id, True, tuple(parts), rules.check(parts, found=True))
+        self._project.update_scores(row.id, {BROKEN_SCORE: float(len(check.broken))})
+        return check
 
     def confirm(self, id: str, confirmed: bool = True) -> RuleSet:
         """A person says that a rule is right, or takes that back; NotFound."""

@@ -26,6 +26,8 @@ ATTEMPTS = 6
 """Photos tried for one sample before it is given up."""
 SETTING = "rule_labels"
 """The project's setting that says which rule a label breaks: ``{label: {"rule", "violation", "saturation"}}``."""
+BROKEN_SCORE = "rules_broken"
+"""The score of a sample that says how many rules it breaks."""
 LEAST_SEEN = 0.3
 """Share of the part's area that has to change visibly; less is no violation that anyone sees."""
 
@@ -132,7 +134,7 @@ def make_violation(material: ProductData, violation: Violation, normal_id: str, 
     changed, least = np.count_nonzero(sample.mask), _least_area(request.regions, violation)
     if changed < LEAST_SEEN * least:
         raise InputError(f"rules: {violation.name} of {violation.rule} would hardly be seen")
-    return sample
+    return sample.scored({**sample.scores, BROKEN_SCORE: float(len(violation.breaks))})
 
 
 def _samples(

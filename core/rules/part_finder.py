@@ -80,16 +80,20 @@ class PartFinder:
         other._limits = limits
         return other
 
-    def find(self, image: Image, check: Check = _nothing) -> list[MeasuredPart]:
-        """The components of a photo, measured. Their masks are of the photo scaled to a longer side of SIDE."""
+    def find(self, image: Image, check: Check = _nothing, known: Sequence[Region] = ()) -> list[MeasuredPart]:
+        """The components of a photo, measured. Their masks are of the photo scaled to a longer side of SIDE.
+
+        ``known`` regions are taken as they are, and only others are looked for.
+        """
         small = shrunk_to(image, SIDE)
+        sure = [_Found(base_name(r.name), 1.0, r.mask) for r in _masks_at_working_size(image, known)]
         check()
         pool = [candidate.mask for candidate in self._segmenter.regions(small)]
         check()
-        found = self._named(small, pool)
+        found = self._named(small, pool, sure)
         more = list(self._clicked(small, found, check))
         if more:
-            found = self._named(small, [*pool, *more])
+            found = self._named(small, [*pool, *more], sure)
         return [measure_part(small, one.mask, one.family) for one in found]
 
     def candidates(self, image: Image, known: Sequence[Region], check: Check = _nothing) -> tuple[Image, list[Mask]]:
@@ -120,7 +124,7 @@ class PartFinder:
         matches = [compare_parts(known, look) for known in self._known[family]]
         return max(matches, key=lambda match: match.score)
 
-    def _named(self, small: Image, pool: Sequence[Mask]) -> list[_Found]:
+    def _named(self, small: Image, pool: Sequence[Mask], sure: Sequence[_Found] = ()) -> list[_Found]:
         areas = [known.area for every in self._known.values() for known in every]
         low, high = 0.4 * min(areas), 2.2 * max(areas)
         seen: list[_Found] = []
@@ -132,7 +136,7 @@ class PartFinder:
                     for family in self._known
                     if self._is_part(family, match := self._best(look, family))
                 ]
-        kept: list[_Found] = []
+        kept = list(sure)
         for one in sorted(seen, key=lambda found: -found.score):
             if all(_overlap(one.mask, other.mask) < SAME_PLACE for other in kept):
                 kept.append(one)

@@ -9,7 +9,7 @@ import cv2
 import pytest
 
 from app.cli import run
-from core.api import Workbench
+from core.api import GenerationBatch, Workbench
 from core.types import Image
 from tests.rules.drawn_parts import drawn_photo
 
@@ -102,6 +102,20 @@ def test_violations_are_made_rule_by_rule_and_named_in_the_dataset(
     assert {e["defect_name"]: e["saturation_threshold"] for e in config} == {
         "count_bar_fewer": 1.0, "count_bar_more": 1.0, "place_disc_elsewhere": 0.5, "place_disc_swapped": 0.5
     }  # fmt: skip
+
+
+def test_a_sample_that_breaks_nothing_is_known_by_its_score(project: Path) -> None:
+    with Workbench.open(project) as bench:
+        bench.rules.learn()
+        made = bench.rules.generate(["count:bar"], per_rule=1, seed=9)
+        broken = bench.review.row(made["sample_ids"][0])
+        nudge = {"op": "move", "region": "disc", "dx": 3, "dy": 0}
+        batch = GenerationBatch(engine="layout", label="nudged", count=1, params=nudge)
+        harmless = bench.studio.generate(batch)["sample_ids"][0]
+        assert broken.scores["rules_broken"] == 1 and "rules_broken" not in bench.review.row(harmless).scores
+        assert [one.rule.id for one in bench.rules.check_sample(broken.id).broken] == ["count:bar"]
+        assert bench.rules.check_sample(harmless).broken == ()
+        assert bench.review.row(harmless).scores["rules_broken"] == 0
 
 
 def job_of(bench: Workbench) -> str:

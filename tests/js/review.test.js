@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { escaped, factsHtml, goodHtml } from "../../app/review_grid/js/facts.js";
+import { escaped, factsHtml, goodHtml, rulesHtml } from "../../app/review_grid/js/facts.js";
 import { Lineup, lineupHtml, square } from "../../app/review_grid/js/lineup.js";
 import { flawsPath, placed, zoomedAt, zoomedTo } from "../../app/review_grid/js/framing.js";
 import { Requests } from "../../app/review_grid/js/requests.js";
@@ -155,4 +155,13 @@ test("a flaw is told with its place, and circled there", () => {
   assert.match(factsHtml(flawed), /ghost of what was there <span[^>]*>worst at x 300, y 200/);
   assert.equal(flawsPath(flawed), "M 265 200 a 35 35 0 1 0 70 0 a 35 35 0 1 0 -70 0");
   assert.equal(flawsPath({ ...flawed, flaws: [] }), "");
+});
+
+test("a sample that breaks no rule of the product is said so, loudly", () => {
+  assert.equal(rulesHtml({ ruled: false }), "");
+  assert.match(rulesHtml({ ruled: true }), /<p class='fsb-rules'> <button/);
+  assert.match(rulesHtml({ ruled: true, rules: 0 }), /data-level='none'>Breaks no rule/);
+  assert.match(rulesHtml({ ruled: true, rules: 2 }), />Breaks 2 rules <button/);
+  assert.match(rulesHtml({ ruled: true, rules: 2, broken: [] }), /data-level='none'>Breaks no rule of the product<\/p>/);
+  assert.match(rulesHtml({ ruled: true, broken: ["1 <nut> instead of 2"] }), />Breaks: 1 &lt;nut&gt; instead of 2<\/p>/);
 });

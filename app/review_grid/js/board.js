@@ -29,6 +29,10 @@ export class Board {
     this.tiles = new Tiles(this.find("grid"), () => this.chosen());
     this.taste = new Taste(root, this.compare, this.lineup);
     this.remarks = new Remarks(this, this.find("remarks"));
+    this.find("facts").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-check-rules]");
+      if (button) this.checkRules(this.selection.current, button);
+    });
   }
 
   get selection() { return this.tiles.selection; }
@@ -102,6 +106,15 @@ export class Board {
     if (!reply) return;
     sample.good = reply.good;
     if (this.selection.current === sample) this.good(sample);
+  }
+
+  // What the sample breaks of the product's rules; its parts are looked for, which takes seconds.
+  async checkRules(sample, button) {
+    Object.assign(button, { disabled: true, textContent: "Looking for the parts …" });
+    const reply = await this.requests.peek("rules", { ids: [sample.id] });
+    if (!reply) return void Object.assign(button, { disabled: false, textContent: "Not checked; try again" });
+    sample.broken = reply.broken;
+    if (this.selection.current === sample) this.facts(sample);
   }
 
   async nearest(sample) {

@@ -11,12 +11,21 @@ export function factsHtml(sample) {
   const lines = [sample.edit, sample.reason].filter(Boolean).map((line) => "<p class='fsb-reason'>" + escaped(line) + "</p>");
   return "<p><b>" + escaped(sample.label) + "</b> <span class='fsb-verdict' data-verdict='" + sample.verdict + "'>" + sample.verdict +
     "</span> <span class='fs-quiet'>" + escaped(sample.engine) + " on " + escaped(sample.photo) + ", seed " + escaped(sample.seed) +
-    "</span></p>" + lines.join("") + flawsHtml(sample) + copyHtml(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
+    "</span></p>" + lines.join("") + flawsHtml(sample) + copyHtml(sample) + rulesHtml(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
 }
 
 // What gives the edit away; where it is worst is marked on the picture.
 function flawsHtml({ flaws }) {
   return flaws.map(({ reason, x, y }) => "<p class='fsb-flawed'>" + escaped(reason) + " <span class='fs-quiet'>worst at x " + x + ", y " + y + "</span></p>").join("");
+}
+
+// What it breaks of the product's rules: `broken` in words once it was checked, `rules` how many by an earlier check.
+export function rulesHtml({ ruled, rules, broken }) {
+  if (!ruled) return "";
+  const number = broken ? broken.length : rules;
+  const known = typeof number === "number";
+  const said = !known ? "" : number === 0 ? "Breaks no rule of the product" : broken ? "Breaks: " + broken.map(escaped).join("; ") : "Breaks " + number + (number === 1 ? " rule" : " rules");
+  return "<p class='fsb-rules'" + (number === 0 ? " data-level='none'" : "") + ">" + said + (broken ? "" : " <button type='button' data-check-rules>Check by the rules</button>") + "</p>";
 }
 
 // Is it a real example over again?
