@@ -43,8 +43,9 @@ def bench(
         typer.Argument(
             help="core: speed; calibrate: what thresholds set by pairs keep; click, mini: what the shipped models can "
             "do; few-shot, dual, comgen: learning and component edits; realism: do the pairs teach a detector; "
-            "comgen-table: what each part of ComGEN is worth; rules: are learned rules the product's own; paper: a "
-            "paper's tables; import: large trees; hostile: attacks of each kind in docs/security.md."
+            "comgen-table: what each part of ComGEN is worth; loop: what its rounds bring; rules: are learned rules "
+            "the product's own; paper: a paper's tables; import: large trees; hostile: attacks of each kind in "
+            "docs/security.md."
         ),
     ] = "core",
     method: Annotated[
@@ -54,8 +55,8 @@ def bench(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="realism, calibrate: folder with real anomalies (MVTec AD layout), or a folder of such; hostile: a "
-            "concept's."
+            help="realism, calibrate, loop: folder with real anomalies (MVTec AD layout), or a folder of such (not "
+            "loop); hostile: a concept's."
         ),
     ] = None,
     test: Annotated[
@@ -111,7 +112,7 @@ def bench(
         "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile", "rules", "import"):
+    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile", "rules", "import", "loop"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])

@@ -20,6 +20,7 @@ BENCHES = {
     "few-shot": "core.bench.few_shot",
     "hostile": "core.bench.hostile",
     "import": "core.bench.import_bench",
+    "loop": "core.bench.loop",
     "mini": "core.bench.mini",
     "paper": "core.bench.paper",
     "realism": "core.bench.realism",

@@ -35,14 +35,15 @@ def toy_dent(seed: int, depth: int) -> tuple[np.ndarray, np.ndarray]:
     return image, mask > 0
 
 
-def write_toy(folder: Path, good: int = 20, dents: int = 12) -> Path:
-    """The product in MVTec AD's layout; the first third of the dents, by name, is deep."""
+def write_toy(folder: Path, good: int = 20, dents: int = 12, faint: int = 40) -> Path:
+    """The product in MVTec AD's layout; the first third of the dents, by name, is deep, of the others each second is
+    ``faint`` grey levels deep."""
     for i in range(good):
         path = folder / "train" / "good" / f"{i:02d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png_bytes(toy_plate(i)))
     for i in range(dents):
-        image, mask = toy_dent(i, 110 if i < dents / 3 else 40 if i % 2 else 90)
+        image, mask = toy_dent(i, 110 if i < dents / 3 else faint if i % 2 else 90)
         for place, data in ((f"test/dent/{i:02d}.png", png_bytes(image)),
                             (f"ground_truth/dent/{i:02d}_mask.png", mask_png_bytes(mask))):  # fmt: skip
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
