@@ -1,7 +1,7 @@
 """The newcomer's hour, by mouse and keyboard alone: from own photos to two datasets that their libraries open.
 
-Presses and keystrokes are counted by the page itself; the count is printed, and may not grow past what it is now. Fields
-that the test fills at once (variants, how many, settings of learning) are not in it: a handful more.
+Presses and keystrokes are counted by the page itself; the count is printed, and may not grow past what it is now.
+Fields that the test fills at once (variants, how many, settings of learning) are not in it: a handful more.
 """
 
 from __future__ import annotations
