@@ -117,7 +117,7 @@ def test_without_its_file_there_is_none() -> None:
 def test_a_format_is_one_file(new_file: Callable[[object, str, str], None], tmp_path: Path) -> None:
     new_file(core.exporters, "flat", FORMAT)
     formats = find_formats()
-    assert list(formats)[-1] == "flat" and len(formats) == 8
+    assert list(formats)[-1] == "flat" and len(formats) == 9
     (tmp_path / "out" / "all").mkdir(parents=True)
     assert formats["flat"].matches(tmp_path / "out") and formats["flat"].read(tmp_path / "out") == []
     assert isinstance(DatasetItem("n", tmp_path / "n.png", "good", ()), DatasetItem)

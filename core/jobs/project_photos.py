@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from core.importers.mask_pairing import is_orphan, pair_masks
+from core.importers.mask_pairing import is_flat, is_orphan, pair_masks
 from core.importers.plan import Anomaly, ImportPlan
 from core.importers.source_entry import HEAD, Problem, SourceEntry
 from core.importers.survey import FLAT, Seen
@@ -58,18 +58,24 @@ def project_photos(project: Project) -> tuple[ProjectPhoto, ...]:
 
 
 def with_project_photos(plan: ImportPlan, known: KnownPhotos, seen: Mapping[str, Seen]) -> ImportPlan:
-    """``plan``, whose masks without a photo are given to photos of the project that have their name and size."""
+    """``plan``, whose masks without a photo are given to photos of the project that have their name and size.
+
+    A flat picture in a folder that is called like a defect (``scratch/7.png``) is such a mask, too.
+    """
     entries = {e.name: e for e in plan.entries}
     orphans = [entries[p.path] for p in plan.problems if is_orphan(p.reason) and p.path in entries]
     flat = [entries[p.path] for p in plan.odd if p.reason == FLAT and p.path in entries]
-    if not orphans and not flat:
+    unmasked = {u.entry.name: u.entry for u in plan.unmasked}
+    if not orphans and not flat and not unmasked:
         return plan
     by_name = {photo.entry.name: photo for photo in known()}
-    pairing = pair_masks([photo.entry for photo in by_name.values()], orphans + flat, anywhere=True)
+    asked = [*orphans, *flat, *unmasked.values()]
+    pairing = pair_masks([photo.entry for photo in by_name.values()], asked, anywhere=True)
     found: list[Anomaly] = []
     refused: list[Problem] = []
     for name, masks in pairing.masks.items():
-        photo, fitting = by_name[name], [m for m in masks if _fits(m, by_name[name], seen)]
+        photo, named = by_name[name], [m for m in masks if m.name not in unmasked or is_flat(m)]
+        fitting = [m for m in named if _fits(m, photo, seen)]
         if fitting and photo.has_samples:
             refused += [Problem(m.name, _DRAWN_ON) for m in fitting]
         elif fitting:
@@ -80,6 +86,7 @@ def with_project_photos(plan: ImportPlan, known: KnownPhotos, seen: Mapping[str,
     return replace(
         plan,
         anomalies=(*plan.anomalies, *found),
+        unmasked=tuple(u for u in plan.unmasked if u.entry.name not in taken),
         problems=(*(p for p in plan.problems if p.path not in taken), *refused),
         odd=tuple(p for p in plan.odd if p.path not in taken),
         notes=(*plan.notes, note) if found else plan.notes,

@@ -132,7 +132,7 @@ def test_a_map_that_is_the_mask_is_perfect() -> None:
         (TRAIN, shots({"good": 3}, 300), {}, "one class alone"),
         (TRAIN, [*TEST, TRAIN[0]], {}, "learned from"),
         (TRAIN, TEST, {"without": ("rust",)}, "no such label"),
-        (TRAIN, TEST, {"detector": "nonsense"}, "there are csda, features, unet"),
+        (TRAIN, TEST, {"detector": "nonsense"}, "there are csda, features, rules, unet"),
         (TRAIN, TEST, {"params": {"width": 1}}, "width"),
         (TRAIN, [*TEST, Shot("x", TEST[0].read() // 2, "dot", ())], {}, "no mask"),
     ],
@@ -172,7 +172,7 @@ def test_command_line_ends_with_the_promised_object(
     ("command", "change", "said"),
     [
         ("localization", {"--train": "nowhere"}, "no such folder"),
-        ("detection", {"--detector": "nonsense"}, "there are csda, features, unet"),
+        ("detection", {"--detector": "nonsense"}, "there are csda, features, rules, unet"),
         ("localization", {"--preset": "gpu"}, "cpu, paper"),
         ("classification", {"--without": "rust"}, "no such label"),
     ],

@@ -45,6 +45,11 @@ def test_loose_masks_of_the_same_names_are_known_by_their_look(project, tmp_path
     assert report.examples == (("defect", "7.png"),) and report.odd == () and project.count_normals() == 4
 
 
+def test_masks_lie_in_folders_called_like_defects(project, tmp_path) -> None:
+    report = import_images(project, write(tmp_path / "m", {"scratch/7.png": mask(), "scratch/9.png": bad(9)}))
+    assert report.examples == (("scratch", "7.png"),) and report.unmasked == (("scratch", "scratch/9.png"),)
+
+
 def test_better_masks_take_the_place_of_earlier_ones(project, tmp_path) -> None:
     import_images(project, write(tmp_path / "a", {"masks/scratch/7.png": mask()}))
     smaller = MASK & (np.arange(MASK.shape[0])[:, None] < 25)
