@@ -93,7 +93,7 @@ def on(
 
     if "show_progress" in more:  # on what is waited for, not on the header
         more["show_progress_on"] = list(outputs)
-    return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
+    return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(_unseen(shell) | more))
 
 
 def on_gallery_select(
@@ -111,7 +111,7 @@ def on_gallery_select(
             shell, ticket, request, outputs, lambda session: handler(session, checked_index(picked.index))
         )
 
-    return event(handle, [shell.ticket], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
+    return event(handle, [shell.ticket], [*outputs, *shell.always], **(_unseen(shell) | more))
 
 
 def on_html_event(
@@ -129,7 +129,16 @@ def on_html_event(
         data = checked_event_data(sent._data)
         return _answered(shell, ticket, request, outputs, lambda s: handler(s, data, *checked_values(inputs, values)))
 
-    return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(PRIVATE_EVENT | more))
+    return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(_unseen(shell) | more))
+
+
+def _unseen(shell: PageContext) -> dict[str, Any]:
+    """An event whose progress is not shown.
+
+    Gradio's page keeps a status for every component that shows an event's progress, hidden or not, and with each step
+    of any event looks for all of them in the whole page: seconds on a page this size. So one stands for all.
+    """
+    return {**PRIVATE_EVENT, "show_progress_on": [shell.ticket]}
 
 
 def header_html(session: Session) -> str:

@@ -24,7 +24,7 @@ class NameQuestion:
                 self.both = gr.Button(both, size="sm", min_width=70, elem_classes="fs-ask-both")
                 self.cancel = gr.Button("Cancel", size="sm", min_width=60, elem_classes="fs-ask-cancel")
         self.parts = [self.box, self.said, self.both]
-        self.cancel.click(self.hide, None, self.parts, **PRIVATE_EVENT)
+        self.cancel.click(self.hide, None, self.parts, show_progress_on=[self.cancel], **PRIVATE_EVENT)
         self.focus_js = f"() => document.querySelector('#{elem_id} button')?.focus({{ preventScroll: true }})"
 
     def ask(self, taken: str, other: str) -> list[Any]:

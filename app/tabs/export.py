@@ -12,7 +12,7 @@ import gradio as gr
 
 from app.components import param_form
 from app.components.progress_bar import ProgressBar
-from app.page_context import PageContext, on
+from app.page_context import PRIVATE_EVENT, PageContext, on
 from app.server.roots import roots
 from app.session import Session, file_url
 from core.api.datasets import DatasetsApi
@@ -138,7 +138,7 @@ def build(shell: PageContext) -> None:
         happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
         on(happens, look, shell, controls.inputs, shown, trigger_mode="always_last")
     controls.format.change(controls.fitting, controls.format, [controls.saturation, *controls.options.components],
-                           show_progress="hidden", api_visibility="private")  # fmt: skip
+                           show_progress_on=[controls.format], **PRIVATE_EVENT)  # fmt: skip
 
     def start(session: Session, *values: Any) -> list[object]:
         format, out, options, switches = controls.read(values)

@@ -12,7 +12,7 @@ from app.components.fields import NumberField, whole_number
 from app.components.labels import required_label
 from app.components.progress_bar import FINAL_STATES, ProgressBar
 from app.components.reject_reasons import reject_reasons_html
-from app.page_context import PageContext, go_to_tab_js, on
+from app.page_context import PRIVATE_EVENT, PageContext, go_to_tab_js, on
 from app.session import Session, file_url
 from app.tabs.studio.engine_form import EngineForm
 from app.tabs.studio.mask_tools import MaskTools
@@ -108,7 +108,7 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
         return [*come.bar.refresh(session), *come.show(session), str(order.seed)]
 
     work.best.change(lambda best: gr.update(visible=bool((best or "").strip())), work.best, work.spend,
-                     show_progress="hidden", api_visibility="private")  # fmt: skip
+                     show_progress_on=[work.best], **PRIVATE_EVENT)  # fmt: skip
     inputs = [work.count, work.best, work.spend, *tools.placement, *controls.form]
     on(work.go.click, start, shell, inputs, [*come.bar.parts, *come.parts, controls.seed])
     on(come.bar.timer.tick, come.grow, shell, outputs=come.parts, concurrency_limit=None)

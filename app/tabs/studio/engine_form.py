@@ -13,7 +13,7 @@ from app.components import engine_picker
 from app.components.engine_texts import summary_html, unavailable_html
 from app.components.fields import NumberField, required_text
 from app.components.labels import SUGGESTED_LABELS, normalized_label
-from app.page_context import PageContext, go_to_tab_js, on
+from app.page_context import PRIVATE_EVENT, PageContext, go_to_tab_js, on
 from app.session import Session
 from app.tabs.studio.engine_settings import EngineSettings
 from app.tabs.studio.label_field import LabelField
@@ -137,7 +137,7 @@ class EngineForm:
             return [summary_html(card), *tools, *settings.folds_update(name)]
 
         self.engine.change(choose, self.engine, [self.about, *boxes, *settings.folds],
-                           js=self._tool_js(), show_progress="hidden", api_visibility="private")  # fmt: skip
+                           js=self._tool_js(), show_progress_on=[self.engine], **PRIVATE_EVENT)  # fmt: skip
 
         def choose_by_hand(session: Session, name: str) -> list[object]:
             return [self.labels.update(session, name), self.missing_notice_update(session, name)]

@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.components import param_form
 from app.components.labels import normalized_label
-from app.page_context import PageContext, on
+from app.page_context import PRIVATE_EVENT, PageContext, on
 from app.session import Session
 from core.api.studio.engine_cards import EngineCard, idle_settings
 from core.errors import FlawsmithError, InputError
@@ -113,7 +113,7 @@ class EngineSettings:
                 return [gr.skip()] * len(form.components)
             return self.preset_update(name, session.api.studio.draws_as(name, normalized_label(text)))
 
-        control.input(show, control, list(form.components), show_progress="hidden", api_visibility="private")
+        control.input(show, control, list(form.components), show_progress_on=[control], **PRIVATE_EVENT)
         for event in (engine.input, label.input):
             on(event, start, shell, [engine, label], list(form.components))
 
@@ -136,8 +136,8 @@ def _wire_model(name: str, form: param_form.ParamForm) -> None:
     for field, control in zip(fields, controls, strict=True):
         control.visible = field not in idle
     for watch in watched.values():
-        watch.change(show, list(watched.values()), controls, show_progress="hidden",
-                     trigger_mode="always_last", api_visibility="private")  # fmt: skip
+        watch.change(show, list(watched.values()), controls, show_progress_on=[watch],
+                     trigger_mode="always_last", **PRIVATE_EVENT)  # fmt: skip
 
 
 def _idle(engine: str, params: dict[str, object]) -> Mapping[str, str]:

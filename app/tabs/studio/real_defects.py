@@ -72,7 +72,8 @@ class RealDefects:
 
     def show(self, session: Session, chosen: Sequence[str] = ()) -> list[object]:
         """Updates for ``parts``: the defects of the form's label come first, those ``chosen`` are marked."""
-        rows = [] if session.api is None else session.api.concepts.examples.rows(part="learn")
+        learned = [] if session.api is None else session.api.concepts.examples.rows(part="learn")
+        rows = [row for row in learned if row.kind != "logical"]  # a missing part is nothing that can be drawn
         if not rows:
             return [gr.update(visible=False), ""]
         first = session.memory.studio.shown_label
