@@ -52,6 +52,8 @@ def test_a_wrong_contract_is_told_and_nothing_runs(new_page: Callable[..., Page]
     page = new_page(waiting)
     open_tab(page, "Evaluate")
     page.locator("#fs-loop > button").click()
-    page.locator("#fs-loop-contract :is(input, textarea)").fill("recall above all")
+    contract = page.locator("#fs-loop-contract :is(input, textarea)")
+    expect(contract).to_have_value(CONTRACT)  # the tab is filled
+    contract.fill("recall above all")
     page.locator("#fs-loop-go").click()
     expect(page.locator(".toast-body")).to_contain_text("expected METRIC>=VALUE")
