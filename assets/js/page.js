@@ -74,3 +74,10 @@ document.addEventListener("keydown", (event) => {
   const button = [...document.querySelectorAll("#" + id + ", ." + id)].find((b) => b.offsetParent !== null && !b.disabled);
   if (button) { event.preventDefault(); button.click(); }
 });
+
+// Tab leaves a field with its list for the next field: a list that scrolls would take the focus, and lose it as it closes.
+document.addEventListener("keydown", (event) => {
+  const field = event.key === "Tab" && event.target.closest?.("[role=combobox]");
+  const list = field && document.getElementById(field.getAttribute("aria-controls"));
+  if (list) list.tabIndex = -1;
+}, true);
