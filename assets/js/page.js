@@ -81,3 +81,12 @@ document.addEventListener("keydown", (event) => {
   const list = field && document.getElementById(field.getAttribute("aria-controls"));
   if (list) list.tabIndex = -1;
 }, true);
+// A list that opened in the moment in which its field was left stays open otherwise: leaving is told again.
+document.addEventListener("focusout", (event) => {
+  const field = event.target;
+  if (field.getAttribute?.("role") !== "combobox") return;
+  setTimeout(() => {
+    const stays = document.activeElement !== field && field.getAttribute("aria-expanded") === "true";
+    if (stays) field.dispatchEvent(new FocusEvent("blur"));
+  }, 60);
+}, true);

@@ -65,6 +65,7 @@ def test_import_by_path_lists_every_bad_file(page: Page, server: Server, photo_f
     expect(report).to_contain_text("cut.png")
     expect(page.locator("#fs-album [data-id]")).to_have_count(6)
 
+    page.wait_for_timeout(1600)  # until then the page is still opening
     page.locator("#fs-album [data-id]").nth(2).click()
     expect(page.locator("#fs-picked")).to_contain_text("128 × 96")
     page.locator("#fs-remove").click()
