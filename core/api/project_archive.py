@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -25,14 +25,13 @@ from core.errors import Cancelled, InputError, StoreError
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Progress, unwatched
 from core.store import Project
-from core.store.reading_copy import ReadingCopy, can_write
+from core.store.reading_copy import DATABASE, copy_database
 from core.stored import JsonObject, StoredFormat
 from core.types import Image
 
 SUFFIX = ".flawsmith"
 MANIFEST = "manifest.json"
 FORMAT = StoredFormat("project archive")
-DATABASE = "project.db"
 LEFT_OUT = "cache"
 """The folder that is made again where it is missing."""
 CHUNK = 1 << 20
@@ -142,16 +141,10 @@ def _database_copy(source: Path) -> Iterator[Path]:
     """The database as it is now, in a file of its own: others may write to the project meanwhile."""
     with tempfile.TemporaryDirectory(prefix="flawsmith-packing-") as folder:
         copy = Path(folder) / DATABASE
-        reading = None if can_write(source) else ReadingCopy.of(source)  # SQLite writes beside what it reads
         try:
-            held = (source if reading is None else reading.folder) / DATABASE
-            with closing(sqlite3.connect(held)) as old, closing(sqlite3.connect(copy)) as new:
-                old.backup(new)
+            copy_database(source, copy)
         except sqlite3.Error as error:
             raise StoreError(f"project {source}: its database could not be copied: {error}") from error
-        finally:
-            if reading is not None:
-                reading.remove()
         yield copy
 
 

@@ -7,15 +7,14 @@ import shutil
 import sqlite3
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 
 from core.errors import InputError, StoreError
 from core.store import Project
+from core.store.reading_copy import DATABASE, copy_database
 
 BIN = ".bin"
 """Folder beside a project for those that were thrown away; nothing in it is deleted."""
-DATABASE = "project.db"
 
 
 def folder_name(name: str) -> str:
@@ -49,8 +48,7 @@ def duplicate_project(source: Path, target: Path) -> Path:
         part = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}-", suffix=".new", dir=target.parent))
         part.chmod(source.stat().st_mode)
         # The database first: what it names is stored before the row is, so that all of it is there to be copied.
-        with closing(sqlite3.connect(source / DATABASE)) as old, closing(sqlite3.connect(part / DATABASE)) as new:
-            old.backup(new)
+        copy_database(source, part / DATABASE)
         left_out = shutil.ignore_patterns(f"{DATABASE}*", "cache")
         shutil.copytree(source, part, ignore=left_out, dirs_exist_ok=True)
         return part.rename(target)

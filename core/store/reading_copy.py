@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,3 +48,18 @@ class ReadingCopy:
 def can_write(project: Path) -> bool:
     """Whether this user may write the project's folder and database."""
     return os.access(project, os.W_OK) and os.access(project / DATABASE, os.W_OK)
+
+
+def copy_database(project: Path, target: Path) -> None:
+    """Write the database in the folder ``project`` as it is now to the file ``target``, while others may write to it.
+
+    StoreError where it cannot be read; sqlite3.Error where it is damaged or ``target`` cannot be written.
+    """
+    reading = None if can_write(project) else ReadingCopy.of(project)  # SQLite writes beside what it reads
+    try:
+        held = (project if reading is None else reading.folder) / DATABASE
+        with closing(sqlite3.connect(held)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    finally:
+        if reading is not None:
+            reading.remove()
