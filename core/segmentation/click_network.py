@@ -168,5 +168,7 @@ def _distance_to_clicks(field: Floats, points: npt.NDArray[np.float64]) -> Float
         if 0 <= column < w and 0 <= row < h:
             patch = field[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
             offset = np.column_stack((np.eye(3), -patch.mean((0, 1))))
-            nearest = np.minimum(nearest, np.linalg.norm(cv2.transform(field, offset), axis=2))
+            red, green, blue = cv2.split(cv2.transform(field, offset))
+            # numpy's norm sums in this order, but an axis of three numbers costs it ten times as much.
+            nearest = np.minimum(nearest, np.sqrt(red * red + green * green + blue * blue))
     return nearest / (nearest + np.float32(HALF_DISTANCE))

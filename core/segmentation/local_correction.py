@@ -200,20 +200,25 @@ class _Judge:
         # A share of the pixels tells as much about an overlap, at a share of the time.
         self._step = max(1, max(part.shape) // 256)
         thin = (slice(None, None, self._step), slice(None, None, self._step))
-        self._answers = [(probability[thin], covered[thin]) for probability, covered in answers]
+        # What every option is asked is worked out once: there are up to thirty.
+        self._covered = [covered[thin] for _, covered in answers]
+        self._sure = [probability[thin][at] for (probability, _), at in zip(answers, self._covered, strict=True)]
+        self._sums = [float(sure.sum()) for sure in self._sure]
 
     def worth(self, option: Mask) -> float:
         """Of the region ``option``."""
         small = option[:: self._step, :: self._step]
-        fits = [_soft_iou(small[covered], probability[covered]) for probability, covered in self._answers]
+        told = zip(self._covered, self._sure, self._sums, strict=True)
+        fits = [_soft_iou(small[covered], sure, total) for covered, sure, total in told]
         agreement = float(np.mean(fits)) if fits else 0.0
         middle = _centrality(option != self._part, self._at)
         return (_AGREEMENT * agreement + _MIDDLE * middle) / (_AGREEMENT + _MIDDLE)
 
 
-def _soft_iou(mask: npt.NDArray[np.bool_], probability: Floats) -> float:
+def _soft_iou(mask: npt.NDArray[np.bool_], probability: Floats, total: float) -> float:
+    """IoU of ``mask``, bool (n,), with ``probability``, float32 (n,), whose sum is ``total``."""
     common = float(probability[mask].sum())
-    return common / max(np.count_nonzero(mask) + float(probability.sum()) - common, 1e-6)
+    return common / max(np.count_nonzero(mask) + total - common, 1e-6)
 
 
 def _centrality(change: Mask, at: tuple[int, int]) -> float:

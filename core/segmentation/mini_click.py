@@ -111,7 +111,11 @@ class MiniPreparedPhoto(ClassicPreparedPhoto):
         for k, click in enumerate(new):
             if not _obeys(found[0], click):
                 found = self._corrections(found[0], [*old, *new[: k + 1]], box)
-        return [self._constrained(one, checked, box) for one in found]
+        made = [self._constrained(one, checked, box) for one in found]
+        if given is None:  # what the next click corrects
+            with self._lock:
+                self._regions.put((ordered, box), PackedMask(made[0].window, made[0].corner))
+        return made
 
     def _region_for(self, clicks: tuple[Click, ...], box: Box | None) -> PackedMask:
         """The region that the clicks and the box give; remembered."""

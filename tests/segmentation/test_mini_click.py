@@ -123,6 +123,28 @@ def test_same_clicks_same_masks_whether_asked_before_or_not(scene, ready):
         assert np.array_equal(a.mask, b.mask) and a.score == b.score
 
 
+def test_a_further_click_asks_the_network_about_itself_alone(scene, monkeypatch):
+    asked = []
+    forward = ClickNetwork.__call__
+    monkeypatch.setattr(ClickNetwork, "__call__", lambda *given: asked.append(1) or forward(*given))
+    fresh = SEGMENTER.prepare(scene.image)
+    clicks = [deepest(scene.instances["nut"]), deepest(scene.instances["cap"]), deepest(scene.instances["bolt"])]
+    counts = []
+    for k in range(1, 4):
+        asked.clear()
+        fresh.predict(clicks[:k])
+        counts.append(len(asked))
+    assert counts[1] == counts[2] == 2
+
+
+def test_distances_to_a_clicked_colour_are_those_of_its_neighbourhood():
+    rgb = np.random.default_rng(1).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    made = encode_inputs(rgb, np.array([[20.0, 10.0]]), np.zeros((0, 2)))
+    sharp = rgb.astype(np.float32) / np.float32(255)
+    away = np.linalg.norm(sharp - sharp[9:12, 19:22].mean((0, 1)), axis=2)
+    assert made[7] == pytest.approx(away / (away + HALF_DISTANCE), abs=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(16, 400, 3), (300, 17, 3), (16, 16, 3)])
 def test_any_format_works(shape):
     image = np.random.default_rng(1).integers(0, 255, shape, dtype=np.uint8)
