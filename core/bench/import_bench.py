@@ -26,7 +26,7 @@ from core.lookup import named
 from core.store import Project
 
 SIZES = (2_000, 10_000, 20_000)
-_RECOGNISED_ONLY = ("folders", "images-and-masks", "mvtec-ad", "yolo-seg", "labelme", "coco", "voc")
+_RECOGNISED_ONLY = ("folders", "images-and-masks", "mvtec-ad", "yolo-seg", "labelme", "coco", "voc", "voc-defects")
 
 
 @dataclass(frozen=True)

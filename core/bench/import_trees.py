@@ -127,6 +127,17 @@ def _voc(files: int) -> Iterator[tuple[str, bytes]]:
         yield f"SegmentationClass/{number:06d}.png", _png(mask.astype(np.uint8))
 
 
+def _voc_defects(files: int) -> Iterator[tuple[str, bytes]]:
+    """Every photo has a defect, and no two masks are alike."""
+    yield "labelmap.txt", b"# label:color_rgb:parts:actions\nbackground:0,0,0::\nscratch:128,0,0::\n"
+    for number in range(files // 2):
+        pixels, mask = _photo(number * _EVERY)
+        mask[divmod(number % SIDE**2, SIDE)] ^= True
+        mask[divmod(number // SIDE**2, SIDE)] ^= True
+        yield f"JPEGImages/{number:06d}.png", _png(pixels)
+        yield f"SegmentationClass/{number:06d}.png", _png(mask.astype(np.uint8))
+
+
 def _mixed(files: int) -> Iterator[tuple[str, bytes]]:
     """Several layouts below one folder, with files beside them that are none of an import's."""
     third = files // 3
@@ -147,5 +158,6 @@ LAYOUTS: dict[str, Callable[[int], Iterator[tuple[str, bytes]]]] = {
     "labelme": _labelme,
     "coco": _coco,
     "voc": _voc,
+    "voc-defects": _voc_defects,
 }
 """Name → the files of a tree of about so many, each with its path."""

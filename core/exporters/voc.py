@@ -179,7 +179,7 @@ def _codes(path: Path) -> VocCodes:
 def _item(path: Path, image: Path, split: Split, codes: VocCodes) -> DatasetItem:
     try:
         classes = _coded(path / "SegmentationClass" / f"{image.stem}.png")
-        label = codes.label(classes)
+        label = codes.label(classes.areas)
         if label is None:
             return DatasetItem(image.stem, image, GOOD, split=split)
         file = path / "SegmentationObject" / f"{image.stem}.png"

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import InputError
-from core.images.class_map import VOID_COLOUR
+from core.images.class_map import VOID_COLOUR, ClassAreas
 from core.types import Mask
 
 _VOID = 255
@@ -28,7 +28,12 @@ class CodedMask:
     @property
     def void(self) -> int:
         """The number of pixels that belong to nothing."""
-        return VOID_COLOUR if self.coloured else _VOID
+        return _void(self.coloured)
+
+    @property
+    def areas(self) -> ClassAreas:
+        """How many pixels each number covers."""
+        return ClassAreas.of(self.values, self.coloured)
 
 
 @dataclass(frozen=True)
@@ -52,19 +57,19 @@ class VocCodes:
                 by_colour[red << 16 | green << 8 | blue] = name
         return cls(by_index, by_colour)
 
-    def label(self, classes: CodedMask) -> str | None:
+    def label(self, classes: ClassAreas) -> str | None:
         """The label that covers most of a photo; None where nothing is drawn."""
-        names = self._names(classes)
+        names = self._names(classes.coloured)
         area = Counter[str]()
-        for code, count in zip(*(v.tolist() for v in np.unique(classes.values, return_counts=True)), strict=True):
+        for code, count in classes.pixels.items():
             name = names.get(code, _BACKGROUND if code == 0 else f"class_{code}")
-            if name != _BACKGROUND and code != classes.void:
+            if name != _BACKGROUND and code != _void(classes.coloured):
                 area[name] += count
         return area.most_common(1)[0][0] if area else None
 
     def masks(self, classes: CodedMask, objects: CodedMask | None) -> list[Mask]:
         """One mask bool (H, W) per object, or one for all where the objects are not told apart."""
-        background = [code for code, name in self._names(classes).items() if name == _BACKGROUND]
+        background = [code for code, name in self._names(classes.coloured).items() if name == _BACKGROUND]
         drawn = ~np.isin(classes.values, [*background, 0, classes.void])
         if objects is None:
             return [np.asarray(drawn, np.bool_)]
@@ -73,5 +78,9 @@ class VocCodes:
         numbers = [k for k in np.unique(objects.values[drawn]) if k not in (0, objects.void)]
         return [np.asarray((objects.values == k) & drawn, np.bool_) for k in numbers]
 
-    def _names(self, classes: CodedMask) -> Mapping[int, str]:
-        return self.by_colour if classes.coloured else self.by_index
+    def _names(self, coloured: bool) -> Mapping[int, str]:
+        return self.by_colour if coloured else self.by_index
+
+
+def _void(coloured: bool) -> int:
+    return VOID_COLOUR if coloured else _VOID

@@ -11,7 +11,7 @@ from core.bench.import_trees import LAYOUTS, draw_tree
 from core.errors import NotFound
 from core.jobs.import_images import plan_import
 
-READ_AS = {"mixed": "photos", "folders": "photos", "images-and-masks": "photos"}
+READ_AS = {"mixed": "photos", "folders": "photos", "images-and-masks": "photos", "voc-defects": "voc"}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

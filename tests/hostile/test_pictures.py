@@ -57,6 +57,7 @@ def test_masks_and_numbers_come_back_as_they_are() -> None:
     assert isolated.mask_top_value(data, "x") == 255
     codes, colours = isolated.class_codes(data, "x")
     assert (np.array_equal(codes, drawn), colours) == (True, False)
+    assert isolated.class_areas(data, "x").pixels == {0: int((drawn == 0).sum()), 255: int((drawn > 0).sum())}
     look = isolated.look_at(sound(np.random.default_rng(0))["deep.png"], "x")
     assert (look.print.shape, look.depth is not None and look.depth[0]) == ((768,), "uint16")
 

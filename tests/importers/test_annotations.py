@@ -13,7 +13,11 @@ import pytest
 from pycocotools import mask as rle
 
 from core.errors import InputError
-from tests.importers.drawn import MASK, SIZE, bad, coded, good, mask
+from core.images import isolated
+from core.images.class_map import ClassAreas
+from core.images.isolated import class_areas
+from core.jobs.import_images import plan_import
+from tests.importers.drawn import MASK, SIZE, bad, coded, good, mask, write
 
 AREA = int(MASK.sum())
 BOX = [[20.0, 10.0], [40.0, 10.0], [40.0, 30.0], [20.0, 30.0]]
@@ -102,6 +106,34 @@ def test_voc_palettes_with_objects_and_void(imported, project) -> None:
     )
     (example,) = project.examples()
     assert example.label == "scratch" and len(example.mask_paths) == 2
+
+
+def test_the_label_is_that_of_the_largest_area(imported) -> None:
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    large_first, large_last = ((np.where(columns < edge, 1, 2) * (rows == 20)).astype(np.uint8) for edge in (50, 30))
+    report = imported(
+        {f"JPEGImages/{n}.png": bad(n) for n in range(2)}
+        | {"SegmentationClass/0.png": coded(large_first), "SegmentationClass/1.png": coded(large_last)}
+        | {"labelmap.txt": "background:::\ndent:::\nscratch:::\n"}
+    )
+    assert report.as_dict()["examples"] == {"dent": 1, "scratch": 1}
+
+
+def test_masks_that_are_alike_are_decoded_once(tmp_path, monkeypatch) -> None:
+    """Black masks of good photos are alike; so many may be decoded as are read at the same time."""
+    decoded = []
+
+    def counted(data: bytes, name: str) -> ClassAreas:
+        decoded.append(name)
+        return class_areas(data, name)
+
+    monkeypatch.setattr(isolated, "class_areas", counted)
+    black = coded(np.zeros(SIZE, np.uint8))
+    files = {f"JPEGImages/{n}.png": good(n) for n in range(40)} | {"JPEGImages/bad.png": bad(1)}
+    files |= {f"SegmentationClass/{n}.png": black for n in range(40)} | {"SegmentationClass/bad.png": mask(1)}
+    plan = plan_import(write(tmp_path, files | {"labelmap.txt": "background:::\nscratch:::\n"}))
+    assert (len(plan.normals), [a.label for a in plan.anomalies]) == (40, ["scratch"])
+    assert len(decoded) <= 5 and decoded.count("SegmentationClass/bad.png") == 1
 
 
 def labelme(shapes: list[dict], name: str) -> str:

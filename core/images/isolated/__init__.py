@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.images.class_map import ClassAreas
 from core.images.decode import MAX_PIXELS
 from core.images.depth import DepthRange, DepthScales
 from core.images.isolated.messages import Message, rebuilt
@@ -108,6 +109,14 @@ def class_codes(data: bytes, name: str) -> tuple[npt.NDArray[np.int64], bool]:
     """``core.images.class_map.class_codes``."""
     answer = pool.call("codes", data, name, {})
     return rebuilt(answer.blobs[0], answer.fields["codes"]), bool(answer.fields["colours"])
+
+
+def class_areas(data: bytes, name: str) -> ClassAreas:
+    """``core.images.class_map.class_areas``."""
+    answer = pool.call("areas", data, name, {})
+    return ClassAreas(
+        {int(code): int(count) for code, count in answer.fields["areas"]}, bool(answer.fields["colours"])
+    )
 
 
 def read_tiff_values(source: Path | bytes, name: str | None = None) -> npt.NDArray[Any]:

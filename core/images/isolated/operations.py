@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import ImageError
-from core.images.class_map import class_codes
+from core.images.class_map import class_areas, class_codes
 from core.images.decode import decode
 from core.images.depth import DepthScale, is_deep
 from core.images.isolated.messages import Message, described
@@ -100,6 +100,12 @@ def codes(data: bytes, name: str, fields: Fields) -> Message:
     return Message({"colours": colours, "codes": described(values)}, (values.tobytes(),))
 
 
+def areas(data: bytes, name: str, fields: Fields) -> Message:
+    """``class_areas``."""
+    found = class_areas(data, name)
+    return Message({"colours": found.coloured, "areas": list(found.pixels.items())})
+
+
 def values(data: bytes, name: str, fields: Fields) -> Message:
     """``read_deep_tiff``, without its alpha."""
     array, _, _ = read_deep_tiff(data, name, int(fields["max_pixels"]))
@@ -107,5 +113,5 @@ def values(data: bytes, name: str, fields: Fields) -> Message:
 
 
 OPERATIONS: Mapping[str, Callable[[bytes, str, Fields], Message]] = {
-    operation.__name__: operation for operation in (photo, look_and_photo, mask, top_value, look, codes, values)
+    operation.__name__: operation for operation in (photo, look_and_photo, mask, top_value, look, codes, areas, values)
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from core.importers.class_masks import coded_mask, label_in
+from core.importers.class_masks import MaskAreas, coded_mask
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -31,8 +31,10 @@ class LabelmeDatasetImporter(Importer):
     def plan(self, tree: SourceTree) -> ImportPlan:
         builder = PlanBuilder(self.name)
         inside: set[str] = set()
-        for folder in dataset_folders(tree):
-            inside |= _take(builder, tree, folder)
+        folders = dataset_folders(tree)
+        drawn = MaskAreas(e for folder in folders if (e := _in(tree, folder, "label.png")) is not None)
+        for folder in folders:
+            inside |= _take(builder, tree, folder, drawn)
         for photo in (e for e in tree.images if e.name not in inside):
             if any(role_of(f) == "good" for f in photo.folders):
                 builder.good(photo)
@@ -50,7 +52,7 @@ def _in(tree: SourceTree, folder: str, file: str) -> SourceEntry | None:
     return tree.get(f"{folder}/{file}")
 
 
-def _take(builder: PlanBuilder, tree: SourceTree, folder: str) -> set[str]:
+def _take(builder: PlanBuilder, tree: SourceTree, folder: str, drawn: MaskAreas) -> set[str]:
     """Put the photo of a folder where it belongs; the names of the pictures that were spoken of."""
     names = _in(tree, folder, NAMES)
     photo, label = _in(tree, folder, "img.png"), _in(tree, folder, "label.png")
@@ -60,7 +62,7 @@ def _take(builder: PlanBuilder, tree: SourceTree, folder: str) -> set[str]:
     if names is None or photo is None or label is None:
         return {e.name for e in shown}
     codes = _codes(text_of(names))
-    called = label_in(label, codes)
+    called = drawn.label(label, codes)
     if called is None:
         builder.good(photo)
         builder.good_masks.append(label)

@@ -7,7 +7,7 @@ import io
 from functools import partial
 
 from core.errors import InputError
-from core.importers.class_masks import coded_mask, label_in
+from core.importers.class_masks import MaskAreas, coded_mask
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -35,12 +35,14 @@ class RoboflowMasksImporter(Importer):
         builder.annotations += tables
         codes = {table.folded: _codes(table) for table in tables}
         masks = {(e.folded, e.stem.casefold()): e for e in tree.images if e.stem.casefold().endswith(_MASK)}
+        drawn = MaskAreas(masks.values())
         for photo in (e for e in tree.images if not e.stem.casefold().endswith(_MASK)):
             mask = masks.get((photo.folded, f"{photo.stem.casefold()}{_MASK}"))
             if mask is None:
                 builder.look(photo, "it has no mask, which the others have: is it a good part?")
             else:
-                _take(builder, photo, mask, codes.get(photo.folded) or next(iter(codes.values())))
+                named = codes.get(photo.folded) or next(iter(codes.values()))
+                _take(builder, photo, mask, named, drawn.label(mask, named))
         return builder.plan(tree)
 
 
@@ -57,8 +59,7 @@ def _codes(table: SourceEntry) -> VocCodes:
     return VocCodes({int(row[0]): row[1].strip() for row in rows if len(row) > 1 and row[0].strip().isdigit()}, {})
 
 
-def _take(builder: PlanBuilder, photo: SourceEntry, mask: SourceEntry, codes: VocCodes) -> None:
-    label = label_in(mask, codes)
+def _take(builder: PlanBuilder, photo: SourceEntry, mask: SourceEntry, codes: VocCodes, label: str | None) -> None:
     if label is None:
         builder.good(photo)
         builder.good_masks.append(mask)

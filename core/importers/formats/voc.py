@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from core.importers.class_masks import coded_mask, labels_in
+from core.importers.class_masks import MaskAreas, coded_mask
 from core.importers.importer import Importer
 from core.importers.plan import DrawnMask, ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -40,17 +40,17 @@ class VocImporter(Importer):
                 photos.append(entry)
             else:
                 by_kind[kind][entry.stem.casefold()] = entry
-        labels = labels_in(by_kind[_CLASSES].values(), codes)
+        drawn = MaskAreas(by_kind[_CLASSES].values())
         for photo in photos:
             key = photo.stem.casefold()
             classes, objects = by_kind[_CLASSES].pop(key, None), by_kind[_OBJECTS].pop(key, None)
             files = tuple(e for e in (classes, objects) if e is not None)
-            if classes is None or (label := labels[classes.name]) is None:
+            if classes is None or (label := drawn.label(classes, codes)) is None:
                 builder.good(photo)
                 builder.good_masks += files
             else:
-                drawn = DrawnMask(classes.name, partial(_draw, classes, objects, codes), files)
-                builder.anomaly(photo, label, [drawn])
+                mask = DrawnMask(classes.name, partial(_draw, classes, objects, codes), files)
+                builder.anomaly(photo, label, [mask])
         for masks in by_kind.values():
             builder.leave_out(masks.values(), "a mask without a photo; export with the images from CVAT")
         return builder.plan(tree)
