@@ -158,6 +158,9 @@ class Engine(ABC):
     """What a request must bring, whatever the settings; see ``requires``."""
     background: ClassVar[Background] = "exact"
     """``redrawn`` where some settings draw the whole picture anew."""
+    fades: ClassVar[bool] = False
+    """Whether its anomalies may fade into the surface. Only then may a mask have a soft rim about what visibly changed
+    (core.quality.change_with_rim)."""
     Params: ClassVar[type[EngineParams]]
     """What a person may set of drawing."""
 

@@ -74,6 +74,7 @@ class Perlin(Engine):
     summary = "Stains, burns, cracks, scratches, dents and pits made of fractal noise and light."
     kind = "structural"
     needs = frozenset({"mask"})
+    fades = True
     Params = PerlinParams
 
     def generate(self, request: Request, ctx: Context) -> Iterator[Sample]:

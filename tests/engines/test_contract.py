@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from core.engines.registry import engines, learning_engines
 from core.errors import Cancelled, FlawsmithError, InputError, MaskError
 from core.images.geometry import dilated
 from core.quality import scores, visible_change
-from core.quality.visible_change import RIM_REACH
+from core.quality.visible_change import MIN_VISIBLE_SHARE, RIM_REACH
 from core.types import EVERYWHERE, KINDS, AnomalyExample, NormalImage, Recipe, Region, Request, Sample
 from core.validation import read_settings
 
@@ -126,12 +127,28 @@ def check(sample: Sample, request: Request, engine: Engine, covered: float = 0.8
         assert found["mask_covered"] >= covered
         if request.mask is not None:
             seen = visible_change(photo, sample.image, request.mask)
-            # What fades out has a rim beside what is seen.
-            rim = sample.mask & ~seen
-            assert not (seen & ~sample.mask).any() and not (rim & ~dilated(seen, round(RIM_REACH) + 1)).any()
+            if engine.fades:
+                assert has_soft_rim_at_most(sample.mask, seen)
+            else:
+                assert np.array_equal(sample.mask, seen)
     recipe = Recipe.from_json(sample.recipe.to_json())
     assert recipe == sample.recipe
     assert (recipe.engine, recipe.seed, recipe.normal_id) == (engine.name, request.seed, request.normal.id)
+
+
+def has_soft_rim_at_most(mask: np.ndarray, seen: np.ndarray) -> bool:
+    """Whether ``mask`` is what is ``seen`` and no more than a rim about it, bool (H, W) both: the rim is narrow, and
+    most of the mask is seen."""
+    near = dilated(seen, round(RIM_REACH) + 1)
+    return not (seen & ~mask).any() and not (mask & ~near).any() and seen.sum() >= MIN_VISIBLE_SHARE * mask.sum()
+
+
+def test_a_rim_is_narrow_and_about_what_is_seen() -> None:
+    seen = disc((80, 80), 40, 40, 30)
+    assert has_soft_rim_at_most(seen, seen) and has_soft_rim_at_most(disc((80, 80), 40, 40, 32), seen)
+    assert not has_soft_rim_at_most(disc((80, 80), 40, 40, 29), seen), "less than what is seen"
+    assert not has_soft_rim_at_most(disc((80, 80), 40, 40, 36), seen), "a third of it unseen"
+    assert not has_soft_rim_at_most(seen | disc((80, 80), 4, 4, 2), seen), "far away"
 
 
 def test_some_engine_is_there() -> None:
@@ -166,6 +183,13 @@ def test_it_says_nothing_that_is_not_declared(name: str) -> None:
     own = {one for c in kind.__mro__ if c.__module__ not in ("abc", "builtins") for one in vars(c)}
     strange = {one for one in own if not one.startswith("_") and one not in declared}
     assert not {f"{kind.__name__}.{one}" for one in strange} - FURTHER
+
+
+@each
+def test_a_mask_with_a_soft_rim_is_declared(name: str) -> None:
+    home = Path(inspect.getfile(type(ENGINES[name])))
+    files = [home] if home.parent.name == "engines" else sorted(home.parent.rglob("*.py"))
+    assert ENGINES[name].fades == any("change_with_rim(" in file.read_text() for file in files)
 
 
 def test_an_engine_must_generate_something() -> None:

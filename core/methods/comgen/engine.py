@@ -69,6 +69,7 @@ class ComGen(LearningEngine):
     kind = "logical"
     needs = frozenset({"regions"})
     background = "redrawn"
+    fades = True
     tools = frozenset({"prompt"})
     learns_from = "normals"
     needs_concept = False
