@@ -223,7 +223,8 @@ def test_a_method_is_named_in_its_folder_only() -> None:
 
 def test_a_class_name_stands_for_one_thing() -> None:
     places: dict[str, list[str]] = {}
-    for path, tree in sources():
+    tools = [(p.relative_to(ROOT), ast.parse(p.read_text())) for p in sorted((ROOT / "tools").rglob("*.py"))]
+    for path, tree in [*sources(), *tools]:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(f"{path}:{node.lineno}")
@@ -252,6 +253,19 @@ def test_an_id_of_the_page_stands_for_one_element() -> None:
         name for path in (ROOT / "app").rglob("*.py") for name in re.findall(r'elem_id="([\w-]+)"', path.read_text())
     ]
     assert found and not sorted({name for name in found if found.count(name) > 1})
+
+
+def test_the_map_names_every_room() -> None:
+    text = (ROOT / "docs" / "developing.md").read_text()
+    drawn = text.split("## The map")[1].split("```")[1]
+    rooms = {
+        path.name + ("/" if path.is_dir() else "")
+        for top in ("core", "app")
+        for path in (ROOT / top).iterdir()
+        if path.name != "__init__.py" and (path.suffix == ".py" or (path / "__init__.py").is_file())
+    }
+    missing = {room for room in rooms if not re.search(rf"(?<![\w/]){re.escape(room)}", drawn)}
+    assert rooms and not missing, f"docs/developing.md: add to the map: {sorted(missing)}"
 
 
 def test_the_tests_lie_as_the_code_does() -> None:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product.spec import Flaw
+from tools.demo_product.spec import SceneFlaw
 
 LIGHT = np.array([-0.707, -0.707])
 """Where the light comes from, as (x, y) with y down: the upper left."""
@@ -18,7 +18,7 @@ FLAWS = ("scratch", "dent", "crack", "stain")
 Field = NDArray[np.float32]
 
 
-def apply(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
+def apply(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Field:
     """``picture`` float32 (H, W, 3) in 0..1 with one flaw; ``to_pixels`` (2, 3) maps sides to pixels."""
     return {"scratch": _scratch, "dent": _dent, "crack": _crack, "stain": _stain}[flaw.name](picture, flaw, to_pixels)
 
@@ -53,7 +53,7 @@ def _shade(height: Field) -> Field:
     return np.asarray(-(dx * LIGHT[0] + dy * LIGHT[1]), np.float32)
 
 
-def _wander(rng: np.random.Generator, flaw: Flaw, steps: int, rough: float, bend: float) -> NDArray[np.float64]:
+def _wander(rng: np.random.Generator, flaw: SceneFlaw, steps: int, rough: float, bend: float) -> NDArray[np.float64]:
     """A path of ``flaw.size`` through its place: a bow with a random walk on it."""
     t = np.linspace(-0.5, 0.5, steps)
     side = bend * (t**2 - 0.08) + rough * np.cumsum(rng.normal(size=steps)) / np.sqrt(steps)
@@ -62,7 +62,7 @@ def _wander(rng: np.random.Generator, flaw: Flaw, steps: int, rough: float, bend
     return np.asarray(along @ np.array([[c, -s], [s, c]]) + [flaw.x, flaw.y])
 
 
-def _scratch(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
+def _scratch(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Field:
     rng = np.random.default_rng(flaw.seed)
     side = picture.shape[0]
     out = picture
@@ -85,7 +85,7 @@ def _scratch(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Fiel
     return np.clip(out, 0, 1)
 
 
-def _blob(rng: np.random.Generator, side: int, flaw: Flaw, to_pixels: NDArray[np.float64], rough: float) -> Field:
+def _blob(rng: np.random.Generator, side: int, flaw: SceneFlaw, to_pixels: NDArray[np.float64], rough: float) -> Field:
     """A lumpy radial field: 1 in the middle, 0 at the rim, negative outside, in the flaw's own ellipse."""
     scale = float(np.hypot(*to_pixels[:, 0]))
     (x, y), radius = _map(np.array([[flaw.x, flaw.y]]), to_pixels)[0], flaw.size / 2 * scale
@@ -99,7 +99,7 @@ def _blob(rng: np.random.Generator, side: int, flaw: Flaw, to_pixels: NDArray[np
     return np.asarray(1 - np.sqrt(u * u + v * v) + rough * wobble, np.float32)
 
 
-def _dent(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
+def _dent(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Field:
     rng = np.random.default_rng(flaw.seed)
     side = picture.shape[0]
     inside = _blob(rng, side, flaw, to_pixels, 0.10)
@@ -119,7 +119,7 @@ def _dent(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
     return np.clip(worn * (1 + 1.25 * lit - 0.10 * bowl)[..., None] + glint[..., None], 0, 1)
 
 
-def _crack(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
+def _crack(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Field:
     rng = np.random.default_rng(flaw.seed)
     side = picture.shape[0]
     trunk = _wander(rng, flaw, 36, 0.13, rng.normal(0, 0.15))
@@ -127,7 +127,7 @@ def _crack(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
     paths = [(trunk, 1.0)]
     for _ in range(int(rng.integers(1, 4))):
         at = int(rng.integers(8, 28))
-        twig = Flaw(
+        twig = SceneFlaw(
             "crack",
             0,
             0,
@@ -149,7 +149,7 @@ def _crack(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
     return np.clip(picture * (1 - 0.78 * soft - 0.16 * near)[..., None] + lit[..., None] * 0.5, 0, 1)
 
 
-def _stain(picture: Field, flaw: Flaw, to_pixels: NDArray[np.float64]) -> Field:
+def _stain(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Field:
     rng = np.random.default_rng(flaw.seed)
     inside = _blob(rng, picture.shape[0], flaw, to_pixels, 0.22)
     body = np.clip(inside / 0.12, 0, 1)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from tools.demo_product.flaws import FLAWS
-from tools.demo_product.spec import Camera, Flaw, Ground, Item, Spec
+from tools.demo_product.spec import Camera, Ground, Item, SceneFlaw, Spec
 
 Rng = np.random.Generator
 Kind = Literal["structural", "logical"]
@@ -110,12 +110,14 @@ def varied(product: str, seed: int, keep: float = 0.75) -> Spec:
     return spec
 
 
-def flaw(name: str, rng: Rng, x: tuple[float, float] = (0.15, 0.85), y: tuple[float, float] = (0.38, 0.70)) -> Flaw:
+def flaw(
+    name: str, rng: Rng, x: tuple[float, float] = (0.15, 0.85), y: tuple[float, float] = (0.38, 0.70)
+) -> SceneFlaw:
     """A flaw of usual size somewhere in the given ranges."""
     low, high = {"scratch": (0.18, 0.42), "dent": (0.06, 0.11), "crack": (0.16, 0.34), "stain": (0.13, 0.26)}[name]
     at = float(rng.uniform(*x)), float(rng.uniform(*y))
     size, angle = float(rng.uniform(low, high)), float(rng.uniform(0, 360))
-    return Flaw(name, *at, size, angle, int(rng.integers(2**31)), float(rng.uniform(0.85, 1.25)))
+    return SceneFlaw(name, *at, size, angle, int(rng.integers(2**31)), float(rng.uniform(0.85, 1.25)))
 
 
 ALTERNATIVES = {"bolt": "bolt_black", "nut": "nut_steel", "washer": "washer_copper", "cap": "cap_blue"}

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from tools.demo_product import compose, grounds
 from tools.demo_product.products import FAULTS, PRODUCTS, Fault, normal, varied
 from tools.demo_product.sheet import Picture, Sheet, load_sheet
-from tools.demo_product.spec import Camera, Flaw, Ground, Item, Spec
+from tools.demo_product.spec import Camera, Ground, Item, SceneFlaw, Spec
 
 __all__ = [
-    "FAULTS", "PRODUCTS", "Camera", "Fault", "Flaw", "Ground", "Item", "Scene", "Sheet", "Spec", "Twins",
+    "FAULTS", "PRODUCTS", "Camera", "Fault", "SceneFlaw", "Ground", "Item", "Scene", "Sheet", "Spec", "Twins",
     "caption", "faulty", "load_sheet", "make", "normal", "twins", "varied",
 ]  # fmt: skip
 

@@ -28,7 +28,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Flaw:
+class SceneFlaw:
     """Damage to a surface: ``name`` is scratch, dent, crack or stain; places and ``size`` in sides."""
 
     name: str
@@ -72,7 +72,7 @@ class Spec:
     product: str
     seed: int
     items: tuple[Item, ...] = ()
-    flaws: tuple[Flaw, ...] = ()
+    flaws: tuple[SceneFlaw, ...] = ()
     ground: Ground = field(default_factory=Ground)
     camera: Camera = field(default_factory=Camera)
 
@@ -113,6 +113,6 @@ class Spec:
         """This scene with a part of another kind in ``slot``."""
         return self.put(replace(self.item(slot), kind=kind))
 
-    def flawed(self, flaw: Flaw) -> Spec:
+    def flawed(self, flaw: SceneFlaw) -> Spec:
         """This scene with damage."""
         return replace(self, flaws=(*self.flaws, flaw))

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from tools.mini_click.shapes import lettering, made_of_pieces
-from tools.mini_click.stuff import SIDE, Field, Picture, Rng, bores, large, stuff
+from tools.mini_click.stuff import SIDE, Field, LabelledPicture, Rng, bores, large, stuff
 
 
-def assembly(rng: Rng, side: int = SIDE) -> Picture:
+def assembly(rng: Rng, side: int = SIDE) -> LabelledPicture:
     """Things made of several pieces and materials, thin and open ones too, with glare and cast shadows."""
     ground = stuff(rng, side).astype(np.float32)
     owner = np.full((side, side), -1, np.int16)
@@ -23,10 +23,10 @@ def assembly(rng: Rng, side: int = SIDE) -> Picture:
         owner[whole >= 0.5] = number
     masks = [owner == n for n in range(count)]
     masks += [hole for mask in masks for hole in bores(mask)]
-    return Picture(np.clip(ground, 0, 255).astype(np.uint8), large(masks))
+    return LabelledPicture(np.clip(ground, 0, 255).astype(np.uint8), large(masks))
 
 
-def text(rng: Rng, side: int = SIDE) -> Picture:
+def text(rng: Rng, side: int = SIDE) -> LabelledPicture:
     """Printed, engraved or raised text; what is meant is the field about a line, as people box it."""
     ground = stuff(rng, side).astype(np.float32)
     masks = []
@@ -44,7 +44,7 @@ def text(rng: Rng, side: int = SIDE) -> Picture:
         field = np.zeros((side, side), np.bool_)
         field[max(y0 - pad, 0) : y1 + pad, max(x0 - pad, 0) : x1 + pad] = True
         masks.append(field)
-    return Picture(np.clip(ground, 0, 255).astype(np.uint8), large(masks))
+    return LabelledPicture(np.clip(ground, 0, 255).astype(np.uint8), large(masks))
 
 
 def _shaded(ground: Field, alpha: Field, rng: Rng) -> Field:

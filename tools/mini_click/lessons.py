@@ -12,7 +12,7 @@ from core.segmentation.click_network import encode_inputs
 from core.segmentation.photo_features import PhotoFeatures, encode_features
 from core.segmentation.segmenter import Click
 from core.segmentation.simulated_clicks import next_click
-from tools.mini_click.stuff import LEAST, Picture
+from tools.mini_click.stuff import LEAST, LabelledPicture
 
 DETAIL = 0.15
 """Share of the lessons that correct a piece of the outline, most of the target beyond the window."""
@@ -53,7 +53,7 @@ class Lesson:
             self.clicks.append(click)
 
 
-def lesson(picture: Picture, features: PhotoFeatures, side: int, rng: Rng) -> Lesson | None:
+def lesson(picture: LabelledPicture, features: PhotoFeatures, side: int, rng: Rng) -> Lesson | None:
     """A window of ``side`` pixels on a random target; None if too little of it is left there."""
     target = picture.targets[int(rng.integers(len(picture.targets)))]
     detail = rng.random() < DETAIL

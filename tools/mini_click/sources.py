@@ -15,14 +15,26 @@ from tools.demo_product.products import POCKETS, TRAY_X, TRAY_Y
 from tools.demo_product.products import flaw as random_flaw
 from tools.mini_click.assemblies import assembly, text
 from tools.mini_click.shapes import line, shape
-from tools.mini_click.stuff import SIDE, Field, Mask, Picture, Rng, bores, closed, exposed, large, photo_crop, stuff
+from tools.mini_click.stuff import (
+    SIDE,
+    Field,
+    LabelledPicture,
+    Mask,
+    Rng,
+    bores,
+    closed,
+    exposed,
+    large,
+    photo_crop,
+    stuff,
+)
 from tools.mini_model.surfaces import surface
 
 _POCKET = (0.139, 0.227, 0.045)
 """Half width, half height and corner radius of a tray's compartment, in sides."""
 
 
-def scene(rng: Rng, side: int = SIDE) -> Picture:
+def scene(rng: Rng, side: int = SIDE) -> LabelledPicture:
     """A rendered scene: its parts, their bores, empty pockets, openings and damage."""
     product = scenes.PRODUCTS[int(rng.choice(3, p=(0.45, 0.4, 0.15)))]
     spec = scenes.varied(product, TRAINING_SEEDS + int(rng.integers(10**6)))
@@ -34,18 +46,18 @@ def scene(rng: Rng, side: int = SIDE) -> Picture:
         found += 3 * [scenes.difference(made.levels, scenes.make(rest, side).levels)]
     if product == "fastener_tray" and rng.random() < 0.5:
         found += _pockets(spec, side, made.instances)
-    return Picture(made.image, large(found))
+    return LabelledPicture(made.image, large(found))
 
 
-def flawed_surface(rng: Rng, side: int = SIDE) -> Picture:
+def flawed_surface(rng: Rng, side: int = SIDE) -> LabelledPicture:
     """A drawn surface with a named flaw, holes, chips, cracks or dull patches."""
     if rng.random() < 0.4:
         made = surface(rng, side, 1.0)
-        return Picture(made.image, large([closed(m) for m in made.flaws.values()]))
+        return LabelledPicture(made.image, large([closed(m) for m in made.flaws.values()]))
     return _damaged(surface(rng, side, 0.0).image, rng)
 
 
-def flawed_photo(rng: Rng, side: int = SIDE) -> Picture:
+def flawed_photo(rng: Rng, side: int = SIDE) -> LabelledPicture:
     """A photo's crop that is damaged."""
     picture = photo_crop(rng, side)
     if rng.random() < 0.5:
@@ -54,10 +66,10 @@ def flawed_photo(rng: Rng, side: int = SIDE) -> Picture:
     drawn = random_flaw(str(rng.choice(flaws.FLAWS)), rng, (0.2, 0.8), (0.2, 0.8))
     after = flaws.apply(before, drawn, np.array([[side, 0, 0], [0, side, 0]], float))
     mask = closed(np.abs(after - before).max(axis=2) > 8 / 255)
-    return Picture(np.clip(after * 255, 0, 255).astype(np.uint8), large([mask]))
+    return LabelledPicture(np.clip(after * 255, 0, 255).astype(np.uint8), large([mask]))
 
 
-def collage(rng: Rng, side: int = SIDE) -> Picture:
+def collage(rng: Rng, side: int = SIDE) -> LabelledPicture:
     """Things of any outline and stuff, pasted with shadows onto a photo or surface; only what is seen counts."""
     ground = stuff(rng, side).astype(np.float32)
     owner = np.full((side, side), -1, np.int16)
@@ -72,10 +84,10 @@ def collage(rng: Rng, side: int = SIDE) -> Picture:
         owner[alpha >= 0.5] = number
     masks = [owner == n for n in range(count)]
     masks += [hole for mask in masks for hole in bores(mask)]
-    return Picture(np.clip(ground, 0, 255).astype(np.uint8), large(masks))
+    return LabelledPicture(np.clip(ground, 0, 255).astype(np.uint8), large(masks))
 
 
-def tracks(rng: Rng, side: int = SIDE) -> Picture:
+def tracks(rng: Rng, side: int = SIDE) -> LabelledPicture:
     """Two-tone tracks and pads with bridges, gaps, bites, spurs and pinholes: targets are what was changed."""
     board = _board(rng, side)
     wide = rng.uniform(6, 16)
@@ -92,13 +104,13 @@ def tracks(rng: Rng, side: int = SIDE) -> Picture:
     picture = np.repeat(image[..., None], 3, 2)
     if rng.random() < 0.4:
         picture = picture * rng.uniform(0.5, 1, 3) + rng.normal(0, rng.uniform(0, 8), picture.shape)
-    return Picture(np.clip(picture, 0, 255).astype(np.uint8), large(changed))
+    return LabelledPicture(np.clip(picture, 0, 255).astype(np.uint8), large(changed))
 
 
 TRAINING_SEEDS = 10_000_000
 """Scenes with lower seeds are never trained on."""
 
-MIX: tuple[tuple[float, Callable[[Rng, int], Picture]], ...] = (
+MIX: tuple[tuple[float, Callable[[Rng, int], LabelledPicture]], ...] = (
     (0.42, scene),
     (0.15, flawed_surface),
     (0.08, flawed_photo),
@@ -110,7 +122,7 @@ MIX: tuple[tuple[float, Callable[[Rng, int], Picture]], ...] = (
 """Share of each source."""
 
 
-def picture(rng: Rng, side: int | None = None) -> Picture:
+def picture(rng: Rng, side: int | None = None) -> LabelledPicture:
     """A picture of a random source with at least one target, at any exposure; scenes are also drawn larger."""
     while True:
         make = MIX[int(rng.choice(len(MIX), p=[share for share, _ in MIX]))][1]
@@ -150,7 +162,7 @@ def _paste(ground: Field, filling: NDArray[np.uint8], alpha: Field, rng: Rng) ->
     return np.asarray(ground * (1 - edge) + fill * edge, np.float32)
 
 
-def _damaged(picture: NDArray[np.uint8], rng: Rng) -> Picture:
+def _damaged(picture: NDArray[np.uint8], rng: Rng) -> LabelledPicture:
     """``picture`` with one to three holes, chips, cracks or dull patches."""
     side = picture.shape[0]
     after = picture.astype(np.float32)
@@ -159,7 +171,7 @@ def _damaged(picture: NDArray[np.uint8], rng: Rng) -> Picture:
         alpha = _DAMAGE[int(rng.choice(len(_DAMAGE), p=(0.45, 0.25, 0.15, 0.15)))](rng, side)
         after = _changed(after, alpha, rng)
         masks.append(closed(alpha > rng.uniform(0.2, 0.5)))
-    return Picture(np.clip(after, 0, 255).astype(np.uint8), large(masks))
+    return LabelledPicture(np.clip(after, 0, 255).astype(np.uint8), large(masks))
 
 
 def _hole(rng: Rng, side: int) -> Field:

@@ -20,7 +20,7 @@ LEAST = 14
 
 
 @dataclass(frozen=True)
-class Picture:
+class LabelledPicture:
     """``image`` uint8 (S, S, 3) RGB and the masks, bool (S, S), of what may be meant by a click on it."""
 
     image: NDArray[np.uint8]

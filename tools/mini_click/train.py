@@ -21,7 +21,7 @@ from core.segmentation.photo_features import STRIDES, FeatureStatistics, PhotoFe
 from tools.mini_click.lessons import Lesson, lesson
 from tools.mini_click.network import ClickNet, loss
 from tools.mini_click.sources import picture
-from tools.mini_click.stuff import Picture
+from tools.mini_click.stuff import LabelledPicture
 from tools.mini_model.training import Average, Log, Pair, rate, restore, save
 
 
@@ -49,7 +49,7 @@ class Plan:
     """Pictures from which the maps' mean and spread are taken."""
 
 
-Seen = tuple[Picture, PhotoFeatures]
+Seen = tuple[LabelledPicture, PhotoFeatures]
 
 
 def feature_statistics(seed: int, count: int) -> FeatureStatistics:

@@ -22,7 +22,7 @@ SNR_MOST = 5.0
 """Signal to noise is weighted up to this (min-SNR)."""
 
 
-class Seen(AttentionController):
+class MapCollector(AttentionController):
     """Collects cross-attention of 16x16 maps, with its gradient: a list of (N, heads, 256, tokens)."""
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ def losses(
     a = alphas[t][:, None, None, None].float()
     x = a.sqrt() * x0 + (1 - a).sqrt() * noise
     v = a.sqrt() * noise - (1 - a).sqrt() * x0
-    seen = Seen()
+    seen = MapCollector()
     with attention_control(unet, seen), torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         out = unet(x, t, text(ids).last_hidden_state).sample.float()
     snr = (a / (1 - a)).flatten()

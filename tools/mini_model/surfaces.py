@@ -16,7 +16,7 @@ Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
-class Surface:
+class DrawnSurface:
     """A picture uint8 (S, S, 3), its caption, and where each named flaw is: bool (S, S)."""
 
     image: NDArray[np.uint8]
@@ -24,7 +24,7 @@ class Surface:
     flaws: dict[str, NDArray[np.bool_]]
 
 
-def surface(rng: Rng, side: int, flawed: float = 0.6) -> Surface:
+def surface(rng: Rng, side: int, flawed: float = 0.6) -> DrawnSurface:
     """One surface; with the chance ``flawed`` it has a scratch, dent, crack or stain."""
     word, height = _KINDS[int(rng.integers(len(_KINDS)))](rng, side)
     colour = np.clip(
@@ -40,7 +40,7 @@ def surface(rng: Rng, side: int, flawed: float = 0.6) -> Surface:
         found = {name: np.abs(after - picture).max(axis=2) > 6 / 255}
         picture, caption = after, f"{caption} with a {name}"
     noise = rng.normal(0, rng.uniform(0.5, 2.0), picture.shape)
-    return Surface(np.clip(picture * 255 + noise, 0, 255).astype(np.uint8), caption, found)
+    return DrawnSurface(np.clip(picture * 255 + noise, 0, 255).astype(np.uint8), caption, found)
 
 
 def _smooth(rng: Rng, side: int, cells: float, stretch: float = 1.0) -> Field:
