@@ -42,12 +42,12 @@ class DatasetsApi:
         Kept ones; as long as nothing at all was reviewed, all of them; ``everything`` adds the new ones.
         """
         kept = self._project.samples(SampleFilter(verdict=ReviewStatus.KEPT))
-        new = self._project.samples(SampleFilter(verdict=ReviewStatus.NEW))
         if everything:
-            return kept + new, None
-        if not kept and new and not self._project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
-            return new, f"nothing was reviewed yet: all {len(new)} new samples are exported"
-        return kept, None
+            return kept + self._project.samples(SampleFilter(verdict=ReviewStatus.NEW)), None
+        if kept or self._project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
+            return kept, None
+        new = self._project.samples(SampleFilter(verdict=ReviewStatus.NEW))
+        return new, f"nothing was reviewed yet: all {len(new)} new samples are exported" if new else None
 
     def export(
         self,
@@ -65,13 +65,14 @@ class DatasetsApi:
 
         ``real`` adds the imported real anomalies to the generated ones.
         """
-        items, warning = self._items(everything, real, exporting.format_named(format).trains_on_anomalies)
+        samples, warning = self.samples_to_export(everything)
+        items = self._items(samples, real, exporting.format_named(format).trains_on_anomalies)
         checked = self._options(options or {}, items)
         report = exporting.export(
             items, out, format, checked, overwrite=overwrite, progress=progress, cancelled=cancelled
         )
         if not self._project.only_read:
-            remember_export(self._project, format, report.path, self.samples_to_export(everything)[0])
+            remember_export(self._project, format, report.path, samples)
         return _result(report, warning)
 
     def preview(
@@ -82,11 +83,12 @@ class DatasetsApi:
         ``files``: (path, what it is) of everything in the dataset; ``splits``: anomalies by label and split;
         ``changes``: what is other than in the last export, see core.api.last_export, or None.
         """
-        items, warning = self._items(everything, real, exporting.format_named(format).trains_on_anomalies)
+        samples, warning = self.samples_to_export(everything)
+        items = self._items(samples, real, exporting.format_named(format).trains_on_anomalies)
         report, layout = exporting.preview_export(items, out, format, self._options(options, items))
         lines = [line[3:].rsplit("`: ", 1) for line in layout.splitlines() if line.startswith("- `")]
         files = [(line[0].replace("`", ""), line[-1].replace("`", "")) for line in lines]
-        changes = since_last_export(self._project, self.samples_to_export(everything)[0])
+        changes = since_last_export(self._project, samples)
         return {**_result(report, warning), "files": files, "splits": report.splits, "changes": changes}
 
     def start_export(self, format: str, out: Path, options: Mapping[str, object], **more: bool) -> str:
@@ -141,8 +143,7 @@ class DatasetsApi:
         }
         return options.model_copy(update={"saturation": {**known, **options.saturation}})
 
-    def _items(self, everything: bool, real: bool, trains: bool) -> tuple[list[DatasetItem], str | None]:
-        samples, warning = self.samples_to_export(everything)
+    def _items(self, samples: Sequence[SampleRow], real: bool, trains: bool) -> list[DatasetItem]:
         normals = {row.id: row for row in self._project.normals()}
         depths, earlier = self._project.source_depths(), self._project.earlier_scales()
         anomalies = [
@@ -151,7 +152,7 @@ class DatasetsApi:
         ]
         if not anomalies:
             raise ExportError("nothing to export: keep some samples in Review, or pass --all to take unreviewed ones")
-        return [*(_normal_item(row, depths) for row in normals.values()), *anomalies], warning
+        return [*(_normal_item(row, depths) for row in normals.values()), *anomalies]
 
     def _real_items(self, depths: Depths, trains: bool) -> list[DatasetItem]:
         """The real anomalies; without those to learn from where the format would test on them."""

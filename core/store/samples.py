@@ -133,6 +133,14 @@ class SampleStore(PhotoStore):
                 counts.setdefault(label, {v.value: 0 for v in ReviewStatus})[verdict] = count
         return counts
 
+    def engine_counts(self, verdict: ReviewStatus) -> dict[str, int]:
+        """Samples of a verdict per engine, most first; of equal ones that whose first sample is older."""
+        count = func.count()
+        chosen = select(samples.c.engine, count).where(samples.c.verdict == verdict.value).group_by(samples.c.engine)
+        with self._db.read() as db:
+            found = db.execute(chosen.order_by(count.desc(), func.min(samples.c.number)))
+            return {engine: int(number) for engine, number in found}
+
     def score_names(self) -> list[str]:
         """The names of all scores there are."""
         with self._db.read() as db:

@@ -60,6 +60,7 @@ def scans(told: list[str]) -> list[str]:
 NEEDED_OFTEN: dict[str, Callable[[Project, str, str], object]] = {
     "counts in the header": lambda p, photo, sample: (p.count_normals(), p.count_samples(KEPT)),
     "counts by label": lambda p, photo, sample: p.label_counts(),
+    "counts by engine": lambda p, photo, sample: p.engine_counts(ReviewStatus.KEPT),
     "a photo": lambda p, photo, sample: p.normal_row(photo),
     "its place": lambda p, photo, sample: p.normal_place(photo),
     "the next photo": lambda p, photo, sample: p.neighbour_row(photo, True),

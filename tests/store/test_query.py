@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
 from core.store import Project, SampleFilter, SampleRow
+from core.types import ReviewStatus
 
 LABELS, ENGINES, VERDICTS = ("crack", "dent", "swap"), ("perlin", "layout"), ("new", "kept", "rejected")
 
@@ -81,6 +84,11 @@ def test_by_photo(project: Project):
     photo = project.normals()[1].id
     rows = project.samples(SampleFilter(normal_id=photo))
     assert len(rows) == 30 and {r.normal_id for r in rows} == {photo}
+
+
+def test_engine_counts_are_the_counts(project: Project):
+    kept = Counter(row.engine for row in project.samples() if row.verdict == "kept")
+    assert list(project.engine_counts(ReviewStatus.KEPT).items()) == kept.most_common()
 
 
 def test_label_counts_are_the_counts(project: Project):

@@ -19,6 +19,7 @@ from core.api.evaluation.specs import (
     learned_reference_warnings,
     pairs_to_evaluate,
     real_anomalies,
+    verdict_to_evaluate,
 )
 from core.errors import InputError, NewerFormat, NotFound
 from core.evaluation import report_parts
@@ -95,11 +96,7 @@ class EvaluationsApi:
 
     def engines(self) -> dict[str, int]:
         """Engines of the pairs that an evaluation takes, with how many there are of each; {} without pairs."""
-        try:
-            rows, _ = pairs_to_evaluate(self._project)
-        except InputError:
-            return {}
-        return dict(Counter(row.engine for row in rows).most_common())
+        return self._project.engine_counts(verdict_to_evaluate(self._project))
 
     def preview(self, trial: EvalSpec) -> EvaluationPreview:
         """What a run would take; InputError says what is missing."""

@@ -100,17 +100,24 @@ def pairs_to_evaluate(project: Project, engine: str = "") -> tuple[list[SampleRo
 
     Kept ones; as long as nothing at all was reviewed, all of them, as an export does.
     """
-    kept = project.samples(SampleFilter(verdict=ReviewStatus.KEPT, engine=engine or None))
-    if kept:
-        return kept, []
-    new = project.samples(SampleFilter(verdict=ReviewStatus.NEW, engine=engine or None))
-    reviewed = any(project.count_samples(SampleFilter(verdict=v)) for v in (ReviewStatus.KEPT, ReviewStatus.REJECTED))
-    if new and not reviewed:
-        return new, [f"Nothing was reviewed yet: all {len(new)} new pairs were taken."]
+    verdict = verdict_to_evaluate(project)
+    pairs = project.samples(SampleFilter(verdict=verdict, engine=engine or None))
+    if pairs:
+        new = verdict is ReviewStatus.NEW
+        return pairs, [f"Nothing was reviewed yet: all {len(pairs)} new pairs were taken."] if new else []
     whose = f" by {engine}" if engine else ""
-    if new:
-        raise InputError(f"no pair{whose} is kept, {len(new)} wait in Review: keep some there first")
+    waiting = project.count_samples(SampleFilter(verdict=ReviewStatus.NEW, engine=engine or None))
+    if waiting:
+        raise InputError(f"no pair{whose} is kept, {waiting} wait in Review: keep some there first")
     raise InputError(f"there are no pairs{whose} yet: make some in Studio, then keep the good ones in Review")
+
+
+def verdict_to_evaluate(project: Project) -> ReviewStatus:
+    """The verdict of the pairs that an evaluation takes: "kept", or "new" as long as nothing at all was reviewed."""
+    reviewed = (ReviewStatus.KEPT, ReviewStatus.REJECTED)
+    if any(project.count_samples(SampleFilter(verdict=verdict)) for verdict in reviewed):
+        return ReviewStatus.KEPT
+    return ReviewStatus.NEW
 
 
 def real_anomalies(project: Project, against: Path | None) -> list[Shot]:

@@ -8,7 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from core.api import Workbench
 from core.bench.hostile.attempts import small_project
+from core.bench.hostile.drawn_folders import drawn_defects
 from core.bench.hostile.page_client import Answer, PageClient
 from core.bench.served_app import ServedApp
 from core.bench.stats import p95
@@ -50,14 +52,20 @@ def opening_times(place: Path, photos: int = PHOTOS, samples: int = SAMPLES, rep
 
 
 def large_project(folder: Path, photos: int, samples: int) -> Path:
-    """A project with so many rows; they share the files of six samples and three photos, which were made as usual."""
+    """A project with so many rows; they share the files of six samples and three photos, which were made as usual.
+
+    Its real anomalies have a label of the samples, so that an evaluation has something to compare.
+    """
     path = small_project(folder)
+    with Workbench.open(path) as bench:
+        bench.photos.import_images(folder / "photos", anomalies=drawn_defects(folder / "defects", seed=1))
+        bench.photos.label_examples([example.id for example in bench.photos.examples()], "label_1")
     with closing(sqlite3.connect(path / "project.db")) as db:
         db.execute("PRAGMA foreign_keys = ON")
         _multiply(db, "normals", [{"id": f"{n:016x}", "name": f"part {n}.png"} for n in range(photos)])
         ids = [row[0] for row in db.execute("SELECT id FROM normals ORDER BY number")]
         rows = [
-            {"id": f"{n:016x}", "normal_id": ids[n % len(ids)], "label": f"label {n % 12}", "verdict": VERDICTS[n % 3]}
+            {"id": f"{n:016x}", "normal_id": ids[n % len(ids)], "label": f"label_{n % 12}", "verdict": VERDICTS[n % 3]}
             for n in range(samples)
         ]
         first = _multiply(db, "samples", rows)
