@@ -205,6 +205,19 @@ TREES: dict[str, tuple[Files, int, Labels, int]] = {
         | {f"train/annotations/crazing_{n}.xml": voc_xml(f"crazing_{n}.jpg", "crazing") for n in range(2)},
         0, {"crazing": (0, 2)}, 0,
     ),
+    "NEU-CLS": (
+        {f"NEU/{code}_{n}.bmp": bad(n, "BMP") for code in ("Cr", "In", "Pa", "PS", "RS", "Sc") for n in (1, 2)},
+        0,
+        {label: (0, 2) for label in ("crazing", "inclusion", "patches", "pitted_surface", "rolled_in_scale",
+                                     "scratches")},
+        0,
+    ),
+    "names that begin like one of NEU-CLS": (goods("", 3, "PS_{}.png"), 3, {}, 0),
+    "SDNET2018": (
+        {f"{part}/C{part}/7001-{n}.jpg": bad(n, "JPEG") for part in "DPW" for n in range(2)}
+        | {f"{part}/U{part}/7001-{n}.jpg": good(n, "JPEG") for part in "DPW" for n in range(2)},
+        6, {"crack": (0, 6)}, 0,
+    ),
     "GC10-DET": (
         {f"images/images/0{n}/img_0{n}.jpg": bad(n, form="JPEG") for n in range(2)}
         | {f"lable/lable/img_0{n}.xml": voc_xml(f"img_0{n}.jpg", "1_chongkong") for n in range(2)},
