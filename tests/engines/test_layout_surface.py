@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from core.engines.api import Context
+from core.engines.ground.aligned import OtherPhoto
+from core.engines.ground.other_photos import taken_elsewhere
 from core.engines.layout.cutout import cut_out_part
 from core.engines.layout.work_area import blur, sampled_pixels
 from core.engines.registry import engine
@@ -146,3 +148,29 @@ def test_an_extra_part_does_not_lie_across_a_thin_wall() -> None:
         (sample,) = engine("layout").generate(request, Context())
         columns = np.flatnonzero((sample.mask & ~mask).any(axis=0))
         assert columns.max() < 150 or columns.min() >= 152
+
+
+def test_an_extra_part_lies_near_where_parts_are_known_to_lie() -> None:
+    field = 120 + grain(5, 1.5)
+    parts = {"disc": disc(30, 30, 14), "ring": disc(30, 100, 14)}
+    for seed in range(6):
+        sample = run(field, parts, seed, op="duplicate", region="disc", shadow=False)
+        assert np.flatnonzero(sample.mask.any(axis=1)).max() < 125
+
+
+def test_an_extra_part_keeps_off_the_soft_foot_of_a_wall() -> None:
+    field = 120 + grain(5, 1.0)
+    # Rises by 18 levels in 24 pixels: no edge anywhere, and no flat floor.
+    field += 18 / (1 + np.exp(-(np.arange(SIDE) - 110) / 5))
+    for seed in range(6):
+        sample = run(field, {"disc": disc(100, 40, 18)}, seed, op="duplicate", shadow=False)
+        columns = np.flatnonzero(sample.mask.any(axis=0))
+        assert columns.max() < 105 or columns.min() > 115
+
+
+def test_what_lies_the_same_on_all_photos_tells_no_place_of_a_part() -> None:
+    fixed, left, right = disc(150, 100, 20), disc(50, 50, 20), disc(50, 150, 20)
+    photo = photo_of(120 + grain())
+    others = [OtherPhoto(photo, np.eye(2, 3), fixed | moving) for moving in (left, right)]
+    assert np.array_equal(taken_elsewhere(others, (SIDE, SIDE)), left | right)
+    assert not taken_elsewhere(others[:1], (SIDE, SIDE)).any()

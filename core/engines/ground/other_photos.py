@@ -49,11 +49,11 @@ def other_photos(
         check()
         photo = goods.normal(photo_id)
         if photo.shape == normal.shape and (there := _onto(photo, first)) is not None:
-            found.append(OtherPhoto(photo.pixels, _after(back, there), _parts(regions_of(photo_id))))
+            found.append(OtherPhoto(photo.pixels, _after(back, there), parts_of_regions(regions_of(photo_id))))
     return tuple(found)
 
 
-def _parts(regions: Sequence[Region]) -> Mask | None:
+def parts_of_regions(regions: Sequence[Region]) -> Mask | None:
     """All regions of a photo but those that others lie on; None where there are none."""
     masks = [region.mask for region in regions if region.mask.mean() < SURFACE]
     return np.logical_or.reduce(masks) if masks else None
@@ -65,6 +65,22 @@ def chosen_ids(normal: NormalImage, goods: GoodPhotos | None) -> tuple[str, ...]
     if len(ids) <= MOST:
         return tuple(ids)
     return tuple(ids[int(k)] for k in np.linspace(0, len(ids) - 1, MOST).round())
+
+
+def taken_elsewhere(others: Sequence[OtherPhoto], shape: tuple[int, int]) -> Mask:
+    """Where parts come to lie on ``others``, as this photo of ``shape`` sees it: bool (H, W).
+
+    What all of them have at one place is fixed there, or a hole: it tells nothing of where a part may lie.
+    """
+    size = (shape[1], shape[0])
+    laid = [
+        cv2.warpAffine(one.parts.view(np.uint8), one.matrix, size, flags=cv2.INTER_NEAREST) > 0
+        for one in others
+        if one.parts is not None
+    ]
+    if len(laid) < 2:
+        return np.zeros(shape, np.bool_)
+    return np.asarray(np.logical_or.reduce(laid) & ~np.logical_and.reduce(laid), np.bool_)
 
 
 def _onto(photo: NormalImage, first: NormalImage) -> Matrix | None:

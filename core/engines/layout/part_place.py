@@ -5,8 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from core.engines.ground.other_photos import parts_of_regions, taken_elsewhere
 from core.engines.layout.cutout import CutPart
-from core.engines.layout.free_place import NoFreePlace, free_shift
+from core.engines.layout.free_place import NoFreePlace, OpenGround, free_shift
 from core.engines.layout.paste_part import centred_at, transformed
 from core.engines.layout.scene import LayoutScene
 from core.engines.layout.work_area import distance_to, work_area_of
@@ -54,7 +55,10 @@ def _relocated(scene: LayoutScene, surface: Image, part: CutPart, blocked: Mask)
     if params.overlap:
         blocked = np.zeros_like(blocked)
     blocked = blocked | ~_surface(scene)
-    dy, dx = free_shift(surface, part, blocked, scene.rng, 0.4 * part.size, scene.region.name)
+    here = parts_of_regions(scene.regions)
+    taken = taken_elsewhere(scene.goods, scene.shape)
+    ground = OpenGround(surface, blocked, taken if here is None else taken | here)
+    dy, dx = free_shift(ground, part, scene.rng, 0.4 * part.size, scene.region.name)
     return centred_at(part, (part.centre[0] + dy, part.centre[1] + dx))
 
 
