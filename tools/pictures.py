@@ -29,6 +29,13 @@ URL = f"http://127.0.0.1:{PORT}/"
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 CANVAS = "[...document.querySelectorAll('.fsc')].find(e => e.offsetParent)?.__mask"
 
+PICTURES_ARE_THERE_JS = """() => [...document.images].every((image) => {
+  const { top, bottom, width } = image.getBoundingClientRect();
+  const seen = width > 0 && bottom > 0 && top < innerHeight;
+  return !seen || !image.currentSrc || (image.complete && image.naturalWidth > 0);
+})"""
+"""Thumbnails come one by one; a busy machine takes longer than any fixed wait."""
+
 PLAIN_PATHS_JS = """() => {
   const plain = (text) => window.shownPaths.reduce((said, [path, short]) => said.replaceAll(path, short), text);
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -103,7 +110,9 @@ def walk(page: Page) -> None:
     shot(page, "concepts")
     studio(page)
     components(page)
-    take(page, "Review", "review")
+    open_tab(page, "Review")
+    page.get_by_text("Looking for the good part").wait_for(state="hidden", timeout=60_000)
+    shot(page, "review")
     open_tab(page, "Export")
     shot(page, "export")
     evaluation(page)
@@ -168,6 +177,7 @@ def open_tab(page: Page, tab: str) -> None:
 def shot(page: Page, name: str) -> None:
     """The page once it has come to rest: light, dark, and in a small window."""
     page.wait_for_timeout(2500)
+    page.wait_for_function(PICTURES_ARE_THERE_JS, timeout=60_000)
     picture(page, f"{name}.jpg", 82)
     page.evaluate("flawsmithDark()")
     page.wait_for_timeout(600)
