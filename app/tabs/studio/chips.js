@@ -7,12 +7,18 @@ function goToTab(name) {
   [...document.querySelectorAll("#fs-tabs button[role=tab]")].find((tab) => tab.textContent.trim() === name).click();
 }
 
-class Chips {
+export class Chips {
   constructor(element, trigger) {
     this.element = element;
     this.trigger = trigger;
     this.open = new Set(); // chips whose fold is open
     this.held = ""; // key of the control that has the focus
+    this.drafts = new Map(); // what was typed and not told yet, by key
+    element.addEventListener("input", ({ target }) => { if (target.matches("input[data-key]")) this.drafts.set(target.dataset.key, target.value); });
+    // A title that was put back after the chips were drawn anew tells of no change when it is left.
+    element.addEventListener("focusout", ({ target }) => queueMicrotask(() => {
+      if ("title" in target.dataset && target.isConnected && this.drafts.has(target.dataset.key)) this.typed(target);
+    }));
     element.addEventListener("focusin", (event) => { this.held = event.target.dataset.key || ""; });
     element.addEventListener("click", (event) => {
       const button = event.target.closest("button");
@@ -36,6 +42,7 @@ class Chips {
 
   typed(box) {
     const text = box.value.trim();
+    this.drafts.delete(box.dataset.key);
     if ("title" in box.dataset) this.trigger("chip_titled", { title: text });
     else if (text) this.trigger("chip_edited", { edit: box.dataset.write + text });
   }
@@ -87,9 +94,10 @@ class Chips {
     if (same) { event.preventDefault(); event.stopPropagation(); same.focus(); }
   }
 
-  // Chips drawn anew may take over another one's button, the focus with it.
+  // Chips drawn anew may take over another one's button, the focus with it, and lose what is being typed.
   redrawn() {
-    const { element, held, open } = this;
+    const { element, held, open, drafts } = this;
+    for (const box of element.querySelectorAll("input[data-key]")) if (drafts.has(box.dataset.key)) box.value = drafts.get(box.dataset.key);
     for (const chip of element.querySelectorAll("[data-chip]")) if (open.has(chip.dataset.chip)) this.unfold(chip, true);
     const at = document.activeElement, idle = !at || at === document.body;
     if (!held || !(idle || (element.contains(at) && at.dataset.key !== held))) return;
@@ -98,6 +106,7 @@ class Chips {
     const next = element.querySelector(`[data-key="${key}"]:enabled`) || element.querySelector(`[data-chip="${chip}"] button:enabled`)
       || element.querySelector("[data-undo]:enabled");
     if (next) next.focus({ preventScroll: true });
+    if (next && drafts.has(held)) next.setSelectionRange(next.value.length, next.value.length);
   }
 }
 
