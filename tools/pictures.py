@@ -111,6 +111,7 @@ def walk(page: Page) -> None:
     studio(page)
     components(page)
     open_tab(page, "Review")
+    page.wait_for_timeout(2500)
     page.get_by_text("Looking for the good part").wait_for(state="hidden", timeout=60_000)
     shot(page, "review")
     open_tab(page, "Export")
