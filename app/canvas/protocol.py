@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeGuard
 
 from core.errors import FlawsmithError, InputError, MaskError
 
@@ -22,7 +22,7 @@ MAX_POINTS = 64
 MAX_SIDE = 32_768
 """Longest side of a photo that a browser canvas can hold, in pixels."""
 
-Handler = Callable[[dict[str, Any]], dict[str, Any]]
+Handler = Callable[[dict[str, object]], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class MaskUpdate:
         return sum(self.runs[1::2])
 
 
-def check_runs(runs: Any, width: int, height: int) -> tuple[int, ...]:
+def check_runs(runs: object, width: int, height: int) -> tuple[int, ...]:
     """Run lengths that fill ``width * height`` pixels exactly, or MaskError."""
     if not isinstance(runs, (list, tuple)) or not runs:
         raise MaskError(f"mask: expected a list of run lengths, got {type(runs).__name__}; reload the page")
@@ -79,8 +79,9 @@ def check_runs(runs: Any, width: int, height: int) -> tuple[int, ...]:
     return tuple(runs)
 
 
-def parse_segment(data: Any, width: int, height: int) -> SegmentQuery:
+def parse_segment(sent: object, width: int, height: int) -> SegmentQuery:
     """Check a ``segment`` request against the loaded photo's size in pixels."""
+    data = _message(sent)
     head = _request_ids(data)
     raw = data.get("points", [])
     if not isinstance(raw, list) or len(raw) > MAX_POINTS:
@@ -94,8 +95,9 @@ def parse_segment(data: Any, width: int, height: int) -> SegmentQuery:
     return SegmentQuery(*head, points, box, runs)
 
 
-def parse_mask(data: Any, width: int, height: int) -> MaskUpdate:
+def parse_mask(sent: object, width: int, height: int) -> MaskUpdate:
     """Check a ``put_mask`` request against the loaded photo's size in pixels."""
+    data = _message(sent)
     head = _request_ids(data)
     if data.get("size") != [width, height]:
         raise MaskError(
@@ -118,13 +120,14 @@ class DropQuery:
     at: tuple[float, float] | None
 
 
-def parse_drop(data: Any, width: int, height: int) -> DropQuery:
+def parse_drop(sent: object, width: int, height: int) -> DropQuery:
     """Check a ``drop`` request against the loaded photo's size in pixels."""
+    data = _message(sent)
     head = _request_ids(data)
     shape, scale, degrees = data.get("shape"), data.get("scale"), data.get("degrees")
-    if type(shape) is not int or not 0 <= shape < 2**53:
+    if not isinstance(shape, int) or isinstance(shape, bool) or not 0 <= shape < 2**53:
         raise InputError(f"drop: expected the number of a shape, got {shape!r}; reload the page")
-    if any(type(n) not in (int, float) or not math.isfinite(n) for n in (scale, degrees)):
+    if not (_is_finite(scale) and _is_finite(degrees)):
         raise InputError("drop: expected a size and an angle; reload the page")
     given = data.get("x") is not None and data.get("y") is not None
     at = (_number(data["x"], width), _number(data["y"], height)) if given else None
@@ -133,13 +136,13 @@ def parse_drop(data: Any, width: int, height: int) -> DropQuery:
 
 def segment_reply(
     candidates: Sequence[tuple[Sequence[int], float]], seq: int, segmenter: str, ms: float
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The answer to ``segment``: (run lengths, score 0..1) of each candidate, best first."""
     found = [{"rle": list(runs), "score": round(float(score), 4)} for runs, score in candidates]
     return {"ok": True, "seq": seq, "candidates": found, "segmenter": segmenter, "ms": round(ms)}
 
 
-def mask_reply(update: MaskUpdate) -> dict[str, Any]:
+def mask_reply(update: MaskUpdate) -> dict[str, object]:
     """The acknowledgement of ``put_mask``."""
     return {"ok": True, "seq": update.seq, "area": update.area}
 
@@ -152,12 +155,12 @@ def canvas_value(
     sid: str,
     *,
     mask_rle: Sequence[int] | None = None,
-    regions: Sequence[Mapping[str, Any]] = (),
+    regions: Sequence[Mapping[str, object]] = (),
     readonly: bool = False,
     segmenter: str = "",
     project: str = "",
     lay_rle: Sequence[int] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The component's value. ``mask_rle=None`` leaves the mask of the same photo alone; a new photo starts empty.
 
     How the photo is shown (brightness and so on) is remembered by the browser for each ``project``.
@@ -190,7 +193,7 @@ def canvas_value(
 def errors_as_replies(name: str, handler: Handler) -> Handler:
     """``handler`` under ``name``, answering ``{"ok": False, "error": line}`` where it raises a FlawsmithError."""
 
-    def call(data: dict[str, Any]) -> dict[str, Any]:
+    def call(data: dict[str, object]) -> dict[str, object]:
         try:
             if not isinstance(data, dict):
                 raise InputError("canvas: expected names and values; reload the page")
@@ -203,28 +206,43 @@ def errors_as_replies(name: str, handler: Handler) -> Handler:
     return call
 
 
-def _request_ids(data: Any) -> tuple[str, str, int]:
-    if not isinstance(data, dict) or data.get("v") != VERSION:
+def _message(sent: object) -> dict[str, object]:
+    """What the canvas sent, by name; InputError where it is not of this version."""
+    if not isinstance(sent, dict) or sent.get("v") != VERSION:
         raise InputError("canvas: the page is older or newer than the program; reload the page")
+    return sent
+
+
+def _request_ids(data: Mapping[str, object]) -> tuple[str, str, int]:
     sid, image_id, seq = data.get("sid"), data.get("image_id"), data.get("seq")
-    if not isinstance(sid, str) or not isinstance(image_id, str) or type(seq) is not int or seq < 0:
+    if (
+        not isinstance(sid, str)
+        or not isinstance(image_id, str)
+        or not isinstance(seq, int)
+        or isinstance(seq, bool)
+        or seq < 0
+    ):
         raise InputError("canvas: expected sid, image_id and a sequence number; reload the page")
     return sid, image_id, seq
 
 
-def _number(value: Any, top: int) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value) or not 0 <= value <= top:
+def _is_finite(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number(value: object, top: int) -> float:
+    if not _is_finite(value) or not 0 <= value <= top:
         raise InputError(f"clicks: expected a position from 0 to {top}, got {value!r}; click inside the photo")
     return float(value)
 
 
-def _point(raw: Any, width: int, height: int) -> ClickPoint:
+def _point(raw: object, width: int, height: int) -> ClickPoint:
     if not isinstance(raw, dict) or raw.get("label") not in (0, 1):
         raise InputError("clicks: expected x, y and a label of 0 or 1; reload the page")
     return ClickPoint(_number(raw.get("x"), width), _number(raw.get("y"), height), raw["label"] == 1)
 
 
-def _box(raw: Any, width: int, height: int) -> tuple[float, float, float, float]:
+def _box(raw: object, width: int, height: int) -> tuple[float, float, float, float]:
     if not isinstance(raw, list) or len(raw) != 4:
         raise InputError("box: expected [x0, y0, x1, y1]; drag a box over the part")
     x0, y0, x1, y1 = (_number(v, top) for v, top in zip(raw, (width, height, width, height), strict=True))

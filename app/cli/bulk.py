@@ -106,14 +106,7 @@ def generate(
                 "--rules: each rule sets label, engine and settings itself; give --per-rule and --seed only"
             )
         return generate_by_rules(project, rules, per_rule, seed, as_json)
-    if keep_best is None and (rule or spend):
-        raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
-    if (shard is None) != (out is None):
-        raise InputError("--shard and --out belong together; say which shard to make and where to")
-    if shard and devices:
-        raise InputError("--devices: a shard is made in one process; start one shard for each device")
-    if shard and keep_best:
-        raise InputError("--keep-best: it needs all samples; merge the shards first, then run review --auto")
+    _check_together(keep_best, bool(rule), spend, shard, out, devices)
     batch = GenerationBatch(
         engine=engine,
         label=label or engine,
@@ -141,6 +134,20 @@ def generate(
     lines = [f"{made['message']} in {result['seconds']:.1f} s"]
     lines += [f"rejected {n}: {why}" for why, n in result["reasons"].items()]
     print_result(result, as_json, [*lines, *(f"note: {note}" for note in result.get("notes", []))])
+
+
+def _check_together(
+    keep_best: int | None, rule: bool, spend: bool, shard: str | None, out: Path | None, devices: str
+) -> None:
+    """InputError for options of ``generate`` that need another one, or rule it out."""
+    if keep_best is None and (rule or spend):
+        raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
+    if (shard is None) != (out is None):
+        raise InputError("--shard and --out belong together; say which shard to make and where to")
+    if shard and devices:
+        raise InputError("--devices: a shard is made in one process; start one shard for each device")
+    if shard and keep_best:
+        raise InputError("--keep-best: it needs all samples; merge the shards first, then run review --auto")
 
 
 def _generate_shard(project: Path, batch: GenerationBatch, shard: str, out: Path, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.sent_values import checked_values
+from app.sent_values import checked_number
 from core.errors import InputError
 
 
@@ -19,7 +19,7 @@ class NumberField(gr.Number):
         """The number, or None where the field is empty; gr.Error where it is none, or out of bounds."""
         low, high = self.minimum, self.maximum
         try:
-            (payload,) = checked_values([self], [payload])
+            payload = checked_number(self, payload)
         except InputError as error:
             raise gr.Error(str(error), title="Not done", print_exception=False) from error
         if payload is None:

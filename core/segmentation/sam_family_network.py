@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from core.segmentation.sam_network import mask_prompt
 from core.segmentation.segmenter import Box, Cancel, Click, raise_if_cancelled
 from core.types import Image, Mask
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
 
 @dataclass(frozen=True)
 class FamilyEmbedding:
@@ -26,7 +30,7 @@ class FamilyEmbedding:
     those of the network's input, ``input_shape`` the (h, w) of the photo in it, ``content`` the share that is photo.
     """
 
-    tensors: dict[str, Any]
+    tensors: Mapping[str, Tensor | list[Tensor]]
     shape: tuple[int, int]
     scale: tuple[float, float]
     input_shape: tuple[int, int]
@@ -38,7 +42,7 @@ class FamilyEmbedding:
         return sum(t.element_size() * t.nelement() for value in self.tensors.values() for t in _each(value))
 
 
-def load_family(folder: Path, title: str, device: Any) -> FamilyNetwork:
+def load_family(folder: Path, title: str, device: torch.device) -> FamilyNetwork:
     """The model and processor in the folder; Unavailable says in one line what is wrong with it."""
     from safetensors import SafetensorError
     from transformers import AutoModelForMaskGeneration, AutoProcessor
@@ -97,7 +101,7 @@ class FamilyNetwork:
         import torch
 
         sx, sy = photo.scale
-        prompt: dict[str, Any] = {"multimask_output": several}
+        prompt: dict[str, Tensor | bool] = {"multimask_output": several}
         if clicks:
             prompt["input_points"] = torch.tensor([[[[c.x * sx, c.y * sy] for c in clicks]]], dtype=torch.float32)
             prompt["input_labels"] = torch.tensor([[[int(c.positive) for c in clicks]]], dtype=torch.int64)
@@ -125,7 +129,7 @@ class FamilyNetwork:
             },
         )
 
-    def _run(self, photo: FamilyEmbedding, prompt: dict[str, Any]) -> tuple[FloatArray, FloatArray]:
+    def _run(self, photo: FamilyEmbedding, prompt: Mapping[str, Tensor | bool]) -> tuple[FloatArray, FloatArray]:
         import torch
 
         device = self._model.device
@@ -138,7 +142,7 @@ class FamilyNetwork:
         return logits, scores[:, : logits.shape[1]]
 
     @staticmethod
-    def _named(given: Any) -> dict[str, Any]:
+    def _named(given: Any) -> dict[str, Tensor | list[Tensor]]:
         """What ``get_image_embeddings`` gave, by the decoder's argument; HQ-SAM gives a pair."""
         if isinstance(given, tuple) and len(given) == 2:
             return {"image_embeddings": given[0], "intermediate_embeddings": list(given[1])}
@@ -150,12 +154,15 @@ class FamilyNetwork:
         return 4 * int(_each(photo.tensors["image_embeddings"])[-1].shape[-1])
 
 
-def _each(value: Any) -> list[Any]:
+def _each(value: Tensor | list[Tensor]) -> list[Tensor]:
     return list(value) if isinstance(value, list) else [value]
 
 
-def _on_cpu(value: Any) -> Any:
-    return [_on_cpu(v) for v in value] if isinstance(value, list) else value.detach().cpu().clone()
+def _on_cpu(value: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+    def copied(tensor: Tensor) -> Tensor:
+        return tensor.detach().cpu().clone()
+
+    return [copied(tensor) for tensor in value] if isinstance(value, list) else copied(value)
 
 
 def _line(error: BaseException) -> str:
@@ -165,7 +172,7 @@ def _line(error: BaseException) -> str:
 
 
 @contextmanager
-def _block_hooks(encoder: Any, progress: Steps | None, cancelled: Cancel | None) -> Iterator[None]:
+def _block_hooks(encoder: nn.Module, progress: Steps | None, cancelled: Cancel | None) -> Iterator[None]:
     """Hooks on the encoder's longest list of blocks, removed in the end whatever happens."""
     import torch
 
@@ -173,7 +180,7 @@ def _block_hooks(encoder: Any, progress: Steps | None, cancelled: Cancel | None)
     blocks = list(max(lists, key=lambda blocks: len(list(blocks)))) if lists else [encoder]
     done = 0
 
-    def after(*_: Any) -> None:
+    def after(*_: object) -> None:
         nonlocal done
         done += 1
         if progress is not None:

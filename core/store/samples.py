@@ -53,10 +53,7 @@ class SampleStore(PhotoStore):
         """
         scores = _check_scores(scores or {})
         label = check_label(label)
-        if kind not in KINDS:
-            raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
-        if not 0 <= seed < 2**63:
-            raise InputError(f"seed {seed}: expected 0 to {2**63 - 1}")
+        _check_kind_and_seed(kind, seed)
         image, mask = self._files.put(image_png, "png"), self._files.put(mask_png, "png")
         attention = self._files.put(attention_png, "png") if attention_png is not None else None
         instances = [self._files.put(png, "png") for png in instance_pngs]
@@ -212,6 +209,13 @@ class SampleStore(PhotoStore):
 
 def _numbered(numbers: Sequence[int]) -> ColumnElement[bool]:
     return column_in(samples.c.number, numbers)
+
+
+def _check_kind_and_seed(kind: str, seed: int) -> None:
+    if kind not in KINDS:
+        raise InputError(f"kind {kind!r}: expected one of {', '.join(KINDS)}")
+    if not 0 <= seed < 2**63:
+        raise InputError(f"seed {seed}: expected 0 to {2**63 - 1}")
 
 
 def _check_scores(scores: Mapping[str, float]) -> dict[str, float]:

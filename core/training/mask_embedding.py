@@ -82,42 +82,40 @@ def learn_shapes(
     samples = [
         TrainingSample(picture, words[label])
         for label, masks in groups.items()
-        for picture in (
-            [whole_picture(mask, backbone.side) for mask in masks[:_MOST_VIEWS]]
-            if view == "whole"
-            else _pictures(masks, backbone.side, numpy_rng(seed, "shapes", words[label]))
-        )
+        for picture in _lessons(masks, backbone.side, view, numpy_rng(seed, "shapes", words[label]))
     ]
     vectors = {word: nn.Parameter(_start(backbone, word, tokens, seed)) for word in words.values()}
     named = [Placeholder(word, value) for word, value in vectors.items()]
     plan = TrainingPlan(steps, lr=5e-3, rates=(("lora.", 0.2),), warmup=20, seed=seed, area_weight=False)
     with with_placeholders(backbone, named) as known:
-        low_rank: AbstractContextManager[dict[str, nn.Parameter]] = nullcontext({})
-        if rank:
-            low_rank = unet_adapter(backbone, rank, derive_seed(seed, "shapes"))
-        with low_rank as lora:
+        with _adapter(backbone, rank, seed) as lora:
             encoded = encode_samples(known, samples, text_frozen=False, cancelled=cancelled)
             train(
                 Trainable(known, {**vectors, **lora}, prompt_conditioning(known)), encoded, plan,
                 checkpoint=checkpoint, cancelled=cancelled, progress=lambda done, of, loss: progress(done),
             )  # fmt: skip
-            drawn = {}
-            for index, (label, word) in enumerate(words.items()):
-                generator = torch_generator(derive_seed(seed, "shapes", "draw", word))
-                drawn[label] = draw_shapes(
-                    known,
-                    word,
-                    count,
-                    generator,
-                    cancelled,
-                    progress,
-                    steps + count * index,
-                    sampling=sampling,
-                    view=view,
+            drawn = {
+                label: draw_shapes(
+                    known, word, count, torch_generator(derive_seed(seed, "shapes", "draw", word)),
+                    cancelled, progress, steps + count * index, sampling=sampling, view=view,
                 )
-            tensors = {f"shape.{word}": value.detach().clone() for word, value in vectors.items()}
-            tensors |= {f"shape.{name}": value.detach().clone() for name, value in lora.items()}
+                for index, (label, word) in enumerate(words.items())
+            }  # fmt: skip
+            learned: dict[str, nn.Parameter] = {**vectors, **lora}
+            tensors = {f"shape.{name}": value.detach().clone() for name, value in learned.items()}
     return LearnedShapes(tensors, drawn)
+
+
+def _lessons(masks: Sequence[Mask], side: int, view: ShapeView, rng: np.random.Generator) -> list[Image]:
+    """The pictures of a label's masks that its word is learned from: uint8 (side, side, 3)."""
+    if view == "whole":
+        return [whole_picture(mask, side) for mask in masks[:_MOST_VIEWS]]
+    return _pictures(masks, side, rng)
+
+
+def _adapter(backbone: Backbone, rank: int, seed: int) -> AbstractContextManager[dict[str, nn.Parameter]]:
+    """An adapter of the U-Net while the context lasts, its parameters by name; none of rank 0."""
+    return unet_adapter(backbone, rank, derive_seed(seed, "shapes")) if rank else nullcontext({})
 
 
 @torch.no_grad()

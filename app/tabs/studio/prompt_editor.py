@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gradio as gr
 
 from app.components.labels import normalized_label
-from app.components.photo_panel import SERIAL_EVENTS
+from app.components.photo_panel import SERIAL_EVENTS, PhotoPanel
 from app.modules import on_load
 from app.page_context import on, on_html_event
 from app.sent_values import sent_place
@@ -99,55 +99,69 @@ def _push_edit(session: Session, text: str) -> None:
         now["edit"] = text
 
 
+ChipChange = Callable[[Session, PhotoPanel, Mapping[str, object]], None]
+"""What a press on the chips changes of the session's settings, with what the page sent."""
+
+
+def _add_edit(session: Session, table: PhotoPanel, sent: Mapping[str, object]) -> None:
+    desk, now = session.required_api.studio.prompt_editor, dict(editor_settings(session))
+    if now["edit"] == DEFAULTS["edit"] and not _undo_stack(session):
+        now["edit"] = ""  # nobody asked for what the form begins with
+    _push_edit(session, desk.add(table.photo_id(session), now, str(sent.get("edit", ""))))
+
+
+def _replace(session: Session, table: PhotoPanel, sent: Mapping[str, object]) -> None:
+    before = dict(editor_settings(session))
+    lender = str(sent.get("lender", ""))
+    _add_edit(session, table, sent)
+    if lender:
+        known = [one.strip() for one in before["borrowed"].split(",") if one.strip()]
+        id = session.required_api.studio.prompt_editor.borrow(lender)
+        editor_settings(session)["borrowed"] = ", ".join(dict.fromkeys([*known, id]))
+
+
+def _drop_edit(session: Session, table: PhotoPanel, sent: Mapping[str, object]) -> None:
+    desk = session.required_api.studio.prompt_editor
+    _push_edit(session, desk.drop(table.photo_id(session), editor_settings(session), sent_place(sent, "place")))
+
+
+def _undo(session: Session, table: PhotoPanel, sent: Mapping[str, object]) -> None:
+    if before := _undo_stack(session):
+        editor_settings(session)["edit"] = before.pop()
+
+
+def _clear(session: Session, table: PhotoPanel, sent: Mapping[str, object]) -> None:
+    _push_edit(session, "")
+
+
+def _take_title(session: Session, table: PhotoPanel, sent: Mapping[str, object]) -> None:
+    desk = session.required_api.studio.prompt_editor
+    editor_settings(session)["prompt"] = desk.titled(str(sent.get("title", "")))
+
+
+def _take_concept(session: Session, table: PhotoPanel, sent: Mapping[str, object]) -> None:
+    editor_settings(session)["concept"] = str(sent.get("concept", ""))
+
+
 def wire(board: PromptEditor, maker: TryOutRunner) -> None:
     """Presses become edits, edits settings, and Preview one sample."""
     controls, table, shell = maker.controls, maker.table, maker.shell
     outputs = [*board.shown, controls.label]
+    chips = board.html
 
-    def told(event: Any, change: Callable[[Session, dict[str, Any]], None]) -> None:
+    def on_chips(event: Callable[..., object], change: ChipChange) -> None:
         def handle(session: Session, sent: dict[str, object], label: str | None) -> list[object]:
-            change(session, sent)
+            change(session, table, sent)
             return [*board.show(session), _label_for(label, editor_settings(session)["edit"])]
 
         on_html_event(event, handle, shell, outputs, [controls.label], **SERIAL_EVENTS)
 
-    def edited(session: Session, sent: dict[str, object]) -> None:
-        desk, now = session.required_api.studio.prompt_editor, dict(editor_settings(session))
-        if now["edit"] == DEFAULTS["edit"] and not _undo_stack(session):
-            now["edit"] = ""  # nobody asked for what the form begins with
-        _push_edit(session, desk.add(table.photo_id(session), now, str(sent.get("edit", ""))))
-
-    def replaced(session: Session, sent: dict[str, object]) -> None:
-        before = dict(editor_settings(session))
-        lender = str(sent.get("lender", ""))
-        edited(session, sent)
-        if lender:
-            known = [one.strip() for one in before["borrowed"].split(",") if one.strip()]
-            id = session.required_api.studio.prompt_editor.borrow(lender)
-            editor_settings(session)["borrowed"] = ", ".join(dict.fromkeys([*known, id]))
-
-    def dropped(session: Session, sent: dict[str, object]) -> None:
-        desk = session.required_api.studio.prompt_editor
-        _push_edit(session, desk.drop(table.photo_id(session), editor_settings(session), sent_place(sent, "place")))
-
-    def undone(session: Session, sent: dict[str, object]) -> None:
-        if before := _undo_stack(session):
-            editor_settings(session)["edit"] = before.pop()
-
-    def titled(session: Session, sent: dict[str, object]) -> None:
-        desk = session.required_api.studio.prompt_editor
-        editor_settings(session)["prompt"] = desk.titled(str(sent.get("title", "")))
-
-    def worded(session: Session, sent: dict[str, object]) -> None:
-        editor_settings(session)["concept"] = str(sent.get("concept", ""))
-
-    chips = board.html
     for event, change in (
-        (chips.chip_edited, edited), (chips.chip_replaced, replaced), (chips.chip_dropped, dropped),
-        (chips.chip_undone, undone), (chips.chip_cleared, lambda session, sent: _push_edit(session, "")),
-        (chips.chip_titled, titled), (chips.chip_worded, worded),
+        (chips.chip_edited, _add_edit), (chips.chip_replaced, _replace), (chips.chip_dropped, _drop_edit),
+        (chips.chip_undone, _undo), (chips.chip_cleared, _clear), (chips.chip_titled, _take_title),
+        (chips.chip_worded, _take_concept),
     ):  # fmt: skip
-        told(event, change)
+        on_chips(event, change)
 
     def typed(session: Session, value: str | None, name: str) -> Any:
         queue, value = _echo_queue(session, name), value or ""
