@@ -69,7 +69,7 @@ def check_runs(runs: object, width: int, height: int) -> tuple[int, ...]:
         raise MaskError(f"mask: expected a list of run lengths, got {type(runs).__name__}; reload the page")
     if len(runs) > width * height + 1:
         raise MaskError(f"mask: {len(runs)} run lengths are more than the photo has pixels; reload the page")
-    if any(type(n) is not int or n < 0 for n in runs):
+    if any(not _is_whole(n) or n < 0 for n in runs):
         raise MaskError("mask: run lengths must be whole numbers from 0 up; reload the page")
     if sum(runs) != width * height:
         raise MaskError(
@@ -125,7 +125,7 @@ def parse_drop(sent: object, width: int, height: int) -> DropQuery:
     data = _message(sent)
     head = _request_ids(data)
     shape, scale, degrees = data.get("shape"), data.get("scale"), data.get("degrees")
-    if not isinstance(shape, int) or isinstance(shape, bool) or not 0 <= shape < 2**53:
+    if not _is_whole(shape) or not 0 <= shape < 2**53:
         raise InputError(f"drop: expected the number of a shape, got {shape!r}; reload the page")
     if not (_is_finite(scale) and _is_finite(degrees)):
         raise InputError("drop: expected a size and an angle; reload the page")
@@ -215,19 +215,17 @@ def _message(sent: object) -> dict[str, object]:
 
 def _request_ids(data: Mapping[str, object]) -> tuple[str, str, int]:
     sid, image_id, seq = data.get("sid"), data.get("image_id"), data.get("seq")
-    if (
-        not isinstance(sid, str)
-        or not isinstance(image_id, str)
-        or not isinstance(seq, int)
-        or isinstance(seq, bool)
-        or seq < 0
-    ):
+    if not isinstance(sid, str) or not isinstance(image_id, str) or not _is_whole(seq) or seq < 0:
         raise InputError("canvas: expected sid, image_id and a sequence number; reload the page")
     return sid, image_id, seq
 
 
+def _is_whole(value: object) -> TypeGuard[int]:
+    return type(value) is int  # True is no number
+
+
 def _is_finite(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _number(value: object, top: int) -> float:
