@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from core import exporters as exporting
 from core.api.last_export import remember_export, since_last_export
+from core.api.verdict_to_use import verdict_to_use
 from core.errors import ExportError
 from core.exporters.api import DatasetItem
 from core.images.source_depth import SourceDepth
@@ -41,13 +42,13 @@ class DatasetsApi:
 
         Kept ones; as long as nothing at all was reviewed, all of them; ``everything`` adds the new ones.
         """
-        kept = self._project.samples(SampleFilter(verdict=ReviewStatus.KEPT))
         if everything:
-            return kept + self._project.samples(SampleFilter(verdict=ReviewStatus.NEW)), None
-        if kept or self._project.count_samples(SampleFilter(verdict=ReviewStatus.REJECTED)):
-            return kept, None
-        new = self._project.samples(SampleFilter(verdict=ReviewStatus.NEW))
-        return new, f"nothing was reviewed yet: all {len(new)} new samples are exported" if new else None
+            both = (ReviewStatus.KEPT, ReviewStatus.NEW)
+            return [row for verdict in both for row in self._project.samples(SampleFilter(verdict=verdict))], None
+        verdict = verdict_to_use(self._project)
+        samples = self._project.samples(SampleFilter(verdict=verdict))
+        unseen = verdict is ReviewStatus.NEW and bool(samples)
+        return samples, f"nothing was reviewed yet: all {len(samples)} new samples are exported" if unseen else None
 
     def export(
         self,

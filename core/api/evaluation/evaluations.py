@@ -19,8 +19,8 @@ from core.api.evaluation.specs import (
     learned_reference_warnings,
     pairs_to_evaluate,
     real_anomalies,
-    verdict_to_evaluate,
 )
+from core.api.verdict_to_use import verdict_to_use
 from core.errors import InputError, NewerFormat, NotFound
 from core.evaluation import report_parts
 from core.evaluation.detectors.api import detectors
@@ -96,7 +96,7 @@ class EvaluationsApi:
 
     def engines(self) -> dict[str, int]:
         """Engines of the pairs that an evaluation takes, with how many there are of each; {} without pairs."""
-        return self._project.engine_counts(verdict_to_evaluate(self._project))
+        return self._project.engine_counts(verdict_to_use(self._project))
 
     def preview(self, trial: EvalSpec) -> EvaluationPreview:
         """What a run would take; InputError says what is missing."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from core.api.verdict_to_use import verdict_to_use
 from core.device import numpy_rng
 from core.errors import InputError
 from core.evaluation.photo_sets import Shot, Split, labelled_as_imported, read_photo_set, with_regions
@@ -100,7 +101,7 @@ def pairs_to_evaluate(project: Project, engine: str = "") -> tuple[list[SampleRo
 
     Kept ones; as long as nothing at all was reviewed, all of them, as an export does.
     """
-    verdict = verdict_to_evaluate(project)
+    verdict = verdict_to_use(project)
     pairs = project.samples(SampleFilter(verdict=verdict, engine=engine or None))
     if pairs:
         new = verdict is ReviewStatus.NEW
@@ -110,14 +111,6 @@ def pairs_to_evaluate(project: Project, engine: str = "") -> tuple[list[SampleRo
     if waiting:
         raise InputError(f"no pair{whose} is kept, {waiting} wait in Review: keep some there first")
     raise InputError(f"there are no pairs{whose} yet: make some in Studio, then keep the good ones in Review")
-
-
-def verdict_to_evaluate(project: Project) -> ReviewStatus:
-    """The verdict of the pairs that an evaluation takes: "kept", or "new" as long as nothing at all was reviewed."""
-    reviewed = (ReviewStatus.KEPT, ReviewStatus.REJECTED)
-    if any(project.count_samples(SampleFilter(verdict=verdict)) for verdict in reviewed):
-        return ReviewStatus.KEPT
-    return ReviewStatus.NEW
 
 
 def real_anomalies(project: Project, against: Path | None) -> list[Shot]:
