@@ -16,6 +16,7 @@ sys.path.insert(0, str(HOUSE))
 from core.diffusion.editor.families import EDITOR_FAMILIES, EditorFamily, EditorPipeline  # noqa: E402
 from tests.diffusion.editor_toys import WRITERS  # noqa: E402
 from tests.diffusion.test_adapters import LORAS  # noqa: E402
+from tests.methods.test_model_families import WRITERS as LEARNED_ON  # noqa: E402
 
 TARGET = HOUSE / "docs" / "models.md"
 BEGIN, END = "<!-- families -->", "<!-- /families -->"
@@ -39,6 +40,7 @@ def table() -> str:
 
 def _row(family: EditorFamily) -> tuple[str, ...]:
     assert family.name in WRITERS, f"{family.name}: no test writes and draws with it"
+    assert family.learned == (family.name in LEARNED_ON), f"{family.name}: does a test learn and draw on it?"
     ways: list[EditorPipeline] = [one for one in (family.masked, family.instruction) if one is not None]
     return (
         family.title,
@@ -47,7 +49,7 @@ def _row(family: EditorFamily) -> tuple[str, ...]:
         _cell(any(one.reference for one in ways)),
         _cell(any(one.negative for one in ways)),
         "works" if family.name in LORAS else "not tested",
-        "refused",
+        _cell(family.learned),
     )
 
 

@@ -98,6 +98,18 @@ def attention_layers(unet: Any) -> list[tuple[str, Any]]:
     return [(n, m) for n, m in unet.named_modules() if hasattr(m, "processor") and hasattr(m, "to_q")]
 
 
+def cross_attention_levels(unet: Any) -> tuple[int, ...]:
+    """How often the latents are halved where the UNet reads the prompt, finest first: (0, 1, 2, 3) for Stable
+    Diffusion 1.5, (1, 2) for XL."""
+    coarsest, found = len(unet.config.block_out_channels) - 1, set[int]()
+    for name, layer in attention_layers(unet):
+        if layer.is_cross_attention:
+            place, _, rest = name.partition(".")
+            block = int(rest.split(".")[0]) if place != "mid_block" else coarsest
+            found.add(coarsest - block if place == "up_blocks" else block)
+    return tuple(sorted(found))
+
+
 def _site(name: str, layer: Any) -> AttentionSite:
     place: Literal["down", "mid", "up"] = (
         "down" if name.startswith("down") else "up" if name.startswith("up") else "mid"

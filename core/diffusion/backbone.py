@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.noise_schedule import NoiseSchedule
@@ -33,6 +34,9 @@ class Backbone:
     """A loaded model.
 
     ``placeholders`` are words of core.diffusion.tokens and their ids. ``memory`` says what is done to save memory.
+    Stable Diffusion XL has a ``second_text_encoder``, which reads the same ids, padded by ``second_pad_id``; where
+    ``zero_empty_prompt`` is set, it was taught that an empty prompt is zeros. ``blank_latents`` float32 (1, C, h, w)
+    are those of a grey picture, which an inpainting model sees where all is to be drawn.
     """
 
     name: str
@@ -45,6 +49,10 @@ class Backbone:
     dtype: torch.dtype
     memory: MemoryMode = "full"
     placeholders: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    second_text_encoder: Any = None
+    second_pad_id: int = 0
+    zero_empty_prompt: bool = False
+    blank_latents: Tensor | None = None
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @property
@@ -60,7 +68,27 @@ class Backbone:
     @property
     def channels(self) -> int:
         """Channels of the latents."""
-        return int(self.unet.config.in_channels)
+        return int(self.vae.config.latent_channels)
+
+    @property
+    def reads_surroundings(self) -> bool:
+        """Whether it is an inpainting model: its UNet also reads a mask and the picture around it (9 channels)."""
+        return int(self.unet.config.in_channels) == 2 * self.channels + 1
+
+    @property
+    def text_encoders(self) -> tuple[Any, ...]:
+        """The text encoders, in the order in which the UNet reads their states: one, or two."""
+        return (
+            (self.text_encoder,) if self.second_text_encoder is None else (self.text_encoder, self.second_text_encoder)
+        )
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """All that has weights, by the name of its field."""
+        found = {"unet": self.unet, "vae": self.vae, "text_encoder": self.text_encoder}
+        if self.second_text_encoder is not None:
+            found["second_text_encoder"] = self.second_text_encoder
+        return found
 
     @property
     def side(self) -> int:
@@ -107,8 +135,34 @@ def exclusive(backbone: Lockable, cancelled: Callable[[], bool] | None = None) -
 
 def encode_ids(backbone: Backbone, ids: Tensor) -> Conditioning:
     """The conditioning of padded ids int64 (N, length); gradients flow to placeholder vectors."""
+    if backbone.second_text_encoder is not None:
+        return _encode_by_two(backbone, ids)
     encoder = _on_device(backbone, "text_encoder")
     return Conditioning(encoder(ids.to(backbone.device)).last_hidden_state.float())
+
+
+def _encode_by_two(backbone: Backbone, ids: Tensor) -> Conditioning:
+    """As Stable Diffusion XL reads a prompt: both encoders' last but one layer, and the second one's pooled state.
+
+    That is taken at the first end token. The encoder's own pooling may take the highest id instead, which is a
+    placeholder's. ``time_ids`` say that the picture is of the model's own size and not a crop.
+    """
+    ids = ids.to(backbone.device)
+    ends = (ids == backbone.tokenizer.eos_token_id).int().argmax(dim=1)
+    padding = torch.arange(ids.shape[1], device=ids.device) > ends[:, None]
+    first = _on_device(backbone, "text_encoder")(ids, output_hidden_states=True).hidden_states[-2]
+    encoder = _on_device(backbone, "second_text_encoder")
+    second = encoder(ids.masked_fill(padding, backbone.second_pad_id), output_hidden_states=True)
+    at_end = second.last_hidden_state[torch.arange(len(ids), device=ids.device), ends]
+    states, pooled = (
+        torch.cat([first, second.hidden_states[-2]], dim=2).float(),
+        encoder.text_projection(at_end).float(),
+    )
+    if backbone.zero_empty_prompt:
+        said = (ends > 1).to(states)
+        states, pooled = states * said[:, None, None], pooled * said[:, None]
+    size = torch.tensor([[backbone.side, backbone.side, 0, 0, backbone.side, backbone.side]], dtype=torch.float32)
+    return Conditioning(states, pooled, {"time_ids": size.expand(len(ids), -1).to(states.device)})
 
 
 def encode_image(backbone: Backbone, image: Image, generator: torch.Generator | None = None) -> Tensor:
@@ -205,7 +259,19 @@ def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: C
     # UNets that read the prompt as a whole take it, and what else they are told, under these names.
     added = {} if told.pooled is None else {"added_cond_kwargs": {"text_embeds": told.pooled, **told.extras}}
     x = x.to(backbone.device, backbone.dtype)
+    if backbone.reads_surroundings:
+        x = torch.cat([x, _surroundings(backbone, x, told)], dim=1)
     return cast(Tensor, unet(x, when, encoder_hidden_states=told.states, **added).sample.float())
+
+
+def _surroundings(backbone: Backbone, x: Tensor, told: Conditioning) -> Tensor:
+    """What an inpainting model reads beside ``x`` (N, C, h, w): as it is told, else that all is to be drawn."""
+    if told.surroundings is not None:
+        return told.surroundings
+    if backbone.blank_latents is None:
+        raise InputError(f"{backbone.name}: an inpainting model needs the latents of a grey picture; load it anew")
+    blank = F.interpolate(backbone.blank_latents.to(x), x.shape[2:], mode="nearest").expand(len(x), -1, -1, -1)
+    return torch.cat([torch.ones_like(x[:, :1]), blank], dim=1)
 
 
 def predict_noise(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:
@@ -216,9 +282,9 @@ def predict_noise(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: 
 def _on_device(backbone: Backbone, part: str) -> Any:
     """The part, on the device; with offload the others leave it first."""
     if backbone.memory == "offload" and backbone.device.type != "cpu":
-        for other in {"unet", "vae", "text_encoder"} - {part}:
-            if next(getattr(backbone, other).parameters()).device.type != "cpu":
-                getattr(backbone, other).to("cpu")
+        for other, network in backbone.networks.items():
+            if other != part and next(network.parameters()).device.type != "cpu":
+                network.to("cpu")
         if next(getattr(backbone, part).parameters()).device.type == "cpu":
             getattr(backbone, part).to(backbone.device)
     return getattr(backbone, part)

@@ -17,12 +17,15 @@ class Conditioning:
 
     ``states`` float32 (N, L, D) are those of the prompts' tokens, ``pooled`` float32 (N, P) the prompts as a whole
     where the model reads that too, and ``extras`` (N, ...) what else it is told, by the name the model knows it
-    under, such as ``time_ids``. InputError unless all are of N rows.
+    under, such as ``time_ids``. ``surroundings`` float32 (N, 1 + C, h, w), for inpainting models only, are the mask,
+    1 where to draw, and the latents of the picture with that place grey; None says that all is to be drawn.
+    InputError unless all are of N rows.
     """
 
     states: Tensor
     pooled: Tensor | None = None
     extras: Mapping[str, Tensor] = field(default_factory=dict)
+    surroundings: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.states.ndim != 3:
@@ -62,9 +65,10 @@ class Conditioning:
         )
 
     def _tensors(self) -> dict[str, Tensor]:
-        pooled = {} if self.pooled is None else {"pooled": self.pooled}
-        return {"states": self.states, **pooled, **{f"extras.{name}": value for name, value in self.extras.items()}}
+        parts = {"states": self.states, "pooled": self.pooled, "surroundings": self.surroundings}
+        parts |= {f"extras.{name}": value for name, value in self.extras.items()}
+        return {name: value for name, value in parts.items() if value is not None}
 
     def _with(self, tensors: Mapping[str, Tensor]) -> Conditioning:
         extras = {name: tensors[f"extras.{name}"] for name in self.extras}
-        return Conditioning(tensors["states"], tensors.get("pooled"), extras)
+        return Conditioning(tensors["states"], tensors.get("pooled"), extras, tensors.get("surroundings"))

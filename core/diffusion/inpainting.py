@@ -93,6 +93,17 @@ def latent_mask(mask: Mask, shape: tuple[int, int]) -> Tensor:
     return F.adaptive_max_pool2d(pixels, shape)
 
 
+def latent_surroundings(backbone: Backbone, images: Sequence[Image], masks: Sequence[Mask]) -> Tensor:
+    """What an inpainting model reads beside the noise: float32 (N, 1 + C, h, w), Conditioning.surroundings.
+
+    ``images`` uint8 (H, W, 3) are of one size, and ``masks`` bool (H, W) say where the model shall draw.
+    """
+    seen = [np.where(mask[..., None], np.uint8(128), image) for image, mask in zip(images, masks, strict=True)]
+    latents = encode_images(backbone, seen)
+    regions = torch.cat([latent_mask(mask, (latents.shape[2], latents.shape[3])) for mask in masks])
+    return torch.cat([regions.to(latents), latents], dim=1)
+
+
 def blended_hooks(
     z0: Tensor, mask: Tensor, noise: Tensor, region: Callable[[SamplingStep], Tensor] | None = None
 ) -> tuple[BeforeStep, AfterStep]:
@@ -179,19 +190,22 @@ class _InpaintBatch:
         ]
         z0 = encode_images(backbone, [w.pixels for w in self.windows])
         origin = z0 if all(p.initial_image is None for p in self.places) else encode_images(backbone, begun)
-        crops = [latent_mask(w.crop_mask(p.mask), (z0.shape[2], z0.shape[3])) for w, p in self._pairs()]
-        scene = InpaintingState(self.windows, z0, torch.cat(crops))
+        crops = [w.crop_mask(p.mask) for w, p in self._pairs()]
+        region = torch.cat([latent_mask(crop, (z0.shape[2], z0.shape[3])) for crop in crops])
+        scene = InpaintingState(self.windows, z0, region)
         more = guide(scene) if guide is not None else InpaintingHooks()
         generators = [torch_generator(place.seed) for place in self.places]
         noise = draw_noise(z0.shape, generators, z0)
         schedule = make_schedule(backbone.noise_schedule, look.steps, strength=look.strength)
         prompts = [encode_text(backbone, [p.prompt]) if isinstance(p.prompt, str) else p.prompt for p in self.places]
+        told = Conditioning.cat(prompts)
+        if backbone.reads_surroundings:
+            around = latent_surroundings(backbone, [w.pixels for w in self.windows], crops)
+            told = replace(told, surroundings=around)
         keep, finish = blended_hooks(z0, scene.region, noise, more.region)
         with attention_control(backbone.unet, *more.controllers):
             x = sample(
-                classifier_free_guidance(
-                    backbone, Conditioning.cat(prompts), encode_text(backbone, [negative]), look.guidance
-                ),
+                classifier_free_guidance(backbone, told, encode_text(backbone, [negative]), look.guidance),
                 schedule.levels[0].add_noise(origin, noise) if look.strength < 1 else noise,
                 schedule,
                 method=look.method,

@@ -9,14 +9,19 @@ import gc
 import os
 import pickle
 import threading
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from torch import nn
 
 from core.device import choose_device
-from core.diffusion.backbone import Backbone, MemoryMode
-from core.diffusion.model_sources import ModelSource, locate, missing_library
+from core.diffusion.backbone import Backbone, MemoryMode, encode_image
+from core.diffusion.editor.families import read_index
+from core.diffusion.model_sources import ModelSource, has_second_encoder, locate, missing_library
 from core.diffusion.noise_schedule import VariancePreserving
 from core.diffusion.part_loading import load_part, quiet_libraries, short_words
 from core.errors import InputError, Unavailable
@@ -71,7 +76,7 @@ def forget_backbones() -> None:
 
 def _main_memory(backbone: Backbone) -> int:
     """Bytes of the model's weights that do not lie on a GPU now."""
-    parts = (backbone.unet, backbone.vae, backbone.text_encoder)
+    parts = backbone.networks.values()
     return sum(p.nbytes for part in parts for p in part.parameters() if p.device.type == "cpu")
 
 
@@ -84,23 +89,22 @@ def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory:
     _refuse_unsafe(source)
     try:
         with quiet_libraries():
-            parts = _from_file(source, dtype) if source.layout == "file" else _from_folder(source.path, dtype)
+            parts = _from_file(source, dtype) if source.layout == "file" else _from_folder(source, dtype)
     except Unavailable:
         raise
     except Exception as error:
         # The libraries raise whatever a foreign or broken file makes them trip over.
         raise Unavailable(
             f"{source.path}: cannot be loaded as a Stable Diffusion model ({short_words(error)}); give a model of the "
-            "family of Stable Diffusion 1.5"
+            "family of Stable Diffusion 1.5, 2 or XL"
         ) from error
     _check_family(source, parts)
-    for name in ("unet", "vae", "text_encoder"):
-        parts[name] = parts[name].eval().requires_grad_(False)
+    networks = [part.eval().requires_grad_(False) for part in parts.values() if isinstance(part, nn.Module)]
     if memory == "auto":
-        memory = _memory_for(parts, device)
+        memory = _memory_for(networks, device)
     if memory != "offload":
-        for name in ("unet", "vae", "text_encoder"):
-            parts[name].to(device)
+        for network in networks:
+            network.to(device)
     if memory in ("slicing", "offload"):
         parts["vae"].enable_slicing()
         parts["vae"].enable_tiling()
@@ -109,9 +113,9 @@ def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory:
     if (predicts := scheduler.config.prediction_type) not in _PREDICTIONS:
         raise Unavailable(
             f"{source.path}: its scheduler says that it predicts {predicts!r}; expected {', '.join(_PREDICTIONS)}; "
-            "give a model of the family of Stable Diffusion 1.5 or 2"
+            "give a model of the family of Stable Diffusion 1.5, 2 or XL"
         )
-    return Backbone(
+    backbone = Backbone(
         source.name,
         **parts,
         noise_schedule=VariancePreserving(scheduler.alphas_cumprod, _PREDICTIONS[predicts]),
@@ -119,18 +123,40 @@ def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory:
         dtype=dtype,
         memory=memory,
     )
+    if not backbone.reads_surroundings:
+        return backbone
+    grey = np.full((backbone.side, backbone.side, 3), 128, np.uint8)
+    return replace(backbone, blank_latents=encode_image(backbone, grey))
 
 
-def _from_folder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+def _from_folder(source: ModelSource, dtype: torch.dtype) -> dict[str, Any]:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
+    folder = source.path
     return {
         "unet": load_part(UNet2DConditionModel, folder / "unet", dtype, pickles=True),
         "vae": load_part(AutoencoderKL, folder / "vae", dtype, pickles=True),
         "text_encoder": load_part(CLIPTextModel, folder / "text_encoder", dtype, pickles=True),
         "tokenizer": load_part(CLIPTokenizer, folder / "tokenizer", dtype),
         "scheduler": load_part(DDIMScheduler, folder / "scheduler", dtype),
+        **(_second_encoder(folder, dtype) if has_second_encoder(folder) else {}),
+    }
+
+
+def _second_encoder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """What Stable Diffusion XL has more; Unavailable where its two encoders would read a word by different ids."""
+    from transformers import CLIPTextModelWithProjection, CLIPTokenizer
+
+    first, second = (load_part(CLIPTokenizer, folder / name, dtype) for name in ("tokenizer", "tokenizer_2"))
+    if first.get_vocab() != second.get_vocab():
+        raise Unavailable(
+            f"{folder}: its two tokenizers have different vocabularies; take both folders from one model"
+        )
+    return {
+        "second_text_encoder": load_part(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, pickles=True),
+        "second_pad_id": int(second.pad_token_id),
+        "zero_empty_prompt": bool(read_index(folder).get("force_zeros_for_empty_prompt", True)),
     }
 
 
@@ -149,7 +175,7 @@ def _weight_files(source: ModelSource) -> list[Path]:
     if source.layout == "file":
         return [source.path]
     found = []
-    for part in ("unet", "vae", "text_encoder"):
+    for part in ("unet", "vae", "text_encoder", *(("text_encoder_2",) if has_second_encoder(source.path) else ())):
         inside = list((source.path / part).iterdir())
         weights = [p for p in inside if p.suffix == ".safetensors"] or [p for p in inside if p.suffix == ".bin"]
         if not weights:
@@ -174,22 +200,23 @@ def _refuse_unsafe(source: ModelSource) -> None:
 
 
 def _check_family(source: ModelSource, parts: dict[str, Any]) -> None:
-    unet, vae, text = parts["unet"].config, parts["vae"].config, parts["text_encoder"].config
-    if unet.in_channels != vae.latent_channels:
+    unet, vae = parts["unet"].config, parts["vae"].config
+    texts = [parts[name].config for name in ("text_encoder", "second_text_encoder") if name in parts]
+    if unet.in_channels not in (vae.latent_channels, 2 * vae.latent_channels + 1):
         raise Unavailable(
             f"{source.path}: its UNet reads {unet.in_channels} channels and its VAE gives {vae.latent_channels}; "
-            "use a text-to-image model, not an inpainting or upscaling one"
+            "use a text-to-image or inpainting model, not an upscaling one"
         )
-    if unet.cross_attention_dim != text.hidden_size:
+    if unet.cross_attention_dim != (width := sum(text.hidden_size for text in texts)):
         raise Unavailable(
             f"{source.path}: its UNet reads text of width {unet.cross_attention_dim}, its text encoder gives "
-            f"{text.hidden_size}; the folders are of different models: take all of them from one"
+            f"{width}; the folders are of different models: take all of them from one"
         )
 
 
-def _memory_for(parts: dict[str, Any], device: torch.device) -> MemoryMode:
+def _memory_for(networks: Sequence[nn.Module], device: torch.device) -> MemoryMode:
     """By what is free: everything and 3 GB to work in, or the largest part and 1.5 GB, or offload."""
-    sizes = [_nbytes(parts[name]) for name in ("unet", "vae", "text_encoder")]
+    sizes = [_nbytes(network) for network in networks]
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]
     else:
@@ -202,5 +229,5 @@ def _memory_for(parts: dict[str, Any], device: torch.device) -> MemoryMode:
     return "slicing" if device.type != "cuda" or free > sum(sizes) + 1e9 else "offload"
 
 
-def _nbytes(module: Any) -> int:
+def _nbytes(module: nn.Module) -> int:
     return sum(p.nbytes for p in module.parameters())

@@ -18,6 +18,9 @@ from core.weights import SHIPPED, models_dir
 PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 """The folders a model of this kind consists of, beside ``model_index.json``."""
 
+SECOND_PARTS = ("text_encoder_2", "tokenizer_2")
+"""What Stable Diffusion XL has more."""
+
 REQUIRED_LIBRARIES = ("torch", "diffusers", "transformers", "safetensors")
 SINGLE_FILE = (".safetensors", ".ckpt")
 
@@ -176,25 +179,31 @@ def _command(repo: str) -> str:
 
 def _checked(folder: Path) -> Path:
     """``folder`` if our own sampling draws with it; Unavailable says what it is otherwise, or what it lacks."""
-    index = read_index(folder)
-    if (editor := find_editor(folder)) is not None:
+    index, editor = read_index(folder), find_editor(folder)
+    if editor is not None and not editor.family.learned:
         raise Unavailable(
             f"{folder}: it is {editor.family.title}, which only *Inpaint by prompt* draws with; learning needs a "
-            "model built like Stable Diffusion 1.5 or 2: give one of those"
+            "model built like Stable Diffusion 1.5, 2 or XL: give one of those"
         )
     named = {name for name, made in index.items() if isinstance(made, list) and made[:1] != [None]}
-    if "transformer" in named or "text_encoder_2" in named or (folder / "text_encoder_2").is_dir():
+    if editor is None and ("transformer" in named or has_second_encoder(folder)):
         raise Unavailable(
             f"{folder}: it is a {index['_class_name']}, a family that is not known; docs/models.md lists "
             "those that are"
         )
-    absent = [name for name in PARTS if not (folder / name).exists()]
+    parts = (*PARTS, *SECOND_PARTS) if has_second_encoder(folder) else PARTS
+    absent = [name for name in parts if not (folder / name).exists()]
     if absent:
         raise Unavailable(
             f"{folder}: expected a model in diffusers' layout, but {', '.join(absent)} is missing; copy it from where "
             "the model came, or give the folder of a whole model"
         )
     return folder
+
+
+def has_second_encoder(folder: Path) -> bool:
+    """Whether a folder in diffusers' layout has the second text encoder of Stable Diffusion XL."""
+    return isinstance(read_index(folder).get("text_encoder_2"), list) or (folder / "text_encoder_2").is_dir()
 
 
 def _refuse_adapter(path: Path) -> None:

@@ -14,7 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.diffusion.attention import AttentionController, AttentionSite, AttentionStore, attention_control
+from core.diffusion.attention import (
+    AttentionController,
+    AttentionSite,
+    AttentionStore,
+    attention_control,
+    cross_attention_levels,
+)
 from core.diffusion.backbone import Backbone, predict_noise
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.sampling import AfterStep, BeforeStep, NoisePredictor, SamplingSchedule, SamplingStep, invert
@@ -210,11 +216,11 @@ def working_shape(backbone: Backbone, shape: tuple[int, int]) -> tuple[int, int]
 
 
 def attention_side(backbone: Backbone, latents: Tensor) -> int:
-    """The longer side of the attention maps to read: the model's own nearest to 16 from below."""
-    side = max(latents.shape[-2:])
-    while side > 16:
-        side = -(-side // 2)
-    return int(side)
+    """The longer side of the attention maps to read: the model's own nearest to 16 from below, else its coarsest."""
+    longest = int(max(latents.shape[-2:]))
+    # Halving rounds up at each level.
+    sides = [-(-longest // 2**level) for level in cross_attention_levels(backbone.unet)]
+    return next((side for side in sides if side <= 16), sides[-1])
 
 
 @torch.no_grad()

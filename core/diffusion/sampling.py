@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -166,7 +166,8 @@ def classifier_free_guidance(
 
     def model(x: Tensor, t: int) -> Tensor:
         count = len(x)
-        both = Conditioning.cat([base.expanded(count), conditioning.expanded(count)])
+        wanted = conditioning.expanded(count)
+        both = Conditioning.cat([replace(base.expanded(count), surroundings=wanted.surroundings), wanted])
         without, with_text = predict_noise(backbone, torch.cat([x, x]), t, both).chunk(2)
         return without + scale * (with_text - without)
 

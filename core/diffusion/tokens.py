@@ -26,7 +26,10 @@ _NAME = re.compile(r"<[a-z0-9_]{1,48}>")
 
 @dataclass(frozen=True)
 class Placeholder:
-    """A word and its vectors: float (k, width of the text encoder). ``notes`` say how it came about."""
+    """A word and its vectors: float (k, width of the text encoder, or of both side by side).
+
+    ``notes`` say how it came about.
+    """
 
     word: str
     vectors: Tensor
@@ -43,11 +46,12 @@ class Placeholder:
 
 
 class ExtendedEmbedding(nn.Module):
-    """An embedding table with rows appended; only ``extra`` (k, width) takes gradients."""
+    """An embedding table with rows appended: the ``columns`` of ``extra`` (k, ...), which alone takes gradients."""
 
-    def __init__(self, base: nn.Module, extra: Tensor) -> None:
+    def __init__(self, base: nn.Module, extra: Tensor, columns: slice = slice(None)) -> None:
         super().__init__()
         self.base = base
+        self.columns = columns
         self.extra = extra if isinstance(extra, nn.Parameter) else nn.Parameter(extra, requires_grad=False)
         self.first = int(base.num_embeddings)  # type: ignore[arg-type]
         self.num_embeddings = self.first + extra.shape[0]
@@ -56,12 +60,12 @@ class ExtendedEmbedding(nn.Module):
     def weight(self) -> Tensor:
         """The whole table (rows, width)."""
         known: Tensor = self.base.weight  # type: ignore[assignment]
-        return torch.cat([known, self.extra.to(known)])
+        return torch.cat([known, self.extra[:, self.columns].to(known)])
 
     def forward(self, ids: Tensor) -> Tensor:
         new = ids >= self.first
         known: Tensor = self.base(ids.masked_fill(new, 0))
-        learned = self.extra[(ids - self.first).clamp(min=0)].to(known)
+        learned = self.extra[:, self.columns][(ids - self.first).clamp(min=0)].to(known)
         return torch.where(new[..., None], learned, known)
 
 
@@ -72,26 +76,42 @@ def with_placeholders(backbone: Backbone, words: Sequence[Placeholder]) -> Itera
     Vectors that are ``nn.Parameter`` are used as they are, so that an optimiser outside sees their gradients.
     InputError where a word is taken or a vector has another width.
     """
-    encoder = backbone.text_encoder
-    before = encoder.get_input_embeddings()
-    table, known = before, dict(backbone.placeholders)
+    columns, known = embedding_columns(backbone), dict(backbone.placeholders)
+    before = [encoder.get_input_embeddings() for encoder in backbone.text_encoders]
+    tables = list(before)
     for word in words:
         if word.word in known:
             raise InputError(f"placeholder {word.word}: it is there twice; rename one")
-        width = int(before.weight.shape[1])
-        if word.vectors.shape[1] != width:
+        if word.vectors.shape[1] != columns[-1].stop:
             raise InputError(
                 f"placeholder {word.word}: it was learned for a text encoder of width {word.vectors.shape[1]}, "
-                f"{backbone.name} has {width}; use the backbone it was learned on"
+                f"{backbone.name} has {columns[-1].stop}; use the backbone it was learned on"
             )
-        moved = word.vectors if isinstance(word.vectors, nn.Parameter) else word.vectors.to(before.weight.device)
-        table = ExtendedEmbedding(table, moved)
-        known[word.word] = tuple(range(table.first, table.num_embeddings))
-    try:
-        encoder.set_input_embeddings(table)
+        device = before[0].weight.device
+        vectors = word.vectors if isinstance(word.vectors, nn.Parameter) else word.vectors.to(device)
+        tables = [ExtendedEmbedding(table, vectors, own) for table, own in zip(tables, columns, strict=True)]
+        known[word.word] = tuple(range(tables[0].first, tables[0].num_embeddings))
+    with own_embeddings(backbone, tables):
         yield replace(backbone, placeholders=known)
+
+
+def embedding_columns(backbone: Backbone) -> list[slice]:
+    """Which columns of a learned vector belong to each of the text encoders, side by side."""
+    widths = [int(encoder.get_input_embeddings().weight.shape[1]) for encoder in backbone.text_encoders]
+    return [slice(sum(widths[:i]), sum(widths[: i + 1])) for i in range(len(widths))]
+
+
+@contextmanager
+def own_embeddings(backbone: Backbone, tables: Sequence[nn.Module]) -> Iterator[None]:
+    """The text encoders with ``tables``, one for each, as their embedding tables while the block runs."""
+    before = [encoder.get_input_embeddings() for encoder in backbone.text_encoders]
+    try:
+        for encoder, table in zip(backbone.text_encoders, tables, strict=True):
+            encoder.set_input_embeddings(table)
+        yield
     finally:
-        encoder.set_input_embeddings(before)
+        for encoder, table in zip(backbone.text_encoders, before, strict=True):
+            encoder.set_input_embeddings(table)
 
 
 def prompt_ids(backbone: Backbone, prompt: str) -> list[int]:
@@ -164,8 +184,9 @@ def initial_vectors(backbone: Backbone, word: str, count: int) -> Tensor:
     ids = prompt_ids(backbone, word)
     if not ids:
         raise InputError(f"start word {word!r}: the tokenizer knows no token of it; give another, such as 'damage'")
-    table: Tensor = backbone.text_encoder.get_input_embeddings().weight.detach().float().cpu()
-    return table[[ids[i % len(ids)] for i in range(count)]].clone()
+    rows = [ids[i % len(ids)] for i in range(count)]
+    tables = [encoder.get_input_embeddings().weight.detach().float().cpu() for encoder in backbone.text_encoders]
+    return torch.cat([table[rows] for table in tables], dim=1)
 
 
 def jittered(vectors: Tensor, seed: int) -> Tensor:

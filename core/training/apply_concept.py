@@ -19,7 +19,7 @@ from core.training.concept_config import InversionConfig
 from core.training.low_rank import merged_adapter
 from core.training.spatial_embedding import (
     MaskEncoder,
-    PerPromptEmbedding,
+    SpatialTables,
     encode_with_spatial,
     encoder_input,
     load_encoder,
@@ -40,7 +40,7 @@ class AppliedConcept:
     word_of_group: Mapping[str, str]
     token_positions: tuple[int, ...]
     encoder: MaskEncoder
-    spatial_embedding: PerPromptEmbedding
+    spatial_tables: SpatialTables
 
     @property
     def normal_prompt(self) -> str:
@@ -68,7 +68,7 @@ class AppliedConcept:
         # A concept of one label draws it whatever the anomaly shall be called.
         prompt = _concept_prompt(self.config, self.word_of_group.get(group, self.word_of_group[known[0]]))
         tokens = self.encoder(encoder_input(self.encoder.kind, mask).to(self.backbone.device))
-        return encode_with_spatial(self.backbone, padded_ids(self.backbone, [prompt]), self.spatial_embedding, tokens)
+        return encode_with_spatial(self.backbone, padded_ids(self.backbone, [prompt]), self.spatial_tables, tokens)
 
 
 @contextmanager
@@ -84,12 +84,12 @@ def apply_concept(backbone: Backbone, concept: Concept, tensors: Mapping[str, Te
         stack.enter_context(merged_adapter(backbone, tensors))
         learned = [Placeholder(word, tensors[f"anomaly.{word}"]) for word in words.values()]
         known = stack.enter_context(with_placeholders(backbone, learned))
-        known, table = stack.enter_context(spatial_word(known, SPATIAL_WORD, state["start"].shape[0]))
+        known, tables = stack.enter_context(spatial_word(known, SPATIAL_WORD, state["start"].shape[0]))
         encoder = load_encoder(config.encoder, state).to(backbone.device)
         prompt, word = _concept_prompt(config, anomaly_word(0)), anomaly_word(0)
         at = token_positions(known, prompt, word)
         at += token_positions(known, prompt, SPATIAL_WORD) if config.spatial else ()
-        yield AppliedConcept(known, concept, config, words, at, encoder, table)
+        yield AppliedConcept(known, concept, config, words, at, encoder, tables)
 
 
 def _concept_prompt(config: InversionConfig, word: str) -> str:

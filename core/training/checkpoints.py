@@ -263,12 +263,12 @@ def delete_concept(folder: Path, id: str) -> None:
 
 
 def fingerprint(backbone: Backbone) -> str:
-    """The identity of a model: sha256 over the shape of its UNet and text encoder and some of their weights.
+    """The identity of a model: sha256 over the shape of its UNet and text encoders and some of their weights.
 
     The same in float32 and float16, with or without adapters and placeholder words.
     """
     digest = hashlib.sha256()
-    for part in (backbone.unet, backbone.text_encoder):
+    for part in (backbone.unet, *backbone.text_encoders):
         shape = {name: getattr(part.config, name, None) for name in _FINGERPRINT_CONFIG}
         digest.update(json.dumps(shape, sort_keys=True, default=str).encode())
         for name, value in part.named_parameters():

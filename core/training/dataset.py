@@ -147,7 +147,9 @@ def encode_views(
     if preset.loss_mask == "bilinear":
         shape = (encoded.latents.shape[2], encoded.latents.shape[3])
         masks = torch.cat([_bilinear(sample.mask, shape) for sample in samples])
-    return SpatialSamples(encoded.latents, masks, encoded.ids, encoder_masks=torch.cat(seen))
+    return SpatialSamples(
+        encoded.latents, masks, encoded.ids, surroundings=encoded.surroundings, encoder_masks=torch.cat(seen)
+    )
 
 
 def encode_surfaces(

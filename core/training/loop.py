@@ -10,7 +10,7 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -223,6 +223,8 @@ class _Optimization(Generic[S]):
         t = torch.randint(len(schedule), (len(rows),), generator=generator)
         x0, mask = x0.to(backbone.device), samples.masks[rows].to(backbone.device)
         conditioning = self.trainable.conditioning(samples, rows)
+        if samples.surroundings is not None:
+            conditioning = replace(conditioning, surroundings=samples.surroundings[rows])
         out = self.predictor(schedule.add_noise(x0, noise, t), t, conditioning)
         wanted = schedule.training_target(x0, noise, t)
         plan = self.plan
@@ -281,7 +283,7 @@ def _rate(plan: TrainingPlan, name: str) -> float:
 @contextmanager
 def enable_gradients(backbone: Backbone, parameters: Iterable[nn.Parameter]) -> Iterator[None]:
     """``parameters`` take gradients and the model evaluates while the block runs; afterwards all is as it was."""
-    modules = [m for part in (backbone.unet, backbone.text_encoder) for m in part.modules()]
+    modules = [m for part in (backbone.unet, *backbone.text_encoders) for m in part.modules()]
     modes, values = [m.training for m in modules], list(parameters)
     took = [p.requires_grad for p in values]
     try:

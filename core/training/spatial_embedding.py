@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from core.diffusion.backbone import Backbone, encode_ids
 from core.diffusion.conditioning import Conditioning
+from core.diffusion.tokens import embedding_columns, own_embeddings
 from core.errors import InputError
 from core.types import Mask
 
@@ -89,12 +90,14 @@ def encoder_input(kind: EncoderKind, mask: Mask) -> Tensor:
 class PerPromptEmbedding(nn.Module):
     """An embedding table with rows appended whose vectors differ from prompt to prompt.
 
-    ``rows`` (N, n, width), set before each call, holds those of the batch's N prompts, or (1, n, width) for all.
+    ``rows`` (N, n, width), set before each call, holds those of the batch's N prompts, or (1, n, width) for all;
+    ``columns`` are those of this table's text encoder.
     """
 
-    def __init__(self, base: nn.Module, count: int) -> None:
+    def __init__(self, base: nn.Module, count: int, columns: slice = slice(None)) -> None:
         super().__init__()
         self.base = base
+        self.columns = columns
         self.first_id = int(base.num_embeddings)  # type: ignore[arg-type]
         self.num_embeddings = self.first_id + count
         self.rows: Tensor | None = None
@@ -111,35 +114,40 @@ class PerPromptEmbedding(nn.Module):
             if new.any():
                 raise InputError("spatial word: it has no vectors yet; encode a mask first")
             return known
-        rows = self.rows.to(known).expand(len(ids), -1, -1)
+        rows = self.rows[..., self.columns].to(known).expand(len(ids), -1, -1)
         index = (ids - self.first_id).clamp(min=0)[..., None].expand(-1, -1, rows.shape[2])
         return torch.where(new[..., None], rows.gather(1, index), known)
 
 
+SpatialTables = tuple[PerPromptEmbedding, ...]
+"""The tables of all text encoders of a model."""
+
+
 @contextmanager
-def spatial_word(backbone: Backbone, word: str, count: int) -> Iterator[tuple[Backbone, PerPromptEmbedding]]:
+def spatial_word(backbone: Backbone, word: str, count: int) -> Iterator[tuple[Backbone, SpatialTables]]:
     """``backbone`` as it understands ``word``, of ``count`` vectors given prompt by prompt; as before when it ends.
 
-    Enter it within core.diffusion.tokens.placeholders, so that its ids come last.
+    Enter it within core.diffusion.tokens.with_placeholders, so that its ids come last.
     """
-    encoder = backbone.text_encoder
-    before = encoder.get_input_embeddings()
-    table = PerPromptEmbedding(before, count)
-    known = {**backbone.placeholders, word: tuple(range(table.first_id, table.num_embeddings))}
-    try:
-        encoder.set_input_embeddings(table)
-        yield replace(backbone, placeholders=known), table
-    finally:
-        encoder.set_input_embeddings(before)
+    columns = embedding_columns(backbone)
+    tables = tuple(
+        PerPromptEmbedding(encoder.get_input_embeddings(), count, own)
+        for encoder, own in zip(backbone.text_encoders, columns, strict=True)
+    )
+    known = {**backbone.placeholders, word: tuple(range(tables[0].first_id, tables[0].num_embeddings))}
+    with own_embeddings(backbone, tables):
+        yield replace(backbone, placeholders=known), tables
 
 
-def encode_with_spatial(backbone: Backbone, ids: Tensor, table: PerPromptEmbedding, tokens: Tensor) -> Conditioning:
+def encode_with_spatial(backbone: Backbone, ids: Tensor, tables: SpatialTables, tokens: Tensor) -> Conditioning:
     """The conditioning of padded ``ids`` (N, length) in which the spatial word stands for ``tokens`` (N, n, width)."""
-    table.rows = tokens
+    for table in tables:
+        table.rows = tokens
     try:
         return encode_ids(backbone, ids)
     finally:
-        table.rows = None
+        for table in tables:
+            table.rows = None
 
 
 def _small() -> nn.Sequential:

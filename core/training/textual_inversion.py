@@ -36,7 +36,7 @@ from core.training.low_rank import unet_adapter
 from core.training.mask_embedding import LearnedShapes, learn_shapes
 from core.training.spatial_embedding import (
     MaskEncoder,
-    PerPromptEmbedding,
+    SpatialTables,
     encode_with_spatial,
     encoder_input,
     make_encoder,
@@ -177,12 +177,12 @@ class _InversionTraining:
             vectors[anomaly_word(index)] = nn.Parameter(first.to(backbone.device))
         with ExitStack() as stack:
             known = stack.enter_context(with_placeholders(backbone, [Placeholder(w, v) for w, v in vectors.items()]))
-            known, table = stack.enter_context(spatial_word(known, SPATIAL_WORD, preset.mask_tokens))
+            known, tables = stack.enter_context(spatial_word(known, SPATIAL_WORD, preset.mask_tokens))
             lora: dict[str, nn.Parameter] = {}
             if params.adapt:
                 seed = derive_seed(params.seed, "adapter")
                 lora = stack.enter_context(unet_adapter(backbone, params.rank, seed))
-            yield _WordTraining(self, run, known, vectors, lora, encoder, table)
+            yield _WordTraining(self, run, known, vectors, lora, encoder, tables)
 
     def _learn_shapes(self, run: TrainingRun) -> LearnedShapes:
         """The mask embedding of each label (eq. 9) and new shapes from it (eq. 10); the model must be as it was."""
@@ -215,7 +215,7 @@ class _WordTraining:
     vectors: Mapping[str, nn.Parameter]
     lora: Mapping[str, nn.Parameter]
     encoder: MaskEncoder
-    table: PerPromptEmbedding
+    tables: SpatialTables
 
     def learn(self) -> LearnedConcept:
         """Tensors of the concept, what to note of the run, and a preview."""
@@ -300,7 +300,7 @@ class _WordTraining:
         if not self.task.params.spatial:
             return encode_ids(self.backbone, samples.ids[rows])
         tokens = self.encoder(samples.encoder_masks[rows].to(self.backbone.device))
-        return encode_with_spatial(self.backbone, samples.ids[rows], self.table, tokens)
+        return encode_with_spatial(self.backbone, samples.ids[rows], self.tables, tokens)
 
     def _preview(self, target: DefectTarget) -> Image:
         """A real example and, beside it, what the model draws in its place by now."""
@@ -308,7 +308,7 @@ class _WordTraining:
         shown = cropped_view(target, None, preset.motion)
         words = self._prompt(self.task.examples.label_of(target), np.random.default_rng(0))
         tokens = self.encoder(encoder_input(self.encoder.kind, shown.mask).to(backbone.device))
-        prompt = encode_with_spatial(backbone, padded_ids(backbone, [words]), self.table, tokens)
+        prompt = encode_with_spatial(backbone, padded_ids(backbone, [words]), self.tables, tokens)
         place = InpaintTask(shown.image, shown.mask, prompt, derive_seed(self.task.params.seed, "preview"))
         (drawn,) = inpaint(
             backbone, [place], preset.normal_prompt, look=DrawingSettings(steps=10, guidance=3.0),

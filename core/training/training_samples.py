@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.conditioning import Conditioning
-from core.diffusion.inpainting import latent_mask
+from core.diffusion.inpainting import latent_mask, latent_surroundings
 from core.diffusion.sampling import raise_if_cancelled
 from core.diffusion.tokens import encode_text, padded_ids
 from core.errors import InputError
@@ -34,10 +35,12 @@ class EncodedSamples:
     """What the training loop draws its batches from, on the CPU.
 
     ``latents`` are float32 (N, C, h, w); ``masks`` float32 (N, 1, h, w) or (N, C, h, w) say where the loss counts.
+    ``surroundings``, of inpainting models only, are what the model reads beside the noise; see Conditioning.
     """
 
     latents: Tensor
     masks: Tensor
+    surroundings: Tensor | None = field(default=None, kw_only=True)
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -78,7 +81,21 @@ def encode_samples(
         encoded = {p: encode_text(backbone, [p]).to("cpu") for p in dict.fromkeys(x.prompt for x in samples)}
         conditioning = Conditioning.cat([encoded[x.prompt] for x in samples])
     ids = padded_ids(backbone, [x.prompt for x in samples])
-    return PromptSamples(torch.cat(latents), torch.cat(masks), ids, conditioning)
+    masked = any(sample.mask is not None for sample in samples)
+    around = _surroundings(backbone, samples, cancelled) if masked and backbone.reads_surroundings else None
+    return PromptSamples(torch.cat(latents), torch.cat(masks), ids, conditioning, surroundings=around)
+
+
+def _surroundings(
+    backbone: Backbone, samples: Sequence[TrainingSample], cancelled: Callable[[], bool] | None
+) -> Tensor:
+    """(N, 1 + C, h, w): each anomaly is learned as it is drawn, from what lies around it."""
+    found = []
+    for sample in samples:
+        raise_if_cancelled(cancelled)
+        mask = np.ones(sample.image.shape[:2], np.bool_) if sample.mask is None else sample.mask
+        found.append(latent_surroundings(backbone, [sample.image], [mask]).cpu())
+    return torch.cat(found)
 
 
 def masked_loss(

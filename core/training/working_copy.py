@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -24,10 +25,10 @@ def working_copy(backbone: Backbone, cancelled: Callable[[], bool]) -> Iterator[
     """A model that may be changed: a copy of a small one, else the model itself, held alone."""
     with ExitStack() as held:
         held.enter_context(exclusive(backbone, cancelled))
-        parts = (backbone.unet, backbone.text_encoder)
-        if sum(p.nbytes for part in parts for p in part.parameters()) < _COPIED_BELOW:
-            unet, encoder = (copy.deepcopy(part) for part in parts)
-            backbone = replace(backbone, unet=unet, text_encoder=encoder, lock=threading.RLock())
+        parts = {name: part for name, part in backbone.networks.items() if name != "vae"}
+        if sum(p.nbytes for part in parts.values() for p in part.parameters()) < _COPIED_BELOW:
+            copies: dict[str, Any] = {name: copy.deepcopy(part) for name, part in parts.items()}
+            backbone = replace(backbone, **copies, lock=threading.RLock())
             held.close()
         yield backbone
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from core.diffusion.attention import (
     AttentionStore,
     attention_control,
     attention_layers,
+    cross_attention_levels,
 )
 from core.diffusion.backbone import Backbone, predict_noise
 from core.diffusion.sampling import draw_noise
@@ -256,3 +258,26 @@ def test_a_map_weights_places(toy: Backbone, run: Callable[..., Tensor]) -> None
     ratio = (heavy.maps() / plain.maps())[0]
     assert torch.allclose(ratio[:, :3], torch.ones(8, 3), atol=1e-3)
     assert torch.allclose(ratio[:, 5:], torch.full((8, 3), 5.0), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("config", "levels"),
+    [
+        ({}, (0, 1, 2, 3)),
+        (
+            {
+                "block_out_channels": (320, 640, 1280),
+                "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+                "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            },
+            (1, 2),
+        ),
+    ],
+    ids=["Stable Diffusion 1.5", "XL"],
+)
+def test_where_a_model_reads_the_prompt(config: dict[str, Any], levels: tuple[int, ...]) -> None:
+    from diffusers import UNet2DConditionModel
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(attention_head_dim=8, **config)
+    assert cross_attention_levels(unet) == levels

@@ -32,6 +32,7 @@ from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError, Unavailable
 from core.weights import models_dir
+from tests.diffusion.editor_toys import WRITERS
 from tests.diffusion.toy import write_sdxl, write_toy
 
 
@@ -159,8 +160,8 @@ def test_a_velocity_model_loads_as_one(tmp_path: Path) -> None:
 
 
 def test_a_model_of_another_family_is_told_as_one_and_not_as_a_broken_one(tmp_path: Path) -> None:
-    folder = write_sdxl(tmp_path / "xl")
-    with pytest.raises(Unavailable, match="it is Stable Diffusion XL, which only") as caught:
+    folder = WRITERS["sd3"](tmp_path / "sd3")
+    with pytest.raises(Unavailable, match="it is Stable Diffusion 3, which only") as caught:
         load_backbone(str(folder), "cpu")
     assert "fetch" not in str(caught.value) and "\n" not in str(caught.value)
     (folder / "model_index.json").write_text("{}")
@@ -257,12 +258,12 @@ def without_weights(copy: Path) -> None:
     (copy / "vae" / "diffusion_pytorch_model.safetensors").unlink()
 
 
-def inpainting(copy: Path) -> None:
+def upscaling(copy: Path) -> None:
     config = json.loads((copy / "unet" / "config.json").read_text())
     from diffusers import UNet2DConditionModel
 
     shutil.rmtree(copy / "unet")
-    UNet2DConditionModel.from_config(config | {"in_channels": 9}).save_pretrained(copy / "unet")
+    UNet2DConditionModel.from_config(config | {"in_channels": 7}).save_pretrained(copy / "unet")
 
 
 @pytest.mark.parametrize(
@@ -271,7 +272,7 @@ def inpainting(copy: Path) -> None:
         (damaged_unet, "it is cut off"),
         (without_vae, "vae is missing"),
         (without_weights, "no weights"),
-        (inpainting, "inpainting .9 channels., which only"),
+        (upscaling, "reads 7 channels and its VAE gives 4; use a text-to-image or inpainting model"),
     ],
 )
 def test_a_damaged_model_is_one_clear_line(copy: Path, damage: Callable[[Path], None], words: str) -> None:

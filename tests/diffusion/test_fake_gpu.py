@@ -15,6 +15,7 @@ from core.diffusion.attention import AttentionReweight, AttentionStore, attentio
 from core.diffusion.backbone import Backbone, encode_ids, model_output, predict_noise
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import blended_hooks, latent_mask
+from core.diffusion.loading import load_backbone
 from core.diffusion.noise_schedule import VariancePreserving
 from core.diffusion.sampling import classifier_free_guidance, draw_noise, make_schedule, sample
 from core.diffusion.tokens import Placeholder, with_placeholders
@@ -23,6 +24,8 @@ from core.methods.graft.reference_reading import ReferenceReading
 from core.training.low_rank import unet_adapter
 from core.training.spatial_embedding import make_encoder
 from core.training.training_samples import masked_loss
+from tests.diffusion.editor_toys import write_sd_inpainting
+from tests.diffusion.toy import write_sdxl
 
 CUDA = torch.device("cuda")
 DTYPES = pytest.mark.parametrize(
@@ -56,21 +59,33 @@ def mode(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTensorMode]:
 
 
 @pytest.fixture
-def gpu(toy: Backbone) -> Callable[[torch.dtype], Backbone]:
-    """The toy model on the GPU that is not there; to be called while fake tensors are on."""
+def on_fake_gpu() -> Callable[[Backbone, torch.dtype], Backbone]:
+    """A model on the GPU that is not there; to be called while fake tensors are on."""
 
-    def moved(dtype: torch.dtype) -> Backbone:
+    def moved(model: Backbone, dtype: torch.dtype) -> Backbone:
         with CUDA:
-            parts = {name: type(part)(**_config(part)) for name, part in _parts(toy).items()}
+            parts = {name: type(part)(**_config(part)) for name, part in model.networks.items()}
         for part in parts.values():
             part.to(dtype).eval().requires_grad_(False)
-        return replace(toy, device=CUDA, dtype=dtype, **parts)
+        return replace(model, device=CUDA, dtype=dtype, **parts)
 
     return moved
 
 
-def _parts(toy: Backbone) -> dict[str, nn.Module]:
-    return {"unet": toy.unet, "vae": toy.vae, "text_encoder": toy.text_encoder}
+@pytest.fixture
+def gpu(toy: Backbone, on_fake_gpu: Callable[..., Backbone]) -> Callable[[torch.dtype], Backbone]:
+    """The toy model there."""
+    return lambda dtype: on_fake_gpu(toy, dtype)
+
+
+@pytest.fixture(scope="module")
+def families(tmp_path_factory: pytest.TempPathFactory) -> tuple[Backbone, Backbone]:
+    """Stable Diffusion XL and an inpainting model, at toy width."""
+    folder = tmp_path_factory.mktemp("models")
+    return (
+        load_backbone(str(write_sdxl(folder / "xl")), "cpu"),
+        load_backbone(str(write_sd_inpainting(folder / "inpainting")), "cpu"),
+    )
 
 
 def _config(part: nn.Module) -> dict[str, object]:
@@ -99,6 +114,20 @@ def test_predicting(mode: FakeTensorMode, gpu: Callable[..., Backbone], dtype: t
     noise = predict_noise(backbone, torch.zeros(2, 4, 8, 8), 500, prompts(backbone, 2))
     assert on_gpu(noise) and noise.shape == (2, 4, 8, 8)
     assert on_gpu(prompts(backbone, 1).states)
+
+
+@DTYPES
+def test_what_xl_and_inpainting_models_read_more(
+    mode: FakeTensorMode, on_fake_gpu: Callable[..., Backbone], families: tuple[Backbone, Backbone], dtype: torch.dtype
+) -> None:
+    xl, inpainter = (on_fake_gpu(family, dtype) for family in families)
+    told = encode_ids(xl, torch.full((2, xl.max_tokens), xl.tokenizer.eos_token_id))
+    assert on_gpu(told.states) and told.pooled is not None and on_gpu(told.pooled)
+    assert on_gpu(predict_noise(xl, torch.zeros(2, 4, 8, 8), 500, told))
+    told = prompts(inpainter, 1)
+    assert on_gpu(predict_noise(inpainter, torch.zeros(1, 4, 8, 8), 500, told))
+    seen = replace(told, surroundings=torch.zeros(1, 5, 8, 8))
+    assert on_gpu(predict_noise(inpainter, torch.zeros(1, 4, 8, 8), 500, seen))
 
 
 @DTYPES

@@ -95,6 +95,7 @@ def write_sdxl(folder: Path) -> Path:
     config = CLIPTextConfig(
         vocab_size=size, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
         max_position_embeddings=77, projection_dim=16,
+        eos_token_id=2,  # as in the real folder, where it means that pooling takes the highest id
     )  # fmt: skip
     CLIPTextModelWithProjection(config).save_pretrained(folder / "text_encoder_2")
     UNet2DConditionModel(

@@ -78,7 +78,7 @@ class PixelAutoencoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.config = SimpleNamespace(block_out_channels=(1,), scaling_factor=1.0)
+        self.config = SimpleNamespace(block_out_channels=(1,), scaling_factor=1.0, latent_channels=3)
 
     def encode(self, x: Tensor) -> Any:
         return SimpleNamespace(latent_dist=SimpleNamespace(mean=x, std=torch.zeros_like(x)))

@@ -38,7 +38,8 @@ class EditorFamily:
     """A family of models.
 
     ``classes`` are the names in ``model_index.json`` that stand for it. ``steps`` and ``guidance`` are its own
-    defaults, ``few_steps`` and a guidance of 1 (off) those of a distilled member.
+    defaults, ``few_steps`` and a guidance of 1 (off) those of a distilled member. ``learned``: the learned engines
+    and our own sampling work on it too.
     """
 
     name: str
@@ -50,6 +51,7 @@ class EditorFamily:
     guidance: float
     few_steps: int = 4
     unet: bool = False
+    learned: bool = False
 
     @property
     def half(self) -> Literal["float16", "bfloat16"]:
@@ -69,6 +71,7 @@ EDITOR_FAMILIES: tuple[EditorFamily, ...] = (
     EditorFamily(
         "sd-inpainting", "Stable Diffusion inpainting (9 channels)", ("StableDiffusionInpaintPipeline",),
         EditorPipeline("StableDiffusionInpaintPipeline", negative=True, strength=True), None, 50, 7.5, unet=True,
+        learned=True,
     ),
     EditorFamily(
         "sd-instruct", "InstructPix2Pix", ("StableDiffusionInstructPix2PixPipeline",), None,
@@ -77,7 +80,7 @@ EDITOR_FAMILIES: tuple[EditorFamily, ...] = (
     EditorFamily(
         "sdxl", "Stable Diffusion XL", _three("StableDiffusionXL"),
         EditorPipeline("StableDiffusionXLInpaintPipeline", negative=True, strength=True), None, 50, 7.5,
-        unet=True,
+        unet=True, learned=True,
     ),
     EditorFamily(
         "sd3", "Stable Diffusion 3", _three("StableDiffusion3"),

@@ -139,7 +139,9 @@ def dual_model(
         made = stack.enter_context(low_rank_adapters(backbone.unet, LORA_TARGETS, build.rank, seeds))
         if build.text_adapter:
             own = {"text": derive_seed(seed, "text")}
-            made |= stack.enter_context(low_rank_adapters(backbone.text_encoder, TEXT_TARGETS, build.rank, own))
+            # "text." begins the names of both encoders' layers: they are learned at one rate.
+            for kind, encoder in zip(("text", "text.second"), backbone.text_encoders, strict=False):
+                made[kind] = stack.enter_context(low_rank_adapters(encoder, TEXT_TARGETS, build.rank, own))["text"]
         parameters |= {f"{kind}.{n}": value for kind, named in made.items() for n, value in named.items()}
         order = ("whole", "part", "whole")[: build.group]
         stack.enter_context(adapters_by_row(backbone.unet, order))

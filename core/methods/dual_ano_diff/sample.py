@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from core.device import derive_seed, torch_generator
-from core.diffusion.attention import AttentionStore, attention_control
+from core.diffusion.attention import AttentionStore, attention_control, cross_attention_levels
 from core.diffusion.backbone import Backbone, decode, encode_image
 from core.diffusion.sampling import NoisePredictor, draw_noise, make_schedule, sample
 from core.methods.dual_ano_diff.adapters import NORMAL_LABEL, DualModel
@@ -101,9 +101,8 @@ def draw_pair(
 
 def _finest_map_side(backbone: Backbone) -> int:
     """The side, in positions, of the model's finest cross-attention maps."""
-    kinds = list(backbone.unet.config.down_block_types)
-    first = next((i for i, kind in enumerate(kinds) if "CrossAttn" in kind), 0)
-    return int(-(-(backbone.side // backbone.vae_scale_factor) // 2**first))
+    finest = cross_attention_levels(backbone.unet)[0]
+    return int(-(-(backbone.side // backbone.vae_scale_factor) // 2**finest))
 
 
 def _attention_departure(looked: Tensor, side: int) -> npt.NDArray[np.float32]:
