@@ -217,9 +217,9 @@ def working_shape(backbone: Backbone, shape: tuple[int, int]) -> tuple[int, int]
 
 def attention_side(backbone: Backbone, latents: Tensor) -> int:
     """The longer side of the attention maps to read: the model's own nearest to 16 from below, else its coarsest."""
-    longest = int(max(latents.shape[-2:]))
+    longest = max(latents.shape[-2:])
     # Halving rounds up at each level.
-    sides = [-(-longest // 2**level) for level in cross_attention_levels(backbone.unet)]
+    sides = [-(-longest // (1 << level)) for level in cross_attention_levels(backbone.unet)]
     return next((side for side in sides if side <= 16), sides[-1])
 
 
