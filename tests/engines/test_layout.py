@@ -145,6 +145,25 @@ def test_moved_part_looks_as_if_drawn_there() -> None:
     assert psnr(sample.image, truth) > 34
 
 
+def test_a_part_at_the_frames_border_brings_no_more_than_its_shadow() -> None:
+    cap, extra = (Disc("cap", 96, x, 20, (60, 60, 62)) for x in (SIDE - 21, 90))
+    photo, truth = draw((cap,), noise=0), draw((cap, extra), noise=0)
+    sample = run(photo, regions_of((cap,)), op="duplicate", region="cap", dx=90 - (SIDE - 21), dy=0)
+    beside = (disc_alpha(extra) == 0) & sample.mask
+    assert np.abs(sample.image[beside].astype(float) - truth[beside]).mean() < 4
+    changed = np.abs(photo.astype(int) - truth).max(2) > 6
+    assert (sample.mask & changed).sum() / (sample.mask | changed).sum() > 0.9
+
+
+def test_what_is_dark_on_the_lit_side_of_a_part_stays_there() -> None:
+    cap, extra = (Disc("cap", y, 90, 20, (200, 196, 190)) for y in (60, 130))
+    photo, truth = draw((cap,), noise=0), draw((cap, extra), noise=0)
+    photo[58:63, 55:71] = truth[58:63, 55:71] = 60
+    sample = run(photo, regions_of((cap,)), op="duplicate", region="cap", dx=0, dy=70)
+    lit = np.s_[126:136, 55:65]
+    assert np.abs(sample.image[lit].astype(int) - truth[lit]).max() < 4
+
+
 def test_shadow_keeps_its_side_when_the_part_turns() -> None:
     photo = draw(noise=0)
     sample = run(photo, op="rotate", region="nut", angle=180)

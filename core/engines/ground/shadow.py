@@ -77,6 +77,14 @@ class Shadow:
         """How many pixels beyond the part it can be seen."""
         return max((int(np.ceil(max(abs(c.dy), abs(c.dx)) + 3.0 * c.sigma)) for c in self.copies), default=0)
 
+    @property
+    def way(self) -> tuple[float, float]:
+        """How far it falls, (down, right) in pixels: the mean of its copies, weighted by their depths."""
+        depth = max(sum(copy.depth for copy in self.copies), 1e-6)
+        down, right = (sum(copy.depth * off for copy, off in zip(self.copies, offs, strict=True)) / depth
+                       for offs in ([c.dy for c in self.copies], [c.dx for c in self.copies]))  # fmt: skip
+        return down, right
+
     def scaled(self, scale: float) -> Shadow:
         """The shadow of a part ``scale`` times as large."""
         return Shadow(tuple(copy.scaled(scale) for copy in self.copies))

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.engines.ground.aligned import Floats, OtherPhoto
 from core.engines.ground.reveal import BaredPhoto, without_part
-from core.engines.ground.thrown import model_of, thrown_by
+from core.engines.ground.thrown import PartView, model_of, thrown_by
 from core.engines.layout.cutout import CutPart, cut_out_part
 from core.engines.layout.edge_width import band_width
 from core.engines.layout.paste_part import SURFACE_REACH, paste_part
@@ -73,14 +73,15 @@ class LayoutScene:
         margin = int(np.ceil(SHADOW_MARGIN * part.size)) + 2
         wide = (window or part.window).grown(margin)
         own = self.regions[index].mask
-        here, there = (
-            wide.padded(mask.view(np.uint8), cv2.BORDER_CONSTANT).view(np.bool_) for mask in (own, others & ~own)
+        here, there, seen = (
+            wide.padded(mask.view(np.uint8), cv2.BORDER_CONSTANT).view(np.bool_)
+            for mask in (own, others & ~own, np.ones_like(own))
         )
-        seen = wide.padded(self.photo), wide.padded(bare), here, there, part.band, margin
-        shadow, turned = model_of(*seen)
-        around = distance_to(here) < max(4.0, SURFACE_REACH * part.size)
-        surface = np.asarray(np.median(sampled_pixels(seen[1], around, 2000), axis=0), np.float32)
-        return replace(part, thrown=thrown_by(*seen), shadow=shadow, turned=turned, surface=surface)
+        view = PartView(wide.padded(self.photo), wide.padded(bare), here, there, seen, part.band, margin)
+        shadow, turned = model_of(view)
+        around = (distance_to(here) < max(4.0, SURFACE_REACH * part.size)) & seen
+        surface = np.asarray(np.median(sampled_pixels(view.bare, around, 2000), axis=0), np.float32)
+        return replace(part, thrown=thrown_by(view, shadow), shadow=shadow, turned=turned, surface=surface)
 
     def with_target(self, target: int, rng: np.random.Generator) -> LayoutScene:
         """The same scene about another region."""
