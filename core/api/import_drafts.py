@@ -7,6 +7,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from core.errors import FlawsmithError, NotFound
 from core.images import cached_file
 from core.importers.corrections import READINGS, Correction, Corrections, Reading
 from core.importers.plan import ImportPlan
+from core.jobs.early_reading import EarlyReading
 from core.jobs.import_draft import FolderRow, ImportDraft, LabelRow
 from core.jobs.import_images import plan_import, run_plan
+from core.jobs.kept_looks import KeptLooks
 from core.jobs.project_photos import project_photos
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import saying
@@ -89,7 +92,10 @@ class ImportDraftsApi:
 
         def work(control: JobControl) -> dict[str, Any]:
             progress = saying(control.progress, "Reading photos")
-            report = run_plan(self._project, draft.plan, draft.scales, progress, control.cancelled)
+            with closing(KeptLooks.of(self._project)) as looks:
+                reading = EarlyReading(self._project, {}, looks)
+                report = run_plan(self._project, draft.plan, draft.scales, reading, progress, control.cancelled)
+                looks.forget()
             self.discard(draft_id)
             return report.as_dict()
 
@@ -110,7 +116,8 @@ class ImportDraftsApi:
         return path if path is not None and path.is_file() else None
 
     def _apply(self, draft: ImportDraft, draft_id: str, said: Corrections, control: JobControl) -> None:
-        draft.apply(said, saying(control.progress, "Looking at photos"), control.cancelled)
+        with closing(KeptLooks.of(self._project)) as looks:
+            draft.apply(said, saying(control.progress, "Looking at photos"), control.cancelled, looks)
         odd = [problem.path for problem in draft.report.odd[:MAX_ODD_PICTURES]]
         for name in dict.fromkeys([*odd, *(name for row in draft.folders() for name in row.pictures)]):
             try:

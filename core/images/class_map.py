@@ -14,7 +14,7 @@ VOID_COLOUR = 224 << 16 | 224 << 8 | 192
 """The colour of "void" in Pascal VOC."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClassAreas:
     """How many pixels each class of a mask covers, by its number as in ``class_codes``, in the order of numbers."""
 

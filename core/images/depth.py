@@ -14,11 +14,13 @@ from core.errors import ImageError
 _CAMERA_BITS = (10, 12, 14, 16)
 _ENDS = (0.1, 99.9)
 """Percentiles between which a photo's own range lies."""
+SET_RANGE = "the photos' own range"
+"""Why a scale is what it is, where it is no camera's."""
 _TILE = 1 << 20
 """Values that are worked on at once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DepthRange:
     """The values of a photo, or of a set of them: ends of 99.8 % of the pixels, and the lowest and highest."""
 
@@ -97,7 +99,7 @@ def scale_of_set(ranges: Iterable[DepthRange], dtype: np.dtype[Any]) -> DepthSca
     low, high = min(r.own_low for r in known), max(r.own_high for r in known)
     if high <= low:
         low, high = min(r.lowest for r in known), max(r.highest for r in known)
-    return _scale(DepthRange(low, high, low, high), dtype, "the photos' own range")
+    return _scale(DepthRange(low, high, low, high), dtype, SET_RANGE)
 
 
 def to_8_bit(

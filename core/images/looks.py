@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -41,7 +42,7 @@ def is_flat(pixels: Image) -> bool:
     return covered >= _FLAT_SHARE * grey.size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ToneSplit:
     """Two tones of a flat picture: ``edges`` between them in sides of the picture, ``rarer`` the share of the rarer.
 
@@ -50,6 +51,10 @@ class ToneSplit:
 
     edges: float = 0.0
     rarer: float = 0.0
+
+
+NO_TONES = ToneSplit()
+"""Of a picture that is not flat."""
 
 
 def tone_split(pixels: Image) -> ToneSplit:
@@ -66,7 +71,7 @@ def thumbprint(pixels: Image) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA)).reshape(-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Look:
     """One photo at a glance. ``depth`` is the number type and range of a photo with more than 8 bits.
 
@@ -77,7 +82,7 @@ class Look:
     print: npt.NDArray[np.uint8]
     depth: tuple[str, DepthRange] | None = None
     size: tuple[int, int] = (0, 0)
-    tones: ToneSplit = ToneSplit()
+    tones: ToneSplit = NO_TONES
 
     @property
     def black(self) -> bool:
@@ -104,11 +109,11 @@ def look_at(data: bytes, name: str, decoded: DecodedImage | None = None) -> Look
 
 def _look(pixels: Image, size: tuple[int, int], depth: tuple[str, DepthRange] | None = None) -> Look:
     flat = is_flat(pixels)
-    return Look(flat, thumbprint(pixels), depth, size, tone_split(pixels) if flat else ToneSplit())
+    return Look(flat, thumbprint(pixels), depth, size, tone_split(pixels) if flat else NO_TONES)
 
 
-def unlike_the_others(prints: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """bool (N,): photos that differ from all others beyond the spread of the set; ``prints`` uint8 (N, D).
+def unlike_the_others(prints: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.bool_]:
+    """bool (N,): photos that differ from all others beyond the spread of the set; ``prints`` are N of uint8 (D,).
 
     The distance to the third nearest is compared with that of the others. A set in which many are far from the rest is
     a mixed set, and nothing in it is odd.
@@ -118,19 +123,21 @@ def unlike_the_others(prints: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     if n < MIN_SET:
         return odd
     near = np.concatenate([_third_nearest(prints[start : start + _BLOCK], prints) for start in range(0, n, _BLOCK)])
-    near /= np.sqrt(prints.shape[1])
+    near /= np.sqrt(len(prints[0]))
     median = float(np.median(near))
     spread = float(np.median(np.abs(near - median)))
     odd = near > max(4 * median, median + 12 * spread, MIN_APART)
     return odd if odd.sum() <= max(2, n // 20) else np.zeros(n, np.bool_)
 
 
-def _third_nearest(block: npt.NDArray[np.uint8], prints: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """float32 (B,): how far the third nearest of ``prints`` but itself is; as floats only few are held at once."""
-    mine = block.astype(np.float32)
+def _third_nearest(
+    block: Sequence[npt.NDArray[np.uint8]], prints: Sequence[npt.NDArray[np.uint8]]
+) -> npt.NDArray[np.float32]:
+    """float32 (B,): how far the third nearest of ``prints`` but itself is; only few are held at once a second time."""
+    mine = np.stack(block).astype(np.float32)
     nearest = np.full((len(block), 4), np.inf, np.float32)
     for start in range(0, len(prints), 4 * _BLOCK):
-        others = prints[start : start + 4 * _BLOCK].astype(np.float32)
+        others = np.stack(prints[start : start + 4 * _BLOCK]).astype(np.float32)
         apart = (mine**2).sum(axis=1)[:, None] + (others**2).sum(axis=1) - 2 * mine @ others.T
         nearest = np.partition(np.concatenate([nearest, apart], axis=1), 3, axis=1)[:, :4]
     return np.sqrt(np.maximum(nearest[:, 3], 0))

@@ -8,15 +8,14 @@ import tarfile
 import tempfile
 import threading
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from core.errors import ImageError, InputError
 from core.importers.seven_zip import ADVICE, unpack_7z
 from core.importers.source_entry import (
-    HEAD,
     MAX_FILE,
+    FileStorage,
     Listing,
     Problem,
     SourceEntry,
@@ -66,7 +65,7 @@ def _zip(path: Path) -> Listing:
     except InputError:
         archive.close()
         raise
-    lock = threading.Lock()
+    members = _ZipMembers(archive)
     entries: list[SourceEntry] = []
     problems: list[Problem] = []
     for info, name in zip(infos, readable_names(infos), strict=True):
@@ -75,8 +74,7 @@ def _zip(path: Path) -> Listing:
         if reason := _refused(info, name):
             problems.append(Problem(name, reason))
         else:
-            load, head = _member(archive, info, name, lock)
-            entries.append(SourceEntry(name, load, head))
+            entries.append(SourceEntry(name, members, info))
     return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems), archive.close)
 
 
@@ -110,18 +108,24 @@ def leads_out(name: str) -> bool:
     return name.startswith("/") or bool(re.match(r"[A-Za-z]:", name)) or ".." in name.split("/")
 
 
-def _member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, lock: threading.Lock
-) -> tuple[Callable[[], bytes], Callable[[], bytes]]:
-    def read(size: int) -> bytes:
+class _ZipMembers(FileStorage[zipfile.ZipInfo]):
+    """Files of a zip by their ``ZipInfo``, read one at a time."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        super().__init__()
+        self._archive = archive
+        self._lock = threading.Lock()
+
+    def read(self, key: zipfile.ZipInfo, name: str, limit: int | None) -> bytes:
         try:
-            with lock, archive.open(info) as file:
-                return file.read(size)  # never gives more than the size that was checked above
+            with self._lock, self._archive.open(key) as file:
+                return file.read(-1 if limit is None else limit)  # never gives more than the size that was checked
         except Exception as error:  # the unpackers raise many kinds: zlib.error, EOFError, LZMAError, ...
             said = str(error) or type(error).__name__
             raise ImageError(f"{name}: cannot be unpacked ({said}); pack the zip again") from error
 
-    return (lambda: read(-1)), (lambda: read(HEAD))
+    def stamp(self, key: zipfile.ZipInfo) -> str:
+        return f"{key.filename} {key.file_size} {key.CRC:08x}"
 
 
 def _seven_zip(path: Path) -> Listing:
@@ -142,7 +146,7 @@ def _tar(path: Path, packed: bool) -> Listing:
         if plain is not None:
             plain.close()
         raise InputError(f"{path}: expected a tar of photos, and it is damaged or holds none ({error})") from error
-    lock = threading.Lock()
+    contents = _TarMembers(plain, path)
     entries: list[SourceEntry] = []
     problems: list[Problem] = []
     for member in members:
@@ -156,20 +160,35 @@ def _tar(path: Path, packed: bool) -> Listing:
         elif member.size > MAX_FILE:
             problems.append(Problem(name, f"it has {member.size >> 20} MB; expected at most {MAX_FILE >> 20} MB"))
         else:
-            entries.append(_tar_entry(plain, member, name, lock))
+            entries.append(SourceEntry(name, contents, (member.offset_data, member.size)))
     return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems), plain.close)
 
 
-def _tar_entry(plain: IO[bytes], member: tarfile.TarInfo, name: str, lock: threading.Lock) -> SourceEntry:
-    def read(size: int) -> bytes:
-        with lock:
-            plain.seek(member.offset_data)
-            data = plain.read(size)
-        if len(data) < size:
+class _TarMembers(FileStorage[tuple[int, int]]):
+    """Files of a plain tar by where they begin and how many bytes they have, read one at a time."""
+
+    def __init__(self, plain: IO[bytes], path: Path) -> None:
+        super().__init__()
+        self._plain = plain
+        self._path = path
+        self._lock = threading.Lock()
+
+    def read(self, key: tuple[int, int], name: str, limit: int | None) -> bytes:
+        start, size = key
+        wanted = size if limit is None else min(limit, size)
+        with self._lock:
+            self._plain.seek(start)
+            data = self._plain.read(wanted)
+        if len(data) < wanted:
             raise ImageError(f"{name}: the tar ends before it; copy or pack it again")
         return data
 
-    return SourceEntry(name, lambda: read(member.size), lambda: read(min(HEAD, member.size)))
+    def stamp(self, key: tuple[int, int]) -> str | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return f"{self._path} {status.st_size} {status.st_mtime_ns} {key[0]}"
 
 
 def _unpacked(path: Path) -> IO[bytes]:

@@ -107,4 +107,4 @@ def _both(first: Callable[[], None], then: Callable[[], None]) -> Callable[[], N
 
 
 def _renamed(entry: SourceEntry, name: str) -> SourceEntry:
-    return SourceEntry(name, entry.load, entry.head, on_disk=entry.on_disk)
+    return replace(entry, name=name, path=name)

@@ -20,7 +20,7 @@ FileClass = Literal["good", "anomaly", "unmasked", "mask", "annotation", "left o
 CLASSES: tuple[FileClass, ...] = ("good", "anomaly", "unmasked", "mask", "annotation", "left out", "look at")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class GoodPhoto:
     """A photo of a good part; ``split`` tells which part of a dataset it came from, if not from training.
 
@@ -32,7 +32,7 @@ class GoodPhoto:
     confirmed: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DrawnMask:
     """Masks that an annotation draws: ``draw`` gives those of a photo of (H, W) pixels, one per defect, or what
     changed from another photo.
@@ -45,7 +45,7 @@ class DrawnMask:
     files: tuple[SourceEntry, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Anomaly:
     """A photo of a real anomaly with its masks.
 
@@ -70,7 +70,7 @@ class Anomaly:
         return tuple(entry for files in found for entry in files)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Unmasked:
     """A photo of a defect that nobody has drawn a mask for."""
 

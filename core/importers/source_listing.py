@@ -10,7 +10,7 @@ from pathlib import Path
 from core.errors import InputError
 from core.importers.archives import open_archive
 from core.importers.inner_archives import with_inner_archives
-from core.importers.source_entry import Listing, Problem, SourceEntry, file_entry, is_ignored, printable
+from core.importers.source_entry import DiskFolder, Listing, Problem, SourceEntry, file_entry, is_ignored, printable
 from core.lookup import natural_sort_key
 
 
@@ -73,6 +73,7 @@ def _folder(root: Path) -> Listing:
     entries: list[SourceEntry] = []
     problems: list[Problem] = []
     seen: set[tuple[int, int]] = set()
+    storage = DiskFolder(os.path.abspath(root))
 
     def refused(error: OSError) -> None:
         where = Path(error.filename)
@@ -97,7 +98,7 @@ def _folder(root: Path) -> Listing:
             if os.path.islink(path := os.path.join(folder, name)) and not os.path.exists(path):
                 problems.append(Problem(printable(prefix + name), "it is a link to nowhere; copy the file itself"))
             else:
-                entries.append(file_entry(path, prefix + name))
+                entries.append(SourceEntry(printable(prefix + name), storage, prefix + name))
     return Listing(tuple(sorted(entries, key=lambda e: natural_sort_key(e.name))), tuple(problems))
 
 

@@ -32,7 +32,7 @@ _ONE_BOARD = ToneSplit(edges=0.75, rarer=0.05)
 """and each at least this (the plainest of 200 boards has 0.8 and 0.06)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What the survey saw of one photo: how it looks, and whether its masks are all black."""
 
@@ -74,7 +74,7 @@ def settled(plan: ImportPlan, seen: Mapping[str, Seen]) -> ImportPlan:
         if look.flat and name not in boards and not (may_be_flat and not look.black)
     }
     rest = [name for name in looks if name not in odd]
-    unlike = unlike_the_others(np.array([looks[name].print for name in rest], np.uint8))
+    unlike = unlike_the_others([looks[name].print for name in rest])
     odd |= {name: UNLIKE for name, far in zip(rest, unlike, strict=True) if far}
     return replace(
         plan,

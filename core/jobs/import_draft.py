@@ -20,6 +20,7 @@ from core.importers.survey import Seen, depth_scales, see, settled
 from core.jobs.depth_setting import chosen_scales
 from core.jobs.import_reading import Item, decode_photo, in_order
 from core.jobs.import_report import IntakeReport, Odd
+from core.jobs.kept_looks import KeptLooks
 from core.jobs.project_photos import KnownPhotos, no_photos, with_project_photos
 from core.progress import Steps, unwatched
 
@@ -91,12 +92,19 @@ class ImportDraft:
         return self._seen
 
     def apply(
-        self, said: Corrections, progress: Steps = unwatched, cancelled: Callable[[], bool] = lambda: False
+        self,
+        said: Corrections,
+        progress: Steps = unwatched,
+        cancelled: Callable[[], bool] = lambda: False,
+        looks: KeptLooks | None = None,
     ) -> None:
-        """Read the source as a person says, looking only at photos not seen yet. InputError leaves all as it was."""
+        """Read the source as a person says, looking only at photos not seen yet. InputError leaves all as it was.
+
+        ``looks`` know what was seen in an import that was stopped, and keep what is seen now.
+        """
         plan = corrected(self._found, Corrections(said.readings))
         photos: list[Item] = [*plan.normals, *plan.anomalies]
-        self._look([item for item in photos if item.entry.name not in self._seen], progress, cancelled)
+        self._look([item for item in photos if item.entry.name not in self._seen], progress, cancelled, looks)
         plan = with_project_photos(settled(plan, self._seen), self._known, self._seen)
         labels, scales = plan.labels, chosen_scales(depth_scales(plan, self._seen), said.scales, self._kept)
         known = {old: new for old, new in said.renamed.items() if old in labels}
@@ -162,10 +170,12 @@ class ImportDraft:
             masks = ()  # the report says what is wrong with them
         return thumbnail_bytes(photo.pixels, THUMB_SIDE, np.logical_or.reduce(masks) if masks else None)
 
-    def _look(self, items: list[Item], progress: Steps, cancelled: Callable[[], bool]) -> None:
+    def _look(
+        self, items: list[Item], progress: Steps, cancelled: Callable[[], bool], looks: KeptLooks | None
+    ) -> None:
         done = 0
         progress(0, len(items))
-        for group in in_order(items, see):
+        for group in in_order(items, see if looks is None else looks.see):
             if cancelled():
                 raise Cancelled(f"stopped after looking at {done} of {len(items)} photos; nothing was imported")
             self._seen |= {item.entry.name: one for item, one in group}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.jobs.early_reading import EarlyReading
 from core.jobs.import_draft import ImportDraft
 from core.jobs.import_reading import DecodedPhoto, Item, in_order
 from core.jobs.import_report import IntakeReport, Odd
+from core.jobs.kept_looks import KeptLooks
 from core.jobs.project_photos import KnownPhotos, no_photos, project_photos, with_project_photos
 from core.progress import Steps, unwatched
 from core.store import ExampleRow, NormalRow, Project, StoredFile
@@ -109,12 +111,16 @@ def import_images(
     """
     plan = plan_import(source, anomalies=anomalies, label=label, said=said)
     try:
-        wanted = (said or Corrections()).scales
-        early = EarlyReading(project, {**plan.scales, **wanted, **project.depth_scales()})
-        plan, seen = survey(plan, looking, cancelled, early.see)
-        plan = with_project_photos(plan, partial(project_photos, project), seen)
-        scales = chosen_scales(depth_scales(plan, seen), wanted, project.depth_scales())
-        return run_plan(project, plan, scales, progress, cancelled, early)
+        with closing(KeptLooks.of(project)) as looks:
+            wanted = (said or Corrections()).scales
+            early = EarlyReading(project, {**plan.scales, **wanted, **project.depth_scales()}, looks)
+            plan, seen = survey(plan, looking, cancelled, early.see)
+            plan = with_project_photos(plan, partial(project_photos, project), seen)
+            scales = chosen_scales(depth_scales(plan, seen), wanted, project.depth_scales())
+            del seen
+            report = run_plan(project, plan, scales, early, progress, cancelled)
+            looks.forget()
+            return report
     finally:
         plan.close()
 
@@ -123,15 +129,14 @@ def run_plan(
     project: Project,
     plan: ImportPlan,
     scales: DepthScales,
+    reading: EarlyReading,
     progress: Steps = unwatched,
     cancelled: Callable[[], bool] = _never,
-    early: EarlyReading | None = None,
 ) -> IntakeReport:
     """Import a plan that was looked at, with the scales of its photos; see ``import_images``.
 
-    ``early`` has what was stored while it was looked at.
+    ``reading`` has what was stored while it was looked at.
     """
-    reading = early or EarlyReading(project, {})
     keep_scales(project, scales)
     tally = _ImportTally(project)
     failed: list[Odd | Problem] = []

@@ -50,7 +50,7 @@ def in_order(items: Sequence[ItemT], work: Callable[[ItemT], T]) -> Iterator[lis
         pool.shutdown(cancel_futures=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class DecodedPhoto(Generic[T]):
     """A photo that turned out fine, without its pixels; ``T`` is what its files are."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.importers.mask_pairing import is_flat, is_orphan, pair_masks
 from core.importers.plan import Anomaly, ImportPlan
-from core.importers.source_entry import HEAD, Problem, SourceEntry
+from core.importers.source_entry import DiskFolder, Problem, SourceEntry
 from core.importers.survey import FLAT, Seen
 from core.importers.words import photo_label, safe_label
 from core.store import Project
@@ -45,13 +45,13 @@ def no_photos() -> Sequence[ProjectPhoto]:
 
 def project_photos(project: Project) -> tuple[ProjectPhoto, ...]:
     """All photos of a project."""
-    used = project.normals_with_samples()
+    used, storage = project.normals_with_samples(), DiskFolder(str(project.path))
     good = [
-        ProjectPhoto(_entry(row.name, row.path), row.id, (row.height, row.width), has_samples=row.id in used)
+        ProjectPhoto(_entry(storage, row.name, row.path), row.id, (row.height, row.width), has_samples=row.id in used)
         for row in project.normals()
     ]
     bad = [
-        ProjectPhoto(_entry(row.name, row.path), row.id, (row.height, row.width), row.label, row.kind)
+        ProjectPhoto(_entry(storage, row.name, row.path), row.id, (row.height, row.width), row.label, row.kind)
         for row in project.examples()
     ]
     return (*good, *bad)
@@ -99,14 +99,6 @@ def _fits(mask: SourceEntry, photo: ProjectPhoto, seen: Mapping[str, Seen]) -> b
     return look is None or all(abs(a - b) < 8 for a, b in zip(look.size, photo.size, strict=True))
 
 
-def _entry(name: str, path: Path) -> SourceEntry:
+def _entry(storage: DiskFolder, name: str, path: Path) -> SourceEntry:
     """A stored photo as a file of a source; its name says that it is none."""
-    return SourceEntry(f"in the project: {name}", _reader(path, -1), _reader(path, HEAD), name)
-
-
-def _reader(path: Path, size: int) -> Callable[[], bytes]:
-    def read() -> bytes:
-        with path.open("rb") as file:
-            return file.read(size)
-
-    return read
+    return SourceEntry(f"in the project: {name}", storage, str(path), name)

@@ -7,6 +7,7 @@ reads nothing else, and the person gets one line. What the project itself has st
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from core.images.decode import MAX_PIXELS
 from core.images.depth import DepthRange, DepthScales
 from core.images.isolated.messages import Message, rebuilt
 from core.images.isolated.process_pool import pool
-from core.images.looks import Look, ToneSplit
+from core.images.looks import NO_TONES, Look, ToneSplit
 from core.images.read import ReadPhoto, bytes_of
 from core.images.source_depth import DeepPhoto
 from core.types import Image, Mask, check_mask
@@ -101,8 +102,16 @@ def _look(answer: Message) -> Look:
     deep = answer.fields["depth"]
     depth = None if deep is None else (str(deep[0]), DepthRange(**deep[1]))
     height, width = (int(n) for n in answer.fields["size"])
-    print_ = rebuilt(answer.blobs[0], answer.fields["print"])
-    return Look(bool(answer.fields["flat"]), print_, depth, (height, width), ToneSplit(**answer.fields["tones"]))
+    print_ = rebuilt(answer.blobs[0], answer.fields["print"]).copy()  # alone it is smaller than as a view of the blob
+    flat = bool(answer.fields["flat"])
+    tones = ToneSplit(**answer.fields["tones"]) if flat else NO_TONES
+    return Look(flat, print_, depth, _shared((height, width)), tones)
+
+
+@lru_cache(64)
+def _shared(size: tuple[int, int]) -> tuple[int, int]:
+    """One value for the size that many photos have."""
+    return size
 
 
 def class_codes(data: bytes, name: str) -> tuple[npt.NDArray[np.int64], bool]:
