@@ -26,21 +26,28 @@ from core.diffusion.noise_schedule import CLEAN, NoiseLevel, NoiseSchedule
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
 
+TCD_GAMMA = 0.3
+"""How far beyond the next step's time ``tcd`` steps, as a share of it: 0 adds no noise, 1 is as ``lcm``. Its authors
+draw with this one."""
 NoisePredictor = Callable[[Tensor, int], Tensor]
-Solver = Literal["ddim", "dpmpp_2m", "lcm"]
+Solver = Literal["ddim", "dpmpp_2m", "lcm", "tcd"]
 Generators = torch.Generator | Sequence[torch.Generator]
 """One for the batch, or one for each of its rows."""
 
 
 @dataclass(frozen=True)
 class SamplingStep:
-    """One step of the loop, ``index`` of ``count``: from ``level``, that of training step ``t``, to ``after``."""
+    """One step of the loop, ``index`` of ``count``: from ``level``, that of training step ``t``, to ``after``.
+
+    ``beyond`` has less noise than ``after``: ``tcd`` steps there and back by fresh noise.
+    """
 
     index: int
     count: int
     t: int
     level: NoiseLevel
     after: NoiseLevel
+    beyond: NoiseLevel | None = None
 
     @property
     def last(self) -> bool:
@@ -58,21 +65,31 @@ Progress = Callable[[int, int, Tensor], None]
 
 @dataclass(frozen=True)
 class SamplingSchedule:
-    """Training steps in the order of sampling, and the noise level at each and after the last: one more."""
+    """Training steps in the order of sampling, and the noise level at each and after the last: one more.
+
+    ``beyond``, one for each step, are the levels that ``tcd`` steps to first.
+    """
 
     timesteps: tuple[int, ...]
     levels: tuple[NoiseLevel, ...]
+    beyond: tuple[NoiseLevel, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.timesteps) + 1 or not self.timesteps:
             raise InputError(f"schedule: {len(self.timesteps)} steps need one level more, got {len(self.levels)}")
+        if self.beyond and len(self.beyond) != len(self.timesteps):
+            raise InputError(f"schedule: {len(self.timesteps)} steps need as many further levels, or none")
         if any(one.signal >= after.signal for one, after in pairwise(self.levels)):
             raise InputError("schedule: the share of signal must grow from step to step; take fewer steps")
 
     def steps(self) -> list[SamplingStep]:
         """The steps in order."""
         count = len(self.timesteps)
-        return [SamplingStep(i, count, t, self.levels[i], self.levels[i + 1]) for i, t in enumerate(self.timesteps)]
+        beyond = self.beyond or (None,) * count
+        return [
+            SamplingStep(i, count, t, self.levels[i], self.levels[i + 1], beyond[i])
+            for i, t in enumerate(self.timesteps)
+        ]
 
 
 def make_schedule(
@@ -96,7 +113,8 @@ def make_schedule(
     else:
         times = [min(i * (total // count) + 1, total - 1) for i in reversed(range(count))]
     times = times[count - max(1, round(count * strength)) :]
-    return SamplingSchedule(tuple(times), (*(noise_schedule.level(t) for t in times), CLEAN))
+    beyond = [noise_schedule.level(int((1 - TCD_GAMMA) * t)) for t in times[1:]]
+    return SamplingSchedule(tuple(times), (*(noise_schedule.level(t) for t in times), CLEAN), (*beyond, CLEAN))
 
 
 def draw_noise(shape: Sequence[int], generator: Generators, like: Tensor | None = None) -> Tensor:
@@ -126,6 +144,20 @@ def ddim_step(
     toward = math.sqrt(max(after.noise - sigma**2, 0.0)) * noise
     out = after.a * level.predict_x0(x, noise) + toward
     return out if sigma == 0 or fresh is None else out + sigma * fresh
+
+
+def tcd_step(x: Tensor, noise: Tensor, step: SamplingStep, fresh: Tensor) -> Tensor:
+    """One step of TCD (Zheng et al. 2024, algorithm 4), with t' = (1 - gamma) t_after, the time of ``beyond``.
+
+    x' = a' x_0 + s' eps; x_after = (a_after / a') x' + sqrt(s_after^2 - (a_after / a')^2 s'^2) ``fresh``.
+    InputError without a level beyond.
+    """
+    beyond, after = step.beyond, step.after
+    if beyond is None:
+        raise InputError("tcd: the schedule has no levels beyond its steps; make it by make_schedule")
+    kept = after.signal / beyond.signal
+    there = beyond.add_noise(step.level.predict_x0(x, noise), noise)
+    return math.sqrt(kept) * there + math.sqrt(max(after.noise - kept * beyond.noise, 0.0)) * fresh
 
 
 def dpmpp_2m_step(
@@ -190,15 +222,15 @@ def sample(
 ) -> Tensor:
     """Latents float32 (N, C, h, w) from ``x`` at the schedule's first noise level to its last.
 
-    ``eta`` is DDIM's and needs a ``generator``, as ``lcm`` does: multistep sampling of a consistency model (Luo et al.
-    2023, algorithm 3) noises what the model sees anew at each step; what the boundary condition keeps of x_t is below
-    1e-4 at the steps that it is taken at. ``cancelled`` is asked before every call of the model. Cancelled when
-    it says yes.
+    ``eta`` is DDIM's and needs a ``generator``, as ``tcd`` and ``lcm`` do: multistep sampling of a consistency model
+    (Luo et al. 2023, algorithm 3) noises what the model sees anew at each step; what the boundary condition keeps of
+    x_t is below 1e-4 at the steps that it is taken at. ``cancelled`` is asked before every call of the model.
+    Cancelled when it says yes.
     """
     if method != "ddim" and eta:
         raise InputError(f"eta: it is DDIM's share of fresh noise, which {method} does not have; use ddim, or eta 0")
-    if (eta or method == "lcm") and generator is None:
-        raise InputError("eta and lcm: fresh noise needs a generator; give one, or use ddim with eta 0")
+    if (eta or method in ("lcm", "tcd")) and generator is None:
+        raise InputError("eta, lcm and tcd: fresh noise needs a generator; give one, or use ddim with eta 0")
     x, past = x.float(), None
     for step in schedule.steps():
         raise_if_cancelled(cancelled)
@@ -211,6 +243,8 @@ def sample(
             past = (x0, step.level)
         elif method == "lcm":
             x = x0 if step.last or generator is None else step.after.add_noise(x0, draw_noise(x.shape, generator, x))
+        elif method == "tcd":
+            x = x0 if step.last or generator is None else tcd_step(x, noise, step, draw_noise(x.shape, generator, x))
         else:
             fresh = draw_noise(x.shape, generator, x) if eta and generator is not None else None
             x = ddim_step(x, noise, step.level, step.after, eta, fresh)

@@ -49,11 +49,11 @@ class InpaintParams(EngineParams):
         title="Steps",
         description="Steps of the sampler: more is finer and slower; 0 suits the model.",
     )
-    sampler: Literal["ddim", "dpmpp_2m", "lcm"] = Field(
+    sampler: Literal["ddim", "dpmpp_2m", "lcm", "tcd"] = Field(
         "ddim",
         title="Sampler",
         description="DDIM (SDXL and inpainting U-Nets: their own); DPM-Solver++(2M), which needs fewer steps; "
-        "LCM for models and LoRAs distilled to draw in a few.",
+        "LCM and TCD for models and LoRAs distilled to draw in a few.",
     )
     eta: float = Field(
         0.0, ge=0, le=1, title="Eta", description="Noise that DDIM adds at each step: 0 is none, 1 is as much as DDPM."

@@ -136,13 +136,13 @@ def test_a_unet_takes_other_schedulers(
 ) -> None:
     editor = load_editor(found(editors(family.name)), "mask", "cpu")
     own, drawn = editor.pipe.scheduler, []
-    for sampler, few_steps in (("ddim", False), ("ddim", True), ("dpmpp_2m", False), ("lcm", True)):
+    for sampler, few_steps in (("ddim", False), ("ddim", True), ("dpmpp_2m", False), ("lcm", True), ("tcd", True)):
         with scheduler_for(editor, sampler, few_steps):
             drawn.append(edit(editor, task(plate), EditSettings(3, 1.0)))
             first = int(editor.pipe.scheduler.timesteps[0])
             assert first == 999 if few_steps else True, "distilled models begin with pure noise"
         assert editor.pipe.scheduler is own
-    assert len({one.tobytes() for one in drawn}) == 4
+    assert len({one.tobytes() for one in drawn}) == 5
 
 
 def test_flow_matching_keeps_its_scheduler(editors: Callable[[str], Path]) -> None:

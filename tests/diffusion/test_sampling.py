@@ -15,6 +15,7 @@ from core.device import torch_generator
 from core.diffusion.backbone import Backbone
 from core.diffusion.noise_schedule import CLEAN, NoiseLevel, VariancePreserving
 from core.diffusion.sampling import (
+    TCD_GAMMA,
     NoisePredictor,
     SamplingSchedule,
     SamplingStep,
@@ -25,6 +26,7 @@ from core.diffusion.sampling import (
     invert,
     make_schedule,
     sample,
+    tcd_step,
 )
 from core.diffusion.tokens import encode_text
 from core.errors import Cancelled, InputError
@@ -117,6 +119,25 @@ def test_lcm_draws_the_data_in_any_number_of_steps_from_a_consistency_model() ->
         assert start_shows > 0.99 if count == 1 else start_shows < 0.9
 
 
+def test_tcd_steps_as_diffusers_does() -> None:
+    from diffusers import TCDScheduler
+
+    theirs = TCDScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    ours = VariancePreserving(theirs.alphas_cumprod)
+    theirs.set_timesteps(timesteps=[999, 749, 499, 249], device="cpu")
+    made = make_schedule(ours, 4)
+    assert made.timesteps == (999, 749, 499, 249)
+    x = y = draw_noise((1, 1, 8, 8), torch_generator(0))
+    for step in made.steps():
+        noise = (0.7 * x).sin()
+        # What diffusers draws from the generator is what it is given here.
+        fresh = torch.randn(x.shape, generator=torch_generator(step.t))
+        y = theirs.step((0.7 * y).sin(), step.t, y, eta=TCD_GAMMA, generator=torch_generator(step.t)).prev_sample
+        x = step.level.predict_x0(x, noise) if step.last else tcd_step(x, noise, step, fresh)
+        if not step.last:  # diffusers' last step ends at training step 0, not at a clean picture
+            assert torch.allclose(x, y, atol=1e-4)
+
+
 def test_the_last_step_gives_the_clean_image() -> None:
     schedule = SamplingSchedule((2, 1), (NoiseLevel.preserving(0.1), NoiseLevel.preserving(0.6), CLEAN))
     seen: list[Tensor] = []
@@ -196,6 +217,8 @@ def test_what_does_not_go_together_is_refused() -> None:
         sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, eta=1.0)
     with pytest.raises(InputError, match="generator"):
         sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, method="lcm")
+    with pytest.raises(InputError, match="no levels beyond"):
+        sample(gaussian(schedule), torch.zeros(1, 1, 1, 1), schedule, method="tcd", generator=torch_generator(0))
 
 
 def test_inversion_of_a_gaussian_comes_back() -> None:

@@ -71,6 +71,7 @@ def test_the_label_is_put_into_the_prompt() -> None:
         {"steps": 5},
         {"sampler": "dpmpp_2m"},
         {"sampler": "lcm"},
+        {"sampler": "tcd"},
         {"eta": 1.0},
         {"margin": 2.0},
         {"side": 128},

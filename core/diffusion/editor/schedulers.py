@@ -9,7 +9,7 @@ from typing import Any
 from core.diffusion.editor.loading import Editor
 from core.diffusion.part_loading import quiet_libraries
 
-_KINDS = {"lcm": "LCMScheduler", "dpmpp_2m": "DPMSolverMultistepScheduler"}
+_KINDS = {"lcm": "LCMScheduler", "tcd": "TCDScheduler", "dpmpp_2m": "DPMSolverMultistepScheduler"}
 
 
 @contextmanager
@@ -32,6 +32,6 @@ def _made(own: Any, sampler: str, few_steps: bool) -> Any:
     import diffusers
 
     kind = getattr(diffusers, _KINDS[sampler]) if sampler in _KINDS else type(own)
-    more = {"timestep_spacing": "trailing"} if few_steps and sampler != "lcm" else {}
+    more = {"timestep_spacing": "trailing"} if few_steps and sampler not in ("lcm", "tcd") else {}
     with quiet_libraries():
         return kind.from_config(own.config, **more)
