@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-IF_INSTALLED = {"anomalib", "defect_synthesis", "onnxruntime", "py7zr", "rembg", "playwright"}
+IF_INSTALLED = {"anomalib", "defect_synthesis", "onnxruntime", "py7zr", "ray", "rembg", "playwright"}
 """Imported behind a check; whoever wants what they bring installs them."""
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.common import AsJson, ProjectPath, parse_settings, print_result, progress_bar
+from app.cli.interrupts import raise_when_stopped
 from app.cli.rules import generate_by_rules
 from core.api import GenerationBatch, RegionRow, Workbench
 from core.errors import InputError
@@ -87,6 +88,9 @@ def generate(
         str,
         typer.Option(help="A process for each: all GPUs (all), some (0,1), or several on the CPU (cpu:4)."),
     ] = "",
+    ray: Annotated[
+        str, typer.Option(help="Make it on a Ray cluster: auto for this machine's, HOST:PORT or ray://HOST:PORT.")
+    ] = "",
     shard: Annotated[
         str | None, typer.Option(help="Make only shard i of n, for example 2/8, into --out; 'merge' takes it in.")
     ] = None,
@@ -101,12 +105,12 @@ def generate(
     if bool(engine) == bool(rules):
         raise InputError("generate: give --engine, or --rules to break the product's rules, and not both")
     if rules:
-        if keep_best or shard or devices or param or place or label:
+        if keep_best or shard or devices or ray or param or place or label:
             raise InputError(
                 "--rules: each rule sets label, engine and settings itself; give --per-rule and --seed only"
             )
         return generate_by_rules(project, rules, per_rule, seed, as_json)
-    _check_together(keep_best, bool(rule), spend, shard, out, devices)
+    _check_together(keep_best, bool(rule), spend, shard, out, devices, ray)
     batch = GenerationBatch(
         engine=engine,
         label=label or engine,
@@ -126,7 +130,10 @@ def generate(
             bench.review.parse_rules({**parse_settings(rule, "--rule"), "keep_best": keep_best}) if keep_best else None
         )
         with progress_bar(f"{engine} · {batch.label}") as progress:
-            made = bench.studio.generate(batch, rules=keep_rules, spend=spend, devices=devices, progress=progress)
+            made = bench.studio.generate(
+                batch, rules=keep_rules, spend=spend, devices=devices, ray=ray, progress=progress,
+                cancelled=raise_when_stopped if ray else lambda: False,
+            )  # fmt: skip
         result = {name: made[name] for name in ("samples", "kept", "given_up", "message")}
         result |= {"seconds": round(time.monotonic() - began, 3), "project": str(bench.path)}
         result |= {"engine": engine, "label": batch.label, "reasons": made.get("reasons", {})}
@@ -137,15 +144,19 @@ def generate(
 
 
 def _check_together(
-    keep_best: int | None, rule: bool, spend: bool, shard: str | None, out: Path | None, devices: str
+    keep_best: int | None, rule: bool, spend: bool, shard: str | None, out: Path | None, devices: str, ray: str
 ) -> None:
     """InputError for options of ``generate`` that need another one, or rule it out."""
     if keep_best is None and (rule or spend):
         raise InputError(f"{'--rule' if rule else '--spend'}: it belongs to --keep-best; say how many to keep")
     if (shard is None) != (out is None):
         raise InputError("--shard and --out belong together; say which shard to make and where to")
-    if shard and devices:
-        raise InputError("--devices: a shard is made in one process; start one shard for each device")
+    if shard and (devices or ray):
+        raise InputError(
+            f"--{'devices' if devices else 'ray'}: a shard is made in one process; start one shard for each device"
+        )
+    if devices and ray:
+        raise InputError("--devices and --ray: give one of them")
     if shard and keep_best:
         raise InputError("--keep-best: it needs all samples; merge the shards first, then run review --auto")
 

@@ -63,3 +63,9 @@ def raise_if_stopped() -> None:
     """KeyboardInterrupt if a signal came; call it at each step."""
     if _state.noted:
         raise KeyboardInterrupt
+
+
+def raise_when_stopped() -> bool:
+    """As ``raise_if_stopped``, for work that asks whether it is cancelled and may wait long for its next step."""
+    raise_if_stopped()
+    return False

@@ -186,6 +186,11 @@ class Engine(ABC):
         """Whether it draws several requests as one batch."""
         return type(self).generate_batch is not Engine.generate_batch
 
+    @property
+    def draws_with_model(self) -> bool:
+        """Whether it draws with a diffusion model, which a GPU makes much faster."""
+        return "backbone" in self.Params.model_fields
+
     def available(self) -> str | None:
         """None, or why it cannot run on this machine and what to do."""
         return None

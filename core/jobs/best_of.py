@@ -126,7 +126,7 @@ class _BestOfRun:
             self.progress(0, count, None, f"learning the good photos, {done} of {total} steps")
 
         self.scorer = sample_scorer(self.plan.product_data, self.plan.batch.label, news, cancelled)
-        self._stored = StoredSamples(self.plan)
+        self._stored = StoredSamples.of(self.plan)
 
     def next_round_size(self) -> int:
         """How many to make next: as many as it takes for what is missing if they turn out as those before."""

@@ -16,9 +16,12 @@ from typing import Any
 from core.engines.api import Context, Engine, GoodPhotos, sample_or_error
 from core.engines.registry import engine
 from core.errors import Cancelled, InputError
+from core.jobs.cluster.dispatch import ClusterDispatch
+from core.jobs.cluster.nodes import WorkerCluster
 from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
 from core.jobs.requests import BatchPlan, GenerationBatch, build_request, plan_batch
+from core.jobs.sample_identity import ATTEMPTS
 from core.jobs.stored_samples import StoredSamples, recorded_inputs
 from core.jobs.worker_processes import WorkerPlace, WorkerProcesses
 from core.masks import rle
@@ -30,8 +33,9 @@ from core.types import Image, Recipe, Region, Request, Sample
 MadeSample = Sample | SampleRow | PackedSample
 SampleMaker = Callable[[Sequence[Request]], Sequence[MadeSample | InputError]]
 
-ATTEMPTS = 6
-"""Seeds tried for one sample before the batch gives it up as impossible."""
+GROUP_ON_A_CLUSTER = 8
+"""Samples that a cluster's worker gets at once at least, for engines that draw several together. What suits its
+machine is not known here."""
 
 
 def generate(
@@ -39,12 +43,14 @@ def generate(
     batch: GenerationBatch,
     *,
     places: Sequence[WorkerPlace] = (),
+    cluster: WorkerCluster | None = None,
     job_id: str | None = None,
     progress: Progress = unwatched,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Make and store a batch, in a process at each of ``places`` where some are given; returns counts of ``samples``,
-    ``given_up`` and ``left_out`` photos, ``cancelled``, ``sample_ids``, ``notes`` and a ``message``.
+    """Make and store a batch, in a process at each of ``places`` or on the nodes of a ``cluster`` where given; returns
+    counts of ``samples``, ``given_up`` and ``left_out`` photos, ``cancelled``, ``sample_ids``, ``notes`` and a
+    ``message``.
 
     What an earlier run of the same batch stored is found, not made again. Samples are stored in index order as soon
     as they and all before them are there; cancel keeps those. InputError before anything is made if the batch itself
@@ -56,7 +62,7 @@ def generate(
     given_up: list[str] = []
     stopped = False
     try:
-        for outcome in _batch_outcomes(plan, places, ctx):
+        for outcome in _batch_outcomes(plan, places, cluster, ctx):
             if isinstance(outcome, str):
                 given_up.append(outcome)
             else:
@@ -80,17 +86,24 @@ def generate(
     }
 
 
-def _batch_outcomes(plan: BatchPlan, places: Sequence[WorkerPlace], ctx: Context) -> Iterator[MadeSample | str]:
-    """All samples of a batch in order, made by the threads of this process, or by one process at each of ``places``.
+def _batch_outcomes(
+    plan: BatchPlan, places: Sequence[WorkerPlace], cluster: WorkerCluster | None, ctx: Context
+) -> Iterator[MadeSample | str]:
+    """All samples of a batch in order, made by the threads of this process, by one process at each of ``places``, or
+    on a cluster.
 
     Those that are stored already are found.
     """
-    indices = range(plan.batch.count)
+    indices, project = range(plan.batch.count), plan.product_data.project
+    if cluster is not None:
+        step = (plan.batch.batch_size or GROUP_ON_A_CLUSTER) if plan.engine.draws_batches else 1
+        for made in ClusterDispatch(plan, cluster, ctx, step).outcomes():
+            yield project.sample_row(made[1]) if isinstance(made, tuple) else made
+        return
     if not places:
-        stored = StoredSamples(plan).find
+        stored = StoredSamples.of(plan).find
         yield from generate_outcomes(plan, indices, ctx, lambda asked: make_missing(plan, asked, ctx, stored))
         return
-    project = plan.product_data.project
 
     def make(batch: Sequence[int]) -> list[MadeSample | str]:
         return [project.sample_row(made[1]) if isinstance(made, tuple) else made for made in workers.make(batch)]

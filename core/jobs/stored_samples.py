@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import core
 from core.engines.api import Engine, read_params
 from core.jobs.requests import BatchPlan
@@ -11,13 +13,17 @@ from core.types import Recipe, Request
 
 
 class StoredSamples:
-    """The samples of a batch's engine and label, by seed, as they were when it began."""
+    """Samples of an engine that are in the project, by seed."""
 
-    def __init__(self, plan: BatchPlan) -> None:
-        self._engine = plan.engine
-        batch = plan.batch
-        rows = plan.product_data.project.samples(SampleFilter(label=batch.label, engine=batch.engine))
+    def __init__(self, chosen: Engine, rows: Iterable[SampleRow]) -> None:
+        self._engine = chosen
         self._by_seed = {row.seed: row for row in rows}
+
+    @classmethod
+    def of(cls, plan: BatchPlan) -> StoredSamples:
+        """Those of a batch's engine and label, as they are now."""
+        where = SampleFilter(label=plan.batch.label, engine=plan.batch.engine)
+        return cls(plan.engine, plan.product_data.project.samples(where))
 
     def find(self, request: Request) -> SampleRow | None:
         """The sample that making ``request`` would give again; None if it is not stored, or was made otherwise."""
@@ -25,6 +31,10 @@ class StoredSamples:
         if row is None or not matches_request(Recipe.from_json(row.recipe_json), request, self._engine):
             return None
         return row
+
+    def with_seeds(self, seeds: Iterable[int]) -> list[SampleRow]:
+        """Those that have one of ``seeds``."""
+        return [row for seed in seeds if (row := self._by_seed.get(seed)) is not None]
 
 
 def matches_request(recipe: Recipe, request: Request, chosen: Engine) -> bool:

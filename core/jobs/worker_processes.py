@@ -19,20 +19,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 
-from core.engines.api import Context
 from core.errors import Cancelled, InputError, Unavailable
-from core.jobs.packed_sample import PackedSample
 from core.jobs.requests import GenerationBatch
-from core.store import SampleRow
-from core.types import Sample
+from core.jobs.worker_reply import WorkerReply
 
 TRIES = 3
 """Times that a run of indices is given to a worker before it is given up."""
 _POLL_S = 0.2
 _start_lock = threading.Lock()
-
-WorkerReply = list[PackedSample | str | tuple[str, str]]
-"""For each index: a sample, why there is none, or ("stored", id) of one that lies in the project."""
 
 
 @dataclass(frozen=True)
@@ -174,28 +168,17 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 def _work(pipe: Connection, path: Path, batch: GenerationBatch) -> None:
     """A worker's life: read a run of indices, make it, send what came of it; it ends with the pipe."""
-    from core.jobs.generation import generate_outcomes, make_missing
-    from core.jobs.product_data import ProductData
-    from core.jobs.requests import plan_batch
+    from core.jobs.batch_maker import BatchMaker
     from core.jobs.stored_samples import StoredSamples
     from core.store import Project
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends its workers
     with Project.open(path, for_reading=True) as project:
-        material = ProductData(project)
-        plan = plan_batch(material, batch.model_copy(update={"workers": 1}))
-        stored = StoredSamples(plan).find
-        ctx = Context(concepts=material.concepts, normals=material, regions_of=material.regions)
+        maker = BatchMaker(project, batch)
+        stored = StoredSamples.of(maker.plan).find
         while True:
             try:
                 indices: list[int] = pipe.recv()
             except EOFError:
                 return
-            outcomes = generate_outcomes(plan, indices, ctx, lambda asked: make_missing(plan, asked, ctx, stored))
-            pipe.send([_portable(outcome) for outcome in outcomes])
-
-
-def _portable(outcome: Sample | SampleRow | PackedSample | str) -> PackedSample | str | tuple[str, str]:
-    if isinstance(outcome, Sample):
-        return PackedSample.of(outcome)
-    return ("stored", outcome.id) if isinstance(outcome, SampleRow) else outcome
+            pipe.send(maker.make(indices, stored))

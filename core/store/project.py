@@ -83,8 +83,19 @@ class Project(SampleStore, SplitStore, DepthStore, ReviewStore, RemarkStore, Job
         return project
 
     @classmethod
-    def _open_for_reading(cls, path: Path) -> Project:
-        copy = ReadingCopy.of(path)
+    def open_copy(cls, path: Path, database: bytes) -> Project:
+        """Open the project in the folder ``path`` for reading, from a copy of its database that was taken on another
+        machine. StoreError where this machine does not see the folder."""
+        path = Path(path).absolute()
+        if not (path / FILES_FOLDER).is_dir():
+            raise StoreError(
+                f"project {path}: this machine does not see that folder; mount it at the same path on every machine"
+            )
+        return cls._open_for_reading(path, ReadingCopy.from_bytes(database))
+
+    @classmethod
+    def _open_for_reading(cls, path: Path, copy: ReadingCopy | None = None) -> Project:
+        copy = copy or ReadingCopy.of(path)
         try:
             schema.bring_up_to_date(copy.folder / DATABASE)
             return cls(path, copy)

@@ -40,6 +40,20 @@ class ReadingCopy:
             ) from error
         return cls(folder)
 
+    @classmethod
+    def from_bytes(cls, database: bytes) -> ReadingCopy:
+        """A copy that was taken elsewhere; StoreError where there is no space for it."""
+        folder = Path(tempfile.mkdtemp(prefix="flawsmith-reading-"))
+        try:
+            (folder / DATABASE).write_bytes(database)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise StoreError(
+                f"no copy of the project's database could be written to {folder.parent} ({error.strerror or error}); "
+                "make space there"
+            ) from error
+        return cls(folder)
+
     def remove(self) -> None:
         """Delete it; may be called twice."""
         shutil.rmtree(self.folder, ignore_errors=True)

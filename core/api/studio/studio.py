@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from core.errors import InputError
 from core.images import read_png_text
 from core.jobs import best_of, generation
 from core.jobs.auto_review import ReviewRules
+from core.jobs.cluster.nodes import WorkerCluster
 from core.jobs.product_data import ProductData
 from core.jobs.recorded_job import recorded_job
 from core.jobs.requests import GenerationBatch, PlacedMask, RequestBuilder, plan_batch
@@ -160,6 +162,7 @@ class StudioApi:
         rules: ReviewRules | None = None,
         spend: bool = False,
         devices: str = "",
+        ray: str = "",
         job_id: str | None = None,
         progress: Progress = unwatched,
         cancelled: Callable[[], bool] = lambda: False,
@@ -167,7 +170,8 @@ class StudioApi:
         """A batch that waits for review, see generate; or with ``rules.keep_best`` the best of it.
 
         See core.jobs.best_of for ``rules``, ``spend`` and what it returns then. ``devices`` makes it in processes of
-        their own, see core.jobs.worker_processes.worker_places.
+        their own, see core.jobs.worker_processes.worker_places, and ``ray`` on the nodes of a Ray cluster, see
+        core.jobs.cluster.ray_cluster.
         """
         if job_id is None:
             title = f"{batch.engine} · {batch.label}"
@@ -177,18 +181,26 @@ class StudioApi:
                     rules=rules,
                     spend=spend,
                     devices=devices,
+                    ray=ray,
                     job_id=job.id,
                     progress=progress,
                     cancelled=cancelled,
                 )
             return job.result
-        places = worker_places(devices) if devices else ()
         if rules is None:
-            return {"kept": 0} | generation.generate(
-                self._product_data, batch, places=places, job_id=job_id, progress=progress, cancelled=cancelled
-            )
-        if places:
-            raise InputError("devices: the best are chosen in one process; leave out devices, or keep the best later")
+            with _cluster(ray, batch) as cluster:
+                return {"kept": 0} | generation.generate(
+                    self._product_data,
+                    batch,
+                    places=worker_places(devices) if devices else (),
+                    cluster=cluster,
+                    job_id=job_id,
+                    progress=progress,
+                    cancelled=cancelled,
+                )
+        if devices or ray:
+            name = "devices" if devices else "ray"
+            raise InputError(f"{name}: the best are chosen in one process; leave out {name}, or keep the best later")
         return best_of.generate_best_of(
             self._product_data, batch, rules, spend=spend, job_id=job_id, progress=progress, cancelled=cancelled
         )
@@ -236,6 +248,15 @@ class StudioApi:
         if text is None:
             raise InputError(f"{path.name}: no recipe inside; use a PNG that Flawsmith generated or exported")
         return Recipe.from_json(text)
+
+
+def _cluster(address: str, batch: GenerationBatch) -> AbstractContextManager[WorkerCluster | None]:
+    """The Ray cluster at ``address``; nothing where that is empty."""
+    if not address:
+        return nullcontext()
+    from core.jobs.cluster.ray_cluster import RayCluster
+
+    return RayCluster(address, "GPU" if engine(batch.engine).draws_with_model else "CPU")
 
 
 class _TryOutProgress:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,11 @@ from pathlib import Path
 import core
 from core.engines.api import Context
 from core.errors import InputError
+from core.jobs.batch_digest import batch_inputs
 from core.jobs.generation import generate_outcomes, make_each
 from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
-from core.jobs.requests import BatchPlan, GenerationBatch, plan_batch
+from core.jobs.requests import GenerationBatch, plan_batch
 from core.jobs.shards.shard_folder import Shard, ShardCard, ShardFolder
 from core.progress import Progress, unwatched
 from core.types import Sample
@@ -27,20 +26,6 @@ class MadeShard:
     samples: int
     found: int
     given_up: int
-
-
-def batch_inputs(plan: BatchPlan) -> str:
-    """Digest of what the samples of a batch depend on beside its settings: 64 hex digits.
-
-    That is the photos in their order, the label's real anomalies, the concepts, the settled placement and the version.
-    """
-    builder = plan.builder
-    concepts = sorted(path.name for path in builder.material.concepts.glob("*") if path.is_dir())
-    parts = [
-        plan.normal_ids, builder.donor_ids, [e.id for e in builder.examples], concepts,
-        builder.placement.model_dump(mode="json"), core.__version__,
-    ]  # fmt: skip
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def generate_shard(

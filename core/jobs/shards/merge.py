@@ -8,18 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from core.device import derive_seed
 from core.engines.registry import engine
 from core.errors import Cancelled, FlawsmithError, InputError
 from core.images import read_image, read_mask
-from core.jobs.generation import ATTEMPTS
 from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
 from core.jobs.requests import GenerationBatch
+from core.jobs.sample_identity import check_belongs
 from core.jobs.shards.shard_folder import ShardCard, ShardFolder
 from core.progress import Progress, unwatched
 from core.store import SampleFilter
-from core.types import Recipe
 from core.validation import read_settings
 
 _NAMED = 3
@@ -113,14 +111,7 @@ def merge_shards(
 
 def _verify(material: ProductData, batch: GenerationBatch, index: int, packed: PackedSample) -> None:
     """InputError or NotFound if a sample is not the batch's ``index``-th, or changed more than its mask says."""
-    recipe = Recipe.from_json(packed.recipe_json)
-    said = (recipe.engine, recipe.label, recipe.seed, recipe.normal_id)
-    if said != (packed.engine, packed.label, packed.seed, packed.normal_id):
-        raise InputError("its recipe tells another engine, label, seed or photo than its file")
-    if (packed.engine, packed.label) != (batch.engine, batch.label):
-        raise InputError(f"it is {packed.engine} · {packed.label}, the batch is {batch.engine} · {batch.label}")
-    if packed.seed not in {derive_seed(batch.seed, index, attempt) for attempt in range(ATTEMPTS)}:
-        raise InputError(f"its seed {packed.seed} is not that of sample {index} of the batch")
+    check_belongs(batch, index, packed)
     photo = material.normal(packed.normal_id).pixels
     image, mask = read_image(packed.image_png), read_mask(packed.mask_png)
     if image.shape != photo.shape or mask.shape != photo.shape[:2]:

@@ -58,7 +58,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class ShardCard:
-    """What ``shard.json`` holds. ``inputs`` is the digest of what the samples depend on, see core.jobs.shards.make."""
+    """What ``shard.json`` holds. ``inputs`` is the digest that core.jobs.batch_digest tells of."""
 
     index: int
     count: int
