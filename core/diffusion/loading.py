@@ -146,28 +146,38 @@ def _from_folder(source: ModelSource, dtype: torch.dtype) -> dict[str, Any]:
 
 def _second_encoder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
     """What Stable Diffusion XL has more; Unavailable where its two encoders would read a word by different ids."""
-    from transformers import CLIPTextModelWithProjection, CLIPTokenizer
+    from transformers import CLIPTextModelWithProjection
 
-    first, second = (load_part(CLIPTokenizer, folder / name, dtype) for name in ("tokenizer", "tokenizer_2"))
+    encoder = load_part(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, pickles=True)
+    return {"second_text_encoder": encoder, **_second_reading(folder)}
+
+
+def _second_reading(config: Path) -> dict[str, Any]:
+    """How the second encoder reads ids, by the tokenizers and the index in the folder ``config``."""
+    from transformers import CLIPTokenizer
+
+    first, second = (load_part(CLIPTokenizer, config / name, torch.float32) for name in ("tokenizer", "tokenizer_2"))
     if first.get_vocab() != second.get_vocab():
         raise Unavailable(
-            f"{folder}: its two tokenizers have different vocabularies; take both folders from one model"
+            f"{config}: its two tokenizers have different vocabularies; take both folders from one model"
         )
-    return {
-        "second_text_encoder": load_part(CLIPTextModelWithProjection, folder / "text_encoder_2", dtype, pickles=True),
-        "second_pad_id": int(second.pad_token_id),
-        "zero_empty_prompt": bool(read_index(folder).get("force_zeros_for_empty_prompt", True)),
-    }
+    zeros = bool(read_index(config).get("force_zeros_for_empty_prompt", True))
+    return {"second_pad_id": int(second.pad_token_id), "zero_empty_prompt": zeros}
 
 
 def _from_file(source: ModelSource, dtype: torch.dtype) -> dict[str, Any]:
-    from diffusers import DDIMScheduler, StableDiffusionPipeline
+    from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLPipeline
 
-    pipe = StableDiffusionPipeline.from_single_file(
-        str(source.path), config=str(source.config), torch_dtype=dtype, local_files_only=True, safety_checker=None
-    )
+    assert source.config is not None, "a single file comes with its configuration"
+    xl = has_second_encoder(source.config)
+    pipe = (StableDiffusionXLPipeline if xl else StableDiffusionPipeline).from_single_file(
+        str(source.path), config=str(source.config), torch_dtype=dtype, local_files_only=True,
+        **({} if xl else {"safety_checker": None}),
+    )  # fmt: skip
     scheduler = DDIMScheduler.from_pretrained(str(source.config), subfolder="scheduler", local_files_only=True)
     parts = {name: getattr(pipe, name) for name in ("unet", "vae", "text_encoder", "tokenizer")}
+    if xl:
+        parts |= {"second_text_encoder": pipe.text_encoder_2, **_second_reading(source.config)}
     return {**parts, "scheduler": scheduler}
 
 

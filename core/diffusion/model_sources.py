@@ -20,6 +20,8 @@ PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 SECOND_PARTS = ("text_encoder_2", "tokenizer_2")
 """What Stable Diffusion XL has more."""
+XL_REPO = "stabilityai/stable-diffusion-xl-base-1.0"
+"""Where the configuration of single files of Stable Diffusion XL is."""
 
 REQUIRED_LIBRARIES = ("torch", "diffusers", "transformers", "safetensors")
 SINGLE_FILE = (".safetensors", ".ckpt")
@@ -225,32 +227,39 @@ _ALONE = (
 
 
 def _refuse_other_checkpoint(path: Path) -> None:
-    """Unavailable where a safetensors file is no checkpoint of Stable Diffusion 1.5 or 2, for what it is instead."""
+    """Unavailable where a safetensors file holds only a part of a model, or a model of a newer family."""
     names = read_shapes(path).keys()
-    if "conditioner.embedders.1.model.ln_final.weight" in names:
-        raise Unavailable(
-            f"{path}: it is Stable Diffusion XL in one file; give its folder in diffusers' layout, which "
-            "StableDiffusionXLPipeline.from_single_file(...).save_pretrained(...) makes"
-        )
     for part, tensors in _ALONE:
         if names & set(tensors):
             raise Unavailable(f"{path}: it holds {part} alone; give a whole checkpoint, or the folder of the model")
+    if "model.diffusion_model.input_blocks.0.0.weight" not in names:
+        raise Unavailable(
+            f"{path}: expected a checkpoint of Stable Diffusion 1.5, 2 or XL, its first tensor is "
+            f"{min(names, default='missing')}; of other families give the folder in diffusers' layout"
+        )
 
 
 def _single_file(path: Path) -> ModelSource:
     if not path.is_file():
         raise Unavailable(f"{path}: there is no such file; give the checkpoint's path")
+    beside, xl = path.with_suffix(""), False
     if path.suffix.lower() == ".safetensors":
         _refuse_adapter(path)
         _refuse_other_checkpoint(path)
-    beside = path.with_suffix("")
-    sd15 = present_folder(KNOWN_MODELS["sd15"])
-    config = beside if (beside / "model_index.json").is_file() else sd15 or _cached(KNOWN_MODELS["sd15"].repo or "")
+        xl = "conditioner.embedders.1.model.ln_final.weight" in read_shapes(path)
+    repo = XL_REPO if xl else KNOWN_MODELS["sd15"].repo or ""
+    elsewhere = None if xl else present_folder(KNOWN_MODELS["sd15"])
+    config = beside if (beside / "model_index.json").is_file() else elsewhere or _cached(repo)
     if config is None:
         raise Unavailable(
             f"{path}: a single file holds no tokenizer and no configuration; put a folder {beside} beside it with the "
             f"model_index.json, config files and tokenizer/ of its family (2 MB: "
-            f'hf download {KNOWN_MODELS["sd15"].repo} --include "*.json" "*.txt" --local-dir {beside})'
+            f'hf download {repo} --include "*.json" "*.txt" --local-dir {beside})'
+        )
+    if xl and not has_second_encoder(config):
+        raise Unavailable(
+            f"{path}: it is Stable Diffusion XL, and {config} is the configuration of another family; put there that "
+            f"of {XL_REPO}"
         )
     return ModelSource(path.stem, path, "file", config)
 

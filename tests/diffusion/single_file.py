@@ -20,12 +20,27 @@ _RESNET = {
 _ENDS = {
     "time_embedding.linear_1": "time_embed.0",
     "time_embedding.linear_2": "time_embed.2",
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "conv_in": "input_blocks.0.0",
     "conv_norm_out": "out.0",
     "conv_out": "out.2",
     "mid_block.resnets.0": "middle_block.0",
     "mid_block.attentions.0": "middle_block.1",
     "mid_block.resnets.1": "middle_block.2",
+}
+
+
+_OPEN_CLIP = {
+    "embeddings.token_embedding": "token_embedding",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm": "ln_final",
+    "encoder.layers": "transformer.resblocks",
+    "self_attn.out_proj": "attn.out_proj",
+    "layer_norm1": "ln_1",
+    "layer_norm2": "ln_2",
+    "mlp.fc1": "mlp.c_fc",
+    "mlp.fc2": "mlp.c_proj",
 }
 
 
@@ -37,13 +52,34 @@ def write_single_file(model: Backbone, path: Path) -> Path:
     levels = len(model.vae.config.block_out_channels)
     state = {f"model.diffusion_model.{_unet(k, layers)}": v for k, v in model.unet.state_dict().items()}
     state |= {f"first_stage_model.{_vae(k, levels)}": _as_conv(k, v) for k, v in model.vae.state_dict().items()}
+    xl = model.second_text_encoder is not None
+    first = "conditioner.embedders.0.transformer" if xl else "cond_stage_model.transformer"
     for key, value in model.text_encoder.state_dict().items():
-        state[f"cond_stage_model.transformer.text_model.{key.removeprefix('text_model.')}"] = value
+        state[f"{first}.text_model.{key.removeprefix('text_model.')}"] = value
+    if xl:
+        state |= {f"conditioner.embedders.1.model.{k}": v for k, v in _open_clip(model.second_text_encoder).items()}
     if path.suffix == ".ckpt":
         torch.save({"state_dict": state}, path)
     else:
         save_file({k: v.contiguous() for k, v in state.items()}, path)
     return path
+
+
+def _open_clip(encoder: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """A text encoder in OpenCLIP's names, which keep queries, keys and values in one tensor."""
+    state = {key.removeprefix("text_model."): value for key, value in encoder.state_dict().items()}
+    found = {"text_projection": state.pop("text_projection.weight").T}
+    for key, value in state.items():
+        if ".q_proj." in key:
+            kind = key.rpartition(".")[2]
+            parts = [state[key.replace("q_proj", f"{one}_proj")] for one in "qkv"]
+            layer = key.split(".")[2]
+            found[f"transformer.resblocks.{layer}.attn.in_proj_{kind}"] = torch.cat(parts)
+        elif ".k_proj." not in key and ".v_proj." not in key:
+            for ours, theirs in _OPEN_CLIP.items():
+                key = key.replace(ours, theirs)
+            found[key] = value
+    return found
 
 
 def _unet(key: str, layers: int) -> str:

@@ -16,6 +16,7 @@ from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text
 from core.errors import Unavailable
 from tests.diffusion.single_file import write_single_file
+from tests.diffusion.toy import write_sdxl
 
 
 def put_config(toy_folder: Path, beside: Path) -> None:
@@ -41,6 +42,34 @@ def test_a_single_file_is_the_same_model(
         assert here.keys() == there.keys() and all(torch.equal(here[k], there[k]) for k in there)
 
 
+def test_a_single_file_of_xl_is_the_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Diffusers tells the two encoders in a file by their widths.
+    folder = write_sdxl(tmp_path / "folder", second=24)
+    xl = load_backbone(str(folder), "cpu")
+    path = write_single_file(xl, tmp_path / "model.safetensors")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(Unavailable, match="hf download stabilityai/stable-diffusion-xl-base-1.0"):
+        load_backbone(str(path), "cpu")
+    put_config(folder, tmp_path / "model")
+    loaded = load_backbone(str(path), "cpu")
+    for part, network in xl.networks.items():
+        here, there = loaded.networks[part].state_dict(), network.state_dict()
+        assert here.keys() == there.keys() and all(torch.equal(here[k], there[k]) for k in there)
+    assert loaded.second_pad_id == xl.second_pad_id and loaded.zero_empty_prompt
+    told, same = encode_text(loaded, ["a scratch"]), encode_text(xl, ["a scratch"])
+    assert told.pooled is not None and same.pooled is not None and torch.equal(told.pooled, same.pooled)
+
+
+def test_a_single_file_of_xl_beside_the_configuration_of_another_family_is_told(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    xl = load_backbone(str(write_sdxl(tmp_path / "folder", second=24)), "cpu")
+    path = write_single_file(xl, tmp_path / "model.safetensors")
+    put_config(toy_folder, tmp_path / "model")
+    with pytest.raises(Unavailable, match="it is Stable Diffusion XL, and .* the configuration of another family"):
+        load_backbone(str(path), "cpu")
+
+
 def test_without_its_configuration_it_says_what_to_fetch(
     toy: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,3 +88,12 @@ def test_of_another_kind_or_broken_is_one_line(toy_folder: Path, tmp_path: Path)
         with pytest.raises(Unavailable, match=words) as caught:
             load_backbone(str(tmp_path / "model.safetensors"), "cpu")
         assert "\n" not in str(caught.value)
+
+
+def test_a_newer_family_in_one_file_is_not_taken_for_stable_diffusion(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "flux.safetensors"
+    save_file({"model.diffusion_model.double_blocks.0.img_attn.qkv.weight": torch.zeros(2, 2)}, path)
+    with pytest.raises(Unavailable, match="its first tensor is model.diffusion_model.double_blocks.*give the folder"):
+        load_backbone(str(path), "cpu")

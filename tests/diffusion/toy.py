@@ -84,25 +84,25 @@ def write_sd15(folder: Path, seed: int = 0) -> Path:
     return _write(folder, unet, vae, text, 49408, "epsilon", seed, torch.float16)
 
 
-def write_sdxl(folder: Path) -> Path:
-    """A folder as Stable Diffusion XL's are, at toy width: two text encoders, and a UNet that reads both, the second
-    one's pooled prompt and the picture's sizes."""
+def write_sdxl(folder: Path, second: int = 16) -> Path:
+    """A folder as Stable Diffusion XL's are, at toy width: two text encoders, the ``second`` so wide, and a UNet that
+    reads both, the second one's pooled prompt and the picture's sizes."""
     from diffusers import EulerDiscreteScheduler, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
     write_toy(folder)
     size = write_tokenizer(folder / "tokenizer_2")
     config = CLIPTextConfig(
-        vocab_size=size, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        max_position_embeddings=77, projection_dim=16,
+        vocab_size=size, hidden_size=second, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=77, projection_dim=second,
         eos_token_id=2,  # as in the real folder, where it means that pooling takes the highest id
     )  # fmt: skip
     CLIPTextModelWithProjection(config).save_pretrained(folder / "text_encoder_2")
     UNet2DConditionModel(
         sample_size=8, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=8, attention_head_dim=(2, 4),
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=32, use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8,
-        projection_class_embeddings_input_dim=6 * 8 + 16,
+        cross_attention_dim=16 + second, use_linear_projection=True, addition_embed_type="text_time",
+        addition_time_embed_dim=8, projection_class_embeddings_input_dim=6 * 8 + second,
     ).save_pretrained(folder / "unet")  # fmt: skip
     EulerDiscreteScheduler().save_pretrained(folder / "scheduler")
     index = json.loads((folder / "model_index.json").read_text())
