@@ -7,16 +7,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.api import NormalRow, RegionRow
 from core.api.concepts.examples import MaskDraft
 from core.api.masks import PlacedMask
 from core.types import Mask
 
-if TYPE_CHECKING:
-    from app.components.photo_panel import ClickPreparation
-    from app.tabs.regions.proposal_panel import RegionDraft
+
+@dataclass(frozen=True)
+class RegionDraft:
+    """A proposal that a person has not named yet; ``packed`` as in recipes, ``word`` what it was found by, or ""."""
+
+    number: int
+    packed: str
+    score: float
+    word: str = ""
+
+
+@dataclass
+class ClickPreparation:
+    """A photo on its way to quick clicks."""
+
+    normal_id: str
+    done: int = 0
+    total: int = 0
+    finished: bool = False
+
+    def progress(self, done: int, total: int) -> None:
+        """``done`` of ``total`` steps are behind us."""
+        self.done, self.total = done, total
 
 
 @dataclass

@@ -10,7 +10,6 @@ import html
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import gradio as gr
@@ -19,6 +18,7 @@ from app.canvas.canvas import LOADING, MaskCanvas
 from app.canvas.protocol import Handler, canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
 from app.page_context import PageContext, on
 from app.session import Session, file_url, requested_session
+from app.tab_memory import ClickPreparation
 from core.errors import FlawsmithError, InputError
 from core.types import Mask
 
@@ -220,20 +220,6 @@ def preview(data: dict[str, Any]) -> dict[str, Any]:
         return {"ready": False, "candidates": []}
     reply = segment(data)
     return {**reply, "ready": True, "candidates": reply["candidates"][:1]}
-
-
-@dataclass
-class ClickPreparation:
-    """A photo on its way to quick clicks."""
-
-    normal_id: str
-    done: int = 0
-    total: int = 0
-    finished: bool = False
-
-    def progress(self, done: int, total: int) -> None:
-        """``done`` of ``total`` steps are behind us."""
-        self.done, self.total = done, total
 
 
 def prepare_for_clicks(session: Session, normal_id: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from app.session import Session
+from app.tab_memory import RegionDraft
 from app.tabs.concepts.mask_drawing import current_draft
-from app.tabs.regions.proposal_panel import RegionDraft
 from core.api import Workbench
 
 

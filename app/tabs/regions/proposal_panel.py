@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -15,6 +14,7 @@ from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
 from app.sent_values import sent_place
 from app.session import Session
+from app.tab_memory import RegionDraft
 from core.api.regions import RegionsApi
 from core.types import Mask
 
@@ -29,16 +29,6 @@ element.addEventListener("click", (event) => {
   if (chip) trigger("chosen", { number: Number(chip.dataset.number) });
 });
 """
-
-
-@dataclass(frozen=True)
-class RegionDraft:
-    """A proposal that a person has not named yet; ``packed`` as in recipes, ``word`` what it was found by, or ""."""
-
-    number: int
-    packed: str
-    score: float
-    word: str = ""
 
 
 class ProposalPanel:
