@@ -1,4 +1,4 @@
-"""What axe-core finds on every tab, light and dark: nothing of WCAG 2's levels A and AA."""
+"""What axe-core finds on every tab and in an import, light and dark: nothing of WCAG 2's levels A and AA."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.api import Workbench
+from core.images.source_depth import deep_png_bytes
 from core.types import ReviewStatus
 from tests.app.conftest import ROOT, open_tab
 from tests.app.learning import add_defect
+from tests.importers.drawn import bad, good, mask, photo, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
@@ -66,3 +68,24 @@ def test_no_tab_has_a_violation(new_page: Callable[..., Page], filled: Path, sch
         if lines := violations(page):
             found[tab] = lines
     assert not found, "\n".join(f"{tab}: {line}" for tab, lines in found.items() for line in lines)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_an_import_found_has_no_violation(new_page: Callable[..., Page], filled: Path, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: npm ci")
+    files: dict[str, bytes | str] = {f"OK/{n}.png": good(n) for n in range(3)}
+    files |= {"OK/deep.png": deep_png_bytes(photo(9)[..., 0].astype(np.uint16) * 14), "overlays/1.png": good(20)}
+    files |= {
+        "NG/dent/1.png": bad(),
+        "NG/scratch/2.png": bad(2),
+        "NG/scratch/2_mask.png": mask(),
+        "broken.png": "text",
+    }
+    page = new_page(filled, color_scheme=scheme)
+    open_tab(page, "Product")
+    page.locator("#fs-path").get_by_role("textbox").fill(str(write(filled.parent / scheme, files)))
+    page.locator("#fs-take").click()
+    for part in ("figure", "tbody tr", "[data-label]", "[data-scale]", "details"):
+        expect(page.locator("#fs-imp-found").locator(part).first).to_be_visible()
+    assert not violations(page)
