@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from core.importers.mask_pairing import split_masks
 from core.importers.plan import DrawnMask, PlanBuilder
 from core.importers.source_entry import SourceEntry
+from core.importers.source_tree import SourceTree
 from core.importers.words import role_of
 from core.types import Kind, Mask
 
@@ -61,3 +65,22 @@ def polygon_area(points: Sequence[Sequence[float]]) -> float:
     """Area of a polygon of corners (x, y), 0 for fewer than three."""
     pairs = list(zip(points, [*points[1:], *points[:1]], strict=True))
     return abs(sum(a[0] * b[1] - b[0] * a[1] for a, b in pairs)) / 2
+
+
+def ask_about_the_rest(builder: PlanBuilder, tree: SourceTree, taken: Container[str], teller: str) -> None:
+    """Photos that ``teller`` does not name are good where a folder says so; the others are asked about."""
+    photos, _ = split_masks([e for e in tree.images if e.name not in taken])
+    for photo in photos:
+        if any(role_of(f) == "good" for f in photo.folders):
+            builder.good(photo)
+        else:
+            builder.look(photo, f"{teller} does not name it: is it a good part, or not annotated yet?")
+
+
+def pasted_mask(part: Mask, at: tuple[int, int], shape: tuple[int, int]) -> Mask:
+    """bool (H, W) with ``part`` in it, whose top left corner lies at (x, y)."""
+    canvas = np.zeros(shape, np.bool_)
+    x, y = max(0, at[0]), max(0, at[1])
+    room = canvas[y : y + part.shape[0], x : x + part.shape[1]]
+    room |= part[: room.shape[0], : room.shape[1]]
+    return canvas

@@ -94,6 +94,18 @@ def box_runs_mask(runs: Sequence[int], box: tuple[int, int, int, int], shape: Sh
     return canvas
 
 
+def column_runs_mask(runs: Sequence[int], shape: Shape) -> Mask:
+    """bool (H, W) of pairs of a pixel, counted from 1 down the columns, and how many follow: Kaggle's run lengths."""
+    starts, lengths = np.asarray(runs[::2], np.int64) - 1, np.asarray(runs[1::2], np.int64)
+    height, width = shape
+    if len(runs) % 2 or (starts < 0).any() or (lengths < 0).any() or (starts + lengths > height * width).any():
+        raise MaskError(f"mask: run lengths do not fit a photo of {width}x{height}; they may be another photo's")
+    flat = np.zeros(height * width, np.bool_)
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        flat[start : start + length] = True
+    return np.ascontiguousarray(flat.reshape(width, height).T)
+
+
 def brush_mask(runs: Sequence[int], shape: Shape) -> Mask:
     """bool (H, W) of Label Studio's brush: its packed run lengths hold RGBA bytes, and alpha is what was drawn."""
     flat = _unpacked(runs, shape[0] * shape[1] * 4)

@@ -290,9 +290,6 @@ TREES: dict[str, tuple[Files, int, Labels, int]] = {
         {"a.png": good(), "b.png": bad(), "verdicts.csv": "a.png,0\nb.png,1\n"}, 0, {}, 2,
     ),
     "a workbook": ({"a.png": bad(), "b.png": good(), "verdicts.xlsx": workbook("a.png")}, 1, {}, 1),
-    "VIA": ({"a.png": bad(), "b.png": good(), "via.json": '{"a.png123": {"filename": "a.png", "regions": [1]}}'},
-            1, {}, 1),
-    "Supervisely": ({"ds/img/a.png": bad(), "ds/ann/a.png.json": '{"objects": [1]}', "meta.json": "{}"}, 0, {}, 1),
     "depth beside colour": (
         goods("rgb") | goods("depth") | goods("ir"), 3, {}, 6,
     ),

@@ -8,18 +8,14 @@ import math
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from core.errors import InputError, MaskError
 from core.images import isolated
-from core.importers.annotated import AnnotatedDefect, add_annotated, polygon_area
+from core.importers.annotated import AnnotatedDefect, add_annotated, ask_about_the_rest, pasted_mask, polygon_area
 from core.importers.formats.labelme_dataset import dataset_folders
 from core.importers.importer import Importer
-from core.importers.mask_pairing import split_masks
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree, json_of, mentions
-from core.importers.words import role_of
 from core.masks.annotation_shapes import ellipse_mask, polygon_mask
 from core.types import Mask
 
@@ -49,12 +45,8 @@ class LabelmeImporter(Importer):
         builder.leave_out(
             (e for e in tree.images if "/".join(e.folded) in made), "labelme made it of a photo that is read itself"
         )
-        photos, _ = split_masks([e for e in tree.images if e.name not in taken and "/".join(e.folded) not in made])
-        for photo in photos:
-            if any(role_of(f) == "good" for f in photo.folders):
-                builder.good(photo)
-            else:
-                builder.look(photo, "no labelme JSON belongs to it: is it a good part, or not annotated yet?")
+        taken |= {e.name for e in tree.images if "/".join(e.folded) in made}
+        ask_about_the_rest(builder, tree, taken, "no JSON of labelme")
         return builder.plan(tree)
 
 
@@ -101,8 +93,4 @@ def _pasted(code: str, at: tuple[int, int], shape: tuple[int, int]) -> Mask:
         part = isolated.read_mask(base64.b64decode(code), name="labelme mask")
     except binascii.Error as error:
         raise MaskError("mask: expected a PNG in base64; save the labelme file again") from error
-    canvas = np.zeros(shape, np.bool_)
-    x, y = max(0, at[0]), max(0, at[1])
-    room = canvas[y : y + part.shape[0], x : x + part.shape[1]]
-    room |= part[: room.shape[0], : room.shape[1]]
-    return canvas
+    return pasted_mask(part, at, shape)
