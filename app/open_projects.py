@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -61,13 +61,14 @@ class OpenProjects:
             _serve_files(bench)
         return bench
 
-    def with_key(self, key: str) -> Workbench | None:
-        """The open or recent project with this key, if it is whole."""
-        return self._first_whole(path for path in (*self._open, *known_projects()) if _key(path) == key)
+    def with_key(self, key: str, seen: Callable[[Path], bool]) -> Workbench | None:
+        """The open or recent project with this key, if it is whole and ``seen`` allows it."""
+        known = (*self._open, *known_projects())
+        return self._first_whole(path for path in known if _key(path) == key and seen(path))
 
-    def first(self) -> Workbench | None:
-        """The project of the command line or, failing that, the last one that is whole."""
-        return self._first_whole(filter(None, (self.initial, *known_projects())))
+    def first(self, seen: Callable[[Path], bool]) -> Workbench | None:
+        """The project of the command line or, failing that, the last one that is whole and that ``seen`` allows."""
+        return self._first_whole(path for path in (self.initial, *known_projects()) if path and seen(path))
 
     def close_all_but(self, used: Iterable[Workbench | None]) -> None:
         """Close the projects that are not in use and in which no job runs, with the memory they take."""
@@ -93,6 +94,12 @@ class OpenProjects:
             for bench in self._open.values():
                 bench.close()
             self._open.clear()
+
+    def file_folders(self) -> list[tuple[Path, Path]]:
+        """The folders that hold files of open projects, each with its project's folder."""
+        with self._lock:
+            own = [(path, path) for path in self._open]
+            return [*own, *((bench.project.cache_dir, path) for path, bench in self._open.items())]
 
     def __iter__(self) -> Iterator[Path]:
         return iter(tuple(self._open))

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr  # noqa: E402  Gradio reads the variable above when it is imported
+from starlette.requests import Request  # noqa: E402
 
 from app import modules, theme  # noqa: E402
 from app.components.notices import errors_as_notices  # noqa: E402
@@ -19,8 +20,11 @@ from app.open_projects import known_projects  # noqa: E402
 from app.page_context import KEEP_TICKET_JS, PRIVATE_EVENT, SESSION_JS, PageContext, caller_in, header_html  # noqa: E402
 from app.server.access import Access, checked_port, free_port, middleware  # noqa: E402
 from app.server.limits import MAX_UPLOAD  # noqa: E402
-from app.server.logins import Logins, read_users  # noqa: E402
+from app.server.logins import Logins  # noqa: E402
+from app.server.proxy_user import user_header  # noqa: E402
+from app.server.rights import Rights  # noqa: E402
 from app.server.roots import roots  # noqa: E402
+from app.server.team import team  # noqa: E402
 from app.server.uploads import Uploads  # noqa: E402
 from app.session import sessions  # noqa: E402
 from app.tabs import concepts, evaluate, export, models, product, regions, review, studio  # noqa: E402
@@ -68,7 +72,9 @@ def serve(
     project: Path | None, access: Access, port: int | None = None, browser: bool = True, demo: bool = True
 ) -> None:
     """Build the page and serve it until the process is told to stop."""
-    logins = Logins(read_users(access.auth)) if access.auth else None
+    team.begin(access.auth, access.unknown)
+    asks_proxy = _begin_user_header(access)
+    logins = Logins(team.passwords) if access.auth and not asks_proxy else None
     port = checked_port(access.host, port) if port else free_port(access.host)
     roots.folders = access.allowed_folders()
     if project is not None:
@@ -79,6 +85,7 @@ def serve(
         sessions.projects.initial = _demo_project()
     uploads = sessions.uploads = Uploads()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads.folder)
+    rights = Rights(team, sessions.projects.file_folders)
     page = build_page()
     page.queue(default_concurrency_limit=4)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -88,12 +95,13 @@ def serve(
             server_name=access.host,
             server_port=port,
             auth=logins.check if logins else None,
+            auth_dependency=_proxy_user if asks_proxy else None,
             auth_message="After three wrong passwords, each further try has to wait longer." if logins else None,
             inbrowser=browser,
             theme=theme.theme(),
             css_paths=theme.style_sheets(),
             head=theme.head(),
-            app_kwargs={"routes": modules.routes(), "middleware": middleware(access, uploads)},
+            app_kwargs={"routes": modules.routes(), "middleware": middleware(access, uploads, rights)},
             favicon_path=theme.ASSETS / "icons" / "flawsmith.svg",
             footer_links=[],
             run_history=False,
@@ -112,6 +120,20 @@ def serve(
         ending.set()
         sessions.close()
         uploads.close()
+
+
+def _begin_user_header(access: Access) -> bool:
+    """Whether a proxy says who it is."""
+    user_header.name, user_header.addresses = access.user_header.name, access.user_header.addresses
+    if user_header.name:
+        os.environ["FORWARDED_ALLOW_IPS"] = ""  # else uvicorn puts the browser's address in the place of the proxy's
+    return bool(user_header.name)
+
+
+def _proxy_user(request: Request) -> str | None:
+    """Who sends a request, as the proxy says; None, which Gradio refuses, where it says nothing."""
+    address = request.client.host if request.client else ""
+    return user_header.user_of(request.headers, address) or None
 
 
 def _demo_project() -> Path | None:

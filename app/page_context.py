@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -13,7 +13,9 @@ from app.components.notices import errors_as_notices
 from app.components.pulse import Pulse
 from app.open_projects import header_of
 from app.sent_values import checked_event_data, checked_index, checked_values
+from app.server.accounts import Role
 from app.server.callers import Caller, caller_of
+from app.server.proxy_user import user_header
 from app.session import Session, TicketJustReplaced, sessions
 
 Component = Any
@@ -35,6 +37,9 @@ FRONT_TAB_JS = """(ticket, front) => {
   return [ticket, tab ? tab.textContent.trim().toLowerCase() : ""];
 }"""
 
+
+RoleName = Literal["viewer", "inspector", "admin"]
+"""The least role whose people may send an event. An inspector's where it is left out, since most events write."""
 
 PRIVATE_EVENT = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -73,8 +78,8 @@ class PageContext:
                 session.tab = front
             return fill(session) if session.tab == tab.id else [gr.skip()] * len(outputs)
 
-        on(tab.select, selected, self, outputs=outputs)
-        on(self.project_opened.change, opened, self, [self.front], outputs, js=FRONT_TAB_JS)
+        on(tab.select, selected, self, outputs=outputs, role="viewer")
+        on(self.project_opened.change, opened, self, [self.front], outputs, role="viewer", js=FRONT_TAB_JS)
 
 
 def on(
@@ -83,13 +88,14 @@ def on(
     shell: PageContext,
     inputs: Sequence[Component] = (),
     outputs: Sequence[Component] = (),
+    role: RoleName = "inspector",
     **more: Any,
 ) -> Any:
     """``event`` calls ``handler(session, *inputs)``; a person's mistakes become notices."""
 
     @errors_as_notices
     def handle(ticket: str, request: gr.Request, *values: Any) -> Any:
-        return _answered(shell, ticket, request, outputs, lambda s: handler(s, *checked_values(inputs, values)))
+        return _answered(shell, ticket, request, role, outputs, lambda s: handler(s, *checked_values(inputs, values)))
 
     if "show_progress" in more:  # on what is waited for, not on the header
         more["show_progress_on"] = list(outputs)
@@ -101,6 +107,7 @@ def on_gallery_select(
     handler: Callable[[Session, int], Any],
     shell: PageContext,
     outputs: Sequence[Component],
+    role: RoleName = "inspector",
     **more: Any,
 ) -> Any:
     """A gallery's ``select`` calls ``handler(session, index)``."""
@@ -108,7 +115,7 @@ def on_gallery_select(
     @errors_as_notices
     def handle(ticket: str, picked: gr.SelectData, request: gr.Request) -> Any:
         return _answered(
-            shell, ticket, request, outputs, lambda session: handler(session, checked_index(picked.index))
+            shell, ticket, request, role, outputs, lambda session: handler(session, checked_index(picked.index))
         )
 
     return event(handle, [shell.ticket], [*outputs, *shell.always], **(_unseen(shell) | more))
@@ -120,6 +127,7 @@ def on_html_event(
     shell: PageContext,
     outputs: Sequence[Component],
     inputs: Sequence[Component] = (),
+    role: RoleName = "inspector",
     **more: Any,
 ) -> Any:
     """An event of a ``gr.HTML`` calls ``handler(session, data, *inputs)`` with what the browser sent."""
@@ -127,7 +135,8 @@ def on_html_event(
     @errors_as_notices
     def handle(ticket: str, sent: gr.EventData, request: gr.Request, *values: Any) -> Any:
         data = checked_event_data(sent._data)
-        return _answered(shell, ticket, request, outputs, lambda s: handler(s, data, *checked_values(inputs, values)))
+        work = lambda s: handler(s, data, *checked_values(inputs, values))  # noqa: E731
+        return _answered(shell, ticket, request, role, outputs, work)
 
     return event(handle, [shell.ticket, *inputs], [*outputs, *shell.always], **(_unseen(shell) | more))
 
@@ -158,18 +167,24 @@ def header_html(session: Session) -> str:
 
 def caller_in(request: gr.Request) -> Caller:
     """Who sent an event."""
-    return caller_of(request.headers.get("cookie", ""))
+    address = request.client.host if request.client else ""
+    return caller_of(request.headers.get("cookie", ""), user_header.user_of(request.headers, address))
 
 
 def _answered(
-    shell: PageContext, ticket: str, request: gr.Request, outputs: Sequence[Component], work: Callable[[Session], Any]
+    shell: PageContext,
+    ticket: str,
+    request: gr.Request,
+    role: RoleName,
+    outputs: Sequence[Component],
+    work: Callable[[Session], Any],
 ) -> Any:
     """Updates for ``outputs`` and ``shell.always``: what ``work`` returns for the session that the ticket names."""
     skipped = [gr.skip()] * (len(outputs) + len(shell.always))
     if not ticket:  # the page was built, but has not told yet who it is
         return skipped
     try:
-        session = sessions.get(ticket, caller_in(request))
+        session = sessions.get(ticket, caller_in(request), Role(role))
     except TicketJustReplaced:  # what this page shows next is of the project that it opened
         return skipped
     result = work(session)

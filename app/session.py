@@ -12,12 +12,16 @@ import logging
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.drawn_masks import DrawnMasks
 from app.open_projects import OpenProjects, header_of, is_busy, is_whole, known_projects, project_key
+from app.server.accounts import Role
 from app.server.callers import Caller, asking_caller
+from app.server.roots import roots
+from app.server.team import team
 from app.server.uploads import Uploads
 from app.tab_memory import TabMemory
 from core.api import SampleFilter, Workbench
@@ -135,15 +139,17 @@ class Sessions:
             session = self._sessions.get(id)
             if session is None or session.caller != caller:
                 session = self._begin(secrets.token_hex(16), key, caller, login)
-            elif session.api is None or not is_whole(session.api):
-                session = self._sessions[id] = Session(id, self.projects.first(), caller=caller)
+            elif session.api is None or not is_whole(session.api) or not team.sees(login, session.api.path):
+                session = self._sessions[id] = Session(id, self.projects.first(_seen_by(login)), caller=caller)
             session.login = login
             return self._touched(session)
 
-    def get(self, ticket: str, caller: Caller) -> Session:
+    def get(self, ticket: str, caller: Caller, role: Role = Role.INSPECTOR) -> Session:
         """The session that a request names. InputError where it is another caller's, or the project not its own.
 
-        A session that ended (the server began anew, it was idle) begins again, in the project that the ticket names.
+        Every request of a page comes through here, so here its person is refused who has not at least the ``role``
+        that the request needs, or may not see the project. A session that ended (the server began anew, it was idle)
+        begins again, in the project that the ticket names.
         """
         id, _, key = ticket.partition(".")
         with self._lock:
@@ -155,6 +161,9 @@ class Sessions:
                 raise InputError("this page belongs to another browser or login; reload it to work on")
             if key != project_key(session.api):
                 _raise_stale(session, key)
+            team.check_role(session.login, role)
+            if session.api is not None:
+                team.check_project(session.login, session.api.path)
             return self._touched(session)
 
     def current(self, session: Session) -> Session:
@@ -168,7 +177,7 @@ class Sessions:
         Only known projects are opened so, by the name of their folder; else all stays as it is.
         """
         here = session.api.path.name if session.api else ""
-        known = next((path for path in known_projects() if path.name == folder), None)
+        known = next((path for path in self.known_to(session) if path.name == folder), None)
         if folder and folder != here and known is not None:
             try:
                 session = self.open(session.id, known)
@@ -177,8 +186,16 @@ class Sessions:
         session.tab = tab or session.tab
         return session
 
+    def known_to(self, session: Session) -> list[Path]:
+        """Projects opened before that the session's person may see, the last one first."""
+        return [path for path in known_projects() if team.sees(session.login, path)]
+
     def open(self, sid: str, path: Path) -> Session:
-        """Put the project at ``path`` on this session's table; StoreError if it is none or damaged."""
+        """Put the project at ``path`` on this session's table; StoreError if it is none or damaged.
+
+        InputError where the session's person may not see it.
+        """
+        team.check_project(self._login_of(sid), roots.checked(path).resolve())
         bench = self.projects.open(path)
         try:
             header_of(bench)
@@ -187,8 +204,13 @@ class Sessions:
             raise
         return self._open_in_tab(sid, bench)
 
+    def check_new_project(self, session: Session) -> None:
+        """InputError where the session's person may not make another project."""
+        team.check_new_project(session.login)
+
     def create(self, sid: str, path: Path, name: str) -> Session:
         """Make a new project and put it on this session's table."""
+        team.check_new_project(self._login_of(sid))
         return self._open_in_tab(sid, self.projects.create(path, name))
 
     def end_idle(self, idle_s: float = MAX_IDLE_S) -> int:
@@ -238,6 +260,10 @@ class Sessions:
         with self._lock:
             self.projects.close_all_but(s.api for s in self._sessions.values())
 
+    def _login_of(self, sid: str) -> str:
+        session = self._sessions.get(sid)
+        return session.login if session is not None else ""
+
     def _touched(self, session: Session) -> Session:
         session.used = time.monotonic()
         return session
@@ -246,13 +272,14 @@ class Sessions:
         if not caller.browser:
             raise InputError("this browser sends no cookie; allow cookies for this address and reload the page")
         self._make_room(caller, login)
-        bench = self.projects.with_key(key) or self.projects.first()
+        seen = _seen_by(login)
+        bench = self.projects.with_key(key, seen) or self.projects.first(seen)
         session = self._sessions[id] = Session(id, api=bench, login=login, caller=caller)
         return session
 
     def _revived(self, id: str, key: str, caller: Caller) -> Session:
         # Behind a login, who it is is known when the page loads.
-        bench = None if caller.login else self.projects.with_key(key)
+        bench = None if caller.login else self.projects.with_key(key, _seen_by(""))
         if bench is None or not _is_id(id):
             raise InputError("this page's session has ended; reload the page to work on")
         return self._begin(id, key, caller, "")
@@ -286,6 +313,10 @@ class Sessions:
         return fresh
 
 
+def _seen_by(login: str) -> Callable[[Path], bool]:
+    return lambda path: team.sees(login, path)
+
+
 def _last_used(session: Session) -> float:
     return session.used
 
@@ -303,11 +334,11 @@ def _raise_stale(session: Session, key: str) -> None:
 sessions = Sessions()
 
 
-def requested_session(ticket: object) -> Session:
-    """The session that a request outside Gradio's queue names; InputError."""
+def requested_session(ticket: object, role: Role = Role.INSPECTOR) -> Session:
+    """The session that a request outside Gradio's queue names; InputError also where its person's role is less."""
     if not isinstance(ticket, str) or not ticket:
         raise InputError("the request names no session; reload the page")
-    return sessions.get(ticket, asking_caller.get())
+    return sessions.get(ticket, asking_caller.get(), role)
 
 
 def file_url(path: Path) -> str:

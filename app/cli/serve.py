@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.common import AsJson, parse_settings, print_result
+from app.server.accounts import Role
 
 
 def ui(
@@ -22,6 +23,15 @@ def ui(
         int | None, typer.Option(min=1, max=65535, help="Port; the first free one from 7860 if left out.")
     ] = None,
     auth: Annotated[Path | None, typer.Option(help="File of launch.py users; asks for a login.")] = None,
+    user_header: Annotated[
+        str, typer.Option(metavar="NAME", help="Header in which a proxy names the user, such as X-Remote-User.")
+    ] = "",
+    trust_proxy: Annotated[
+        list[str], typer.Option(metavar="ADDRESS", help="Address or network of that proxy; this machine if left out.")
+    ] = [],  # noqa: B006
+    unknown_role: Annotated[
+        Role | None, typer.Option(help="Role of users that the proxy names and --auth does not; refused if left out.")
+    ] = None,
     root: Annotated[
         list[Path],
         typer.Option(help="Folder below which pages may name paths; the projects folder where others can log in."),
@@ -32,8 +42,10 @@ def ui(
     """Open the app."""
     from app.page import serve
     from app.server.access import Access
+    from app.server.proxy_user import LOCAL_PROXY, UserHeader
 
-    access = Access(host, auth, tuple(allow_host), i_know, tuple(root))
+    header = UserHeader(user_header, tuple(trust_proxy) or LOCAL_PROXY)
+    access = Access(host, auth, tuple(allow_host), i_know, tuple(root), header, unknown_role)
     serve(project, access, port=port, browser=browser, demo=demo)
 
 

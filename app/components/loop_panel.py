@@ -67,7 +67,8 @@ class LoopPanel:
         """The button, the end of the job, and the ways to Review and Studio."""
         on(self.go.click, self._start, shell, self.form, self.bar.parts, trigger_mode="once")
         self.bar.on_end(shell, self.show, outputs=self.parts)
-        on_html_event(self.html.round_opened, _look_at_round, shell, []).then(None, js=go_to_tab_js("Review"))
+        looked = on_html_event(self.html.round_opened, _look_at_round, shell, [], role="viewer")
+        looked.then(None, js=go_to_tab_js("Review"))
         on_html_event(self.html.miss_opened, _open_miss, shell, []).then(None, js=go_to_tab_js("Studio"))
 
     def _start(

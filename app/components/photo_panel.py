@@ -17,6 +17,7 @@ import gradio as gr
 from app.canvas.canvas import LOADING, MaskCanvas
 from app.canvas.protocol import Handler, canvas_value, mask_reply, parse_mask, parse_segment, segment_reply
 from app.page_context import PageContext, on
+from app.server.accounts import Role
 from app.session import Session, file_url, requested_session
 from app.tab_memory import ClickPreparation
 from core.errors import FlawsmithError, InputError
@@ -68,14 +69,14 @@ class PhotoPanel:
         self.visible_photo = gr.Textbox(visible=False)
         self.timer = gr.Timer(PREPARATION_POLL_S, active=False)
         self.parts = [self.canvas, self.title, self.timer]
-        on(self.timer.tick, self._preparation_updates, shell, outputs=self.parts[1:])
+        on(self.timer.tick, self._preparation_updates, shell, outputs=self.parts[1:], role="viewer")
         shell.project_opened.change(None, js="() => window.flawsmithForget?.()", api_visibility="private")
         for event, forward in (
             (self.previous_button.click, False), (self.next_button.click, True),
             (self.canvas.previous_photo, False), (self.canvas.next_photo, True),
         ):  # fmt: skip
             turn = lambda session, forward=forward: self.turn(session, forward)  # noqa: E731
-            on(event, turn, shell, outputs=[*self.parts, self.photo_changed], **SERIAL_EVENTS)
+            on(event, turn, shell, outputs=[*self.parts, self.photo_changed], role="viewer", **SERIAL_EVENTS)
 
     def on_visible_photo(
         self,
@@ -201,7 +202,7 @@ def photo_title(session: Session) -> str:
 
 def segment(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas asks for masks at clicks."""
-    session, row = session_and_photo(data)
+    session, row = session_and_photo(data, Role.VIEWER)
     query = parse_segment(data, row.width, row.height)
     bench = session.required_api
     began = time.perf_counter()
@@ -215,7 +216,7 @@ def segment(data: dict[str, Any]) -> dict[str, Any]:
 
 def preview(data: dict[str, Any]) -> dict[str, Any]:
     """The canvas asks what a click would select; nothing is done, and ``ready`` is False, before it is prepared."""
-    session, row = session_and_photo(data)
+    session, row = session_and_photo(data, Role.VIEWER)
     if not session.required_api.regions.is_ready(row.id):
         return {"ready": False, "candidates": []}
     reply = segment(data)
@@ -243,9 +244,9 @@ def _prepare(regions: Any, warming: ClickPreparation, stale: Callable[[], bool])
         warming.finished = True
 
 
-def session_and_photo(data: dict[str, Any]) -> tuple[Session, Any]:
-    """Whose canvas asks, and the photo on it; InputError where the request names none."""
-    session, normal_id = requested_session(data.get("sid")), data.get("image_id")
+def session_and_photo(data: dict[str, Any], role: Role = Role.INSPECTOR) -> tuple[Session, Any]:
+    """Whose canvas asks, and the photo on it; InputError where the request names none, or the person has no right."""
+    session, normal_id = requested_session(data.get("sid"), role), data.get("image_id")
     if not isinstance(normal_id, str):
         raise InputError("canvas: the request names no photo; reload the page")
     return session, session.required_api.photos.row(normal_id)

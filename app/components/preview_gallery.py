@@ -78,7 +78,7 @@ class PreviewGallery:
             self.facts = gr.HTML(elem_id="fs-facts")
             self.reuse = gr.Button("Copy settings from this sample", size="sm", elem_id="fs-reuse")
         self.parts = [self.gallery, self.detail, self.slider, self.maps, self.facts]
-        on_html_event(self.gallery.picked, self._pick, shell, self.parts, **SERIAL_EVENTS)
+        on_html_event(self.gallery.picked, self._pick, shell, self.parts, role="viewer", **SERIAL_EVENTS)
         on(
             self.keep.click,
             lambda s: self._set_status(s, ReviewStatus.KEPT),

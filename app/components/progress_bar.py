@@ -42,7 +42,7 @@ class ProgressBar:
         self.timer = gr.Timer(poll_s, active=False)
         self.ended_job = gr.State("")
         self.parts = [self.row, self.html, self.timer, self.ended_job]
-        on(self.timer.tick, self.refresh, shell, outputs=self.parts, concurrency_limit=None)
+        on(self.timer.tick, self.refresh, shell, outputs=self.parts, role="viewer", concurrency_limit=None)
         on(self.cancel.click, self._stop, shell, queue=False)
 
     def refresh(self, session: Session) -> list[object]:
@@ -76,7 +76,7 @@ class ProgressBar:
                 return gr.skip() if len(outputs) == 1 else [gr.skip()] * len(outputs)
             return handler(session, *values)
 
-        return on(self.ended_job.change, finished, shell, inputs, outputs)
+        return on(self.ended_job.change, finished, shell, inputs, outputs, role="viewer")
 
     def _stop(self, session: Session) -> None:
         if session.api is not None and getattr(session, self.slot):

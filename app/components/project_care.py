@@ -82,7 +82,7 @@ class ProjectCare:
             gr.Info(f"It lies in {put}; move that folder back to have it again.", title="In the bin")
             return ["-", gr.update(value=TO_BIN, variant="secondary")]
 
-        on(self.box.expand, self.measured, shell, outputs=[self.where])
+        on(self.box.expand, self.measured, shell, outputs=[self.where], role="viewer")
         for press in (self.rename.click, self.name.submit):
             on(press, rename, shell, [self.name], shown)
         on(self.copy.click, duplicate, shell, outputs=[shell.project_opened], trigger_mode="once")
@@ -94,7 +94,7 @@ class ProjectCare:
         on(self.pack.click, pack, shell, outputs=[self.packed, *self.bar.parts], trigger_mode="once")
         packed = self.bar.on_end(shell, _packed_link, outputs=[self.packed])
         packed.success(None, js="() => document.querySelector('#fs-project-packed a')?.click()")
-        on(self.throw.click, throw, shell, [self.throw], [shell.project_opened, self.throw])
+        on(self.throw.click, throw, shell, [self.throw], [shell.project_opened, self.throw], role="admin")
 
 
 def _packed_link(session: Session) -> str:

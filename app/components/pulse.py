@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.modules import on_load
+from app.server.accounts import Role
 from app.session import requested_session
 from core.errors import FlawsmithError
 
@@ -14,7 +15,7 @@ from core.errors import FlawsmithError
 def pulse(sent: dict[str, Any]) -> dict[str, Any]:
     """What stands for the verdicts of the session's project now; "" where none is open or the page is an old one."""
     try:
-        session = requested_session(sent.get("sid") if isinstance(sent, dict) else None)
+        session = requested_session(sent.get("sid") if isinstance(sent, dict) else None, Role.VIEWER)
         return {"revision": session.api.review.revision() if session.api is not None else ""}
     except FlawsmithError:
         return {"revision": ""}

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.components.drawn_pair_panel import copy_in_words
 from app.components.labels import normalized_label
+from app.server.accounts import Role
 from app.session import Session, file_url, requested_session
 from core.api import SampleRow
 from core.api.close_up import close_up_box
@@ -171,6 +172,8 @@ HANDLERS: tuple[Callable[[Session, Message], Message], ...] = (
     look, turn, judge, best, undo, redo, star, relabel, note, verdicts, about, beside, real,
     rules,
 )  # fmt: skip
+ONLY_LOOKING = frozenset({look, turn, verdicts, about, beside, real})
+"""Handlers that write nothing, which a viewer may ask too."""
 WITHOUT_LOCK = frozenset({beside, real, rules, verdicts})
 """Handlers that change nothing of the session and hold nobody up."""
 
@@ -180,7 +183,8 @@ def request_handler(handler: Callable[[Session, Message], Message]) -> Callable[
 
     def call(sent: Message) -> Message:
         try:
-            session = requested_session(sent.get("sid") if isinstance(sent, dict) else None)
+            least = Role.VIEWER if handler in ONLY_LOOKING else Role.INSPECTOR
+            session = requested_session(sent.get("sid") if isinstance(sent, dict) else None, least)
             with nullcontext() if handler in WITHOUT_LOCK else session.lock:
                 return {"ok": True, **handler(session, sent)}
         except FlawsmithError as error:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from app.server.accounts import Role
 from app.server.guard import Guard
 from app.server.limits import Limits
 from app.server.origins import LOOPBACK, OwnNames
+from app.server.proxy_user import UserHeader
+from app.server.rights import Rights
 from app.server.roots import checked_roots
 from app.server.uploads import Uploads
 from core.api.recent import projects_folder
@@ -26,7 +29,8 @@ _PORTS = 100
 class Access:
     """What ``ui`` was told. ``allow_hosts`` are names beside those of the machine that browsers may use.
 
-    ``roots`` are folders below which pages may name paths of this machine.
+    ``roots`` are folders below which pages may name paths of this machine. With a ``user_header`` a proxy says who it
+    is, and ``auth`` their roles; ``unknown`` is the role of those whom the file does not name.
     """
 
     host: str = "127.0.0.1"
@@ -34,27 +38,40 @@ class Access:
     allow_hosts: tuple[str, ...] = ()
     without_login: bool = False
     roots: tuple[Path, ...] = ()
+    user_header: UserHeader = field(default_factory=UserHeader)
+    unknown: Role | None = None
 
     def __post_init__(self) -> None:
-        if self.auth is None and self.host.lower() not in LOOPBACK and not self.without_login:
+        self.user_header.checked()
+        if self.user_header.name and self.auth is None and self.unknown is None:
+            raise InputError("--user-header: say what they may do, with --auth FILE, --unknown-role or both")
+        if self.unknown is not None and not self.user_header.name:
+            raise InputError("--unknown-role: only with --user-header; with --auth alone, unknown users cannot log in")
+        if not self.asks and self.host.lower() not in LOOPBACK and not self.without_login:
             raise InputError(
                 f"--host {self.host}: everybody in the network could open and change the projects; "
                 "ask for a login with --auth FILE (launch.py users makes it), or say --i-know"
             )
+
+    @property
+    def asks(self) -> bool:
+        """Whether people have to say who they are, by a login or a proxy."""
+        return self.auth is not None or bool(self.user_header.name)
 
     def allowed_folders(self) -> tuple[Path, ...]:
         """The folders below which pages may name paths, the projects folder among them; none where all may be named.
 
         InputError for one that is not there.
         """
-        if not self.roots and self.auth is None and self.host.lower() in LOOPBACK:
+        if not self.roots and not self.asks and self.host.lower() in LOOPBACK:
             return ()
         return (*checked_roots(self.roots), projects_folder().expanduser().resolve())
 
 
-def middleware(access: Access, uploads: Uploads) -> list[Middleware]:
+def middleware(access: Access, uploads: Uploads, rights: Rights) -> list[Middleware]:
     """What every request goes through first; give it as ``app_kwargs={"middleware": ...}``."""
-    guard = Middleware(Guard, names=OwnNames.of(access.host, access.allow_hosts), limits=Limits(uploads))
+    names = OwnNames.of(access.host, access.allow_hosts)
+    guard = Middleware(Guard, names=names, limits=Limits(uploads), rights=rights)
     # Where this is configured Gradio leaves out its own, which lets pages of other origins read answers.
     return [guard, Middleware(CORSMiddleware, allow_origins=())]
 

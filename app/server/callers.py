@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -28,13 +29,26 @@ asking_caller: ContextVar[Caller] = ContextVar("asking_caller", default=NOBODY)
 """Who sent the request that this thread answers; Gradio's queue answers elsewhere and hands the request on."""
 
 
-def caller_of(cookies: str) -> Caller:
-    """Who sends a request with this ``Cookie`` header."""
+def login_name(tokens: Mapping[str, str], cookies: str) -> str:
+    """The name that a browser with this ``Cookie`` header is logged in with; "" for none. ``tokens`` are Gradio's."""
+    held = [morsel.value for name, morsel in cookies_in(cookies).items() if name.startswith(_LOGIN_COOKIES)]
+    return next(filter(None, map(tokens.get, held)), "")
+
+
+def cookies_in(header: str) -> SimpleCookie:
+    """The cookies of a ``Cookie`` header; none where it cannot be read."""
     try:
-        jar = SimpleCookie(cookies)
+        return SimpleCookie(header)
     except CookieError:
-        return NOBODY
+        return SimpleCookie()
+
+
+def caller_of(cookies: str, proxy_user: str = "") -> Caller:
+    """Who sends a request with this ``Cookie`` header, which a proxy vouches for as ``proxy_user``."""
+    jar = cookies_in(cookies)
     known = jar[COOKIE].value if COOKIE in jar else ""
     logins = sorted(f"{name}={morsel.value}" for name, morsel in jar.items() if name.startswith(_LOGIN_COOKIES))
+    if proxy_user:
+        logins = [f"proxy: {proxy_user}"]
     login = hashlib.sha256("; ".join(logins).encode()).hexdigest() if logins else ""
     return Caller(known if _COOKIE_VALUE.fullmatch(known) else "", login)

@@ -7,10 +7,14 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from app.server.callers import COOKIE, asking_caller, caller_of
+from gradio.routes import App as GradioApp
+
+from app.server.callers import COOKIE, asking_caller, caller_of, login_name
 from app.server.limits import Limits, TooLarge
 from app.server.logins import asking_address
 from app.server.origins import OwnNames, refused
+from app.server.proxy_user import user_header
+from app.server.rights import Rights
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +45,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class Guard:
     """Wraps the server's application."""
 
-    def __init__(self, app: App, names: OwnNames, limits: Limits) -> None:
+    def __init__(self, app: App, names: OwnNames, limits: Limits, rights: Rights) -> None:
         self._app = app
+        self._rights = rights
         self._names = names
         self._limits = limits
 
@@ -53,10 +58,13 @@ class Guard:
             return
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         method, path = scope.get("method", "GET"), str(scope["path"])
-        asking_caller.set(caller := caller_of(headers.get("cookie", "")))
-        browser = caller.browser
         asking_address.set(address := _address(scope))
+        cookies, proxy_user = headers.get("cookie", ""), user_header.user_of(headers, address)
+        asking_caller.set(caller := caller_of(cookies, proxy_user))
+        browser = caller.browser
         line, status = refused(self._names, method, path, headers), 403
+        if line is None:
+            line = self._rights.refused(proxy_user or login_name(_tokens(scope), cookies), method, path)
         if line is None:
             line, status = self._limits.refused(method, path, headers, browser or address), 413
         if line is not None:
@@ -100,6 +108,12 @@ def _same_site(cookie: bytes) -> bytes:
     """A cookie that is sent with requests of this page, and when a link leads to it."""
     parts = [part for part in cookie.split(b";") if not part.strip().lower().startswith(b"samesite")]
     return b";".join([*parts, b" SameSite=Lax"])
+
+
+def _tokens(scope: Scope) -> dict[str, str]:
+    """The names of those who logged in by what their cookies hold, as Gradio keeps them."""
+    app = scope.get("app")
+    return app.tokens if isinstance(app, GradioApp) else {}
 
 
 def _address(scope: Scope) -> str:

@@ -163,7 +163,8 @@ def build(shell: PageContext) -> None:
     for control in controls.inputs:
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
         happens = control.change if isinstance(control, gr.Textbox | gr.Slider) else control.input
-        on(happens, look, shell, controls.inputs, [*controls.inputs, *ready], trigger_mode="always_last")
+        on(happens, look, shell, controls.inputs, [*controls.inputs, *ready], role="viewer",
+           trigger_mode="always_last")  # fmt: skip
 
     def start(session: Session, *values: Any) -> list[object]:
         session.memory.evaluate.form = list(values)
@@ -171,7 +172,7 @@ def build(shell: PageContext) -> None:
         return [gr.update(interactive=False), *bar.refresh(session), result_list.live_curves_html(session)]
 
     on(go.click, start, shell, controls.inputs, [go, *bar.parts, live])
-    on(bar.timer.tick, result_list.live_curves_html, shell, outputs=[live], concurrency_limit=None)
+    on(bar.timer.tick, result_list.live_curves_html, shell, outputs=[live], role="viewer", concurrency_limit=None)
 
     def ended(session: Session) -> list[object]:
         made = session.required_api.jobs.result(session.evaluate_id).get("id")
@@ -182,9 +183,9 @@ def build(shell: PageContext) -> None:
         return [*_plan_updates(session, controls), "", *both(session)]
 
     bar.on_end(shell, ended, outputs=[*ready, live, *right])
-    for event, handler in ((runs.html.opened, result_list.open_run), (runs.html.compared, result_list.compare),
-                           (runs.html.removed, result_list.remove)):  # fmt: skip
-        on_html_event(event, _with_results(handler, both), shell, right, trigger_mode="multiple")
+    for event, handler in ((runs.html.opened, result_list.open_run), (runs.html.compared, result_list.compare)):
+        on_html_event(event, _with_results(handler, both), shell, right, role="viewer", trigger_mode="multiple")
+    on_html_event(runs.html.removed, _with_results(result_list.remove, both), shell, right, trigger_mode="multiple")
     one.wire(shell)
     calibration.wire(shell)
     loop.wire(shell)

@@ -136,7 +136,7 @@ def build(shell: PageContext) -> None:
     for control in controls.inputs:
         # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
         happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
-        on(happens, look, shell, controls.inputs, shown, trigger_mode="always_last")
+        on(happens, look, shell, controls.inputs, shown, role="viewer", trigger_mode="always_last")
     controls.format.change(controls.fitting, controls.format, [controls.saturation, *controls.options.components],
                            show_progress_on=[controls.format], **PRIVATE_EVENT)  # fmt: skip
 

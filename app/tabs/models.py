@@ -75,7 +75,7 @@ def build(shell: PageContext) -> None:
         session.required_api.regions.choose_segmenter(name)
         return _segmenters(session)
 
-    on(fetch.click, start, shell, [wanted], bar.parts)
+    on(fetch.click, start, shell, [wanted], bar.parts, role="admin")
     on(verify.click, check, shell, [wanted], [listed, said], show_progress="minimal")
     bar.on_end(shell, fill, outputs=filled)
     on(segmenter.input, use, shell, [segmenter], [segmenter, reasons])

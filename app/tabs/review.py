@@ -168,16 +168,16 @@ def build(shell: PageContext) -> None:
         session.filter, session.offset = filters.without(session.filter, str(sent.get("name", ""))), 0
         return [*show(session), *filters.show(session)]
 
-    on_html_event(filters.chips.taken_off, take_off, shell, [*shown, *filters.controls])
+    on_html_event(filters.chips.taken_off, take_off, shell, [*shown, *filters.controls], role="viewer")
 
     for control in filters.controls:
         # A number typed beside a slider is neither its release nor its input.
         happens = control.change if isinstance(control, gr.Slider) else control.input
-        on(happens, refilter, shell, filters.controls, shown, trigger_mode="always_last")
+        on(happens, refilter, shell, filters.controls, shown, role="viewer", trigger_mode="always_last")
 
-    on(board.judged, lambda s: _counts(s), shell, outputs=[counts], trigger_mode="always_last")
-
-    on_html_event(shell.pulse.verdicts_changed, lambda s, _: _counts(s), shell, [counts], trigger_mode="always_last")
+    last = {"trigger_mode": "always_last"}
+    on(board.judged, lambda s: _counts(s), shell, outputs=[counts], role="viewer", **last)
+    on_html_event(shell.pulse.verdicts_changed, lambda s, _: _counts(s), shell, [counts], role="viewer", **last)
 
     def by_score(session: Session, *values: Any) -> list[object]:
         desk = session.required_api.review

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.server.logins import hashed, write_users
+from app.server.accounts import Account, write_accounts
+from app.server.passwords import hashed
 from core.api import Workbench
 from tests.app.conftest import DESK, Server, open_tab, reload, running
 from tests.app.hands import Hands
@@ -130,7 +131,7 @@ def test_login_guards_the_page_and_the_files(tmp_path: Path, new_project: Callab
     with Workbench.open(project) as bench:
         photo = bench.photos.page(0, 1)[0].path
     logins = tmp_path / "logins.txt"
-    write_users(logins, {"ines": hashed("right horse")})
+    write_accounts(logins, {"ines": Account(password=hashed("right horse"))})
     with running(tmp_path, project, "--auth", str(logins)) as server:
         guarded = [f"{server.url}gradio_api/file={photo}", f"{server.url}config"]
         for url in guarded:

@@ -41,9 +41,11 @@ def test_users_are_kept_hashed(
     assert run(["users", "add", str(file), "bert"]) == 2
     assert "anna-anna" not in file.read_text()
     assert oct(file.stat().st_mode & 0o777) == "0o600"
-    file.write_text(file.read_text() + "carl:plain-text\n")
+    assert run(["users", "list", str(file)]) == 0
+    assert capsys.readouterr().out.endswith("anna: admin, all projects\n")
+    file.write_text("carl:plain-text\nanna:also-plain\n")
     assert run(["users", "hash", str(file)]) == 0
     assert "plain-text" not in file.read_text()
     assert run(["users", "remove", str(file), "anna"]) == 0
     assert run(["users", "list", str(file)]) == 0
-    assert capsys.readouterr().out.endswith("carl\n")
+    assert capsys.readouterr().out.endswith("carl: admin, all projects\n")

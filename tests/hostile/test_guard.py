@@ -17,7 +17,11 @@ from app.server.callers import COOKIE
 from app.server.guard import Guard
 from app.server.limits import Limits
 from app.server.origins import OwnNames
+from app.server.rights import Rights
+from app.server.team import Team
 from app.server.uploads import Uploads
+
+NO_LOGIN = Rights(Team(), lambda: ())
 
 OWN = "http://127.0.0.1:7860"
 JSON = {"content-type": "application/json"}
@@ -41,7 +45,7 @@ def ask(uploads: Uploads) -> Callable[..., TestClient]:
             response.set_cookie("access-token-x", "secret", httponly=True, samesite="none")
             return response
 
-        guard = Middleware(Guard, names=OwnNames.of(host, more), limits=Limits(uploads, **limits))
+        guard = Middleware(Guard, names=OwnNames.of(host, more), limits=Limits(uploads, **limits), rights=NO_LOGIN)
         routes = [Route("/{path:path}", answer, methods=["GET", "POST"])]
         return TestClient(Starlette(routes=routes, middleware=[guard]), base_url=base)
 

@@ -12,16 +12,23 @@ from typing import Any, TypeVar
 import pytest
 
 from app.server import logins
-from app.server.logins import LONGEST_WAIT_S, Logins, TooManyTries, Waits, hashed, matches, read_users
+from app.server.accounts import read_accounts
+from app.server.logins import LONGEST_WAIT_S, Logins, TooManyTries, Waits
+from app.server.passwords import hashed, matches
 from core.errors import InputError
 
 T = TypeVar("T")
+STORED = hashed("anna-anna")
 
 
 def finished(work: Coroutine[Any, Any, T]) -> T:
     """What ``work`` returns, in a thread of its own: a browser test in the same process keeps a loop in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()
+
+
+def annas_password() -> dict[str, str]:
+    return {"anna": STORED}
 
 
 class Clock:
@@ -50,10 +57,10 @@ def test_a_short_password_is_refused() -> None:
 def test_the_file_holds_hashes_alone(tmp_path: Path) -> None:
     file = tmp_path / "users"
     file.write_text(f"# team\nanna:{hashed('anna-anna')}\n\n")
-    assert list(read_users(file)) == ["anna"]
+    assert list(read_accounts(file)) == ["anna"]
     file.write_text("anna:secret-word\n")
     with pytest.raises(InputError, match="not hashed; run: launch.py users hash") as told:
-        read_users(file)
+        read_accounts(file)
     assert "secret-word" not in str(told.value)
 
 
@@ -62,7 +69,7 @@ def test_a_broken_file_is_one_line(tmp_path: Path, text: str) -> None:
     file = tmp_path / "users"
     file.write_text(text)
     with pytest.raises(InputError, match="users"):
-        read_users(file)
+        read_accounts(file)
 
 
 def test_waits_grow_and_are_forgotten() -> None:
@@ -91,7 +98,7 @@ def test_an_address_waits_whatever_user_it_tries_and_a_user_whatever_address() -
 
 def test_two_hundred_wrong_passwords_are_mostly_not_looked_at(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    asked = Logins({"anna": hashed("anna-anna")}, Waits(clock))
+    asked = Logins(annas_password, Waits(clock))
     looked = 0
 
     async def attack() -> None:
@@ -112,7 +119,7 @@ def test_two_hundred_wrong_passwords_are_mostly_not_looked_at(caplog: pytest.Log
 
 
 def test_many_tries_at_once_are_many_tries() -> None:
-    asked = Logins({"anna": hashed("anna-anna")}, Waits(Clock()))
+    asked = Logins(annas_password, Waits(Clock()))
 
     async def attack() -> list[object]:
         return await asyncio.gather(*(asked.check("anna", "guess") for _ in range(20)), return_exceptions=True)

@@ -67,7 +67,7 @@ class ConceptsTab:
             # A field's first input after the server filled it in goes unheard, and so does a number beside a slider.
             happens = control.change if isinstance(control, gr.Textbox | gr.Slider | gr.Number) else control.input
             change = lambda s, v, place=place: self.changed(s, v, place)  # noqa: E731
-            on(happens, change, self.shell, [control], follows, trigger_mode="always_last")
+            on(happens, change, self.shell, [control], follows, role="viewer", trigger_mode="always_last")
         self._wire_learning()
         self._wire_lists()
 
@@ -77,7 +77,7 @@ class ConceptsTab:
         on(self.go.click, self.start, shell, self.controls.inputs, begun)
         on(self.measure.click, self.measure_pace, shell, self.controls.inputs, begun)
         on_html_event(live.learning_kept, self.keep, shell, begun, **SERIAL_EVENTS)
-        on(bar.timer.tick, self._live_html, shell, outputs=[live], concurrency_limit=None)
+        on(bar.timer.tick, self._live_html, shell, outputs=[live], role="viewer", concurrency_limit=None)
         bar.on_end(shell, self.ended, outputs=[*self.ready, live, *self.shelf.parts]).success(
             None, js=concept_list.SCROLL_TO_NEW_JS
         )
@@ -95,10 +95,11 @@ class ConceptsTab:
         )
         self.bank.wire(shell)
         drawing.wire(self.look, self.everything)
-        for event, handler in ((shelf.html.concept_renamed, shelf.rename), (shelf.html.concept_deleted, shelf.delete),
-                               (shelf.html.concept_shown, shelf.filter)):  # fmt: skip
+        for event, handler in ((shelf.html.concept_renamed, shelf.rename), (shelf.html.concept_deleted, shelf.delete)):
             on_html_event(event, lambda s, sent, handler=handler: handler(s, sent)[0], shell, shelf.parts,
                           trigger_mode="multiple")  # fmt: skip
+        on_html_event(shelf.html.concept_shown, lambda s, sent: shelf.filter(s, sent)[0], shell, shelf.parts,
+                      role="viewer", trigger_mode="multiple")  # fmt: skip
         on_html_event(shelf.html.concept_tried, shelf.try_in_studio, shell, [shell.tabs])
 
     def look(self, session: Session) -> list[object]:

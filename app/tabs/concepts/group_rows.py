@@ -76,7 +76,7 @@ class GroupList:
             session.group_id = groups(session).start(label, bool(sent.get("anew")))
             return self.bar.refresh(session)
 
-        on_html_event(self.html.group_shown, shown, self.shell, self.parts, **SERIAL_EVENTS)
+        on_html_event(self.html.group_shown, shown, self.shell, self.parts, role="viewer", **SERIAL_EVENTS)
         on_html_event(self.html.group_asked, ask, self.shell, self.bar.parts, **SERIAL_EVENTS)
         self.bar.on_end(self.shell, self.show, outputs=self.parts)
 

@@ -81,13 +81,16 @@ class ProjectGallery:
         """What a person does with what is shown."""
         shown = self.parts
         for button, step in ((self.back, -1), (self.forth, 1)):
-            on(button.click, self._then_show(lambda s, step=step: _turn_page(s, step)), shell, outputs=shown)
-        on(self.kind.input, self._then_show(_switch), shell, [self.kind], shown)
+            turn = self._then_show(lambda s, step=step: _turn_page(s, step))
+            on(button.click, turn, shell, outputs=shown, role="viewer")
+        on(self.kind.input, self._then_show(_switch), shell, [self.kind], shown, role="viewer")
         # A field's first input after the server filled it in goes unheard, its change does not.
-        on(self.search.change, self._search, shell, [self.search], shown, trigger_mode="always_last")
-        on(self.order.input, self._then_show(_sort), shell, [self.order], shown)
+        on(self.search.change, self._search, shell, [self.search], shown, role="viewer", trigger_mode="always_last")
+        on(self.order.input, self._then_show(_sort), shell, [self.order], shown, role="viewer")
         on(self.split.share.input, self._then_show(self.split.choose), shell, [self.split.share], shown)
-        on_html_event(self.gallery.album_chosen, self._choose, shell, self.picked.parts, **SERIAL_EVENTS)
+        on_html_event(
+            self.gallery.album_chosen, self._choose, shell, self.picked.parts, role="viewer", **SERIAL_EVENTS
+        )
         self.picked.wire(shell, self.show, shown)
 
     def _choose(self, session: Session, sent: dict[str, Any]) -> list[Any]:

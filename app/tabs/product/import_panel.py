@@ -15,7 +15,6 @@ from app.components.name_question import NameQuestion
 from app.components.progress_bar import ProgressBar
 from app.components.project_care import ProjectCare
 from app.components.scale_panel import ScalePanel
-from app.open_projects import known_projects
 from app.page_context import PageContext, on
 from app.server.roots import roots
 from app.session import Session, sessions
@@ -62,7 +61,7 @@ class ImportPanel:
     def wire(self, shell: PageContext) -> None:
         """Making and opening projects, and the start of an import."""
         made = [shell.project_opened, self.name, *self.question.parts]
-        on(self.pick.input, _open_project, shell, [self.pick], [shell.project_opened])
+        on(self.pick.input, _open_project, shell, [self.pick], [shell.project_opened], role="viewer")
         for event in (self.make.click, self.name.submit):
             asked = on(event, self._make, shell, [self.name], made)
             asked.success(None, js=self.question.focus_js)
@@ -102,7 +101,7 @@ def _named(name: str) -> str:
 
 def project_choices(session: Session) -> Any:
     """An update of the choice of projects: those known, the demos, and the one that is open."""
-    known = known_projects()
+    known = sessions.known_to(session)
     choices = [(f"{p.name}   {p.parent}{_damage_in_words(p)}", str(p)) for p in known]
     made = {p.name for p in known}
     choices += [(f"Demo: {d.title}", DEMO_PREFIX + d.name) for d in DEMO_PRODUCTS if d.name not in made]
@@ -120,6 +119,7 @@ def _open_project(session: Session, path: str | None) -> str:
     if not path or not path.strip():
         raise InputError("choose a project, or type the folder of one")
     if path.startswith(DEMO_PREFIX):
+        sessions.check_new_project(session)
         path = str(demo_project(path.removeprefix(DEMO_PREFIX)))
     if path.strip().endswith(SUFFIX):
         return _open_packed(session, roots.checked(Path(path.strip())))
@@ -128,6 +128,7 @@ def _open_project(session: Session, path: str | None) -> str:
 
 def _open_packed(session: Session, file: Path) -> str:
     """Unpack a project that was packed as one file, into the folder of all projects, and open it."""
+    sessions.check_new_project(session)
     project = open_archive(file, unused_folder(file, projects_folder())).path
     return str(sessions.open(session.id, project).required_api.path)
 

@@ -82,7 +82,7 @@ class PickedPanel:
             edit_example(session, _first_picked(session))
             return gr.Tabs(selected="concepts")
 
-        on(self.work.click, work_on, shell, outputs=[shell.tabs])
+        on(self.work.click, work_on, shell, outputs=[shell.tabs], role="viewer")
         on(self.open.click, open_real, shell, outputs=[shell.tabs]).success(None, js=FOCUS_JS)
         # In the order of the presses, as choices are: what is removed is what was chosen before.
         on(self.give.click, give, shell, [self.label], shown, **SERIAL_EVENTS)

@@ -87,7 +87,7 @@ def build(shell: PageContext) -> None:
     shell.fill_on_select(tab, fill, [*shown, *bars, *carrier.parts, *rules.parts, hint])
     beside = len(table.parts)
     around = lambda s: [*look(s)[beside:], *carrier.turned(s)]  # noqa: E731
-    on(table.photo_changed.change, around, shell, outputs=[*shown[beside:], *carrier.parts])
+    on(table.photo_changed.change, around, shell, outputs=[*shown[beside:], *carrier.parts], role="viewer")
 
     outputs = [*shown, *carrier.parts]
 

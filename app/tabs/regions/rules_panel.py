@@ -112,7 +112,7 @@ def wire(panel: RulesPanel, shell: PageContext, table: PhotoPanel) -> None:
     on(panel.make.click, make, shell, [panel.per_rule], panel.breaking.parts)
     panel.breaking.on_end(shell, panel.show, outputs=shown)
     panel.review.click(None, None, None, js=go_to_tab_js("Review"), api_visibility="private")
-    on(table.photo_changed.change, panel.show, shell, outputs=shown)
+    on(table.photo_changed.change, panel.show, shell, outputs=shown, role="viewer")
 
 
 def refresh_bars(panel: RulesPanel, session: Session) -> list[object]:

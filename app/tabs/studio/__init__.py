@@ -71,13 +71,13 @@ def build(shell: PageContext) -> None:
         ]  # fmt: skip
 
     shell.fill_on_select(tab, fill, shown)
-    on(shell.project_opened.change, controls.restore, shell, outputs=controls.form)
-    on(tab.select, controls.take_handover, shell, outputs=controls.form)
-    on(table.photo_changed.change, part_tools.show, shell, outputs=part_tools.shown)
+    on(shell.project_opened.change, controls.restore, shell, outputs=controls.form, role="viewer")
+    on(tab.select, controls.take_handover, shell, outputs=controls.form, role="viewer")
+    on(table.photo_changed.change, part_tools.show, shell, outputs=part_tools.shown, role="viewer")
     controls.wire(shell, [mask_tools.box, part_tools.box, *([board.box] if board is not None else [])])
     controls.label.change(None, [controls.label], js=LABEL_COLOUR_JS, api_visibility="private")
     masks.wire(mask_tools, shell, controls, table)
-    on_html_event(shell.pulse.verdicts_changed, lambda s, _: strip.show_new(s), shell, strip.parts)
+    on_html_event(shell.pulse.verdicts_changed, lambda s, _: strip.show_new(s), shell, strip.parts, role="viewer")
     maker.wire()
     real_defects.wire(defects, maker)
     parts.wire(part_tools, maker)

@@ -111,14 +111,14 @@ def wire(work: BulkForm, come: BulkProgress, shell: PageContext, controls: Engin
                      show_progress_on=[work.best], **PRIVATE_EVENT)  # fmt: skip
     inputs = [work.count, work.best, work.spend, *tools.placement, *controls.form]
     on(work.go.click, start, shell, inputs, [*come.bar.parts, *come.parts, controls.seed])
-    on(come.bar.timer.tick, come.grow, shell, outputs=come.parts, concurrency_limit=None)
+    on(come.bar.timer.tick, come.grow, shell, outputs=come.parts, role="viewer", concurrency_limit=None)
     come.bar.on_end(shell, come.show, outputs=come.parts)
 
     def look_at_them(session: Session) -> None:
         session.filter = SampleFilter(job_id=session.bulk_id, descending=True)
         session.offset, session.grouped = 0, False
 
-    on(come.review.click, look_at_them, shell).then(None, js=go_to_tab_js("Review"))
+    on(come.review.click, look_at_them, shell, role="viewer").then(None, js=go_to_tab_js("Review"))
 
     def close(session: Session) -> list[object]:
         session.bulk_id = ""

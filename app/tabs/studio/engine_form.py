@@ -142,10 +142,10 @@ class EngineForm:
         def choose_by_hand(session: Session, name: str) -> list[object]:
             return [self.labels.update(session, name), self.missing_notice_update(session, name)]
 
-        on(self.engine.input, choose_by_hand, shell, [self.engine], [self.label, self.missing_notice])
+        on(self.engine.input, choose_by_hand, shell, [self.engine], [self.label, self.missing_notice], role="viewer")
         settings.wire(shell, self.engine, self.label)
         for event in (self.label.input, self.label.blur):
-            on(event, self.labels.remember, shell, [self.engine, self.label])
+            on(event, self.labels.remember, shell, [self.engine, self.label], role="viewer")
         self.learn.click(None, js=go_to_tab_js("Concepts"), api_visibility="private")
         self.dice.click(
             None, None, [self.seed, self.new_seed],

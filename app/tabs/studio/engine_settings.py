@@ -115,7 +115,7 @@ class EngineSettings:
 
         control.input(show, control, list(form.components), show_progress_on=[control], **PRIVATE_EVENT)
         for event in (engine.input, label.input):
-            on(event, start, shell, [engine, label], list(form.components))
+            on(event, start, shell, [engine, label], list(form.components), role="viewer")
 
 
 def _wire_model(name: str, form: param_form.ParamForm) -> None:

@@ -177,9 +177,9 @@ def wire(board: PromptEditor, maker: TryOutRunner) -> None:
 
     for name, box in board.boxes.items():
         told_by = lambda session, value, name=name: typed(session, value, name)  # noqa: E731
-        on(box.change, told_by, shell, [box], [board.html], trigger_mode="always_last")
+        on(box.change, told_by, shell, [box], [board.html], role="viewer", trigger_mode="always_last")
     for event in (table.photo_changed.change, controls.engine.change):
-        on(event, board.html_of, shell, outputs=[board.html])
+        on(event, board.html_of, shell, outputs=[board.html], role="viewer")
 
     def preview(session: Session, seen: str, *form: Any) -> list[object]:
         _, label, seed, fresh, variants, *values = form

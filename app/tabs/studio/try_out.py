@@ -96,7 +96,7 @@ class TryOutRunner:
             begun = self.table.on_visible_photo(press, self.generate, controls.form, self.outputs, trigger_mode="once")
             # A look that began before the press may have put the timer to sleep.
             on(begun.success, bar.refresh, shell, outputs=bar.parts)
-        on(bar.timer.tick, strip.show_new, shell, outputs=strip.parts, concurrency_limit=None)
+        on(bar.timer.tick, strip.show_new, shell, outputs=strip.parts, role="viewer", concurrency_limit=None)
 
         taken = on_html_event(strip.maps.taken, self.remake_with_mask, shell, bar.parts, trigger_mode="once")
         on(taken.success, bar.refresh, shell, outputs=bar.parts)
