@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
@@ -12,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from core.errors import Unavailable
+from core.demo import scenes
+from core.demo.products import PRODUCTS
 from core.images import read_image, read_mask
 from core.lookup import named
 from core.types import Image, Mask
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCTS = ("fastener_tray", "gear_unit", "brushed_plate")
 DEMO_PHOTOS = ("000", "003", "005")
 REAL = {"tiles": "magnetic_tile_dev", "boards": "deep_pcb_dev"}
 """Sets of real photos, and their folders under ``FLAWSMITH_DATA``."""
@@ -74,11 +73,7 @@ def demo_cases() -> Iterator[ClickCase]:
 
 def scene_cases(count: int, first: int = 0, side: int = 256) -> Iterator[ClickCase]:
     """Two parts or openings of each of ``count`` scenes a product, and every flaw on them."""
-    try:
-        scenes = importlib.import_module("tools.demo_product.scenes")
-    except ImportError as error:
-        raise Unavailable("bench click: needs the folder tools/demo_product of the project, which renders") from error
-    for product in scenes.PRODUCTS:
+    for product in PRODUCTS:
         for seed in range(first, first + count):
             spec = scenes.varied(product, seed)
             made = scenes.make(spec, side)

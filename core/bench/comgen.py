@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from core.bench.mini import SIDE, UNSEEN_SEED, _load_renderer
+from core.bench.mini import SIDE, UNSEEN_SEED
+from core.demo import scenes
+from core.demo.spec import Spec
 from core.diffusion.model_sources import KNOWN_MODELS, present_folder
 from core.engines.api import Context
 from core.engines.finalize import NoVisibleChange
@@ -53,14 +55,13 @@ class FaultCase:
     """A good scene and a faulty one, the components that are wrong in it, and what kind of fault it is."""
 
     kind: str
-    before: Any
-    after: Any
+    before: Spec
+    after: Spec
     faulty_components: frozenset[str]
 
 
 def fault_cases(count: int, first: int = FIRST_SEED) -> Iterator[FaultCase]:
     """Faults of four kinds on ``count`` scenes of each assembly."""
-    scenes = _load_renderer()
     tray = {fault.label: fault for fault in scenes.FAULTS["fastener_tray"]}
     gears = {fault.label: fault for fault in scenes.FAULTS["gear_unit"]}
     for i in range(count):
@@ -84,7 +85,7 @@ def _measure_attention(backbone: Backbone, count: int) -> dict[str, Any]:
     from core.diffusion.sampling import make_schedule
     from core.methods.comgen.sample import read_attention
 
-    scenes, schedule = _load_renderer(), make_schedule(backbone.noise_schedule, STEPS)
+    schedule = make_schedule(backbone.noise_schedule, STEPS)
     coarse: dict[str, list[float]] = {}
     fine: dict[str, list[float]] = {}
     right: list[bool] = []
@@ -151,7 +152,6 @@ def _measure_edits(wanted: str, count: int) -> dict[str, Any]:
 
 def _removal_case(product: str, seed: int, wanted: str) -> tuple[Request, str, str, Mask]:
     """A photo, the edit that takes one component away, and what a photo without it would differ in."""
-    scenes = _load_renderer()
     spec = scenes.normal(product, seed)
     rng = np.random.default_rng(seed)
     single = [item for item in spec.items if sum(other.word == item.word for other in spec.items) == 1]

@@ -7,7 +7,6 @@ core.bench.realism are.
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,11 @@ import numpy as np
 
 from core.api import Workbench
 from core.api.demo import ASSETS, make_demo
-from core.bench.mini import ASSEMBLIES, UNSEEN_SEED, _load_renderer
+from core.bench.mini import ASSEMBLIES, UNSEEN_SEED
 from core.bench.realism import RealismPlan, RealismTable
 from core.bench.realism.environment import environment
 from core.bench.realism.rows import TableRow, learn_concept, make_pairs
+from core.demo import scenes
 from core.errors import InputError
 from core.evaluation.generation.pairs import GeneratedPair
 from core.evaluation.photo_sets import Shot, read_photo_set
@@ -208,14 +208,13 @@ def _project(path: Path, product: str, whole: bool) -> Workbench:
 
         shutil.rmtree(part)
     make_demo(part, product)
-    scenes, ship = _load_renderer(), importlib.import_module("tools.demo_product.ship")
     told = json.loads((ASSETS / product / "demo.json").read_text())["photos"]
     seeds = {photo["file"]: int(photo["seed"]) for photo in told}
     with Workbench.open(part) as bench:
         for row in bench.project.normals() if whole else ():
             if not bench.project.regions(row.id):
                 scene = scenes.make(scenes.normal(product, seeds[row.name]), row.width)
-                for name, mask in ship.regions(scene).items():
+                for name, mask in scenes.named_regions(scene).items():
                     bench.project.set_region(row.id, name, mask_png_bytes(mask), "hand", 1.0)
     part.rename(path)
     return Workbench.open(path)
@@ -225,7 +224,6 @@ def _test_photos(root: Path, product: str, goods: int, repeats: int, say: Callab
     """Photos of unseen good and faulty parts in MVTec LOCO's layout; those that are there stay."""
     if (root / DEFECTS_CONFIG_FILE).is_file():
         return root
-    scenes = _load_renderer()
     for i in range(goods):
         _write(
             root / "test" / GOOD / f"{i:03d}.png",
@@ -249,9 +247,9 @@ def _test_photos(root: Path, product: str, goods: int, repeats: int, say: Callab
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    ship = importlib.import_module("tools.demo_product.ship")
-    quality = next(iter(ship.QUALITY.values()))
-    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, jpeg = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, scenes.JPEG_QUALITY]
+    )
     seen = cv2.cvtColor(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     path.parent.mkdir(parents=True, exist_ok=True)
     small = cv2.resize(seen, (TESTED_SIDE, TESTED_SIDE), interpolation=cv2.INTER_AREA)

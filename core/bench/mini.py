@@ -6,11 +6,10 @@ learned on renders.
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.measure import block_reduce
 
+from core.demo import scenes
+from core.demo.spec import Spec
 from core.diffusion.model_sources import KNOWN_MODELS, present_folder
 from core.errors import Unavailable
 from core.features.extract import patch_features
@@ -75,7 +76,6 @@ class WordFinder:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        scenes = _load_renderer()
         words = tuple(dict.fromkeys(item.word for item in scenes.normal(product, 0).items))
         specs = [scenes.varied(product, UNSEEN_SEED + 10_000 + i, (0.6, 0.85)[i % 2]) for i in range(count)]
         # Of parts that come in fours some is nearly always left: every second scene lacks one word whole.
@@ -100,15 +100,7 @@ class WordFinder:
         return {w for w, judge in zip(self.words, self.judges, strict=True) if judge.predict(row)[0]}
 
 
-def _load_renderer() -> Any:
-    """The demo products' renderer, which is a tool of the project and not part of an installed core."""
-    try:
-        return importlib.import_module("tools.demo_product.scenes")
-    except ImportError as error:
-        raise Unavailable("bench mini: needs the folder tools/demo_product of the project, which renders") from error
-
-
-def _without(spec: Any, word: str) -> Any:
+def _without(spec: Spec, word: str) -> Spec:
     """A scene without the parts called ``word``."""
     for item in [item for item in spec.items if item.word == word]:
         spec = spec.without(item.slot)
@@ -135,7 +127,6 @@ def psnr(a: Image, b: Image) -> float:
 
 
 def _psnr_of_scenes(backbone: Backbone, count: int) -> float:
-    scenes = _load_renderer()
     made = [scenes.make(scenes.varied(p, UNSEEN_SEED + i), SIDE).image for p in scenes.PRODUCTS for i in range(count)]
     return float(np.mean([psnr(a, b) for a, b in zip(made, _reconstructed(backbone, made), strict=True)]))
 
@@ -155,13 +146,12 @@ def _psnr_of_tiles(backbone: Backbone, count: int) -> float | None:
 
 def _measure_composition(backbone: Backbone, finders: dict[str, WordFinder], count: int) -> dict[str, float]:
     """Prompts of whole and of partial scenes, and of each the same without one of its words, under one seed."""
-    scenes = _load_renderer()
     seen, kept_out, removed = [], [], []
     for product, finder in finders.items():
         for i in range(count):
             rng = np.random.default_rng([UNSEEN_SEED, i, len(product)])
             spec = scenes.normal(product, UNSEEN_SEED + i) if i % 2 == 0 else scenes.varied(product, UNSEEN_SEED + i)
-            spec = scenes.replace(spec, flaws=())
+            spec = replace(spec, flaws=())
             words = sorted({item.word for item in spec.items})
             if len(words) < 2:
                 continue
@@ -198,11 +188,11 @@ def _measure_word_attention(backbone: Backbone, count: int) -> dict[str, float]:
     from core.diffusion.sampling import classifier_free_guidance, invert, make_schedule, sample
     from core.diffusion.tokens import encode_text, token_positions
 
-    scenes, ious, lost = _load_renderer(), [], []
+    ious, lost = [], []
     schedule = make_schedule(backbone.noise_schedule, STEPS)
     for product in ASSEMBLIES:
         for i in range(count):
-            scene = scenes.make(scenes.replace(scenes.normal(product, UNSEEN_SEED + 500 + i), flaws=()), SIDE)
+            scene = scenes.make(replace(scenes.normal(product, UNSEEN_SEED + 500 + i), flaws=()), SIDE)
             model = classifier_free_guidance(backbone, encode_text(backbone, [scene.caption]))
             z0, seen = encode_image(backbone, scene.image), AttentionStore(None, (16,))
             with attention_control(backbone.unet, seen):

@@ -6,7 +6,6 @@ same edit, made in the renderer, breaks the rule that it is for, and the sample 
 
 from __future__ import annotations
 
-import importlib
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,7 +17,10 @@ import numpy as np
 
 from core.api import Workbench
 from core.bench.comgen_table import FIRST_SEED, _test_photos
-from core.bench.mini import ASSEMBLIES, _load_renderer
+from core.bench.mini import ASSEMBLIES
+from core.demo import scenes
+from core.demo.scenes import Scene
+from core.demo.spec import Spec
 from core.device import numpy_rng
 from core.engines.api import Context
 from core.errors import InputError
@@ -28,7 +30,7 @@ from core.lookup import named
 from core.rules import MeasuredPart, Rule, RuleSet, measure_regions
 from core.rules.violations import Violation, plan_violation, violation_names
 from core.segmentation.segmenter import iou
-from core.types import Mask, Region, Sample
+from core.types import Image, Mask, Region, Sample
 
 SIDE = 512
 GOODS = 24
@@ -53,13 +55,13 @@ CONSTRAINTS: Mapping[str, tuple[str, ...]] = {
         "orientation:lever", "symmetry:screw:x", "symmetry:screw:y", "meshing:gear-pinion",
     ),
 }  # fmt: skip
-"""What the generators of tools/demo_product/products.py keep to. No kind of rule says how gears mesh."""
+"""What the generators of core/demo/products.py keep to. No kind of rule says how gears mesh."""
 
 
 @dataclass(frozen=True)
 class _Photo:
     id: str
-    scene: Any
+    scene: Scene
     parts: list[MeasuredPart]
 
 
@@ -172,7 +174,7 @@ def _judged(photo: _Photo, rule: Rule, plan: Violation, sample: Sample, rules: R
 
 def _edited_truth(photo: _Photo, plan: Violation, sample: Sample) -> tuple[list[MeasuredPart], Mask]:
     """The parts of the same edit in the renderer, and where it changes; of a recolouring, the sample's own colours."""
-    scenes, params = _load_renderer(), plan.params
+    params = plan.params
     spec, slot = photo.scene.spec, _slot(photo.scene, params["region"], params["instance"])
     op = params["op"]
     if op == "recolour":
@@ -192,16 +194,16 @@ def _edited_truth(photo: _Photo, plan: Violation, sample: Sample) -> tuple[list[
     return _true_parts(twin.after), twin.mask
 
 
-def _turned_in_place(scene: Any, slot: str, angle: float, scale: float) -> Any:
+def _turned_in_place(scene: Scene, slot: str, angle: float, scale: float) -> Spec:
     """The part turned and resized about its visible middle, as the engine does; parts of the renderer have pivots."""
     item = scene.spec.item(slot)
     after = scene.spec.put(replace(item, angle=item.angle + angle, size=item.size * scale))
     before = np.argwhere(scene.instances[slot]).mean(axis=0)
-    there = np.argwhere(_load_renderer().make(after, SIDE).instances[slot]).mean(axis=0)
+    there = np.argwhere(scenes.make(after, SIDE).instances[slot]).mean(axis=0)
     return after.moved(slot, (before[1] - there[1]) / SIDE, (before[0] - there[0]) / SIDE)
 
 
-def _slot(scene: Any, family: str, instance: int) -> str:
+def _slot(scene: Scene, family: str, instance: int) -> str:
     """The renderer's name of an instance, which the project's regions come in the order of."""
     names = sorted(
         name for name, mask in scene.instances.items() if mask.any() and scene.spec.item(name).word == family
@@ -237,12 +239,11 @@ def _detection(
 def _rendered_project(path: Path, product: str) -> Workbench:
     """A project of good photos with their true regions, named by their seeds."""
     bench = Workbench.create(path, product)
-    ship = importlib.import_module("tools.demo_product.ship")
     with bench.project.transaction():
         for seed in range(FIRST_GOOD, FIRST_GOOD + GOODS):
             scene = _good_scene(product, seed)
             row = bench.project.add_normal(png_bytes(scene.image), ".png", f"{seed}.png", SIDE, SIDE, False, ())
-            for name, mask in ship.regions(scene).items():
+            for name, mask in scenes.named_regions(scene).items():
                 bench.project.set_region(row.id, name, mask_png_bytes(mask), "hand", 1.0)
     return bench
 
@@ -253,12 +254,11 @@ def _photos(bench: Workbench, product: str) -> Iterator[_Photo]:
         yield _Photo(row.id, _good_scene(product, int(Path(row.name).stem)), parts)
 
 
-def _good_scene(product: str, seed: int) -> Any:
-    scenes = _load_renderer()
+def _good_scene(product: str, seed: int) -> Scene:
     return scenes.make(scenes.normal(product, seed), SIDE)
 
 
-def _true_parts(scene: Any, image: Any = None) -> list[MeasuredPart]:
+def _true_parts(scene: Scene, image: Image | None = None) -> list[MeasuredPart]:
     """The parts of a scene by their true masks, on its own picture or on ``image``."""
     named = [(scene.spec.item(slot).word, mask) for slot, mask in scene.instances.items() if mask.any()]
     return measure_regions(scene.image if image is None else image, [Region(name, mask) for name, mask in named])

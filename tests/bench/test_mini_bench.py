@@ -34,7 +34,7 @@ def test_training_leaves_the_benchmarks_scenes_alone() -> None:
 
 @pytest.mark.thorough
 def test_a_finder_learned_on_renders_names_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tools.demo_product import scenes
+    from core.demo import scenes
 
     monkeypatch.setattr(mini, "_reconstructed", lambda backbone, images: iter(images))
     finder = mini.WordFinder.learned(None, "gear_unit", 80)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import weights
+from core.demo import scenes
 from core.errors import Cancelled, InputError, Unavailable
 from core.features.extract import LAYERS
 from core.segmentation import segmenter
@@ -37,7 +38,6 @@ from core.segmentation.photo_features import STRIDES, PhotoFeatures, encode_feat
 from core.segmentation.segmenter import Click, iou
 from core.segmentation.simulated_clicks import click_curve
 from core.segmentation.view_pyramid import ImagePyramid
-from tools.demo_product import scenes
 
 pytest.importorskip("torch")
 SEGMENTER = MiniSegmenter()

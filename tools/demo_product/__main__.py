@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tools.demo_product import pictures, scenes, sheet, ship
+from core.demo import scenes, sheet
+from tools.demo_product import pictures, ship
 from tools.demo_product.ship import PRODUCTS
 
 ASSETS = sheet.SHEET.parent
@@ -35,7 +36,9 @@ def ship_all() -> None:
     total = sum(p.stat().st_size for p in ASSETS.rglob("*") if p.is_file())
     _say(f"assets/demo: {total / 1e6:.2f} MB in all")
     if total > LIMIT:
-        raise SystemExit(f"assets/demo has {total} bytes, more than {LIMIT}; lower ship.QUALITY")
+        raise SystemExit(
+            f"assets/demo has {total} bytes, more than {LIMIT}; lower JPEG_QUALITY of core/demo/scenes.py"
+        )
 
 
 def make(out: Path, product: str, count: int, seed: int, side: int, good: bool) -> None:

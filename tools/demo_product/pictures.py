@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tools.demo_product import scenes
-from tools.demo_product.scenes import FAULTS, PRODUCTS, Sheet
+from core.demo import scenes
+from core.demo.scenes import FAULTS, PRODUCTS, Sheet
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 SHOWN = {

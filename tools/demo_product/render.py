@@ -16,8 +16,8 @@ import mitsuba as mi
 import numpy as np
 import trimesh
 
+from core.demo.kinds import FRAME, KINDS
 from tools.demo_product import parts
-from tools.demo_product.kinds import FRAME, KINDS
 
 SAMPLES = 36
 BASE_SIDE = 768

@@ -20,8 +20,8 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from tools.demo_product import scenes
-from tools.demo_product.scenes import FAULTS, PRODUCTS, Scene, Sheet
+from core.demo import scenes
+from core.demo.scenes import FAULTS, JPEG_QUALITY, PRODUCTS, Scene, Sheet, named_regions
 
 SIDE = 1024
 SPLITS = {"train": 24, "validation": 3, "test": 3}
@@ -31,7 +31,6 @@ WITH_REGIONS = ("train", "validation")
 """Splits whose photos get named regions: those that a demo project is made of."""
 REPEATS = {"brushed_plate": 2}
 """How often each fault is shown; products with few kinds of faults show them more often."""
-QUALITY = {"fastener_tray": 70, "gear_unit": 70, "brushed_plate": 70}
 
 
 def write(product: str, folder: Path, sheet: Sheet, progress: Callable[[str], None] = print) -> int:
@@ -46,7 +45,7 @@ def write(product: str, folder: Path, sheet: Sheet, progress: Callable[[str], No
             seed = FIRST_SEED[split] + number
             scene = _good_scene(product, split, number, sheet)
             path = part / split / "good" / f"{number:03d}.jpg"
-            _photo(path, scene, product)
+            _photo(path, scene)
             records.append(
                 {"file": str(path.relative_to(part)), "label": "good", "caption": scene.caption, "seed": seed}
             )
@@ -75,13 +74,8 @@ def _good_scene(product: str, split: str, number: int, sheet: Sheet) -> Scene:
 
 
 def _regions(root: Path, split: str, number: int, scene: Scene) -> None:
-    for name, mask in regions(scene).items():
+    for name, mask in named_regions(scene).items():
         _mask(root / "regions" / split / f"{number:03d}" / f"{name}.png", mask, bits=1)
-
-
-def regions(scene: Scene) -> dict[str, np.ndarray]:
-    """Named regions for a person: one per part, numbered where there are several of a word; none that is hidden."""
-    return {name.replace("_", " "): mask for name, mask in scene.instances.items() if mask.any()}
 
 
 def _faults(product: str, part: Path, sheet: Sheet) -> list[dict[str, Any]]:
@@ -94,7 +88,7 @@ def _faults(product: str, part: Path, sheet: Sheet) -> list[dict[str, Any]]:
             number, group = numbers[fault.kind], f"{fault.kind}_anomalies"
             numbers[fault.kind] += 1
             path = part / "test" / group / f"{number:03d}.jpg"
-            _photo(path, twin.after, product)
+            _photo(path, twin.after)
             for i, mask in enumerate(twin.changes):
                 _mask(part / "ground_truth" / group / f"{number:03d}" / f"{i:03d}.png", mask)
             label = {"label": fault.label, "kind": fault.kind, "caption": twin.after.caption, "seed": seed}
@@ -102,9 +96,9 @@ def _faults(product: str, part: Path, sheet: Sheet) -> list[dict[str, Any]]:
     return records
 
 
-def _photo(path: Path, scene: Scene, product: str) -> None:
+def _photo(path: Path, scene: Scene) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    flags = [cv2.IMWRITE_JPEG_QUALITY, QUALITY[product], cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    flags = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_OPTIMIZE, 1, cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
     cv2.imwrite(str(path), cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR), flags)
 
 

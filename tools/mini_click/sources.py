@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product import compose, flaws, scenes
-from tools.demo_product.products import POCKETS, TRAY_X, TRAY_Y
-from tools.demo_product.products import flaw as random_flaw
+from core.demo import compose, flaws, scenes
+from core.demo.products import POCKETS, TRAY_X, TRAY_Y
+from core.demo.products import flaw as random_flaw
 from tools.mini_click.assemblies import assembly, text
 from tools.mini_click.shapes import line, shape
 from tools.mini_click.stuff import (

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tools.demo_product import scenes
-from tools.demo_product.products import FLAWS, flaw
+from core.demo import scenes
+from core.demo.products import FLAWS, flaw
 from tools.mini_model.captions import closely, reworded, spoken
 from tools.mini_model.sizes import SIDE, TOKENS
 from tools.mini_model.surfaces import surface

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product import scenes
+from core.demo import scenes
 from tools.mini_model.surfaces import surface
 
 Image = NDArray[np.uint8]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product import flaws
-from tools.demo_product.products import flaw as random_flaw
+from core.demo import flaws
+from core.demo.products import flaw as random_flaw
 
 Field = NDArray[np.float32]
 Rng = np.random.Generator

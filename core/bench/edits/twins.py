@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -12,6 +11,10 @@ import cv2
 import numpy as np
 
 from core.bench.mini import UNSEEN_SEED
+from core.demo import compose, grounds, scenes
+from core.demo.products import FLOOR, GEAR_PLACES, PRODUCTS, TRAY_X, TRAY_Y
+from core.demo.scenes import Scene
+from core.demo.spec import Item, Spec
 from core.types import Image, Mask, NormalImage, Region
 
 FIRST_SEED = UNSEEN_SEED + 79_000_000
@@ -19,7 +22,6 @@ FIRST_SEED = UNSEEN_SEED + 79_000_000
 were fitted to them."""
 GOODS_SEED = FIRST_SEED + 1_000_000
 """First seed of the other good photos of the product."""
-PRODUCTS = ("fastener_tray", "gear_unit", "brushed_plate")
 OPS = ("remove", "move", "swap", "replace", "rotate", "duplicate")
 """Operations whose true outcome can be rendered; a mirrored part cannot."""
 TRIES = 60
@@ -54,35 +56,26 @@ class EditTwin:
     floor: Mask
 
 
-def renderer() -> Any:
-    """The demo products' renderer; see core.bench.mini."""
-    from core.bench.mini import _load_renderer
-
-    return _load_renderer()
-
-
-def good_spec(product: str, seed: int) -> Any:
+def good_spec(product: str, seed: int) -> Spec:
     """A good part as the station sees it; two loose parts lie on the brushed plate."""
-    scenes = renderer()
     spec = scenes.normal(product, seed)
     if product != "brushed_plate":
         return spec
     rng = np.random.default_rng([seed, 77])
     for kind, size, (x, y) in ON_PLATE:
         at = x + float(rng.uniform(-0.05, 0.05)), y + float(rng.uniform(-0.07, 0.07))
-        spec = spec.put(scenes.Item(kind, kind, *at, size, float(rng.uniform(0, 60))))
+        spec = spec.put(Item(kind, kind, *at, size, float(rng.uniform(0, 60))))
     return spec
 
 
-def parts_of(scene: Any) -> dict[str, Mask]:
+def parts_of(scene: Scene) -> dict[str, Mask]:
     """The loose parts of a scene by name; openings of the plate are not loose."""
     return {item.slot: scene.instances[item.slot] for item in scene.spec.items if scene.instances[item.slot].any()}
 
 
-def regions_of(scene: Any) -> tuple[Region, ...]:
+def regions_of(scene: Scene) -> tuple[Region, ...]:
     """The named regions of a scene, as a person would have them."""
-    ship = importlib.import_module("tools.demo_product.ship")
-    return tuple(Region(name, mask) for name, mask in ship.regions(scene).items())
+    return tuple(Region(name, mask) for name, mask in scenes.named_regions(scene).items())
 
 
 @dataclass(frozen=True)
@@ -96,7 +89,6 @@ class GoodTwin:
 @lru_cache(maxsize=6)
 def good_photos(product: str, side: int, count: int) -> tuple[GoodTwin, ...]:
     """The product's other good photos."""
-    scenes = renderer()
     made = (scenes.make(good_spec(product, GOODS_SEED + i), side) for i in range(count))
     return tuple(
         GoodTwin(NormalImage(f"{product}-{i}", f"{i:03d}.png", scene.image), regions_of(scene))
@@ -117,7 +109,6 @@ def twins(product: str, op: str, side: int, count: int) -> Iterator[EditTwin]:
 
 def _twin(product: str, op: str, side: int, seed: int) -> EditTwin | None:
     """The edit of one photo; None where it has no room for it."""
-    scenes = renderer()
     spec = good_spec(product, seed)
     before = scenes.make(spec, side)
     parts = parts_of(before)
@@ -156,7 +147,7 @@ def _union(masks: Sequence[Mask], side: int) -> Mask:
 class _Edit:
     """What an edit may be made of."""
 
-    scene: Any
+    scene: Scene
     parts: Mapping[str, Mask]
     slot: str
     rng: np.random.Generator
@@ -167,7 +158,6 @@ class _Edit:
 
     def item_shift(self, dy: int, dx: int) -> tuple[float, float]:
         """A shift in pixels as one of the spec (x, y), in sides."""
-        compose = importlib.import_module("tools.demo_product.compose")
         turn = compose.frame(self.scene.spec.camera, self.side)[:, :2]
         x, y = np.linalg.solve(turn, [dx, dy])
         return float(x), float(y)
@@ -201,7 +191,7 @@ def _centre(mask: Mask) -> np.ndarray:
     return np.asarray(np.argwhere(mask).mean(0))
 
 
-Outcome = tuple[Any, dict[str, Any], tuple[str, ...]]
+Outcome = tuple[Spec, dict[str, Any], tuple[str, ...]]
 
 
 def _remove(edit: _Edit) -> Outcome | None:
@@ -267,7 +257,6 @@ def _replace(edit: _Edit) -> Outcome | None:
 
 def _rotate(edit: _Edit) -> Outcome | None:
     """Turned about the middle of its mask, as the engine does; the renderer turns about the part's own axis."""
-    scenes = renderer()
     angle = float(edit.rng.choice([40, 75, 140, 200]))
     spec = edit.scene.spec.turned(edit.slot, angle)
     there = scenes.make(spec, edit.side).instances[edit.slot]
@@ -288,9 +277,8 @@ _EDITS: dict[str, Callable[[_Edit], Outcome | None]] = {
 }
 
 
-def allowed_floor(product: str, scene: Any) -> Mask:
+def allowed_floor(product: str, scene: Scene) -> Mask:
     """Where a part may come to lie whole, as this camera sees it: bool (H, W)."""
-    compose = importlib.import_module("tools.demo_product.compose")
     side = scene.image.shape[0]
     flat = _flat_floor(product, side).astype(np.float32)
     return np.asarray(compose.lay_ground(flat, scene.spec.camera) > 0.5, np.bool_)
@@ -299,19 +287,15 @@ def allowed_floor(product: str, scene: Any) -> Mask:
 @lru_cache(maxsize=6)
 def _flat_floor(product: str, side: int) -> Mask:
     y, x = (np.mgrid[0:side, 0:side] + 0.5) / side
-    products = importlib.import_module("tools.demo_product.products")
     if product == "fastener_tray":
-        return _union(
-            [(abs(x - cx) < 0.128) & (abs(y - cy) < 0.208) for cx in products.TRAY_X for cy in products.TRAY_Y], side
-        )
+        return _union([(abs(x - cx) < 0.128) & (abs(y - cy) < 0.208) for cx in TRAY_X for cy in TRAY_Y], side)
     if product == "brushed_plate":
-        grounds = importlib.import_module("tools.demo_product.grounds")
         closed = np.logical_or.reduce(list(grounds.plate_regions(side).values()))
         return np.asarray(~closed, np.bool_)
     floor = (np.maximum(abs(x - 0.5), abs(y - 0.5)) < 0.43) & ~_discs(x, y, _corners(), 0.14)
     for name, radius in (("gear", 0.085), ("pinion", 0.075), ("bearing", 0.14), ("lever", 0.065)):
-        px, py = products.GEAR_PLACES[name]
-        floor &= ~_discs(x, y, [(0.5 + px * products.FLOOR / 2, 0.5 - py * products.FLOOR / 2)], radius)
+        px, py = GEAR_PLACES[name]
+        floor &= ~_discs(x, y, [(0.5 + px * FLOOR / 2, 0.5 - py * FLOOR / 2)], radius)
     return np.asarray(floor, np.bool_)
 
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from tools.demo_product.sheet import Picture, Sheet
-from tools.demo_product.spec import Ground
+from core.demo.sheet import Picture, Sheet
+from core.demo.spec import Ground
 
 PLATE_BORES = ((0.20, 0.24, 0.072), (0.80, 0.24, 0.072))
 """x, y, radius in sides."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from tools.demo_product.kinds import KINDS
+from core.demo.kinds import KINDS
 
 
 @dataclass(frozen=True)

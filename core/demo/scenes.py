@@ -18,18 +18,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product import compose, grounds
-from tools.demo_product.products import FAULTS, PRODUCTS, Fault, normal, varied
-from tools.demo_product.sheet import Picture, Sheet, load_sheet
-from tools.demo_product.spec import Camera, Ground, Item, SceneFlaw, Spec
+from core.demo import compose, grounds
+from core.demo.products import FAULTS, PRODUCTS, Fault, normal, varied
+from core.demo.sheet import Picture, Sheet, load_sheet
+from core.demo.spec import Camera, Ground, Item, SceneFlaw, Spec
 
 __all__ = [
     "FAULTS", "PRODUCTS", "Camera", "Fault", "SceneFlaw", "Ground", "Item", "Scene", "Sheet", "Spec", "Twins",
-    "caption", "faulty", "load_sheet", "make", "normal", "twins", "varied",
+    "caption", "faulty", "load_sheet", "make", "named_regions", "normal", "twins", "varied",
 ]  # fmt: skip
 
 VISIBLE = 6.0
 """Levels (of 255) by which a pixel must differ, before noise, for a person to see it; well above the noise."""
+
+JPEG_QUALITY = 70
+"""Quality of the shipped photos, from 0 to 100."""
 
 Image = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -106,6 +109,11 @@ def faulty(product: str, seed: int, fault: Fault, side: int, sheet: Sheet | None
     before = normal(product, seed)
     after = fault.edit(before, np.random.default_rng([seed, sum(map(ord, fault.label))]))
     return twins(before, after, side, sheet)
+
+
+def named_regions(scene: Scene) -> dict[str, Mask]:
+    """Named regions for a person: one per part, numbered where there are several of a word; none that is hidden."""
+    return {name.replace("_", " "): mask for name, mask in scene.instances.items() if mask.any()}
 
 
 def _changed(a: Scene, b: Scene) -> Mask:

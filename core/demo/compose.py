@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product import flaws
-from tools.demo_product.kinds import FRAME, KINDS
-from tools.demo_product.sheet import Picture, Sheet
-from tools.demo_product.spec import Camera, Item, Spec
+from core.demo import flaws
+from core.demo.kinds import FRAME, KINDS
+from core.demo.sheet import Picture, Sheet
+from core.demo.spec import Camera, Item, Spec
 
 SHADOW_TO = np.array([0.72, 0.72])
 """Shadows fall to the lower right (x, y with y down), away from the softbox."""

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.demo_product import scenes
-from tools.demo_product.scenes import FAULTS, PRODUCTS, VISIBLE, load_sheet
+from core.demo import scenes
+from core.demo.scenes import FAULTS, PRODUCTS, VISIBLE, load_sheet
 
 SIDE = 192
 CASES = [(product, fault) for product in PRODUCTS for fault in FAULTS[product]]
@@ -25,7 +25,7 @@ def sheet() -> scenes.Sheet:
 
 
 def test_no_renderer_is_needed() -> None:
-    code = "import sys, tools.demo_product.scenes as s; s.load_sheet(); sys.exit('mitsuba' in sys.modules)"
+    code = "import sys, core.demo.scenes as s; s.load_sheet(); sys.exit('mitsuba' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
 

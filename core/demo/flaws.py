@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product.spec import SceneFlaw
+from core.demo.spec import SceneFlaw
 
 LIGHT = np.array([-0.707, -0.707])
 """Where the light comes from, as (x, y) with y down: the upper left."""

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from tools.demo_product.flaws import FLAWS
-from tools.demo_product.spec import Camera, Ground, Item, SceneFlaw, Spec
+from core.demo.flaws import FLAWS
+from core.demo.spec import Camera, Ground, Item, SceneFlaw, Spec
 
 Rng = np.random.Generator
 Kind = Literal["structural", "logical"]

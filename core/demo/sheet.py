@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.demo_product.kinds import KINDS
+from core.demo.kinds import KINDS
 
 SHEET = Path(__file__).resolve().parents[2] / "assets" / "demo" / "sprites"
 COLUMNS = 8
