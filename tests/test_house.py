@@ -32,7 +32,7 @@ FLOORS: list[set[str]] = [
         "core.weights",
     },
     {"core.masks"},
-    {"core.images", "core.device"},
+    {"core.images", "core.device", "core.demo"},
     {"core.progress", "core.memory_budget"},
     {"core.types"},
     {"core.given_files", "core.placement_rules", "core.stored", "core.validation"},
@@ -130,6 +130,17 @@ def test_heavy_libraries_are_imported_in_one_place() -> None:
         for path, tree in sources()
         for name, line in imports(tree)
         if (home := ONE_PLACE.get(name.split(".")[0])) and not str(path).startswith(home)
+    ]
+    assert not offenders, "\n".join(offenders)
+
+
+def test_tools_stay_out_of_the_product() -> None:
+    """Not by importlib either: no string of the code is the name of one of their modules."""
+    offenders = [
+        f"{path}:{line} imports {name}; move down to core what both need"
+        for path, tree in sources()
+        for name, line in [*imports(tree), *((text, at) for text, at in names_and_strings(tree) if "." in text)]
+        if re.fullmatch(r"tools(\.\w+)*", name)
     ]
     assert not offenders, "\n".join(offenders)
 

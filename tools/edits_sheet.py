@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from core.bench.edits import goods_of, made
-from core.bench.edits.twins import PRODUCTS, EditTwin, good_photos, twins
+from core.bench.edits.twins import EditTwin, good_photos, twins
+from core.demo.products import PRODUCTS
 from core.images.geometry import mask_box
 from core.types import Image
 

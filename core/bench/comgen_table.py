@@ -247,9 +247,8 @@ def _test_photos(root: Path, product: str, goods: int, repeats: int, say: Callab
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    _, jpeg = cv2.imencode(
-        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, scenes.JPEG_QUALITY]
-    )
+    flags = [cv2.IMWRITE_JPEG_QUALITY, scenes.JPEG_QUALITY]
+    _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), flags)
     seen = cv2.cvtColor(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     path.parent.mkdir(parents=True, exist_ok=True)
     small = cv2.resize(seen, (TESTED_SIDE, TESTED_SIDE), interpolation=cv2.INTER_AREA)

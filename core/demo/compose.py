@@ -141,4 +141,4 @@ def add_noise(levels: Picture, camera: Camera) -> NDArray[np.uint8]:
     rng = np.random.default_rng([camera.seed, side])
     grain = rng.standard_normal((side, side, 1), np.float32) + 0.45 * rng.standard_normal(levels.shape, np.float32)
     grain = cv2.GaussianBlur(grain, (0, 0), 0.6)
-    return np.clip(np.rint(levels + camera.noise * 1.7 * grain), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(levels + camera.noise * 1.7 * grain), 0, 255), np.uint8)

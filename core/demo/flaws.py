@@ -116,7 +116,7 @@ def _dent(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Fi
     # The brushing is pressed flat in the bowl.
     calm = cv2.GaussianBlur(picture, (0, 0), max(0.8, 0.003 * side))
     worn = picture + (calm - picture) * (0.7 * bowl)[..., None]
-    return np.clip(worn * (1 + 1.25 * lit - 0.10 * bowl)[..., None] + glint[..., None], 0, 1)
+    return np.asarray(np.clip(worn * (1 + 1.25 * lit - 0.10 * bowl)[..., None] + glint[..., None], 0, 1), np.float32)
 
 
 def _crack(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Field:
@@ -146,7 +146,8 @@ def _crack(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> F
     soft = cv2.GaussianBlur(gap, (0, 0), max(0.45, 0.0006 * side))
     near = cv2.GaussianBlur(gap, (0, 0), max(0.8, 0.0028 * side))
     lit = _shade(-near) * 0.5
-    return np.clip(picture * (1 - 0.78 * soft - 0.16 * near)[..., None] + lit[..., None] * 0.5, 0, 1)
+    dark = picture * (1 - 0.78 * soft - 0.16 * near)[..., None]
+    return np.asarray(np.clip(dark + lit[..., None] * 0.5, 0, 1), np.float32)
 
 
 def _stain(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> Field:
@@ -159,4 +160,5 @@ def _stain(picture: Field, flaw: SceneFlaw, to_pixels: NDArray[np.float64]) -> F
     colour = np.asarray([(0.66, 0.45, 0.22), (0.42, 0.32, 0.22), (0.60, 0.50, 0.26)][int(rng.integers(3))], np.float32)
     cover = np.clip((0.42 * body * mottle + 0.30 * ring) * flaw.strength, 0, 0.85)[..., None].astype(np.float32)
     grey = picture.mean(2, keepdims=True)
-    return np.clip(picture * (1 - cover) + cover * colour * (0.25 + 0.75 * grey) * 0.95, 0, 1)
+    tinted = picture * (1 - cover) + cover * colour * (0.25 + 0.75 * grey) * 0.95
+    return np.asarray(np.clip(tinted, 0, 1), np.float32)

@@ -31,7 +31,7 @@ def tray(ground: Ground, side: int, sheet: Sheet) -> Picture:
     rng = np.random.default_rng([ground.seed, 1])
     grain = 0.022 * _noise(rng, side, 200) + 0.012 * _noise(rng, side, 90) + 0.012 * _noise(rng, side, 7)
     picture = sheet.base("tray", side) * (1 + ground.grain * grain)[..., None]
-    return np.clip(picture * np.asarray(ground.colour, np.float32), 0, 1)
+    return np.asarray(np.clip(picture * np.asarray(ground.colour, np.float32), 0, 1), np.float32)
 
 
 def housing(ground: Ground, side: int, sheet: Sheet) -> Picture:
@@ -39,7 +39,7 @@ def housing(ground: Ground, side: int, sheet: Sheet) -> Picture:
     rng = np.random.default_rng([ground.seed, 2])
     grain = 0.020 * _noise(rng, side, 250) + 0.014 * _noise(rng, side, 110) + 0.018 * _noise(rng, side, 6)
     picture = sheet.base("housing", side) * (1 + ground.grain * grain)[..., None]
-    return np.clip(picture * np.asarray(ground.colour, np.float32), 0, 1)
+    return np.asarray(np.clip(picture * np.asarray(ground.colour, np.float32), 0, 1), np.float32)
 
 
 def _brushing(rng: np.random.Generator, side: int) -> Picture:
@@ -76,7 +76,8 @@ def _opening(picture: Picture, d: Picture, side: int) -> Picture:
     depth = np.clip(-d / 0.05, 0, 1)
     wall = (0.20 + 0.20 * np.clip(facing, 0, 1)) * np.exp(-depth * 4.0) + 0.045
     picture = picture * (1 - chamfer[..., None]) + (edge * chamfer)[..., None]
-    return picture * (1 - inside[..., None]) + (wall * inside)[..., None] * np.array([1.0, 1.0, 1.04], np.float32)
+    walls = (wall * inside)[..., None] * np.array([1.0, 1.0, 1.04], np.float32)
+    return np.asarray(picture * (1 - inside[..., None]) + walls, np.float32)
 
 
 @lru_cache(maxsize=4)
@@ -91,7 +92,7 @@ def engraving(side: int) -> Picture:
     (wide, tall), _ = cv2.getTextSize(text, font, scale, thick)
     at = (round(x * side * zoom - wide / 2), round(y * side * zoom + tall / 2))
     cv2.putText(canvas, text, at, font, scale, 255, thick, cv2.LINE_AA)
-    return cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return np.asarray(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255)
 
 
 def plate(ground: Ground, side: int, sheet: Sheet) -> Picture:

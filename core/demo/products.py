@@ -12,6 +12,8 @@ from core.demo.flaws import FLAWS
 from core.demo.spec import Camera, Ground, Item, SceneFlaw, Spec
 
 Rng = np.random.Generator
+ANYWHERE = (0.15, 0.85), (0.38, 0.70)
+"""Where flaws lie that have no place of their own: ranges of x and of y, in sides."""
 Kind = Literal["structural", "logical"]
 
 PRODUCTS = ("fastener_tray", "gear_unit", "brushed_plate")
@@ -79,10 +81,14 @@ def _gear_items(rng: Rng) -> tuple[Item, ...]:
     return tuple(items)
 
 
+_ITEMS: dict[str, Callable[[Rng], tuple[Item, ...]]] = {"fastener_tray": _tray_items, "gear_unit": _gear_items}
+"""The parts of a good one; the brushed plate has none."""
+
+
 def normal(product: str, seed: int) -> Spec:
     """A good one, as the station sees it on one of many days."""
     rng = np.random.default_rng([seed, PRODUCTS.index(product), 11])
-    items = {"fastener_tray": _tray_items, "gear_unit": _gear_items, "brushed_plate": lambda _: ()}[product](rng)
+    items = _ITEMS[product](rng) if product in _ITEMS else ()
     # Trays come back; every plate and every housing is a piece of its own.
     ground = Ground(int(rng.integers(4)) if product == "fastener_tray" else int(rng.integers(2**31)))
     return Spec(product, seed, items, (), ground, camera(rng, False))
@@ -110,9 +116,7 @@ def varied(product: str, seed: int, keep: float = 0.75) -> Spec:
     return spec
 
 
-def flaw(
-    name: str, rng: Rng, x: tuple[float, float] = (0.15, 0.85), y: tuple[float, float] = (0.38, 0.70)
-) -> SceneFlaw:
+def flaw(name: str, rng: Rng, x: tuple[float, float] = ANYWHERE[0], y: tuple[float, float] = ANYWHERE[1]) -> SceneFlaw:
     """A flaw of usual size somewhere in the given ranges."""
     low, high = {"scratch": (0.18, 0.42), "dent": (0.06, 0.11), "crack": (0.16, 0.34), "stain": (0.13, 0.26)}[name]
     at = float(rng.uniform(*x)), float(rng.uniform(*y))
@@ -147,7 +151,9 @@ def _extra(kind: str, slot: str, size: float, pocket: str | None) -> Callable[[S
     return edit
 
 
-def _damaged(name: str, x: tuple[float, float], y: tuple[float, float]) -> Callable[[Spec, Rng], Spec]:
+def _damaged(
+    name: str, x: tuple[float, float] = ANYWHERE[0], y: tuple[float, float] = ANYWHERE[1]
+) -> Callable[[Spec, Rng], Spec]:
     return lambda spec, rng: spec.flawed(flaw(name, rng, x, y))
 
 
@@ -192,7 +198,7 @@ FAULTS: dict[str, tuple[Fault, ...]] = {
         Fault("crack", "structural", _damaged("crack", (0.6, 0.8), (0.12, 0.22))),
     ),
     "brushed_plate": (
-        *(Fault(name, "structural", lambda s, r, name=name: s.flawed(flaw(name, r))) for name in FLAWS),
+        *(Fault(name, "structural", _damaged(name)) for name in FLAWS),
         Fault("scratch_and_dent", "structural", _twice),
     ),
 }

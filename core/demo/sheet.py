@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.demo.kinds import KINDS
+from core.errors import Unavailable
 
 SHEET = Path(__file__).resolve().parents[2] / "assets" / "demo" / "sprites"
 COLUMNS = 8
-_ALPHA_QUALITY, _BASE_QUALITY = 84, 86
 
 Picture = NDArray[np.float32]
 
@@ -51,36 +51,19 @@ class Sheet:
 
 @lru_cache(maxsize=2)
 def load_sheet(folder: Path = SHEET) -> Sheet:
-    """Read the sheet that ``pack`` wrote; FileNotFoundError says how to make it."""
+    """Read the sheet in ``folder``; Unavailable says how to make it."""
     if not (folder / "base_tray.webp").is_file():
-        raise FileNotFoundError(f"{folder}: no sprite sheet; make it with python -m tools.demo_product render")
+        raise Unavailable(f"{folder}: no sprite sheet; make it with python -m tools.demo_product render")
     sprites = {name: _cut(_read(folder / f"{name}.webp"), kind.views, kind.side) for name, kind in KINDS.items()}
     return Sheet(sprites, {name: _read(folder / f"base_{name}.webp") for name in ("tray", "housing")})
-
-
-def pack(rendered: Path, bases: Path, folder: Path = SHEET) -> int:
-    """Pack the rendered pictures into ``folder``; returns the bytes written."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, kind in KINDS.items():
-        views = [cv2.imread(str(rendered / f"{name}_{i:02d}.png"), cv2.IMREAD_UNCHANGED) for i in range(kind.views)]
-        rows, s = -(-kind.views // COLUMNS), kind.side
-        grid = np.zeros((rows * s, min(COLUMNS, kind.views) * s, 4), np.uint8)
-        for i, view in enumerate(views):
-            y, x = (i // COLUMNS) * s, (i % COLUMNS) * s
-            grid[y : y + s, x : x + s] = view
-        cv2.imwrite(str(folder / f"{name}.webp"), grid, [cv2.IMWRITE_WEBP_QUALITY, _ALPHA_QUALITY])
-    for path in sorted(bases.glob("*.png")):
-        picture = cv2.imread(str(path))
-        cv2.imwrite(str(folder / f"base_{path.stem}.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, _BASE_QUALITY])
-    return sum(p.stat().st_size for p in folder.glob("*.webp"))
 
 
 def _read(path: Path) -> Picture:
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None:
-        raise FileNotFoundError(f"{path}: missing or damaged; make it with python -m tools.demo_product render")
+        raise Unavailable(f"{path}: missing or damaged; make it with python -m tools.demo_product render")
     order = cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGB
-    values = cv2.cvtColor(picture, order).astype(np.float32) / 255
+    values = np.asarray(cv2.cvtColor(picture, order).astype(np.float32) / 255)
     if values.shape[2] == 4:
         values[..., :3] *= values[..., 3:]
     return values

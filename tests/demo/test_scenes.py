@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from core.demo import scenes
 from core.demo.scenes import FAULTS, PRODUCTS, VISIBLE, load_sheet
+from core.errors import Unavailable
 
 SIDE = 192
 CASES = [(product, fault) for product in PRODUCTS for fault in FAULTS[product]]
@@ -28,6 +29,11 @@ def test_no_renderer_is_needed() -> None:
     code = "import sys, core.demo.scenes as s; s.load_sheet(); sys.exit('mitsuba' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0
+
+
+def test_a_missing_sheet_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="no sprite sheet; make it with python -m tools.demo_product render"):
+        load_sheet.__wrapped__(tmp_path)
 
 
 @pytest.mark.parametrize("product", PRODUCTS)

@@ -26,7 +26,7 @@ def render(build: Path, seed: int, variant: str) -> None:
     studio.use_variant(variant)
     studio.bases(build / "bases", seed, _say)
     studio.sprites(build / "sprites", seed, _say)
-    _say(f"sprite sheet: {sheet.pack(build / 'sprites', build / 'bases') / 1e6:.2f} MB")
+    _say(f"sprite sheet: {ship.pack_sheet(build / 'sprites', build / 'bases') / 1e6:.2f} MB")
 
 
 def ship_all() -> None:
@@ -36,9 +36,7 @@ def ship_all() -> None:
     total = sum(p.stat().st_size for p in ASSETS.rglob("*") if p.is_file())
     _say(f"assets/demo: {total / 1e6:.2f} MB in all")
     if total > LIMIT:
-        raise SystemExit(
-            f"assets/demo has {total} bytes, more than {LIMIT}; lower JPEG_QUALITY of core/demo/scenes.py"
-        )
+        raise SystemExit(f"assets/demo has {total} bytes, more than {LIMIT}; lower scenes.JPEG_QUALITY")
 
 
 def make(out: Path, product: str, count: int, seed: int, side: int, good: bool) -> None:

@@ -1,4 +1,6 @@
-"""Writes what ships: for each product a folder in the layout of MVTec LOCO, with regions and labels beside it.
+"""Writes what ships: the sheet of rendered parts, and a folder for each product.
+
+The folder has the layout of MVTec LOCO, with regions and labels beside it:
 
 PRODUCT/train/good/000.jpg ...                                        photos of good ones
 PRODUCT/validation/good/, test/good/                                  more of them
@@ -21,9 +23,12 @@ import cv2
 import numpy as np
 
 from core.demo import scenes
+from core.demo.kinds import KINDS
 from core.demo.scenes import FAULTS, JPEG_QUALITY, PRODUCTS, Scene, Sheet, named_regions
+from core.demo.sheet import COLUMNS, SHEET
 
 SIDE = 1024
+_ALPHA_QUALITY, _BASE_QUALITY = 84, 86
 SPLITS = {"train": 24, "validation": 3, "test": 3}
 FIRST_SEED = {"train": 0, "validation": 1000, "test": 2000}
 FAULT_SEED = 3000
@@ -110,6 +115,23 @@ def _mask(path: Path, mask: np.ndarray, bits: Literal[1, 8] = 8) -> None:
 
 def _json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def pack_sheet(rendered: Path, bases: Path, folder: Path = SHEET) -> int:
+    """Pack the rendered pictures into ``folder``; returns the bytes written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, kind in KINDS.items():
+        views = [cv2.imread(str(rendered / f"{name}_{i:02d}.png"), cv2.IMREAD_UNCHANGED) for i in range(kind.views)]
+        rows, s = -(-kind.views // COLUMNS), kind.side
+        grid = np.zeros((rows * s, min(COLUMNS, kind.views) * s, 4), np.uint8)
+        for i, view in enumerate(views):
+            y, x = (i // COLUMNS) * s, (i % COLUMNS) * s
+            grid[y : y + s, x : x + s] = view
+        cv2.imwrite(str(folder / f"{name}.webp"), grid, [cv2.IMWRITE_WEBP_QUALITY, _ALPHA_QUALITY])
+    for path in sorted(bases.glob("*.png")):
+        picture = cv2.imread(str(path))
+        cv2.imwrite(str(folder / f"base_{path.stem}.webp"), picture, [cv2.IMWRITE_WEBP_QUALITY, _BASE_QUALITY])
+    return sum(p.stat().st_size for p in folder.glob("*.webp"))
 
 
 def everything(folder: Path, sheet: Sheet, progress: Callable[[str], None] = print) -> dict[str, int]:

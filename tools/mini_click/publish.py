@@ -115,7 +115,7 @@ rule that it cannot overrule.
 Everything is drawn or composed from a seed, so every mask is exact. Share of the pictures:
 {mix}.
 
-- scene: parts, bores, pockets, the engraved number and damage on the rendered demo products (`tools/demo_product`),
+- scene: parts, bores, pockets, the engraved number and damage on the rendered demo products (`core/demo`),
   seeds from 10,000,000;
 - assembly: things of several pieces and materials, coils, open rings, with glare and cast shadows, also hardly unlike
   their ground;

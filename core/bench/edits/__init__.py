@@ -19,7 +19,8 @@ from core.bench.edits.blind import BlindPair, blind_figures, blind_pair
 from core.bench.edits.card import card_figures
 from core.bench.edits.extra import extra_figures
 from core.bench.edits.measures import error_levels, ghost, iou, telea
-from core.bench.edits.twins import OPS, PRODUCTS, EditTwin, GoodTwin, good_photos, twins
+from core.bench.edits.twins import OPS, EditTwin, GoodTwin, good_photos, twins
+from core.demo.products import PRODUCTS
 from core.engines.api import Context
 from core.engines.registry import engine
 from core.errors import InputError, NotFound, Unavailable
