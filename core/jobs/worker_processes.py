@@ -25,6 +25,8 @@ from core.jobs.worker_reply import WorkerReply
 
 TRIES = 3
 """Times that a run of indices is given to a worker before it is given up."""
+STARTS = 10
+"""Times in a row that a worker is started, if it ends before it has opened the batch."""
 _POLL_S = 0.2
 _start_lock = threading.Lock()
 
@@ -116,19 +118,23 @@ class _Worker:
         self, project: Path, batch: GenerationBatch, indices: list[int], cancelled: Callable[[], bool]
     ) -> WorkerReply | None:
         """The worker's reply; None if it died over it."""
-        pipe = self._pipe or self._start(project, batch)
+        pipe = self._pipe or self._opened(project, batch, cancelled)
         try:
             pipe.send(indices)
-            while not pipe.poll(_POLL_S):
-                if cancelled():
-                    raise Cancelled("stopped; what was finished is kept")
-                if self._process is not None and not self._process.is_alive() and not pipe.poll():
-                    raise EOFError
+            self._wait(pipe, cancelled)
             reply: WorkerReply = pipe.recv()
             return reply
         except (EOFError, OSError):
             self.stop()
             return None
+
+    def _wait(self, pipe: Connection, cancelled: Callable[[], bool]) -> None:
+        """Until something can be received; EOFError if the process ends before."""
+        while not pipe.poll(_POLL_S):
+            if cancelled():
+                raise Cancelled("stopped; what was finished is kept")
+            if self._process is not None and not self._process.is_alive() and not pipe.poll():
+                raise EOFError
 
     def stop(self) -> None:
         """End the process, if there is one."""
@@ -142,6 +148,21 @@ class _Worker:
         if self._pipe is not None:
             self._pipe.close()
         self._process, self._pipe = None, None
+
+    def _opened(self, project: Path, batch: GenerationBatch, cancelled: Callable[[], bool]) -> Connection:
+        """The pipe to a process that has opened the batch. That it ends before that is no sample's fault."""
+        for _ in range(STARTS):
+            pipe = self._start(project, batch)
+            try:
+                self._wait(pipe, cancelled)
+                pipe.recv()
+                return pipe
+            except (EOFError, OSError):
+                self.stop()
+        raise Unavailable(
+            f"devices: the process on {self.place.name} ended {STARTS} times before it could begin (last with "
+            f"{self.exit_code}); the lines above say why"
+        )
 
     def _start(self, project: Path, batch: GenerationBatch) -> Connection:
         context = multiprocessing.get_context("spawn")
@@ -176,6 +197,7 @@ def _work(pipe: Connection, path: Path, batch: GenerationBatch) -> None:
     with Project.open(path, for_reading=True) as project:
         maker = BatchMaker(project, batch)
         stored = StoredSamples.of(maker.plan).find
+        pipe.send("opened")
         while True:
             try:
                 indices: list[int] = pipe.recv()

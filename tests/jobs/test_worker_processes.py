@@ -13,7 +13,7 @@ from core.errors import Cancelled, InputError, Unavailable
 from core.jobs import worker_processes
 from core.jobs.packed_sample import PackedSample
 from core.jobs.worker_processes import TRIES, WorkerPlace, WorkerProcesses, worker_places
-from tests.jobs.fake_workers import dies_over_three, sleeps
+from tests.jobs.fake_workers import dies_at_once, dies_over_three, sleeps
 
 BATCH = GenerationBatch(engine="perlin", label="stain", count=6, seed=3, workers=1)
 
@@ -68,6 +68,17 @@ def test_a_sample_that_kills_its_worker_is_given_up_by_name(
             f"sample 3 on here: the process that made it ended {TRIES} times (last with 9)",
             "4 at here",
         ]
+
+
+@pytest.mark.thorough
+def test_a_worker_that_cannot_begin_blames_no_sample(
+    bench: Workbench, place: WorkerPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_processes, "_work", dies_at_once)
+    monkeypatch.setattr(worker_processes, "STARTS", 2)
+    why = r"the process on here ended 2 times before it could begin \(last with 7\)"
+    with pytest.raises(Unavailable, match=why), WorkerProcesses(bench.path, BATCH, [place]) as workers:
+        workers.make([0])
 
 
 def test_stop_does_not_wait_for_the_worker(
