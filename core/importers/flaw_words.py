@@ -32,15 +32,22 @@ def told_by(folder: str) -> Told | None:
 
 
 def told_by_stem(stem: str) -> Told | None:
-    """The same of a file's own name, by its first or last words: ``NG_003``, ``scratch_003``."""
+    """The same of a file's own name, by its first or last words: ``NG_003``, ``scratch_003``, ``003_no_scratch``."""
+    if said := stem_role(stem):
+        return said
     words = words_of(stem)
-    return stem_role(stem) or next((told for word in words[:1] if (told := _flaw(word))), None)
+    before = [word for word in (*words[:1], *words[-2:-1]) if word in NEGATIONS]
+    if flaw_in(stem):
+        return "bad"
+    return "good" if before and any(_flaw(word) for word in (*words[1:2], *words[-1:])) else None
 
 
 def flaw_in(stem: str) -> str | None:
-    """The flaw that a file's own name begins with, None where it names none."""
+    """The flaw that a file's own name begins or ends with, None where it names none or says that there is none."""
     words = words_of(stem)
-    return words[0] if words and _flaw(words[0]) == "bad" else None
+    if words and _flaw(words[0]) == "bad":
+        return words[0]
+    return words[-1] if len(words) > 1 and _flaw(words[-1]) == "bad" and words[-2] not in NEGATIONS else None
 
 
 def innermost(folders: Sequence[str]) -> tuple[int, Told] | None:

@@ -11,7 +11,7 @@ from core.errors import InputError
 from core.images import isolated
 from core.importers.shown_defect import photo_that_shows
 from core.importers.source_entry import IMAGE_SUFFIXES, SourceEntry
-from core.importers.words import role_of
+from core.importers.words import Role, role_of
 
 _WORDS = (
     "mask|masks|gt|ground[ _-]?truth|label|labels|bin|seg|segm|segmentation|defect|annotation|annotations|manual|roi|"
@@ -29,6 +29,8 @@ _SURE = frozenset({"mask", "masks", "gt", "maske", "mascara", "m\u00e1scara", "m
 _BARE_PHOTO = frozenset({"image", "img", "photo", "picture", "rgb", "foto", "bild", "input", "original", "raw"})
 """What the only photo of a folder of its own may be called."""
 _PREFIX = re.compile(rf"(?:{_WORDS}|img|imgs|image|images|photo|photos|foto|fotos|bild|bilder|pic|picture|rgb|frame)")
+_FIRST_CHANNEL = re.compile(r"(?P<photo>.+)_0000")
+"""nnU-Net numbers the channels of a photo; its mask has no number."""
 _LABEL_STUDIO = re.compile(r"task-\d+-annotation-.+")
 """Label Studio's PNG files of brushes: they name the task and not the photo."""
 _SPLIT = ("train", "validation", "test")
@@ -133,6 +135,8 @@ def pair_masks(photos: Sequence[SourceEntry], masks: Sequence[SourceEntry], *, a
         for where in _places(photo):
             by_key[(where, photo.stem.casefold())].append(photo)
             by_key[(where, photo.file.casefold())].append(photo)
+            if match := _FIRST_CHANNEL.fullmatch(photo.stem.casefold()):
+                by_key[(where, match["photo"])].append(photo)
             if (bare := _without_words(photo)) != photo.stem.casefold():
                 by_bare[(where, bare)].append(photo)
         by_stem[photo.stem.casefold()].append(photo)
@@ -235,7 +239,12 @@ def _photo_of_own_folder(mask: SourceEntry, by_place: dict[Where, list[SourceEnt
 
 
 def _place(entry: SourceEntry) -> Where:
-    return tuple(f for f in entry.folded if role_of(f) not in ("mask", "photo"))
+    return tuple(f for f, role in _with_roles(entry) if role not in ("mask", "photo"))
+
+
+def _with_roles(entry: SourceEntry) -> list[tuple[str, Role | None]]:
+    """Its folders in small letters, each with its role, which capitals may tell (``labelsTr``)."""
+    return [(f, role_of(named)) for f, named in zip(entry.folded, entry.folders, strict=True)]
 
 
 def _without_words(entry: SourceEntry) -> str:
@@ -251,15 +260,14 @@ def _places(entry: SourceEntry) -> Iterator[Where]:
 
     First with what a folder of masks says beside that: the masks of ``dent`` may lie in ``dent_masks``.
     """
+    known = _with_roles(entry)
     told = tuple(
-        left
-        for f in entry.folded
-        if role_of(f) != "photo" and (left := _less_mask_word(f) if role_of(f) == "mask" else f)
+        left for f, role in known if role != "photo" and (left := _less_mask_word(f) if role == "mask" else f)
     )
-    if len(told) > sum(role_of(f) not in ("mask", "photo") for f in entry.folded):
+    kept = [(f, role) for f, role in known if role not in ("mask", "photo")]
+    if len(told) > len(kept):
         yield told
-    kept = _place(entry)
-    shorter = (tuple(f for f in kept if role_of(f) not in roles) for roles in ((), _SPLIT, (*_SPLIT, "bad")))
+    shorter = (tuple(f for f, role in kept if role not in roles) for roles in ((), _SPLIT, (*_SPLIT, "bad")))
     yield from dict.fromkeys(shorter)
 
 

@@ -13,6 +13,7 @@ from core.errors import InputError
 from core.images import isolated
 from core.images.depth import DepthRange, DepthScale, scale_of_set
 from core.images.looks import Look, ToneSplit, unlike_the_others
+from core.importers.flaw_words import innermost, told_by_stem
 from core.importers.mask_pairing import pair_masks
 from core.importers.plan import Anomaly, DrawnMask, GoodPhoto, ImportPlan
 from core.importers.source_entry import Problem, SourceEntry
@@ -21,9 +22,14 @@ from core.importers.words import photo_label, role_of, safe_label
 FLAT = "it has but a few flat values, as a mask has; say --as FILE=good if it is a photo of a good part"
 FLAT_MASKS = "{count} flat pictures with the names and sizes of photos are taken for their masks"
 UNLIKE = "it is unlike all other good photos; say --as FILE=good if it is a photo of a good part"
+MASKS_UNCLAIMED = (
+    "pictures like masks lie in the source and no name says whose they are; say --as FOLDER=good if it is a good part"
+)
 TWO_TONED = "{count} photos have but a few flat values, as printed boards have; their folder says that they are good"
 _FLAT_SET = 3
 """Real anomalies whose photos are flat too, from which on flat photos are how this set looks (printed boards)."""
+_PROBED = 8
+"""So many of the pictures that look like masks are compared with the sizes of photos."""
 _BOARDS = 8
 """As many flat pictures in folders of good parts may be photos of boards, where they are like them:"""
 _BOARD = ToneSplit(edges=4.0, rarer=0.1)
@@ -73,6 +79,7 @@ def settled(plan: ImportPlan, seen: Mapping[str, Seen]) -> ImportPlan:
         for name, look in looks.items()
         if look.flat and name not in boards and not (may_be_flat and not look.black)
     }
+    odd |= dict.fromkeys(_maybe_of_masks(normals, looks, odd) if plan.layout == "photos" else (), MASKS_UNCLAIMED)
     rest = [name for name in looks if name not in odd]
     unlike = unlike_the_others([looks[name].print for name in rest])
     odd |= {name: UNLIKE for name, far in zip(rest, unlike, strict=True) if far}
@@ -84,6 +91,22 @@ def settled(plan: ImportPlan, seen: Mapping[str, Seen]) -> ImportPlan:
         odd=plan.odd + tuple(Problem(name, reason) for name, reason in odd.items()),
         notes=plan.notes + ((TWO_TONED.format(count=len(boards)),) if boards else ()),
     )
+
+
+def _maybe_of_masks(photos: Sequence[GoodPhoto], looks: Mapping[str, Look], flat: Mapping[str, str]) -> Sequence[str]:
+    """Photos that nothing calls good, where half as many pictures look like masks of their size that no name gives to
+    a photo: they may show the defects.
+    """
+    masks = [looks[name] for name in flat if not looks[name].black]
+    told = [p.entry for p in photos if p.entry.name in looks and p.entry.name not in flat]
+    open_question = [e.name for e in told if not _says_good(e)]
+    maybe = [name for name in open_question if any(_same_size(looks[name], mask) for mask in masks[:_PROBED])]
+    return maybe if 2 * len(masks) >= len(maybe) else ()
+
+
+def _says_good(entry: SourceEntry) -> bool:
+    said = innermost(entry.name.split("/")[:-1])
+    return _called_good(entry) or "good" in (said[1] if said else None, told_by_stem(entry.stem))
 
 
 def _boards(photos: Sequence[GoodPhoto], looks: Mapping[str, Look]) -> frozenset[str]:

@@ -9,15 +9,23 @@ import io
 import re
 import zipfile
 from collections.abc import Sequence
+from itertools import islice
 
 from core.errors import InputError
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree
+from core.importers.words import words_of
 
 _TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".xlsx", ".parquet")
 _ARRAYS = (".mat", ".npy", ".npz", ".h5")
 """Masks as other programs keep them."""
 _TEXTS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml")
+_LIST_STEMS = frozenset(
+    "train training val valid validation test testing trainval all list lists files filelist images names "
+    "photos".split()
+)
+"""Texts that name photos and say nothing of them."""
+_OF_THE_SET = frozenset("readme license licence changelog".split())
 _WORKBOOK = ".xlsx"
 _FILE_NAME = re.compile(r"[^/\\\"'<>,;:=\t\r\n]+\.(?:png|jpe?g|bmp|tiff?|webp|gif)\b", re.IGNORECASE)
 _MOST_BYTES = 64 << 20
@@ -28,7 +36,8 @@ _MOST_OPENED = 64
 def photos_told_of(tree: SourceTree, photos: Sequence[SourceEntry]) -> dict[str, str]:
     """By the name of a photo, the file that tells of it: one called like it, or one in which its name stands."""
     tables = tree.named(*_TABLES)
-    beside = [*tables, *tree.named(*_ARRAYS), *(text for text in tree.named(".txt") if not text.is_image)]
+    texts = [text for text in tree.named(".txt") if not text.is_image]
+    beside = [*tables, *tree.named(*_ARRAYS), *texts]
     by_stem: dict[str, SourceEntry] = {}
     for table in beside:
         by_stem.setdefault(table.stem.casefold(), table)
@@ -40,13 +49,24 @@ def photos_told_of(tree: SourceTree, photos: Sequence[SourceEntry]) -> dict[str,
             found[photo.name] = twin.name
         by_file.setdefault(photo.file.casefold(), []).append(photo)
     named_like_photos = set(found.values())
-    for table in [t for t in tables if t.suffix in (*_TEXTS, _WORKBOOK) and t.name not in named_like_photos][
-        :_MOST_OPENED
-    ]:
+    opened = [t for t in tables if t.suffix in (*_TEXTS, _WORKBOOK) and t.name not in named_like_photos][:_MOST_OPENED]
+    lists = (t for t in texts if t.name not in named_like_photos and _tells_of_photos(t))
+    for table in (*opened, *islice(lists, _MOST_OPENED)):
         for file in _file_names(table) & by_file.keys():
             for photo in by_file[file]:
                 found.setdefault(photo.name, table.name)
     return found
+
+
+def _tells_of_photos(text: SourceEntry) -> bool:
+    """Whether it names a picture early on, and more than that: ``ng.txt``, or a name with a label behind it."""
+    try:
+        lines = text.head().decode("utf-8", "replace").splitlines()
+    except InputError:
+        return False
+    named = [line for line in lines if _FILE_NAME.search(line)]
+    plain = set(words_of(text.stem)) <= _LIST_STEMS and all(len(line.split()) == 1 for line in named)
+    return bool(named) and not plain and not _OF_THE_SET & set(words_of(text.stem))
 
 
 def _file_names(table: SourceEntry) -> set[str]:

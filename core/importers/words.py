@@ -19,7 +19,7 @@ for _role, _words in {
     "good": "good ok normal normals pass passed defectfree nodefect nodefects nondefective io gut gutteil gutteile "
     "negative negatives fehlerfrei inordnung bueno buenos buena buenas correcto correctos correcta correctas bon bons "
     "bonne bonnes buono buoni buona buone conforme conformes bom boa bons boas undamaged intact healthy flawless "
-    "dobre dobry goed goede goedgekeurd vadmentes jo iyi saglam bune bun godkanda godkand godkant godkendt "
+    "clean neg dobre dobry goed goede goedgekeurd vadmentes jo iyi saglam bune bun godkanda godkand godkant godkendt "
     "fejlfri feilfri hyva hyvat ehja ehjat baik bagus aprobado aprobados aprobada aprobadas aprovado aprovados "
     "aprovada aprovadas conformi accept accepted accepts approved годные годный годен норма исправные хорошие "
     "добрі καλα καλά سليم جيد",
@@ -32,7 +32,7 @@ for _role, _words in {
     "vadne chybne hibas hatali kusurlu bozuk uszkodzone uszkodzony afgekeurd underkanda underkand underkant fejl "
     "feil kasseret vialliset viallinen viat cacat rusak reprobado reprobados reprobada reprobadas reprovado "
     "reprovados reprovada reprovadas defecte брак дефект дефекты бракованные погані ελαττωματικα ελαττωματικά "
-    "معيب تالف anomalia anomalias anomalie",
+    "معيب تالف pos anomalia anomalias anomalie",
     "mask": "mask masks groundtruth groundtruths gt gts label labels annotation annotations segmentation "
     "segmentations segmentationclass segmentationobject seg bin maske masken mascara mascaras masque masques "
     "maschera maschere mascheres masker maskers maska maski masky маска маски",
@@ -42,9 +42,12 @@ for _role, _words in {
     "validation": "val valid validation dev 验证 验证集 驗證 検証 検証用 검증",
     "test": "test testing testpublic eval 测试 测试集 測試 測試集 テスト テスト用 評価 테스트 평가",
     "overlay": "overlay overlays visualization visualizations visualisation visualisations vis heatmap heatmaps "
-    "anomalymap anomalymaps prediction predictions preview previews thumbnail thumbnails thumbs",
+    "anomalymap anomalymaps predict prediction predictions preview previews thumbnail thumbnails thumbs",
 }.items():
     _NAMES |= dict.fromkeys(_words.split(), _role)  # type: ignore[arg-type]
+
+_UNNUMBERED = frozenset({"pos", "neg", "clean"})
+"""Names that say nothing with a number: ``pos1`` is a position."""
 
 _GOOD_WORDS = frozenset(
     "good ok normal gut gute guter gutes guten pass passed fehlerfrei fehlerfreie undamaged intact intakt gutteil "
@@ -64,12 +67,12 @@ NEGATIONS = frozenset(
 _FILLING = frozenset(
     "front back top bottom side left right view cam camera image images img imgs photo photos picture pictures part "
     "parts piece pieces sample samples product products train test val set all only new old raw class crop crops unit "
-    "units item items condition teil teile bilder bild pieza piezas imagenes file files the of and png "
+    "units item items dir condition teil teile bilder bild pieza piezas imagenes file files the of and png tr ts "
     "jpg pezzi pecas".split()
 )
 _MASK_WORDS = frozenset("mask masks gt groundtruth maske masken mascara mascaras".split())
 _WEAK_MASK_WORDS = frozenset(
-    "label labels lab annotation annotations annot anno seg segmentation segmentations bin".split()
+    "label labels lab annotation annotations annot anno ann seg segmentation segmentations semantic bin".split()
 )
 _COLLECTION = frozenset("dataset datasets detection classification inspection benchmark database master".split())
 """Words of a whole dataset's name, which tells of what it holds and not how its photos are."""
@@ -92,7 +95,7 @@ def role_of(folder: str) -> Role | None:
     joined = "".join(words)
     numbered = bool(re.search(r"\d", folder))
     found = _NAMES.get(joined)
-    if found and (not numbered or found in ("good", "bad") or joined in _MASK_WORDS):
+    if found and (not numbered or joined not in _UNNUMBERED and (found in ("good", "bad") or joined in _MASK_WORDS)):
         return found
     if "groundtruth" in joined or _MASK_WORDS & set(words):
         return "mask"
@@ -105,7 +108,7 @@ def role_of(folder: str) -> Role | None:
     return _unspaced_role(folder) or _worded_role(words)
 
 
-_SPLITS = frozenset("train test val all set".split())
+_SPLITS = frozenset("train test val all set tr ts dir".split())
 
 
 def _worded_role(words: tuple[str, ...]) -> Role | None:

@@ -1,9 +1,10 @@
-"""NEU-CLS: photos of steel whose file names begin with the code of their defect (``Cr_1.bmp``); none is good."""
+"""NEU-CLS: photos of steel whose file names begin with the code of their defect (``Cr_1.bmp``)."""
 
 from __future__ import annotations
 
 import re
 
+from core.importers.annotated import ask_about_the_rest
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -27,16 +28,22 @@ class NeuClsImporter(Importer):
 
     name = "neu-cls"
     title = "NEU-CLS"
-    reads = "labels from the code that each file name begins with (`Cr_1.bmp`); there are no masks and no good photos"
+    reads = (
+        "labels from the code that each file name begins with (`Cr_1.bmp`); there are no masks; other photos are "
+        "good where a folder says so"
+    )
 
     def detect(self, tree: SourceTree) -> float:
         codes = {_code(entry) for entry in tree.images}
-        return 0.8 if None not in codes and len(codes) >= _ENOUGH else 0.0
+        return 0.8 if len(codes - {None}) >= _ENOUGH else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
         builder = PlanBuilder(self.name)
+        coded = {photo.name: code for photo in tree.images if (code := _code(photo)) is not None}
         for photo in tree.images:
-            builder.anomaly(photo, _LABELS[_code(photo) or ""], [])
+            if photo.name in coded:
+                builder.anomaly(photo, _LABELS[coded[photo.name]], [])
+        ask_about_the_rest(builder, tree, coded, "no code of NEU-CLS")
         return builder.plan(tree)
 
 

@@ -16,7 +16,7 @@ from core.importers.source_tree import SourceTree
 from core.importers.unread_tables import photos_told_of
 from core.importers.words import is_counted, photo_label, role_of
 
-_UNMASKED = "other photos here have a mask and this one has none: is it a good part?"
+_UNMASKED = "there are masks here and none of them is known to be this photo's: is it a good part?"
 _BESIDE = "beside it is a folder of good parts, and nothing says that this is one"
 _DRAWN_ON = "its folder's name says that it is a photo with something drawn on it"
 _CHANNEL = "it lies beside colour photos and is another channel of them"
@@ -44,7 +44,7 @@ class PhotosImporter(Importer):
         around = _Around(
             _homes_of_good(photos),
             photos_told_of(inside, photos),
-            many,
+            many or 2 * len(pairing.orphans) > len(neutral),
             _other_channels(photos),
             _numbered_classes(photos),
         )
@@ -63,8 +63,9 @@ class PhotosImporter(Importer):
 
 @dataclass(frozen=True)
 class _Around:
-    """What lies around the photos: folders with a folder of good parts in them, the table that tells of a photo and
-    is not read, whether most photos have a mask, folders of other channels than colour, and those that are numbers."""
+    """What lies around the photos: folders with a folder of good parts in them, the table that tells of a photo and is
+    not read, whether there are masks for most photos, folders of other channels than colour and of numbers.
+    """
 
     homes_of_good: frozenset[Where]
     unread: dict[str, str]

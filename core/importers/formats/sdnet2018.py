@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.importers.annotated import ask_about_the_rest
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
@@ -21,15 +22,17 @@ class Sdnet2018Importer(Importer):
     def detect(self, tree: SourceTree) -> float:
         codes = {_code(entry) for entry in tree.images}
         paired = any({f"c{part}", f"u{part}"} <= codes for part in _PARTS)
-        return 0.8 if paired and codes <= _CRACKED | _WHOLE else 0.0
+        return 0.8 if paired else 0.0
 
     def plan(self, tree: SourceTree) -> ImportPlan:
         builder = PlanBuilder(self.name)
         for photo in tree.images:
             if _code(photo) in _WHOLE:
                 builder.good(photo)
-            else:
+            elif _code(photo) in _CRACKED:
                 builder.anomaly(photo, "crack", [])
+        known = {photo.name for photo in tree.images if _code(photo) in _CRACKED | _WHOLE}
+        ask_about_the_rest(builder, tree, known, "no folder of SDNET2018")
         return builder.plan(tree)
 
 
