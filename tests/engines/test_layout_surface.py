@@ -10,6 +10,7 @@ from core.engines.api import Context
 from core.engines.ground.aligned import OtherPhoto
 from core.engines.ground.other_photos import taken_elsewhere
 from core.engines.layout.cutout import cut_out_part
+from core.engines.layout.ground_edges import ground_edges
 from core.engines.layout.work_area import blur, sampled_pixels
 from core.engines.registry import engine
 from core.errors import InputError
@@ -174,3 +175,25 @@ def test_what_lies_the_same_on_all_photos_tells_no_place_of_a_part() -> None:
     others = [OtherPhoto(photo, np.eye(2, 3), fixed | moving) for moving in (left, right)]
     assert np.array_equal(taken_elsewhere(others, (SIDE, SIDE)), left | right)
     assert not taken_elsewhere(others[:1], (SIDE, SIDE)).any()
+
+
+def test_several_photos_tell_a_faint_wall_from_grain_and_from_shade() -> None:
+    field = np.full((SIDE, SIDE), 110.0)
+    field[120:] += 5
+    field[:, 20:60] += np.linspace(0, -40, 40)
+    field[:, 60:] -= 40
+    photos = [photo_of(field + grain(seed, 3)) for seed in range(8)]
+    bare = np.zeros((SIDE, SIDE), np.bool_)
+    ring = np.zeros((100, 100), np.bool_)
+    ring[20:30, 60:70] = True
+    alone = ground_edges(photos[0], bare, (), 2, ring)
+    found = ground_edges(photos[0], bare, [OtherPhoto(one, np.eye(2, 3), bare) for one in photos[1:]], 2, ring)
+    assert found.lasting and not alone.lasting
+    assert found.cells[58:62, 35:].max(axis=0).mean() > 0.9 > 0.5 > alone.cells[58:62, 35:].max(axis=0).mean()
+    assert found.cells[5:50].mean() < 0.02
+
+
+def test_photos_whose_parts_nobody_named_tell_no_edges() -> None:
+    photo = photo_of(120 + grain())
+    none, ring = np.zeros((SIDE, SIDE), np.bool_), np.ones((100, 100), np.bool_)
+    assert not ground_edges(photo, none, [OtherPhoto(photo, np.eye(2, 3))] * 5, 2, ring).lasting

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from core.engines.ground.aligned import OtherPhoto
 from core.engines.layout.cutout import CutPart
+from core.engines.layout.ground_edges import ground_edges
 from core.engines.layout.work_area import Floats, distance_to
 from core.errors import InputError
 from core.images.geometry import dilated
@@ -22,15 +24,13 @@ MOST_UNEVEN = 2.0
 """The same for a lively surface, in deviations of its own."""
 
 
-EDGE_LEVELS, OWN_EDGES, EDGE_SIGMA = 2.5, 3.0, 1.2
-"""Levels per pixel from which there is an edge, at least so many times what is usual around the part; smoothed so."""
 MOST_CROSSED = 0.01
 """Share of the cells under a part that may hold an edge."""
 SLOPE_SIGMA, CLEARANCE = 0.8, 3
 """Cells by which slopes are smoothed, and around a part within which they count."""
-NEARNESS, BEST = 3, 0.05
-"""How much more it counts that parts are known to lie near than that a place is calm or of the part's own surface; the
-share of the possible places, the best ones, of which one is taken."""
+NEARNESS, ROOM, BEST = 3, 2, 0.05
+"""How much more it counts that parts are known to lie near, and that there is room about a place, than that it is calm
+or of the part's own surface; the share of the possible places, the best ones, of which one is taken."""
 
 
 ADVICE = "drag the part to a place (Right and Down), lower Scale, choose another Region, or use Replace"
@@ -46,12 +46,13 @@ class OpenGround:
     """What a part may be laid on.
 
     photo: uint8 (H, W, 3), the surface. blocked: bool (H, W) that the part's footprint may not touch. taken: bool
-    (H, W), where parts are known to lie, on this photo or on other good ones.
+    (H, W), where parts are known to lie, on this photo or on other good ones. others: other good photos.
     """
 
     photo: Image
     blocked: Mask
     taken: Mask
+    others: tuple[OtherPhoto, ...] = ()
 
 
 def free_shift(
@@ -60,53 +61,85 @@ def free_shift(
     """A random (dy, dx) in whole pixels that puts the part on a free place.
 
     The place is one surface without a wall or an edge. Of such places, one is drawn that is near to where parts are
-    known to lie, calm, and much like the surface that the part lay on. least: shortest way to go in pixels. Raises
-    NoFreePlace. Shifts are whole cells and cells count as touched when one pixel is, so no chosen place touches a
-    blocked pixel.
+    known to lie, with room about it, calm, and much like the surface that the part lay on. least: shortest way to go
+    in pixels. Raises NoFreePlace. Shifts are whole cells and cells count as touched when one pixel is, so no chosen
+    place touches a blocked pixel.
     """
-    height, width = ground.blocked.shape
-    cell = max(1, -(-max(height, width) // GRID))
-    closed = _cells(ground.blocked, cell, 0, 0, edge=True)
-    top, left = part.window.y0 // cell, part.window.x0 // cell
-    foot = _cells(part.footprint, cell, part.window.y0 - top * cell, part.window.x0 - left * cell, edge=False)
-    rows, cols = np.nonzero(foot)
-    foot = foot[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
-    top, left = top + rows.min(), left + cols.min()
-    if foot.shape[0] > closed.shape[0] or foot.shape[1] > closed.shape[1]:
+    grid = _Grid.of(ground, part)
+    if any(foot > whole for foot, whole in zip(grid.foot.shape, grid.closed.shape, strict=True)):
         raise NoFreePlace(
             f"layout: region {name!r} is larger than any free place; lower Scale or choose a smaller region"
         )
-    kernel = foot.astype(np.float32)
-    touched = cv2.matchTemplate(closed.astype(np.float32), kernel, cv2.TM_CCORR)
+    touched = grid.under_foot(grid.closed.astype(np.float32))
     ys, xs = np.mgrid[: touched.shape[0], : touched.shape[1]]
-    way = np.hypot(ys - top, xs - left) * cell
-    fits = (touched < 0.5) & (way >= max(least, cell))
+    way = np.hypot(ys - grid.top, xs - grid.left) * grid.cell
+    fits = (touched < 0.5) & (way >= max(least, grid.cell))
     if not fits.any():
         raise NoFreePlace(
             f"layout: no free place for region {name!r} clear of the other regions, turned or not; "
             f"{ADVICE}, or tick Allow overlap"
         )
-    small = _shrunk(ground.photo, closed.shape, cell)
-    fits &= _on_one_surface(ground.photo, part, closed, small, kernel)
+    small, ring = _shrunk(ground.photo, grid.closed.shape, grid.cell), _ring(part, grid.cell, grid.closed)
+    edges = ground_edges(ground.photo, ground.blocked, ground.others, grid.cell, ring)
+    # Where a part lies on another photo there is no wall.
+    walls = np.where(grid.taken, np.float32(0), edges.cells)
+    fits &= grid.under_foot(walls) <= MOST_CROSSED * np.count_nonzero(grid.foot)
+    if not edges.lasting:
+        # One photo alone does not tell a soft wall from shade.
+        fits &= _even(small, grid.foot.astype(np.float32), ring)
     if not fits.any():
         raise NoFreePlace(
             f"layout: no free place for region {name!r} that is all one surface, without a wall or an edge, "
             f"turned or not; {ADVICE}"
         )
-    choices = _best_places(part, fits, _reach(ground.taken, cell, closed, foot), small, closed, foot)
+    choices = _best_places(grid, part, fits, small, walls)
     y, x = choices[int(rng.integers(len(choices)))]
-    return int(y - top) * cell, int(x - left) * cell
+    return int(y - grid.top) * grid.cell, int(x - grid.left) * grid.cell
 
 
-def _best_places(
-    part: CutPart, fits: Mask, strange: Floats, small: Floats, closed: Mask, foot: Mask
-) -> npt.NDArray[np.intp]:
-    """(N, 2) rows and columns of the places to choose from: near where parts lie, calm, of the part's surface."""
+@dataclass(frozen=True)
+class _Grid:
+    """The photo in cells of ``cell`` pixels a side: ``closed``, where the part may not lie, and ``taken``, where parts
+    are known to lie, bool (rows, columns); the part's footprint ``foot``, bool (h, w), and its corner."""
+
+    cell: int
+    closed: Mask
+    taken: Mask
+    foot: Mask
+    top: int
+    left: int
+
+    @classmethod
+    def of(cls, ground: OpenGround, part: CutPart) -> _Grid:
+        cell = max(1, -(-max(ground.blocked.shape) // GRID))
+        closed, taken = (_cells(m, cell, 0, 0, edge) for m, edge in ((ground.blocked, True), (ground.taken, False)))
+        top, left = part.window.y0 // cell, part.window.x0 // cell
+        foot = _cells(part.footprint, cell, part.window.y0 - top * cell, part.window.x0 - left * cell, edge=False)
+        rows, cols = np.nonzero(foot)
+        foot = foot[rows.min() : rows.max() + 1, cols.min() : cols.max() + 1]
+        return cls(cell, closed, taken, foot, top + int(rows.min()), left + int(cols.min()))
+
+    def under_foot(self, cells: Floats) -> Floats:
+        """The sum of ``cells`` under the footprint at each place, float32."""
+        return np.asarray(cv2.matchTemplate(cells, self.foot.astype(np.float32), cv2.TM_CCORR), np.float32)
+
+    def about_foot(self, cells: Floats) -> Floats:
+        """The sum of ``cells`` under and close around the footprint at each place, float32; outside the frame is 1."""
+        wide = dilated(np.pad(self.foot, CLEARANCE), CLEARANCE).astype(np.float32)
+        return np.asarray(
+            cv2.matchTemplate(np.pad(cells, CLEARANCE, constant_values=1), wide, cv2.TM_CCORR), np.float32
+        )
+
+
+def _best_places(grid: _Grid, part: CutPart, fits: Mask, small: Floats, walls: Floats) -> npt.NDArray[np.intp]:
+    """(N, 2) rows and columns of the places to choose from: near where parts lie, with room, calm, of the part's
+    surface."""
     # A part of another make under the footprint is no worse than very strange.
     off = np.minimum(((small - part.surface) ** 2).sum(2), 60.0**2 * 3)
-    cost = cv2.matchTemplate(off, foot.astype(np.float32), cv2.TM_CCORR)
-    slope = _steepest(small, closed, foot)
-    order = NEARNESS * _ranks(strange[fits]) + _ranks(slope[fits]) + _ranks(cost[fits])
+    crowd = np.rint(grid.about_foot(np.maximum(walls, grid.closed)))
+    slope = _steepest(small, grid.closed, grid.foot)
+    order = NEARNESS * _ranks(_reach(grid.taken, grid.foot)[fits]) + ROOM * _ranks(crowd[fits])
+    order += _ranks(slope[fits]) + _ranks(grid.under_foot(off)[fits])
     return np.argwhere(fits)[order <= np.quantile(order, BEST)]
 
 
@@ -115,21 +148,22 @@ def _ranks(values: Floats) -> npt.NDArray[np.float64]:
     return np.searchsorted(np.sort(values), values) / values.size
 
 
-def _reach(taken: Mask, cell: int, closed: Mask, foot: Mask) -> Floats:
-    """How far, in cells, the footprint reaches at each place from where parts are known to lie: float32."""
-    away = distance_to(_cells(taken, cell, 0, 0, edge=False))
-    most = cv2.dilate(away, foot.astype(np.uint8), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(most[: closed.shape[0] - foot.shape[0] + 1, : closed.shape[1] - foot.shape[1] + 1], np.float32)
+def _reach(taken: Mask, foot: Mask) -> Floats:
+    """How far, in cells, the footprint reaches at each place from cells where parts are known to lie: float32."""
+    return _most_under(distance_to(taken), foot)
 
 
-def _on_one_surface(photo: Image, part: CutPart, closed: Mask, small: Floats, kernel: Floats) -> Mask:
-    """At which places the footprint is even and crosses no edge; one bool per place."""
-    cell = max(1, -(-max(photo.shape[:2]) // GRID))
-    even, ring = cv2.blur(small, (3, 3)), _ring(part, cell, closed)
-    edges = _edge_cells(photo, cell, closed.shape, ring)
-    crossed = cv2.matchTemplate(edges, kernel, cv2.TM_CCORR)
-    calm: Mask = (_spread(even, kernel) <= _most_spread(even, ring)) & (crossed <= MOST_CROSSED * kernel.sum())
-    return calm
+def _most_under(values: Floats, foot: Mask) -> Floats:
+    """The largest value under ``foot`` at each of its places: float32."""
+    most = cv2.dilate(values, foot.astype(np.uint8), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    rows, columns = values.shape[0] - foot.shape[0], values.shape[1] - foot.shape[1]
+    return np.asarray(most[: rows + 1, : columns + 1], np.float32)
+
+
+def _even(small: Floats, kernel: Floats, ring: Mask) -> Mask:
+    """At which places the ground under the footprint is as even as that around the part; one bool per place."""
+    smooth = cv2.blur(small, (3, 3))
+    return np.asarray(_spread(smooth, kernel) <= _most_spread(smooth, ring), np.bool_)
 
 
 def _steepest(small: Floats, closed: Mask, foot: Mask) -> Floats:
@@ -141,22 +175,8 @@ def _steepest(small: Floats, closed: Mask, foot: Mask) -> Floats:
     grey = cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), (0, 0), SLOPE_SIGMA)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1)))
     slope = np.where(dilated(closed, 1), np.float32(0), np.hypot(across, down))
-    wide = dilated(np.pad(foot, CLEARANCE), CLEARANCE).astype(np.uint8)
-    slope = np.pad(slope, CLEARANCE)
-    most = cv2.dilate(slope, wide, anchor=(0, 0), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(most[: closed.shape[0] - foot.shape[0] + 1, : closed.shape[1] - foot.shape[1] + 1], np.float32)
-
-
-def _edge_cells(photo: Image, cell: int, shape: tuple[int, ...], ring: Mask) -> Floats:
-    """1 where a cell holds an edge that the surface around the part does not have, else 0; float32 of ``shape``."""
-    grey = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2GRAY).astype(np.float32), (0, 0), EDGE_SIGMA)
-    across, down = (cv2.Sobel(grey, cv2.CV_32F, *order, scale=0.125) for order in ((1, 0), (0, 1)))
-    steep = np.hypot(across, down)
-    below, after = shape[0] * cell - steep.shape[0], shape[1] * cell - steep.shape[1]
-    steep = np.pad(steep, ((0, below), (0, after)))
-    steepest = steep.reshape(shape[0], cell, shape[1], cell).max(axis=(1, 3))
-    usual = float(np.quantile(steepest[ring], 0.25)) if ring.any() else 0.0
-    return np.asarray(steepest > max(EDGE_LEVELS, OWN_EDGES * usual), np.float32)
+    wide = dilated(np.pad(foot, CLEARANCE), CLEARANCE)
+    return _most_under(np.pad(slope, CLEARANCE), wide)
 
 
 def _spread(small: Floats, kernel: Floats) -> Floats:

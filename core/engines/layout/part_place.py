@@ -57,7 +57,7 @@ def _relocated(scene: LayoutScene, surface: Image, part: CutPart, blocked: Mask)
     blocked = blocked | ~_surface(scene)
     here = parts_of_regions(scene.regions)
     taken = taken_elsewhere(scene.goods, scene.shape)
-    ground = OpenGround(surface, blocked, taken if here is None else taken | here)
+    ground = OpenGround(surface, blocked, taken if here is None else taken | here, scene.goods)
     dy, dx = free_shift(ground, part, scene.rng, 0.4 * part.size, scene.region.name)
     return centred_at(part, (part.centre[0] + dy, part.centre[1] + dx))
 
