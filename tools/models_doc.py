@@ -21,8 +21,8 @@ from tests.methods.test_model_families import WRITERS as LEARNED_ON  # noqa: E40
 TARGET = HOUSE / "docs" / "models.md"
 BEGIN, END = "<!-- families -->", "<!-- /families -->"
 HEAD = ("family", "inside the mask", "by an instruction", "reference picture", "negative prompt", "LoRA",
-        "learned engines, `graft`")  # fmt: skip
-OWN = ("Stable Diffusion 1.5 and 2", "works", "refused", "refused", "works", "works", "works")
+        "`anomaly_diffusion`, `gaa`, `comgen`", "`dual_ano_diff`, `graft`")  # fmt: skip
+OWN = ("Stable Diffusion 1.5 and 2", "works", "refused", "refused", "works", "works", "works", "works")
 """Models that our own sampling draws with: tests/diffusion/test_inpaint.py, test_adapters.py, tests/engines."""
 
 
@@ -50,6 +50,7 @@ def _row(family: EditorFamily) -> tuple[str, ...]:
         _cell(any(one.negative for one in ways)),
         "works" if family.name in LORAS else "not tested",
         _cell(family.learned),
+        _cell(family.learned and family.unet),
     )
 
 

@@ -113,7 +113,7 @@ class _BranchTimer:
 
     def _prompt(self, label: str, branch: int) -> Conditioning:
         """One branch's prompt of this label."""
-        from core.diffusion.backbone import encode_ids
+        from core.diffusion.prompt_encoding import encode_ids
         from core.diffusion.tokens import padded_ids
 
         known = self.model.backbone

@@ -11,12 +11,15 @@ found_models.py           models and adapters that a person put into the models 
 adapter_files.py          LoRA and textual-inversion files, told by their tensors; needs no torch
 adapter_fit.py            whether an adapter is for a model; needs no torch
 adapters.py               adapters in a loaded model for a while
-backbone.py               a loaded model, and functions on it: prompts, latents, predictions
+backbone.py               a loaded model, and functions on it: latents, predictions
+joint_denoiser.py         a transformer for picture and prompt together (Z-Image), called as a UNet is
 conditioning.py           what a model is told: token states, the prompt as a whole, extras by name
 noise_schedule.py         x_t = a(t) x_0 + s(t) eps, and what is predicted of it: noise, v, x_0 or a flow's velocity
 tokens.py                 prompts to token ids; placeholder words of k vectors
-sampling.py               one loop with step hooks; DDIM, DPM-Solver++(2M), LCM, guidance, inversion
+prompt_encoding.py        token ids to what a model reads: CLIP, two encoders, a chat model
+sampling.py               one loop with step hooks; DDIM, DPM-Solver++(2M), LCM, TCD, guidance, inversion
 attention.py              controllers of the attention, installed for a while
+joint_attention.py        the same where picture and prompt are one sequence
 attention_reweighting.py  AnomalyDiffusion's: more attention where the anomaly is hardly seen
 inpainting.py             generation inside a mask, pasted back at native resolution
 model_crop.py             what a model sees of a photo, and how it is pasted back

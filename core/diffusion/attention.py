@@ -19,12 +19,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from core.diffusion.joint_attention import Change, JointLayout, attend, refuse_points
+from core.diffusion.joint_denoiser import JointDenoiser
 from core.errors import InputError
 
 
@@ -77,15 +80,17 @@ def attention_control(unet: Any, *controllers: AttentionController) -> Iterator[
     before: list[tuple[Any, Any]] = []
     watch = unet.register_forward_pre_hook(state.see, with_kwargs=True)
     try:
-        for name, layer in attention_layers(unet):
+        joint = isinstance(unet, JointDenoiser)
+        for name, layer in unet.joint_layers() if joint else attention_layers(unet):
             site = _site(name, layer)
-            wanted = tuple(c for c in controllers if c.wants(site))
+            wanted = tuple(c for c in controllers if c.wants(site) or joint and c.wants(replace(site, cross=True)))
             if not wanted:
                 continue
             own = layer.processor
             before.append((layer, own))
             outer, own = (own.controllers, own.own) if isinstance(own, _ControlledProcessor) else ((), own)
-            layer.set_processor(_ControlledProcessor(site, (*outer, *wanted), own, state))
+            made = _JointProcessor if joint else _ControlledProcessor
+            layer.set_processor(made(site, (*outer, *wanted), own, state))
         yield
     finally:
         for layer, own in before:
@@ -100,7 +105,9 @@ def attention_layers(unet: Any) -> list[tuple[str, Any]]:
 
 def cross_attention_levels(unet: Any) -> tuple[int, ...]:
     """How often the latents are halved where the UNet reads the prompt, finest first: (0, 1, 2, 3) for Stable
-    Diffusion 1.5, (1, 2) for XL."""
+    Diffusion 1.5, (1, 2) for XL, (1,) for a transformer of patches of 2x2."""
+    if isinstance(unet, JointDenoiser):
+        return (unet.config.patch.bit_length() - 1,)
     coarsest, found = len(unet.config.block_out_channels) - 1, set[int]()
     for name, layer in attention_layers(unet):
         if layer.is_cross_attention:
@@ -118,14 +125,19 @@ def _site(name: str, layer: Any) -> AttentionSite:
 
 
 class _ControllerState:
-    """Shape of the latents in the call that runs."""
+    """Shape of the latents in the call that runs, and tokens of its longest prompt where they are counted."""
 
     def __init__(self) -> None:
         self.latents = (0, 0)
+        self.tokens = 0
+        self.patch = 1
 
-    def see(self, _: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def see(self, model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         x = args[0] if args else kwargs["sample"]
         self.latents = (int(x.shape[-2]), int(x.shape[-1]))
+        if isinstance(model, JointDenoiser):
+            self.tokens = int(kwargs["added_cond_kwargs"]["valid"].sum(dim=1).max())
+            self.patch = model.config.patch
 
     def map_of(self, positions: int) -> tuple[int, int]:
         h, w = self.latents
@@ -206,6 +218,43 @@ class _ControlledProcessor:
         for c in self.controllers:
             probs = c.probs(site, probs)
         return probs.to(v.dtype) @ v
+
+
+class _JointProcessor(_ControlledProcessor):
+    """The same where picture and prompt are one sequence; see core.diffusion.joint_attention."""
+
+    def __call__(  # type: ignore[override]  # diffusers gives each kind of layer other arguments
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        freqs_cis: Tensor | None = None,
+    ) -> Tensor:
+        h, w = self.state.latents
+        layout = JointLayout((h // self.state.patch, w // self.state.patch), self.state.tokens)
+        sites = {cross: replace(self.site, cross=cross, shape=layout.shape) for cross in (True, False)}
+        logits, probs = dict[bool, Change](), dict[bool, Change]()
+        for cross, site in sites.items():
+            wanted = [c for c in self.controllers if c.wants(site)]
+            refuse_points(site.name, [p for p in ("context", "qkv", "out") if any(_overrides(c, p) for c in wanted)])
+            if any(_overrides(c, "logits") for c in wanted):
+                logits[cross] = partial(_through, "logits", wanted, site)
+            if any(_overrides(c, "probs") for c in wanted):
+                probs[cross] = partial(_through, "probs", wanted, site)
+        if not logits and not probs:
+            out: Tensor = self.own(attn, hidden_states, encoder_hidden_states, attention_mask, freqs_cis)
+            return out
+        return attend(attn, hidden_states, attention_mask, freqs_cis, layout, logits, probs)
+
+
+def _through(
+    point: Literal["logits", "probs"], controllers: Sequence[AttentionController], site: AttentionSite, seen: Tensor
+) -> Tensor:
+    """What the controllers, one after the other, make of what is seen at a point."""
+    for controller in controllers:
+        seen = controller.logits(site, seen) if point == "logits" else controller.probs(site, seen)
+    return seen
 
 
 def _overrides(controller: AttentionController, point: str) -> bool:

@@ -18,12 +18,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from core.diffusion.conditioning import Conditioning
+from core.diffusion.joint_denoiser import JointDenoiser
 from core.diffusion.noise_schedule import NoiseSchedule
-from core.errors import Cancelled, InputError
+from core.errors import Cancelled, InputError, Unavailable
 from core.types import Image, check_image
 
 MemoryMode = Literal["full", "slicing", "offload"]
 
+CHAT_TOKENS = 512
+"""Tokens of a question that Z-Image was taught to read at most."""
 _VAE_ROWS = 2
 """Pictures that go through the autoencoder at once. On a CPU two take a quarter less time than one by one, and more
 take longer; on a GPU the autoencoder is what would run out of memory first."""
@@ -36,7 +39,8 @@ class Backbone:
     ``placeholders`` are words of core.diffusion.tokens and their ids. ``memory`` says what is done to save memory.
     Stable Diffusion XL has a ``second_text_encoder``, which reads the same ids, padded by ``second_pad_id``; where
     ``zero_empty_prompt`` is set, it was taught that an empty prompt is zeros. ``blank_latents`` float32 (1, C, h, w)
-    are those of a grey picture, which an inpainting model sees where all is to be drawn.
+    are those of a grey picture, which an inpainting model sees where all is to be drawn. ``question`` are the ids
+    before and after a prompt where a chat model reads it.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Backbone:
     second_text_encoder: Any = None
     second_pad_id: int = 0
     zero_empty_prompt: bool = False
+    question: tuple[tuple[int, ...], tuple[int, ...]] | None = None
     blank_latents: Tensor | None = None
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
@@ -69,6 +74,23 @@ class Backbone:
     def channels(self) -> int:
         """Channels of the latents."""
         return int(self.vae.config.latent_channels)
+
+    @property
+    def vae_shift_factor(self) -> float:
+        """What is taken off the encoder's latents before, so that they are about zero in the mean."""
+        return float(getattr(self.vae.config, "shift_factor", None) or 0.0)
+
+    @property
+    def joint(self) -> bool:
+        """Whether picture and prompt are one sequence in the model, a transformer in place of a UNet."""
+        return isinstance(self.unet, JointDenoiser)
+
+    @property
+    def prompt_ends(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The ids that stand before and after every prompt."""
+        if self.question is not None:
+            return self.question
+        return (self.tokenizer.bos_token_id,), (self.tokenizer.eos_token_id,)
 
     @property
     def reads_surroundings(self) -> bool:
@@ -103,7 +125,17 @@ class Backbone:
     @property
     def max_tokens(self) -> int:
         """Length of the text the model reads, start and end included."""
-        return int(self.text_encoder.config.max_position_embeddings)
+        longest = int(self.text_encoder.config.max_position_embeddings)
+        return longest if self.question is None else min(longest, CHAT_TOKENS)
+
+
+def require_unet(backbone: Backbone, purpose: str) -> None:
+    """Unavailable where picture and prompt are one sequence and what is wanted changes the picture's own attention."""
+    if backbone.joint:
+        raise Unavailable(
+            f"{backbone.name}: picture and prompt are one sequence in this model, and {purpose} changes the attention "
+            "of the picture alone; choose a model with a UNet (Stable Diffusion 1.5, 2 or XL)"
+        )
 
 
 def preferred_batch_size(backbone: Backbone) -> int:
@@ -133,38 +165,6 @@ def exclusive(backbone: Lockable, cancelled: Callable[[], bool] | None = None) -
         backbone.lock.release()
 
 
-def encode_ids(backbone: Backbone, ids: Tensor) -> Conditioning:
-    """The conditioning of padded ids int64 (N, length); gradients flow to placeholder vectors."""
-    if backbone.second_text_encoder is not None:
-        return _encode_by_two(backbone, ids)
-    encoder = _on_device(backbone, "text_encoder")
-    return Conditioning(encoder(ids.to(backbone.device)).last_hidden_state.float())
-
-
-def _encode_by_two(backbone: Backbone, ids: Tensor) -> Conditioning:
-    """As Stable Diffusion XL reads a prompt: both encoders' last but one layer, and the second one's pooled state.
-
-    That is taken at the first end token. The encoder's own pooling may take the highest id instead, which is a
-    placeholder's. ``time_ids`` say that the picture is of the model's own size and not a crop.
-    """
-    ids = ids.to(backbone.device)
-    ends = (ids == backbone.tokenizer.eos_token_id).int().argmax(dim=1)
-    padding = torch.arange(ids.shape[1], device=ids.device) > ends[:, None]
-    first = _on_device(backbone, "text_encoder")(ids, output_hidden_states=True).hidden_states[-2]
-    encoder = _on_device(backbone, "second_text_encoder")
-    second = encoder(ids.masked_fill(padding, backbone.second_pad_id), output_hidden_states=True)
-    at_end = second.last_hidden_state[torch.arange(len(ids), device=ids.device), ends]
-    states, pooled = (
-        torch.cat([first, second.hidden_states[-2]], dim=2).float(),
-        encoder.text_projection(at_end).float(),
-    )
-    if backbone.zero_empty_prompt:
-        said = (ends > 1).to(states)
-        states, pooled = states * said[:, None, None], pooled * said[:, None]
-    size = torch.tensor([[backbone.side, backbone.side, 0, 0, backbone.side, backbone.side]], dtype=torch.float32)
-    return Conditioning(states, pooled, {"time_ids": size.expand(len(ids), -1).to(states.device)})
-
-
 def encode_image(backbone: Backbone, image: Image, generator: torch.Generator | None = None) -> Tensor:
     """Latents float32 (1, C, h, w) of an image uint8 (H, W, 3): the posterior's mode, or a draw from it.
 
@@ -176,7 +176,7 @@ def encode_image(backbone: Backbone, image: Image, generator: torch.Generator | 
 @torch.no_grad()
 def encode_images(backbone: Backbone, images: Sequence[Image], generator: torch.Generator | None = None) -> Tensor:
     """Latents float32 (N, C, h, w) of images of one size; see encode_image."""
-    vae = _on_device(backbone, "vae")
+    vae = part_on_device(backbone, "vae")
     found = []
     for rows in torch.split(torch.stack([_pixels(backbone, image) for image in images]), _VAE_ROWS):
         posterior = _run_autoencoder(backbone, vae.encode, rows).latent_dist
@@ -185,7 +185,7 @@ def encode_images(backbone: Backbone, images: Sequence[Image], generator: torch.
             noise = torch.randn(latents.shape, generator=generator)
             latents = latents + posterior.std.float() * noise.to(latents.device)
         found.append(latents)
-    return torch.cat(found) * backbone.vae_scaling_factor
+    return (torch.cat(found) - backbone.vae_shift_factor) * backbone.vae_scaling_factor
 
 
 def _pixels(backbone: Backbone, image: Image) -> Tensor:
@@ -206,9 +206,9 @@ def decode(backbone: Backbone, latents: Tensor) -> list[Image]:
     InputError where the latents, or what the decoder makes of them, are not finite: they would become black pictures.
     """
     _check_finite(backbone, latents, "drew")
-    vae = _on_device(backbone, "vae")
+    vae = part_on_device(backbone, "vae")
     pictures: list[Image] = []
-    for rows in torch.split(latents / backbone.vae_scaling_factor, _VAE_ROWS):
+    for rows in torch.split(latents / backbone.vae_scaling_factor + backbone.vae_shift_factor, _VAE_ROWS):
         decoded = _run_autoencoder(backbone, vae.decode, rows).sample.float()
         _check_finite(backbone, decoded, "decoded")
         x = (decoded + 1) * 127.5
@@ -253,11 +253,12 @@ def nonfinite_advice(name: str, dtype: torch.dtype, did: str) -> str:
 
 def model_output(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: Conditioning) -> Tensor:
     """What the UNet itself predicts from x_t, float32: noise, velocity or x_0 (``noise_schedule.prediction``)."""
-    unet = _on_device(backbone, "unet")
+    unet = part_on_device(backbone, "unet")
     when = t.to(backbone.device) if isinstance(t, Tensor) else torch.tensor(t, device=backbone.device)
     told = conditioning.to(backbone.device, backbone.dtype)
     # UNets that read the prompt as a whole take it, and what else they are told, under these names.
-    added = {} if told.pooled is None else {"added_cond_kwargs": {"text_embeds": told.pooled, **told.extras}}
+    pooled = {} if told.pooled is None else {"text_embeds": told.pooled}
+    added = {"added_cond_kwargs": {**pooled, **told.extras}} if pooled or told.extras else {}
     x = x.to(backbone.device, backbone.dtype)
     if backbone.reads_surroundings:
         x = torch.cat([x, _surroundings(backbone, x, told)], dim=1)
@@ -279,8 +280,8 @@ def predict_noise(backbone: Backbone, x: Tensor, t: int | Tensor, conditioning: 
     return backbone.noise_schedule.to_epsilon(x, t, model_output(backbone, x, t, conditioning))
 
 
-def _on_device(backbone: Backbone, part: str) -> Any:
-    """The part, on the device; with offload the others leave it first."""
+def part_on_device(backbone: Backbone, part: str) -> Any:
+    """The network ``part`` (see Backbone.networks) on the device; with offload the others leave it first."""
     if backbone.memory == "offload" and backbone.device.type != "cpu":
         for other, network in backbone.networks.items():
             if other != part and next(network.parameters()).device.type != "cpu":

@@ -93,7 +93,8 @@ def abilities(editor: FoundEditor) -> str:
     pipelines: list[EditorPipeline] = [one for one in (masked, instructed) if one is not None]
     reference = ", also like a reference picture" if any(one.reference for one in pipelines) else ""
     few = f", in {editor.steps} steps" if editor.distilled else ""
-    learned = " The learned engines work on it too." if editor.family.learned else ""
+    engines = "The learned engines" if editor.family.unet else "Learned engines that change no self-attention"
+    learned = f" {engines} work on it too." if editor.family.learned else ""
     return f"Inpaint by prompt: draws {' or '.join(how)}{reference}{few}.{learned}"
 
 

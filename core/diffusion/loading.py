@@ -21,9 +21,18 @@ from torch import nn
 from core.device import choose_device
 from core.diffusion.backbone import Backbone, MemoryMode, encode_image
 from core.diffusion.editor.families import read_index
-from core.diffusion.model_sources import ModelSource, has_second_encoder, locate, missing_library
-from core.diffusion.noise_schedule import VariancePreserving
+from core.diffusion.joint_denoiser import JointDenoiser
+from core.diffusion.model_sources import (
+    UNWEIGHTED_PARTS,
+    ModelSource,
+    has_second_encoder,
+    locate,
+    missing_library,
+    parts_of,
+)
+from core.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow, VariancePreserving
 from core.diffusion.part_loading import load_part, quiet_libraries, short_words
+from core.diffusion.prompt_encoding import question_around
 from core.errors import InputError, Unavailable
 from core.memory_budget import WarmCache
 
@@ -40,8 +49,8 @@ def load_backbone(
 ) -> Backbone:
     """The model ``wanted`` (see core.diffusion.model_sources), ready to use and kept warm for the next time.
 
-    ``dtype`` auto is what FLAWSMITH_DTYPE says, else float16 on a GPU and float32 elsewhere; train with float32 or
-    bfloat16. ``memory``: ``slicing``
+    ``dtype`` auto is what FLAWSMITH_DTYPE says, else float16 on a GPU (bfloat16 for transformers) and float32
+    elsewhere; train with float32 or bfloat16. ``memory``: ``slicing``
     computes attention and the decoder in slices; ``offload`` also keeps on the device only the part at work; auto
     chooses by what is free. Unavailable, in one line, when the model is missing, truncated or of another family.
     """
@@ -52,7 +61,9 @@ def load_backbone(
     if dtype != "auto" and dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(DTYPES)}; FLAWSMITH_DTYPE sets it")
     source, place = locate(wanted), choose_device(device)
-    kind = DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else torch.float16)
+    # Transformers overflow in float16.
+    half = torch.bfloat16 if "transformer" in parts_of(source.path) else torch.float16
+    kind = DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else half)
     stamp = max(p.stat().st_mtime_ns for p in _weight_files(source))
     key = (source, str(place), kind, memory, stamp)
     with _cache_lock:
@@ -108,17 +119,13 @@ def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory:
     if memory in ("slicing", "offload"):
         parts["vae"].enable_slicing()
         parts["vae"].enable_tiling()
-        parts["unet"].set_attention_slice("auto")
-    scheduler = parts.pop("scheduler")
-    if (predicts := scheduler.config.prediction_type) not in _PREDICTIONS:
-        raise Unavailable(
-            f"{source.path}: its scheduler says that it predicts {predicts!r}; expected {', '.join(_PREDICTIONS)}; "
-            "give a model of the family of Stable Diffusion 1.5, 2 or XL"
-        )
+        if not isinstance(parts["unet"], JointDenoiser):  # whose attention is always fused
+            parts["unet"].set_attention_slice("auto")
+    schedule = _noise_schedule(source, parts.pop("scheduler"))
     backbone = Backbone(
         source.name,
         **parts,
-        noise_schedule=VariancePreserving(scheduler.alphas_cumprod, _PREDICTIONS[predicts]),
+        noise_schedule=schedule,
         device=device,
         dtype=dtype,
         memory=memory,
@@ -129,11 +136,25 @@ def _load(source: ModelSource, device: torch.device, dtype: torch.dtype, memory:
     return replace(backbone, blank_latents=encode_image(backbone, grey))
 
 
+def _noise_schedule(source: ModelSource, scheduler: Any) -> NoiseSchedule:
+    """What the scheduler's configuration says of how the model was taught."""
+    if "shift" in scheduler.config:
+        return RectifiedFlow(scheduler.config.num_train_timesteps, scheduler.config.shift)
+    if (predicts := scheduler.config.prediction_type) not in _PREDICTIONS:
+        raise Unavailable(
+            f"{source.path}: its scheduler says that it predicts {predicts!r}; expected {', '.join(_PREDICTIONS)}; "
+            "give a model of the family of Stable Diffusion 1.5, 2 or XL"
+        )
+    return VariancePreserving(scheduler.alphas_cumprod, _PREDICTIONS[predicts])
+
+
 def _from_folder(source: ModelSource, dtype: torch.dtype) -> dict[str, Any]:
     from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
     folder = source.path
+    if (folder / "transformer").is_dir():
+        return _from_joint_folder(folder, dtype)
     return {
         "unet": load_part(UNet2DConditionModel, folder / "unet", dtype, pickles=True),
         "vae": load_part(AutoencoderKL, folder / "vae", dtype, pickles=True),
@@ -141,6 +162,25 @@ def _from_folder(source: ModelSource, dtype: torch.dtype) -> dict[str, Any]:
         "tokenizer": load_part(CLIPTokenizer, folder / "tokenizer", dtype),
         "scheduler": load_part(DDIMScheduler, folder / "scheduler", dtype),
         **(_second_encoder(folder, dtype) if has_second_encoder(folder) else {}),
+    }
+
+
+def _from_joint_folder(folder: Path, dtype: torch.dtype) -> dict[str, Any]:
+    """Z-Image: a transformer, and a chat model that reads the prompt as a question."""
+    from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, ZImageTransformer2DModel
+    from transformers import AutoTokenizer, Qwen3Model
+
+    tokenizer = load_part(AutoTokenizer, folder / "tokenizer", dtype)
+    vae = load_part(AutoencoderKL, folder / "vae", dtype)
+    transformer = load_part(ZImageTransformer2DModel, folder / "transformer", dtype)
+    side = vae.config.sample_size // 2 ** (len(vae.config.block_out_channels) - 1)
+    return {
+        "unet": JointDenoiser(transformer, side),
+        "vae": vae,
+        "text_encoder": load_part(Qwen3Model, folder / "text_encoder", dtype),
+        "tokenizer": tokenizer,
+        "question": question_around(tokenizer),
+        "scheduler": load_part(FlowMatchEulerDiscreteScheduler, folder / "scheduler", dtype),
     }
 
 
@@ -185,7 +225,9 @@ def _weight_files(source: ModelSource) -> list[Path]:
     if source.layout == "file":
         return [source.path]
     found = []
-    for part in ("unet", "vae", "text_encoder", *(("text_encoder_2",) if has_second_encoder(source.path) else ())):
+    for part in parts_of(source.path):
+        if part in UNWEIGHTED_PARTS:
+            continue
         inside = list((source.path / part).iterdir())
         weights = [p for p in inside if p.suffix == ".safetensors"] or [p for p in inside if p.suffix == ".bin"]
         if not weights:

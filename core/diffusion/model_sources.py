@@ -20,6 +20,9 @@ PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 
 SECOND_PARTS = ("text_encoder_2", "tokenizer_2")
 """What Stable Diffusion XL has more."""
+JOINT_PARTS = ("transformer", "vae", "text_encoder", "tokenizer", "scheduler")
+"""Those of Z-Image."""
+UNWEIGHTED_PARTS = ("tokenizer", "tokenizer_2", "scheduler")
 XL_REPO = "stabilityai/stable-diffusion-xl-base-1.0"
 """Where the configuration of single files of Stable Diffusion XL is."""
 
@@ -193,14 +196,22 @@ def _checked(folder: Path) -> Path:
             f"{folder}: it is a {index['_class_name']}, a family that is not known; docs/models.md lists "
             "those that are"
         )
-    parts = (*PARTS, *SECOND_PARTS) if has_second_encoder(folder) else PARTS
-    absent = [name for name in parts if not (folder / name).exists()]
+    absent = [name for name in parts_of(folder) if not (folder / name).exists()]
     if absent:
         raise Unavailable(
             f"{folder}: expected a model in diffusers' layout, but {', '.join(absent)} is missing; copy it from where "
             "the model came, or give the folder of a whole model"
         )
     return folder
+
+
+def parts_of(folder: Path) -> tuple[str, ...]:
+    """The folders that the model in ``folder`` consists of; those of Stable Diffusion 1.5 where that is no folder."""
+    if not (folder / "model_index.json").is_file():
+        return PARTS
+    if (editor := find_editor(folder)) is not None and not editor.family.unet:
+        return JOINT_PARTS
+    return (*PARTS, *SECOND_PARTS) if has_second_encoder(folder) else PARTS
 
 
 def has_second_encoder(folder: Path) -> bool:

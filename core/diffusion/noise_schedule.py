@@ -54,6 +54,11 @@ class NoiseLevel:
         return self.signal + self.noise
 
     @property
+    def straight(self) -> bool:
+        """Whether it is of rectified flow: a + s = 1."""
+        return math.isclose(self.a + self.s, 1.0, abs_tol=1e-9) and 0 < self.noise
+
+    @property
     def half_log_snr(self) -> float:
         """log(a / s), DPM-Solver++'s lambda_t."""
         return 0.5 * math.log(self.signal / self.noise)
@@ -94,6 +99,10 @@ class NoiseSchedule(ABC):
     @abstractmethod
     def s(self, t: int | Tensor) -> Tensor:
         """The factor of the noise, as ``a``."""
+
+    def shifted(self, step: float) -> float:
+        """The training step at which a sampler that would stand at ``step``, of steps evenly apart, asks the model."""
+        return step
 
     def add_noise(self, x0: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
         """x_t = a x_0 + s eps."""
@@ -170,34 +179,44 @@ class VariancePreserving(NoiseSchedule):
 class RectifiedFlow(NoiseSchedule):
     """Straight paths from picture to noise: a = 1 - t', s = t' at time t' = (t + 1) / T of training step t.
 
-    The model predicts u = eps - x_0, and DDIM without fresh noise is Euler's step x + (t'_next - t') u.
+    The model predicts u = eps - x_0, and DDIM without fresh noise is Euler's step x + (t'_next - t') u. A sampler
+    stays longer at much noise with a ``shift`` k above 1: k t' / (1 + (k - 1) t') in place of t' (Esser et al. 2024,
+    eq. 23).
     """
 
     prediction: Prediction = "flow"
 
-    def __init__(self, steps: int = 1000) -> None:
+    def __init__(self, steps: int = 1000, shift: float = 1.0) -> None:
         if steps < 1:
             raise InputError(f"rectified flow: expected at least 1 training step, got {steps}")
-        self._steps = steps
+        if shift <= 0:
+            raise InputError(f"rectified flow: expected a shift above 0, got {shift}")
+        self._steps, self._shift = steps, shift
+
+    def shifted(self, step: float) -> float:
+        """See the class."""
+        return self._shift * step / (1 + (self._shift - 1) * step / self._steps)
 
     def __len__(self) -> int:
         return self._steps
 
     def level(self, t: int) -> NoiseLevel:
-        """(1 - t')^2 and t'^2; at the last step a trace of signal is left."""
-        time = (t + 1) / self._steps
-        return NoiseLevel(max((1 - time) ** 2, _LEAST_SIGNAL), time**2)
+        """(1 - t')^2 and t'^2."""
+        time = float(self._time(t))
+        return NoiseLevel((1 - time) ** 2, time**2)
 
     def a(self, t: int | Tensor) -> Tensor:
-        """1 - t', at least the root of that trace."""
-        return (1 - self._time(t)).clamp(min=math.sqrt(_LEAST_SIGNAL)).float()
+        """1 - t'."""
+        return (1 - self._time(t)).float()
 
     def s(self, t: int | Tensor) -> Tensor:
         """t'."""
         return self._time(t).float()
 
     def _time(self, t: int | Tensor) -> Tensor:
-        return (_indices(t).double().reshape(-1, 1, 1, 1) + 1) / self._steps
+        """At the last step a trace of signal is left, of which x_0 can be read."""
+        time = (_indices(t).double().reshape(-1, 1, 1, 1) + 1) / self._steps
+        return time.clamp(max=1 - math.sqrt(_LEAST_SIGNAL))
 
 
 def _indices(t: int | Tensor) -> Tensor:

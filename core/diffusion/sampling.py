@@ -109,7 +109,7 @@ def make_schedule(
     if not 0 < strength <= 1:
         raise InputError(f"strength: expected more than 0 and at most 1, got {strength}")
     if spacing == "trailing":
-        times = [round(total - i * total / count) - 1 for i in range(count)]
+        times = [round(noise_schedule.shifted(total - i * total / count)) - 1 for i in range(count)]
     else:
         times = [min(i * (total // count) + 1, total - 1) for i in reversed(range(count))]
     times = times[count - max(1, round(count * strength)) :]
@@ -255,6 +255,17 @@ def sample(
     return x
 
 
+def _step_back(known: Tensor, guess: Tensor, noise: Tensor, step: SamplingStep) -> Tensor:
+    """A better ``guess`` of x_t, from which ``step`` leads to ``known``, by the ``noise`` that the model sees in it.
+
+    On straight paths x_t = known + (t' - t'_after) u(guess): the noise itself changes with the guess, the velocity
+    hardly does.
+    """
+    if step.level.straight:
+        return guess + known - ddim_step(guess, noise, step.level, step.after)
+    return ddim_step(known, noise, step.after, step.level)
+
+
 @torch.no_grad()
 def invert(
     model: NoisePredictor,
@@ -282,7 +293,7 @@ def invert(
         for _ in range(max(rounds, 1)):
             raise_if_cancelled(cancelled)
             noise = model(guess, step.t)
-            last, guess = guess, ddim_step(known, noise, step.after, step.level)
+            last, guess = guess, _step_back(known, guess, noise, step)
             if float((guess - last).square().mean()) <= tolerance**2 * float(guess.square().mean()):
                 break
         x = guess

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from core.device import torch_generator
-from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.backbone import Backbone
 from core.diffusion.conditioning import Conditioning
+from core.diffusion.prompt_encoding import encode_ids
 from core.errors import InputError, Unavailable
 from core.images import atomic_write
 
@@ -128,7 +129,7 @@ def prompt_ids(backbone: Backbone, prompt: str) -> list[int]:
             raise InputError(f"prompt {prompt!r}: {piece} is not loaded (there are: {have}); load or learn it first")
         elif piece.strip():
             ids += backbone.tokenizer(piece, add_special_tokens=False, truncation=False, verbose=False).input_ids
-    room = backbone.max_tokens - 2
+    room = backbone.max_tokens - sum(map(len, backbone.prompt_ends))
     if len(ids) > room:
         raise InputError(f"prompt of {len(ids)} tokens: the model reads {room}; shorten it ({prompt[:40]!r}...)")
     return ids
@@ -136,10 +137,11 @@ def prompt_ids(backbone: Backbone, prompt: str) -> list[int]:
 
 def padded_ids(backbone: Backbone, prompts: Sequence[str]) -> Tensor:
     """Ids int64 (N, length) with start, end and padding, as the text encoder reads them."""
-    tokenizer, rows = backbone.tokenizer, []
+    before, after = backbone.prompt_ends
+    rows = []
     for prompt in prompts:
-        ids = [tokenizer.bos_token_id, *prompt_ids(backbone, prompt), tokenizer.eos_token_id]
-        rows.append(ids + [tokenizer.pad_token_id] * (backbone.max_tokens - len(ids)))
+        ids = [*before, *prompt_ids(backbone, prompt), *after]
+        rows.append(ids + [backbone.tokenizer.pad_token_id] * (backbone.max_tokens - len(ids)))
     return torch.tensor(rows, dtype=torch.int64)
 
 
@@ -154,11 +156,13 @@ def token_positions(backbone: Backbone, prompt: str, word: str) -> tuple[int, ..
 
     InputError where the prompt does not hold it.
     """
-    ids, part = prompt_ids(backbone, prompt), prompt_ids(backbone, word)
+    ids, first = prompt_ids(backbone, prompt), len(backbone.prompt_ends[0])
     found: list[int] = []
-    for start in range(len(ids) - len(part) + 1) if part else ():
-        if ids[start : start + len(part)] == part:
-            found += range(start + 1, start + 1 + len(part))
+    # Some tokenizers read a word otherwise after a blank.
+    for part in (prompt_ids(backbone, f" {word}"), prompt_ids(backbone, word)):
+        for start in range(len(ids) - len(part) + 1) if part else ():
+            if ids[start : start + len(part)] == part:
+                found += range(first + start, first + start + len(part))
     if not found:
         raise InputError(f"word {word!r}: it is not in the prompt {prompt!r}; name a word of the prompt")
     return tuple(dict.fromkeys(found))
@@ -169,8 +173,8 @@ def token_spans(backbone: Backbone, pieces: Sequence[str]) -> list[tuple[int, ..
 
     InputError where the tokenizer reads across the joint of two pieces; cut the prompt between words.
     """
-    out, at, ids = [], 1, list[int]()
-    for piece in pieces:
+    out, at, ids = [], len(backbone.prompt_ends[0]), list[int]()
+    for piece in _with_blanks_first(pieces):
         own = prompt_ids(backbone, piece)
         out.append(tuple(range(at, at + len(own))))
         at, ids = at + len(own), ids + own
@@ -179,9 +183,21 @@ def token_spans(backbone: Backbone, pieces: Sequence[str]) -> list[tuple[int, ..
     return out
 
 
+def _with_blanks_first(pieces: Sequence[str]) -> list[str]:
+    """The same text in as many pieces, with blanks at the start of the next piece in place of the end of the one
+    before: some tokenizers read a blank with the word after it."""
+    out, blanks = [], ""
+    for piece in pieces[:-1]:
+        text = blanks + piece
+        kept = text.rstrip(" ")
+        out.append(kept)
+        blanks = text[len(kept) :]
+    return [*out, blanks + pieces[-1]] if pieces else []
+
+
 def initial_vectors(backbone: Backbone, word: str, count: int) -> Tensor:
     """``count`` vectors float32 (count, width) to start learning from: those of ``word``'s tokens, repeated."""
-    ids = prompt_ids(backbone, word)
+    ids = prompt_ids(backbone, f" {word.strip()}")
     if not ids:
         raise InputError(f"start word {word!r}: the tokenizer knows no token of it; give another, such as 'damage'")
     rows = [ids[i % len(ids)] for i in range(count)]

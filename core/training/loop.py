@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from core.device import derive_seed, torch_generator
-from core.diffusion.backbone import Backbone, encode_ids, model_output
+from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.conditioning import Conditioning
+from core.diffusion.prompt_encoding import encode_ids
 from core.diffusion.sampling import raise_if_cancelled
 from core.errors import InputError, Unavailable
 from core.images import atomic_write

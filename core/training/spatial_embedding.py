@@ -17,8 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.backbone import Backbone
 from core.diffusion.conditioning import Conditioning
+from core.diffusion.prompt_encoding import encode_ids
 from core.diffusion.tokens import embedding_columns, own_embeddings
 from core.errors import InputError
 from core.types import Mask

@@ -18,10 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from core.device import derive_seed
-from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.backbone import Backbone
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
 from core.diffusion.model_crop import CropSettings
+from core.diffusion.prompt_encoding import encode_ids
 from core.diffusion.tokens import Placeholder, initial_vectors, jittered, padded_ids, prompt_ids, with_placeholders
 from core.errors import InputError
 from core.images import png_bytes

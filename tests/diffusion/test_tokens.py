@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.backbone import Backbone
+from core.diffusion.prompt_encoding import encode_ids
 from core.diffusion.tokens import (
     Placeholder,
     encode_text,

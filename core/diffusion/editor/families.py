@@ -38,8 +38,8 @@ class EditorFamily:
     """A family of models.
 
     ``classes`` are the names in ``model_index.json`` that stand for it. ``steps`` and ``guidance`` are its own
-    defaults, ``few_steps`` and a guidance of 1 (off) those of a distilled member. ``learned``: the learned engines
-    and our own sampling work on it too.
+    defaults, ``few_steps`` and a guidance of 1 (off) those of a distilled member. ``learned``: our own sampling
+    works on it too, and with it the learned engines; without a ``unet`` only those that leave self-attention alone.
     """
 
     name: str
@@ -119,6 +119,7 @@ EDITOR_FAMILIES: tuple[EditorFamily, ...] = (
     EditorFamily(
         "z-image", "Z-Image", _three("ZImage"),
         EditorPipeline("ZImageInpaintPipeline", negative=True, strength=True), None, 50, 5.0, few_steps=9,
+        learned=True,
     ),
 )  # fmt: skip
 """Not among them, since they cannot be drawn with as they lie on a disk: Kandinsky 2.2 (its prior is a second model),

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from core.device import derive_seed
 from core.diffusion.attention import attention_control
-from core.diffusion.backbone import Backbone, encode_ids
+from core.diffusion.backbone import Backbone, require_unet
 from core.diffusion.conditioning import Conditioning
+from core.diffusion.prompt_encoding import encode_ids
 from core.diffusion.tokens import (
     Placeholder,
     initial_vectors,
@@ -127,6 +128,7 @@ def dual_model(
     ``starts`` are words of the model's own that learned words start from. As long as nothing is learned, and with an
     interaction from zero or none, each branch is the model itself.
     """
+    require_unet(backbone, "DualAnoDiff")
     parameters: dict[str, nn.Parameter] = {}
     with ExitStack() as stack:
         vectors = {

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from core.device import torch_generator
 from core.diffusion.attention import AttentionController, AttentionReweight, attention_control
-from core.diffusion.backbone import Backbone, decode, encode_image, predict_noise
+from core.diffusion.backbone import Backbone, decode, encode_image, predict_noise, require_unet
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import latent_mask
 from core.diffusion.model_crop import CropSettings, ModelCrop, crop_for_model, latent_previewer, paste_back
@@ -89,7 +89,8 @@ def draw_graft(
     cancelled: Callable[[], bool] | None = None,
 ) -> Image:
     """The target's photo, uint8 (H, W, 3), with an anomaly like the references' in its mask; outside it is the photo's
-    own. Cancelled within a step."""
+    own. Cancelled within a step; Unavailable on a model without a UNet."""
+    require_unet(backbone, "graft")
     photo, mask = task.target
     window = crop_for_model(backbone, photo, mask, frame)
     initial = window.crop(task.initial)
