@@ -83,7 +83,8 @@ class _BranchTimer:
 
     def draw_apart(self, seed: int) -> None:
         """The whole, then the part; the part's attention is looked at as in a pair."""
-        from core.diffusion.attention import AttentionStore, attention_control
+        from core.diffusion.attention import attention_control
+        from core.diffusion.word_attention import AttentionStore
 
         self._draw_branch(GLOBAL_BRANCH, seed)
         with attention_control(

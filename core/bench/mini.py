@@ -183,10 +183,11 @@ def _generated(backbone: Backbone, prompt: str, seed: int) -> Image:
 
 def _measure_word_attention(backbone: Backbone, count: int) -> dict[str, float]:
     """Invert unseen scenes with their captions; where do the words look, and does the picture come back?"""
-    from core.diffusion.attention import AttentionStore, attention_control
+    from core.diffusion.attention import attention_control
     from core.diffusion.backbone import decode, encode_image
     from core.diffusion.sampling import classifier_free_guidance, invert, make_schedule, sample
     from core.diffusion.tokens import encode_text, token_positions
+    from core.diffusion.word_attention import AttentionStore
 
     ious, lost = [], []
     schedule = make_schedule(backbone.noise_schedule, STEPS)

@@ -20,6 +20,7 @@ prompt_encoding.py        token ids to what a model reads: CLIP, two encoders, a
 sampling.py               one loop with step hooks; DDIM, DPM-Solver++(2M), LCM, TCD, guidance, inversion
 attention.py              controllers of the attention, installed for a while
 joint_attention.py        the same where picture and prompt are one sequence
+word_attention.py         where words look, recorded and weighted
 attention_reweighting.py  AnomalyDiffusion's: more attention where the anomaly is hardly seen
 inpainting.py             generation inside a mask, pasted back at native resolution
 model_crop.py             what a model sees of a photo, and how it is pasted back

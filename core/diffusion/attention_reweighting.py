@@ -28,10 +28,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.diffusion.attention import AttentionController, AttentionReweight
+from core.diffusion.attention import AttentionController
 from core.diffusion.backbone import Backbone, decode
 from core.diffusion.inpainting import InpaintingHooks, InpaintingState
 from core.diffusion.sampling import SamplingStep
+from core.diffusion.word_attention import AttentionReweight
 from core.types import Image
 
 ReweightingVariant = Literal["off", "paper", "literal", "code", "flawsmith"]

@@ -14,17 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from core.diffusion.attention import (
-    AttentionController,
-    AttentionSite,
-    AttentionStore,
-    attention_control,
-    cross_attention_levels,
-)
+from core.diffusion.attention import AttentionController, AttentionSite, attention_control, cross_attention_levels
 from core.diffusion.backbone import Backbone, predict_noise
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.sampling import AfterStep, BeforeStep, NoisePredictor, SamplingSchedule, SamplingStep, invert
 from core.diffusion.tokens import encode_text, token_spans
+from core.diffusion.word_attention import AttentionStore
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,7 @@ from torch import Tensor
 from core.device import torch_generator
 from core.diffusion.attention import (
     AttentionController,
-    AttentionReweight,
     AttentionSite,
-    AttentionStore,
     attention_control,
     attention_layers,
     cross_attention_levels,
@@ -22,6 +20,7 @@ from core.diffusion.attention import (
 from core.diffusion.backbone import Backbone, predict_noise
 from core.diffusion.sampling import draw_noise
 from core.diffusion.tokens import encode_text, token_positions
+from core.diffusion.word_attention import AttentionReweight, AttentionStore
 from core.errors import InputError
 
 PROMPT = "a photo of a metal plate with a scratch"

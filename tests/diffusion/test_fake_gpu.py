@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from core.diffusion.attention import AttentionReweight, AttentionStore, attention_control
+from core.diffusion.attention import attention_control
 from core.diffusion.backbone import Backbone, model_output, predict_noise
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import blended_hooks, latent_mask
@@ -20,6 +20,7 @@ from core.diffusion.noise_schedule import VariancePreserving
 from core.diffusion.prompt_encoding import encode_ids
 from core.diffusion.sampling import classifier_free_guidance, draw_noise, make_schedule, sample
 from core.diffusion.tokens import Placeholder, with_placeholders
+from core.diffusion.word_attention import AttentionReweight, AttentionStore
 from core.methods.dual_ano_diff.interaction import BCM, SaimController, interleaved, predict_pairs
 from core.methods.graft.reference_reading import ReferenceReading
 from core.training.low_rank import unet_adapter

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.diffusion.attention import AttentionController, AttentionSite, AttentionStore, attention_control
+from core.diffusion.attention import AttentionController, AttentionSite, attention_control
 from core.diffusion.backbone import Backbone, encode_image, predict_noise
 from core.diffusion.prompt_to_prompt import (
     AttentionReplace,
@@ -22,6 +22,7 @@ from core.diffusion.prompt_to_prompt import (
 )
 from core.diffusion.sampling import classifier_free_guidance, invert, make_schedule, sample
 from core.diffusion.tokens import encode_text, token_positions, token_spans
+from core.diffusion.word_attention import AttentionStore
 from core.errors import InputError
 
 CROSS, SELF = AttentionSite("a", True, "down", 2, (4, 4)), AttentionSite("b", False, "down", 2, (4, 4))

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from core.device import torch_generator
-from core.diffusion.attention import AttentionStore
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.inpainting import (
     DrawingSettings,
@@ -27,6 +26,7 @@ from core.diffusion.inpainting import (
 )
 from core.diffusion.model_crop import CropSettings, crop_for_model, latent_previewer, paste_back
 from core.diffusion.sampling import SamplingStep, draw_noise, make_schedule, sample
+from core.diffusion.word_attention import AttentionStore
 from core.errors import Cancelled, InputError, MaskError, Unavailable
 from core.images.geometry import resized
 

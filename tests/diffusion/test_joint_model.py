@@ -10,14 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from core.device import torch_generator
-from core.diffusion.attention import (
-    AttentionController,
-    AttentionReweight,
-    AttentionSite,
-    AttentionStore,
-    attention_control,
-    cross_attention_levels,
-)
+from core.diffusion.attention import AttentionController, AttentionSite, attention_control, cross_attention_levels
 from core.diffusion.backbone import Backbone, decode, encode_image, predict_noise
 from core.diffusion.inpainting import DrawingSettings, InpaintTask, inpaint
 from core.diffusion.loading import load_backbone
@@ -32,6 +25,7 @@ from core.diffusion.tokens import (
     token_spans,
     with_placeholders,
 )
+from core.diffusion.word_attention import AttentionReweight, AttentionStore
 from core.errors import InputError
 from tests.diffusion.editor_toys import write_editor
 

@@ -10,13 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from core.diffusion.attention import AttentionReweight, AttentionStore, attention_control, attention_layers
+from core.diffusion.attention import attention_control, attention_layers
 from core.diffusion.backbone import Backbone, encode_image
 from core.diffusion.inpainting import DrawingSettings, InpaintingHooks, InpaintTask, inpaint
 from core.diffusion.loading import forget_backbones, load_backbone
 from core.diffusion.model_crop import CropSettings
 from core.diffusion.sampling import classifier_free_guidance, invert, make_schedule, sample
 from core.diffusion.tokens import Placeholder, encode_text, initial_vectors, token_positions, with_placeholders
+from core.diffusion.word_attention import AttentionReweight, AttentionStore
 from core.training.loop import Trainable, TrainingPlan, prompt_conditioning, train
 from core.training.training_samples import TrainingSample, encode_samples
 from tests.diffusion.toy import write_sd15

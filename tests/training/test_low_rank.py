@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.diffusion.attention import AttentionStore, attention_control, attention_layers
+from core.diffusion.attention import attention_control, attention_layers
 from core.diffusion.backbone import Backbone, model_output
 from core.diffusion.tokens import encode_text
+from core.diffusion.word_attention import AttentionStore
 from core.errors import Unavailable
 from core.training.low_rank import LORA_TARGETS, merged_adapter, unet_adapter
 

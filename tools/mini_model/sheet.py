@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import torch
 
-from core.diffusion.attention import AttentionStore, attention_control
+from core.diffusion.attention import attention_control
 from core.diffusion.backbone import decode
 from core.diffusion.loading import load_backbone
 from core.diffusion.sampling import classifier_free_guidance, make_schedule, sample
 from core.diffusion.tokens import encode_text, token_positions
+from core.diffusion.word_attention import AttentionStore
 from tools.mini_model.publish import publish
 from tools.mini_model.sizes import Size
 

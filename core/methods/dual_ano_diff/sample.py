@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from core.device import derive_seed, torch_generator
-from core.diffusion.attention import AttentionStore, attention_control, cross_attention_levels
+from core.diffusion.attention import attention_control, cross_attention_levels
 from core.diffusion.backbone import Backbone, decode, encode_image
 from core.diffusion.sampling import NoisePredictor, draw_noise, make_schedule, sample
+from core.diffusion.word_attention import AttentionStore
 from core.methods.dual_ano_diff.adapters import NORMAL_LABEL, DualModel
 from core.methods.dual_ano_diff.interaction import (
     ANOMALOUS_BRANCH,

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from core.device import torch_generator
-from core.diffusion.attention import AttentionController, AttentionReweight, attention_control
+from core.diffusion.attention import AttentionController, attention_control
 from core.diffusion.backbone import Backbone, decode, encode_image, predict_noise, require_unet
 from core.diffusion.conditioning import Conditioning
 from core.diffusion.inpainting import latent_mask
 from core.diffusion.model_crop import CropSettings, ModelCrop, crop_for_model, latent_previewer, paste_back
 from core.diffusion.sampling import SamplingSchedule, ddim_step, draw_noise, make_schedule, raise_if_cancelled
 from core.diffusion.tokens import encode_text
+from core.diffusion.word_attention import AttentionReweight
 from core.methods.graft.inversion import inverted_path
 from core.methods.graft.reference_reading import ReferenceReading
 from core.progress import PreviewedSteps
