@@ -56,8 +56,8 @@ def bench(
             help="core: speed; calibrate: what thresholds set by pairs keep; click, mini: what the shipped models can "
             "do; few-shot, dual, comgen: learning and component edits; realism: do the pairs teach a detector; "
             "comgen-table: what each part of ComGEN is worth; loop: what its rounds bring; rules: are learned rules "
-            "the product's own; paper: a paper's tables; import: large trees; hostile: attacks of each kind in "
-            "docs/security.md."
+            "the product's own; paper: a paper's tables; import: large trees; scale: very many samples, by processes "
+            "and Ray; hostile: attacks of each kind in docs/security.md."
         ),
     ] = "core",
     method: Annotated[
@@ -82,7 +82,7 @@ def bench(
         typer.Option(
             "--rows",
             help="realism: real_few_shot, ENGINE, ENGINE:name=value, ENGINE+real; comgen-table: its rows; "
-            "click: its sets; hostile: its kinds; import: its layouts.",
+            "click: its sets; hostile: its kinds; import: its layouts; scale: rates, merge, tabs.",
         ),
     ] = [],  # noqa: B006
     product: Annotated[
@@ -90,7 +90,9 @@ def bench(
         typer.Option("--product", help="comgen-table: a demo product; paper: a folder of --data."),
     ] = [],  # noqa: B006
     seeds: Annotated[int | None, typer.Option(min=1, max=100, help="tables: trainings per row.")] = None,
-    count: Annotated[int | None, typer.Option(min=1, help="tables: pairs per label; hostile, import: inputs.")] = None,
+    count: Annotated[
+        int | None, typer.Option(min=1, help="tables: pairs per label; hostile, import: inputs; scale: merged.")
+    ] = None,
     without: Annotated[list[str], typer.Option(help="realism: a label to leave out.")] = [],  # noqa: B006
     detector: Annotated[
         str | None, typer.Option(help="realism: what learns from the pairs; unet if left out.")
@@ -124,7 +126,7 @@ def bench(
         "plan": plan or None,
     }  # fmt: skip
     given = {key: value for key, value in given.items() if value not in (None, [], {})}
-    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile", "rules", "import", "loop"):
+    if name in ("calibrate", "realism", "comgen-table", "paper", "hostile", "rules", "import", "loop", "scale"):
         given["progress"] = lambda line: print(line, file=sys.stderr, flush=True)
     result: dict[str, Any] = run_bench(name, quick=quick, **given)
     print_result(result, as_json, [f"{key}: {value}" for key, value in _flattened(result)])

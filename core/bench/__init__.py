@@ -25,6 +25,7 @@ BENCHES = {
     "paper": "core.bench.paper",
     "realism": "core.bench.realism",
     "rules": "core.bench.rules",
+    "scale": "core.bench.scale",
 }
 """Name → module with ``measure(quick: bool, **options) -> dict``."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from core.engines.api import Context, Engine, GoodPhotos, sample_or_error
 from core.engines.registry import engine
 from core.errors import Cancelled, InputError
+from core.jobs.bulk_store import store_all
 from core.jobs.cluster.dispatch import ClusterDispatch
 from core.jobs.cluster.nodes import WorkerCluster
 from core.jobs.packed_sample import PackedSample
@@ -62,7 +63,7 @@ def generate(
     given_up: list[str] = []
     stopped = False
     try:
-        for outcome in _batch_outcomes(plan, places, cluster, ctx):
+        for outcome in _batch_outcomes(plan, places, cluster, job_id, ctx):
             if isinstance(outcome, str):
                 given_up.append(outcome)
             else:
@@ -87,18 +88,24 @@ def generate(
 
 
 def _batch_outcomes(
-    plan: BatchPlan, places: Sequence[WorkerPlace], cluster: WorkerCluster | None, ctx: Context
+    plan: BatchPlan,
+    places: Sequence[WorkerPlace],
+    cluster: WorkerCluster | None,
+    job_id: str | None,
+    ctx: Context,
 ) -> Iterator[MadeSample | str]:
     """All samples of a batch in order, made by the threads of this process, by one process at each of ``places``, or
     on a cluster.
 
-    Those that are stored already are found.
+    Those that are stored already are found. What a cluster made is stored here, as many at once as came.
     """
     indices, project = range(plan.batch.count), plan.product_data.project
     if cluster is not None:
         step = (plan.batch.batch_size or GROUP_ON_A_CLUSTER) if plan.engine.draws_batches else 1
         for made in ClusterDispatch(plan, cluster, ctx, step).outcomes():
-            yield project.sample_row(made[1]) if isinstance(made, tuple) else made
+            rows = iter(store_all(project, [one for one in made if isinstance(one, PackedSample)], job_id))
+            for one in made:
+                yield next(rows) if isinstance(one, PackedSample) else _found(project, one)
         return
     if not places:
         stored = StoredSamples.of(plan).find
@@ -106,10 +113,15 @@ def _batch_outcomes(
         return
 
     def make(batch: Sequence[int]) -> list[MadeSample | str]:
-        return [project.sample_row(made[1]) if isinstance(made, tuple) else made for made in workers.make(batch)]
+        return [made if isinstance(made, PackedSample) else _found(project, made) for made in workers.make(batch)]
 
     with WorkerProcesses(project.path, plan.batch, places, ctx.cancelled) as workers:
         yield from _in_order(_index_batches(plan, indices, ctx), make, len(places), ctx)
+
+
+def _found(project: Project, outcome: str | tuple[str, str]) -> SampleRow | str:
+    """A sample that is stored already, or why there is none."""
+    return outcome if isinstance(outcome, str) else project.sample_row(outcome[1])
 
 
 def make_samples(chosen: Engine, request: Request, ctx: Context) -> Iterator[Sample]:

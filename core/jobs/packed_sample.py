@@ -57,6 +57,13 @@ class PackedSample:
             picture_pngs={name: png_bytes(picture) for name, picture in sample.pictures.items()},
         )
 
+    @property
+    def pngs(self) -> list[bytes]:
+        """All its files."""
+        more = [png for png in (self.attention_png, self.unrefined_png) if png is not None]
+        maps = [*self.instance_pngs, *self.component_pngs.values(), *self.picture_pngs.values()]
+        return [self.image_png, self.mask_png, *more, *maps]
+
     def store(self, project: Project, job_id: str | None = None) -> SampleRow:
         """Write it into a project; one that is there already stays as it is."""
         return project.add_sample(

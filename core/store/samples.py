@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
@@ -83,6 +84,17 @@ class SampleStore(PhotoStore):
         details = {"recipe": recipe_json, "descriptor": descriptor, "maps": listed}
         self._insert(row, kept, details)
         return self.sample_row(id)
+
+    def write_files(self, pngs: Iterable[bytes]) -> None:
+        """Write the files of a sample ahead, which may be done in another thread than ``add_sample``."""
+        for png in pngs:
+            self._files.put(png, "png")
+
+    @contextmanager
+    def one_transaction(self) -> Iterator[None]:
+        """All rows that this thread writes within the block are durable at its end, together, or none of them."""
+        with self._db.write():
+            yield
 
     def _insert(self, row: dict[str, Any], files: list[StoredFile], details: dict[str, Any]) -> None:
         with self._db.write() as db:

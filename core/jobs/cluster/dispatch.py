@@ -73,9 +73,9 @@ class ClusterDispatch:
     _looked_s: float = float("-inf")
     _sample_s: float | None = None
 
-    def outcomes(self) -> Iterator[ClusterOutcome]:
-        """What comes of each sample of the batch, in order. Cancelled within a moment; Unavailable where no node can
-        make samples."""
+    def outcomes(self) -> Iterator[list[ClusterOutcome]]:
+        """What comes of each sample of the batch, in order, as many at once as are there. Cancelled within a moment;
+        Unavailable where no node can make samples."""
         package = BatchPackage.of(self.plan)
         self._inputs = package.inputs
         self._stored = StoredSamples.of(self.plan)
@@ -88,7 +88,8 @@ class ClusterDispatch:
                 self._give_work()
                 self._take_replies()
                 self._give_work()  # before what is ready is stored, which takes a while
-                yield from self._ledger.ready()
+                if ready := self._ledger.ready():
+                    yield ready
         finally:
             for slot in self._slots:
                 slot.worker.stop()

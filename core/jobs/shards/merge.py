@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from core.engines.registry import engine
-from core.errors import Cancelled, FlawsmithError, InputError
+from core.errors import FlawsmithError, InputError
 from core.images import read_image, read_mask
+from core.jobs.bulk_store import store_all
 from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
 from core.jobs.requests import GenerationBatch
 from core.jobs.sample_identity import check_belongs
 from core.jobs.shards.shard_folder import ShardCard, ShardFolder
 from core.progress import Progress, unwatched
-from core.store import SampleFilter
+from core.store import Project, SampleFilter, SampleRow
 from core.validation import read_settings
 
+GROUP = 64
+"""Samples that are verified and stored together; a merge that is stopped or killed has whole groups."""
+READERS = 2
 _NAMED = 3
 """Damaged samples named in one message."""
 
@@ -87,26 +92,60 @@ def merge_shards(
     batch, places = read_shards(folders)
     project, merged = material.project, MergedShards(missing=batch.count - len(places))
     before = set(project.sample_ids(SampleFilter(engine=batch.engine, label=batch.label)))
-    for done, (index, folder) in enumerate(places.items(), start=1):
+    indices = list(places)
+    for start in range(0, len(indices), GROUP):
         if cancelled():
             merged.cancelled = True
             break
-        try:
-            packed = folder.read(index)
-            if isinstance(packed, str):
-                merged.given_up += 1
-                continue
-            _verify(material, batch, index, packed)
-            row = packed.store(project, job_id)
-        except Cancelled:
-            raise
-        except FlawsmithError as error:
-            merged.damaged.append(f"sample {index}: {error}")
-            continue
-        merged.already += row.id in before
-        merged.samples += row.id not in before
-        progress(done, len(places))
+        group = indices[start : start + GROUP]
+        sound = _sound_samples(material, batch, {index: places[index] for index in group}, merged)
+        for row in _stored(project, sound, job_id, merged):
+            merged.already += row.id in before
+            merged.samples += row.id not in before
+        progress(start + len(group), len(indices))
     return merged
+
+
+def _sound_samples(
+    material: ProductData, batch: GenerationBatch, places: Mapping[int, ShardFolder], merged: MergedShards
+) -> dict[int, PackedSample]:
+    """The samples at ``places`` that pass, by index; what is wrong with the others goes into ``merged``."""
+
+    def checked(index: int) -> PackedSample | str | FlawsmithError:
+        try:
+            packed = places[index].read(index)
+            if isinstance(packed, PackedSample):
+                _verify(material, batch, index, packed)
+            return packed
+        except FlawsmithError as error:
+            return error
+
+    sound = {}
+    with ThreadPoolExecutor(READERS, thread_name_prefix="merge") as pool:
+        for index, found in zip(places, pool.map(checked, places), strict=True):
+            if isinstance(found, PackedSample):
+                sound[index] = found
+            elif isinstance(found, FlawsmithError):
+                merged.damaged.append(f"sample {index}: {found}")
+            else:
+                merged.given_up += 1
+    return sound
+
+
+def _stored(
+    project: Project, samples: Mapping[int, PackedSample], job_id: str | None, merged: MergedShards
+) -> list[SampleRow]:
+    """The rows of ``samples``; one that cannot be stored goes into ``merged`` and does not take others along."""
+    try:
+        return store_all(project, list(samples.values()), job_id)
+    except FlawsmithError:
+        rows = []
+        for index, sample in samples.items():
+            try:
+                rows.append(sample.store(project, job_id))
+            except FlawsmithError as error:
+                merged.damaged.append(f"sample {index}: {error}")
+        return rows
 
 
 def _verify(material: ProductData, batch: GenerationBatch, index: int, packed: PackedSample) -> None:
