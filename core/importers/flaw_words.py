@@ -10,6 +10,8 @@ from core.importers.words import NEGATIONS, role_of, stem_role, words_of
 Told = Literal["good", "bad"]
 
 _FLAWS = frozenset(
+    "break breaks broken fray frayed uneven bent pinhole pinholes mousebite mousebites blister blisters wrinkle "
+    "wrinkles wrinkled discoloration discolored void voids bubble bubbles leak leaks dirty dusty worn "
     "scratch scratches scratched crack cracks cracked cracking dent dents dented stain stains stained burr burrs rust "
     "rusty corrosion corroded porosity blowhole blowholes crazing breakage chipped torn scuff scuffs pitting pitted "
     "delamination deformed deformation contamination contaminated misaligned missing "

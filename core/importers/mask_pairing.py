@@ -82,9 +82,19 @@ def split_masks(images: Sequence[SourceEntry]) -> tuple[list[SourceEntry], list[
 def _is_named_mask(entry: SourceEntry, here: set[tuple[Where, str]]) -> bool:
     for pattern in (_ENDING, _BEGINNING, _CAMEL):
         match = pattern.fullmatch(entry.stem)
-        if match and (entry.folded, match["photo"].casefold()) in here:
-            return match["word"].casefold() in _SURE or is_flat(entry)
+        if match is None:
+            continue
+        photo, is_sure = match["photo"].casefold(), match["word"].casefold() in _SURE
+        if (entry.folded, photo) in here:
+            return is_sure or is_flat(entry)
+        if is_sure and (less := _less_last_word(photo)) and (entry.folded, less) in here:
+            return True
     return _LABEL_STUDIO.fullmatch(entry.stem) is not None
+
+
+def _less_last_word(stem: str) -> str:
+    """``7`` of ``7_scratch``, whose mask says what it shows; "" of a single word."""
+    return re.split(r"[ _.-]+[^\W\d_]+$", stem)[0] if re.search(r"[ _.-][^\W\d_]+$", stem) else ""
 
 
 def _is_bare_mask(entry: SourceEntry, shared: set[Where]) -> bool:
@@ -283,6 +293,8 @@ def _stems(mask: SourceEntry) -> Iterable[str]:
     for pattern in (_ENDING, _BEGINNING):
         if match := pattern.fullmatch(stem):
             found.append(match["photo"])
+            if match["word"] in _SURE and (less := _less_last_word(match["photo"])):
+                found.append(less)
     if match := _CAMEL.fullmatch(mask.stem):
         found.append(match["photo"].casefold())
     for suffix in IMAGE_SUFFIXES:

@@ -86,6 +86,27 @@ class SourceTree:
                 return ends[0]
         return None
 
+    def find_photo(self, path: str, near: Sequence[str] = ()) -> SourceEntry | None:
+        """The same of a photo, whose ending a table may leave out."""
+        if found := self.find(path, near):
+            return found
+        parts = [part for part in path.replace("\\", "/").casefold().split("/") if part not in ("", ".", "..")]
+        ends = self._photos_by_stem.get(parts[-1], ()) if parts else ()
+        for start in range(len(parts)):
+            rest = "/".join(parts[start:])
+            fitting = [e for e in ends if f"/{e.path.casefold().rpartition('.')[0]}".endswith(f"/{rest}")]
+            if fitting:
+                return fitting[0] if len(fitting) == 1 else None
+        return None
+
+    @cached_property
+    def _photos_by_stem(self) -> dict[str, list[SourceEntry]]:
+        found: dict[str, list[SourceEntry]] = defaultdict(list)
+        for entry in self.images:
+            if not any(role_of(folder) == "mask" for folder in entry.folders):
+                found[entry.stem.casefold()].append(entry)
+        return found
+
     def named(self, *suffixes: str) -> list[SourceEntry]:
         """The files with one of these extensions, which are given in small letters with their dot."""
         found = [entry for suffix in suffixes for entry in self._by_suffix.get(suffix, ())]

@@ -166,6 +166,11 @@ def is_counted(folder: str) -> bool:
     return bool(re.search(r"\d", folder)) and set(words_of(folder)) <= _COUNTED
 
 
+def is_filling(folder: str) -> bool:
+    """Whether a folder's name has only words that say nothing of its parts (``all parts``, ``camera 2``)."""
+    return set(words_of(folder)) <= _FILLING
+
+
 def photo_label(photo: Sequence[str], mask: Sequence[str] = ()) -> str:
     """The label that folders name: the innermost that is no part of a layout, and on the mask's way too if given."""
     shared = {folder.casefold() for folder in mask}

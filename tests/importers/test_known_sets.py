@@ -294,6 +294,85 @@ TREES: dict[str, tuple[Files, int, Labels, int]] = {
         {"edited": (0, 2)},
         0,
     ),
+    "defects alone, by MVTec's names": (
+        bads("break") | bads("fray") | bads("crack"),
+        0,
+        {"break": (0, 2), "crack": (0, 2), "fray": (0, 2)},
+        0,
+    ),
+    "boards' defects alone": (bads("copper") | bads("mousebite") | bads("open"), 0, {"mousebite": (0, 2)}, 4),
+    "labelme with flags": (
+        {"a.png": bad(), "b.png": good(), "c.png": good(3)}
+        | {
+            f"{name}.json": json.dumps({"version": "5.0", "flags": flags, "shapes": [], "imagePath": f"{name}.png"})
+            for name, flags in {"a": {"dent": True}, "b": {"dent": False}, "c": {"ok": True}}.items()
+        },
+        2,
+        {"dent": (0, 1)},
+        0,
+    ),
+    "a mask that says what it shows": (
+        goods("good") | {"bad/7.png": bad(), "bad/7_scratch_mask.png": mask(), "bad/7_dent_mask.png": mask()},
+        3,
+        {"bad": (1, 0)},
+        0,
+    ),
+    "a table without endings": (
+        {"img/a.png": bad(), "img/b.png": good(), "list.csv": "image_id,label\na,dent\nb,good\n"},
+        1,
+        {"dent": (0, 1)},
+        0,
+    ),
+    "a height beside each photo": (
+        {f"p{n}/intensity.png": good(n) for n in range(2)} | {f"p{n}/height.png": good(9 + n) for n in range(2)},
+        2,
+        {},
+        2,
+    ),
+    "depth beside each photo": (
+        goods("", 3, "{}.png") | {f"{n}_depth.png": good(20 + n) for n in range(3)},
+        3,
+        {},
+        3,
+    ),
+    "a sieve of three": (goods("1_OK") | bads("2_NG") | goods("3_unsure"), 3, {"2_ng": (0, 2), "3_unsure": (0, 3)}, 0),
+    "labels in lines of JSON": (
+        {"a.png": bad(), "b.png": good(), "labels.jsonl": '{"image":"a.png","l":"dent"}\n{"image":"b.png","l":"ok"}'},
+        0,
+        {},
+        2,
+    ),
+    "COCO of Label Studio": (
+        {"images/1f2e-a.png": bad(), "images/2f2e-b.png": good()}
+        | {
+            "result.json": json.dumps(
+                {
+                    "images": [
+                        {"id": n, "file_name": f"images/{f}"} for n, f in enumerate(("1f2e-a.png", "2f2e-b.png"))
+                    ],
+                    "annotations": [
+                        {"id": 0, "image_id": 0, "category_id": 0, "segmentation": [[v for p in BOX for v in p]]}
+                    ],
+                    "categories": [{"id": 0, "name": "dent"}],
+                }
+            )
+        },
+        1,
+        {"dent": (1, 0)},
+        0,
+    ),
+    "VisA's split table": (
+        {"candle/Data/Images/Normal/0.JPG": good(form="JPEG"), "candle/Data/Images/Anomaly/0.JPG": bad(form="JPEG")}
+        | {"candle/Data/Masks/Anomaly/0.png": mask(1)}
+        | {
+            "split_csv/1cls.csv": "object,split,label,image,mask\n"
+            "candle,train,normal,candle/Data/Images/Normal/0.JPG,\n"
+            "candle,test,anomaly,candle/Data/Images/Anomaly/0.JPG,candle/Data/Masks/Anomaly/0.png\n"
+        },
+        1,
+        {"anomaly": (1, 0)},
+        0,
+    ),
 }
 
 

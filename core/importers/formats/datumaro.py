@@ -56,18 +56,13 @@ def _read(tree: SourceTree, table: SourceEntry) -> list[tuple[SourceEntry, list[
         for item in data["items"]:
             path = item.get("image", item.get("media", {})).get("path") or f"{item['id']}"
             near = [f"images/{table.stem}", "images"]
-            photo = tree.find(str(path), near) or _by_stem(tree, str(item["id"]))
+            photo = tree.find(str(path), near) or tree.find_photo(str(item["id"]))
             if photo is not None:
                 shapes = [d for a in item.get("annotations", ()) if (d := _shape(a, names)) is not None]
                 found.append((photo, shapes))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(f"{table.name}: expected Datumaro's items, got {type(error).__name__} {error}") from error
     return found
-
-
-def _by_stem(tree: SourceTree, id: str) -> SourceEntry | None:
-    found = [e for e in tree.images if f"/{e.path}".rpartition(".")[0].casefold().endswith(f"/{id}".casefold())]
-    return found[0] if len(found) == 1 else None
 
 
 def _shape(shape: Any, names: list[str]) -> AnnotatedDefect | None:

@@ -10,7 +10,14 @@ from typing import Any
 
 from core.errors import InputError, MaskError
 from core.images import isolated
-from core.importers.annotated import AnnotatedDefect, add_annotated, ask_about_the_rest, pasted_mask, polygon_area
+from core.importers.annotated import (
+    AnnotatedDefect,
+    add_annotated,
+    ask_about_the_rest,
+    pasted_mask,
+    polygon_area,
+    whole_photo,
+)
 from core.importers.formats.labelme_dataset import dataset_folders
 from core.importers.importer import Importer
 from core.importers.plan import ImportPlan, PlanBuilder
@@ -25,7 +32,10 @@ class LabelmeImporter(Importer):
 
     name = "labelme"
     title = "labelme"
-    reads = "polygons, circles, rectangles and masks; lines and points have no area; a photo without shapes is good"
+    reads = (
+        "polygons, circles, rectangles and masks; lines and points have no area; without shapes a photo is what its "
+        "flags say, else good"
+    )
 
     def detect(self, tree: SourceTree) -> float:
         return 0.9 if any(map(_is_labelme, tree.named(".json")[:8])) else 0.0
@@ -60,7 +70,9 @@ def _read(tree: SourceTree, table: SourceEntry) -> tuple[SourceEntry | None, lis
         file = str(data.get("imagePath") or "").replace("\\", "/").rpartition("/")[2]
         here = "/".join(table.folders)
         photo = tree.get(f"{here}/{file}" if here else file) or _twin(tree, table) or tree.find(file)
-        return photo, [_shape(shape) for shape in data["shapes"]]
+        flags = data.get("flags") or {}
+        told = [d for name, is_set in flags.items() if is_set and (d := whole_photo(str(name))) is not None]
+        return photo, [_shape(shape) for shape in data["shapes"]] or told
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise InputError(f"{table.name}: expected labelme's shapes, got {type(error).__name__} {error}") from error
 

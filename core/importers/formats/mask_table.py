@@ -101,7 +101,7 @@ def _names_a_photo(tree: SourceTree, table: SourceEntry) -> bool:
         return False
     rows = csv.DictReader(io.StringIO(_head(table)), delimiter=_delimiter(table))
     try:
-        return any(tree.find((row.get(columns["image"]) or "").strip() or "/") for row in islice(rows, 20))
+        return any(tree.find_photo((row.get(columns["image"]) or "").strip()) for row in islice(rows, 20))
     except csv.Error:
         return False
 
@@ -127,7 +127,7 @@ def _unnamed(builder: PlanBuilder, tree: SourceTree, spoken: set[str]) -> None:
 
 def _take(builder: PlanBuilder, tree: SourceTree, row: Mapping[str, str], seen: set[str]) -> SourceEntry | None:
     """Put the photo of a row where it belongs; its mask, so that it counts as spoken of."""
-    photo = tree.find(row["image"]) if row["image"] else None
+    photo = tree.find_photo(row["image"])
     if photo is None or photo.name in seen:
         return None
     seen.add(photo.name)

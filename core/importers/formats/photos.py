@@ -14,10 +14,11 @@ from core.importers.plan import ImportPlan, PlanBuilder
 from core.importers.source_entry import SourceEntry
 from core.importers.source_tree import SourceTree
 from core.importers.unread_tables import photos_told_of
-from core.importers.words import is_counted, photo_label, role_of
+from core.importers.words import is_counted, is_filling, photo_label, role_of
 
 _UNMASKED = "there are masks here and none of them is known to be this photo's: is it a good part?"
 _BESIDE = "beside it is a folder of good parts, and nothing says that this is one"
+_BESIDE_FLAWS = "beside it are folders of defects, and nothing says that its parts are good"
 _DRAWN_ON = "its folder's name says that it is a photo with something drawn on it"
 _CHANNEL = "it lies beside colour photos and is another channel of them"
 _NUMBERED = "its folder is a number, 0 or 1, which does not say whether its parts are good"
@@ -46,6 +47,8 @@ class PhotosImporter(Importer):
             photos_told_of(inside, photos),
             many or 2 * len(pairing.orphans) > len(neutral),
             _other_channels(photos),
+            _channel_files(photos),
+            _homes_of_flaws(photos),
             _numbered_classes(photos),
         )
         for photo in photos:
@@ -64,13 +67,16 @@ class PhotosImporter(Importer):
 @dataclass(frozen=True)
 class _Around:
     """What lies around the photos: folders with a folder of good parts in them, the table that tells of a photo and is
-    not read, whether there are masks for most photos, folders of other channels than colour and of numbers.
+    not read, whether there are masks for most photos, folders and files of other channels than colour, folders with a
+    folder of flaws in them, and folders of numbers.
     """
 
     homes_of_good: frozenset[Where]
     unread: dict[str, str]
     many_have_masks: bool
     channels: frozenset[Where]
+    channel_files: frozenset[str]
+    homes_of_flaws: frozenset[Where]
     numbered: frozenset[Where]
 
 
@@ -99,11 +105,28 @@ def _homes_of_good(photos: Sequence[SourceEntry]) -> frozenset[Where]:
     return frozenset(found)
 
 
+def _homes_of_flaws(photos: Sequence[SourceEntry]) -> frozenset[Where]:
+    """The folders in which a folder is called like a flaw."""
+    return frozenset(
+        photo.folded[:i] for photo in photos for i, f in enumerate(photo.folders) if role_of(f) is None and flaw_in(f)
+    )
+
+
+def _beside_flaws(photo: SourceEntry, homes: frozenset[Where]) -> bool:
+    """Whether its folder lies beside a flaw's and has a name of its own, which may be another flaw's."""
+    return any(
+        photo.folded[:depth] in homes and role_of(name) is None and not is_counted(name) and not is_filling(name)
+        for depth, name in enumerate(photo.folders)
+    )
+
+
 def _take(builder: PlanBuilder, photo: SourceEntry, masks: list[SourceEntry], around: _Around) -> None:
     said = _said(photo)
     if any(role_of(f) == "overlay" for f in photo.folders):
         builder.look(photo, _DRAWN_ON)
-    elif any(photo.folded[:depth] in around.channels for depth in range(1, len(photo.folded) + 1)):
+    elif photo.name in around.channel_files or any(
+        photo.folded[:depth] in around.channels for depth in range(1, len(photo.folded) + 1)
+    ):
         builder.look(photo, _CHANNEL)
     elif said == "good":
         builder.good(photo)
@@ -118,6 +141,8 @@ def _take(builder: PlanBuilder, photo: SourceEntry, masks: list[SourceEntry], ar
         builder.look(photo, _NUMBERED)
     elif any(photo.folded[:depth] in around.homes_of_good for depth in range(len(photo.folded) + 1)):
         builder.look(photo, _BESIDE)
+    elif _beside_flaws(photo, around.homes_of_flaws):
+        builder.look(photo, _BESIDE_FLAWS)
     elif photo.name in around.unread:
         builder.look(photo, _UNREAD.format(table=around.unread[photo.name]))
     elif around.many_have_masks:
@@ -159,6 +184,24 @@ def _other_channels(photos: Sequence[SourceEntry]) -> frozenset[Where]:
     lying = {photo.folded[:depth] for photo in photos for depth in range(1, len(photo.folded) + 1)}
     coloured = {where[:-1] for where in lying if where[-1] in _COLOURS}
     return frozenset(where for where in lying if where[-1] in _CHANNELS and where[:-1] in coloured)
+
+
+_BARE_COLOURS = _COLOURS | frozenset("image img photo picture intensity gray grey amplitude left".split())
+
+
+def _channel_files(photos: Sequence[SourceEntry]) -> frozenset[str]:
+    """``7_depth.png`` beside ``7.png`` or ``7_rgb.png``, ``height.tif`` beside ``intensity.png``."""
+    here: set[tuple[Where, str]] = set()
+    for photo in photos:
+        stem = photo.stem.casefold()
+        rest, _, word = stem.rpartition("_")
+        here |= {(photo.folded, stem), *([(photo.folded, rest)] if word in _BARE_COLOURS else [])}
+    found = set()
+    for photo in photos:
+        rest, _, word = photo.stem.casefold().rpartition("_")
+        if word in _CHANNELS and (photo.folded, rest) in here:
+            found.add(photo.name)
+    return frozenset(found)
 
 
 _CLASS = re.compile(r"(?:class|klasse|clase|classe|label|cls|c)?[ _-]?([01])")
