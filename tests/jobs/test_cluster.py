@@ -203,7 +203,7 @@ def test_a_node_that_sees_another_project_makes_nothing(project: Project, tmp_pa
         (tmp_path / "p" / "concepts" / "stain-1").mkdir(parents=True, exist_ok=True)
 
     cluster.fault = fault
-    with pytest.raises(Unavailable, match="first: it sees other photos, concepts or settings"):
+    with pytest.raises(Unavailable, match="first: it sees other photos, concepts or models"):
         generate(project, cluster)
     assert project.count_samples() == 0
 

@@ -94,3 +94,18 @@ def test_all_ways_make_the_same(name: str, template: Path, tmp_path: Path) -> No
 def test_ray_makes_the_same(name: str, ray_address: str, template: Path, tmp_path: Path) -> None:
     batch = GenerationBatch(engine=name, label=LABEL, count=COUNT, seed=11, workers=1)
     assert made(template, tmp_path / "ray", batch, ray=ray_address) == made(template, tmp_path / "alone", batch)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_model_draws_the_same_in_a_place_for_a_gpu(
+    toy_folder: Path, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray believes in the GPU that a node claims; the worker draws on the CPU where torch finds none."""
+    monkeypatch.setenv("FLAWSMITH_BACKBONE", str(toy_folder))
+    params = {"steps": 2}
+    batch = GenerationBatch(engine="inpaint", label=LABEL, count=5, seed=4, params=params, batch_size=1, workers=1)
+    with nodes_of_one_machine(1, num_gpus=1) as cluster:
+        assert made(template, tmp_path / "ray", batch, ray=cluster.address) == made(
+            template, tmp_path / "alone", batch
+        )

@@ -151,7 +151,7 @@ class ClusterDispatch:
         work = slot.work
         if work is None:
             if self.cluster.digest(ticket) != self._inputs:
-                slot.place.refused = "it sees other photos, concepts or settings, or has another version of Flawsmith"
+                slot.place.refused = "it sees other photos, concepts or models, or has another version of Flawsmith"
                 raise WorkerFailed(slot.place.refused)
             slot.ticket = None
             return

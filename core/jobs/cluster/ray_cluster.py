@@ -18,18 +18,20 @@ from types import TracebackType
 from typing import Any, Literal
 
 import core
+from core.bank import bank_folder
 from core.errors import FlawsmithError, InputError, Unavailable
 from core.jobs.cluster.batch_package import BatchPackage
 from core.jobs.cluster.nodes import ClusterNode, ReplyTicket, WorkerFailed
 from core.jobs.cluster.range_maker import RangeMaker
 from core.jobs.worker_reply import WorkerReply
 from core.store import SampleRow
+from core.weights import models_dir
 
 Resource = Literal["CPU", "GPU"]
 CONNECT_S = 10.0
 _CLOSE_S = 5.0
-_PASSED_ON = ("FLAWSMITH_MODELS", "FLAWSMITH_BANK", "FLAWSMITH_CACHE_MB")
-"""Variables that a worker gets as they are here; paths must be there on every node."""
+_PASSED_ON = ("FLAWSMITH_BACKBONE", "FLAWSMITH_DTYPE", "FLAWSMITH_CACHE_MB")
+"""Variables that a worker gets as they are here."""
 
 
 class RayCluster:
@@ -171,9 +173,11 @@ def _same_signals() -> Iterator[None]:
 
 
 def _environment(resource: Resource) -> dict[str, str]:
-    """What a worker starts with: it finds Flawsmith where it lies here, and a CPU's worker sees no GPU."""
+    """What a worker starts with: Flawsmith, models and the bank are where they are here, and a CPU's worker sees no
+    GPU."""
     here = str(Path(core.__file__).resolve().parents[1])
     values = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    values |= {"FLAWSMITH_MODELS": str(models_dir()), "FLAWSMITH_BANK": str(bank_folder())}
     values["PYTHONPATH"] = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
     return values | ({"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"} if resource == "CPU" else {})
 
