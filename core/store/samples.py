@@ -133,6 +133,13 @@ class SampleStore(PhotoStore):
                 raise NotFound(f"sample {id!r} is not in project {self.path}; it may have been deleted")
             return self._rows(db, [number])[0]
 
+    def ids_by_seed(self, label: str, engine: str) -> dict[int, str]:
+        """The samples of an engine and label by their seeds; of those that share one the newest."""
+        mine = (samples.c.label == label) & (samples.c.engine == engine)
+        with self._db.read() as db:
+            rows = db.execute(select(samples.c.seed, samples.c.id).where(mine).order_by(samples.c.number))
+            return {seed: id for seed, id in rows}
+
     def label_counts(self) -> dict[str, dict[str, int]]:
         """Samples per label and verdict; each label has all three verdicts."""
         pair = samples.c.label, samples.c.verdict

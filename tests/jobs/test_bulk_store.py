@@ -14,6 +14,9 @@ from core.errors import NotFound
 from core.jobs.batch_maker import BatchMaker
 from core.jobs.bulk_store import store_all
 from core.jobs.packed_sample import PackedSample
+from core.jobs.product_data import ProductData
+from core.jobs.requests import plan_batch
+from core.jobs.stored_samples import StoredSamples
 from core.store import Project
 
 BATCH = GenerationBatch(engine="perlin", label="stain", count=4, seed=3, workers=1)
@@ -50,3 +53,15 @@ def test_a_group_that_cannot_be_stored_is_not_stored_in_part(project: Project, s
     with pytest.raises(NotFound):
         store_all(project, [*samples[:3], replace(samples[3], normal_id="gone")])
     assert project.count_samples() == 0
+
+
+def test_what_is_stored_is_found_by_seed_and_read_when_asked_for(
+    project: Project, samples: list[PackedSample]
+) -> None:
+    rows = store_all(project, samples)
+    stored = StoredSamples.of(plan_batch(ProductData(project), BATCH))
+    assert stored.with_seeds([rows[2].seed, 5]) == [rows[2]]
+    project.delete_samples([rows[2].id])
+    assert stored.with_seeds([rows[2].seed]) == [], "it was deleted meanwhile"
+    assert project.ids_by_seed("stain", "perlin") == {row.seed: row.id for row in rows if row is not rows[2]}
+    assert project.ids_by_seed("stain", "poisson") == {}

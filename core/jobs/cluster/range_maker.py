@@ -27,7 +27,7 @@ class RangeMaker:
     def make(self, indices: Sequence[int], stored: Sequence[SampleRow]) -> WorkerReply:
         """What comes of the samples ``indices``; ``stored`` may hold some of them already."""
         maker = self._open()
-        return maker.make(indices, StoredSamples(maker.plan.engine, stored).find)
+        return maker.make(indices, StoredSamples.among(maker.plan.engine, stored).find)
 
     def close(self) -> None:
         """Remove what it wrote to this machine."""
