@@ -172,7 +172,7 @@ def image_key(image: Image) -> str:
 
 def _memory() -> int:
     """Bytes of the machine, or of the container that this process runs in."""
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     machine = int(psutil.virtual_memory().total)
     try:

@@ -5,36 +5,37 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
 from core.errors import FlawsmithError
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-def errors_as_notices(handler: F) -> F:
+def errors_as_notices(handler: Callable[P, R]) -> Callable[P, R]:
     """Show a FlawsmithError as a notice and leave every component as it is."""
     if inspect.isgeneratorfunction(handler):
 
         @functools.wraps(handler)
-        def generator(*args: Any, **kwargs: Any) -> Any:
+        def generator(*args: P.args, **kwargs: P.kwargs) -> Any:
             try:
                 yield from handler(*args, **kwargs)
             except FlawsmithError as error:
                 raise _notice(error) from error
 
-        return generator  # type: ignore[return-value]
+        return generator
 
     @functools.wraps(handler)
-    def plain(*args: Any, **kwargs: Any) -> Any:
+    def plain(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return handler(*args, **kwargs)
         except FlawsmithError as error:
             raise _notice(error) from error
 
-    return plain  # type: ignore[return-value]
+    return plain
 
 
 def _notice(error: FlawsmithError) -> gr.Error:

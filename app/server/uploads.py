@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 PREFIX = "flawsmith-uploads-"
 UNFINISHED_S = 3600.0

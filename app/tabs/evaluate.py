@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -21,7 +21,7 @@ from app.session import Session
 from core.api.evaluation.evaluations import EvalSpec, detector_cards
 from core.errors import FlawsmithError, InputError
 
-KINDS = (
+KINDS: tuple[tuple[Literal["generation", "localization", "classification", "maps"], str, str], ...] = (
     ("generation", "Generation quality", "Are the pairs varied, clean and like real anomalies? No training."),
     ("localization", "Localization", "Train a detector on the pairs and test it on real anomalies."),
     ("classification", "Classification", "Train a classifier on the pairs and test it on real anomalies."),
@@ -88,7 +88,8 @@ class EvaluateForm:
         where = _path(folder, "a folder of real anomalies") if against == FOLDER else None
         pairs_of = "" if engine == ALL_ENGINES else engine
         seeds = int(trainings or 1)
-        return EvalSpec(cast(Any, kind), name.strip(), where, pairs_of, detector or "unet", preset or "cpu", seeds)
+        chosen = next(known for known, _, _ in KINDS if known == kind)
+        return EvalSpec(chosen, name.strip(), where, pairs_of, detector or "unet", preset or "cpu", seeds)
 
     def show(self, session: Session) -> list[object]:
         """Updates of ``inputs`` for the session's project; what was chosen stays."""

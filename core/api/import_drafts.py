@@ -121,7 +121,7 @@ class ImportDraftsApi:
         odd = [problem.path for problem in draft.report.odd[:MAX_ODD_PICTURES]]
         for name in dict.fromkeys([*odd, *(name for row in draft.folders() for name in row.pictures)]):
             try:
-                cached_file(self._thumb(draft_id, draft, name), lambda name=name: draft.thumbnail(name))  # type: ignore[misc]
+                cached_file(self._thumb(draft_id, draft, name), partial(draft.thumbnail, name))
             except FlawsmithError:
                 continue  # it cannot be read, which the report says
 

@@ -15,11 +15,11 @@ import numpy as np
 from core.device import numpy_rng
 from core.images import read_image, read_mask
 from core.masks.placement.planner import plan_mask
-from core.placement_rules import Placement
+from core.placement_rules import Placement, ShapeName
 from core.types import AnomalyExample, Image, Mask, NormalImage
 
 TILE_LABEL, MAX_EXAMPLES = "blowhole", 12
-SHAPES = ("crack", "scratch", "spot", "blob", "pits", "chip", "stain")
+SHAPES: tuple[ShapeName, ...] = ("crack", "scratch", "spot", "blob", "pits", "chip", "stain")
 SIDE = 256
 
 
@@ -60,12 +60,14 @@ def _spread_photos(folder: Path) -> list[Path]:
     return paths[:: -(-len(paths) // MAX_EXAMPLES)]
 
 
-def photo_with_mask(lesson: BenchFixture, seed: int, shapes: tuple[str, ...] = SHAPES) -> tuple[NormalImage, Mask]:
+def photo_with_mask(
+    lesson: BenchFixture, seed: int, shapes: tuple[ShapeName, ...] = SHAPES
+) -> tuple[NormalImage, Mask]:
     """A good photo, at most SIDE pixels, and a drawn mask on it."""
     photo = lesson.normals[seed % len(lesson.normals)]
     pixels = reduced(photo.pixels)
     whole = np.ones(pixels.shape[:2], np.bool_)
-    place = Placement(source="shapes", shape=shapes[seed % len(shapes)], size_pct=(0.5, 4.0))  # type: ignore[arg-type]
+    place = Placement(source="shapes", shape=shapes[seed % len(shapes)], size_pct=(0.5, 4.0))
     mask = plan_mask(place, lesson.label, pixels.shape[:2], numpy_rng(seed, "mask"), (), whole)
     return NormalImage(photo.id, photo.name, pixels), mask
 

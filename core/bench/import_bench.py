@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from core.bench.import_trees import LAYOUTS, draw_tree
 from core.errors import Cancelled, InputError

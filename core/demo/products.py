@@ -108,8 +108,8 @@ def varied(product: str, seed: int, keep: float = 0.75) -> Spec:
         others = ALTERNATIVES.get(item.kind)
         if others and rng.random() < 0.15:
             spec = spec.remade(item.slot, others)
-    colour = tuple(float(c) for c in np.clip(rng.normal(1.0, 0.06, 3) * rng.uniform(0.75, 1.2), 0.5, 1.4))
-    ground = Ground(int(rng.integers(2**31)), colour, float(rng.uniform(0.6, 1.6)))  # type: ignore[arg-type]
+    red, green, blue = (float(c) for c in np.clip(rng.normal(1.0, 0.06, 3) * rng.uniform(0.75, 1.2), 0.5, 1.4))
+    ground = Ground(int(rng.integers(2**31)), (red, green, blue), float(rng.uniform(0.6, 1.6)))
     spec = replace(spec, ground=ground, camera=camera(rng, True))
     if rng.random() < (0.5 if product == "brushed_plate" else 0.1):
         spec = spec.flawed(flaw(str(rng.choice(FLAWS)), rng))

@@ -35,6 +35,10 @@ _FILES = ("pytorch_lora_weights.safetensors", "adapter_model.safetensors")
 _EMBEDDINGS = ("emb_params", "clip_l", "clip_g")
 
 
+AdapterLayout = Literal["kohya", "diffusers", "PEFT", "ComfyUI", "embedding"]
+"""Whose names for the tensors a file uses."""
+
+
 @dataclass(frozen=True)
 class AdapterFile:
     """A file that changes a model a little.
@@ -46,7 +50,7 @@ class AdapterFile:
 
     path: Path
     kind: Literal["LoRA", "textual inversion"]
-    layout: Literal["kohya", "diffusers", "PEFT", "ComfyUI", "embedding"]
+    layout: AdapterLayout
     fits: tuple[Architecture, ...]
     width: int | None
     scale: float = 1.0
@@ -118,7 +122,8 @@ def _lora(path: Path, shapes: Shapes) -> AdapterFile | None:
         return None
     first = next(iter(down))
     fits = _architectures(list(down), down, up)
-    scale, layout = 1.0, "diffusers"
+    scale = 1.0
+    layout: AdapterLayout = "diffusers"
     if first.startswith("lora_"):
         layout = "kohya"
     elif first.startswith("base_model."):
@@ -128,7 +133,7 @@ def _lora(path: Path, shapes: Shapes) -> AdapterFile | None:
         scale = alpha / rank if isinstance(alpha, int | float) and isinstance(rank, int) and rank > 0 else 1.0
     elif first.startswith("diffusion_model."):
         layout = "ComfyUI"
-    return AdapterFile(path, "LoRA", layout, fits, _width(fits, down), scale, distilled_steps(path))  # type: ignore
+    return AdapterFile(path, "LoRA", layout, fits, _width(fits, down), scale, distilled_steps(path))
 
 
 def _architectures(names: list[str], down: Shapes, up: Shapes) -> tuple[Architecture, ...]:

@@ -272,7 +272,7 @@ def _memory_for(networks: Sequence[nn.Module], device: torch.device) -> MemoryMo
     if device.type == "cuda":
         free = torch.cuda.mem_get_info(device)[0]
     else:
-        import psutil  # type: ignore[import-untyped]
+        import psutil
 
         # On the CPU the weights are in memory already.
         free = psutil.virtual_memory().available + sum(sizes)

@@ -29,7 +29,7 @@ def unpack_7z(path: Path, leads_out: Callable[[str], bool], check_size: Callable
     ``check_size`` gets how many files and bytes it holds and raises where that is too much.
     """
     try:
-        import py7zr  # type: ignore[import-not-found]
+        import py7zr
     except ImportError as error:
         raise InputError(f"{path}: a 7z needs py7zr (pip install py7zr), which is not here; {ADVICE}") from error
     folder = Path(tempfile.mkdtemp(prefix="flawsmith-7z-"))

@@ -76,7 +76,7 @@ def read_class_names(text: str, name: str, *, yaml: bool) -> dict[int, str]:
     """
     if not yaml:
         return dict(enumerate(line.strip() for line in text.splitlines() if line.strip()))
-    from yaml import YAMLError, safe_load  # type: ignore[import-untyped]
+    from yaml import YAMLError, safe_load
 
     try:
         names = safe_load(text)["names"]

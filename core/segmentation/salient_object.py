@@ -34,7 +34,7 @@ def salient_mask(image: Image) -> Mask:
     """The part in a photo uint8 (H, W, 3), bool (H, W); all True where nothing stands out. Unavailable."""
     if (reason := salient_missing()) is not None:
         raise Unavailable(reason)
-    from rembg import remove  # type: ignore[import-not-found]
+    from rembg import remove
 
     found = np.asarray(remove(np.array(check_image(image)), session=_session(), only_mask=True)) > 127
     return found if found.any() else np.ones(found.shape, np.bool_)

@@ -22,6 +22,12 @@ _DAMAGE = ("malformed", "not a database", "no such table", "no such column", "un
 """In what SQLite says of a file that something has spoilt."""
 
 
+class _ThreadTransaction(threading.local):
+    """The transaction that a thread is in, if it is in one."""
+
+    connection: Connection | None = None
+
+
 class Database:
     """One SQLite file in WAL mode: short ``BEGIN IMMEDIATE`` transactions to write, snapshots to read.
 
@@ -35,13 +41,13 @@ class Database:
         self._lock = threading.RLock()
         self._writer = _engine(path, read_only=False)
         self._reader = _engine(path, read_only=True)
-        self._joined = threading.local()
+        self._joined = _ThreadTransaction()
         self._closed = False
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A snapshot; inside this thread's own ``write`` it is that transaction."""
-        current = getattr(self._joined, "connection", None)
+        current = self._joined.connection
         if current is not None:
             yield current
             return
@@ -57,7 +63,7 @@ class Database:
         """
         if self.is_copy and not passing:
             raise opened_for_reading(self.folder)
-        current = getattr(self._joined, "connection", None)
+        current = self._joined.connection
         if current is not None:
             yield current
             return

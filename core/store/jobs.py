@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import Any, get_args
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from sqlalchemy import insert, select, update
 
 from core.errors import InputError, NotFound

@@ -28,8 +28,11 @@ VERDICT_BY = ("verdict_by", "verdict_name")
 metadata = MetaData()
 
 
-def _text(name: str, **more: object) -> Column[str]:
-    return Column(name, Text, nullable=bool(more.pop("nullable", False)), **more)  # type: ignore[arg-type]
+def _text(
+    name: str, nullable: bool = False, unique: bool | None = None, index: bool | None = None,
+    server_default: str | None = None,
+) -> Column[str]:  # fmt: skip
+    return Column(name, Text, nullable=nullable, unique=unique, index=index, server_default=server_default)
 
 
 def _number(name: str) -> Column[int]:

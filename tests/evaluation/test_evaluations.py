@@ -18,7 +18,7 @@ from core.api.evaluation.evaluations import EvalSpec
 from core.api.evaluation.runner import LiveCurves
 from core.api.evaluation.specs import build_eval_sets, learned_reference_warnings, real_anomalies
 from core.errors import InputError, NotFound
-from core.evaluation.detectors.api import DetectorParams, TrainContext, detectors, pooled_maximum
+from core.evaluation.detectors.api import Detector, DetectorParams, TrainContext, detectors
 from core.evaluation.photo_sets import Shot
 from core.evaluation.results import MAX_POINTS
 from core.images import mask_png_bytes, png_bytes, read_image, read_mask
@@ -29,7 +29,7 @@ from core.training.concept_config import ConceptConfig
 from core.types import Recipe, ReviewStatus
 
 
-class Unlike:
+class Unlike(Detector):
     """Scores a pixel by how far it is from the mean of the good photos it was given."""
 
     name, title, summary, needs_pairs = "unlike", "Unlike", "for tests", False
@@ -38,12 +38,6 @@ class Unlike:
     def __init__(self) -> None:
         self.learned: list[str] = []
         self.endless = False
-
-    def available(self) -> str | None:
-        return None
-
-    def image_score(self, scores: Any) -> float:
-        return pooled_maximum(scores)
 
     def fit(self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: Any = None) -> Unlike:
         self.learned = [str(shot.image) for shot in train]

@@ -16,7 +16,15 @@ from sklearn.metrics import roc_auc_score
 
 from core.device import numpy_rng
 from core.errors import Cancelled, InputError, NotFound
-from core.evaluation.detectors.api import DetectorParams, TrainContext, detector, detectors, pooled_maximum
+from core.evaluation.detectors.api import (
+    Detector,
+    DetectorParams,
+    RestorableDetector,
+    TrainContext,
+    detector,
+    detectors,
+    pooled_maximum,
+)
 from core.evaluation.detectors.features import FeaturesParams, FrozenFeatureDetector, cached_features
 from core.evaluation.detectors.unet import UNetDetector, UNetParams
 from core.evaluation.results import Curve, EvalResult
@@ -122,6 +130,9 @@ def test_one_class_only_is_one_clear_line() -> None:
 def test_registered_detectors_keep_the_contract(name: str) -> None:
     found = detector(name)
     assert found.name == name and found.title and found.summary and found.available() is None
+    declared = {*dir(RestorableDetector), *Detector.__annotations__}
+    strange = {own for own in vars(type(found)) if not own.startswith("_")} - declared
+    assert not strange, f"the contract has no {strange}; misspelt?"
     assert {"cpu", "paper"} <= set(found.Params.PRESETS)
     for preset in found.Params.PRESETS:
         assert isinstance(found.Params.preset(preset), DetectorParams)

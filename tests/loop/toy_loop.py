@@ -12,7 +12,7 @@ import numpy as np
 
 from core.api import Workbench
 from core.device import numpy_rng
-from core.evaluation.detectors.api import DetectorParams, EpochCallback, TrainContext, pooled_maximum
+from core.evaluation.detectors.api import Detector, DetectorParams, EpochCallback, TrainContext
 from core.evaluation.photo_sets import Shot
 from core.images import mask_png_bytes, png_bytes
 
@@ -73,7 +73,7 @@ class _Darkness:
         return np.asarray(floor + 1 / (1 + np.exp((smooth - self._middle) / self._width)), np.float32)
 
 
-class Darkness:
+class Darkness(Detector):
     """Scores dark pixels: the limit lies between the mean of the plates and the palest pair it has learned from, with
     some noise by seed."""
 
@@ -82,12 +82,6 @@ class Darkness:
     summary = "A detector for tests."
     needs_pairs = True
     Params = DetectorParams
-
-    def available(self) -> str | None:
-        return None
-
-    def image_score(self, scores: Any) -> float:
-        return pooled_maximum(scores)
 
     def fit(
         self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: EpochCallback | None = None

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -109,7 +110,7 @@ def small_concept(folder: Path) -> Path:
 def picture_attempts(rng: np.random.Generator, count: int) -> Iterator[Attempt]:
     """Pictures as an import reads them."""
     for name, data in pictures(rng, count):
-        yield name, lambda data=data, name=name: isolated.read_photo_file(data, name)  # type: ignore[misc]
+        yield name, partial(isolated.read_photo_file, data, name)
 
 
 def recipe_attempts(rng: np.random.Generator, count: int, bench: Workbench) -> Iterator[Attempt]:
@@ -117,7 +118,7 @@ def recipe_attempts(rng: np.random.Generator, count: int, bench: Workbench) -> I
     known = [row.recipe_json for row in bench.review.page(SampleFilter(), 0, 50)]
     for number in range(count):
         text = damaged_json(known[number % len(known)], rng)
-        yield f"recipe {number}", lambda text=text: bench.studio.remake(Recipe.from_json(text))  # type: ignore[misc]
+        yield f"recipe {number}", partial(_remade, bench, text)
 
 
 def concept_attempts(rng: np.random.Generator, count: int, concept: Path, place: Path) -> Iterator[Attempt]:
@@ -131,7 +132,7 @@ def concept_attempts(rng: np.random.Generator, count: int, concept: Path, place:
             chosen.write_text(damaged_json(chosen.read_text(), rng), "utf-8")
         else:
             chosen.write_bytes(MUTATIONS[int(rng.integers(len(MUTATIONS)))](chosen.read_bytes(), rng))
-        yield f"concept {number} ({chosen.name})", lambda copy=copy: (unread(copy.parent), load_concept(copy))  # type: ignore[misc]
+        yield f"concept {number} ({chosen.name})", partial(_listed_and_loaded, copy)
         shutil.rmtree(copy)
 
 
@@ -144,7 +145,7 @@ def database_attempts(rng: np.random.Generator, count: int, project: Path, place
             beside.unlink()
         file = copy / "project.db"
         file.write_bytes(damaged_database(file.read_bytes(), rng))
-        yield f"database {number}", lambda copy=copy: _looked_through(copy)  # type: ignore[misc]
+        yield f"database {number}", partial(_looked_through, copy)
         shutil.rmtree(copy)
 
 
@@ -156,6 +157,15 @@ def damaged_database(data: bytes, rng: np.random.Generator) -> bytes:
     for _ in range(int(rng.integers(1, 40))):
         out[int(rng.integers(len(out)))] = int(rng.integers(256))
     return bytes(out)
+
+
+def _remade(bench: Workbench, recipe: str) -> None:
+    bench.studio.remake(Recipe.from_json(recipe))
+
+
+def _listed_and_loaded(concept: Path) -> None:
+    unread(concept.parent)
+    load_concept(concept)
 
 
 def _looked_through(project: Path) -> None:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ class WorkingPage:
         self._guarded("load", self.page.load)
         while time.monotonic() < until:
             way = ways[int(rng.choice(len(ways), p=shares / shares.sum()))]
-            self._guarded(way.__name__, lambda way=way: way(rng))  # type: ignore[misc]
+            self._guarded(way.__name__, partial(way, rng))
             time.sleep(float(rng.uniform(*PAUSE_S)))
 
     def click(self, rng: np.random.Generator) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from core.errors import NotFound
 
 FILE = Path(__file__).with_name("published.json")
@@ -60,15 +62,6 @@ def published() -> Mapping[str, PublishedPaper]:
 
 
 def _table(raw: Mapping[str, object]) -> PublishedTable:
-    known = dict(raw)
-    rerun = known.pop("rerun", None)
-    more = {"rerun": tuple(rerun["values"]), "rerun_by": rerun["by"]} if isinstance(rerun, dict) else {}
-    for name in ("products", "ablation"):
-        rows = known.pop(name, {})
-        assert isinstance(rows, dict)
-        more[name] = {row: tuple(values) for row, values in rows.items()}
-    for name in ("metrics", "mean"):
-        values = known[name]
-        assert isinstance(values, list)
-        known[name] = tuple(values)
-    return PublishedTable(**known, **more)  # type: ignore[arg-type]
+    rerun = raw.get("rerun")
+    more = {"rerun": rerun["values"], "rerun_by": rerun["by"]} if isinstance(rerun, dict) else {}
+    return TypeAdapter(PublishedTable).validate_python({**raw, **more})

@@ -2,7 +2,7 @@
 
 One new file in this folder is all a detector needs::
 
-    class Brightness:
+    class Brightness(Detector):
         name = "brightness"             # as in ``--detector brightness``
         title = "Brightness"            # as in the app
         summary = "Marks what is darker than the good photos."
@@ -12,17 +12,10 @@ One new file in this folder is all a detector needs::
             PRESETS = {"cpu": {}, "paper": {"sharp": 2.0}}
             sharp: float = Field(1.0, gt=0, title="Sharpness", description="...")
 
-        def available(self) -> str | None:          # None, or the reason why not and what to do
-            return None
-
         def fit(self, train, params, ctx, watch=None) -> Fitted:
             ...                                     # ctx.check() at every step; watch(fitted, epoch) now and then
 
-        def image_score(self, scores) -> float:     # of one photo, from its map
-            return pooled_maximum(scores)
-
-        def unpack(self, packed, params, ctx) -> Fitted:    # optional, with Fitted.pack: runs keep the detector
-            ...
+A ``RestorableDetector`` has ``unpack`` too, and its trained form ``pack``: runs keep the detector.
 
 Torch is imported inside functions only: the registry is read by the app and the command line before anything trains.
 """
@@ -31,6 +24,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -135,43 +129,6 @@ EpochCallback = Callable[[TrainedDetector, int], None]
 """Called while training with the detector as it is now and the number of epochs done."""
 
 
-@runtime_checkable
-class Detector(Protocol):
-    """See the module's docstring."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def title(self) -> str: ...
-
-    @property
-    def summary(self) -> str: ...
-
-    @property
-    def needs_pairs(self) -> bool: ...
-
-    @property
-    def Params(self) -> type[DetectorParams]: ...
-
-    def available(self) -> str | None: ...
-
-    def fit(
-        self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: EpochCallback | None = None
-    ) -> TrainedDetector: ...
-
-    def image_score(self, scores: ScoreMap) -> float: ...
-
-
-@runtime_checkable
-class RestorableDetector(Detector, Protocol):
-    """A detector whose trained form can be kept and used again."""
-
-    def unpack(self, packed: PackedDetector, params: Any, ctx: TrainContext) -> TrainedDetector:
-        """What the ``pack`` of a trained one wrote; ``params`` are those it was trained with. InputError."""
-        ...
-
-
 def pooled_maximum(scores: ScoreMap) -> float:
     """The maximum of the averaged map: the papers' image score, 21x21 windows on a map of 256x256.
 
@@ -182,19 +139,51 @@ def pooled_maximum(scores: ScoreMap) -> float:
     return float(cv2.blur(scores.astype(np.float32), window, borderType=cv2.BORDER_CONSTANT).max())
 
 
+class Detector(ABC):
+    """Base of all detectors: what the module's docstring shows, with defaults for what a detector may leave out."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    needs_pairs: ClassVar[bool]
+    """True: it learns from anomalies and their masks; False: from good photos alone."""
+    Params: ClassVar[type[DetectorParams]] = DetectorParams
+
+    def available(self) -> str | None:
+        """None, or the reason why it cannot be used and what to do."""
+        return None
+
+    @abstractmethod
+    def fit(
+        self, train: Sequence[Shot], params: Any, ctx: TrainContext, watch: EpochCallback | None = None
+    ) -> TrainedDetector:
+        """Train with ``params``, values of ``Params``; ``ctx.check()`` at every step, ``watch`` now and then."""
+
+    def image_score(self, scores: ScoreMap) -> float:
+        """The score of one photo from its map; the papers' image score if left out."""
+        return pooled_maximum(scores)
+
+
+class RestorableDetector(Detector):
+    """A detector whose trained form can be kept and used again."""
+
+    @abstractmethod
+    def unpack(self, packed: PackedDetector, params: Any, ctx: TrainContext) -> TrainedDetector:
+        """What the ``pack`` of a trained one wrote; ``params`` are those it was trained with. InputError."""
+
+
 @cache
 def detectors() -> dict[str, Detector]:
     """Every detector by name, in alphabetical order: those of this folder and those that methods bring along."""
-    found: dict[str, Any] = {}
+    found: dict[str, Detector] = {}
     here, methods = (importlib.import_module(name) for name in ("core.evaluation.detectors", "core.methods"))
     names = [f"{here.__name__}.{m.name}" for m in pkgutil.iter_modules(here.__path__) if m.name != "api"]
     # A method of a paper brings its detector along, in a module of that name.
     modules = pkgutil.walk_packages(methods.__path__, "core.methods.")
     names += [m.name for m in modules if m.name.endswith(".detector")]
     for module in map(importlib.import_module, sorted(names)):
-        classes: list[Any] = [v for v in vars(module).values() if isinstance(v, type)]
-        for value in [c for c in classes if c.__module__ == module.__name__]:
-            if all(hasattr(value, a) for a in ("name", "Params", "fit", "image_score")):
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, Detector) and value.__module__ == module.__name__:
                 found[value.name] = value()
     return dict(sorted(found.items()))
 

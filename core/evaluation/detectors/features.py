@@ -13,10 +13,9 @@ from core.evaluation.detectors.api import (
     DetectorParams,
     EpochCallback,
     PackedDetector,
-    ScoreMap,
+    RestorableDetector,
     TrainContext,
     TrainedDetector,
-    pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
 from core.evaluation.training.batches import TrainingFeed
@@ -77,7 +76,7 @@ class FeaturesParams(DetectorParams):
         return False
 
 
-class FrozenFeatureDetector:
+class FrozenFeatureDetector(RestorableDetector):
     """Learns which frozen features mean an anomaly; not the papers' network, so not comparable with their numbers."""
 
     name = "features"
@@ -89,10 +88,6 @@ class FrozenFeatureDetector:
     def available(self) -> str | None:
         """None, or which library is missing."""
         return available()
-
-    def image_score(self, scores: ScoreMap) -> float:
-        """The papers' image score."""
-        return pooled_maximum(scores)
 
     def fit(
         self, train: Sequence[Shot], params: FeaturesParams, ctx: TrainContext, watch: EpochCallback | None = None

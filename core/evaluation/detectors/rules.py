@@ -12,13 +12,13 @@ from pydantic import Field
 
 from core.errors import InputError
 from core.evaluation.detectors.api import (
+    Detector,
     DetectorParams,
     EpochCallback,
     ScoreMap,
     TrainContext,
     TrainedDetector,
     detector,
-    pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
 from core.given_files import MAX_TEXT, read_given
@@ -52,7 +52,7 @@ class RulesParams(DetectorParams):
     beside_preset: str = Field("cpu", title="Its preset", description="Preset of the other detector's training.")
 
 
-class RulesDetector:
+class RulesDetector(Detector):
     """Marks the parts that break the product's rules, and the places where parts are missing."""
 
     name = "rules"
@@ -60,14 +60,6 @@ class RulesDetector:
     summary = "Finds the components of a photo and marks those that break a rule read from the good photos' regions."
     needs_pairs = True
     Params = RulesParams
-
-    def available(self) -> str | None:
-        """It always can."""
-        return None
-
-    def image_score(self, scores: ScoreMap) -> float:
-        """The papers' image score."""
-        return pooled_maximum(scores)
 
     def fit(
         self, train: Sequence[Shot], params: RulesParams, ctx: TrainContext, watch: EpochCallback | None = None

@@ -12,10 +12,9 @@ from core.evaluation.detectors.api import (
     DetectorParams,
     EpochCallback,
     PackedDetector,
-    ScoreMap,
+    RestorableDetector,
     TrainContext,
     TrainedDetector,
-    pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
 from core.evaluation.training.batches import TrainingFeed
@@ -76,7 +75,7 @@ class UNetParams(DetectorParams):
     )
 
 
-class UNetDetector:
+class UNetDetector(RestorableDetector):
     """Learns from pairs and good photos to say of each pixel whether it is anomalous."""
 
     name = "unet"
@@ -88,10 +87,6 @@ class UNetDetector:
     def available(self) -> str | None:
         """None, or which library is missing."""
         return None if find_spec("torch") else "needs torch; run: pip install torch torchvision"
-
-    def image_score(self, scores: ScoreMap) -> float:
-        """The papers' image score."""
-        return pooled_maximum(scores)
 
     def fit(
         self, train: Sequence[Shot], params: UNetParams, ctx: TrainContext, watch: EpochCallback | None = None

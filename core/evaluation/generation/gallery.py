@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,9 +82,13 @@ def gallery_pictures(
             levels: npt.NDArray[np.float32] = difference(before, image).astype(np.float32)
             words = f"Mask fits worst: {shot.name}, IoU {numbers['mask_iou']:.2f} (close-up, mask, what changed)"
             near = _near(mask)
-            panel = heat_panel(image[near], lambda _, m=mask[near]: m, levels[near], (0.0, _HOTTEST_DIFFERENCE))  # type: ignore[misc]
+            panel = heat_panel(image[near], _already_at_size(mask[near]), levels[near], (0.0, _HOTTEST_DIFFERENCE))
             found.append(Picture(f"mask_worst_{place}", words, panel))
     return tuple(found)
+
+
+def _already_at_size(mask: Mask) -> Callable[[tuple[int, int]], Mask]:
+    return lambda _: mask
 
 
 def _near(mask: Mask) -> tuple[slice, slice]:

@@ -67,8 +67,7 @@ class _LabelScores:
     normal: list[Floats] = field(default_factory=list)
     anomalous: list[tuple[Floats, Doubles, Doubles | None]] = field(default_factory=list)
     images: list[float] = field(default_factory=list)
-    pro_regions: int = 0
-    spro_regions: int = 0
+    regions: dict[str, int] = field(default_factory=lambda: {"pro": 0, "spro": 0})
 
 
 class MetricAccumulator:
@@ -112,11 +111,11 @@ class MetricAccumulator:
         at = np.flatnonzero(union)
         inside = flat[at]
         pro, regions = pro_weights(union, at)
-        group.pro_regions += regions
+        group.regions["pro"] += regions
         spro = None
         if self._saturated:
             spro, regions = spro_weights(channels, inside, at)
-        group.spro_regions += regions
+        group.regions["spro"] += regions
         group.anomalous.append((inside, pro, spro))
 
     def compute(self) -> MapMetrics:
@@ -155,7 +154,7 @@ class MetricAccumulator:
         return found | ranking_metrics(self._image_ranking(labels), "image")
 
     def _regions(self, key: str, labels: Sequence[str]) -> int:
-        return sum(int(getattr(self._groups[label], f"{key}_regions")) for label in labels)
+        return sum(self._groups[label].regions[key] for label in labels)
 
     def _image_ranking(self, labels: Sequence[str]) -> ScoreRanking:
         return rank_scores(

@@ -83,7 +83,7 @@ def _limit_memory(most: int) -> None:
         return
     import resource
 
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     wanted = psutil.Process().memory_info().vms + most
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -14,10 +14,10 @@ from core.evaluation.detectors.api import (
     DetectorParams,
     EpochCallback,
     PackedDetector,
+    RestorableDetector,
     ScoreMap,
     TrainContext,
     TrainedDetector,
-    pooled_maximum,
 )
 from core.evaluation.photo_sets import Shot
 from core.features.extract import available
@@ -98,7 +98,7 @@ class CSDAParams(DetectorParams):
         return False
 
 
-class CSDA:
+class CSDA(RestorableDetector):
     """Learns which differences from the nearest good photo mean an anomaly."""
 
     name = "csda"
@@ -110,10 +110,6 @@ class CSDA:
     def available(self) -> str | None:
         """None, or which library is missing."""
         return available()
-
-    def image_score(self, scores: ScoreMap) -> float:
-        """The papers' image score."""
-        return pooled_maximum(scores)
 
     def fit(
         self, train: Sequence[Shot], params: CSDAParams, ctx: TrainContext, watch: EpochCallback | None = None
