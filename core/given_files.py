@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import stat
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +18,12 @@ MAX_PHOTO = 1 << 30
 """A photo or a mask may have this many bytes."""
 MAX_TEXT = 64 << 20
 """A table, a JSON or an XML file may have this many bytes."""
+
+BROKEN_ZIP: tuple[type[Exception], ...] = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError, ValueError,
+    OverflowError,
+)  # fmt: skip
+"""What zipfile raises for an archive that is cut short, changed or lies."""
 
 _KINDS = {
     stat.S_IFDIR: "a folder",

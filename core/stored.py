@@ -15,7 +15,7 @@ migration names the keys as they were then, and never a type of today.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from typing import Any, TypeVar
@@ -29,6 +29,8 @@ JsonObject = dict[str, Any]
 """A JSON object as json.loads gives it."""
 EXTRA = "extra"
 """The field of a stored type that holds the keys it does not know."""
+MOST_NESTED = 100
+"""Levels of lists and objects in one another; what comes after a read walks through them level by level."""
 _SHOWN = 3
 """Wrong values named in one message."""
 
@@ -62,6 +64,8 @@ class StoredFormat:
 
         NewerFormat if it is of a newer one; InputError if it is no such object.
         """
+        if _deeper_than(raw, MOST_NESTED):
+            raise InputError(f"{where}: expected a {self.kind}, got lists and objects over {MOST_NESTED} levels deep")
         if not isinstance(raw, dict):
             raise InputError(f"{where}: expected the JSON of a {self.kind}, got {str(raw)[:60]!r}")
         number = raw.get("format", 1)
@@ -85,11 +89,13 @@ class StoredFormat:
         return {**plain, "format": self.newest}
 
 
-def read_record(cls: type[T], raw: Mapping[str, object], where: str) -> T:
+def read_record(cls: type[T], raw: object, where: str) -> T:
     """``raw`` as a frozen dataclass, each value checked by its annotation; keys it does not know go to its ``extra``.
 
     InputError, in one line, names what is missing or wrong.
     """
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{where}: expected a JSON object, got {str(raw)[:60]!r}")
     known = {f.name for f in fields(cls) if f.name != EXTRA}  # type: ignore[arg-type]
     given = {name: value for name, value in raw.items() if name in known}
     given[EXTRA] = {name: value for name, value in raw.items() if name not in known}
@@ -106,6 +112,13 @@ def plain_record(record: Any) -> JsonObject:
     """Inverse of read_record for a dataclass of plain values: its fields, and beside them what ``extra`` holds."""
     known = asdict(record)
     return {**known.pop(EXTRA, {}), **known}
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    inner: Collection[object] = ()
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+    return bool(inner) and (levels == 0 or any(_deeper_than(one, levels - 1) for one in inner))
 
 
 def _said(loc: tuple[int | str, ...], kind: str, message: str) -> str:

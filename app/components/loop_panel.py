@@ -103,7 +103,8 @@ def loop_html(session: Session, card: LoopCard) -> str:
 
 def _misses_html(session: Session, card: LoopCard) -> str:
     cells = "".join(
-        f"<button type='button' data-miss='{one.example_id}' title='{html.escape(one.said, quote=True)}'>"
+        f"<button type='button' data-miss='{html.escape(one.example_id, quote=True)}' "
+        f"title='{html.escape(one.said, quote=True)}'>"
         f"<img src='{file_url(one.picture)}' alt='{html.escape(one.label, quote=True)} that is missed'>"
         f"<b>{html.escape(one.label)}</b><span>missed in {one.missed:.0%}</span></button>"
         for one in session.required_api.loops.misses(card)

@@ -59,6 +59,8 @@ def read_accounts(path: Path, plain_passwords: bool = False) -> dict[str, Accoun
 
     With ``plain_passwords`` such passwords are read too, and a file without a person is none's mistake.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path}: expected the file of the users, got no regular file; give another one")
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,8 @@ from core.store import ExampleRow
 from core.types import Mask
 
 __all__ = ["EXAMPLE", "LoopCard", "LoopSpec", "LoopsApi", "LoopState", "parse_budget"]
+
+_BUDGET = re.compile(r"[0-9]{1,9}(\.[0-9]{0,9})?")
 
 
 @dataclass(frozen=True)
@@ -178,8 +181,11 @@ def parse_budget(texts: list[str]) -> dict[str, float]:
     found: dict[str, float] = {}
     for text in (part.strip() for one in texts for part in one.split(",")):
         name, _, value = text.partition("=")
-        if name not in ("pairs", "minutes") or not value.replace(".", "", 1).isdigit():
-            raise InputError(f"--budget {text!r}: expected pairs=NUMBER or minutes=NUMBER, for example pairs=200")
+        if name not in ("pairs", "minutes") or not _BUDGET.fullmatch(value):
+            raise InputError(
+                f"--budget {text[:80]!r}: expected pairs=NUMBER or minutes=NUMBER of at most 9 digits, "
+                "for example pairs=200"
+            )
         found[name] = float(value)
     return found
 

@@ -13,7 +13,6 @@ import shutil
 import sqlite3
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +20,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from core.api.projects import folder_name, free_path
-from core.errors import Cancelled, InputError, StoreError
+from core.errors import Cancelled, FlawsmithError, InputError, StoreError
+from core.given_files import BROKEN_ZIP
 from core.jobs.runner import JobControl, JobRunner
 from core.progress import Progress, unwatched
 from core.store import Project
@@ -221,7 +221,9 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
             raise InputError(f"{file}: expected a file that `launch.py pack` wrote; there is none")
         with zipfile.ZipFile(file) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, RuntimeError) as error:
+    except FlawsmithError:
+        raise
+    except BROKEN_ZIP as error:
         raise InputError(
             f"{file.name}: it is no {SUFFIX} file, or it was cut short; copy it again ({error})"
         ) from error
@@ -240,14 +242,24 @@ def _manifest(archive: zipfile.ZipFile, file: Path) -> tuple[str, list[PackedFil
     try:
         packed = [PackedFile(path, int(size), str(digest)) for path, (size, digest) in raw["files"].items()]
         name = str(raw["name"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise damaged from error
+    if any(not _packed_as_here(entry) for entry in archive.infolist()):
+        raise InputError(f"{file.name}: `launch.py pack` does not compress files so; pack the project again")
     if not packed or packed[0].path != DATABASE or not all(_stays_inside(one.path) for one in packed):
         raise damaged
     held = sorted(entry for entry in archive.namelist() if entry != MANIFEST)
     if held != sorted(one.path for one in packed):
         raise InputError(f"{file.name}: it does not hold the files that its {MANIFEST} names; pack the project again")
     return name, packed
+
+
+def _packed_as_here(entry: zipfile.ZipInfo) -> bool:
+    """Pictures do not shrink, so only what else there is was compressed; more than 200 to 1 fills disks on purpose."""
+    if entry.filename in (DATABASE, MANIFEST):
+        shrunk = entry.file_size <= 200 * entry.compress_size + 64 * CHUNK
+        return shrunk and entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return entry.compress_type == zipfile.ZIP_STORED
 
 
 def _stays_inside(path: str) -> bool:

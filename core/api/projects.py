@@ -18,8 +18,12 @@ BIN = ".bin"
 
 
 def folder_name(name: str) -> str:
-    """What the folder of a project called ``name`` is called: letters, digits, ``.``, ``-`` and ``_``."""
-    return re.sub(r"[^\w.-]+", "_", name.strip()).strip("._") or "product"
+    """What the folder of a project called ``name`` is called: up to 200 bytes of letters, digits, ``.-_``.
+
+    No system takes over 255 bytes, and what comes beside it (numbers, suffixes) needs some of them.
+    """
+    clean = re.sub(r"[^\w.-]+", "_", name.strip()).strip("._")
+    return clean.encode()[:200].decode(errors="ignore").strip("._") or "product"
 
 
 def free_path(path: Path) -> Path:

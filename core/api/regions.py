@@ -99,9 +99,7 @@ class RegionsApi:
         self, normal_id: str, name: str, mask: Mask, source: RegionSource = "hand", confidence: float = 1.0
     ) -> RegionRow:
         """Store a region; one of the same name on this photo is replaced."""
-        name = " ".join(name.split())
-        if not name or len(name) > 64:
-            raise InputError(f"region name {name!r}: use 1 to 64 characters, for example 'washer'")
+        name = _checked_name(name)
         if not mask.any():
             raise MaskError(f"region {name!r}: the mask is empty; click or draw the region first")
         shape = self._product_data.normal(normal_id).shape
@@ -116,6 +114,7 @@ class RegionsApi:
 
     def rename(self, normal_id: str | None, old: str, new: str) -> None:
         """Rename on one photo, or on all if ``normal_id`` is None; InputError if a photo has ``new`` already."""
+        new = _checked_name(new)
         rows = self._project.region_rows(None if normal_id is None else [normal_id])
         mine = [r.normal_id for r in rows if r.name == old]
         taken = {r.normal_id for r in rows if r.name == new}
@@ -295,3 +294,13 @@ def _word_detector(folder: Path) -> WordDetector:
 def all_segmenters() -> dict[str, Segmenter]:
     """All segmenters by name; ``available()`` of each says why it cannot be used, or None."""
     return segmenters()
+
+
+def _checked_name(name: str) -> str:
+    """The name of a region with single spaces; InputError for one that is empty, too long or not to be printed."""
+    clean = " ".join(name.split())
+    if not clean or len(clean) > 64 or not clean.isprintable():
+        raise InputError(
+            f"region name {name[:80]!r}: use 1 to 64 characters that can be printed, for example 'washer'"
+        )
+    return clean

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import Cancelled, InputError
 from core.given_files import MAX_TEXT, read_given
-from core.images import isolated, read_image, read_mask
+from core.images import atomic_write, isolated, read_image, read_mask
 from core.jobs.product_data import ProductData
 from core.jobs.recorded_job import recorded_job
 from core.jobs.rule_violations import BROKEN_SCORE, ViolationBatch, generate_violations
@@ -168,9 +168,9 @@ class RulesApi:
         return self.save(self.current().with_rule(read_rule({**raw, "status": "confirmed", "source": "person"})))
 
     def write_file(self, path: Path) -> None:
-        """Write the rules as JSON."""
+        """Write the rules as JSON, whole or not at all; StoreError where they cannot be written."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.current().to_json(), encoding="utf-8")
+        atomic_write(path, self.current().to_json().encode())
 
     def read_file(self, path: Path) -> RuleSet:
         """Take the rules of a file in place of the project's; InputError, NewerFormat."""

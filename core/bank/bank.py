@@ -16,25 +16,21 @@ import shutil
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
-from core.bank.entry import ENTRY_FORMAT, BankEntry, EntryFacts
+from core.bank.bank_archive import entries_of, read_entry
+from core.bank.entry import ENTRY_FILES, ENTRY_FORMAT, FACTS_FILE, BankEntry, EntryFacts, whole_entry
 from core.errors import FlawsmithError, InputError, NotFound, StoreError
 from core.images import atomic_write, mask_png_bytes, png_bytes, read_image, read_mask, soft_png_bytes
 from core.quality.near_duplicates import DUPLICATE_DISTANCE, Descriptor, descriptor
 from core.stored import plain_record, read_record
 
-_FACTS = "entry.json"
-_PICTURES = ("pixels.png", "mask.png", "alpha.png", "thumbnail.png")
-_FILES = frozenset({_FACTS, *_PICTURES})
-_LARGEST = 256 * 2**20
-"""Bytes that one file of an archive may have."""
 _TICK_NS = 2 * 10**9
 """The coarsest clock that file systems date folders by: what comes in twice within it leaves one date."""
 
@@ -130,18 +126,8 @@ class Bank:
     def entry(self, id: str) -> BankEntry:
         """The entry with this id; NotFound if there is none, InputError if it is damaged."""
         facts, folder = self._facts(id, self._listed().dates.get(id, 0)), self.path(id)
-        pixels, alpha = read_image(folder / "pixels.png"), read_image(folder / "alpha.png")
-        mask = read_mask(folder / "mask.png")
-        top, left = facts.place
-        fits = (
-            top >= 0
-            and left >= 0
-            and all(a + b <= c for a, b, c in zip(facts.place, mask.shape, facts.frame, strict=True))
-        )
-        if not mask.any() or not fits or pixels.shape[:2] != mask.shape or alpha.shape[:2] != mask.shape:
-            raise InputError(f"bank: entry {id} is damaged: its pictures do not fit each other; remove it")
-        soft = np.asarray(alpha[..., 0] / 255, np.float32)
-        return BankEntry(facts, pixels, mask, soft, read_image(folder / "thumbnail.png"))
+        pixels, alpha, thumbnail = (read_image(folder / f"{name}.png") for name in ("pixels", "alpha", "thumbnail"))
+        return whole_entry(id, facts, pixels, read_mask(folder / "mask.png"), alpha, thumbnail)
 
     def path(self, id: str) -> Path:
         """The folder of an entry."""
@@ -158,7 +144,7 @@ class Bank:
         self._write(
             entry.id,
             {
-                _FACTS: json.dumps(facts, indent=1, sort_keys=True).encode(),
+                FACTS_FILE: json.dumps(facts, indent=1, sort_keys=True).encode(),
                 "pixels.png": png_bytes(entry.pixels),
                 "mask.png": mask_png_bytes(entry.mask),
                 "alpha.png": soft_png_bytes(entry.alpha),
@@ -186,7 +172,7 @@ class Bank:
         whole = io.BytesIO()
         with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
             for id in ids:
-                for name in sorted(_FILES):
+                for name in sorted(ENTRY_FILES):
                     archive.writestr(f"{id}/{name}", (self.path(id) / name).read_bytes())
         atomic_write(path, whole.getvalue())
         return len(ids)
@@ -195,9 +181,9 @@ class Bank:
         """Take in the entries of a zip that ``export_to`` wrote. InputError if it is none; a damaged entry is named
         and the others come in."""
         added, known, problems = [], 0, []
-        for id, files in _entries_of(path):
+        for id, files in entries_of(path):
             try:
-                entry = _read(id, files)
+                entry = read_entry(id, files)
                 if self.add(entry):
                     added.append(entry.id)
                 else:
@@ -220,7 +206,7 @@ class Bank:
 
     def _read_facts(self, id: str) -> EntryFacts:
         try:
-            text = (self.path(id) / _FACTS).read_bytes()
+            text = (self.path(id) / FACTS_FILE).read_bytes()
         except OSError as error:
             raise NotFound(f"bank: there is no entry {id[:40]!r}; `launch.py bank list` shows them") from error
         where = f"bank: entry {id}"
@@ -258,31 +244,3 @@ class Bank:
 
 def _descriptor(entry: BankEntry) -> Descriptor:
     return descriptor(entry.pixels, entry.mask)
-
-
-def _entries_of(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """The entries of an archive: id and its files by name. Nothing is unpacked to disk, so no name leads anywhere."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            by_id: dict[str, dict[str, zipfile.ZipInfo]] = {}
-            for info in archive.infolist():
-                inside = PurePosixPath(info.filename)
-                if len(inside.parts) == 2 and inside.name in _FILES and info.file_size <= _LARGEST:
-                    by_id.setdefault(inside.parts[0], {})[inside.name] = info
-            for id, files in by_id.items():
-                yield id, {name: archive.read(info) for name, info in files.items()}
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise InputError(f"{path.name}: expected a zip that `launch.py bank export` wrote ({error})") from error
-
-
-def _read(id: str, files: dict[str, bytes]) -> BankEntry:
-    """An entry from an archive, checked as one on disk is."""
-    where = f"bank: entry {id[:40]!r}"
-    if missing := sorted(_FILES - set(files)):
-        raise InputError(f"{where}: {missing[0]} is missing; export the bank again")
-    with tempfile.TemporaryDirectory() as folder:
-        part = Path(folder) / "entries" / "one"
-        part.mkdir(parents=True)
-        for name, data in files.items():
-            (part / name).write_bytes(data)
-        return Bank(Path(folder)).entry("one")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -12,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.bank.soft_alpha import soft_alpha
-from core.errors import MaskError
+from core.errors import InputError, MaskError
+from core.images import MAX_PIXELS
 from core.images.geometry import mask_box, resized
 from core.stored import StoredFormat
 from core.types import AnomalyExample, Image, Kind, Mask, check_label
@@ -20,6 +22,10 @@ from core.types import AnomalyExample, Image, Kind, Mask, check_label
 BANK_PREFIX = "bank:"
 """Ids of anomalies from the bank begin with it, so that no project has one of the same id."""
 ENTRY_FORMAT = StoredFormat("bank entry")
+FACTS_FILE = "entry.json"
+ENTRY_PICTURES = ("pixels.png", "mask.png", "alpha.png", "thumbnail.png")
+ENTRY_FILES = frozenset({FACTS_FILE, *ENTRY_PICTURES})
+"""The files of an entry's folder."""
 EntrySource = Literal["anomaly", "pair", "sample"]
 _FRAME_SIDE, _LEAST_SIDE = 64, 16
 _LEAST_AROUND = 16
@@ -47,6 +53,13 @@ class EntryFacts:
     sources: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_label(self.label)
+        if min(self.frame) < 1 or self.frame[0] * self.frame[1] > MAX_PIXELS:
+            raise InputError(f"frame: expected a photo's size of up to {MAX_PIXELS:,} pixels, got {self.frame}")
+        if not all(map(math.isfinite, self.scores.values())):
+            raise InputError("scores: expected finite numbers")
+
 
 @dataclass(frozen=True)
 class BankEntry:
@@ -71,7 +84,6 @@ class BankEntry:
     def cut_from(cls, pixels: Image, mask: Mask, facts: EntryFacts, before: Image | None = None) -> BankEntry:
         """The anomaly under ``mask``, bool (H, W), with surroundings as wide as itself. ``before`` is the same photo
         without it. MaskError if the mask is empty or covers the photo."""
-        check_label(facts.label)
         area = int(np.count_nonzero(mask))
         if not 0 < area < mask.size:
             raise MaskError(
@@ -101,3 +113,11 @@ def _thumbnail(pixels: Image) -> Image:
     height, width = pixels.shape[:2]
     scale = min(1.0, max(_FRAME_SIDE / max(height, width), _LEAST_SIDE / min(height, width)))
     return resized(pixels, (max(_LEAST_SIDE, round(height * scale)), max(_LEAST_SIDE, round(width * scale))))
+
+
+def whole_entry(id: str, facts: EntryFacts, pixels: Image, mask: Mask, alpha: Image, thumbnail: Image) -> BankEntry:
+    """The entry of these pictures, ``alpha`` grey in three channels; InputError where they do not fit each other."""
+    fits = all(a >= 0 and a + b <= c for a, b, c in zip(facts.place, mask.shape, facts.frame, strict=True))
+    if not mask.any() or not fits or pixels.shape[:2] != mask.shape or alpha.shape[:2] != mask.shape:
+        raise InputError(f"bank: entry {id[:40]!r} is damaged: its pictures do not fit each other; remove it")
+    return BankEntry(facts, pixels, mask, np.asarray(alpha[..., 0] / 255, np.float32), thumbnail)

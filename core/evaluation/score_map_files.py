@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+import PIL.Image
 
-from core.errors import InputError, NotFound
+from core.errors import ImageError, InputError, NotFound
 from core.evaluation.metrics import check_scores
 from core.exporters.api import folders_in
 from core.exporters.png_files import image_size
 from core.given_files import read_given
-from core.images import isolated
+from core.images import MAX_PIXELS, isolated, png_size
 from core.types import Image
 
 SUFFIXES = (".tiff", ".tif", ".npy", ".png")
@@ -76,19 +76,23 @@ def read_score_map(path: Path, name: str | None = None) -> Floats:
 def read_photos_map(path: Path, name: str, source: Path | Image | None) -> Floats:
     """The score map of a photo, float32 (H, W), as large as ``source``, its photo or mask, where one is given; errors
     as read_score_map and check_map_size."""
-    scores = read_score_map(path, name)
-    if source is not None:
+    if source is None:
+        return read_score_map(path, name)
+    shape = image_size(source) if isinstance(source, Path) else (source.shape[0], source.shape[1])
+    if path.suffix.lower() == ".png":  # said before a large one is decoded
         check_map_size(
-            scores, image_size(source) if isinstance(source, Path) else (source.shape[0], source.shape[1]), name
+            png_size(read_given(path, name=f"score map {name}", first=64), f"score map {name}"), shape, name
         )
+    scores = read_score_map(path, name)
+    check_map_size((scores.shape[0], scores.shape[1]), shape, name)
     return scores
 
 
-def check_map_size(scores: Floats, shape: tuple[int, int], name: str) -> None:
+def check_map_size(size: tuple[int, int], shape: tuple[int, int], name: str) -> None:
     """InputError if the map's size is not the mask's (H, W): scaling it is the detector's business, and choice."""
-    if scores.shape != shape:
+    if size != shape:
         raise InputError(
-            f"score map {name}: {scores.shape[1]}x{scores.shape[0]} pixels, but its photo has {shape[1]}x{shape[0]}; "
+            f"score map {name}: {size[1]}x{size[0]} pixels, but its photo has {shape[1]}x{shape[0]}; "
             "scale the map to the photo's size before writing it"
         )
 
@@ -133,17 +137,20 @@ def _npy(path: Path) -> npt.NDArray[Any]:
 
 
 def _png(path: Path) -> npt.NDArray[Any]:
-    values: npt.NDArray[Any] | None = cv2.imdecode(
-        np.frombuffer(read_given(path, name=f"score map {path.name}"), np.uint8), cv2.IMREAD_UNCHANGED
-    )
-    if values is None:
-        raise ValueError("not a PNG")
-    if values.dtype != np.uint16 or values.ndim != 2:
-        kind = f"{8 * values.dtype.itemsize}-bit {'grey' if values.ndim == 2 else 'colour'}"
-        raise InputError(
-            f"score map {path.name}: expected a 16-bit grey PNG, got {kind}; write the scores, no picture"
-        )
-    return values
+    called = f"score map {path.name}"
+    data = read_given(path, name=called)
+    try:
+        height, width = png_size(data, called)
+    except ImageError as error:
+        raise ValueError("not a PNG") from error
+    if height * width > MAX_PIXELS:
+        raise InputError(f"{called}: {width}x{height} pixels are above the limit of {MAX_PIXELS:,}")
+    depth, colour = data[24:26].ljust(2, b"\0")
+    if (depth, colour) != (16, 0):
+        kind = f"{depth}-bit {'colour' if colour else 'grey'}"
+        raise InputError(f"{called}: expected a 16-bit grey PNG, got {kind}; write the scores, no picture")
+    with PIL.Image.open(io.BytesIO(data), formats=("PNG",)) as picture:
+        return np.asarray(picture).astype(np.uint16)
 
 
 _READERS = {".tiff": _tiff, ".tif": _tiff, ".npy": _npy, ".png": _png}

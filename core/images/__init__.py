@@ -3,6 +3,7 @@
 from core.images.blend import alpha_blend, inner_alpha, poisson_blend
 from core.images.crop import PhotoCrop, crop_around_mask
 from core.images.decode import MAX_PIXELS
+from core.images.file_limits import png_size
 from core.images.fill.hole import fill_hole
 from core.images.read import MIN_SIDE, ReadPhoto, mask_top_value, read_image, read_mask, read_photo
 from core.images.write import (
@@ -34,6 +35,7 @@ __all__ = [
     "mask_png_bytes",
     "mask_top_value",
     "png_bytes",
+    "png_size",
     "poisson_blend",
     "read_image",
     "read_mask",

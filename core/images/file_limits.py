@@ -69,3 +69,11 @@ def _number(data: bytes, form: str, at: int) -> int:
     if at + struct.calcsize(form) > len(data):
         return 0
     return int(struct.unpack_from(form, data, at)[0])
+
+
+def png_size(data: bytes, name: str) -> tuple[int, int]:
+    """The size (H, W) that a PNG says it has, read before anything is decoded; ImageError where it is no PNG."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 24:
+        raise ImageError(f"{name}: expected a PNG, got something else; write it again")
+    width, height = struct.unpack(">II", data[16:24])
+    return height, width

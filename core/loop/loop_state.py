@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from core.errors import InputError, NotFound
+from core.given_files import MAX_TEXT, read_given
 from core.images import atomic_write
 from core.loop.contract import LoopContract
 from core.loop.gate import LEAST_SEEDS, GateVerdict
@@ -227,13 +228,28 @@ def save_state(folder: Path, state: LoopState) -> None:
 def load_state(folder: Path) -> LoopState:
     """The state in ``folder``; NotFound where there is none, InputError where it is damaged, NewerFormat."""
     path = folder / STATE_FILE
-    try:
-        text = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(
-            f"{folder}: there is no loop in it; start one with launch.py loop PROJECT --contract ..."
-        ) from None
-    return read_record(LoopState, LOOP_FORMAT.parse(text, str(path)), str(path))
+    if not path.exists():
+        raise NotFound(f"{folder}: there is no loop in it; start one with launch.py loop PROJECT --contract ...")
+    text = read_given(path, MAX_TEXT, name=str(path))
+    state = read_record(LoopState, LOOP_FORMAT.parse(text, str(path)), str(path))
+    if missing := _missing(state):
+        raise InputError(f"{path}: at the stage {state.stage!r} a loop has {missing}, and this one has none")
+    return state
+
+
+def _missing(state: LoopState) -> str:
+    """What the next stage takes from those before it and is not there; "" where all is."""
+    stage = STAGES.index(state.stage)
+    needed: tuple[tuple[LoopStage, object, str], ...] = (
+        ("baseline", state.split, "a split"),
+        ("baseline", state.baseline, "a baseline"),
+        ("diagnose", state.best, "a best training"),
+        ("diagnose", state.rounds or state.ended, "a round"),
+        ("plan", (state.rounds and state.round.diagnosis) or state.ended, "a diagnosis"),
+        ("gate", (state.rounds and state.round.training) or state.ended, "a training of its round"),
+        ("end", state.ended, "a reason to end"),
+    )
+    return next((name for since, there, name in needed if stage >= STAGES.index(since) and not there), "")
 
 
 def best_training(state: LoopState) -> LoopTraining:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import InputError
 from core.evaluation.calibration import CalibrationTarget, image_threshold
 from core.evaluation.metrics import auroc, average_precision, f1_max, rank_scores
 from core.types import GOOD
@@ -25,6 +28,16 @@ class SeedScores:
     labels: tuple[str, ...]
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     peaks: Mapping[str, tuple[Peak, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.names), len(self.labels), *map(len, self.scores.values()), *map(len, self.peaks.values())}
+        if len(lengths) > 1:
+            raise InputError(f"scores: expected as many labels, scores and peaks as photos, got {sorted(lengths)}")
+        numbers = [*self.scores.values(), *(peak for peaks in self.peaks.values() for peak in peaks)]
+        if not all(map(math.isfinite, chain.from_iterable(numbers))):
+            raise InputError("scores: expected finite numbers")
+        if self.scores and (GOOD not in self.labels or set(self.labels) == {GOOD}):
+            raise InputError("scores: expected photos of good parts and of anomalies")
 
     def of(self, seed: str, label: str | None = None) -> Floats:
         """Scores of the anomalies, or of the photos of one ``label`` ("good" for good ones), float64 (n,)."""

@@ -9,7 +9,18 @@ from typing import ClassVar
 
 from core.errors import InputError
 from core.rules.measured import MeasuredPart, angle_between, colour_distance
-from core.rules.rule import Aspect, Rule, RuleBreak, RuleOutcome, Zone, Zones, assigned, family_parts, plural
+from core.rules.rule import (
+    LEAST_SPAN,
+    Aspect,
+    Rule,
+    RuleBreak,
+    RuleOutcome,
+    Zone,
+    Zones,
+    assigned,
+    family_parts,
+    plural,
+)
 
 WRONG_NUMBER = 2.0
 """Deviation for each part that is missing or too many, above the limit of 1."""
@@ -110,7 +121,7 @@ class OrientationRule(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.period <= 0 or self.tolerance <= 0:
+        if self.period <= 0 or self.tolerance < LEAST_SPAN:
             raise InputError(f"rule {self.id}: expected a period and a tolerance above 0 degrees")
 
     @property
@@ -152,7 +163,7 @@ class SizeRule(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.low < self.high:
+        if self.low < 0 or self.high - self.low < LEAST_SPAN:
             raise InputError(f"rule {self.id}: expected 0 <= low < high, got {self.low} and {self.high}")
 
     @property
@@ -195,7 +206,7 @@ class ColourRule(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.centres or self.tolerance <= 0:
+        if not self.centres or self.tolerance < LEAST_SPAN:
             raise InputError(f"rule {self.id}: expected one colour or more and a tolerance above 0")
 
     @property

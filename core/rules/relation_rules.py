@@ -11,7 +11,7 @@ import numpy as np
 from core.errors import InputError
 from core.rules.measured import MeasuredPart, colour_distance
 from core.rules.part_rules import colour_words
-from core.rules.rule import Aspect, Rule, RuleBreak, RuleOutcome, Zones, assigned, family_parts, plural
+from core.rules.rule import LEAST_SPAN, Aspect, Rule, RuleBreak, RuleOutcome, Zones, assigned, family_parts, plural
 
 Attribute = Literal["count", "size", "colour"]
 """What a pairing looks at."""
@@ -71,7 +71,7 @@ class DistanceRule(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.low < self.high or min(self.first_zone, self.second_zone) < 0:
+        if self.low < 0 or self.high - self.low < LEAST_SPAN or min(self.first_zone, self.second_zone) < 0:
             raise InputError(f"rule {self.id}: expected 0 <= low < high and zones from 0")
 
     @property
@@ -118,7 +118,7 @@ class SymmetryRule(Rule):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.tolerance <= 0 or not self.pairs or min(min(pair) for pair in self.pairs) < 0:
+        if self.tolerance < LEAST_SPAN or not self.pairs or min(min(pair) for pair in self.pairs) < 0:
             raise InputError(f"rule {self.id}: expected pairs of zones and a tolerance above 0")
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,13 @@ RuleStatus = Literal["proposed", "confirmed"]
 Aspect = Literal["number", "position", "direction", "size", "colour", "pairing"]
 """What of a part a rule looks at. Rules of one aspect of one part go together: a part that lies elsewhere breaks its
 place, and with it its distances."""
+
+LARGEST = 1e6
+"""No number of a rule is further from 0."""
+LEAST_SPAN = 1e-9
+"""No tolerance and no distance between two limits is smaller, since deviations are measured in it."""
+LONGEST_NAME = 64
+"""Characters in the name of a component, as in that of a region."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +103,12 @@ class Rule(ABC):
 
     def __post_init__(self) -> None:
         values = list(_numbers([value for name, value in plain_record(self).items() if name not in self.extra]))
-        if not np.isfinite(values).all() or min(values) < -1e6 or max(values) > 1e6:
-            raise InputError(f"rule {self.id}: expected finite numbers; correct or remove it")
+        if not np.isfinite(values).all() or min(values) < -LARGEST or max(values) > LARGEST:
+            raise InputError(f"rule {self.id}: expected finite numbers up to {LARGEST:,.0f}; correct or remove it")
+        if odd := [name for name in self.families if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable()]:
+            raise InputError(
+                f"rule: component {odd[0][:40]!r}: use 1 to {LONGEST_NAME} characters that can be printed"
+            )
 
     @property
     @abstractmethod
@@ -164,7 +176,8 @@ def _numbers(value: object) -> Iterator[float]:
     if isinstance(value, bool):
         return
     if isinstance(value, int | float):
-        yield float(value)
+        # Of a whole number of hundreds of digits no float can be made.
+        yield float(value) if abs(value) <= LARGEST else math.inf
     elif isinstance(value, Mapping):
         for one in value.values():
             yield from _numbers(one)

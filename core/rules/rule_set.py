@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -42,6 +44,11 @@ class FindingLimits:
     slack: Mapping[str, float] = field(default_factory=dict)
     extra: JsonObject = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        shares = (share for one in self.parts.values() for share in (one.shape, one.surface, one.colour))
+        if not all(map(math.isfinite, (*shares, *self.slack.values()))):
+            raise InputError("finding: expected finite numbers; learn the rules again")
+
 
 @dataclass(frozen=True)
 class RuleSet:
@@ -56,8 +63,8 @@ class RuleSet:
     extra: JsonObject = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = [rule.id for rule in self.rules]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
+        counts = Counter(rule.id for rule in self.rules)
+        if twice := sorted(name for name, count in counts.items() if count > 1):
             raise InputError(f"rules: {twice[0]!r} is there twice; remove one of them")
 
     @property
@@ -124,11 +131,14 @@ class RuleSet:
         listed = whole.pop("rules", None)
         if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
             raise InputError(f"{where}: expected a list of rules under 'rules', got {str(listed)[:60]!r}")
-        known = [one for one in listed if one.get("kind") in KINDS]
+        known: list[JsonObject] = []
+        unknown: list[JsonObject] = []
+        for one in listed:
+            (known if str(one.get("kind")) in KINDS else unknown).append(one)
         rules = tuple(read_rule(one, f"{where}, rule {i + 1}") for i, one in enumerate(known))
         raw_finding = whole.pop("finding", None)
         finding = read_record(FindingLimits, raw_finding, f"{where}, finding") if raw_finding is not None else None
-        return cls(rules, finding, tuple(one for one in listed if one.get("kind") not in KINDS), whole)
+        return cls(rules, finding, tuple(unknown), whole)
 
 
 def _eased(outcome: RuleOutcome, slack: float) -> RuleOutcome:

@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, select, text
 from sqlalchemy.dialects.sqlite import insert
 
+from core.errors import StoreError
 from core.store.database import Database
-from core.store.files import FileStore, StoredFile
+from core.store.files import FILES_FOLDER, FileStore, StoredFile
 from core.store.reading_copy import DATABASE, ReadingCopy
 from core.store.tables import FILE_COLUMNS, FILE_LIST_COLUMNS, FILE_MAP_COLUMNS, settings
 
@@ -55,6 +56,15 @@ class Store:
         self._db.close()
         if self._copy is not None:
             self._copy.remove()
+
+    def stored_path(self, file: str) -> Path:
+        """The absolute path of a file that a row names; StoreError where the name leads out of the project's files."""
+        if not file.startswith(f"{FILES_FOLDER}/") or ".." in file or "\0" in file:
+            raise StoreError(
+                f"project {self.path}: project.db is damaged: it names a file outside the project ({file[:80]!r}); "
+                "put a backup in its place"
+            )
+        return self.path / file
 
     def file_path(self, file: str) -> Path:
         """The absolute path of a relative file name or a sha256 (or its beginning); NotFound."""

@@ -23,6 +23,8 @@ def project_damage(folder: Path) -> str | None:
             (application,) = db.execute("PRAGMA application_id").fetchone()
             if application != APPLICATION_ID:
                 return f"project {folder}: project.db belongs to another program"
+            if (strange := own_statements(db)) is not None:
+                return f"project {folder}: project.db holds a {strange}, which Flawsmith never writes"
             for (value,) in db.execute("SELECT value FROM settings"):
                 if isinstance(value, str):  # SQLite keeps a lone number as a number
                     json.loads(value)
@@ -33,3 +35,10 @@ def project_damage(folder: Path) -> str | None:
         said = str(error)
         return None if any(word in said.lower() for word in _NO_DAMAGE) else f"project {folder}: damaged ({said})"
     return None
+
+
+def own_statements(db: sqlite3.Connection) -> str | None:
+    """ "view" or "trigger" where the database holds one: statements that run when others read or write. None where it
+    holds none, as Flawsmith writes it."""
+    row = db.execute("SELECT type FROM sqlite_master WHERE type IN ('view', 'trigger') LIMIT 1").fetchone()
+    return None if row is None else str(row[0])

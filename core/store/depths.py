@@ -13,6 +13,7 @@ from core.errors import StoreError
 from core.images.depth import DepthScale, DepthScales
 from core.images.source_depth import SourceDepth
 from core.store.base import column_in
+from core.store.database import damage_told
 from core.store.files import StoredFile
 from core.store.photos import EXAMPLE_SPLIT, PhotoStore
 from core.store.tables import examples, normals, samples, source_depths
@@ -64,7 +65,8 @@ class DepthStore(PhotoStore):
         """The source values there are, by the name of the working copy's file without its ending."""
         with self._db.read() as db:
             rows = db.execute(select(source_depths)).all()
-        return {r.photo: SourceDepth(self.path / r.file, r.low, r.high, r.dtype) for r in rows}
+        with damage_told(self.path):
+            return {r.photo: SourceDepth(self.stored_path(r.file), r.low, r.high, r.dtype) for r in rows}
 
     def depth_scales(self) -> dict[str, DepthScale]:
         """The scale of each number type that the project's photos come in; empty where all have 8 bits."""

@@ -99,7 +99,7 @@ class PhotoStore(Store):
             return [self._normal(row) for row in found]
 
     def _normal(self, row: Row[Any]) -> NormalRow:
-        path = self.path / row.file
+        path = self.stored_path(row.file)
         return NormalRow(row.id, row.name, row.width, row.height, bool(row.grey), tuple(row.notes), path)
 
     def add_example(
@@ -219,10 +219,10 @@ class PhotoStore(Store):
                     r.name,
                     r.width,
                     r.height,
-                    self.path / r.file,
-                    tuple(self.path / m for m in r.masks),
+                    self.stored_path(r.file),
+                    tuple(self.stored_path(m) for m in r.masks),
                     "" if split is None else split.part_of(Path(r.file).stem),
-                    self.path / r.soft if r.soft else None,
+                    self.stored_path(r.soft) if r.soft else None,
                 )
                 for r in rows
             ]
@@ -260,7 +260,7 @@ class PhotoStore(Store):
         with self._db.read() as db:
             rows = db.execute(query.order_by(normals.c.number, regions.c.name)).all()
         with damage_told(self.path):
-            return [RegionRow(r.normal_id, r.name, r.source, r.confidence, self.path / r.file) for r in rows]
+            return [RegionRow(r.normal_id, r.name, r.source, r.confidence, self.stored_path(r.file)) for r in rows]
 
     def region_names(self) -> dict[str, int]:
         """How many photos have each region, by name."""

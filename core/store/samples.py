@@ -196,7 +196,7 @@ class SampleStore(PhotoStore):
             return [self._sample(found[number]) for number in numbers]
 
     def _sample(self, row: Any) -> SampleRow:
-        maps = {name: self.path / file for name, file in (row.maps or {}).items()}
+        maps = {name: self.stored_path(file) for name, file in (row.maps or {}).items()}
         pictures = {name.removeprefix(PICTURE): maps.pop(name) for name in list(maps) if name.startswith(PICTURE)}
         return SampleRow(
             id=row.id,
@@ -211,10 +211,10 @@ class SampleStore(PhotoStore):
             reason=row.reason,
             verdict_by=VerdictSource(row.verdict_by, row.verdict_name) if row.verdict_by else None,
             scores=dict(row.scores),
-            image_path=self.path / row.image,
-            mask_path=self.path / row.mask,
-            attention_path=self.path / row.attention if row.attention else None,
-            instance_paths=tuple(self.path / name for name in row.instances),
+            image_path=self.stored_path(row.image),
+            mask_path=self.stored_path(row.mask),
+            attention_path=self.stored_path(row.attention) if row.attention else None,
+            instance_paths=tuple(self.stored_path(name) for name in row.instances),
             descriptor=row.descriptor,
             job_id=row.job_id,
             created=row.created,

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, event
 from core.errors import StoreError
 from core.images.write import TEMP_PREFIX
 from core.store import database
+from core.store.damage import own_statements
 from core.store.files import cannot_write
 from core.store.tables import APPLICATION_ID, metadata, settings
 
@@ -80,6 +81,11 @@ def _version(connection: sqlite3.Connection, path: Path) -> str:
     if application != APPLICATION_ID:
         raise StoreError(
             f"{path.parent} is not a Flawsmith project: project.db belongs to another program; choose another folder"
+        )
+    if (strange := own_statements(connection)) is not None:
+        raise StoreError(
+            f"project {path.parent}: project.db holds a {strange}, which Flawsmith never writes and which may do "
+            "anything; put a backup in its place"
         )
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     if row is None:

@@ -84,6 +84,8 @@ def wire(panel: RulesPanel, shell: PageContext, table: PhotoPanel) -> None:
         desk, what, id = session.required_api.rules, str(sent.get("act", "")), str(sent.get("rule", ""))
         rule = desk.current().rule(id)
         if what == "edit":
+            if not panel.form.can_edit(rule):
+                raise InputError(f"{rule.words()}: this kind of rule is confirmed or removed, not written")
             return [*[gr.skip()] * 2, *panel.form.open(rule), *[gr.skip()] * 3]
         if what == "confirm":
             desk.confirm(id, rule.status != "confirmed")

@@ -20,8 +20,11 @@ import psutil
 
 from core.api import Workbench
 from core.bench.hostile import attempts
+from core.bench.hostile.archive_attacks import archive_attempts, bank_attempts
 from core.bench.hostile.attempts import Attempt, tally
 from core.bench.hostile.calls import call_attempts
+from core.bench.hostile.folder_attacks import asbench_attempts, map_attempts
+from core.bench.hostile.json_attacks import loop_attempts, rules_attempts, shard_attempts
 from core.bench.hostile.kills import kill_commands
 from core.bench.hostile.large import opening_times
 from core.bench.hostile.limits import limit_row
@@ -33,11 +36,17 @@ from core.errors import InputError, NotFound
 COUNT = 750
 """Inputs of each kind, if nothing else is said."""
 SHARES = {
-    "pictures": 1.0, "recipes": 1.0, "databases": 1.0, "concepts": 1.0, "calls": 1.0, "kills": 0.24, "server": 0.08,
+    "pictures": 1.0, "recipes": 1.0, "databases": 1.0, "concepts": 1.0, "archives": 0.5, "banks": 0.4, "rules": 2.0,
+    "loops": 0.6, "shards": 0.4, "maps": 0.1, "asbench": 0.08, "calls": 1.0, "kills": 0.24, "server": 0.08,
     "disk": 0.04, "memory": 0.06, "clock": 0.04, "large": 0.02, "soak": 1.0,
 }  # fmt: skip
 """Kind of attack → how much of the count is tried, of ``large`` how often; ``soak`` has minutes instead."""
 ROWS = tuple(SHARES)
+HANDED_OVER: Mapping[str, Callable[[np.random.Generator, int, Path, Path], Iterator[Attempt]]] = {
+    "archives": archive_attempts, "banks": bank_attempts, "rules": rules_attempts, "loops": loop_attempts,
+    "shards": shard_attempts, "maps": map_attempts, "asbench": asbench_attempts,
+}  # fmt: skip
+"""Kinds of what people hand to each other: attempts by generator, count, a project and a folder to work in."""
 MINUTES = 30.0
 
 
@@ -115,6 +124,8 @@ def _attempted(kind: str, run: HostileRun) -> Iterator[Iterator[Attempt]]:
     elif kind == "recipes":
         with Workbench.open(run.project) as bench:
             yield attempts.recipe_attempts(run.rng, run.count, bench)
+    elif kind in HANDED_OVER:
+        yield HANDED_OVER[kind](run.rng, run.count, run.project, run.place)
     elif kind == "concepts":
         concept = run.concept or attempts.small_concept(run.place / "concept")
         yield attempts.concept_attempts(run.rng, run.count, concept, run.place)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +27,7 @@ from core.training.checkpoints import MANIFEST, load_concept
 from core.training.checkpoints import unread_concepts as unread
 from core.types import Recipe
 
+Made = TypeVar("Made")
 HANGS_AFTER_S = 10.0
 
 Attempt = tuple[str, Callable[[], object]]
@@ -67,6 +69,13 @@ def tally(
         if fault is not None:
             counts.unclear.append(f"{name}: {fault}")
     return counts
+
+
+def drawn(by_hand: Iterable[Made], rng: np.random.Generator, count: int) -> list[Made | None]:
+    """``count`` things to try: two thirds at most some of ``by_hand``, then None for random ones."""
+    listed = list(by_hand)
+    chosen: list[Made | None] = [listed[int(i)] for i in rng.permutation(len(listed))[: max(1, 2 * count // 3)]]
+    return [*chosen, *[None] * count][:count]
 
 
 def fault_of(call: Callable[[], object]) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.engines.registry import engine
 from core.errors import FlawsmithError, InputError
-from core.images import read_image, read_mask
+from core.images import png_size, read_image, read_mask
 from core.jobs.bulk_store import store_all
 from core.jobs.packed_sample import PackedSample
 from core.jobs.product_data import ProductData
@@ -152,10 +152,10 @@ def _verify(material: ProductData, batch: GenerationBatch, index: int, packed: P
     """InputError or NotFound if a sample is not the batch's ``index``-th, or changed more than its mask says."""
     check_belongs(batch, index, packed)
     photo = material.normal(packed.normal_id).pixels
+    # Another machine wrote them: their size is seen before they are decoded.
+    sizes = png_size(packed.image_png, "image"), png_size(packed.mask_png, "mask")
+    if set(sizes) != {photo.shape[:2]}:
+        raise InputError(f"image {sizes[0]} and mask {sizes[1]} are not of the photo's size {photo.shape[:2]}")
     image, mask = read_image(packed.image_png), read_mask(packed.mask_png)
-    if image.shape != photo.shape or mask.shape != photo.shape[:2]:
-        raise InputError(
-            f"image {image.shape[:2]} and mask {mask.shape} are not of the photo's size {photo.shape[:2]}"
-        )
     if engine(batch.engine).background == "exact" and np.any((image != photo).any(axis=2) & ~mask):
         raise InputError("it differs from its photo outside its mask")

@@ -14,12 +14,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from core.errors import InputError
+from core.given_files import MAX_TEXT, read_given
 from core.images import atomic_write
 from core.jobs.packed_sample import PackedSample
 from core.stored import StoredFormat, plain_record, read_record
@@ -110,7 +113,10 @@ class ShardFolder:
         path = self.path / CARD
         if not path.is_file():
             raise InputError(f"{self.path}: expected the folder of a shard, found no {CARD}; give what --out named")
-        return read_record(ShardCard, FORMAT.parse(path.read_bytes(), str(path)), str(path))
+        card = read_record(ShardCard, FORMAT.parse(read_given(path, MAX_TEXT), str(path)), str(path))
+        if not 1 <= card.index <= card.count:
+            raise InputError(f"{path}: expected shard 1 to {card.count} of {card.count}, got {card.index}")
+        return card
 
     def start(self, card: ShardCard) -> None:
         """Make the folder and its card; InputError if it holds another shard, or anything else."""
@@ -150,18 +156,20 @@ class ShardFolder:
     def read(self, index: int) -> PackedSample | str:
         """A sample, each file compared with its checksum, or why it was given up; InputError if it is damaged."""
         path = self._json(index)
-        raw = SAMPLE_FORMAT.parse(path.read_bytes(), str(path))
+        raw = SAMPLE_FORMAT.parse(read_given(path, MAX_TEXT), str(path))
         if "given_up" in raw:
             return str(raw["given_up"])
         record = read_record(ShardSample, raw, str(path))
         by_role: dict[FileRole, dict[str, bytes]] = {}
         for item in record.files:
             by_role.setdefault(item.role, {})[item.name] = self._checked(item)
-        if not {"image", "mask"} <= by_role.keys():
+        if any("" not in by_role.get(role, {}) for role in ("image", "mask")):
             raise InputError(f"{path}: expected an image and a mask, it lists {', '.join(by_role) or 'nothing'}")
+        if not all(map(math.isfinite, record.scores.values())):
+            raise InputError(f"{path}: expected finite scores; delete it and make the sample again")
         return PackedSample(
             by_role["image"][""], by_role["mask"][""], record.normal_id, record.label, record.kind, record.engine,
-            record.seed, record.recipe, base64.b64decode(record.descriptor), scores=record.scores,
+            record.seed, record.recipe, _descriptor_bytes(record.descriptor, path), scores=record.scores,
             attention_png=by_role.get("attention", {}).get(""),
             instance_pngs=tuple(by_role.get("instance", {}).values()),
             component_pngs=by_role.get("component", {}),
@@ -170,18 +178,27 @@ class ShardFolder:
         )  # fmt: skip
 
     def _checked(self, item: ShardFile) -> bytes:
-        path = (self.path / item.file).resolve()
-        if not path.is_relative_to(self.path.resolve()):
+        path = self.path / item.file
+        if "\0" in item.file or not path.resolve().is_relative_to(self.path.resolve()):
             raise InputError(f"{self.path}: it names a file outside the shard ({item.file!r}); make the shard again")
-        if not path.is_file():
+        if not os.path.isfile(path):  # not so for a name that is too long, where Path.is_file raises
             raise InputError(f"{path}: is missing; make the shard again, what is whole is not made twice")
-        data = path.read_bytes()
+        data = read_given(path)
         if hashlib.sha256(data).hexdigest() != item.sha256:
             raise InputError(f"{path}: is not what was written (its checksum differs); delete it and make it again")
         return data
 
     def _json(self, index: int) -> Path:
         return self.path / _SAMPLES / f"{index:07d}.json"
+
+
+def _descriptor_bytes(text: str, path: Path) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise InputError(
+            f"{path}: its descriptor is damaged ({error}); delete it and make the sample again"
+        ) from error
 
 
 def _pictures(index: int, packed: PackedSample) -> Iterator[tuple[FileRole, str, str, bytes]]:
