@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from core.api import SampleFilter, Workbench
+from core.api.project_archive import open_archive, pack_project
 from core.bench.hostile.drawn_folders import drawn_defects, drawn_photos
 from core.errors import FlawsmithError
 from core.images import read_image, read_mask
@@ -47,9 +49,13 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "generate": ("generate", "PROJECT", "--engine", "perlin", "--count", "40", "--seed", "SEED"),
     "review": ("review", "PROJECT", "--auto"),
     "export": ("export", "PROJECT", "OUT", "--format", "mvtec-ad", "--all", "--overwrite"),
+    "merge": ("merge", "PROJECT", "SHARD"),
+    "pack": ("pack", "PROJECT", "PACKED", "--overwrite"),
+    "open": ("open", "PACKED", "OPENED"),
 }
-"""Command lines by name; PROJECT, PHOTOS (a folder of new photos), DEFECTS (one of anomalies), OUT and SEED are
-this round's."""
+"""Command lines by name; PROJECT, PHOTOS (a folder of new photos), DEFECTS (some anomalies), OUT, PACKED (a project as
+one file), OPENED (a folder that is not there yet), SHARD (of a batch) and SEED are this round's."""
+SHARD = ("generate", "PROJECT", "--engine", "perlin", "--label", "dent", "--count", "20", "--shard", "1/1", "--out")
 
 
 @dataclass
@@ -101,11 +107,13 @@ def kill_commands(
         photos = drawn_photos(place / f"photos-{number}", seed=int(rng.integers(2**31)))
         target = place / f"new-{number}" if name == "new" else project
         defects = drawn_defects(place / f"defects-{number}", seed=number)
-        words = {"PROJECT": target, "PHOTOS": photos, "DEFECTS": defects, "OUT": out, "SEED": number}
+        packed, opened = place / "killed.flawsmith", place / f"opened-{number}"
+        words: dict[str, object] = {"PROJECT": target, "PHOTOS": photos, "DEFECTS": defects, "OUT": out}
+        words |= {"PACKED": packed, "OPENED": opened, "SHARD": place / "killed-shard", "SEED": number}
         if name != "new" and not (project / "project.db").is_file():
-            made = ["new", str(project), "--normal", str(photos), "--anomalies", str(defects)]
-            _run(made).wait(ENDS_WITHIN_S)
+            _run(["new", str(project), "--normal", str(photos), "--anomalies", str(defects)]).wait(ENDS_WITHIN_S)
             before = state_of(project)
+        _prepare(name, words)
         argv = [str(words.get(word, word)) for word in commands[name]]
         how = signal.SIGKILL if rng.random() < 0.7 else signal.SIGTERM
         ended = _kill_after(argv, float(rng.random()) * longest[name], how)
@@ -113,12 +121,21 @@ def kill_commands(
         tally.kills[name] += not ended
         tally.ended_first += bool(ended)
         faults = faults_after(target, before if name != "new" else ProjectState(), out)
+        faults += archive_faults(packed, opened)
         tally.lost += [f"{name} {number} ({how.name}): {fault}" for fault in faults]
         say(f"{name} {number}: {'ended first' if ended else how.name}, {len(faults)} lost")
         before = state_of(project) if name != "new" and not faults else before
-        shutil.rmtree(photos)
-        shutil.rmtree(defects)
+        for folder in (photos, defects, opened):
+            shutil.rmtree(folder, ignore_errors=True)
     return tally
+
+
+def _prepare(name: str, words: Mapping[str, object]) -> None:
+    """Make what the command takes and is not there yet: a shard of a batch, or the project as one file."""
+    if name == "merge" and not Path(str(words["SHARD"])).exists():
+        _run([str(words.get(word, word)) for word in (*SHARD, "SHARD")]).wait(ENDS_WITHIN_S)
+    if name == "open" and not Path(str(words["PACKED"])).exists():
+        pack_project(Path(str(words["PROJECT"])), Path(str(words["PACKED"])))
 
 
 def state_of(project: Path) -> ProjectState:
@@ -188,6 +205,18 @@ def _unwhole_export(out: Path) -> list[str]:
     images = {p.stem for p in out.rglob("test/*/*.png") if p.parent.name != "good"}
     masks = {p.stem.removesuffix("_mask") for p in out.rglob("ground_truth/*/*.png")}
     return [] if images == masks else [f"export: {len(images)} images and {len(masks)} masks"]
+
+
+def archive_faults(packed: Path, opened: Path) -> list[str]:
+    """What is wrong with a project in one file, and with the folder that it was opened as, where they are there."""
+    faults = faults_after(opened, ProjectState(), opened / "none") if opened.exists() else []
+    if packed.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                open_archive(packed, Path(folder) / "seen")
+            except FlawsmithError as error:
+                faults.append(str(error))
+    return faults
 
 
 def _run(argv: list[str]) -> subprocess.Popen[bytes]:

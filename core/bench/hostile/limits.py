@@ -21,7 +21,7 @@ import numpy as np
 
 from core.bench.hostile.attempts import Attempt, Tally, tally
 from core.bench.hostile.drawn_folders import drawn_defects, drawn_photos
-from core.bench.hostile.kills import COMMANDS, LAUNCH, ProjectState, faults_after, state_of
+from core.bench.hostile.kills import COMMANDS, LAUNCH, ProjectState, archive_faults, faults_after, state_of
 from core.errors import LONGEST_LINE, Unavailable
 
 ENDS_WITHIN_S = 300.0
@@ -35,8 +35,9 @@ MEMORY_MB = (60, 2500)
 """Left to a command beside what it takes to start, from and to."""
 DAYS = 400
 """The clock is off by so many at most, either way."""
-CHANGING = ("import", "anomalies", "regions", "generate", "review", "export", "learn")
+CHANGING = ("import", "anomalies", "regions", "generate", "review", "export", "pack", "learn")
 QUICK = CHANGING[:-1]
+PACKED = "packed.flawsmith"
 
 Prepare = Callable[[], object]
 
@@ -124,6 +125,7 @@ def _argv(command: str, project: Path, place: Path, number: int) -> list[str]:
     defects = drawn_defects(place / f"defects-{number}", seed=100 + number)
     out = project.parent / "out"
     words = {"PROJECT": project, "PHOTOS": photos, "DEFECTS": defects, "OUT": out, "SEED": number}
+    words["PACKED"] = project.parent / PACKED
     return [str(words.get(word, word)) for word in COMMANDS[command]]
 
 
@@ -177,7 +179,8 @@ def _with_small_files(place: Path, made: Path, command: str, number: int, free_m
 
 
 def _raise_faults(project: Path, before: ProjectState) -> None:
-    if faults := faults_after(project, before, project.parent / "out"):
+    faults = faults_after(project, before, project.parent / "out")
+    if faults := faults + archive_faults(project.parent / PACKED, project.parent / "none"):
         raise AssertionError("; ".join(faults)[:300])
 
 
