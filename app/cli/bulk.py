@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -192,9 +193,16 @@ def review(
     auto: Annotated[bool, typer.Option("--auto", help="Keep or reject every new sample by the rules.")] = False,
     rule: Annotated[list[str], typer.Option("--rule", help="A rule as name=value, for example min_covered=0.8.")] = [],  # noqa: B006
     undo: Annotated[bool, typer.Option("--undo", help="Take the last verdicts back.")] = False,
+    people: Annotated[
+        int | None,
+        typer.Option(min=1, max=2, help="How many people have to agree before a sample is kept or rejected."),
+    ] = None,
+    agreement: Annotated[
+        bool, typer.Option("--agreement", help="How far people agree, by label: shares and Cohen's κ.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count the samples; keep or reject the new ones by their scores."""
+    """Count the samples; keep or reject the new ones by their scores; say how far people agree."""
     if rule and not auto:
         raise InputError("--rule: it belongs to --auto; add --auto or leave it out")
     with Workbench.open(project) as bench:
@@ -203,10 +211,27 @@ def review(
             result["undone"] = len(bench.review.undo())
         if auto:
             result |= bench.review.apply_rules(bench.review.parse_rules(parse_settings(rule, "--rule")))
+        if people is not None:
+            result |= {"people": people, "changed": bench.review.opinions.ask(people == 2)}
+        if agreement:
+            result["agreement"] = [asdict(figure) for figure in bench.review.opinions.agreement()]
         result["counts"] = bench.review.counts()
     lines = [f"{label}: " + ", ".join(f"{n} {v}" for v, n in by.items()) for label, by in result["counts"].items()]
     lines += [f"rejected {n}: {why}" for why, n in result.get("reasons", {}).items()]
+    lines += _agreement_lines(result) if agreement else []
     print_result(result, as_json, lines or ["no samples yet; launch.py generate makes some"])
+
+
+def _agreement_lines(result: dict[str, Any]) -> list[str]:
+    lines = []
+    for row in result["agreement"]:
+        kappa = "not defined, both always said the same" if row["kappa"] is None else f"{row['kappa']:.2f}"
+        who = " and ".join(row["people"])
+        lines.append(
+            f"{row['label'] or 'all labels'}: {who} agree on {row['same']} of {row['samples']} samples, κ {kappa}"
+        )
+    meaning = "κ: 1 where people always agree, 0 where they agree no more than by chance"
+    return [*lines, meaning] if lines else ["no two people have judged the same sample yet"]
 
 
 def _photo_id(bench: Workbench, name: str | None) -> str:

@@ -149,7 +149,7 @@ class PreviewGallery:
         return self.show(session)
 
     def _undo(self, session: Session) -> list[object]:
-        back = session.required_api.review.undo()
+        back = session.required_api.review.undo(session.login)
         if not back:
             gr.Info("There is no verdict to take back.")
         elif back[0] in {r.id for r in _gallery_rows(session)}:

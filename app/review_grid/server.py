@@ -83,12 +83,12 @@ def best(session: Session, sent: Message) -> Message:
 
 def undo(session: Session, sent: Message) -> Message:
     """Take the last verdicts back."""
-    return _statuses(session, session.required_api.review.undo())
+    return _statuses(session, session.required_api.review.undo(session.login))
 
 
 def redo(session: Session, sent: Message) -> Message:
     """Give the verdicts last taken back again."""
-    return _statuses(session, session.required_api.review.redo())
+    return _statuses(session, session.required_api.review.redo(session.login))
 
 
 def star(session: Session, sent: Message) -> Message:

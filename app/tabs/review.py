@@ -182,7 +182,7 @@ def build(shell: PageContext) -> None:
     def by_score(session: Session, *values: Any) -> list[object]:
         desk = session.required_api.review
         fresh = SampleFilter(**{**vars(session.filter), "verdict": ReviewStatus.NEW})
-        done = desk.apply_rules(desk.parse_rules(rules.params_of(values)), fresh)
+        done = desk.apply_rules(desk.parse_rules(rules.params_of(values)), fresh, session.login)
         said = f"<p>Kept {done['kept']:,}, rejected {done['rejected']:,}. Undo takes it back.</p>"
         return [*show(session), f"<div class='fs-report'>{said}{reject_reasons_html(done['reasons'])}</div>"]
 

@@ -13,6 +13,7 @@ import numpy as np
 from core.api.close_up import Box, close_up_box, close_up_bytes
 from core.api.contact_sheet import SheetCell, contact_sheet_pdf
 from core.api.outline import outline
+from core.api.second_opinions import SecondOpinions
 from core.api.studio.attention_evidence import (
     AttentionEvidence,
     AttentionEvidenceApi,
@@ -62,6 +63,7 @@ class ReviewApi:
         self._project = material.project
         self._evidences = AttentionEvidenceApi(material)
         self._neighbours = NearestGoodPartIndex(material)
+        self.opinions = SecondOpinions(material.project)
 
     def page(self, chosen: SampleFilter, offset: int = 0, limit: int = 48) -> list[SampleRow]:
         """A page of samples."""
@@ -184,13 +186,16 @@ class ReviewApi:
         """Changes with each verdict and each new sample, so that a window knows when it shows something old."""
         return self._project.review_revision()
 
-    def undo(self) -> list[str]:
-        """Take the last verdicts back, also after a restart; returns the samples concerned."""
-        return self._project.undo_review()
+    def undo(self, by: str = "") -> list[str]:
+        """Take the last verdicts back, also after a restart; returns the samples concerned.
 
-    def redo(self) -> list[str]:
-        """Give the verdicts last taken back again."""
-        return self._project.redo_review()
+        With ``by``, the person who is logged in, others' verdicts stay.
+        """
+        return self._project.undo_review(by)
+
+    def redo(self, by: str = "") -> list[str]:
+        """Give the verdicts last taken back again; ``by`` as in ``undo``."""
+        return self._project.redo_review(by)
 
     @staticmethod
     def parse_rules(given: Mapping[str, object]) -> ReviewRules:
@@ -198,9 +203,9 @@ class ReviewApi:
         checked: ReviewRules = read_settings(ReviewRules, given, "rules")
         return checked
 
-    def apply_rules(self, rules: ReviewRules, chosen: SampleFilter | None = None) -> dict[str, Any]:
-        """Apply the rules to new samples; see core.jobs.auto_review."""
-        return auto_review(self._project, rules, chosen)
+    def apply_rules(self, rules: ReviewRules, chosen: SampleFilter | None = None, by: str = "") -> dict[str, Any]:
+        """Apply the rules to new samples, which the person who is logged in as ``by`` may undo; see core.jobs."""
+        return auto_review(self._project, rules, chosen, by)
 
     def reject_reasons(self, chosen: SampleFilter) -> dict[str, int]:
         """Why samples of a filter were rejected, the most frequent kind first; of the newest MAX_GROUPED of them."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.quality import group_near_duplicates
 from core.store import Project, SampleFilter, SampleRow
-from core.types import RULE, ReviewStatus
+from core.types import ReviewStatus, VerdictSource
 
 PASSED = "passed the rules"
 CHANGED_OUTSIDE = "changed outside the mask"
@@ -263,14 +263,16 @@ def already_kept(project: Project, rows: Sequence[SampleRow]) -> list[SampleRow]
     return [row for row in kept if row.id not in mine]
 
 
-def auto_review(project: Project, rules: ReviewRules, chosen: SampleFilter | None = None) -> dict[str, Any]:
-    """Give every new sample (or those of ``chosen``) a verdict; one undo takes all of it back.
+def auto_review(
+    project: Project, rules: ReviewRules, chosen: SampleFilter | None = None, by: str = ""
+) -> dict[str, Any]:
+    """Give every new sample (or those of ``chosen``) a verdict; one undo, by the person ``by``, takes all of it back.
 
     Returns ``{"kept", "rejected", "reasons": {reason: count}}``.
     """
     rows = project.samples(chosen or SampleFilter(verdict=ReviewStatus.NEW))
     sifted = filter_samples(rows, rules, already_kept(project, rows))
-    project.review_samples(sifted.review_statuses(), RULE)
+    project.review_samples(sifted.review_statuses(), VerdictSource("rule", by))
     reasons = count_reasons(sifted.reasons.values())
     return {"kept": len(sifted.kept), "rejected": len(sifted.reasons), "reasons": reasons}
 

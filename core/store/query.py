@@ -61,6 +61,15 @@ class _FilterQuery:
             if self.spine != f"m{i}.sample":
                 self.conditions.append(f"m{i}.sample = {self.spine}")
             self.params |= {f"m{i}": number, f"least{i}": float(least)}
+        self._add_opinions(where)
+
+    def _add_opinions(self, where: SampleFilter) -> None:
+        said = f"SELECT 1 FROM opinions p WHERE p.sample = {self.spine} AND p"
+        if where.opinions == "needed":
+            self.conditions.append(f"NOT EXISTS ({said}.person = :person)")
+            self.params["person"] = where.person
+        elif where.opinions == "split":
+            self.conditions += [f"EXISTS ({said}.verdict = '{verdict}')" for verdict in ("kept", "rejected")]
 
     def count(self, db: Connection) -> int:
         return int(db.execute(text(self.sql("count(*)")), self.params).scalar_one())

@@ -99,7 +99,8 @@ class SampleRow:
 class SampleFilter:
     """Which samples, in which order; None leaves a field open.
 
-    ``min_score`` keeps samples that have each named score at or above its value. ``order_by`` is "created"
+    ``min_score`` keeps samples that have each named score at or above its value. ``opinions`` keeps samples of which
+    people said both (``split``), or of which ``person`` has said nothing yet (``needed``). ``order_by`` is "created"
     or the name of a score; samples without that score come last.
     """
 
@@ -112,6 +113,8 @@ class SampleFilter:
     min_score: Mapping[str, float] = field(default_factory=dict)
     order_by: str = "created"
     descending: bool = False
+    opinions: Literal["", "needed", "split"] = ""
+    person: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from core.store.files import cannot_write
 from core.store.tables import APPLICATION_ID, metadata, settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NEWEST_REVISION = "0006"
+NEWEST_REVISION = "0007"
 """The newest revision in ``migrations/versions``."""
 
 

@@ -161,6 +161,7 @@ verdict_batches = Table(
     _number("number"),
     Column("undone", Integer, nullable=False),
     Column("created", Float, nullable=False),
+    _text("person", server_default=""),
     sqlite_autoincrement=True,
 )
 
@@ -171,6 +172,20 @@ verdict_changes = Table(
     Column("sample", Integer, ForeignKey("samples.number", ondelete="CASCADE"), primary_key=True, index=True),
     *(_text(f"{side}_{name}") for side in ("old", "new") for name in ("verdict", "reason")),
     *(_text(f"{side}_{name}", server_default="") for side in ("old", "new") for name in VERDICT_BY),
+    *(_text(f"{side}_{name}", server_default="") for side in ("old", "new") for name in ("said", "why")),
+    sqlite_with_rowid=False,
+)
+
+# What each person said, whatever counts; "" where there is no login. The verdict that counts is the sample's own.
+opinions = Table(
+    "opinions",
+    metadata,
+    Column("sample", Integer, ForeignKey("samples.number", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("person", Text, primary_key=True),
+    _text("verdict"),
+    _text("reason"),
+    Column("created", Float, nullable=False),
+    CheckConstraint("verdict IN ('kept', 'rejected')", name="clear_opinion"),
     sqlite_with_rowid=False,
 )
 
