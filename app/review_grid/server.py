@@ -8,6 +8,7 @@ from typing import Any
 
 from app.components.drawn_pair_panel import copy_in_words
 from app.components.labels import normalized_label
+from app.review_grid.opinions import SeenVerdicts, asked_filter
 from app.server.accounts import Role
 from app.session import Session, file_url, requested_session
 from core.api import SampleRow
@@ -39,9 +40,10 @@ def look(session: Session, sent: Message) -> Message:
     if session.api is None:
         return {"rows": [], "total": 0, "offset": 0, "page": PAGE_SIZE, "groups": {}}
     desk = session.api.review
-    total = desk.count(session.filter)
+    chosen_filter = asked_filter(session)
+    total = desk.count(chosen_filter)
     if session.grouped:
-        groups = desk.lookalike_groups(session.filter)
+        groups = desk.lookalike_groups(chosen_filter)
         flat = [(number, row) for number, group in enumerate(groups) for row in group]
         total = len(flat)
     session.offset = _page_offset(session.offset, total)
@@ -50,10 +52,13 @@ def look(session: Session, sent: Message) -> Message:
     if session.grouped:
         chosen = flat[span]
         members = {str(n): [r.id for r in groups[n]] for n, _ in chosen if len(groups[n]) > 1}
-        rows = [_tile(session, row) | {"group": str(n) if str(n) in members else None} for n, row in chosen]
+        seen = SeenVerdicts.of_samples(session, [row.id for _, row in chosen])
+        rows = [_tile(session, row, seen) | {"group": str(n) if str(n) in members else None} for n, row in chosen]
     else:
         members = {}
-        rows = [_tile(session, row) for row in desk.page(session.filter, session.offset, PAGE_SIZE)]
+        page = desk.page(chosen_filter, session.offset, PAGE_SIZE)
+        seen = SeenVerdicts.of_samples(session, [row.id for row in page])
+        rows = [_tile(session, row, seen) for row in page]
     rows = [row | ruled for row in rows]
     return {"rows": rows, "total": total, "offset": session.offset, "page": PAGE_SIZE, "groups": members}
 
@@ -66,12 +71,13 @@ def turn(session: Session, sent: Message) -> Message:
 
 
 def judge(session: Session, sent: Message) -> Message:
-    """Give ``ids`` the ``verdict``."""
+    """Give ``ids`` the ``verdict``; ``rows`` says what others said of them, where that was not told before."""
     verdict = sent.get("verdict")
     if verdict not in tuple(ReviewStatus):
         raise InputError("review: expected the verdict new, kept or rejected; reload the page")
-    session.required_api.review.set_status(_ids(sent), str(verdict), by=session.login)
-    return {}
+    ids, desk = _ids(sent), session.required_api.review
+    desk.set_status(ids, str(verdict), by=session.login)
+    return verdicts(session, sent) if desk.opinions.asked() and len(ids) <= PAGE_SIZE else {}
 
 
 def best(session: Session, sent: Message) -> Message:
@@ -115,12 +121,13 @@ def note(session: Session, sent: Message) -> Message:
 def verdicts(session: Session, sent: Message) -> Message:
     """What the samples ``ids`` are called and thought of now, perhaps in another window."""
     found, desk = {}, session.required_api.review
+    seen = SeenVerdicts.of_samples(session, _ids(sent))
     for id in _ids(sent):
         try:
             row = desk.row(id)
         except NotFound:
             continue  # it was deleted; the next page leaves it out
-        found[id] = _remarks(row)
+        found[id] = _remarks(row, seen)
     return {"rows": found}
 
 
@@ -194,12 +201,12 @@ def request_handler(handler: Callable[[Session, Message], Message]) -> Callable[
     return call
 
 
-def _tile(session: Session, row: Any) -> Message:
+def _tile(session: Session, row: Any, seen: SeenVerdicts) -> Message:
     bench = session.required_api
     normal = bench.photos.row(row.normal_id)
     scores = dict(row.scores)
     return {
-        "id": row.id, "kind": row.kind, "engine": row.engine, "seed": str(row.seed), **_remarks(row),
+        "id": row.id, "kind": row.kind, "engine": row.engine, "seed": str(row.seed), **_remarks(row, seen),
         "edit": _edit_in_words(session, row),
         "photo": normal.name, "width": normal.width, "height": normal.height,
         "thumb": file_url(bench.review.thumbnail(row, outline=False)),
@@ -216,12 +223,9 @@ def _tile(session: Session, row: Any) -> Message:
     }  # fmt: skip
 
 
-def _remarks(row: SampleRow) -> Message:
-    """What a person said of a sample."""
-    return {
-        "label": row.label, "verdict": row.verdict, "reason": row.reason, "by": str(row.verdict_by or ""),
-        "favourite": row.favourite, "note": row.note,
-    }  # fmt: skip
+def _remarks(row: SampleRow, seen: SeenVerdicts) -> Message:
+    """What people said of a sample, as far as the session's person may know."""
+    return {"label": row.label, "favourite": row.favourite, "note": row.note, **seen.of_sample(row)}
 
 
 def _copy_verdict(session: Session, row: Any) -> list[str] | None:
@@ -236,8 +240,9 @@ def _edit_in_words(session: Session, row: Any) -> str:
 
 
 def _statuses(session: Session, ids: Sequence[str]) -> Message:
-    shown = list(ids)[:MAX_IDS]
-    return {"count": len(ids), "verdicts": {i: session.required_api.review.row(i).verdict for i in shown}}
+    shown, desk = list(ids)[:MAX_IDS], session.required_api.review
+    seen = SeenVerdicts.of_samples(session, shown)
+    return {"count": len(ids), "verdicts": {i: seen.of_sample(desk.row(i))["verdict"] for i in shown}}
 
 
 def _page_offset(offset: int, total: int) -> int:

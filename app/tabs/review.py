@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from app.components import param_form
+from app.components.agreement_panel import AgreementPanel
 from app.components.reject_reasons import reject_reasons_html
 from app.page_context import PageContext, on, on_html_event
 from app.review_grid.grid import ReviewGrid, refetch_value
@@ -18,8 +19,8 @@ from core.api import SampleFilter
 from core.api.review import ReviewRules
 from core.types import ReviewStatus
 
-ANY, STARRED = "any", "starred"
-"""What the filters show beside one verdict: all samples, and the favourites of every verdict."""
+ANY, STARRED, SPLIT = "any", "starred", "split"
+"""What the filters show beside one verdict: all samples, the favourites of every verdict, and disagreements."""
 ORDERS = {
     "newest first": ("created", True), "oldest first": ("created", False),
     "strongest first": ("change_inside", True), "weakest first": ("change_inside", False),
@@ -40,13 +41,24 @@ element.addEventListener("click", (event) => {
 """
 
 
+VERDICTS = {v.value: v for v in ReviewStatus} | {SPLIT: ReviewStatus.NEW}
+"""The verdict that each choice of Show filters by; the others show all verdicts."""
+
+
+def verdict_choices(two: bool) -> list[tuple[str, str]]:
+    """What Show offers, with the disagreements where ``two`` people are asked."""
+    new = "needs my opinion" if two else ReviewStatus.NEW.value
+    settled = [(v.value, v.value) for v in (ReviewStatus.KEPT, ReviewStatus.REJECTED)]
+    split = [("disagreements", SPLIT)] if two else []
+    return [(new, ReviewStatus.NEW.value), *split, *settled, ("★", STARRED), ("all", ANY)]
+
+
 class ReviewFilters:
     """The row above the board."""
 
     def __init__(self) -> None:
         with gr.Row(equal_height=True, elem_classes="fs-filters"):
-            verdicts = [*((v.value, v.value) for v in ReviewStatus), ("★", STARRED), ("all", ANY)]
-            self.verdict = gr.Radio(verdicts, value="new", label="Show", scale=3, min_width=280,
+            self.verdict = gr.Radio(verdict_choices(two=False), value="new", label="Show", scale=3, min_width=280,
                                     elem_classes="fs-segments", elem_id="fs-review-verdict")  # fmt: skip
             self.label = gr.Dropdown([ANY], value=ANY, label="Label", scale=2, min_width=100,
                                      elem_id="fs-review-label")  # fmt: skip
@@ -77,7 +89,8 @@ class ReviewFilters:
             job_id=session.filter.job_id,
             label=None if label == ANY else label,
             engine=None if engine == ANY else engine,
-            verdict=None if verdict in (ANY, STARRED) else ReviewStatus(verdict),
+            verdict=VERDICTS.get(verdict),
+            opinions="split" if verdict == SPLIT else "",
             favourite=True if verdict == STARRED else None,
             min_score={name: least for (name, _, _), least in zip(SCORES, minima, strict=True) if least > 0},
             order_by=by,
@@ -131,8 +144,10 @@ class ReviewFilters:
         cards = session.api.studio.engines() if session.api else {}
         engines = [(card.title, name) for name, card in cards.items()]
         order = next((n for n, how in ORDERS.items() if how == (chosen.order_by, chosen.descending)), "newest first")
+        two = session.api is not None and session.api.review.opinions.asked()
+        shown = SPLIT if chosen.opinions == "split" else STARRED if chosen.favourite else str(chosen.verdict or ANY)
         return [
-            STARRED if chosen.favourite else str(chosen.verdict or ANY),
+            gr.update(choices=verdict_choices(two), value=shown if two or shown != SPLIT else ReviewStatus.NEW.value),
             gr.update(choices=[ANY, *labels], value=chosen.label or ANY),
             gr.update(choices=[ANY, *engines], value=chosen.engine or ANY),
             order,
@@ -150,16 +165,19 @@ def build(shell: PageContext) -> None:
             with gr.Column(scale=6, min_width=420):
                 counts = gr.HTML(elem_id="fs-review-counts")
                 why = gr.HTML(elem_id="fs-review-why")
-            with gr.Column(scale=5, min_width=340), gr.Accordion("Keep or reject in bulk by score", open=False):
-                rules = param_form.build_param_form(ReviewRules)
-                apply = gr.Button("Apply to the new samples of this filter", elem_id="fs-review-auto")
-                outcome = gr.HTML()
+            with gr.Column(scale=5, min_width=340):
+                with gr.Accordion("Keep or reject in bulk by score", open=False):
+                    rules = param_form.build_param_form(ReviewRules)
+                    apply = gr.Button("Apply to the new samples of this filter", elem_id="fs-review-auto")
+                    outcome = gr.HTML()
+                opinions = AgreementPanel()
     shown = [board, counts, why, filters.chips]
 
     def show(session: Session) -> list[Any]:
         return [*_show(session), filters.chips_html(session)]
 
-    shell.fill_on_select(tab, lambda s: [*show(s), *filters.show(s), ""], [*shown, *filters.controls, outcome])
+    shell.fill_on_select(tab, lambda s: [*show(s), *filters.show(s), "", *opinions.show(s)],
+                         [*shown, *filters.controls, outcome, *opinions.parts])  # fmt: skip
 
     def refilter(session: Session, *values: Any) -> list[object]:
         return show(session) if filters.read(session, values) else [gr.skip()] * len(shown)
@@ -179,6 +197,14 @@ def build(shell: PageContext) -> None:
     on(board.judged, lambda s: _counts(s), shell, outputs=[counts], role="viewer", **last)
     on_html_event(shell.pulse.verdicts_changed, lambda s, _: _counts(s), shell, [counts], role="viewer", **last)
 
+    def ask_two(session: Session, two: bool) -> list[object]:
+        changed = session.required_api.review.opinions.ask(bool(two))
+        if changed:
+            gr.Info(f"{changed:,} samples have another verdict by that.")
+        return [*show(session), *filters.show(session), *opinions.show(session)]
+
+    on(opinions.two.input, ask_two, shell, [opinions.two], [*shown, *filters.controls, *opinions.parts], role="admin")
+
     def by_score(session: Session, *values: Any) -> list[object]:
         desk = session.required_api.review
         fresh = SampleFilter(**{**vars(session.filter), "verdict": ReviewStatus.NEW})
@@ -191,7 +217,10 @@ def build(shell: PageContext) -> None:
 
 def _show(session: Session) -> list[object]:
     chosen = session.filter
-    value = refetch_value(session.ticket) | {"verdict": chosen.verdict, "why": _empty_html(session)}
+    value = refetch_value(session.ticket) | {
+        "verdict": None if chosen.opinions else chosen.verdict,
+        "why": _empty_html(session),
+    }
     return [value, _counts(session), _reject_reasons_html(session)]
 
 

@@ -121,7 +121,7 @@ def test_a_viewer_may_send_these_events_and_no_others(page: gr.Blocks, roles: li
             admins |= names
     assert allowed - {"field:input", "field:change"} == VIEWERS_EVENTS
     assert without == WITHOUT_SESSION
-    assert admins == {"fs-fetch:click", "fs-project-bin:click"}
+    assert admins == {"fs-fetch:click", "fs-project-bin:click", "fs-review-two:input"}
 
 
 def test_a_viewer_may_call_these_server_functions_and_no_others(page: gr.Blocks, roles: list[Role]) -> None:

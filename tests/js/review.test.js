@@ -13,6 +13,12 @@ function selection(count = 5) {
   return chosen;
 }
 
+test("what others said of a sample is told, escaped", () => {
+  const sample = { label: "dent", verdict: "kept", engine: "e", photo: "a.png", seed: "1", scores: [], believable: 1, flaws: [] };
+  assert.match(factsHtml({ ...sample, others: ["ben: rejected, <b>"] }), /ben: rejected, &lt;b&gt;/);
+  assert.doesNotMatch(factsHtml(sample), /ben/);
+});
+
 test("one sample is chosen, within the page", () => {
   const chosen = selection();
   chosen.go(99);

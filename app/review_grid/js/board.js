@@ -140,7 +140,10 @@ export class Board {
 
   // Verdicts that the server refused must not stay on the screen.
   async stored(answer) {
-    if (!(await answer)) { this.look(); return; }
+    const reply = await answer;
+    if (!reply) { this.look(); return; }
+    // What others said is told with the answer to one's own verdict.
+    for (const [id, said] of Object.entries(reply.rows || {})) this.tiles.remark([id], said);
     for (const row of this.tiles.rows) delete row.near;
     clearTimeout(this.timers.stored);
     this.timers.stored = setTimeout(this.judged, 250);

@@ -8,7 +8,7 @@ export function factsHtml(sample) {
   const cells = sample.scores.map(([title, value, lower]) => "<div><dt>" + escaped(title) + (lower ? " <i>lower is better</i>" : "") + "</dt><dd>" + escaped(value) + "</dd></div>");
   cells.push("<div><dt>believability</dt><dd>" + sample.believable.toFixed(2) + "</dd></div>");
   cells.push("<div title='0 is the same anomaly, 1 is nothing like it'><dt>nearest kept</dt><dd class='fsb-near'>" + (sample.near ?? "…") + "</dd></div>");
-  const lines = [sample.edit, sample.reason].filter(Boolean).map((line) => "<p class='fsb-reason'>" + escaped(line) + "</p>");
+  const lines = [sample.edit, sample.reason, ...(sample.others || [])].filter(Boolean).map((line) => "<p class='fsb-reason'>" + escaped(line) + "</p>");
   return "<p><b>" + escaped(sample.label) + "</b> <span class='fsb-verdict' data-verdict='" + sample.verdict + "'>" + sample.verdict +
     "</span> <span class='fs-quiet'>" + escaped(sample.engine) + " on " + escaped(sample.photo) + ", seed " + escaped(sample.seed) +
     "</span></p>" + lines.join("") + flawsHtml(sample) + copyHtml(sample) + rulesHtml(sample) + "<dl>" + cells.join("") + "</dl>" + (sample.compared ? "<div class='fsb-good'></div>" : "");
