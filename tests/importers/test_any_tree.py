@@ -28,10 +28,11 @@ FOLDERS = [
     "train", "test", "good", "OK", "ng", "ko", "bad", "ground_truth", "masks", "images", "labels", "annotations",
     "Label", "SegmentationClass", "JPEGImages", "rgb", "xyz", "gt", "scratch", "kos01", "S0000", "x" * 30, "部品",
     "test_public", "x_json", "no_crack", "crack", "depth", "0", "1", "2025-03-01",
+    "ann", "img", "imagesTr", "labelsTr", "CD", "UD", "data",
 ]  # fmt: skip
 STEMS = [
     "0", "1", "a", "Part1", "Part1_label", "a_mask", "mask_a", "0_GT", "a.png", "metadata", "task-1-annotation-2",
-    "img", "label", "mask", "0_temp", "0_test",
+    "img", "label", "mask", "0_temp", "0_test", "a_depth", "Cr_1", "In_2", "PS_3", "0_image_0", "1_scratch_mask",
 ]  # fmt: skip
 CONTENTS: dict[str, list[bytes]] = {
     ".png": [
@@ -59,6 +60,12 @@ TEXTS = [
     json.dumps({"images": [{"id": 1, "file_name": "a.png"}], "annotations": [], "licenses": []}).encode(),
     json.dumps({"meta": 3, "train": [{"image_path": "a.png", "anomaly_class": "OK"}]}).encode(), b"{" * 3000,
     b"_background_\nscratch\n", b"Pixel Value, Class\n0, background\n1, scratch\n",
+    b'{"objects": [], "size": {}}', b'{"objects": [{"bitmap": {"data": "AA==", "origin": [0, 0]}}], "size": 1}',
+    b'{"a.png1": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "rect"}}]}}',
+    b'{"a.png1": {"filename": "a.png", "regions": []}, "x": 3}', b'["filename", "regions"]',
+    b"#filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\na.png",
+    b"ImageId,ClassId,EncodedPixels\na.png,1,1 3\n0.jpg,,\n", b"ImageId_ClassId,EncodedPixels\na.png_1,9 9 9\n",
+    b"a.png 1\n0.png 0\n", b'{"shapes": [], "version": 1, "imagePath": "a.png", "flags": ["x"]}',
     b'{"defect_name": 1}', b'[{"defect_name": "x", "pixel_value": 255}]',
 ]  # fmt: skip
 SPECIAL = [
