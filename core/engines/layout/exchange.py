@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from core.engines.layout.free_place import NoFreePlace
 from core.engines.layout.part_place import fits, placed_at
-from core.engines.layout.paste_part import transformed
 from core.engines.layout.region_choice import named_regions
+from core.engines.layout.relight import turned_in_light
 from core.engines.layout.scene import LayoutEdit, LayoutScene
 from core.errors import InputError
 from core.types import base_name
@@ -78,7 +78,7 @@ def _replace_with(scene: LayoutScene, partner: int) -> LayoutEdit:
     others, near_partner = scene.others(), scene.others(partner)
     here, there = scene.cut_out_region(scene.target, others), scene.cut_out_region(partner, near_partner)
     there = scene.with_thrown(there, partner, near_partner, scene.bare(partner, near_partner).image)
-    new = placed_at(transformed(there, scene.params.angle or 0.0, scene.params.scale), here.centre, scene.shape)
+    new = placed_at(turned_in_light(there, scene.params.angle or 0.0, scene.params.scale), here.centre, scene.shape)
     if not scene.params.overlap and not fits(new, others):
         raise NoFreePlace(
             f"layout: region {scene.regions[partner].name!r} does not fit into the place of {scene.region.name!r}; "

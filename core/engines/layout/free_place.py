@@ -28,9 +28,11 @@ MOST_CROSSED = 0.01
 """Share of the cells under a part that may hold an edge."""
 SLOPE_SIGMA, CLEARANCE = 0.8, 3
 """Cells by which slopes are smoothed, and around a part within which they count."""
-NEARNESS, ROOM, BEST = 3, 2, 0.05
-"""How much more it counts that parts are known to lie near, and that there is room about a place, than that it is calm
-or of the part's own surface; the share of the possible places, the best ones, of which one is taken."""
+NEAR = 0.35
+"""Sides of the part by which it may reach beyond where parts are known to lie, and still lie on the same ground."""
+NEARNESS, ROOM, BEST = 3, 1, 0.05
+"""How much it counts that parts are known to lie near and that there is room about a place, where that it is calm and
+of the part's own surface each count 1; the share of the possible places, the best ones, of which one is taken."""
 
 
 ADVICE = "drag the part to a place (Right and Down), lower Scale, choose another Region, or use Replace"
@@ -84,9 +86,9 @@ def free_shift(
     # Where a part lies on another photo there is no wall.
     walls = np.where(grid.taken, np.float32(0), edges.cells)
     fits &= grid.under_foot(walls) <= MOST_CROSSED * np.count_nonzero(grid.foot)
-    if not edges.lasting:
-        # One photo alone does not tell a soft wall from shade.
-        fits &= _even(small, grid.foot.astype(np.float32), ring)
+    # One photo alone does not tell a soft wall from shade; where parts lie near, it is shade.
+    near = _reach(grid.taken, grid.foot) * grid.cell <= NEAR * part.size
+    fits &= _even(small, grid.foot.astype(np.float32), ring) | (near & edges.lasting)
     if not fits.any():
         raise NoFreePlace(
             f"layout: no free place for region {name!r} that is all one surface, without a wall or an edge, "

@@ -15,6 +15,7 @@ from core.engines.layout.free_place import NoFreePlace
 from core.engines.layout.part_place import at_free_place, fits
 from core.engines.layout.paste_part import as_before, paste_part, transformed
 from core.engines.layout.recolour import random_shift, recoloured
+from core.engines.layout.relight import relit, turned_in_light
 from core.engines.layout.scene import LayoutEdit, LayoutScene
 from core.engines.layout.work_area import count, work_area_of
 from core.errors import InputError
@@ -56,10 +57,10 @@ def rotate(scene: LayoutScene) -> LayoutEdit:
     bared = scene.bare(scene.target, others)
     part = scene.with_thrown(scene.cut_out_region(scene.target, others), scene.target, others, bared.image)
     if params.angle is not None:
-        turned = transformed(part, params.angle, params.scale)
+        turned = turned_in_light(part, params.angle, params.scale)
     else:
         angles = scene.rng.uniform(20, 340, TRIES)
-        options = (transformed(part, float(a), params.scale) for a in angles)
+        options = (turned_in_light(part, float(a), params.scale) for a in angles)
         found = next((p for p in options if params.overlap or fits(p, others)), None)
         if found is None:
             raise NoFreePlace(
@@ -77,7 +78,7 @@ def flip(scene: LayoutScene) -> LayoutEdit:
     others = scene.others()
     bared = scene.bare(scene.target, others)
     part = scene.with_thrown(scene.cut_out_region(scene.target, others), scene.target, others, bared.image)
-    return _put_back(scene, part, transformed(part, flip=axis), bared)
+    return _put_back(scene, part, relit(part, transformed(part, flip=axis)), bared)
 
 
 def recolour(scene: LayoutScene) -> LayoutEdit:

@@ -8,7 +8,8 @@ import numpy as np
 from core.engines.ground.other_photos import parts_of_regions, taken_elsewhere
 from core.engines.layout.cutout import CutPart
 from core.engines.layout.free_place import NoFreePlace, OpenGround, free_shift
-from core.engines.layout.paste_part import centred_at, transformed
+from core.engines.layout.paste_part import centred_at
+from core.engines.layout.relight import turned_in_light
 from core.engines.layout.scene import LayoutScene
 from core.engines.layout.work_area import distance_to, work_area_of
 from core.errors import InputError
@@ -26,7 +27,7 @@ def at_free_place(scene: LayoutScene, surface: Image, part: CutPart, blocked: Ma
     turns = (0.0, *TURNS) if _long(part) else (0.0,)
     for turn in turns if angle is None else (angle,):
         try:
-            return _relocated(scene, surface, transformed(part, turn, scene.params.scale), blocked)
+            return _relocated(scene, surface, turned_in_light(part, turn, scene.params.scale), blocked)
         except NoFreePlace as error:
             failure = failure or error
     assert failure is not None
