@@ -24,6 +24,8 @@ from core.evaluation.results import EvalResult, Picture
 from core.evaluation.seeds import CurveRecorder, averaged_over_seeds, fingerprint, run_seeds
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from core.evaluation.training.classifier import ClassifierInputs
 
 NETWORK_TITLES = {
@@ -32,6 +34,7 @@ NETWORK_TITLES = {
     "features": "linear layer on frozen EfficientNet-Lite0 features",
 }
 _CURVE_POINTS = 200
+_CONFUSION = "Confusion matrix: photos of the row's label that were given the column's label"
 
 
 class ClassifierParams(DetectorParams):
@@ -204,6 +207,17 @@ class _BestEpoch:
     values: Mapping[str, float] | None = None
 
 
+def _new_network(sets: _ClassifierSets, seed: int) -> nn.Module:
+    import torch
+
+    from core.evaluation.training import classifier
+
+    if sets.params.network == "features":
+        return classifier.linear(sets.train, len(sets.labels), seed)
+    network = classifier.resnet(sets.params.network, len(sets.labels), sets.file, seed)
+    return network.to(memory_format=torch.channels_last)
+
+
 def _train_and_test(sets: _ClassifierSets, ctx: TrainContext, notes: tuple[str, ...]) -> EvalResult:
     import torch
 
@@ -212,12 +226,7 @@ def _train_and_test(sets: _ClassifierSets, ctx: TrainContext, notes: tuple[str, 
 
     params, recorder, best = sets.params, CurveRecorder(ctx.curve), _BestEpoch()
     step = step_for(choose_device(ctx.device), params.precision)
-    if params.network == "features":
-        network = classifier.linear(sets.train, len(sets.labels), ctx.seed)
-    else:
-        network = classifier.resnet(params.network, len(sets.labels), sets.file, ctx.seed)
-        network = network.to(memory_format=torch.channels_last)
-    network = network.to(step.device)
+    network = _new_network(sets, ctx.seed).to(step.device)
     optimizer = torch.optim.Adam(network.parameters(), lr=params.lr, foreach=False)
     milestones = [round(params.epochs * share) for share in (0.8, 0.9)]
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, milestones, gamma=0.2)
@@ -241,8 +250,6 @@ def _train_and_test(sets: _ClassifierSets, ctx: TrainContext, notes: tuple[str, 
         recorder("accuracy", number, values["accuracy"])
         if values["accuracy"] > best.accuracy:
             best.accuracy, best.values = values["accuracy"], {**values, "epoch": float(number)}
-    caption = "Confusion matrix: photos of the row's label that were given the column's label"
-    picture = Picture("confusion", caption, confusion_picture(counts, sets.labels))
     return EvalResult(
         kind="classification",
         title=NETWORK_TITLES[params.network],
@@ -252,7 +259,7 @@ def _train_and_test(sets: _ClassifierSets, ctx: TrainContext, notes: tuple[str, 
         best_on_test=best.values or {},
         curves=recorder.curves(),
         notes=notes,
-        pictures=(picture,),
+        pictures=(Picture("confusion", _CONFUSION, confusion_picture(counts, sets.labels)),),
     )
 
 

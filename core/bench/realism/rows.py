@@ -159,19 +159,8 @@ def make_pairs(
             engine=row.engine, label=label, count=round(count / row.keep), seed=seed, params=params,
             placement=dict(row.placement), workers=1,
         )  # fmt: skip
-        began, busy = time.monotonic(), time.process_time()
-        rules = ReviewRules(keep_best=count) if row.keep < 1 else None
-        made = bench.studio.generate(batch, rules=rules, spend=row.keep < 1, cancelled=cancelled)
-        if made["cancelled"]:
-            raise Cancelled(f"{row.name}: stopped while making {label}; finished labels are kept")
-        known[label] = {
-            "ids": [i for i in made["sample_ids"] if row.keep == 1 or _is_kept(bench, i)],
-            "given_up": made["given_up"],
-            "wall_s": round(time.monotonic() - began, 2),
-            "cpu_s": round(time.process_time() - busy, 2),
-        }
+        known[label] = _make_label(bench, row, batch, count, say, cancelled)
         atomic_write(path, json.dumps(known).encode())
-        say(f"{row.name}: {made['samples']} pairs of {label} in {known[label]['wall_s']:.0f} s")
     own = [known[label] for label in labels]
     photos = {row.id: row.path for row in bench.project.normals()}
     shots = [_pair(bench.project.sample_row(id), photos) for part in own for id in part["ids"]]
@@ -183,6 +172,26 @@ def make_pairs(
         **({"learn_cpu_s": concept["cpu_s"]} if concept else {}),
     }
     return shots, facts
+
+
+def _make_label(
+    bench: Workbench, row: TableRow, batch: GenerationBatch, count: int, say: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> dict[str, Any]:  # fmt: skip
+    """One label's batch, as it is remembered: ``ids``, ``given_up``, ``wall_s`` and ``cpu_s``. Cancelled."""
+    began, busy = time.monotonic(), time.process_time()
+    rules = ReviewRules(keep_best=count) if row.keep < 1 else None
+    made = bench.studio.generate(batch, rules=rules, spend=row.keep < 1, cancelled=cancelled)
+    if made["cancelled"]:
+        raise Cancelled(f"{row.name}: stopped while making {batch.label}; finished labels are kept")
+    wall = round(time.monotonic() - began, 2)
+    say(f"{row.name}: {made['samples']} pairs of {batch.label} in {wall:.0f} s")
+    return {
+        "ids": [i for i in made["sample_ids"] if row.keep == 1 or _is_kept(bench, i)],
+        "given_up": made["given_up"],
+        "wall_s": wall,
+        "cpu_s": round(time.process_time() - busy, 2),
+    }
 
 
 def learn_concept(

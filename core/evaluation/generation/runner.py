@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, TypeVar
@@ -70,23 +71,10 @@ def evaluate_generation(
     work = MeasurementRun(judges, seed, _steps(pairs, real, learned, good, judges), progress, cancelled)
     _train_discriminator(work, good)
     ours, theirs, taught = _by_label(pairs), _by_label(real), _by_label(learned)
-    per_label: dict[str, Metrics] = {}
-    numbered: list[gallery.MeasuredShot] = []
-    closest: list[gallery.ClosestPair] = []
-    for label in sorted(ours):
-        made = [measure(work, pair) for pair in ours[label]]
-        found = _reference_free_metrics(work, made)
-        if others := [measure(work, shot) for shot in theirs[label]]:
-            found |= _reference_metrics(work, made, others)
-        if examples := taught[label]:
-            crops = defect_crops(work, examples)
-            nearest = find_nearest_real([s.crop for s in made], crops, work.advance)
-            found |= nearest.metrics()
-            closest += gallery.closest_pairs(
-                [(s.shot, s.crop) for s in made], list(zip(examples, crops, strict=True)), nearest
-            )
-        per_label[label] = found
-        numbered += [(s.shot, s.metrics) for s in made]
+    found = {label: _measure_label(work, ours[label], theirs[label], taught[label]) for label in sorted(ours)}
+    per_label = {label: one.metrics for label, one in found.items()}
+    numbered = [shot for one in found.values() for shot in one.numbered]
+    closest = [pair for one in found.values() for pair in one.closest]
     pictures = gallery.gallery_pictures(numbered, closest, work.discriminator)
     progress(work.total, work.total)
     return EvalResult(
@@ -98,6 +86,31 @@ def evaluate_generation(
         notes=tuple(_notes(work, ours, theirs, numbered, len(good))),
         pictures=pictures,
     )
+
+
+@dataclass(frozen=True)
+class _LabelMeasurements:
+    metrics: Metrics
+    numbered: list[gallery.MeasuredShot]
+    closest: list[gallery.ClosestPair]
+
+
+def _measure_label(
+    work: MeasurementRun, pairs: Sequence[GeneratedPair], real: Sequence[Shot], learned: Sequence[Shot]
+) -> _LabelMeasurements:
+    """The pairs of one label, against its real anomalies and those that an engine may have learned from."""
+    made = [measure(work, pair) for pair in pairs]
+    metrics = _reference_free_metrics(work, made)
+    closest: list[gallery.ClosestPair] = []
+    if others := [measure(work, shot) for shot in real]:
+        metrics |= _reference_metrics(work, made, others)
+    if learned:
+        crops = defect_crops(work, learned)
+        nearest = find_nearest_real([s.crop for s in made], crops, work.advance)
+        metrics |= nearest.metrics()
+        examples = list(zip(learned, crops, strict=True))
+        closest = list(gallery.closest_pairs([(s.shot, s.crop) for s in made], examples, nearest))
+    return _LabelMeasurements(metrics, [(s.shot, s.metrics) for s in made], closest)
 
 
 def _check(pairs: Sequence[GeneratedPair], real: Sequence[Shot]) -> None:

@@ -168,23 +168,8 @@ def draw_edit(
 ) -> EditedImage:
     """The photo under its edited prompt (section III-B), drawn inside the plan's region, and eqs. 7 and 10 on it."""
     z0 = held.path[-1]
-    grid = (z0.shape[2], z0.shape[3])
-    region, fresh = _cells(plan.region, grid).to(z0.device), _cells(plan.fresh, grid).to(z0.device)
-    restyled = not any(act.comes_or_goes for act in plan.acts)
-    weighted = any(chip.weight != 1 for chip in edited.after.components)
-    edit = PromptToPromptEdit(
-        backbone,
-        held.path,
-        held.photo_attention,
-        region,
-        encode_text(backbone, [edited.before.text]),
-        encode_text(backbone, [edited.after.text]),
-        _token_maps(backbone, edited, plan.looks),
-        guidance=params.guidance,
-        follow=1.0 if weighted else params.follow,
-        structure=params.structure if restyled else 0.0,
-        moved_cells=[_moved_cells(one, z0, backbone.vae_scale_factor) for one in plan.carried],
-    )
+    fresh = _cells(plan.fresh, (z0.shape[2], z0.shape[3])).to(z0.device)
+    edit = _prompt_to_prompt(backbone, held, edited, plan, params)
     noise = draw_noise(z0.shape, generator, z0)
     before, after = edit.hooks()
     sketch, every = latent_previewer(z0, held.pixels), max(1, len(held.schedule.timesteps) // 5)
@@ -208,6 +193,28 @@ def draw_edit(
     names = [chip.name for chip in asked.components]
     shape = (held.pixels.shape[0], held.pixels.shape[1])
     return EditedImage(decode(backbone, x)[0], attention_diff(norm, gen, names, shape))
+
+
+def _prompt_to_prompt(
+    backbone: Backbone, held: Held, edited: EditedPrompt, plan: EditPlan, params: ComGenParams
+) -> PromptToPromptEdit:
+    """The edit of the held photo inside the plan's region."""
+    z0 = held.path[-1]
+    restyled = not any(act.comes_or_goes for act in plan.acts)
+    weighted = any(chip.weight != 1 for chip in edited.after.components)
+    return PromptToPromptEdit(
+        backbone,
+        held.path,
+        held.photo_attention,
+        _cells(plan.region, (z0.shape[2], z0.shape[3])).to(z0.device),
+        encode_text(backbone, [edited.before.text]),
+        encode_text(backbone, [edited.after.text]),
+        _token_maps(backbone, edited, plan.looks),
+        guidance=params.guidance,
+        follow=1.0 if weighted else params.follow,
+        structure=params.structure if restyled else 0.0,
+        moved_cells=[_moved_cells(one, z0, backbone.vae_scale_factor) for one in plan.carried],
+    )
 
 
 def reading_prompt(edited: EditedPrompt) -> ComponentPrompt:

@@ -23,7 +23,7 @@ from core.engines.concept_drawing import PUBLISHED, ConceptDrawingParams, Drawin
 from core.engines.finalize import finalize_sample
 from core.errors import InputError
 from core.masks.morphology import dilate
-from core.methods.gaa.clustering import contact_sheet
+from core.methods.gaa.clustering import Clustering, contact_sheet
 from core.methods.gaa.clustering.clustering_store import load_or_cluster_regions, set_aside_broken
 from core.methods.gaa.groups import GaaGrouping
 from core.training.checkpoints import Concept, find_concept
@@ -98,7 +98,7 @@ class ClusterChoice:
     groups: Mapping[str, Sequence[AnomalyExample]]
     labels: Mapping[str, str]
     notes: tuple[str, ...]
-    about: Mapping[str, Any]
+    about: Mapping[str, object]
     sheets: Mapping[str, bytes]
 
 
@@ -233,7 +233,7 @@ def group_examples(
     groups: dict[str, list[AnomalyExample]] = {}
     labels: dict[str, str] = {}
     notes: list[str] = []
-    about: dict[str, Any] = {}
+    about: dict[str, object] = {}
     sheets: dict[str, bytes] = {}
     wanted = [label] if label else sorted({e.label for e in examples})
     for one in wanted:
@@ -262,14 +262,19 @@ def group_examples(
             members = [e for e in kept if e.id in cluster.members]
             if members:
                 groups[name], labels[name] = members, one
-        about[one] = {
-            "features": clustering.features,
-            "weights": dict(clustering.weights),
-            "edited": clustering.edited,
-            "silhouettes": {c.name: c.silhouette for c in clustering.clusters},
-        }
+        about[one] = _facts(clustering)
         sheets["clusters" if len(wanted) == 1 else f"clusters_{one}"] = contact_sheet(clustering, regions)
     return ClusterChoice(groups, labels, tuple(notes), about, sheets)
+
+
+def _facts(clustering: Clustering) -> dict[str, object]:
+    """How clusters were found, as it is kept with the concept."""
+    return {
+        "features": clustering.features,
+        "weights": dict(clustering.weights),
+        "edited": clustering.edited,
+        "silhouettes": {c.name: c.silhouette for c in clustering.clusters},
+    }
 
 
 def gaa_preset(name: Literal["flawsmith", "paper"]) -> LearningPreset:
