@@ -117,6 +117,10 @@ class PhotosApi:
         """How many photos of good parts there are."""
         return self._project.count_normals()
 
+    def sizes(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """By width and height in pixels: how many photos, and how many of them are grey."""
+        return self._project.normal_sizes()
+
     def row(self, normal_id: str) -> NormalRow:
         """Name, size, notes and file of one photo; NotFound if it is gone."""
         return self._project.normal_row(normal_id)

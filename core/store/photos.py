@@ -72,6 +72,13 @@ class PhotoStore(Store):
         with self._db.read() as db:
             return int(db.execute(select(func.count()).select_from(normals)).scalar_one())
 
+    def normal_sizes(self) -> dict[tuple[int, int], tuple[int, int]]:
+        """By width and height in pixels: how many photos of good parts, and how many of them are grey."""
+        size = (normals.c.width, normals.c.height)
+        counted = select(*size, func.count(), func.sum(normals.c.grey)).group_by(*size)
+        with self._db.read() as db:
+            return {(width, height): (many, grey) for width, height, many, grey in db.execute(counted)}
+
     def neighbour_row(self, id: str, forward: bool) -> NormalRow:
         """The photo added after ``id``, or before it, round the end; NotFound. No other photo's row is read."""
         here = select(normals.c.number).where(normals.c.id == id).scalar_subquery()

@@ -73,6 +73,14 @@ def test_the_same_bytes_twice_are_one_photo_in_order_of_arrival(project):
         first.name = "other"  # type: ignore[misc]
 
 
+def test_sizes_of_photos_are_counted(project):
+    assert project.normal_sizes() == {}
+    add_normal(project, 0), add_normal(project, 1)
+    project.add_normal(b"colour", "png", "c.png", 640, 480, False)
+    project.add_normal(b"large", "png", "l.png", 800, 480, False)
+    assert project.normal_sizes() == {(640, 480): (3, 2), (800, 480): (1, 0)}
+
+
 def test_a_file_is_found_by_name_and_by_hash_and_never_outside_the_project(project, tmp_path):
     row = add_normal(project)
     assert project.file_path(str(row.path.relative_to(project.path))) == row.path

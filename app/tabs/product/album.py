@@ -189,12 +189,11 @@ def _summary(session: Session) -> str:
     if session.memory.product.kind == REAL:
         parts = desk.part_counts().items()
         return "".join(chip_html(label, n.get("learn", 0) + n.get("", 0), n.get("test", 0)) for label, n in parts)
-    rows = desk.page()
-    sizes = {(r.width, r.height) for r in rows}
+    sizes = desk.sizes()
     small, large = min(sizes, key=lambda s: s[0] * s[1]), max(sizes, key=lambda s: s[0] * s[1])
     size = f"{small[0]} × {small[1]}" + (f" to {large[0]} × {large[1]} px" if small != large else " px")
-    grey = sum(r.grey for r in rows)
-    colour = "greyscale" if grey == len(rows) else "colour" if not grey else f"{grey:,} of them greyscale"
+    grey, total = sum(many for _, many in sizes.values()), desk.count()
+    colour = "greyscale" if grey == total else "colour" if not grey else f"{grey:,} of them greyscale"
     return f"{size}, {colour}"
 
 
