@@ -16,6 +16,8 @@ from starlette.requests import Request  # noqa: E402
 from app import modules, theme  # noqa: E402
 from app.components.notices import errors_as_notices  # noqa: E402
 from app.components.pulse import Pulse  # noqa: E402
+from app.language.catalogue import ENGLISH, current_catalogue, use_language  # noqa: E402
+from app.language.page_text import translate_page  # noqa: E402
 from app.open_projects import known_projects  # noqa: E402
 from app.page_context import KEEP_TICKET_JS, PRIVATE_EVENT, SESSION_JS, PageContext, caller_in, header_html  # noqa: E402
 from app.server.access import Access, checked_port, free_port, middleware  # noqa: E402
@@ -44,7 +46,7 @@ TABS = {
 
 
 def build_page() -> gr.Blocks:
-    """The whole page."""
+    """The whole page, in the language in use."""
     with gr.Blocks(title="Flawsmith", fill_width=True, delete_cache=CACHE_CLEANUP_S) as page:
         ticket = gr.Textbox(visible="hidden", elem_id="fs-ticket")
         place = gr.Textbox(visible="hidden", elem_id="fs-address")
@@ -65,13 +67,21 @@ def build_page() -> gr.Blocks:
         tour.click(None, js="() => window.flawsmithTour()", api_visibility="private")
         ticket.change(None, ticket, js=KEEP_TICKET_JS, api_visibility="private")
         page.load(_on_page_load, [ticket, place], [ticket, opened, project, tabs], js=SESSION_JS, **PRIVATE_EVENT)
+    if current_catalogue().language != ENGLISH:
+        translate_page(page)
     return page
 
 
 def serve(
-    project: Path | None, access: Access, port: int | None = None, browser: bool = True, demo: bool = True
+    project: Path | None,
+    access: Access,
+    port: int | None = None,
+    browser: bool = True,
+    demo: bool = True,
+    language: str = ENGLISH,
 ) -> None:
     """Build the page and serve it until the process is told to stop."""
+    use_language(language)
     team.begin(access.auth, access.unknown)
     asks_proxy = _begin_user_header(access)
     logins = Logins(team.passwords) if access.auth and not asks_proxy else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from gradio.themes import Base
@@ -9,6 +10,7 @@ from gradio.themes.utils import sizes
 from gradio.themes.utils.colors import Color
 
 from app import modules
+from app.language.catalogue import ENGLISH, current_catalogue
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 FONTS = ("Inter", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
@@ -114,4 +116,13 @@ def style_sheets() -> list[Path]:
 def head() -> str:
     """Scripts of the page: light or dark, its title, keys that press buttons, folders dropped on the import."""
     hidden = "<style>body:not(.fs-ready) #fs-tabs { visibility: hidden; }</style>"
-    return hidden + modules.head(*SCRIPTS)
+    return hidden + _texts() + modules.head(*SCRIPTS)
+
+
+def _texts() -> str:
+    """HTML that gives the scripts their texts and tells the browser the page's language; "" in English."""
+    catalogue = current_catalogue()
+    if catalogue.language == ENGLISH:
+        return ""
+    texts = json.dumps(dict(catalogue.scripts), ensure_ascii=False).replace("<", "\\u003c")
+    return f"<script>window.flawsmithTexts = {texts};document.documentElement.lang = '{catalogue.language}';</script>"

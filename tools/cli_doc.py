@@ -41,6 +41,7 @@ ENVIRONMENT = (
     ("`FLAWSMITH_VENV`", "folder of the environment that `launch.py` sets up; `none`: the running Python", "`.venv`"),
     ("`FLAWSMITH_TORCH_INDEX`", "package index to take torch from; counts when the environment is made", "PyPI"),
     ("`FLAWSMITH_PROJECTS`", "folder in which the app makes new projects", "`Flawsmith` in your documents"),
+    ("`FLAWSMITH_LANGUAGE`", "language of the page: en or de", "en"),
     ("`FLAWSMITH_MODELS`", "folder of fetched models and weights", "the system's folder for user data"),
     ("`FLAWSMITH_BANK`", "folder of the defect bank", "the system's folder for user data"),
     ("`FLAWSMITH_STATE`", "folder for the list of projects opened last", "the system's folder for state"),

@@ -38,6 +38,9 @@ def ui(
     ] = [],  # noqa: B006
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     demo: Annotated[bool, typer.Option(help="Open the demo product where there is no project yet.")] = True,
+    language: Annotated[
+        str, typer.Option(envvar="FLAWSMITH_LANGUAGE", metavar="CODE", help="Language of the page: en or de.")
+    ] = "en",
 ) -> None:
     """Open the app."""
     from app.page import serve
@@ -46,7 +49,7 @@ def ui(
 
     header = UserHeader(user_header, tuple(trust_proxy) or LOCAL_PROXY)
     access = Access(host, auth, tuple(allow_host), i_know, tuple(root), header, unknown_role)
-    serve(project, access, port=port, browser=browser, demo=demo)
+    serve(project, access, port=port, browser=browser, demo=demo, language=language)
 
 
 def bench(

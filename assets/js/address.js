@@ -25,7 +25,7 @@ export class Address {
   now() {
     const page = this.win.document, tab = page.querySelector("#fs-tabs [role=tab][aria-selected=true]");
     const project = page.querySelector("#fs-project [data-folder]");
-    return tab && project ? { project: project.dataset.folder, tab: tab.textContent.trim().toLowerCase() } : null;
+    return tab && project ? { project: project.dataset.folder, tab: tab.dataset.tabId } : null;
   }
 
   // Called after every change of the page.
@@ -45,7 +45,7 @@ export class Address {
     if (!to || !now) return;
     if (to.project !== now.project) { this.win.location.reload(); return; }
     const tabs = [...this.win.document.querySelectorAll("#fs-tabs [role=tab]")];
-    const tab = tabs.find((one) => one.textContent.trim().toLowerCase() === to.tab);
+    const tab = tabs.find((one) => one.dataset.tabId === to.tab);
     if (tab && to.tab !== now.tab) tab.click();
   }
 }

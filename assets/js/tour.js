@@ -77,7 +77,7 @@ export class Tour {
 
 if (typeof window !== "undefined") {
   const open = (name) => {
-    const tab = [...document.querySelectorAll("#fs-tabs [role=tab]")].find((one) => one.textContent.trim() === name);
+    const tab = [...document.querySelectorAll("#fs-tabs [role=tab]")].find((one) => one.dataset.tabId === name.toLowerCase());
     if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
   };
   const tour = new Tour(document, localStorage, open);

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Address, addressOf, placeOf } from "../../assets/js/address.js";
 
 function page(project, tab, hash = "") {
-  const pushed = [], tabs = ["Studio", "Review"].map((text) => ({ textContent: " " + text + " ", click() { pushed.push("click " + text); } }));
+  const pushed = [], tabs = ["Studio", "Review"].map((text) => ({ dataset: { tabId: text.toLowerCase() }, textContent: text, click() { pushed.push("click " + text); } }));
   const document = {
     querySelector: (what) => what.includes("data-folder") ? { dataset: { folder: project } } : tabs.find((one) => one.textContent.trim() === tab),
     querySelectorAll: () => tabs,

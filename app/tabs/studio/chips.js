@@ -4,7 +4,7 @@
 const chipOf = (node) => node.closest("[data-chip]");
 
 function goToTab(name) {
-  [...document.querySelectorAll("#fs-tabs button[role=tab]")].find((tab) => tab.textContent.trim() === name).click();
+  [...document.querySelectorAll("#fs-tabs button[role=tab]")].find((tab) => tab.dataset.tabId === name.toLowerCase()).click();
 }
 
 export class Chips {

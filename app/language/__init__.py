@@ -1,0 +1,1 @@
+"""The language of the page: catalogues of texts, and how they reach what the page shows."""
