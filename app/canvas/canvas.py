@@ -33,9 +33,14 @@ Runs (rle) are row-major and start with the run of zeros, as in ``core.masks.rle
 ``confirmed {image_id, area}`` Enter; ``mask_saved {image_id, area, seq}`` after each acknowledged change;
 ``next_photo`` and ``previous_photo {image_id}``; ``region_picked {image_id, name}`` with the Region and the Move tool;
 ``region_moved {image_id, name, dx, dy, angle, scale}``: the region turned clockwise by ``angle`` degrees and scaled
-about the centre of its bounding box, then moved by (dx, dy) image pixels; (0, 0, 0, 1) puts it back.
+about the centre of its bounding box, then moved by (dx, dy) image pixels; (0, 0, 0, 1) puts it back;
+``context_wanted {}`` the Context tool was taken up, or another photo came under it; ``context_changed {context,
+turn}`` a person set the rectangle that a model sees, written as core.images.ContextRectangle, or took it off ("").
 
-**In the page**: ``await window.flawsmithFlush()`` resolves when every canvas's newest mask is acknowledged and rejects
+**In the page**: ``window.flawsmithContext(elem_id, json)`` says what a model sees around the mask: ``{"rectangle",
+"margin", "least", "turn"}`` (core.api.studio.photo_context.SeenContext, and the turn of the change it answers, or 0),
+or "" where that is not known. ``element.__mask.sees(true)`` offers the Context tool.
+``await window.flawsmithFlush()`` resolves when every canvas's newest mask is acknowledged and rejects
 with the server's reason otherwise. ``element.__mask`` (see ``js/start.js``) is for tests and for scripts of the page.
 """
 
@@ -52,7 +57,10 @@ from app.canvas.protocol import Handler, errors_as_replies
 from app.modules import on_load
 
 FOLDER = Path(__file__).parent
-EVENTS = ("confirmed", "mask_saved", "next_photo", "previous_photo", "region_picked", "region_moved")
+EVENTS = (
+    "confirmed", "mask_saved", "next_photo", "previous_photo", "region_picked", "region_moved", "context_wanted",
+    "context_changed",
+)  # fmt: skip
 LOADING = {"loading": True}
 """The value while the photo is not known yet."""
 FLUSH_JS = "async (...values) => { await window.flawsmithFlush?.(); return values; }"

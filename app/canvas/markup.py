@@ -105,6 +105,14 @@ TOOLS = (
         '<path d="M10 2.8v14.4M2.8 10h14.4M7.9 4.9L10 2.8l2.1 2.1M7.9 15.1l2.1 2.1 2.1-2.1'
         'M4.9 7.9L2.8 10l2.1 2.1M15.1 7.9l2.1 2.1-2.1 2.1"/>',
     ),
+    ToolButton(
+        "context",
+        "What the model sees around the mask: drag the frame or its edges",
+        "2",
+        '<path d="M3 6.6V4.2C3 3.5 3.5 3 4.2 3h2.4M13.4 3h2.4c.7 0 1.2.5 1.2 1.2v2.4M17 13.4v2.4c0 .7-.5 1.2-1.2 1.2'
+        'h-2.4M6.6 17H4.2C3.5 17 3 16.5 3 15.8v-2.4"/><path d="M5 10s1.9-3 5-3 5 3 5 3-1.9 3-5 3-5-3-5-3z"/>'
+        f'<circle cx="10" cy="10" r="1.1" {_DOT}/>',
+    ),
 )
 _A, _B = '<circle cx="7.7" cy="10" r="4.7"/>', '<circle cx="12.3" cy="10" r="4.7"/>'
 _LENS = "M10 5.9a4.7 4.7 0 0 0 0 8.2 4.7 4.7 0 0 0 0-8.2z"
@@ -268,6 +276,7 @@ GESTURES = (
     ("[ ]", "Smaller, larger brush (or Alt-wheel)"),
     (", .", "Turn the mask or the moved region (with Shift by 15 degrees)"),
     ("Arrows", "With Transform: the mask by a pixel (with Shift by 10)"),
+    ("Ctrl+Arrows", "With the frame of what the model sees: size it by a pixel (with Shift by 10)"),
     ("{ }", "Fainter, stronger mask"),
     ("- =", "Darker, lighter photo (the view only)"),
     ("_ +", "Less, more contrast (the view only)"),

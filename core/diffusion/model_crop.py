@@ -12,7 +12,15 @@ import numpy.typing as npt
 from torch import Tensor
 
 from core.errors import InputError, MaskError
-from core.images import PhotoCrop, alpha_blend, crop_around_mask, inner_alpha, poisson_blend
+from core.images import (
+    ContextMargin,
+    ContextRectangle,
+    PhotoCrop,
+    alpha_blend,
+    crop_around_mask,
+    inner_alpha,
+    poisson_blend,
+)
 from core.images.geometry import resized
 from core.images.square_crop import Framing
 from core.types import Image, Mask
@@ -25,7 +33,8 @@ class CropSettings:
     the photo has room for it; ``framed`` one that is filled up by mirror image where it has not, as when learning, and
     ``whole`` with it one that holds the whole photo. A framed square has at least ``least`` photo pixels a side, 0 for
     the working side; with fewer a small mask is seen enlarged. ``detail`` 0..1 gives back that share of the fine
-    structure that the model's autoencoder loses, so that the surface's grain goes on inside the mask."""
+    structure that the model's autoencoder loses, so that the surface's grain goes on inside the mask. A ``context`` is
+    cut out as it is, whatever the margin."""
 
     margin: float = 0.5
     side: int = 0
@@ -36,6 +45,7 @@ class CropSettings:
     whole: bool = False
     least: int = 0
     detail: float = 0.0
+    context: ContextRectangle | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +125,7 @@ def crop_for_model(backbone: PictureSize, photo: Image, mask: Mask, frame: CropS
         roi, before = square.pixels()
         window = ModelCrop(roi, np.empty((side, side, 3), np.uint8), round(square.extent), before)
         return replace(window, pixels=window.crop(photo))
-    roi = crop_around_mask(mask, frame.margin, min(side, *mask.shape))
+    roi = (frame.context or ContextMargin(frame.margin, side)).around(mask)
     if frame.square:
         roi = crop_around_mask(mask, frame.margin, max(roi.shape))
     scale = side / max(roi.shape)

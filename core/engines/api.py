@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, ParamSpec, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import Cancelled, InputError, MaskError
+from core.images import ContextMargin, ContextRectangle
 from core.training.learning_settings import LearningParams
 from core.types import AnomalyExample, Image, Kind, Mask, NormalImage, Region, Request, Sample
 from core.validation import read_settings
@@ -168,6 +169,9 @@ class Engine(ABC):
     """Where its examples come from."""
     reference_setting: ClassVar[str] = ""
     """The setting that names the real anomalies it draws like, by ids with commas between; empty without one."""
+    context_setting: ClassVar[str] = ""
+    """The setting that says, as a core.images.ContextRectangle is written, what of the photo its model sees; empty
+    where a person can't choose that."""
     tools: ClassVar[frozenset[Tool]] = frozenset({"mask"})
     first_choice: ClassVar[bool] = False
     """Whether the app chooses it for a person who has not chosen yet: works at once, on any photo."""
@@ -241,6 +245,11 @@ class Engine(ABC):
         """Settings that are not taken with these ``params`` (an instance of ``Params``), such as those that a chosen
         model lacks, each with the reason. The form hides them, and a changed one is refused."""
         return {}
+
+    def context_of(self, params: Any) -> ContextRectangle | ContextMargin | None:
+        """What of the photo its model sees with these ``params`` (an instance of ``Params``); None where it can't be
+        told, and for engines without a ``context_setting``."""
+        return None
 
     def drawing_presets(self) -> Mapping[str, DrawingPreset]:
         """What its setting ``draw_as`` (core.engines.drawing_presets) stands for, by name; empty without one."""

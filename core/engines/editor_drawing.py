@@ -116,7 +116,7 @@ def draw_with_editor(
     if way == "instruction" and params.prompt == InpaintParams.model_fields["prompt"].default:
         params = params.model_copy(update={"prompt": INSTRUCTION})
     editor = load_editor(found, way, ctx.device)
-    frame = CropSettings(params.margin, params.side, params.feather, params.seam)
+    frame = CropSettings(params.margin, params.side, params.feather, params.seam, context=params.context_rectangle)
     photo = request.normal.pixels
     window = crop_for_model(editor, photo, mask, frame)
     task = EditTask(

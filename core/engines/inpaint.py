@@ -8,6 +8,7 @@ from core.device import derive_seed
 from core.diffusion.adapter_files import AdapterFile
 from core.diffusion.editor.families import FoundEditor
 from core.diffusion.model_sources import find_model
+from core.diffusion.trained_side import trained_side
 from core.engines.api import Context, Engine, Need, read_params, require_mask, sample_or_error
 from core.engines.backbone_requirements import grey_like, missing_model_reason
 from core.engines.editor_drawing import (
@@ -22,6 +23,7 @@ from core.engines.editor_drawing import (
 from core.engines.finalize import finalize_sample
 from core.engines.inpaint_settings import InpaintParams
 from core.errors import FlawsmithError, InputError
+from core.images import ContextMargin, ContextRectangle
 from core.types import Mask, Request, Sample
 
 OWN_STEPS, OWN_GUIDANCE = 30, 5.0
@@ -37,6 +39,7 @@ class Inpaint(Engine):
     goal = "prompt"
     kind = "structural"
     needs = frozenset({"mask"})
+    context_setting = "context"
     Params = InpaintParams
 
     def available(self) -> str | None:
@@ -60,6 +63,15 @@ class Inpaint(Engine):
         if not isinstance(found, FoundEditor):
             return idle_of_sampling()
         return idle_of_editor(found, editor_way(found, params.drawing))
+
+    def context_of(self, params: InpaintParams) -> ContextRectangle | ContextMargin | None:
+        """The rectangle that was set, else the mask's surroundings; None where no model can be found."""
+        if (rectangle := params.context_rectangle) is not None:
+            return rectangle
+        try:
+            return ContextMargin(params.margin, params.side or trained_side(find_model(params.backbone)))
+        except FlawsmithError:
+            return None
 
     def preferred_batch_size(self, params: Mapping[str, object], label: str, ctx: Context) -> int:
         """How many are best drawn together on this machine."""
@@ -121,7 +133,9 @@ class Inpaint(Engine):
                 ],
                 params.negative,
                 look=DrawingSettings(params.steps, params.guidance, params.strength, params.sampler, params.eta),
-                frame=CropSettings(params.margin, params.side, params.feather, params.seam),
+                frame=CropSettings(
+                    params.margin, params.side, params.feather, params.seam, context=params.context_rectangle
+                ),
                 progress=ctx.progress,
                 cancelled=ctx.cancelled,
             )

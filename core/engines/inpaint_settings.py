@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from core.engines.api import EngineParams
+from core.errors import InputError
+from core.images import ContextRectangle
 
 
 class InpaintParams(EngineParams):
@@ -61,6 +63,12 @@ class InpaintParams(EngineParams):
     margin: float = Field(
         0.5, ge=0, le=4, title="Context", description="Surroundings the model sees, as a share of the mask's box."
     )
+    context: str = Field(
+        "",
+        title="Context rectangle",
+        description="What the model sees instead, in photo pixels about the mask: 800x600, or 800x600+40-20 off its "
+        "middle; the canvas draws it (key 2). Empty: by the share above.",
+    )
     side: int = Field(
         0,
         ge=0,
@@ -97,6 +105,19 @@ class InpaintParams(EngineParams):
         if 0 < guidance < 1:
             raise ValueError("expected 0 (what suits the model), or 1 (without guidance) and more")
         return guidance
+
+    @field_validator("context")
+    @classmethod
+    def _as_rectangle(cls, text: str) -> str:
+        try:
+            return str(ContextRectangle.parse(text) or "")
+        except InputError as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def context_rectangle(self) -> ContextRectangle | None:
+        """The rectangle of the setting ``context``."""
+        return ContextRectangle.parse(self.context)
 
     def with_defaults(self, steps: int, guidance: float) -> InpaintParams:
         """The same with the model's own steps and guidance where those were left to it."""

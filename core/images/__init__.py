@@ -1,6 +1,7 @@
 """Photos: read and write files, crop and paste, blend, and fill holes."""
 
 from core.images.blend import alpha_blend, inner_alpha, poisson_blend
+from core.images.context import ContextMargin, ContextRectangle
 from core.images.crop import PhotoCrop, crop_around_mask
 from core.images.decode import MAX_PIXELS
 from core.images.file_limits import png_size
@@ -20,6 +21,8 @@ from core.images.write import (
 )
 
 __all__ = [
+    "ContextMargin",
+    "ContextRectangle",
     "MAX_PIXELS",
     "MIN_SIDE",
     "TEMP_PREFIX",

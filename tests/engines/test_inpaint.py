@@ -6,13 +6,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from core.engines.api import Context
+from core.diffusion import inpainting, model_crop
+from core.diffusion.model_crop import ModelCrop
+from core.engines.api import Context, read_params
 from core.engines.registry import engine
 from core.errors import Cancelled, InputError, MaskError, Unavailable
+from core.images import PhotoCrop
 from core.quality import scores
 from core.types import NormalImage, Recipe, Request, Sample
 
@@ -75,6 +79,7 @@ def test_the_label_is_put_into_the_prompt() -> None:
         {"eta": 1.0},
         {"margin": 2.0},
         {"side": 128},
+        {"context": "48x40"},
         {"feather": 12.0},
         {"seam": "poisson"},
     ],
@@ -84,6 +89,30 @@ def test_every_setting_changes_the_picture(changed: dict[str, object]) -> None:
     picture = photo()
     plain, other = (make(request_on(picture, params={**FAST, **p})).image for p in ({}, changed))
     assert not np.array_equal(plain, other)
+
+
+def test_the_model_sees_the_rectangle_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    cut = model_crop.crop_for_model
+
+    def watched(*given: Any) -> ModelCrop:
+        seen.append(cut(*given))
+        return seen[-1]
+
+    monkeypatch.setattr(inpainting, "crop_for_model", watched)
+    picture, params = photo(), {**FAST, "context": "60x50 +8 -5"}
+    request = request_on(picture, params=params)
+    sample = make(request)
+    assert seen[0].photo_crop == PhotoCrop(15, 38, 65, 98)
+    outside = ~request.mask  # type: ignore[operator]
+    assert (sample.image[outside] == picture[outside]).all(), "whatever the model sees, only the mask is drawn"
+    told = engine("inpaint").context_of(read_params(engine("inpaint"), params))
+    assert told is not None and told.around(request.mask) == seen[0].photo_crop  # type: ignore[arg-type]
+    make(request_on(picture))
+    by_share = engine("inpaint").context_of(read_params(engine("inpaint"), FAST))
+    assert by_share is not None and by_share.around(request.mask) == seen[1].photo_crop  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="800x600"):
+        make(request_on(picture, params={**FAST, "context": "wide"}))
 
 
 def test_a_grey_photo_gets_a_grey_anomaly() -> None:

@@ -72,6 +72,19 @@ def test_a_sample_of_a_batch_is_made_again_in_the_studio(bench: Workbench, name:
     assert again.mask_path.read_bytes() == row.mask_path.read_bytes()
 
 
+def test_a_context_rectangle_gives_the_same_bytes_in_both(bench: Workbench) -> None:
+    settings = {**settings_of("inpaint"), "context": "40x36+2-1"}
+    batch = GenerationBatch(engine="inpaint", label=LABEL, count=1, seed=3, params=settings, workers=1)
+    row = bench.review.row(bench.studio.generate(batch)["sample_ids"][0])
+    recipe = Recipe.from_json(row.recipe_json)
+    assert recipe.params["context"] == "40x36+2-1"
+    placed = bench.masks.place(recipe.normal_id, "inpaint", LABEL, settings, {}, recipe.seed)
+    order = TryRequest("inpaint", LABEL, recipe.normal_id, settings, placed, seed=recipe.seed, variants=1)
+    (again,) = bench.studio.try_out(order)
+    assert again.recipe_json == row.recipe_json
+    assert again.image_path.read_bytes() == row.image_path.read_bytes()
+
+
 def test_a_placed_mask_keeps_its_example_for_all_variants(bench: Workbench) -> None:
     photo = bench.project.normals()[0].id
     placed = bench.masks.place(photo, "cut_paste", LABEL, {}, {"position": "examples"}, 4)

@@ -5,7 +5,7 @@ import { labelColor, setLabel, showLabel } from "../../app/canvas/js/label_color
 
 function canvasIn(id) {
   const seen = [];
-  return { seen, root: { closest: () => ({ id }) }, overlay: { setColor: (c) => seen.push(c) }, editor: { everything() {} } };
+  return { seen, root: { closest: (selector) => (selector === "#" + id ? {} : null) }, overlay: { setColor: (c) => seen.push(c) }, editor: { everything() {} } };
 }
 
 test("a label that the page wrote down before the canvas was there colours its mask", () => {

@@ -22,7 +22,7 @@ function freshState() {
   return {
     tool: "click", mode: "add", size: 24, sized: false, ready: false, readonly: false, value: null, image: null,
     pointer: null, prompt: null, pending: null, polygon: [], lasso: [], closed: null, rubber: null, ghost: null, regions: [],
-    preview: null, drop: null, crosshair: null, hovers: [], space: false, panning: false, erasing: false, painted: null, timings: [], acks: 0, segmenter: "",
+    preview: null, drop: null, seen: null, crosshair: null, hovers: [], space: false, panning: false, erasing: false, painted: null, timings: [], acks: 0, segmenter: "",
   };
 }
 
@@ -57,7 +57,9 @@ export class Canvas {
     const counted = () => status.showArea(), picked = (region) => this.tellOf(region, "region_picked", {});
     this.editor = new Editor(S, {
       view, overlay, counted, note: (text, bad) => status.note(text, bad), changed: () => this.sync.changed(),
-      paintMarks: () => marks.paint(S, overlay.showRegions && S.tool !== "brush" && S.tool !== "erase", this.tools.transformer.shown),
+      paintMarks: () => marks.paint(S, {
+        names: overlay.showRegions && !["brush", "erase", "context"].includes(S.tool), posed: this.tools.transformer.shown, seen: S.tool === "context" ? this.tools.context.rect : null,
+      }),
     });
     this.sync = new Sync(ask, () => this.message(), (state, reason) => status.showSaved(state, reason), (reply) => {
       S.acks++;
@@ -72,6 +74,7 @@ export class Canvas {
       drop: (p, take) => this.dropper.press(p, take),
       counted, picked, pointer: (p) => status.showPointer(p), cursor: (c) => { this.stage.style.cursor = c; },
       viewed: () => this.viewed(), hovered: () => this.hover.look(),
+      ask: () => this.trigger("context_wanted", {}), changed: (data) => this.trigger("context_changed", data), say: (text) => status.say(text),
     });
     this.crosshair = new Crosshair(this.editor, view, this.tools, (text) => status.say(text));
     this.hover = new Hover(ask, this.editor, {
@@ -113,6 +116,7 @@ export class Canvas {
   // Every click answered and the newest mask on the server.
   async flush() {
     await Promise.all([this.prompter.settled, this.dropper.settled]);
+    await this.tools.context.settled;
     await this.sync.flush();
   }
 

@@ -16,6 +16,7 @@ const HINTS = {
   box: "Drag a box, right or Shift takes it away",
   region: "Click a region to take it, right or Shift takes it away",
   transform: "Drag the mask, turn it by the round grip, size it by the square one; arrows move it by a pixel",
+  context: "Drag the frame or its edges; arrows move it, Ctrl and arrows size it; double-click or Backspace puts it back",
   move: "Drag a region, turn it by the round grip, size it by the square one",
 };
 
@@ -44,6 +45,7 @@ export class Controls {
     S.closed = null;
     if (name === "transform" && S.ready && !S.readonly) tools.transformer.pose();
     this.root.dataset.tool = name;
+    tools.context.ask();
     stage.style.cursor = "";
     this.canvas.dropper.look();
     this.canvas.find("hint").textContent = HINTS[name];
@@ -207,7 +209,7 @@ export class Controls {
     stage.addEventListener("pointerup", (e) => { tools.up(e); if (S.ready) status.showArea(); });
     stage.addEventListener("pointercancel", (e) => { tools.fingers.delete(e.pointerId); tools.cancel(); editor.marks(); });
     stage.addEventListener("pointerleave", () => { S.pointer = null; status.showPointer(null); this.canvas.hover.clear(); editor.marks(); });
-    stage.addEventListener("dblclick", () => { if (S.tool === "polygon") tools.polygon.double(); });
+    stage.addEventListener("dblclick", () => { if (S.tool === "polygon") tools.polygon.double(); else if (S.tool === "context") tools.context.reset(); });
     stage.addEventListener("contextmenu", (e) => e.preventDefault());
     stage.addEventListener("wheel", (e) => this.wheel(e), { passive: false });
   }

@@ -52,7 +52,7 @@ export class Keys {
   down(event) {
     const name = keyName(event);
     if (event.altKey || !this.ours(event, name)) return;
-    const button = this.buttons.get(name), action = this.actions[name];
+    const known = this.buttons.get(name), button = known && !known.hidden ? known : null, action = this.actions[name];
     // The slider keeps its arrows; a focused button keeps Space and Enter.
     const at = document.activeElement, inBar = at !== this.stage && this.root.contains(at);
     if (inBar && (name === "space" || name === "enter" || (at.matches("input") && name.startsWith("arrow")))) return;

@@ -1,10 +1,11 @@
 // Each label's own colour of mask, the same wherever the label is written.
 
 import { MASK_COLOR } from "./overlay.js";
+import { saidOf } from "./said.js";
 
 // Bright, and none of them like another beside it; the regions' colours are darker.
 const COLORS = [MASK_COLOR, "#ff8a00", "#ffd400", "#7dff3c", "#00e6a8", "#1ccaff", "#7f95ff", "#c77dff", "#ff66e0", "#ff9a8b"];
-// The label by the id of a canvas' element. The page may say it before this module is there, so it writes it here itself.
+// The label by the id of a canvas' element.
 const labels = (globalThis.flawsmithLabels ??= {});
 
 export function labelColor(label) {
@@ -20,8 +21,8 @@ export function setLabel(id, label, canvases) {
 }
 
 export function showLabel(canvas) {
-  const holder = canvas.root.closest("[id]"), label = holder && labels[holder.id];
-  if (label === undefined || label === null) return;
+  const label = saidOf(canvas.root, labels);
+  if (label === undefined) return;
   canvas.overlay.setColor(labelColor(label));
   canvas.editor.everything();
 }

@@ -22,14 +22,16 @@ export class Marks {
 
   at(p) { return { x: p.x * this.view.scale + this.view.tx, y: p.y * this.view.scale + this.view.ty }; }
 
-  // posed: the mask that is being moved as a whole, or null.
-  paint(S, names, posed) {
+  // names: whether regions bear theirs; posed: the mask that is being moved as a whole, or null; seen: the photo rectangle that
+  // a model sees, or null.
+  paint(S, { names, posed, seen }) {
     const g = this.g;
     g.setTransform(1, 0, 0, 1, 0, 0);
     g.clearRect(0, 0, this.view.width, this.view.height);
     if (!this.view.w) return;
     if (names) this.names(S.regions, S.tool === "move" ? S.ghost : null);
     if (S.ghost && S.tool === "move") this.ghost(S.ghost);
+    if (seen) this.seen(seen, !!S.seen.rectangle);
     if (posed) this.framed(posed, () => {}, posed.still() ? [] : poseWords(posed));
     const prompt = S.pending || S.prompt;
     if (S.preview && !prompt && S.tool === "click") S.preview.draw(g, this.view);
@@ -80,6 +82,30 @@ export class Marks {
     this.g.beginPath();
     this.g.rect(a.x, a.y, b.x - a.x, b.y - a.y);
     this.double(1.4, solid ? null : [5, 4]);
+  }
+
+  // What the model does not see is dimmed; the frame is dashed as long as nobody set it.
+  seen(r, set) {
+    const g = this.g, a = this.at({ x: r.x0, y: r.y0 }), b = this.at({ x: r.x1, y: r.y1 }), z = this.at({ x: 0, y: 0 });
+    g.beginPath();
+    g.rect(z.x, z.y, this.view.w * this.view.scale, this.view.h * this.view.scale);
+    g.rect(a.x, a.y, b.x - a.x, b.y - a.y);
+    g.fillStyle = "rgba(12, 15, 22, 0.5)";
+    g.fill("evenodd");
+    this.rectangle(r, set);
+    for (const x of [a.x, (a.x + b.x) / 2, b.x]) {
+      for (const y of [a.y, (a.y + b.y) / 2, b.y]) {
+        if (x === (a.x + b.x) / 2 && y === (a.y + b.y) / 2) continue;
+        g.beginPath();
+        g.rect(x - this.px(4), y - this.px(4), this.px(8), this.px(8));
+        g.fillStyle = GUIDE;
+        g.fill();
+        g.strokeStyle = SHADE;
+        g.lineWidth = this.px(1.4);
+        g.stroke();
+      }
+    }
+    this.tag(r.x1 - r.x0 + " \u00d7 " + (r.y1 - r.y0) + " px" + (set ? "" : ", by the mask"), { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 }, b.y - a.y);
   }
 
   outlines(S) {

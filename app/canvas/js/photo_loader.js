@@ -152,6 +152,7 @@ export class PhotoLoader {
     canvas.status.showSaved("saved");
     canvas.viewed();
     if (this.carried && !readonly) this.layCarried();
+    canvas.tools.context.ask();
     this.carried = false;
   }
 

@@ -16,10 +16,11 @@ export function turnShape({ S, mover, tools }, degrees) {
   else if (S.ready && !S.readonly) tools.transformer.turn(degrees);
 }
 
-// Arrows: the crosshair, or with the Transform tool the mask by a pixel, or another photo.
+// Arrows: the crosshair, or with the Transform or Context tool the mask or frame by a pixel, or another photo.
 function arrow(controls, name, event) {
   const { canvas, S } = controls, { transformer } = canvas.tools, step = event.shiftKey ? FAR : 1, [x, y] = ARROWS[name];
   if (canvas.crosshair.on) canvas.crosshair.move(name, { far: event.shiftKey, fine: event.ctrlKey || event.metaKey });
+  else if (S.tool === "context" && S.ready) canvas.tools.context.nudge(x * step, y * step, event.ctrlKey || event.metaKey);
   else if (event.ctrlKey || event.metaKey) return false;
   else if (S.tool === "transform" && S.ready && !S.readonly) transformer.nudge(x * step, y * step);
   else if (y) return false;
@@ -70,7 +71,10 @@ export function keyActions(controls) {
     o: () => canvas.toggleLock(),
     k: () => crosshair.toggle(),
     tab: (e) => tab(controls, e),
-    backspace: () => { if (S.polygon.length) { S.polygon = S.polygon.slice(0, -1); editor.marks(); } },
+    backspace: () => {
+      if (S.tool === "context") canvas.tools.context.reset();
+      else if (S.polygon.length) { S.polygon = S.polygon.slice(0, -1); editor.marks(); }
+    },
     ...every(names, (name) => (e) => arrow(controls, name, e)),
     ...every(names.map((name) => "ctrl+" + name), (name) => (e) => arrow(controls, name.slice(5), e)),
     "ctrl+c": () => clipboard(controls, false),

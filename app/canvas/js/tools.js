@@ -1,5 +1,6 @@
 // What the pointer does with each tool. A press starts a gesture {move, up, cancel}; right or Shift takes away.
 
+import { ContextTool } from "./context.js";
 import { Lasso, PolygonTool } from "./outlines.js";
 import { boxSpans, runsHold, spansToRuns, unite } from "./runs.js";
 import { Transformer } from "./transform.js";
@@ -26,6 +27,7 @@ export class Tools {
     this.transformer = new Transformer(editor, view);
     this.lasso = new Lasso(this);
     this.wand = new Wand(editor, prompter);
+    this.context = new ContextTool(editor, view, actions);
   }
 
   inside(p) { return p.x >= 0 && p.y >= 0 && p.x < this.S.value.width && p.y < this.S.value.height; }
@@ -68,6 +70,7 @@ export class Tools {
     if (this.gesture) this.gesture.move(event);
     else if (this.S.tool === "move") this.actions.cursor(this.mover.cursor(event));
     else if (this.S.tool === "transform") this.actions.cursor(this.transformer.cursor(event));
+    else if (this.S.tool === "context") this.actions.cursor(this.context.cursor(event));
   }
 
   up(event) {
@@ -241,6 +244,7 @@ export class Tools {
   press_polygon(event, p, take) { return this.polygon.press(event, p, take); }
   press_lasso(event, p, take) { return this.lasso.press(event, p, take); }
   press_wand(event, p, take) { return this.wand.press(event, p, take); }
+  press_context(event, p) { return this.context.press(event, p); }
   press_transform(event, p) { return this.transformer.press(event, p); }
 
   press_drop(event, p, take) {

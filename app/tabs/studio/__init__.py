@@ -10,7 +10,7 @@ from app.components.progress_bar import ProgressBar
 from app.page_context import PageContext, on, on_html_event
 from app.session import Session
 from app.tab_memory import TabMemory
-from app.tabs.studio import bulk_panel, prompt_editor, real_defects, recipe_loader, try_out
+from app.tabs.studio import bulk_panel, context_tool, prompt_editor, real_defects, recipe_loader, try_out
 from app.tabs.studio import mask_tools as masks
 from app.tabs.studio import part_tools as parts
 from app.tabs.studio.engine_form import EngineForm
@@ -48,6 +48,7 @@ def build(shell: PageContext) -> None:
                 work = bulk_panel.BulkForm()
                 loader = recipe_loader.RecipeLoader()
             controls.build_footer()
+            seen = context_tool.ContextTool(controls)
             maker = try_out.TryOutRunner(shell, controls, table, bar, strip)
     choices = [controls.label, mask_tools.regions, mask_tools.kept, controls.engine]
     shown = [*table.parts, *bar.parts, *come.bar.parts, *come.parts, *strip.parts, *part_tools.shown, *choices]
@@ -76,6 +77,7 @@ def build(shell: PageContext) -> None:
     on(table.photo_changed.change, part_tools.show, shell, outputs=part_tools.shown, role="viewer")
     controls.wire(shell, [mask_tools.box, part_tools.box, *([board.box] if board is not None else [])])
     controls.label.change(None, [controls.label], js=LABEL_COLOUR_JS, api_visibility="private")
+    context_tool.wire(seen, shell, table)
     masks.wire(mask_tools, shell, controls, table)
     on_html_event(shell.pulse.verdicts_changed, lambda s, _: strip.show_new(s), shell, strip.parts, role="viewer")
     maker.wire()

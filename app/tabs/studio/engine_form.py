@@ -31,6 +31,7 @@ TOOL_JS = """(name) => {
   else if (mask && (now === "move" || canvas.dataset.masks === "no")) canvas.__mask.tool("drop");
   else if (!mask && (now === "move" || now === "drop")) canvas.__mask.tool("click");
   canvas.dataset.masks = mask ? "yes" : "no";
+  canvas.__mask.sees(ENGINE_CONTEXTS.includes(name));
   return name;
 }"""
 """Engines that name components show the regions. Where parts are dragged the Move tool is in hand, where a mask is
@@ -83,11 +84,18 @@ class EngineForm:
         self.labels.remember(session, values[0], normalized_label(values[1]))
 
     def restore(self, session: Session) -> list[object]:
-        """Updates for ``form``: as it was when something was made last, after a reload."""
+        """Updates for ``form``: as it was when something was made last, after a reload; and what the project says
+        that a model sees of its photos."""
         form, label = session.memory.studio.form, session.memory.studio.label
-        if form is None:
-            return [gr.skip()] * len(self.form)
-        return [form[0], form[1] if label is None else label, *form[2:]]
+        updates = [gr.skip()] * len(self.form) if form is None else list(form)
+        if form is not None and label is not None:
+            updates[1] = label
+        kept = session.api.studio.context.kept if session.api else ""
+        fields = self.settings.context_fields.values()
+        return [
+            kept if any(field is control for field in fields) else update
+            for control, update in zip(self.form, updates, strict=True)
+        ]
 
     def take_handover(self, session: Session) -> list[object]:
         """Updates for ``form``: the engine, label and settings that another tab wants tried, once."""
@@ -123,9 +131,9 @@ class EngineForm:
         return int(text)
 
     def _tool_js(self) -> str:
-        return TOOL_JS.replace(
-            "ENGINE_TOOLS", json.dumps({name: sorted(card.tools) for name, card in self.cards.items()})
-        )
+        tools = json.dumps({name: sorted(card.tools) for name, card in self.cards.items()})
+        contexts = json.dumps([name for name, card in self.cards.items() if card.context_setting])
+        return TOOL_JS.replace("ENGINE_TOOLS", tools).replace("ENGINE_CONTEXTS", contexts)
 
     def wire(self, shell: PageContext, boxes: Sequence[Any]) -> None:
         """What choosing an engine and rolling the dice do; ``boxes``: mask tools, part tools, chips if any."""

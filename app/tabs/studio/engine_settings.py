@@ -49,6 +49,12 @@ class EngineSettings:
                     self.forms[name] = param_form.build_param_form(card.params, made=self.leads.get(name))
 
     @property
+    def context_fields(self) -> dict[str, gr.components.Component]:
+        """The fields that say what of the photo a model sees, by engine; of those that have one."""
+        named = ((name, self.cards[name].context_setting) for name in self.forms)
+        return {name: self.forms[name].control(setting) for name, setting in named if setting}
+
+    @property
     def params(self) -> list[object]:
         """Every engine's controls, one after the other."""
         return [c for form in self.forms.values() for c in form.components]

@@ -43,6 +43,7 @@ class EngineCard:
     goal: Goal
     paper: str
     reference_setting: str
+    context_setting: str
 
 
 def idle_settings(engine_name: str, params: Mapping[str, object]) -> Mapping[str, str]:
@@ -81,4 +82,5 @@ def _engine_card(e: Engine, concepts: Path | None) -> EngineCard:
         goal=e.goal,
         paper=e.paper,
         reference_setting=e.reference_setting,
+        context_setting=e.context_setting,
     )

@@ -11,6 +11,7 @@ from typing import Any
 from core.api.studio.attention_evidence import NearestGoodPartIndex, nearest_good_part_applies
 from core.api.studio.engine_cards import EngineCard, engine_cards
 from core.api.studio.part_settings import PartSettings
+from core.api.studio.photo_context import PhotoContext
 from core.api.studio.prompt_editor import prompt_editing
 from core.engines.api import Context, LearningEngine, read_params
 from core.engines.drawing_presets import preset_name
@@ -55,6 +56,7 @@ class StudioApi:
         self._jobs = jobs
         self.prompt_editor = prompt_editing(material)
         self.parts = PartSettings(material)
+        self.context = PhotoContext(material.project)
         self.nearest_good_parts = NearestGoodPartIndex(material)
 
     def engines(self) -> dict[str, EngineCard]:
