@@ -144,6 +144,21 @@ def test_stripes_are_carried_on_and_plain_grain_is_not_striped() -> None:
     assert (filled[~hole] == field[~hole]).all()
 
 
+@pytest.mark.parametrize("blotch", [1.0, 5.0])
+def test_a_filled_hole_has_the_surfaces_grain_and_shows_no_outline(blotch: float) -> None:
+    rows, columns = np.mgrid[0:160, 0:160].astype(np.float32)
+    grain = cv2.GaussianBlur(numpy_rng(3).normal(0, 1, (160, 160, 3)).astype(np.float32), (0, 0), blotch)
+    field = (140 + 0.1 * rows - 0.15 * columns)[..., None] + 4 * grain / grain.std()
+    hole = cv2.circle(np.zeros((160, 160), np.uint8), (80, 80), 34, 1, -1) > 0
+    filled = fill_sheet(field.astype(np.float32), hole, ~hole, numpy_rng(0), 12)
+    rest = filled - cv2.GaussianBlur(filled, (0, 0), 8.0)
+    inside, around = cv2.erode(hole.astype(np.uint8), np.ones((9, 9))) > 0, ~hole & (np.abs(rows - 80) < 60)
+    assert 0.75 < float(rest[inside].std() / rest[around].std()) < 1.25
+    slopes = np.hypot(*np.gradient(filled.mean(axis=2)))
+    outline = hole & (cv2.erode(hole.astype(np.uint8), np.ones((3, 3))) == 0)
+    assert float(slopes[outline].mean() / slopes[around].mean()) < 1.3
+
+
 def test_shadow_of_two_kinds_is_told_under_light_that_bends() -> None:
     rows, columns = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     light = 130 + 25 * rows - 15 * columns**2

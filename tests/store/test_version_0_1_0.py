@@ -36,7 +36,17 @@ EXPECTED: dict[str, Any] = json.loads((DATA / "expected.json").read_text())
 SAMPLES: dict[str, dict[str, Any]] = EXPECTED["samples"]
 
 
-NEW_SETTINGS = {"adapter", "adapter_weight", "draw_as", "drawing", "ground", "negative", "read_at", "reference"}
+NEW_SETTINGS = {
+    "adapter",
+    "adapter_weight",
+    "context",
+    "draw_as",
+    "drawing",
+    "ground",
+    "negative",
+    "read_at",
+    "reference",
+}
 """That version 0.1.0 did not know; a recipe made again says what they were."""
 
 

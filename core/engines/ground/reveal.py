@@ -53,6 +53,9 @@ LEAST_BARE = 0.02
 FILL_SIGMA, OTHER_LIGHT = 2.0, 12.0
 """Pixels over which the light of what a model drew is compared with the photo's, and levels from which they show
 something else."""
+BLOTCH, BLOTCH_PIXELS = 1 / 128, (2.0, 12.0)
+"""Blotches of a surface's grain, in sides of the photo and at least and at most in pixels: a sharper photo shows them
+larger."""
 RIM = 0.14
 """How far around a hole its light is read, in the part's sides."""
 
@@ -85,7 +88,8 @@ def without_part(
     y0, x0, y1, x1 = _window(part, int(AROUND * size) + 12)
     view = slice(y0, y1), slice(x0, x1)
     pixels = np.ascontiguousarray(photo[view])
-    scene = _Scene.of(pixels, part[view], others[view] & ~part[view], band, size, shadow)
+    blotch = float(np.clip(BLOTCH * max(photo.shape), *BLOTCH_PIXELS))
+    scene = _Scene.of(pixels, part[view], others[view] & ~part[view], band, size, shadow, blotch)
     behind = scene.behind(goods, y0, x0)
     filled = scene.filled(behind, rng, None if fill is None else fill[view])
     image = photo.copy()
@@ -114,11 +118,14 @@ class _Scene:
     band: float
     size: float
     shadow: bool
+    blotch: float
 
     @classmethod
-    def of(cls, pixels: Image, part: Mask, others: Mask, band: float, size: float, shadow: bool) -> _Scene:
+    def of(
+        cls, pixels: Image, part: Mask, others: Mask, band: float, size: float, shadow: bool, blotch: float
+    ) -> _Scene:
         away, apart = (_distance(mask) for mask in (part, others))
-        return cls(pixels, part, away, apart, band, size, shadow)
+        return cls(pixels, part, away, apart, band, size, shadow, blotch)
 
     @property
     def core(self) -> Mask:
@@ -179,7 +186,7 @@ class _Scene:
         told = (self._free() & (shade.min(axis=2) > DIM)) | (sure > SURE)
         sources = ~hole & told & (self.apart > APART * self.size / 2 + 2)
         if fill is None:
-            filled = fill_sheet(out, hole, sources, rng, max(8.0, RIM * self.size))
+            filled = fill_sheet(out, hole, sources, rng, max(8.0, RIM * self.size), self.blotch)
         else:
             filled = _in_the_light(fill, out, sources)
         # Where others half know the ground, theirs is faded in.

@@ -9,11 +9,14 @@ from scipy.interpolate import RBFInterpolator
 
 from core.images.crop import crop_of_mask
 from core.images.fill.grain import resampled_grain
-from core.images.poisson_equation import Field
+from core.images.geometry import outer_rim
+from core.images.poisson_equation import Field, membrane
 from core.types import Mask
 
-_LOW = 2.0
-"""Pixels over which the light is averaged at the rim."""
+_LOW, _BROAD = 2.0, 8.0
+"""Pixels over which the light is averaged at the rim, and from where on what varies is no grain, by default."""
+_MEET = 5.0
+"""Pixels inside a hole over which its grain passes into that of the rim."""
 _POINTS, _LEAST = 240, 12
 """Points through which the light's sheet goes, and how many there must be."""
 _STIFF = 0.2
@@ -33,31 +36,50 @@ _STRIPE_REACH = 90.0
 """Pixels after which a stripe has faded into others."""
 
 
-def fill_sheet(image: Field, hole: Mask, sources: Mask, rng: np.random.Generator, reach: float) -> Field:
+def fill_sheet(
+    image: Field, hole: Mask, sources: Mask, rng: np.random.Generator, reach: float, blotch: float = _BROAD
+) -> Field:
     """``image``, float32 (h, w, 3) in 0..255, with ``hole`` filled: light from around, grain of the surface.
 
     ``sources``: bool (h, w), pixels outside the hole that show this surface. ``reach``: pixels around the hole in
-    which its light is read; where nothing is there the nearest tell it.
+    which its light is read; where nothing is there the nearest tell it. ``blotch``: pixels over which what varies is
+    the surface's grain; what varies more slowly is light.
     """
     out = image.copy()
-    box = crop_of_mask(hole)
+    box = crop_of_mask(hole, grow=2)
     usual = usual_surface(image, sources & ~hole)
     if box is None or not usual.any():
         return out
     texture = np.zeros_like(image)
-    broad = image - masked_mean(image, usual, 8.0)
+    broad = image - masked_mean(image, usual, _BROAD)
     calm = cv2.dilate((sources & ~usual).astype(np.uint8), np.ones((9, 9), np.uint8)) == 0
     angle, coherence = direction((image - masked_mean(image, usual, 4.0)).mean(axis=2), calm & usual)
     striped = coherence >= _COHERENT
     if striped:
         texture = _stripes(broad, hole, usual, angle)
-    grain = resampled_grain(image - masked_mean(image, usual, _LOW), usual, box.shape, rng)
+    # Blotches of a few pixels are the surface's own as its finest grain is: without them a fill looks blurred.
+    fine = image - masked_mean(image, usual, _LOW if striped else blotch)
+    grain = resampled_grain(fine, usual, box.shape, rng)
     if grain is not None:
         have, want = (_spread(texture, hole), _spread(broad, usual)) if striped else (0.0, 1.0)
         texture[box.slices] += np.float32(np.sqrt(np.clip(1 - (have / max(want, 1e-3)) ** 2, 0, 1))) * grain
-    light = light_sheet(image, usual, hole, reach)
-    out[hole] = (light + texture)[hole]
+    filled = light_sheet(image, usual, hole, reach) + texture
+    if not striped:  # stripes come from the rim
+        filled = filled + _meeting(image - filled, hole, usual)
+    out[hole] = filled[hole]
     return out
+
+
+def _meeting(step: Field, hole: Mask, usual: Mask) -> Field:
+    """What a fill lacks at the hole's rim, ``step`` float32 (h, w, 3), fading out inside: the two grains meet there.
+
+    Far inside the grain of the rim has nothing to say.
+    """
+    told = outer_rim(hole) & usual
+    if not told.any():
+        return np.zeros_like(step)
+    inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    return membrane(np.where(told[..., None], step, 0).astype(np.float32), told) * np.exp(inside / -_MEET)[..., None]
 
 
 def usual_surface(image: Field, sources: Mask) -> Mask:
