@@ -79,7 +79,8 @@ def _meeting(step: Field, hole: Mask, usual: Mask) -> Field:
     if not told.any():
         return np.zeros_like(step)
     inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
-    return membrane(np.where(told[..., None], step, 0).astype(np.float32), told) * np.exp(inside / -_MEET)[..., None]
+    sheet = membrane(np.where(told[..., None], step, 0).astype(np.float32), told)
+    return np.asarray(sheet * np.exp(inside / -_MEET)[..., None], np.float32)
 
 
 def usual_surface(image: Field, sources: Mask) -> Mask:
