@@ -61,9 +61,7 @@ def load_backbone(
     if dtype != "auto" and dtype not in DTYPES:
         raise InputError(f"dtype {dtype!r}: expected auto, {', '.join(DTYPES)}; FLAWSMITH_DTYPE sets it")
     source, place = locate(wanted), choose_device(device)
-    # Transformers overflow in float16.
-    half = torch.bfloat16 if "transformer" in parts_of(source.path) else torch.float16
-    kind = DTYPES[dtype] if dtype != "auto" else (torch.float32 if place.type == "cpu" else half)
+    kind = DTYPES[dtype] if dtype != "auto" else _own_dtype(source, place)
     stamp = max(p.stat().st_mtime_ns for p in _weight_files(source))
     key = (source, str(place), kind, memory, stamp)
     with _cache_lock:
@@ -74,6 +72,13 @@ def load_backbone(
         _cache.shrink(_KEPT - 1)
         gc.collect()
         return _cache.put(key, _load(source, place, kind, memory))
+
+
+def _own_dtype(source: ModelSource, device: torch.device) -> torch.dtype:
+    """float32 on a CPU; elsewhere the half precision that the model takes: transformers overflow in float16."""
+    if device.type == "cpu":
+        return torch.float32
+    return torch.bfloat16 if "transformer" in parts_of(source.path) else torch.float16
 
 
 def forget_backbones() -> None:

@@ -55,6 +55,7 @@ class ExtendedEmbedding(nn.Module):
         self.columns = columns
         self.extra = extra if isinstance(extra, nn.Parameter) else nn.Parameter(extra, requires_grad=False)
         self.first = int(base.num_embeddings)  # type: ignore[arg-type]
+        self.embedding_dim = int(base.embedding_dim)  # type: ignore[arg-type]
         self.num_embeddings = self.first + extra.shape[0]
 
     @property
@@ -98,7 +99,8 @@ def with_placeholders(backbone: Backbone, words: Sequence[Placeholder]) -> Itera
 
 def embedding_columns(backbone: Backbone) -> list[slice]:
     """Which columns of a learned vector belong to each of the text encoders, side by side."""
-    widths = [int(encoder.get_input_embeddings().weight.shape[1]) for encoder in backbone.text_encoders]
+    # The weight of a table with rows appended is put together anew at each look.
+    widths = [int(encoder.get_input_embeddings().embedding_dim) for encoder in backbone.text_encoders]
     return [slice(sum(widths[:i]), sum(widths[: i + 1])) for i in range(len(widths))]
 
 

@@ -100,6 +100,7 @@ class PerPromptEmbedding(nn.Module):
         self.base = base
         self.columns = columns
         self.first_id = int(base.num_embeddings)  # type: ignore[arg-type]
+        self.embedding_dim = int(base.embedding_dim)  # type: ignore[arg-type]
         self.num_embeddings = self.first_id + count
         self.rows: Tensor | None = None
 

@@ -10,8 +10,9 @@ import sqlite3
 import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +123,21 @@ def archive_attempts(rng: Random, count: int, project: Path, place: Path) -> Ite
     """Damaged archives of ``project``: named, opened in a folder of ``place``, and what came of it looked through."""
     pack_project(project, place / "sound.flawsmith")
     sound = (place / "sound.flawsmith").read_bytes()
-    for number, made in enumerate(drawn(archives_by_hand(sound).items(), rng, count)):
-        name, data = made or ("random", _randomly(sound, rng))
-        file = place / f"archive-{number}.flawsmith"
-        file.write_bytes(data)
-        yield f"archive {number} ({name})", lambda file=file: _opened(file, place / "opened")  # type: ignore[misc]
-        file.unlink()
-        shutil.rmtree(place / "opened", ignore_errors=True)
+    found = drawn(archives_by_hand(sound).items(), rng, count)
+    pieces = (made or ("random", _randomly(sound, rng)) for made in found)
+    yield from _in_turn("archive", pieces, place / "archive.flawsmith", place / "opened", _opened)
+
+
+def _in_turn(
+    kind: str, pieces: Iterable[tuple[str, bytes]], file: Path, target: Path, take: Callable[[Path, Path], None]
+) -> Iterator[Attempt]:
+    """Each named piece as a file beside ``file``, given to ``take`` with the folder ``target``; both go then."""
+    for number, (name, data) in enumerate(pieces):
+        path = file.with_stem(f"{file.stem}-{number}")
+        path.write_bytes(data)
+        yield f"{kind} {number} ({name})", partial(take, path, target)
+        path.unlink()
+        shutil.rmtree(target, ignore_errors=True)
 
 
 def _opened(file: Path, projects: Path) -> None:
@@ -189,13 +198,9 @@ def banks_by_hand(sound: bytes) -> dict[str, bytes]:
 def bank_attempts(rng: Random, count: int, project: Path, place: Path) -> Iterator[Attempt]:
     """Damaged exports of a bank, taken in, listed and stamped from."""
     sound = sound_bank(place / "bank-sound")
-    for number, made in enumerate(drawn(banks_by_hand(sound).items(), rng, count)):
-        name, data = made or ("random", _randomly(sound, rng))
-        file = place / f"bank-{number}.zip"
-        file.write_bytes(data)
-        yield f"bank {number} ({name})", lambda file=file: _taken_in(file, place / "bank")  # type: ignore[misc]
-        file.unlink()
-        shutil.rmtree(place / "bank", ignore_errors=True)
+    found = drawn(banks_by_hand(sound).items(), rng, count)
+    pieces = (made or ("random", _randomly(sound, rng)) for made in found)
+    yield from _in_turn("bank", pieces, place / "bank.zip", place / "bank", _taken_in)
 
 
 def _taken_in(file: Path, folder: Path) -> None:
